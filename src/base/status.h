@@ -1,0 +1,183 @@
+// Status and Result<T>: the one error idiom of the library. Nothing in the library prints, aborts or throws across its
+// border; every failure is an Error that says what was wrong, where, which rule, and what to do next.
+//
+//   Result<int> Parse(std::string_view text);
+//   Status Load(const char* path) {
+//     ANEMONE_ASSIGN(int n, Parse("12"));          // returns the error, or declares n
+//     ANEMONE_TRY(Store(n));                       // returns the error, or goes on
+//     if (n > 9) return InvalidInput("count {} exceeds the limit of {}", n, 9).At(path);
+//     return {};                                   // OK
+//   }
+//
+// Thread rules: values; no shared state.
+#pragma once
+
+#include <fmt/core.h>
+
+#include <cassert>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+namespace anemone {
+
+// What kind of failure. The command maps each to one exit code (docs: cli exit codes).
+enum class ErrorCode {
+  kMismatch,         // 1: a comparison or a gate failed
+  kUsage,            // 2: wrong arguments or configuration: the caller's mistake
+  kInvalidInput,     // 3: a file or model breaks its format's rules
+  kUnsupported,      // 3: valid, but nothing here (or nothing in the chosen target) can express it
+  kNotFound,         // 3: a file or a named thing does not exist
+  kIo,               // 3: the system could not read or write
+  kUnavailable,      // 4: cannot be done on this machine (no Core ML, no ANE)
+  kBackendCrashed,   // 5
+  kTimeout,          // 6
+  kUnitNotObtained,  // 7
+  kInconclusive,     // 8
+  kCancelled,        // 70: interrupted by the caller
+  kInternal,         // 70: a bug of ours
+};
+
+// The exit code that `anemone` ends with for `code` (cli.md).
+int ExitCode(ErrorCode code);
+// "invalid_input" and so on: stable names for JSON and for Python's exception.
+std::string_view ErrorCodeName(ErrorCode code);
+
+class [[nodiscard]] Error {
+ public:
+  Error(ErrorCode code, std::string message) : code_(code), message_(std::move(message)) {}
+
+  // Adds an outer place: At("op conv_1").At("model.onnx") prints "model.onnx: op conv_1: message".
+  Error At(std::string_view place) &&;
+  // Says what to do next; the last call wins.
+  Error Advise(std::string_view advice) &&;
+
+  ErrorCode code() const { return code_; }
+  const std::string& message() const { return message_; }
+  const std::string& place() const { return place_; }
+  const std::string& advice() const { return advice_; }
+  // "place: message (advice)".
+  std::string ToString() const;
+
+ private:
+  ErrorCode code_;
+  std::string message_;
+  std::string place_;
+  std::string advice_;
+};
+
+// OK or an Error. One pointer wide when OK.
+class [[nodiscard]] Status {
+ public:
+  Status() = default;
+  Status(Error error) : error_(std::make_unique<Error>(std::move(error))) {}  // NOLINT: implicit by design
+  Status(Status&&) = default;
+  Status& operator=(Status&&) = default;
+  Status(const Status& other)
+      : error_(other.error_ ? std::make_unique<Error>(*other.error_) : nullptr) {}
+  Status& operator=(const Status& other) {
+    if (this != &other) error_ = other.error_ ? std::make_unique<Error>(*other.error_) : nullptr;
+    return *this;
+  }
+
+  bool ok() const { return error_ == nullptr; }
+  // Only when !ok().
+  const Error& error() const& {
+    assert(error_);
+    return *error_;
+  }
+  Error error() && {
+    assert(error_);
+    return std::move(*error_);
+  }
+  // The same status, its error moved one place outwards.
+  Status At(std::string_view place) && {
+    if (ok()) return {};
+    return std::move(*error_).At(place);
+  }
+  std::string ToString() const { return ok() ? "OK" : error_->ToString(); }
+
+ private:
+  std::unique_ptr<Error> error_;
+};
+
+// A T or an Error.
+template <typename T>
+class [[nodiscard]] Result {
+ public:
+  Result(T value) : state_(std::move(value)) {}      // NOLINT: implicit by design
+  Result(Error error) : state_(std::move(error)) {}  // NOLINT: implicit by design
+  Result(Status status) : state_(std::move(status).error()) {}  // NOLINT: only a failed status
+
+  bool ok() const { return std::holds_alternative<T>(state_); }
+  T& value() & {
+    assert(ok());
+    return std::get<T>(state_);
+  }
+  const T& value() const& {
+    assert(ok());
+    return std::get<T>(state_);
+  }
+  T&& value() && {
+    assert(ok());
+    return std::move(std::get<T>(state_));
+  }
+  T& operator*() & { return value(); }
+  const T& operator*() const& { return value(); }
+  T&& operator*() && { return std::move(*this).value(); }
+  T* operator->() { return &value(); }
+  const T* operator->() const { return &value(); }
+
+  const Error& error() const& { return std::get<Error>(state_); }
+  Error error() && { return std::get<Error>(std::move(state_)); }
+  Status status() const& { return ok() ? Status() : Status(std::get<Error>(state_)); }
+  Status status() && { return ok() ? Status() : Status(std::get<Error>(std::move(state_))); }
+  Result At(std::string_view place) && {
+    if (!ok()) return std::get<Error>(std::move(state_)).At(place);
+    return std::move(*this);
+  }
+
+ private:
+  std::variant<T, Error> state_;
+};
+
+namespace internal {
+Error MakeError(ErrorCode code, fmt::string_view format, fmt::format_args args);
+}  // namespace internal
+
+#define ANEMONE_DEFINE_ERROR(Name, Code)                                                        \
+  template <typename... Args>                                                                   \
+  Error Name(fmt::format_string<Args...> format, Args&&... args) {                              \
+    return internal::MakeError(ErrorCode::Code, format, fmt::make_format_args(args...));        \
+  }
+ANEMONE_DEFINE_ERROR(Mismatch, kMismatch)
+ANEMONE_DEFINE_ERROR(Usage, kUsage)
+ANEMONE_DEFINE_ERROR(InvalidInput, kInvalidInput)
+ANEMONE_DEFINE_ERROR(Unsupported, kUnsupported)
+ANEMONE_DEFINE_ERROR(NotFound, kNotFound)
+ANEMONE_DEFINE_ERROR(IoError, kIo)
+ANEMONE_DEFINE_ERROR(Unavailable, kUnavailable)
+ANEMONE_DEFINE_ERROR(Cancelled, kCancelled)
+ANEMONE_DEFINE_ERROR(Internal, kInternal)
+#undef ANEMONE_DEFINE_ERROR
+
+#define ANEMONE_CONCAT_INNER(a, b) a##b
+#define ANEMONE_CONCAT(a, b) ANEMONE_CONCAT_INNER(a, b)
+// Returns the error of a Status expression from the enclosing function.
+#define ANEMONE_TRY(expression)                                           \
+  do {                                                                    \
+    ::anemone::Status anemone_status = (expression);                      \
+    if (!anemone_status.ok()) return std::move(anemone_status).error();   \
+  } while (false)
+// Declares or assigns `target` from a Result expression, or returns its error.
+#define ANEMONE_ASSIGN(target, ...) \
+  ANEMONE_ASSIGN_INNER(ANEMONE_CONCAT(anemone_result_, __COUNTER__), target, (__VA_ARGS__))
+#define ANEMONE_ASSIGN_INNER(result, target, expression) \
+  auto result = (expression);                            \
+  if (!result.ok()) return std::move(result).error();    \
+  target = std::move(result).value()
+
+}  // namespace anemone
