@@ -1,6 +1,6 @@
-// Bytes: an immutable view of memory together with what keeps that memory alive. A weight tensor is a Bytes into the
-// memory-mapped weight.bin: copying a Bytes copies two words and a reference count, never the data.
-// Thread rules: immutable; copies may be used from any thread.
+// Bytes: an immutable view of memory together with what keeps that memory alive. A weight tensor is
+// a Bytes into the memory-mapped weight.bin: copying a Bytes copies two words and a reference
+// count, never the data. Thread rules: immutable; copies may be used from any thread.
 #pragma once
 
 #include <cstddef>

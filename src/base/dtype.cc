@@ -79,7 +79,8 @@ uint16_t FloatToHalf(float value) {
   const uint32_t bits = std::bit_cast<uint32_t>(value);
   const auto sign = static_cast<uint16_t>((bits >> 16) & 0x8000u);
   const uint32_t magnitude = bits & 0x7FFFFFFFu;
-  if (magnitude > 0x7F800000u) return sign | 0x7E00u | static_cast<uint16_t>((magnitude >> 13) & 0x3FFu);
+  if (magnitude > 0x7F800000u)
+    return sign | 0x7E00u | static_cast<uint16_t>((magnitude >> 13) & 0x3FFu);
   if (magnitude >= 0x477FF000u) return sign | 0x7C00u;  // 65520 and above round to infinity
   if (magnitude < 0x38800000u) {
     // Result is subnormal or zero: adding 0.5f aligns the rounding point of the sum with 2^-24.

@@ -1,4 +1,5 @@
-// Element types of tensors, and IEEE half precision. The set is that of Core ML's MIL (MIL.proto DataType) plus bf16.
+// Element types of tensors, and IEEE half precision. The set is that of Core ML's MIL (MIL.proto
+// DataType) plus bf16.
 #pragma once
 
 #include <cstddef>
@@ -47,7 +48,8 @@ inline bool IsInt(DType dtype) { return IsSignedInt(dtype) || IsUnsignedInt(dtyp
 // Bytes that `count` elements take (packed for sub-byte types); nullopt when that overflows.
 std::optional<size_t> ByteSize(DType dtype, int64_t count);
 
-// IEEE 754 binary16 as storage. Conversions round to nearest, ties to even; NaN and infinities are kept.
+// IEEE 754 binary16 as storage. Conversions round to nearest, ties to even; NaN and infinities are
+// kept.
 float HalfToFloat(uint16_t bits);
 uint16_t FloatToHalf(float value);
 struct Half {

@@ -4,38 +4,60 @@ namespace anemone {
 
 int ExitCode(ErrorCode code) {
   switch (code) {
-    case ErrorCode::kMismatch: return 1;
-    case ErrorCode::kUsage: return 2;
+    case ErrorCode::kMismatch:
+      return 1;
+    case ErrorCode::kUsage:
+      return 2;
     case ErrorCode::kInvalidInput:
     case ErrorCode::kUnsupported:
     case ErrorCode::kNotFound:
-    case ErrorCode::kIo: return 3;
-    case ErrorCode::kUnavailable: return 4;
-    case ErrorCode::kBackendCrashed: return 5;
-    case ErrorCode::kTimeout: return 6;
-    case ErrorCode::kUnitNotObtained: return 7;
-    case ErrorCode::kInconclusive: return 8;
+    case ErrorCode::kIo:
+      return 3;
+    case ErrorCode::kUnavailable:
+      return 4;
+    case ErrorCode::kBackendCrashed:
+      return 5;
+    case ErrorCode::kTimeout:
+      return 6;
+    case ErrorCode::kUnitNotObtained:
+      return 7;
+    case ErrorCode::kInconclusive:
+      return 8;
     case ErrorCode::kCancelled:
-    case ErrorCode::kInternal: return 70;
+    case ErrorCode::kInternal:
+      return 70;
   }
   return 70;
 }
 
 std::string_view ErrorCodeName(ErrorCode code) {
   switch (code) {
-    case ErrorCode::kMismatch: return "mismatch";
-    case ErrorCode::kUsage: return "usage";
-    case ErrorCode::kInvalidInput: return "invalid_input";
-    case ErrorCode::kUnsupported: return "unsupported";
-    case ErrorCode::kNotFound: return "not_found";
-    case ErrorCode::kIo: return "io";
-    case ErrorCode::kUnavailable: return "unavailable";
-    case ErrorCode::kBackendCrashed: return "backend_crashed";
-    case ErrorCode::kTimeout: return "timeout";
-    case ErrorCode::kUnitNotObtained: return "unit_not_obtained";
-    case ErrorCode::kInconclusive: return "inconclusive";
-    case ErrorCode::kCancelled: return "cancelled";
-    case ErrorCode::kInternal: return "internal";
+    case ErrorCode::kMismatch:
+      return "mismatch";
+    case ErrorCode::kUsage:
+      return "usage";
+    case ErrorCode::kInvalidInput:
+      return "invalid_input";
+    case ErrorCode::kUnsupported:
+      return "unsupported";
+    case ErrorCode::kNotFound:
+      return "not_found";
+    case ErrorCode::kIo:
+      return "io";
+    case ErrorCode::kUnavailable:
+      return "unavailable";
+    case ErrorCode::kBackendCrashed:
+      return "backend_crashed";
+    case ErrorCode::kTimeout:
+      return "timeout";
+    case ErrorCode::kUnitNotObtained:
+      return "unit_not_obtained";
+    case ErrorCode::kInconclusive:
+      return "inconclusive";
+    case ErrorCode::kCancelled:
+      return "cancelled";
+    case ErrorCode::kInternal:
+      return "internal";
   }
   return "internal";
 }

@@ -1,5 +1,6 @@
-// Status and Result<T>: the one error idiom of the library. Nothing in the library prints, aborts or throws across its
-// border; every failure is an Error that says what was wrong, where, which rule, and what to do next.
+// Status and Result<T>: the one error idiom of the library. Nothing in the library prints, aborts
+// or throws across its border; every failure is an Error that says what was wrong, where, which
+// rule, and what to do next.
 //
 //   Result<int> Parse(std::string_view text);
 //   Status Load(const char* path) {
@@ -73,7 +74,8 @@ class [[nodiscard]] Error {
 class [[nodiscard]] Status {
  public:
   Status() = default;
-  Status(Error error) : error_(std::make_unique<Error>(std::move(error))) {}  // NOLINT: implicit by design
+  Status(Error error)
+      : error_(std::make_unique<Error>(std::move(error))) {}  // NOLINT: implicit by design
   Status(Status&&) = default;
   Status& operator=(Status&&) = default;
   Status(const Status& other)
@@ -108,8 +110,8 @@ class [[nodiscard]] Status {
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::move(value)) {}      // NOLINT: implicit by design
-  Result(Error error) : state_(std::move(error)) {}  // NOLINT: implicit by design
+  Result(T value) : state_(std::move(value)) {}                 // NOLINT: implicit by design
+  Result(Error error) : state_(std::move(error)) {}             // NOLINT: implicit by design
   Result(Status status) : state_(std::move(status).error()) {}  // NOLINT: only a failed status
 
   bool ok() const { return std::holds_alternative<T>(state_); }
@@ -148,10 +150,10 @@ namespace internal {
 Error MakeError(ErrorCode code, fmt::string_view format, fmt::format_args args);
 }  // namespace internal
 
-#define ANEMONE_DEFINE_ERROR(Name, Code)                                                        \
-  template <typename... Args>                                                                   \
-  Error Name(fmt::format_string<Args...> format, Args&&... args) {                              \
-    return internal::MakeError(ErrorCode::Code, format, fmt::make_format_args(args...));        \
+#define ANEMONE_DEFINE_ERROR(Name, Code)                                                 \
+  template <typename... Args>                                                            \
+  Error Name(fmt::format_string<Args...> format, Args&&... args) {                       \
+    return internal::MakeError(ErrorCode::Code, format, fmt::make_format_args(args...)); \
   }
 ANEMONE_DEFINE_ERROR(Mismatch, kMismatch)
 ANEMONE_DEFINE_ERROR(Usage, kUsage)
@@ -167,10 +169,10 @@ ANEMONE_DEFINE_ERROR(Internal, kInternal)
 #define ANEMONE_CONCAT_INNER(a, b) a##b
 #define ANEMONE_CONCAT(a, b) ANEMONE_CONCAT_INNER(a, b)
 // Returns the error of a Status expression from the enclosing function.
-#define ANEMONE_TRY(expression)                                           \
-  do {                                                                    \
-    ::anemone::Status anemone_status = (expression);                      \
-    if (!anemone_status.ok()) return std::move(anemone_status).error();   \
+#define ANEMONE_TRY(expression)                                         \
+  do {                                                                  \
+    ::anemone::Status anemone_status = (expression);                    \
+    if (!anemone_status.ok()) return std::move(anemone_status).error(); \
   } while (false)
 // Declares or assigns `target` from a Result expression, or returns its error.
 #define ANEMONE_ASSIGN(target, ...) \

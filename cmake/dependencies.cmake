@@ -1,0 +1,16 @@
+# Every library we use; tools/packages/ names the package that each comes from.
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(Protobuf REQUIRED)
+find_package(hwy REQUIRED CONFIG)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_package(PNG REQUIRED)
+find_package(JPEG REQUIRED)
+find_package(Threads REQUIRED)
+
+# What .cc files may include but no header that others include (fmt and Threads are public).
+set(ANEMONE_PRIVATE_DEPENDENCIES
+  spdlog::spdlog nlohmann_json::nlohmann_json protobuf::libprotobuf hwy::hwy OpenSSL::Crypto
+  PNG::PNG JPEG::JPEG)

@@ -1,0 +1,32 @@
+# Compiler options of our own code, as the interface target anemone_options.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_CXX_VISIBILITY_PRESET hidden)
+set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+# -O2, not -O3: the hot loops are written with Highway, and the rest builds faster.
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
+
+add_library(anemone_options INTERFACE)
+target_compile_options(anemone_options INTERFACE
+  -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wvla
+  $<$<BOOL:${ANEMONE_WERROR}>:-Werror>
+  # g++ 12 reports these two wrongly for std::vector, std::string and std::variant at -O2.
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized -Wno-restrict>
+  # The executor gives the same bits on every machine: a*b+c is fused only where written so.
+  -ffp-contract=off -fno-math-errno
+  # Paths of the machine that built stay out of the binary.
+  -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
+
+if(ANEMONE_SANITIZE)
+  # For every target, so that generated and third-party headers are instrumented alike.
+  add_compile_options(-fsanitize=${ANEMONE_SANITIZE} -fno-omit-frame-pointer
+    -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${ANEMONE_SANITIZE})
+endif()

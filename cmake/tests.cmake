@@ -1,0 +1,43 @@
+# tests/unit/<folder>/*_test.cc become the binary anemone_tests_<folder>; each case is one ctest
+# entry "<folder>/Suite.Case" with the label <folder>. Tests run in the source root.
+# tests/support/*.cc, if any, is a library that all of them link.
+find_package(GTest REQUIRED)
+include(GoogleTest)
+
+set(test_include_dir ${CMAKE_BINARY_DIR}/tests/include)
+configure_file(${CMAKE_SOURCE_DIR}/cmake/test_paths.h.in ${test_include_dir}/test_paths.h)
+
+add_library(anemone_tests_options INTERFACE)
+target_include_directories(anemone_tests_options INTERFACE
+  ${test_include_dir} ${CMAKE_SOURCE_DIR}/tests)
+target_link_libraries(anemone_tests_options INTERFACE
+  anemone_core ${ANEMONE_CLI_LIBRARY} anemone_options anemone_proto GTest::gtest GTest::gmock
+  ${ANEMONE_PRIVATE_DEPENDENCIES})
+
+file(GLOB_RECURSE support_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/support/*.cc)
+if(support_sources)
+  add_library(anemone_test_support STATIC ${support_sources})
+  target_link_libraries(anemone_test_support PUBLIC anemone_tests_options)
+endif()
+
+file(GLOB_RECURSE test_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/unit/*_test.cc)
+set(test_folders "")
+foreach(source IN LISTS test_sources)
+  file(RELATIVE_PATH relative ${CMAKE_SOURCE_DIR}/tests/unit ${source})
+  string(REGEX REPLACE "/.*" "" folder ${relative})
+  list(APPEND test_folders ${folder})
+  list(APPEND test_sources_${folder} ${source})
+endforeach()
+list(REMOVE_DUPLICATES test_folders)
+
+foreach(folder IN LISTS test_folders)
+  add_executable(anemone_tests_${folder} ${test_sources_${folder}})
+  target_link_libraries(anemone_tests_${folder} PRIVATE
+    anemone_tests_options GTest::gtest_main $<TARGET_NAME_IF_EXISTS:anemone_test_support>)
+  gtest_discover_tests(anemone_tests_${folder}
+    DISCOVERY_MODE PRE_TEST
+    DISCOVERY_TIMEOUT 60
+    WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
+    TEST_PREFIX "${folder}/"
+    PROPERTIES LABELS ${folder} TIMEOUT 600)
+endforeach()
