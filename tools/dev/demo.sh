@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# install, build, then the main job: three networks, three precisions, each checked
+source "$(dirname "$0")/../lib/common.sh"
+started=$SECONDS
+models=tests/fixtures/models
+bash tools/dev/install.sh build
+build release
+[[ -x build/bin/anemone ]] || fail "the build made no build/bin/anemone (is src/cli/main.cc there?)"
+say "build/bin/anemone demo --models-dir $models"
+rc=0
+build/bin/anemone demo --models-dir "$models" "$@" || rc=$?
+
+echo
+echo "== ./dev demo: $( ((rc)) && echo "ended with exit code $rc" || echo done) in $((SECONDS - started)) s"
+echo "   built:     build/bin/anemone (try build/bin/anemone --help)"
+if [[ -d $models ]]; then
+  echo "   packages:  $models/*.mlpackage, a NAME.manifest.json beside each"
+fi
+echo "   next:      ./dev test"
+exit "$rc"
