@@ -1,0 +1,106 @@
+#include "ops/infer.h"
+
+#include <algorithm>
+
+namespace anemone::ops {
+
+Result<int64_t> AddDims(int64_t a, int64_t b) {
+  if (a == kDynamic || b == kDynamic) return kDynamic;
+  int64_t sum = 0;
+  if (__builtin_add_overflow(a, b, &sum)) {
+    return InvalidInput("size {} + {} does not fit into 64 bits", a, b);
+  }
+  return sum;
+}
+
+Result<int64_t> MulDims(int64_t a, int64_t b) {
+  if (a == 0 || b == 0) return int64_t{0};
+  if (a == kDynamic || b == kDynamic) return kDynamic;
+  int64_t product = 0;
+  if (__builtin_mul_overflow(a, b, &product)) {
+    return InvalidInput("size {} * {} does not fit into 64 bits", a, b);
+  }
+  return product;
+}
+
+Result<int64_t> MulDims(const Shape& dims, size_t begin, size_t end) {
+  int64_t product = 1;
+  for (size_t i = begin; i < end; ++i) {
+    ANEMONE_ASSIGN(product, MulDims(product, dims[i]));
+  }
+  return product;
+}
+
+Result<Shape> BroadcastShapes(std::string_view label, const Shape& a, const Shape& b) {
+  Shape shape(std::max(a.size(), b.size()));
+  for (size_t i = 0; i < shape.size(); ++i) {
+    // i counts from the last dimension; missing leading dimensions are 1.
+    const int64_t da = i < a.size() ? a[a.size() - 1 - i] : 1;
+    const int64_t db = i < b.size() ? b[b.size() - 1 - i] : 1;
+    int64_t& dim = shape[shape.size() - 1 - i];
+    if (da == db || db == 1) {
+      dim = da;
+    } else if (da == 1) {
+      dim = db;
+    } else if (da == kDynamic || db == kDynamic) {
+      dim = MergeDims(da, db);
+    } else {
+      return Violates(
+          label, "shapes {} and {} do not broadcast: {} against {} in dimension {} from the right",
+          ir::ShapeToString(a), ir::ShapeToString(b), da, db, i);
+    }
+  }
+  return shape;
+}
+
+Result<Type> BroadcastTypes(std::string_view label, const Type& a, const Type& b, DType dtype) {
+  if (!a.has_rank() || !b.has_rank()) return Type::UnrankedTensor(dtype);
+  ANEMONE_ASSIGN(Shape shape, BroadcastShapes(label, a.shape(), b.shape()));
+  return Type::Tensor(dtype, std::move(shape));
+}
+
+Result<int64_t> NormalizeAxis(std::string_view label, int64_t axis, int64_t rank) {
+  if (axis < -rank || axis >= rank) {
+    return Violates(label, "axis {} is outside [{}, {}) of a tensor of rank {}", axis, -rank, rank,
+                    rank);
+  }
+  return axis < 0 ? axis + rank : axis;
+}
+
+Result<std::vector<int64_t>> NormalizeAxes(std::string_view label, std::vector<int64_t> axes,
+                                           int64_t rank) {
+  std::vector<bool> seen(static_cast<size_t>(rank), false);
+  for (int64_t& axis : axes) {
+    ANEMONE_ASSIGN(axis, NormalizeAxis(label, axis, rank));
+    if (seen[static_cast<size_t>(axis)]) return Violates(label, "axis {} is given twice", axis);
+    seen[static_cast<size_t>(axis)] = true;
+  }
+  return axes;
+}
+
+Status CheckRank(const OpArgs& args, std::string_view param, int low, int high,
+                 std::string_view label) {
+  const Type& type = args.TypeOf(param);
+  if (!type.has_rank() || (type.rank() >= low && type.rank() <= high)) return {};
+  if (low == high) return Violates(label, "{} has rank {}, wanted {}", param, type.rank(), low);
+  return Violates(label, "{} has rank {}, wanted {} to {}", param, type.rank(), low, high);
+}
+
+Status InferLikeX(const OpArgs& args, std::vector<Type>* outputs) {
+  outputs->push_back(args.TypeOf("x"));
+  return {};
+}
+
+OpCost NoCost(const OpArgs&, std::span<const Type>) { return {0}; }
+
+int64_t OutputElements(std::span<const Type> outputs) {
+  int64_t count = 0;
+  for (const Type& type : outputs) count += type.element_count().value_or(0);
+  return count;
+}
+
+int64_t ElementsOf(const OpArgs& args, std::string_view param) {
+  return args.Has(param) ? args.TypeOf(param).element_count().value_or(0) : 0;
+}
+
+}  // namespace anemone::ops
