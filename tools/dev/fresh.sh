@@ -72,7 +72,7 @@ inside() { env -i "${environment[@]}" chroot "$target" "$@"; }
 
 prepare() {
   local folder
-  for folder in proc dev sys; do
+  for folder in proc dev; do
     mount --rbind "/$folder" "$target/$folder"
     mount --make-rslave "$target/$folder"
   done
