@@ -8,9 +8,10 @@ find_package(hwy REQUIRED CONFIG)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(PNG REQUIRED)
 find_package(JPEG REQUIRED)
+find_package(ZLIB REQUIRED)
 find_package(Threads REQUIRED)
 
 # What .cc files may include but no header that others include (fmt and Threads are public).
 set(ANEMONE_PRIVATE_DEPENDENCIES
   spdlog::spdlog nlohmann_json::nlohmann_json protobuf::libprotobuf hwy::hwy OpenSSL::Crypto
-  PNG::PNG JPEG::JPEG)
+  PNG::PNG JPEG::JPEG ZLIB::ZLIB)

@@ -1,0 +1,203 @@
+#include "base/zip_reader.h"
+
+#include <zlib.h>
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <optional>
+#include <set>
+#include <string_view>
+
+namespace anemone {
+namespace {
+
+constexpr uint32_t kEndSignature = 0x06054b50;
+constexpr uint32_t kEnd64Signature = 0x06064b50;
+constexpr uint32_t kEnd64LocatorSignature = 0x07064b50;
+constexpr uint32_t kEntrySignature = 0x02014b50;
+constexpr uint32_t kLocalSignature = 0x04034b50;
+constexpr size_t kEndSize = 22;
+constexpr size_t kEnd64Size = 56;
+constexpr size_t kEnd64LocatorSize = 20;
+constexpr size_t kEntrySize = 46;
+constexpr size_t kLocalSize = 30;
+constexpr uint64_t kMaxDeflateRatio = 1032;
+constexpr uint32_t kIn64 = 0xFFFFFFFF;  // "see the zip64 extra field"
+
+class Reader {
+ public:
+  explicit Reader(const Bytes& bytes) : bytes_(bytes) {}
+  bool Has(uint64_t offset, uint64_t size) const {
+    return offset <= bytes_.size() && size <= bytes_.size() - offset;
+  }
+  // The caller has checked Has().
+  uint64_t Get(size_t offset, size_t width) const {
+    uint64_t value = 0;
+    for (size_t i = 0; i < width; ++i) {
+      value |= static_cast<uint64_t>(bytes_.data()[offset + i]) << (8 * i);
+    }
+    return value;
+  }
+  std::string_view Text(size_t offset, size_t size) const {
+    return {reinterpret_cast<const char*>(bytes_.data()) + offset, size};
+  }
+
+ private:
+  const Bytes& bytes_;
+};
+
+struct Directory {
+  uint64_t offset = 0;
+  uint64_t size = 0;
+  uint64_t count = 0;
+};
+
+Result<Directory> FindDirectory(const Reader& reader, size_t file_size) {
+  if (file_size < kEndSize) return InvalidInput("too short for a zip archive");
+  const size_t lowest = file_size - std::min(file_size, kEndSize + size_t{0xFFFF});
+  std::optional<size_t> end;
+  for (size_t at = file_size - kEndSize + 1; at-- > lowest;) {
+    if (reader.Get(at, 4) == kEndSignature && at + kEndSize + reader.Get(at + 20, 2) == file_size) {
+      end = at;
+      break;
+    }
+  }
+  if (!end) return InvalidInput("not a zip archive, or truncated: no end record");
+  Directory directory{reader.Get(*end + 16, 4), reader.Get(*end + 12, 4), reader.Get(*end + 10, 2)};
+  if (directory.offset == kIn64 || directory.size == kIn64 || directory.count == 0xFFFF) {
+    if (*end < kEnd64LocatorSize) return InvalidInput("the zip64 locator is missing");
+    const size_t locator = *end - kEnd64LocatorSize;
+    if (reader.Get(locator, 4) != kEnd64LocatorSignature) {
+      return InvalidInput("the zip64 locator is missing");
+    }
+    const uint64_t at = reader.Get(locator + 8, 8);
+    if (!reader.Has(at, kEnd64Size) || reader.Get(at, 4) != kEnd64Signature) {
+      return InvalidInput("the zip64 end record is missing");
+    }
+    directory = {reader.Get(at + 48, 8), reader.Get(at + 40, 8), reader.Get(at + 32, 8)};
+  }
+  if (!reader.Has(directory.offset, directory.size)) {
+    return InvalidInput("the zip directory lies outside the file");
+  }
+  return directory;
+}
+
+struct Record {
+  std::string name;
+  uint64_t flags = 0, method = 0, crc = 0, packed = 0, size = 0, local = 0;
+};
+
+// Replaces the fields that say "see zip64" from the extra field.
+bool ApplyZip64(const Reader& reader, size_t extra, size_t extra_size, Record* record) {
+  const bool needed = record->size == kIn64 || record->packed == kIn64 || record->local == kIn64;
+  size_t at = extra;
+  const size_t end = extra + extra_size;
+  while (end - at >= 4) {
+    const uint64_t id = reader.Get(at, 2);
+    const uint64_t size = reader.Get(at + 2, 2);
+    at += 4;
+    if (size > end - at) return !needed;
+    if (id == 1) {
+      size_t field = at;
+      for (uint64_t* value : {&record->size, &record->packed, &record->local}) {
+        if (*value != kIn64) continue;
+        if (at + size - field < 8) return false;
+        *value = reader.Get(field, 8);
+        field += 8;
+      }
+      return true;
+    }
+    at += size;
+  }
+  return !needed;
+}
+
+Result<Bytes> Inflate(const Bytes& packed, uint64_t size) {
+  if (size / kMaxDeflateRatio > packed.size() || size > std::numeric_limits<uInt>::max() ||
+      packed.size() > std::numeric_limits<uInt>::max()) {
+    return InvalidInput("{} bytes cannot unpack to {}", packed.size(), size);
+  }
+  std::vector<std::byte> out(size);
+  z_stream stream{};
+  if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) return Internal("zlib does not start");
+  // zlib's interface lacks const; it does not write to its input.
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<std::byte*>(packed.data()));
+  stream.avail_in = static_cast<uInt>(packed.size());
+  std::byte none{};
+  stream.next_out = reinterpret_cast<Bytef*>(out.empty() ? &none : out.data());
+  stream.avail_out = static_cast<uInt>(size);
+  const int code = inflate(&stream, Z_FINISH);
+  const bool ok = code == Z_STREAM_END && stream.total_out == size;
+  inflateEnd(&stream);
+  if (!ok) return InvalidInput("the deflated data is broken");
+  return Bytes::FromVector(std::move(out));
+}
+
+Result<ZipEntry> Extract(const Bytes& archive, const Reader& reader, const Record& record) {
+  if ((record.flags & 1) != 0) return Unsupported("the entry is encrypted");
+  if (record.method != 0 && record.method != 8) {
+    return Unsupported("compression method {} is not supported", record.method);
+  }
+  if (!reader.Has(record.local, kLocalSize) || reader.Get(record.local, 4) != kLocalSignature) {
+    return InvalidInput("the local header is not where the directory says");
+  }
+  const uint64_t start = record.local + kLocalSize + reader.Get(record.local + 26, 2) +
+                         reader.Get(record.local + 28, 2);
+  if (!reader.Has(start, record.packed)) return InvalidInput("the data ends past the file");
+  ZipEntry entry{record.name, archive.Slice(start, record.packed)};
+  if (record.method == 8) {
+    ANEMONE_ASSIGN(entry.data, Inflate(entry.data, record.size));
+  } else if (record.packed != record.size) {
+    return InvalidInput("a stored entry of {} bytes claims to be {}", record.packed, record.size);
+  }
+  const uLong crc =
+      crc32_z(0, reinterpret_cast<const Bytef*>(entry.data.data()), entry.data.size());
+  if (!entry.data.empty() && crc != record.crc) return InvalidInput("the checksum does not match");
+  return entry;
+}
+
+}  // namespace
+
+Result<std::vector<ZipEntry>> ReadZip(const Bytes& archive) {
+  const Reader reader(archive);
+  ANEMONE_ASSIGN(const Directory directory, FindDirectory(reader, archive.size()));
+  std::vector<ZipEntry> entries;
+  std::set<std::string> names;
+  uint64_t at = directory.offset;
+  const uint64_t end = directory.offset + directory.size;
+  uint64_t packed_total = 0;
+  for (uint64_t i = 0; i < directory.count; ++i) {
+    if (end - at < kEntrySize || reader.Get(at, 4) != kEntrySignature) {
+      return InvalidInput("entry {} of the zip directory is broken", i);
+    }
+    const uint64_t name_size = reader.Get(at + 28, 2);
+    const uint64_t extra_size = reader.Get(at + 30, 2);
+    const uint64_t total = kEntrySize + name_size + extra_size + reader.Get(at + 32, 2);
+    if (end - at < total) return InvalidInput("entry {} of the zip directory is broken", i);
+    Record record{std::string(reader.Text(at + kEntrySize, name_size)),
+                  reader.Get(at + 8, 2),
+                  reader.Get(at + 10, 2),
+                  reader.Get(at + 16, 4),
+                  reader.Get(at + 20, 4),
+                  reader.Get(at + 24, 4),
+                  reader.Get(at + 42, 4)};
+    const std::string place = fmt::format("entry '{}'", record.name);
+    if (!ApplyZip64(reader, at + kEntrySize + name_size, extra_size, &record)) {
+      return InvalidInput("the zip64 field is missing or short").At(place);
+    }
+    at += total;
+    if (!record.name.empty() && record.name.back() == '/' && record.size == 0) continue;
+    if (!names.insert(record.name).second) return InvalidInput("is there twice").At(place);
+    // Overlapping entries would let a small archive unpack to its square.
+    if (record.packed > archive.size() - std::min<uint64_t>(packed_total, archive.size())) {
+      return InvalidInput("entries overlap or end past the file").At(place);
+    }
+    packed_total += record.packed;
+    ANEMONE_ASSIGN(ZipEntry entry, Extract(archive, reader, record).At(place));
+    entries.push_back(std::move(entry));
+  }
+  return entries;
+}
+
+}  // namespace anemone
