@@ -30,7 +30,7 @@ struct Descriptor {
 }  // namespace
 
 Result<Bytes> MapFile(const std::string& path) {
-  const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   if (file.fd < 0) {
     const int error = errno;
     if (error == ENOENT || error == ENOTDIR) return NotFound("no such file").At(path);

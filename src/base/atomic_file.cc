@@ -1,0 +1,195 @@
+#include "base/atomic_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <system_error>
+
+namespace anemone {
+namespace {
+
+namespace fs = std::filesystem;
+
+Error SystemError(const std::string& path, std::string_view what, int code) {
+  return IoError("{}: {}", what, std::generic_category().message(code)).At(path);
+}
+
+// "out/model.mlpackage/" -> "out/model.mlpackage": the name that gets renamed.
+std::string WithoutTrailingSlashes(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  return path;
+}
+
+// A name beside `target` that no other thread or process uses; hidden, so that nobody's `*.mlpackage` picks it up.
+std::string TemporaryName(const std::string& target) {
+  static std::atomic<uint64_t> counter{0};
+  const fs::path path(target);
+  const std::string name =
+      fmt::format(".{}.tmp-{}-{}", path.filename().string(), ::getpid(), counter.fetch_add(1));
+  return (path.parent_path() / name).string();
+}
+
+std::string ParentOf(const std::string& path) {
+  const std::string parent = fs::path(path).parent_path().string();
+  return parent.empty() ? "." : parent;
+}
+
+Status Sync(const std::string& path, int flags) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | flags);
+  if (fd < 0) return SystemError(path, "cannot open to synchronise", errno);
+  const int result = ::fsync(fd);
+  const int code = errno;
+  ::close(fd);
+  if (result != 0) return SystemError(path, "cannot synchronise to disk", code);
+  return {};
+}
+
+// Flushes every directory of the tree, so that the names survive a crash of the machine; the files were flushed on Close.
+Status SyncDirectories(const std::string& root) {
+  std::error_code error;
+  fs::recursive_directory_iterator walk(root, error);
+  for (; !error && walk != fs::recursive_directory_iterator(); walk.increment(error)) {
+    if (walk->is_directory(error)) ANEMONE_TRY(Sync(walk->path().string(), O_DIRECTORY));
+  }
+  if (error) return SystemError(root, "cannot walk the directory", error.value());
+  return Sync(root, O_DIRECTORY);
+}
+
+// Swaps two existing names in one step. False with errno set when the system or the file system cannot.
+bool Exchange(const std::string& a, const std::string& b) {
+#if defined(__linux__) && defined(RENAME_EXCHANGE)
+  return ::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0;
+#elif defined(__APPLE__)
+  return ::renamex_np(a.c_str(), b.c_str(), RENAME_SWAP) == 0;
+#else
+  (void)a, (void)b;
+  errno = ENOSYS;
+  return false;
+#endif
+}
+
+bool ExchangeUnsupported(int code) {
+  return code == ENOSYS || code == EINVAL || code == ENOTSUP || code == EOPNOTSUPP;
+}
+
+void RemoveTree(const std::string& path) {
+  std::error_code ignored;  // nothing more can be done: the target is already right
+  fs::remove_all(path, ignored);
+}
+
+}  // namespace
+
+Result<OutputFile> OutputFile::Create(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (fd < 0) return SystemError(path, "cannot create the file", errno);
+  return OutputFile(path, fd);
+}
+
+OutputFile::OutputFile(OutputFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      fd_(std::exchange(other.fd_, -1)),
+      size_bytes_(other.size_bytes_) {}
+
+OutputFile& OutputFile::operator=(OutputFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(fd_, other.fd_);
+  std::swap(size_bytes_, other.size_bytes_);
+  return *this;
+}
+
+OutputFile::~OutputFile() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+Status OutputFile::Write(std::span<const std::byte> data) {
+  constexpr size_t kMaxPiece = size_t{1} << 30;  // some systems refuse more than 2 GiB at once
+  while (!data.empty()) {
+    const ssize_t written = ::write(fd_, data.data(), std::min(data.size(), kMaxPiece));
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return SystemError(path_, "cannot write the file", errno);
+    data = data.subspan(static_cast<size_t>(written));
+    size_bytes_ += static_cast<uint64_t>(written);
+  }
+  return {};
+}
+
+Status OutputFile::Close(Durability durability) {
+  const int sync = durability == Durability::kDisk ? ::fsync(fd_) : 0;
+  const int sync_code = errno;
+  const int closed = ::close(std::exchange(fd_, -1));
+  if (sync != 0) return SystemError(path_, "cannot synchronise to disk", sync_code);
+  if (closed != 0) return SystemError(path_, "cannot close the file", errno);
+  return {};
+}
+
+AtomicFile::AtomicFile(std::string target, OutputFile file)
+    : target_(std::move(target)), temporary_(file.path()), file_(std::move(file)) {}
+
+AtomicFile::~AtomicFile() {
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+}
+
+Result<AtomicFile> AtomicFile::Create(const std::string& target) {
+  ANEMONE_ASSIGN(OutputFile file, OutputFile::Create(TemporaryName(target)));
+  return AtomicFile(target, std::move(file));
+}
+
+Status AtomicFile::Commit(Durability durability) {
+  ANEMONE_TRY(file_.Close(durability));
+  if (::rename(temporary_.c_str(), target_.c_str()) != 0) {
+    return SystemError(target_, "cannot put the new file in place", errno);
+  }
+  temporary_.clear();
+  if (durability == Durability::kDisk) return Sync(ParentOf(target_), O_DIRECTORY);
+  return {};
+}
+
+AtomicDirectory::~AtomicDirectory() {
+  if (!temporary_.empty()) RemoveTree(temporary_);
+}
+
+Result<AtomicDirectory> AtomicDirectory::Create(const std::string& target) {
+  const std::string clean = WithoutTrailingSlashes(target);
+  std::string temporary = TemporaryName(clean);
+  if (::mkdir(temporary.c_str(), 0777) != 0) {
+    return SystemError(temporary, "cannot create the directory", errno);
+  }
+  return AtomicDirectory(clean, std::move(temporary));
+}
+
+Status AtomicDirectory::Commit(Durability durability) {
+  if (durability == Durability::kDisk) ANEMONE_TRY(SyncDirectories(temporary_));
+  // rename() itself replaces an absent or empty directory in one step.
+  if (::rename(temporary_.c_str(), target_.c_str()) != 0) {
+    if (errno != ENOTEMPTY && errno != EEXIST) {
+      return SystemError(target_, "cannot put the new directory in place", errno);
+    }
+    if (Exchange(temporary_, target_)) {
+      RemoveTree(temporary_);  // now the old tree
+    } else if (ExchangeUnsupported(errno)) {
+      const std::string old = TemporaryName(target_);
+      if (::rename(target_.c_str(), old.c_str()) != 0) {
+        return SystemError(target_, "cannot move the old directory away", errno);
+      }
+      if (::rename(temporary_.c_str(), target_.c_str()) != 0) {
+        const int code = errno;
+        ::rename(old.c_str(), target_.c_str());  // back to how it was
+        return SystemError(target_, "cannot put the new directory in place", code);
+      }
+      RemoveTree(old);
+    } else {
+      return SystemError(target_, "cannot exchange the old and the new directory", errno);
+    }
+  }
+  temporary_.clear();
+  if (durability == Durability::kDisk) return Sync(ParentOf(target_), O_DIRECTORY);
+  return {};
+}
+
+}  // namespace anemone

@@ -1,0 +1,97 @@
+// Files and directories that appear whole or not at all. Both write beside the target, under a hidden temporary name in
+// the same folder, and take the target's place in Commit(); when Commit() is not reached or fails, the destructor removes
+// what was written and the target is as it was. A process that is killed leaves only the hidden temporary.
+//
+//   ANEMONE_ASSIGN(AtomicFile file, AtomicFile::Create(path));
+//   ANEMONE_TRY(file.Write(bytes));
+//   ANEMONE_TRY(file.Commit());
+//
+// Thread rules: one thread per object; two writers of one target do not mix, the last Commit wins.
+// Errors: kIo with the path and the system's reason (a full disk included).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/status.h"
+
+namespace anemone {
+
+// Whether Commit() waits until the data is on the disk. Either way a crash of the process leaves no half file; kDisk also
+// covers a crash of the machine.
+enum class Durability { kProcess, kDisk };
+
+// A new file, written front to back. Closed by Close(), or, its errors unseen, by the destructor.
+class OutputFile {
+ public:
+  static Result<OutputFile> Create(const std::string& path);
+  OutputFile(OutputFile&& other) noexcept;
+  OutputFile& operator=(OutputFile&& other) noexcept;
+  ~OutputFile();
+
+  Status Write(std::span<const std::byte> data);
+  Status Write(std::string_view text) { return Write(std::as_bytes(std::span(text.data(), text.size()))); }
+  // Bytes written so far.
+  uint64_t size_bytes() const { return size_bytes_; }
+  const std::string& path() const { return path_; }
+  Status Close(Durability durability);
+
+ private:
+  explicit OutputFile(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+  std::string path_;
+  int fd_ = -1;
+  uint64_t size_bytes_ = 0;
+};
+
+class AtomicFile {
+ public:
+  static Result<AtomicFile> Create(const std::string& target);
+  AtomicFile(AtomicFile&& other) noexcept
+      : target_(std::move(other.target_)),
+        temporary_(std::exchange(other.temporary_, {})),
+        file_(std::move(other.file_)) {}
+  AtomicFile& operator=(AtomicFile&&) = delete;
+  ~AtomicFile();
+
+  Status Write(std::span<const std::byte> data) { return file_.Write(data); }
+  Status Write(std::string_view text) { return file_.Write(text); }
+  // Replaces `target` with what was written. Call once.
+  Status Commit(Durability durability = Durability::kProcess);
+
+ private:
+  AtomicFile(std::string target, OutputFile file);
+  std::string target_;
+  std::string temporary_;  // empty once committed or moved from
+  OutputFile file_;
+};
+
+// A new directory tree that takes the place of `target`, which may be absent or a directory.
+// An existing target and the new tree change places in one step of the file system where it can do that
+// (renameat2(RENAME_EXCHANGE) on Linux, renamex_np(RENAME_SWAP) on macOS). Where it cannot, the old tree is renamed away
+// first: a crash in the few microseconds between the two renames leaves no tree at `target`, and the old one, whole,
+// beside it under the hidden name.
+class AtomicDirectory {
+ public:
+  static Result<AtomicDirectory> Create(const std::string& target);
+  AtomicDirectory(AtomicDirectory&& other) noexcept
+      : target_(std::move(other.target_)), temporary_(std::exchange(other.temporary_, {})) {}
+  AtomicDirectory& operator=(AtomicDirectory&&) = delete;
+  ~AtomicDirectory();
+
+  // The temporary directory: put files here.
+  const std::string& path() const { return temporary_; }
+  // Call once, with every file in it closed.
+  Status Commit(Durability durability = Durability::kProcess);
+
+ private:
+  AtomicDirectory(std::string target, std::string temporary)
+      : target_(std::move(target)), temporary_(std::move(temporary)) {}
+  std::string target_;
+  std::string temporary_;  // empty once committed or moved from
+};
+
+}  // namespace anemone
