@@ -26,7 +26,8 @@ std::string WithoutTrailingSlashes(std::string path) {
   return path;
 }
 
-// A name beside `target` that no other thread or process uses; hidden, so that nobody's `*.mlpackage` picks it up.
+// A name beside `target` that no other thread or process uses; hidden, so that nobody's
+// `*.mlpackage` picks it up.
 std::string TemporaryName(const std::string& target) {
   static std::atomic<uint64_t> counter{0};
   const fs::path path(target);
@@ -50,7 +51,8 @@ Status Sync(const std::string& path, int flags) {
   return {};
 }
 
-// Flushes every directory of the tree, so that the names survive a crash of the machine; the files were flushed on Close.
+// Flushes every directory of the tree, so that the names survive a crash of the machine; the files
+// were flushed on Close.
 Status SyncDirectories(const std::string& root) {
   std::error_code error;
   fs::recursive_directory_iterator walk(root, error);
@@ -61,7 +63,8 @@ Status SyncDirectories(const std::string& root) {
   return Sync(root, O_DIRECTORY);
 }
 
-// Swaps two existing names in one step. False with errno set when the system or the file system cannot.
+// Swaps two existing names in one step. False with errno set when the system or the file system
+// cannot.
 bool Exchange(const std::string& a, const std::string& b) {
 #if defined(__linux__) && defined(RENAME_EXCHANGE)
   return ::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0;

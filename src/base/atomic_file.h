@@ -1,6 +1,7 @@
-// Files and directories that appear whole or not at all. Both write beside the target, under a hidden temporary name in
-// the same folder, and take the target's place in Commit(); when Commit() is not reached or fails, the destructor removes
-// what was written and the target is as it was. A process that is killed leaves only the hidden temporary.
+// Files and directories that appear whole or not at all. Both write beside the target, under a
+// hidden temporary name in the same folder, and take the target's place in Commit(); when Commit()
+// is not reached or fails, the destructor removes what was written and the target is as it was. A
+// process that is killed leaves only the hidden temporary.
 //
 //   ANEMONE_ASSIGN(AtomicFile file, AtomicFile::Create(path));
 //   ANEMONE_TRY(file.Write(bytes));
@@ -21,8 +22,8 @@
 
 namespace anemone {
 
-// Whether Commit() waits until the data is on the disk. Either way a crash of the process leaves no half file; kDisk also
-// covers a crash of the machine.
+// Whether Commit() waits until the data is on the disk. Either way a crash of the process leaves no
+// half file; kDisk also covers a crash of the machine.
 enum class Durability { kProcess, kDisk };
 
 // A new file, written front to back. Closed by Close(), or, its errors unseen, by the destructor.
@@ -34,7 +35,9 @@ class OutputFile {
   ~OutputFile();
 
   Status Write(std::span<const std::byte> data);
-  Status Write(std::string_view text) { return Write(std::as_bytes(std::span(text.data(), text.size()))); }
+  Status Write(std::string_view text) {
+    return Write(std::as_bytes(std::span(text.data(), text.size())));
+  }
   // Bytes written so far.
   uint64_t size_bytes() const { return size_bytes_; }
   const std::string& path() const { return path_; }
@@ -70,10 +73,10 @@ class AtomicFile {
 };
 
 // A new directory tree that takes the place of `target`, which may be absent or a directory.
-// An existing target and the new tree change places in one step of the file system where it can do that
-// (renameat2(RENAME_EXCHANGE) on Linux, renamex_np(RENAME_SWAP) on macOS). Where it cannot, the old tree is renamed away
-// first: a crash in the few microseconds between the two renames leaves no tree at `target`, and the old one, whole,
-// beside it under the hidden name.
+// An existing target and the new tree change places in one step of the file system where it can do
+// that (renameat2(RENAME_EXCHANGE) on Linux, renamex_np(RENAME_SWAP) on macOS). Where it cannot,
+// the old tree is renamed away first: a crash in the few microseconds between the two renames
+// leaves no tree at `target`, and the old one, whole, beside it under the hidden name.
 class AtomicDirectory {
  public:
   static Result<AtomicDirectory> Create(const std::string& target);

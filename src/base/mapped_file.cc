@@ -30,6 +30,7 @@ struct Descriptor {
 }  // namespace
 
 Result<Bytes> MapFile(const std::string& path) {
+  // O_NONBLOCK: opening a FIFO must not wait for a writer; for a regular file it means nothing.
   const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   if (file.fd < 0) {
     const int error = errno;

@@ -1,5 +1,5 @@
-// Content-derived UUIDs: identifiers that are the same for the same bytes, where a file format asks for a UUID and
-// others draw it at random.
+// Content-derived UUIDs: identifiers that are the same for the same bytes, where a file format asks
+// for a UUID and others draw it at random.
 #pragma once
 
 #include <string>
@@ -8,8 +8,8 @@
 
 namespace anemone {
 
-// The first 128 bits of `digest` as a version 8 UUID (RFC 9562: vendor-defined content), upper case:
-// "5F15AADD-2F4E-8414-826F-AF8D81B958C7".
+// The first 128 bits of `digest` as a version 8 UUID (RFC 9562: vendor-defined content), upper
+// case: "5F15AADD-2F4E-8414-826F-AF8D81B958C7".
 std::string UuidFrom(const Sha256Digest& digest);
 
 // Whether `text` has the shape of a UUID (8-4-4-4-12 hexadecimal digits, either case).

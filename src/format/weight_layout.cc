@@ -11,13 +11,20 @@ struct Row {
 };
 
 constexpr std::array<Row, 15> kRows{{
-    {BlobDType::kFp16, DType::kFp16},     {BlobDType::kFp32, DType::kFp32},
-    {BlobDType::kUInt8, DType::kUInt8},   {BlobDType::kInt8, DType::kInt8},
-    {BlobDType::kBf16, DType::kBf16},     {BlobDType::kInt16, DType::kInt16},
-    {BlobDType::kUInt16, DType::kUInt16}, {BlobDType::kInt4, DType::kInt4},
-    {BlobDType::kUInt1, DType::kUInt1},   {BlobDType::kUInt2, DType::kUInt2},
-    {BlobDType::kUInt4, DType::kUInt4},   {BlobDType::kUInt3, DType::kUInt3},
-    {BlobDType::kUInt6, DType::kUInt6},   {BlobDType::kInt32, DType::kInt32},
+    {BlobDType::kFp16, DType::kFp16},
+    {BlobDType::kFp32, DType::kFp32},
+    {BlobDType::kUInt8, DType::kUInt8},
+    {BlobDType::kInt8, DType::kInt8},
+    {BlobDType::kBf16, DType::kBf16},
+    {BlobDType::kInt16, DType::kInt16},
+    {BlobDType::kUInt16, DType::kUInt16},
+    {BlobDType::kInt4, DType::kInt4},
+    {BlobDType::kUInt1, DType::kUInt1},
+    {BlobDType::kUInt2, DType::kUInt2},
+    {BlobDType::kUInt4, DType::kUInt4},
+    {BlobDType::kUInt3, DType::kUInt3},
+    {BlobDType::kUInt6, DType::kUInt6},
+    {BlobDType::kInt32, DType::kInt32},
     {BlobDType::kUInt32, DType::kUInt32},
 }};
 

@@ -5,7 +5,8 @@
 //   128  data            size_bytes, then zeros up to the next multiple of 64
 //   ...  BlobHeader, data, BlobHeader, data ...; the last blob is not padded
 //
-// Sub-byte elements are packed, the first one in the lowest bits of the first byte, across byte borders.
+// Sub-byte elements are packed, the first one in the lowest bits of the first byte, across byte
+// borders.
 #pragma once
 
 #include <bit>
@@ -32,9 +33,9 @@ static_assert(sizeof(FileHeader) == 64);
 
 struct BlobHeader {
   uint32_t sentinel = kBlobSentinel;
-  uint32_t blob_dtype = 0;         // BlobDType
-  uint64_t size_bytes = 0;         // of the data, padding to 64 not counted
-  uint64_t offset = 0;             // of the data, from the start of the file
+  uint32_t blob_dtype = 0;            // BlobDType
+  uint64_t size_bytes = 0;            // of the data, padding to 64 not counted
+  uint64_t offset = 0;                // of the data, from the start of the file
   uint64_t unused_trailing_bits = 0;  // sub-byte dtypes: bits of the last byte that hold no element
   uint64_t reserved[4] = {};
 };

@@ -9,8 +9,8 @@
 namespace anemone::format {
 namespace {
 
-// FNV-1a over dtype, size, and a sample of the data: cheap, and enough to tell most blobs apart; equality is decided by
-// comparing all bytes.
+// FNV-1a over dtype, size, and a sample of the data: cheap, and enough to tell most blobs apart;
+// equality is decided by comparing all bytes.
 uint64_t Fingerprint(DType dtype, const Bytes& data) {
   constexpr uint64_t kPrime = 0x100000001B3;
   uint64_t hash = 0xCBF29CE484222325;
@@ -23,8 +23,8 @@ uint64_t Fingerprint(DType dtype, const Bytes& data) {
 }
 
 bool SameBytes(const Bytes& a, const Bytes& b) {
-  return a.size() == b.size() &&
-         (a.data() == b.data() || std::memcmp(a.data(), b.data(), a.size()) == 0);
+  if (a.size() != b.size()) return false;
+  return a.empty() || a.data() == b.data() || std::memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
 template <typename T>

@@ -1,8 +1,8 @@
-// WeightWriter: lays out a weight.bin. Add() only plans: it says at once where a blob will be, keeps a reference to its
-// bytes and copies nothing; WriteTo() streams the file. So a model can be encoded completely, and every error found,
-// before the first byte reaches the disk.
-// Blobs of equal dtype and equal bytes are stored once. The same Adds give the same file.
-// Thread rules: one thread.
+// WeightWriter: lays out a weight.bin. Add() only plans: it says at once where a blob will be,
+// keeps a reference to its bytes and copies nothing; WriteTo() streams the file. So a model can be
+// encoded completely, and every error found, before the first byte reaches the disk. Blobs of equal
+// dtype and equal bytes are stored once. The same Adds give the same file. Thread rules: one
+// thread.
 #pragma once
 
 #include <cstdint>

@@ -1,0 +1,105 @@
+#include "ir/model.h"
+
+#include <algorithm>
+
+namespace anemone::ir {
+namespace {
+
+template <typename T>
+const T* FindByName(const std::vector<T>& list, std::string_view name) {
+  const auto it = std::ranges::find(list, name, &T::name);
+  return it == list.end() ? nullptr : &*it;
+}
+
+Result<ArrayFeature> DescribeTensor(const Type& type) {
+  if (!type.is_tensor()) return Unsupported("a feature of type {} does not exist", type.ToString());
+  if (!type.has_rank()) return Unsupported("a feature must have a known rank");
+  switch (type.dtype()) {
+    case DType::kFp16:
+    case DType::kFp32:
+    case DType::kInt8:
+    case DType::kInt32: break;
+    default:
+      return Unsupported("a feature of {} elements does not exist", DTypeName(type.dtype()))
+          .Advise("cast it to fp32, fp16 or int32 at the border of the model");
+  }
+  ArrayFeature feature;
+  feature.dtype = type.dtype();
+  for (const int64_t size : type.shape()) feature.shape.push_back(size == kDynamic ? 1 : size);
+  if (!type.is_static()) {
+    for (const int64_t size : type.shape()) {
+      feature.shape_range.push_back(size == kDynamic ? SizeRange{1, std::nullopt}
+                                                     : SizeRange{size, size});
+    }
+  }
+  return feature;
+}
+
+}  // namespace
+
+const Feature* FunctionDescription::FindInput(std::string_view input) const {
+  return FindByName(inputs, input);
+}
+const Feature* FunctionDescription::FindOutput(std::string_view output) const {
+  return FindByName(outputs, output);
+}
+
+const FunctionDescription* Model::FindFunction(std::string_view name) const {
+  return FindByName(functions, name);
+}
+
+const FunctionDescription* Model::main() const {
+  if (multi_function) return FindFunction(default_function);
+  return functions.empty() ? nullptr : &functions.front();
+}
+
+int32_t SpecVersionOf(Opset opset) { return 6 + static_cast<int32_t>(opset); }
+
+std::optional<Opset> OpsetOfSpecVersion(int32_t spec_version) {
+  if (spec_version < 6 || spec_version > 9) return std::nullopt;
+  return static_cast<Opset>(spec_version - 6);
+}
+
+Result<FunctionDescription> DescribeFunction(const Function& function) {
+  FunctionDescription description;
+  description.name = function.name;
+  for (const auto& input : function.inputs()) {
+    if (input->type.is_state()) {
+      ANEMONE_ASSIGN(ArrayFeature array, DescribeTensor(input->type.elements()[0]).At(input->name));
+      description.states.push_back({.name = input->name, .type = StateFeature{std::move(array)}});
+      continue;
+    }
+    ANEMONE_ASSIGN(ArrayFeature array, DescribeTensor(input->type).At(input->name));
+    // A scalar is handed in as an array of one element.
+    if (input->type.is_scalar()) array.shape = {1};
+    description.inputs.push_back({.name = input->name, .type = std::move(array)});
+  }
+  for (const Value* output : function.outputs()) {
+    ANEMONE_ASSIGN(ArrayFeature array, DescribeTensor(output->type).At(output->name));
+    // Outputs state no ranges: a shape that only the run time knows is left out.
+    if (!output->type.is_static()) array.shape.clear();
+    array.shape_range.clear();
+    description.outputs.push_back({.name = output->name, .type = std::move(array)});
+  }
+  return description;
+}
+
+Result<Model> MakeModel(Program program) {
+  Model model;
+  Opset newest = Opset::kIOS15;
+  for (const auto& function : program.functions) {
+    ANEMONE_ASSIGN(FunctionDescription description, DescribeFunction(*function).At(function->name));
+    model.functions.push_back(std::move(description));
+    newest = std::max(newest, function->opset);
+  }
+  model.spec_version = SpecVersionOf(newest);
+  if (model.functions.size() > 1) {
+    model.multi_function = true;
+    const Function* main = program.main();
+    model.default_function = main != nullptr ? main->name : program.functions.front()->name;
+  }
+  model.program = std::move(program);
+  return model;
+}
+
+}  // namespace anemone::ir

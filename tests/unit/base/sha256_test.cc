@@ -1,0 +1,46 @@
+#include "base/sha256.h"
+
+#include <gtest/gtest.h>
+
+#include "base/uuid.h"
+
+namespace anemone {
+namespace {
+
+std::string HexOf(std::string_view text) {
+  return ToHex(Sha256Of(std::as_bytes(std::span(text.data(), text.size()))));
+}
+
+// The examples of FIPS 180-4.
+TEST(Sha256Test, KnownDigests) {
+  EXPECT_EQ(HexOf(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_EQ(HexOf("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(HexOf("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"),
+            "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+}
+
+TEST(Sha256Test, PiecesGiveTheSameDigestAndFinishStartsAnew) {
+  Sha256 sha;
+  sha.Update("a");
+  sha.Update("");
+  sha.Update("bc");
+  EXPECT_EQ(ToHex(sha.Finish()), HexOf("abc"));
+  EXPECT_EQ(ToHex(sha.Finish()), HexOf(""));
+}
+
+TEST(UuidTest, IsAVersion8UuidOfTheDigest) {
+  const std::string uuid = UuidFrom(Sha256Of({}));
+  EXPECT_EQ(uuid, "E3B0C442-98FC-8C14-9AFB-F4C8996FB924");
+  EXPECT_TRUE(IsUuid(uuid));
+}
+
+TEST(UuidTest, RecognisesUuids) {
+  EXPECT_TRUE(IsUuid("5f15aadd-2f4e-4414-826f-af8d81b958c7"));
+  EXPECT_FALSE(IsUuid("5f15aadd-2f4e-4414-826f-af8d81b958c"));
+  EXPECT_FALSE(IsUuid("5f15aadd-2f4e-4414-826f-af8d81b958cg"));
+  EXPECT_FALSE(IsUuid("5f15aadd02f4e-4414-826f-af8d81b958c7"));
+  EXPECT_FALSE(IsUuid(""));
+}
+
+}  // namespace
+}  // namespace anemone
