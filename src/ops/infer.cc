@@ -1,6 +1,10 @@
 #include "ops/infer.h"
 
 #include <algorithm>
+#include <limits>
+#include <unordered_set>
+
+#include "ir/program.h"
 
 namespace anemone::ops {
 
@@ -29,6 +33,10 @@ Result<int64_t> MulDims(const Shape& dims, size_t begin, size_t end) {
     ANEMONE_ASSIGN(product, MulDims(product, dims[i]));
   }
   return product;
+}
+
+bool ShapesAgree(const Shape& a, const Shape& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), DimsAgree);
 }
 
 Result<Shape> BroadcastShapes(std::string_view label, const Shape& a, const Shape& b) {
@@ -86,6 +94,27 @@ Status CheckRank(const OpArgs& args, std::string_view param, int low, int high,
   return Violates(label, "{} has rank {}, wanted {} to {}", param, type.rank(), low, high);
 }
 
+bool IsConstantArg(const OpArgs& args, std::string_view param) {
+  if (args.ValueOf(param) != nullptr || args.operation() == nullptr) return true;
+  const std::vector<ir::Value*>& given = args.operation()->Inputs(param);
+  std::vector<const ir::Value*> pending(given.begin(), given.end());
+  std::unordered_set<const ir::Operation*> seen;
+  while (!pending.empty()) {
+    const ir::Value* value = pending.back();
+    pending.pop_back();
+    if (value->is_const()) continue;
+    // An input, an unknown operator, or one whose result does not follow from its arguments alone.
+    const ir::Operation* producer = value->producer;
+    if (producer == nullptr || producer->def() == nullptr || producer->def()->impure) return false;
+    if (!producer->blocks().empty()) return false;
+    if (!seen.insert(producer).second) continue;
+    for (const ir::Argument& argument : producer->arguments()) {
+      pending.insert(pending.end(), argument.values.begin(), argument.values.end());
+    }
+  }
+  return true;
+}
+
 Status InferLikeX(const OpArgs& args, std::vector<Type>* outputs) {
   outputs->push_back(args.TypeOf("x"));
   return {};
@@ -101,6 +130,16 @@ int64_t OutputElements(std::span<const Type> outputs) {
 
 int64_t ElementsOf(const OpArgs& args, std::string_view param) {
   return args.Has(param) ? args.TypeOf(param).element_count().value_or(0) : 0;
+}
+
+int64_t CostProduct(std::span<const int64_t> counts) {
+  int64_t product = 1;
+  bool overflow = false;
+  for (int64_t count : counts) {
+    if (count <= 0) return 0;
+    overflow |= __builtin_mul_overflow(product, count, &product);
+  }
+  return overflow ? std::numeric_limits<int64_t>::max() : product;
 }
 
 }  // namespace anemone::ops

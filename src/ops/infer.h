@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -36,6 +38,9 @@ inline bool DimsAgree(int64_t a, int64_t b) { return a == kDynamic || b == kDyna
 // The more exact of two sizes that agree.
 inline int64_t MergeDims(int64_t a, int64_t b) { return a == kDynamic ? b : a; }
 
+// The same for whole shapes; false when the ranks differ.
+bool ShapesAgree(const Shape& a, const Shape& b);
+
 // NumPy's broadcasting. A dynamic dimension takes the other size when that is above 1.
 Result<Shape> BroadcastShapes(std::string_view label, const Shape& a, const Shape& b);
 // The shape of `param` of the tensors; BroadcastShapes over types, unranked when either is.
@@ -56,6 +61,10 @@ inline Status CheckRank(const OpArgs& args, std::string_view param, int rank,
   return CheckRank(args, param, rank, rank, label);
 }
 
+// Whether an argument is fixed when the model is compiled: a known value, or computed from
+// constants only. True when its producer is not known (an operator evaluated on its own).
+bool IsConstantArg(const OpArgs& args, std::string_view param);
+
 // The output has the type of argument `x`.
 Status InferLikeX(const OpArgs& args, std::vector<Type>* outputs);
 // Pure movement of data: no arithmetic.
@@ -64,5 +73,10 @@ OpCost NoCost(const OpArgs& args, std::span<const Type> outputs);
 int64_t OutputElements(std::span<const Type> outputs);
 // Elements of argument `param`; 0 when not static.
 int64_t ElementsOf(const OpArgs& args, std::string_view param);
+// Product of counts for a cost: 0 when one is dynamic, the largest int64 when it overflows.
+int64_t CostProduct(std::span<const int64_t> counts);
+inline int64_t CostProduct(std::initializer_list<int64_t> counts) {
+  return CostProduct(std::span(counts.begin(), counts.size()));
+}
 
 }  // namespace anemone::ops
