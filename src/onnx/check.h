@@ -1,0 +1,14 @@
+// Structure of a graph as read: unique names, every input there, no cycle; puts the nodes into an
+// order in which every value is made before it is used (the file's own order where that is one).
+#pragma once
+
+#include "base/status.h"
+#include "onnx/model.h"
+
+namespace anemone::onnx {
+
+// Checks, and sorts the nodes of, the graph, its subgraphs and the bodies of functions.
+// Errors: kInvalidInput naming the node and the value.
+Status CheckModel(Model& model);
+
+}  // namespace anemone::onnx
