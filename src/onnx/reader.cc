@@ -53,7 +53,7 @@ class Reader {
     Model model;
     bool has_graph = false;
     WireReader message(std::span(file_.data(), file_.size()));
-    ANEMONE_TRY(ForEachField(message, [&](const WireReader& field) -> Status {
+    auto status = ForEachField(message, [&](const WireReader& field) -> Status {
       switch (field.number()) {
         case 1:
           return Assign(field, model.ir_version);
@@ -82,7 +82,8 @@ class Reader {
         default:
           return {};
       }
-    }));
+    });
+    ANEMONE_TRY(std::move(status));
     if (!has_graph) {
       return InvalidInput("the file holds no graph: not an ONNX model").Advise("check the file");
     }
@@ -233,9 +234,10 @@ class Reader {
     switch (field.number()) {
       case 1:
         return Assign(field, attribute.name);
-      case 2:
+      case 2: {
         ANEMONE_ASSIGN(attribute.f, field.Float());
         return {};
+      }
       case 3:
         return Assign(field, attribute.i);
       case 4:

@@ -27,8 +27,12 @@ Result<std::pair<std::string, std::string>> ReadEntry(WireReader message) {
   while (true) {
     ANEMONE_ASSIGN(const bool more, message.Next());
     if (!more) return entry;
-    if (message.number() == 1) ANEMONE_ASSIGN(entry.first, message.String());
-    if (message.number() == 2) ANEMONE_ASSIGN(entry.second, message.String());
+    if (message.number() == 1) {
+      ANEMONE_ASSIGN(entry.first, message.String());
+    }
+    if (message.number() == 2) {
+      ANEMONE_ASSIGN(entry.second, message.String());
+    }
   }
 }
 
@@ -36,9 +40,10 @@ Status ReadField(const WireReader& field, Parts& parts) {
   switch (field.number()) {
     case 1:
       return field.AppendVarints(parts.tensor.dims);
-    case 2:
+    case 2: {
       ANEMONE_ASSIGN(parts.tensor.type, field.Int32());
       return {};
+    }
     case 3:
       return InvalidInput("tensors split into segments are not part of ONNX any more");
     case 4:
@@ -52,9 +57,10 @@ Status ReadField(const WireReader& field, Parts& parts) {
     }
     case 7:
       return field.AppendVarints(parts.int64s);
-    case 8:
+    case 8: {
       ANEMONE_ASSIGN(parts.tensor.name, field.String());
       return {};
+    }
     case 9: {
       parts.has_raw = true;
       ANEMONE_ASSIGN(parts.raw, field.Payload());
@@ -98,8 +104,12 @@ Result<Bytes> ReadExternal(const Parts& parts, size_t size_bytes, ExternalFiles&
   if (location == nullptr) return InvalidInput("external data has no 'location'");
   uint64_t offset = 0;
   std::optional<uint64_t> length;
-  if (const auto* text = find("offset")) ANEMONE_ASSIGN(offset, ParseUnsigned("offset", *text));
-  if (const auto* text = find("length")) ANEMONE_ASSIGN(length, ParseUnsigned("length", *text));
+  if (const auto* text = find("offset")) {
+    ANEMONE_ASSIGN(offset, ParseUnsigned("offset", *text));
+  }
+  if (const auto* text = find("length")) {
+    ANEMONE_ASSIGN(length, ParseUnsigned("length", *text));
+  }
   return external.Read(*location, offset, length, size_bytes);
 }
 
