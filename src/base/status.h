@@ -74,8 +74,8 @@ class [[nodiscard]] Error {
 class [[nodiscard]] Status {
  public:
   Status() = default;
-  Status(Error error)
-      : error_(std::make_unique<Error>(std::move(error))) {}  // NOLINT: implicit by design
+  // NOLINTNEXTLINE: implicit by design
+  Status(Error error) : error_(std::make_unique<Error>(std::move(error))) {}
   Status(Status&&) = default;
   Status& operator=(Status&&) = default;
   Status(const Status& other)

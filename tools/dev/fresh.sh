@@ -41,7 +41,9 @@ timed() {
   shift
   say "fresh: $label"
   "$@" || rc=$?
-  times+=("$label: $((SECONDS - start)) s$( ((rc)) && echo ", FAILED with exit code $rc")")
+  local note=""
+  if ((rc)); then note=", FAILED with exit code $rc"; fi
+  times+=("$label: $((SECONDS - start)) s$note")
   return $rc
 }
 
