@@ -25,3 +25,5 @@ if(proto_outputs)
 else()
   add_library(anemone_proto INTERFACE)
 endif()
+# The headers alone, for tools that read sources without building them.
+add_custom_target(anemone_proto_headers DEPENDS ${proto_outputs})

@@ -15,6 +15,7 @@ if (($# == 0)); then set -- demo test; fi
 suite=${ANEMONE_FRESH_SUITE:-bookworm}
 target=${ANEMONE_FRESH_DIR:-$(mktemp -d "${TMPDIR:-/tmp}/anemone-fresh.XXXXXX")}
 mkdir -p "$target" "$LOG_DIR"
+chmod 755 "$target"  # apt drops its privileges to download
 [[ -z $(ls -A "$target") ]] || fail "$target is not empty"
 times=()
 

@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# self_test: each lint passes a good tree and fails when one violation of its rule is planted
+source "$(dirname "$0")/../lib/common.sh"
+tree=$(mktemp -d)
+trap 'rm -rf "$tree"' EXIT
+tried=0
+bad=0
+
+run_lint() {
+  if [[ -f $ROOT/tools/lint/$1.py ]]; then
+    python3 -B "$ROOT/tools/lint/$1.py" "$tree"
+  else
+    bash "$ROOT/tools/lint/$1.sh" "$tree"
+  fi
+}
+good_tree() {
+  rm -rf "${tree:?}"/*
+  mkdir -p "$tree"/{src/base,src/ir,src/onnx,src/ops/conv,src/ops/pool,src/cli,docs,tools/dev}
+  printf '// A number.\n#pragma once\n\nint Number();\n' > "$tree/src/base/number.h"
+  printf '#include "base/number.h"\n\n// throw, abort() and printf("exit(1)") in words are fine.\nint Number() { return 1; }\n' \
+    > "$tree/src/base/number.cc"
+  printf '#include "base/number.h"\n' | tee "$tree/src/ir/program.cc" > "$tree/src/ops/conv/def.cc"
+  printf '// Shapes.\n#pragma once\n' > "$tree/src/ops/conv/shape.h"
+  printf '// Reads ONNX.\n#pragma once\n' > "$tree/src/onnx/import.h"
+  printf '#include "onnx/import.h"\n#include "ops/conv/shape.h"\n' > "$tree/src/ops/conv/onnx.cc"
+  printf '#include <iostream>\n\nint main() { std::cout << 1; }\n' > "$tree/src/cli/main.cc"
+  printf 'See [the base](docs/base.md), `src/base/number.h`, `src/ops/<family>/def.cc`.\n' > "$tree/README.md"
+  printf 'See [home](../README.md) and `src/{base,ir}/`.\n' > "$tree/docs/base.md"
+  printf '#!/usr/bin/env bash\n# say hello\necho hello\n' > "$tree/tools/dev/hello.sh"
+  cp .clang-format "$tree/"
+}
+# must_fail LINT PATH TEXT: LINT fails once TEXT is appended to the file.
+must_fail() {
+  local lint=$1 path=$2 text=$3 out
+  good_tree
+  mkdir -p "$tree/$(dirname "$path")"
+  printf '%b\n' "$text" >> "$tree/$path"
+  tried=$((tried + 1))
+  if out=$(run_lint "$lint" 2>&1); then
+    echo "$lint does not see in $path: $text"
+    bad=$((bad + 1))
+  elif [[ $out != *"${path}:"* ]]; then
+    echo "$lint fails, but does not name $path: $out"
+    bad=$((bad + 1))
+  fi
+}
+
+good_tree
+for lint in layers headers banned sizes paths format scripts; do
+  tried=$((tried + 1))
+  if ! out=$(run_lint $lint 2>&1); then
+    printf '%s fails on a good tree:\n%s\n' "$lint" "$out"
+    bad=$((bad + 1))
+  fi
+done
+
+must_fail layers src/base/number.cc '#include "ir/program.h"'
+must_fail layers src/ir/program.cc '#include "onnx/import.h"'
+must_fail layers src/ops/conv/def.cc '#include "onnx/import.h"'
+must_fail layers src/ops/pool/def.cc '#include "ops/conv/shape.h"'
+must_fail layers src/unheard/new.cc 'int x;'
+must_fail layers src/base/number.cc '#include "number.h"'
+must_fail headers src/base/bare.h '#pragma once'
+must_fail headers src/base/twice.h '// No guard.'
+must_fail headers include/anemone/json.h '// Public.\n#pragma once\n#include <nlohmann/json.hpp>'
+heavy_header() {  # a header of onnx/ that brings in protobuf is used from ops/
+  good_tree
+  printf '#include <google/protobuf/message.h>\n' >> "$tree/src/onnx/import.h"
+  tried=$((tried + 1))
+  if run_lint headers > /dev/null 2>&1; then
+    echo "headers does not see protobuf cross from onnx/ to ops/"
+    bad=$((bad + 1))
+  fi
+}
+heavy_header
+must_fail banned src/base/number.cc 'void F() { std::abort(); }'
+must_fail banned src/base/number.cc 'void F() { exit(3); }'
+must_fail banned src/base/number.cc 'void F() { std::cout << 1; }'
+must_fail banned src/base/number.cc 'void F() { fprintf(stderr, "x"); }'
+must_fail banned src/base/number.cc 'void F() { throw 1; }'
+must_fail banned src/cli/main.cc 'int G() { return std::stoi("1"); }'
+must_fail sizes src/base/long.cc "$(for _ in $(seq 601); do printf '\\n'; done)"
+must_fail sizes docs/large.bin "$(head -c 300000 /dev/zero | tr '\0' x)"
+must_fail paths README.md 'See `src/base/gone.h`.'
+must_fail paths docs/base.md 'See [gone](gone.md).'
+must_fail paths docs/base.md 'See `src/{base,gone}/`.'
+must_fail format src/base/number.cc 'int   F( ){return 1 ;}'
+must_fail scripts tools/dev/broken.sh '#!/usr/bin/env bash\n# says something\nif then'
+must_fail scripts tools/dev/mute.sh '#!/usr/bin/env bash\necho hello'
+echo "$tried cases, $bad problems"
+((bad == 0))
