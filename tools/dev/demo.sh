@@ -11,7 +11,9 @@ rc=0
 build/bin/anemone demo --models-dir "$models" "$@" || rc=$?
 
 echo
-echo "== ./dev demo: $( ((rc)) && echo "ended with exit code $rc" || echo done) in $((SECONDS - started)) s"
+verdict=finished
+if ((rc)); then verdict="ended with exit code $rc"; fi
+echo "== ./dev demo: $verdict in $((SECONDS - started)) s"
 echo "   built:     build/bin/anemone (try build/bin/anemone --help)"
 if [[ -d $models ]]; then
   echo "   packages:  $models/*.mlpackage, a NAME.manifest.json beside each"

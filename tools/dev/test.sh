@@ -31,7 +31,7 @@ unit() {
     grep -vE '^ *[0-9]+/[0-9]+ Test .* Passed|^ *Start ' "$log" | tail -n 200
   }
   local line
-  line=$(last_match '% tests passed|No tests were found|rror' "$log")
+  line=$(last_match '% tests passed|No tests were found' "$log")
   echo "$line"
   summary+=("unit tests, $preset: $line   (${log#"$ROOT"/})")
 }

@@ -2,7 +2,7 @@
 # format: C++ is as clang-format-19 leaves it (./dev format mends it)
 source "$(dirname "$0")/../lib/common.sh"
 source tools/lib/sources.sh
-cd "${1:-$ROOT}"
+cd "${1:-$ROOT}" || exit 1
 tool=$(llvm_tool clang-format)
 files=()
 while read -r file; do files+=("$file"); done < <(cxx_files)

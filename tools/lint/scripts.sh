@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # scripts: shell scripts parse, each verb and lint says in its second line what it does
 source "$(dirname "$0")/../lib/common.sh"
-cd "${1:-$ROOT}"
+cd "${1:-$ROOT}" || exit 1
 bad=0
 count=0
 problem() {
@@ -15,6 +15,9 @@ for script in dev .ci/run tools/*/*.sh; do
   if [[ $script == tools/dev/* ]]; then
     { read -r first && read -r second; } < "$script" || true
     [[ ${first:-} == '#!'* && ${second:-} == '# '* ]] || problem "$script:2: say here what the verb does"
+  fi
+  if command -v shellcheck > /dev/null && ! out=$(shellcheck -x -s bash -S warning -f gcc "$script"); then
+    problem "$out"
   fi
 done
 echo "$count scripts, $bad problems"
