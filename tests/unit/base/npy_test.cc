@@ -31,7 +31,7 @@ std::string ErrorOf(const std::string& file) {
 }
 
 void Put(std::string* out, uint64_t value, int width) {
-  for (int i = 0; i < width; ++i) *out += static_cast<char>(value >> (8 * i));
+  for (int i = 0; i < width; ++i) *out += static_cast<char>(i < 8 ? value >> (8 * i) : 0);
 }
 
 struct ZipSource {
