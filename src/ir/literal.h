@@ -11,6 +11,8 @@
 #include <type_traits>
 #include <vector>
 
+#include <span>
+
 #include "base/bytes.h"
 #include "base/status.h"
 #include "ir/type.h"

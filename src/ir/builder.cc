@@ -1,0 +1,120 @@
+#include "ir/builder.h"
+
+#include "ir/verifier.h"
+
+namespace anemone::ir {
+namespace {
+
+void CollectNames(const Block& block, std::unordered_set<std::string>* names) {
+  for (const auto& input : block.inputs()) names->insert(input->name);
+  for (const auto& operation : block.operations()) {
+    for (const auto& output : operation->outputs()) names->insert(output->name);
+    for (const auto& inner : operation->blocks()) CollectNames(*inner, names);
+  }
+}
+
+bool IsAlpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
+}  // namespace
+
+std::string SanitizeIdentifier(std::string_view name) {
+  std::string clean;
+  clean.reserve(name.size() + 1);
+  for (char c : name) clean += IsAlpha(c) || IsDigit(c) ? c : '_';
+  if (clean.empty() || IsDigit(clean[0])) clean.insert(clean.begin(), '_');
+  return clean;
+}
+
+Builder::Builder(Function& function, Block* block, size_t index)
+    : function_(&function), block_(block != nullptr ? block : function.block.get()), index_(index) {
+  CollectNames(*function.block, &names_);
+}
+
+std::string Builder::UniqueName(std::string_view hint) {
+  std::string base = SanitizeIdentifier(hint);
+  std::string name = base;
+  while (!names_.insert(name).second) name = base + "_" + std::to_string(next_suffix_[base]++);
+  return name;
+}
+
+Value* Builder::Input(std::string name, Type type) {
+  names_.insert(name);
+  return block_->AddInput(std::move(name), std::move(type));
+}
+
+Operation* Builder::Insert(std::unique_ptr<Operation> operation) {
+  if (index_ == SIZE_MAX) return block_->Insert(std::move(operation));
+  return block_->Insert(std::move(operation), index_++);
+}
+
+Value* Builder::Const(Literal literal, std::string_view hint) {
+  auto operation = std::make_unique<Operation>("const", FindOpDef("const"));
+  std::string name = UniqueName(hint);
+  operation->attributes()["name"] = Literal::String(name);
+  Value* value = operation->AddOutput(std::move(name), literal.type());
+  value->literal = std::make_shared<const Literal>(std::move(literal));
+  Insert(std::move(operation));
+  return value;
+}
+
+Result<std::unique_ptr<Operation>> Builder::Make(std::string_view type, std::vector<ArgInit> args,
+                                                 std::string_view name) {
+  const OpDef* def = FindOpDef(type);
+  if (def == nullptr) return Internal("there is no operator named {}", type);
+  auto operation = std::make_unique<Operation>(std::string(type), def);
+  for (ArgInit& arg : args) {
+    if (auto* value = std::get_if<Value*>(&arg.value)) {
+      if (*value != nullptr) operation->SetInput(arg.name, *value);
+    } else if (auto* values = std::get_if<std::vector<Value*>>(&arg.value)) {
+      operation->SetInputs(arg.name, std::move(*values));
+    } else {
+      std::string hint = std::string(name.empty() ? type : name) + "_" + std::string(arg.name);
+      operation->SetInput(arg.name, Const(std::get<Literal>(std::move(arg.value)), hint));
+    }
+  }
+  return operation;
+}
+
+Result<Operation*> Builder::Finish(std::unique_ptr<Operation> operation, std::string_view name) {
+  const std::string label(name.empty() ? std::string_view(operation->type()) : name);
+  const OpDef& def = *operation->def();
+  {
+    const OpArgs args(*operation, function_->opset);
+    for (const Param& param : def.params) {
+      if (function_->opset < param.since || args.Has(param.name)) continue;
+      if (const Literal* value = args.ValueOf(param.name)) {
+        operation->SetInput(param.name, Const(*value, label + "_" + std::string(param.name)));
+      }
+    }
+  }
+  std::vector<Type> types;
+  const std::string place = fmt::format("{} '{}'", operation->type(), label);
+  ANEMONE_TRY(InferOperation(*operation, function_->opset, &types).At(place));
+  if (types.size() == 1) {
+    operation->AddOutput(UniqueName(label), types[0]);
+  } else {
+    for (size_t i = 0; i < types.size(); ++i) operation->AddOutput(UniqueName(label + "_" + std::to_string(i)), types[i]);
+  }
+  operation->attributes()["name"] = Literal::String(label);
+  return Insert(std::move(operation));
+}
+
+Result<Operation*> Builder::Add(std::string_view type, std::vector<ArgInit> args, std::string_view name) {
+  ANEMONE_ASSIGN(auto operation, Make(type, std::move(args), name));
+  return Finish(std::move(operation), name);
+}
+
+Value* Builder::Op(std::string_view type, std::vector<ArgInit> args, std::string_view name) {
+  if (!status_.ok()) return nullptr;
+  auto operation = Add(type, std::move(args), name);
+  if (!operation.ok()) {
+    status_ = std::move(operation).status();
+    return nullptr;
+  }
+  return (*operation)->output();
+}
+
+void Builder::SetOutputs(std::vector<Value*> outputs) { block_->outputs() = std::move(outputs); }
+
+}  // namespace anemone::ir
