@@ -8,7 +8,7 @@ namespace {
 // Values of at most this many elements are handed to inference as known: shapes, axes, scalars.
 constexpr int64_t kKnownElements = 4096;
 
-// Runs `def` on tensors; `literals` holds values for parameters that are no tensors (strings).
+// Runs the kernel of `args` on tensors; `types` gets the inferred types of the outputs.
 Result<std::vector<Tensor>> Run(const ir::OpArgs& args, const std::vector<EvalInput>& inputs,
                                 std::vector<ir::Type>* types) {
   const ir::OpDef& def = args.def();
@@ -22,6 +22,7 @@ Result<std::vector<Tensor>> Run(const ir::OpArgs& args, const std::vector<EvalIn
                           return outputs[index].mutable_view();
                         });
   for (const EvalInput& input : inputs) {
+    if (input.tensors.empty()) continue;
     std::vector<ConstTensor> views;
     for (const Tensor& tensor : input.tensors) views.push_back(tensor.view());
     context.Bind(input.param, std::move(views));
@@ -75,6 +76,7 @@ Result<std::vector<Tensor>> Evaluate(const ir::OpDef& def, ir::Opset opset, cons
   std::deque<ir::Literal> known;
   for (const EvalInput& input : inputs) {
     std::vector<ir::OpArgs::Arg> list;
+    for (const ir::Literal* literal : input.known) list.push_back({literal->type(), literal});
     for (size_t i = 0; i < input.tensors.size(); ++i) {
       const Tensor& tensor = input.tensors[i];
       const DType dtype = i < input.declared.size() ? input.declared[i] : tensor.dtype();
@@ -97,7 +99,7 @@ Result<std::vector<ir::Literal>> Fold(const ir::OpDef& def, ir::Opset opset, con
   std::vector<EvalInput> tensors;
   for (const FoldInput& input : inputs) {
     std::vector<ir::OpArgs::Arg> list;
-    EvalInput bound{input.param, {}, {}};
+    EvalInput bound{input.param, {}, {}, {}};
     for (const ir::Literal* literal : input.literals) {
       list.push_back({literal->type(), literal});
       if (literal->type().is_tensor() && literal->dtype() != DType::kString) {

@@ -64,7 +64,8 @@ KernelFn FindReferenceKernel(std::string_view op);
 struct EvalInput {
   std::string_view param;
   std::vector<Tensor> tensors;
-  std::vector<DType> declared = {};  // empty: the tensors' own dtypes
+  std::vector<DType> declared = {};          // empty: the tensors' own dtypes
+  std::vector<const ir::Literal*> known = {};  // values that are no tensors (strings), instead of `tensors`
 };
 // Runs one operator through its reference kernel. Integer, bool and scalar inputs count as known values in inference,
 // so shapes are exact. Floats are rounded to half where the inferred type says fp16.

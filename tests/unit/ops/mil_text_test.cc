@@ -1,0 +1,221 @@
+// Runs the text tests of src/ops/*/*.mil (tests/unit/ops/README.md has the syntax): each case is one test, run through
+// the reference interpreter.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <optional>
+#include <sstream>
+
+#include "exec/interpreter.h"
+#include "ir/literal_parser.h"
+#include "ir/text.h"
+#include "ir/verifier.h"
+#include "test_paths.h"
+
+namespace anemone {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Directive {
+  std::string key;
+  std::string text;
+};
+
+struct Case {
+  std::string file;
+  std::string name;
+  std::vector<Directive> directives;
+  std::string program;
+};
+
+std::vector<Case> ReadCases(const fs::path& path) {
+  static constexpr std::string_view kKeys[] = {"case", "input", "expect", "type", "error", "tolerance"};
+  std::vector<Case> cases;
+  std::ifstream in(path);
+  Case current;
+  const auto flush = [&] {
+    if (!current.program.empty() || !current.directives.empty()) {
+      current.file = path.parent_path().filename().string() + "/" + path.filename().string();
+      for (const Directive& directive : current.directives) {
+        if (directive.key == "case") current.name = directive.text;
+      }
+      if (!current.name.empty() || !current.program.empty()) cases.push_back(current);
+    }
+    current = Case();
+  };
+  for (std::string line; std::getline(in, line);) {
+    if (line.starts_with("// -----")) {
+      flush();
+      continue;
+    }
+    if (!line.starts_with("//")) {
+      if (!line.empty()) current.program += line + "\n";
+      continue;
+    }
+    const std::string comment = line.size() > 3 ? line.substr(3) : "";
+    bool found = false;
+    for (const std::string_view key : kKeys) {
+      if (comment.starts_with(std::string(key) + ":")) {
+        size_t begin = comment.find_first_not_of(' ', key.size() + 1);
+        current.directives.push_back({std::string(key), begin == std::string::npos ? "" : comment.substr(begin)});
+        found = true;
+      }
+    }
+    if (!found && !current.directives.empty() && current.program.empty()) {
+      current.directives.back().text += " " + comment;
+    }
+  }
+  flush();
+  return cases;
+}
+
+std::vector<Case> AllCases() {
+  std::vector<Case> cases;
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::recursive_directory_iterator(fs::path(anemone::testing::kSourceDir) / "src" / "ops")) {
+    if (entry.path().extension() == ".mil") files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  for (const fs::path& file : files) {
+    for (Case& item : ReadCases(file)) cases.push_back(std::move(item));
+  }
+  return cases;
+}
+
+// "NAME = REST" -> NAME, REST.
+std::pair<std::string, std::string> SplitBinding(const std::string& text) {
+  const size_t equals = text.find('=');
+  if (equals == std::string::npos) return {};
+  std::string name = text.substr(0, equals);
+  name.erase(name.find_last_not_of(' ') + 1);
+  return {name, text.substr(equals + 1)};
+}
+
+Result<ir::Type> ParseTypeText(const std::string& text) {
+  ir::TokenStream tokens(text);
+  ANEMONE_TRY(tokens.Start());
+  const ir::ParseOptions options;
+  return ir::LiteralParser(tokens, options).ParseType();
+}
+
+// Empty when equal within tolerance, else what differs.
+std::string Difference(const exec::Tensor& got, const ir::Literal& want, std::optional<double> tolerance) {
+  if (got.shape() != want.shape()) {
+    return "shape " + ir::ShapeToString(got.shape()) + ", expected " + ir::ShapeToString(want.shape());
+  }
+  const auto expected = *want.AsDoubles();
+  const auto actual = got.ToLiteral(want.dtype());
+  if (!actual.ok()) return actual.status().ToString();
+  const auto values = *actual->AsDoubles();
+  double largest = 0;
+  for (const double value : expected) {
+    if (std::isfinite(value)) largest = std::max(largest, std::abs(value));
+  }
+  const double relative = tolerance.value_or(want.dtype() == DType::kFp16 ? 2e-3 : 1e-6);
+  const double limit = IsFloat(want.dtype()) ? relative * (1 + largest) : 0;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const bool same = values[i] == expected[i] || (std::isnan(values[i]) && std::isnan(expected[i])) ||
+                      std::abs(values[i] - expected[i]) <= limit;
+    if (!same) return fmt::format("element {} is {}, expected {} (limit {})", i, values[i], expected[i], limit);
+  }
+  return "";
+}
+
+class MilText : public ::testing::TestWithParam<Case> {};
+
+Status RunCase(const Case& test, std::vector<std::string>* differences) {
+  ANEMONE_ASSIGN(const ir::Program program, ir::ParseText(test.program));
+  if (program.functions.empty()) return InvalidInput("the case has no function");
+  const ir::Function& function = *program.functions[0];
+
+  // What is printed reads back as the same text.
+  const std::string printed = ir::PrintText(program);
+  ANEMONE_ASSIGN(const ir::Program again, ir::ParseText(printed));
+  if (ir::PrintText(again) != printed) differences->push_back("the text form does not read back:\n" + printed);
+
+  std::map<std::string, exec::Tensor> inputs;
+  std::optional<double> tolerance;
+  bool runs = false;
+  for (const Directive& directive : test.directives) {
+    const auto [name, rest] = SplitBinding(directive.text);
+    if (directive.key == "tolerance") tolerance = std::stod(directive.text);
+    if (directive.key == "input") {
+      ANEMONE_ASSIGN(const ir::Literal literal, ir::ParseLiteral(rest).At("input " + name));
+      ANEMONE_ASSIGN(inputs[name], exec::Tensor::FromLiteral(literal));
+    }
+    if (directive.key == "type") {
+      ANEMONE_ASSIGN(const ir::Type want, ParseTypeText(rest).At("type " + name));
+      bool found = false;
+      for (const ir::Value* output : function.outputs()) {
+        if (output->name != name) continue;
+        found = true;
+        if (!(output->type == want)) {
+          differences->push_back(name + " is " + output->type.ToString() + ", expected " + want.ToString());
+        }
+      }
+      if (!found) differences->push_back(name + " is no output");
+    }
+    runs |= directive.key == "expect" || directive.key == "error";
+  }
+  if (!runs) return {};
+  std::map<std::string, exec::Tensor> state;
+  ANEMONE_ASSIGN(const auto outputs, exec::Interpret(function, inputs, &state));
+  for (const Directive& directive : test.directives) {
+    if (directive.key != "expect") continue;
+    const auto [name, rest] = SplitBinding(directive.text);
+    ANEMONE_ASSIGN(const ir::Literal want, ir::ParseLiteral(rest).At("expect " + name));
+    bool found = false;
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      const ir::Value& output = *function.outputs()[i];
+      if (output.name != name) continue;
+      found = true;
+      if (output.type.dtype() != want.dtype()) {
+        differences->push_back(name + " is " + output.type.ToString() + ", expected " + want.type().ToString());
+        continue;
+      }
+      const std::string difference = Difference(outputs[i], want, tolerance);
+      if (!difference.empty()) differences->push_back(name + ": " + difference);
+    }
+    if (!found) differences->push_back(name + " is no output");
+  }
+  return {};
+}
+
+TEST_P(MilText, Holds) {
+  const Case& test = GetParam();
+  ASSERT_FALSE(test.name.empty()) << test.file << ": a case without name:\n" << test.program;
+  bool checks = false;
+  std::string wanted_error;
+  for (const Directive& directive : test.directives) {
+    checks |= directive.key == "expect" || directive.key == "type" || directive.key == "error";
+    if (directive.key == "error") wanted_error = directive.text;
+  }
+  ASSERT_TRUE(checks) << "the case checks nothing";
+  std::vector<std::string> differences;
+  const Status status = RunCase(test, &differences);
+  if (!wanted_error.empty()) {
+    ASSERT_FALSE(status.ok()) << "expected an error with '" << wanted_error << "'";
+    EXPECT_NE(status.ToString().find(wanted_error), std::string::npos) << status.ToString();
+    return;
+  }
+  ASSERT_TRUE(status.ok()) << status.ToString();
+  for (const std::string& difference : differences) ADD_FAILURE() << difference;
+}
+
+std::string TestName(const ::testing::TestParamInfo<Case>& info) {
+  std::string name = info.param.file + "_" + info.param.name;
+  for (char& c : name) {
+    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
+  }
+  return name + "_" + std::to_string(info.index);
+}
+
+INSTANTIATE_TEST_SUITE_P(Ops, MilText, ::testing::ValuesIn(AllCases()), TestName);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(MilText);
+
+}  // namespace
+}  // namespace anemone
