@@ -86,7 +86,7 @@ std::string Zip(const std::vector<ZipSource>& sources) {
     Put(&directory, 0x02014b50, 4);
     Put(&directory, 20, 2);
     directory += common;
-    Put(&directory, 0, 2 + 2 + 2 + 4);
+    directory.append(2 + 2 + 2 + 4, char{0});
     Put(&directory, local, 4);
     directory += source.name + extra;
   }
