@@ -133,7 +133,7 @@ bool EndsWith(std::string_view text, std::string_view suffix) {
 
 }  // namespace
 
-Result<SafeTensors> SafeTensors::Parse(Bytes file) {
+Result<SafeTensors> SafeTensors::Parse(const Bytes& file) {
   if (file.size() < kLengthBytes) {
     return InvalidInput("{} bytes are too few for the 8-byte header length", file.size());
   }
@@ -170,9 +170,9 @@ Result<SafeTensors> SafeTensors::Parse(Bytes file) {
 }
 
 Result<SafeTensors> SafeTensors::Open(const std::string& path) {
-  ANEMONE_ASSIGN(Bytes file, MapFile(path));
+  ANEMONE_ASSIGN(const Bytes file, MapFile(path));
   if (EndsWith(path, ".json")) return OpenIndex(path, file);
-  return Parse(std::move(file)).At(path);
+  return Parse(file).At(path);
 }
 
 Result<SafeTensors> SafeTensors::OpenIndex(const std::string& path, const Bytes& text) {
@@ -243,6 +243,7 @@ Result<std::vector<std::byte>> EncodeSafeTensors(
     header.entries.push_back(std::move(entry));
   }
   std::vector<std::string_view> names;
+  names.reserve(header.entries.size());
   for (const HeaderEntry& entry : header.entries) names.push_back(entry.name);
   std::sort(names.begin(), names.end());
   const auto twice = std::adjacent_find(names.begin(), names.end());

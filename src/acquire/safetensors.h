@@ -38,7 +38,7 @@ class SafeTensors {
   // `path` is a .safetensors file, or an index (a .json file with "weight_map") beside its shards.
   static Result<SafeTensors> Open(const std::string& path);
   // The same from bytes in memory; a single file only.
-  static Result<SafeTensors> Parse(Bytes file);
+  static Result<SafeTensors> Parse(const Bytes& file);
 
   // Sorted by name, names unique.
   const std::vector<NamedTensor>& tensors() const { return tensors_; }

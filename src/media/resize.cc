@@ -52,6 +52,8 @@ double Support(Filter filter) {
   return 0.0;
 }
 
+int Floor(double x) { return static_cast<int>(std::floor(x)); }
+
 // The input samples that make one output sample, and their weights in fixed point.
 struct Taps {
   int first = 0;
@@ -73,8 +75,8 @@ Kernel MakeKernel(int in_size, int out_size, Filter filter) {
   std::vector<double> weights;
   for (int i = 0; i < out_size; ++i) {
     const double center = (i + 0.5) * scale;
-    const int first = std::max(0, static_cast<int>(center - support + 0.5));
-    const int last = std::min(in_size, static_cast<int>(center + support + 0.5));
+    const int first = std::max(0, Floor(center - support + 0.5));
+    const int last = std::min(in_size, Floor(center + support + 0.5));
     weights.clear();
     double sum = 0.0;
     for (int x = 0; x < last - first; ++x) {
@@ -86,7 +88,8 @@ Kernel MakeKernel(int in_size, int out_size, Filter filter) {
     for (double weight : weights) {
       if (sum != 0.0) weight /= sum;
       const double fixed = weight * (1 << kPrecisionBits);
-      kernel.weights.push_back(static_cast<int32_t>(fixed < 0 ? fixed - 0.5 : fixed + 0.5));
+      const double half = fixed < 0 ? -0.5 : 0.5;
+      kernel.weights.push_back(static_cast<int32_t>(std::trunc(fixed + half)));
     }
   }
   return kernel;

@@ -82,7 +82,7 @@ std::string Zip(const std::vector<ZipSource>& sources) {
     Put(&common, source.name.size(), 2);
     Put(&common, extra.size(), 2);
     Put(&out, 0x04034b50, 4);
-    out += common + source.name + extra + packed;
+    out.append(common).append(source.name).append(extra).append(packed);
     Put(&directory, 0x02014b50, 4);
     Put(&directory, 20, 2);
     directory += common;

@@ -18,7 +18,7 @@ const std::string kFolder = "tests/fixtures/media/";
 
 // What Pillow and torchvision gave (tools/oracle/media_golden.py).
 const std::map<std::string, NpyArray>& Golden() {
-  static const std::map<std::string, NpyArray> golden = [] {
+  static const std::map<std::string, NpyArray> kGolden = [] {
     auto arrays = ReadNpz(kFolder + "golden.npz");
     EXPECT_TRUE(arrays.ok()) << arrays.error().ToString();
     std::map<std::string, NpyArray> map;
@@ -26,7 +26,7 @@ const std::map<std::string, NpyArray>& Golden() {
     for (auto& [name, array] : *arrays) map[name] = std::move(array);
     return map;
   }();
-  return golden;
+  return kGolden;
 }
 
 Image GoldenImage(const std::string& name) {
