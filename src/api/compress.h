@@ -1,0 +1,39 @@
+// Compress: makes a compressed variant of a model and says what was done to each tensor.
+// Thread rules: changes the model it is given; nothing shared.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "ir/model.h"
+
+namespace anemone::api {
+
+struct CompressOptions {
+  std::string mode = "linear";  // linear
+  std::string dtype = "int8";   // int8, float16
+  std::string granularity = "per_tensor";
+  // Smallest number of elements that is worth compressing.
+  int64_t weight_threshold = 2048;
+  // float16 only: compute in half precision too (what Core ML's Neural Engine needs), not just store the weights so.
+  bool compute_float16 = true;
+};
+
+struct CompressReport {
+  struct Tensor {
+    std::string name;
+    int64_t elements = 0;
+    int64_t bytes_before = 0;
+    int64_t bytes_after = 0;
+    std::string skipped;  // the reason; empty when compressed
+  };
+  std::vector<Tensor> tensors;
+  int64_t bytes_before = 0;
+  int64_t bytes_after = 0;
+};
+
+Status Compress(ir::Model& model, const CompressOptions& options, CompressReport* report = nullptr);
+
+}  // namespace anemone::api

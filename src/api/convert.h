@@ -1,0 +1,45 @@
+// Convert: from an imported program to one that Core ML runs well: clean-up passes, compute precision, deployment target.
+// Thread rules: changes the model it is given; nothing shared.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "ir/model.h"
+
+namespace anemone::api {
+
+// "iOS15" ... "iOS18", "macOS12" ... "macOS15", in any case. kUsage lists the targets there are.
+Result<ir::Opset> ParseDeploymentTarget(const std::string& text);
+// "iOS17".
+std::string DeploymentTargetName(ir::Opset opset);
+
+enum class Precision : uint8_t { kFloat32, kFloat16 };
+
+struct ConvertOptions {
+  ir::Opset target = ir::Opset::kIOS17;
+  Precision precision = Precision::kFloat32;
+  // Operators kept in float32 when the precision is float16: regular expressions over operator names, or operator types.
+  std::vector<std::string> keep_float32 = {};
+  // Called between passes with a pass's name; returning false cancels.
+  std::function<bool(const std::string& pass)> progress = {};
+};
+
+struct ConvertReport {
+  struct Pass {
+    std::string name;
+    int64_t duration_ns = 0;
+    bool changed = false;
+  };
+  std::vector<Pass> passes;
+  int64_t operations_before = 0;
+  int64_t operations_after = 0;
+  std::vector<std::string> kept_float32;  // operators that stayed in float32, with the reason
+};
+
+Status Convert(ir::Model& model, const ConvertOptions& options, ConvertReport* report = nullptr);
+
+}  // namespace anemone::api

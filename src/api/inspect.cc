@@ -1,0 +1,91 @@
+#include "api/inspect.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "api/convert.h"
+#include "exec/session_inputs.h"
+
+namespace anemone::api {
+namespace {
+
+constexpr int64_t kWeightElements = 10;  // as Core ML tools: more elements than this go to weight.bin
+
+int64_t LiteralBytes(const ir::Literal& literal) { return static_cast<int64_t>(literal.bytes().size()); }
+
+int64_t Flops(const ir::Operation& operation, ir::Opset opset) {
+  if (operation.def() == nullptr) return -1;
+  std::vector<ir::Type> outputs;
+  for (const auto& output : operation.outputs()) {
+    if (!output->type.is_static()) return -1;
+    outputs.push_back(output->type);
+  }
+  if (operation.def()->cost != nullptr) return operation.def()->cost(ir::OpArgs(operation, opset), outputs).flops;
+  return outputs.empty() ? 0 : outputs[0].element_count().value_or(-1);
+}
+
+}  // namespace
+
+Result<Summary> Inspect(const ir::Model& model, const std::string& name) {
+  ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(model, name));
+  Summary summary;
+  summary.spec_version = model.spec_version;
+  summary.target = DeploymentTargetName(function->opset);
+  summary.function = function->name;
+  for (const auto& other : model.program.functions) summary.functions.push_back(other->name);
+  std::unordered_set<const void*> seen;  // constants that share bytes count once
+  ir::ForEachOperation(*function->block, [&](const ir::Operation& operation) {
+    if (operation.is_const()) {
+      const ir::Value& value = *operation.output();
+      if (!value.type.is_tensor() || value.type.dtype() == DType::kString) return;
+      if (value.literal->element_count() <= kWeightElements) return;
+      if (!seen.insert(value.literal->bytes().data()).second) return;
+      const int64_t bytes = LiteralBytes(*value.literal);
+      summary.weights.push_back({value.name, value.type.ToString(), bytes});
+      summary.weight_bytes += bytes;
+      summary.parameters += value.literal->element_count();
+      summary.weight_bytes_by_dtype[std::string(DTypeName(value.type.dtype()))] += bytes;
+      return;
+    }
+    ++summary.operations;
+    ++summary.operator_counts[operation.type()];
+    OperatorRow row{operation.name(), operation.type(),
+                    operation.outputs().empty() ? "" : operation.output()->type.ToString(),
+                    Flops(operation, function->opset), 0};
+    for (const ir::Argument& argument : operation.arguments()) {
+      for (const ir::Value* value : argument.values) {
+        if (value->is_const()) row.weight_bytes += LiteralBytes(*value->literal);
+      }
+    }
+    if (row.flops > 0) summary.flops += row.flops;
+    summary.operators.push_back(std::move(row));
+  });
+  std::stable_sort(summary.weights.begin(), summary.weights.end(),
+                   [](const WeightRow& a, const WeightRow& b) { return a.bytes > b.bytes; });
+  return summary;
+}
+
+std::string DescribeFeature(const ir::Feature& feature) {
+  if (const auto* array = feature.array()) {
+    return fmt::format("{}: {} {}", feature.name, DTypeName(array->dtype), ir::ShapeToString(array->shape));
+  }
+  if (const auto* image = feature.image()) {
+    const char* space = "rgb";
+    if (image->color_space == ir::ImageFeature::ColorSpace::kBgr) space = "bgr";
+    if (image->color_space == ir::ImageFeature::ColorSpace::kGrayscale) space = "grayscale";
+    if (image->color_space == ir::ImageFeature::ColorSpace::kGrayscaleFp16) space = "grayscale fp16";
+    return fmt::format("{}: image {}x{} {}", feature.name, image->size.width, image->size.height, space);
+  }
+  if (const auto* state = std::get_if<ir::StateFeature>(&feature.type)) {
+    return fmt::format("{}: state {} {}", feature.name, DTypeName(state->array.dtype),
+                       ir::ShapeToString(state->array.shape));
+  }
+  if (const auto* scalar = std::get_if<ir::ScalarFeature>(&feature.type)) {
+    static constexpr const char* kNames[] = {"int64", "double", "string"};
+    return feature.name + ": " + kNames[static_cast<size_t>(*scalar)];
+  }
+  if (std::holds_alternative<ir::DictionaryFeature>(feature.type)) return feature.name + ": dictionary";
+  return feature.name + ": sequence";
+}
+
+}  // namespace anemone::api
