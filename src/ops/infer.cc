@@ -115,6 +115,10 @@ bool IsConstantArg(const OpArgs& args, std::string_view param) {
   return true;
 }
 
+Result<ir::Literal> FloatLikeX(const OpArgs& args, float value) {
+  return ir::Literal::Float(args.TypeOf("x").dtype(), value);
+}
+
 Status InferLikeX(const OpArgs& args, std::vector<Type>* outputs) {
   outputs->push_back(args.TypeOf("x"));
   return {};

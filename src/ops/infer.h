@@ -65,6 +65,9 @@ inline Status CheckRank(const OpArgs& args, std::string_view param, int rank,
 // constants only. True when its producer is not known (an operator evaluated on its own).
 bool IsConstantArg(const OpArgs& args, std::string_view param);
 
+// `value` in the dtype of argument `x`: for defaults of float parameters.
+Result<ir::Literal> FloatLikeX(const OpArgs& args, float value);
+
 // The output has the type of argument `x`.
 Status InferLikeX(const OpArgs& args, std::vector<Type>* outputs);
 // Pure movement of data: no arithmetic.

@@ -240,12 +240,10 @@ std::vector<ir::OpDef> Defs() {
       .name = "groups", .types = "int32", .required = false, .constant = true, .default_text = "1"};
   return {
       {.name = "conv",
-       .doc = "Convolution over 1, 2 or 3 spatial dimensions (cross-correlation: the kernel is not "
-              "flipped). x is [n, "
-              "C_in, d...], weight [C_out, C_in / groups, k...], the result [n, C_out, (d + pads - "
-              "((k - 1) * dilation "
-              "+ 1)) / stride + 1 ...], each output channel seeing the input channels of its own "
-              "group.",
+       .doc = "Convolution over 1, 2 or 3 spatial dimensions (cross-correlation: the kernel is "
+              "not flipped). x is [n, C_in, d...], weight [C_out, C_in / groups, k...], the "
+              "result [n, C_out, (d + pads - ((k - 1) * dilation + 1)) / stride + 1 ...], each "
+              "output channel seeing the input channels of its own group.",
        .params = {{.name = "x", .types = "T"},
                   {.name = "weight", .types = "U"},
                   {.name = "bias", .types = "U", .required = false},
@@ -273,12 +271,10 @@ std::vector<ir::OpDef> Defs() {
        .cost = ConvCost},
       {.name = "conv_transpose",
        .doc = "Transposed convolution (the gradient of conv with respect to its input). x is [n, "
-              "C_in, d...], weight "
-              "[C_in, C_out / groups, k...]: each input element adds its weighted kernel to the "
-              "output at its position "
-              "times the stride. Output sizes are (d - 1) * stride + (k - 1) * dilation + 1 - "
-              "pads, d * stride for "
-              "pad_type same, or those of output_shape.",
+              "C_in, d...], weight [C_in, C_out / groups, k...]: each input element adds its "
+              "weighted kernel to the output at its position times the stride. Output sizes are "
+              "(d - 1) * stride + (k - 1) * dilation + 1 - pads, d * stride for pad_type same, or "
+              "those of output_shape.",
        .params = {{.name = "x", .types = "T"},
                   {.name = "weight", .types = "U"},
                   {.name = "bias", .types = "U", .required = false},

@@ -241,8 +241,7 @@ std::vector<OpDef> Defs() {
   return {
       {.name = "linear",
        .doc = "x * weight^T + bias over the last dimension: x is [..., D_in], weight [D_out, "
-              "D_in], bias [D_out], the "
-              "result [..., D_out].",
+              "D_in], bias [D_out], the result [..., D_out].",
        .params = {{.name = "x", .types = "T"},
                   {.name = "weight", .types = "U", .constant = true},
                   {.name = "bias", .types = "U", .required = false, .constant = true}},
@@ -255,9 +254,8 @@ std::vector<OpDef> Defs() {
        .cost = LinearCost},
       {.name = "matmul",
        .doc = "Matrix product over the last two dimensions, broadcast over those before: [..., m, "
-              "k] times [..., k, n] "
-              "gives [..., m, n]. A vector acts as one row (x) or one column (y), and that "
-              "dimension leaves the result.",
+              "k] times [..., k, n] gives [..., m, n]. A vector acts as one row (x) or one column "
+              "(y), and that dimension leaves the result.",
        .params =
            {{.name = "x", .types = "T"}, {.name = "y", .types = "U"}, transpose_x, transpose_y},
        .domains = {kNumberT, kNumberU},
@@ -266,14 +264,14 @@ std::vector<OpDef> Defs() {
                        {"matmul_c3", "x has as many columns as y has rows, after transposition"},
                        {"matmul_c4", "the dimensions before the last two broadcast"},
                        {"matmul_c5",
-                        "x and y have one dtype; from ios17 on they may differ when exactly one of "
-                        "them is constant"}},
+                        "x and y have one dtype; from ios17 on they may differ when exactly one "
+                        "of them is constant"}},
        .infer = InferMatmul,
        .cost = MatmulCost},
       {.name = "einsum",
-       .doc = "Matrix product over dimensions -1 and -3: values [n, c, h, w] and [n, w, h, u] give "
-              "[n, c, h, u] (or all "
-              "without n), with n and h broadcast. `equation` names the dimensions in any letters.",
+       .doc = "Matrix product over dimensions -1 and -3: values [n, c, h, w] and [n, w, h, u] "
+              "give [n, c, h, u] (or all without n), with n and h broadcast. `equation` names the "
+              "dimensions in any letters.",
        .params = {{.name = "values", .types = "T", .variadic = true},
                   {.name = "equation", .types = "string", .constant = true}},
        .domains = {kFloatT},
@@ -288,10 +286,8 @@ std::vector<OpDef> Defs() {
        .cost = EinsumCost},
       {.name = "scaled_dot_product_attention",
        .doc = "softmax(query * key^T / sqrt(E) + attn_mask) * value for query [..., L, E], key "
-              "[..., S, E] and value "
-              "[..., S, EV]; the result is [..., L, EV]. A bool mask lets through where true; a "
-              "query with nothing let "
-              "through gives zeros.",
+              "[..., S, E] and value [..., S, EV]; the result is [..., L, EV]. A bool mask lets "
+              "through where true; a query with nothing let through gives zeros.",
        .since = Opset::kIOS18,
        .params = {{.name = "query", .types = "T"},
                   {.name = "key", .types = "T"},

@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "exec/indexing.h"
+#include "exec/integer_math.h"
 #include "ops/ops.h"
 
 namespace anemone::ops::linear {
@@ -30,6 +31,15 @@ template <typename X, typename Y>
 using Accumulator =
     std::conditional_t<std::is_integral_v<X> && std::is_integral_v<Y>, uint32_t, double>;
 
+template <typename Out>
+Out Convert(double sum) {
+  if constexpr (std::is_integral_v<Out>) {
+    return exec::SaturatingCast<Out>(sum);
+  } else {
+    return static_cast<Out>(sum);
+  }
+}
+
 // out[m, n] = sum over k of x[m, k] * y[k, n], plus bias[n]; `out` is contiguous.
 template <typename X, typename Y, typename Out>
 void Multiply(const Sizes& sizes, const X* x, Layout lx, const Y* y, Layout ly, const Y* bias,
@@ -51,7 +61,7 @@ void Multiply(const Sizes& sizes, const X* x, Layout lx, const Y* y, Layout ly, 
       if constexpr (std::is_same_v<Acc, uint32_t>) {
         *out++ = static_cast<Out>(static_cast<int32_t>(sum));
       } else {
-        *out++ = static_cast<Out>(sum);
+        *out++ = Convert<Out>(sum);
       }
     }
   }

@@ -107,8 +107,14 @@ OpCost NeighboursCost(const OpArgs& args, std::span<const Type> outputs) {
   return {flops.ok() ? CostProduct({OutputElements(outputs), 2, *flops}) : 0};
 }
 
-Param Scalar(std::string_view name, std::string_view value) {
-  return {.name = name, .types = "U", .required = false, .constant = true, .default_text = value};
+template <float kValue>
+Result<ir::Literal> Default(const OpArgs& args) {
+  return FloatLikeX(args, kValue);
+}
+// An optional scalar; its default has the dtype of x.
+Param Scalar(std::string_view name, Result<ir::Literal> (*default_fn)(const OpArgs& args)) {
+  return {
+      .name = name, .types = "U", .required = false, .constant = true, .default_fn = default_fn};
 }
 Param Vector(std::string_view name, bool required) {
   return {.name = name, .types = "U", .required = required, .constant = true};
@@ -124,10 +130,9 @@ std::vector<OpDef> Defs() {
   return {
       {.name = "batch_norm",
        .doc = "gamma * (x - mean) / sqrt(variance + epsilon) + beta with one value of each "
-              "parameter for each channel "
-              "(dimension 1) of x [n, c, d...].",
+              "parameter for each channel (dimension 1) of x [n, c, d...].",
        .params = {x, Vector("mean", true), Vector("variance", true), Vector("gamma", false),
-                  Vector("beta", false), Scalar("epsilon", "1e-5")},
+                  Vector("beta", false), Scalar("epsilon", Default<1e-5f>)},
        .domains = domains,
        .constraints =
            {dtypes,
@@ -138,9 +143,9 @@ std::vector<OpDef> Defs() {
        .cost = TwoFlops},
       {.name = "instance_norm",
        .doc = "Each channel of each sample of x [n, c, d...] less its mean, over the square root "
-              "of its variance (by "
-              "the number of elements) plus epsilon, times gamma, plus beta.",
-       .params = {x, Vector("gamma", false), Vector("beta", false), Scalar("epsilon", "1e-5")},
+              "of its variance (by the number of elements) plus epsilon, times gamma, plus beta.",
+       .params = {x, Vector("gamma", false), Vector("beta", false),
+                  Scalar("epsilon", Default<1e-5f>)},
        .domains = domains,
        .constraints = {dtypes,
                        {"instance_norm_c1", "x has rank 3 or 4"},
@@ -150,7 +155,7 @@ std::vector<OpDef> Defs() {
        .cost = MomentsCost},
       {.name = "l2_norm",
        .doc = "x / sqrt(sum of squares + epsilon), the sum taken over the last three dimensions.",
-       .params = {x, Scalar("epsilon", "1e-6")},
+       .params = {x, Scalar("epsilon", Default<1e-6f>)},
        .domains = domains,
        .constraints = {dtypes, {"l2_norm_c1", "x has rank 3 or more"}},
        .infer = InferL2Norm,
@@ -159,10 +164,9 @@ std::vector<OpDef> Defs() {
              return OpCost{CostProduct({OutputElements(outputs), 3})};
            }},
       {.name = "layer_norm",
-       .doc = "x less its mean over `axes`, over the square root of its variance (by the number of "
-              "elements) plus "
-              "epsilon, times gamma, plus beta; gamma and beta have the shape of the normalized "
-              "dimensions.",
+       .doc = "x less its mean over `axes`, over the square root of its variance (by the number "
+              "of elements) plus epsilon, times gamma, plus beta; gamma and beta have the shape "
+              "of the normalized dimensions.",
        .params = {x,
                   {.name = "axes",
                    .types = "int32",
@@ -171,7 +175,7 @@ std::vector<OpDef> Defs() {
                    .default_fn = AllAxes},
                   Vector("gamma", false),
                   Vector("beta", false),
-                  Scalar("epsilon", "1e-5")},
+                  Scalar("epsilon", Default<1e-5f>)},
        .domains = domains,
        .constraints = {dtypes,
                        {"layer_norm_c1", "axes lie in [-rank, rank) and differ"},
@@ -180,13 +184,13 @@ std::vector<OpDef> Defs() {
        .cost = MomentsCost},
       {.name = "local_response_norm",
        .doc = "x / (k + alpha / size * s)^beta, where s sums the squares of the `size` channels "
-              "around the element's "
-              "own: size / 2 before it (rounded down), the others after it, none beyond the ends.",
+              "around the element's own: size / 2 before it (rounded down), the others after it, "
+              "none beyond the ends.",
        .params = {x,
                   {.name = "size", .types = "int32", .constant = true},
-                  Scalar("alpha", "1e-4"),
-                  Scalar("beta", "0.75"),
-                  Scalar("k", "1.0")},
+                  Scalar("alpha", Default<1e-4f>),
+                  Scalar("beta", Default<0.75f>),
+                  Scalar("k", Default<1.0f>)},
        .domains = domains,
        .constraints = {dtypes,
                        {"local_response_norm_c1", "x has rank 3 or 4"},

@@ -95,9 +95,8 @@ OpDef Pool(std::string_view name, std::string_view doc) {
                {"pool_c4",
                 "with pad_type custom, pad holds two values >= 0 for each spatial dimension"},
                {"pool_c5",
-                "with ceil_mode there are at most 2 spatial dimensions, pad_type is not same, and "
-                "the pads before "
-                "and after each dimension are equal"},
+                "with ceil_mode there are at most 2 spatial dimensions, pad_type is not same, "
+                "and the pads before and after each dimension are equal"},
                {"pool_c6", "the kernel fits into the padded input along every dimension"}},
           .infer = InferPool,
           .cost = PoolCost};
@@ -110,24 +109,21 @@ std::vector<OpDef> Defs() {
       "avg_pool",
       "Mean over windows of 1, 2 or 3 spatial dimensions of x [n, c, d...]; each output size is "
       "(d + pads - kernel) / stride + 1, rounded down or, with ceil_mode, up. Padding counts as "
-      "zeros, or "
-      "not at all with exclude_padding_from_average.");
+      "zeros, or not at all with exclude_padding_from_average.");
   avg.params.push_back({.name = "exclude_padding_from_average",
                         .types = "bool",
                         .required = false,
                         .constant = true,
                         .default_text = "false"});
   OpDef l2 = Pool("l2_pool",
-                  "Square root of the sum of squares over windows of 1 or 2 spatial dimensions of "
-                  "x [n, c, d...]; "
-                  "sizes as in avg_pool.");
+                  "Square root of the sum of squares over windows of 1 or 2 spatial dimensions "
+                  "of x [n, c, d...]; sizes as in avg_pool.");
   l2.constraints.push_back({"l2_pool_c1", "x has rank 3 or 4"});
   l2.infer = InferL2Pool;
   return {avg, l2,
           Pool("max_pool",
                "Largest element over windows of 1, 2 or 3 spatial dimensions of x [n, c, d...]; "
-               "padding never wins, "
-               "NaN always does. Sizes as in avg_pool.")};
+               "padding never wins, NaN always does. Sizes as in avg_pool.")};
 }
 
 }  // namespace anemone::ops::pool
