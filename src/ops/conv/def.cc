@@ -212,8 +212,8 @@ OpCost ConvTransposeCost(const OpArgs& args, std::span<const Type>) {
   return {CostProduct({ElementsOf(args, "x"), taps, 2})};
 }
 
-const TypeDomain kFloatT{"T", "fp16 fp32"};
-const TypeDomain kFloatU{"U", "fp16 fp32"};
+constexpr TypeDomain kFloatT{"T", "fp16 fp32"};
+constexpr TypeDomain kFloatU{"U", "fp16 fp32"};
 
 Param Steps(std::string_view name) {
   return {.name = name,

@@ -5,9 +5,9 @@
 namespace anemone::ops::linear {
 namespace {
 
-const TypeDomain kNumberT{"T", "fp16 fp32 int32"};
-const TypeDomain kNumberU{"U", "fp16 fp32 int32"};
-const TypeDomain kFloatT{"T", "fp16 fp32"};
+constexpr TypeDomain kNumberT{"T", "fp16 fp32 int32"};
+constexpr TypeDomain kNumberU{"U", "fp16 fp32 int32"};
+constexpr TypeDomain kFloatT{"T", "fp16 fp32"};
 
 Status InferLinear(const OpArgs& args, std::vector<Type>* outputs) {
   const Type& x = args.TypeOf("x");
