@@ -181,6 +181,14 @@ Status CheckDType(const OpArgs& args, const Param& param, const Type& type,
   return {};
 }
 
+// Whether an argument is fixed when the model is compiled: its value is known, or a constexpr_* operator makes it. An
+// operator evaluated on its own is handed large weights as tensors, so nothing is demanded of those.
+bool IsConstant(const OpArgs& args, std::string_view param, size_t index) {
+  if (args.ValueOf(param, index) != nullptr || args.operation() == nullptr) return true;
+  const Operation* producer = args.operation()->Inputs(param)[index]->producer;
+  return producer != nullptr && producer->def() != nullptr && producer->def()->constexpr_op;
+}
+
 }  // namespace
 
 Status InferTypes(const OpArgs& args, std::vector<Type>* outputs) {
@@ -215,7 +223,7 @@ Status InferTypes(const OpArgs& args, std::vector<Type>* outputs) {
     }
     for (size_t i = 0; i < count; ++i) {
       ANEMONE_TRY(CheckDType(args, param, args.TypeOf(param.name, i), &bound));
-      if (param.constant && args.ValueOf(param.name, i) == nullptr) {
+      if (param.constant && !IsConstant(args, param.name, i)) {
         return InvalidInput("parameter '{}' of {} must be constant", param.name, def.name);
       }
     }
