@@ -1,0 +1,131 @@
+// Speed of the CPU kernels on layers of well-known networks. Counters: GFLOP/s (a multiply-add is two), and threads as
+// the benchmark's last argument. Compare only figures taken side by side on an idle machine.
+#include <benchmark/benchmark.h>
+
+#include <cstdint>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "cpu/kernels/conv.h"
+#include "cpu/kernels/gemm.h"
+#include "cpu/kernels/steps.h"
+
+namespace {
+
+using namespace anemone;
+using namespace anemone::cpu;
+
+std::vector<float> Random(int64_t count) {
+  std::mt19937 engine(7);
+  std::uniform_real_distribution<float> value(-1.0f, 1.0f);
+  std::vector<float> out(static_cast<size_t>(count));
+  for (float& v : out) v = value(engine);
+  return out;
+}
+
+struct Layer {
+  const char* name;
+  int64_t size, in, out, kernel, stride, groups;
+};
+
+constexpr Layer kLayers[] = {
+    {"resnet50/stem7x7", 224, 3, 64, 7, 2, 1},
+    {"resnet50/56_1x1_64_64", 56, 64, 64, 1, 1, 1},
+    {"resnet50/56_3x3_64", 56, 64, 64, 3, 1, 1},
+    {"resnet50/56_1x1_64_256", 56, 64, 256, 1, 1, 1},
+    {"resnet50/56_1x1_256_64", 56, 256, 64, 1, 1, 1},
+    {"resnet50/56_3x3s2_128", 56, 128, 128, 3, 2, 1},
+    {"resnet50/28_1x1_512_128", 28, 512, 128, 1, 1, 1},
+    {"resnet50/28_3x3_128", 28, 128, 128, 3, 1, 1},
+    {"resnet50/28_1x1_128_512", 28, 128, 512, 1, 1, 1},
+    {"resnet50/14_1x1_1024_256", 14, 1024, 256, 1, 1, 1},
+    {"resnet50/14_3x3_256", 14, 256, 256, 3, 1, 1},
+    {"resnet50/14_1x1_256_1024", 14, 256, 1024, 1, 1, 1},
+    {"resnet50/14_1x1s2_1024_2048", 14, 1024, 2048, 1, 2, 1},
+    {"resnet50/7_1x1_2048_512", 7, 2048, 512, 1, 1, 1},
+    {"resnet50/7_3x3_512", 7, 512, 512, 3, 1, 1},
+    {"resnet50/7_1x1_512_2048", 7, 512, 2048, 1, 1, 1},
+    {"mobilenetv3/stem3x3", 224, 3, 16, 3, 2, 1},
+    {"mobilenetv3/28_dw3x3s2_72", 56, 72, 72, 3, 2, 72},
+    {"mobilenetv3/28_dw3x3_88", 28, 88, 88, 3, 1, 88},
+    {"mobilenetv3/14_dw5x5_240", 14, 240, 240, 5, 1, 240},
+    {"mobilenetv3/7_dw5x5_576", 7, 576, 576, 5, 1, 576},
+    {"mobilenetv3/14_1x1_40_240", 14, 40, 240, 1, 1, 1},
+    {"mobilenetv3/7_1x1_96_576", 7, 96, 576, 1, 1, 1},
+    {"fastvit/stem3x3", 256, 3, 48, 3, 2, 1},
+    {"fastvit/64_dw7x7_48", 64, 48, 48, 7, 1, 48},
+    {"fastvit/64_dw3x3_48", 64, 48, 48, 3, 1, 48},
+    {"fastvit/64_1x1_48_144", 64, 48, 144, 1, 1, 1},
+    {"fastvit/32_dw7x7_96", 32, 96, 96, 7, 1, 96},
+    {"fastvit/16_dw7x7_192", 16, 192, 192, 7, 1, 192},
+    {"fastvit/8_dw7x7_384", 8, 384, 384, 7, 1, 384},
+    {"fastvit/16_1x1_192_576", 16, 192, 576, 1, 1, 1},
+    {"resnext/56_3x3_128_g32", 56, 128, 128, 3, 1, 32},
+};
+
+void Conv(benchmark::State& state, const Layer& layer) {
+  ThreadPool pool(static_cast<int>(state.range(0)));
+  ConvShape s;
+  s.in_h = s.in_w = layer.size;
+  s.in_c = layer.in;
+  s.out_c = layer.out;
+  s.kernel_h = s.kernel_w = layer.kernel;
+  s.stride_h = s.stride_w = layer.stride;
+  s.pad_top = s.pad_left = layer.kernel / 2;
+  s.groups = layer.groups;
+  s.out_h = s.out_w = (layer.size - 1) / layer.stride + 1;
+  const int64_t depth = s.in_c / s.groups * s.kernel_h * s.kernel_w;
+  const PackedConv conv(s, Random(s.out_c * depth).data(), Random(s.out_c).data());
+  const std::vector<float> in = Random(s.in_h * s.in_w * s.in_c);
+  std::vector<float> out(static_cast<size_t>(s.out_h * s.out_w * s.out_c));
+  const Step relu{.kind = StepKind::kRelu};
+  for (auto _ : state) conv.Run(in.data(), out.data(), {&relu, 1}, pool);
+  const double flops = 2.0 * static_cast<double>(s.out_h * s.out_w * s.out_c * depth);
+  state.counters["GFLOP/s"] = benchmark::Counter(
+      flops * static_cast<double>(state.iterations()) / 1e9, benchmark::Counter::kIsRate);
+}
+
+void Square(benchmark::State& state, int64_t m, int64_t k, int64_t n) {
+  ThreadPool pool(static_cast<int>(state.range(0)));
+  const PackedMatrix b(Random(k * n).data(), k, n, n, 1, nullptr);
+  const std::vector<float> a = Random(m * k);
+  std::vector<float> c(static_cast<size_t>(m * n));
+  for (auto _ : state) Gemm(a.data(), k, m, b.view(), c.data(), n, {}, pool);
+  const double flops = 2.0 * static_cast<double>(m * k * n);
+  state.counters["GFLOP/s"] = benchmark::Counter(
+      flops * static_cast<double>(state.iterations()) / 1e9, benchmark::Counter::kIsRate);
+}
+
+void Unary(benchmark::State& state, StepKind kind) {
+  ThreadPool pool(static_cast<int>(state.range(0)));
+  const std::vector<float> in = Random(512 * 1024);
+  std::vector<float> out(in.size());
+  const Step step{.kind = kind, .alpha = 0.5f, .beta = 0.5f};
+  for (auto _ : state) Elementwise({&step, 1}, in.data(), out.data(), 1024, 512, pool);
+  state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(in.size()));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  for (const Layer& layer : kLayers) {
+    benchmark::RegisterBenchmark(layer.name, Conv, layer)->Arg(1)->Arg(2)->UseRealTime();
+  }
+  benchmark::RegisterBenchmark("gemm/512", Square, 512, 512, 512)->Arg(1)->Arg(2)->UseRealTime();
+  benchmark::RegisterBenchmark("gemm/512x8192x512", Square, 512, 8192, 512)
+      ->Arg(1)->Arg(2)->UseRealTime();
+  benchmark::RegisterBenchmark("gemm/fc_1x2048x1000", Square, 1, 2048, 1000)
+      ->Arg(1)->Arg(2)->UseRealTime();
+  const std::pair<const char*, StepKind> unary[] = {
+      {"unary/relu", StepKind::kRelu},   {"unary/exp", StepKind::kExp},
+      {"unary/tanh", StepKind::kTanh},   {"unary/gelu_erf", StepKind::kGeluErf},
+      {"unary/silu", StepKind::kSilu},   {"unary/half", StepKind::kRoundToHalf},
+  };
+  for (const auto& [name, kind] : unary) {
+    benchmark::RegisterBenchmark(name, Unary, kind)->Arg(1)->Arg(2)->UseRealTime();
+  }
+  benchmark::Initialize(&argc, argv);
+  benchmark::RunSpecifiedBenchmarks();
+}

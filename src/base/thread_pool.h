@@ -1,0 +1,62 @@
+// ThreadPool: a fixed set of worker threads and one operation, ParallelFor.
+//
+// Determinism: work is cut into chunks by (n, grain) and the thread count only; which thread takes a chunk is left to
+// chance. Bodies therefore write disjoint results and never split a reduction, and then the bits do not depend on
+// the number of threads.
+//
+// Thread rules: any thread may call ParallelFor at any time. One call at a time uses the workers; a call that finds
+// them taken (another session), and a call from inside a body, run all of their range on the calling thread. The
+// destructor must not race with a call. Bodies do not throw.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace anemone {
+
+class ThreadPool {
+ public:
+  // `threads` counts the caller: 1 starts no worker. 0 means one per available processor.
+  explicit ThreadPool(int threads);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  int threads() const { return static_cast<int>(workers_.size()) + 1; }
+
+  // Calls body(begin, end) for disjoint ranges that cover [0, n), each but the last a multiple of `grain` long; returns
+  // when all are done. A `grain` is worth some microseconds; a body that costs less should not be here.
+  template <typename Body>
+  void ParallelFor(int64_t n, int64_t grain, const Body& body) {
+    Run(n, grain, &body, [](const void* context, int64_t begin, int64_t end) {
+      (*static_cast<const Body*>(context))(begin, end);
+    });
+  }
+
+ private:
+  using Function = void (*)(const void* context, int64_t begin, int64_t end);
+
+  void Run(int64_t n, int64_t grain, const void* context, Function function);
+  void Work();
+  void TakeChunks();
+
+  std::vector<std::thread> workers_;
+  std::mutex busy_;  // held by the call that uses the workers
+
+  // The current job; written only while !open_ and active_ == 0.
+  Function function_ = nullptr;
+  const void* context_ = nullptr;
+  int64_t n_ = 0;
+  int64_t chunk_ = 0;
+  alignas(64) std::atomic<int64_t> next_{0};
+  alignas(64) std::atomic<uint32_t> epoch_{0};  // changes when a job opens, and at the end
+  std::atomic<bool> open_{false};
+  std::atomic<bool> stop_{false};
+  std::atomic<int> sleepers_{0};
+  alignas(64) std::atomic<int> active_{0};  // workers that may be touching the job
+};
+
+}  // namespace anemone

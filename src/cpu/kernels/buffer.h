@@ -1,0 +1,37 @@
+// Floats: uninitialised floats aligned for any vector. Thread rules: as std::vector.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+
+namespace anemone::cpu {
+
+class Floats {
+ public:
+  static constexpr size_t kAlignment = 64;
+
+  Floats() = default;
+  explicit Floats(int64_t count) { Reserve(count); }
+
+  float* data() { return data_.get(); }
+  const float* data() const { return data_.get(); }
+  int64_t capacity() const { return capacity_; }
+  // Makes room for `count`; what was there is lost when it grows.
+  void Reserve(int64_t count) {
+    if (count <= capacity_) return;
+    const auto bytes = static_cast<size_t>(count) * sizeof(float);
+    data_.reset(static_cast<float*>(::operator new(bytes, std::align_val_t{kAlignment})));
+    capacity_ = count;
+  }
+
+ private:
+  struct Free {
+    void operator()(float* p) const { ::operator delete(p, std::align_val_t{kAlignment}); }
+  };
+  std::unique_ptr<float, Free> data_;
+  int64_t capacity_ = 0;
+};
+
+}  // namespace anemone::cpu

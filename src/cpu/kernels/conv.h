@@ -1,0 +1,76 @@
+// Convolution in float32 over NHWC activations, any kernel, stride, dilation, padding and groups, without a buffer of
+// unrolled patches: the tile loop of gemm_tile.h reads pixels through pointers, one per tap. 1-D is height 1.
+//
+// Thread rules: pure functions; a PackedConv is immutable. Sums run over (kernel row, kernel column, channel) in order.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "cpu/kernels/buffer.h"
+#include "cpu/kernels/gemm.h"
+#include "cpu/kernels/steps.h"
+
+namespace anemone {
+class ThreadPool;
+}
+
+namespace anemone::cpu {
+
+struct ConvShape {
+  int64_t batch = 1;
+  int64_t in_h = 1, in_w = 1, in_c = 1;
+  int64_t out_h = 1, out_w = 1, out_c = 1;
+  int64_t kernel_h = 1, kernel_w = 1;
+  int64_t stride_h = 1, stride_w = 1;
+  int64_t dilation_h = 1, dilation_w = 1;
+  int64_t pad_top = 0, pad_left = 0;  // bottom and right follow from out_h and out_w
+  int64_t groups = 1;
+};
+
+class PackedConv {
+ public:
+  PackedConv() = default;
+  // `weights`: [out_c, in_c / groups, kernel_h, kernel_w] row-major; `bias`: out_c values or null.
+  PackedConv(const ConvShape& shape, const float* weights, const float* bias);
+
+  // in: [batch, in_h, in_w, in_c], out: [batch, out_h, out_w, out_c]; must not overlap. Steps see out as
+  // (batch * out_h * out_w) x out_c.
+  void Run(const float* in, float* out, std::span<const Step> steps, ThreadPool& pool) const;
+
+  const ConvShape& shape() const { return shape_; }
+
+ private:
+  enum class Method { kPointwise, kIndirect, kRows, kDepthwise };
+  void FillIndirect(const float* in, int64_t group, int64_t row, int rows, const float** out) const;
+  void FillRows(const float* in, int64_t row, int rows, float* scratch, const float** out) const;
+
+  ConvShape shape_;
+  Method method_ = Method::kIndirect;
+  std::vector<PackedMatrix> groups_;
+  std::vector<PackedView> views_;
+  Floats depthwise_;  // [taps, out_c rounded up to a vector], then the bias
+  Floats zeros_;      // what taps in the padding read
+};
+
+// Transposed convolution; `shape` is that of the forward convolution whose gradient this is: out_* is the size of our
+// input and in_* of our output. `weights`: [out_c, in_c / groups, kernel_h, kernel_w] row-major (the layout
+// of PyTorch and MIL: our input channels first); `bias`: in_c values or null.
+class PackedConvTranspose {
+ public:
+  PackedConvTranspose() = default;
+  PackedConvTranspose(const ConvShape& shape, const float* weights, const float* bias);
+  // Floats of scratch memory that Run needs.
+  int64_t ScratchFloats() const;
+  // in: [batch, out_h, out_w, out_c], out: [batch, in_h, in_w, in_c].
+  void Run(const float* in, float* out, float* scratch, std::span<const Step> steps,
+           ThreadPool& pool) const;
+
+ private:
+  ConvShape shape_;
+  std::vector<PackedMatrix> groups_;
+  std::vector<float> bias_;
+};
+
+}  // namespace anemone::cpu

@@ -1,0 +1,121 @@
+#include "cpu/kernels/depthwise.h"
+
+#include <algorithm>
+#include <cstddef>
+
+#include "cpu/kernels/targets.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "cpu/kernels/depthwise.cc"
+#include "hwy/foreach_target.h"  // must come before highway.h
+#include "cpu/kernels/memory-inl.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace anemone::cpu {
+namespace HWY_NAMESPACE {
+
+// A run of output pixels of one row, and the taps that lie inside of the image for all of them.
+struct Window {
+  const float* in;       // the image
+  const float* weights;  // [taps][stride], then the bias
+  int64_t stride;
+  float* out;  // the first pixel
+  int64_t y, x;  // input position of tap (0, 0) for the first pixel
+  int64_t ky_begin, ky_end, kx_begin, kx_end;
+};
+
+template <int kPixels, bool kWhole>
+HWY_INLINE void Channels(const ConvShape& s, const Window& w, int64_t c, size_t count) {
+  const hn::ScalableTag<float> d;
+  using V = hn::Vec<decltype(d)>;
+  const V bias = hn::Load(d, w.weights + s.kernel_h * s.kernel_w * w.stride + c);
+  V acc[kPixels];
+  ANEMONE_UNROLL
+  for (int p = 0; p < kPixels; ++p) acc[p] = bias;
+  const int64_t step = s.stride_w * s.in_c;
+  for (int64_t ky = w.ky_begin; ky < w.ky_end; ++ky) {
+    const float* line = w.in + ((w.y + ky * s.dilation_h) * s.in_w + w.x) * s.in_c + c;
+    const float* filter = w.weights + ky * s.kernel_w * w.stride + c;
+    for (int64_t kx = w.kx_begin; kx < w.kx_end; ++kx) {
+      const V weight = hn::Load(d, filter + kx * w.stride);
+      const float* from = line + kx * s.dilation_w * s.in_c;
+      ANEMONE_UNROLL
+      for (int p = 0; p < kPixels; ++p, from += step) {
+        const V value = kWhole ? hn::LoadU(d, from) : LoadFirst(d, from, count);
+        acc[p] = hn::MulAdd(value, weight, acc[p]);
+      }
+    }
+  }
+  float* to = w.out + c;
+  ANEMONE_UNROLL
+  for (int p = 0; p < kPixels; ++p, to += s.out_c) {
+    if (kWhole) {
+      hn::StoreU(acc[p], d, to);
+    } else {
+      StoreFirst(acc[p], d, to, count);
+    }
+  }
+}
+
+template <int kPixels>
+void Pixels(const ConvShape& s, const Window& w) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<float>()));
+  int64_t c = 0;
+  for (; c + lanes <= s.out_c; c += lanes) Channels<kPixels, true>(s, w, c, lanes);
+  if (c < s.out_c) Channels<kPixels, false>(s, w, c, static_cast<size_t>(s.out_c - c));
+}
+
+void Rows(const ConvShape& s, const float* in, const float* weights, float* out, int64_t begin,
+          int64_t end) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<float>()));
+  Window w{};
+  w.weights = weights;
+  w.stride = (s.out_c + lanes - 1) / lanes * lanes;
+  // Pixels [left, right) have all their taps inside, horizontally.
+  const auto first_inside = [&](int64_t pad) { return (pad + s.stride_w - 1) / s.stride_w; };
+  const int64_t left = std::clamp<int64_t>(first_inside(s.pad_left), 0, s.out_w);
+  const int64_t last = s.in_w - 1 - (s.kernel_w - 1) * s.dilation_w + s.pad_left;
+  const int64_t right = last < 0 ? left : std::clamp(last / s.stride_w + 1, left, s.out_w);
+  for (int64_t row = begin; row < end; ++row) {
+    w.in = in + row / s.out_h * s.in_h * s.in_w * s.in_c;
+    w.y = row % s.out_h * s.stride_h - s.pad_top;
+    w.ky_begin = std::min(w.y >= 0 ? 0 : (-w.y + s.dilation_h - 1) / s.dilation_h, s.kernel_h);
+    w.ky_end = w.y >= s.in_h ? 0 : std::min(s.kernel_h, (s.in_h - 1 - w.y) / s.dilation_h + 1);
+    for (int64_t x = 0; x < s.out_w;) {
+      w.out = out + (row * s.out_w + x) * s.out_c;
+      w.x = x * s.stride_w - s.pad_left;
+      w.kx_begin = 0;
+      w.kx_end = s.kernel_w;
+      if (x >= left && x + 8 <= right) {
+        Pixels<8>(s, w);
+        x += 8;
+      } else if (x >= left && x + 4 <= right) {
+        Pixels<4>(s, w);
+        x += 4;
+      } else {
+        w.kx_begin = std::min(w.x >= 0 ? 0 : (-w.x + s.dilation_w - 1) / s.dilation_w, s.kernel_w);
+        w.kx_end = w.x >= s.in_w ? 0 : std::min(s.kernel_w, (s.in_w - 1 - w.x) / s.dilation_w + 1);
+        Pixels<1>(s, w);
+        x += 1;
+      }
+    }
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace anemone::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace anemone::cpu {
+
+HWY_EXPORT(Rows);
+
+void DepthwiseRows(const ConvShape& shape, const float* in, const float* weights, float* out,
+                   int64_t begin, int64_t end) {
+  HWY_DYNAMIC_DISPATCH(Rows)(shape, in, weights, out, begin, end);
+}
+
+}  // namespace anemone::cpu
+#endif  // HWY_ONCE

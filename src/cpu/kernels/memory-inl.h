@@ -1,0 +1,59 @@
+// Part-vector loads and stores, and Clamp, for the current Highway target.
+#if defined(ANEMONE_CPU_KERNELS_MEMORY_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef ANEMONE_CPU_KERNELS_MEMORY_INL_H_
+#undef ANEMONE_CPU_KERNELS_MEMORY_INL_H_
+#else
+#define ANEMONE_CPU_KERNELS_MEMORY_INL_H_
+#endif
+
+#include <cstddef>
+
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace anemone::cpu {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Targets whose masked memory access touches no lane outside of the mask.
+#undef ANEMONE_MASKED_MEMORY
+#if HWY_TARGET <= HWY_AVX2
+#define ANEMONE_MASKED_MEMORY 1
+#else
+#define ANEMONE_MASKED_MEMORY 0
+#endif
+
+// The first n < Lanes(d) values at `from`, zeros after.
+template <class D>
+HWY_INLINE hn::Vec<D> LoadFirst(D d, const float* from, size_t n) {
+#if ANEMONE_MASKED_MEMORY
+  return hn::MaskedLoad(hn::FirstN(d, n), d, from);
+#else
+  HWY_ALIGN float lanes[hn::MaxLanes(D())] = {};
+  for (size_t i = 0; i < n; ++i) lanes[i] = from[i];
+  return hn::Load(d, lanes);
+#endif
+}
+
+template <class D>
+HWY_INLINE void StoreFirst(hn::Vec<D> v, D d, float* to, size_t n) {
+#if ANEMONE_MASKED_MEMORY
+  hn::BlendedStore(v, hn::FirstN(d, n), d, to);
+#else
+  HWY_ALIGN float lanes[hn::MaxLanes(D())];
+  hn::Store(v, d, lanes);
+  for (size_t i = 0; i < n; ++i) to[i] = lanes[i];
+#endif
+}
+
+// Min and Max return their second argument when one is NaN on x86: the value goes there, so that NaN stays NaN.
+template <class D, class V>
+HWY_INLINE V Clamp(D d, V x, float low, float high) {
+  return hn::Min(hn::Set(d, high), hn::Max(hn::Set(d, low), x));
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace anemone::cpu
+HWY_AFTER_NAMESPACE();
+
+#endif  // include guard

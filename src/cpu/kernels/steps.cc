@@ -1,0 +1,191 @@
+#include "cpu/kernels/steps.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <limits>
+
+#include "base/thread_pool.h"
+#include "cpu/kernels/targets.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "cpu/kernels/steps.cc"
+#include "hwy/foreach_target.h"  // must come before highway.h
+#include "cpu/kernels/math-inl.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace anemone::cpu {
+namespace HWY_NAMESPACE {
+
+using D = hn::ScalableTag<float>;
+using V = hn::Vec<D>;
+
+template <class F>
+HWY_INLINE void Unary(float* x, size_t n, const F& f) {
+  const D d;
+  size_t i = 0;
+  for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) {
+    hn::StoreU(f(d, hn::LoadU(d, x + i)), d, x + i);
+  }
+  if (i < n) StoreFirst(f(d, LoadFirst(d, x + i, n - i)), d, x + i, n - i);
+}
+
+// `y` holds n values, or one when `y_step` is 0.
+template <class F>
+HWY_INLINE void Binary(float* x, const float* y, size_t y_step, size_t n, const F& f) {
+  const D d;
+  size_t i = 0;
+  if (y_step == 0) {
+    const V value = hn::Set(d, *y);
+    for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) {
+      hn::StoreU(f(d, hn::LoadU(d, x + i), value), d, x + i);
+    }
+    if (i < n) StoreFirst(f(d, LoadFirst(d, x + i, n - i), value), d, x + i, n - i);
+    return;
+  }
+  for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) {
+    hn::StoreU(f(d, hn::LoadU(d, x + i), hn::LoadU(d, y + i)), d, x + i);
+  }
+  if (i < n) {
+    StoreFirst(f(d, LoadFirst(d, x + i, n - i), LoadFirst(d, y + i, n - i)), d, x + i, n - i);
+  }
+}
+
+#define ANEMONE_UNARY(kind, expression)                              \
+  case StepKind::kind:                                               \
+    return Unary(x, n, [=](D d, V v) HWY_ATTR {                      \
+      (void)d;                                                       \
+      return expression;                                             \
+    })
+#define ANEMONE_BINARY(kind, expression)                             \
+  case StepKind::kind:                                               \
+    return Binary(x, y, y_step, n, [=](D d, V v, V u) HWY_ATTR {     \
+      (void)d;                                                       \
+      return expression;                                             \
+    })
+
+// n values at x, whose operand's values start at y.
+void ApplyStep(const Step& step, float* x, const float* y, size_t y_step, size_t n) {
+  const float alpha = step.alpha;
+  const float beta = step.beta;
+  switch (step.kind) {
+    ANEMONE_BINARY(kAdd, hn::Add(v, u));
+    ANEMONE_BINARY(kSub, hn::Sub(v, u));
+    ANEMONE_BINARY(kReverseSub, hn::Sub(u, v));
+    ANEMONE_BINARY(kMul, hn::Mul(v, u));
+    ANEMONE_BINARY(kDiv, hn::Div(v, u));
+    ANEMONE_BINARY(kReverseDiv, hn::Div(u, v));
+    // NaN in either operand gives NaN.
+    ANEMONE_BINARY(kMax, hn::IfThenElse(hn::IsNaN(u), u, hn::Max(u, v)));
+    ANEMONE_BINARY(kMin, hn::IfThenElse(hn::IsNaN(u), u, hn::Min(u, v)));
+    ANEMONE_BINARY(kPRelu, hn::IfThenElse(hn::Ge(v, hn::Zero(d)), v, hn::Mul(u, v)));
+    ANEMONE_UNARY(kRelu, Clamp(d, v, 0.0f, std::numeric_limits<float>::infinity()));
+    ANEMONE_UNARY(kClamp, Clamp(d, v, alpha, beta));
+    ANEMONE_UNARY(kLeakyRelu,
+                  hn::IfThenElse(hn::Ge(v, hn::Zero(d)), v, hn::Mul(hn::Set(d, alpha), v)));
+    ANEMONE_UNARY(kElu, hn::IfThenElse(hn::Ge(v, hn::Zero(d)), v,
+                                       hn::Mul(hn::Set(d, alpha), hn::Expm1(d, v))));
+    ANEMONE_UNARY(kLinear, hn::MulAdd(v, hn::Set(d, alpha), hn::Set(d, beta)));
+    ANEMONE_UNARY(kSigmoid, VectorSigmoid(d, v));
+    ANEMONE_UNARY(kHardSigmoid,
+                  Clamp(d, hn::MulAdd(v, hn::Set(d, alpha), hn::Set(d, beta)), 0.0f, 1.0f));
+    ANEMONE_UNARY(kHardSwish, hn::Mul(hn::Mul(v, Clamp(d, hn::Add(v, hn::Set(d, 3.0f)), 0.0f, 6.0f)),
+                                      hn::Set(d, 1.0f / 6.0f)));
+    ANEMONE_UNARY(kSilu, hn::Mul(v, VectorSigmoid(d, v)));
+    ANEMONE_UNARY(kGeluErf, GeluErf(d, v));
+    ANEMONE_UNARY(kGeluTanh, GeluTanh(d, v));
+    ANEMONE_UNARY(kGeluSigmoid, hn::Mul(v, VectorSigmoid(d, hn::Mul(v, hn::Set(d, 1.702f)))));
+    ANEMONE_UNARY(kTanh, VectorTanh(d, v));
+    ANEMONE_UNARY(kScaledTanh,
+                  hn::Mul(hn::Set(d, alpha), VectorTanh(d, hn::Mul(v, hn::Set(d, beta)))));
+    ANEMONE_UNARY(kSoftplus, VectorSoftplus(d, v));
+    ANEMONE_UNARY(kSoftsign, hn::Div(v, hn::Add(hn::Abs(v), hn::Set(d, 1.0f))));
+    ANEMONE_UNARY(kErf, VectorErf(d, v));
+    ANEMONE_UNARY(kExp, VectorExp(d, v));
+    ANEMONE_UNARY(kLog, Log(d, v));
+    ANEMONE_UNARY(kSqrt, hn::Sqrt(v));
+    ANEMONE_UNARY(kRsqrt, hn::Div(hn::Set(d, 1.0f), hn::Sqrt(v)));
+    ANEMONE_UNARY(kInverse, hn::Div(hn::Set(d, 1.0f), v));
+    ANEMONE_UNARY(kAbs, hn::Abs(v));
+    ANEMONE_UNARY(kNegate, hn::Neg(v));
+    ANEMONE_UNARY(kSquare, hn::Mul(v, v));
+    ANEMONE_UNARY(kFloor, hn::Floor(v));
+    ANEMONE_UNARY(kCeil, hn::Ceil(v));
+    ANEMONE_UNARY(kRoundEven, hn::Round(v));
+    ANEMONE_UNARY(kRoundToHalf, RoundHalf(d, v));
+  }
+}
+#undef ANEMONE_UNARY
+#undef ANEMONE_BINARY
+
+}  // namespace HWY_NAMESPACE
+}  // namespace anemone::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace anemone::cpu {
+namespace {
+
+constexpr int64_t kBlock = 2048;  // floats that pass through all steps while in the first-level cache
+
+HWY_EXPORT(ApplyStep);
+
+// Whether a rows x columns tensor with this operand can be seen as one long row.
+bool IsFlat(const StepOperand& operand, int64_t columns) {
+  const bool whole = operand.column_stride == 1 && operand.rows_per_step == 1 &&
+                     operand.row_stride == columns;
+  const bool scalar = operand.column_stride == 0 && operand.row_stride == 0;
+  return whole || scalar;
+}
+
+bool IsFlat(std::span<const Step> steps, int64_t columns) {
+  return std::all_of(steps.begin(), steps.end(), [&](const Step& step) {
+    return !HasOperand(step.kind) || IsFlat(step.operand, columns);
+  });
+}
+
+}  // namespace
+
+void ApplySteps(std::span<const Step> steps, float* data, int64_t stride, int64_t row, int64_t rows,
+                int64_t column, int64_t columns) {
+  if (steps.empty()) return;
+  const auto apply = HWY_DYNAMIC_DISPATCH(ApplyStep);
+  for (int64_t r = row; r < row + rows; ++r) {
+    for (int64_t c = column; c < column + columns; c += kBlock) {
+      const int64_t n = std::min(kBlock, column + columns - c);
+      for (const Step& step : steps) {
+        const StepOperand& o = step.operand;
+        const float* y = o.data + (r / o.rows_per_step) * o.row_stride + c * o.column_stride;
+        apply(step, data + r * stride + c, y, static_cast<size_t>(o.column_stride),
+              static_cast<size_t>(n));
+      }
+    }
+  }
+}
+
+void Elementwise(std::span<const Step> steps, const float* in, float* out, int64_t rows,
+                 int64_t columns, ThreadPool& pool) {
+  if (rows <= 0 || columns <= 0) return;
+  if (IsFlat(steps, columns)) {
+    const int64_t n = rows * columns;
+    pool.ParallelFor((n + kBlock - 1) / kBlock, 4, [&](int64_t begin, int64_t end) {
+      for (int64_t block = begin; block < end; ++block) {
+        const int64_t first = block * kBlock;
+        const int64_t count = std::min(kBlock, n - first);
+        if (in != out) std::copy_n(in + first, count, out + first);
+        ApplySteps(steps, out, n, 0, 1, first, count);
+      }
+    });
+    return;
+  }
+  const int64_t grain = std::max<int64_t>(1, 4 * kBlock / columns);
+  pool.ParallelFor(rows, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      if (in != out) std::copy_n(in + r * columns, columns, out + r * columns);
+      ApplySteps(steps, out, columns, r, 1, 0, columns);
+    }
+  });
+}
+
+}  // namespace anemone::cpu
+#endif  // HWY_ONCE

@@ -1,0 +1,82 @@
+// What the kernel tests share: seeded data, and running a case on every SIMD target and several thread counts.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "cpu/kernels/targets.h"
+#include "hwy/highway.h"
+
+namespace anemone::cpu {
+
+inline std::vector<float> RandomFloats(int64_t count, uint32_t seed, float low = -1.0f,
+                                       float high = 1.0f) {
+  std::mt19937 engine(seed);
+  std::uniform_real_distribution<float> value(low, high);
+  std::vector<float> out(static_cast<size_t>(count));
+  for (float& v : out) v = value(engine);
+  return out;
+}
+
+// Calls body() once for each target that this machine can run, which the kernels use meanwhile.
+template <typename Body>
+void ForEachTarget(const Body& body) {
+  const std::vector<int64_t> targets = hwy::SupportedAndGeneratedTargets();
+  ASSERT_FALSE(targets.empty());
+  for (const int64_t target : targets) {
+    SCOPED_TRACE(hwy::TargetName(target));
+    hwy::SetSupportedTargetsForTest(target);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+    body();
+  }
+  hwy::SetSupportedTargetsForTest(0);
+  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+}
+
+// Runs body(pool) -> std::vector<float> on every target with 1, 2, 3 and 8 threads: the results of one target must have
+// equal bits; calls check(result) once for each target.
+template <typename Body, typename Check>
+void OnTargetsAndThreads(const Body& body, const Check& check) {
+  static ThreadPool one(1), two(2), three(3), eight(8);
+  ForEachTarget([&] {
+    const std::vector<float> expected = body(one);
+    check(expected);
+    for (ThreadPool* pool : {&two, &three, &eight}) {
+      const std::vector<float> got = body(*pool);
+      ASSERT_EQ(got.size(), expected.size());
+      ASSERT_EQ(std::memcmp(got.data(), expected.data(), got.size() * sizeof(float)), 0)
+          << "bits differ with " << pool->threads() << " threads";
+    }
+  });
+}
+
+// Each value within absolute + relative * |expected|.
+inline void ExpectClose(const std::vector<float>& got, const std::vector<double>& expected,
+                        double absolute, double relative = 0.0) {
+  ASSERT_EQ(got.size(), expected.size());
+  for (size_t i = 0; i < got.size(); ++i) {
+    const double limit = absolute + relative * std::abs(expected[i]);
+    ASSERT_TRUE(std::abs(got[i] - expected[i]) <= limit)
+        << "element " << i << ": " << got[i] << ", expected " << expected[i];
+  }
+}
+
+// Distance of `got` from `exact` in units of the last place of a float.
+inline double UlpError(float got, double exact) {
+  const auto nearest = static_cast<float>(exact);
+  if (std::isinf(nearest) || std::isinf(got)) return got == nearest ? 0.0 : 1e30;
+  const float magnitude = std::max(std::abs(nearest), std::numeric_limits<float>::min());
+  const double ulp = std::nextafter(magnitude, std::numeric_limits<float>::infinity()) -
+                     static_cast<double>(magnitude);
+  return std::abs(got - exact) / ulp;
+}
+
+}  // namespace anemone::cpu
