@@ -1,5 +1,6 @@
-// Speed of the CPU kernels on layers of well-known networks. Counters: GFLOP/s (a multiply-add is two), and threads as
-// the benchmark's last argument. Compare only figures taken side by side on an idle machine.
+// Speed of the CPU kernels on layers of well-known networks. Counters: GFLOP/s (a multiply-add is
+// two), and threads as the benchmark's last argument. Compare only figures taken side by side on an
+// idle machine.
 #include <benchmark/benchmark.h>
 
 #include <cstdint>
@@ -115,13 +116,17 @@ int main(int argc, char** argv) {
   }
   benchmark::RegisterBenchmark("gemm/512", Square, 512, 512, 512)->Arg(1)->Arg(2)->UseRealTime();
   benchmark::RegisterBenchmark("gemm/512x8192x512", Square, 512, 8192, 512)
-      ->Arg(1)->Arg(2)->UseRealTime();
+      ->Arg(1)
+      ->Arg(2)
+      ->UseRealTime();
   benchmark::RegisterBenchmark("gemm/fc_1x2048x1000", Square, 1, 2048, 1000)
-      ->Arg(1)->Arg(2)->UseRealTime();
+      ->Arg(1)
+      ->Arg(2)
+      ->UseRealTime();
   const std::pair<const char*, StepKind> unary[] = {
-      {"unary/relu", StepKind::kRelu},   {"unary/exp", StepKind::kExp},
-      {"unary/tanh", StepKind::kTanh},   {"unary/gelu_erf", StepKind::kGeluErf},
-      {"unary/silu", StepKind::kSilu},   {"unary/half", StepKind::kRoundToHalf},
+      {"unary/relu", StepKind::kRelu}, {"unary/exp", StepKind::kExp},
+      {"unary/tanh", StepKind::kTanh}, {"unary/gelu_erf", StepKind::kGeluErf},
+      {"unary/silu", StepKind::kSilu}, {"unary/half", StepKind::kRoundToHalf},
   };
   for (const auto& [name, kind] : unary) {
     benchmark::RegisterBenchmark(name, Unary, kind)->Arg(1)->Arg(2)->UseRealTime();

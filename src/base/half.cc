@@ -6,6 +6,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "base/half.cc"
 #include "hwy/foreach_target.h"  // must come before highway.h
+
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -13,8 +14,8 @@ namespace anemone {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Highway widens without F16C through plain integer arithmetic that flushes or misplaces NaN payloads on some targets;
-// only targets with conversion instructions use it.
+// Highway widens without F16C through plain integer arithmetic that flushes or misplaces NaN
+// payloads on some targets; only targets with conversion instructions use it.
 #undef ANEMONE_HALF_VECTOR
 #if HWY_TARGET <= HWY_AVX2 || HWY_ARCH_ARM_A64
 #define ANEMONE_HALF_VECTOR 1
@@ -73,7 +74,8 @@ HWY_EXPORT(WidenVectors);
 HWY_EXPORT(NarrowVectors);
 HWY_EXPORT(RoundVectors);
 
-// Each hands whole vectors to the target's code and does the rest one by one; both give the same bits.
+// Each hands whole vectors to the target's code and does the rest one by one; both give the same
+// bits.
 void HalfToFloat(std::span<const Half> in, std::span<float> out) {
   const auto* bits = reinterpret_cast<const uint16_t*>(in.data());
   for (size_t i = HWY_DYNAMIC_DISPATCH(WidenVectors)(bits, out.data(), in.size()); i < in.size();

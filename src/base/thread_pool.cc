@@ -15,7 +15,8 @@ void Pause() {
 #endif
 }
 
-// About 20 to 50 microseconds: longer than the serial stretch between two layers, short for an idle machine.
+// About 20 to 50 microseconds: longer than the serial stretch between two layers, short for an idle
+// machine.
 constexpr int kSpins = 1500;
 
 }  // namespace

@@ -1,12 +1,12 @@
 // ThreadPool: a fixed set of worker threads and one operation, ParallelFor.
 //
-// Determinism: work is cut into chunks by (n, grain) and the thread count only; which thread takes a chunk is left to
-// chance. Bodies therefore write disjoint results and never split a reduction, and then the bits do not depend on
-// the number of threads.
+// Determinism: work is cut into chunks by (n, grain) and the thread count only; which thread takes
+// a chunk is left to chance. Bodies therefore write disjoint results and never split a reduction,
+// and then the bits do not depend on the number of threads.
 //
-// Thread rules: any thread may call ParallelFor at any time. One call at a time uses the workers; a call that finds
-// them taken (another session), and a call from inside a body, run all of their range on the calling thread. The
-// destructor must not race with a call. Bodies do not throw.
+// Thread rules: any thread may call ParallelFor at any time. One call at a time uses the workers; a
+// call that finds them taken (another session), and a call from inside a body, run all of their
+// range on the calling thread. The destructor must not race with a call. Bodies do not throw.
 #pragma once
 
 #include <atomic>
@@ -27,8 +27,9 @@ class ThreadPool {
 
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
-  // Calls body(begin, end) for disjoint ranges that cover [0, n), each but the last a multiple of `grain` long; returns
-  // when all are done. A `grain` is worth some microseconds; a body that costs less should not be here.
+  // Calls body(begin, end) for disjoint ranges that cover [0, n), each but the last a multiple of
+  // `grain` long; returns when all are done. A `grain` is worth some microseconds; a body that
+  // costs less should not be here.
   template <typename Body>
   void ParallelFor(int64_t n, int64_t grain, const Body& body) {
     Run(n, grain, &body, [](const void* context, int64_t begin, int64_t end) {

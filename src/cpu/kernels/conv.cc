@@ -11,7 +11,8 @@
 namespace anemone::cpu {
 namespace {
 
-constexpr int64_t kFewChannels = 16;  // below, a tap alone is too short a loop: whole kernel rows are read
+constexpr int64_t kFewChannels =
+    16;  // below, a tap alone is too short a loop: whole kernel rows are read
 
 // Walks the output pixels of flattened row indices.
 struct Pixel {
@@ -92,8 +93,9 @@ void PackedConv::FillIndirect(const float* in, int64_t group, int64_t row, int r
   }
 }
 
-// One pointer per kernel row, to kernel_w * in_c values: into the image, or, where the row crosses the left or right
-// border, to a copy with zeros in `scratch` (room for rows * kernel_h * kernel_w * in_c values).
+// One pointer per kernel row, to kernel_w * in_c values: into the image, or, where the row crosses
+// the left or right border, to a copy with zeros in `scratch` (room for rows * kernel_h * kernel_w
+// * in_c values).
 void PackedConv::FillRows(const float* in, int64_t row, int rows, float* scratch,
                           const float** out) const {
   const ConvShape& s = shape_;
@@ -167,15 +169,17 @@ void PackedConv::Run(const float* in, float* out, std::span<const Step> steps,
       return;
     }
     default:
-      RunTiles(problem, pool, [&](int64_t group, int64_t row, int rows, int64_t,
-                                  const float** to) { FillIndirect(in, group, row, rows, to); });
+      RunTiles(problem, pool, [&](int64_t group, int64_t row, int rows, int64_t, const float** to) {
+        FillIndirect(in, group, row, rows, to);
+      });
   }
 }
 
 PackedConvTranspose::PackedConvTranspose(const ConvShape& s, const float* weights,
                                          const float* bias)
     : shape_(s) {
-  // Each of our input pixels times a matrix gives its contribution to every tap of the window it spreads over.
+  // Each of our input pixels times a matrix gives its contribution to every tap of the window it
+  // spreads over.
   const int64_t taps = s.kernel_h * s.kernel_w;
   const int64_t depth = s.out_c / s.groups;
   const int64_t channels = s.in_c / s.groups;

@@ -1,7 +1,9 @@
-// Convolution in float32 over NHWC activations, any kernel, stride, dilation, padding and groups, without a buffer of
-// unrolled patches: the tile loop of gemm_tile.h reads pixels through pointers, one per tap. 1-D is height 1.
+// Convolution in float32 over NHWC activations, any kernel, stride, dilation, padding and groups,
+// without a buffer of unrolled patches: the tile loop of gemm_tile.h reads pixels through pointers,
+// one per tap. 1-D is height 1.
 //
-// Thread rules: pure functions; a PackedConv is immutable. Sums run over (kernel row, kernel column, channel) in order.
+// Thread rules: pure functions; a PackedConv is immutable. Sums run over (kernel row, kernel
+// column, channel) in order.
 #pragma once
 
 #include <cstdint>
@@ -35,8 +37,8 @@ class PackedConv {
   // `weights`: [out_c, in_c / groups, kernel_h, kernel_w] row-major; `bias`: out_c values or null.
   PackedConv(const ConvShape& shape, const float* weights, const float* bias);
 
-  // in: [batch, in_h, in_w, in_c], out: [batch, out_h, out_w, out_c]; must not overlap. Steps see out as
-  // (batch * out_h * out_w) x out_c.
+  // in: [batch, in_h, in_w, in_c], out: [batch, out_h, out_w, out_c]; must not overlap. Steps see
+  // out as (batch * out_h * out_w) x out_c.
   void Run(const float* in, float* out, std::span<const Step> steps, ThreadPool& pool) const;
 
   const ConvShape& shape() const { return shape_; }
@@ -54,9 +56,10 @@ class PackedConv {
   Floats zeros_;      // what taps in the padding read
 };
 
-// Transposed convolution; `shape` is that of the forward convolution whose gradient this is: out_* is the size of our
-// input and in_* of our output. `weights`: [out_c, in_c / groups, kernel_h, kernel_w] row-major (the layout
-// of PyTorch and MIL: our input channels first); `bias`: in_c values or null.
+// Transposed convolution; `shape` is that of the forward convolution whose gradient this is: out_*
+// is the size of our input and in_* of our output. `weights`: [out_c, in_c / groups, kernel_h,
+// kernel_w] row-major (the layout of PyTorch and MIL: our input channels first); `bias`: in_c
+// values or null.
 class PackedConvTranspose {
  public:
   PackedConvTranspose() = default;

@@ -8,6 +8,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/kernels/depthwise.cc"
 #include "hwy/foreach_target.h"  // must come before highway.h
+
 #include "cpu/kernels/memory-inl.h"
 #include "hwy/highway.h"
 
@@ -20,7 +21,7 @@ struct Window {
   const float* in;       // the image
   const float* weights;  // [taps][stride], then the bias
   int64_t stride;
-  float* out;  // the first pixel
+  float* out;    // the first pixel
   int64_t y, x;  // input position of tap (0, 0) for the first pixel
   int64_t ky_begin, ky_end, kx_begin, kx_end;
 };

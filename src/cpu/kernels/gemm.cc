@@ -71,12 +71,12 @@ TileCut::TileCut(const TileProblem& problem, int threads) {
   const auto groups = static_cast<int64_t>(problem.b.size());
   row_tiles = CeilDiv(problem.m, MaxTileRows());
   panels = CeilDiv(b.n, PanelWidth());
-  const double flops = 2.0 * static_cast<double>(problem.m) * static_cast<double>(b.k) *
-                       static_cast<double>(b.n);
-  // Enough tasks to even out threads of unequal speed, none too small; split what is larger, so that each thread
-  // reads only its part of it.
-  const auto wanted = static_cast<int64_t>(
-      std::clamp(flops / kTaskFlops, 1.0, static_cast<double>(4 * threads)));
+  const double flops =
+      2.0 * static_cast<double>(problem.m) * static_cast<double>(b.k) * static_cast<double>(b.n);
+  // Enough tasks to even out threads of unequal speed, none too small; split what is larger, so
+  // that each thread reads only its part of it.
+  const auto wanted =
+      static_cast<int64_t>(std::clamp(flops / kTaskFlops, 1.0, static_cast<double>(4 * threads)));
   const int64_t per_group = threads == 1 ? 1 : CeilDiv(wanted, groups);
   if (b.k * b.n >= problem.a_floats) {
     panel_chunks = std::min(panels, per_group);

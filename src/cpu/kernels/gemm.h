@@ -1,9 +1,10 @@
-// Matrix multiply in float32: C[m, n] = steps(A[m, k] * B[k, n] + bias). B is packed into panels of PanelWidth() columns,
-// once at plan time for weights, per call for activations.
+// Matrix multiply in float32: C[m, n] = steps(A[m, k] * B[k, n] + bias). B is packed into panels of
+// PanelWidth() columns, once at plan time for weights, per call for activations.
 //
-// Each output is summed over k in order in one accumulator (fused multiply-add where the target has it), starting
-// from the bias: the bits do not depend on m, the tile or the thread count. The reduction is not cut into cache
-// blocks: a panel of 2048 x 32 floats still fits the second-level cache, and longer ones stream.
+// Each output is summed over k in order in one accumulator (fused multiply-add where the target has
+// it), starting from the bias: the bits do not depend on m, the tile or the thread count. The
+// reduction is not cut into cache blocks: a panel of 2048 x 32 floats still fits the second-level
+// cache, and longer ones stream.
 //
 // Thread rules: pure functions; a PackedMatrix is immutable once packed.
 #pragma once
@@ -50,7 +51,8 @@ class PackedMatrix {
   int64_t n_ = 0;
 };
 
-// Rows of A and C are a_stride and c_stride floats apart. C must not overlap A or B; a step's operand may be C itself.
+// Rows of A and C are a_stride and c_stride floats apart. C must not overlap A or B; a step's
+// operand may be C itself.
 void Gemm(const float* a, int64_t a_stride, int64_t m, const PackedView& b, float* c,
           int64_t c_stride, std::span<const Step> steps, ThreadPool& pool);
 

@@ -7,6 +7,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/kernels/gemm_tile.cc"
 #include "hwy/foreach_target.h"  // must come before highway.h
+
 #include "cpu/kernels/memory-inl.h"
 #include "hwy/highway.h"
 
@@ -14,7 +15,8 @@ HWY_BEFORE_NAMESPACE();
 namespace anemone::cpu {
 namespace HWY_NAMESPACE {
 
-// Rows x 2 accumulators, two values of B and one of A must fit the registers: 32, or 16 before AVX-512 on x86.
+// Rows x 2 accumulators, two values of B and one of A must fit the registers: 32, or 16 before
+// AVX-512 on x86.
 #if HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM
 constexpr int kMaxRows = 14;
 #else

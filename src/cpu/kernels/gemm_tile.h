@@ -1,8 +1,9 @@
-// The one inner loop of matrix multiply and convolution: a tile of up to MaxTileRows() x PanelWidth() outputs, each
-// accumulated in a register over all of the reduction, in order. So the bits of an output depend on its operands only,
-// not on how tiles are cut or spread over threads.
+// The one inner loop of matrix multiply and convolution: a tile of up to MaxTileRows() x
+// PanelWidth() outputs, each accumulated in a register over all of the reduction, in order. So the
+// bits of an output depend on its operands only, not on how tiles are cut or spread over threads.
 //
-// Thread rules: pure functions. PanelWidth and MaxTileRows depend on the machine's SIMD target, which only tests change.
+// Thread rules: pure functions. PanelWidth and MaxTileRows depend on the machine's SIMD target,
+// which only tests change.
 #pragma once
 
 #include <cstdint>
@@ -15,11 +16,13 @@ int VectorWidth();
 int MaxTileRows();
 
 struct TileArgs {
-  // The left operand: for each tap and row a pointer to `depth` contiguous values, a[tap * rows + row].
+  // The left operand: for each tap and row a pointer to `depth` contiguous values, a[tap * rows +
+  // row].
   const float* const* a = nullptr;
   int64_t taps = 1;
   int64_t depth = 0;
-  // The packed panel: taps * depth rows of `panel_width` values (PanelWidth() or VectorWidth()), vector-aligned.
+  // The packed panel: taps * depth rows of `panel_width` values (PanelWidth() or VectorWidth()),
+  // vector-aligned.
   const float* b = nullptr;
   int panel_width = 0;
   const float* bias = nullptr;  // panel_width values

@@ -11,6 +11,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/kernels/layout.cc"
 #include "hwy/foreach_target.h"  // must come before highway.h
+
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -69,8 +70,9 @@ constexpr int64_t kStrip = 16;  // rows in a strip: a cache line of the result
 void TransposeMatrices(const float* in, float* out, int64_t batch, int64_t rows, int64_t columns,
                        ThreadPool& pool) {
   if (rows == 1 || columns == 1) {
-    pool.ParallelFor(batch * rows * columns, 64 * 1024,
-                     [&](int64_t begin, int64_t end) { std::copy(in + begin, in + end, out + begin); });
+    pool.ParallelFor(batch * rows * columns, 64 * 1024, [&](int64_t begin, int64_t end) {
+      std::copy(in + begin, in + end, out + begin);
+    });
     return;
   }
   const auto part = HWY_DYNAMIC_DISPATCH(TransposePart);
@@ -87,7 +89,8 @@ void TransposeMatrices(const float* in, float* out, int64_t batch, int64_t rows,
 
 void Permute(const float* in, float* out, std::span<const int64_t> shape,
              std::span<const int64_t> permutation, ThreadPool& pool) {
-  // Axes of size 1 go, and axes that stay neighbours merge: most permutations become one matrix transpose.
+  // Axes of size 1 go, and axes that stay neighbours merge: most permutations become one matrix
+  // transpose.
   constexpr size_t kMaxAxes = 8;
   std::array<int64_t, kMaxAxes> size{};    // of out's axes
   std::array<int64_t, kMaxAxes> stride{};  // of the same axes in `in`

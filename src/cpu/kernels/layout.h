@@ -1,5 +1,5 @@
-// Moving data between layouts: a batch of matrix transposes (NCHW <-> NHWC), and any permutation of axes.
-// Thread rules: pure functions; `in` and `out` must not overlap.
+// Moving data between layouts: a batch of matrix transposes (NCHW <-> NHWC), and any permutation of
+// axes. Thread rules: pure functions; `in` and `out` must not overlap.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,8 @@ namespace anemone::cpu {
 void TransposeMatrices(const float* in, float* out, int64_t batch, int64_t rows, int64_t columns,
                        ThreadPool& pool);
 
-// out[i0, i1, ...] has the size shape[permutation[k]] along axis k and is in's element with index i_k along its axis
-// permutation[k]. At most 8 axes.
+// out[i0, i1, ...] has the size shape[permutation[k]] along axis k and is in's element with index
+// i_k along its axis permutation[k]. At most 8 axes.
 void Permute(const float* in, float* out, std::span<const int64_t> shape,
              std::span<const int64_t> permutation, ThreadPool& pool);
 

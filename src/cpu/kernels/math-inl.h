@@ -1,5 +1,6 @@
-// Vector forms of the functions of steps.h, for the current Highway target. Coefficients are minimax fits made for this
-// file (weighted least squares, Lawson iteration); the relative error of each fit is noted.
+// Vector forms of the functions of steps.h, for the current Highway target. Coefficients are
+// minimax fits made for this file (weighted least squares, Lawson iteration); the relative error of
+// each fit is noted.
 #if defined(ANEMONE_CPU_KERNELS_MATH_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef ANEMONE_CPU_KERNELS_MATH_INL_H_
 #undef ANEMONE_CPU_KERNELS_MATH_INL_H_
@@ -60,9 +61,8 @@ HWY_INLINE V VectorTanh(D d, V x) {
   const V one = hn::Set(d, 1.0f);
   const V a = hn::Abs(x);
   const V s = hn::Mul(x, x);
-  const V small = hn::Mul(
-      x, Polynomial(d, s, 1.0f, -0.3333323f, 0.13330415f, -0.05366528f, 0.020415189f,
-                    -0.0054682638f));
+  const V small = hn::Mul(x, Polynomial(d, s, 1.0f, -0.3333323f, 0.13330415f, -0.05366528f,
+                                        0.020415189f, -0.0054682638f));
   const V e = VectorExp(d, hn::Add(a, a));
   const V large = hn::Sub(one, hn::Div(hn::Set(d, 2.0f), hn::Add(e, one)));
   return hn::IfThenElse(hn::Lt(a, hn::Set(d, 0.625f)), small, hn::CopySign(large, x));
@@ -71,11 +71,11 @@ HWY_INLINE V VectorTanh(D d, V x) {
 // x P(x^2) below 1 (3e-11), 1 - exp(Q(x)) up to 4 (6e-11), 1 above.
 template <class D, class V>
 HWY_INLINE V VectorErf(D d, V x) {
-  const V a = hn::Min(hn::Set(d, 4.0f), hn::Abs(x));
+  const V a = MinOf(hn::Set(d, 4.0f), hn::Abs(x));
   const V s = hn::Mul(a, a);
-  const V small = hn::Mul(
-      x, Polynomial(d, s, 1.1283792f, -0.37612638f, 0.11283782f, -0.0268654f, 0.0052209455f,
-                    -0.0008482829f, 0.0001125695f, -9.641521e-06f));
+  const V small =
+      hn::Mul(x, Polynomial(d, s, 1.1283792f, -0.37612638f, 0.11283782f, -0.0268654f, 0.0052209455f,
+                            -0.0008482829f, 0.0001125695f, -9.641521e-06f));
   const V q = Polynomial(d, a, 0.00016920513f, -1.1294883f, -0.63340086f, -0.10822038f,
                          0.025080616f, -0.0041562547f, 0.00043139356f, -2.0828618e-05f);
   const V large = hn::Sub(hn::Set(d, 1.0f), VectorExp(d, q));
@@ -100,7 +100,7 @@ HWY_INLINE V GeluTanh(D d, V x) {
 template <class D, class V>
 HWY_INLINE V VectorSoftplus(D d, V x) {
   const V tail = hn::Log1p(d, VectorExp(d, hn::Neg(hn::Abs(x))));
-  return hn::Add(hn::Max(hn::Zero(d), x), tail);
+  return hn::Add(MaxOf(hn::Zero(d), x), tail);
 }
 
 // Nearest half, ties to even.

@@ -46,10 +46,37 @@ HWY_INLINE void StoreFirst(hn::Vec<D> v, D d, float* to, size_t n) {
 #endif
 }
 
-// Min and Max return their second argument when one is NaN on x86: the value goes there, so that NaN stays NaN.
+// Max and Min of a limit and a value; a value that is NaN stays NaN. x86 returns the second
+// argument when either is NaN, Arm the NaN; the portable targets would return the limit.
+template <class V>
+HWY_INLINE V MaxOf(V limit, V value) {
+#if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
+  return hn::IfThenElse(hn::Gt(limit, value), limit, value);
+#else
+  return hn::Max(limit, value);
+#endif
+}
+template <class V>
+HWY_INLINE V MinOf(V limit, V value) {
+#if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
+  return hn::IfThenElse(hn::Lt(limit, value), limit, value);
+#else
+  return hn::Min(limit, value);
+#endif
+}
+// The same where either may be NaN.
+template <class V>
+HWY_INLINE V MaxOrNan(V a, V b) {
+  return hn::IfThenElse(hn::IsNaN(a), a, MaxOf(a, b));
+}
+template <class V>
+HWY_INLINE V MinOrNan(V a, V b) {
+  return hn::IfThenElse(hn::IsNaN(a), a, MinOf(a, b));
+}
+
 template <class D, class V>
 HWY_INLINE V Clamp(D d, V x, float low, float high) {
-  return hn::Min(hn::Set(d, high), hn::Max(hn::Set(d, low), x));
+  return MinOf(hn::Set(d, high), MaxOf(hn::Set(d, low), x));
 }
 
 }  // namespace HWY_NAMESPACE

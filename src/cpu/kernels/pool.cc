@@ -10,6 +10,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/kernels/pool.cc"
 #include "hwy/foreach_target.h"  // must come before highway.h
+
 #include "cpu/kernels/memory-inl.h"
 #include "hwy/highway.h"
 
@@ -31,17 +32,14 @@ struct Part {
 template <bool kMax>
 HWY_INLINE V Reduce(const Part& part, int64_t c, size_t count, bool whole) {
   const D d;
-  const auto load = [&](const float* from) HWY_ATTR {
-    return whole ? hn::LoadU(d, from) : LoadFirst(d, from, count);
-  };
+  const auto load = [&](const float* from)
+                        HWY_ATTR { return whole ? hn::LoadU(d, from) : LoadFirst(d, from, count); };
   V total = hn::Set(d, kMax ? -std::numeric_limits<float>::infinity() : 0.0f);
   for (int64_t y = 0; y < part.rows; ++y) {
     const float* from = part.in + y * part.row_stride + c;
     if constexpr (kMax) {
       for (int64_t x = 0; x < part.columns; ++x, from += part.channels) {
-        // NaN wins.
-        const V value = load(from);
-        total = hn::IfThenElse(hn::IsNaN(total), total, hn::Max(total, value));
+        total = MaxOrNan(total, load(from));
       }
     } else {
       V sum = hn::Zero(d);
@@ -104,9 +102,8 @@ void Pool(PoolKind kind, const PoolShape& s, const float* in, float* out, Thread
   const auto pixels = HWY_DYNAMIC_DISPATCH(PoolPixels);
   const int64_t work = std::max<int64_t>(1, s.kernel_h * s.kernel_w * s.channels);
   const int64_t grain = std::max<int64_t>(1, 50'000 / work);
-  pool.ParallelFor(s.batch * s.out_h * s.out_w, grain, [&](int64_t begin, int64_t end) {
-    pixels(kind, s, in, out, begin, end);
-  });
+  pool.ParallelFor(s.batch * s.out_h * s.out_w, grain,
+                   [&](int64_t begin, int64_t end) { pixels(kind, s, in, out, begin, end); });
 }
 
 }  // namespace anemone::cpu

@@ -19,13 +19,13 @@ struct PoolShape {
 };
 
 enum class PoolKind : uint8_t {
-  kMax,             // padding never wins; a window of nothing but padding gives -infinity
-  kAverage,         // padding counts: the divisor is kernel_h * kernel_w
-  kAverageInside,   // padding does not count; a window of nothing but padding gives 0
+  kMax,            // padding never wins; a window of nothing but padding gives -infinity
+  kAverage,        // padding counts: the divisor is kernel_h * kernel_w
+  kAverageInside,  // padding does not count; a window of nothing but padding gives 0
 };
 
-// in: [batch, in_h, in_w, channels], out: [batch, out_h, out_w, channels]; must not overlap. Sums go row by row of the
-// window, so that a global average of a large image keeps its accuracy.
+// in: [batch, in_h, in_w, channels], out: [batch, out_h, out_w, channels]; must not overlap. Sums
+// go row by row of the window, so that a global average of a large image keeps its accuracy.
 void Pool(PoolKind kind, const PoolShape& shape, const float* in, float* out, ThreadPool& pool);
 
 }  // namespace anemone::cpu

@@ -9,6 +9,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/kernels/resize.cc"
 #include "hwy/foreach_target.h"  // must come before highway.h
+
 #include "cpu/kernels/memory-inl.h"
 #include "hwy/highway.h"
 
@@ -16,7 +17,8 @@ HWY_BEFORE_NAMESPACE();
 namespace anemone::cpu {
 namespace HWY_NAMESPACE {
 
-// One output pixel from its four source pixels; a weight of 0 or 1 never reads an infinity into the other side.
+// One output pixel from its four source pixels; a weight of 0 or 1 never reads an infinity into the
+// other side.
 void Blend(const float* top_left, const float* top_right, const float* bottom_left,
            const float* bottom_right, float weight_x, float weight_y, float* out, size_t n) {
   const hn::ScalableTag<float> d;
@@ -53,8 +55,9 @@ namespace anemone::cpu {
 
 HWY_EXPORT(Blend);
 
-void Resize(const float* in, float* out, int64_t batch, int64_t in_h, int64_t in_w, int64_t channels,
-            std::span<const ResizeTap> y, std::span<const ResizeTap> x, ThreadPool& pool) {
+void Resize(const float* in, float* out, int64_t batch, int64_t in_h, int64_t in_w,
+            int64_t channels, std::span<const ResizeTap> y, std::span<const ResizeTap> x,
+            ThreadPool& pool) {
   const auto blend = HWY_DYNAMIC_DISPATCH(Blend);
   const auto out_h = static_cast<int64_t>(y.size());
   const auto out_w = static_cast<int64_t>(x.size());

@@ -1,5 +1,6 @@
-// Resizing images by separable two-point interpolation over NHWC. Which source points and weights an output row or
-// column takes is data, computed by the caller for its coordinate convention. Thread rules: pure functions.
+// Resizing images by separable two-point interpolation over NHWC. Which source points and weights
+// an output row or column takes is data, computed by the caller for its coordinate convention.
+// Thread rules: pure functions.
 #pragma once
 
 #include <cstdint>
@@ -18,9 +19,10 @@ struct ResizeTap {
   float weight = 0.0f;
 };
 
-// in: [batch, in_h, in_w, channels], out: [batch, y.size(), x.size(), channels]; must not overlap. Columns are
-// interpolated first, then rows.
-void Resize(const float* in, float* out, int64_t batch, int64_t in_h, int64_t in_w, int64_t channels,
-            std::span<const ResizeTap> y, std::span<const ResizeTap> x, ThreadPool& pool);
+// in: [batch, in_h, in_w, channels], out: [batch, y.size(), x.size(), channels]; must not overlap.
+// Columns are interpolated first, then rows.
+void Resize(const float* in, float* out, int64_t batch, int64_t in_h, int64_t in_w,
+            int64_t channels, std::span<const ResizeTap> y, std::span<const ResizeTap> x,
+            ThreadPool& pool);
 
 }  // namespace anemone::cpu

@@ -11,6 +11,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/kernels/rows.cc"
 #include "hwy/foreach_target.h"  // must come before highway.h
+
 #include "cpu/kernels/math-inl.h"
 #include "hwy/highway.h"
 
@@ -21,7 +22,8 @@ namespace HWY_NAMESPACE {
 using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
 
-// Folds map(x) over a row with four accumulators, then over their lanes in order. `start` is the neutral value.
+// Folds map(x) over a row with four accumulators, then over their lanes in order. `start` is the
+// neutral value.
 template <class Map, class Fold>
 HWY_INLINE float FoldRow(const float* x, size_t n, float start, const Map& map, const Fold& fold) {
   const D d;
@@ -36,8 +38,8 @@ HWY_INLINE float FoldRow(const float* x, size_t n, float start, const Map& map, 
   }
   for (; i + lanes <= n; i += lanes) a0 = fold(a0, map(hn::LoadU(d, x + i)));
   if (i < n) {
-    const V last = hn::IfThenElse(hn::FirstN(d, n - i), map(LoadFirst(d, x + i, n - i)),
-                                  hn::Set(d, start));
+    const V last =
+        hn::IfThenElse(hn::FirstN(d, n - i), map(LoadFirst(d, x + i, n - i)), hn::Set(d, start));
     a1 = fold(a1, last);
   }
   HWY_ALIGN float each[hn::MaxLanes(D())];
@@ -57,10 +59,6 @@ HWY_INLINE void MapRow(const float* x, float* y, size_t n, const F& f) {
 }
 
 HWY_INLINE V SumOf(V a, V b) { return hn::Add(a, b); }
-// NaN in either wins.
-HWY_INLINE V MaxOf(V a, V b) { return hn::IfThenElse(hn::IsNaN(a), a, hn::Max(a, b)); }
-HWY_INLINE V MinOf(V a, V b) { return hn::IfThenElse(hn::IsNaN(a), a, hn::Min(a, b)); }
-
 HWY_INLINE V Same(V v) { return v; }
 HWY_INLINE V SquareOf(V v) { return hn::Mul(v, v); }
 
@@ -71,11 +69,11 @@ float Sum(const float* x, size_t n) {
 }
 float Max(const float* x, size_t n) {
   return FoldRow(x, n, -std::numeric_limits<float>::infinity(), ANEMONE_LAMBDA(Same(v), V v),
-                 ANEMONE_LAMBDA(MaxOf(a, b), V a, V b));
+                 ANEMONE_LAMBDA(MaxOrNan(a, b), V a, V b));
 }
 float Min(const float* x, size_t n) {
   return FoldRow(x, n, std::numeric_limits<float>::infinity(), ANEMONE_LAMBDA(Same(v), V v),
-                 ANEMONE_LAMBDA(MinOf(a, b), V a, V b));
+                 ANEMONE_LAMBDA(MinOrNan(a, b), V a, V b));
 }
 float SumSquare(const float* x, size_t n) {
   return FoldRow(x, n, 0.0f, ANEMONE_LAMBDA(SquareOf(v), V v),
@@ -111,11 +109,16 @@ void LayerNormRow(const float* in, float* out, size_t n, const float* gamma, con
 
 float ReduceRow(ReduceKind kind, const float* x, size_t n) {
   switch (kind) {
-    case ReduceKind::kSum: return Sum(x, n);
-    case ReduceKind::kMean: return Sum(x, n) / static_cast<float>(n);
-    case ReduceKind::kMax: return Max(x, n);
-    case ReduceKind::kMin: return Min(x, n);
-    case ReduceKind::kSumSquare: return SumSquare(x, n);
+    case ReduceKind::kSum:
+      return Sum(x, n);
+    case ReduceKind::kMean:
+      return Sum(x, n) / static_cast<float>(n);
+    case ReduceKind::kMax:
+      return Max(x, n);
+    case ReduceKind::kMin:
+      return Min(x, n);
+    case ReduceKind::kSumSquare:
+      return SumSquare(x, n);
   }
   return 0.0f;
 }

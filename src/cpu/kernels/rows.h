@@ -1,5 +1,5 @@
-// Work along the last axis of a rows x columns tensor: softmax, layer normalisation, reductions. Each row is handled by
-// one thread, in a fixed order. Thread rules: pure functions.
+// Work along the last axis of a rows x columns tensor: softmax, layer normalisation, reductions.
+// Each row is handled by one thread, in a fixed order. Thread rules: pure functions.
 #pragma once
 
 #include <cstdint>
@@ -10,11 +10,12 @@ class ThreadPool;
 
 namespace anemone::cpu {
 
-// exp(x - max) / sum; `in` may equal `out`. A row of nothing but -infinity gives NaN, as the definition does.
+// exp(x - max) / sum; `in` may equal `out`. A row of nothing but -infinity gives NaN, as the
+// definition does.
 void Softmax(const float* in, float* out, int64_t rows, int64_t columns, ThreadPool& pool);
 
-// (x - mean) / sqrt(variance + epsilon) * gamma + beta, the variance over `columns` (not columns - 1); gamma and beta
-// hold `columns` values or are null. `in` may equal `out`.
+// (x - mean) / sqrt(variance + epsilon) * gamma + beta, the variance over `columns` (not columns -
+// 1); gamma and beta hold `columns` values or are null. `in` may equal `out`.
 void LayerNorm(const float* in, float* out, int64_t rows, int64_t columns, const float* gamma,
                const float* beta, float epsilon, ThreadPool& pool);
 

@@ -10,6 +10,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/kernels/steps.cc"
 #include "hwy/foreach_target.h"  // must come before highway.h
+
 #include "cpu/kernels/math-inl.h"
 #include "hwy/highway.h"
 
@@ -51,17 +52,17 @@ HWY_INLINE void Binary(float* x, const float* y, size_t y_step, size_t n, const 
   }
 }
 
-#define ANEMONE_UNARY(kind, expression)                              \
-  case StepKind::kind:                                               \
-    return Unary(x, n, [=](D d, V v) HWY_ATTR {                      \
-      (void)d;                                                       \
-      return expression;                                             \
+#define ANEMONE_UNARY(kind, expression)         \
+  case StepKind::kind:                          \
+    return Unary(x, n, [=](D d, V v) HWY_ATTR { \
+      (void)d;                                  \
+      return expression;                        \
     })
-#define ANEMONE_BINARY(kind, expression)                             \
-  case StepKind::kind:                                               \
-    return Binary(x, y, y_step, n, [=](D d, V v, V u) HWY_ATTR {     \
-      (void)d;                                                       \
-      return expression;                                             \
+#define ANEMONE_BINARY(kind, expression)                         \
+  case StepKind::kind:                                           \
+    return Binary(x, y, y_step, n, [=](D d, V v, V u) HWY_ATTR { \
+      (void)d;                                                   \
+      return expression;                                         \
     })
 
 // n values at x, whose operand's values start at y.
@@ -75,9 +76,8 @@ void ApplyStep(const Step& step, float* x, const float* y, size_t y_step, size_t
     ANEMONE_BINARY(kMul, hn::Mul(v, u));
     ANEMONE_BINARY(kDiv, hn::Div(v, u));
     ANEMONE_BINARY(kReverseDiv, hn::Div(u, v));
-    // NaN in either operand gives NaN.
-    ANEMONE_BINARY(kMax, hn::IfThenElse(hn::IsNaN(u), u, hn::Max(u, v)));
-    ANEMONE_BINARY(kMin, hn::IfThenElse(hn::IsNaN(u), u, hn::Min(u, v)));
+    ANEMONE_BINARY(kMax, MaxOrNan(u, v));
+    ANEMONE_BINARY(kMin, MinOrNan(u, v));
     ANEMONE_BINARY(kPRelu, hn::IfThenElse(hn::Ge(v, hn::Zero(d)), v, hn::Mul(u, v)));
     ANEMONE_UNARY(kRelu, Clamp(d, v, 0.0f, std::numeric_limits<float>::infinity()));
     ANEMONE_UNARY(kClamp, Clamp(d, v, alpha, beta));
@@ -89,8 +89,9 @@ void ApplyStep(const Step& step, float* x, const float* y, size_t y_step, size_t
     ANEMONE_UNARY(kSigmoid, VectorSigmoid(d, v));
     ANEMONE_UNARY(kHardSigmoid,
                   Clamp(d, hn::MulAdd(v, hn::Set(d, alpha), hn::Set(d, beta)), 0.0f, 1.0f));
-    ANEMONE_UNARY(kHardSwish, hn::Mul(hn::Mul(v, Clamp(d, hn::Add(v, hn::Set(d, 3.0f)), 0.0f, 6.0f)),
-                                      hn::Set(d, 1.0f / 6.0f)));
+    ANEMONE_UNARY(kHardSwish,
+                  hn::Mul(hn::Mul(v, Clamp(d, hn::Add(v, hn::Set(d, 3.0f)), 0.0f, 6.0f)),
+                          hn::Set(d, 1.0f / 6.0f)));
     ANEMONE_UNARY(kSilu, hn::Mul(v, VectorSigmoid(d, v)));
     ANEMONE_UNARY(kGeluErf, GeluErf(d, v));
     ANEMONE_UNARY(kGeluTanh, GeluTanh(d, v));
@@ -126,14 +127,15 @@ HWY_AFTER_NAMESPACE();
 namespace anemone::cpu {
 namespace {
 
-constexpr int64_t kBlock = 2048;  // floats that pass through all steps while in the first-level cache
+constexpr int64_t kBlock =
+    2048;  // floats that pass through all steps while in the first-level cache
 
 HWY_EXPORT(ApplyStep);
 
 // Whether a rows x columns tensor with this operand can be seen as one long row.
 bool IsFlat(const StepOperand& operand, int64_t columns) {
-  const bool whole = operand.column_stride == 1 && operand.rows_per_step == 1 &&
-                     operand.row_stride == columns;
+  const bool whole =
+      operand.column_stride == 1 && operand.rows_per_step == 1 && operand.row_stride == columns;
   const bool scalar = operand.column_stride == 0 && operand.row_stride == 0;
   return whole || scalar;
 }

@@ -1,14 +1,18 @@
-// Steps: the elementwise work that follows another kernel (or stands alone), as data. A conv with bias, ReLU and a
-// residual addition is one kernel call with the steps {add, relu}; a chain of elementwise operators is one Apply.
+// Steps: the elementwise work that follows another kernel (or stands alone), as data. A conv with
+// bias, ReLU and a residual addition is one kernel call with the steps {add, relu}; a chain of
+// elementwise operators is one Apply.
 //
-// A tensor is seen as rows x columns, columns contiguous (NHWC: a row is a pixel, a column a channel). An operand may
-// be a whole tensor, one value per column, one row per block of rows (per image), one value per row, or a scalar.
+// A tensor is seen as rows x columns, columns contiguous (NHWC: a row is a pixel, a column a
+// channel). An operand may be a whole tensor, one value per column, one row per block of rows (per
+// image), one value per row, or a scalar.
 //
-// Accuracy against the exact value, measured over all targets by tests: exp, sigmoid, tanh, erf, log 3 ulp; silu 4 ulp;
-// gelu 5e-7 absolute for |x| <= 10 and 4 ulp for x > 0; the others are correctly rounded or nearly (div, sqrt).
-// Results are finite for finite arguments unless the exact value overflows; NaN stays NaN.
+// Accuracy against the exact value, measured over all targets by tests: exp, sigmoid, tanh, erf,
+// log 3 ulp; silu 4 ulp; gelu 5e-7 absolute for |x| <= 10 and 4 ulp for x > 0; the others are
+// correctly rounded or nearly (div, sqrt). Results are finite for finite arguments unless the exact
+// value overflows; NaN stays NaN.
 //
-// Thread rules: pure functions; operands must not overlap the data unless they are equal and of the same shape.
+// Thread rules: pure functions; operands must not overlap the data unless they are equal and of the
+// same shape.
 #pragma once
 
 #include <cstdint>
@@ -33,10 +37,10 @@ enum class StepKind : uint8_t {
   kPRelu,  // x >= 0 ? x : y * x
   // Without; alpha and beta where named.
   kRelu,
-  kClamp,        // to [alpha, beta]
-  kLeakyRelu,    // x >= 0 ? x : alpha * x
-  kElu,          // x >= 0 ? x : alpha * (exp(x) - 1)
-  kLinear,       // alpha * x + beta
+  kClamp,      // to [alpha, beta]
+  kLeakyRelu,  // x >= 0 ? x : alpha * x
+  kElu,        // x >= 0 ? x : alpha * (exp(x) - 1)
+  kLinear,     // alpha * x + beta
   kSigmoid,
   kHardSigmoid,  // clamp(alpha * x + beta, 0, 1)
   kHardSwish,    // x * clamp(x + 3, 0, 6) / 6
@@ -45,7 +49,7 @@ enum class StepKind : uint8_t {
   kGeluTanh,
   kGeluSigmoid,  // x * sigmoid(1.702 x)
   kTanh,
-  kScaledTanh,   // alpha * tanh(beta * x)
+  kScaledTanh,  // alpha * tanh(beta * x)
   kSoftplus,
   kSoftsign,
   kErf,
@@ -63,7 +67,8 @@ enum class StepKind : uint8_t {
   kRoundToHalf,  // to the nearest float16 (emulated numerics)
 };
 
-// Element (r, c) is data[(r / rows_per_step) * row_stride + c * column_stride]; column_stride is 0 or 1.
+// Element (r, c) is data[(r / rows_per_step) * row_stride + c * column_stride]; column_stride is 0
+// or 1.
 struct StepOperand {
   const float* data = nullptr;
   int64_t row_stride = 0;
@@ -80,8 +85,8 @@ struct Step {
 
 inline bool HasOperand(StepKind kind) { return kind <= StepKind::kPRelu; }
 
-// Applies the steps in order, in place, to rows [row, row + rows) and columns [column, column + columns) of the tensor at
-// `data` (its element (0, 0)), whose rows are `stride` floats apart.
+// Applies the steps in order, in place, to rows [row, row + rows) and columns [column, column +
+// columns) of the tensor at `data` (its element (0, 0)), whose rows are `stride` floats apart.
 void ApplySteps(std::span<const Step> steps, float* data, int64_t stride, int64_t row, int64_t rows,
                 int64_t column, int64_t columns);
 

@@ -1,10 +1,12 @@
-// Which Highway targets the kernels are built for; include before any Highway header. SSSE3 is served by the portable
-// code, and targets whose vector length is unknown at compile time (arrays of vectors are not possible there) by NEON.
+// Which Highway targets the kernels are built for; include before any Highway header. SSSE3 is
+// served by the portable code, and targets whose vector length is unknown at compile time (arrays
+// of vectors are not possible there) by NEON.
 #pragma once
 
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
 
-// Unrolls the next loop, whose trip count is a small constant: arrays of vectors then live in registers.
+// Unrolls the next loop, whose trip count is a small constant: arrays of vectors then live in
+// registers.
 #if defined(__clang__)
 #define ANEMONE_UNROLL _Pragma("clang loop unroll(full)")
 #else

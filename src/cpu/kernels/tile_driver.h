@@ -1,5 +1,5 @@
-// Cuts a product (or several alike: the groups of a convolution) into tiles and spreads them over threads. Internal to
-// the kernels; see gemm_tile.h for what a tile is.
+// Cuts a product (or several alike: the groups of a convolution) into tiles and spreads them over
+// threads. Internal to the kernels; see gemm_tile.h for what a tile is.
 #pragma once
 
 #include <algorithm>
@@ -37,9 +37,9 @@ struct TileSteps {
 // How the tiles of one group are dealt out.
 struct TileCut {
   TileCut(const TileProblem& problem, int threads);
-  int64_t row_tiles;    // tile t covers rows [m * t / row_tiles, m * (t + 1) / row_tiles)
+  int64_t row_tiles;  // tile t covers rows [m * t / row_tiles, m * (t + 1) / row_tiles)
   int64_t panels;
-  int64_t row_chunks;   // tasks per group: row_chunks x panel_chunks
+  int64_t row_chunks;  // tasks per group: row_chunks x panel_chunks
   int64_t panel_chunks;
   int64_t block_tiles;  // row tiles whose part of A is kept in cache while panels pass
   int64_t grain;        // tasks that are worth a thread
@@ -52,8 +52,8 @@ struct TileCut {
 void RunTile(const TileProblem& problem, const TileSteps& steps, int64_t group, int64_t panel,
              int64_t row, int rows, const float* const* a);
 
-// Fill(group, row, rows, slot, out) sets out[tap * rows + r] for `rows` rows from `row` on; `slot` counts the tiles of
-// a block, so that a Fill with scratch memory can keep block_tiles of them.
+// Fill(group, row, rows, slot, out) sets out[tap * rows + r] for `rows` rows from `row` on; `slot`
+// counts the tiles of a block, so that a Fill with scratch memory can keep block_tiles of them.
 template <typename Fill>
 void RunTiles(const TileProblem& problem, ThreadPool& pool, const Fill& fill) {
   if (problem.m <= 0 || problem.b.empty()) return;

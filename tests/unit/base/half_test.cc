@@ -26,7 +26,8 @@ TEST(HalfArrays, EveryHalfWidensAsOneByOne) {
   std::vector<Half> back(in.size());
   FloatToHalf(out, back);
   for (size_t i = 0; i < in.size(); ++i) {
-    if (!std::isnan(out[i])) ASSERT_EQ(back[i].bits, in[i].bits) << i;
+    if (std::isnan(out[i])) continue;
+    ASSERT_EQ(back[i].bits, in[i].bits) << i;
   }
 }
 
@@ -48,7 +49,8 @@ TEST(HalfArrays, NarrowingAndRoundingAgreeWithOneByOne) {
   RoundToHalf(rounded);
   for (size_t i = 0; i < in.size(); ++i) {
     ASSERT_EQ(narrow[i].bits, FloatToHalf(in[i])) << in[i];
-    ASSERT_EQ(std::bit_cast<uint32_t>(rounded[i]), std::bit_cast<uint32_t>(HalfToFloat(FloatToHalf(in[i]))))
+    ASSERT_EQ(std::bit_cast<uint32_t>(rounded[i]),
+              std::bit_cast<uint32_t>(HalfToFloat(FloatToHalf(in[i]))))
         << in[i];
   }
 }

@@ -11,10 +11,11 @@ struct Case {
 };
 
 std::ostream& operator<<(std::ostream& out, const Case& c) {
-  return out << c.batch << "x" << c.h << "x" << c.w << "x" << c.in_c << " to " << c.out_c << " kernel "
-             << c.kernel_h << "x" << c.kernel_w << " stride " << c.stride_h << "x" << c.stride_w
-             << " dilation " << c.dilation_h << "x" << c.dilation_w << " pad " << c.top << "," << c.bottom
-             << "," << c.left << "," << c.right << " groups " << c.groups;
+  return out << c.batch << "x" << c.h << "x" << c.w << "x" << c.in_c << " to " << c.out_c
+             << " kernel " << c.kernel_h << "x" << c.kernel_w << " stride " << c.stride_h << "x"
+             << c.stride_w << " dilation " << c.dilation_h << "x" << c.dilation_w << " pad "
+             << c.top << "," << c.bottom << "," << c.left << "," << c.right << " groups "
+             << c.groups;
 }
 
 ConvShape ShapeOf(const Case& c) {
@@ -93,7 +94,8 @@ TEST_P(Conv, MatchesDoubleSums) {
   const auto weights = RandomFloats(s.out_c * depth, 2), bias = RandomFloats(s.out_c, 3);
   std::vector<double> expected(static_cast<size_t>(s.batch * s.out_h * s.out_w * s.out_c));
   for (size_t i = 0; i < expected.size(); ++i) expected[i] = bias[i % s.out_c];
-  ForEachProduct(s, [&](int64_t i, int64_t w, int64_t o) { expected[o] += double{in[i]} * weights[w]; });
+  ForEachProduct(
+      s, [&](int64_t i, int64_t w, int64_t o) { expected[o] += double{in[i]} * weights[w]; });
   OnTargetsAndThreads(
       [&](ThreadPool& pool) {
         const PackedConv conv(s, weights.data(), bias.data());
@@ -115,7 +117,8 @@ TEST_P(Conv, TransposeMatchesDoubleSums) {
   const auto bias = RandomFloats(s.in_c, 6);
   std::vector<double> expected(static_cast<size_t>(s.batch * s.in_h * s.in_w * s.in_c));
   for (size_t i = 0; i < expected.size(); ++i) expected[i] = bias[i % s.in_c];
-  ForEachProduct(s, [&](int64_t i, int64_t w, int64_t o) { expected[i] += double{in[o]} * weights[w]; });
+  ForEachProduct(
+      s, [&](int64_t i, int64_t w, int64_t o) { expected[i] += double{in[o]} * weights[w]; });
   OnTargetsAndThreads(
       [&](ThreadPool& pool) {
         const PackedConvTranspose conv(s, weights.data(), bias.data());

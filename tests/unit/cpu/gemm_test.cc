@@ -36,10 +36,10 @@ TEST_P(GemmSizes, MatchesDoubleSums) {
       [&, k = k](const std::vector<float>& c) { ExpectClose(c, expected, 1e-6 * (1 + k)); });
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Grid, GemmSizes,
-    testing::Combine(testing::Values(1, 2, 5, 13, 14, 15, 49, 100), testing::Values(1, 3, 17, 64, 300),
-                     testing::Values(1, 7, 8, 16, 17, 31, 32, 33, 48, 100)));
+INSTANTIATE_TEST_SUITE_P(Grid, GemmSizes,
+                         testing::Combine(testing::Values(1, 2, 5, 13, 14, 15, 49, 100),
+                                          testing::Values(1, 3, 17, 64, 300),
+                                          testing::Values(1, 7, 8, 16, 17, 31, 32, 33, 48, 100)));
 
 TEST(Gemm, TransposedOperandAndStridedRows) {
   constexpr int64_t kM = 9, kK = 20, kN = 37;
@@ -73,7 +73,8 @@ TEST(Gemm, TransposedOperandAndStridedRows) {
       [&](const std::vector<float>& c) { ExpectClose(c, expected, 1e-5); });
 }
 
-// Every combination of steps gives the bits of the same steps applied afterwards: fused or not makes no difference.
+// Every combination of steps gives the bits of the same steps applied afterwards: fused or not
+// makes no difference.
 TEST(Gemm, FusedStepsEqualSeparateOnes) {
   constexpr int64_t kM = 30, kK = 12, kN = 41;
   const auto a = RandomFloats(kM * kK, 6), b = RandomFloats(kK * kN, 7), bias = RandomFloats(kN, 8);
@@ -83,19 +84,27 @@ TEST(Gemm, FusedStepsEqualSeparateOnes) {
                  .operand = {.data = residual.data(), .row_stride = kN, .column_stride = 1}};
   const Step scale{.kind = StepKind::kMul,
                    .operand = {.data = column.data(), .row_stride = 0, .column_stride = 1}};
-  const Step gate{.kind = StepKind::kMul,
-                  .operand = {.data = per_image.data(),
-                              .row_stride = kN,
-                              .rows_per_step = 10,
-                              .column_stride = 1}};
+  const Step gate{
+      .kind = StepKind::kMul,
+      .operand = {
+          .data = per_image.data(), .row_stride = kN, .rows_per_step = 10, .column_stride = 1}};
   const Step relu{.kind = StepKind::kRelu};
   const Step clamp{.kind = StepKind::kClamp, .alpha = -0.5f, .beta = 0.25f};
   const Step gelu{.kind = StepKind::kGeluErf};
   const Step half{.kind = StepKind::kRoundToHalf};
-  const std::vector<std::vector<Step>> lists = {
-      {},           {relu},       {clamp},          {add},          {add, relu},
-      {relu, add},  {gelu, add},  {add, gelu},      {add, clamp, scale}, {half, relu, half, add, half},
-      {gate, relu}, {scale, add}, {clamp, relu, add}};
+  const std::vector<std::vector<Step>> lists = {{},
+                                                {relu},
+                                                {clamp},
+                                                {add},
+                                                {add, relu},
+                                                {relu, add},
+                                                {gelu, add},
+                                                {add, gelu},
+                                                {add, clamp, scale},
+                                                {half, relu, half, add, half},
+                                                {gate, relu},
+                                                {scale, add},
+                                                {clamp, relu, add}};
   for (const std::vector<Step>& steps : lists) {
     OnTargetsAndThreads(
         [&](ThreadPool& pool) {

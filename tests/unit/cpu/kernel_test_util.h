@@ -1,4 +1,5 @@
-// What the kernel tests share: seeded data, and running a case on every SIMD target and several thread counts.
+// What the kernel tests share: seeded data, and running a case on every SIMD target and several
+// thread counts.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -41,8 +42,8 @@ void ForEachTarget(const Body& body) {
   hwy::GetChosenTarget().Update(hwy::SupportedTargets());
 }
 
-// Runs body(pool) -> std::vector<float> on every target with 1, 2, 3 and 8 threads: the results of one target must have
-// equal bits; calls check(result) once for each target.
+// Runs body(pool) -> std::vector<float> on every target with 1, 2, 3 and 8 threads: the results of
+// one target must have equal bits; calls check(result) once for each target.
 template <typename Body, typename Check>
 void OnTargetsAndThreads(const Body& body, const Check& check) {
   static ThreadPool one(1), two(2), three(3), eight(8);

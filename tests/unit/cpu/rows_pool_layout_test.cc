@@ -90,11 +90,21 @@ TEST(Rows, ReductionsMatchDouble) {
         double squares = 0;
         for (int64_t i = 0; i < n; ++i) squares += double{x[i]} * x[i];
         switch (kind) {
-          case ReduceKind::kSum: expected.push_back(sum); break;
-          case ReduceKind::kMean: expected.push_back(sum / static_cast<double>(n)); break;
-          case ReduceKind::kMax: expected.push_back(*std::max_element(x, x + n)); break;
-          case ReduceKind::kMin: expected.push_back(*std::min_element(x, x + n)); break;
-          case ReduceKind::kSumSquare: expected.push_back(squares); break;
+          case ReduceKind::kSum:
+            expected.push_back(sum);
+            break;
+          case ReduceKind::kMean:
+            expected.push_back(sum / static_cast<double>(n));
+            break;
+          case ReduceKind::kMax:
+            expected.push_back(*std::max_element(x, x + n));
+            break;
+          case ReduceKind::kMin:
+            expected.push_back(*std::min_element(x, x + n));
+            break;
+          case ReduceKind::kSumSquare:
+            expected.push_back(squares);
+            break;
         }
       }
       OnTargetsAndThreads(
@@ -150,7 +160,8 @@ TEST(Pool, MatchesDouble) {
                 int inside = 0;
                 for (int64_t ky = 0; ky < c.kernel; ++ky)
                   for (int64_t kx = 0; kx < c.kernel; ++kx) {
-                    const int64_t iy = y * c.stride - c.before + ky, ix = x * c.stride - c.before + kx;
+                    const int64_t iy = y * c.stride - c.before + ky,
+                                  ix = x * c.stride - c.before + kx;
                     if (iy < 0 || iy >= s.in_h || ix < 0 || ix >= s.in_w) continue;
                     const double v = in[((b * s.in_h + iy) * s.in_w + ix) * channels + ch];
                     sum += v, max = std::max(max, v), ++inside;
@@ -259,7 +270,8 @@ TEST(Resize, MatchesDouble) {
               return double{in[((b * kH + row) * kW + column) * channels + c]};
             };
             const double wy = ty.weight, wx = tx.weight;
-            expected.push_back((1 - wy) * ((1 - wx) * at(ty.low, tx.low) + wx * at(ty.low, tx.high)) +
+            expected.push_back((1 - wy) *
+                                   ((1 - wx) * at(ty.low, tx.low) + wx * at(ty.low, tx.high)) +
                                wy * ((1 - wx) * at(ty.high, tx.low) + wx * at(ty.high, tx.high)));
           }
     OnTargetsAndThreads(
