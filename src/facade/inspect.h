@@ -10,7 +10,7 @@
 #include "base/status.h"
 #include "ir/model.h"
 
-namespace anemone::api {
+namespace anemone::facade {
 
 struct OperatorRow {
   std::string name;
@@ -47,4 +47,4 @@ Result<Summary> Inspect(const ir::Model& model, const std::string& function = ""
 // "image: image 224x224 rgb", "logits: fp32 [1, 1000]".
 std::string DescribeFeature(const ir::Feature& feature);
 
-}  // namespace anemone::api
+}  // namespace anemone::facade

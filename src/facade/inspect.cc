@@ -1,12 +1,12 @@
-#include "api/inspect.h"
+#include "facade/inspect.h"
 
 #include <algorithm>
 #include <unordered_set>
 
-#include "api/convert.h"
+#include "facade/convert.h"
 #include "exec/session_inputs.h"
 
-namespace anemone::api {
+namespace anemone::facade {
 namespace {
 
 constexpr int64_t kWeightElements = 10;  // as Core ML tools: more elements than this go to weight.bin
@@ -88,4 +88,4 @@ std::string DescribeFeature(const ir::Feature& feature) {
   return feature.name + ": sequence";
 }
 
-}  // namespace anemone::api
+}  // namespace anemone::facade

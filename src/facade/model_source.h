@@ -12,7 +12,7 @@
 #include "base/status.h"
 #include "ir/model.h"
 
-namespace anemone::api {
+namespace anemone::facade {
 
 struct ModelSource {
   std::string model;  // path, or name in the catalogue
@@ -36,4 +36,4 @@ Result<LoadedModel> LoadModel(const ModelSource& source);
 // Names of the catalogue models.
 std::vector<std::string> CatalogueNames();
 
-}  // namespace anemone::api
+}  // namespace anemone::facade

@@ -9,7 +9,7 @@
 #include "base/status.h"
 #include "ir/model.h"
 
-namespace anemone::api {
+namespace anemone::facade {
 
 struct CompressOptions {
   std::string mode = "linear";  // linear
@@ -36,4 +36,4 @@ struct CompressReport {
 
 Status Compress(ir::Model& model, const CompressOptions& options, CompressReport* report = nullptr);
 
-}  // namespace anemone::api
+}  // namespace anemone::facade

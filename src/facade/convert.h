@@ -10,7 +10,7 @@
 #include "base/status.h"
 #include "ir/model.h"
 
-namespace anemone::api {
+namespace anemone::facade {
 
 // "iOS15" ... "iOS18", "macOS12" ... "macOS15", in any case. kUsage lists the targets there are.
 Result<ir::Opset> ParseDeploymentTarget(const std::string& text);
@@ -42,4 +42,4 @@ struct ConvertReport {
 
 Status Convert(ir::Model& model, const ConvertOptions& options, ConvertReport* report = nullptr);
 
-}  // namespace anemone::api
+}  // namespace anemone::facade

@@ -1,0 +1,182 @@
+#include "lab/manifest.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "base/atomic_file.h"
+#include "base/mapped_file.h"
+
+namespace anemone::lab {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kSchemaVersion = 1;
+constexpr std::string_view kSchema = "anemone.manifest";
+constexpr size_t kMaxManifestBytes = size_t{16} << 20;
+
+// JSON has no infinity; what is not finite is null, and `passed` tells why.
+Json Number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+Json ValueOf(const std::optional<Estimate>& estimate) { return estimate ? Number(estimate->value) : Json(nullptr); }
+
+Json Source(const std::optional<Estimate>& estimate) {
+  if (!estimate) return {{"source", "unknown"}};
+  return {{"source", "estimated"}, {"low", Number(estimate->low)}, {"high", Number(estimate->high)}};
+}
+
+Json ToJsonObject(const OutputParity& output) {
+  const Parity& p = output.parity;
+  Json json;
+  json["output"] = output.output;
+  json["l_inf"] = Number(p.linf);
+  json["rmse"] = Number(p.rmse);
+  json["reference_range"] = Number(p.reference_range);
+  json["l_inf_relative"] = Number(p.linf_relative);
+  json["rmse_relative"] = Number(p.rmse_relative);
+  json["psnr_db"] = Number(p.psnr_db);
+  json["snr_db"] = Number(p.snr_db);
+  json["cosine"] = Number(p.cosine);
+  json["kl_divergence"] = p.distribution ? Number(p.kl_divergence) : Json(nullptr);
+  json["top1_agreement"] = p.rows > 0 ? Json(p.top1_agreement()) : Json(nullptr);
+  json["top5_agreement"] = p.rows > 0 ? Json(p.top5_agreement()) : Json(nullptr);
+  json["top1_flips_beyond_noise"] = p.rows > 0 ? Json(p.top1_flips) : Json(nullptr);
+  json["non_finite"] = p.non_finite;
+  json["samples"] = p.samples;
+  json["elements"] = p.elements;
+  json["judged"] = output.judged.relative ? "relative" : "absolute";
+  json["limit_l_inf"] = output.limits.linf;
+  json["limit_rmse"] = output.limits.rmse;
+  json["passed"] = output.judged.passed;
+  return json;
+}
+
+// The output that the flat keys speak of: a distribution if there is one, else the first.
+const OutputParity* Headline(const Manifest& manifest) {
+  const auto found = std::find_if(manifest.outputs.begin(), manifest.outputs.end(),
+                                  [](const OutputParity& output) { return output.parity.distribution; });
+  if (found != manifest.outputs.end()) return &*found;
+  return manifest.outputs.empty() ? nullptr : &manifest.outputs[0];
+}
+
+Json TensorsJson(const Manifest& manifest) {
+  Json tensors = Json::array();
+  for (const Manifest::Tensor& tensor : manifest.tensors) {
+    Json row{{"name", tensor.name}, {"bytes_before", tensor.bytes_before}, {"bytes_after", tensor.bytes_after}};
+    row["skipped"] = tensor.skipped.empty() ? Json(nullptr) : Json(tensor.skipped);
+    tensors.push_back(std::move(row));
+  }
+  return tensors;
+}
+
+Result<std::optional<double>> ReadNumber(const Json& json, const char* key) {
+  const auto found = json.find(key);
+  if (found == json.end()) return InvalidInput("the key '{}' is missing", key);
+  if (found->is_null()) return std::optional<double>();
+  if (!found->is_number()) return InvalidInput("the key '{}' must be a number or null", key);
+  const double value = found->get<double>();
+  if (!std::isfinite(value)) return InvalidInput("the key '{}' is not finite", key);
+  return std::optional<double>(value);
+}
+
+Result<std::string> ReadString(const Json& json, const char* key) {
+  const auto found = json.find(key);
+  if (found == json.end()) return InvalidInput("the key '{}' is missing", key);
+  if (!found->is_string()) return InvalidInput("the key '{}' must be a string", key);
+  return found->get<std::string>();
+}
+
+Result<ManifestKeys> ParseManifest(std::string_view text) {
+  // The callback refuses documents that nest without end before they cost memory.
+  const Json json = Json::parse(
+      text, [](int depth, Json::parse_event_t, Json&) { return depth <= 32; }, false);
+  if (json.is_discarded() || !json.is_object()) return InvalidInput("this is no JSON object");
+  ANEMONE_ASSIGN(const std::string schema, ReadString(json, "schema"));
+  if (schema != kSchema) return InvalidInput("the schema is '{}', expected '{}'", schema, kSchema);
+  const auto version = json.find("schema_version");
+  if (version == json.end() || !version->is_number_integer()) {
+    return InvalidInput("the key 'schema_version' must be an integer");
+  }
+  if (version->get<int64_t>() != kSchemaVersion) {
+    return Unsupported("schema version {} is not known, this tool reads {}", version->get<int64_t>(), kSchemaVersion);
+  }
+  ManifestKeys keys;
+  ANEMONE_ASSIGN(keys.model, ReadString(json, "model"));
+  ANEMONE_ASSIGN(keys.backend, ReadString(json, "backend"));
+  ANEMONE_ASSIGN(keys.precision, ReadString(json, "precision"));
+  ANEMONE_ASSIGN(keys.ane_op_coverage_pct, ReadNumber(json, "ane_op_coverage_pct"));
+  ANEMONE_ASSIGN(keys.expected_speedup_m1, ReadNumber(json, "expected_speedup_m1"));
+  ANEMONE_ASSIGN(keys.expected_speedup_m2, ReadNumber(json, "expected_speedup_m2"));
+  ANEMONE_ASSIGN(keys.expected_speedup_m3, ReadNumber(json, "expected_speedup_m3"));
+  ANEMONE_ASSIGN(keys.accuracy_delta_l_inf, ReadNumber(json, "accuracy_delta_l_inf"));
+  ANEMONE_ASSIGN(keys.accuracy_delta_rmse, ReadNumber(json, "accuracy_delta_rmse"));
+  if (json.contains("package") && json["package"].is_object() && json["package"].contains("sha256")) {
+    ANEMONE_ASSIGN(keys.package_sha256, ReadString(json["package"], "sha256"));
+  }
+  return keys;
+}
+
+}  // namespace
+
+bool Manifest::passed() const {
+  return std::all_of(outputs.begin(), outputs.end(), [](const OutputParity& output) { return output.judged.passed; });
+}
+
+std::string ToJson(const Manifest& manifest) {
+  const OutputParity* headline = Headline(manifest);
+  Json json;
+  json["schema"] = kSchema;
+  json["schema_version"] = kSchemaVersion;
+  json["model"] = manifest.model;
+  json["backend"] = manifest.backend;
+  json["precision"] = manifest.precision;
+  json["ane_op_coverage_pct"] = ValueOf(manifest.ane_op_coverage_pct);
+  json["expected_speedup_m1"] = ValueOf(manifest.expected_speedup_m1);
+  json["expected_speedup_m2"] = ValueOf(manifest.expected_speedup_m2);
+  json["expected_speedup_m3"] = ValueOf(manifest.expected_speedup_m3);
+  json["accuracy_delta_l_inf"] = headline != nullptr ? Number(headline->parity.linf) : Json(nullptr);
+  json["accuracy_delta_rmse"] = headline != nullptr ? Number(headline->parity.rmse) : Json(nullptr);
+  Json sources;
+  sources["ane_op_coverage_pct"] = Source(manifest.ane_op_coverage_pct);
+  sources["expected_speedup_m1"] = Source(manifest.expected_speedup_m1);
+  sources["expected_speedup_m2"] = Source(manifest.expected_speedup_m2);
+  sources["expected_speedup_m3"] = Source(manifest.expected_speedup_m3);
+  const Json accuracy = headline == nullptr
+                            ? Json{{"source", "unknown"}}
+                            : Json{{"source", "measured"}, {"output", headline->output}, {"on", manifest.parity_inputs}};
+  sources["accuracy_delta_l_inf"] = accuracy;
+  sources["accuracy_delta_rmse"] = accuracy;
+  json["sources"] = std::move(sources);
+  json["tool_version"] = manifest.tool_version;
+  json["deployment_target"] = manifest.deployment_target;
+  Json weights{{"source", manifest.weights_source}};
+  for (const auto& [key, value] : manifest.weights) weights[key] = value;
+  json["weights"] = std::move(weights);
+  json["package"] = {{"sha256", manifest.package_sha256},
+                     {"size_bytes", manifest.package_size_bytes},
+                     {"weight_bytes", manifest.weight_bytes}};
+  Json parity = Json::array();
+  for (const OutputParity& output : manifest.outputs) parity.push_back(ToJsonObject(output));
+  json["parity"] = std::move(parity);
+  json["passed"] = manifest.passed();
+  json["first_drift"] = manifest.first_drift.empty() ? Json(nullptr) : Json(manifest.first_drift);
+  json["tensors"] = TensorsJson(manifest);
+  return json.dump(2) + "\n";
+}
+
+Status WriteManifest(const Manifest& manifest, const std::string& path) {
+  ANEMONE_ASSIGN(AtomicFile file, AtomicFile::Create(path));
+  ANEMONE_TRY(file.Write(ToJson(manifest)));
+  return file.Commit();
+}
+
+Result<ManifestKeys> ReadManifest(const std::string& path) {
+  ANEMONE_ASSIGN(const Bytes bytes, MapFile(path));
+  if (bytes.size() > kMaxManifestBytes) {
+    return InvalidInput("a manifest of {} bytes exceeds the limit of {}", bytes.size(), kMaxManifestBytes).At(path);
+  }
+  return ParseManifest({reinterpret_cast<const char*>(bytes.data()), bytes.size()}).At(path);
+}
+
+}  // namespace anemone::lab

@@ -1,0 +1,158 @@
+#include "lab/verify.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "base/random.h"
+#include "exec/session_inputs.h"
+
+namespace anemone::lab {
+namespace {
+
+Result<exec::Tensor> SyntheticTensor(const ir::Value& input, Random random) {
+  if (!input.type.is_static()) {
+    return Unsupported("input '{}' has the dynamic type {}", input.name, input.type.ToString())
+        .Advise("give the input's values, or fix its shape with --input NAME:SHAPE");
+  }
+  ANEMONE_ASSIGN(exec::Tensor tensor,
+                 exec::Tensor::Allocate(exec::StorageDType(input.type.dtype()), input.type.shape()));
+  const auto count = static_cast<size_t>(tensor.count());
+  switch (tensor.dtype()) {
+    case DType::kFp32: random.FillNormal({tensor.As<float>(), count}, 0, 1); break;
+    case DType::kInt32:
+      for (size_t i = 0; i < count; ++i) tensor.As<int32_t>()[i] = static_cast<int32_t>(random.NextBits() % 10);
+      break;
+    case DType::kInt16:
+    case DType::kUInt16:
+      for (size_t i = 0; i < count; ++i) tensor.As<int16_t>()[i] = static_cast<int16_t>(random.NextBits() % 10);
+      break;
+    default:
+      for (size_t i = 0; i < count; ++i) tensor.As<uint8_t>()[i] = static_cast<uint8_t>(random.NextBits() % 2);
+  }
+  return tensor;
+}
+
+struct Pair {
+  std::unique_ptr<exec::Session> reference;
+  std::unique_ptr<exec::Session> variant;
+};
+
+Result<Pair> LoadPair(const exec::Backend& backend, std::shared_ptr<const ir::Model> reference,
+                      std::shared_ptr<const ir::Model> variant, const VerifyOptions& options) {
+  Pair pair;
+  exec::LoadOptions load;
+  load.threads = options.threads;
+  load.numerics = options.reference_numerics;
+  {
+    auto session = backend.Load(std::move(reference), load).At("reference");
+    if (!session.ok()) return std::move(session).error();
+    pair.reference = std::move(session).value();
+  }
+  load.numerics = options.variant_numerics;
+  {
+    auto session = backend.Load(std::move(variant), load).At("variant");
+    if (!session.ok()) return std::move(session).error();
+    pair.variant = std::move(session).value();
+  }
+  return pair;
+}
+
+}  // namespace
+
+Result<Inputs> SyntheticInputs(const ir::Function& function, uint64_t seed, int sample) {
+  Inputs inputs;
+  for (const auto& input : function.inputs()) {
+    if (input->type.is_state()) continue;
+    ANEMONE_ASSIGN(inputs[input->name],
+                   SyntheticTensor(*input, Random(seed, input->name + "#" + std::to_string(sample))));
+  }
+  return inputs;
+}
+
+std::string DescribeInputs(const VerifyOptions& options) {
+  return fmt::format("{} seeded standard-normal inputs (seed {})", options.samples, options.seed);
+}
+
+Result<std::vector<OutputParity>> Verify(const exec::Backend& backend, std::shared_ptr<const ir::Model> reference,
+                                         std::shared_ptr<const ir::Model> variant, const ParityLimits& limits,
+                                         const VerifyOptions& options) {
+  ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*reference, ""));
+  std::vector<Inputs> inputs;
+  for (int sample = 0; sample < options.samples; ++sample) {
+    ANEMONE_ASSIGN(Inputs set, SyntheticInputs(*function, options.seed, sample));
+    inputs.push_back(std::move(set));
+  }
+  return VerifyOn(backend, std::move(reference), std::move(variant), limits, options, inputs);
+}
+
+Result<std::vector<OutputParity>> VerifyOn(const exec::Backend& backend, std::shared_ptr<const ir::Model> reference,
+                                           std::shared_ptr<const ir::Model> variant, const ParityLimits& limits,
+                                           const VerifyOptions& options, const std::vector<Inputs>& inputs) {
+  ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*reference, ""));
+  ANEMONE_ASSIGN(Pair pair, LoadPair(backend, reference, variant, options));
+  std::vector<ParityMeter> meters(function->outputs().size());
+  for (const Inputs& set : inputs) {
+    ANEMONE_ASSIGN(const auto want, pair.reference->Run(set, nullptr, nullptr).At("reference"));
+    ANEMONE_ASSIGN(const auto got, pair.variant->Run(set, nullptr, nullptr).At("variant"));
+    for (size_t i = 0; i < meters.size(); ++i) {
+      const std::string& name = function->outputs()[i]->name;
+      const auto found = got.find(name);
+      if (found == got.end()) return Usage("the variant has no output '{}'", name);
+      ANEMONE_TRY(meters[i].Add(want.at(name).view(), found->second.view()).At("output " + name));
+    }
+  }
+  std::vector<OutputParity> outputs;
+  for (size_t i = 0; i < meters.size(); ++i) {
+    OutputParity output{function->outputs()[i]->name, meters[i].Result(), limits, {}};
+    output.judged = Judge(output.parity, limits);
+    outputs.push_back(std::move(output));
+  }
+  return outputs;
+}
+
+Result<std::vector<OperatorDrift>> CompareOperators(const exec::Backend& backend,
+                                                    std::shared_ptr<const ir::Model> reference,
+                                                    std::shared_ptr<const ir::Model> variant, const Inputs& inputs,
+                                                    const VerifyOptions& options) {
+  ANEMONE_ASSIGN(Pair pair, LoadPair(backend, std::move(reference), std::move(variant), options));
+  // The reference's values are kept as a whole: its tracer's views end with the call.
+  std::unordered_map<std::string, exec::Tensor> wanted;
+  Status failed;
+  exec::Tracer keep;
+  keep.values = true;
+  keep.on_operation = [&](const exec::TraceEvent& event) {
+    for (size_t i = 0; i < event.outputs.size() && i < event.operation->outputs().size(); ++i) {
+      auto copy = exec::Tensor::Copy(event.outputs[i]);
+      if (copy.ok()) {
+        wanted[event.operation->output(i)->name] = std::move(copy).value();
+      } else {
+        failed = std::move(copy).status();
+      }
+    }
+  };
+  ANEMONE_TRY(pair.reference->Run(inputs, nullptr, &keep).At("reference").status());
+  ANEMONE_TRY(failed);
+  std::vector<OperatorDrift> drifts;
+  exec::Tracer compare;
+  compare.values = true;
+  compare.on_operation = [&](const exec::TraceEvent& event) {
+    if (event.outputs.empty() || event.operation->outputs().empty()) return;
+    const auto found = wanted.find(event.operation->output()->name);
+    if (found == wanted.end() || found->second.shape() != event.outputs[0].shape) return;
+    ParityMeter meter;
+    if (!meter.Add(found->second.view(), event.outputs[0]).ok()) return;
+    drifts.push_back({event.operation->name(), event.operation->type(), meter.Result()});
+  };
+  ANEMONE_TRY(pair.variant->Run(inputs, nullptr, &compare).At("variant").status());
+  return drifts;
+}
+
+std::string FirstDrift(const std::vector<OperatorDrift>& drifts, const ParityLimits& limits) {
+  for (const OperatorDrift& drift : drifts) {
+    if (drift.parity.linf_relative <= limits.linf && drift.parity.non_finite == 0) continue;
+    return fmt::format("{} '{}' (L-inf {:.3g} of its range)", drift.type, drift.name, drift.parity.linf_relative);
+  }
+  return "";
+}
+
+}  // namespace anemone::lab
