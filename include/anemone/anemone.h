@@ -1,12 +1,13 @@
-// Anemone: convert, compress, inspect and run Core ML models on Linux and macOS. The public C++ interface: only the
-// standard library appears here.
+// Anemone: convert, compress, inspect and run Core ML models on Linux and macOS. The public C++
+// interface: only the standard library appears here.
 //
 //   auto model = anemone::Model::Load("fastvit_t8.mlpackage");
 //   if (!model) return Report(model.failure());
 //   auto outputs = model->Predict({{"image", anemone::Array::Float32({1, 3, 256, 256}, pixels)}});
 //
-// Ownership: values; a Model is a cheap handle to shared, immutable data. Thread rules: every const method may be called
-// from any number of threads at once. Errors: returned as Failure; nothing throws, prints or aborts.
+// Ownership: values; a Model is a cheap handle to shared, immutable data. Thread rules: every const
+// method may be called from any number of threads at once. Errors: returned as Failure; nothing
+// throws, prints or aborts.
 #pragma once
 
 #include <cstddef>
@@ -49,8 +50,8 @@ class [[nodiscard]] Expected {
   std::variant<T, Failure> state_;
 };
 
-// A dense tensor, row-major. `data` holds count() elements of `dtype`: "float32", "float16", "int32", "int16", "uint16",
-// "int8", "uint8" or "bool" (NumPy's names). Copies share the data.
+// A dense tensor, row-major. `data` holds count() elements of `dtype`: "float32", "float16",
+// "int32", "int16", "uint16", "int8", "uint8" or "bool" (NumPy's names). Copies share the data.
 struct Array {
   std::string dtype;
   std::vector<int64_t> shape;
@@ -61,7 +62,8 @@ struct Array {
   static Array Float32(std::vector<int64_t> shape, std::vector<float> values);
 };
 
-// One input, output or state of a model. For an image, `dtype` is "image" and `shape` is {1, channels, height, width}.
+// One input, output or state of a model. For an image, `dtype` is "image" and `shape` is {1,
+// channels, height, width}.
 struct FeatureInfo {
   std::string name;
   std::string dtype;
@@ -97,7 +99,8 @@ class State;
 
 class Model {
  public:
-  // An .onnx, .mlpackage, .mlmodel or .mlmodelc path, or a catalogue name. The plan to run it is made by the first Predict.
+  // An .onnx, .mlpackage, .mlmodel or .mlmodelc path, or a catalogue name. The plan to run it is
+  // made by the first Predict.
   static Expected<Model> Load(const std::string& model, const LoadOptions& options = {});
 
   std::vector<FeatureInfo> inputs() const;

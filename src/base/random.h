@@ -1,6 +1,6 @@
-// Random: a small counter-based generator (SplitMix64) whose sequence is the same on every platform. For seeded
-// weights, synthetic inputs and tests; not for secrets.
-// Thread rules: a value; share by copying.
+// Random: a small counter-based generator (SplitMix64) whose sequence is the same on every
+// platform. For seeded weights, synthetic inputs and tests; not for secrets. Thread rules: a value;
+// share by copying.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +18,8 @@ class Random {
   uint64_t NextBits();
   // Uniform in [0, 1), 24 bits.
   float Uniform();
-  // Standard normal: the sum of 12 uniforms less 6 (Irwin-Hall). Only additions of exact values, so every platform gives
-  // the same bits; tails end at +-6.
+  // Standard normal: the sum of 12 uniforms less 6 (Irwin-Hall). Only additions of exact values, so
+  // every platform gives the same bits; tails end at +-6.
   float Normal();
   void FillNormal(std::span<float> out, float mean, float deviation);
   void FillUniform(std::span<float> out, float low, float high);

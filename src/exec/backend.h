@@ -1,8 +1,10 @@
-// The backend interface: four calls (available, load, run, unload) that the CPU executor and Core ML implement alike.
+// The backend interface: four calls (available, load, run, unload) that the CPU executor and Core
+// ML implement alike.
 //
-// Ownership: a Session owns its buffers and shares the model and the plan with other sessions. Unloading is destroying.
-// Thread rules: Backend is immutable and shared. A Session serves one call at a time; any number of sessions of one
-// model run at once. A Tracer is called on the calling thread.
+// Ownership: a Session owns its buffers and shares the model and the plan with other sessions.
+// Unloading is destroying. Thread rules: Backend is immutable and shared. A Session serves one call
+// at a time; any number of sessions of one model run at once. A Tracer is called on the calling
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +34,7 @@ struct TraceEvent {
   const ir::Operation* operation = nullptr;  // the operation, or the last one of a fused group
   std::string_view kernel;                   // which kernel ran ("conv_nhwc", "reference")
   std::span<const ir::Operation* const> fused = {};  // the group, first to last; empty when alone
-  int64_t begin_ns = 0;                      // since the start of the call
+  int64_t begin_ns = 0;                              // since the start of the call
   int64_t duration_ns = 0;
   std::span<const ConstTensor> outputs = {};  // row-major as the program declares them, NCHW
 };
@@ -55,10 +57,11 @@ using State = std::map<std::string, Tensor>;
 class Session {
  public:
   virtual ~Session() = default;
-  // `inputs` by feature name; fp16 features are given as float32. Returns the outputs by name. `state` and `tracer` may
-  // be null. Errors: a missing, left-over or misshapen input is kUsage (the caller's mistake).
-  virtual Result<std::map<std::string, Tensor>> Run(const std::map<std::string, Tensor>& inputs, State* state,
-                                                    const Tracer* tracer) = 0;
+  // `inputs` by feature name; fp16 features are given as float32. Returns the outputs by name.
+  // `state` and `tracer` may be null. Errors: a missing, left-over or misshapen input is kUsage
+  // (the caller's mistake).
+  virtual Result<std::map<std::string, Tensor>> Run(const std::map<std::string, Tensor>& inputs,
+                                                    State* state, const Tracer* tracer) = 0;
   // Bytes of working memory that this session holds (weights not included), for reports.
   virtual int64_t working_memory_bytes() const = 0;
 };

@@ -17,7 +17,8 @@ struct Slot {
 
 class Interpreter {
  public:
-  Interpreter(const ir::Function& function, std::map<std::string, Tensor>* state, const InterpretOptions& options)
+  Interpreter(const ir::Function& function, std::map<std::string, Tensor>* state,
+              const InterpretOptions& options)
       : function_(function), state_(state), options_(options) {}
 
   Result<std::vector<Tensor>> Run(const std::map<std::string, Tensor>& inputs) {
@@ -35,7 +36,8 @@ class Interpreter {
   Status BindInput(const ir::Value& input, const std::map<std::string, Tensor>& inputs) {
     if (input.type.is_state()) {
       const ir::Type& type = input.type.elements()[0];
-      if (state_ == nullptr) return Usage("input '{}' is a state, but no state is given", input.name);
+      if (state_ == nullptr)
+        return Usage("input '{}' is a state, but no state is given", input.name);
       if (!state_->contains(input.name)) {
         ANEMONE_ASSIGN((*state_)[input.name], Tensor::FromLiteral(ir::Literal::Zeros(type)));
       }
@@ -45,7 +47,8 @@ class Interpreter {
     const auto found = inputs.find(input.name);
     if (found == inputs.end()) return Usage("input '{}' is not given", input.name);
     const ir::Type given = ir::Type::Tensor(input.type.dtype(), found->second.shape());
-    if (StorageDType(input.type.dtype()) != found->second.dtype() || !ir::IsCompatible(given, input.type)) {
+    if (StorageDType(input.type.dtype()) != found->second.dtype() ||
+        !ir::IsCompatible(given, input.type)) {
       return Usage("input '{}' takes {}, is given {} {}", input.name, input.type.ToString(),
                    DTypeName(found->second.dtype()), ir::ShapeToString(found->second.shape()));
     }
@@ -72,7 +75,8 @@ class Interpreter {
   Status RunBlock(const ir::Block& block) {
     for (const auto& operation : block.operations()) {
       if (operation->is_const()) continue;
-      ANEMONE_TRY(RunOperation(*operation).At(fmt::format("{} '{}'", operation->type(), operation->name())));
+      ANEMONE_TRY(RunOperation(*operation)
+                      .At(fmt::format("{} '{}'", operation->type(), operation->name())));
     }
     return {};
   }
@@ -81,14 +85,16 @@ class Interpreter {
     const std::string& type = operation.type();
     if (type == "cond") return RunCond(operation);
     if (type == "while_loop") return RunWhile(operation);
-    if (type == "read_state" || type == "coreml_update_state" || type == "write_state") return RunState(operation);
+    if (type == "read_state" || type == "coreml_update_state" || type == "write_state")
+      return RunState(operation);
     if (type.starts_with("list_") || type == "make_list") return RunList(operation);
     if (operation.def() == nullptr) return Unsupported("the operator is not known");
     std::vector<EvalInput> inputs;
     for (const ir::Argument& argument : operation.arguments()) {
       EvalInput input{argument.name, {}, {}, {}};
       for (const ir::Value* value : argument.values) {
-        if (value->is_const() && (!value->type.is_tensor() || value->type.dtype() == DType::kString)) {
+        if (value->is_const() &&
+            (!value->type.is_tensor() || value->type.dtype() == DType::kString)) {
           input.known.push_back(value->literal.get());
           continue;
         }
@@ -99,15 +105,19 @@ class Interpreter {
       inputs.push_back(std::move(input));
     }
     ANEMONE_ASSIGN(auto outputs, Evaluate(*operation.def(), function_.opset, inputs));
-    if (outputs.size() != operation.outputs().size()) return Internal("the kernel made {} outputs", outputs.size());
+    if (outputs.size() != operation.outputs().size())
+      return Internal("the kernel made {} outputs", outputs.size());
     if (options_.observe) options_.observe(operation, outputs);
-    for (size_t i = 0; i < outputs.size(); ++i) slots_[operation.output(i)].tensor = std::move(outputs[i]);
+    for (size_t i = 0; i < outputs.size(); ++i)
+      slots_[operation.output(i)].tensor = std::move(outputs[i]);
     return {};
   }
 
-  Status RunInner(const ir::Block& block, const std::vector<Slot>& arguments, std::vector<Slot>* results) {
+  Status RunInner(const ir::Block& block, const std::vector<Slot>& arguments,
+                  std::vector<Slot>* results) {
     for (size_t i = 0; i < block.inputs().size(); ++i) {
-      if (i >= arguments.size()) return InvalidInput("the body takes {} values", block.inputs().size());
+      if (i >= arguments.size())
+        return InvalidInput("the body takes {} values", block.inputs().size());
       slots_[block.inputs()[i].get()] = arguments[i];
     }
     ANEMONE_TRY(RunBlock(block));
@@ -121,7 +131,8 @@ class Interpreter {
 
   Status Store(const ir::Operation& operation, std::vector<Slot> results) {
     if (results.size() != operation.outputs().size()) {
-      return InvalidInput("the body gives {} values for {} outputs", results.size(), operation.outputs().size());
+      return InvalidInput("the body gives {} values for {} outputs", results.size(),
+                          operation.outputs().size());
     }
     for (size_t i = 0; i < results.size(); ++i) slots_[operation.output(i)] = std::move(results[i]);
     return {};
@@ -129,7 +140,8 @@ class Interpreter {
 
   Status RunCond(const ir::Operation& operation) {
     const ir::Value* pred = operation.Input("pred");
-    if (pred == nullptr || operation.blocks().size() != 2) return InvalidInput("cond takes pred and two bodies");
+    if (pred == nullptr || operation.blocks().size() != 2)
+      return InvalidInput("cond takes pred and two bodies");
     ANEMONE_ASSIGN(const Slot slot, Get(*pred));
     const bool taken = slot.tensor.count() > 0 && slot.tensor.As<uint8_t>()[0] != 0;
     std::vector<Slot> results;
@@ -138,14 +150,16 @@ class Interpreter {
   }
 
   Status RunWhile(const ir::Operation& operation) {
-    if (operation.blocks().size() != 2) return InvalidInput("while_loop takes a condition and a body");
+    if (operation.blocks().size() != 2)
+      return InvalidInput("while_loop takes a condition and a body");
     std::vector<Slot> variables;
     for (const ir::Value* value : operation.Inputs("loop_vars")) {
       ANEMONE_ASSIGN(Slot slot, Get(*value));
       variables.push_back(std::move(slot));
     }
     for (int64_t round = 0;; ++round) {
-      if (round >= options_.max_loop_rounds) return InvalidInput("the loop did not end after {} rounds", round);
+      if (round >= options_.max_loop_rounds)
+        return InvalidInput("the loop did not end after {} rounds", round);
       std::vector<Slot> condition;
       ANEMONE_TRY(RunInner(*operation.blocks()[0], variables, &condition));
       if (condition.size() != 1) return InvalidInput("a loop's condition gives one bool");
@@ -161,9 +175,11 @@ class Interpreter {
     const bool read = operation.type() == "read_state";
     const ir::Value* handle = operation.Input(read ? "input" : "state");
     const ir::Value* value = read ? nullptr : operation.Input("value");
-    if (handle == nullptr || (!read && value == nullptr)) return InvalidInput("an argument is missing");
+    if (handle == nullptr || (!read && value == nullptr))
+      return InvalidInput("an argument is missing");
     ANEMONE_ASSIGN(const Slot slot, Get(*handle));
-    if (state_ == nullptr || !state_->contains(slot.state)) return Internal("'{}' is no state", handle->name);
+    if (state_ == nullptr || !state_->contains(slot.state))
+      return Internal("'{}' is no state", handle->name);
     Slot result;
     if (!read) {
       ANEMONE_ASSIGN(const Slot written, Get(*value));
@@ -201,7 +217,8 @@ Result<Tensor> Stack(const std::vector<const Tensor*>& parts, DType dtype, Shape
   ANEMONE_ASSIGN(Tensor stacked, Tensor::Allocate(dtype, shape));
   size_t offset = 0;
   for (const Tensor* part : parts) {
-    if (offset + part->size_bytes() > stacked.size_bytes()) return InvalidInput("the elements differ in shape");
+    if (offset + part->size_bytes() > stacked.size_bytes())
+      return InvalidInput("the elements differ in shape");
     std::memcpy(stacked.As<std::byte>() + offset, part->As<std::byte>(), part->size_bytes());
     offset += part->size_bytes();
   }
@@ -212,7 +229,8 @@ Result<Tensor> Stack(const std::vector<const Tensor*>& parts, DType dtype, Shape
 Result<Tensor> Row(const Tensor& tensor, int64_t index) {
   Shape shape(tensor.shape().begin() + 1, tensor.shape().end());
   ANEMONE_ASSIGN(Tensor row, Tensor::Allocate(tensor.dtype(), shape));
-  std::memcpy(row.As<std::byte>(), tensor.As<std::byte>() + index * row.size_bytes(), row.size_bytes());
+  std::memcpy(row.As<std::byte>(), tensor.As<std::byte>() + index * row.size_bytes(),
+              row.size_bytes());
   return row;
 }
 
@@ -240,11 +258,13 @@ Status Interpreter::RunList(const ir::Operation& operation) {
   if (handle == nullptr) return InvalidInput("parameter 'ls' is missing");
   ANEMONE_ASSIGN(Slot list, Get(*handle));
   if (type == "list_length") {
-    ANEMONE_ASSIGN(result.tensor, Tensor::FromLiteral(ir::Literal::Int32(static_cast<int32_t>(list.list.size()))));
+    ANEMONE_ASSIGN(result.tensor,
+                   Tensor::FromLiteral(ir::Literal::Int32(static_cast<int32_t>(list.list.size()))));
   } else if (type == "list_read") {
     ANEMONE_ASSIGN(const int64_t index, Index(operation, "index", list.list.size()));
     result.tensor = list.list[static_cast<size_t>(index)];
-    if (result.tensor.dtype() == DType::kInvalid) return InvalidInput("element {} was never written", index);
+    if (result.tensor.dtype() == DType::kInvalid)
+      return InvalidInput("element {} was never written", index);
   } else if (type == "list_gather") {
     ANEMONE_ASSIGN(const Slot indices, Get(*operation.Input("indices")));
     std::vector<const Tensor*> parts;
@@ -260,14 +280,17 @@ Status Interpreter::RunList(const ir::Operation& operation) {
     ANEMONE_ASSIGN(result.tensor, Stack(parts, parts[0]->dtype(), parts[0]->shape()));
   } else if (type == "list_write" || type == "list_scatter") {
     ANEMONE_ASSIGN(const Slot value, Get(*operation.Input("value")));
-    ANEMONE_ASSIGN(const Slot where, Get(*operation.Input(type == "list_write" ? "index" : "indices")));
+    ANEMONE_ASSIGN(const Slot where,
+                   Get(*operation.Input(type == "list_write" ? "index" : "indices")));
     result.list = std::move(list.list);
     for (int64_t i = 0; i < where.tensor.count(); ++i) {
       const int64_t index = where.tensor.As<int32_t>()[i];
-      if (index < 0 || index > 1'000'000) return InvalidInput("index {} is no place in a list", index);
+      if (index < 0 || index > 1'000'000)
+        return InvalidInput("index {} is no place in a list", index);
       // A list of dynamic length grows to hold the index.
       if (index >= static_cast<int64_t>(result.list.size())) {
-        if (operation.output()->type.list_length() >= 0) return InvalidInput("index {} is past the list's end", index);
+        if (operation.output()->type.list_length() >= 0)
+          return InvalidInput("index {} is past the list's end", index);
         result.list.resize(static_cast<size_t>(index) + 1);
       }
       if (type == "list_write") {
@@ -285,9 +308,13 @@ Status Interpreter::RunList(const ir::Operation& operation) {
 
 }  // namespace
 
-Result<std::vector<Tensor>> Interpret(const ir::Function& function, const std::map<std::string, Tensor>& inputs,
-                                      std::map<std::string, Tensor>* state, const InterpretOptions& options) {
-  return Interpreter(function, state, options).Run(inputs).At(fmt::format("function '{}'", function.name));
+Result<std::vector<Tensor>> Interpret(const ir::Function& function,
+                                      const std::map<std::string, Tensor>& inputs,
+                                      std::map<std::string, Tensor>* state,
+                                      const InterpretOptions& options) {
+  return Interpreter(function, state, options)
+      .Run(inputs)
+      .At(fmt::format("function '{}'", function.name));
 }
 
 }  // namespace anemone::exec

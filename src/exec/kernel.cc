@@ -16,11 +16,11 @@ Result<std::vector<Tensor>> Run(const ir::OpArgs& args, const std::vector<EvalIn
   const KernelFn kernel = FindReferenceKernel(def.name);
   if (kernel == nullptr) return Unsupported("operator {} has no kernel", def.name);
   std::vector<Tensor> outputs(types->size());
-  KernelContext context(args, *types,
-                        [&](size_t index, DType dtype, const Shape& shape) -> Result<MutableTensor> {
-                          ANEMONE_ASSIGN(outputs[index], Tensor::Allocate(dtype, shape));
-                          return outputs[index].mutable_view();
-                        });
+  KernelContext context(
+      args, *types, [&](size_t index, DType dtype, const Shape& shape) -> Result<MutableTensor> {
+        ANEMONE_ASSIGN(outputs[index], Tensor::Allocate(dtype, shape));
+        return outputs[index].mutable_view();
+      });
   for (const EvalInput& input : inputs) {
     if (input.tensors.empty()) continue;
     std::vector<ConstTensor> views;
@@ -29,7 +29,8 @@ Result<std::vector<Tensor>> Run(const ir::OpArgs& args, const std::vector<EvalIn
   }
   ANEMONE_TRY(kernel(context));
   for (size_t i = 0; i < outputs.size(); ++i) {
-    if (outputs[i].dtype() == DType::kInvalid) return Internal("the kernel of {} made no output {}", def.name, i);
+    if (outputs[i].dtype() == DType::kInvalid)
+      return Internal("the kernel of {} made no output {}", def.name, i);
     if ((*types)[i].dtype() == DType::kFp16 && outputs[i].dtype() == DType::kFp32) {
       RoundToHalf({outputs[i].As<float>(), static_cast<size_t>(outputs[i].count())});
     }
@@ -53,7 +54,8 @@ Result<ConstTensor> KernelContext::Input(std::string_view param, size_t index) {
     if (bound.param == param && index < bound.tensors.size()) return bound.tensors[index];
   }
   const ir::Literal* value = args_.ValueOf(param, index);
-  if (value == nullptr) return InvalidInput("parameter '{}' of {} is missing", param, args_.def().name);
+  if (value == nullptr)
+    return InvalidInput("parameter '{}' of {} is missing", param, args_.def().name);
   ANEMONE_ASSIGN(Tensor tensor, Tensor::FromLiteral(*value));
   defaults_.push_back(std::move(tensor));
   return defaults_.back().view();
@@ -62,7 +64,8 @@ Result<ConstTensor> KernelContext::Input(std::string_view param, size_t index) {
 Result<MutableTensor> KernelContext::Output(size_t index) {
   const ir::Type& type = output_types_[index];
   if (!type.is_static()) {
-    return Internal("the shape {} of output {} of {} is not known", type.ToString(), index, args_.def().name);
+    return Internal("the shape {} of output {} of {} is not known", type.ToString(), index,
+                    args_.def().name);
   }
   return AllocateOutput(index, type.shape());
 }
@@ -71,7 +74,8 @@ Result<MutableTensor> KernelContext::AllocateOutput(size_t index, const Shape& s
   return allocator_(index, StorageDType(output_types_[index].dtype()), shape);
 }
 
-Result<std::vector<Tensor>> Evaluate(const ir::OpDef& def, ir::Opset opset, const std::vector<EvalInput>& inputs) {
+Result<std::vector<Tensor>> Evaluate(const ir::OpDef& def, ir::Opset opset,
+                                     const std::vector<EvalInput>& inputs) {
   ir::OpArgs args(def, opset);
   std::deque<ir::Literal> known;
   for (const EvalInput& input : inputs) {
@@ -94,7 +98,8 @@ Result<std::vector<Tensor>> Evaluate(const ir::OpDef& def, ir::Opset opset, cons
   return Run(args, inputs, &types);
 }
 
-Result<std::vector<ir::Literal>> Fold(const ir::OpDef& def, ir::Opset opset, const std::vector<FoldInput>& inputs) {
+Result<std::vector<ir::Literal>> Fold(const ir::OpDef& def, ir::Opset opset,
+                                      const std::vector<FoldInput>& inputs) {
   ir::OpArgs args(def, opset);
   std::vector<EvalInput> tensors;
   for (const FoldInput& input : inputs) {

@@ -1,7 +1,8 @@
-// The reference-kernel interface: what src/ops/<family>/kernel.cc implements. Reference kernels are readable, are the
-// oracle of every faster kernel, the fallback of the executor, and the constant folder. They see float tensors as
-// float32, accumulate in float or double, and know nothing of rounding: the caller rounds results declared fp16.
-// Thread rules: a kernel is a pure function of its context; any number run at once.
+// The reference-kernel interface: what src/ops/<family>/kernel.cc implements. Reference kernels are
+// readable, are the oracle of every faster kernel, the fallback of the executor, and the constant
+// folder. They see float tensors as float32, accumulate in float or double, and know nothing of
+// rounding: the caller rounds results declared fp16. Thread rules: a kernel is a pure function of
+// its context; any number run at once.
 #pragma once
 
 #include <functional>
@@ -17,7 +18,8 @@ namespace anemone::exec {
 class KernelContext {
  public:
   // Gives the kernel a tensor of `shape` for output `index`; called once for each output.
-  using Allocator = std::function<Result<MutableTensor>(size_t index, DType dtype, const Shape& shape)>;
+  using Allocator =
+      std::function<Result<MutableTensor>(size_t index, DType dtype, const Shape& shape)>;
 
   KernelContext(const ir::OpArgs& args, std::span<const ir::Type> output_types, Allocator allocator)
       : args_(args), output_types_(output_types), allocator_(std::move(allocator)) {}
@@ -27,13 +29,15 @@ class KernelContext {
     inputs_.push_back({param, std::move(tensors)});
   }
 
-  // Compile-time parameters and types. Values of integer inputs are known here even when they came at run time.
+  // Compile-time parameters and types. Values of integer inputs are known here even when they came
+  // at run time.
   const ir::OpArgs& args() const { return args_; }
   bool Has(std::string_view param) const;
   // A given tensor argument, or (scalars such as `alpha`) its default.
   Result<ConstTensor> Input(std::string_view param, size_t index = 0);
   size_t Count(std::string_view param) const;
-  // Output `index` with the inferred shape; an error when inference left it dynamic (then use AllocateOutput).
+  // Output `index` with the inferred shape; an error when inference left it dynamic (then use
+  // AllocateOutput).
   Result<MutableTensor> Output(size_t index = 0);
   Result<MutableTensor> AllocateOutput(size_t index, const Shape& shape);
   const ir::Type& OutputType(size_t index = 0) const { return output_types_[index]; }
@@ -60,22 +64,28 @@ struct KernelEntry {
 // The reference kernel of `op`, or null. Defined by the op table (src/ops/registry.cc).
 KernelFn FindReferenceKernel(std::string_view op);
 
-// One parameter's tensors for Evaluate, with the dtypes that the program declares for them (fp16 is float32 in memory).
+// One parameter's tensors for Evaluate, with the dtypes that the program declares for them (fp16 is
+// float32 in memory).
 struct EvalInput {
   std::string_view param;
   std::vector<Tensor> tensors;
-  std::vector<DType> declared = {};          // empty: the tensors' own dtypes
-  std::vector<const ir::Literal*> known = {};  // values that are no tensors (strings), instead of `tensors`
+  std::vector<DType> declared = {};  // empty: the tensors' own dtypes
+  std::vector<const ir::Literal*> known =
+      {};  // values that are no tensors (strings), instead of `tensors`
 };
-// Runs one operator through its reference kernel. Integer, bool and scalar inputs count as known values in inference,
-// so shapes are exact. Floats are rounded to half where the inferred type says fp16.
-Result<std::vector<Tensor>> Evaluate(const ir::OpDef& def, ir::Opset opset, const std::vector<EvalInput>& inputs);
+// Runs one operator through its reference kernel. Integer, bool and scalar inputs count as known
+// values in inference, so shapes are exact. Floats are rounded to half where the inferred type says
+// fp16.
+Result<std::vector<Tensor>> Evaluate(const ir::OpDef& def, ir::Opset opset,
+                                     const std::vector<EvalInput>& inputs);
 
-// The same on constants: what constant folding and constexpr_* use. String parameters are allowed here.
+// The same on constants: what constant folding and constexpr_* use. String parameters are allowed
+// here.
 struct FoldInput {
   std::string_view param;
   std::vector<const ir::Literal*> literals;
 };
-Result<std::vector<ir::Literal>> Fold(const ir::OpDef& def, ir::Opset opset, const std::vector<FoldInput>& inputs);
+Result<std::vector<ir::Literal>> Fold(const ir::OpDef& def, ir::Opset opset,
+                                      const std::vector<FoldInput>& inputs);
 
 }  // namespace anemone::exec

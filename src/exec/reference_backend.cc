@@ -13,15 +13,16 @@ class ReferenceSession : public Session {
   ReferenceSession(std::shared_ptr<const ir::Model> model, const ir::Function& function)
       : model_(std::move(model)), function_(function) {}
 
-  Result<std::map<std::string, Tensor>> Run(const std::map<std::string, Tensor>& inputs, State* state,
-                                            const Tracer* tracer) override {
+  Result<std::map<std::string, Tensor>> Run(const std::map<std::string, Tensor>& inputs,
+                                            State* state, const Tracer* tracer) override {
     ANEMONE_TRY(CheckInputs(function_, inputs));
     InterpretOptions options;
     const auto start = std::chrono::steady_clock::now();
     int64_t previous_ns = 0;
     if (tracer != nullptr && tracer->on_operation) {
       options.observe = [&](const ir::Operation& operation, const std::vector<Tensor>& outputs) {
-        const int64_t now_ns = std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
+        const int64_t now_ns =
+            std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
         std::vector<ConstTensor> views;
         for (const Tensor& output : outputs) views.push_back(output.view());
         TraceEvent event;
@@ -35,9 +36,11 @@ class ReferenceSession : public Session {
       };
     }
     State local;
-    ANEMONE_ASSIGN(auto outputs, Interpret(function_, inputs, state != nullptr ? state : &local, options));
+    ANEMONE_ASSIGN(auto outputs,
+                   Interpret(function_, inputs, state != nullptr ? state : &local, options));
     std::map<std::string, Tensor> named;
-    for (size_t i = 0; i < outputs.size(); ++i) named[function_.outputs()[i]->name] = std::move(outputs[i]);
+    for (size_t i = 0; i < outputs.size(); ++i)
+      named[function_.outputs()[i]->name] = std::move(outputs[i]);
     return named;
   }
 
@@ -55,10 +58,12 @@ class Reference : public Backend {
   Result<std::unique_ptr<Session>> Load(std::shared_ptr<const ir::Model> model,
                                         const LoadOptions& options) const override {
     if (options.numerics != Numerics::kAsTyped) {
-      return Unsupported("the reference backend rounds as the program is typed").Advise("use --backend cpu");
+      return Unsupported("the reference backend rounds as the program is typed")
+          .Advise("use --backend cpu");
     }
     ANEMONE_ASSIGN(const ir::Function* function, ChooseFunction(*model, options.function));
-    std::unique_ptr<Session> session = std::make_unique<ReferenceSession>(std::move(model), *function);
+    std::unique_ptr<Session> session =
+        std::make_unique<ReferenceSession>(std::move(model), *function);
     return session;
   }
 };

@@ -1,5 +1,5 @@
-// The reference interpreter as a backend ("reference"): the oracle to compare with, selectable by name, never chosen
-// automatically.
+// The reference interpreter as a backend ("reference"): the oracle to compare with, selectable by
+// name, never chosen automatically.
 #pragma once
 
 #include "exec/backend.h"

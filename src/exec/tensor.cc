@@ -14,17 +14,22 @@ DType StorageDType(DType dtype) {
   switch (dtype) {
     case DType::kFp16:
     case DType::kBf16:
-    case DType::kFp64: return DType::kFp32;
-    case DType::kInt4: return DType::kInt8;
+    case DType::kFp64:
+      return DType::kFp32;
+    case DType::kInt4:
+      return DType::kInt8;
     case DType::kUInt1:
     case DType::kUInt2:
     case DType::kUInt3:
     case DType::kUInt4:
-    case DType::kUInt6: return DType::kUInt8;
+    case DType::kUInt6:
+      return DType::kUInt8;
     case DType::kInt64:
     case DType::kUInt32:
-    case DType::kUInt64: return DType::kInt32;
-    default: return dtype;
+    case DType::kUInt64:
+      return DType::kInt32;
+    default:
+      return dtype;
   }
 }
 
@@ -32,15 +37,18 @@ Result<Tensor> Tensor::Allocate(DType dtype, Shape shape) {
   const auto count = ir::ElementCount(shape);
   const auto size = count ? ByteSize(dtype, *count) : std::nullopt;
   if (!size || dtype == DType::kString || dtype == DType::kInvalid) {
-    return InvalidInput("cannot allocate a tensor of {} {}", DTypeName(dtype), ir::ShapeToString(shape));
+    return InvalidInput("cannot allocate a tensor of {} {}", DTypeName(dtype),
+                        ir::ShapeToString(shape));
   }
   Tensor tensor;
   const size_t rounded = (*size + kAlignment - 1) / kAlignment * kAlignment;
   // At least one line, so that an empty tensor has a valid address too.
-  void* data = rounded >= *size ? std::aligned_alloc(kAlignment, std::max(rounded, kAlignment)) : nullptr;
+  void* data =
+      rounded >= *size ? std::aligned_alloc(kAlignment, std::max(rounded, kAlignment)) : nullptr;
   if (data == nullptr) {
-    return Error(ErrorCode::kInvalidInput, fmt::format("no memory for a tensor of {} {} ({} bytes)", DTypeName(dtype),
-                                                       ir::ShapeToString(shape), *size));
+    return Error(ErrorCode::kInvalidInput,
+                 fmt::format("no memory for a tensor of {} {} ({} bytes)", DTypeName(dtype),
+                             ir::ShapeToString(shape), *size));
   }
   tensor.buffer_ = std::shared_ptr<void>(data, std::free);
   tensor.view_ = {dtype, std::move(shape), data};
@@ -93,12 +101,14 @@ Result<ir::Literal> Tensor::ToLiteral(DType to) const {
     return ir::Literal::FromBytes(type, Bytes::FromVector(std::move(halves)));
   }
   if (StorageDType(to) != dtype()) {
-    return Internal("a {} tensor cannot become a constant of {}", DTypeName(dtype()), DTypeName(to));
+    return Internal("a {} tensor cannot become a constant of {}", DTypeName(dtype()),
+                    DTypeName(to));
   }
   if (IsInt(to)) {
     std::vector<int64_t> values(n);
     const Bytes bytes(view_.data, size_bytes(), buffer_);
-    for (size_t i = 0; i < n; ++i) values[i] = ir::IntElement(bytes, dtype(), static_cast<int64_t>(i));
+    for (size_t i = 0; i < n; ++i)
+      values[i] = ir::IntElement(bytes, dtype(), static_cast<int64_t>(i));
     return ir::Literal::FromBytes(type, ir::PackInts(values, to));
   }
   if (to == DType::kFp64) {

@@ -1,6 +1,6 @@
-// Tensors at run time. Float tensors are float32 in memory whatever the program declares (fp16 results are rounded to
-// half where the program says fp16, so the numbers are those of half precision); integers and bools are in their own
-// dtype, row-major.
+// Tensors at run time. Float tensors are float32 in memory whatever the program declares (fp16
+// results are rounded to half where the program says fp16, so the numbers are those of half
+// precision); integers and bools are in their own dtype, row-major.
 #pragma once
 
 #include <cstdint>
@@ -76,7 +76,8 @@ class Tensor {
   std::shared_ptr<void> buffer_;
 };
 
-// The dtype that a value declared `dtype` has in memory at run time (fp16 -> fp32, int4 -> int8 ...).
+// The dtype that a value declared `dtype` has in memory at run time (fp16 -> fp32, int4 -> int8
+// ...).
 DType StorageDType(DType dtype);
 
 }  // namespace anemone::exec

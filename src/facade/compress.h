@@ -17,7 +17,8 @@ struct CompressOptions {
   std::string granularity = "per_tensor";
   // Smallest number of elements that is worth compressing.
   int64_t weight_threshold = 2048;
-  // float16 only: compute in half precision too (what Core ML's Neural Engine needs), not just store the weights so.
+  // float16 only: compute in half precision too (what Core ML's Neural Engine needs), not just
+  // store the weights so.
   bool compute_float16 = true;
 };
 

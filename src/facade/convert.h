@@ -1,5 +1,5 @@
-// Convert: from an imported program to one that Core ML runs well: clean-up passes, compute precision, deployment target.
-// Thread rules: changes the model it is given; nothing shared.
+// Convert: from an imported program to one that Core ML runs well: clean-up passes, compute
+// precision, deployment target. Thread rules: changes the model it is given; nothing shared.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,8 @@ enum class Precision : uint8_t { kFloat32, kFloat16 };
 struct ConvertOptions {
   ir::Opset target = ir::Opset::kIOS17;
   Precision precision = Precision::kFloat32;
-  // Operators kept in float32 when the precision is float16: regular expressions over operator names, or operator types.
+  // Operators kept in float32 when the precision is float16: regular expressions over operator
+  // names, or operator types.
   std::vector<std::string> keep_float32 = {};
   // Called between passes with a pass's name; returning false cancels.
   std::function<bool(const std::string& pass)> progress = {};

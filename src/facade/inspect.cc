@@ -9,9 +9,12 @@
 namespace anemone::facade {
 namespace {
 
-constexpr int64_t kWeightElements = 10;  // as Core ML tools: more elements than this go to weight.bin
+constexpr int64_t kWeightElements =
+    10;  // as Core ML tools: more elements than this go to weight.bin
 
-int64_t LiteralBytes(const ir::Literal& literal) { return static_cast<int64_t>(literal.bytes().size()); }
+int64_t LiteralBytes(const ir::Literal& literal) {
+  return static_cast<int64_t>(literal.bytes().size());
+}
 
 int64_t Flops(const ir::Operation& operation, ir::Opset opset) {
   if (operation.def() == nullptr) return -1;
@@ -20,7 +23,8 @@ int64_t Flops(const ir::Operation& operation, ir::Opset opset) {
     if (!output->type.is_static()) return -1;
     outputs.push_back(output->type);
   }
-  if (operation.def()->cost != nullptr) return operation.def()->cost(ir::OpArgs(operation, opset), outputs).flops;
+  if (operation.def()->cost != nullptr)
+    return operation.def()->cost(ir::OpArgs(operation, opset), outputs).flops;
   return outputs.empty() ? 0 : outputs[0].element_count().value_or(-1);
 }
 
@@ -67,14 +71,17 @@ Result<Summary> Inspect(const ir::Model& model, const std::string& name) {
 
 std::string DescribeFeature(const ir::Feature& feature) {
   if (const auto* array = feature.array()) {
-    return fmt::format("{}: {} {}", feature.name, DTypeName(array->dtype), ir::ShapeToString(array->shape));
+    return fmt::format("{}: {} {}", feature.name, DTypeName(array->dtype),
+                       ir::ShapeToString(array->shape));
   }
   if (const auto* image = feature.image()) {
     const char* space = "rgb";
     if (image->color_space == ir::ImageFeature::ColorSpace::kBgr) space = "bgr";
     if (image->color_space == ir::ImageFeature::ColorSpace::kGrayscale) space = "grayscale";
-    if (image->color_space == ir::ImageFeature::ColorSpace::kGrayscaleFp16) space = "grayscale fp16";
-    return fmt::format("{}: image {}x{} {}", feature.name, image->size.width, image->size.height, space);
+    if (image->color_space == ir::ImageFeature::ColorSpace::kGrayscaleFp16)
+      space = "grayscale fp16";
+    return fmt::format("{}: image {}x{} {}", feature.name, image->size.width, image->size.height,
+                       space);
   }
   if (const auto* state = std::get_if<ir::StateFeature>(&feature.type)) {
     return fmt::format("{}: state {} {}", feature.name, DTypeName(state->array.dtype),
@@ -84,7 +91,8 @@ std::string DescribeFeature(const ir::Feature& feature) {
     static constexpr const char* kNames[] = {"int64", "double", "string"};
     return feature.name + ": " + kNames[static_cast<size_t>(*scalar)];
   }
-  if (std::holds_alternative<ir::DictionaryFeature>(feature.type)) return feature.name + ": dictionary";
+  if (std::holds_alternative<ir::DictionaryFeature>(feature.type))
+    return feature.name + ": dictionary";
   return feature.name + ": sequence";
 }
 

@@ -15,8 +15,8 @@ namespace anemone::facade {
 struct OperatorRow {
   std::string name;
   std::string type;
-  std::string output;      // type of the first output
-  int64_t flops = 0;       // 0 for pure data movement; -1 when shapes are dynamic
+  std::string output;  // type of the first output
+  int64_t flops = 0;   // 0 for pure data movement; -1 when shapes are dynamic
   int64_t weight_bytes = 0;
 };
 

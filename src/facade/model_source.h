@@ -1,6 +1,6 @@
-// Loads a MODEL of any kind that the command, the facade and the lab name: an .onnx file, an .mlpackage, an .mlmodel, an
-// .mlmodelc, a .mil text, or a catalogue model.
-// Thread rules: pure functions. Errors: what the readers report; kNotFound lists what a MODEL may be.
+// Loads a MODEL of any kind that the command, the facade and the lab name: an .onnx file, an
+// .mlpackage, an .mlmodel, an .mlmodelc, a .mil text, or a catalogue model. Thread rules: pure
+// functions. Errors: what the readers report; kNotFound lists what a MODEL may be.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,8 @@ namespace anemone::facade {
 
 struct ModelSource {
   std::string model;  // path, or name in the catalogue
-  // Catalogue models only: a .safetensors file, or "seeded" for deterministic values from `seed`. Empty: see LoadModel.
+  // Catalogue models only: a .safetensors file, or "seeded" for deterministic values from `seed`.
+  // Empty: see LoadModel.
   std::string weights;
   uint64_t seed = 0;
   // Shapes for ONNX inputs whose dimensions are dynamic, by input name.

@@ -14,7 +14,8 @@ using Json = nlohmann::json;
 constexpr std::string_view kVersion = "1.0.0";
 constexpr size_t kMaxDepth = 16;  // a manifest is three levels deep
 
-// Parses without exceptions; refuses keys that occur twice (readers differ on which one counts) and deep nesting.
+// Parses without exceptions; refuses keys that occur twice (readers differ on which one counts) and
+// deep nesting.
 Result<Json> ParseJson(std::string_view text) {
   std::vector<std::set<std::string>> keys;
   std::string problem;

@@ -31,15 +31,16 @@ struct Manifest {
   const ManifestItem* root() const;
 };
 
-// Checks the version, that every entry is complete, identifiers are UUIDs and unique, paths safe (IsSafeRelativePath) and
-// the root among the entries. Unknown keys are ignored. kInvalidInput names the key and the rule.
+// Checks the version, that every entry is complete, identifiers are UUIDs and unique, paths safe
+// (IsSafeRelativePath) and the root among the entries. Unknown keys are ignored. kInvalidInput
+// names the key and the rule.
 Result<Manifest> ParseManifest(std::string_view text);
 
 // The text, its entries sorted by identifier, as coremltools lays it out.
 std::string PrintManifest(const Manifest& manifest);
 
-// Whether `path` is relative, not empty, and stays below where it starts: no "..", no empty or "." component, no
-// backslash, no control character.
+// Whether `path` is relative, not empty, and stays below where it starts: no "..", no empty or "."
+// component, no backslash, no control character.
 bool IsSafeRelativePath(std::string_view path);
 
 }  // namespace anemone::format

@@ -5,7 +5,8 @@
 //     Data/com.apple.CoreML/model.mlmodel        the specification (protobuf)
 //     Data/com.apple.CoreML/weights/weight.bin   the large constants
 //
-// Values; no thread rules to keep. Errors: kNotFound, kIo, kInvalidInput with the path and the rule.
+// Values; no thread rules to keep. Errors: kNotFound, kIo, kInvalidInput with the path and the
+// rule.
 #pragma once
 
 #include <string>
@@ -22,14 +23,17 @@ inline constexpr std::string_view kModelName = "model.mlmodel";
 inline constexpr std::string_view kWeightsName = "weights";
 inline constexpr std::string_view kWeightFileName = "weight.bin";
 
-// Reads the manifest of the package and returns the path of its model file, known to lie inside the package.
+// Reads the manifest of the package and returns the path of its model file, known to lie inside the
+// package.
 Result<std::string> FindModelFile(const std::string& package);
 
-// The file that `reference` names ("@model_path/weights/weight.bin" or a relative path), looked up from `folder`, where
-// the model file is. kInvalidInput when it would lie outside `folder`, be it through ".." or through a symbolic link.
+// The file that `reference` names ("@model_path/weights/weight.bin" or a relative path), looked up
+// from `folder`, where the model file is. kInvalidInput when it would lie outside `folder`, be it
+// through ".." or through a symbolic link.
 Result<std::string> ResolveModelPath(const std::string& folder, std::string_view reference);
 
-// Whether `path` may be replaced by a package: it is absent, an empty directory, or holds a Manifest.json.
+// Whether `path` may be replaced by a package: it is absent, an empty directory, or holds a
+// Manifest.json.
 Status CheckReplaceable(const std::string& path);
 
 }  // namespace anemone::format

@@ -94,13 +94,15 @@ Result<Operation*> Builder::Finish(std::unique_ptr<Operation> operation, std::st
   if (types.size() == 1) {
     operation->AddOutput(UniqueName(label), types[0]);
   } else {
-    for (size_t i = 0; i < types.size(); ++i) operation->AddOutput(UniqueName(label + "_" + std::to_string(i)), types[i]);
+    for (size_t i = 0; i < types.size(); ++i)
+      operation->AddOutput(UniqueName(label + "_" + std::to_string(i)), types[i]);
   }
   operation->attributes()["name"] = Literal::String(label);
   return Insert(std::move(operation));
 }
 
-Result<Operation*> Builder::Add(std::string_view type, std::vector<ArgInit> args, std::string_view name) {
+Result<Operation*> Builder::Add(std::string_view type, std::vector<ArgInit> args,
+                                std::string_view name) {
   ANEMONE_ASSIGN(auto operation, Make(type, std::move(args), name));
   return Finish(std::move(operation), name);
 }

@@ -1,10 +1,10 @@
-// Builder: appends operations to a block, checks and infers each one at once, fills defaults in as constants (Core ML's
-// compiler wants every parameter spelled out), and keeps names unique.
+// Builder: appends operations to a block, checks and infers each one at once, fills defaults in as
+// constants (Core ML's compiler wants every parameter spelled out), and keeps names unique.
 //
 //   Builder b(function);
-//   Value* y = b.Op("conv", {{"x", x}, {"weight", w}, {"strides", Ints({2, 2})}}, "stem");   // sticky: null after an error
-//   ANEMONE_TRY(b.status());
-//   ANEMONE_ASSIGN(Operation* split, b.Add("split", {...}, "parts"));                          // immediate error
+//   Value* y = b.Op("conv", {{"x", x}, {"weight", w}, {"strides", Ints({2, 2})}}, "stem");   //
+//   sticky: null after an error ANEMONE_TRY(b.status()); ANEMONE_ASSIGN(Operation* split,
+//   b.Add("split", {...}, "parts"));                          // immediate error
 // Thread rules: one thread.
 #pragma once
 
@@ -31,25 +31,27 @@ inline Literal Ints(const std::vector<int64_t>& values) { return Literal::Int32s
 
 class Builder {
  public:
-  // Appends to the function's own block, or to `block` (a body nested in it), before position `index`.
+  // Appends to the function's own block, or to `block` (a body nested in it), before position
+  // `index`.
   explicit Builder(Function& function, Block* block = nullptr, size_t index = SIZE_MAX);
 
   // A function input; `name` must be free.
   Value* Input(std::string name, Type type);
   // A "const" operation. `hint` is the wanted name; a number is added when it is taken.
   Value* Const(Literal literal, std::string_view hint = "const");
-  // Adds an operation; outputs are named `name`, or `name`_0, `name`_1 ... when there are several. A null Value* in
-  // `args` leaves that parameter out.
+  // Adds an operation; outputs are named `name`, or `name`_0, `name`_1 ... when there are several.
+  // A null Value* in `args` leaves that parameter out.
   Result<Operation*> Add(std::string_view type, std::vector<ArgInit> args, std::string_view name);
   // The same, with the bodies of a control-flow operator filled by `fill` before inference.
   template <typename Fill>
-  Result<Operation*> AddWithBlocks(std::string_view type, std::vector<ArgInit> args, std::string_view name,
-                                   Fill&& fill) {
+  Result<Operation*> AddWithBlocks(std::string_view type, std::vector<ArgInit> args,
+                                   std::string_view name, Fill&& fill) {
     ANEMONE_ASSIGN(auto operation, Make(type, std::move(args), name));
     ANEMONE_TRY(fill(*operation));
     return Finish(std::move(operation), name);
   }
-  // Sticky: returns the single output; after a failure returns null and keeps the first error in status().
+  // Sticky: returns the single output; after a failure returns null and keeps the first error in
+  // status().
   Value* Op(std::string_view type, std::vector<ArgInit> args, std::string_view name = {});
   void SetOutputs(std::vector<Value*> outputs);
 
@@ -60,7 +62,8 @@ class Builder {
   std::string UniqueName(std::string_view hint);
 
  private:
-  Result<std::unique_ptr<Operation>> Make(std::string_view type, std::vector<ArgInit> args, std::string_view name);
+  Result<std::unique_ptr<Operation>> Make(std::string_view type, std::vector<ArgInit> args,
+                                          std::string_view name);
   Result<Operation*> Finish(std::unique_ptr<Operation> operation, std::string_view name);
   Operation* Insert(std::unique_ptr<Operation> operation);
 

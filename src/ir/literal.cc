@@ -23,10 +23,14 @@ T LoadFloat(const Bytes& bytes, int64_t index) {
 
 double FloatElement(const Bytes& bytes, DType dtype, int64_t index) {
   switch (dtype) {
-    case DType::kFp16: return HalfToFloat(LoadFloat<uint16_t>(bytes, index));
-    case DType::kBf16: return Bf16ToFloat(LoadFloat<uint16_t>(bytes, index));
-    case DType::kFp32: return LoadFloat<float>(bytes, index);
-    default: return LoadFloat<double>(bytes, index);
+    case DType::kFp16:
+      return HalfToFloat(LoadFloat<uint16_t>(bytes, index));
+    case DType::kBf16:
+      return Bf16ToFloat(LoadFloat<uint16_t>(bytes, index));
+    case DType::kFp32:
+      return LoadFloat<float>(bytes, index);
+    default:
+      return LoadFloat<double>(bytes, index);
   }
 }
 
@@ -54,19 +58,28 @@ bool IsIntOrBool(DType dtype) { return IsInt(dtype) || dtype == DType::kBool; }
 int64_t IntElement(const Bytes& bytes, DType dtype, int64_t index) {
   switch (dtype) {
     case DType::kBool:
-    case DType::kUInt8: return LoadInt<uint8_t>(bytes, index);
-    case DType::kInt8: return LoadInt<int8_t>(bytes, index);
-    case DType::kInt16: return LoadInt<int16_t>(bytes, index);
-    case DType::kUInt16: return LoadInt<uint16_t>(bytes, index);
-    case DType::kInt32: return LoadInt<int32_t>(bytes, index);
-    case DType::kUInt32: return LoadInt<uint32_t>(bytes, index);
-    case DType::kInt64: return LoadInt<int64_t>(bytes, index);
-    case DType::kUInt64: return LoadInt<uint64_t>(bytes, index);
+    case DType::kUInt8:
+      return LoadInt<uint8_t>(bytes, index);
+    case DType::kInt8:
+      return LoadInt<int8_t>(bytes, index);
+    case DType::kInt16:
+      return LoadInt<int16_t>(bytes, index);
+    case DType::kUInt16:
+      return LoadInt<uint16_t>(bytes, index);
+    case DType::kInt32:
+      return LoadInt<int32_t>(bytes, index);
+    case DType::kUInt32:
+      return LoadInt<uint32_t>(bytes, index);
+    case DType::kInt64:
+      return LoadInt<int64_t>(bytes, index);
+    case DType::kUInt64:
+      return LoadInt<uint64_t>(bytes, index);
     case DType::kInt4: {
       const uint32_t nibble = PackedBits(bytes, 4, index);
       return nibble < 8 ? nibble : static_cast<int64_t>(nibble) - 16;
     }
-    default: return PackedBits(bytes, BitWidth(dtype), index);
+    default:
+      return PackedBits(bytes, BitWidth(dtype), index);
   }
 }
 
@@ -74,7 +87,8 @@ Bytes PackInts(const std::vector<int64_t>& values, DType dtype) {
   const int width = BitWidth(dtype);
   std::vector<uint8_t> packed((values.size() * width + 7) / 8, 0);
   if (width >= 8) {
-    for (size_t i = 0; i < values.size(); ++i) std::memcpy(&packed[i * width / 8], &values[i], width / 8);
+    for (size_t i = 0; i < values.size(); ++i)
+      std::memcpy(&packed[i * width / 8], &values[i], width / 8);
   } else {
     for (size_t i = 0; i < values.size(); ++i) {
       for (int b = 0; b < width; ++b) {
@@ -92,9 +106,11 @@ Result<Literal> Literal::FromBytes(Type type, Bytes bytes) {
   }
   const auto count = type.element_count();
   const auto size = count ? ByteSize(type.dtype(), *count) : std::nullopt;
-  if (!size) return InvalidInput("a constant of type {} overflows the address space", type.ToString());
+  if (!size)
+    return InvalidInput("a constant of type {} overflows the address space", type.ToString());
   if (*size != bytes.size()) {
-    return InvalidInput("a constant of type {} takes {} bytes, but {} are given", type.ToString(), *size, bytes.size());
+    return InvalidInput("a constant of type {} takes {} bytes, but {} are given", type.ToString(),
+                        *size, bytes.size());
   }
   Literal literal;
   literal.type_ = std::move(type);
@@ -111,7 +127,9 @@ Literal Literal::Bool(bool value) { return ScalarOf<uint8_t>(DType::kBool, value
 Literal Literal::Int32(int32_t value) { return ScalarOf(DType::kInt32, value); }
 Literal Literal::Fp32(float value) { return ScalarOf(DType::kFp32, value); }
 Literal Literal::Fp16(float value) { return ScalarOf(DType::kFp16, FloatToHalf(value)); }
-Literal Literal::Float(DType dtype, float value) { return dtype == DType::kFp16 ? Fp16(value) : Fp32(value); }
+Literal Literal::Float(DType dtype, float value) {
+  return dtype == DType::kFp16 ? Fp16(value) : Fp32(value);
+}
 
 Literal Literal::String(std::string value) {
   Literal literal;
@@ -130,24 +148,30 @@ Literal Literal::Strings(std::vector<std::string> values) {
 Literal Literal::Int32s(const std::vector<int64_t>& values) {
   std::vector<int32_t> narrow(values.begin(), values.end());
   const auto count = static_cast<int64_t>(narrow.size());
-  return FromBytes(Type::Tensor(DType::kInt32, {count}), Bytes::FromVector(std::move(narrow))).value();
+  return FromBytes(Type::Tensor(DType::kInt32, {count}), Bytes::FromVector(std::move(narrow)))
+      .value();
 }
 
 Literal Literal::Bools(const std::vector<bool>& values) {
   std::vector<uint8_t> bytes(values.begin(), values.end());
   const auto count = static_cast<int64_t>(bytes.size());
-  return FromBytes(Type::Tensor(DType::kBool, {count}), Bytes::FromVector(std::move(bytes))).value();
+  return FromBytes(Type::Tensor(DType::kBool, {count}), Bytes::FromVector(std::move(bytes)))
+      .value();
 }
 
 Literal Literal::Fp32s(std::vector<float> values, Shape shape) {
-  return FromBytes(Type::Tensor(DType::kFp32, std::move(shape)), Bytes::FromVector(std::move(values))).value();
+  return FromBytes(Type::Tensor(DType::kFp32, std::move(shape)),
+                   Bytes::FromVector(std::move(values)))
+      .value();
 }
 
 Literal Literal::Floats(DType dtype, const std::vector<float>& values, Shape shape) {
   if (dtype != DType::kFp16) return Fp32s(values, std::move(shape));
   std::vector<Half> halves(values.size());
   ::anemone::FloatToHalf(values, halves);
-  return FromBytes(Type::Tensor(DType::kFp16, std::move(shape)), Bytes::FromVector(std::move(halves))).value();
+  return FromBytes(Type::Tensor(DType::kFp16, std::move(shape)),
+                   Bytes::FromVector(std::move(halves)))
+      .value();
 }
 
 Literal Literal::Compound(Type type, std::vector<Literal> elements) {
@@ -192,7 +216,8 @@ std::optional<std::string> Literal::AsString() const {
 std::optional<std::vector<int64_t>> Literal::AsInts() const {
   if (!type_.is_tensor() || !IsIntOrBool(dtype())) return std::nullopt;
   std::vector<int64_t> values(element_count());
-  for (size_t i = 0; i < values.size(); ++i) values[i] = IntElement(bytes_, dtype(), static_cast<int64_t>(i));
+  for (size_t i = 0; i < values.size(); ++i)
+    values[i] = IntElement(bytes_, dtype(), static_cast<int64_t>(i));
   return values;
 }
 

@@ -1,6 +1,6 @@
-// Literal: a constant of the program. A tensor literal holds its elements row-major as Bytes, usually a view into the
-// memory-mapped weight.bin; a string tensor holds strings; lists, tuples and dictionaries hold literals.
-// Thread rules: immutable once built; copies share the data.
+// Literal: a constant of the program. A tensor literal holds its elements row-major as Bytes,
+// usually a view into the memory-mapped weight.bin; a string tensor holds strings; lists, tuples
+// and dictionaries hold literals. Thread rules: immutable once built; copies share the data.
 #pragma once
 
 #include <cstdint>
@@ -30,16 +30,17 @@ class Literal {
   static Literal Bool(bool value);
   static Literal Int32(int32_t value);
   static Literal Fp32(float value);
-  static Literal Fp16(float value);  // rounded to half
+  static Literal Fp16(float value);                // rounded to half
   static Literal Float(DType dtype, float value);  // kFp16 or kFp32
   static Literal String(std::string value);
-  static Literal Strings(std::vector<std::string> values);  // rank 1
+  static Literal Strings(std::vector<std::string> values);    // rank 1
   static Literal Int32s(const std::vector<int64_t>& values);  // rank 1; values must fit
   static Literal Bools(const std::vector<bool>& values);
   static Literal Fp32s(std::vector<float> values, Shape shape);
   // Converts float values to `dtype` (kFp16 or kFp32).
   static Literal Floats(DType dtype, const std::vector<float>& values, Shape shape);
-  // List (all of one type), tuple or dictionary (keys at even places, values at odd ones) of `elements`.
+  // List (all of one type), tuple or dictionary (keys at even places, values at odd ones) of
+  // `elements`.
   static Literal Compound(Type type, std::vector<Literal> elements);
 
   const Type& type() const { return type_; }
@@ -68,7 +69,8 @@ class Literal {
   // All elements as floats: the fast path for weights.
   std::optional<std::vector<float>> AsFloats() const;
 
-  // "3", "fp16(0.5)", "\"same\"", "[1, 1]", "tensor<fp32, [2, 2]>([1, 2, 3, 4])": the text form (text_printer.cc).
+  // "3", "fp16(0.5)", "\"same\"", "[1, 1]", "tensor<fp32, [2, 2]>([1, 2, 3, 4])": the text form
+  // (text_printer.cc).
   std::string ToString() const;
   // Same type and same bits (NaN equals itself).
   friend bool operator==(const Literal& a, const Literal& b);

@@ -30,10 +30,18 @@ void AppendElement(DType dtype, double value, std::vector<std::byte>* bytes) {
     bytes->insert(bytes->end(), raw, raw + sizeof(typed));
   };
   switch (dtype) {
-    case DType::kFp16: append(FloatToHalf(static_cast<float>(value))); break;
-    case DType::kBf16: append(FloatToBf16(static_cast<float>(value))); break;
-    case DType::kFp32: append(static_cast<float>(value)); break;
-    default: append(value); break;
+    case DType::kFp16:
+      append(FloatToHalf(static_cast<float>(value)));
+      break;
+    case DType::kBf16:
+      append(FloatToBf16(static_cast<float>(value)));
+      break;
+    case DType::kFp32:
+      append(static_cast<float>(value));
+      break;
+    default:
+      append(value);
+      break;
   }
 }
 
@@ -50,7 +58,8 @@ Result<Token> TokenStream::Peek() {
 }
 
 bool TokenStream::Is(std::string_view text) const {
-  return current_.kind != Token::Kind::kString && current_.kind != Token::Kind::kEnd && current_.text == text;
+  return current_.kind != Token::Kind::kString && current_.kind != Token::Kind::kEnd &&
+         current_.text == text;
 }
 
 Result<bool> TokenStream::Accept(std::string_view text) {
@@ -61,14 +70,16 @@ Result<bool> TokenStream::Accept(std::string_view text) {
 
 Status TokenStream::Expect(std::string_view text) {
   if (!Is(text)) {
-    return Fail("expected '{}', found '{}'", text, current_.kind == Token::Kind::kEnd ? "the end" : current_.text);
+    return Fail("expected '{}', found '{}'", text,
+                current_.kind == Token::Kind::kEnd ? "the end" : current_.text);
   }
   return Advance();
 }
 
 Result<std::string> TokenStream::ExpectIdentifier(std::string_view what) {
   if (current_.kind != Token::Kind::kIdentifier) {
-    return Fail("expected {}, found '{}'", what, current_.kind == Token::Kind::kEnd ? "the end" : current_.text);
+    return Fail("expected {}, found '{}'", what,
+                current_.kind == Token::Kind::kEnd ? "the end" : current_.text);
   }
   std::string name(current_.text);
   ANEMONE_TRY(Advance());
@@ -192,7 +203,8 @@ Status LiteralParser::CollectElements(std::vector<Token>* elements, Shape* shape
     if (tokens_.Is("[")) {
       ANEMONE_TRY(CollectElements(elements, shape, depth + 1));
     } else {
-      if (tokens_.current().kind == Token::Kind::kPunctuation || tokens_.current().kind == Token::Kind::kEnd) {
+      if (tokens_.current().kind == Token::Kind::kPunctuation ||
+          tokens_.current().kind == Token::Kind::kEnd) {
         return tokens_.Fail("expected a number or a string");
       }
       elements->push_back(tokens_.current());
@@ -213,7 +225,8 @@ Result<Literal> LiteralParser::FromTokens(const Type& type, const std::vector<To
   if (dtype == DType::kString) {
     std::vector<std::string> strings;
     for (const Token& token : tokens) {
-      if (token.kind != Token::Kind::kString) return tokens_.Fail("expected a string, found {}", token.text);
+      if (token.kind != Token::Kind::kString)
+        return tokens_.Fail("expected a string, found {}", token.text);
       strings.push_back(token.unescaped);
     }
     if (type.is_scalar()) return Literal::String(strings[0]);
@@ -232,7 +245,8 @@ Result<Literal> LiteralParser::FromTokens(const Type& type, const std::vector<To
   for (const Token& token : tokens) {
     ANEMONE_ASSIGN(const int64_t value, Integer(token));
     const int64_t low = IsSignedInt(dtype) && width < 64 ? -(int64_t{1} << (width - 1)) : 0;
-    const int64_t high = dtype == DType::kBool ? 1 : (int64_t{1} << (IsSignedInt(dtype) ? width - 1 : width)) - 1;
+    const int64_t high =
+        dtype == DType::kBool ? 1 : (int64_t{1} << (IsSignedInt(dtype) ? width - 1 : width)) - 1;
     if (width < 64 && (value < low || value > high)) {
       return tokens_.Fail("{} does not fit into {}", token.text, DTypeName(dtype));
     }
@@ -257,13 +271,15 @@ Result<Literal> LiteralParser::ParseBlob(const Type& type) {
   }
   ANEMONE_TRY(tokens_.Expect(")"));
   if (path.empty() || offset < 0) return tokens_.Fail("BLOBFILE needs a path and an offset");
-  if (options_.load_blob == nullptr) return tokens_.Fail("there is no weight file '{}' beside this text", path);
+  if (options_.load_blob == nullptr)
+    return tokens_.Fail("there is no weight file '{}' beside this text", path);
   return options_.load_blob(options_.load_blob_context, path, static_cast<uint64_t>(offset), type);
 }
 
 Result<Literal> LiteralParser::ParseTensorContents(const Type& type) {
   if (tokens_.Is("BLOBFILE")) return ParseBlob(type);
-  if (!type.is_static()) return tokens_.Fail("a constant needs a static type, not {}", type.ToString());
+  if (!type.is_static())
+    return tokens_.Fail("a constant needs a static type, not {}", type.ToString());
   if (tokens_.Is("splat") || tokens_.Is("seed")) {
     const bool splat = tokens_.Is("splat");
     ANEMONE_TRY(tokens_.Advance());
@@ -319,7 +335,8 @@ Result<Literal> LiteralParser::ParseContents(const Type& type) {
   while (!tokens_.Is(")")) {
     if (!elements.empty()) ANEMONE_TRY(tokens_.Expect(","));
     const bool tuple = type.kind() == Type::Kind::kTuple;
-    if (tuple && elements.size() >= type.elements().size()) return tokens_.Fail("too many elements");
+    if (tuple && elements.size() >= type.elements().size())
+      return tokens_.Fail("too many elements");
     ANEMONE_ASSIGN(Literal value, element(type.elements()[tuple ? elements.size() : 0]));
     elements.push_back(std::move(value));
   }
@@ -353,8 +370,10 @@ Result<Literal> LiteralParser::ParseUntyped(DType float_dtype, bool* untyped_flo
     } else if (token.text == "true" || token.text == "false") {
       dtype = DType::kBool;
     } else {
-      const bool hexadecimal = token.text.substr(0, 2) == "0x" && token.text.find('p') == std::string_view::npos;
-      if (!hexadecimal && token.text.find_first_of(".enp") != std::string_view::npos) dtype = float_dtype;
+      const bool hexadecimal =
+          token.text.substr(0, 2) == "0x" && token.text.find('p') == std::string_view::npos;
+      if (!hexadecimal && token.text.find_first_of(".enp") != std::string_view::npos)
+        dtype = float_dtype;
     }
   }
   if (untyped_float != nullptr) *untyped_float = IsFloat(dtype);
@@ -374,7 +393,8 @@ Result<Literal> ParseLiteral(std::string_view text, DType float_dtype) {
   const ParseOptions options;
   LiteralParser parser(tokens, options);
   ANEMONE_ASSIGN(Literal literal, parser.Parse(float_dtype));
-  if (tokens.current().kind != Token::Kind::kEnd) return tokens.Fail("unexpected '{}'", tokens.current().text);
+  if (tokens.current().kind != Token::Kind::kEnd)
+    return tokens.Fail("unexpected '{}'", tokens.current().text);
   return literal;
 }
 

@@ -1,4 +1,5 @@
-// Parses types and literals of the text form from a token stream. Used by the program parser and by ParseLiteral.
+// Parses types and literals of the text form from a token stream. Used by the program parser and by
+// ParseLiteral.
 #pragma once
 
 #include <string>
@@ -30,7 +31,8 @@ class TokenStream {
   // An error at the current token.
   template <typename... Args>
   Error Fail(fmt::format_string<Args...> format, Args&&... args) const {
-    return InvalidInput("{}", fmt::vformat(format, fmt::make_format_args(args...))).At(lexer_.Place(current_.offset));
+    return InvalidInput("{}", fmt::vformat(format, fmt::make_format_args(args...)))
+        .At(lexer_.Place(current_.offset));
   }
 
  private:
@@ -40,12 +42,14 @@ class TokenStream {
 
 class LiteralParser {
  public:
-  LiteralParser(TokenStream& tokens, const ParseOptions& options) : tokens_(tokens), options_(options) {}
+  LiteralParser(TokenStream& tokens, const ParseOptions& options)
+      : tokens_(tokens), options_(options) {}
 
   // Whether the current token begins a type ("tensor<", or a dtype name).
   Result<bool> AtType();
   Result<Type> ParseType();
-  // `untyped_float` (may be null) is set when the literal is written without a type and holds floats.
+  // `untyped_float` (may be null) is set when the literal is written without a type and holds
+  // floats.
   Result<Literal> Parse(DType float_dtype, bool* untyped_float = nullptr);
 
  private:

@@ -50,7 +50,8 @@ OpArgs::OpArgs(const Operation& operation, Opset opset)
   for (const Argument& argument : operation.arguments()) {
     Entry entry{argument.name, {}};
     entry.args.reserve(argument.values.size());
-    for (const Value* value : argument.values) entry.args.push_back({value->type, value->literal.get()});
+    for (const Value* value : argument.values)
+      entry.args.push_back({value->type, value->literal.get()});
     entries_.push_back(std::move(entry));
   }
 }
@@ -116,21 +117,26 @@ const Literal* OpArgs::ValueOf(std::string_view param, size_t index) const {
   return &defaults_.back().second;
 }
 
-bool OpArgs::IsKnown(std::string_view param) const { return !Has(param) || ValueOf(param) != nullptr; }
+bool OpArgs::IsKnown(std::string_view param) const {
+  return !Has(param) || ValueOf(param) != nullptr;
+}
 
 Result<const Literal*> OpArgs::Known(std::string_view param) const {
   const Literal* value = ValueOf(param);
   if (value != nullptr) return value;
-  if (Has(param)) return InvalidInput("parameter '{}' must be known when the model is compiled", param);
+  if (Has(param))
+    return InvalidInput("parameter '{}' must be known when the model is compiled", param);
   return InvalidInput("parameter '{}' is missing", param);
 }
 
-#define ANEMONE_KNOWN(Name, CType, Method, What)                                                     \
-  Result<CType> OpArgs::Name(std::string_view param) const {                                         \
-    ANEMONE_ASSIGN(const Literal* literal, Known(param));                                            \
-    auto value = literal->Method();                                                                  \
-    if (!value) return InvalidInput("parameter '{}' must be {}, is {}", param, What, literal->type().ToString()); \
-    return *value;                                                                                   \
+#define ANEMONE_KNOWN(Name, CType, Method, What)                           \
+  Result<CType> OpArgs::Name(std::string_view param) const {               \
+    ANEMONE_ASSIGN(const Literal* literal, Known(param));                  \
+    auto value = literal->Method();                                        \
+    if (!value)                                                            \
+      return InvalidInput("parameter '{}' must be {}, is {}", param, What, \
+                          literal->type().ToString());                     \
+    return *value;                                                         \
   }
 ANEMONE_KNOWN(Int, int64_t, AsInt, "an integer")
 ANEMONE_KNOWN(Ints, std::vector<int64_t>, AsInts, "a tensor of integers")
@@ -155,25 +161,30 @@ Status CheckDType(const OpArgs& args, const Param& param, const Type& type,
   if (type.kind() == Type::Kind::kList || type.kind() == Type::Kind::kTuple ||
       type.kind() == Type::Kind::kDictionary) {
     if (ListHas(param.types, "list")) return {};
-    return InvalidInput("parameter '{}' takes {}, is given {}", param.name, param.types, type.ToString());
+    return InvalidInput("parameter '{}' takes {}, is given {}", param.name, param.types,
+                        type.ToString());
   }
   const std::string_view name = DTypeName(dtype);
   const TypeDomain* domain = FindDomain(args.def(), param.types);
   if (domain == nullptr) {
     if (ListHas(param.types, name)) return {};
-    return InvalidInput("parameter '{}' takes {}, is given {}", param.name, param.types, type.ToString());
+    return InvalidInput("parameter '{}' takes {}, is given {}", param.name, param.types,
+                        type.ToString());
   }
   const bool wide = args.opset() >= domain->wider_since && ListHas(domain->wider_dtypes, name);
   if (!ListHas(domain->dtypes, name) && !wide) {
     const bool later = ListHas(domain->wider_dtypes, name);
     return Error(later ? ErrorCode::kUnsupported : ErrorCode::kInvalidInput,
-                 fmt::format("parameter '{}' takes {}, is given {}", param.name, domain->dtypes, type.ToString()))
-        .Advise(later ? fmt::format("{} is allowed from {} on", name, OpsetName(domain->wider_since)) : "");
+                 fmt::format("parameter '{}' takes {}, is given {}", param.name, domain->dtypes,
+                             type.ToString()))
+        .Advise(later
+                    ? fmt::format("{} is allowed from {} on", name, OpsetName(domain->wider_since))
+                    : "");
   }
   for (const auto& [variable, first] : *bound) {
     if (variable == domain->name && first != dtype) {
-      return InvalidInput("parameter '{}' is {}, but the other arguments of type {} are {}", param.name, name, variable,
-                          DTypeName(first));
+      return InvalidInput("parameter '{}' is {}, but the other arguments of type {} are {}",
+                          param.name, name, variable, DTypeName(first));
     }
     if (variable == domain->name) return {};
   }
@@ -181,8 +192,9 @@ Status CheckDType(const OpArgs& args, const Param& param, const Type& type,
   return {};
 }
 
-// Whether an argument is fixed when the model is compiled: its value is known, or a constexpr_* operator makes it. An
-// operator evaluated on its own is handed large weights as tensors, so nothing is demanded of those.
+// Whether an argument is fixed when the model is compiled: its value is known, or a constexpr_*
+// operator makes it. An operator evaluated on its own is handed large weights as tensors, so
+// nothing is demanded of those.
 bool IsConstant(const OpArgs& args, std::string_view param, size_t index) {
   if (args.ValueOf(param, index) != nullptr || args.operation() == nullptr) return true;
   const Operation* producer = args.operation()->Inputs(param)[index]->producer;
@@ -194,8 +206,8 @@ bool IsConstant(const OpArgs& args, std::string_view param, size_t index) {
 Status InferTypes(const OpArgs& args, std::vector<Type>* outputs) {
   const OpDef& def = args.def();
   if (args.opset() < def.since) {
-    return Unsupported("operator {} needs the op set {} or later, the function is {}", def.name, OpsetName(def.since),
-                       OpsetName(args.opset()))
+    return Unsupported("operator {} needs the op set {} or later, the function is {}", def.name,
+                       OpsetName(def.since), OpsetName(args.opset()))
         .Advise(fmt::format("raise the deployment target to {}", OpsetName(def.since)));
   }
   if (args.operation() != nullptr) {
@@ -219,7 +231,8 @@ Status InferTypes(const OpArgs& args, std::vector<Type>* outputs) {
                          OpsetName(param.since));
     }
     if (count > 1 && !param.variadic) {
-      return InvalidInput("parameter '{}' of {} takes one value, is given {}", param.name, def.name, count);
+      return InvalidInput("parameter '{}' of {} takes one value, is given {}", param.name, def.name,
+                          count);
     }
     for (size_t i = 0; i < count; ++i) {
       ANEMONE_TRY(CheckDType(args, param, args.TypeOf(param.name, i), &bound));

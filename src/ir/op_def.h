@@ -1,9 +1,10 @@
-// OpDef: everything that the IR knows about one MIL operator: parameters, type domains, defaults, constraints, type and
-// shape inference, cost. The table itself is in src/ops/ (one folder a family); the IR reaches it through FindOpDef.
+// OpDef: everything that the IR knows about one MIL operator: parameters, type domains, defaults,
+// constraints, type and shape inference, cost. The table itself is in src/ops/ (one folder a
+// family); the IR reaches it through FindOpDef.
 //
-// Versions are data on one definition: `since` on an operator, a parameter or a wider type domain says from which op
-// set on it exists.
-// Thread rules: definitions are immutable and live for the whole process.
+// Versions are data on one definition: `since` on an operator, a parameter or a wider type domain
+// says from which op set on it exists. Thread rules: definitions are immutable and live for the
+// whole process.
 #pragma once
 
 #include <cstdint>
@@ -29,9 +30,10 @@ enum class Opset : uint8_t { kIOS15, kIOS16, kIOS17, kIOS18 };
 std::string_view OpsetName(Opset opset);  // "ios15" ... (text form)
 std::optional<Opset> OpsetFromName(std::string_view name);
 
-// One parameter. `types` names a type variable of the definition ("T") or lists dtypes ("int32 bool").
-// `default_text` is a literal in text form ("1", "true", "\"valid\"", "[0, 0]"); a float takes the dtype of its type
-// variable. `default_fn` is for defaults that depend on other arguments. Neither and !required: absent means absent.
+// One parameter. `types` names a type variable of the definition ("T") or lists dtypes ("int32
+// bool"). `default_text` is a literal in text form ("1", "true", "\"valid\"", "[0, 0]"); a float
+// takes the dtype of its type variable. `default_fn` is for defaults that depend on other
+// arguments. Neither and !required: absent means absent.
 struct Param {
   std::string_view name;
   std::string_view types;
@@ -51,7 +53,8 @@ struct TypeDomain {
   std::string_view wider_dtypes = {};
 };
 
-// A rule that inference enforces. `label` ("conv_c3") stands in the definition, in the error and in the negative test.
+// A rule that inference enforces. `label` ("conv_c3") stands in the definition, in the error and in
+// the negative test.
 struct Constraint {
   std::string_view label;
   std::string_view text;
@@ -77,14 +80,15 @@ struct OpDef {
   CostFn cost = nullptr;
   // Compile-time decompression (constexpr_*): all inputs constant, evaluated at load.
   bool constexpr_op = false;
-  // Reads or writes state, or draws random numbers: never folded, merged or removed when its result is used.
+  // Reads or writes state, or draws random numbers: never folded, merged or removed when its result
+  // is used.
   bool impure = false;
 
   const Param* FindParam(std::string_view param) const;
 };
 
-// The arguments of one operation as inference, kernels, placement and cost see them: types, known values, defaults.
-// Holds pointers into what it was built from; short-lived.
+// The arguments of one operation as inference, kernels, placement and cost see them: types, known
+// values, defaults. Holds pointers into what it was built from; short-lived.
 class OpArgs {
  public:
   struct Arg {
@@ -100,7 +104,9 @@ class OpArgs {
 
   const OpDef& def() const { return *def_; }
   Opset opset() const { return opset_; }
-  const Operation* operation() const { return operation_; }  // null at run time of an unrolled kernel
+  const Operation* operation() const {
+    return operation_;
+  }  // null at run time of an unrolled kernel
 
   // Whether an argument was given (a default does not count).
   bool Has(std::string_view param) const;
@@ -112,7 +118,8 @@ class OpArgs {
   // Whether the parameter is absent without default, or known now.
   bool IsKnown(std::string_view param) const;
 
-  // Known values; an error names the parameter when it is unknown, absent without default, or of the wrong dtype.
+  // Known values; an error names the parameter when it is unknown, absent without default, or of
+  // the wrong dtype.
   Result<int64_t> Int(std::string_view param) const;
   Result<std::vector<int64_t>> Ints(std::string_view param) const;
   Result<double> Float(std::string_view param) const;
@@ -143,8 +150,9 @@ Error Violates(std::string_view label, fmt::format_string<Args...> format, Args&
   return InvalidInput("{} [{}]", fmt::vformat(format, fmt::make_format_args(args...)), label);
 }
 
-// Checks that each given argument is declared, each required one present, each dtype in its domain (one dtype for each
-// type variable), each constant parameter known, then runs the definition's inference. `outputs` gets the types.
+// Checks that each given argument is declared, each required one present, each dtype in its domain
+// (one dtype for each type variable), each constant parameter known, then runs the definition's
+// inference. `outputs` gets the types.
 Status InferTypes(const OpArgs& args, std::vector<Type>* outputs);
 
 // The definition of `name`, or null. Defined by the op table (src/ops/registry.cc).

@@ -17,7 +17,9 @@ const std::vector<Value*>& Operation::Inputs(std::string_view parameter) const {
   return kNone;
 }
 
-void Operation::SetInput(std::string_view parameter, Value* value) { SetInputs(parameter, {value}); }
+void Operation::SetInput(std::string_view parameter, Value* value) {
+  SetInputs(parameter, {value});
+}
 
 void Operation::SetInputs(std::string_view parameter, std::vector<Value*> values) {
   for (Argument& argument : arguments_) {
@@ -34,7 +36,8 @@ void Operation::RemoveInput(std::string_view parameter) {
 }
 
 Value* Operation::AddOutput(std::string name, Type type) {
-  outputs_.push_back(std::make_unique<Value>(Value{std::move(name), std::move(type), this, nullptr}));
+  outputs_.push_back(
+      std::make_unique<Value>(Value{std::move(name), std::move(type), this, nullptr}));
   return outputs_.back().get();
 }
 
@@ -53,7 +56,8 @@ std::string Operation::name() const {
 }
 
 Value* Block::AddInput(std::string name, Type type) {
-  inputs_.push_back(std::make_unique<Value>(Value{std::move(name), std::move(type), nullptr, nullptr}));
+  inputs_.push_back(
+      std::make_unique<Value>(Value{std::move(name), std::move(type), nullptr, nullptr}));
   return inputs_.back().get();
 }
 
@@ -100,7 +104,8 @@ UseMap FindUses(const Function& function) {
         }
       }
     }
-    for (size_t i = 0; i < block.outputs().size(); ++i) uses[block.outputs()[i]].push_back({nullptr, &block, 0, i});
+    for (size_t i = 0; i < block.outputs().size(); ++i)
+      uses[block.outputs()[i]].push_back({nullptr, &block, 0, i});
   });
   return uses;
 }
@@ -108,7 +113,8 @@ UseMap FindUses(const Function& function) {
 void ReplaceUses(Function& function, const std::unordered_map<const Value*, Value*>& replacements) {
   if (replacements.empty()) return;
   const auto resolve = [&](Value*& value) {
-    for (auto found = replacements.find(value); found != replacements.end(); found = replacements.find(value)) {
+    for (auto found = replacements.find(value); found != replacements.end();
+         found = replacements.find(value)) {
       value = found->second;
     }
   };

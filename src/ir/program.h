@@ -1,10 +1,11 @@
-// The MIL program in memory: Program > Function > Block > Operation > Value. Importers build it, passes rewrite it,
-// writers serialise it, the executor plans from it, placement reads it.
+// The MIL program in memory: Program > Function > Block > Operation > Value. Importers build it,
+// passes rewrite it, writers serialise it, the executor plans from it, placement reads it.
 //
-// Ownership: a Program owns its Functions, a Function its Block, a Block its Operations and its own input Values, an
-// Operation its output Values and nested Blocks. Pointers to Values and Operations stay valid until the owner is
-// erased; moving a Program keeps them valid. Constants are operations of type "const" whose output Value holds a Literal.
-// Thread rules: any number of readers, or one writer.
+// Ownership: a Program owns its Functions, a Function its Block, a Block its Operations and its own
+// input Values, an Operation its output Values and nested Blocks. Pointers to Values and Operations
+// stay valid until the owner is erased; moving a Program keeps them valid. Constants are operations
+// of type "const" whose output Value holds a Literal. Thread rules: any number of readers, or one
+// writer.
 #pragma once
 
 #include <map>
@@ -35,7 +36,8 @@ struct Value {
   bool is_const() const { return literal != nullptr; }
 };
 
-// An argument: the values bound to one parameter. More than one only for a variadic parameter such as concat's `values`.
+// An argument: the values bound to one parameter. More than one only for a variadic parameter such
+// as concat's `values`.
 struct Argument {
   std::string name;
   std::vector<Value*> values;
@@ -48,7 +50,8 @@ class Operation {
   Operation& operator=(const Operation&) = delete;
 
   const std::string& type() const { return type_; }
-  // Null for an operator that the op table does not know: it can be read, printed and written, not inferred or run.
+  // Null for an operator that the op table does not know: it can be read, printed and written, not
+  // inferred or run.
   const OpDef* def() const { return def_; }
   bool is_const() const { return type_ == "const"; }
   // The block that holds this operation.
@@ -102,7 +105,8 @@ class Block {
   const std::vector<std::unique_ptr<Operation>>& operations() const { return operations_; }
   // Puts `operation` before position `index` (the end by default) and returns it.
   Operation* Insert(std::unique_ptr<Operation> operation, size_t index = SIZE_MAX);
-  // Erases the operations for which `dead` is true, in one sweep. Nothing may use their values any more.
+  // Erases the operations for which `dead` is true, in one sweep. Nothing may use their values any
+  // more.
   template <typename Predicate>
   void EraseIf(Predicate dead) {
     std::erase_if(operations_, [&](const auto& operation) { return dead(*operation); });
@@ -155,9 +159,11 @@ struct Use {
 using UseMap = std::unordered_map<const Value*, std::vector<Use>>;
 // Every use of every value, nested blocks included. Stale after any change of the function.
 UseMap FindUses(const Function& function);
-// Rewrites every use (nested blocks, block outputs) of the keys to the mapped values; follows chains of replacements.
+// Rewrites every use (nested blocks, block outputs) of the keys to the mapped values; follows
+// chains of replacements.
 void ReplaceUses(Function& function, const std::unordered_map<const Value*, Value*>& replacements);
-// Calls `visit` for each operation, nested ones included, in execution order (an operation before its bodies).
+// Calls `visit` for each operation, nested ones included, in execution order (an operation before
+// its bodies).
 template <typename Visitor>
 void ForEachOperation(const Block& block, Visitor&& visit) {
   for (const auto& operation : block.operations()) {

@@ -5,7 +5,9 @@
 namespace anemone::ir {
 namespace {
 
-bool IsIdentifierStart(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+bool IsIdentifierStart(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 int HexValue(char c) {
@@ -47,15 +49,21 @@ Result<Token> Lexer::Next() {
   const char c = text_[position_];
   if (c == '"') return String(begin);
   if (IsIdentifierStart(c)) {
-    while (position_ < text_.size() && (IsIdentifierStart(text_[position_]) || IsDigit(text_[position_]))) ++position_;
+    while (position_ < text_.size() &&
+           (IsIdentifierStart(text_[position_]) || IsDigit(text_[position_])))
+      ++position_;
     token.kind = Token::Kind::kIdentifier;
-  } else if (IsDigit(c) || (c == '-' && position_ + 1 < text_.size() && text_[position_ + 1] != '>') || c == '+') {
-    // Decimal and hexadecimal numbers, hexadecimal floats, signed inf: the parser judges the spelling.
+  } else if (IsDigit(c) ||
+             (c == '-' && position_ + 1 < text_.size() && text_[position_ + 1] != '>') ||
+             c == '+') {
+    // Decimal and hexadecimal numbers, hexadecimal floats, signed inf: the parser judges the
+    // spelling.
     ++position_;
     while (position_ < text_.size()) {
       const char d = text_[position_];
       const char previous = text_[position_ - 1];
-      const bool exponent_sign = (d == '-' || d == '+') && (previous == 'e' || previous == 'E' || previous == 'p');
+      const bool exponent_sign =
+          (d == '-' || d == '+') && (previous == 'e' || previous == 'E' || previous == 'p');
       if (!IsIdentifierStart(d) && !IsDigit(d) && d != '.' && !exponent_sign) break;
       ++position_;
     }

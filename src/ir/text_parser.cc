@@ -12,7 +12,8 @@ constexpr int kMaxBlockDepth = 64;
 
 class Parser {
  public:
-  Parser(std::string_view text, const ParseOptions& options) : tokens_(text), literals_(tokens_, options) {}
+  Parser(std::string_view text, const ParseOptions& options)
+      : tokens_(text), literals_(tokens_, options) {}
 
   Result<Program> Parse() {
     Program program;
@@ -21,7 +22,8 @@ class Parser {
     if (wrapped) {
       ANEMONE_TRY(tokens_.Expect("("));
       // "1.0", "1.3": the part before the point is the version of the program.
-      program.version = std::max<int64_t>(1, std::strtoll(std::string(tokens_.current().text).c_str(), nullptr, 10));
+      program.version = std::max<int64_t>(
+          1, std::strtoll(std::string(tokens_.current().text).c_str(), nullptr, 10));
       ANEMONE_TRY(tokens_.Advance());
       ANEMONE_TRY(tokens_.Expect(")"));
       ANEMONE_TRY(ParseAttributes(&program.attributes));
@@ -32,7 +34,8 @@ class Parser {
       program.functions.push_back(std::move(function));
     }
     if (wrapped) ANEMONE_TRY(tokens_.Expect("}"));
-    if (tokens_.current().kind != Token::Kind::kEnd) return tokens_.Fail("unexpected '{}'", tokens_.current().text);
+    if (tokens_.current().kind != Token::Kind::kEnd)
+      return tokens_.Fail("unexpected '{}'", tokens_.current().text);
     ANEMONE_TRY(Verify(program));
     return program;
   }
@@ -63,7 +66,8 @@ class Parser {
     ANEMONE_TRY(tokens_.Expect("<"));
     ANEMONE_ASSIGN(const std::string opset, tokens_.ExpectIdentifier("an op set"));
     const auto known = OpsetFromName(opset);
-    if (!known) return tokens_.Fail("unknown op set '{}'; known are ios15, ios16, ios17, ios18", opset);
+    if (!known)
+      return tokens_.Fail("unknown op set '{}'; known are ios15, ios16, ios17, ios18", opset);
     function->opset = *known;
     ANEMONE_TRY(tokens_.Expect(">"));
     function_ = function.get();
@@ -88,7 +92,8 @@ class Parser {
   }
 
   Status ParseBody(Block& block, Scope scope, int depth) {
-    if (depth > kMaxBlockDepth) return tokens_.Fail("blocks nest more than {} deep", kMaxBlockDepth);
+    if (depth > kMaxBlockDepth)
+      return tokens_.Fail("blocks nest more than {} deep", kMaxBlockDepth);
     ANEMONE_TRY(tokens_.Expect("{"));
     while (!tokens_.Is("}")) ANEMONE_TRY(ParseOperation(block, &scope, depth));
     ANEMONE_TRY(tokens_.Expect("}"));
@@ -104,7 +109,8 @@ class Parser {
 
   Result<Value*> ParseUse(const Scope& scope) {
     const auto found = scope.find(std::string(tokens_.current().text));
-    if (found == scope.end()) return tokens_.Fail("'{}' is not defined here", tokens_.current().text);
+    if (found == scope.end())
+      return tokens_.Fail("'{}' is not defined here", tokens_.current().text);
     ANEMONE_TRY(tokens_.Advance());
     return found->second;
   }
@@ -139,7 +145,8 @@ class Parser {
     bool untyped_float;
   };
 
-  Status ParseArguments(Operation& operation, const Scope& scope, std::vector<PendingLiteral>* pending) {
+  Status ParseArguments(Operation& operation, const Scope& scope,
+                        std::vector<PendingLiteral>* pending) {
     ANEMONE_TRY(tokens_.Expect("("));
     while (!tokens_.Is(")")) {
       if (!operation.arguments().empty()) ANEMONE_TRY(tokens_.Expect(","));
@@ -154,18 +161,21 @@ class Parser {
         auto& values = operation.arguments().back().values;
         if (!values.empty()) ANEMONE_TRY(tokens_.Expect(","));
         const Token& token = tokens_.current();
-        const bool named = token.kind == Token::Kind::kIdentifier && scope.contains(std::string(token.text));
+        const bool named =
+            token.kind == Token::Kind::kIdentifier && scope.contains(std::string(token.text));
         if (named) {
           ANEMONE_ASSIGN(Value * value, ParseUse(scope));
           values.push_back(value);
         } else {
-          if (token.kind == Token::Kind::kIdentifier && token.text != "true" && token.text != "false") {
+          if (token.kind == Token::Kind::kIdentifier && token.text != "true" &&
+              token.text != "false") {
             ANEMONE_ASSIGN(const bool typed, literals_.AtType());
             if (!typed) return tokens_.Fail("'{}' is not defined here", token.text);
           }
           bool untyped_float = false;
           ANEMONE_ASSIGN(Literal literal, literals_.Parse(DType::kFp32, &untyped_float));
-          pending->push_back({operation.arguments().size() - 1, values.size(), std::move(literal), untyped_float});
+          pending->push_back(
+              {operation.arguments().size() - 1, values.size(), std::move(literal), untyped_float});
           values.push_back(nullptr);
         }
         if (!tuple) break;
@@ -177,7 +187,8 @@ class Parser {
 
   // An untyped float literal takes the dtype that its type variable has in this operation.
   static DType FloatDTypeFor(const Operation& operation, const Argument& argument) {
-    const Param* param = operation.def() == nullptr ? nullptr : operation.def()->FindParam(argument.name);
+    const Param* param =
+        operation.def() == nullptr ? nullptr : operation.def()->FindParam(argument.name);
     if (param == nullptr) return DType::kFp32;
     for (const Argument& other : operation.arguments()) {
       const Param* other_param = operation.def()->FindParam(other.name);
@@ -199,7 +210,8 @@ class Parser {
     for (PendingLiteral& item : pending) {
       Argument& argument = operation->arguments()[item.argument];
       if (item.untyped_float && FloatDTypeFor(*operation, argument) == DType::kFp16) {
-        item.literal = Literal::Floats(DType::kFp16, *item.literal.AsFloats(), item.literal.shape());
+        item.literal =
+            Literal::Floats(DType::kFp16, *item.literal.AsFloats(), item.literal.shape());
       }
       const std::string hint = outputs[0].name + "_" + argument.name;
       argument.values[item.index] = AddConst(block, FreshName(hint), std::move(item.literal));
@@ -224,7 +236,8 @@ class Parser {
       auto literal = std::make_shared<const Literal>(found->second);
       operation.attributes().erase(found);
       if (outputs.size() != 1) return tokens_.Fail("a const has one output");
-      Value* value = operation.AddOutput(outputs[0].name, outputs[0].type.value_or(literal->type()));
+      Value* value =
+          operation.AddOutput(outputs[0].name, outputs[0].type.value_or(literal->type()));
       value->literal = std::move(literal);
     } else {
       std::vector<Type> types;
@@ -232,12 +245,14 @@ class Parser {
       if (operation.def() != nullptr) {
         ANEMONE_TRY(InferOperation(operation, function_->opset, &types).At(place));
         if (types.size() != outputs.size()) {
-          return tokens_.Fail("{} has {} outputs, {} are named", operation.type(), types.size(), outputs.size());
+          return tokens_.Fail("{} has {} outputs, {} are named", operation.type(), types.size(),
+                              outputs.size());
         }
       }
       for (size_t i = 0; i < outputs.size(); ++i) {
         if (types.size() <= i && !outputs[i].type) {
-          return tokens_.Fail("the operator {} is not known, so its outputs need types", operation.type());
+          return tokens_.Fail("the operator {} is not known, so its outputs need types",
+                              operation.type());
         }
         operation.AddOutput(outputs[i].name, outputs[i].type ? *outputs[i].type : types[i]);
       }
@@ -248,8 +263,11 @@ class Parser {
     return {};
   }
 
-  // Names of inline constants must not meet names that the text uses later, so they hold a mark no writer uses.
-  std::string FreshName(const std::string& hint) { return builder_names_->UniqueName(hint + "__inline"); }
+  // Names of inline constants must not meet names that the text uses later, so they hold a mark no
+  // writer uses.
+  std::string FreshName(const std::string& hint) {
+    return builder_names_->UniqueName(hint + "__inline");
+  }
 
   static Value* AddConst(Block& block, const std::string& name, Literal literal) {
     auto operation = std::make_unique<Operation>("const", FindOpDef("const"));
@@ -268,6 +286,8 @@ class Parser {
 
 }  // namespace
 
-Result<Program> ParseText(std::string_view text, const ParseOptions& options) { return Parser(text, options).Parse(); }
+Result<Program> ParseText(std::string_view text, const ParseOptions& options) {
+  return Parser(text, options).Parse();
+}
 
 }  // namespace anemone::ir

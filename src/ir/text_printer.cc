@@ -11,11 +11,21 @@ void AppendEscaped(std::string_view text, std::string* out) {
   *out += '"';
   for (const char c : text) {
     switch (c) {
-      case '"': *out += "\\\""; break;
-      case '\\': *out += "\\\\"; break;
-      case '\n': *out += "\\n"; break;
-      case '\t': *out += "\\t"; break;
-      case '\r': *out += "\\r"; break;
+      case '"':
+        *out += "\\\"";
+        break;
+      case '\\':
+        *out += "\\\\";
+        break;
+      case '\n':
+        *out += "\\n";
+        break;
+      case '\t':
+        *out += "\\t";
+        break;
+      case '\r':
+        *out += "\\r";
+        break;
       default:
         if (static_cast<unsigned char>(c) < 0x20) {
           *out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
@@ -27,13 +37,16 @@ void AppendEscaped(std::string_view text, std::string* out) {
   *out += '"';
 }
 
-// The shortest decimal that reads back as the same float; always with a point, an exponent, or a word.
+// The shortest decimal that reads back as the same float; always with a point, an exponent, or a
+// word.
 std::string FloatText(double value, DType dtype) {
   if (std::isnan(value)) return "nan";
   if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
   char buffer[40];
-  const auto end = dtype == DType::kFp64 ? std::to_chars(buffer, buffer + sizeof(buffer), value).ptr
-                                         : std::to_chars(buffer, buffer + sizeof(buffer), static_cast<float>(value)).ptr;
+  const auto end =
+      dtype == DType::kFp64
+          ? std::to_chars(buffer, buffer + sizeof(buffer), value).ptr
+          : std::to_chars(buffer, buffer + sizeof(buffer), static_cast<float>(value)).ptr;
   std::string text(buffer, end);
   if (text.find_first_of(".en") == std::string::npos) text += ".0";
   return text;
@@ -41,23 +54,30 @@ std::string FloatText(double value, DType dtype) {
 
 std::string ElementText(const Literal& literal, int64_t index) {
   const DType dtype = literal.dtype();
-  if (dtype == DType::kBool) return IntElement(literal.bytes(), dtype, index) != 0 ? "true" : "false";
+  if (dtype == DType::kBool)
+    return IntElement(literal.bytes(), dtype, index) != 0 ? "true" : "false";
   if (IsInt(dtype)) {
     const int64_t value = IntElement(literal.bytes(), dtype, index);
-    return dtype == DType::kUInt64 ? std::to_string(static_cast<uint64_t>(value)) : std::to_string(value);
+    return dtype == DType::kUInt64 ? std::to_string(static_cast<uint64_t>(value))
+                                   : std::to_string(value);
   }
   switch (dtype) {
-    case DType::kFp16: return FloatText(literal.As<Half>()[index], dtype);
-    case DType::kBf16: return FloatText(Bf16ToFloat(literal.As<uint16_t>()[index]), dtype);
-    case DType::kFp32: return FloatText(literal.As<float>()[index], dtype);
-    default: return FloatText(literal.As<double>()[index], dtype);
+    case DType::kFp16:
+      return FloatText(literal.As<Half>()[index], dtype);
+    case DType::kBf16:
+      return FloatText(Bf16ToFloat(literal.As<uint16_t>()[index]), dtype);
+    case DType::kFp32:
+      return FloatText(literal.As<float>()[index], dtype);
+    default:
+      return FloatText(literal.As<double>()[index], dtype);
   }
 }
 
 // FNV-1a: only to tell summaries apart.
 uint64_t Hash(const Bytes& bytes) {
   uint64_t hash = 1469598103934665603ull;
-  for (size_t i = 0; i < bytes.size(); ++i) hash = (hash ^ static_cast<uint64_t>(bytes.data()[i])) * 1099511628211ull;
+  for (size_t i = 0; i < bytes.size(); ++i)
+    hash = (hash ^ static_cast<uint64_t>(bytes.data()[i])) * 1099511628211ull;
   return hash;
 }
 
@@ -119,7 +139,8 @@ class Printer {
 
   void PrintInputs(const Block& block) {
     for (size_t i = 0; i < block.inputs().size(); ++i) {
-      out_ += fmt::format("{}{} {}", i ? ", " : "", block.inputs()[i]->type.ToString(), block.inputs()[i]->name);
+      out_ += fmt::format("{}{} {}", i ? ", " : "", block.inputs()[i]->type.ToString(),
+                          block.inputs()[i]->name);
     }
   }
 
@@ -128,12 +149,15 @@ class Printer {
     const std::unordered_set<const Value*> returned(block.outputs().begin(), block.outputs().end());
     out_ += "{\n";
     for (const auto& operation : block.operations()) {
-      if (operation->is_const() && Inlines(*operation->output()) && !returned.contains(operation->output())) continue;
+      if (operation->is_const() && Inlines(*operation->output()) &&
+          !returned.contains(operation->output()))
+        continue;
       PrintOperation(*operation, depth + 1);
     }
     Indent(depth);
     out_ += "} -> (";
-    for (size_t i = 0; i < block.outputs().size(); ++i) out_ += (i ? ", " : "") + block.outputs()[i]->name;
+    for (size_t i = 0; i < block.outputs().size(); ++i)
+      out_ += (i ? ", " : "") + block.outputs()[i]->name;
     out_ += ")";
   }
 
@@ -151,16 +175,19 @@ class Printer {
   void PrintOperation(const Operation& operation, int depth) {
     Indent(depth);
     for (size_t i = 0; i < operation.outputs().size(); ++i) {
-      out_ += fmt::format("{}{} {}", i ? ", " : "", operation.output(i)->type.ToString(), operation.output(i)->name);
+      out_ += fmt::format("{}{} {}", i ? ", " : "", operation.output(i)->type.ToString(),
+                          operation.output(i)->name);
     }
     out_ += " = " + operation.type() + "(";
     for (size_t a = 0; a < operation.arguments().size(); ++a) {
       const Argument& argument = operation.arguments()[a];
       out_ += (a ? ", " : "") + argument.name + " = ";
-      const Param* param = operation.def() == nullptr ? nullptr : operation.def()->FindParam(argument.name);
+      const Param* param =
+          operation.def() == nullptr ? nullptr : operation.def()->FindParam(argument.name);
       const bool tuple = argument.values.size() != 1 || (param != nullptr && param->variadic);
       if (tuple) out_ += "(";
-      for (size_t i = 0; i < argument.values.size(); ++i) out_ += (i ? ", " : "") + Operand(*argument.values[i]);
+      for (size_t i = 0; i < argument.values.size(); ++i)
+        out_ += (i ? ", " : "") + Operand(*argument.values[i]);
       if (tuple) out_ += ")";
     }
     out_ += ")";

@@ -58,7 +58,8 @@ const std::vector<Type>& Type::elements() const {
 }
 
 bool Type::is_static() const {
-  return is_tensor() && has_rank_ && std::none_of(shape_.begin(), shape_.end(), [](int64_t d) { return d < 0; });
+  return is_tensor() && has_rank_ &&
+         std::none_of(shape_.begin(), shape_.end(), [](int64_t d) { return d < 0; });
 }
 
 std::optional<int64_t> Type::element_count() const {
@@ -77,7 +78,8 @@ std::string Type::ToString() const {
                          list_length_ < 0 ? std::string("?") : std::to_string(list_length_));
     case Kind::kTuple: {
       std::string text = "tuple<";
-      for (size_t i = 0; i < elements().size(); ++i) text += (i ? ", " : "") + elements()[i].ToString();
+      for (size_t i = 0; i < elements().size(); ++i)
+        text += (i ? ", " : "") + elements()[i].ToString();
       return text + ">";
     }
     case Kind::kDictionary:
@@ -103,7 +105,8 @@ bool IsCompatible(const Type& from, const Type& to) {
     if (!from.has_rank() || !to.has_rank()) return true;
     if (from.rank() != to.rank()) return false;
     for (int i = 0; i < from.rank(); ++i) {
-      if (from.shape()[i] >= 0 && to.shape()[i] >= 0 && from.shape()[i] != to.shape()[i]) return false;
+      if (from.shape()[i] >= 0 && to.shape()[i] >= 0 && from.shape()[i] != to.shape()[i])
+        return false;
     }
     return true;
   }

@@ -1,5 +1,6 @@
-// Types of MIL values: tensors (a scalar is a tensor of rank 0), lists, tuples, dictionaries and states.
-// Ownership: values; element types of compound types are shared and immutable. Thread rules: immutable once built.
+// Types of MIL values: tensors (a scalar is a tensor of rank 0), lists, tuples, dictionaries and
+// states. Ownership: values; element types of compound types are shared and immutable. Thread
+// rules: immutable once built.
 #pragma once
 
 #include <cstdint>
@@ -53,7 +54,8 @@ class Type {
   const std::vector<Type>& elements() const;
   int64_t list_length() const { return list_length_; }
 
-  // "tensor<fp16, [1, 3, ?, 224]>", "int32", "list<tensor<fp32, [3]>, 8>", "state<tensor<fp16, [1, 8]>>".
+  // "tensor<fp16, [1, 3, ?, 224]>", "int32", "list<tensor<fp32, [3]>, 8>", "state<tensor<fp16, [1,
+  // 8]>>".
   std::string ToString() const;
   friend bool operator==(const Type& a, const Type& b);
 
@@ -66,7 +68,8 @@ class Type {
   std::shared_ptr<const std::vector<Type>> elements_;
 };
 
-// Whether a value of type `from` may stand where `to` is declared: equal, but a dynamic dimension matches any.
+// Whether a value of type `from` may stand where `to` is declared: equal, but a dynamic dimension
+// matches any.
 bool IsCompatible(const Type& from, const Type& to);
 
 // Product of dimensions; nullopt when one is negative or the product overflows int64.

@@ -9,7 +9,8 @@ class Checker {
  public:
   explicit Checker(const Function& function) : function_(function) {}
 
-  // `defined` holds what is visible: the values of the enclosing blocks and those above in this one.
+  // `defined` holds what is visible: the values of the enclosing blocks and those above in this
+  // one.
   Status Check(const Block& block, std::unordered_set<const Value*> defined) {
     for (const auto& input : block.inputs()) {
       ANEMONE_TRY(Define(*input));
@@ -25,7 +26,8 @@ class Checker {
     }
     for (const Value* output : block.outputs()) {
       if (output == nullptr) return InvalidInput("an output of the block is missing");
-      if (!defined.contains(output)) return InvalidInput("output '{}' is not defined in the block", output->name);
+      if (!defined.contains(output))
+        return InvalidInput("output '{}' is not defined in the block", output->name);
     }
     return {};
   }
@@ -33,16 +35,20 @@ class Checker {
  private:
   Status Define(const Value& value) {
     if (value.name.empty()) return InvalidInput("a value has no name");
-    if (!names_.insert(value.name).second) return InvalidInput("the name '{}' is defined twice", value.name);
+    if (!names_.insert(value.name).second)
+      return InvalidInput("the name '{}' is defined twice", value.name);
     return {};
   }
 
-  Status CheckOperation(const Operation& operation, const std::unordered_set<const Value*>& defined) {
+  Status CheckOperation(const Operation& operation,
+                        const std::unordered_set<const Value*>& defined) {
     for (const Argument& argument : operation.arguments()) {
       for (const Value* value : argument.values) {
-        if (value == nullptr) return InvalidInput("argument '{}' is missing its value", argument.name);
+        if (value == nullptr)
+          return InvalidInput("argument '{}' is missing its value", argument.name);
         if (!defined.contains(value)) {
-          return InvalidInput("argument '{}' uses '{}' before it is defined", argument.name, value->name);
+          return InvalidInput("argument '{}' uses '{}' before it is defined", argument.name,
+                              value->name);
         }
       }
     }
@@ -61,13 +67,14 @@ class Checker {
     std::vector<Type> types;
     ANEMONE_TRY(InferOperation(operation, function_.opset, &types));
     if (types.size() != operation.outputs().size()) {
-      return InvalidInput("{} outputs are declared, the operator has {}", operation.outputs().size(), types.size());
+      return InvalidInput("{} outputs are declared, the operator has {}",
+                          operation.outputs().size(), types.size());
     }
     for (size_t i = 0; i < types.size(); ++i) {
       const Value& output = *operation.output(i);
       if (!IsCompatible(types[i], output.type)) {
-        return InvalidInput("output '{}' is declared {}, inference says {}", output.name, output.type.ToString(),
-                            types[i].ToString());
+        return InvalidInput("output '{}' is declared {}, inference says {}", output.name,
+                            output.type.ToString(), types[i].ToString());
       }
     }
     return {};
@@ -87,13 +94,16 @@ Status InferOperation(const Operation& operation, Opset opset, std::vector<Type>
 }
 
 Status Verify(const Function& function) {
-  return Checker(function).Check(*function.block, {}).At(fmt::format("function '{}'", function.name));
+  return Checker(function)
+      .Check(*function.block, {})
+      .At(fmt::format("function '{}'", function.name));
 }
 
 Status Verify(const Program& program) {
   std::unordered_set<std::string> names;
   for (const auto& function : program.functions) {
-    if (!names.insert(function->name).second) return InvalidInput("two functions are named '{}'", function->name);
+    if (!names.insert(function->name).second)
+      return InvalidInput("two functions are named '{}'", function->name);
     ANEMONE_TRY(Verify(*function));
   }
   return {};

@@ -1,6 +1,7 @@
-// Verify: the rules that every program obeys between passes: each value is defined before its use and once, names are
-// unique, each argument is declared by its operator, types are what inference says, block outputs exist.
-// Thread rules: pure. Errors: kInvalidInput, with function and operation as place.
+// Verify: the rules that every program obeys between passes: each value is defined before its use
+// and once, names are unique, each argument is declared by its operator, types are what inference
+// says, block outputs exist. Thread rules: pure. Errors: kInvalidInput, with function and operation
+// as place.
 #pragma once
 
 #include "base/status.h"

@@ -15,14 +15,27 @@ Result<std::vector<double>> ToDoubles(const exec::ConstTensor& tensor) {
     for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<double>(data[i]);
   };
   switch (tensor.dtype) {
-    case DType::kFp32: read(tensor.As<float>()); break;
-    case DType::kInt32: read(tensor.As<int32_t>()); break;
-    case DType::kInt16: read(tensor.As<int16_t>()); break;
-    case DType::kUInt16: read(tensor.As<uint16_t>()); break;
-    case DType::kInt8: read(tensor.As<int8_t>()); break;
+    case DType::kFp32:
+      read(tensor.As<float>());
+      break;
+    case DType::kInt32:
+      read(tensor.As<int32_t>());
+      break;
+    case DType::kInt16:
+      read(tensor.As<int16_t>());
+      break;
+    case DType::kUInt16:
+      read(tensor.As<uint16_t>());
+      break;
+    case DType::kInt8:
+      read(tensor.As<int8_t>());
+      break;
     case DType::kUInt8:
-    case DType::kBool: read(tensor.As<uint8_t>()); break;
-    default: return Unsupported("tensors of {} cannot be compared", DTypeName(tensor.dtype));
+    case DType::kBool:
+      read(tensor.As<uint8_t>());
+      break;
+    default:
+      return Unsupported("tensors of {} cannot be compared", DTypeName(tensor.dtype));
   }
   return values;
 }
@@ -64,7 +77,8 @@ Status ParityMeter::Add(const exec::ConstTensor& reference, const exec::ConstTen
     squared_variant_ += b[i] * b[i];
     product_ += a[i] * b[i];
   }
-  const auto width = reference.shape.empty() ? size_t{1} : static_cast<size_t>(reference.shape.back());
+  const auto width =
+      reference.shape.empty() ? size_t{1} : static_cast<size_t>(reference.shape.back());
   if (width < 2) {
     distribution_ = false;
     return {};
@@ -77,7 +91,8 @@ Status ParityMeter::Add(const exec::ConstTensor& reference, const exec::ConstTen
 
 void ParityMeter::AddRow(std::span<const double> reference, std::span<const double> variant) {
   ++sums_.rows;
-  const auto best = static_cast<size_t>(std::max_element(reference.begin(), reference.end()) - reference.begin());
+  const auto best =
+      static_cast<size_t>(std::max_element(reference.begin(), reference.end()) - reference.begin());
   size_t better = 0;  // classes that the variant ranks above the reference's best
   double second = -kInfinity;
   double error = 0;
@@ -106,10 +121,13 @@ Parity ParityMeter::Result() const {
   parity.reference_range = high_ - low_;
   parity.linf_relative = Ratio(parity.linf, parity.reference_range);
   parity.rmse_relative = Ratio(parity.rmse, parity.reference_range);
-  parity.psnr_db = parity.rmse == 0 ? kInfinity : 20 * std::log10(parity.reference_range / parity.rmse);
-  parity.snr_db = squared_error_ == 0 ? kInfinity : 10 * std::log10(squared_reference_ / squared_error_);
+  parity.psnr_db =
+      parity.rmse == 0 ? kInfinity : 20 * std::log10(parity.reference_range / parity.rmse);
+  parity.snr_db =
+      squared_error_ == 0 ? kInfinity : 10 * std::log10(squared_reference_ / squared_error_);
   const double norms = std::sqrt(squared_reference_) * std::sqrt(squared_variant_);
-  parity.cosine = norms > 0 ? product_ / norms : (squared_reference_ == squared_variant_ ? 1.0 : 0.0);
+  parity.cosine =
+      norms > 0 ? product_ / norms : (squared_reference_ == squared_variant_ ? 1.0 : 0.0);
   parity.distribution = distribution_ && parity.rows > 0;
   parity.kl_divergence = parity.distribution ? kl_sum_ / static_cast<double>(parity.rows) : 0;
   if (parity.non_finite != 0) {
@@ -124,7 +142,8 @@ JudgedParity Judge(const Parity& parity, const ParityLimits& limits) {
   judged.relative = !parity.distribution;
   judged.linf = judged.relative ? parity.linf_relative : parity.linf;
   judged.rmse = judged.relative ? parity.rmse_relative : parity.rmse;
-  judged.passed = parity.non_finite == 0 && judged.linf <= limits.linf && judged.rmse <= limits.rmse;
+  judged.passed =
+      parity.non_finite == 0 && judged.linf <= limits.linf && judged.rmse <= limits.rmse;
   return judged;
 }
 

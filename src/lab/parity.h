@@ -1,7 +1,7 @@
-// Parity metrics: how far the outputs of a variant are from those of its reference, over any number of inputs.
-// Differences are absolute and divided by the reference's range (largest minus smallest value over all inputs), so that
-// outputs of any scale can be judged. A NaN or infinity in the variant where the reference is finite always fails.
-// Thread rules: values, no sharing.
+// Parity metrics: how far the outputs of a variant are from those of its reference, over any number
+// of inputs. Differences are absolute and divided by the reference's range (largest minus smallest
+// value over all inputs), so that outputs of any scale can be judged. A NaN or infinity in the
+// variant where the reference is finite always fails. Thread rules: values, no sharing.
 #pragma once
 
 #include <cstdint>
@@ -21,27 +21,36 @@ struct Parity {
   double linf = 0;
   double rmse = 0;
   double reference_range = 0;  // max - min of the reference
-  double linf_relative = 0;    // linf / reference_range; 0 when both are 0, infinite when only the range is 0
+  double linf_relative =
+      0;  // linf / reference_range; 0 when both are 0, infinite when only the range is 0
   double rmse_relative = 0;
   double psnr_db = 0;  // 20 log10(reference_range / rmse); infinite when equal
   double snr_db = 0;   // 10 log10(sum reference^2 / sum error^2)
   double cosine = 1;
-  // Agreement of arg-max over the last axis; rows counts the vectors judged. Only for a last axis of 2 or more.
+  // Agreement of arg-max over the last axis; rows counts the vectors judged. Only for a last axis
+  // of 2 or more.
   int64_t rows = 0;
   int64_t top1_agree = 0;
-  int64_t top5_agree = 0;    // the reference's best is among the variant's best five
-  int64_t top1_flips = 0;    // disagreements where the reference's margin exceeds the error, so that noise cannot excuse it
-  double kl_divergence = 0;  // mean over rows of KL(reference || variant); only when both are distributions
+  int64_t top5_agree = 0;  // the reference's best is among the variant's best five
+  int64_t top1_flips = 0;  // disagreements where the reference's margin exceeds the error, so that
+                           // noise cannot excuse it
+  double kl_divergence =
+      0;  // mean over rows of KL(reference || variant); only when both are distributions
   bool distribution = false;  // every row of the reference is non-negative and sums to 1
 
-  double top1_agreement() const { return rows == 0 ? 1.0 : static_cast<double>(top1_agree) / static_cast<double>(rows); }
-  double top5_agreement() const { return rows == 0 ? 1.0 : static_cast<double>(top5_agree) / static_cast<double>(rows); }
+  double top1_agreement() const {
+    return rows == 0 ? 1.0 : static_cast<double>(top1_agree) / static_cast<double>(rows);
+  }
+  double top5_agreement() const {
+    return rows == 0 ? 1.0 : static_cast<double>(top5_agree) / static_cast<double>(rows);
+  }
 };
 
 // Accumulates over inputs; not for tensors of different shapes.
 class ParityMeter {
  public:
-  // Both row-major, of one shape. Integers and bools are compared as numbers. kUsage when shapes differ.
+  // Both row-major, of one shape. Integers and bools are compared as numbers. kUsage when shapes
+  // differ.
   Status Add(const exec::ConstTensor& reference, const exec::ConstTensor& variant);
   Parity Result() const;
 
@@ -60,8 +69,8 @@ class ParityMeter {
   double kl_sum_ = 0;
 };
 
-// Limits for one kind of compression. Distributions are judged by the absolute differences, everything else by the
-// differences divided by the reference's range.
+// Limits for one kind of compression. Distributions are judged by the absolute differences,
+// everything else by the differences divided by the reference's range.
 struct ParityLimits {
   double linf = 0;
   double rmse = 0;

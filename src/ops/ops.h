@@ -1,5 +1,5 @@
-// The operator table: every family's definitions and reference kernels, from the list in families.inc.
-// Thread rules: built once on first use, immutable afterwards.
+// The operator table: every family's definitions and reference kernels, from the list in
+// families.inc. Thread rules: built once on first use, immutable afterwards.
 #pragma once
 
 #include <span>
@@ -11,10 +11,10 @@
 namespace anemone::ops {
 
 // What each family folder gives: its definitions and its reference kernels.
-#define ANEMONE_OP_FAMILY(family)                  \
-  namespace family {                               \
-  std::vector<ir::OpDef> Defs();                   \
-  std::span<const exec::KernelEntry> Kernels();    \
+#define ANEMONE_OP_FAMILY(family)               \
+  namespace family {                            \
+  std::vector<ir::OpDef> Defs();                \
+  std::span<const exec::KernelEntry> Kernels(); \
   }
 #include "ops/families.inc"
 #undef ANEMONE_OP_FAMILY

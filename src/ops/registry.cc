@@ -13,11 +13,11 @@ struct Table {
   std::unordered_map<std::string_view, exec::KernelFn> kernels;
 
   Table() {
-#define ANEMONE_OP_FAMILY(family)                                                                  \
-  {                                                                                                \
-    auto family_defs = ops::family::Defs();                                                        \
-    std::move(family_defs.begin(), family_defs.end(), std::back_inserter(defs));                   \
-  }                                                                                                \
+#define ANEMONE_OP_FAMILY(family)                                                \
+  {                                                                              \
+    auto family_defs = ops::family::Defs();                                      \
+    std::move(family_defs.begin(), family_defs.end(), std::back_inserter(defs)); \
+  }                                                                              \
   for (const exec::KernelEntry& entry : ops::family::Kernels()) kernels[entry.op] = entry.kernel;
 #include "ops/families.inc"
 #undef ANEMONE_OP_FAMILY
@@ -25,7 +25,8 @@ struct Table {
       sorted.push_back(&def);
       by_name[def.name] = &def;
     }
-    std::sort(sorted.begin(), sorted.end(), [](const auto* a, const auto* b) { return a->name < b->name; });
+    std::sort(sorted.begin(), sorted.end(),
+              [](const auto* a, const auto* b) { return a->name < b->name; });
   }
 };
 

@@ -12,7 +12,8 @@ namespace anemone::runtime {
 
 // All backends of this build, the preferred one first; "reference" last.
 std::span<const exec::Backend* const> Backends();
-// "auto" is the first one that is available. kUsage lists the names; kUnavailable when it cannot run here.
+// "auto" is the first one that is available. kUsage lists the names; kUnavailable when it cannot
+// run here.
 Result<const exec::Backend*> FindBackend(std::string_view name);
 
 }  // namespace anemone::runtime

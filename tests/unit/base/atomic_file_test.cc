@@ -19,7 +19,8 @@ class AtomicFileTest : public ::testing::Test {
  protected:
   void SetUp() override {
     const auto* info = ::testing::UnitTest::GetInstance()->current_test_info();
-    root_ = fs::temp_directory_path() / (std::string("anemone_") + info->name() + "_" + std::to_string(::getpid()));
+    root_ = fs::temp_directory_path() /
+            (std::string("anemone_") + info->name() + "_" + std::to_string(::getpid()));
     fs::remove_all(root_);
     fs::create_directories(root_);
   }
@@ -30,7 +31,8 @@ class AtomicFileTest : public ::testing::Test {
     return {std::istreambuf_iterator<char>(stream), {}};
   }
   size_t CountEntries() const {
-    return static_cast<size_t>(std::distance(fs::directory_iterator(root_), fs::directory_iterator()));
+    return static_cast<size_t>(
+        std::distance(fs::directory_iterator(root_), fs::directory_iterator()));
   }
   static void Put(const std::string& path, std::string_view text) {
     auto file = OutputFile::Create(path);

@@ -12,7 +12,8 @@ exec::ConstTensor View(const std::vector<float>& values, ir::Shape shape) {
   return {DType::kFp32, std::move(shape), values.data()};
 }
 
-Parity Compare(const std::vector<float>& reference, const std::vector<float>& variant, const ir::Shape& shape) {
+Parity Compare(const std::vector<float>& reference, const std::vector<float>& variant,
+               const ir::Shape& shape) {
   ParityMeter meter;
   EXPECT_TRUE(meter.Add(View(reference, shape), View(variant, shape)).ok());
   return meter.Result();
@@ -51,8 +52,8 @@ TEST(Parity, SeveralInputsShareOneRange) {
 TEST(Parity, AFlipCountsOnlyWhenTheMarginExceedsTheError) {
   // Margin 0.1, error 0.2: the flip is within the noise.
   EXPECT_EQ(Compare({0.5, 0.4, 0.1}, {0.35, 0.55, 0.1}, {1, 3}).top1_flips, 0);
-  // Cannot flip by less than half the margin each; a swap with margin above the largest single error is impossible, so
-  // a counted flip needs an error concentrated on both sides.
+  // Cannot flip by less than half the margin each; a swap with margin above the largest single
+  // error is impossible, so a counted flip needs an error concentrated on both sides.
   const Parity parity = Compare({0.5, 0.4, 0.1}, {0.44, 0.46, 0.1}, {1, 3});
   EXPECT_EQ(parity.top1_agree, 0);
   EXPECT_EQ(parity.top1_flips, 1);
@@ -68,7 +69,8 @@ TEST(Parity, TopFive) {
 TEST(Parity, DistributionsAreJudgedAbsolutely) {
   const Parity parity = Compare({0.25, 0.75}, {0.26, 0.74}, {1, 2});
   EXPECT_TRUE(parity.distribution);
-  EXPECT_NEAR(parity.kl_divergence, 0.25 * std::log(0.25 / 0.26) + 0.75 * std::log(0.75 / 0.74), 1e-6);
+  EXPECT_NEAR(parity.kl_divergence, 0.25 * std::log(0.25 / 0.26) + 0.75 * std::log(0.75 / 0.74),
+              1e-6);
   const JudgedParity judged = Judge(parity, {.linf = 0.02, .rmse = 0.02});
   EXPECT_FALSE(judged.relative);
   EXPECT_TRUE(judged.passed);

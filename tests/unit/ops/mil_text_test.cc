@@ -1,5 +1,5 @@
-// Runs the text tests of src/ops/*/*.mil (tests/unit/ops/README.md has the syntax): each case is one test, run through
-// the reference interpreter.
+// Runs the text tests of src/ops/*/*.mil (tests/unit/ops/README.md has the syntax): each case is
+// one test, run through the reference interpreter.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -33,7 +33,8 @@ struct Case {
 };
 
 std::vector<Case> ReadCases(const fs::path& path) {
-  static constexpr std::string_view kKeys[] = {"case", "input", "expect", "type", "error", "tolerance"};
+  static constexpr std::string_view kKeys[] = {"case", "input", "expect",
+                                               "type", "error", "tolerance"};
   std::vector<Case> cases;
   std::ifstream in(path);
   Case current;
@@ -61,7 +62,8 @@ std::vector<Case> ReadCases(const fs::path& path) {
     for (const std::string_view key : kKeys) {
       if (comment.starts_with(std::string(key) + ":")) {
         size_t begin = comment.find_first_not_of(' ', key.size() + 1);
-        current.directives.push_back({std::string(key), begin == std::string::npos ? "" : comment.substr(begin)});
+        current.directives.push_back(
+            {std::string(key), begin == std::string::npos ? "" : comment.substr(begin)});
         found = true;
       }
     }
@@ -76,7 +78,8 @@ std::vector<Case> ReadCases(const fs::path& path) {
 std::vector<Case> AllCases() {
   std::vector<Case> cases;
   std::vector<fs::path> files;
-  for (const auto& entry : fs::recursive_directory_iterator(fs::path(anemone::testing::kSourceDir) / "src" / "ops")) {
+  for (const auto& entry :
+       fs::recursive_directory_iterator(fs::path(anemone::testing::kSourceDir) / "src" / "ops")) {
     if (entry.path().extension() == ".mil") files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());
@@ -103,9 +106,11 @@ Result<ir::Type> ParseTypeText(const std::string& text) {
 }
 
 // Empty when equal within tolerance, else what differs.
-std::string Difference(const exec::Tensor& got, const ir::Literal& want, std::optional<double> tolerance) {
+std::string Difference(const exec::Tensor& got, const ir::Literal& want,
+                       std::optional<double> tolerance) {
   if (got.shape() != want.shape()) {
-    return "shape " + ir::ShapeToString(got.shape()) + ", expected " + ir::ShapeToString(want.shape());
+    return "shape " + ir::ShapeToString(got.shape()) + ", expected " +
+           ir::ShapeToString(want.shape());
   }
   const auto expected = *want.AsDoubles();
   const auto actual = got.ToLiteral(want.dtype());
@@ -118,9 +123,12 @@ std::string Difference(const exec::Tensor& got, const ir::Literal& want, std::op
   const double relative = tolerance.value_or(want.dtype() == DType::kFp16 ? 2e-3 : 1e-6);
   const double limit = IsFloat(want.dtype()) ? relative * (1 + largest) : 0;
   for (size_t i = 0; i < expected.size(); ++i) {
-    const bool same = values[i] == expected[i] || (std::isnan(values[i]) && std::isnan(expected[i])) ||
+    const bool same = values[i] == expected[i] ||
+                      (std::isnan(values[i]) && std::isnan(expected[i])) ||
                       std::abs(values[i] - expected[i]) <= limit;
-    if (!same) return fmt::format("element {} is {}, expected {} (limit {})", i, values[i], expected[i], limit);
+    if (!same)
+      return fmt::format("element {} is {}, expected {} (limit {})", i, values[i], expected[i],
+                         limit);
   }
   return "";
 }
@@ -135,7 +143,8 @@ Status RunCase(const Case& test, std::vector<std::string>* differences) {
   // What is printed reads back as the same text.
   const std::string printed = ir::PrintText(program);
   ANEMONE_ASSIGN(const ir::Program again, ir::ParseText(printed));
-  if (ir::PrintText(again) != printed) differences->push_back("the text form does not read back:\n" + printed);
+  if (ir::PrintText(again) != printed)
+    differences->push_back("the text form does not read back:\n" + printed);
 
   std::map<std::string, exec::Tensor> inputs;
   std::optional<double> tolerance;
@@ -154,7 +163,8 @@ Status RunCase(const Case& test, std::vector<std::string>* differences) {
         if (output->name != name) continue;
         found = true;
         if (!(output->type == want)) {
-          differences->push_back(name + " is " + output->type.ToString() + ", expected " + want.ToString());
+          differences->push_back(name + " is " + output->type.ToString() + ", expected " +
+                                 want.ToString());
         }
       }
       if (!found) differences->push_back(name + " is no output");
@@ -174,7 +184,8 @@ Status RunCase(const Case& test, std::vector<std::string>* differences) {
       if (output.name != name) continue;
       found = true;
       if (output.type.dtype() != want.dtype()) {
-        differences->push_back(name + " is " + output.type.ToString() + ", expected " + want.type().ToString());
+        differences->push_back(name + " is " + output.type.ToString() + ", expected " +
+                               want.type().ToString());
         continue;
       }
       const std::string difference = Difference(outputs[i], want, tolerance);
