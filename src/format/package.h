@@ -1,0 +1,39 @@
+// Reading and writing Core ML models: the face of src/format.
+//
+// A read model's constants are views into the mapped weight file: opening a 100 MB model touches a few pages. Types are as
+// the file declares them; run ir::Verify before trusting them.
+// Bytes are believed in nothing: every error of the file is kInvalidInput with file, place and rule; what is valid but
+// not handled here (a model that is no ML Program, an op set newer than iOS18) is kUnsupported.
+// Thread rules: pure functions.
+#pragma once
+
+#include <string>
+
+#include "base/atomic_file.h"
+#include "base/bytes.h"
+#include "base/status.h"
+#include "ir/model.h"
+
+namespace anemone::format {
+
+// An .mlpackage, .mlmodel or .mlmodelc, told apart by what is there, not by the name.
+Result<ir::Model> ReadModel(const std::string& path);
+
+Result<ir::Model> ReadPackage(const std::string& path);
+// A bare model file; weight files, if it has any, are looked up beside it.
+Result<ir::Model> ReadModelFile(const std::string& path);
+// The bytes of a model file. `name` is what errors call it; `folder` is where its weight files are.
+Result<ir::Model> ReadModelBytes(const Bytes& bytes, const std::string& name,
+                                 const std::string& folder);
+// A compiled model: model.mil and its weights. The description is what the program's types give.
+Result<ir::Model> ReadCompiled(const std::string& path);
+
+struct WriteOptions {
+  Durability durability = Durability::kProcess;
+};
+// Writes `path` (an .mlpackage) atomically; an existing package there is replaced, anything else is left alone (kUsage).
+// The same model gives the same bytes. Large constants go to weights/weight.bin by the rule of BelongsInWeightFile.
+Status WritePackage(const ir::Model& model, const std::string& path,
+                    const WriteOptions& options = {});
+
+}  // namespace anemone::format

@@ -1,0 +1,124 @@
+#include <climits>
+#include <filesystem>
+
+#include "base/sha256.h"
+#include "base/uuid.h"
+#include "format/description_codec.h"
+#include "format/manifest.h"
+#include "format/package.h"
+#include "format/package_layout.h"
+#include "format/program_codec.h"
+#include "format/proto/model.pb.h"
+#include "format/weight_writer.h"
+
+namespace anemone::format {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The model file as bytes; large constants are planned into `weights`.
+Result<std::string> EncodeModel(const ir::Model& model, WeightWriter* weights) {
+  if (!ir::OpsetOfSpecVersion(model.spec_version)) {
+    return Unsupported("specification version {} is not supported", model.spec_version);
+  }
+  for (const auto& function : model.program.functions) {
+    if (ir::SpecVersionOf(function->opset) > model.spec_version) {
+      return Unsupported("function '{}' uses op set {}, which specification version {} does not have",
+                         function->name, ir::OpsetName(function->opset), model.spec_version);
+    }
+  }
+  constexpr int32_t kFirstMultiFunction = 9;
+  if (model.multi_function && model.spec_version < kFirstMultiFunction) {
+    return Unsupported("several functions in one model need iOS18 (specification version {})",
+                       kFirstMultiFunction);
+  }
+  ANEMONE_TRY(CheckDescription(model).At("description"));
+  proto::Model wire;
+  wire.set_specificationversion(model.spec_version);
+  ANEMONE_TRY(EncodeDescription(model, wire.mutable_description()).At("description"));
+  const LiteralTarget target{.spec_version = model.spec_version, .weights = weights};
+  ANEMONE_TRY(EncodeProgram(model.program, target, wire.mutable_mlprogram()));
+  const size_t size = wire.ByteSizeLong();
+  if (size > INT_MAX) {
+    return Unsupported("the model file would have {} bytes; protobuf's limit is 2 GiB", size);
+  }
+  std::string bytes;
+  bytes.reserve(size);
+  if (!wire.AppendToString(&bytes)) return Internal("the model could not be serialised");
+  return bytes;
+}
+
+std::span<const std::byte> AsBytes(std::string_view text) {
+  return std::as_bytes(std::span(text.data(), text.size()));
+}
+
+// An identifier that depends on the item's place and content only.
+std::string IdentifierOf(std::string_view item_path, const Sha256Digest& content) {
+  Sha256 sha;
+  sha.Update(item_path);
+  sha.Update(std::string_view("\0", 1));
+  sha.Update(std::as_bytes(std::span(content)));
+  return UuidFrom(sha.Finish());
+}
+
+ManifestItem MakeItem(std::string_view name, std::string_view description,
+                      const Sha256Digest& content) {
+  ManifestItem item;
+  item.path = fmt::format("{}/{}", kAuthor, name);
+  item.identifier = IdentifierOf(item.path, content);
+  item.author = kAuthor;
+  item.description = description;
+  item.name = name;
+  return item;
+}
+
+Status MakeFolders(const fs::path& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error) return IoError("cannot create the directory: {}", error.message()).At(path.string());
+  return {};
+}
+
+Status WriteFile(const fs::path& path, std::string_view text, Durability durability) {
+  ANEMONE_ASSIGN(OutputFile file, OutputFile::Create(path.string()));
+  ANEMONE_TRY(file.Write(text));
+  return file.Close(durability);
+}
+
+Result<Sha256Digest> WriteWeights(const fs::path& path, const WeightWriter& weights,
+                                  Durability durability) {
+  ANEMONE_TRY(MakeFolders(path.parent_path()));
+  ANEMONE_ASSIGN(OutputFile file, OutputFile::Create(path.string()));
+  ANEMONE_ASSIGN(const Sha256Digest digest, weights.WriteTo(file));
+  ANEMONE_TRY(file.Close(durability));
+  return digest;
+}
+
+}  // namespace
+
+Status WritePackage(const ir::Model& model, const std::string& path, const WriteOptions& options) {
+  // Everything that can be wrong with the model shows before the disk is touched.
+  WeightWriter weights;
+  ANEMONE_ASSIGN(const std::string specification, EncodeModel(model, &weights).At(path));
+  ANEMONE_TRY(CheckReplaceable(path));
+
+  ANEMONE_ASSIGN(AtomicDirectory package, AtomicDirectory::Create(path));
+  const fs::path folder = fs::path(package.path()) / kDataFolder / kAuthor;
+  ANEMONE_TRY(MakeFolders(folder));
+  Manifest manifest;
+  manifest.items.push_back(
+      MakeItem(kModelName, "CoreML Model Specification", Sha256Of(AsBytes(specification))));
+  manifest.root_identifier = manifest.items.front().identifier;
+  ANEMONE_TRY(WriteFile(folder / kModelName, specification, options.durability));
+  if (!weights.empty()) {
+    ANEMONE_ASSIGN(
+        const Sha256Digest digest,
+        WriteWeights(folder / kWeightsName / kWeightFileName, weights, options.durability));
+    manifest.items.push_back(MakeItem(kWeightsName, "CoreML Model Weights", digest));
+  }
+  ANEMONE_TRY(WriteFile(fs::path(package.path()) / kManifestName, PrintManifest(manifest),
+                        options.durability));
+  return package.Commit(options.durability);
+}
+
+}  // namespace anemone::format

@@ -1,0 +1,18 @@
+#include "format/weight_files.h"
+
+#include "format/package_layout.h"
+
+namespace anemone::format {
+
+Result<Bytes> WeightFiles::Read(const std::string& reference, uint64_t offset, DType dtype,
+                                int64_t count) {
+  auto found = readers_.find(reference);
+  if (found == readers_.end()) {
+    ANEMONE_ASSIGN(const std::string path, ResolveModelPath(folder_, reference));
+    ANEMONE_ASSIGN(WeightReader reader, WeightReader::Open(path));
+    found = readers_.emplace(reference, std::move(reader)).first;
+  }
+  return found->second.Read(offset, dtype, count);
+}
+
+}  // namespace anemone::format

@@ -1,0 +1,29 @@
+// WeightFiles: the weight files that a model refers to, mapped when they are first asked for.
+// Thread rules: one thread. Ownership: the returned Bytes keep the mapping alive, not this object.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "base/bytes.h"
+#include "base/dtype.h"
+#include "base/status.h"
+#include "format/weight_reader.h"
+
+namespace anemone::format {
+
+class WeightFiles {
+ public:
+  // `folder` is where the model file is: what "@model_path" stands for.
+  explicit WeightFiles(std::string folder) : folder_(std::move(folder)) {}
+
+  // The blob at `offset` of the file that `reference` names: `count` elements of `dtype`.
+  Result<Bytes> Read(const std::string& reference, uint64_t offset, DType dtype, int64_t count);
+
+ private:
+  std::string folder_;
+  std::map<std::string, WeightReader> readers_;  // by reference
+};
+
+}  // namespace anemone::format
