@@ -41,3 +41,12 @@ foreach(folder IN LISTS test_folders)
     TEST_PREFIX "${folder}/"
     PROPERTIES LABELS ${folder} TIMEOUT 600)
 endforeach()
+
+# tests/oracle/<name>.cc become programs anemone_oracle_<name>, built only when asked for: the scripts beside them compare
+# us with other implementations and are no part of the tests.
+file(GLOB oracle_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/oracle/*.cc)
+foreach(source IN LISTS oracle_sources)
+  get_filename_component(name ${source} NAME_WE)
+  add_executable(anemone_oracle_${name} EXCLUDE_FROM_ALL ${source})
+  target_link_libraries(anemone_oracle_${name} PRIVATE anemone_tests_options)
+endforeach()

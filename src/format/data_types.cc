@@ -35,7 +35,8 @@ constexpr std::array<std::string_view, 4> kOpsets = {"CoreML5", "CoreML6", "Core
 
 constexpr size_t kMaxNameBytes = 64 * 1024;
 
-// Length of the well-formed UTF-8 sequence at the start of `text`, or 0 (RFC 3629: no surrogates, no overlong forms).
+// Length of the well-formed UTF-8 sequence at the start of `text`, or 0 (RFC 3629: no surrogates,
+// no overlong forms).
 size_t Utf8SequenceLength(std::string_view text) {
   const auto at = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
   const auto continues = [&](size_t i, int low = 0x80, int high = 0xBF) {

@@ -76,10 +76,17 @@ Result<ArrayFeature> DecodeArray(const proto::ArrayFeatureType& wire) {
   }
   using Wire = proto::ArrayFeatureType;
   switch (wire.defaultOptionalValue_case()) {
-    case Wire::kIntDefaultValue: feature.default_value = wire.intdefaultvalue(); break;
-    case Wire::kFloatDefaultValue: feature.default_value = wire.floatdefaultvalue(); break;
-    case Wire::kDoubleDefaultValue: feature.default_value = wire.doubledefaultvalue(); break;
-    case Wire::DEFAULTOPTIONALVALUE_NOT_SET: break;
+    case Wire::kIntDefaultValue:
+      feature.default_value = wire.intdefaultvalue();
+      break;
+    case Wire::kFloatDefaultValue:
+      feature.default_value = wire.floatdefaultvalue();
+      break;
+    case Wire::kDoubleDefaultValue:
+      feature.default_value = wire.doubledefaultvalue();
+      break;
+    case Wire::DEFAULTOPTIONALVALUE_NOT_SET:
+      break;
   }
   return feature;
 }
@@ -117,9 +124,12 @@ Result<decltype(Feature::type)> DecodeFeatureType(const proto::FeatureType& wire
   using Wire = proto::FeatureType;
   using Type = decltype(Feature::type);
   switch (wire.Type_case()) {
-    case Wire::kInt64Type: return Type(ir::ScalarFeature::kInt64);
-    case Wire::kDoubleType: return Type(ir::ScalarFeature::kDouble);
-    case Wire::kStringType: return Type(ir::ScalarFeature::kString);
+    case Wire::kInt64Type:
+      return Type(ir::ScalarFeature::kInt64);
+    case Wire::kDoubleType:
+      return Type(ir::ScalarFeature::kDouble);
+    case Wire::kStringType:
+      return Type(ir::ScalarFeature::kString);
     case Wire::kImageType: {
       ANEMONE_ASSIGN(ImageFeature image, DecodeImage(wire.imagetype()));
       return Type(std::move(image));
@@ -129,13 +139,12 @@ Result<decltype(Feature::type)> DecodeFeatureType(const proto::FeatureType& wire
       return Type(std::move(array));
     }
     case Wire::kDictionaryType:
-      return Type(ir::DictionaryFeature{wire.dictionarytype().has_int64keytype()
-                                            ? ir::KeyType::kInt64
-                                            : ir::KeyType::kString});
+      return Type(ir::DictionaryFeature{
+          wire.dictionarytype().has_int64keytype() ? ir::KeyType::kInt64 : ir::KeyType::kString});
     case Wire::kSequenceType: {
       ir::SequenceFeature sequence;
-      sequence.element = wire.sequencetype().has_int64type() ? ir::KeyType::kInt64
-                                                             : ir::KeyType::kString;
+      sequence.element =
+          wire.sequencetype().has_int64type() ? ir::KeyType::kInt64 : ir::KeyType::kString;
       ANEMONE_ASSIGN(sequence.length, DecodeRange(wire.sequencetype().sizerange()));
       return Type(sequence);
     }
@@ -143,7 +152,8 @@ Result<decltype(Feature::type)> DecodeFeatureType(const proto::FeatureType& wire
       ANEMONE_ASSIGN(ArrayFeature array, DecodeArray(wire.statetype().arraytype()));
       return Type(ir::StateFeature{std::move(array)});
     }
-    case Wire::TYPE_NOT_SET: break;
+    case Wire::TYPE_NOT_SET:
+      break;
   }
   return InvalidInput("the feature has no type");
 }
@@ -167,7 +177,8 @@ Result<std::vector<Feature>> DecodeFeatures(const Features& wire, std::string_vi
   return features;
 }
 
-// For both places where the format describes a function: ModelDescription itself, and its list of functions.
+// For both places where the format describes a function: ModelDescription itself, and its list of
+// functions.
 template <typename Wire>
 Status DecodeFunction(const Wire& wire, ir::FunctionDescription* function) {
   ANEMONE_ASSIGN(function->inputs, DecodeFeatures(wire.input(), "input feature"));
@@ -248,9 +259,15 @@ struct FeatureTypeEncoder {
   }
   Status operator()(ir::ScalarFeature scalar) const {
     switch (scalar) {
-      case ir::ScalarFeature::kInt64: wire->mutable_int64type(); break;
-      case ir::ScalarFeature::kDouble: wire->mutable_doubletype(); break;
-      case ir::ScalarFeature::kString: wire->mutable_stringtype(); break;
+      case ir::ScalarFeature::kInt64:
+        wire->mutable_int64type();
+        break;
+      case ir::ScalarFeature::kDouble:
+        wire->mutable_doubletype();
+        break;
+      case ir::ScalarFeature::kString:
+        wire->mutable_stringtype();
+        break;
     }
     return {};
   }

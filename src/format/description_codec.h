@@ -1,5 +1,5 @@
-// The description of a model (features, functions, metadata) to and from the wire format. Internal to src/format. Pure
-// functions.
+// The description of a model (features, functions, metadata) to and from the wire format. Internal
+// to src/format. Pure functions.
 #pragma once
 
 #include "base/status.h"
@@ -11,11 +11,13 @@ namespace proto {
 class ModelDescription;
 }
 
-// Fills metadata, functions, multi_function and default_function of `model`, whose program is already there.
+// Fills metadata, functions, multi_function and default_function of `model`, whose program is
+// already there.
 Status DecodeDescription(const proto::ModelDescription& wire, ir::Model* model);
 Status EncodeDescription(const ir::Model& model, proto::ModelDescription* wire);
 
-// Whether each described feature is an input, state or output of the function of that name, and each input is described.
+// Whether each described feature is an input, state or output of the function of that name, and
+// each input is described.
 Status CheckDescription(const ir::Model& model);
 
 }  // namespace anemone::format

@@ -17,21 +17,29 @@ using ir::Type;
 
 constexpr int64_t kMinWeightFileElements = 10;
 
-// Which field of TensorValue holds an element type's immediate values: the choice of Core ML's own parser.
+// Which field of TensorValue holds an element type's immediate values: the choice of Core ML's own
+// parser.
 enum class Field { kFloats, kInts, kBools, kStrings, kLongInts, kDoubles, kBytes };
 
 Field FieldOf(DType dtype) {
   switch (dtype) {
-    case DType::kFp32: return Field::kFloats;
-    case DType::kFp64: return Field::kDoubles;
-    case DType::kBool: return Field::kBools;
-    case DType::kString: return Field::kStrings;
+    case DType::kFp32:
+      return Field::kFloats;
+    case DType::kFp64:
+      return Field::kDoubles;
+    case DType::kBool:
+      return Field::kBools;
+    case DType::kString:
+      return Field::kStrings;
     case DType::kInt16:
     case DType::kUInt16:
-    case DType::kInt32: return Field::kInts;
+    case DType::kInt32:
+      return Field::kInts;
     case DType::kInt64:
-    case DType::kUInt64: return Field::kLongInts;
-    default: return Field::kBytes;
+    case DType::kUInt64:
+      return Field::kLongInts;
+    default:
+      return Field::kBytes;
   }
 }
 
@@ -41,7 +49,8 @@ Error CountMismatch(const Type& type, int64_t given) {
   return InvalidInput("a constant of type {} has {} values", type.ToString(), given);
 }
 
-// The values of a repeated field as an array of Stored. Checked before anything of the declared size is allocated.
+// The values of a repeated field as an array of Stored. Checked before anything of the declared
+// size is allocated.
 template <typename Stored, typename Repeated>
 Result<Literal> FromValues(Type type, const Repeated& values) {
   if (values.size() != type.element_count()) return CountMismatch(type, values.size());
@@ -49,7 +58,8 @@ Result<Literal> FromValues(Type type, const Repeated& values) {
   array.reserve(static_cast<size_t>(values.size()));
   for (const auto value : values) {
     if constexpr (sizeof(Stored) < sizeof(value)) {
-      if (value < std::numeric_limits<Stored>::min() || value > std::numeric_limits<Stored>::max()) {
+      if (value < std::numeric_limits<Stored>::min() ||
+          value > std::numeric_limits<Stored>::max()) {
         return InvalidInput("value {} does not fit {}", value, DTypeName(type.dtype()));
       }
     }
@@ -60,13 +70,20 @@ Result<Literal> FromValues(Type type, const Repeated& values) {
 
 Result<Literal> FromInts(Type type, const proto::TensorValue::RepeatedInts& ints) {
   switch (type.dtype()) {
-    case DType::kInt8: return FromValues<int8_t>(std::move(type), ints.values());
-    case DType::kUInt8: return FromValues<uint8_t>(std::move(type), ints.values());
-    case DType::kInt16: return FromValues<int16_t>(std::move(type), ints.values());
-    case DType::kUInt16: return FromValues<uint16_t>(std::move(type), ints.values());
-    case DType::kInt32: return FromValues<int32_t>(std::move(type), ints.values());
-    case DType::kUInt32: return FromValues<uint32_t>(std::move(type), ints.values());
-    default: break;
+    case DType::kInt8:
+      return FromValues<int8_t>(std::move(type), ints.values());
+    case DType::kUInt8:
+      return FromValues<uint8_t>(std::move(type), ints.values());
+    case DType::kInt16:
+      return FromValues<int16_t>(std::move(type), ints.values());
+    case DType::kUInt16:
+      return FromValues<uint16_t>(std::move(type), ints.values());
+    case DType::kInt32:
+      return FromValues<int32_t>(std::move(type), ints.values());
+    case DType::kUInt32:
+      return FromValues<uint32_t>(std::move(type), ints.values());
+    default:
+      break;
   }
   return InvalidInput("a constant of type {} cannot hold 32-bit integers", type.ToString());
 }
@@ -104,7 +121,8 @@ Result<Literal> DecodeTensor(Type type, const proto::TensorValue& wire) {
       if (holds({DType::kFp32})) return FromValues<float>(std::move(type), wire.floats().values());
       break;
     case Wire::kDoubles:
-      if (holds({DType::kFp64})) return FromValues<double>(std::move(type), wire.doubles().values());
+      if (holds({DType::kFp64}))
+        return FromValues<double>(std::move(type), wire.doubles().values());
       break;
     case Wire::kBools:
       if (holds({DType::kBool})) return FromValues<uint8_t>(std::move(type), wire.bools().values());
@@ -118,11 +136,13 @@ Result<Literal> DecodeTensor(Type type, const proto::TensorValue& wire) {
     case Wire::kStrings:
       if (holds({DType::kString})) return FromStrings(type, wire.strings());
       break;
-    case Wire::kInts: return FromInts(std::move(type), wire.ints());
+    case Wire::kInts:
+      return FromInts(std::move(type), wire.ints());
     case Wire::kBytes:
       if (!holds({DType::kString})) return FromBytesField(std::move(type), wire.bytes().values());
       break;
-    case Wire::VALUE_NOT_SET: return InvalidInput("a constant has no values");
+    case Wire::VALUE_NOT_SET:
+      return InvalidInput("a constant has no values");
   }
   return InvalidInput("a constant of type {} holds values of another type", type.ToString());
 }
@@ -143,7 +163,8 @@ Result<Literal> DecodeImmediate(Type type, const proto::Value::ImmediateValue& w
   using Wire = proto::Value::ImmediateValue;
   const Type::Kind kind = type.kind();
   switch (wire.value_case()) {
-    case Wire::kTensor: return DecodeTensor(std::move(type), wire.tensor());
+    case Wire::kTensor:
+      return DecodeTensor(std::move(type), wire.tensor());
     case Wire::kTuple: {
       if (kind != Type::Kind::kTuple) break;
       ANEMONE_ASSIGN(std::vector<Literal> elements, DecodeAll(wire.tuple().values(), weights));
@@ -172,7 +193,8 @@ Result<Literal> DecodeImmediate(Type type, const proto::Value::ImmediateValue& w
       }
       return Literal::Compound(std::move(type), std::move(elements));
     }
-    case Wire::VALUE_NOT_SET: return InvalidInput("a constant has no value");
+    case Wire::VALUE_NOT_SET:
+      return InvalidInput("a constant has no value");
   }
   return InvalidInput("a constant of type {} holds a value of another kind", type.ToString());
 }
@@ -199,9 +221,15 @@ void ToValues(const Literal& literal, Repeated* values) {
 
 Status EncodeTensor(const Literal& literal, proto::TensorValue* wire) {
   switch (FieldOf(literal.dtype())) {
-    case Field::kFloats: ToValues<float>(literal, wire->mutable_floats()->mutable_values()); break;
-    case Field::kDoubles: ToValues<double>(literal, wire->mutable_doubles()->mutable_values()); break;
-    case Field::kBools: ToValues<uint8_t>(literal, wire->mutable_bools()->mutable_values()); break;
+    case Field::kFloats:
+      ToValues<float>(literal, wire->mutable_floats()->mutable_values());
+      break;
+    case Field::kDoubles:
+      ToValues<double>(literal, wire->mutable_doubles()->mutable_values());
+      break;
+    case Field::kBools:
+      ToValues<uint8_t>(literal, wire->mutable_bools()->mutable_values());
+      break;
     case Field::kLongInts:
       ToValues<int64_t>(literal, wire->mutable_longints()->mutable_values());
       break;
@@ -231,7 +259,8 @@ Status EncodeImmediate(const Literal& literal, const LiteralTarget& target,
                        proto::Value::ImmediateValue* wire) {
   const std::vector<Literal>& elements = literal.elements();
   switch (literal.type().kind()) {
-    case Type::Kind::kTensor: return EncodeTensor(literal, wire->mutable_tensor());
+    case Type::Kind::kTensor:
+      return EncodeTensor(literal, wire->mutable_tensor());
     case Type::Kind::kTuple:
       wire->mutable_tuple();
       for (const Literal& element : elements) {
@@ -252,7 +281,8 @@ Status EncodeImmediate(const Literal& literal, const LiteralTarget& target,
         ANEMONE_TRY(EncodeLiteral(elements[i + 1], target, pair->mutable_value()));
       }
       return {};
-    case Type::Kind::kState: break;
+    case Type::Kind::kState:
+      break;
   }
   return Internal("a constant cannot have the type {}", literal.type().ToString());
 }
@@ -266,7 +296,8 @@ Result<Literal> DecodeLiteral(const proto::Value& wire, WeightFiles& weights) {
       return DecodeImmediate(std::move(type), wire.immediatevalue(), weights);
     case proto::Value::kBlobFileValue:
       return DecodeBlob(std::move(type), wire.blobfilevalue(), weights);
-    case proto::Value::VALUE_NOT_SET: break;
+    case proto::Value::VALUE_NOT_SET:
+      break;
   }
   return InvalidInput("a constant has neither an immediate value nor a place in a weight file");
 }
@@ -286,12 +317,15 @@ bool BelongsInWeightFile(const Literal& literal, int32_t spec_version) {
     case DType::kUInt2:
     case DType::kUInt3:
     case DType::kUInt4:
-    case DType::kUInt6: return true;
+    case DType::kUInt6:
+      return true;
     case DType::kInt16:
     case DType::kUInt16:
     case DType::kInt32:
-    case DType::kUInt32: return spec_version >= kIOS18;
-    default: return false;
+    case DType::kUInt32:
+      return spec_version >= kIOS18;
+    default:
+      return false;
   }
 }
 

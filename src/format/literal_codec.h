@@ -1,4 +1,5 @@
-// ir::Literal to and from the wire format. Internal to src/format. Pure but for what they read and plan of weight files.
+// ir::Literal to and from the wire format. Internal to src/format. Pure but for what they read and
+// plan of weight files.
 #pragma once
 
 #include "base/status.h"
@@ -19,8 +20,9 @@ struct LiteralTarget {
   int32_t spec_version = 6;
   WeightWriter* weights = nullptr;  // null: everything stays in the model file
 };
-// Whether coremltools, at `spec_version`, would put `literal` into the weight file: ten or more elements of an element
-// type that it writes there. Followed exactly, because Core ML's own compiler is only known to take that split.
+// Whether coremltools, at `spec_version`, would put `literal` into the weight file: ten or more
+// elements of an element type that it writes there. Followed exactly, because Core ML's own
+// compiler is only known to take that split.
 bool BelongsInWeightFile(const ir::Literal& literal, int32_t spec_version);
 Status EncodeLiteral(const ir::Literal& literal, const LiteralTarget& target, proto::Value* wire);
 

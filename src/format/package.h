@@ -1,10 +1,10 @@
 // Reading and writing Core ML models: the face of src/format.
 //
-// A read model's constants are views into the mapped weight file: opening a 100 MB model touches a few pages. Types are as
-// the file declares them; run ir::Verify before trusting them.
-// Bytes are believed in nothing: every error of the file is kInvalidInput with file, place and rule; what is valid but
-// not handled here (a model that is no ML Program, an op set newer than iOS18) is kUnsupported.
-// Thread rules: pure functions.
+// A read model's constants are views into the mapped weight file: opening a 100 MB model touches a
+// few pages. Types are as the file declares them; run ir::Verify before trusting them. Bytes are
+// believed in nothing: every error of the file is kInvalidInput with file, place and rule; what is
+// valid but not handled here (a model that is no ML Program, an op set newer than iOS18) is
+// kUnsupported. Thread rules: pure functions.
 #pragma once
 
 #include <string>
@@ -31,8 +31,9 @@ Result<ir::Model> ReadCompiled(const std::string& path);
 struct WriteOptions {
   Durability durability = Durability::kProcess;
 };
-// Writes `path` (an .mlpackage) atomically; an existing package there is replaced, anything else is left alone (kUsage).
-// The same model gives the same bytes. Large constants go to weights/weight.bin by the rule of BelongsInWeightFile.
+// Writes `path` (an .mlpackage) atomically; an existing package there is replaced, anything else is
+// left alone (kUsage). The same model gives the same bytes. Large constants go to
+// weights/weight.bin by the rule of BelongsInWeightFile.
 Status WritePackage(const ir::Model& model, const std::string& path,
                     const WriteOptions& options = {});
 

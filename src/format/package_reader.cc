@@ -19,44 +19,82 @@ namespace fs = std::filesystem;
 std::string_view NameOfType(proto::Model::TypeCase type) {
   using M = proto::Model;
   switch (type) {
-    case M::kPipelineClassifier: return "pipelineClassifier";
-    case M::kPipelineRegressor: return "pipelineRegressor";
-    case M::kPipeline: return "pipeline";
-    case M::kGlmRegressor: return "glmRegressor";
-    case M::kSupportVectorRegressor: return "supportVectorRegressor";
-    case M::kTreeEnsembleRegressor: return "treeEnsembleRegressor";
-    case M::kNeuralNetworkRegressor: return "neuralNetworkRegressor";
-    case M::kBayesianProbitRegressor: return "bayesianProbitRegressor";
-    case M::kGlmClassifier: return "glmClassifier";
-    case M::kSupportVectorClassifier: return "supportVectorClassifier";
-    case M::kTreeEnsembleClassifier: return "treeEnsembleClassifier";
-    case M::kNeuralNetworkClassifier: return "neuralNetworkClassifier";
-    case M::kKNearestNeighborsClassifier: return "kNearestNeighborsClassifier";
-    case M::kNeuralNetwork: return "neuralNetwork";
-    case M::kItemSimilarityRecommender: return "itemSimilarityRecommender";
-    case M::kMlProgram: return "mlProgram";
-    case M::kCustomModel: return "customModel";
-    case M::kLinkedModel: return "linkedModel";
-    case M::kClassConfidenceThresholding: return "classConfidenceThresholding";
-    case M::kOneHotEncoder: return "oneHotEncoder";
-    case M::kImputer: return "imputer";
-    case M::kFeatureVectorizer: return "featureVectorizer";
-    case M::kDictVectorizer: return "dictVectorizer";
-    case M::kScaler: return "scaler";
-    case M::kCategoricalMapping: return "categoricalMapping";
-    case M::kNormalizer: return "normalizer";
-    case M::kArrayFeatureExtractor: return "arrayFeatureExtractor";
-    case M::kNonMaximumSuppression: return "nonMaximumSuppression";
-    case M::kIdentity: return "identity";
-    case M::kTextClassifier: return "textClassifier";
-    case M::kWordTagger: return "wordTagger";
-    case M::kVisionFeaturePrint: return "visionFeaturePrint";
-    case M::kSoundAnalysisPreprocessing: return "soundAnalysisPreprocessing";
-    case M::kGazetteer: return "gazetteer";
-    case M::kWordEmbedding: return "wordEmbedding";
-    case M::kAudioFeaturePrint: return "audioFeaturePrint";
-    case M::kSerializedModel: return "serializedModel";
-    case M::TYPE_NOT_SET: break;
+    case M::kPipelineClassifier:
+      return "pipelineClassifier";
+    case M::kPipelineRegressor:
+      return "pipelineRegressor";
+    case M::kPipeline:
+      return "pipeline";
+    case M::kGlmRegressor:
+      return "glmRegressor";
+    case M::kSupportVectorRegressor:
+      return "supportVectorRegressor";
+    case M::kTreeEnsembleRegressor:
+      return "treeEnsembleRegressor";
+    case M::kNeuralNetworkRegressor:
+      return "neuralNetworkRegressor";
+    case M::kBayesianProbitRegressor:
+      return "bayesianProbitRegressor";
+    case M::kGlmClassifier:
+      return "glmClassifier";
+    case M::kSupportVectorClassifier:
+      return "supportVectorClassifier";
+    case M::kTreeEnsembleClassifier:
+      return "treeEnsembleClassifier";
+    case M::kNeuralNetworkClassifier:
+      return "neuralNetworkClassifier";
+    case M::kKNearestNeighborsClassifier:
+      return "kNearestNeighborsClassifier";
+    case M::kNeuralNetwork:
+      return "neuralNetwork";
+    case M::kItemSimilarityRecommender:
+      return "itemSimilarityRecommender";
+    case M::kMlProgram:
+      return "mlProgram";
+    case M::kCustomModel:
+      return "customModel";
+    case M::kLinkedModel:
+      return "linkedModel";
+    case M::kClassConfidenceThresholding:
+      return "classConfidenceThresholding";
+    case M::kOneHotEncoder:
+      return "oneHotEncoder";
+    case M::kImputer:
+      return "imputer";
+    case M::kFeatureVectorizer:
+      return "featureVectorizer";
+    case M::kDictVectorizer:
+      return "dictVectorizer";
+    case M::kScaler:
+      return "scaler";
+    case M::kCategoricalMapping:
+      return "categoricalMapping";
+    case M::kNormalizer:
+      return "normalizer";
+    case M::kArrayFeatureExtractor:
+      return "arrayFeatureExtractor";
+    case M::kNonMaximumSuppression:
+      return "nonMaximumSuppression";
+    case M::kIdentity:
+      return "identity";
+    case M::kTextClassifier:
+      return "textClassifier";
+    case M::kWordTagger:
+      return "wordTagger";
+    case M::kVisionFeaturePrint:
+      return "visionFeaturePrint";
+    case M::kSoundAnalysisPreprocessing:
+      return "soundAnalysisPreprocessing";
+    case M::kGazetteer:
+      return "gazetteer";
+    case M::kWordEmbedding:
+      return "wordEmbedding";
+    case M::kAudioFeaturePrint:
+      return "audioFeaturePrint";
+    case M::kSerializedModel:
+      return "serializedModel";
+    case M::TYPE_NOT_SET:
+      break;
   }
   return "none";
 }
@@ -72,8 +110,7 @@ Status CheckKind(const proto::Model& wire) {
         .Advise("convert the original model anew, with a deployment target of iOS15 or later");
   }
   if (wire.specificationversion() < ir::SpecVersionOf(ir::Opset::kIOS15)) {
-    return InvalidInput("specification version {} has no ML Programs",
-                        wire.specificationversion());
+    return InvalidInput("specification version {} has no ML Programs", wire.specificationversion());
   }
   if (!ir::OpsetOfSpecVersion(wire.specificationversion())) {
     return Unsupported("specification version {} is newer than {} (iOS18), the newest supported",

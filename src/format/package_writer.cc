@@ -23,8 +23,9 @@ Result<std::string> EncodeModel(const ir::Model& model, WeightWriter* weights) {
   }
   for (const auto& function : model.program.functions) {
     if (ir::SpecVersionOf(function->opset) > model.spec_version) {
-      return Unsupported("function '{}' uses op set {}, which specification version {} does not have",
-                         function->name, ir::OpsetName(function->opset), model.spec_version);
+      return Unsupported(
+          "function '{}' uses op set {}, which specification version {} does not have",
+          function->name, ir::OpsetName(function->opset), model.spec_version);
     }
   }
   constexpr int32_t kFirstMultiFunction = 9;
@@ -111,9 +112,8 @@ Status WritePackage(const ir::Model& model, const std::string& path, const Write
   manifest.root_identifier = manifest.items.front().identifier;
   ANEMONE_TRY(WriteFile(folder / kModelName, specification, options.durability));
   if (!weights.empty()) {
-    ANEMONE_ASSIGN(
-        const Sha256Digest digest,
-        WriteWeights(folder / kWeightsName / kWeightFileName, weights, options.durability));
+    ANEMONE_ASSIGN(const Sha256Digest digest, WriteWeights(folder / kWeightsName / kWeightFileName,
+                                                           weights, options.durability));
     manifest.items.push_back(MakeItem(kWeightsName, "CoreML Model Weights", digest));
   }
   ANEMONE_TRY(WriteFile(fs::path(package.path()) / kManifestName, PrintManifest(manifest),

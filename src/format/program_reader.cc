@@ -37,8 +37,9 @@ Result<std::map<std::string, Literal>> DecodeAttributes(const Entries& entries,
   ANEMONE_TRY(CheckUniqueKeys(entries, "attribute"));
   std::map<std::string, Literal> attributes;
   for (const proto::AttributeEntry& entry : entries) {
-    ANEMONE_ASSIGN(Literal literal, DecodeLiteral(entry.value(), weights)
-                                        .At(fmt::format("attribute '{}'", entry.key())));
+    ANEMONE_ASSIGN(
+        Literal literal,
+        DecodeLiteral(entry.value(), weights).At(fmt::format("attribute '{}'", entry.key())));
     attributes.emplace(entry.key(), std::move(literal));
   }
   return attributes;
@@ -52,7 +53,8 @@ std::string PlaceOf(const proto::Operation& wire) {
   return fmt::format("operation {} '{}'", type, name);
 }
 
-// Reads one function. Keeps the names that are visible at the current place: a stack of scopes, as a map with an undo log.
+// Reads one function. Keeps the names that are visible at the current place: a stack of scopes, as
+// a map with an undo log.
 class FunctionReader {
  public:
   FunctionReader(ir::Function& function, WeightFiles& weights)
@@ -97,7 +99,8 @@ class FunctionReader {
     }
   }
 
-  // `wanted` when no value of the IR has that name yet, else a variation that the file does not use.
+  // `wanted` when no value of the IR has that name yet, else a variation that the file does not
+  // use.
   std::string NameInIr(const std::string& wanted, bool from_file) {
     std::string name = wanted;
     int suffix = 0;
@@ -129,8 +132,7 @@ class FunctionReader {
   Status ReadInputs(const NamedValues& wire, ir::Block& block) {
     for (const proto::NamedValueType& input : wire) {
       ANEMONE_ASSIGN(const std::string name, CheckedName(input.name(), "an input's name"));
-      ANEMONE_ASSIGN(ir::Type type,
-                     DecodeType(input.type()).At(fmt::format("input '{}'", name)));
+      ANEMONE_ASSIGN(ir::Type type, DecodeType(input.type()).At(fmt::format("input '{}'", name)));
       ANEMONE_TRY(Define(name, block.AddInput(NameInIr(name, true), std::move(type))));
     }
     return {};
@@ -165,7 +167,8 @@ class FunctionReader {
     return {};
   }
 
-  // A const operation for a value that the file binds in place, as parameter `parameter` of an operation.
+  // A const operation for a value that the file binds in place, as parameter `parameter` of an
+  // operation.
   Value* AddConst(Literal literal, const std::string& hint, ir::Block& block) {
     const std::string name = NameInIr(hint, false);
     auto operation = std::make_unique<Operation>(std::string(kConst), ir::FindOpDef(kConst));
@@ -263,17 +266,20 @@ class FunctionReader {
   Result<Value*> ReadBinding(const proto::Argument::Binding& binding, const proto::Operation& wire,
                              const std::string& parameter, ir::Block& block) {
     switch (binding.binding_case()) {
-      case proto::Argument::Binding::kName: return Lookup(binding.name());
+      case proto::Argument::Binding::kName:
+        return Lookup(binding.name());
       case proto::Argument::Binding::kValue: {
         ANEMONE_ASSIGN(Literal literal, DecodeLiteral(binding.value(), weights_));
         return AddConst(std::move(literal), HintFor(wire, parameter), block);
       }
-      case proto::Argument::Binding::BINDING_NOT_SET: break;
+      case proto::Argument::Binding::BINDING_NOT_SET:
+        break;
     }
     return InvalidInput("a binding has neither a name nor a value");
   }
 
-  // The order of the file's map means nothing: known parameters as their definition lists them, then the rest by name.
+  // The order of the file's map means nothing: known parameters as their definition lists them,
+  // then the rest by name.
   static void SortArguments(Operation& operation) {
     const ir::OpDef* def = operation.def();
     const auto place = [def](const ir::Argument& argument) {
@@ -300,7 +306,8 @@ class FunctionReader {
 Result<ir::Program> DecodeProgram(const proto::Program& wire, WeightFiles& weights) {
   constexpr int64_t kVersion = 1;
   if (wire.version() != kVersion) {
-    return InvalidInput("program version {} is not known; {} is expected", wire.version(), kVersion);
+    return InvalidInput("program version {} is not known; {} is expected", wire.version(),
+                        kVersion);
   }
   ir::Program program;
   program.version = wire.version();

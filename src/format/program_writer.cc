@@ -33,15 +33,10 @@ constexpr std::array<ImmediateParameter, 4> kImmediateParameters{{
     {"reshape_like", "end_masks"},
 }};
 
-// constexpr_ operations of iOS16 take attributes; those of iOS18, two older names among them, take inputs.
+// constexpr_ operations took attributes in iOS16 and take inputs since iOS18, which redefined all
+// of the older ones but this one.
 bool TakesAttributes(std::string_view constexpr_type, ir::Opset opset) {
-  if (constexpr_type == "constexpr_affine_dequantize" || constexpr_type == "constexpr_cast") {
-    return true;
-  }
-  if (constexpr_type == "constexpr_lut_to_dense" || constexpr_type == "constexpr_sparse_to_dense") {
-    return opset < ir::Opset::kIOS18;
-  }
-  return false;
+  return opset < ir::Opset::kIOS18 || constexpr_type == "constexpr_affine_dequantize";
 }
 
 Binding BindingOf(const Operation& operation, std::string_view parameter, ir::Opset opset) {
@@ -103,7 +98,8 @@ class FunctionWriter {
     return {};
   }
 
-  // Whether every use of the constant writes its value in place, so that the const operation itself is left out.
+  // Whether every use of the constant writes its value in place, so that the const operation itself
+  // is left out.
   bool IsBoundInPlace(const Operation& constant) const {
     const auto uses = uses_.find(constant.output());
     if (uses == uses_.end() || uses->second.empty()) return false;
@@ -125,7 +121,8 @@ class FunctionWriter {
     }
     if (operation.is_const()) {
       const Value* output = operation.outputs().size() == 1 ? operation.output() : nullptr;
-      if (output == nullptr || output->literal == nullptr) return Internal("a constant has no value");
+      if (output == nullptr || output->literal == nullptr)
+        return Internal("a constant has no value");
       ANEMONE_TRY(AddAttribute("val", *output->literal, target_, wire->mutable_attributes()));
     }
     ANEMONE_TRY(WriteArguments(operation, wire));

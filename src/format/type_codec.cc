@@ -14,8 +14,10 @@ Result<int64_t> DecodeDimension(const proto::Dimension& wire) {
                             kMaxTensorElements);
       }
       return static_cast<int64_t>(wire.constant().size());
-    case proto::Dimension::kUnknown: return ir::kDynamic;
-    case proto::Dimension::DIMENSION_NOT_SET: break;
+    case proto::Dimension::kUnknown:
+      return ir::kDynamic;
+    case proto::Dimension::DIMENSION_NOT_SET:
+      break;
   }
   return InvalidInput("a dimension is neither constant nor unknown");
 }
@@ -32,7 +34,8 @@ Result<ir::Type> DecodeTensorType(const proto::TensorType& wire) {
   for (const proto::Dimension& dimension : wire.dimensions()) {
     ANEMONE_ASSIGN(const int64_t size, DecodeDimension(dimension));
     if (size == ir::kDynamic && dimension.unknown().variadic()) variadic = true;
-    // Both factors are at most 2^35 before each step, so the product fits 64 bits once it is at most the limit.
+    // Both factors are at most 2^35 before each step, so the product fits 64 bits once it is at
+    // most the limit.
     if (size > 0 && elements > kMaxTensorElements / size) {
       return InvalidInput("a tensor type exceeds the limit of {} elements", kMaxTensorElements);
     }
@@ -58,7 +61,7 @@ Status EncodeTensorType(const ir::Type& type, proto::TensorType* wire) {
   ANEMONE_ASSIGN(const int32_t data_type, MilOfDType(type.dtype()));
   wire->set_datatype(data_type);
   if (!type.has_rank()) {
-    wire->set_rank(-1);
+    wire->set_rank(1);  // of one dimension, which stands for any number of them
     wire->add_dimensions()->mutable_unknown()->set_variadic(true);
     return {};
   }
@@ -71,7 +74,8 @@ Status EncodeTensorType(const ir::Type& type, proto::TensorType* wire) {
 
 Result<ir::Type> DecodeType(const proto::ValueType& wire) {
   switch (wire.type_case()) {
-    case proto::ValueType::kTensorType: return DecodeTensorType(wire.tensortype());
+    case proto::ValueType::kTensorType:
+      return DecodeTensorType(wire.tensortype());
     case proto::ValueType::kListType: {
       ANEMONE_ASSIGN(ir::Type element, DecodeType(wire.listtype().type()));
       ANEMONE_ASSIGN(const int64_t length, DecodeDimension(wire.listtype().length()));
@@ -95,14 +99,16 @@ Result<ir::Type> DecodeType(const proto::ValueType& wire) {
       if (!wrapped.is_tensor()) return InvalidInput("a state must wrap a tensor");
       return ir::Type::State(std::move(wrapped));
     }
-    case proto::ValueType::TYPE_NOT_SET: break;
+    case proto::ValueType::TYPE_NOT_SET:
+      break;
   }
   return InvalidInput("a type is missing");
 }
 
 Status EncodeType(const ir::Type& type, proto::ValueType* wire) {
   switch (type.kind()) {
-    case ir::Type::Kind::kTensor: return EncodeTensorType(type, wire->mutable_tensortype());
+    case ir::Type::Kind::kTensor:
+      return EncodeTensorType(type, wire->mutable_tensortype());
     case ir::Type::Kind::kList:
       EncodeDimension(type.list_length(), wire->mutable_listtype()->mutable_length());
       return EncodeType(type.elements()[0], wire->mutable_listtype()->mutable_type());
@@ -113,7 +119,8 @@ Status EncodeType(const ir::Type& type, proto::ValueType* wire) {
       }
       return {};
     case ir::Type::Kind::kDictionary:
-      ANEMONE_TRY(EncodeType(type.elements()[0], wire->mutable_dictionarytype()->mutable_keytype()));
+      ANEMONE_TRY(
+          EncodeType(type.elements()[0], wire->mutable_dictionarytype()->mutable_keytype()));
       return EncodeType(type.elements()[1], wire->mutable_dictionarytype()->mutable_valuetype());
     case ir::Type::Kind::kState:
       return EncodeType(type.elements()[0], wire->mutable_statetype()->mutable_wrappedtype());

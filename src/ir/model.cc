@@ -18,7 +18,8 @@ Result<ArrayFeature> DescribeTensor(const Type& type) {
     case DType::kFp16:
     case DType::kFp32:
     case DType::kInt8:
-    case DType::kInt32: break;
+    case DType::kInt32:
+      break;
     default:
       return Unsupported("a feature of {} elements does not exist", DTypeName(type.dtype()))
           .Advise("cast it to fp32, fp16 or int32 at the border of the model");
@@ -33,6 +34,22 @@ Result<ArrayFeature> DescribeTensor(const Type& type) {
     }
   }
   return feature;
+}
+
+Result<decltype(Feature::type)> DescribeOutput(const Type& type) {
+  using Described = decltype(Feature::type);
+  // The label of a classifier, and its probabilities by label.
+  if (type.is_scalar() && type.dtype() == DType::kString) return Described(ScalarFeature::kString);
+  if (type.is_scalar() && type.dtype() == DType::kInt64) return Described(ScalarFeature::kInt64);
+  if (type.kind() == Type::Kind::kDictionary) {
+    const bool strings = type.elements()[0].dtype() == DType::kString;
+    return Described(DictionaryFeature{strings ? KeyType::kString : KeyType::kInt64});
+  }
+  ANEMONE_ASSIGN(ArrayFeature array, DescribeTensor(type));
+  // Outputs state no ranges: a shape that only the run time knows is left out.
+  if (!type.is_static()) array.shape.clear();
+  array.shape_range.clear();
+  return Described(std::move(array));
 }
 
 }  // namespace
@@ -75,11 +92,8 @@ Result<FunctionDescription> DescribeFunction(const Function& function) {
     description.inputs.push_back({.name = input->name, .type = std::move(array)});
   }
   for (const Value* output : function.outputs()) {
-    ANEMONE_ASSIGN(ArrayFeature array, DescribeTensor(output->type).At(output->name));
-    // Outputs state no ranges: a shape that only the run time knows is left out.
-    if (!output->type.is_static()) array.shape.clear();
-    array.shape_range.clear();
-    description.outputs.push_back({.name = output->name, .type = std::move(array)});
+    ANEMONE_ASSIGN(auto type, DescribeOutput(output->type).At(output->name));
+    description.outputs.push_back({.name = output->name, .type = std::move(type)});
   }
   return description;
 }

@@ -1,6 +1,7 @@
-// Model: a Program together with what Core ML tells its users about it: the features (inputs, outputs, states) of each
-// function with their types, images included, the metadata, and the version of the specification it needs.
-// Values; a Model owns its Program. Thread rules: as for Program, any number of readers or one writer.
+// Model: a Program together with what Core ML tells its users about it: the features (inputs,
+// outputs, states) of each function with their types, images included, the metadata, and the
+// version of the specification it needs. Values; a Model owns its Program. Thread rules: as for
+// Program, any number of readers or one writer.
 #pragma once
 
 #include <cstdint>
@@ -44,11 +45,12 @@ struct ImageFeature {
 
 // A multi-dimensional array.
 struct ArrayFeature {
-  DType dtype = DType::kFp32;           // kFp16, kFp32, kFp64, kInt8 or kInt32
-  Shape shape;                          // the default one when flexible; empty when not stated
-  std::vector<Shape> enumerated;        // the allowed shapes; empty unless enumerated
-  std::vector<SizeRange> shape_range;   // one per dimension; empty unless a range
-  // Stands in for an optional input that is not given; held in the dtype of the file (int32, fp32 or fp64).
+  DType dtype = DType::kFp32;          // kFp16, kFp32, kFp64, kInt8 or kInt32
+  Shape shape;                         // the default one when flexible; empty when not stated
+  std::vector<Shape> enumerated;       // the allowed shapes; empty unless enumerated
+  std::vector<SizeRange> shape_range;  // one per dimension; empty unless a range
+  // Stands in for an optional input that is not given; held in the dtype of the file (int32, fp32
+  // or fp64).
   std::variant<std::monostate, int32_t, float, double> default_value;
   friend bool operator==(const ArrayFeature&, const ArrayFeature&) = default;
 };
@@ -74,7 +76,9 @@ struct StateFeature {
 struct Feature {
   std::string name;
   std::string description = {};
-  std::variant<ArrayFeature, ImageFeature, ScalarFeature, DictionaryFeature, SequenceFeature, StateFeature> type;
+  std::variant<ArrayFeature, ImageFeature, ScalarFeature, DictionaryFeature, SequenceFeature,
+               StateFeature>
+      type;
   bool optional = false;
 
   const ArrayFeature* array() const { return std::get_if<ArrayFeature>(&type); }
@@ -119,17 +123,19 @@ struct Model {
   const FunctionDescription* main() const;
 };
 
-// The specification version that has `opset`, and back; nullopt for versions that have no ML Programs or are not known.
+// The specification version that has `opset`, and back; nullopt for versions that have no ML
+// Programs or are not known.
 int32_t SpecVersionOf(Opset opset);
 std::optional<Opset> OpsetOfSpecVersion(int32_t spec_version);
 
-// The interface that the function's own types give: an array feature for each tensor input and output, a state feature
-// for each state. A dynamic dimension becomes a range from 1 up, its default 1. Change the result to declare images.
-// kUnsupported when Core ML has no feature of a type (a bool or int64 tensor, a list).
+// The interface that the function's own types give: an array feature for each tensor input and
+// output, a state feature for each state, and for a classifier's outputs a scalar and a dictionary.
+// A dynamic dimension becomes a range from 1 up, its default 1. Change the result to declare
+// images. kUnsupported when Core ML has no feature of a type (a bool or int64 tensor, a list).
 Result<FunctionDescription> DescribeFunction(const Function& function);
 
-// A model around `program` with the interface of each function as DescribeFunction gives it, at the specification version
-// of its newest op set.
+// A model around `program` with the interface of each function as DescribeFunction gives it, at the
+// specification version of its newest op set.
 Result<Model> MakeModel(Program program);
 
 }  // namespace anemone::ir
