@@ -119,6 +119,15 @@ Result<ir::Literal> FloatLikeX(const OpArgs& args, float value) {
   return ir::Literal::Float(args.TypeOf("x").dtype(), value);
 }
 
+std::string NumbersToString(const std::vector<int64_t>& numbers) {
+  std::string text = "[";
+  for (int64_t number : numbers) {
+    if (text.size() > 1) text += ", ";
+    text += std::to_string(number);
+  }
+  return text + "]";
+}
+
 Status InferLikeX(const OpArgs& args, std::vector<Type>* outputs) {
   outputs->push_back(args.TypeOf("x"));
   return {};

@@ -68,6 +68,9 @@ bool IsConstantArg(const OpArgs& args, std::string_view param);
 // `value` in the dtype of argument `x`: for defaults of float parameters.
 Result<ir::Literal> FloatLikeX(const OpArgs& args, float value);
 
+// "[1, -1, 3]".
+std::string NumbersToString(const std::vector<int64_t>& numbers);
+
 // The output has the type of argument `x`.
 Status InferLikeX(const OpArgs& args, std::vector<Type>* outputs);
 // Pure movement of data: no arithmetic.
