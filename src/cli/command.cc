@@ -1,0 +1,174 @@
+#include "cli/command.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <iostream>
+
+#include "facade/convert.h"
+
+namespace anemone::cli {
+namespace {
+
+void PrintError(const Globals& globals, const Error& error) {
+  if (globals.json) {
+    Json document = Document("anemone.error");
+    document["code"] = ErrorCodeName(error.code());
+    document["exit_code"] = ExitCode(error.code());
+    document["place"] = error.place();
+    document["message"] = error.message();
+    document["advice"] = error.advice();
+    Print(document);
+  }
+  std::string text = "anemone: error: ";
+  if (!error.place().empty()) text += error.place() + ": ";
+  text += error.message();
+  if (!error.advice().empty()) text += "\n  -> " + error.advice();
+  std::cerr << text << "\n";
+}
+
+}  // namespace
+
+void OnRun(CLI::App& command, Context& context, std::function<Status()> body) {
+  command.callback([&context, body = std::move(body)] {
+    if (context.globals.print_config) return;
+    const Status status = body();
+    if (status.ok()) return;
+    PrintError(context.globals, status.error());
+    context.exit_code = ExitCode(status.error().code());
+  });
+}
+
+Json Document(const std::string& schema, int version) {
+  Json document;
+  document["schema"] = schema;
+  document["schema_version"] = version;
+  return document;
+}
+
+void Print(const Json& document) { std::cout << document.dump(2) << std::endl; }
+
+void Say(const Globals& globals, const std::string& text) {
+  if (!globals.quiet) std::cerr << text << "\n";
+}
+
+Progress::Progress(const Globals& globals) : shown_(!globals.quiet && isatty(STDERR_FILENO) != 0) {}
+
+Progress::~Progress() {
+  if (shown_ && width_ > 0) std::cerr << "\r" << std::string(width_, ' ') << "\r" << std::flush;
+}
+
+void Progress::Step(const std::string& text) {
+  if (!shown_) return;
+  std::string line = text.substr(0, 100);
+  const size_t length = line.size();
+  if (length < width_) line.append(width_ - length, ' ');
+  width_ = length;
+  std::cerr << "\r" << line << std::flush;
+}
+
+void Progress::Count(int64_t done, int64_t total, const std::string& what) {
+  if (shown_) Step(fmt::format("[{}/{}] {}", done, total, what));
+}
+
+void AddModelFlags(CLI::App& command, ModelFlags& flags, bool with_target, const std::string& weights_flag) {
+  command.add_option("MODEL", flags.source.model, "an .onnx, .mlpackage, .mlmodel or .mlmodelc, or a catalogue name")
+      ->required();
+  command.add_option(weights_flag, flags.source.weights,
+                     "catalogue models: a .safetensors file, or 'seeded' for deterministic values");
+  command.add_option("--seed", flags.source.seed, "seed of seeded weights");
+  command.add_option("--input", flags.input_shapes, "NAME:SHAPE fixes a dynamic ONNX input, for example image:1x3x224x224");
+  if (with_target) {
+    command.add_option("--minimum-deployment-target", flags.target, "iOS15 to iOS18, or macOS12 to macOS15")
+        ->capture_default_str();
+  }
+}
+
+namespace {
+
+Result<ir::Shape> ParseShape(const std::string& text) {
+  ir::Shape shape;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find_first_of("x,", begin), text.size());
+    const std::string part = text.substr(begin, end - begin);
+    char* rest = nullptr;
+    const long long value = std::strtoll(part.c_str(), &rest, 10);
+    if (part.empty() || *rest != '\0' || value <= 0) {
+      return Usage("'{}' is no shape", text).Advise("write it as 1x3x224x224");
+    }
+    shape.push_back(value);
+    begin = end + 1;
+  }
+  return shape;
+}
+
+}  // namespace
+
+Result<facade::LoadedModel> Load(const ModelFlags& flags) {
+  facade::ModelSource source = flags.source;
+  ANEMONE_ASSIGN(source.target, facade::ParseDeploymentTarget(flags.target));
+  for (const std::string& text : flags.input_shapes) {
+    const size_t colon = text.rfind(':');
+    if (colon == std::string::npos) {
+      return Usage("--input '{}' has no shape", text).Advise("write --input NAME:1x3x224x224");
+    }
+    ANEMONE_ASSIGN(source.input_shapes[text.substr(0, colon)], ParseShape(text.substr(colon + 1)));
+  }
+  return facade::LoadModel(source);
+}
+
+Result<facade::LoadedModel> Load(const std::string& model) {
+  ModelFlags flags;
+  flags.source.model = model;
+  return Load(flags);
+}
+
+void AddBackendFlags(CLI::App& command, BackendFlags& flags) {
+  command.add_option("--backend", flags.backend, "auto, cpu, coreml or reference")->capture_default_str();
+  command.add_option("--numerics", flags.numerics,
+                     "as_typed rounds what the program declares fp16; float32 rounds nothing; float16 rounds everything")
+      ->capture_default_str();
+  command.add_option("--function", flags.function, "which function of a multi-function model");
+}
+
+Result<exec::Numerics> ParseNumerics(const std::string& text) {
+  if (text == "as_typed") return exec::Numerics::kAsTyped;
+  if (text == "float32") return exec::Numerics::kFloat32;
+  if (text == "float16") return exec::Numerics::kFloat16;
+  return Usage("unknown numerics '{}'", text).Advise("choose as_typed, float32 or float16");
+}
+
+Result<exec::LoadOptions> MakeLoadOptions(const BackendFlags& flags, const Globals& globals) {
+  exec::LoadOptions options;
+  options.function = flags.function;
+  options.threads = globals.threads;
+  ANEMONE_ASSIGN(options.numerics, ParseNumerics(flags.numerics));
+  return options;
+}
+
+std::string SizeText(int64_t bytes) {
+  const auto size = static_cast<double>(bytes);
+  if (bytes < 1000) return fmt::format("{} B", bytes);
+  if (bytes < 1'000'000) return fmt::format("{:.1f} kB ({:.1f} KiB)", size / 1e3, size / 1024);
+  return fmt::format("{:.1f} MB ({:.1f} MiB)", size / 1e6, size / 1048576);
+}
+
+Result<int64_t> SizeOnDisk(const std::string& path) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  if (!fs::is_directory(path, error)) {
+    const auto size = fs::file_size(path, error);
+    if (error) return IoError("cannot read: {}", error.message()).At(path);
+    return static_cast<int64_t>(size);
+  }
+  int64_t total = 0;
+  fs::recursive_directory_iterator it(path, error);
+  for (; !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
+    if (it->is_regular_file(error)) total += static_cast<int64_t>(it->file_size(error));
+  }
+  if (error) return IoError("cannot read: {}", error.message()).At(path);
+  return total;
+}
+
+}  // namespace anemone::cli

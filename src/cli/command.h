@@ -1,0 +1,93 @@
+// What every command shares: global flags, the JSON document on stdout, errors and exit codes, progress on stderr.
+// Data goes to stdout; human text and progress go to stderr, progress only when stderr is a terminal.
+// Thread rules: the command runs on the main thread.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "exec/backend.h"
+#include "facade/model_source.h"
+
+namespace anemone::cli {
+
+using Json = nlohmann::ordered_json;
+
+struct Globals {
+  bool json = false;
+  int threads = 0;
+  int verbose = 0;
+  bool quiet = false;
+  std::string log_format = "text";
+  std::string log_file;
+  bool print_config = false;
+};
+
+// A command: adds its options to `app` and sets the callback that runs it. The callback returns through `exit_code`.
+struct Context {
+  Globals globals;
+  int exit_code = 0;
+};
+void AddConvert(CLI::App& app, Context& context);
+void AddCompress(CLI::App& app, Context& context);
+void AddInspect(CLI::App& app, Context& context);
+void AddRun(CLI::App& app, Context& context);
+void AddCompare(CLI::App& app, Context& context);
+void AddEval(CLI::App& app, Context& context);
+void AddBench(CLI::App& app, Context& context);
+void AddDoctor(CLI::App& app, Context& context);
+void AddDemo(CLI::App& app, Context& context);
+
+// Runs `body` when the command is chosen: prints its error, keeps its exit code.
+void OnRun(CLI::App& command, Context& context, std::function<Status()> body);
+
+// A document that begins with its schema.
+Json Document(const std::string& schema, int version = 1);
+// Prints the document on stdout.
+void Print(const Json& document);
+// Human text, to stderr; nothing when quiet.
+void Say(const Globals& globals, const std::string& text);
+// One line that the next one replaces, when stderr is a terminal.
+class Progress {
+ public:
+  explicit Progress(const Globals& globals);
+  ~Progress();
+  void Step(const std::string& text);
+  void Count(int64_t done, int64_t total, const std::string& what);
+
+ private:
+  bool shown_;
+  size_t width_ = 0;
+};
+
+// MODEL and the flags that say how to load it.
+struct ModelFlags {
+  facade::ModelSource source;
+  std::vector<std::string> input_shapes;  // NAME:1x3x224x224
+  std::string target = "iOS17";
+};
+// `weights_flag` is another name for --weights where a command means something else by that.
+void AddModelFlags(CLI::App& command, ModelFlags& flags, bool with_target, const std::string& weights_flag = "--weights");
+Result<facade::LoadedModel> Load(const ModelFlags& flags);
+Result<facade::LoadedModel> Load(const std::string& model);
+
+// --backend and --numerics.
+struct BackendFlags {
+  std::string backend = "auto";
+  std::string numerics = "as_typed";
+  std::string function;
+};
+void AddBackendFlags(CLI::App& command, BackendFlags& flags);
+Result<exec::LoadOptions> MakeLoadOptions(const BackendFlags& flags, const Globals& globals);
+Result<exec::Numerics> ParseNumerics(const std::string& text);
+
+// "102.3 MB (97.6 MiB)".
+std::string SizeText(int64_t bytes);
+// Bytes of all files of a package, or of one file.
+Result<int64_t> SizeOnDisk(const std::string& path);
+
+}  // namespace anemone::cli

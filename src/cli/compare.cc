@@ -1,0 +1,148 @@
+#include <cmath>
+
+#include "cli/command.h"
+#include "cli/tensor_files.h"
+#include "exec/session_inputs.h"
+#include "lab/verify.h"
+#include "runtime/backends.h"
+
+namespace anemone::cli {
+namespace {
+
+struct CompareFlags {
+  std::string reference;
+  std::string variant;
+  std::vector<std::string> inputs;
+  std::string backend = "auto";
+  std::string numerics = "as_typed";
+  lab::VerifyOptions options;
+  bool per_operator = false;
+  double tolerance_linf = 1e-2;
+  double tolerance_rmse = 1e-3;
+  double min_psnr = 0;
+};
+
+Json NumberOrNull(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+Json ParityJson(const lab::Parity& parity) {
+  Json json;
+  json["l_inf"] = NumberOrNull(parity.linf);
+  json["rmse"] = NumberOrNull(parity.rmse);
+  json["l_inf_relative"] = NumberOrNull(parity.linf_relative);
+  json["rmse_relative"] = NumberOrNull(parity.rmse_relative);
+  json["psnr_db"] = NumberOrNull(parity.psnr_db);
+  json["snr_db"] = NumberOrNull(parity.snr_db);
+  json["cosine"] = NumberOrNull(parity.cosine);
+  json["top1_agreement"] = parity.rows > 0 ? Json(parity.top1_agreement()) : Json(nullptr);
+  json["non_finite"] = parity.non_finite;
+  return json;
+}
+
+Status RunCompare(CompareFlags flags, const Globals& globals) {
+  flags.options.threads = globals.threads;
+  ANEMONE_ASSIGN(flags.options.variant_numerics, ParseNumerics(flags.numerics));
+  ANEMONE_ASSIGN(const auto reference, Load(flags.reference));
+  ANEMONE_ASSIGN(const auto variant, Load(flags.variant));
+  ANEMONE_ASSIGN(const exec::Backend* backend, runtime::FindBackend(flags.backend));
+  ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*reference.model, ""));
+  std::vector<lab::Inputs> inputs;
+  if (!flags.inputs.empty()) {
+    ANEMONE_ASSIGN(auto set, ReadInputs(*reference.model, *function, flags.inputs));
+    inputs.push_back(std::move(set));
+  } else {
+    for (int sample = 0; sample < flags.options.samples; ++sample) {
+      ANEMONE_ASSIGN(auto set, lab::SyntheticInputs(*function, flags.options.seed, sample));
+      inputs.push_back(std::move(set));
+    }
+  }
+  const lab::ParityLimits limits{flags.tolerance_linf, flags.tolerance_rmse};
+  ANEMONE_ASSIGN(auto outputs,
+                 lab::VerifyOn(*backend, reference.model, variant.model, limits, flags.options, inputs));
+  bool passed = true;
+  for (auto& output : outputs) {
+    if (flags.min_psnr > 0 && !(output.parity.psnr_db >= flags.min_psnr)) output.judged.passed = false;
+    passed &= output.judged.passed;
+  }
+  std::vector<lab::OperatorDrift> drifts;
+  if (flags.per_operator || !passed) {
+    ANEMONE_ASSIGN(drifts,
+                   lab::CompareOperators(*backend, reference.model, variant.model, inputs[0], flags.options));
+  }
+  const std::string first_drift = lab::FirstDrift(drifts, limits);
+  if (globals.json) {
+    Json document = Document("anemone.compare");
+    document["reference"] = flags.reference;
+    document["variant"] = flags.variant;
+    document["inputs"] = flags.inputs.empty() ? lab::DescribeInputs(flags.options) : "given files";
+    document["limit_l_inf"] = limits.linf;
+    document["limit_rmse"] = limits.rmse;
+    Json list = Json::array();
+    for (const auto& output : outputs) {
+      Json row = ParityJson(output.parity);
+      row["output"] = output.output;
+      row["judged"] = output.judged.relative ? "relative" : "absolute";
+      row["passed"] = output.judged.passed;
+      list.push_back(std::move(row));
+    }
+    document["outputs"] = std::move(list);
+    if (flags.per_operator) {
+      Json rows = Json::array();
+      for (const auto& drift : drifts) {
+        Json row = ParityJson(drift.parity);
+        row["name"] = drift.name;
+        row["type"] = drift.type;
+        rows.push_back(std::move(row));
+      }
+      document["operators"] = std::move(rows);
+    }
+    document["first_drift"] = first_drift.empty() ? Json(nullptr) : Json(first_drift);
+    document["passed"] = passed;
+    Print(document);
+  } else {
+    if (flags.per_operator) {
+      for (const auto& drift : drifts) {
+        std::cout << fmt::format("{:40} {:20} L-inf {:10.3g} of range, RMSE {:10.3g}, PSNR {:6.1f} dB\n", drift.name,
+                                 drift.type, drift.parity.linf_relative, drift.parity.rmse_relative,
+                                 drift.parity.psnr_db);
+      }
+    }
+    for (const auto& output : outputs) {
+      std::cout << fmt::format(
+          "{}: L-inf {:.3g} ({:.3g} of range), RMSE {:.3g} ({:.3g} of range), PSNR {:.1f} dB, top-1 agreement {:.4f}, "
+          "judged {} against {:g} / {:g}: {}\n",
+          output.output, output.parity.linf, output.parity.linf_relative, output.parity.rmse,
+          output.parity.rmse_relative, output.parity.psnr_db, output.parity.top1_agreement(),
+          output.judged.relative ? "relative to range" : "absolutely", limits.linf, limits.rmse,
+          output.judged.passed ? "PASSED" : "FAILED");
+    }
+  }
+  if (passed) return {};
+  const std::string reason = first_drift.empty() ? "no operator alone exceeds the limit" : "first drift: " + first_drift;
+  return Mismatch("the outputs differ by more than the tolerance; {}", reason)
+      .Advise("--per-op lists every operator; --tolerance-linf and --tolerance-rmse set the limits");
+}
+
+}  // namespace
+
+void AddCompare(CLI::App& app, Context& context) {
+  auto* command = app.add_subcommand("compare", "compare two models' outputs, whole or operator by operator");
+  auto flags = std::make_shared<CompareFlags>();
+  command->add_option("A", flags->reference, "the reference MODEL")->required();
+  command->add_option("B", flags->variant, "the MODEL to judge")->required();
+  command->add_option("--inputs", flags->inputs, "NAME=FILE.npy, .png or .jpg; seeded normal inputs when absent");
+  command->add_option("--seed", flags->options.seed, "seed of the inputs")->capture_default_str();
+  command->add_option("--samples", flags->options.samples, "how many seeded inputs")->capture_default_str()->check(
+      CLI::Range(1, 100000));
+  command->add_flag("--per-op", flags->per_operator, "list every operator's drift");
+  command->add_option("--tolerance-linf", flags->tolerance_linf, "largest difference allowed")->capture_default_str();
+  command->add_option("--tolerance-rmse", flags->tolerance_rmse, "root-mean-square difference allowed")
+      ->capture_default_str();
+  command->add_option("--min-psnr", flags->min_psnr, "smallest PSNR allowed, in dB");
+  command->add_option("--backend", flags->backend, "auto, cpu, coreml or reference")->capture_default_str();
+  command->add_option("--numerics", flags->numerics, "of the variant: as_typed, float32 or float16")
+      ->capture_default_str();
+  command->footer("Example: anemone compare model.onnx model.mlpackage --per-op");
+  OnRun(*command, context, [flags, &context] { return RunCompare(*flags, context.globals); });
+}
+
+}  // namespace anemone::cli

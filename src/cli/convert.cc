@@ -1,0 +1,84 @@
+#include <chrono>
+#include <filesystem>
+
+#include "cli/command.h"
+#include "facade/convert.h"
+#include "facade/save.h"
+
+namespace anemone::cli {
+namespace {
+
+struct ConvertFlags {
+  ModelFlags model;
+  std::string output;
+  std::string precision = "float32";
+  std::vector<std::string> keep_float32;
+};
+
+int64_t NanosSince(std::chrono::steady_clock::time_point start) {
+  return std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
+}
+
+Status RunConvert(const ConvertFlags& flags, const Globals& globals) {
+  const auto start = std::chrono::steady_clock::now();
+  facade::ConvertOptions options;
+  ANEMONE_ASSIGN(options.target, facade::ParseDeploymentTarget(flags.model.target));
+  if (flags.precision == "float16") {
+    options.precision = facade::Precision::kFloat16;
+  } else if (flags.precision != "float32") {
+    return Usage("unknown compute precision '{}'", flags.precision).Advise("choose float32 or float16");
+  }
+  options.keep_float32 = flags.keep_float32;
+  Progress progress(globals);
+  options.progress = [&](const std::string& pass) {
+    progress.Step("pass " + pass);
+    return true;
+  };
+  progress.Step("reading " + flags.model.source.model);
+  ANEMONE_ASSIGN(auto loaded, Load(flags.model));
+  const std::string output = flags.output.empty() ? loaded.name + ".mlpackage" : flags.output;
+  facade::ConvertReport report;
+  ANEMONE_TRY(facade::Convert(*loaded.model, options, &report).At(flags.model.source.model));
+  progress.Step("writing " + output);
+  ANEMONE_TRY(facade::Save(*loaded.model, output));
+  const int64_t duration_ns = NanosSince(start);
+  ANEMONE_ASSIGN(const int64_t size, SizeOnDisk(output));
+  if (globals.json) {
+    Json document = Document("anemone.convert");
+    document["model"] = flags.model.source.model;
+    document["output"] = output;
+    document["size_bytes"] = size;
+    document["minimum_deployment_target"] = facade::DeploymentTargetName(options.target);
+    document["compute_precision"] = flags.precision;
+    document["operations"] = report.operations_after;
+    document["kept_float32"] = report.kept_float32;
+    Json passes = Json::array();
+    for (const auto& pass : report.passes) {
+      passes.push_back({{"name", pass.name}, {"duration_ns", pass.duration_ns}, {"changed", pass.changed}});
+    }
+    document["passes"] = std::move(passes);
+    document["duration_ns"] = duration_ns;
+    Print(document);
+  }
+  for (const std::string& kept : report.kept_float32) Say(globals, "kept in float32: " + kept);
+  Say(globals, fmt::format("{}: {}, {} operators ({} before the passes), {} in {:.2f} s", output,
+                           facade::DeploymentTargetName(options.target), report.operations_after,
+                           report.operations_before, SizeText(size), static_cast<double>(duration_ns) * 1e-9));
+  return {};
+}
+
+}  // namespace
+
+void AddConvert(CLI::App& app, Context& context) {
+  auto* command = app.add_subcommand("convert", "make an ML Program (.mlpackage) from a network");
+  auto flags = std::make_shared<ConvertFlags>();
+  AddModelFlags(*command, flags->model, true);
+  command->add_option("-o,--output", flags->output, "the .mlpackage to write; MODEL's name by default");
+  command->add_option("--compute-precision", flags->precision, "float32 or float16")->capture_default_str();
+  command->add_option("--keep-float32", flags->keep_float32,
+                      "operators to keep in float32: regular expressions over names, or operator types");
+  command->footer("Example: anemone convert model.onnx -o model.mlpackage --compute-precision float16");
+  OnRun(*command, context, [flags, &context] { return RunConvert(*flags, context.globals); });
+}
+
+}  // namespace anemone::cli

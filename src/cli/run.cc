@@ -1,0 +1,109 @@
+#include <chrono>
+
+#include "cli/command.h"
+#include "cli/tensor_files.h"
+#include "exec/session_inputs.h"
+#include "lab/verify.h"
+#include "runtime/backends.h"
+
+namespace anemone::cli {
+namespace {
+
+struct RunFlags {
+  ModelFlags model;
+  BackendFlags backend;
+  std::vector<std::string> inputs;
+  std::string output_directory;
+  int64_t iterations = 1;
+  bool random_inputs = false;
+  uint64_t input_seed = 0;
+};
+
+Json OutputJson(const std::string& name, const exec::Tensor& tensor) {
+  Json json{{"name", name}, {"dtype", DTypeName(tensor.dtype())}, {"shape", tensor.shape()}};
+  const int64_t count = tensor.count();
+  Json values = Json::array();
+  for (int64_t i = 0; i < std::min<int64_t>(count, 16); ++i) {
+    if (tensor.dtype() == DType::kFp32) {
+      values.push_back(tensor.As<float>()[i]);
+    } else {
+      values.push_back(ir::IntElement(Bytes(tensor.As<uint8_t>(), tensor.size_bytes(), nullptr), tensor.dtype(), i));
+    }
+  }
+  json["first_values"] = std::move(values);
+  if (tensor.dtype() == DType::kFp32 && count > 0) {
+    json["argmax"] = std::max_element(tensor.As<float>(), tensor.As<float>() + count) - tensor.As<float>();
+  }
+  return json;
+}
+
+Status RunRun(const RunFlags& flags, const Globals& globals) {
+  ANEMONE_ASSIGN(const auto loaded, Load(flags.model));
+  ANEMONE_ASSIGN(const exec::Backend* backend, runtime::FindBackend(flags.backend.backend));
+  ANEMONE_ASSIGN(const auto options, MakeLoadOptions(flags.backend, globals));
+  ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*loaded.model, flags.backend.function));
+  std::map<std::string, exec::Tensor> inputs;
+  if (flags.random_inputs) {
+    ANEMONE_ASSIGN(inputs, lab::SyntheticInputs(*function, flags.input_seed, 0));
+  } else {
+    ANEMONE_ASSIGN(inputs, ReadInputs(*loaded.model, *function, flags.inputs));
+  }
+  const auto load_start = std::chrono::steady_clock::now();
+  auto session = backend->Load(loaded.model, options).At(flags.model.source.model);
+  if (!session.ok()) return std::move(session).error();
+  const int64_t load_ns = std::chrono::nanoseconds(std::chrono::steady_clock::now() - load_start).count();
+  std::map<std::string, exec::Tensor> outputs;
+  exec::State state;
+  const auto start = std::chrono::steady_clock::now();
+  for (int64_t i = 0; i < std::max<int64_t>(1, flags.iterations); ++i) {
+    ANEMONE_ASSIGN(outputs, session.value()->Run(inputs, &state, nullptr).At(flags.model.source.model));
+  }
+  const int64_t run_ns = std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
+  if (!flags.output_directory.empty()) ANEMONE_TRY(WriteOutputs(outputs, flags.output_directory));
+  Json document = Document("anemone.run");
+  document["model"] = flags.model.source.model;
+  document["backend"] = backend->name();
+  document["numerics"] = flags.backend.numerics;
+  document["load_ns"] = load_ns;
+  document["run_ns"] = run_ns;
+  document["iterations"] = std::max<int64_t>(1, flags.iterations);
+  Json list = Json::array();
+  for (const auto& [name, tensor] : outputs) list.push_back(OutputJson(name, tensor));
+  document["outputs"] = std::move(list);
+  if (globals.json) {
+    Print(document);
+    return {};
+  }
+  for (const auto& output : document["outputs"]) {
+    std::string line = fmt::format("{} {} {}", output["name"].get<std::string>(), output["dtype"].get<std::string>(),
+                                   output["shape"].dump());
+    line += " " + output["first_values"].dump();
+    if (output.contains("argmax")) line += fmt::format(" argmax {}", output["argmax"].get<int64_t>());
+    std::cout << line << "\n";
+  }
+  Say(globals, fmt::format("{} backend: load {:.1f} ms, run {:.2f} ms", backend->name(),
+                           static_cast<double>(load_ns) * 1e-6,
+                           static_cast<double>(run_ns) * 1e-6 / static_cast<double>(std::max<int64_t>(1, flags.iterations))));
+  return {};
+}
+
+}  // namespace
+
+void AddRun(CLI::App& app, Context& context) {
+  auto* command = app.add_subcommand("run", "run one or more inferences");
+  auto flags = std::make_shared<RunFlags>();
+  command->add_option("MODEL", flags->model.source.model, "an .onnx, .mlpackage, .mlmodelc or catalogue name")->required();
+  command->add_option("--weights", flags->model.source.weights, "catalogue models: a .safetensors file, or 'seeded'");
+  command->add_option("--seed", flags->model.source.seed, "seed of seeded weights");
+  command->add_option("--input", flags->inputs, "NAME=FILE.npy, .png or .jpg; NAME may be left out for one input");
+  command->add_flag("--random-inputs", flags->random_inputs, "seeded standard-normal inputs instead of files");
+  command->add_option("--input-seed", flags->input_seed, "seed of --random-inputs");
+  command->add_option("--input-shape", flags->model.input_shapes, "NAME:SHAPE fixes a dynamic ONNX input");
+  command->add_option("--output-dir", flags->output_directory, "write every output there as NAME.npy");
+  command->add_option("--iterations", flags->iterations, "how often to run")->capture_default_str();
+  AddBackendFlags(*command, flags->backend);
+  command->footer("Example: anemone run model.mlpackage --input image=cat.jpg --output-dir out");
+  OnRun(*command, context, [flags, &context] { return RunRun(*flags, context.globals); });
+}
+
+}  // namespace anemone::cli

@@ -1,0 +1,79 @@
+#include "facade/inspect_json.h"
+
+#include <nlohmann/json.hpp>
+
+namespace anemone::facade {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json FeatureJson(const ir::Feature& feature) {
+  Json json{{"name", feature.name}, {"text", DescribeFeature(feature)}, {"optional", feature.optional}};
+  if (const auto* array = feature.array()) {
+    json["kind"] = "array";
+    json["dtype"] = DTypeName(array->dtype);
+    json["shape"] = array->shape;
+  } else if (const auto* image = feature.image()) {
+    json["kind"] = "image";
+    json["width"] = image->size.width;
+    json["height"] = image->size.height;
+  } else {
+    json["kind"] = "other";
+  }
+  return json;
+}
+
+Json FeaturesJson(const std::vector<ir::Feature>& features) {
+  Json list = Json::array();
+  for (const ir::Feature& feature : features) list.push_back(FeatureJson(feature));
+  return list;
+}
+
+}  // namespace
+
+std::string InspectJson(const ir::Model& model, const Summary& summary, const std::string& name, bool operators,
+                        bool weights) {
+  Json json;
+  json["schema"] = "anemone.inspect";
+  json["schema_version"] = 1;
+  json["model"] = name;
+  json["specification_version"] = summary.spec_version;
+  json["minimum_deployment_target"] = summary.target;
+  json["function"] = summary.function;
+  json["functions"] = summary.functions;
+  if (const auto* description = model.FindFunction(summary.function)) {
+    json["inputs"] = FeaturesJson(description->inputs);
+    json["outputs"] = FeaturesJson(description->outputs);
+    json["states"] = FeaturesJson(description->states);
+  }
+  json["metadata"] = {{"description", model.metadata.description},
+                      {"author", model.metadata.author},
+                      {"license", model.metadata.license},
+                      {"version", model.metadata.version},
+                      {"user_defined", model.metadata.user_defined}};
+  json["operations"] = summary.operations;
+  json["operator_counts"] = summary.operator_counts;
+  json["flops"] = summary.flops;
+  json["parameters"] = summary.parameters;
+  json["weight_bytes"] = summary.weight_bytes;
+  json["weight_bytes_by_dtype"] = summary.weight_bytes_by_dtype;
+  if (operators) {
+    Json rows = Json::array();
+    for (const OperatorRow& row : summary.operators) {
+      Json item{{"name", row.name}, {"type", row.type}, {"output", row.output}, {"weight_bytes", row.weight_bytes}};
+      item["flops"] = row.flops < 0 ? Json(nullptr) : Json(row.flops);
+      rows.push_back(std::move(item));
+    }
+    json["operators"] = std::move(rows);
+  }
+  if (weights) {
+    Json rows = Json::array();
+    for (const WeightRow& row : summary.weights) {
+      rows.push_back({{"name", row.name}, {"type", row.type}, {"bytes", row.bytes}});
+    }
+    json["weights"] = std::move(rows);
+  }
+  return json.dump(2);
+}
+
+}  // namespace anemone::facade
