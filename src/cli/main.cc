@@ -39,8 +39,6 @@ int main(int argc, char** argv) {
   AddCompare(app, context);
   AddEval(app, context);
   AddBench(app, context);
-  AddDoctor(app, context);
-  AddDemo(app, context);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

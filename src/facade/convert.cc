@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "passes/pipeline.h"
+#include "ir/verifier.h"
 
 namespace anemone::facade {
 namespace {
@@ -37,6 +37,25 @@ Result<ir::Opset> ParseDeploymentTarget(const std::string& text) {
 
 std::string DeploymentTargetName(ir::Opset opset) {
   return std::string(kTargets[static_cast<size_t>(opset)].ios);
+}
+
+ir::Model CloneModel(const ir::Model& model) {
+  ir::Model copy;
+  copy.spec_version = model.spec_version;
+  copy.metadata = model.metadata;
+  copy.functions = model.functions;
+  copy.multi_function = model.multi_function;
+  copy.default_function = model.default_function;
+  copy.program = ir::Clone(model.program);
+  return copy;
+}
+
+Status Convert(ir::Model& model, const ConvertOptions& options, ConvertReport* report) {
+  if (options.precision == Precision::kFloat16) return Unsupported("float16 compute precision");
+  for (auto& function : model.program.functions) function->opset = options.target;
+  model.spec_version = ir::SpecVersionOf(options.target);
+  if (report != nullptr) *report = {};
+  return ir::Verify(model.program);
 }
 
 }  // namespace anemone::facade

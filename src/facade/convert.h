@@ -41,6 +41,9 @@ struct ConvertReport {
   std::vector<std::string> kept_float32;  // operators that stayed in float32, with the reason
 };
 
+// A deep copy that shares the bytes of the weights.
+ir::Model CloneModel(const ir::Model& model);
+
 Status Convert(ir::Model& model, const ConvertOptions& options, ConvertReport* report = nullptr);
 
 }  // namespace anemone::facade
