@@ -12,7 +12,8 @@ namespace {
 struct Slot {
   Tensor tensor;
   std::vector<Tensor> list;
-  std::string state;  // name of the state that the value stands for
+  bool grows = false;  // a list of dynamic length
+  std::string state;   // name of the state that the value stands for
 };
 
 class Interpreter {
@@ -234,23 +235,28 @@ Result<Tensor> Row(const Tensor& tensor, int64_t index) {
   return row;
 }
 
+// What a list holds where nothing was written: zeros, or a tensor of no dtype when the shape of the
+// elements is not known.
+Result<Tensor> BlankElement(const ir::Type& element) {
+  if (!element.is_static()) return Tensor();
+  return Tensor::FromLiteral(ir::Literal::Zeros(element));
+}
+
 Status Interpreter::RunList(const ir::Operation& operation) {
   Slot result;
   const std::string& type = operation.type();
   if (type == "make_list") {
     const ir::Type& element = operation.output()->type.elements()[0];
-    int64_t length = 0;
+    // Files declare the initial length of growing lists too: only the argument tells them apart.
+    ANEMONE_ASSIGN(result.grows, ir::OpArgs(operation, function_.opset).Bool("dynamic_length"));
+    int64_t length = 1;
     if (const ir::Value* init = operation.Input("init_length")) {
       ANEMONE_ASSIGN(const Slot slot, Get(*init));
       length = slot.tensor.As<int32_t>()[0];
     }
     if (length < 0 || length > 1'000'000) return InvalidInput("a list of {} elements", length);
-    if (element.is_static() && length > 0) {
-      ANEMONE_ASSIGN(const Tensor zero, Tensor::FromLiteral(ir::Literal::Zeros(element)));
-      result.list.assign(static_cast<size_t>(length), zero);
-    } else {
-      result.list.resize(static_cast<size_t>(length));
-    }
+    ANEMONE_ASSIGN(const Tensor blank, BlankElement(element));
+    result.list.assign(static_cast<size_t>(length), blank);
     slots_[operation.output()] = std::move(result);
     return {};
   }
@@ -275,6 +281,9 @@ Status Interpreter::RunList(const ir::Operation& operation) {
         return InvalidInput("index {} is outside the list of {} elements", index, list.list.size());
       }
       parts.push_back(&list.list[static_cast<size_t>(index)]);
+      if (parts.back()->dtype() == DType::kInvalid || parts.back()->shape() != parts[0]->shape()) {
+        return InvalidInput("element {} was never written, or its shape differs", index);
+      }
     }
     if (parts.empty()) return InvalidInput("no index is given");
     ANEMONE_ASSIGN(result.tensor, Stack(parts, parts[0]->dtype(), parts[0]->shape()));
@@ -283,15 +292,16 @@ Status Interpreter::RunList(const ir::Operation& operation) {
     ANEMONE_ASSIGN(const Slot where,
                    Get(*operation.Input(type == "list_write" ? "index" : "indices")));
     result.list = std::move(list.list);
+    result.grows = list.grows;
     for (int64_t i = 0; i < where.tensor.count(); ++i) {
       const int64_t index = where.tensor.As<int32_t>()[i];
       if (index < 0 || index > 1'000'000)
         return InvalidInput("index {} is no place in a list", index);
       // A list of dynamic length grows to hold the index.
       if (index >= static_cast<int64_t>(result.list.size())) {
-        if (operation.output()->type.list_length() >= 0)
-          return InvalidInput("index {} is past the list's end", index);
-        result.list.resize(static_cast<size_t>(index) + 1);
+        if (!result.grows) return InvalidInput("index {} is past the list's end", index);
+        ANEMONE_ASSIGN(const Tensor blank, BlankElement(operation.output()->type.elements()[0]));
+        result.list.resize(static_cast<size_t>(index) + 1, blank);
       }
       if (type == "list_write") {
         ANEMONE_ASSIGN(result.list[static_cast<size_t>(index)], Tensor::Copy(value.tensor.view()));
