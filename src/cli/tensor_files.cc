@@ -47,7 +47,14 @@ Result<exec::Tensor> ReadImageTensor(const std::string& path, const ir::Type& ty
 Result<exec::Tensor> ReadNpyTensor(const std::string& path, const ir::Type& type) {
   ANEMONE_ASSIGN(const NpyArray array, ReadNpy(path));
   ANEMONE_ASSIGN(const ir::Literal literal, ir::Literal::FromBytes(ir::Type::Tensor(array.dtype, array.shape), array.data));
-  return exec::Tensor::FromLiteralAs(literal, type.dtype());
+  ANEMONE_ASSIGN(exec::Tensor tensor, exec::Tensor::FromLiteral(literal));
+  const DType wanted = exec::StorageDType(type.dtype());
+  if (tensor.dtype() == wanted) return tensor;
+  if (wanted == DType::kFp32) {
+    const auto values = literal.AsFloats();
+    if (values) return exec::Tensor::Copy({DType::kFp32, array.shape, values->data()});
+  }
+  return Usage("the file holds {}, the input takes {}", DTypeName(array.dtype), type.ToString());
 }
 
 }  // namespace

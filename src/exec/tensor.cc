@@ -1,6 +1,5 @@
 #include "exec/tensor.h"
 
-#include <cmath>
 #include <cstdlib>
 #include <cstring>
 
@@ -89,38 +88,6 @@ Result<Tensor> Tensor::FromLiteral(const ir::Literal& literal) {
       }
     }
   }
-  return tensor;
-}
-
-Result<Tensor> Tensor::FromLiteralAs(const ir::Literal& literal, DType declared) {
-  const DType storage = StorageDType(declared);
-  if (literal.dtype() == storage || (literal.dtype() == DType::kFp16 && storage == DType::kFp32)) {
-    return FromLiteral(literal);
-  }
-  const auto values = literal.AsDoubles();
-  if (!values) return Usage("{} is no numeric tensor", literal.type().ToString());
-  ANEMONE_ASSIGN(Tensor tensor, Allocate(storage, literal.shape()));
-  if (storage == DType::kFp32) {
-    for (size_t i = 0; i < values->size(); ++i) tensor.As<float>()[i] = static_cast<float>((*values)[i]);
-    return tensor;
-  }
-  const int width = BitWidth(storage);
-  const double low = IsSignedInt(storage) ? -std::ldexp(1.0, width - 1) : 0;
-  const double high = storage == DType::kBool ? 1 : std::ldexp(1.0, IsSignedInt(storage) ? width - 1 : width) - 1;
-  std::vector<int64_t> integers(values->size());
-  for (size_t i = 0; i < integers.size(); ++i) {
-    const double value = (*values)[i];
-    if (!(value >= low && value <= high) || value != std::trunc(value)) {
-      return Usage("{} does not fit into {}", value, DTypeName(declared));
-    }
-    integers[i] = static_cast<int64_t>(value);
-  }
-  if (storage == DType::kBool) {
-    for (size_t i = 0; i < integers.size(); ++i) tensor.As<uint8_t>()[i] = static_cast<uint8_t>(integers[i]);
-    return tensor;
-  }
-  const Bytes packed = ir::PackInts(integers, storage);
-  if (!integers.empty()) std::memcpy(tensor.view_.data, packed.data(), packed.size());
   return tensor;
 }
 

@@ -53,9 +53,6 @@ class Tensor {
   static Result<Tensor> Copy(const ConstTensor& source);
   // Half becomes float32; sub-byte integers become int8 or uint8; other dtypes stay.
   static Result<Tensor> FromLiteral(const ir::Literal& literal);
-  // The same values as the dtype that an input declared `declared` has in memory. kUsage when one does not fit exactly
-  // (a fraction, or an integer out of range); float64 is rounded to float32.
-  static Result<Tensor> FromLiteralAs(const ir::Literal& literal, DType declared);
   // Converts back to `dtype` (float32 -> half rounds).
   Result<ir::Literal> ToLiteral(DType dtype) const;
 

@@ -51,11 +51,30 @@ DType DTypeOfNumpy(const std::string& name) {
 Result<exec::Tensor> ToTensor(const Array& array, DType wanted) {
   const DType dtype = DTypeOfNumpy(array.dtype);
   if (dtype == DType::kInvalid) return Usage("'{}' is no dtype", array.dtype);
+  const DType storage = exec::StorageDType(wanted);
   const size_t size = ByteSize(dtype, ir::ElementCount(array.shape).value_or(-1)).value_or(0);
   if (array.data == nullptr && size != 0) return Usage("the array has no data");
+  if (dtype == storage) return exec::Tensor::Copy({dtype, array.shape, array.data.get()});
   ANEMONE_ASSIGN(const ir::Literal literal,
                  ir::Literal::FromBytes(ir::Type::Tensor(dtype, array.shape), Bytes(array.data.get(), size, array.data)));
-  return exec::Tensor::FromLiteralAs(literal, wanted);
+  // NumPy users pass int64 and float64 without meaning it; what fits is taken, a fraction for an integer input is not.
+  ANEMONE_ASSIGN(exec::Tensor tensor, exec::Tensor::Allocate(storage, array.shape));
+  if (storage == DType::kFp32) {
+    const auto values = literal.AsFloats();
+    std::memcpy(tensor.As<float>(), values->data(), tensor.size_bytes());
+    return tensor;
+  }
+  const auto values = literal.AsDoubles();
+  std::vector<int64_t> integers(values->size());
+  for (size_t i = 0; i < integers.size(); ++i) {
+    integers[i] = static_cast<int64_t>((*values)[i]);
+    if (static_cast<double>(integers[i]) != (*values)[i]) {
+      return Usage("{} does not fit an input of {}", (*values)[i], DTypeName(wanted));
+    }
+  }
+  const Bytes packed = ir::PackInts(integers, storage);
+  std::memcpy(tensor.As<std::byte>(), packed.data(), packed.size());
+  return tensor;
 }
 
 Result<Array> ToArray(const exec::Tensor& tensor) {

@@ -1,0 +1,326 @@
+// See float16.h.
+//
+//   before                                            after
+//     func main<ios16>(tensor<fp32, [4]> x) {           func main<ios16>(tensor<fp32, [4]> x) {
+//       y = add(x = x, y = 1.5);                          a = cast(x = x, dtype = "fp16");
+//     } -> (y);                                           b = add(x = a, y = fp16(1.5));
+//                                                         y = cast(x = b, dtype = "fp32");
+//                                                       } -> (y);
+#include "passes/float16.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <regex>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "ir/verifier.h"
+#include "passes/half_constants.h"
+#include "passes/rewriter.h"
+
+namespace anemone::passes {
+namespace {
+
+constexpr std::string_view kPass = "float16";
+
+// Operators whose dtypes are not changed here: casts say theirs, bodies and lists keep what they
+// declare, states are declared outside.
+constexpr std::array<std::string_view, 13> kNotConverted = {
+    "cast",         "while_loop",          "cond",       "make_list",   "list_gather",
+    "list_scatter", "list_read",           "list_write", "list_length", "read_state",
+    "write_state",  "coreml_update_state", "classify"};
+
+// From ios17 on these parameters may be float32 beside half data, and keep their precision.
+bool MayStayFloat32(ir::Opset opset, const ir::Operation& op, std::string_view param) {
+  if (opset < ir::Opset::kIOS17) return false;
+  constexpr std::array<std::string_view, 4> kAlpha = {"elu", "leaky_relu", "prelu",
+                                                      "thresholded_relu"};
+  constexpr std::array<std::string_view, 5> kAlphaBeta = {
+      "clamped_relu", "linear_activation", "scaled_tanh", "sigmoid_hard", "softplus_parametric"};
+  constexpr std::array<std::string_view, 3> kEpsilon = {"inverse", "log", "rsqrt"};
+  const auto in = [&](const auto& list) {
+    return std::ranges::find(list, op.type()) != list.end();
+  };
+  if (param == "alpha") return in(kAlpha) || in(kAlphaBeta);
+  if (param == "beta") return in(kAlphaBeta);
+  return param == "epsilon" && in(kEpsilon);
+}
+
+bool IsTensorOf(const ir::Type& type, DType dtype) {
+  return type.is_tensor() && type.dtype() == dtype;
+}
+
+ir::Type WithDType(const ir::Type& type, DType dtype) {
+  return type.has_rank() ? ir::Type::Tensor(dtype, type.shape()) : ir::Type::UnrankedTensor(dtype);
+}
+
+// Whether the operator's parameter may be half, as far as its declared dtypes go.
+bool AcceptsHalf(const ir::OpDef& def, std::string_view param_name) {
+  const ir::Param* param = def.FindParam(param_name);
+  if (param == nullptr) return false;
+  if (param->types.empty() || param->types == "any") return true;
+  std::string_view dtypes = param->types;
+  for (const ir::TypeDomain& domain : def.domains) {
+    if (domain.name == param->types) dtypes = domain.dtypes;
+  }
+  return dtypes.find("fp16") != std::string_view::npos;
+}
+
+class Converter {
+ public:
+  Converter(ir::Function& function, const Float16Options& options, PassContext& context)
+      : function_(function), options_(options), context_(context), rewriter_(function) {}
+
+  Result<bool> Run() {
+    if ((options_.half_inputs || options_.half_outputs) && function_.opset < ir::Opset::kIOS16) {
+      return Unsupported(
+                 "float16 inputs and outputs need the op set ios16 or later, function '{}' is {}",
+                 function_.name, ir::OpsetName(function_.opset))
+          .Advise("raise the deployment target to iOS16");
+    }
+    if (options_.half_inputs) {
+      for (const auto& input : function_.block->inputs()) {
+        if (!IsTensorOf(input->type, DType::kFp32)) continue;
+        input->type = WithDType(input->type, DType::kFp16);
+        native_.insert(input.get());
+        changed_ = true;
+      }
+    }
+    for (ir::Operation* operation : rewriter_.operations()) {
+      ANEMONE_TRY(context_.CheckCancelled());
+      if (operation->is_const()) continue;
+      ANEMONE_ASSIGN(const bool converted, TryConvert(*operation));
+      if (!converted) ANEMONE_TRY(FeedFloat32(*operation));
+    }
+    ANEMONE_TRY(FixBlockOutputs());
+    const bool rewritten = rewriter_.Finish();
+    return rewritten || changed_;
+  }
+
+ private:
+  // Why the operation stays as it is; empty when it may become half.
+  std::string ReasonToKeep(const ir::Operation& op) {
+    if (op.def() == nullptr) return "the operator is not known";
+    if (options_.keep_float32 && options_.keep_float32(op)) return "as asked";
+    for (const ir::Argument& argument : op.arguments()) {
+      for (const ir::Value* value : argument.values) {
+        if (!value->is_const() || !IsTensorOf(value->type, DType::kFp32)) continue;
+        const HalfRange& range = RangeOf(*value);
+        if (range.largest > kLargestHalf) {
+          return fmt::format("its {} reaches {:g}, beyond float16's 65504", argument.name,
+                             range.largest);
+        }
+      }
+    }
+    return "";
+  }
+
+  const HalfRange& RangeOf(const ir::Value& constant) {
+    const auto found = ranges_.find(&constant);
+    if (found != ranges_.end()) return found->second;
+    return ranges_[&constant] = RangeInHalf(constant.literal->As<float>());
+  }
+
+  static bool TouchesFloat32(const ir::Operation& op) {
+    for (const ir::Argument& argument : op.arguments()) {
+      for (const ir::Value* value : argument.values) {
+        if (IsTensorOf(value->type, DType::kFp32)) return true;
+      }
+    }
+    return false;
+  }
+
+  Result<bool> TryConvert(ir::Operation& op) {
+    if (std::ranges::find(kNotConverted, op.type()) != kNotConverted.end()) return false;
+    const bool has_half = std::ranges::any_of(op.arguments(), [&](const ir::Argument& argument) {
+      return std::ranges::any_of(argument.values,
+                                 [&](const ir::Value* v) { return native_.contains(v); });
+    });
+    if (!TouchesFloat32(op) && !has_half) return false;
+    const std::string reason = ReasonToKeep(op);
+    if (!reason.empty()) {
+      context_.AddNote(kPass, op.name(), "stays in float32: " + reason);
+      return false;
+    }
+    // First with the parameters in float32 that may be so, then with all in half.
+    std::string failure;
+    for (const bool keep_some : {true, false}) {
+      if (!keep_some && function_.opset < ir::Opset::kIOS17) break;
+      ANEMONE_ASSIGN(failure, ConvertArguments(op, keep_some));
+      if (failure.empty()) return true;
+    }
+    context_.AddNote(kPass, op.name(), "stays in float32: " + failure);
+    return false;
+  }
+
+  // Tries the operation on half arguments; the error of its inference when it cannot be, with the
+  // arguments put back.
+  Result<std::string> ConvertArguments(ir::Operation& op, bool keep_some) {
+    const std::vector<ir::Argument> before = op.arguments();
+    std::vector<ir::Argument> after = before;
+    for (ir::Argument& argument : after) {
+      if (keep_some && MayStayFloat32(function_.opset, op, argument.name)) continue;
+      if (!AcceptsHalf(*op.def(), argument.name)) continue;
+      for (ir::Value*& value : argument.values) {
+        if (!IsTensorOf(value->type, DType::kFp32)) continue;
+        ANEMONE_ASSIGN(value, Half(value));
+      }
+    }
+    op.arguments() = after;
+    std::vector<ir::Type> types;
+    const Status inferred = ir::InferOperation(op, function_.opset, &types);
+    const bool fits = inferred.ok() && types.size() == op.outputs().size();
+    op.arguments() = before;
+    if (!fits)
+      return inferred.ok() ? std::string("its outputs change") : inferred.error().message();
+    for (size_t a = 0; a < after.size(); ++a) {
+      if (after[a].values != before[a].values)
+        rewriter_.SetInputs(op, after[a].name, after[a].values);
+    }
+    for (size_t i = 0; i < types.size(); ++i) {
+      ir::Value* output = op.output(i);
+      if (!IsTensorOf(output->type, DType::kFp32) || !IsTensorOf(types[i], DType::kFp16)) continue;
+      // The declared shape may know more than inference does.
+      output->type = WithDType(output->type, DType::kFp16);
+      native_.insert(output);
+    }
+    changed_ = true;
+    return std::string();
+  }
+
+  // An operation that stays as it is: gets the float32 form of arguments that are half now.
+  Status FeedFloat32(ir::Operation& op) {
+    const std::vector<ir::Argument> before = op.arguments();
+    // A cast takes either.
+    if (op.type() == "cast") return {};
+    for (const ir::Argument& argument : before) {
+      std::vector<ir::Value*> values = argument.values;
+      for (ir::Value*& value : values) {
+        if (!native_.contains(value)) continue;
+        ANEMONE_ASSIGN(value, Float32(value));
+      }
+      if (values != argument.values) rewriter_.SetInputs(op, argument.name, values);
+    }
+    return {};
+  }
+
+  // The half form of a float32 value, made right after it.
+  Result<ir::Value*> Half(ir::Value* value) {
+    ir::Value*& half = halves_[value];
+    if (half != nullptr) return half;
+    ir::Builder& builder = rewriter_.builder();
+    if (value->is_const()) {
+      const HalfRange& range = RangeOf(*value);
+      int64_t lost = range.vanishing;
+      half = builder.Const(RoundToHalf(*value->literal, &lost), value->name + "_to_fp16");
+      if (lost > 0) {
+        context_.AddNote(kPass, value->name,
+                         fmt::format("{} of {} elements are too small for float16 and become 0",
+                                     lost, value->literal->element_count()));
+      }
+    } else {
+      const ir::Literal dtype = ir::Literal::String("fp16");
+      half = builder.Op("cast", {{"x", SourceOfCast(value)}, {"dtype", dtype}},
+                        value->name + "_to_fp16");
+    }
+    ANEMONE_TRY(rewriter_.CommitAfter(value));
+    return half;
+  }
+
+  // What a cast to float32 was made of when that is exact: int32 -> fp32 -> fp16 is int32 -> fp16.
+  static ir::Value* SourceOfCast(ir::Value* value) {
+    const ir::Operation* cast = value->producer;
+    if (cast == nullptr || cast->type() != "cast") return value;
+    ir::Value* source = cast->Input("x");
+    const DType dtype = source->type.dtype();
+    const bool direct = dtype == DType::kFp16 || dtype == DType::kBool || dtype == DType::kInt8 ||
+                        dtype == DType::kUInt8 || dtype == DType::kInt16 ||
+                        dtype == DType::kUInt16 || dtype == DType::kInt32;
+    return direct ? source : value;
+  }
+
+  // The float32 form of a value that is half now.
+  Result<ir::Value*> Float32(ir::Value* value) {
+    ir::Value*& wide = wides_[value];
+    if (wide != nullptr) return wide;
+    const ir::Literal dtype = ir::Literal::String("fp32");
+    wide =
+        rewriter_.builder().Op("cast", {{"x", value}, {"dtype", dtype}}, value->name + "_to_fp32");
+    ANEMONE_TRY(rewriter_.CommitAfter(value));
+    return wide;
+  }
+
+  // Bodies give what they did before; so does the function, unless its outputs become half.
+  Status FixBlockOutputs() {
+    std::vector<ir::Value*> outputs = function_.block->outputs();
+    if (!options_.half_outputs) {
+      for (ir::Value* output : outputs) {
+        if (!native_.contains(output) || replaced_.contains(output)) continue;
+        replaced_.insert(output);
+        // A cast that is there already has other users and another name to keep: the output gets
+        // its own.
+        const ir::Literal dtype = ir::Literal::String("fp32");
+        ir::Value* wide = rewriter_.builder().Op("cast", {{"x", output}, {"dtype", dtype}},
+                                                 output->name + "_to_fp32");
+        ANEMONE_TRY(rewriter_.CommitAfter(output));
+        rewriter_.ReplaceFunctionOutput(output, wide);
+      }
+    } else {
+      for (ir::Value* output : outputs) {
+        if (!IsTensorOf(output->type, DType::kFp32) || output->producer == nullptr) continue;
+        ANEMONE_ASSIGN(ir::Value * half, Half(output));
+        rewriter_.ReplaceFunctionOutput(output, half);
+      }
+    }
+    for (ir::Operation* op : rewriter_.operations()) {
+      for (const auto& block : op->blocks()) {
+        for (ir::Value*& output : block->outputs()) {
+          if (!native_.contains(output)) continue;
+          ANEMONE_ASSIGN(output, Float32(output));
+          changed_ = true;
+        }
+      }
+    }
+    return {};
+  }
+
+  ir::Function& function_;
+  const Float16Options& options_;
+  PassContext& context_;
+  Rewriter rewriter_;
+  std::unordered_set<const ir::Value*> native_;    // were float32, are half now
+  std::unordered_set<const ir::Value*> replaced_;  // outputs that have their cast
+  std::unordered_map<const ir::Value*, ir::Value*> halves_;
+  std::unordered_map<const ir::Value*, ir::Value*> wides_;
+  std::unordered_map<const ir::Value*, HalfRange> ranges_;
+  bool changed_ = false;
+};
+
+}  // namespace
+
+Result<bool> ComputeInFloat16(ir::Function& function, const Float16Options& options,
+                              PassContext& context) {
+  return Converter(function, options, context).Run();
+}
+
+Result<std::function<bool(const ir::Operation&)>> MatchOperations(
+    const std::vector<std::string>& patterns) {
+  std::vector<std::regex> compiled;
+  for (const std::string& pattern : patterns) {
+    try {
+      compiled.emplace_back(pattern);
+    } catch (const std::regex_error& error) {
+      return Usage("'{}' is no regular expression: {}", pattern, error.what());
+    }
+  }
+  return std::function<bool(const ir::Operation&)>(
+      [compiled = std::move(compiled)](const ir::Operation& op) {
+        const std::string name = op.name();
+        return std::ranges::any_of(compiled, [&](const std::regex& pattern) {
+          return std::regex_match(op.type(), pattern) || std::regex_match(name, pattern);
+        });
+      });
+}
+
+}  // namespace anemone::passes

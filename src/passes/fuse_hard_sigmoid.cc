@@ -1,0 +1,85 @@
+// Recognises the hard sigmoid of mobile networks, clip(x + 3, 0, 6) / 6, also inside a hard swish x
+// * clip(x + 3, 0, 6) / 6 (MIL has no hard swish: it stays a product). In general clip(x + c, 0, d)
+// / d becomes sigmoid_hard(alpha = 1 / d, beta = c / d).
+//
+//   before                                              after
+//     a = add(x = x, y = 3.0);                            y = sigmoid_hard(x = x, alpha =
+//     0.1666667, beta = 0.5); b = clip(x = a, alpha = 0.0, beta = 6.0);         } -> (y); y =
+//     real_div(x = b, y = 6.0);
+//   } -> (y);
+#include "passes/match.h"
+#include "passes/passes.h"
+#include "passes/product.h"
+
+namespace anemone::passes {
+namespace {
+
+struct HardSigmoid {
+  ir::Value* x = nullptr;
+  double offset = 0;  // c
+  double limit = 0;   // d
+};
+
+// clip(x + c, 0, d), written as clip or relu6, used once.
+std::optional<HardSigmoid> MatchClip(const Rewriter& rewriter, const ir::Value* value) {
+  HardSigmoid found;
+  const ir::Operation* clip = OwnedProducer(rewriter, value, "clip");
+  if (clip != nullptr) {
+    const auto low = UniformValue(clip->Input("alpha"));
+    const auto high = UniformValue(clip->Input("beta"));
+    if (!low || *low != 0 || !high || !(*high > 0)) return std::nullopt;
+    found.limit = *high;
+  } else {
+    clip = OwnedProducer(rewriter, value, "relu6");
+    if (clip == nullptr) return std::nullopt;
+    found.limit = 6;
+  }
+  const ir::Operation* sum = OwnedProducer(rewriter, clip->Input("x"), "add");
+  const auto operands = sum != nullptr ? MatchWithConst(*sum) : std::nullopt;
+  const auto offset = operands ? UniformValue(operands->constant) : std::nullopt;
+  if (!offset || !(operands->value->type == sum->output()->type)) return std::nullopt;
+  found.x = operands->value;
+  found.offset = *offset;
+  return found;
+}
+
+}  // namespace
+
+Result<bool> FuseHardSigmoid(ir::Function& function, PassContext&) {
+  Rewriter rewriter(function);
+  // From the last: the outermost product of a tree first.
+  const auto& operations = rewriter.operations();
+  for (auto it = operations.rbegin(); it != operations.rend(); ++it) {
+    ir::Operation* op = *it;
+    if (rewriter.IsDead(*op) || (op->type() != "mul" && op->type() != "real_div")) continue;
+    const Product product = FlattenProduct(rewriter, op->output());
+    if (product.factors.empty() || product.factors.size() > 2) continue;
+    for (size_t i = 0; i < product.factors.size(); ++i) {
+      const auto match = MatchClip(rewriter, product.factors[i]);
+      if (!match || !IsAbout(product.constant * match->limit, 1)) continue;
+      const DType dtype = match->x->type.dtype();
+      const auto scalar = [&](double value) {
+        return ir::Literal::Float(dtype, static_cast<float>(value));
+      };
+      ir::Value* y = rewriter.builder().Op("sigmoid_hard",
+                                           {{"x", match->x},
+                                            {"alpha", scalar(1 / match->limit)},
+                                            {"beta", scalar(match->offset / match->limit)}},
+                                           op->name());
+      if (y != nullptr && product.factors.size() == 2) {
+        ir::Value* other = product.factors[1 - i];
+        y = rewriter.builder().Op("mul", {{"x", other}, {"y", y}}, op->name());
+      }
+      if (y != nullptr && !(y->type == op->output()->type)) {
+        rewriter.Discard();
+        continue;
+      }
+      ANEMONE_TRY(rewriter.Commit(*op));
+      rewriter.Replace(op->output(), y);
+      break;
+    }
+  }
+  return rewriter.Finish();
+}
+
+}  // namespace anemone::passes

@@ -1,0 +1,25 @@
+// Rounding constants to half precision, with what is lost. Thread rules: pure functions.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "ir/literal.h"
+
+namespace anemone::passes {
+
+constexpr float kLargestHalf = 65504;
+
+struct HalfRange {
+  // Largest magnitude below 1e38 (what is above stands for infinity; NaN is passed over).
+  float largest = 0;
+  // Elements that are not zero and would round to zero.
+  int64_t vanishing = 0;
+};
+HalfRange RangeInHalf(std::span<const float> values);
+
+// A float32 constant rounded to half. Of one with fewer than 400 elements, those that would vanish
+// become the smallest half with their sign, and `*lost` is set to 0.
+ir::Literal RoundToHalf(const ir::Literal& constant, int64_t* lost);
+
+}  // namespace anemone::passes

@@ -1,0 +1,60 @@
+// Pass: one rewrite of a function, meaning preserved. Each pass lives in a file of its own with the
+// IR before and after in its head comment and in its test (<pass>.mil); pipeline.cc lists them all
+// in order. The runner (pass_runner.h), not the pass, times, verifies, disables by name and
+// interrupts. Thread rules: a pass is a pure function of the program and its options; one thread to
+// a program.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "ir/program.h"
+
+namespace anemone::passes {
+
+// Something that a user wants to know about what a pass did or left undone: "conv_3 stays in
+// float32: ...".
+struct Note {
+  std::string pass;
+  std::string name;  // of the operation or constant
+  std::string text;
+};
+
+// What the runner gives a pass.
+class PassContext {
+ public:
+  explicit PassContext(std::function<bool()> cancelled = {}) : cancelled_(std::move(cancelled)) {}
+
+  // kCancelled when the caller wants to stop; long passes ask now and then.
+  Status CheckCancelled() const {
+    if (cancelled_ && cancelled_()) return Cancelled("interrupted");
+    return {};
+  }
+  void AddNote(std::string_view pass, std::string name, std::string text) {
+    notes_.push_back({std::string(pass), std::move(name), std::move(text)});
+  }
+  std::vector<Note>& notes() { return notes_; }
+
+ private:
+  std::function<bool()> cancelled_;
+  std::vector<Note> notes_;
+};
+
+struct Pass {
+  std::string_view name;     // "fuse_conv_bias": the file's stem
+  std::string_view summary;  // one line for users
+  // True when the function changed.
+  std::function<Result<bool>(ir::Function& function, PassContext& context)> run;
+};
+
+// Passes that run in order: once, or until none of them changes anything.
+struct PassGroup {
+  std::string_view name;
+  std::vector<Pass> passes;
+  bool to_fixpoint = false;
+};
+
+}  // namespace anemone::passes

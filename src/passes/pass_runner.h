@@ -1,0 +1,42 @@
+// The pass runner: runs groups of passes over every function of a program, verifies after each pass
+// that changed it, times each, leaves out those disabled by name, stops when asked. Thread rules:
+// one thread to a program. Errors: whatever a pass reports, with the pass as place; kCancelled;
+// kInternal when a pass breaks the program; kUsage for a name in `disabled` that no pass has. After
+// an error the program is in an unknown state and should be thrown away.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "passes/pass.h"
+
+namespace anemone::passes {
+
+struct RunOptions {
+  std::vector<std::string> disabled;  // names of passes
+  std::function<bool()> cancelled;    // asked before each pass; true stops
+  bool verify = true;
+  // A group still changing after this many rounds is left as it is, with a note: its passes undo
+  // one another.
+  int max_rounds = 32;
+};
+
+struct PassRecord {
+  std::string name;
+  int64_t time_ns = 0;  // all its runs, verification left out
+  int runs = 0;
+  int changes = 0;  // runs that changed something
+};
+
+struct RunReport {
+  std::vector<PassRecord> passes;  // in order of first run
+  std::vector<Note> notes;
+};
+
+Result<RunReport> RunPasses(ir::Program& program, std::span<const PassGroup> groups,
+                            const RunOptions& options = {});
+
+}  // namespace anemone::passes

@@ -1,0 +1,29 @@
+// The pass pipeline: every pass of the library in the order in which it runs (pipeline.cc is the
+// list). Thread rules: one thread to a program.
+#pragma once
+
+#include <vector>
+
+#include "passes/float16.h"
+#include "passes/pass_runner.h"
+
+namespace anemone::passes {
+
+struct PipelineOptions {
+  // kFp32, or kFp16: the program computes in half precision (float16.h).
+  DType compute_precision = DType::kFp32;
+  Float16Options float16;
+};
+
+// The groups that Optimize runs.
+std::vector<PassGroup> Pipeline(const PipelineOptions& options = {});
+// Dead code and no-ops only: what a program read from a package gets before it is changed.
+std::vector<PassGroup> CleanupPipeline();
+// Every pass, by name, once.
+std::vector<Pass> AllPasses();
+
+// Runs Pipeline(options).
+Result<RunReport> Optimize(ir::Program& program, const PipelineOptions& options = {},
+                           const RunOptions& run = {});
+
+}  // namespace anemone::passes
