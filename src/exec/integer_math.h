@@ -81,6 +81,7 @@ template <typename T>
 T SaturatingCast(double value) {
   if (std::isnan(value)) return 0;
   // max() + 1 is a power of two, so exact in double even where max() is not.
+  // NOLINTNEXTLINE(bugprone-integer-division): halving is exact but for the bit that + 1 restores
   constexpr double kEnd = static_cast<double>(std::numeric_limits<T>::max() / 2 + 1) * 2.0;
   if (value >= kEnd) return std::numeric_limits<T>::max();
   if (value <= static_cast<double>(std::numeric_limits<T>::min())) {

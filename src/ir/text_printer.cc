@@ -250,8 +250,8 @@ std::string PrintLiteral(const Literal& literal, int64_t value_elements) {
   const bool plain = type.rank() == 1 && type.shape()[0] > 0 && type.shape()[0] <= value_elements &&
                      (dtype == DType::kInt32 || dtype == DType::kBool || dtype == DType::kFp32 ||
                       dtype == DType::kString);
-  const std::string values = TensorValues(literal, value_elements);
-  if (plain && values.find_first_of("n") == std::string::npos) return values;
+  std::string values = TensorValues(literal, value_elements);
+  if (plain && values.find('n') == std::string::npos) return values;
   if (plain && (dtype == DType::kString || dtype == DType::kBool)) return values;
   return fmt::format("{}({})", type.ToString(), values);
 }
