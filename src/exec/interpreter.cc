@@ -174,8 +174,8 @@ class Interpreter {
 
   Status RunState(const ir::Operation& operation) {
     const bool read = operation.type() == "read_state";
-    const ir::Value* handle = operation.Input(read ? "input" : "state");
-    const ir::Value* value = read ? nullptr : operation.Input("value");
+    const ir::Value* handle = operation.Input("input");
+    const ir::Value* value = read ? nullptr : operation.Input("data");
     if (handle == nullptr || (!read && value == nullptr))
       return InvalidInput("an argument is missing");
     ANEMONE_ASSIGN(const Slot slot, Get(*handle));

@@ -201,8 +201,13 @@ class Parser {
   }
 
   Status ParseOperation(Block& block, Scope* scope, int depth) {
-    ANEMONE_ASSIGN(const auto outputs, ParseOutputs());
-    ANEMONE_TRY(tokens_.Expect("="));
+    // An operation without outputs (write_state) starts with its operator.
+    std::vector<OutputDeclaration> outputs;
+    ANEMONE_ASSIGN(const Token next, tokens_.Peek());
+    if (tokens_.current().kind != Token::Kind::kIdentifier || next.text != "(") {
+      ANEMONE_ASSIGN(outputs, ParseOutputs());
+      ANEMONE_TRY(tokens_.Expect("="));
+    }
     ANEMONE_ASSIGN(const std::string type, tokens_.ExpectIdentifier("an operator"));
     auto operation = std::make_unique<Operation>(type, FindOpDef(type));
     std::vector<PendingLiteral> pending;
@@ -213,7 +218,7 @@ class Parser {
         item.literal =
             Literal::Floats(DType::kFp16, *item.literal.AsFloats(), item.literal.shape());
       }
-      const std::string hint = outputs[0].name + "_" + argument.name;
+      const std::string hint = (outputs.empty() ? type : outputs[0].name) + "_" + argument.name;
       argument.values[item.index] = AddConst(block, FreshName(hint), std::move(item.literal));
     }
     while (tokens_.Is("(")) {
@@ -241,7 +246,9 @@ class Parser {
       value->literal = std::move(literal);
     } else {
       std::vector<Type> types;
-      const std::string place = fmt::format("{} '{}'", operation.type(), outputs[0].name);
+      const std::string place = outputs.empty()
+                                    ? operation.type()
+                                    : fmt::format("{} '{}'", operation.type(), outputs[0].name);
       if (operation.def() != nullptr) {
         ANEMONE_TRY(InferOperation(operation, function_->opset, &types).At(place));
         if (types.size() != outputs.size()) {
@@ -257,7 +264,7 @@ class Parser {
         operation.AddOutput(outputs[i].name, outputs[i].type ? *outputs[i].type : types[i]);
       }
     }
-    if (!operation.attributes().contains("name")) {
+    if (!outputs.empty() && !operation.attributes().contains("name")) {
       operation.attributes()["name"] = Literal::String(outputs[0].name);
     }
     return {};

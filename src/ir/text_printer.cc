@@ -178,7 +178,7 @@ class Printer {
       out_ += fmt::format("{}{} {}", i ? ", " : "", operation.output(i)->type.ToString(),
                           operation.output(i)->name);
     }
-    out_ += " = " + operation.type() + "(";
+    out_ += (operation.outputs().empty() ? "" : " = ") + operation.type() + "(";
     for (size_t a = 0; a < operation.arguments().size(); ++a) {
       const Argument& argument = operation.arguments()[a];
       out_ += (a ? ", " : "") + argument.name + " = ";

@@ -28,10 +28,10 @@ Status ShapeOf(KernelContext& context) {
 // fill and fill_like; the output type says which shape.
 Status Fill(KernelContext& context) {
   ANEMONE_ASSIGN(MutableTensor out, context.Output());
-  ANEMONE_ASSIGN(double value, context.args().Float("value"));
-  return exec::DispatchDType(out.dtype, [&](auto zero) -> Status {
+  ANEMONE_ASSIGN(ConstTensor value, context.Input("value"));
+  return exec::DispatchWidth(out.dtype, [&](auto zero) -> Status {
     using T = decltype(zero);
-    std::fill_n(out.As<T>(), out.count(), static_cast<T>(value));
+    std::fill_n(out.As<T>(), out.count(), value.As<T>()[0]);
     return {};
   });
 }

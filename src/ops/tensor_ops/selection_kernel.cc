@@ -112,20 +112,20 @@ Status NonZero(KernelContext& context) {
 Status OneHot(KernelContext& context) {
   ANEMONE_ASSIGN(ConstTensor indices, context.Input("indices"));
   ANEMONE_ASSIGN(int64_t axis, context.args().Int("axis"));
-  ANEMONE_ASSIGN(double on, context.args().Float("on_value"));
-  ANEMONE_ASSIGN(double off, context.args().Float("off_value"));
+  ANEMONE_ASSIGN(ConstTensor on, context.Input("on_value"));
+  ANEMONE_ASSIGN(ConstTensor off, context.Input("off_value"));
   ANEMONE_ASSIGN(MutableTensor out, context.Output());
   const auto view =
       exec::ViewAtAxis(out.shape, static_cast<size_t>(axis < 0 ? axis + out.rank() : axis));
-  return exec::DispatchDType(out.dtype, [&](auto zero) -> Status {
+  return exec::DispatchWidth(out.dtype, [&](auto zero) -> Status {
     using T = decltype(zero);
-    std::fill_n(out.As<T>(), out.count(), static_cast<T>(off));
+    std::fill_n(out.As<T>(), out.count(), off.As<T>()[0]);
     for (int64_t o = 0; o < view.outer; ++o) {
       for (int64_t n = 0; n < view.inner; ++n) {
         const int64_t index = indices.As<int32_t>()[o * view.inner + n];
         // An index outside the vector leaves it without an on_value.
         if (index < 0 || index >= view.size) continue;
-        out.As<T>()[(o * view.size + index) * view.inner + n] = static_cast<T>(on);
+        out.As<T>()[(o * view.size + index) * view.inner + n] = on.As<T>()[0];
       }
     }
     return {};
