@@ -1,0 +1,140 @@
+"""Anemone: convert, compress, inspect and run Core ML models on Linux and macOS.
+
+    import anemone
+    model = anemone.load("fastvit_t8.mlpackage")      # or .onnx, .mlmodel, .mlmodelc, or a catalogue name
+    outputs = model.predict({"image": x})             # dict of NumPy arrays
+    anemone.convert("model.onnx", compute_precision="float16").save("model.mlpackage")
+
+Every failure raises anemone.Error, which carries code, place and advice. Models may be used from several threads; the
+interpreter's lock is released while the library works.
+"""
+
+import json
+import os
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+
+from . import _anemone
+from ._errors import Error
+
+__all__ = ["Error", "Feature", "Model", "State", "load", "convert", "compress", "inspect", "__version__"]
+
+__version__ = _anemone.version()
+
+State = _anemone.State
+
+
+class Feature(NamedTuple):
+    """One input or output. `dtype` is NumPy's name, or "image"; a dimension of any size is -1."""
+
+    name: str
+    dtype: str
+    shape: Tuple[int, ...]
+
+
+class Model:
+    """A loaded model. Make one with load(), convert() or compress()."""
+
+    def __init__(self, handle):
+        self._handle = handle
+
+    @property
+    def inputs(self) -> List[Feature]:
+        return [Feature(name, dtype, tuple(shape)) for name, dtype, shape in self._handle.inputs()]
+
+    @property
+    def outputs(self) -> List[Feature]:
+        return [Feature(name, dtype, tuple(shape)) for name, dtype, shape in self._handle.outputs()]
+
+    def predict(self, inputs: Dict[str, Any], state: Optional["State"] = None) -> Dict[str, np.ndarray]:
+        """Runs the model. `inputs` holds arrays by name; an image input also takes a PIL image.
+
+        Half-precision outputs come as float32.
+        """
+        images = {feature.name: feature.shape for feature in self.inputs if feature.dtype == "image"}
+        arrays = {}
+        for name, value in inputs.items():
+            if name in images and hasattr(value, "convert"):
+                value = _pixels(value, images[name])
+            array = np.asarray(value)
+            arrays[name] = array if array.ndim == 0 else np.ascontiguousarray(array)
+        return self._handle.predict(arrays, state)
+
+    def make_state(self) -> "State":
+        """A fresh state for a stateful model, to be passed to each predict()."""
+        return State()
+
+    def convert(
+        self,
+        minimum_deployment_target: str = "iOS17",
+        compute_precision: str = "float32",
+        keep_float32: Sequence[str] = (),
+    ) -> "Model":
+        return Model(self._handle.convert(minimum_deployment_target, compute_precision, list(keep_float32)))
+
+    def compress(
+        self,
+        mode: str = "linear",
+        dtype: str = "int8",
+        granularity: str = "per_tensor",
+        weight_threshold: int = 2048,
+    ) -> "Model":
+        return Model(self._handle.compress(mode, dtype, granularity, weight_threshold))
+
+    def save(self, path) -> None:
+        """Writes an .mlpackage; an existing one is replaced as a whole or left as it was."""
+        self._handle.save(os.fspath(path))
+
+    def inspect(self, operators: bool = False, weights: bool = False) -> Dict[str, Any]:
+        """What `anemone inspect --json` prints, as a dict."""
+        return json.loads(self._handle.inspect_json(operators, weights))
+
+    def text(self) -> str:
+        """The program as MIL text."""
+        return self._handle.text()
+
+
+def _pixels(image, shape) -> np.ndarray:
+    _, channels, height, width = shape
+    if image.size != (width, height):
+        raise Error(f"the image is {image.size[0]}x{image.size[1]}, the model takes {width}x{height}", "usage", 2,
+                    "", "resize it first")
+    array = np.asarray(image.convert("L" if channels == 1 else "RGB"), dtype=np.float32)
+    return array[None, None] if channels == 1 else array.transpose(2, 0, 1)[None]
+
+
+def load(
+    path,
+    *,
+    weights: str = "",
+    seed: int = 0,
+    input_shapes: Optional[Dict[str, Sequence[int]]] = None,
+    minimum_deployment_target: str = "iOS17",
+    function: str = "",
+    backend: str = "auto",
+    numerics: str = "as_typed",
+    threads: int = 0,
+) -> Model:
+    """Loads an .onnx, .mlpackage, .mlmodel or .mlmodelc, or a catalogue model by name."""
+    shapes = {name: [int(size) for size in shape] for name, shape in (input_shapes or {}).items()}
+    return Model(_anemone.Model.load(os.fspath(path), os.fspath(weights), seed, shapes, minimum_deployment_target,
+                                     function, backend, numerics, threads))
+
+
+def convert(path, *, minimum_deployment_target: str = "iOS17", compute_precision: str = "float32",
+            keep_float32: Sequence[str] = (), **load_options) -> Model:
+    """Loads a model and makes it an ML Program; call save() on the result."""
+    model = load(path, minimum_deployment_target=minimum_deployment_target, **load_options)
+    return model.convert(minimum_deployment_target, compute_precision, keep_float32)
+
+
+def compress(path, *, mode: str = "linear", dtype: str = "int8", granularity: str = "per_tensor",
+             weight_threshold: int = 2048, **load_options) -> Model:
+    """Loads a model and compresses its weights; call save() on the result."""
+    return load(path, **load_options).compress(mode, dtype, granularity, weight_threshold)
+
+
+def inspect(path, *, operators: bool = False, weights: bool = False, **load_options) -> Dict[str, Any]:
+    """Loads a model and describes it."""
+    return load(path, **load_options).inspect(operators, weights)
