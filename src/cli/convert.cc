@@ -51,7 +51,7 @@ Status RunConvert(const ConvertFlags& flags, const Globals& globals) {
     document["minimum_deployment_target"] = facade::DeploymentTargetName(options.target);
     document["compute_precision"] = flags.precision;
     document["operations"] = report.operations_after;
-    document["kept_float32"] = report.kept_float32;
+    document["notes"] = report.notes;
     Json passes = Json::array();
     for (const auto& pass : report.passes) {
       passes.push_back({{"name", pass.name}, {"duration_ns", pass.duration_ns}, {"changed", pass.changed}});
@@ -60,7 +60,7 @@ Status RunConvert(const ConvertFlags& flags, const Globals& globals) {
     document["duration_ns"] = duration_ns;
     Print(document);
   }
-  for (const std::string& kept : report.kept_float32) Say(globals, "kept in float32: " + kept);
+  for (const std::string& note : report.notes) Say(globals, "note: " + note);
   Say(globals, fmt::format("{}: {}, {} operators ({} before the passes), {} in {:.2f} s", output,
                            facade::DeploymentTargetName(options.target), report.operations_after,
                            report.operations_before, SizeText(size), static_cast<double>(duration_ns) * 1e-9));

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "ir/verifier.h"
+#include "passes/pipeline.h"
 
 namespace anemone::facade {
 namespace {
@@ -50,12 +51,44 @@ ir::Model CloneModel(const ir::Model& model) {
   return copy;
 }
 
+namespace {
+
+int64_t CountOperations(const ir::Program& program) {
+  int64_t count = 0;
+  for (const auto& function : program.functions) {
+    ir::ForEachOperation(*function->block, [&](const ir::Operation& operation) { count += operation.is_const() ? 0 : 1; });
+  }
+  return count;
+}
+
+}  // namespace
+
 Status Convert(ir::Model& model, const ConvertOptions& options, ConvertReport* report) {
-  if (options.precision == Precision::kFloat16) return Unsupported("float16 compute precision");
-  for (auto& function : model.program.functions) function->opset = options.target;
+  ConvertReport local;
+  ConvertReport& out = report != nullptr ? *report : local;
+  out = {};
+  out.operations_before = CountOperations(model.program);
+  for (auto& function : model.program.functions) {
+    if (function->opset > options.target) {
+      // An older op set may lack what the program uses; verification says which operators.
+      function->opset = options.target;
+      ANEMONE_TRY(ir::Verify(*function).At("for " + DeploymentTargetName(options.target)));
+    }
+    function->opset = options.target;
+  }
+  passes::PipelineOptions pipeline;
+  if (options.precision == Precision::kFloat16) {
+    pipeline.compute_precision = DType::kFp16;
+    ANEMONE_ASSIGN(pipeline.float16.keep_float32, passes::MatchOperations(options.keep_float32));
+  }
+  passes::RunOptions run;
+  if (options.progress) run.cancelled = [&] { return !options.progress("optimize"); };
+  ANEMONE_ASSIGN(const auto ran, passes::Optimize(model.program, pipeline, run));
+  for (const auto& pass : ran.passes) out.passes.push_back({pass.name, pass.time_ns, pass.changes > 0});
+  for (const auto& note : ran.notes) out.notes.push_back(note.name + ": " + note.text);
+  out.operations_after = CountOperations(model.program);
   model.spec_version = ir::SpecVersionOf(options.target);
-  if (report != nullptr) *report = {};
-  return ir::Verify(model.program);
+  return {};
 }
 
 }  // namespace anemone::facade
