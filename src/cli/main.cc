@@ -39,6 +39,7 @@ int main(int argc, char** argv) {
   AddCompare(app, context);
   AddEval(app, context);
   AddBench(app, context);
+  AddDemo(app, context);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
