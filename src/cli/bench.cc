@@ -49,7 +49,8 @@ struct Subject {
 };
 
 Status Prepare(Subject& subject, const exec::LoadOptions& options, uint64_t seed, int64_t warmup) {
-  ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*subject.model, options.function));
+  ANEMONE_ASSIGN(const ir::Function* function,
+                 exec::ChooseFunction(*subject.model, options.function));
   ANEMONE_ASSIGN(subject.inputs, lab::SyntheticInputs(*function, seed, 0));
   const auto start = Clock::now();
   ANEMONE_ASSIGN(subject.session, subject.backend->Load(subject.model, options));
@@ -64,21 +65,24 @@ Status Measure(std::vector<Subject>& subjects, const BenchFlags& flags, Progress
   const auto start = Clock::now();
   const int64_t block = std::max<int64_t>(1, flags.iterations / 8);
   const auto enough = [&] {
-    if (flags.duration_s > 0) return Nanos(Clock::now() - start) >= static_cast<int64_t>(flags.duration_s * 1e9);
+    if (flags.duration_s > 0)
+      return Nanos(Clock::now() - start) >= static_cast<int64_t>(flags.duration_s * 1e9);
     return static_cast<int64_t>(subjects.back().samples_ns.size()) >= flags.iterations &&
            static_cast<int64_t>(subjects.front().samples_ns.size()) >= flags.iterations;
   };
   for (int64_t round = 0; !enough(); ++round) {
     for (size_t i = 0; i < subjects.size(); ++i) {
       Subject& subject = subjects[round % 2 == 0 ? i : subjects.size() - 1 - i];
-      for (int64_t k = 0; k < block && !(flags.duration_s <= 0 && static_cast<int64_t>(subject.samples_ns.size()) >=
-                                                                       flags.iterations);
+      for (int64_t k = 0;
+           k < block && !(flags.duration_s <= 0 &&
+                          static_cast<int64_t>(subject.samples_ns.size()) >= flags.iterations);
            ++k) {
         ANEMONE_ASSIGN(const int64_t sample, subject.Time());
         subject.samples_ns.push_back(sample);
       }
     }
-    progress.Count(static_cast<int64_t>(subjects[0].samples_ns.size()), flags.iterations, "iterations");
+    progress.Count(static_cast<int64_t>(subjects[0].samples_ns.size()), flags.iterations,
+                   "iterations");
   }
   return {};
 }
@@ -133,7 +137,8 @@ Status ExportTimes(const std::vector<Subject>& subjects, const std::string& path
     header["first_inference_ns"] = subject.first_ns;
     ANEMONE_TRY(file.Write(header.dump() + "\n"));
     for (size_t i = 0; i < subject.samples_ns.size(); ++i) {
-      const Json line{{"label", subject.label}, {"inference", i}, {"duration_ns", subject.samples_ns[i]}};
+      const Json line{
+          {"label", subject.label}, {"inference", i}, {"duration_ns", subject.samples_ns[i]}};
       ANEMONE_TRY(file.Write(line.dump() + "\n"));
     }
   }
@@ -189,12 +194,14 @@ Status RunBench(const BenchFlags& flags, const Globals& globals) {
     return {};
   }
   for (const Subject& subject : subjects) {
-    std::string line = fmt::format("{} ({}): load {:.1f} ms, first {:.2f} ms, mean {:.3f} ms", subject.label,
-                                   subject.backend->name(), static_cast<double>(subject.load_ns) * 1e-6,
-                                   static_cast<double>(subject.first_ns) * 1e-6, lab::MeanNs(subject.samples_ns) * 1e-6);
+    std::string line = fmt::format(
+        "{} ({}): load {:.1f} ms, first {:.2f} ms, mean {:.3f} ms", subject.label,
+        subject.backend->name(), static_cast<double>(subject.load_ns) * 1e-6,
+        static_cast<double>(subject.first_ns) * 1e-6, lab::MeanNs(subject.samples_ns) * 1e-6);
     for (const double percent : flags.percentiles) {
-      line += fmt::format(", p{:g} {:.3f} ms", percent,
-                          static_cast<double>(lab::PercentileNs(subject.samples_ns, percent)) * 1e-6);
+      line +=
+          fmt::format(", p{:g} {:.3f} ms", percent,
+                      static_cast<double>(lab::PercentileNs(subject.samples_ns, percent)) * 1e-6);
     }
     std::cout << line << fmt::format(" over {} iterations\n", subject.samples_ns.size());
   }
@@ -211,13 +218,20 @@ void AddBench(CLI::App& app, Context& context) {
   auto* command = app.add_subcommand("bench", "latency percentiles, memory, profile by operator");
   auto flags = std::make_shared<BenchFlags>();
   AddModelFlags(*command, flags->model, false);
-  command->add_option("--iterations", flags->iterations, "timed inferences")->capture_default_str()->check(
-      CLI::PositiveNumber);
-  command->add_option("--duration", flags->duration_s, "seconds to measure, instead of --iterations");
-  command->add_option("--warmup", flags->warmup, "inferences before the timed ones")->capture_default_str();
-  command->add_option("--percentile", flags->percentiles, "percentiles to report")->delimiter(',')->capture_default_str();
-  command->add_option("--against", flags->against, "a MODEL or a backend to measure beside, in A B B A blocks");
-  command->add_option("--export-profile", flags->export_profile, "write one inference as a Chrome trace");
+  command->add_option("--iterations", flags->iterations, "timed inferences")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  command->add_option("--duration", flags->duration_s,
+                      "seconds to measure, instead of --iterations");
+  command->add_option("--warmup", flags->warmup, "inferences before the timed ones")
+      ->capture_default_str();
+  command->add_option("--percentile", flags->percentiles, "percentiles to report")
+      ->delimiter(',')
+      ->capture_default_str();
+  command->add_option("--against", flags->against,
+                      "a MODEL or a backend to measure beside, in A B B A blocks");
+  command->add_option("--export-profile", flags->export_profile,
+                      "write one inference as a Chrome trace");
   command->add_option("--export-times", flags->export_times, "write every sample as JSON lines");
   command->add_option("--input-seed", flags->input_seed, "seed of the inputs");
   AddBackendFlags(*command, flags->backend);

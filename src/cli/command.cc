@@ -72,15 +72,21 @@ void Progress::Count(int64_t done, int64_t total, const std::string& what) {
   if (shown_) Step(fmt::format("[{}/{}] {}", done, total, what));
 }
 
-void AddModelFlags(CLI::App& command, ModelFlags& flags, bool with_target, const std::string& weights_flag) {
-  command.add_option("MODEL", flags.source.model, "an .onnx, .mlpackage, .mlmodel or .mlmodelc, or a catalogue name")
+void AddModelFlags(CLI::App& command, ModelFlags& flags, bool with_target,
+                   const std::string& weights_flag) {
+  command
+      .add_option("MODEL", flags.source.model,
+                  "an .onnx, .mlpackage, .mlmodel or .mlmodelc, or a catalogue name")
       ->required();
   command.add_option(weights_flag, flags.source.weights,
                      "catalogue models: a .safetensors file, or 'seeded' for deterministic values");
   command.add_option("--seed", flags.source.seed, "seed of seeded weights");
-  command.add_option("--input", flags.input_shapes, "NAME:SHAPE fixes a dynamic ONNX input, for example image:1x3x224x224");
+  command.add_option("--input", flags.input_shapes,
+                     "NAME:SHAPE fixes a dynamic ONNX input, for example image:1x3x224x224");
   if (with_target) {
-    command.add_option("--minimum-deployment-target", flags.target, "iOS15 to iOS18, or macOS12 to macOS15")
+    command
+        .add_option("--minimum-deployment-target", flags.target,
+                    "iOS15 to iOS18, or macOS12 to macOS15")
         ->capture_default_str();
   }
 }
@@ -125,9 +131,12 @@ Result<facade::LoadedModel> Load(const std::string& model) {
 }
 
 void AddBackendFlags(CLI::App& command, BackendFlags& flags) {
-  command.add_option("--backend", flags.backend, "auto, cpu, coreml or reference")->capture_default_str();
-  command.add_option("--numerics", flags.numerics,
-                     "as_typed rounds what the program declares fp16; float32 rounds nothing; float16 rounds everything")
+  command.add_option("--backend", flags.backend, "auto, cpu, coreml or reference")
+      ->capture_default_str();
+  command
+      .add_option("--numerics", flags.numerics,
+                  "as_typed rounds what the program declares fp16; float32 rounds nothing; float16 "
+                  "rounds everything")
       ->capture_default_str();
   command.add_option("--function", flags.function, "which function of a multi-function model");
 }

@@ -56,17 +56,18 @@ Status RunCompare(CompareFlags flags, const Globals& globals) {
     }
   }
   const lab::ParityLimits limits{flags.tolerance_linf, flags.tolerance_rmse};
-  ANEMONE_ASSIGN(auto outputs,
-                 lab::VerifyOn(*backend, reference.model, variant.model, limits, flags.options, inputs));
+  ANEMONE_ASSIGN(auto outputs, lab::VerifyOn(*backend, reference.model, variant.model, limits,
+                                             flags.options, inputs));
   bool passed = true;
   for (auto& output : outputs) {
-    if (flags.min_psnr > 0 && !(output.parity.psnr_db >= flags.min_psnr)) output.judged.passed = false;
+    if (flags.min_psnr > 0 && !(output.parity.psnr_db >= flags.min_psnr))
+      output.judged.passed = false;
     passed &= output.judged.passed;
   }
   std::vector<lab::OperatorDrift> drifts;
   if (flags.per_operator || !passed) {
-    ANEMONE_ASSIGN(drifts,
-                   lab::CompareOperators(*backend, reference.model, variant.model, inputs[0], flags.options));
+    ANEMONE_ASSIGN(drifts, lab::CompareOperators(*backend, reference.model, variant.model,
+                                                 inputs[0], flags.options));
   }
   const std::string first_drift = lab::FirstDrift(drifts, limits);
   if (globals.json) {
@@ -101,14 +102,16 @@ Status RunCompare(CompareFlags flags, const Globals& globals) {
   } else {
     if (flags.per_operator) {
       for (const auto& drift : drifts) {
-        std::cout << fmt::format("{:40} {:20} L-inf {:10.3g} of range, RMSE {:10.3g}, PSNR {:6.1f} dB\n", drift.name,
-                                 drift.type, drift.parity.linf_relative, drift.parity.rmse_relative,
-                                 drift.parity.psnr_db);
+        std::cout << fmt::format(
+            "{:40} {:20} L-inf {:10.3g} of range, RMSE {:10.3g}, PSNR {:6.1f} dB\n", drift.name,
+            drift.type, drift.parity.linf_relative, drift.parity.rmse_relative,
+            drift.parity.psnr_db);
       }
     }
     for (const auto& output : outputs) {
       std::cout << fmt::format(
-          "{}: L-inf {:.3g} ({:.3g} of range), RMSE {:.3g} ({:.3g} of range), PSNR {:.1f} dB, top-1 agreement {:.4f}, "
+          "{}: L-inf {:.3g} ({:.3g} of range), RMSE {:.3g} ({:.3g} of range), PSNR {:.1f} dB, "
+          "top-1 agreement {:.4f}, "
           "judged {} against {:g} / {:g}: {}\n",
           output.output, output.parity.linf, output.parity.linf_relative, output.parity.rmse,
           output.parity.rmse_relative, output.parity.psnr_db, output.parity.top1_agreement(),
@@ -117,28 +120,36 @@ Status RunCompare(CompareFlags flags, const Globals& globals) {
     }
   }
   if (passed) return {};
-  const std::string reason = first_drift.empty() ? "no operator alone exceeds the limit" : "first drift: " + first_drift;
+  const std::string reason =
+      first_drift.empty() ? "no operator alone exceeds the limit" : "first drift: " + first_drift;
   return Mismatch("the outputs differ by more than the tolerance; {}", reason)
-      .Advise("--per-op lists every operator; --tolerance-linf and --tolerance-rmse set the limits");
+      .Advise(
+          "--per-op lists every operator; --tolerance-linf and --tolerance-rmse set the limits");
 }
 
 }  // namespace
 
 void AddCompare(CLI::App& app, Context& context) {
-  auto* command = app.add_subcommand("compare", "compare two models' outputs, whole or operator by operator");
+  auto* command =
+      app.add_subcommand("compare", "compare two models' outputs, whole or operator by operator");
   auto flags = std::make_shared<CompareFlags>();
   command->add_option("A", flags->reference, "the reference MODEL")->required();
   command->add_option("B", flags->variant, "the MODEL to judge")->required();
-  command->add_option("--inputs", flags->inputs, "NAME=FILE.npy, .png or .jpg; seeded normal inputs when absent");
+  command->add_option("--inputs", flags->inputs,
+                      "NAME=FILE.npy, .png or .jpg; seeded normal inputs when absent");
   command->add_option("--seed", flags->options.seed, "seed of the inputs")->capture_default_str();
-  command->add_option("--samples", flags->options.samples, "how many seeded inputs")->capture_default_str()->check(
-      CLI::Range(1, 100000));
+  command->add_option("--samples", flags->options.samples, "how many seeded inputs")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 100000));
   command->add_flag("--per-op", flags->per_operator, "list every operator's drift");
-  command->add_option("--tolerance-linf", flags->tolerance_linf, "largest difference allowed")->capture_default_str();
-  command->add_option("--tolerance-rmse", flags->tolerance_rmse, "root-mean-square difference allowed")
+  command->add_option("--tolerance-linf", flags->tolerance_linf, "largest difference allowed")
+      ->capture_default_str();
+  command
+      ->add_option("--tolerance-rmse", flags->tolerance_rmse, "root-mean-square difference allowed")
       ->capture_default_str();
   command->add_option("--min-psnr", flags->min_psnr, "smallest PSNR allowed, in dB");
-  command->add_option("--backend", flags->backend, "auto, cpu, coreml or reference")->capture_default_str();
+  command->add_option("--backend", flags->backend, "auto, cpu, coreml or reference")
+      ->capture_default_str();
   command->add_option("--numerics", flags->numerics, "of the variant: as_typed, float32 or float16")
       ->capture_default_str();
   command->footer("Example: anemone compare model.onnx model.mlpackage --per-op");

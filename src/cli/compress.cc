@@ -1,5 +1,5 @@
-#include "cli/command.h"
 #include "facade/compress.h"
+#include "cli/command.h"
 #include "facade/save.h"
 
 namespace anemone::cli {
@@ -51,12 +51,14 @@ Status RunCompress(const CompressFlags& flags, const Globals& globals) {
   }
   if (globals.verbose > 0) {
     for (const auto& tensor : report.tensors) {
-      if (!tensor.skipped.empty()) Say(globals, fmt::format("skipped {}: {}", tensor.name, tensor.skipped));
+      if (!tensor.skipped.empty())
+        Say(globals, fmt::format("skipped {}: {}", tensor.name, tensor.skipped));
     }
   }
-  Say(globals, fmt::format("{}: {} of {} tensors compressed, weights {} -> {}, package {}", flags.output, compressed,
-                           report.tensors.size(), SizeText(report.bytes_before), SizeText(report.bytes_after),
-                           SizeText(size)));
+  Say(globals,
+      fmt::format("{}: {} of {} tensors compressed, weights {} -> {}, package {}", flags.output,
+                  compressed, report.tensors.size(), SizeText(report.bytes_before),
+                  SizeText(report.bytes_after), SizeText(size)));
   return {};
 }
 
@@ -69,7 +71,8 @@ void AddCompress(CLI::App& app, Context& context) {
   command->add_option("-o,--output", flags->output, "the .mlpackage to write")->required();
   command->add_option("--mode", flags->options.mode, "linear")->capture_default_str();
   command->add_option("--dtype", flags->options.dtype, "int8 or float16")->capture_default_str();
-  command->add_option("--granularity", flags->options.granularity, "per_tensor or per_channel")->capture_default_str();
+  command->add_option("--granularity", flags->options.granularity, "per_tensor or per_channel")
+      ->capture_default_str();
   command
       ->add_option("--weight-threshold", flags->options.weight_threshold,
                    "tensors of at most this many elements stay as they are")

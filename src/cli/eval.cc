@@ -28,7 +28,8 @@ Status RunEval(const EvalFlags& flags, const Globals& globals) {
   options.limit = flags.limit;
   options.preprocess.resize = flags.resize;
   options.preprocess.crop = flags.crop;
-  if (flags.mean.size() != 3 || flags.deviation.size() != 3) return Usage("--mean and --std take three numbers");
+  if (flags.mean.size() != 3 || flags.deviation.size() != 3)
+    return Usage("--mean and --std take three numbers");
   for (size_t i = 0; i < 3; ++i) {
     if (flags.deviation[i] == 0) return Usage("--std must not be zero");
     options.preprocess.mean[i] = flags.mean[i];
@@ -36,14 +37,16 @@ Status RunEval(const EvalFlags& flags, const Globals& globals) {
   }
   const auto filter = media::FilterFromName(flags.interpolation);
   if (!filter) {
-    return Usage("unknown interpolation '{}'", flags.interpolation).Advise("choose box, bilinear, bicubic or lanczos");
+    return Usage("unknown interpolation '{}'", flags.interpolation)
+        .Advise("choose box, bilinear, bicubic or lanczos");
   }
   options.preprocess.filter = *filter;
   ANEMONE_ASSIGN(const auto images, lab::ReadLabels(flags.labels));
   ANEMONE_ASSIGN(const auto loaded, Load(flags.model));
   ANEMONE_ASSIGN(const exec::Backend* backend, runtime::FindBackend(flags.backend.backend));
   ANEMONE_ASSIGN(auto load, MakeLoadOptions(flags.backend, globals));
-  ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*loaded.model, flags.backend.function));
+  ANEMONE_ASSIGN(const ir::Function* function,
+                 exec::ChooseFunction(*loaded.model, flags.backend.function));
   ANEMONE_ASSIGN(auto session, backend->Load(loaded.model, load));
   std::unique_ptr<exec::Session> reference;
   if (!flags.reference.empty()) {
@@ -55,9 +58,10 @@ Status RunEval(const EvalFlags& flags, const Globals& globals) {
   Progress progress(globals);
   options.progress = [&](int64_t done, int64_t total) { progress.Count(done, total, "images"); };
   const auto start = std::chrono::steady_clock::now();
-  ANEMONE_ASSIGN(const auto evaluation,
-                 lab::Evaluate(*session, reference.get(), *function, flags.images, images, options));
-  const int64_t duration_ns = std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
+  ANEMONE_ASSIGN(const auto evaluation, lab::Evaluate(*session, reference.get(), *function,
+                                                      flags.images, images, options));
+  const int64_t duration_ns =
+      std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
   if (globals.json) {
     Json document = Document("anemone.eval");
     document["model"] = flags.model.source.model;
@@ -74,7 +78,10 @@ Status RunEval(const EvalFlags& flags, const Globals& globals) {
     if (flags.rows) {
       Json rows = Json::array();
       for (const auto& row : evaluation.rows) {
-        Json item{{"file", row.file}, {"label", row.label}, {"predicted", row.predicted}, {"score", row.score}};
+        Json item{{"file", row.file},
+                  {"label", row.label},
+                  {"predicted", row.predicted},
+                  {"score", row.score}};
         item["reference"] = row.reference < 0 ? Json(nullptr) : Json(row.reference);
         rows.push_back(std::move(item));
       }
@@ -88,12 +95,12 @@ Status RunEval(const EvalFlags& flags, const Globals& globals) {
       std::cout << fmt::format("{} label {} predicted {}\n", row.file, row.label, row.predicted);
     }
   }
-  std::cout << fmt::format("top-1 {}/{} ({:.1f} %), top-5 {}/{} ({:.1f} %)\n", evaluation.top1, evaluation.images,
-                           100 * evaluation.top1_accuracy(), evaluation.top5, evaluation.images,
-                           100 * evaluation.top5_accuracy());
+  std::cout << fmt::format("top-1 {}/{} ({:.1f} %), top-5 {}/{} ({:.1f} %)\n", evaluation.top1,
+                           evaluation.images, 100 * evaluation.top1_accuracy(), evaluation.top5,
+                           evaluation.images, 100 * evaluation.top5_accuracy());
   if (evaluation.has_reference) {
-    std::cout << fmt::format("top-1 agrees with {} on {}/{} images\n", flags.reference, evaluation.agree_with_reference,
-                             evaluation.images);
+    std::cout << fmt::format("top-1 agrees with {} on {}/{} images\n", flags.reference,
+                             evaluation.agree_with_reference, evaluation.images);
   }
   return {};
 }
@@ -105,20 +112,31 @@ void AddEval(CLI::App& app, Context& context) {
   auto flags = std::make_shared<EvalFlags>();
   AddModelFlags(*command, flags->model, false);
   command->add_option("--images", flags->images, "folder of PNG and JPEG files")->required();
-  command->add_option("--labels", flags->labels, "CSV with the columns file and class_index")->required();
+  command->add_option("--labels", flags->labels, "CSV with the columns file and class_index")
+      ->required();
   command->add_option("--reference", flags->reference, "MODEL whose predictions to agree with");
-  command->add_option("--resize", flags->resize, "first resize the shorter side to this many pixels; 0: do not")
+  command
+      ->add_option("--resize", flags->resize,
+                   "first resize the shorter side to this many pixels; 0: do not")
       ->capture_default_str();
-  command->add_option("--crop", flags->crop, "centre crop: a share of the shorter side up to 1, or pixels")
+  command
+      ->add_option("--crop", flags->crop,
+                   "centre crop: a share of the shorter side up to 1, or pixels")
       ->capture_default_str();
-  command->add_option("--mean", flags->mean, "three channel means of values in 0 to 1")->delimiter(',')->capture_default_str();
-  command->add_option("--std", flags->deviation, "three channel deviations")->delimiter(',')->capture_default_str();
+  command->add_option("--mean", flags->mean, "three channel means of values in 0 to 1")
+      ->delimiter(',')
+      ->capture_default_str();
+  command->add_option("--std", flags->deviation, "three channel deviations")
+      ->delimiter(',')
+      ->capture_default_str();
   command->add_option("--interpolation", flags->interpolation, "box, bilinear, bicubic or lanczos")
       ->capture_default_str();
   command->add_option("--limit", flags->limit, "evaluate only the first N images");
   command->add_flag("--rows", flags->rows, "list every image's prediction");
   AddBackendFlags(*command, flags->backend);
-  command->footer("Example: anemone eval model.mlpackage --images photos --labels photos/labels.csv --reference model.onnx");
+  command->footer(
+      "Example: anemone eval model.mlpackage --images photos --labels photos/labels.csv "
+      "--reference model.onnx");
   OnRun(*command, context, [flags, &context] { return RunEval(*flags, context.globals); });
 }
 

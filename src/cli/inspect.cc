@@ -16,36 +16,44 @@ struct InspectFlags {
   bool text = false;
 };
 
-void PrintSummary(const ir::Model& model, const facade::Summary& summary, const InspectFlags& flags) {
+void PrintSummary(const ir::Model& model, const facade::Summary& summary,
+                  const InspectFlags& flags) {
   std::ostream& out = std::cout;
-  out << fmt::format("specification version {} ({}), function {}\n", summary.spec_version, summary.target,
-                     summary.function);
+  out << fmt::format("specification version {} ({}), function {}\n", summary.spec_version,
+                     summary.target, summary.function);
   if (summary.functions.size() > 1) {
     out << "functions:";
     for (const std::string& name : summary.functions) out << " " << name;
     out << "\n";
   }
   if (const auto* description = model.FindFunction(summary.function)) {
-    for (const auto& feature : description->inputs) out << "input   " << facade::DescribeFeature(feature) << "\n";
-    for (const auto& feature : description->states) out << "state   " << facade::DescribeFeature(feature) << "\n";
-    for (const auto& feature : description->outputs) out << "output  " << facade::DescribeFeature(feature) << "\n";
+    for (const auto& feature : description->inputs)
+      out << "input   " << facade::DescribeFeature(feature) << "\n";
+    for (const auto& feature : description->states)
+      out << "state   " << facade::DescribeFeature(feature) << "\n";
+    for (const auto& feature : description->outputs)
+      out << "output  " << facade::DescribeFeature(feature) << "\n";
   }
   out << fmt::format("{} operators, {:.3f} GFLOP, {} parameters, weights {}\n", summary.operations,
-                     static_cast<double>(summary.flops) * 1e-9, summary.parameters, SizeText(summary.weight_bytes));
+                     static_cast<double>(summary.flops) * 1e-9, summary.parameters,
+                     SizeText(summary.weight_bytes));
   for (const auto& [dtype, bytes] : summary.weight_bytes_by_dtype) {
     out << fmt::format("  {:8} {}\n", dtype, SizeText(bytes));
   }
-  for (const auto& [type, count] : summary.operator_counts) out << fmt::format("  {:5} x {}\n", count, type);
-  for (const auto& [key, value] : model.metadata.user_defined) out << fmt::format("metadata {} = {}\n", key, value);
+  for (const auto& [type, count] : summary.operator_counts)
+    out << fmt::format("  {:5} x {}\n", count, type);
+  for (const auto& [key, value] : model.metadata.user_defined)
+    out << fmt::format("metadata {} = {}\n", key, value);
   if (flags.operators) {
     for (const auto& row : summary.operators) {
       const std::string flops = row.flops < 0 ? "?" : std::to_string(row.flops);
-      out << fmt::format("{:32} {:24} {:32} {:>14} flop {:>12} B weights\n", row.name, row.type, row.output, flops,
-                         row.weight_bytes);
+      out << fmt::format("{:32} {:24} {:32} {:>14} flop {:>12} B weights\n", row.name, row.type,
+                         row.output, flops, row.weight_bytes);
     }
   }
   if (flags.weights) {
-    for (const auto& row : summary.weights) out << fmt::format("{:40} {:36} {}\n", row.name, row.type, SizeText(row.bytes));
+    for (const auto& row : summary.weights)
+      out << fmt::format("{:40} {:36} {}\n", row.name, row.type, SizeText(row.bytes));
   }
 }
 
@@ -57,9 +65,11 @@ Status RunInspect(const InspectFlags& flags, const Globals& globals) {
     std::cout << ir::PrintText(loaded.model->program, options);
     return {};
   }
-  ANEMONE_ASSIGN(const auto summary, facade::Inspect(*loaded.model, flags.function).At(flags.model.source.model));
+  ANEMONE_ASSIGN(const auto summary,
+                 facade::Inspect(*loaded.model, flags.function).At(flags.model.source.model));
   if (globals.json) {
-    std::cout << facade::InspectJson(*loaded.model, summary, flags.model.source.model, flags.operators, flags.weights)
+    std::cout << facade::InspectJson(*loaded.model, summary, flags.model.source.model,
+                                     flags.operators, flags.weights)
               << "\n";
   } else {
     PrintSummary(*loaded.model, summary, flags);
@@ -70,7 +80,8 @@ Status RunInspect(const InspectFlags& flags, const Globals& globals) {
 }  // namespace
 
 void AddInspect(CLI::App& app, Context& context) {
-  auto* command = app.add_subcommand("inspect", "show inputs, outputs, operators, weights and arithmetic");
+  auto* command =
+      app.add_subcommand("inspect", "show inputs, outputs, operators, weights and arithmetic");
   auto flags = std::make_shared<InspectFlags>();
   AddModelFlags(*command, flags->model, false, "--weights-from");
   command->add_option("--function", flags->function, "which function of a multi-function model");

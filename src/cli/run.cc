@@ -27,12 +27,14 @@ Json OutputJson(const std::string& name, const exec::Tensor& tensor) {
     if (tensor.dtype() == DType::kFp32) {
       values.push_back(tensor.As<float>()[i]);
     } else {
-      values.push_back(ir::IntElement(Bytes(tensor.As<uint8_t>(), tensor.size_bytes(), nullptr), tensor.dtype(), i));
+      values.push_back(ir::IntElement(Bytes(tensor.As<uint8_t>(), tensor.size_bytes(), nullptr),
+                                      tensor.dtype(), i));
     }
   }
   json["first_values"] = std::move(values);
   if (tensor.dtype() == DType::kFp32 && count > 0) {
-    json["argmax"] = std::max_element(tensor.As<float>(), tensor.As<float>() + count) - tensor.As<float>();
+    json["argmax"] =
+        std::max_element(tensor.As<float>(), tensor.As<float>() + count) - tensor.As<float>();
   }
   return json;
 }
@@ -41,7 +43,8 @@ Status RunRun(const RunFlags& flags, const Globals& globals) {
   ANEMONE_ASSIGN(const auto loaded, Load(flags.model));
   ANEMONE_ASSIGN(const exec::Backend* backend, runtime::FindBackend(flags.backend.backend));
   ANEMONE_ASSIGN(const auto options, MakeLoadOptions(flags.backend, globals));
-  ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*loaded.model, flags.backend.function));
+  ANEMONE_ASSIGN(const ir::Function* function,
+                 exec::ChooseFunction(*loaded.model, flags.backend.function));
   std::map<std::string, exec::Tensor> inputs;
   if (flags.random_inputs) {
     ANEMONE_ASSIGN(inputs, lab::SyntheticInputs(*function, flags.input_seed, 0));
@@ -51,12 +54,14 @@ Status RunRun(const RunFlags& flags, const Globals& globals) {
   const auto load_start = std::chrono::steady_clock::now();
   auto session = backend->Load(loaded.model, options).At(flags.model.source.model);
   if (!session.ok()) return std::move(session).error();
-  const int64_t load_ns = std::chrono::nanoseconds(std::chrono::steady_clock::now() - load_start).count();
+  const int64_t load_ns =
+      std::chrono::nanoseconds(std::chrono::steady_clock::now() - load_start).count();
   std::map<std::string, exec::Tensor> outputs;
   exec::State state;
   const auto start = std::chrono::steady_clock::now();
   for (int64_t i = 0; i < std::max<int64_t>(1, flags.iterations); ++i) {
-    ANEMONE_ASSIGN(outputs, session.value()->Run(inputs, &state, nullptr).At(flags.model.source.model));
+    ANEMONE_ASSIGN(outputs,
+                   session.value()->Run(inputs, &state, nullptr).At(flags.model.source.model));
   }
   const int64_t run_ns = std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
   if (!flags.output_directory.empty()) ANEMONE_TRY(WriteOutputs(outputs, flags.output_directory));
@@ -75,15 +80,17 @@ Status RunRun(const RunFlags& flags, const Globals& globals) {
     return {};
   }
   for (const auto& output : document["outputs"]) {
-    std::string line = fmt::format("{} {} {}", output["name"].get<std::string>(), output["dtype"].get<std::string>(),
-                                   output["shape"].dump());
+    std::string line = fmt::format("{} {} {}", output["name"].get<std::string>(),
+                                   output["dtype"].get<std::string>(), output["shape"].dump());
     line += " " + output["first_values"].dump();
-    if (output.contains("argmax")) line += fmt::format(" argmax {}", output["argmax"].get<int64_t>());
+    if (output.contains("argmax"))
+      line += fmt::format(" argmax {}", output["argmax"].get<int64_t>());
     std::cout << line << "\n";
   }
   Say(globals, fmt::format("{} backend: load {:.1f} ms, run {:.2f} ms", backend->name(),
                            static_cast<double>(load_ns) * 1e-6,
-                           static_cast<double>(run_ns) * 1e-6 / static_cast<double>(std::max<int64_t>(1, flags.iterations))));
+                           static_cast<double>(run_ns) * 1e-6 /
+                               static_cast<double>(std::max<int64_t>(1, flags.iterations))));
   return {};
 }
 
@@ -92,14 +99,22 @@ Status RunRun(const RunFlags& flags, const Globals& globals) {
 void AddRun(CLI::App& app, Context& context) {
   auto* command = app.add_subcommand("run", "run one or more inferences");
   auto flags = std::make_shared<RunFlags>();
-  command->add_option("MODEL", flags->model.source.model, "an .onnx, .mlpackage, .mlmodelc or catalogue name")->required();
-  command->add_option("--weights", flags->model.source.weights, "catalogue models: a .safetensors file, or 'seeded'");
+  command
+      ->add_option("MODEL", flags->model.source.model,
+                   "an .onnx, .mlpackage, .mlmodelc or catalogue name")
+      ->required();
+  command->add_option("--weights", flags->model.source.weights,
+                      "catalogue models: a .safetensors file, or 'seeded'");
   command->add_option("--seed", flags->model.source.seed, "seed of seeded weights");
-  command->add_option("--input", flags->inputs, "NAME=FILE.npy, .png or .jpg; NAME may be left out for one input");
-  command->add_flag("--random-inputs", flags->random_inputs, "seeded standard-normal inputs instead of files");
+  command->add_option("--input", flags->inputs,
+                      "NAME=FILE.npy, .png or .jpg; NAME may be left out for one input");
+  command->add_flag("--random-inputs", flags->random_inputs,
+                    "seeded standard-normal inputs instead of files");
   command->add_option("--input-seed", flags->input_seed, "seed of --random-inputs");
-  command->add_option("--input-shape", flags->model.input_shapes, "NAME:SHAPE fixes a dynamic ONNX input");
-  command->add_option("--output-dir", flags->output_directory, "write every output there as NAME.npy");
+  command->add_option("--input-shape", flags->model.input_shapes,
+                      "NAME:SHAPE fixes a dynamic ONNX input");
+  command->add_option("--output-dir", flags->output_directory,
+                      "write every output there as NAME.npy");
   command->add_option("--iterations", flags->iterations, "how often to run")->capture_default_str();
   AddBackendFlags(*command, flags->backend);
   command->footer("Example: anemone run model.mlpackage --input image=cat.jpg --output-dir out");

@@ -15,15 +15,17 @@ namespace {
 
 bool EndsWith(const std::string& text, std::string_view ending) {
   if (text.size() < ending.size()) return false;
-  return std::equal(ending.begin(), ending.end(), text.end() - static_cast<std::ptrdiff_t>(ending.size()),
-                    [](char a, char b) { return a == std::tolower(static_cast<unsigned char>(b)); });
+  return std::equal(
+      ending.begin(), ending.end(), text.end() - static_cast<std::ptrdiff_t>(ending.size()),
+      [](char a, char b) { return a == std::tolower(static_cast<unsigned char>(b)); });
 }
 
 bool IsImageFile(const std::string& path) {
   return EndsWith(path, ".png") || EndsWith(path, ".jpg") || EndsWith(path, ".jpeg");
 }
 
-Result<exec::Tensor> ReadImageTensor(const std::string& path, const ir::Type& type, bool image_feature) {
+Result<exec::Tensor> ReadImageTensor(const std::string& path, const ir::Type& type,
+                                     bool image_feature) {
   const ir::Shape& shape = type.shape();
   if (type.rank() != 4 || !type.is_static() || shape[0] != 1 || shape[1] != 3) {
     return Usage("an image fits an input of [1, 3, height, width], this one is {}", type.ToString())
@@ -31,14 +33,16 @@ Result<exec::Tensor> ReadImageTensor(const std::string& path, const ir::Type& ty
   }
   ANEMONE_ASSIGN(media::Image image, media::ReadImage(path));
   if (image.width != shape[3] || image.height != shape[2]) {
-    ANEMONE_ASSIGN(image, media::Resize(image, static_cast<int>(shape[3]), static_cast<int>(shape[2]),
-                                        media::Filter::kBilinear));
+    ANEMONE_ASSIGN(image, media::Resize(image, static_cast<int>(shape[3]),
+                                        static_cast<int>(shape[2]), media::Filter::kBilinear));
   }
-  std::vector<float> values = media::Normalize(image, image_feature ? std::array<float, 3>{0, 0, 0} : media::kImageNetMean,
-                                               image_feature ? std::array<float, 3>{1, 1, 1} : media::kImageNetStd,
-                                               media::PixelLayout::kNchw);
+  std::vector<float> values =
+      media::Normalize(image, image_feature ? std::array<float, 3>{0, 0, 0} : media::kImageNetMean,
+                       image_feature ? std::array<float, 3>{1, 1, 1} : media::kImageNetStd,
+                       media::PixelLayout::kNchw);
   if (image_feature) {
-    // An image feature hands the program pixel values as they are; rounding undoes the division by 255 exactly.
+    // An image feature hands the program pixel values as they are; rounding undoes the division by
+    // 255 exactly.
     for (float& value : values) value = std::round(value * 255);
   }
   return exec::Tensor::Copy({DType::kFp32, shape, values.data()});
@@ -46,7 +50,8 @@ Result<exec::Tensor> ReadImageTensor(const std::string& path, const ir::Type& ty
 
 Result<exec::Tensor> ReadNpyTensor(const std::string& path, const ir::Type& type) {
   ANEMONE_ASSIGN(const NpyArray array, ReadNpy(path));
-  ANEMONE_ASSIGN(const ir::Literal literal, ir::Literal::FromBytes(ir::Type::Tensor(array.dtype, array.shape), array.data));
+  ANEMONE_ASSIGN(const ir::Literal literal,
+                 ir::Literal::FromBytes(ir::Type::Tensor(array.dtype, array.shape), array.data));
   ANEMONE_ASSIGN(exec::Tensor tensor, exec::Tensor::FromLiteral(literal));
   const DType wanted = exec::StorageDType(type.dtype());
   if (tensor.dtype() == wanted) return tensor;
@@ -59,7 +64,8 @@ Result<exec::Tensor> ReadNpyTensor(const std::string& path, const ir::Type& type
 
 }  // namespace
 
-Result<std::map<std::string, exec::Tensor>> ReadInputs(const ir::Model& model, const ir::Function& function,
+Result<std::map<std::string, exec::Tensor>> ReadInputs(const ir::Model& model,
+                                                       const ir::Function& function,
                                                        const std::vector<std::string>& bindings) {
   const ir::FunctionDescription* description = model.FindFunction(function.name);
   std::map<std::string, exec::Tensor> inputs;
@@ -78,7 +84,8 @@ Result<std::map<std::string, exec::Tensor>> ReadInputs(const ir::Model& model, c
                                     [&](const auto& candidate) { return candidate->name == name; });
     if (input == function.inputs().end()) {
       std::string names;
-      for (const auto& candidate : function.inputs()) names += (names.empty() ? "" : ", ") + candidate->name;
+      for (const auto& candidate : function.inputs())
+        names += (names.empty() ? "" : ", ") + candidate->name;
       return Usage("the model has no input '{}'", name).Advise("it has " + names);
     }
     const ir::Feature* feature = description == nullptr ? nullptr : description->FindInput(name);
@@ -91,7 +98,8 @@ Result<std::map<std::string, exec::Tensor>> ReadInputs(const ir::Model& model, c
   return inputs;
 }
 
-Status WriteOutputs(const std::map<std::string, exec::Tensor>& outputs, const std::string& directory) {
+Status WriteOutputs(const std::map<std::string, exec::Tensor>& outputs,
+                    const std::string& directory) {
   std::error_code error;
   std::filesystem::create_directories(directory, error);
   if (error) return IoError("cannot make the folder: {}", error.message()).At(directory);

@@ -20,8 +20,8 @@ namespace anemone {
 namespace {
 
 Failure ToFailure(const Error& error) {
-  return {ExitCode(error.code()), std::string(ErrorCodeName(error.code())), error.message(), error.place(),
-          error.advice()};
+  return {ExitCode(error.code()), std::string(ErrorCodeName(error.code())), error.message(),
+          error.place(), error.advice()};
 }
 
 struct NumpyName {
@@ -29,9 +29,10 @@ struct NumpyName {
   const char* name;
 };
 constexpr NumpyName kNumpyNames[] = {
-    {DType::kFp32, "float32"}, {DType::kFp16, "float16"}, {DType::kFp64, "float64"},  {DType::kInt64, "int64"},
-    {DType::kInt32, "int32"},  {DType::kInt16, "int16"},  {DType::kUInt16, "uint16"}, {DType::kInt8, "int8"},
-    {DType::kUInt8, "uint8"},  {DType::kBool, "bool"},
+    {DType::kFp32, "float32"},  {DType::kFp16, "float16"}, {DType::kFp64, "float64"},
+    {DType::kInt64, "int64"},   {DType::kInt32, "int32"},  {DType::kInt16, "int16"},
+    {DType::kUInt16, "uint16"}, {DType::kInt8, "int8"},    {DType::kUInt8, "uint8"},
+    {DType::kBool, "bool"},
 };
 
 std::string NumpyNameOf(DType dtype) {
@@ -56,8 +57,10 @@ Result<exec::Tensor> ToTensor(const Array& array, DType wanted) {
   if (array.data == nullptr && size != 0) return Usage("the array has no data");
   if (dtype == storage) return exec::Tensor::Copy({dtype, array.shape, array.data.get()});
   ANEMONE_ASSIGN(const ir::Literal literal,
-                 ir::Literal::FromBytes(ir::Type::Tensor(dtype, array.shape), Bytes(array.data.get(), size, array.data)));
-  // NumPy users pass int64 and float64 without meaning it; what fits is taken, a fraction for an integer input is not.
+                 ir::Literal::FromBytes(ir::Type::Tensor(dtype, array.shape),
+                                        Bytes(array.data.get(), size, array.data)));
+  // NumPy users pass int64 and float64 without meaning it; what fits is taken, a fraction for an
+  // integer input is not.
   ANEMONE_ASSIGN(exec::Tensor tensor, exec::Tensor::Allocate(storage, array.shape));
   if (storage == DType::kFp32) {
     const auto values = literal.AsFloats();
@@ -80,11 +83,13 @@ Result<exec::Tensor> ToTensor(const Array& array, DType wanted) {
 Result<Array> ToArray(const exec::Tensor& tensor) {
   ANEMONE_ASSIGN(const ir::Literal literal, tensor.ToLiteral(tensor.dtype()));
   auto keep = std::make_shared<Bytes>(literal.bytes());
-  return Array{NumpyNameOf(tensor.dtype()), tensor.shape(), std::shared_ptr<const void>(keep, keep->data())};
+  return Array{NumpyNameOf(tensor.dtype()), tensor.shape(),
+               std::shared_ptr<const void>(keep, keep->data())};
 }
 
 FeatureInfo ToInfo(const ir::Feature& feature) {
-  if (const auto* array = feature.array()) return {feature.name, NumpyNameOf(array->dtype), array->shape};
+  if (const auto* array = feature.array())
+    return {feature.name, NumpyNameOf(array->dtype), array->shape};
   if (const auto* image = feature.image()) {
     const bool gray = image->color_space == ir::ImageFeature::ColorSpace::kGrayscale ||
                       image->color_space == ir::ImageFeature::ColorSpace::kGrayscaleFp16;
@@ -129,7 +134,8 @@ std::map<std::string, Array> State::Read() const {
 
 void State::Write(const std::string& name, const Array& value) {
   const DType dtype = DTypeOfNumpy(value.dtype);
-  auto tensor = ToTensor(value, dtype == DType::kFp16 || dtype == DType::kFp64 ? DType::kFp32 : dtype);
+  auto tensor =
+      ToTensor(value, dtype == DType::kFp16 || dtype == DType::kFp64 ? DType::kFp32 : dtype);
   if (tensor.ok()) impl_->values[name] = std::move(tensor).value();
 }
 
@@ -163,7 +169,8 @@ struct Model::Impl {
     } else if (options.numerics == "float16") {
       load.numerics = exec::Numerics::kFloat16;
     } else if (options.numerics != "as_typed") {
-      return Usage("unknown numerics '{}'", options.numerics).Advise("choose as_typed, float32 or float16");
+      return Usage("unknown numerics '{}'", options.numerics)
+          .Advise("choose as_typed, float32 or float16");
     }
     return backend->Load(model, load).At(name);
   }
@@ -173,7 +180,8 @@ struct Model::Impl {
     idle.push_back(std::move(session));
   }
 
-  Result<std::map<std::string, Array>> Predict(const std::map<std::string, Array>& arrays, exec::State* state) {
+  Result<std::map<std::string, Array>> Predict(const std::map<std::string, Array>& arrays,
+                                               exec::State* state) {
     ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*model, options.function));
     std::map<std::string, exec::Tensor> inputs;
     for (const auto& [key, array] : arrays) {
@@ -183,7 +191,8 @@ struct Model::Impl {
       }
       if (wanted == DType::kInvalid) {
         std::string names;
-        for (const auto& input : function->inputs()) names += (names.empty() ? "" : ", ") + input->name;
+        for (const auto& input : function->inputs())
+          names += (names.empty() ? "" : ", ") + input->name;
         return Usage("the model has no input '{}'", key).Advise("it has " + names);
       }
       ANEMONE_ASSIGN(inputs[key], ToTensor(array, wanted).At("input " + key));
@@ -238,7 +247,8 @@ std::vector<FeatureInfo> Model::outputs() const {
   return infos;
 }
 
-Expected<std::map<std::string, Array>> Model::Predict(const std::map<std::string, Array>& inputs, State* state) const {
+Expected<std::map<std::string, Array>> Model::Predict(const std::map<std::string, Array>& inputs,
+                                                      State* state) const {
   auto outputs = impl_->Predict(inputs, state != nullptr ? &state->impl_->values : nullptr);
   if (!outputs.ok()) return ToFailure(outputs.error());
   return std::move(outputs).value();
@@ -252,7 +262,8 @@ Expected<Model> Model::Convert(const ConvertOptions& options) const {
   if (options.compute_precision == "float16") {
     internal.precision = facade::Precision::kFloat16;
   } else if (options.compute_precision != "float32") {
-    return ToFailure(Usage("unknown compute precision '{}'", options.compute_precision).Advise("choose float32 or float16"));
+    return ToFailure(Usage("unknown compute precision '{}'", options.compute_precision)
+                         .Advise("choose float32 or float16"));
   }
   internal.keep_float32 = options.keep_float32;
   auto impl = std::make_shared<Impl>();

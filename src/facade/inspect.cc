@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <unordered_set>
 
-#include "facade/convert.h"
 #include "exec/session_inputs.h"
+#include "facade/convert.h"
 
 namespace anemone::facade {
 namespace {

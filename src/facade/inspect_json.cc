@@ -8,7 +8,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Json FeatureJson(const ir::Feature& feature) {
-  Json json{{"name", feature.name}, {"text", DescribeFeature(feature)}, {"optional", feature.optional}};
+  Json json{
+      {"name", feature.name}, {"text", DescribeFeature(feature)}, {"optional", feature.optional}};
   if (const auto* array = feature.array()) {
     json["kind"] = "array";
     json["dtype"] = DTypeName(array->dtype);
@@ -31,8 +32,8 @@ Json FeaturesJson(const std::vector<ir::Feature>& features) {
 
 }  // namespace
 
-std::string InspectJson(const ir::Model& model, const Summary& summary, const std::string& name, bool operators,
-                        bool weights) {
+std::string InspectJson(const ir::Model& model, const Summary& summary, const std::string& name,
+                        bool operators, bool weights) {
   Json json;
   json["schema"] = "anemone.inspect";
   json["schema_version"] = 1;
@@ -60,7 +61,10 @@ std::string InspectJson(const ir::Model& model, const Summary& summary, const st
   if (operators) {
     Json rows = Json::array();
     for (const OperatorRow& row : summary.operators) {
-      Json item{{"name", row.name}, {"type", row.type}, {"output", row.output}, {"weight_bytes", row.weight_bytes}};
+      Json item{{"name", row.name},
+                {"type", row.type},
+                {"output", row.output},
+                {"weight_bytes", row.weight_bytes}};
       item["flops"] = row.flops < 0 ? Json(nullptr) : Json(row.flops);
       rows.push_back(std::move(item));
     }

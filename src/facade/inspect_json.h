@@ -7,7 +7,7 @@
 
 namespace anemone::facade {
 
-std::string InspectJson(const ir::Model& model, const Summary& summary, const std::string& name, bool operators,
-                        bool weights);
+std::string InspectJson(const ir::Model& model, const Summary& summary, const std::string& name,
+                        bool operators, bool weights);
 
 }  // namespace anemone::facade

@@ -7,13 +7,15 @@
 namespace anemone::facade {
 
 Status Save(const ir::Model& model, const std::string& path) {
-  if (path.ends_with(".mlpackage") || path.ends_with(".mlpackage/")) return format::WritePackage(model, path);
+  if (path.ends_with(".mlpackage") || path.ends_with(".mlpackage/"))
+    return format::WritePackage(model, path);
   if (path.ends_with(".mil")) {
     ANEMONE_ASSIGN(AtomicFile file, AtomicFile::Create(path));
     ANEMONE_TRY(file.Write(ir::PrintText(model.program)));
     return file.Commit();
   }
-  return Usage("cannot write '{}'", path).Advise("name a .mlpackage (or .mil for the program's text)");
+  return Usage("cannot write '{}'", path)
+      .Advise("name a .mlpackage (or .mil for the program's text)");
 }
 
 }  // namespace anemone::facade

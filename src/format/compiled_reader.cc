@@ -49,8 +49,7 @@ Status ApplySchema(const Json& json, const char* key, std::vector<ir::Feature>* 
   if (schema == json.end() || !schema->is_array()) return {};
   for (const Json& entry : *schema) {
     if (!entry.is_object()) return InvalidInput("an entry of '{}' is no object", key);
-    const auto feature =
-        std::ranges::find(*features, StringOr(entry, "name"), &ir::Feature::name);
+    const auto feature = std::ranges::find(*features, StringOr(entry, "name"), &ir::Feature::name);
     if (feature == features->end()) continue;
     feature->description = StringOr(entry, "shortDescription");
     feature->optional = StringOr(entry, "isOptional") == "1";

@@ -18,8 +18,9 @@ namespace anemone::format {
 inline constexpr std::string_view kCompiledProgramName = "model.mil";
 inline constexpr std::string_view kCompiledMetadataName = "metadata.json";
 
-// Takes over from the text of metadata.json what the program's types cannot say: which inputs and outputs are images, the
-// descriptions, the specification version and the metadata. Entries of features that `model` does not have are ignored.
+// Takes over from the text of metadata.json what the program's types cannot say: which inputs and
+// outputs are images, the descriptions, the specification version and the metadata. Entries of
+// features that `model` does not have are ignored.
 Status ApplyCompiledMetadata(std::string_view json, ir::Model* model);
 
 }  // namespace anemone::format

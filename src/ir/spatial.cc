@@ -96,8 +96,9 @@ Result<Windows> ReadWindows(const OpArgs& args, const std::vector<int64_t>& kern
 
   ANEMONE_ASSIGN(std::string name, args.String("pad_type"));
   // Core ML reads the names in any case.
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  std::transform(name.begin(), name.end(), name.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
   const std::optional<PadType> pad_type = PadTypeFromName(name);
   if (!pad_type) {
     return Violates(labels.pad_type, "pad_type \"{}\" is none of valid, same, same_lower, custom",

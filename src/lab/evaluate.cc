@@ -36,7 +36,8 @@ std::vector<std::string> SplitLine(std::string_view line) {
   return cells;
 }
 
-Result<exec::Tensor> Prepare(const std::string& path, const ir::Shape& shape, const Preprocess& how) {
+Result<exec::Tensor> Prepare(const std::string& path, const ir::Shape& shape,
+                             const Preprocess& how) {
   ANEMONE_ASSIGN(media::Image image, media::ReadImage(path));
   const auto height = static_cast<int>(shape[2]);
   const auto width = static_cast<int>(shape[3]);
@@ -53,7 +54,8 @@ Result<exec::Tensor> Prepare(const std::string& path, const ir::Shape& shape, co
   if (image.width != width || image.height != height) {
     ANEMONE_ASSIGN(image, media::Resize(image, width, height, how.filter));
   }
-  const std::vector<float> values = media::Normalize(image, how.mean, how.deviation, media::PixelLayout::kNchw);
+  const std::vector<float> values =
+      media::Normalize(image, how.mean, how.deviation, media::PixelLayout::kNchw);
   return exec::Tensor::Copy({DType::kFp32, {1, 3, shape[2], shape[3]}, values.data()});
 }
 
@@ -68,13 +70,16 @@ Result<const exec::Tensor*> Scores(const std::map<std::string, exec::Tensor>& ou
 
 // Places of the best five scores; ties go to the lower class.
 Result<std::vector<int64_t>> BestFive(const exec::Tensor& scores) {
-  if (scores.dtype() != DType::kFp32 || scores.count() == 0) return Usage("the scores are no float tensor");
+  if (scores.dtype() != DType::kFp32 || scores.count() == 0)
+    return Usage("the scores are no float tensor");
   std::vector<int64_t> order(static_cast<size_t>(scores.count()));
   for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int64_t>(i);
   const size_t keep = std::min<size_t>(5, order.size());
   const float* values = scores.As<float>();
   std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(keep), order.end(),
-                    [&](int64_t a, int64_t b) { return values[a] > values[b] || (values[a] == values[b] && a < b); });
+                    [&](int64_t a, int64_t b) {
+                      return values[a] > values[b] || (values[a] == values[b] && a < b);
+                    });
   order.resize(keep);
   return order;
 }
@@ -101,7 +106,8 @@ Result<std::vector<LabelledImage>> ReadLabels(const std::string& path) {
         if (cells[i] == "class_index") label_column = i;
       }
       if (file_column == SIZE_MAX || label_column == SIZE_MAX) {
-        return InvalidInput("the first line must name the columns 'file' and 'class_index'").At(path);
+        return InvalidInput("the first line must name the columns 'file' and 'class_index'")
+            .At(path);
       }
       continue;
     }
@@ -111,7 +117,8 @@ Result<std::vector<LabelledImage>> ReadLabels(const std::string& path) {
     }
     const long long label = std::strtoll(cells[label_column].c_str(), &rest, 10);
     if (cells[label_column].empty() || *rest != '\0' || label < 0) {
-      return InvalidInput("line {}: '{}' is no class index", line_number, cells[label_column]).At(path);
+      return InvalidInput("line {}: '{}' is no class index", line_number, cells[label_column])
+          .At(path);
     }
     images.push_back({cells[file_column], label});
   }
@@ -119,19 +126,22 @@ Result<std::vector<LabelledImage>> ReadLabels(const std::string& path) {
   return images;
 }
 
-Result<Evaluation> Evaluate(exec::Session& session, exec::Session* reference, const ir::Function& function,
-                            const std::string& directory, const std::vector<LabelledImage>& images,
+Result<Evaluation> Evaluate(exec::Session& session, exec::Session* reference,
+                            const ir::Function& function, const std::string& directory,
+                            const std::vector<LabelledImage>& images,
                             const EvaluateOptions& options) {
   if (function.inputs().size() != 1) return Usage("eval takes a model of one image input");
   const ir::Value& input = *function.inputs()[0];
   const ir::Shape& shape = input.type.shape();
   if (!input.type.is_static() || shape.size() != 4 || shape[0] != 1 || shape[1] != 3) {
-    return Usage("eval takes an input of [1, 3, height, width], this one is {}", input.type.ToString());
+    return Usage("eval takes an input of [1, 3, height, width], this one is {}",
+                 input.type.ToString());
   }
   Evaluation evaluation;
   evaluation.has_reference = reference != nullptr;
-  const auto total = options.limit > 0 ? std::min<int64_t>(options.limit, static_cast<int64_t>(images.size()))
-                                       : static_cast<int64_t>(images.size());
+  const auto total = options.limit > 0
+                         ? std::min<int64_t>(options.limit, static_cast<int64_t>(images.size()))
+                         : static_cast<int64_t>(images.size());
   for (int64_t i = 0; i < total; ++i) {
     const LabelledImage& image = images[static_cast<size_t>(i)];
     const std::string path = (std::filesystem::path(directory) / image.file).string();

@@ -1,6 +1,6 @@
-// Evaluate: top-1 and top-5 of a classifier over labelled photographs, and agreement with a reference model.
-// The pictures go through exactly Pillow's arithmetic, so results agree with Python pipelines to the image.
-// Thread rules: uses a session for each model, one after the other.
+// Evaluate: top-1 and top-5 of a classifier over labelled photographs, and agreement with a
+// reference model. The pictures go through exactly Pillow's arithmetic, so results agree with
+// Python pipelines to the image. Thread rules: uses a session for each model, one after the other.
 #pragma once
 
 #include <array>
@@ -20,7 +20,8 @@ namespace anemone::lab {
 struct Preprocess {
   // First: the shorter side is resized to this many pixels; 0 leaves the picture as it is.
   int resize = 0;
-  // Then a centre crop. At most 1: that share of the shorter side, resized to the network's input. More: pixels.
+  // Then a centre crop. At most 1: that share of the shorter side, resized to the network's input.
+  // More: pixels.
   double crop = 0.875;
   std::array<float, 3> mean{0.485f, 0.456f, 0.406f};
   std::array<float, 3> deviation{0.229f, 0.224f, 0.225f};
@@ -31,7 +32,8 @@ struct LabelledImage {
   std::string file;
   int64_t label = 0;
 };
-// CSV with a header line that names the columns "file" and "class_index" (any order; others are ignored).
+// CSV with a header line that names the columns "file" and "class_index" (any order; others are
+// ignored).
 Result<std::vector<LabelledImage>> ReadLabels(const std::string& csv_path);
 
 struct EvaluateOptions {
@@ -55,14 +57,19 @@ struct Evaluation {
   };
   std::vector<Row> rows;
 
-  double top1_accuracy() const { return images == 0 ? 0 : static_cast<double>(top1) / static_cast<double>(images); }
-  double top5_accuracy() const { return images == 0 ? 0 : static_cast<double>(top5) / static_cast<double>(images); }
+  double top1_accuracy() const {
+    return images == 0 ? 0 : static_cast<double>(top1) / static_cast<double>(images);
+  }
+  double top5_accuracy() const {
+    return images == 0 ? 0 : static_cast<double>(top5) / static_cast<double>(images);
+  }
 };
 
-// `session` and `reference` (may be null) take one image input [1, 3, H, W] (`function` says which); the scores are the
-// output "logits" or "probabilities", or the only output.
-Result<Evaluation> Evaluate(exec::Session& session, exec::Session* reference, const ir::Function& function,
-                            const std::string& image_directory, const std::vector<LabelledImage>& images,
+// `session` and `reference` (may be null) take one image input [1, 3, H, W] (`function` says
+// which); the scores are the output "logits" or "probabilities", or the only output.
+Result<Evaluation> Evaluate(exec::Session& session, exec::Session* reference,
+                            const ir::Function& function, const std::string& image_directory,
+                            const std::vector<LabelledImage>& images,
                             const EvaluateOptions& options);
 
 }  // namespace anemone::lab

@@ -14,7 +14,8 @@ int64_t PercentileNs(std::vector<int64_t> samples_ns, double percent) {
   // The small slack keeps 99 % of 100 at rank 99 although 0.99 * 100 is not exact.
   const double exact = std::ceil(percent / 100 * n - 1e-9);
   const auto rank = static_cast<size_t>(std::clamp(exact, 1.0, n));
-  std::nth_element(samples_ns.begin(), samples_ns.begin() + static_cast<std::ptrdiff_t>(rank - 1), samples_ns.end());
+  std::nth_element(samples_ns.begin(), samples_ns.begin() + static_cast<std::ptrdiff_t>(rank - 1),
+                   samples_ns.end());
   return samples_ns[rank - 1];
 }
 

@@ -19,11 +19,14 @@ constexpr size_t kMaxManifestBytes = size_t{16} << 20;
 // JSON has no infinity; what is not finite is null, and `passed` tells why.
 Json Number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
-Json ValueOf(const std::optional<Estimate>& estimate) { return estimate ? Number(estimate->value) : Json(nullptr); }
+Json ValueOf(const std::optional<Estimate>& estimate) {
+  return estimate ? Number(estimate->value) : Json(nullptr);
+}
 
 Json Source(const std::optional<Estimate>& estimate) {
   if (!estimate) return {{"source", "unknown"}};
-  return {{"source", "estimated"}, {"low", Number(estimate->low)}, {"high", Number(estimate->high)}};
+  return {
+      {"source", "estimated"}, {"low", Number(estimate->low)}, {"high", Number(estimate->high)}};
 }
 
 Json ToJsonObject(const OutputParity& output) {
@@ -54,8 +57,9 @@ Json ToJsonObject(const OutputParity& output) {
 
 // The output that the flat keys speak of: a distribution if there is one, else the first.
 const OutputParity* Headline(const Manifest& manifest) {
-  const auto found = std::find_if(manifest.outputs.begin(), manifest.outputs.end(),
-                                  [](const OutputParity& output) { return output.parity.distribution; });
+  const auto found =
+      std::find_if(manifest.outputs.begin(), manifest.outputs.end(),
+                   [](const OutputParity& output) { return output.parity.distribution; });
   if (found != manifest.outputs.end()) return &*found;
   return manifest.outputs.empty() ? nullptr : &manifest.outputs[0];
 }
@@ -63,7 +67,9 @@ const OutputParity* Headline(const Manifest& manifest) {
 Json TensorsJson(const Manifest& manifest) {
   Json tensors = Json::array();
   for (const Manifest::Tensor& tensor : manifest.tensors) {
-    Json row{{"name", tensor.name}, {"bytes_before", tensor.bytes_before}, {"bytes_after", tensor.bytes_after}};
+    Json row{{"name", tensor.name},
+             {"bytes_before", tensor.bytes_before},
+             {"bytes_after", tensor.bytes_after}};
     row["skipped"] = tensor.skipped.empty() ? Json(nullptr) : Json(tensor.skipped);
     tensors.push_back(std::move(row));
   }
@@ -89,8 +95,8 @@ Result<std::string> ReadString(const Json& json, const char* key) {
 
 Result<ManifestKeys> ParseManifest(std::string_view text) {
   // The callback refuses documents that nest without end before they cost memory.
-  const Json json = Json::parse(
-      text, [](int depth, Json::parse_event_t, Json&) { return depth <= 32; }, false);
+  const Json json =
+      Json::parse(text, [](int depth, Json::parse_event_t, Json&) { return depth <= 32; }, false);
   if (json.is_discarded() || !json.is_object()) return InvalidInput("this is no JSON object");
   ANEMONE_ASSIGN(const std::string schema, ReadString(json, "schema"));
   if (schema != kSchema) return InvalidInput("the schema is '{}', expected '{}'", schema, kSchema);
@@ -99,7 +105,8 @@ Result<ManifestKeys> ParseManifest(std::string_view text) {
     return InvalidInput("the key 'schema_version' must be an integer");
   }
   if (version->get<int64_t>() != kSchemaVersion) {
-    return Unsupported("schema version {} is not known, this tool reads {}", version->get<int64_t>(), kSchemaVersion);
+    return Unsupported("schema version {} is not known, this tool reads {}",
+                       version->get<int64_t>(), kSchemaVersion);
   }
   ManifestKeys keys;
   ANEMONE_ASSIGN(keys.model, ReadString(json, "model"));
@@ -111,7 +118,8 @@ Result<ManifestKeys> ParseManifest(std::string_view text) {
   ANEMONE_ASSIGN(keys.expected_speedup_m3, ReadNumber(json, "expected_speedup_m3"));
   ANEMONE_ASSIGN(keys.accuracy_delta_l_inf, ReadNumber(json, "accuracy_delta_l_inf"));
   ANEMONE_ASSIGN(keys.accuracy_delta_rmse, ReadNumber(json, "accuracy_delta_rmse"));
-  if (json.contains("package") && json["package"].is_object() && json["package"].contains("sha256")) {
+  if (json.contains("package") && json["package"].is_object() &&
+      json["package"].contains("sha256")) {
     ANEMONE_ASSIGN(keys.package_sha256, ReadString(json["package"], "sha256"));
   }
   return keys;
@@ -120,7 +128,8 @@ Result<ManifestKeys> ParseManifest(std::string_view text) {
 }  // namespace
 
 bool Manifest::passed() const {
-  return std::all_of(outputs.begin(), outputs.end(), [](const OutputParity& output) { return output.judged.passed; });
+  return std::all_of(outputs.begin(), outputs.end(),
+                     [](const OutputParity& output) { return output.judged.passed; });
 }
 
 std::string ToJson(const Manifest& manifest) {
@@ -135,16 +144,18 @@ std::string ToJson(const Manifest& manifest) {
   json["expected_speedup_m1"] = ValueOf(manifest.expected_speedup_m1);
   json["expected_speedup_m2"] = ValueOf(manifest.expected_speedup_m2);
   json["expected_speedup_m3"] = ValueOf(manifest.expected_speedup_m3);
-  json["accuracy_delta_l_inf"] = headline != nullptr ? Number(headline->parity.linf) : Json(nullptr);
+  json["accuracy_delta_l_inf"] =
+      headline != nullptr ? Number(headline->parity.linf) : Json(nullptr);
   json["accuracy_delta_rmse"] = headline != nullptr ? Number(headline->parity.rmse) : Json(nullptr);
   Json sources;
   sources["ane_op_coverage_pct"] = Source(manifest.ane_op_coverage_pct);
   sources["expected_speedup_m1"] = Source(manifest.expected_speedup_m1);
   sources["expected_speedup_m2"] = Source(manifest.expected_speedup_m2);
   sources["expected_speedup_m3"] = Source(manifest.expected_speedup_m3);
-  const Json accuracy = headline == nullptr
-                            ? Json{{"source", "unknown"}}
-                            : Json{{"source", "measured"}, {"output", headline->output}, {"on", manifest.parity_inputs}};
+  const Json accuracy = headline == nullptr ? Json{{"source", "unknown"}}
+                                            : Json{{"source", "measured"},
+                                                   {"output", headline->output},
+                                                   {"on", manifest.parity_inputs}};
   sources["accuracy_delta_l_inf"] = accuracy;
   sources["accuracy_delta_rmse"] = accuracy;
   json["sources"] = std::move(sources);
@@ -174,7 +185,9 @@ Status WriteManifest(const Manifest& manifest, const std::string& path) {
 Result<ManifestKeys> ReadManifest(const std::string& path) {
   ANEMONE_ASSIGN(const Bytes bytes, MapFile(path));
   if (bytes.size() > kMaxManifestBytes) {
-    return InvalidInput("a manifest of {} bytes exceeds the limit of {}", bytes.size(), kMaxManifestBytes).At(path);
+    return InvalidInput("a manifest of {} bytes exceeds the limit of {}", bytes.size(),
+                        kMaxManifestBytes)
+        .At(path);
   }
   return ParseManifest({reinterpret_cast<const char*>(bytes.data()), bytes.size()}).At(path);
 }

@@ -1,6 +1,7 @@
-// Manifest: the facts of one variant, written beside its package as NAME.manifest.json. Nine flat keys are fixed because
-// users' scripts read them; the rest says where each number comes from. An unknown number is null, never 0.
-// Thread rules: values. Errors of reading: kInvalidInput with file, key and rule.
+// Manifest: the facts of one variant, written beside its package as NAME.manifest.json. Nine flat
+// keys are fixed because users' scripts read them; the rest says where each number comes from. An
+// unknown number is null, never 0. Thread rules: values. Errors of reading: kInvalidInput with
+// file, key and rule.
 #pragma once
 
 #include <cstdint>

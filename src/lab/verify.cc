@@ -14,20 +14,25 @@ Result<exec::Tensor> SyntheticTensor(const ir::Value& input, Random random) {
     return Unsupported("input '{}' has the dynamic type {}", input.name, input.type.ToString())
         .Advise("give the input's values, or fix its shape with --input NAME:SHAPE");
   }
-  ANEMONE_ASSIGN(exec::Tensor tensor,
-                 exec::Tensor::Allocate(exec::StorageDType(input.type.dtype()), input.type.shape()));
+  ANEMONE_ASSIGN(exec::Tensor tensor, exec::Tensor::Allocate(exec::StorageDType(input.type.dtype()),
+                                                             input.type.shape()));
   const auto count = static_cast<size_t>(tensor.count());
   switch (tensor.dtype()) {
-    case DType::kFp32: random.FillNormal({tensor.As<float>(), count}, 0, 1); break;
+    case DType::kFp32:
+      random.FillNormal({tensor.As<float>(), count}, 0, 1);
+      break;
     case DType::kInt32:
-      for (size_t i = 0; i < count; ++i) tensor.As<int32_t>()[i] = static_cast<int32_t>(random.NextBits() % 10);
+      for (size_t i = 0; i < count; ++i)
+        tensor.As<int32_t>()[i] = static_cast<int32_t>(random.NextBits() % 10);
       break;
     case DType::kInt16:
     case DType::kUInt16:
-      for (size_t i = 0; i < count; ++i) tensor.As<int16_t>()[i] = static_cast<int16_t>(random.NextBits() % 10);
+      for (size_t i = 0; i < count; ++i)
+        tensor.As<int16_t>()[i] = static_cast<int16_t>(random.NextBits() % 10);
       break;
     default:
-      for (size_t i = 0; i < count; ++i) tensor.As<uint8_t>()[i] = static_cast<uint8_t>(random.NextBits() % 2);
+      for (size_t i = 0; i < count; ++i)
+        tensor.As<uint8_t>()[i] = static_cast<uint8_t>(random.NextBits() % 2);
   }
   return tensor;
 }
@@ -63,8 +68,9 @@ Result<Inputs> SyntheticInputs(const ir::Function& function, uint64_t seed, int 
   Inputs inputs;
   for (const auto& input : function.inputs()) {
     if (input->type.is_state()) continue;
-    ANEMONE_ASSIGN(inputs[input->name],
-                   SyntheticTensor(*input, Random(seed, input->name + "#" + std::to_string(sample))));
+    ANEMONE_ASSIGN(
+        inputs[input->name],
+        SyntheticTensor(*input, Random(seed, input->name + "#" + std::to_string(sample))));
   }
   return inputs;
 }
@@ -73,9 +79,10 @@ std::string DescribeInputs(const VerifyOptions& options) {
   return fmt::format("{} seeded standard-normal inputs (seed {})", options.samples, options.seed);
 }
 
-Result<std::vector<OutputParity>> Verify(const exec::Backend& backend, std::shared_ptr<const ir::Model> reference,
-                                         std::shared_ptr<const ir::Model> variant, const ParityLimits& limits,
-                                         const VerifyOptions& options) {
+Result<std::vector<OutputParity>> Verify(const exec::Backend& backend,
+                                         std::shared_ptr<const ir::Model> reference,
+                                         std::shared_ptr<const ir::Model> variant,
+                                         const ParityLimits& limits, const VerifyOptions& options) {
   ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*reference, ""));
   std::vector<Inputs> inputs;
   for (int sample = 0; sample < options.samples; ++sample) {
@@ -85,9 +92,11 @@ Result<std::vector<OutputParity>> Verify(const exec::Backend& backend, std::shar
   return VerifyOn(backend, std::move(reference), std::move(variant), limits, options, inputs);
 }
 
-Result<std::vector<OutputParity>> VerifyOn(const exec::Backend& backend, std::shared_ptr<const ir::Model> reference,
-                                           std::shared_ptr<const ir::Model> variant, const ParityLimits& limits,
-                                           const VerifyOptions& options, const std::vector<Inputs>& inputs) {
+Result<std::vector<OutputParity>> VerifyOn(const exec::Backend& backend,
+                                           std::shared_ptr<const ir::Model> reference,
+                                           std::shared_ptr<const ir::Model> variant,
+                                           const ParityLimits& limits, const VerifyOptions& options,
+                                           const std::vector<Inputs>& inputs) {
   ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*reference, ""));
   ANEMONE_ASSIGN(Pair pair, LoadPair(backend, reference, variant, options));
   std::vector<ParityMeter> meters(function->outputs().size());
@@ -112,7 +121,8 @@ Result<std::vector<OutputParity>> VerifyOn(const exec::Backend& backend, std::sh
 
 Result<std::vector<OperatorDrift>> CompareOperators(const exec::Backend& backend,
                                                     std::shared_ptr<const ir::Model> reference,
-                                                    std::shared_ptr<const ir::Model> variant, const Inputs& inputs,
+                                                    std::shared_ptr<const ir::Model> variant,
+                                                    const Inputs& inputs,
                                                     const VerifyOptions& options) {
   ANEMONE_ASSIGN(Pair pair, LoadPair(backend, std::move(reference), std::move(variant), options));
   // The reference's values are kept as a whole: its tracer's views end with the call.
@@ -150,7 +160,8 @@ Result<std::vector<OperatorDrift>> CompareOperators(const exec::Backend& backend
 std::string FirstDrift(const std::vector<OperatorDrift>& drifts, const ParityLimits& limits) {
   for (const OperatorDrift& drift : drifts) {
     if (drift.parity.linf_relative <= limits.linf && drift.parity.non_finite == 0) continue;
-    return fmt::format("{} '{}' (L-inf {:.3g} of its range)", drift.type, drift.name, drift.parity.linf_relative);
+    return fmt::format("{} '{}' (L-inf {:.3g} of its range)", drift.type, drift.name,
+                       drift.parity.linf_relative);
   }
   return "";
 }

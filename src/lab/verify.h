@@ -1,7 +1,7 @@
-// Verify: runs a variant beside its reference on the same inputs and judges every output; on failure it finds the first
-// operator that drifts. Inputs are seeded: standard normal for float tensors (images normalised as networks see them),
-// small integers for integer ones.
-// Thread rules: pure; uses the backend's threads.
+// Verify: runs a variant beside its reference on the same inputs and judges every output; on
+// failure it finds the first operator that drifts. Inputs are seeded: standard normal for float
+// tensors (images normalised as networks see them), small integers for integer ones. Thread rules:
+// pure; uses the backend's threads.
 #pragma once
 
 #include <cstdint>
@@ -26,20 +26,23 @@ struct VerifyOptions {
 
 using Inputs = std::map<std::string, exec::Tensor>;
 
-// One set of inputs for `function`, a pure function of (seed, sample). kUnsupported when an input has a dynamic shape that
-// nothing fixes.
+// One set of inputs for `function`, a pure function of (seed, sample). kUnsupported when an input
+// has a dynamic shape that nothing fixes.
 Result<Inputs> SyntheticInputs(const ir::Function& function, uint64_t seed, int sample);
 // "4 seeded standard-normal inputs (seed 0)".
 std::string DescribeInputs(const VerifyOptions& options);
 
 // Parity of each output that both have, in the reference's order.
-Result<std::vector<OutputParity>> Verify(const exec::Backend& backend, std::shared_ptr<const ir::Model> reference,
-                                         std::shared_ptr<const ir::Model> variant, const ParityLimits& limits,
-                                         const VerifyOptions& options);
+Result<std::vector<OutputParity>> Verify(const exec::Backend& backend,
+                                         std::shared_ptr<const ir::Model> reference,
+                                         std::shared_ptr<const ir::Model> variant,
+                                         const ParityLimits& limits, const VerifyOptions& options);
 // The same on given inputs.
-Result<std::vector<OutputParity>> VerifyOn(const exec::Backend& backend, std::shared_ptr<const ir::Model> reference,
-                                           std::shared_ptr<const ir::Model> variant, const ParityLimits& limits,
-                                           const VerifyOptions& options, const std::vector<Inputs>& inputs);
+Result<std::vector<OutputParity>> VerifyOn(const exec::Backend& backend,
+                                           std::shared_ptr<const ir::Model> reference,
+                                           std::shared_ptr<const ir::Model> variant,
+                                           const ParityLimits& limits, const VerifyOptions& options,
+                                           const std::vector<Inputs>& inputs);
 
 // One operator's drift, matched by the name of its first output.
 struct OperatorDrift {
@@ -47,13 +50,15 @@ struct OperatorDrift {
   std::string type;
   Parity parity;
 };
-// Per-operator parity on one set of inputs, in the variant's execution order; operators without a namesake of equal shape
-// are left out.
+// Per-operator parity on one set of inputs, in the variant's execution order; operators without a
+// namesake of equal shape are left out.
 Result<std::vector<OperatorDrift>> CompareOperators(const exec::Backend& backend,
                                                     std::shared_ptr<const ir::Model> reference,
-                                                    std::shared_ptr<const ir::Model> variant, const Inputs& inputs,
+                                                    std::shared_ptr<const ir::Model> variant,
+                                                    const Inputs& inputs,
                                                     const VerifyOptions& options);
-// The first whose relative L-infinity exceeds the limit, as "conv 'stem' (L-inf 0.07 of its range)"; empty when none.
+// The first whose relative L-infinity exceeds the limit, as "conv 'stem' (L-inf 0.07 of its
+// range)"; empty when none.
 std::string FirstDrift(const std::vector<OperatorDrift>& drifts, const ParityLimits& limits);
 
 }  // namespace anemone::lab

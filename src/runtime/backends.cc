@@ -22,7 +22,8 @@ Result<const exec::Backend*> FindBackend(std::string_view name) {
     names += ", " + std::string(backend->name());
   }
   if (name == "coreml") {
-    return Unavailable("Core ML runs on macOS only, and this build has no Core ML backend").Advise("use --backend cpu");
+    return Unavailable("Core ML runs on macOS only, and this build has no Core ML backend")
+        .Advise("use --backend cpu");
   }
   return Usage("there is no backend '{}'", name).Advise("choose one of " + names);
 }

@@ -1,5 +1,6 @@
-// Reads each model named on standard input ("SOURCE<tab>TARGET", one pair a line) and writes it to TARGET. Prints one line
-// for each: "ok<tab>SOURCE" or "CODE<tab>SOURCE<tab>error". Used by rewrite_corpus.py.
+// Reads each model named on standard input ("SOURCE<tab>TARGET", one pair a line) and writes it to
+// TARGET. Prints one line for each: "ok<tab>SOURCE" or "CODE<tab>SOURCE<tab>error". Used by
+// rewrite_corpus.py.
 #include <cstdio>
 #include <iostream>
 #include <string>
@@ -18,7 +19,8 @@ int main() {
     if (status.ok()) {
       std::printf("ok\t%s\n", source.c_str());
     } else {
-      std::printf("%s\t%s\t%s\n", std::string(anemone::ErrorCodeName(status.error().code())).c_str(),
+      std::printf("%s\t%s\t%s\n",
+                  std::string(anemone::ErrorCodeName(status.error().code())).c_str(),
                   source.c_str(), status.ToString().c_str());
     }
     std::fflush(stdout);
