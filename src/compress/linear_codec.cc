@@ -1,0 +1,299 @@
+#include "compress/linear_codec.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <span>
+
+namespace anemone::compress {
+namespace {
+
+// The inner loops work on this many elements at a time: a fixed count of independent lanes is what
+// compilers vectorise.
+constexpr size_t kLanes = 16;
+constexpr size_t kChunk = 1024;
+
+struct Limits {
+  int low;
+  int high;
+};
+
+Limits LimitsOf(DType dtype, LinearMode mode) {
+  const int values = 1 << BitWidth(dtype);
+  const bool symmetric = mode == LinearMode::kSymmetric;
+  if (IsUnsignedInt(dtype)) return {0, values - 1 - (symmetric ? 1 : 0)};
+  return {-values / 2 + (symmetric ? 1 : 0), values / 2 - 1};
+}
+
+// Where the blocks of a tensor lie: runs of neighbouring elements that belong to one block.
+struct Layout {
+  ir::Shape scale_shape;
+  int64_t run = 1;                 // length of each
+  std::vector<int32_t> run_block;  // which block each run belongs to
+};
+
+Layout LayoutOf(const ir::Shape& shape, const ir::Shape& blocks) {
+  Layout layout;
+  const size_t rank = shape.size();
+  ir::Shape block(rank);
+  for (size_t i = 0; i < rank; ++i) {
+    block[i] = blocks[i] == 0 ? shape[i] : blocks[i];
+    layout.scale_shape.push_back(block[i] == 0 ? 1 : shape[i] / block[i]);
+  }
+  // Trailing dimensions of one block each, and the block of the first that has more.
+  size_t split = rank;
+  while (split > 0 && layout.scale_shape[split - 1] == 1) layout.run *= shape[--split];
+  if (split > 0) layout.run *= block[split - 1];
+  int64_t total = 1;
+  for (const int64_t size : shape) total *= size;
+  const int64_t runs = layout.run == 0 ? 0 : total / layout.run;
+  layout.run_block.resize(static_cast<size_t>(runs));
+  std::vector<int64_t> index(split, 0);  // of elements, but of blocks along the last
+  for (int64_t run = 0; run < runs; ++run) {
+    int64_t number = 0;
+    for (size_t i = 0; i < rank; ++i) {
+      const int64_t at = i >= split ? 0 : i + 1 == split ? index[i] : index[i] / block[i];
+      number = number * layout.scale_shape[i] + at;
+    }
+    layout.run_block[static_cast<size_t>(run)] = static_cast<int32_t>(number);
+    for (size_t i = split; i-- > 0;) {
+      const int64_t count = i + 1 == split ? layout.scale_shape[i] : shape[i];
+      if (++index[i] < count) break;
+      index[i] = 0;
+    }
+  }
+  return layout;
+}
+
+struct Range {
+  float low = 0;
+  float high = 0;
+  bool empty = true;
+};
+
+void Extend(std::span<const float> values, Range* range) {
+  if (values.empty()) return;
+  if (range->empty) *range = {values[0], values[0], false};
+  float low[kLanes];
+  float high[kLanes];
+  std::fill_n(low, kLanes, range->low);
+  std::fill_n(high, kLanes, range->high);
+  const size_t whole = values.size() / kLanes * kLanes;
+  for (size_t i = 0; i < whole; i += kLanes) {
+    for (size_t k = 0; k < kLanes; ++k) {
+      const float value = values[i + k];
+      low[k] = value < low[k] ? value : low[k];
+      high[k] = value > high[k] ? value : high[k];
+    }
+  }
+  for (size_t i = whole; i < values.size(); ++i) {
+    low[0] = std::min(low[0], values[i]);
+    high[0] = std::max(high[0], values[i]);
+  }
+  range->low = *std::min_element(low, low + kLanes);
+  range->high = *std::max_element(high, high + kLanes);
+}
+
+struct Parameters {
+  float scale = 0;
+  float offset = 0;  // a whole number
+};
+
+// One operation's result in the dtype of the tensor.
+float Rounded(float value, bool half) { return half ? HalfToFloat(FloatToHalf(value)) : value; }
+
+Parameters ParametersOf(const Range& range, Limits limits, LinearMode mode, bool is_unsigned,
+                        bool half) {
+  float low = std::min(0.0f, range.low);
+  float high = std::max(0.0f, range.high);
+  if (mode == LinearMode::kSymmetric) {
+    high = std::max(std::abs(range.low), std::abs(range.high));
+    low = -high;
+  }
+  const auto steps = static_cast<float>(limits.high - limits.low);
+  const float width = Rounded(high - low, half);
+  Parameters result;
+  // A width beyond the dtype's range is taken in double: the scale itself fits.
+  result.scale = std::isfinite(width)
+                     ? Rounded(width / steps, half)
+                     : Rounded(static_cast<float>((double{high} - double{low}) / steps), half);
+  if (mode == LinearMode::kSymmetric) {
+    result.offset = is_unsigned ? static_cast<float>(limits.high / 2) : 0;
+    return result;
+  }
+  const auto first = static_cast<float>(limits.low);
+  const auto last = static_cast<float>(limits.high);
+  float offset =
+      Rounded(Rounded(Rounded(first * high, half) - Rounded(last * low, half), half) / width, half);
+  if (!std::isfinite(offset) && width != 0) {
+    offset = static_cast<float>((first * double{high} - last * double{low}) /
+                                (double{high} - double{low}));
+  }
+  if (width == 0) return result;
+  result.offset = std::clamp(std::nearbyint(offset), first, last);
+  return result;
+}
+
+struct ErrorSum {
+  float largest = 0;
+  double squares = 0;
+};
+
+// Quantizes values of one block.
+void QuantizeRun(std::span<const float> values, const Parameters& parameters, Limits limits,
+                 bool half, int8_t* out, ErrorSum* error) {
+  // Adding and taking away 1.5 * 2^23 rounds to the nearest whole number, ties to even.
+  constexpr float kRound = 12582912.0f;
+  constexpr float kFar = 1024;  // beyond every limit, with room for the offset
+  const float scale = parameters.scale;
+  const float offset = parameters.offset;
+  const auto low = static_cast<float>(limits.low);
+  const auto high = static_cast<float>(limits.high);
+  float quotients[kChunk];
+  float largest[kLanes] = {};
+  const double step = scale;
+  for (size_t begin = 0; begin < values.size(); begin += kChunk) {
+    const size_t count = std::min(kChunk, values.size() - begin);
+    const size_t padded = (count + kLanes - 1) / kLanes * kLanes;
+    float chunk[kChunk] = {};
+    std::memcpy(chunk, values.data() + begin, count * sizeof(float));
+    for (size_t i = 0; i < padded; i += kLanes) {
+      for (size_t k = 0; k < kLanes; ++k) quotients[i + k] = chunk[i + k] / scale;
+    }
+    if (half) RoundToHalf(std::span<float>(quotients, padded));
+    int8_t quantized[kChunk];
+    float squares[kLanes] = {};
+    for (size_t i = 0; i < padded; i += kLanes) {
+      for (size_t k = 0; k < kLanes; ++k) {
+        float q = quotients[i + k];
+        q = q < -kFar ? -kFar : q;
+        q = q > kFar ? kFar : q;
+        q = (q + kRound) - kRound + offset;
+        q = q < low ? low : q;
+        q = q > high ? high : q;
+        // uint8 keeps its bits in an int8_t.
+        quantized[i + k] = static_cast<int8_t>(static_cast<int>(q));
+        // In steps of the scale: the squares of huge values would leave float's range.
+        float difference = (q - offset) - quotients[i + k];
+        squares[k] += difference * difference;
+        difference = difference < 0 ? -difference : difference;
+        largest[k] = difference > largest[k] ? difference : largest[k];
+      }
+    }
+    // The elements added to fill the last lanes are zeros, which are met exactly.
+    for (const float square : squares) error->squares += step * step * square;
+    std::memcpy(out + begin, quantized, count);
+  }
+  error->largest = std::max(error->largest, scale * *std::max_element(largest, largest + kLanes));
+}
+
+// The first `count` of `values` as packed int4 or uint4.
+Bytes PackNibbles(const std::vector<int8_t>& values) {
+  std::vector<uint8_t> packed((values.size() + 1) / 2, 0);
+  for (size_t i = 0; i < values.size(); ++i) {
+    packed[i / 2] = static_cast<uint8_t>(packed[i / 2] | ((values[i] & 15) << (i % 2 * 4)));
+  }
+  return Bytes::FromVector(std::move(packed));
+}
+
+Status CheckArguments(const ir::Literal& weight, const ir::Shape& blocks, DType dtype) {
+  if (weight.dtype() != DType::kFp32 && weight.dtype() != DType::kFp16) {
+    return InvalidInput("a tensor of {} cannot be quantized, only fp32 and fp16",
+                        DTypeName(weight.dtype()));
+  }
+  if (dtype != DType::kInt8 && dtype != DType::kUInt8 && dtype != DType::kInt4 &&
+      dtype != DType::kUInt4) {
+    return InvalidInput("{} is not one of int8, uint8, int4, uint4", DTypeName(dtype));
+  }
+  const ir::Shape& shape = weight.shape();
+  if (blocks.size() != shape.size() || shape.empty()) {
+    return InvalidInput("{} block sizes for a tensor of rank {}", blocks.size(), shape.size());
+  }
+  for (size_t i = 0; i < shape.size(); ++i) {
+    if (blocks[i] < 0 || (blocks[i] > 0 && shape[i] % blocks[i] != 0)) {
+      return InvalidInput("dimension {} of size {} is no multiple of the block size {}", i,
+                          shape[i], blocks[i]);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<LinearTensor> QuantizeLinear(const ir::Literal& weight, const ir::Shape& blocks, DType dtype,
+                                    LinearMode mode) {
+  ANEMONE_TRY(CheckArguments(weight, blocks, dtype));
+  const bool half = weight.dtype() == DType::kFp16;
+  std::vector<float> widened;
+  std::span<const float> values = half ? std::span<const float>() : weight.As<float>();
+  if (half) {
+    widened.resize(weight.As<Half>().size());
+    HalfToFloat(weight.As<Half>(), widened);
+    values = widened;
+  }
+  const Layout layout = LayoutOf(weight.shape(), blocks);
+  const Limits limits = LimitsOf(dtype, mode);
+  const auto run = static_cast<size_t>(layout.run);
+  int64_t count = 1;
+  for (const int64_t size : layout.scale_shape) count *= size;
+
+  std::vector<Range> ranges(static_cast<size_t>(count));
+  for (size_t i = 0; i < layout.run_block.size(); ++i) {
+    Extend(values.subspan(i * run, run), &ranges[static_cast<size_t>(layout.run_block[i])]);
+  }
+  std::vector<Parameters> parameters(ranges.size());
+  for (size_t i = 0; i < ranges.size(); ++i) {
+    parameters[i] = ParametersOf(ranges[i], limits, mode, IsUnsignedInt(dtype), half);
+    const bool zeros = ranges[i].low == 0 && ranges[i].high == 0;
+    if (!std::isfinite(parameters[i].scale) || (parameters[i].scale == 0 && !zeros)) {
+      return InvalidInput("values from {} to {} leave no scale in {}", ranges[i].low,
+                          ranges[i].high, DTypeName(weight.dtype()));
+    }
+  }
+
+  LinearTensor result;
+  result.scale_shape = layout.scale_shape;
+  std::vector<int8_t> quantized(values.size(), 0);
+  ErrorSum error;
+  for (size_t i = 0; i < layout.run_block.size(); ++i) {
+    const Parameters& of_block = parameters[static_cast<size_t>(layout.run_block[i])];
+    if (of_block.scale == 0) continue;  // a block of zeros: stays zero
+    QuantizeRun(values.subspan(i * run, run), of_block, limits, half, quantized.data() + i * run,
+                &error);
+  }
+  result.max_error = error.largest;
+  result.rms_error =
+      values.empty() ? 0 : std::sqrt(error.squares / static_cast<double>(values.size()));
+  const bool has_offset = mode == LinearMode::kAsymmetric || IsUnsignedInt(dtype);
+  for (const Parameters& of_block : parameters) {
+    result.scale.push_back(of_block.scale);
+    if (has_offset) result.offset.push_back(static_cast<int8_t>(static_cast<int>(of_block.offset)));
+  }
+  const ir::Type type = ir::Type::Tensor(dtype, weight.shape());
+  ANEMONE_ASSIGN(
+      result.data,
+      ir::Literal::FromBytes(type, BitWidth(dtype) == 4 ? PackNibbles(quantized)
+                                                        : Bytes::FromVector(std::move(quantized))));
+  return result;
+}
+
+Result<ir::Literal> DequantizeLinear(const LinearTensor& tensor, DType dtype) {
+  const ir::Shape& shape = tensor.data.shape();
+  ir::Shape blocks;
+  for (size_t i = 0; i < shape.size(); ++i)
+    blocks.push_back(shape[i] / std::max<int64_t>(1, tensor.scale_shape[i]));
+  const Layout layout = LayoutOf(shape, blocks);
+  const bool is_unsigned = IsUnsignedInt(tensor.data.dtype());
+  std::vector<float> values(static_cast<size_t>(tensor.data.element_count()));
+  for (size_t i = 0; i < values.size(); ++i) {
+    const auto block = static_cast<size_t>(layout.run_block[i / static_cast<size_t>(layout.run)]);
+    int offset = tensor.offset.empty() ? 0 : tensor.offset[block];
+    if (is_unsigned && offset < 0) offset += 256;
+    const auto quantized =
+        ir::IntElement(tensor.data.bytes(), tensor.data.dtype(), static_cast<int64_t>(i));
+    values[i] = static_cast<float>(quantized - offset) * tensor.scale[block];
+  }
+  return ir::Literal::Floats(dtype, values, shape);
+}
+
+}  // namespace anemone::compress

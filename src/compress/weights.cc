@@ -1,0 +1,123 @@
+#include "compress/weights.h"
+
+#include <cmath>
+
+namespace anemone::compress {
+namespace {
+
+// Smaller constants are written into the program itself.
+constexpr int64_t kMinElements = 10;
+
+bool IsConstexpr(const ir::Operation* op) {
+  return op != nullptr && op->type().starts_with("constexpr_");
+}
+
+bool MatmulTransposes(const ir::Operation& matmul, std::string_view param) {
+  const ir::Value* value = matmul.Input(param);
+  return value != nullptr && value->is_const() && value->literal->AsBool().value_or(false);
+}
+
+}  // namespace
+
+std::vector<Weight> FindWeights(const passes::Rewriter& rewriter) {
+  std::vector<Weight> weights;
+  const ir::UseMap uses = ir::FindUses(rewriter.function());
+  for (ir::Operation* op : rewriter.operations()) {
+    if (!op->is_const()) continue;
+    ir::Value* value = op->output();
+    const ir::Type& type = value->type;
+    const bool is_float =
+        type.is_tensor() && (type.dtype() == DType::kFp32 || type.dtype() == DType::kFp16);
+    if (!is_float || value->literal->element_count() < kMinElements) continue;
+    const auto found = uses.find(value);
+    if (found == uses.end()) continue;
+    bool eligible = true;
+    for (const ir::Use& use : found->second)
+      eligible &= use.operation != nullptr && !IsConstexpr(use.operation);
+    if (eligible) weights.push_back({op, value, found->second});
+  }
+  return weights;
+}
+
+std::string WhyTooSmall(const Weight& weight, int64_t weight_threshold) {
+  const int64_t count = weight.value->literal->element_count();
+  if (weight.value->type.rank() <= 1) return "vectors (biases, scales) are left alone";
+  if (count <= weight_threshold)
+    return fmt::format("{} elements, not more than {}", count, weight_threshold);
+  return "";
+}
+
+std::string WhyNotFinite(const ir::Literal& literal) {
+  const auto check = [](auto bits, auto magnitude, auto infinity) -> std::string {
+    // One pass without a branch; the place is looked up only for what is wrong.
+    decltype(magnitude) largest = 0;
+    for (const auto value : bits) {
+      const auto part = static_cast<decltype(magnitude)>(value & magnitude);
+      largest = part > largest ? part : largest;
+    }
+    if (largest < infinity) return "";
+    for (size_t i = 0; i < bits.size(); ++i) {
+      const auto part = static_cast<decltype(magnitude)>(bits[i] & magnitude);
+      if (part >= infinity)
+        return fmt::format("element {} is {}", i, part == infinity ? "infinite" : "not a number");
+    }
+    return "";
+  };
+  if (literal.dtype() == DType::kFp16) {
+    return check(literal.As<uint16_t>(), uint16_t{0x7fff}, uint16_t{0x7c00});
+  }
+  return check(literal.As<uint32_t>(), uint32_t{0x7fffffff}, uint32_t{0x7f800000});
+}
+
+ChannelAxes AxesOf(const Weight& weight) {
+  const int rank = weight.value->type.rank();
+  ChannelAxes axes;
+  bool first = true;
+  for (const ir::Use& use : weight.uses) {
+    const ir::Operation& op = *use.operation;
+    int output = 0;
+    int input = 1;
+    if (op.type() == "conv_transpose") {
+      output = 1;
+      input = 0;
+    } else if (op.type() == "matmul") {
+      const bool right = op.Input("y") == weight.value;
+      const bool transposed = MatmulTransposes(op, right ? "transpose_y" : "transpose_x");
+      output = right == transposed ? rank - 2 : rank - 1;
+      input = right == transposed ? rank - 1 : rank - 2;
+    }
+    if (first) {
+      axes = {output, input};
+      first = false;
+      continue;
+    }
+    if (axes.output != output) axes.output.reset();
+    if (axes.input != input) axes.input.reset();
+  }
+  return axes;
+}
+
+TensorRecord RecordOf(const Weight& weight) {
+  const auto bytes = static_cast<int64_t>(weight.value->literal->bytes().size());
+  return {.name = weight.value->name,
+          .op = weight.uses[0].operation->type(),
+          .shape = weight.value->type.shape(),
+          .dtype = weight.value->type.dtype(),
+          .form = {},
+          .reason = {},
+          .bytes_before = bytes,
+          .bytes_after = bytes};
+}
+
+int64_t ConstantBytes(const ir::Function& function) {
+  int64_t bytes = 0;
+  ir::ForEachOperation(*function.block, [&](const ir::Operation& op) {
+    if (!op.is_const() || !op.output()->type.is_tensor() ||
+        op.output()->literal->element_count() < kMinElements)
+      return;
+    bytes += static_cast<int64_t>(op.output()->literal->bytes().size());
+  });
+  return bytes;
+}
+
+}  // namespace anemone::compress

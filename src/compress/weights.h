@@ -1,0 +1,50 @@
+// What all weight compressions share: which constants are weights, what takes them, and how a
+// compressed form takes their place. Thread rules: one thread to a program.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compress/report.h"
+#include "passes/rewriter.h"
+
+namespace anemone::compress {
+
+// One constant that could be compressed, with everything that uses it.
+struct Weight {
+  ir::Operation* op = nullptr;  // the const
+  ir::Value* value = nullptr;
+  std::vector<ir::Use> uses;  // at least one
+};
+
+// True: compress this one (`weight.uses` tells for what). Empty takes all.
+using Selector = std::function<bool(const Weight& weight)>;
+
+// The float constants of `function` with 10 or more elements that operations use, in program order:
+// what Core ML keeps in the weight file. Those that are part of a compressed constant already are
+// not among them.
+std::vector<Weight> FindWeights(const passes::Rewriter& rewriter);
+
+// Why a weight is left alone by every compression of elements: too few of them, or a vector. Empty
+// when it is not.
+std::string WhyTooSmall(const Weight& weight, int64_t weight_threshold);
+// Why its values cannot be compressed ("element 7 is NaN"); empty when all are finite.
+std::string WhyNotFinite(const ir::Literal& literal);
+
+// Channel dimensions of a weight, from the operations that use it: dimension 0 out, 1 in, but for
+// conv_transpose (1, 0) and matmul, where they depend on the side and on transposition. nullopt
+// when two users disagree.
+struct ChannelAxes {
+  std::optional<int> output;
+  std::optional<int> input;
+};
+ChannelAxes AxesOf(const Weight& weight);
+
+// A record with everything but the outcome.
+TensorRecord RecordOf(const Weight& weight);
+// Bytes of all constants with 10 or more elements of a function: what it takes in a package.
+int64_t ConstantBytes(const ir::Function& function);
+
+}  // namespace anemone::compress
