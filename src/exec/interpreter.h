@@ -7,9 +7,11 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "base/status.h"
+#include "exec/kernel.h"
 #include "exec/tensor.h"
 #include "ir/program.h"
 
@@ -20,6 +22,7 @@ struct InterpretOptions {
   std::function<void(const ir::Operation&, const std::vector<Tensor>&)> observe;
   // A while_loop is stopped with an error after this many rounds.
   int64_t max_loop_rounds = 1'000'000;
+  RoundingRule rounding = {};
 };
 
 // Tensors by the names of the function's inputs, in float32 for fp16 inputs (they are rounded on
@@ -30,5 +33,51 @@ Result<std::vector<Tensor>> Interpret(const ir::Function& function,
                                       const std::map<std::string, Tensor>& inputs,
                                       std::map<std::string, Tensor>* state = nullptr,
                                       const InterpretOptions& options = {});
+
+// The same one operation at a time, for executors that run most of a function in other ways: they
+// leave control flow, lists, states and values of dynamic shape to this. One running call; one
+// thread.
+class Interpreter {
+ public:
+  // What a value holds at run time. Lists are shared by value: list_write makes a new one.
+  struct Slot {
+    Tensor tensor = {};
+    std::vector<Tensor> list = {};
+    bool grows = false;      // a list of dynamic length
+    std::string state = {};  // name of the state that the value stands for
+  };
+  // A tensor that the caller holds elsewhere.
+  using Outer = std::function<Result<Tensor>(const ir::Value& value)>;
+
+  Interpreter(ir::Opset opset, std::map<std::string, Tensor>* state,
+              const InterpretOptions& options, Outer outer = {})
+      : opset_(opset), state_(state), options_(options), outer_(std::move(outer)) {}
+
+  // Makes a function's state input known, with zeros when it has no value yet.
+  Status BindState(const ir::Value& input);
+  void Set(const ir::Value& value, Slot slot) { slots_[&value] = std::move(slot); }
+  // A constant, a value that was set or computed, or one from `outer`.
+  Result<Slot> Get(const ir::Value& value);
+  // Computes the outputs. Errors name the operation.
+  Status Run(const ir::Operation& operation);
+  Status RunBlock(const ir::Block& block);
+
+ private:
+  Status RunOperation(const ir::Operation& operation);
+  Status RunInner(const ir::Block& block, const std::vector<Slot>& arguments,
+                  std::vector<Slot>* results);
+  Status Store(const ir::Operation& operation, std::vector<Slot> results);
+  Status RunCond(const ir::Operation& operation);
+  Status RunWhile(const ir::Operation& operation);
+  Status RunState(const ir::Operation& operation);
+  Status RunList(const ir::Operation& operation);
+  Result<int64_t> Index(const ir::Operation& operation, std::string_view param, size_t size);
+
+  ir::Opset opset_;
+  std::map<std::string, Tensor>* state_;
+  const InterpretOptions& options_;
+  Outer outer_;
+  std::unordered_map<const ir::Value*, Slot> slots_;
+};
 
 }  // namespace anemone::exec

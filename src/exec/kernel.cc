@@ -10,7 +10,7 @@ constexpr int64_t kKnownElements = 4096;
 
 // Runs the kernel of `args` on tensors; `types` gets the inferred types of the outputs.
 Result<std::vector<Tensor>> Run(const ir::OpArgs& args, const std::vector<EvalInput>& inputs,
-                                std::vector<ir::Type>* types) {
+                                const RoundingRule& rounding, std::vector<ir::Type>* types) {
   const ir::OpDef& def = args.def();
   ANEMONE_TRY(ir::InferTypes(args, types));
   const KernelFn kernel = FindReferenceKernel(def.name);
@@ -31,7 +31,7 @@ Result<std::vector<Tensor>> Run(const ir::OpArgs& args, const std::vector<EvalIn
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (outputs[i].dtype() == DType::kInvalid)
       return Internal("the kernel of {} made no output {}", def.name, i);
-    if ((*types)[i].dtype() == DType::kFp16 && outputs[i].dtype() == DType::kFp32) {
+    if (rounding.Rounds((*types)[i].dtype()) && outputs[i].dtype() == DType::kFp32) {
       RoundToHalf({outputs[i].As<float>(), static_cast<size_t>(outputs[i].count())});
     }
   }
@@ -75,7 +75,8 @@ Result<MutableTensor> KernelContext::AllocateOutput(size_t index, const Shape& s
 }
 
 Result<std::vector<Tensor>> Evaluate(const ir::OpDef& def, ir::Opset opset,
-                                     const std::vector<EvalInput>& inputs) {
+                                     const std::vector<EvalInput>& inputs,
+                                     const RoundingRule& rounding) {
   ir::OpArgs args(def, opset);
   std::deque<ir::Literal> known;
   for (const EvalInput& input : inputs) {
@@ -95,7 +96,7 @@ Result<std::vector<Tensor>> Evaluate(const ir::OpDef& def, ir::Opset opset,
     args.AddAll(input.param, std::move(list));
   }
   std::vector<ir::Type> types;
-  return Run(args, inputs, &types);
+  return Run(args, inputs, rounding, &types);
 }
 
 Result<std::vector<ir::Literal>> Fold(const ir::OpDef& def, ir::Opset opset,
@@ -116,7 +117,7 @@ Result<std::vector<ir::Literal>> Fold(const ir::OpDef& def, ir::Opset opset,
     if (!bound.tensors.empty()) tensors.push_back(std::move(bound));
   }
   std::vector<ir::Type> types;
-  ANEMONE_ASSIGN(auto outputs, Run(args, tensors, &types));
+  ANEMONE_ASSIGN(auto outputs, Run(args, tensors, {}, &types));
   std::vector<ir::Literal> literals;
   for (size_t i = 0; i < outputs.size(); ++i) {
     ANEMONE_ASSIGN(ir::Literal literal, outputs[i].ToLiteral(types[i].dtype()));

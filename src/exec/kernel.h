@@ -73,11 +73,20 @@ struct EvalInput {
   std::vector<const ir::Literal*> known =
       {};  // values that are no tensors (strings), instead of `tensors`
 };
+// Which float results are rounded to half, by the dtype that the program declares.
+struct RoundingRule {
+  bool fp16 = true;
+  bool fp32 = false;
+  bool Rounds(DType dtype) const {
+    return (dtype == DType::kFp16 && fp16) || (dtype == DType::kFp32 && fp32);
+  }
+};
 // Runs one operator through its reference kernel. Integer, bool and scalar inputs count as known
 // values in inference, so shapes are exact. Floats are rounded to half where the inferred type says
 // fp16.
 Result<std::vector<Tensor>> Evaluate(const ir::OpDef& def, ir::Opset opset,
-                                     const std::vector<EvalInput>& inputs);
+                                     const std::vector<EvalInput>& inputs,
+                                     const RoundingRule& rounding = {});
 
 // The same on constants: what constant folding and constexpr_* use. String parameters are allowed
 // here.

@@ -52,7 +52,7 @@ PackedMatrix::PackedMatrix(const float* b, int64_t k, int64_t n, int64_t row_str
 
 TileSteps::TileSteps(std::span<const Step> steps) {
   if (!steps.empty() && steps[0].kind == StepKind::kAdd && steps[0].operand.column_stride == 1 &&
-      steps[0].operand.rows_per_step == 1) {
+      steps[0].operand.data != nullptr && steps[0].operand.rows_per_step == 1) {
     residual = &steps[0];
     steps = steps.subspan(1);
   }

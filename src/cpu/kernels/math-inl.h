@@ -103,6 +103,13 @@ HWY_INLINE V VectorSoftplus(D d, V x) {
   return hn::Add(MaxOf(hn::Zero(d), x), tail);
 }
 
+// x / (1 + |x|), 1 at infinity.
+template <class D, class V>
+HWY_INLINE V Softsign(D d, V x) {
+  x = Clamp(d, x, -3e38f, 3e38f);
+  return hn::Div(x, hn::Add(hn::Abs(x), hn::Set(d, 1.0f)));
+}
+
 // Nearest half, ties to even.
 template <class D, class V>
 HWY_INLINE V RoundHalf(D d, V x) {

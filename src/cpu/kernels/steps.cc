@@ -92,7 +92,7 @@ void ApplyStep(const Step& step, float* x, const float* y, size_t y_step, size_t
     ANEMONE_UNARY(kHardSwish,
                   hn::Mul(hn::Mul(v, Clamp(d, hn::Add(v, hn::Set(d, 3.0f)), 0.0f, 6.0f)),
                           hn::Set(d, 1.0f / 6.0f)));
-    ANEMONE_UNARY(kSilu, hn::Mul(v, VectorSigmoid(d, v)));
+    ANEMONE_UNARY(kSilu, hn::Mul(MaxOf(hn::Set(d, -105.0f), v), VectorSigmoid(d, v)));
     ANEMONE_UNARY(kGeluErf, GeluErf(d, v));
     ANEMONE_UNARY(kGeluTanh, GeluTanh(d, v));
     ANEMONE_UNARY(kGeluSigmoid, hn::Mul(v, VectorSigmoid(d, hn::Mul(v, hn::Set(d, 1.702f)))));
@@ -100,7 +100,7 @@ void ApplyStep(const Step& step, float* x, const float* y, size_t y_step, size_t
     ANEMONE_UNARY(kScaledTanh,
                   hn::Mul(hn::Set(d, alpha), VectorTanh(d, hn::Mul(v, hn::Set(d, beta)))));
     ANEMONE_UNARY(kSoftplus, VectorSoftplus(d, v));
-    ANEMONE_UNARY(kSoftsign, hn::Div(v, hn::Add(hn::Abs(v), hn::Set(d, 1.0f))));
+    ANEMONE_UNARY(kSoftsign, Softsign(d, v));
     ANEMONE_UNARY(kErf, VectorErf(d, v));
     ANEMONE_UNARY(kExp, VectorExp(d, v));
     ANEMONE_UNARY(kLog, Log(d, v));
@@ -114,6 +114,8 @@ void ApplyStep(const Step& step, float* x, const float* y, size_t y_step, size_t
     ANEMONE_UNARY(kCeil, hn::Ceil(v));
     ANEMONE_UNARY(kRoundEven, hn::Round(v));
     ANEMONE_UNARY(kRoundToHalf, RoundHalf(d, v));
+    case StepKind::kSave:
+      return;  // done by ApplySteps
   }
 }
 #undef ANEMONE_UNARY
@@ -127,8 +129,8 @@ HWY_AFTER_NAMESPACE();
 namespace anemone::cpu {
 namespace {
 
-constexpr int64_t kBlock =
-    2048;  // floats that pass through all steps while in the first-level cache
+// Floats that pass through all steps while in the first-level cache.
+constexpr int64_t kBlock = 2048;
 
 HWY_EXPORT(ApplyStep);
 
@@ -137,7 +139,7 @@ bool IsFlat(const StepOperand& operand, int64_t columns) {
   const bool whole =
       operand.column_stride == 1 && operand.rows_per_step == 1 && operand.row_stride == columns;
   const bool scalar = operand.column_stride == 0 && operand.row_stride == 0;
-  return whole || scalar;
+  return whole || scalar || operand.data == nullptr;
 }
 
 bool IsFlat(std::span<const Step> steps, int64_t columns) {
@@ -152,14 +154,23 @@ void ApplySteps(std::span<const Step> steps, float* data, int64_t stride, int64_
                 int64_t column, int64_t columns) {
   if (steps.empty()) return;
   const auto apply = HWY_DYNAMIC_DISPATCH(ApplyStep);
+  float saved[kBlock];
   for (int64_t r = row; r < row + rows; ++r) {
     for (int64_t c = column; c < column + columns; c += kBlock) {
       const int64_t n = std::min(kBlock, column + columns - c);
+      float* x = data + r * stride + c;
       for (const Step& step : steps) {
         const StepOperand& o = step.operand;
-        const float* y = o.data + (r / o.rows_per_step) * o.row_stride + c * o.column_stride;
-        apply(step, data + r * stride + c, y, static_cast<size_t>(o.column_stride),
-              static_cast<size_t>(n));
+        if (step.kind == StepKind::kSave) {
+          std::copy_n(x, n, saved);
+        } else if (!HasOperand(step.kind)) {
+          apply(step, x, nullptr, 0, static_cast<size_t>(n));
+        } else if (o.data == nullptr) {
+          apply(step, x, saved, 1, static_cast<size_t>(n));
+        } else {
+          const float* y = o.data + (r / o.rows_per_step) * o.row_stride + c * o.column_stride;
+          apply(step, x, y, static_cast<size_t>(o.column_stride), static_cast<size_t>(n));
+        }
       }
     }
   }

@@ -1,0 +1,139 @@
+// Plan: a function made ready to run for one set of input shapes: a list of instructions over
+// numbered buffers.
+//
+// Buffers: most live in one arena whose layout is fixed here; constants point into the model or
+// into memory that the plan owns; inputs are the caller's. Values whose shape only the run knows,
+// lists and states live outside, in the frame's environment (interpret.h). Ownership: a Plan owns
+// its constants and packed weights and borrows the ir::Function, which must outlive it. Thread
+// rules: a Plan is immutable and shared; a Frame belongs to one running call.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/status.h"
+#include "base/thread_pool.h"
+#include "cpu/kernels/buffer.h"
+#include "cpu/kernels/steps.h"
+#include "exec/backend.h"
+#include "exec/tensor.h"
+#include "ir/program.h"
+
+namespace anemone::cpu {
+
+using BufferId = int32_t;
+constexpr BufferId kNoBuffer = -1;
+
+struct Buffer {
+  enum class Kind : uint8_t { kArena, kConstant, kInput };
+  Kind kind = Kind::kArena;
+  int64_t size_bytes = 0;
+  int64_t offset = 0;                 // kArena: where it lies
+  const void* data = nullptr;         // kConstant
+  std::shared_ptr<const void> owner;  // kConstant: keeps `data` alive
+};
+
+// What a value of dynamic shape, a list or a state holds while a call runs.
+struct DynamicValue {
+  exec::Tensor tensor;
+  std::vector<exec::Tensor> list;
+  std::string state;  // name of the state that the value stands for
+};
+
+class Plan;
+
+// The memory and helpers of one running call.
+struct Frame {
+  const Plan* plan = nullptr;
+  std::vector<void*> at;  // by BufferId
+  ThreadPool* pool = nullptr;
+  exec::State* state = nullptr;
+  std::unordered_map<const ir::Value*, DynamicValue> values;
+
+  const float* In(BufferId id) const {
+    return static_cast<const float*>(at[static_cast<size_t>(id)]);
+  }
+  float* Out(BufferId id) const { return static_cast<float*>(at[static_cast<size_t>(id)]); }
+};
+
+// A step whose operand lies in a buffer (or in none).
+struct PlannedStep {
+  Step step;
+  BufferId operand = kNoBuffer;
+};
+
+// Steps with their operands' addresses filled in, for one kernel call.
+class BoundSteps {
+ public:
+  static constexpr size_t kMax = 24;
+  BoundSteps(const Frame& frame, const std::vector<PlannedStep>& planned) : size_(planned.size()) {
+    for (size_t i = 0; i < size_; ++i) {
+      steps_[i] = planned[i].step;
+      if (planned[i].operand != kNoBuffer) steps_[i].operand.data = frame.In(planned[i].operand);
+    }
+  }
+  operator std::span<const Step>() const { return {steps_, size_}; }  // NOLINT: reads like a span
+
+ private:
+  Step steps_[kMax];
+  size_t size_;
+};
+
+struct Instruction {
+  std::function<Status(Frame&)> run;
+  std::vector<BufferId> reads;
+  std::vector<BufferId> writes;  // scratch memory included
+  std::string_view kernel;
+  // The operations that this does, first to last; empty for a change of layout.
+  std::vector<const ir::Operation*> operations;
+  // In a plan for tracing values: where the outputs of the last operation lie, row-major. A value
+  // of the environment has kNoBuffer. Such an instruction only reports; `run` is empty.
+  std::vector<BufferId> traced;
+};
+
+// A value as the caller sees it.
+struct PlanInput {
+  const ir::Value* value = nullptr;
+  BufferId buffer = kNoBuffer;
+  BufferId rounded = kNoBuffer;  // where the copy rounded to half goes; kNoBuffer: used as given
+};
+struct PlanOutput {
+  const ir::Value* value = nullptr;
+  ir::Type type;                // static, unless the value is in the environment
+  BufferId buffer = kNoBuffer;  // kNoBuffer: in the environment
+};
+
+class Plan {
+ public:
+  const ir::Function* function = nullptr;
+  exec::Numerics numerics = exec::Numerics::kAsTyped;
+  std::vector<Buffer> buffers;
+  std::vector<Instruction> instructions;
+  std::vector<PlanInput> inputs;
+  std::vector<PlanOutput> outputs;
+  int64_t arena_bytes = 0;
+  // Where values of known type lie row-major, for what is interpreted.
+  struct Place {
+    BufferId buffer = kNoBuffer;
+    ir::Type type;
+  };
+  std::unordered_map<const ir::Value*, Place> places;
+  std::vector<std::shared_ptr<const ir::Literal>>
+      literals;  // folded constants that instructions point to
+
+  // Whether a float result declared `dtype` is rounded to half.
+  bool Rounds(DType dtype) const {
+    if (numerics == exec::Numerics::kFloat32) return false;
+    return dtype == DType::kFp16 || (numerics == exec::Numerics::kFloat16 && dtype == DType::kFp32);
+  }
+};
+
+// Gives each arena buffer an offset, such that buffers that live at the same time do not overlap.
+void PlaceBuffers(Plan* plan);
+
+}  // namespace anemone::cpu
