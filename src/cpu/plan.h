@@ -21,6 +21,7 @@
 #include "cpu/kernels/buffer.h"
 #include "cpu/kernels/steps.h"
 #include "exec/backend.h"
+#include "exec/interpreter.h"
 #include "exec/tensor.h"
 #include "ir/program.h"
 
@@ -38,13 +39,6 @@ struct Buffer {
   std::shared_ptr<const void> owner;  // kConstant: keeps `data` alive
 };
 
-// What a value of dynamic shape, a list or a state holds while a call runs.
-struct DynamicValue {
-  exec::Tensor tensor;
-  std::vector<exec::Tensor> list;
-  std::string state;  // name of the state that the value stands for
-};
-
 class Plan;
 
 // The memory and helpers of one running call.
@@ -52,8 +46,8 @@ struct Frame {
   const Plan* plan = nullptr;
   std::vector<void*> at;  // by BufferId
   ThreadPool* pool = nullptr;
-  exec::State* state = nullptr;
-  std::unordered_map<const ir::Value*, DynamicValue> values;
+  // Holds values of dynamic shape, lists and states; runs what is interpreted.
+  exec::Interpreter* interpreter = nullptr;
 
   const float* In(BufferId id) const {
     return static_cast<const float*>(at[static_cast<size_t>(id)]);
@@ -70,7 +64,7 @@ struct PlannedStep {
 // Steps with their operands' addresses filled in, for one kernel call.
 class BoundSteps {
  public:
-  static constexpr size_t kMax = 24;
+  static constexpr size_t kMax = 40;
   BoundSteps(const Frame& frame, const std::vector<PlannedStep>& planned) : size_(planned.size()) {
     for (size_t i = 0; i < size_; ++i) {
       steps_[i] = planned[i].step;
@@ -104,14 +98,13 @@ struct PlanInput {
 };
 struct PlanOutput {
   const ir::Value* value = nullptr;
-  ir::Type type;                // static, unless the value is in the environment
-  BufferId buffer = kNoBuffer;  // kNoBuffer: in the environment
+  ir::Type type;                // static, unless the value is in the interpreter
+  BufferId buffer = kNoBuffer;  // kNoBuffer: in the interpreter
 };
 
 class Plan {
  public:
   const ir::Function* function = nullptr;
-  exec::Numerics numerics = exec::Numerics::kAsTyped;
   std::vector<Buffer> buffers;
   std::vector<Instruction> instructions;
   std::vector<PlanInput> inputs;
@@ -126,11 +119,8 @@ class Plan {
   std::vector<std::shared_ptr<const ir::Literal>>
       literals;  // folded constants that instructions point to
 
-  // Whether a float result declared `dtype` is rounded to half.
-  bool Rounds(DType dtype) const {
-    if (numerics == exec::Numerics::kFloat32) return false;
-    return dtype == DType::kFp16 || (numerics == exec::Numerics::kFloat16 && dtype == DType::kFp32);
-  }
+  // Which results are rounded to half.
+  exec::RoundingRule rounding;
 };
 
 // Gives each arena buffer an offset, such that buffers that live at the same time do not overlap.

@@ -25,6 +25,16 @@ class Floats {
     data_.reset(static_cast<float*>(::operator new(bytes, std::align_val_t{kAlignment})));
     capacity_ = count;
   }
+  // The same; false, with nothing changed, when there is not enough memory.
+  bool TryReserve(int64_t count) {
+    if (count <= capacity_) return true;
+    const auto bytes = static_cast<size_t>(count) * sizeof(float);
+    void* memory = ::operator new(bytes, std::align_val_t{kAlignment}, std::nothrow);
+    if (memory == nullptr) return false;
+    data_.reset(static_cast<float*>(memory));
+    capacity_ = count;
+    return true;
+  }
 
  private:
   struct Free {

@@ -1,0 +1,50 @@
+#include "cpu/compiled.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "cpu/specialise.h"
+
+namespace anemone::cpu {
+namespace {
+
+constexpr size_t kKeptPlans = 4;
+
+}  // namespace
+
+std::shared_ptr<Compiled> Compiled::Find(std::shared_ptr<const ir::Model> model,
+                                         const ir::Function& function, exec::Numerics numerics) {
+  using Key = std::tuple<const ir::Model*, const ir::Function*, exec::Numerics>;
+  static std::mutex mutex;
+  static std::map<Key, std::weak_ptr<Compiled>> alive;
+  std::lock_guard lock(mutex);
+  std::erase_if(alive, [](const auto& entry) { return entry.second.expired(); });
+  std::weak_ptr<Compiled>& entry = alive[{model.get(), &function, numerics}];
+  std::shared_ptr<Compiled> compiled = entry.lock();
+  if (compiled == nullptr) {
+    compiled = std::make_shared<Compiled>(std::move(model), function, numerics);
+    entry = compiled;
+  }
+  return compiled;
+}
+
+Result<std::shared_ptr<const Plan>> Compiled::PlanFor(const InputShapes& shapes,
+                                                      bool trace_values) {
+  std::lock_guard lock(mutex_);
+  const auto found = std::find_if(plans_.begin(), plans_.end(), [&](const Entry& entry) {
+    return entry.trace_values == trace_values && entry.shapes == shapes;
+  });
+  if (found != plans_.end()) {
+    std::rotate(plans_.begin(), found, found + 1);
+    return plans_.front().plan;
+  }
+  ANEMONE_ASSIGN(Specialised facts, Specialise(function_, shapes));
+  Planner planner(function_, std::move(facts),
+                  {.numerics = numerics_, .trace_values = trace_values});
+  ANEMONE_ASSIGN(auto plan, planner.Build());
+  if (plans_.size() >= kKeptPlans) plans_.pop_back();
+  plans_.insert(plans_.begin(), {shapes, trace_values, plan});
+  return plan;
+}
+
+}  // namespace anemone::cpu

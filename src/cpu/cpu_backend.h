@@ -1,0 +1,15 @@
+// The CPU backend ("cpu"): plans a function for the shapes that it is given (fusion, layouts,
+// memory), and runs the plan with SIMD kernels on a thread pool. What has no fast kernel runs
+// through the reference kernels.
+//
+// A model that is loaded several times is planned and packed once, as long as one of its sessions
+// lives. Thread rules: as exec/backend.h says.
+#pragma once
+
+#include "exec/backend.h"
+
+namespace anemone::cpu {
+
+const exec::Backend& CpuBackend();
+
+}  // namespace anemone::cpu

@@ -1,0 +1,158 @@
+// conv and conv_transpose with constant weights, of one or two spatial dimensions.
+#include <memory>
+
+#include "cpu/kernels/conv.h"
+#include "cpu/lowerings.h"
+#include "ir/spatial.h"
+
+namespace anemone::cpu {
+namespace {
+
+// Weights and bias, and what is folded into them before they are packed.
+struct ConvParameters {
+  const ir::Literal* weight = nullptr;
+  const ir::Literal* bias = nullptr;
+  std::vector<float> scale;
+  std::vector<float> shift;
+};
+
+// The bias and the weights as floats, without a copy where they are stored so.
+struct PlainParameters {
+  const float* weight = nullptr;
+  const float* bias = nullptr;
+  std::vector<float> weight_storage;
+  std::vector<float> bias_storage;
+};
+
+Result<PlainParameters> Materialise(const ConvParameters& from, int64_t out_channels) {
+  PlainParameters to;
+  if (from.weight->dtype() == DType::kFp32 && from.scale.empty()) {
+    to.weight = from.weight->As<float>().data();
+  } else {
+    auto floats = from.weight->AsFloats();
+    if (!floats) return Unsupported("weights of {}", DTypeName(from.weight->dtype()));
+    to.weight_storage = std::move(*floats);
+    to.weight = to.weight_storage.data();
+  }
+  if (from.bias != nullptr) {
+    auto floats = from.bias->AsFloats();
+    if (!floats) return Unsupported("a bias of {}", DTypeName(from.bias->dtype()));
+    to.bias_storage = std::move(*floats);
+  }
+  if (!from.scale.empty()) {
+    const size_t each = to.weight_storage.size() / static_cast<size_t>(out_channels);
+    to.bias_storage.resize(static_cast<size_t>(out_channels), 0.0f);
+    for (size_t c = 0; c < from.scale.size(); ++c) {
+      for (size_t i = 0; i < each; ++i) to.weight_storage[c * each + i] *= from.scale[c];
+      to.bias_storage[c] = to.bias_storage[c] * from.scale[c] + from.shift[c];
+    }
+  }
+  if (!to.bias_storage.empty()) to.bias = to.bias_storage.data();
+  return to;
+}
+
+// Sizes along height and width; one-dimensional data has height 1.
+Result<ConvShape> ReadShape(const Node& node, const ir::Type& in, const ir::Type& weight,
+                            bool transposed) {
+  const ir::Type& out = node.types[0];
+  ANEMONE_ASSIGN(
+      ir::Windows windows,
+      ir::ReadWindows(*node.args, {weight.shape().begin() + 2, weight.shape().end()}, {}));
+  // The forward convolution runs from `from` to `to`.
+  const ir::Shape& from = transposed ? out.shape() : in.shape();
+  const ir::Shape& to = transposed ? in.shape() : out.shape();
+  ConvShape s;
+  s.batch = from[0];
+  s.in_c = from[1];
+  s.out_c = to[1];
+  ANEMONE_ASSIGN(s.groups, node.args->Int("groups"));
+  const size_t dims = windows.dims.size();
+  for (size_t i = 0; i < dims; ++i) {
+    ir::WindowDim& dim = windows.dims[i];
+    if (!transposed) ANEMONE_TRY(ir::PlaceWindow(from[i + 2], windows.pad_type, false, &dim));
+    const bool height = dims == 2 && i == 0;
+    (height ? s.in_h : s.in_w) = from[i + 2];
+    (height ? s.out_h : s.out_w) = to[i + 2];
+    (height ? s.kernel_h : s.kernel_w) = dim.kernel;
+    (height ? s.stride_h : s.stride_w) = dim.stride;
+    (height ? s.dilation_h : s.dilation_w) = dim.dilation;
+    (height ? s.pad_top : s.pad_left) = dim.pad_before;
+  }
+  return s;
+}
+
+Result<bool> LowerConv(Planner& planner, const Node& node) {
+  const ir::Value* x = node.operation->Input("x");
+  const ir::Value* weight = node.operation->Input("weight");
+  const ir::Value* bias = node.operation->Input("bias");
+  const ir::Type in = planner.TypeOf(x);
+  if (!IsFloat32(node.types[0]) || !HasChannels(in) || CountOf(node.types[0]) == 0) return false;
+  if (planner.Known(weight) == nullptr || (bias != nullptr && planner.Known(bias) == nullptr)) {
+    return false;
+  }
+  ANEMONE_ASSIGN(const ConvShape shape, ReadShape(node, in, planner.TypeOf(weight), false));
+  ANEMONE_ASSIGN(const BufferId from, planner.Read(x, Layout::kChannelsLast));
+  auto parameters = std::make_shared<ConvParameters>();
+  parameters->weight = planner.Known(weight);
+  parameters->bias = bias == nullptr ? nullptr : planner.Known(bias);
+  Group& group = planner.Open(*node.operation, "conv", Layout::kChannelsLast);
+  group.reads = {from};
+  if (!planner.Rounds(node.types[0])) {
+    group.fold_affine = [parameters, self = &group](std::vector<float> scale,
+                                                    std::vector<float> shift) {
+      parameters->scale = std::move(scale);
+      parameters->shift = std::move(shift);
+      self->fold_affine = nullptr;
+    };
+  }
+  group.prepare = [=]() -> Result<Group::Run> {
+    ANEMONE_ASSIGN(const PlainParameters plain, Materialise(*parameters, shape.out_c));
+    auto conv = std::make_shared<const PackedConv>(shape, plain.weight, plain.bias);
+    return Group::Run([=](Frame& frame, float* out, std::span<const Step> steps) -> Status {
+      conv->Run(frame.In(from), out, steps, *frame.pool);
+      return {};
+    });
+  };
+  planner.FinishOperation(group);
+  return true;
+}
+
+Result<bool> LowerConvTranspose(Planner& planner, const Node& node) {
+  const ir::Value* x = node.operation->Input("x");
+  const ir::Value* weight = node.operation->Input("weight");
+  const ir::Value* bias = node.operation->Input("bias");
+  const ir::Type in = planner.TypeOf(x);
+  if (!IsFloat32(node.types[0]) || !HasChannels(in) || CountOf(node.types[0]) == 0) return false;
+  if (planner.Known(weight) == nullptr || (bias != nullptr && planner.Known(bias) == nullptr)) {
+    return false;
+  }
+  ANEMONE_ASSIGN(const std::string pad_type, node.args->String("pad_type"));
+  if (pad_type != "valid" && pad_type != "custom") return false;
+  ANEMONE_ASSIGN(const ConvShape shape, ReadShape(node, in, planner.TypeOf(weight), true));
+  ConvParameters parameters;
+  parameters.weight = planner.Known(weight);
+  parameters.bias = bias == nullptr ? nullptr : planner.Known(bias);
+  ANEMONE_ASSIGN(const PlainParameters plain, Materialise(parameters, shape.in_c));
+  auto conv = std::make_shared<const PackedConvTranspose>(shape, plain.weight, plain.bias);
+  ANEMONE_ASSIGN(const BufferId from, planner.Read(x, Layout::kChannelsLast));
+  const BufferId scratch = planner.NewBuffer(conv->ScratchFloats() * int64_t{sizeof(float)});
+  Group& group = planner.Open(*node.operation, "conv_transpose", Layout::kChannelsLast);
+  group.reads = {from};
+  group.scratch = {scratch};
+  group.prepare = [=]() -> Result<Group::Run> {
+    return Group::Run([=](Frame& frame, float* out, std::span<const Step> steps) -> Status {
+      conv->Run(frame.In(from), out, frame.Out(scratch), steps, *frame.pool);
+      return {};
+    });
+  };
+  planner.FinishOperation(group);
+  return true;
+}
+
+constexpr LoweringEntry kEntries[] = {{"conv", LowerConv}, {"conv_transpose", LowerConvTranspose}};
+
+}  // namespace
+
+std::span<const LoweringEntry> ConvLowerings() { return kEntries; }
+
+}  // namespace anemone::cpu

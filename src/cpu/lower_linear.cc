@@ -1,0 +1,170 @@
+// linear and matmul.
+#include <algorithm>
+#include <memory>
+
+#include "cpu/kernels/gemm.h"
+#include "cpu/kernels/layout.h"
+#include "cpu/lowerings.h"
+
+namespace anemone::cpu {
+namespace {
+
+// x as rows of `k` values times a constant matrix: weight(i, j) = data[i * row_stride + j *
+// column_stride].
+struct ConstantProduct {
+  const ir::Literal* weight = nullptr;
+  const ir::Literal* bias = nullptr;
+  int64_t k = 0;
+  int64_t n = 0;
+  int64_t row_stride = 0;
+  int64_t column_stride = 0;
+};
+
+Result<bool> LowerConstantProduct(Planner& planner, const Node& node, const ir::Value* x,
+                                  const ConstantProduct& product) {
+  ANEMONE_ASSIGN(const BufferId from, planner.Read(x, Layout::kRowMajor));
+  Group& group = planner.Open(*node.operation, "gemm", Layout::kRowMajor);
+  group.columns = product.n;
+  group.reads = {from};
+  const int64_t rows = CountOf(node.types[0]) / product.n;
+  group.prepare = [=]() -> Result<Group::Run> {
+    std::vector<float> storage, bias;
+    const float* weight = nullptr;
+    if (product.weight->dtype() == DType::kFp32) {
+      weight = product.weight->As<float>().data();
+    } else {
+      auto floats = product.weight->AsFloats();
+      if (!floats) return Unsupported("weights of {}", DTypeName(product.weight->dtype()));
+      storage = std::move(*floats);
+      weight = storage.data();
+    }
+    if (product.bias != nullptr) {
+      auto floats = product.bias->AsFloats();
+      if (!floats || std::ssize(*floats) != product.n) return Unsupported("this kind of bias");
+      bias = std::move(*floats);
+    }
+    auto packed = std::make_shared<const PackedMatrix>(weight, product.k, product.n,
+                                                       product.row_stride, product.column_stride,
+                                                       bias.empty() ? nullptr : bias.data());
+    return Group::Run([=](Frame& frame, float* out, std::span<const Step> steps) -> Status {
+      Gemm(frame.In(from), product.k, rows, packed->view(), out, product.n, steps, *frame.pool);
+      return {};
+    });
+  };
+  planner.FinishOperation(group);
+  return true;
+}
+
+Result<bool> LowerLinear(Planner& planner, const Node& node) {
+  const ir::Value* weight = node.operation->Input("weight");
+  const ir::Value* bias = node.operation->Input("bias");
+  const ir::Value* x = node.operation->Input("x");
+  if (!IsFloat32(node.types[0]) || CountOf(node.types[0]) == 0) return false;
+  if (planner.Known(weight) == nullptr || (bias != nullptr && planner.Known(bias) == nullptr)) {
+    return false;
+  }
+  const ir::Shape& shape = planner.TypeOf(weight).shape();
+  ConstantProduct product;
+  product.weight = planner.Known(weight);
+  product.bias = bias == nullptr ? nullptr : planner.Known(bias);
+  product.n = shape[0];
+  product.k = shape[1];
+  product.row_stride = 1;
+  product.column_stride = shape[1];
+  return LowerConstantProduct(planner, node, x, product);
+}
+
+// A batch of products of two tensors: y is packed, and x turned where transposed, for each.
+struct BatchProduct {
+  BufferId x = kNoBuffer;
+  BufferId y = kNoBuffer;
+  BufferId scratch = kNoBuffer;
+  int64_t batch = 1, m = 0, k = 0, n = 0;
+  bool x_repeats = false;  // one matrix for the whole batch
+  bool y_repeats = false;
+  bool transpose_x = false;
+  bool transpose_y = false;
+
+  int64_t BiasFloats() const { return PackedColumns(n); }
+  int64_t ScratchFloats() const {
+    const int64_t each = PackedFloats(k, n) + (transpose_x ? m * k : 0);
+    return (each + 15) / 16 * 16;  // each product's scratch starts at a vector boundary
+  }
+
+  void Run(const Frame& frame, float* out) const {
+    float* bias = frame.Out(scratch);
+    std::fill_n(bias, BiasFloats(), 0.0f);
+    float* work = bias + (BiasFloats() + 15) / 16 * 16;
+    frame.pool->ParallelFor(batch, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t b = begin; b < end; ++b) {
+        float* panels = work + b * ScratchFloats();
+        const float* left = frame.In(x) + (x_repeats ? 0 : b * m * k);
+        const float* right = frame.In(y) + (y_repeats ? 0 : b * k * n);
+        PackMatrix(right, k, n, transpose_y ? 1 : n, transpose_y ? k : 1, panels);
+        if (transpose_x) {
+          float* turned = panels + PackedFloats(k, n);
+          TransposeMatrices(left, turned, 1, k, m, *frame.pool);
+          left = turned;
+        }
+        Gemm(left, k, m, {panels, bias, k, n}, out + b * m * n, n, {}, *frame.pool);
+      }
+    });
+  }
+};
+
+int64_t Product(const ir::Shape& shape, size_t begin, size_t end) {
+  int64_t product = 1;
+  for (size_t i = begin; i < end; ++i) product *= shape[i];
+  return product;
+}
+
+Result<bool> LowerMatmul(Planner& planner, const Node& node) {
+  const ir::Value* x = node.operation->Input("x");
+  const ir::Value* y = node.operation->Input("y");
+  const ir::Shape& xs = planner.TypeOf(x).shape();
+  const ir::Shape& ys = planner.TypeOf(y).shape();
+  const ir::Shape& os = node.types[0].shape();
+  if (!IsFloat32(node.types[0]) || CountOf(node.types[0]) == 0) return false;
+  if (xs.size() < 2 || ys.size() < 2) return false;
+  ANEMONE_ASSIGN(const bool transpose_x, node.args->Bool("transpose_x"));
+  ANEMONE_ASSIGN(const bool transpose_y, node.args->Bool("transpose_y"));
+  BatchProduct p;
+  p.m = xs[xs.size() - (transpose_x ? 1 : 2)];
+  p.k = xs[xs.size() - (transpose_x ? 2 : 1)];
+  p.n = ys[ys.size() - (transpose_y ? 2 : 1)];
+  if (p.k == 0) return false;
+  if (ys.size() == 2 && !transpose_x && planner.Known(y) != nullptr) {
+    ConstantProduct product;
+    product.weight = planner.Known(y);
+    product.k = p.k;
+    product.n = p.n;
+    product.row_stride = transpose_y ? 1 : p.n;
+    product.column_stride = transpose_y ? p.k : 1;
+    return LowerConstantProduct(planner, node, x, product);
+  }
+  p.batch = Product(os, 0, os.size() - 2);
+  const int64_t x_batch = Product(xs, 0, xs.size() - 2);
+  const int64_t y_batch = Product(ys, 0, ys.size() - 2);
+  if ((x_batch != p.batch && x_batch != 1) || (y_batch != p.batch && y_batch != 1)) return false;
+  p.x_repeats = x_batch == 1;
+  p.y_repeats = y_batch == 1;
+  p.transpose_x = transpose_x;
+  p.transpose_y = transpose_y;
+  ANEMONE_ASSIGN(p.x, planner.Read(x, Layout::kRowMajor));
+  ANEMONE_ASSIGN(p.y, planner.Read(y, Layout::kRowMajor));
+  const int64_t floats = p.BiasFloats() + 16 + p.batch * p.ScratchFloats();
+  p.scratch = planner.NewBuffer(floats * int64_t{sizeof(float)});
+  Group& group = planner.OpenSimple(*node.operation, "batch_gemm", Layout::kRowMajor, {p.x, p.y},
+                                    [p](const Frame& frame, float* out) { p.Run(frame, out); });
+  group.scratch = {p.scratch};
+  planner.FinishOperation(group);
+  return true;
+}
+
+constexpr LoweringEntry kEntries[] = {{"linear", LowerLinear}, {"matmul", LowerMatmul}};
+
+}  // namespace
+
+std::span<const LoweringEntry> LinearLowerings() { return kEntries; }
+
+}  // namespace anemone::cpu

@@ -1,0 +1,36 @@
+// The list of lowerings: how the planner turns an operation into fast kernels. One file per kind of
+// work. Thread rules: pure functions of the planner that they are given.
+#pragma once
+
+#include <string_view>
+
+#include "base/status.h"
+#include "cpu/planner.h"
+
+namespace anemone::cpu {
+
+// True when the operation was taken; false leaves it to the reference kernel. Must decide before it
+// changes the planner.
+using Lowering = Result<bool> (*)(Planner& planner, const Node& node);
+
+struct LoweringEntry {
+  std::string_view operation;
+  Lowering lower;
+};
+
+std::span<const LoweringEntry> ConvLowerings();         // lower_conv.cc
+std::span<const LoweringEntry> LinearLowerings();       // lower_linear.cc
+std::span<const LoweringEntry> ElementwiseLowerings();  // lower_elementwise.cc
+std::span<const LoweringEntry>
+RowLowerings();  // lower_rows.cc: softmax, norms, reductions, pooling
+std::span<const LoweringEntry> MoveLowerings();  // lower_move.cc: reshapes, transposes, concat, pad
+
+// The lowering of an operator type, or null.
+Lowering FindLowering(std::string_view operation);
+// Whether an operation adds steps to what computes `value`, whatever its other operand may be: a
+// function of one argument, or arithmetic with a known scalar.
+bool IsPlainStep(const Planner& planner, const ir::Operation& operation);
+// Whether the operation is arithmetic of two values.
+bool IsBinary(const ir::Operation& operation);
+
+}  // namespace anemone::cpu

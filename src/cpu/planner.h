@@ -1,0 +1,140 @@
+// Planner: builds a Plan. It walks the live operations and hands each to the lowering of its type
+// (lowerings.h), or to the reference kernel when none takes it.
+//
+// A lowering opens a Group: a kernel plus the elementwise steps that follow it. Nothing is emitted
+// until somebody else needs the group's value; until then an elementwise operation that is its only
+// reader joins it. Each operator's result is still rounded where the numerics ask for it, so that
+// fusing changes no bit.
+//
+// A value of rank 3 or 4 may exist row-major (NCHW) and with channels last (NHWC); reading it in a
+// layout that it does not have emits the conversion, once. Ownership: lives while one plan is
+// built. Thread rules: one thread.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/status.h"
+#include "cpu/plan.h"
+#include "cpu/specialise.h"
+
+namespace anemone::cpu {
+
+enum class Layout : uint8_t { kRowMajor, kChannelsLast };
+
+// A step of a group; an operand is a value read when the group is emitted, or a constant buffer.
+struct GroupStep {
+  Step step;
+  const ir::Value* value = nullptr;
+  BufferId buffer = kNoBuffer;
+  bool whole = false;  // the operand has the shape of the result
+};
+
+struct Group {
+  std::string_view kernel;
+  std::vector<const ir::Operation*> operations;
+  const ir::Value* result = nullptr;
+  ir::Type type;  // of the result
+  Layout layout = Layout::kRowMajor;
+  // The result seen as rows x columns. 0: any view does, as long as all steps work on whole tensors
+  // and scalars.
+  int64_t columns = 0;
+  std::vector<GroupStep> steps;
+  const ir::Value* saved = nullptr;  // the value that the last kSave step kept
+  std::vector<BufferId> reads;
+  std::vector<BufferId> scratch;
+  // Computes into `out`, and applies the steps.
+  using Run = std::function<Status(Frame& frame, float* out, std::span<const Step> steps)>;
+  // Makes Run when the group is emitted, after all that wanted to join has.
+  std::function<Result<Run>()> prepare;
+  // Takes in result * scale[c] + shift[c] for each channel (batch norm), or is null.
+  std::function<void(std::vector<float> scale, std::vector<float> shift)> fold_affine;
+  // An elementwise group without steps is its input under another name.
+  BufferId only_copies = kNoBuffer;
+};
+
+struct PlanOptions {
+  exec::Numerics numerics = exec::Numerics::kAsTyped;
+  bool trace_values = false;  // no fusion; every operation's outputs are kept row-major
+};
+
+class Planner {
+ public:
+  Planner(const ir::Function& function, Specialised facts, const PlanOptions& options);
+  Result<std::shared_ptr<const Plan>> Build();
+
+  // ---- what lowerings ask ----
+  const ir::Type& TypeOf(const ir::Value* value) const { return facts_.values.at(value).type; }
+  const ir::Literal* Known(const ir::Value* value) const { return facts_.values.at(value).known; }
+  bool Rounds(const ir::Type& type) const { return plan_->rounding.Rounds(type.dtype()); }
+  // The layout that reading `value` costs nothing in.
+  Layout LayoutOf(const ir::Value* value) const;
+
+  // ---- what lowerings do ----
+  // The buffer of `value`, computing it or changing its layout if need be.
+  Result<BufferId> Read(const ir::Value* value, Layout layout);
+  BufferId NewBuffer(int64_t size_bytes);
+  BufferId NewConstant(std::vector<float> values);
+  // Says where `value` lies.
+  void SetBuffer(const ir::Value* value, Layout layout, BufferId buffer);
+  void Emit(Instruction instruction);
+  // Opens a group whose result is the only output of `operation`.
+  Group& Open(const ir::Operation& operation, std::string_view kernel, Layout layout);
+  // A group that computes by `run` and then applies the steps.
+  Group& OpenSimple(const ir::Operation& operation, std::string_view kernel, Layout layout,
+                    std::vector<BufferId> reads,
+                    std::function<void(const Frame& frame, float* out)> run);
+  // The group that computes `value` and that `reader`, its only reader, may join; or null.
+  Group* Joinable(const ir::Value* value, const ir::Operation& reader);
+  // Adds an operation's steps to a group.
+  void Join(Group& group, const ir::Operation& operation, std::vector<GroupStep> steps);
+  // Rounds the group's result if the numerics say so. Open and Join have not done it yet when they
+  // return; lowerings call this once their steps are in.
+  void FinishOperation(Group& group, bool exact = false);
+
+ private:
+  struct State {
+    BufferId row_major = kNoBuffer;
+    BufferId channels_last = kNoBuffer;
+    Group* pending = nullptr;
+  };
+
+  Status AddInputs();
+  Status AddOutputs();
+  Status Lower(const Node& node);
+  Status LowerReference(const Node& node);
+  Status LowerInterpreted(const Node& node);
+  Status EmitGroup(Group& group);
+  Status Trace(const Node& node);
+  Result<BufferId> ReadConstant(const ir::Value* value, Layout layout);
+  Result<BufferId> ChangeLayout(BufferId from, const ir::Type& type, Layout to);
+  // Whether an operation that reads the pending `value` can do so while a second reader comes back
+  // to it.
+  bool ComesBack(const ir::Value* value, const ir::Operation& reader) const;
+
+  const ir::Function& function_;
+  Specialised facts_;
+  PlanOptions options_;
+  std::shared_ptr<Plan> plan_;
+  std::unordered_map<const ir::Value*, State> states_;
+  std::deque<Group> groups_;
+};
+
+// Elements of a static type.
+inline int64_t CountOf(const ir::Type& type) { return type.element_count().value_or(0); }
+inline bool IsFloat32(const ir::Type& type) {
+  return type.is_tensor() && (type.dtype() == DType::kFp32 || type.dtype() == DType::kFp16);
+}
+// Whether the type can have channels last: rank 3 or 4.
+inline bool HasChannels(const ir::Type& type) { return type.rank() == 3 || type.rank() == 4; }
+// Product of the dimensions after the first two.
+int64_t SpatialCount(const ir::Type& type);
+// Bytes of a static type in memory at run time.
+int64_t StorageBytes(const ir::Type& type);
+
+}  // namespace anemone::cpu

@@ -1,0 +1,47 @@
+// Operations that run through their reference kernel on buffers of the plan, or through the
+// interpreter. Thread rules: immutable once built; Run works on the frame it is given.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "cpu/plan.h"
+#include "exec/kernel.h"
+
+namespace anemone::cpu {
+
+// All types are static.
+struct ReferenceOp {
+  struct Operand {
+    ir::Type type;
+    const ir::Literal* known = nullptr;
+    BufferId buffer = kNoBuffer;  // kNoBuffer for strings
+  };
+  struct Input {
+    std::string_view param;
+    std::vector<Operand> operands;
+  };
+
+  const ir::OpDef* def = nullptr;
+  ir::Opset opset = ir::Opset::kIOS15;
+  exec::KernelFn kernel = nullptr;
+  exec::RoundingRule rounding;
+  std::vector<Input> inputs;
+  std::vector<ir::Type> outputs;
+  std::vector<BufferId> buffers;  // of the outputs
+
+  Status Run(Frame& frame) const;
+};
+
+struct InterpretedOutput {
+  const ir::Value* value = nullptr;
+  ir::Type type;
+  BufferId buffer = kNoBuffer;
+};
+// Runs one operation in the frame's interpreter and copies the outputs of known type to their
+// buffers.
+Status RunInterpreted(const ir::Operation& operation, const std::vector<InterpretedOutput>& outputs,
+                      Frame& frame);
+
+}  // namespace anemone::cpu

@@ -1,0 +1,201 @@
+#include "cpu/specialise.h"
+
+#include <unordered_set>
+
+#include "exec/kernel.h"
+
+namespace anemone::cpu {
+namespace {
+
+// Operators of constants that grow their input beyond this (fill, tile) are left for the run.
+constexpr int64_t kFoldGrowthBytes = 1 << 20;
+
+bool IsInterpreted(const ir::Operation& operation) {
+  static const std::unordered_set<std::string_view> kTypes = {
+      "cond",        "while_loop", "read_state",  "coreml_update_state", "write_state", "make_list",
+      "list_length", "list_read",  "list_gather", "list_write",          "list_scatter"};
+  return kTypes.contains(operation.type()) || operation.def() == nullptr;
+}
+
+bool HasEffects(const ir::Operation& operation) {
+  return operation.type() == "coreml_update_state" || operation.type() == "write_state" ||
+         operation.type() == "while_loop" || operation.type() == "cond";
+}
+
+int64_t Bytes(const ir::Type& type) {
+  const auto count = type.element_count();
+  return count ? static_cast<int64_t>(ByteSize(type.dtype(), *count).value_or(0)) : 0;
+}
+
+// Every value that an operation reads, its bodies included.
+template <typename Visit>
+void ForEachRead(const ir::Operation& operation, const Visit& visit) {
+  for (const ir::Argument& argument : operation.arguments()) {
+    for (const ir::Value* value : argument.values) visit(*value);
+  }
+  for (const auto& block : operation.blocks()) {
+    ir::ForEachOperation(*block, [&](const ir::Operation& inner) {
+      for (const ir::Argument& argument : inner.arguments()) {
+        for (const ir::Value* value : argument.values) visit(*value);
+      }
+      for (const auto& body : inner.blocks()) {
+        for (const ir::Value* value : body->outputs()) visit(*value);
+      }
+    });
+    for (const ir::Value* value : block->outputs()) visit(*value);
+  }
+}
+
+class Specialiser {
+ public:
+  explicit Specialiser(const ir::Function& function) : function_(function) {}
+
+  Result<Specialised> Run(const std::map<std::string, ir::Shape>& shapes) {
+    for (const auto& input : function_.inputs()) {
+      ValueFacts& facts = out_.values[input.get()];
+      facts.type = input->type;
+      if (!input->type.is_tensor()) {
+        facts.dynamic = true;
+        continue;
+      }
+      const auto found = shapes.find(input->name);
+      if (found == shapes.end()) return Usage("input '{}' is not given", input->name);
+      facts.type = ir::Type::Tensor(input->type.dtype(), found->second);
+    }
+    for (const auto& operation : function_.block->operations()) {
+      ANEMONE_TRY(
+          Visit(*operation).At(fmt::format("{} '{}'", operation->type(), operation->name())));
+    }
+    KeepLive();
+    return std::move(out_);
+  }
+
+ private:
+  Status Visit(const ir::Operation& operation) {
+    if (operation.is_const()) {
+      const ir::Value* value = operation.output();
+      ValueFacts& facts = out_.values[value];
+      facts.type = value->type;
+      facts.known = value->literal.get();
+      return {};
+    }
+    Node node;
+    node.operation = &operation;
+    node.interpreted = IsInterpreted(operation);
+    for (const ir::Argument& argument : operation.arguments()) {
+      for (const ir::Value* value : argument.values) {
+        if (out_.values.at(value).dynamic) node.interpreted = true;
+      }
+    }
+    if (!node.interpreted) {
+      ANEMONE_TRY(Infer(operation, &node));
+      for (const ir::Type& type : node.types) {
+        if (!type.is_tensor() || !type.is_static()) node.interpreted = true;
+      }
+    }
+    if (node.interpreted) {
+      node.args.reset();
+      node.types.clear();
+      for (const auto& output : operation.outputs()) {
+        node.types.push_back(output->type);
+        ValueFacts& facts = out_.values[output.get()];
+        facts.type = output->type;
+        facts.dynamic = !output->type.is_tensor() || !output->type.is_static();
+      }
+      out_.nodes.push_back(std::move(node));
+      return {};
+    }
+    ANEMONE_ASSIGN(const bool folded, Fold(operation, node));
+    for (size_t i = 0; i < node.types.size(); ++i) {
+      out_.values[operation.output(i)].type = node.types[i];
+    }
+    if (!folded) out_.nodes.push_back(std::move(node));
+    return {};
+  }
+
+  Status Infer(const ir::Operation& operation, Node* node) {
+    node->args.emplace(*operation.def(), function_.opset);
+    for (const ir::Argument& argument : operation.arguments()) {
+      std::vector<ir::OpArgs::Arg> list;
+      for (const ir::Value* value : argument.values) {
+        const ValueFacts& facts = out_.values.at(value);
+        list.push_back({facts.type, facts.known});
+      }
+      node->args->AddAll(argument.name, std::move(list));
+    }
+    return ir::InferTypes(*node->args, &node->types);
+  }
+
+  Result<bool> Fold(const ir::Operation& operation, const Node& node) {
+    if (operation.def()->impure) return false;
+    if (operation.type() == "shape") {
+      const ir::Value* x = operation.Input("x");
+      if (node.types[0].dtype() != DType::kInt32) return false;
+      Keep(operation.output(), ir::Literal::Int32s(out_.values.at(x).type.shape()));
+      return true;
+    }
+    std::vector<exec::FoldInput> inputs;
+    int64_t bytes = 0;
+    for (const ir::Argument& argument : operation.arguments()) {
+      exec::FoldInput input{argument.name, {}};
+      for (const ir::Value* value : argument.values) {
+        const ValueFacts& facts = out_.values.at(value);
+        if (facts.known == nullptr) return false;
+        input.literals.push_back(facts.known);
+        bytes += Bytes(facts.type);
+      }
+      inputs.push_back(std::move(input));
+    }
+    int64_t result_bytes = 0;
+    for (const ir::Type& type : node.types) result_bytes += Bytes(type);
+    if (!operation.def()->constexpr_op && result_bytes > 4 * bytes + kFoldGrowthBytes) return false;
+    ANEMONE_ASSIGN(auto results, exec::Fold(*operation.def(), function_.opset, inputs));
+    for (size_t i = 0; i < results.size(); ++i) Keep(operation.output(i), std::move(results[i]));
+    return true;
+  }
+
+  void Keep(const ir::Value* value, ir::Literal literal) {
+    out_.literals.push_back(std::make_shared<const ir::Literal>(std::move(literal)));
+    out_.values[value].known = out_.literals.back().get();
+  }
+
+  // Drops operations that nothing needs and records the users of each value.
+  void KeepLive() {
+    std::unordered_set<const ir::Value*> needed;
+    for (const ir::Value* output : function_.outputs()) {
+      needed.insert(output);
+      out_.values[output].is_output = true;
+    }
+    std::vector<bool> live(out_.nodes.size());
+    for (size_t i = out_.nodes.size(); i-- > 0;) {
+      const ir::Operation& operation = *out_.nodes[i].operation;
+      live[i] = HasEffects(operation);
+      for (const auto& output : operation.outputs())
+        live[i] = live[i] || needed.contains(output.get());
+      if (live[i]) ForEachRead(operation, [&](const ir::Value& value) { needed.insert(&value); });
+    }
+    std::deque<Node> kept;
+    for (size_t i = 0; i < live.size(); ++i) {
+      if (!live[i]) continue;
+      const ir::Operation* operation = out_.nodes[i].operation;
+      ForEachRead(*operation, [&](const ir::Value& value) {
+        const auto found = out_.values.find(&value);  // not there: a value of a nested body
+        if (found != out_.values.end()) found->second.users.push_back(operation);
+      });
+      kept.push_back(std::move(out_.nodes[i]));
+    }
+    out_.nodes = std::move(kept);
+  }
+
+  const ir::Function& function_;
+  Specialised out_;
+};
+
+}  // namespace
+
+Result<Specialised> Specialise(const ir::Function& function,
+                               const std::map<std::string, ir::Shape>& shapes) {
+  return Specialiser(function).Run(shapes);
+}
+
+}  // namespace anemone::cpu

@@ -1,0 +1,47 @@
+// Specialise: what can be known about a function before it runs, for given input shapes: the type
+// of every value, the values that depend on constants and shapes only, and which operations matter
+// for the outputs. Ownership: the result borrows the function and owns the literals it made. Thread
+// rules: pure function.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/status.h"
+#include "ir/program.h"
+
+namespace anemone::cpu {
+
+struct ValueFacts {
+  ir::Type type;
+  const ir::Literal* known = nullptr;
+  // Live operations that use it, in order, each as often as it does; a nested body counts for its
+  // owner.
+  std::vector<const ir::Operation*> users;
+  bool is_output = false;
+  bool dynamic = false;  // computed by the interpreter, not in a buffer
+};
+
+struct Node {
+  const ir::Operation* operation = nullptr;
+  std::optional<ir::OpArgs> args;  // absent for what is interpreted
+  std::vector<ir::Type> types;     // of the outputs
+  bool interpreted = false;
+};
+
+struct Specialised {
+  std::deque<Node> nodes;  // live and not folded, in order
+  std::unordered_map<const ir::Value*, ValueFacts> values;
+  std::vector<std::shared_ptr<const ir::Literal>> literals;
+};
+
+// `shapes`: of the tensor inputs, by name. Errors name the operation.
+Result<Specialised> Specialise(const ir::Function& function,
+                               const std::map<std::string, ir::Shape>& shapes);
+
+}  // namespace anemone::cpu
