@@ -124,11 +124,12 @@ def program_text(spec, folder):
     """The program that coremltools' front end makes of the specification, as text; or the error it raises."""
     from coremltools.converters.mil.frontend.milproto.load import load
     try:
-        text = str(load(spec, spec.specificationVersion, str(folder / "weights")))
+        program = load(spec, spec.specificationVersion, str(folder / "weights"))
     except Exception as error:  # whatever it raises must be the same for both
         return f"error: {type(error).__name__}: {error!s:.60}"
+    text = "\n".join(function.to_str(name) for name, function in sorted(program.functions.items()))
     # Names are compared in the specification; here they are counters of the process for whatever stood in place.
-    text = re.sub(r', name="[^"]*"', "", text)
+    text = re.sub(r', name="[^"]*"| at 0x\w+', "", text)
     numbered, counter = {}, itertools.count()
 
     def number(match):
