@@ -244,11 +244,14 @@ Result<Literal> LiteralParser::FromTokens(const Type& type, const std::vector<To
   const int width = BitWidth(dtype);
   for (const Token& token : tokens) {
     ANEMONE_ASSIGN(const int64_t value, Integer(token));
-    const int64_t low = IsSignedInt(dtype) && width < 64 ? -(int64_t{1} << (width - 1)) : 0;
-    const int64_t high =
-        dtype == DType::kBool ? 1 : (int64_t{1} << (IsSignedInt(dtype) ? width - 1 : width)) - 1;
-    if (width < 64 && (value < low || value > high)) {
-      return tokens_.Fail("{} does not fit into {}", token.text, DTypeName(dtype));
+    if (width < 64) {
+      const bool is_signed = IsSignedInt(dtype);
+      const int bits = dtype == DType::kBool ? 1 : is_signed ? width - 1 : width;
+      const int64_t low = is_signed ? -(int64_t{1} << bits) : 0;
+      const int64_t high = (int64_t{1} << bits) - 1;
+      if (value < low || value > high) {
+        return tokens_.Fail("{} does not fit into {}", token.text, DTypeName(dtype));
+      }
     }
     values.push_back(value);
   }

@@ -317,7 +317,7 @@ TEST(PackageWriterTest, ReplacesAPackageThatItsOwnConstantsAreMappedFrom) {
   test::WriteText(fs::path(path) / "stray.txt", "not of the package");
   const ir::Model model = Read(path);
   const std::string before = ir::PrintText(model.program);
-  ASSERT_TRUE(WritePackage(model, path, {.durability = Durability::kDisk}).ok());
+  ASSERT_TRUE(WritePackage(model, path, {.durability = Durability::kProcess}).ok());
   EXPECT_EQ(ir::PrintText(model.program), before) << "the old file must stay mapped";
   EXPECT_EQ(ir::PrintText(Read(path).program), before);
   EXPECT_FALSE(fs::exists(fs::path(path) / "stray.txt"));
