@@ -1,0 +1,44 @@
+// The arithmetic of folding: batch normalisation and parallel branches into one convolution, in
+// double precision. Kernels are [out, in / groups, size, size], row-major. Thread rules: pure
+// functions.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace anemone::zoo {
+
+// y[o] = sum of weight[o, i, ky, kx] * x[...] + bias[o].
+struct Kernel {
+  int64_t out = 0;
+  int64_t in = 0;  // input channels of one group
+  int64_t size = 1;
+  std::vector<double> weight;
+  std::vector<double> bias;  // [out]
+
+  int64_t taps() const { return size * size; }
+};
+
+// Inference-time batch normalisation: y = (x - mean) / sqrt(variance + epsilon) * scale + shift,
+// for each channel.
+struct BatchNorm {
+  std::vector<double> scale;
+  std::vector<double> shift;
+  std::vector<double> mean;
+  std::vector<double> variance;
+  double epsilon = 1e-5;
+};
+
+// The convolution followed by the normalisation.
+Kernel Fold(Kernel kernel, const BatchNorm& norm);
+// A convolution that changes nothing: ones at the centre. With `in` channels to a group, out
+// channels in all.
+Kernel Identity(int64_t out, int64_t in, int64_t size);
+// The same convolution with zeros around its kernel; both sizes odd.
+Kernel Enlarge(const Kernel& kernel, int64_t size);
+// a + factor * b, of one geometry: two branches added.
+Kernel AddScaled(Kernel a, const Kernel& b, double factor);
+// Each output channel times its factor: a layer scale after the convolution.
+Kernel ScaleOutputs(Kernel kernel, const std::vector<double>& factors);
+
+}  // namespace anemone::zoo

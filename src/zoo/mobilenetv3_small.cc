@@ -1,0 +1,146 @@
+// MobileNetV3-Small, width 1.0: inverted residuals with hard-swish and squeeze-and-excite.
+// Files of timm and of torchvision are told apart by the name of the first convolution.
+#include <array>
+#include <string_view>
+
+#include "zoo/net.h"
+
+namespace anemone::zoo {
+namespace {
+
+struct BlockRow {
+  int64_t size;      // of the depthwise kernel
+  int64_t expanded;  // channels between the two 1 x 1 convolutions
+  int64_t out;
+  int64_t squeezed;  // channels inside squeeze-and-excite; 0 without
+  Act act;
+  int64_t stride;
+  std::string_view timm;
+  std::string_view torchvision;
+};
+constexpr std::array<BlockRow, 11> kBlocks{{
+    {3, 16, 16, 8, Act::kRelu, 2, "blocks.0.0", "features.1.block"},
+    {3, 72, 24, 0, Act::kRelu, 2, "blocks.1.0", "features.2.block"},
+    {3, 88, 24, 0, Act::kRelu, 1, "blocks.1.1", "features.3.block"},
+    {5, 96, 40, 24, Act::kHardSwish, 2, "blocks.2.0", "features.4.block"},
+    {5, 240, 40, 64, Act::kHardSwish, 1, "blocks.2.1", "features.5.block"},
+    {5, 240, 40, 64, Act::kHardSwish, 1, "blocks.2.2", "features.6.block"},
+    {5, 120, 48, 32, Act::kHardSwish, 1, "blocks.3.0", "features.7.block"},
+    {5, 144, 48, 40, Act::kHardSwish, 1, "blocks.3.1", "features.8.block"},
+    {5, 288, 96, 72, Act::kHardSwish, 2, "blocks.4.0", "features.9.block"},
+    {5, 576, 96, 144, Act::kHardSwish, 1, "blocks.4.1", "features.10.block"},
+    {5, 576, 96, 144, Act::kHardSwish, 1, "blocks.4.2", "features.11.block"},
+}};
+constexpr int64_t kStem = 16;
+constexpr int64_t kLastConv = 576;
+constexpr int64_t kHidden = 1024;
+constexpr int64_t kClasses = 1000;
+constexpr double kResidualGain = 0.7;
+constexpr double kLogitGain = 6.0;
+
+struct Pair {
+  std::string_view conv;
+  std::string_view norm;
+};
+
+// The names inside a block. timm names the parts by role, torchvision numbers those that are there.
+struct BlockNames {
+  Pair expand;
+  Pair depthwise;
+  std::string_view reduce;
+  std::string_view excite;
+  Pair project;
+};
+constexpr BlockNames kTimmBlock{{"conv_pw", "bn1"},
+                                {"conv_dw", "bn2"},
+                                "se.conv_reduce",
+                                "se.conv_expand",
+                                {"conv_pwl", "bn3"}};
+constexpr BlockNames kTimmFirst{
+    {}, {"conv_dw", "bn1"}, "se.conv_reduce", "se.conv_expand", {"conv_pw", "bn2"}};
+constexpr BlockNames kTorchvisionBlock{
+    {"0.0", "0.1"}, {"1.0", "1.1"}, "2.fc1", "2.fc2", {"3.0", "3.1"}};
+constexpr BlockNames kTorchvisionPlain{{"0.0", "0.1"}, {"1.0", "1.1"}, {}, {}, {"2.0", "2.1"}};
+constexpr BlockNames kTorchvisionFirst{{}, {"0.0", "0.1"}, "1.fc1", "1.fc2", {"2.0", "2.1"}};
+
+struct Naming {
+  Pair stem;
+  Pair last_conv;
+  std::string_view hidden;
+  bool hidden_is_conv;  // stored as a 1 x 1 convolution
+  std::string_view classifier;
+  double epsilon;  // of every batch normalisation
+};
+constexpr Naming kTimm{{"conv_stem", "bn1"}, {"blocks.5.0.conv", "blocks.5.0.bn1"},
+                       "conv_head",          true,
+                       "classifier",         1e-5};
+constexpr Naming kTorchvision{{"features.0.0", "features.0.1"},
+                              {"features.12.0", "features.12.1"},
+                              "classifier.0",
+                              false,
+                              "classifier.3",
+                              1e-3};
+
+const BlockNames& NamesOf(const BlockRow& row, bool first, bool torchvision) {
+  if (!torchvision) return first ? kTimmFirst : kTimmBlock;
+  if (first) return kTorchvisionFirst;
+  return row.squeezed == 0 ? kTorchvisionPlain : kTorchvisionBlock;
+}
+
+Feature Block(Net& net, const Feature& x, const BlockRow& row, const BlockNames& names,
+              std::string_view block, double epsilon) {
+  const auto full = [&](std::string_view part) { return fmt::format("{}.{}", block, part); };
+  const auto conv = [&](const Feature& in, const Pair& pair, ConvSpec spec, Act act) {
+    spec.conv = full(pair.conv);
+    spec.norm = full(pair.norm);
+    spec.epsilon = epsilon;
+    return net.Conv(in, spec, act);
+  };
+  Feature y = x;
+  if (!names.expand.conv.empty())
+    y = conv(y, names.expand, {.conv = {}, .out = row.expanded}, row.act);
+  y = conv(y, names.depthwise,
+           {.conv = {},
+            .out = row.expanded,
+            .size = row.size,
+            .stride = row.stride,
+            .groups = row.expanded},
+           row.act);
+  if (row.squeezed != 0) {
+    y = net.SqueezeExcite(y, full(names.reduce), full(names.excite), row.squeezed,
+                          Act::kHardSigmoid, full("se"));
+  }
+  const bool residual = row.stride == 1 && row.out == x.channels;
+  y = conv(y, names.project, {.conv = {}, .out = row.out, .gain = residual ? kResidualGain : 1.0},
+           Act::kNone);
+  return residual ? net.Add(x, y, Act::kNone, std::string(block)) : y;
+}
+
+}  // namespace
+
+void BuildMobileNetV3Small(Net& net) {
+  const bool torchvision = net.Has("features.0.0.weight");
+  const Naming& naming = torchvision ? kTorchvision : kTimm;
+  const auto conv = [&](const Feature& in, const Pair& pair, ConvSpec spec) {
+    spec.conv = pair.conv;
+    spec.norm = pair.norm;
+    spec.epsilon = naming.epsilon;
+    return net.Conv(in, spec, Act::kHardSwish);
+  };
+  Feature x = net.Image(224);
+  x = conv(x, naming.stem, {.conv = {}, .out = kStem, .size = 3, .stride = 2});
+  for (size_t i = 0; i < kBlocks.size(); ++i) {
+    const BlockRow& row = kBlocks[i];
+    x = Block(net, x, row, NamesOf(row, i == 0, torchvision),
+              torchvision ? row.torchvision : row.timm, naming.epsilon);
+  }
+  x = conv(x, naming.last_conv, {.conv = {}, .out = kLastConv});
+  x = net.GlobalPool(x, "global_pool");
+  ir::Shape hidden{kHidden, kLastConv};
+  if (naming.hidden_is_conv) hidden.insert(hidden.end(), {1, 1});
+  x = net.Linear(x, std::string(naming.hidden), hidden, 2.0, Act::kHardSwish);
+  net.Classify(
+      net.Linear(x, std::string(naming.classifier), {kClasses, kHidden}, kLogitGain, Act::kNone));
+}
+
+}  // namespace anemone::zoo

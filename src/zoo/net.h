@@ -1,0 +1,94 @@
+// Net: the layers that the architectures are written in. Reads weights, folds them, appends
+// operations to a function, and (for seeded weights) carries the statistics along.
+//
+//   Feature x = net.Image(224);
+//   x = net.Conv(x, net.ConvNorm(x, {.conv = "conv1", .norm = "bn1", .out = 64, .size = 7, .stride
+//   = 2}), {...});
+// Ownership: borrows the builder and the weights. Thread rules: one thread. Errors: noted by both;
+// see their Finish() and status().
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "ir/builder.h"
+#include "zoo/fold.h"
+#include "zoo/stats.h"
+#include "zoo/weights.h"
+
+namespace anemone::zoo {
+
+// A picture of `channels` planes of size x size, fp32 [1, channels, size, size].
+struct Feature {
+  ir::Value* value = nullptr;
+  int64_t channels = 0;
+  int64_t size = 1;
+  Stats stats;  // empty unless seeded
+};
+
+// A convolution in a file: `conv`.weight [out, in / groups, size, size] and either `conv`.bias or,
+// when `norm` is named, the batch normalisation that follows it. The padding is size / 2.
+struct ConvSpec {
+  std::string conv;
+  std::string norm = {};
+  int64_t out = 0;
+  int64_t size = 1;
+  int64_t stride = 1;
+  int64_t groups = 1;
+  double epsilon = 1e-5;
+  double gain = 1.0;  // seeded: the standard deviation of what comes out
+};
+
+class Net {
+ public:
+  Net(ir::Builder& builder, Weights& weights) : builder_(&builder), weights_(&weights) {}
+
+  // The input "image".
+  Feature Image(int64_t size);
+
+  // ---- weights: read (or made, given what will come in), normalisation folded, nothing emitted
+  // ----
+  Kernel ReadConv(const Feature& x, const ConvSpec& spec);
+  // A batch normalisation alone, as a convolution of kernel `size` and `groups`.
+  Kernel ReadNorm(const Feature& x, const std::string& norm, int64_t size, int64_t groups,
+                  double gain);
+  // One factor for each channel; `shape` as stored.
+  std::vector<double> ReadScale(const std::string& name, const ir::Shape& shape, double center);
+  bool Has(const std::string& tensor) const { return weights_->Has(tensor); }
+
+  // ---- layers ----
+  Feature Conv(const Feature& x, const Kernel& kernel, int64_t stride, int64_t groups, Act act,
+               const std::string& name);
+  // ReadConv and Conv.
+  Feature Conv(const Feature& x, const ConvSpec& spec, Act act);
+  Feature Activation(Feature x, Act act, const std::string& name);
+  Feature Add(const Feature& a, const Feature& b, Act act, const std::string& name);
+  Feature MaxPool3x3(const Feature& x, const std::string& name);
+  // x times gate(expand(relu(reduce(mean of x)))), channel by channel.
+  Feature SqueezeExcite(const Feature& x, const std::string& reduce, const std::string& expand,
+                        int64_t reduced, Act gate, const std::string& name);
+  // Mean over each plane: [1, channels].
+  Feature GlobalPool(const Feature& x, const std::string& name);
+  // A fully connected layer on [1, channels]; `shape` as stored ([out, channels] or [out, channels,
+  // 1, 1]).
+  Feature Linear(const Feature& x, const std::string& name, const ir::Shape& shape, double gain,
+                 Act act);
+  // Names `logits` and adds "probabilities".
+  void Classify(const Feature& logits);
+
+ private:
+  BatchNorm ReadBatchNorm(const Stats& before, const std::string& norm, int64_t channels,
+                          double epsilon, double gain);
+  bool seeded() const { return weights_->seeded(); }
+
+  ir::Builder* builder_;
+  Weights* weights_;
+};
+
+// The architectures: each builds its layers from the input to Classify.
+void BuildResNet50(Net& net);
+void BuildMobileNetV3Small(Net& net);
+void BuildFastVitT8(Net& net);
+
+}  // namespace anemone::zoo

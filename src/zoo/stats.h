@@ -1,0 +1,37 @@
+// Where the values of a seeded network lie: mean and variance of each channel, carried through the
+// layers by formula. Seeded batch-norm statistics are set from it, so that activations stay near
+// unit variance and centred, as they do in a trained network, without running anything. Only +, -,
+// *, / and sqrt are used: the same bits on every machine. Thread rules: pure functions.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "zoo/fold.h"
+
+namespace anemone::zoo {
+
+enum class Act : uint8_t { kNone, kRelu, kGelu, kHardSwish, kSigmoid, kHardSigmoid };
+
+struct Stats {
+  std::vector<double> mean;  // [channels]
+  std::vector<double> variance;
+};
+
+// Where a convolution slides: input size (square), step and padding.
+struct Window {
+  int64_t input = 1;
+  int64_t stride = 1;
+  int64_t pad = 0;
+};
+
+Stats AfterConv(const Stats& x, const Kernel& kernel, int64_t groups, const Window& window);
+Stats AfterActivation(const Stats& x, Act act);
+// A maximum over a 3 x 3 window of rectified values.
+Stats AfterMaxPool(const Stats& x);
+// The sum of two features taken to be independent.
+Stats AfterAdd(const Stats& a, const Stats& b);
+// Each channel times a factor.
+Stats AfterScale(const Stats& x, const std::vector<double>& factors);
+
+}  // namespace anemone::zoo
