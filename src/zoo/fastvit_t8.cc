@@ -24,6 +24,7 @@ constexpr int64_t kClasses = 1000;
 // Seeded.
 constexpr double kLayerScale = 0.5;
 constexpr double kLogitGain = 6.0;
+constexpr double kVarianceExcess = 1.12;
 
 // The folded form that timm writes: one convolution with a bias in place of the branches.
 bool IsFolded(const Net& net, const std::string& name) {
@@ -130,6 +131,7 @@ Feature ConvMlp(Net& net, const Feature& x, const std::string& name) {
 }  // namespace
 
 void BuildFastVitT8(Net& net) {
+  net.set_variance_excess(kVarianceExcess);
   Feature x = net.Image(256);
   const int64_t stem = kStages[0].channels;
   x = MobileOne(net, x, "stem.0", {.conv = {}, .out = stem, .size = 3, .stride = 2}, Act::kGelu);

@@ -36,7 +36,8 @@ constexpr int64_t kLastConv = 576;
 constexpr int64_t kHidden = 1024;
 constexpr int64_t kClasses = 1000;
 constexpr double kResidualGain = 0.7;
-constexpr double kLogitGain = 6.0;
+constexpr double kLogitGain = 5.0;
+constexpr double kVarianceExcess = 1.3;
 
 struct Pair {
   std::string_view conv;
@@ -127,6 +128,7 @@ void BuildMobileNetV3Small(Net& net) {
     spec.epsilon = naming.epsilon;
     return net.Conv(in, spec, Act::kHardSwish);
   };
+  net.set_variance_excess(kVarianceExcess);
   Feature x = net.Image(224);
   x = conv(x, naming.stem, {.conv = {}, .out = kStem, .size = 3, .stride = 2});
   for (size_t i = 0; i < kBlocks.size(); ++i) {

@@ -11,8 +11,14 @@ using ir::Literal;
 using ir::Shape;
 using ir::Value;
 
-constexpr double kUniformSpread =
-    1.7320508075688772;  // half width of a uniform variable of variance 1
+// Fewer inputs (a picture) say too little without their common level.
+constexpr int64_t kBalancedFrom = 8;
+// Half the width of a uniform distribution of variance 1.
+constexpr double kUniformSpread = 1.7320508075688772;
+// Before the gate of squeeze-and-excite: small, so that it does not close or open for good.
+constexpr double kGateGain = 0.5;
+constexpr double kDepthwiseCenter = 0.8;
+constexpr double kDepthwiseRest = 0.6;
 
 Literal ToLiteral(const std::vector<double>& values, Shape shape) {
   return Literal::Fp32s(std::vector<float>(values.begin(), values.end()), std::move(shape));
@@ -27,6 +33,20 @@ double Mean(const std::vector<double>& values) {
 std::vector<double> Negated(std::vector<double> values) {
   for (double& value : values) value = -value;
   return values;
+}
+
+// Seeded weights of deviation `deviation`. A depthwise kernel passes most of its channel through
+// (all channels alike, so that a common level stays one) and adds some of the neighbourhood.
+Fill ConvFill(const Kernel& kernel, double deviation) {
+  Fill fill = Fill::Uniform(0.0, kUniformSpread * deviation);
+  if (kernel.in >= kBalancedFrom) fill.balanced = true;
+  if (kernel.in == 1) {
+    const auto taps = static_cast<size_t>(kernel.taps());
+    fill.center.assign(static_cast<size_t>(kernel.out) * taps, 0.0);
+    for (size_t i = taps / 2; i < fill.center.size(); i += taps) fill.center[i] = kDepthwiseCenter;
+    fill.spread *= kDepthwiseRest;
+  }
+  return fill;
 }
 
 }  // namespace
@@ -60,8 +80,8 @@ Kernel Net::ReadConv(const Feature& x, const ConvSpec& spec) {
   const bool normalized = !spec.norm.empty();
   double deviation = 1 / std::sqrt(fan_in);
   if (seeded() && !normalized) deviation *= spec.gain / std::sqrt(Mean(x.stats.variance));
-  kernel.weight =
-      weights_->Take(spec.conv + ".weight", shape, Fill::Uniform(0.0, kUniformSpread * deviation));
+  const Fill fill = seeded() ? ConvFill(kernel, deviation) : Fill{};
+  kernel.weight = weights_->Take(spec.conv + ".weight", shape, fill);
   kernel.bias.assign(static_cast<size_t>(spec.out), 0.0);
   Stats after;
   if (seeded()) after = AfterConv(x.stats, kernel, spec.groups, window);
@@ -111,7 +131,7 @@ Feature Net::Activation(Feature x, Act act, const std::string& name) {
       break;
     }
   }
-  if (seeded()) x.stats = AfterActivation(x.stats, act);
+  if (seeded()) x.stats = AfterActivation(x.stats, act, variance_excess_);
   return x;
 }
 
@@ -175,11 +195,12 @@ Feature Net::SqueezeExcite(const Feature& x, const std::string& reduce, const st
            {{"x", x.value}, {"axes", ir::Ints({2, 3})}, {"keep_dims", Literal::Bool(true)}},
            name + "_mean");
   pooled.size = 1;
+  if (seeded()) pooled.stats = AfterPooling(x.stats);
   Feature factor = Conv(pooled, {.conv = reduce, .out = reduced}, Act::kRelu);
-  factor = Conv(factor, {.conv = expand, .out = x.channels}, gate);
+  factor = Conv(factor, {.conv = expand, .out = x.channels, .gain = kGateGain}, gate);
   Feature y = x;
   y.value = b.Op("mul", {{"x", x.value}, {"y", factor.value}}, name + "_scaled");
-  if (seeded()) y.stats = AfterScale(x.stats, factor.stats.mean);
+  if (seeded()) y.stats = AfterGate(x.stats, factor.stats);
   return y;
 }
 
@@ -189,6 +210,7 @@ Feature Net::GlobalPool(const Feature& x, const std::string& name) {
       "reduce_mean",
       {{"x", x.value}, {"axes", ir::Ints({2, 3})}, {"keep_dims", Literal::Bool(false)}}, name);
   y.size = 1;
+  if (seeded()) y.stats = AfterPooling(x.stats);
   return y;
 }
 
@@ -200,8 +222,9 @@ Feature Net::Linear(const Feature& x, const std::string& name, const Shape& shap
   if (seeded()) {
     deviation /= std::sqrt(static_cast<double>(kernel.in) * Mean(x.stats.variance));
   }
-  kernel.weight =
-      weights_->Take(name + ".weight", shape, Fill::Uniform(0.0, kUniformSpread * deviation));
+  Fill fill = Fill::Uniform(0.0, kUniformSpread * deviation);
+  fill.balanced = true;
+  kernel.weight = weights_->Take(name + ".weight", shape, fill);
   kernel.bias.assign(static_cast<size_t>(kernel.out), 0.0);
   Stats after;
   if (seeded()) after = AfterConv(x.stats, kernel, 1, {});

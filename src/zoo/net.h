@@ -44,6 +44,10 @@ class Net {
  public:
   Net(ir::Builder& builder, Weights& weights) : builder_(&builder), weights_(&weights) {}
 
+  // Seeded: see AfterActivation. Found for each architecture by running it on pictures
+  // (tools/oracle/zoo_check.py prints where the activations lie).
+  void set_variance_excess(double excess) { variance_excess_ = excess; }
+
   // The input "image".
   Feature Image(int64_t size);
 
@@ -84,6 +88,7 @@ class Net {
 
   ir::Builder* builder_;
   Weights* weights_;
+  double variance_excess_ = 1.0;
 };
 
 // The architectures: each builds its layers from the input to Classify.

@@ -18,7 +18,8 @@ constexpr int64_t kClasses = 1000;
 // Seeded: the residual branch is weaker than what it is added to, so that sixteen of them do not
 // pile up.
 constexpr double kResidualGain = 0.5;
-constexpr double kLogitGain = 6.0;
+constexpr double kLogitGain = 4.0;
+constexpr double kVarianceExcess = 1.05;
 
 Feature Block(Net& net, const Feature& x, const std::string& name, int64_t width, int64_t stride,
               bool project) {
@@ -49,6 +50,7 @@ Feature Block(Net& net, const Feature& x, const std::string& name, int64_t width
 }  // namespace
 
 void BuildResNet50(Net& net) {
+  net.set_variance_excess(kVarianceExcess);
   Feature x = net.Image(224);
   x = net.Conv(x, {.conv = "conv1", .norm = "bn1", .out = 64, .size = 7, .stride = 2}, Act::kRelu);
   x = net.MaxPool3x3(x, "maxpool");

@@ -10,13 +10,15 @@ namespace {
 // How alike neighbouring values of one channel are taken to be: between noise (0) and smooth
 // pictures (1).
 constexpr double kSpatialCorrelation = 0.5;
+// The share of a plane's variance that is left in its mean.
+constexpr double kPlaneCorrelation = 0.3;
 // The colour channels of a picture resemble one another.
 constexpr double kColorCorrelation = 0.8;
 
-// Equally likely values of a standard normal variable (each with its negative), scaled to unit
-// variance.
-constexpr std::array<double, 8> kNormalValues{0.0816, 0.2468, 0.4186, 0.6025,
-                                              0.8078, 1.0509, 1.3714, 1.9381};
+// Equally likely values of a Laplace variable (each with its negative), scaled to unit variance:
+// activations of real pictures have heavier tails than normal ones.
+constexpr std::array<double, 8> kTypicalValues{0.0505, 0.1626, 0.2934, 0.4506,
+                                               0.6474, 0.9109, 1.3109, 2.1713};
 
 double Clip01(double x) { return std::clamp(x, 0.0, 1.0); }
 
@@ -94,15 +96,15 @@ Stats AfterConv(const Stats& x, const Kernel& kernel, int64_t groups, const Wind
   return y;
 }
 
-Stats AfterActivation(const Stats& x, Act act) {
+Stats AfterActivation(const Stats& x, Act act, double excess) {
   if (act == Act::kNone) return x;
   Stats y = x;
-  constexpr double kCount = 2 * kNormalValues.size();
+  constexpr double kCount = 2 * kTypicalValues.size();
   for (size_t c = 0; c < x.mean.size(); ++c) {
     const double deviation = std::sqrt(x.variance[c]);
     double sum = 0;
     double squares = 0;
-    for (const double z : kNormalValues) {
+    for (const double z : kTypicalValues) {
       for (const double value :
            {Apply(act, x.mean[c] + deviation * z), Apply(act, x.mean[c] - deviation * z)}) {
         sum += value;
@@ -110,7 +112,7 @@ Stats AfterActivation(const Stats& x, Act act) {
       }
     }
     y.mean[c] = sum / kCount;
-    y.variance[c] = squares / kCount - y.mean[c] * y.mean[c];
+    y.variance[c] = excess * (squares / kCount - y.mean[c] * y.mean[c]);
   }
   return y;
 }
@@ -130,12 +132,20 @@ Stats AfterAdd(const Stats& a, const Stats& b) {
   return y;
 }
 
-Stats AfterScale(const Stats& x, const std::vector<double>& factors) {
+Stats AfterGate(const Stats& x, const Stats& gate) {
   Stats y = x;
   for (size_t c = 0; c < x.mean.size(); ++c) {
-    y.mean[c] *= factors[c];
-    y.variance[c] *= factors[c] * factors[c];
+    y.mean[c] = x.mean[c] * gate.mean[c];
+    const double squares =
+        (x.variance[c] + x.mean[c] * x.mean[c]) * (gate.variance[c] + gate.mean[c] * gate.mean[c]);
+    y.variance[c] = squares - y.mean[c] * y.mean[c];
   }
+  return y;
+}
+
+Stats AfterPooling(const Stats& x) {
+  Stats y = x;
+  for (double& variance : y.variance) variance *= kPlaneCorrelation;
   return y;
 }
 

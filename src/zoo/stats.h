@@ -26,12 +26,16 @@ struct Window {
 };
 
 Stats AfterConv(const Stats& x, const Kernel& kernel, int64_t groups, const Window& window);
-Stats AfterActivation(const Stats& x, Act act);
+// `excess` multiplies the variance: what the formulas miss because channels differ from their
+// prediction.
+Stats AfterActivation(const Stats& x, Act act, double excess);
 // A maximum over a 3 x 3 window of rectified values.
 Stats AfterMaxPool(const Stats& x);
 // The sum of two features taken to be independent.
 Stats AfterAdd(const Stats& a, const Stats& b);
-// Each channel times a factor.
-Stats AfterScale(const Stats& x, const std::vector<double>& factors);
+// x times an independent factor for each channel.
+Stats AfterGate(const Stats& x, const Stats& gate);
+// The mean over a plane.
+Stats AfterPooling(const Stats& x);
 
 }  // namespace anemone::zoo

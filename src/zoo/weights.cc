@@ -37,6 +37,21 @@ bool ToDoubles(const acquire::NamedTensor& tensor, std::vector<double>* out) {
   }
 }
 
+// Subtracts from each weight the mean over dimension 1.
+void Balance(const ir::Shape& shape, std::vector<double>* values) {
+  const auto in = static_cast<size_t>(shape[1]);
+  const size_t taps = values->size() / static_cast<size_t>(shape[0]) / in;
+  for (size_t start = 0; start < values->size(); start += in * taps) {
+    for (size_t tap = 0; tap < taps; ++tap) {
+      double sum = 0;
+      for (size_t i = 0; i < in; ++i) sum += (*values)[start + i * taps + tap];
+      for (size_t i = 0; i < in; ++i) {
+        (*values)[start + i * taps + tap] -= sum / static_cast<double>(in);
+      }
+    }
+  }
+}
+
 void List(std::string_view heading, const std::vector<std::string>& items, std::string* out) {
   if (items.empty()) return;
   if (!out->empty()) *out += "; ";
@@ -70,12 +85,14 @@ std::vector<double> Weights::FromFile(const std::string& name, const ir::Shape& 
 
 std::vector<double> Weights::FromSeed(const std::string& name, const ir::Shape& shape, size_t count,
                                       const Fill& fill) {
-  std::vector<float> rounded(count);
+  std::vector<double> exact(count);
   Random random(seed_, name);
   for (size_t i = 0; i < count; ++i) {
     const double center = fill.center.size() == 1 ? fill.center[0] : fill.center[i];
-    rounded[i] = static_cast<float>(center + fill.spread * (2.0 * random.Uniform() - 1.0));
+    exact[i] = center + fill.spread * (2.0 * random.Uniform() - 1.0);
   }
+  if (fill.balanced) Balance(shape, &exact);
+  std::vector<float> rounded(exact.begin(), exact.end());
   std::vector<double> values(rounded.begin(), rounded.end());
   made_.push_back({name, DType::kFp32, shape, Bytes::FromVector(std::move(rounded))});
   return values;

@@ -22,6 +22,9 @@ namespace anemone::zoo {
 struct Fill {
   std::vector<double> center;
   double spread = 0;
+  // For [out, in, ...]: what one output takes from all inputs sums to zero, so that a level common
+  // to all inputs does not show in the output.
+  bool balanced = false;
 
   static Fill Uniform(double center, double spread) { return {{center}, spread}; }
   static Fill Around(std::vector<double> center, double spread) {
