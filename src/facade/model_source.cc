@@ -7,6 +7,7 @@
 #include "format/package.h"
 #include "ir/text.h"
 #include "ir/verifier.h"
+#include "zoo/zoo.h"
 
 namespace anemone::facade {
 namespace {
@@ -34,9 +35,24 @@ Result<ir::Model> ReadCoreMl(const std::string& path) {
   return model;
 }
 
+Result<ir::Model> BuildFromCatalogue(const ModelSource& source) {
+  if (source.weights.empty()) {
+    return Usage("catalogue model '{}' needs weights", source.model)
+        .Advise("give --weights FILE.safetensors, or --weights seeded");
+  }
+  const zoo::WeightSource weights = source.weights == "seeded"
+                                        ? zoo::WeightSource::Seeded(source.seed)
+                                        : zoo::WeightSource::File(source.weights);
+  return zoo::Build(source.model, weights, source.target);
+}
+
 }  // namespace
 
-std::vector<std::string> CatalogueNames() { return {}; }
+std::vector<std::string> CatalogueNames() {
+  std::vector<std::string> names;
+  for (const zoo::ZooEntry& entry : zoo::Entries()) names.emplace_back(entry.name);
+  return names;
+}
 
 Result<LoadedModel> LoadModel(const ModelSource& source) {
   std::string text = source.model;
@@ -49,6 +65,10 @@ Result<LoadedModel> LoadModel(const ModelSource& source) {
     ANEMONE_ASSIGN(ir::Model model, ReadCoreMl(text));
     loaded.model = std::make_shared<ir::Model>(std::move(model));
     loaded.origin = extension.substr(1);
+  } else if (zoo::FindEntry(text) != nullptr) {
+    ANEMONE_ASSIGN(ir::Model model, BuildFromCatalogue(source));
+    loaded.model = std::make_shared<ir::Model>(std::move(model));
+    loaded.origin = "catalogue";
   } else if (extension == ".mil") {
     ANEMONE_ASSIGN(ir::Model model, ReadMilText(text));
     loaded.model = std::make_shared<ir::Model>(std::move(model));

@@ -17,7 +17,7 @@ namespace anemone::facade {
 struct ModelSource {
   std::string model;  // path, or name in the catalogue
   // Catalogue models only: a .safetensors file, or "seeded" for deterministic values from `seed`.
-  // Empty: see LoadModel.
+  // Empty: an error that says so.
   std::string weights;
   uint64_t seed = 0;
   // Shapes for ONNX inputs whose dimensions are dynamic, by input name.
