@@ -58,13 +58,6 @@ void CollectFree(const Graph& graph, std::vector<const Names*>& bound,
   bound.pop_back();
 }
 
-std::vector<std::string_view> Dependencies(const Node& node) {
-  std::vector<const Names*> bound;
-  std::vector<std::string_view> free;
-  CollectUses(node, bound, free);
-  return free;
-}
-
 // Orders `nodes` so that makers come before users; among those ready, the file's order. `scope`
 // holds what is there before the first node and receives every output.
 Status SortNodes(std::vector<Node>& nodes, Scope& scope) {
@@ -86,7 +79,7 @@ Status SortNodes(std::vector<Node>& nodes, Scope& scope) {
   std::vector<std::vector<size_t>> users(nodes.size());
   std::vector<size_t> missing(nodes.size(), 0);
   for (size_t i = 0; i < nodes.size(); ++i) {
-    for (const auto name : Dependencies(nodes[i])) {
+    for (const auto name : UsedNames(nodes[i])) {
       if (const auto found = maker.find(name); found != maker.end()) {
         users[found->second].push_back(i);
         ++missing[i];
@@ -190,6 +183,13 @@ Status CheckFunction(Function& function) {
 }
 
 }  // namespace
+
+std::vector<std::string_view> UsedNames(const Node& node) {
+  std::vector<const Names*> bound;
+  std::vector<std::string_view> free;
+  CollectUses(node, bound, free);
+  return free;
+}
 
 Status CheckModel(Model& model) {
   ANEMONE_TRY(CheckGraph(model.graph, nullptr));

@@ -2,6 +2,9 @@
 // order in which every value is made before it is used (the file's own order where that is one).
 #pragma once
 
+#include <string_view>
+#include <vector>
+
 #include "base/status.h"
 #include "onnx/model.h"
 
@@ -10,5 +13,9 @@ namespace anemone::onnx {
 // Checks, and sorts the nodes of, the graph, its subgraphs and the bodies of functions.
 // Errors: kInvalidInput naming the node and the value.
 Status CheckModel(Model& model);
+
+// Names that `node` reads: its inputs, and what its subgraphs take from outside. "" is left out;
+// names may repeat.
+std::vector<std::string_view> UsedNames(const Node& node);
 
 }  // namespace anemone::onnx

@@ -1,0 +1,49 @@
+// Constant: a tensor that the importer knows, with ONNX's own element type. Shapes are computed in
+// int64 on these, so that chains such as Shape > Gather > Concat > Reshape come out exact; only
+// what a MIL operation needs becomes a Literal. Ownership: shares the bytes. Thread rules:
+// immutable value.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/status.h"
+#include "ir/literal.h"
+#include "onnx/model.h"
+
+namespace anemone::onnx {
+
+struct Constant {
+  DType dtype = DType::kInvalid;  // any numeric dtype of ONNX, or bool
+  ir::Shape dims;
+  Bytes data;  // row-major, aligned
+
+  // kUnsupported for strings and for element types without a dtype.
+  static Result<Constant> FromTensor(const Tensor& tensor);
+  static Constant Int64s(std::vector<int64_t> values, ir::Shape dims);
+  static Constant Int64s(std::vector<int64_t> values) {
+    const auto size = static_cast<int64_t>(values.size());
+    return Int64s(std::move(values), {size});
+  }
+  static Constant Floats(std::vector<float> values, ir::Shape dims);
+  // Values of any numeric dtype; integers are truncated, bool is value != 0.
+  static Constant FromDoubles(DType dtype, const std::vector<double>& values, ir::Shape dims);
+  static Constant FromInts(DType dtype, const std::vector<int64_t>& values, ir::Shape dims);
+
+  int64_t count() const { return ir::ElementCount(dims).value_or(0); }
+  bool is_integer() const { return IsInt(dtype) || dtype == DType::kBool; }
+  // All elements; the first also for bool, both empty optionals for dtypes that do not fit.
+  std::optional<std::vector<int64_t>> AsInts() const;
+  std::optional<std::vector<double>> AsDoubles() const;
+  std::vector<float> AsFloats() const;  // any numeric dtype, rounded to float
+
+  // As MIL has it: floats become fp32, integers int32 (kUnsupported when one does not fit), bool
+  // stays.
+  Result<ir::Literal> ToLiteral() const;
+  // The same elements under other dims.
+  Constant Reshaped(ir::Shape new_dims) const { return {dtype, std::move(new_dims), data}; }
+};
+
+}  // namespace anemone::onnx

@@ -1,0 +1,45 @@
+// Converter: one row of the ONNX coverage table: an operator over a range of versions, and either
+// how it is written in MIL or why it is not. The rows lie with the MIL operators they need, in
+// src/ops/<family>/onnx.cc. Thread rules: immutable tables.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "onnx/node_context.h"
+
+namespace anemone::onnx {
+
+struct Converter {
+  std::string_view op;
+  int64_t since = 1;    // first opset the row is for
+  int64_t until = 999;  // last one
+  Status (*emit)(NodeContext& context) = nullptr;
+  // Set when emit is null: why the operator cannot be converted, and what to do instead.
+  std::string_view refusal = {};
+  std::string_view rewrite = {};
+  std::string_view domain = {};  // "" is ai.onnx
+};
+
+// Versions of ai.onnx that the table is written for. Older files can be brought up by ONNX's
+// version converter.
+constexpr int64_t kOldestOpset = 7;
+constexpr int64_t kNewestOpset = 24;
+
+// The row for `op`, or null when the table has none at all.
+const Converter* FindConverter(std::string_view domain, std::string_view op, int64_t opset);
+// Every row, in the order of families.inc: for the coverage page and for tests.
+std::vector<const Converter*> AllConverters();
+
+}  // namespace anemone::onnx
+
+namespace anemone::ops {
+#define ANEMONE_ONNX_FAMILY(family)                  \
+  namespace family {                                 \
+  std::span<const onnx::Converter> OnnxConverters(); \
+  }
+#include "onnx/families.inc"
+#undef ANEMONE_ONNX_FAMILY
+}  // namespace anemone::ops

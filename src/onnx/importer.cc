@@ -1,0 +1,320 @@
+#include "onnx/importer.h"
+
+#include <algorithm>
+
+#include "onnx/check.h"
+#include "onnx/converter.h"
+#include "onnx/fold.h"
+
+namespace anemone::onnx {
+namespace {
+
+constexpr int kMaxDepth = 32;            // of subgraphs and functions within one another
+constexpr int64_t kMaxWalked = 1 << 20;  // nodes, those of inlined functions included
+
+int64_t OpsetOf(const std::map<std::string, int64_t>& opsets, const std::string& domain) {
+  const auto found = opsets.find(domain);
+  return found == opsets.end() ? 0 : found->second;
+}
+
+// Which of `nodes` something in `wanted` depends on.
+std::vector<bool> FindLive(const std::vector<Node>& nodes, const std::vector<std::string>& wanted) {
+  std::unordered_set<std::string_view> needed(wanted.begin(), wanted.end());
+  std::vector<bool> live(nodes.size(), false);
+  for (size_t i = nodes.size(); i-- > 0;) {
+    for (const auto& output : nodes[i].outputs) live[i] = live[i] || needed.contains(output);
+    if (!live[i]) continue;
+    for (const auto name : UsedNames(nodes[i])) needed.insert(name);
+  }
+  return live;
+}
+
+}  // namespace
+
+Operand* Importer::Scope::Find(const std::string& name) const {
+  for (const Scope* scope = this; scope != nullptr; scope = scope->outer) {
+    const auto found = scope->values.find(name);
+    if (found != scope->values.end()) return found->second.get();
+  }
+  return nullptr;
+}
+
+Operand* Importer::Scope::Add(Operand operand) {
+  std::string name = operand.name;
+  return values.insert_or_assign(std::move(name), std::make_unique<Operand>(std::move(operand)))
+      .first->second.get();
+}
+
+Importer::Importer(const Model& model, const ImportOptions& options)
+    : model_(model), options_(options) {
+  auto function = std::make_unique<ir::Function>();
+  function->name = "main";
+  function->opset = options.target;
+  function_ = function.get();
+  program_.functions.push_back(std::move(function));
+  builder_ = std::make_unique<ir::Builder>(*function_);
+}
+
+Status Importer::CheckOpset() const {
+  if (model_.opset() < kOldestOpset) {
+    return Unsupported("opset {} is older than {}, the oldest that can be read", model_.opset(),
+                       kOldestOpset)
+        .Advise("bring the model up with onnx.version_converter");
+  }
+  if (model_.opset() > kNewestOpset) {
+    return Unsupported("opset {} is newer than {}, the newest that can be read", model_.opset(),
+                       kNewestOpset)
+        .Advise("export with an older opset, for example 17");
+  }
+  return {};
+}
+
+Status Importer::AddInitializers(const Graph& graph, Scope& scope) {
+  for (const auto& tensor : graph.initializers) {
+    Operand operand;
+    operand.name = tensor.name;
+    operand.dims = tensor.dims;
+    auto constant = Constant::FromTensor(tensor);
+    // Of a type that cannot be held: whoever reads it is reported.
+    if (constant.ok()) {
+      operand.constant = std::move(*constant);
+    } else {
+      operand.poisoned = true;
+      blocked_.push_back(
+          {fmt::format("initializer '{}': {}", tensor.name, constant.error().message())});
+    }
+    scope.Add(std::move(operand));
+  }
+  return {};
+}
+
+Status Importer::Walk(const std::vector<Node>& nodes, const std::vector<std::string>& wanted,
+                      const Opsets& opsets, Scope& scope, ir::Builder& builder, int depth) {
+  if (depth > kMaxDepth)
+    return InvalidInput("functions and subgraphs nest deeper than {}", kMaxDepth);
+  const auto live = FindLive(nodes, wanted);
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    if (!live[i]) continue;
+    if (++walked_ > kMaxWalked) return InvalidInput("more than {} nodes to convert", kMaxWalked);
+    ANEMONE_TRY(WalkNode(nodes[i], i, opsets, scope, builder, depth).At(nodes[i].Place(i)));
+  }
+  return {};
+}
+
+Status Importer::WalkNode(const Node& node, size_t index, const Opsets& opsets, Scope& scope,
+                          ir::Builder& builder, int depth) {
+  std::vector<Operand*> inputs;
+  bool poisoned = false;
+  for (const auto& name : node.inputs) {
+    inputs.push_back(name.empty() ? nullptr : scope.Find(name));
+    if (!name.empty() && inputs.back() == nullptr) return Internal("nothing made '{}'", name);
+    poisoned = poisoned || (inputs.back() != nullptr && inputs.back()->poisoned);
+  }
+  if (const auto* function = FindFunction(node)) {
+    return Inline(*function, node, std::move(inputs), scope, builder, depth);
+  }
+  const int64_t opset = OpsetOf(opsets, node.domain);
+  const auto import_graph = [&](const Graph& graph, ir::Block* block) {
+    return ImportGraph(graph, opsets, scope, builder, block, depth + 1);
+  };
+  NodeContext context(node, opset, std::move(inputs), builder, *builder_, import_graph);
+  Status status;
+  if (poisoned) {
+    const auto* converter = FindConverter(node.domain, node.op, opset);
+    if (converter == nullptr || converter->emit == nullptr) status = Convert(context);
+  } else {
+    status = Convert(context);
+    if (status.ok()) status = context.status();
+  }
+  if (!status.ok()) {
+    const auto code = status.error().code();
+    if (code != ErrorCode::kUnsupported && code != ErrorCode::kInvalidInput) return status;
+    Block(node, index, opsets, status.error());
+    poisoned = true;
+  }
+  for (size_t i = 0; i < node.outputs.size(); ++i) {
+    if (node.outputs[i].empty()) continue;
+    Operand& output = context.outputs()[i];
+    output.name = node.outputs[i];
+    if (poisoned) {
+      output = Operand{
+          .name = node.outputs[i], .dims = {}, .constant = {}, .value = nullptr, .poisoned = true};
+    } else if (output.value == nullptr && !output.constant && !output.poisoned) {
+      return Internal("output {} was not made", i);
+    }
+    scope.Add(std::move(output));
+  }
+  return {};
+}
+
+Status Importer::Convert(NodeContext& context) {
+  const Node& node = context.node();
+  const auto* converter = FindConverter(node.domain, node.op, context.opset());
+  bool known = !node.inputs.empty();
+  FoldArgs args{node, context.opset(), {}};
+  for (size_t i = 0; i < context.InputCount(); ++i) {
+    args.inputs.push_back(context.Const(i));
+    known = known && (context.Const(i) != nullptr || !context.Has(i));
+  }
+  if (known) {
+    ANEMONE_ASSIGN(auto folded, FoldNode(args));
+    if (folded) {
+      for (size_t i = 0; i < folded->size(); ++i) {
+        ANEMONE_TRY(context.SetConstant(i, std::move((*folded)[i])));
+      }
+      return {};
+    }
+  }
+  if (converter == nullptr) {
+    return Unsupported("there is no conversion of this operator{}",
+                       node.domain.empty() ? "" : fmt::format(" of domain '{}'", node.domain));
+  }
+  if (converter->emit == nullptr) {
+    return Unsupported("{}", converter->refusal).Advise(converter->rewrite);
+  }
+  return converter->emit(context);
+}
+
+Result<std::vector<Operand>> Importer::ImportGraph(const Graph& graph, const Opsets& opsets,
+                                                   Scope& scope, ir::Builder& builder,
+                                                   ir::Block* block, int depth) {
+  Scope inner;
+  inner.outer = &scope;
+  ANEMONE_TRY(AddInitializers(graph, inner));
+  std::unique_ptr<ir::Builder> own;
+  if (block != nullptr) own = std::make_unique<ir::Builder>(*function_, block);
+  std::vector<std::string> wanted;
+  for (const auto& output : graph.outputs) wanted.push_back(output.name);
+  ANEMONE_TRY(Walk(graph.nodes, wanted, opsets, inner, own ? *own : builder, depth));
+  std::vector<Operand> outputs;
+  for (const auto& name : wanted) {
+    const Operand* operand = inner.Find(name);
+    if (operand == nullptr) return Internal("nothing made '{}'", name);
+    outputs.push_back(*operand);
+  }
+  return outputs;
+}
+
+const Function* Importer::FindFunction(const Node& node) const {
+  for (const auto& function : model_.functions) {
+    if (function.name == node.op && function.domain == node.domain &&
+        function.overload == node.overload) {
+      return &function;
+    }
+  }
+  return nullptr;
+}
+
+namespace {
+
+// Gives attributes that refer to the function's own the values of the call; drops those that are
+// not given.
+void BindAttributes(std::vector<Node>& nodes, const Function& function, const Node& call) {
+  const auto find = [&](const std::string& name) -> const Attribute* {
+    if (const auto* given = call.Find(name)) return given;
+    for (const auto& fallback : function.attribute_defaults) {
+      if (fallback.name == name) return &fallback;
+    }
+    return nullptr;
+  };
+  for (auto& node : nodes) {
+    std::vector<Attribute> bound;
+    for (auto& attribute : node.attributes) {
+      if (attribute.reference.empty()) {
+        for (auto& graph : attribute.graphs) {
+          graph = std::make_shared<Graph>(*graph);
+          BindAttributes(graph->nodes, function, call);
+        }
+        bound.push_back(std::move(attribute));
+      } else if (const auto* value = find(attribute.reference)) {
+        bound.push_back(*value);
+        bound.back().name = attribute.name;
+      }
+    }
+    node.attributes = std::move(bound);
+  }
+}
+
+}  // namespace
+
+Status Importer::Inline(const Function& function, const Node& node, std::vector<Operand*> inputs,
+                        Scope& scope, ir::Builder& builder, int depth) {
+  if (inputs.size() > function.inputs.size() || node.outputs.size() > function.outputs.size()) {
+    return InvalidInput("function '{}' is called with {} inputs and {} outputs, it has {} and {}",
+                        function.name, inputs.size(), node.outputs.size(), function.inputs.size(),
+                        function.outputs.size());
+  }
+  Scope inner;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (inputs[i] == nullptr) continue;
+    Operand operand = *inputs[i];
+    operand.name = function.inputs[i];
+    inner.Add(std::move(operand));
+  }
+  std::vector<Node> body = function.nodes;
+  BindAttributes(body, function, node);
+  // An input that the call leaves out is left out wherever the body reads it.
+  for (auto& inside : body) {
+    for (auto& input : inside.inputs) {
+      const bool parameter =
+          std::find(function.inputs.begin(), function.inputs.end(), input) != function.inputs.end();
+      if (parameter && inner.Find(input) == nullptr) input.clear();
+    }
+  }
+  const Opsets& opsets = function.opsets.empty() ? model_.opsets : function.opsets;
+  ANEMONE_TRY(Walk(body, function.outputs, opsets, inner, builder, depth + 1));
+  for (size_t i = 0; i < node.outputs.size(); ++i) {
+    if (node.outputs[i].empty()) continue;
+    const Operand* made = inner.Find(function.outputs[i]);
+    if (made == nullptr)
+      return InvalidInput("function '{}' makes no '{}'", function.name, function.outputs[i]);
+    Operand operand = *made;
+    operand.name = node.outputs[i];
+    scope.Add(std::move(operand));
+  }
+  return {};
+}
+
+void Importer::Block(const Node& node, size_t index, const Opsets& opsets, const Error& error) {
+  const std::string op = node.domain.empty() ? node.op : node.domain + "." + node.op;
+  std::string name = node.name;
+  for (const auto& output : node.outputs) {
+    if (name.empty() && !output.empty()) name = "making '" + output + "'";
+  }
+  std::string text = fmt::format("{} (opset {}), node {} {}: {}", op, OpsetOf(opsets, node.domain),
+                                 index, name, error.message());
+  if (!error.place().empty()) text = fmt::format("{} at {}", text, error.place());
+  if (!error.advice().empty()) text += "; " + error.advice();
+  blocked_.push_back({std::move(text), error.code() == ErrorCode::kUnsupported});
+}
+
+Error Importer::BlockedError() const {
+  bool unsupported = false;
+  std::string list;
+  for (const auto& blocked : blocked_) {
+    unsupported = unsupported || blocked.unsupported;
+    list += "\n  " + blocked.text;
+  }
+  const auto code = unsupported ? ErrorCode::kUnsupported : ErrorCode::kInvalidInput;
+  return Error(code, fmt::format("{} of the model cannot be converted:{}",
+                                 blocked_.size() == 1 ? std::string("1 node")
+                                                      : fmt::format("{} nodes", blocked_.size()),
+                                 list));
+}
+
+Result<ir::Model> Importer::Run() {
+  ANEMONE_TRY(CheckOpset());
+  Scope scope;
+  ANEMONE_TRY(AddInputs(scope));
+  ANEMONE_TRY(AddInitializers(model_.graph, scope));
+  std::vector<std::string> wanted;
+  for (const auto& output : model_.graph.outputs) wanted.push_back(output.name);
+  ANEMONE_TRY(Walk(model_.graph.nodes, wanted, model_.opsets, scope, *builder_, 1));
+  if (!blocked_.empty()) return BlockedError();
+  ANEMONE_TRY(SetOutputs(scope));
+  ANEMONE_ASSIGN(ir::Model model, ir::MakeModel(std::move(program_)));
+  AddMetadata(model);
+  return model;
+}
+
+}  // namespace anemone::onnx

@@ -1,0 +1,72 @@
+// Importer: the walk over an ONNX graph that ImportModel makes. Internal to src/onnx.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "onnx/import.h"
+#include "onnx/node_context.h"
+
+namespace anemone::onnx {
+
+class Importer {
+ public:
+  Importer(const Model& model, const ImportOptions& options);
+  Result<ir::Model> Run();
+
+ private:
+  // Names visible in a graph; those of the graphs around it through `outer`.
+  struct Scope {
+    Scope* outer = nullptr;
+    std::unordered_map<std::string, std::unique_ptr<Operand>> values;
+
+    Operand* Find(const std::string& name) const;
+    Operand* Add(Operand operand);
+  };
+  // Versions of the operator sets in the code being walked (a function brings its own).
+  using Opsets = std::map<std::string, int64_t>;
+  // A node that cannot be converted.
+  struct Blocked {
+    std::string text;
+    bool unsupported = true;  // or against the rules of ONNX
+  };
+
+  Status CheckOpset() const;
+  Status AddInputs(Scope& scope);
+  Status AddInput(const ValueInfo& info, Scope& scope);
+  Result<ir::Shape> InputShape(const ValueInfo& info) const;
+  Status AddInitializers(const Graph& graph, Scope& scope);
+  Status SetOutputs(const Scope& scope);
+  Result<ir::Value*> OutputValue(const ValueInfo& info, Operand& operand);
+  void NameOutputs(const std::vector<ir::Value*>& values);
+  void AddMetadata(ir::Model& model) const;
+
+  Status Walk(const std::vector<Node>& nodes, const std::vector<std::string>& wanted,
+              const Opsets& opsets, Scope& scope, ir::Builder& builder, int depth);
+  Status WalkNode(const Node& node, size_t index, const Opsets& opsets, Scope& scope,
+                  ir::Builder& builder, int depth);
+  // Converts the node, or says why not.
+  Status Convert(NodeContext& context);
+  Result<std::vector<Operand>> ImportGraph(const Graph& graph, const Opsets& opsets, Scope& scope,
+                                           ir::Builder& builder, ir::Block* block, int depth);
+  const Function* FindFunction(const Node& node) const;
+  Status Inline(const Function& function, const Node& node, std::vector<Operand*> inputs,
+                Scope& scope, ir::Builder& builder, int depth);
+  void Block(const Node& node, size_t index, const Opsets& opsets, const Error& error);
+  Error BlockedError() const;
+
+  const Model& model_;
+  const ImportOptions& options_;
+  ir::Program program_;
+  ir::Function* function_ = nullptr;
+  std::unique_ptr<ir::Builder> builder_;
+  std::vector<Blocked> blocked_;
+  std::map<std::string, std::string> renamed_;  // new name to ONNX name
+  int64_t walked_ = 0;
+};
+
+}  // namespace anemone::onnx

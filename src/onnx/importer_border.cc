@@ -1,0 +1,216 @@
+// The border of the imported program: its inputs and outputs, their types, shapes and names, and
+// the metadata.
+#include <algorithm>
+
+#include "onnx/importer.h"
+#include "onnx/reader.h"
+
+namespace anemone::onnx {
+
+Status Importer::AddInputs(Scope& scope) {
+  const auto is_initializer = [&](const std::string& name) {
+    return model_.graph.FindInitializer(name) != nullptr;
+  };
+  std::string names;
+  for (const auto& input : model_.graph.inputs) {
+    if (is_initializer(input.name)) continue;
+    names += (names.empty() ? "" : ", ") + input.name;
+  }
+  for (const auto& [name, shape] : options_.input_shapes) {
+    const auto found = std::find_if(model_.graph.inputs.begin(), model_.graph.inputs.end(),
+                                    [&](const auto& input) { return input.name == name; });
+    if (found == model_.graph.inputs.end() || is_initializer(name)) {
+      return Usage("a shape is given for '{}', which is no input; the inputs are {}", name, names);
+    }
+  }
+  for (const auto& input : model_.graph.inputs) {
+    if (is_initializer(input.name)) continue;
+    Status status = AddInput(input, scope).At(fmt::format("input '{}'", input.name));
+    if (status.ok()) continue;
+    // Every open shape is named at once, so that one more try suffices.
+    if (status.error().code() != ErrorCode::kUnsupported) return status;
+    blocked_.push_back({status.ToString()});
+  }
+  if (blocked_.size() == 1) return Unsupported("{}", blocked_[0].text);
+  if (blocked_.empty()) return {};
+  std::string list;
+  for (const auto& blocked : blocked_) list += "\n  " + blocked.text;
+  return Unsupported("{} inputs need attention:{}", blocked_.size(), list);
+}
+
+Result<ir::Shape> Importer::InputShape(const ValueInfo& info) const {
+  const auto given = options_.input_shapes.find(info.name);
+  if (given != options_.input_shapes.end()) {
+    const auto& shape = given->second;
+    for (const int64_t dim : shape) {
+      if (dim < 1) return Usage("the given shape holds {}, sizes must be at least 1", dim);
+    }
+    if (info.shape && info.shape->size() != shape.size()) {
+      return Usage("the given shape has rank {}, the model says {}", shape.size(),
+                   info.shape->size());
+    }
+    for (size_t d = 0; info.shape && d < shape.size(); ++d) {
+      const auto& dim = (*info.shape)[d];
+      if (dim.value && *dim.value != shape[d]) {
+        return Usage("the given shape has {} for dim {}, the model fixes it to {}", shape[d], d,
+                     *dim.value);
+      }
+    }
+    return ir::Shape(shape);
+  }
+  if (!info.shape) {
+    return Unsupported("the model does not say its rank")
+        .Advise(fmt::format("give its shape, for example --input {}:1,3,224,224", info.name));
+  }
+  ir::Shape shape;
+  std::string text, advice;
+  bool open = false;
+  for (const auto& dim : *info.shape) {
+    open = open || !dim.value;
+    const std::string unknown = dim.param.empty() ? "?" : dim.param;
+    text += (text.empty() ? "" : ", ") + (dim.value ? std::to_string(*dim.value) : unknown);
+    advice += (advice.empty() ? "" : ",") + (dim.value ? std::to_string(*dim.value) : "1");
+    shape.push_back(dim.value.value_or(1));
+  }
+  if (open) {
+    return Unsupported("its shape [{}] is open", text)
+        .Advise(fmt::format("fix it, for example --input {}:{}", info.name, advice));
+  }
+  for (const int64_t dim : shape) {
+    if (dim < 1) return Unsupported("its shape [{}] is empty", text);
+  }
+  return shape;
+}
+
+namespace {
+
+Status CheckSize(const ir::Shape& shape) {
+  constexpr int64_t kMaxElements = int64_t{1} << 40;
+  for (const int64_t dim : shape) {
+    if (dim > INT32_MAX) return InvalidInput("a dim of {} is beyond the limit of 2^31-1", dim);
+  }
+  const auto count = ir::ElementCount(shape);
+  if (!count || *count >= kMaxElements) {
+    return InvalidInput("the shape {} has more than 2^40 elements", ir::ShapeToString(shape));
+  }
+  return {};
+}
+
+}  // namespace
+
+Status Importer::AddInput(const ValueInfo& info, Scope& scope) {
+  if (info.kind != ValueInfo::Kind::kTensor) {
+    return Unsupported("only tensors can be inputs").Advise("unpack sequences and optionals");
+  }
+  const DType dtype = ToDType(info.type);
+  if (dtype == DType::kInvalid || dtype == DType::kString || IsSubByte(dtype)) {
+    return Unsupported("tensors of {} cannot be inputs", ElementTypeName(info.type));
+  }
+  ANEMONE_ASSIGN(ir::Shape shape, InputShape(info));
+  ANEMONE_TRY(CheckSize(shape));
+  if (shape.size() > static_cast<size_t>(kMaxRank)) {
+    return Unsupported("rank {} is beyond Core ML's limit of {}", shape.size(), kMaxRank);
+  }
+  Operand operand;
+  operand.name = info.name;
+  operand.dims = shape;
+  if (shape.empty()) shape = {1};
+  const std::string name = builder_->UniqueName(info.name);
+  if (name != info.name) renamed_[name] = info.name;
+  const DType declared = ::anemone::IsFloat(dtype) ? DType::kFp32 : DType::kInt32;
+  operand.value = builder_->Input(name, ir::Type::Tensor(declared, shape));
+  if (dtype == DType::kBool) {
+    operand.value = builder_->Op(
+        "cast", {{"x", operand.value}, {"dtype", ir::Literal::String("bool")}}, name + "_bool");
+    ANEMONE_TRY(builder_->status());
+  }
+  scope.Add(std::move(operand));
+  return {};
+}
+
+Result<ir::Value*> Importer::OutputValue(const ValueInfo& info, Operand& operand) {
+  Node node;
+  node.op = "output";
+  node.outputs = {info.name};
+  NodeContext context(node, model_.opset(), {&operand}, *builder_, *builder_, {});
+  ir::Value* value = context.Value(0);
+  ANEMONE_TRY(context.status());
+  if (value->type.dtype() == DType::kBool) value = context.Cast(value, DType::kInt32);
+  if (value != nullptr && value->type.is_scalar()) value = context.Reshape(value, {1});
+  // A constant or an input cannot be an output itself, nor can one value be two outputs.
+  const auto& taken = function_->block->outputs();
+  if (value != nullptr && (value->is_const() || value->producer == nullptr ||
+                           std::find(taken.begin(), taken.end(), value) != taken.end())) {
+    value = context.Op("identity", {{"x", value}});
+  }
+  ANEMONE_TRY(context.status());
+  return value;
+}
+
+Status Importer::SetOutputs(const Scope& scope) {
+  for (const auto& info : model_.graph.outputs) {
+    Operand* operand = scope.Find(info.name);
+    if (operand == nullptr) return Internal("nothing made the output '{}'", info.name);
+    auto value = OutputValue(info, *operand);
+    if (!value.ok()) return std::move(value).status().At(fmt::format("output '{}'", info.name));
+    function_->block->outputs().push_back(*value);
+  }
+  NameOutputs(function_->block->outputs());
+  return {};
+}
+
+// Gives the outputs the names that they have in the file, moving others that took them out of the
+// way.
+void Importer::NameOutputs(const std::vector<ir::Value*>& values) {
+  std::unordered_map<std::string, ir::Value*> by_name;
+  std::unordered_set<std::string> inputs;
+  for (const auto& input : function_->inputs()) inputs.insert(input->name);
+  ir::ForEachOperation(*function_->block, [&](const ir::Operation& operation) {
+    for (const auto& output : operation.outputs()) by_name[output->name] = output.get();
+  });
+  const auto rename = [](ir::Value* value, const std::string& name) {
+    value->name = name;
+    if (value->producer->outputs().size() == 1) {
+      value->producer->attributes()["name"] = ir::Literal::String(name);
+    }
+  };
+  std::unordered_set<std::string> used;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const std::string& original = model_.graph.outputs[i].name;
+    std::string wanted = ir::SanitizeIdentifier(original);
+    // A sanitised name may meet an input or an earlier output.
+    while (inputs.contains(wanted) || used.contains(wanted)) wanted += "_out";
+    used.insert(wanted);
+    if (wanted != original) renamed_[wanted] = original;
+    const auto holder = by_name.find(wanted);
+    if (holder != by_name.end() && holder->second != values[i]) {
+      ir::Value* other = holder->second;
+      rename(other, builder_->UniqueName(wanted));
+      by_name[other->name] = other;
+    }
+    rename(values[i], wanted);
+    by_name[wanted] = values[i];
+  }
+}
+
+void Importer::AddMetadata(ir::Model& model) const {
+  auto& user = model.metadata.user_defined;
+  for (const auto& [key, value] : model_.metadata) user[key] = value;
+  model.metadata.description = model_.doc_string;
+  std::string producer = model_.producer_name;
+  if (!model_.producer_version.empty()) producer += " " + model_.producer_version;
+  if (!producer.empty()) user["onnx.producer"] = producer;
+  user["onnx.opset"] = std::to_string(model_.opset());
+  for (const auto& [name, original] : renamed_) user["onnx.name." + name] = original;
+}
+
+Result<ir::Model> ImportModel(const Model& model, const ImportOptions& options) {
+  return Importer(model, options).Run();
+}
+
+Result<ir::Model> ImportOnnx(const std::string& path, const ImportOptions& options) {
+  ANEMONE_ASSIGN(const Model model, ReadModel(path));
+  return ImportModel(model, options).At(path);
+}
+
+}  // namespace anemone::onnx

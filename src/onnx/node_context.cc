@@ -1,0 +1,204 @@
+#include "onnx/node_context.h"
+
+namespace anemone::onnx {
+
+namespace {
+
+DType ProgramDType(DType dtype) {
+  if (dtype == DType::kBool) return DType::kBool;
+  return IsInt(dtype) ? DType::kInt32 : DType::kFp32;
+}
+
+}  // namespace
+
+DType Operand::dtype() const {
+  return constant ? ProgramDType(constant->dtype)
+                  : (value != nullptr ? value->type.dtype() : DType::kInvalid);
+}
+
+std::string NodeContext::OperationName(std::string_view type, bool final) const {
+  std::string name;
+  for (const auto& output : node_.outputs) {
+    if (!output.empty()) {
+      name = output;
+      break;
+    }
+  }
+  return final ? name : name + "_" + std::string(type);
+}
+
+ir::Value* NodeContext::Materialize(Operand& operand) {
+  if (!status_.ok()) return nullptr;
+  if (operand.value == nullptr && operand.constant) {
+    if (operand.rank() > kMaxRank) {
+      status_ = Unsupported("the constant '{}' has rank {}, Core ML's limit is {}", operand.name,
+                            operand.rank(), kMaxRank);
+      return nullptr;
+    }
+    auto literal = operand.constant->ToLiteral();
+    if (!literal.ok()) {
+      status_ = std::move(literal).status().At(fmt::format("constant '{}'", operand.name));
+      return nullptr;
+    }
+    operand.value = constants_.Const(std::move(*literal), operand.name);
+  }
+  if (operand.pending_reshape()) {
+    if (operand.rank() > kMaxRank) {
+      status_ = Unsupported("its input '{}' has rank {}, Core ML's limit is {}", operand.name,
+                            operand.rank(), kMaxRank);
+      return nullptr;
+    }
+    // Written where it is first needed. A body of control flow must not leak it, so there it is not
+    // kept.
+    ir::Value* reshaped = Reshape(operand.value, operand.dims);
+    if (&builder_ == &constants_) operand.value = reshaped;
+    return reshaped;
+  }
+  return operand.value;
+}
+
+ir::Value* NodeContext::Value(size_t i) { return Has(i) ? Materialize(*inputs_[i]) : nullptr; }
+
+Result<std::vector<int64_t>> NodeContext::Ints(size_t i, std::string_view what) const {
+  if (!Has(i)) return InvalidInput("input {} ({}) is missing", i, what);
+  const auto* constant = Const(i);
+  if (constant == nullptr) {
+    return Unsupported("{} is computed at run time", what)
+        .Advise("export with fixed shapes, or simplify the model so that it becomes a constant");
+  }
+  const auto ints = constant->AsInts();
+  if (!ints) return InvalidInput("{} is no integer tensor", what);
+  return *ints;
+}
+
+Result<double> NodeContext::Number(size_t i, std::string_view what) const {
+  if (!Has(i)) return InvalidInput("input {} ({}) is missing", i, what);
+  const auto* constant = Const(i);
+  if (constant == nullptr) return Unsupported("{} is computed at run time", what);
+  const auto values = constant->AsDoubles();
+  if (!values || values->size() != 1) return InvalidInput("{} is no scalar", what);
+  return values->front();
+}
+
+Result<std::optional<std::vector<int64_t>>> NodeContext::IntsOr(size_t i,
+                                                                std::string_view attribute) const {
+  if (Has(i)) {
+    ANEMONE_ASSIGN(auto ints, Ints(i, attribute));
+    return std::optional(std::move(ints));
+  }
+  return IntsAttribute(attribute);
+}
+
+int64_t NodeContext::Int(std::string_view name, int64_t fallback) const {
+  const auto* found = node_.Find(name);
+  return found != nullptr && found->kind == Attribute::Kind::kInt ? found->i : fallback;
+}
+
+double NodeContext::Float(std::string_view name, double fallback) const {
+  const auto* found = node_.Find(name);
+  return found != nullptr && found->kind == Attribute::Kind::kFloat ? found->f : fallback;
+}
+
+std::string NodeContext::String(std::string_view name, std::string_view fallback) const {
+  const auto* found = node_.Find(name);
+  return found != nullptr && found->kind == Attribute::Kind::kString ? found->s
+                                                                     : std::string(fallback);
+}
+
+std::optional<std::vector<int64_t>> NodeContext::IntsAttribute(std::string_view name) const {
+  const auto* found = node_.Find(name);
+  if (found == nullptr) return std::nullopt;
+  return found->ints;
+}
+
+std::vector<ir::Value*> NodeContext::MultiOp(std::string_view type, Args args) {
+  if (!status_.ok()) return {};
+  auto operation = builder_.Add(type, std::move(args), OperationName(type, false));
+  if (!operation.ok()) {
+    status_ = std::move(operation).status();
+    return {};
+  }
+  std::vector<ir::Value*> values;
+  for (const auto& output : (*operation)->outputs()) values.push_back(output.get());
+  return values;
+}
+
+ir::Value* NodeContext::Op(std::string_view type, Args args) {
+  const auto values = MultiOp(type, std::move(args));
+  return values.empty() ? nullptr : values.front();
+}
+
+Status NodeContext::Emit(std::string_view type, Args args) {
+  ANEMONE_TRY(status_);
+  ANEMONE_ASSIGN(auto* operation, builder_.Add(type, std::move(args), OperationName(type, true)));
+  return Set(0, operation->output());
+}
+
+ir::Value* NodeContext::MakeConst(ir::Literal literal, std::string_view suffix) {
+  if (!status_.ok()) return nullptr;
+  return builder_.Const(std::move(literal), OperationName(suffix, false));
+}
+
+ir::Value* NodeContext::MakeConst(const Constant& constant, std::string_view suffix) {
+  if (!status_.ok()) return nullptr;
+  auto literal = constant.ToLiteral();
+  if (!literal.ok()) {
+    status_ = std::move(literal).status();
+    return nullptr;
+  }
+  return MakeConst(std::move(*literal), suffix);
+}
+
+ir::Value* NodeContext::Reshape(ir::Value* value, const ir::Shape& dims) {
+  if (value == nullptr || value->type.shape() == dims) return value;
+  if (dims.empty()) return Op("squeeze", {{"x", value}});
+  if (value->type.is_scalar()) {
+    value = Op("expand_dims", {{"x", value}, {"axes", ir::Ints({0})}});
+    return Reshape(value, dims);
+  }
+  return Op("reshape", {{"x", value}, {"shape", ir::Ints(dims)}});
+}
+
+ir::Value* NodeContext::Cast(ir::Value* value, DType dtype) {
+  if (value == nullptr || value->type.dtype() == dtype) return value;
+  return Op("cast", {{"x", value}, {"dtype", ir::Literal::String(std::string(DTypeName(dtype)))}});
+}
+
+Status NodeContext::Set(size_t output, ir::Value* value) {
+  ANEMONE_TRY(status_);
+  if (value == nullptr) return Internal("the converter of {} made no value", node_.op);
+  if (!value->type.is_tensor() || !value->type.is_static()) {
+    return Unsupported("the size of its output depends on the data")
+        .Advise("rewrite the model so that every tensor has a fixed shape");
+  }
+  return SetView(output, value, value->type.shape());
+}
+
+Status NodeContext::SetView(size_t output, ir::Value* value, ir::Shape dims) {
+  ANEMONE_TRY(status_);
+  if (output >= outputs_.size()) return {};
+  if (value == nullptr) return Internal("the converter of {} made no value", node_.op);
+  outputs_[output].value = value;
+  outputs_[output].dims = std::move(dims);
+  return {};
+}
+
+Status NodeContext::SetConstant(size_t output, Constant constant) {
+  if (output >= outputs_.size()) return {};
+  outputs_[output].dims = constant.dims;
+  outputs_[output].constant = std::move(constant);
+  return {};
+}
+
+Status NodeContext::Forward(size_t output, size_t input) {
+  if (!Has(input)) return InvalidInput("input {} is missing", input);
+  return SetOperand(output, In(input));
+}
+
+Status NodeContext::SetOperand(size_t output, const Operand& operand) {
+  if (output >= outputs_.size()) return {};
+  outputs_[output] = operand;
+  return {};
+}
+
+}  // namespace anemone::onnx

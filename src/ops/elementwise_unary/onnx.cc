@@ -1,0 +1,205 @@
+// ONNX: functions of one element, Clip, Cast.
+#include <cmath>
+#include <limits>
+
+#include "onnx/converter.h"
+
+namespace anemone::ops::elementwise_unary {
+namespace {
+
+using namespace onnx;  // NOLINT: a converter file speaks both
+
+Status CheckOne(const NodeContext& c) {
+  if (!c.Has(0)) return InvalidInput("{} has no input", c.node().op);
+  return {};
+}
+
+// The operators that MIL has under a name of its own.
+struct Direct {
+  std::string_view onnx, mil;
+};
+constexpr Direct kDirect[] = {
+    {"Abs", "abs"},     {"Acos", "acos"}, {"Asin", "asin"},   {"Atan", "atan"},
+    {"Atanh", "atanh"}, {"Ceil", "ceil"}, {"Cos", "cos"},     {"Cosh", "cosh"},
+    {"Erf", "erf"},     {"Exp", "exp"},   {"Floor", "floor"}, {"Not", "logical_not"},
+    {"Round", "round"}, {"Sign", "sign"}, {"Sin", "sin"},     {"Sinh", "sinh"},
+    {"Sqrt", "sqrt"},   {"Tan", "tan"},   {"Tanh", "tanh"},
+};
+
+Status EmitDirect(NodeContext& c) {
+  ANEMONE_TRY(CheckOne(c));
+  for (const auto& row : kDirect) {
+    if (row.onnx == c.node().op) return c.Emit(row.mil, {{"x", c.Value(0)}});
+  }
+  return Internal("no row for {}", c.node().op);
+}
+
+Status EmitLog(NodeContext& c) {
+  ANEMONE_TRY(CheckOne(c));
+  return c.Emit("log", {{"x", c.Value(0)}});
+}
+
+Status EmitNeg(NodeContext& c) {
+  ANEMONE_TRY(CheckOne(c));
+  ir::Value* minus = c.IsFloat(0) ? c.Float32(-1) : c.MakeConst(ir::Literal::Int32(-1), "minus");
+  return c.Emit("mul", {{"x", c.Value(0)}, {"y", minus}});
+}
+
+// MIL's inverse adds an epsilon; a division does not.
+Status EmitReciprocal(NodeContext& c) {
+  ANEMONE_TRY(CheckOne(c));
+  return c.Emit("real_div", {{"x", c.Float32(1)}, {"y", c.Value(0)}});
+}
+
+// acosh(x) = log(x + sqrt(x^2 - 1)), asinh(x) = sign(x) log(|x| + sqrt(x^2 + 1)).
+Status EmitAcosh(NodeContext& c) {
+  ANEMONE_TRY(CheckOne(c));
+  ir::Value* x = c.Value(0);
+  ir::Value* root = c.Op("sqrt", {{"x", c.Binary("sub", {c.Binary("mul", {x, x}), c.Float32(1)})}});
+  return c.Emit("log", {{"x", c.Binary("add", {x, root})}});
+}
+Status EmitAsinh(NodeContext& c) {
+  ANEMONE_TRY(CheckOne(c));
+  ir::Value* x = c.Value(0);
+  ir::Value* root = c.Op("sqrt", {{"x", c.Binary("add", {c.Binary("mul", {x, x}), c.Float32(1)})}});
+  ir::Value* log = c.Op("log", {{"x", c.Binary("add", {c.Op("abs", {{"x", x}}), root})}});
+  return c.Emit("mul", {{"x", c.Op("sign", {{"x", x}})}, {"y", log}});
+}
+
+Status EmitIsNan(NodeContext& c) {
+  ANEMONE_TRY(CheckOne(c));
+  ir::Value* x = c.Value(0);
+  return c.Emit("not_equal", {{"x", x}, {"y", x}});
+}
+
+Status EmitIsInf(NodeContext& c) {
+  ANEMONE_TRY(CheckOne(c));
+  const bool negative = c.Int("detect_negative", 1) != 0;
+  const bool positive = c.Int("detect_positive", 1) != 0;
+  const float infinity = std::numeric_limits<float>::infinity();
+  ir::Value* x = c.Value(0);
+  if (negative && positive) x = c.Op("abs", {{"x", x}});
+  if (!negative && !positive) return Unsupported("IsInf that detects neither sign");
+  return c.Emit("equal", {{"x", x}, {"y", c.Float32(positive ? infinity : -infinity)}});
+}
+
+// A bound of Clip: an attribute until opset 10, an input since.
+struct Bound {
+  bool given = false;
+  std::optional<double> value;  // absent when only the run time knows it
+};
+Result<Bound> ReadBound(const NodeContext& c, size_t input, std::string_view attribute) {
+  Bound bound;
+  if (c.opset() < 11) {
+    bound.given = c.HasAttribute(attribute);
+    if (bound.given) bound.value = c.Float(attribute, 0);
+  } else if (c.Has(input)) {
+    bound.given = true;
+    if (c.Const(input) != nullptr) {
+      ANEMONE_ASSIGN(bound.value, c.Number(input, attribute));
+    }
+  }
+  // The largest and smallest floats are how exporters write "no bound".
+  constexpr double kHuge = std::numeric_limits<float>::max();
+  const bool lower = attribute == "min";
+  if (bound.value && (lower ? *bound.value <= -kHuge : *bound.value >= kHuge)) bound = {};
+  return bound;
+}
+
+Status EmitClip(NodeContext& c) {
+  ANEMONE_TRY(CheckOne(c));
+  ANEMONE_ASSIGN(const Bound low, ReadBound(c, 1, "min"));
+  ANEMONE_ASSIGN(const Bound high, ReadBound(c, 2, "max"));
+  if (!low.given && !high.given) return c.Forward(0, 0);
+  ir::Value* x = c.Value(0);
+  if (c.IsFloat(0) && low.value && high.value && *low.value <= *high.value) {
+    if (*low.value == 0 && *high.value == 6) return c.Emit("relu6", {{"x", x}});
+    return c.Emit("clip", {{"x", x},
+                           {"alpha", ir::Literal::Fp32(static_cast<float>(*low.value))},
+                           {"beta", ir::Literal::Fp32(static_cast<float>(*high.value))}});
+  }
+  if (c.IsFloat(0) && low.value && *low.value == 0 && !high.given) {
+    return c.Emit("relu", {{"x", x}});
+  }
+  const auto bound = [&](size_t input, const Bound& b) {
+    if (c.opset() < 11) return c.Float32(static_cast<float>(*b.value));
+    return c.Reshape(c.Value(input), {});
+  };
+  // ONNX: the upper bound wins where they cross.
+  if (!high.given) return c.Emit("maximum", {{"x", x}, {"y", bound(1, low)}});
+  if (low.given) x = c.Binary("maximum", {x, bound(1, low)});
+  return c.Emit("minimum", {{"x", x}, {"y", bound(2, high)}});
+}
+
+Status EmitCast(NodeContext& c) {
+  ANEMONE_TRY(CheckOne(c));
+  const auto type = static_cast<int32_t>(c.Int("to", 0));
+  const DType to = ToDType(type);
+  if (to == DType::kInvalid || to == DType::kString || IsSubByte(to)) {
+    return Unsupported("a cast to {}", ElementTypeName(type)).Advise("remove the cast");
+  }
+  if (::anemone::IsFloat(to)) {
+    if (c.IsFloat(0)) return c.Forward(0, 0);
+    return c.Set(0, c.Cast(c.Value(0), DType::kFp32));
+  }
+  if (to == DType::kBool) {
+    if (c.Dtype(0) == DType::kBool) return c.Forward(0, 0);
+    return c.Set(0, c.Cast(c.Value(0), DType::kBool));
+  }
+  // Integers are int32 in the program. A narrower type would wrap around values that do not fit.
+  if (BitWidth(to) < 32 && c.Dtype(0) == DType::kInt32) {
+    return Unsupported("a cast of integers to {}, which wraps around", ElementTypeName(type))
+        .Advise("keep the integers at 32 bits");
+  }
+  if (c.Dtype(0) == DType::kInt32) return c.Forward(0, 0);
+  return c.Set(0, c.Cast(c.Value(0), DType::kInt32));
+}
+
+Status EmitCastLike(NodeContext& c) {
+  if (!c.Has(0) || !c.Has(1)) return InvalidInput("CastLike needs two inputs");
+  if (c.Dtype(0) == c.Dtype(1)) return c.Forward(0, 0);
+  return c.Set(0, c.Cast(c.Value(0), c.Dtype(1)));
+}
+
+#define ANEMONE_DIRECT(name) {.op = name, .emit = EmitDirect}
+
+constexpr Converter kConverters[] = {
+    ANEMONE_DIRECT("Abs"),
+    ANEMONE_DIRECT("Acos"),
+    ANEMONE_DIRECT("Asin"),
+    ANEMONE_DIRECT("Atan"),
+    ANEMONE_DIRECT("Atanh"),
+    ANEMONE_DIRECT("Ceil"),
+    ANEMONE_DIRECT("Cos"),
+    ANEMONE_DIRECT("Cosh"),
+    ANEMONE_DIRECT("Erf"),
+    ANEMONE_DIRECT("Exp"),
+    ANEMONE_DIRECT("Floor"),
+    ANEMONE_DIRECT("Not"),
+    ANEMONE_DIRECT("Round"),
+    ANEMONE_DIRECT("Sign"),
+    ANEMONE_DIRECT("Sin"),
+    ANEMONE_DIRECT("Sinh"),
+    ANEMONE_DIRECT("Sqrt"),
+    ANEMONE_DIRECT("Tan"),
+    ANEMONE_DIRECT("Tanh"),
+    {.op = "Acosh", .emit = EmitAcosh},
+    {.op = "Asinh", .emit = EmitAsinh},
+    {.op = "Cast", .emit = EmitCast},
+    {.op = "CastLike", .emit = EmitCastLike},
+    {.op = "Clip", .emit = EmitClip},
+    {.op = "IsInf", .emit = EmitIsInf},
+    {.op = "IsNaN", .emit = EmitIsNan},
+    {.op = "Log", .emit = EmitLog},
+    {.op = "Neg", .emit = EmitNeg},
+    {.op = "Reciprocal", .emit = EmitReciprocal},
+    {.op = "Det", .refusal = "Core ML has no determinant", .rewrite = "compute it outside"},
+};
+
+#undef ANEMONE_DIRECT
+
+}  // namespace
+
+std::span<const Converter> OnnxConverters() { return kConverters; }
+
+}  // namespace anemone::ops::elementwise_unary

@@ -1,0 +1,154 @@
+// ONNX: Gather, Scatter and their kin.
+#include <algorithm>
+
+#include "onnx/converter.h"
+
+namespace anemone::ops::gather_scatter {
+namespace {
+
+using namespace onnx;  // NOLINT: a converter file speaks both
+
+Status CheckInputs(const NodeContext& c, size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    if (!c.Has(i)) return InvalidInput("input {} is missing", i);
+  }
+  return {};
+}
+
+// Indices with negative ones counted from the end. Known ones are checked; at run time `size` is
+// added where needed.
+Result<ir::Value*> Indices(NodeContext& c, size_t input, int64_t size) {
+  if (const auto* constant = c.Const(input)) {
+    auto values = constant->AsInts();
+    if (!values) return InvalidInput("the indices are no integers");
+    for (int64_t& value : *values) {
+      if (value < 0) value += size;
+      if (value < 0 || value >= size) {
+        return InvalidInput("an index is outside the dim of {}", size);
+      }
+    }
+    return c.MakeConst(onnx::Constant::Int64s(std::move(*values), constant->dims), "indices");
+  }
+  ir::Value* indices = c.Value(input);
+  ir::Value* zero = c.MakeConst(ir::Literal::Int32(0), "zero");
+  ir::Value* negative = c.Binary("less", {indices, zero});
+  ir::Value* wrapped = c.Binary(
+      "add", {indices, c.MakeConst(ir::Literal::Int32(static_cast<int32_t>(size)), "size")});
+  return c.Op("select", {{"cond", negative}, {"a", wrapped}, {"b", indices}});
+}
+
+// Gathering knows no bool before iOS17: such a tensor goes as int32.
+ir::Value* Data(NodeContext& c, size_t input) {
+  ir::Value* value = c.Value(input);
+  return c.Dtype(input) == DType::kBool ? c.Cast(value, DType::kInt32) : value;
+}
+
+Status Finish(NodeContext& c, ir::Value* y) {
+  return c.Set(0, c.Dtype(0) == DType::kBool ? c.Cast(y, DType::kBool) : y);
+}
+
+ir::Literal Axis(int64_t axis) { return ir::Literal::Int32(static_cast<int32_t>(axis)); }
+
+Status EmitGather(NodeContext& c) {
+  ANEMONE_TRY(CheckInputs(c, 2));
+  ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(c.Int("axis", 0), c.Rank(0)));
+  const int64_t size = c.Dims(0)[static_cast<size_t>(axis)];
+  const auto* index = c.Const(1);
+  if (index != nullptr && index->dims.empty() && c.Rank(0) > 1) {
+    // One known index: a slice that drops the dimension.
+    int64_t at = index->AsInts().value_or(std::vector<int64_t>{-1})[0];
+    if (at < 0) at += size;
+    if (at < 0 || at >= size) return InvalidInput("index {} is outside the dim of {}", at, size);
+    std::vector<int64_t> begin(c.Dims(0).size(), 0), end = c.Dims(0);
+    std::vector<bool> squeeze(c.Dims(0).size(), false);
+    begin[static_cast<size_t>(axis)] = at;
+    end[static_cast<size_t>(axis)] = at + 1;
+    squeeze[static_cast<size_t>(axis)] = true;
+    return Finish(c, c.Op("slice_by_index", {{"x", Data(c, 0)},
+                                             {"begin", ir::Ints(begin)},
+                                             {"end", ir::Ints(end)},
+                                             {"squeeze_mask", ir::Literal::Bools(squeeze)}}));
+  }
+  ir::Value* x = Data(c, 0);
+  ANEMONE_ASSIGN(ir::Value * indices, Indices(c, 1, size));
+  return Finish(c, c.Op("gather", {{"x", x}, {"indices", indices}, {"axis", Axis(axis)}}));
+}
+
+Status EmitGatherElements(NodeContext& c) {
+  ANEMONE_TRY(CheckInputs(c, 2));
+  ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(c.Int("axis", 0), c.Rank(0)));
+  // MIL wants the other dims of both to be equal; ONNX lets the indices be smaller.
+  for (size_t d = 0; d < c.Dims(0).size() && d < c.Dims(1).size(); ++d) {
+    if (static_cast<int64_t>(d) != axis && c.Dims(0)[d] != c.Dims(1)[d]) {
+      return Unsupported("indices smaller than the data beside the axis").Advise("slice the data");
+    }
+  }
+  ir::Value* x = Data(c, 0);
+  ANEMONE_ASSIGN(ir::Value * indices, Indices(c, 1, c.Dims(0)[static_cast<size_t>(axis)]));
+  return Finish(c,
+                c.Op("gather_along_axis", {{"x", x}, {"indices", indices}, {"axis", Axis(axis)}}));
+}
+
+Status EmitGatherNd(NodeContext& c) {
+  ANEMONE_TRY(CheckInputs(c, 2));
+  if (c.Int("batch_dims", 0) != 0) {
+    if (c.target() < ir::Opset::kIOS16) {
+      return Unsupported("batch_dims before iOS16").Advise("raise the deployment target to iOS16");
+    }
+    return Finish(c, c.Op("gather_nd", {{"x", Data(c, 0)},
+                                        {"indices", c.Value(1)},
+                                        {"batch_dims", Axis(c.Int("batch_dims", 0))}}));
+  }
+  return Finish(c, c.Op("gather_nd", {{"x", Data(c, 0)}, {"indices", c.Value(1)}}));
+}
+
+Result<std::string> Mode(const NodeContext& c) {
+  const std::string reduction = c.String("reduction", "none");
+  if (reduction == "none") return std::string("update");
+  if (reduction == "add" || reduction == "mul" || reduction == "min" || reduction == "max") {
+    return reduction;
+  }
+  return InvalidInput("reduction is '{}'", reduction);
+}
+
+Status EmitScatterElements(NodeContext& c) {
+  ANEMONE_TRY(CheckInputs(c, 3));
+  ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(c.Int("axis", 0), c.Rank(0)));
+  ANEMONE_ASSIGN(const std::string mode, Mode(c));
+  for (size_t d = 0; d < c.Dims(0).size() && d < c.Dims(1).size(); ++d) {
+    if (static_cast<int64_t>(d) != axis && c.Dims(0)[d] != c.Dims(1)[d]) {
+      return Unsupported("indices smaller than the data beside the axis").Advise("use ScatterND");
+    }
+  }
+  ir::Value* data = Data(c, 0);
+  ANEMONE_ASSIGN(ir::Value * indices, Indices(c, 1, c.Dims(0)[static_cast<size_t>(axis)]));
+  return Finish(c, c.Op("scatter_along_axis", {{"data", data},
+                                               {"indices", indices},
+                                               {"updates", Data(c, 2)},
+                                               {"axis", Axis(axis)},
+                                               {"mode", ir::Literal::String(mode)}}));
+}
+
+Status EmitScatterNd(NodeContext& c) {
+  ANEMONE_TRY(CheckInputs(c, 3));
+  ANEMONE_ASSIGN(const std::string mode, Mode(c));
+  return Finish(c, c.Op("scatter_nd", {{"data", Data(c, 0)},
+                                       {"indices", c.Value(1)},
+                                       {"updates", Data(c, 2)},
+                                       {"mode", ir::Literal::String(mode)}}));
+}
+
+constexpr Converter kConverters[] = {
+    {.op = "Gather", .emit = EmitGather},
+    {.op = "GatherElements", .emit = EmitGatherElements},
+    {.op = "GatherND", .emit = EmitGatherNd},
+    {.op = "Scatter", .emit = EmitScatterElements},
+    {.op = "ScatterElements", .emit = EmitScatterElements},
+    {.op = "ScatterND", .emit = EmitScatterNd},
+};
+
+}  // namespace
+
+std::span<const Converter> OnnxConverters() { return kConverters; }
+
+}  // namespace anemone::ops::gather_scatter

@@ -1,0 +1,253 @@
+// ONNX: Resize, Upsample, GridSample.
+//
+// ONNX has seven ways to place the samples, three kernels and several roundings; MIL has a few of
+// the combinations. Those are used where they say exactly the same. The rest goes through what
+// always works, one axis after the other: nearest by gathering known indices, linear and cubic by
+// multiplying with a known matrix of weights.
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "onnx/converter.h"
+#include "ops/image_resizing/samples_onnx.h"
+
+namespace anemone::ops::image_resizing {
+namespace {
+
+using namespace onnx;  // NOLINT: a converter file speaks both
+
+ir::Literal Int(int64_t value) { return ir::Literal::Int32(static_cast<int32_t>(value)); }
+
+// The target of each axis: its size, and out / in as the model states it.
+struct Target {
+  std::vector<int64_t> sizes;
+  std::vector<double> scales;
+};
+
+Result<Target> FromScales(const NodeContext& c, const std::vector<double>& given,
+                          const std::vector<int64_t>& axes) {
+  if (given.size() != axes.size())
+    return InvalidInput("{} scales for {} axes", given.size(), axes.size());
+  Target target{c.Dims(0), std::vector<double>(c.Dims(0).size(), 1.0)};
+  for (size_t i = 0; i < axes.size(); ++i) {
+    const auto d = static_cast<size_t>(axes[i]);
+    const double size = std::floor(static_cast<double>(c.Dims(0)[d]) * given[i]);
+    if (!(given[i] > 0) || !(size >= 1 && size <= INT32_MAX))
+      return InvalidInput("a scale is {}", given[i]);
+    target.scales[d] = given[i];
+    target.sizes[d] = static_cast<int64_t>(size);
+  }
+  return target;
+}
+
+Result<Target> FromSizes(const NodeContext& c, const std::vector<int64_t>& given,
+                         const std::vector<int64_t>& axes) {
+  if (given.size() != axes.size())
+    return InvalidInput("{} sizes for {} axes", given.size(), axes.size());
+  Target target{c.Dims(0), std::vector<double>(c.Dims(0).size(), 1.0)};
+  for (size_t i = 0; i < axes.size(); ++i) {
+    const auto d = static_cast<size_t>(axes[i]);
+    if (given[i] < 1 || given[i] > INT32_MAX) return InvalidInput("a size is {}", given[i]);
+    target.sizes[d] = given[i];
+    target.scales[d] = static_cast<double>(given[i]) / static_cast<double>(c.Dims(0)[d]);
+  }
+  return target;
+}
+
+Result<std::vector<double>> Scales(const NodeContext& c, size_t input) {
+  const auto* constant = c.Const(input);
+  if (constant == nullptr)
+    return Unsupported("scales computed at run time").Advise("export with fixed shapes");
+  const auto values = constant->AsDoubles();
+  if (!values) return InvalidInput("the scales are no numbers");
+  return *values;
+}
+
+Result<Target> ReadTarget(const NodeContext& c) {
+  std::vector<int64_t> axes(c.Dims(0).size());
+  std::iota(axes.begin(), axes.end(), 0);
+  if (const auto given = c.IntsAttribute("axes")) {
+    ANEMONE_ASSIGN(axes, NormalizeAxes(*given, c.Rank(0)));
+  }
+  if (c.node().op == "Upsample" && c.opset() < 9) {
+    const auto* scales = c.node().Find("scales");
+    if (scales == nullptr) return InvalidInput("Upsample has no scales");
+    return FromScales(c, {scales->floats.begin(), scales->floats.end()}, axes);
+  }
+  if (c.opset() < 11) {
+    ANEMONE_ASSIGN(const auto scales, Scales(c, 1));
+    return FromScales(c, scales, axes);
+  }
+  if (c.Has(3)) {
+    if (c.String("keep_aspect_ratio_policy", "stretch") != "stretch") {
+      return Unsupported("keep_aspect_ratio_policy").Advise("give the final sizes");
+    }
+    ANEMONE_ASSIGN(const auto sizes, c.Ints(3, "the sizes"));
+    return FromSizes(c, sizes, axes);
+  }
+  ANEMONE_ASSIGN(const auto scales, Scales(c, 2));
+  return FromScales(c, scales, axes);
+}
+
+Result<Sampling> ReadSampling(const NodeContext& c) {
+  Sampling sampling;
+  sampling.mode = c.String("mode", "nearest");
+  const bool old = c.opset() < 11;
+  sampling.coordinates =
+      old ? "asymmetric" : c.String("coordinate_transformation_mode", "half_pixel");
+  sampling.nearest = old ? "floor" : c.String("nearest_mode", "round_prefer_floor");
+  sampling.cubic_a = c.Float("cubic_coeff_a", -0.75);
+  sampling.exclude_outside = c.Int("exclude_outside", 0) != 0;
+  if (c.Int("antialias", 0) != 0) return Unsupported("antialias").Advise("resize without it");
+  if (sampling.coordinates == "tf_crop_and_resize")
+    return Unsupported("tf_crop_and_resize").Advise("use Slice and Resize");
+  if (sampling.mode != "nearest" && sampling.mode != "linear" && sampling.mode != "cubic") {
+    return InvalidInput("mode is '{}'", sampling.mode);
+  }
+  return sampling;
+}
+
+// Whether output i reads input i / factor everywhere: what upsample_nearest_neighbor does.
+bool IsRepeat(const std::vector<int64_t>& indices, int64_t size) {
+  const auto out = static_cast<int64_t>(indices.size());
+  if (out % size != 0) return false;
+  for (int64_t i = 0; i < out; ++i) {
+    if (indices[static_cast<size_t>(i)] != i / (out / size)) return false;
+  }
+  return true;
+}
+
+// The way in which resize_bilinear places its samples, if it is that of `sampling`.
+std::string_view BilinearMode(const Sampling& sampling, const Target& target,
+                              const ir::Shape& dims) {
+  for (size_t d = dims.size() - 2; d < dims.size(); ++d) {
+    // MIL derives the scale from the sizes.
+    if (target.scales[d] != static_cast<double>(target.sizes[d]) / static_cast<double>(dims[d]) &&
+        sampling.coordinates != "align_corners") {
+      return {};
+    }
+    // With one sample the modes differ in what they read.
+    if (target.sizes[d] == 1) return {};
+  }
+  if (sampling.coordinates == "half_pixel" || sampling.coordinates == "pytorch_half_pixel")
+    return "UNALIGN_CORNERS";
+  if (sampling.coordinates == "align_corners") return "STRICT_ALIGN_CORNERS";
+  if (sampling.coordinates == "asymmetric") return "DEFAULT";
+  return {};
+}
+
+// y[.., i, ..] = sum over j of matrix[i, j] * x[.., j, ..] along `axis`.
+ir::Value* MultiplyAlong(NodeContext& c, ir::Value* x, size_t axis,
+                         const std::vector<float>& matrix, int64_t out) {
+  if (x == nullptr) return nullptr;
+  const ir::Shape dims = x->type.shape();
+  int64_t outer = 1, inner = 1;
+  for (size_t d = 0; d < axis; ++d) outer *= dims[d];
+  for (size_t d = axis + 1; d < dims.size(); ++d) inner *= dims[d];
+  ir::Value* weights = c.MakeConst(Constant::Floats(matrix, {1, out, dims[axis]}), "weights");
+  ir::Value* y = c.Op("matmul", {{"x", weights},
+                                 {"y", c.Reshape(x, {outer, dims[axis], inner})},
+                                 {"transpose_x", ir::Literal::Bool(false)},
+                                 {"transpose_y", ir::Literal::Bool(false)}});
+  ir::Shape result = dims;
+  result[axis] = out;
+  return c.Reshape(y, result);
+}
+
+Status EmitNearest(NodeContext& c, const Sampling& sampling, const Target& target) {
+  const ir::Shape& dims = c.Dims(0);
+  std::vector<std::vector<int64_t>> indices(dims.size());
+  bool repeat = dims.size() >= 3;  // upsampling of the last two axes by whole factors
+  for (size_t d = 0; d < dims.size(); ++d) {
+    indices[d] = NearestIndices(sampling, dims[d], target.sizes[d], target.scales[d]);
+    const bool spatial = d + 2 >= dims.size();
+    repeat = repeat && (spatial ? IsRepeat(indices[d], dims[d]) : target.sizes[d] == dims[d]);
+  }
+  if (repeat) {
+    const size_t h = dims.size() - 2, w = dims.size() - 1;
+    return c.Emit("upsample_nearest_neighbor",
+                  {{"x", c.Value(0)},
+                   {"scale_factor_height", Int(target.sizes[h] / dims[h])},
+                   {"scale_factor_width", Int(target.sizes[w] / dims[w])}});
+  }
+  ir::Value* x = c.Value(0);
+  for (size_t d = 0; d < dims.size(); ++d) {
+    if (target.sizes[d] == dims[d] && IsRepeat(indices[d], dims[d])) continue;
+    x = c.Op("gather",
+             {{"x", x}, {"indices", ir::Ints(indices[d])}, {"axis", Int(static_cast<int64_t>(d))}});
+  }
+  return c.Set(0, x);
+}
+
+Status EmitResize(NodeContext& c) {
+  if (!c.Has(0)) return InvalidInput("the input is missing");
+  ANEMONE_ASSIGN(const Sampling sampling, ReadSampling(c));
+  ANEMONE_ASSIGN(const Target target, ReadTarget(c));
+  const ir::Shape& dims = c.Dims(0);
+  if (target.sizes == dims &&
+      std::all_of(target.scales.begin(), target.scales.end(), [](double s) { return s == 1; })) {
+    return c.Forward(0, 0);
+  }
+  if (sampling.mode == "nearest") return EmitNearest(c, sampling, target);
+  if (!c.IsFloat(0))
+    return Unsupported("interpolation of integers").Advise("cast to float before it");
+  bool spatial = dims.size() >= 3;
+  for (size_t d = 0; d + 2 < dims.size(); ++d) spatial = spatial && target.sizes[d] == dims[d];
+  if (sampling.mode == "linear" && spatial) {
+    const std::string_view mode = BilinearMode(sampling, target, dims);
+    if (!mode.empty()) {
+      return c.Emit("resize_bilinear", {{"x", c.Value(0)},
+                                        {"target_size_height", Int(target.sizes[dims.size() - 2])},
+                                        {"target_size_width", Int(target.sizes[dims.size() - 1])},
+                                        {"sampling_mode", ir::Literal::String(std::string(mode))}});
+    }
+  }
+  ir::Value* x = c.Value(0);
+  for (size_t d = 0; d < dims.size(); ++d) {
+    if (target.sizes[d] == dims[d] && target.scales[d] == 1) continue;
+    if (target.sizes[d] * dims[d] > int64_t{1} << 24)
+      return Unsupported("a dim of {} resized to {} in this mode", dims[d], target.sizes[d]);
+    x = MultiplyAlong(c, x, d, SampleMatrix(sampling, dims[d], target.sizes[d], target.scales[d]),
+                      target.sizes[d]);
+  }
+  return c.Set(0, x);
+}
+
+Status EmitGridSample(NodeContext& c) {
+  if (!c.Has(0) || !c.Has(1)) return InvalidInput("GridSample needs two inputs");
+  if (c.Rank(0) != 4) return Unsupported("GridSample of rank {}", c.Rank(0));
+  const std::string mode = c.String("mode", "linear"), padding = c.String("padding_mode", "zeros");
+  const bool nearest = mode == "nearest";
+  if (!nearest && mode != "linear" && mode != "bilinear")
+    return Unsupported("mode '{}'", mode).Advise("use linear");
+  std::string pad;
+  if (padding == "zeros") pad = "constant";
+  if (padding == "border") pad = "border";
+  if (padding == "reflection") pad = "reflection";
+  if (pad.empty()) return InvalidInput("padding_mode is '{}'", padding);
+  return c.Emit("resample",
+                {{"x", c.Value(0)},
+                 {"coordinates", c.Value(1)},
+                 {"sampling_mode", ir::Literal::String(nearest ? "nearest" : "bilinear")},
+                 {"padding_mode", ir::Literal::String(pad)},
+                 {"padding_value", ir::Literal::Fp32(0)},
+                 {"coordinates_mode", ir::Literal::String("normalized_minus_one_to_one")},
+                 {"align_corners", ir::Literal::Bool(c.Int("align_corners", 0) != 0)}});
+}
+
+constexpr Converter kConverters[] = {
+    {.op = "Resize", .emit = EmitResize},
+    {.op = "Upsample", .emit = EmitResize},
+    {.op = "GridSample", .emit = EmitGridSample},
+    {.op = "AffineGrid",
+     .refusal = "no conversion yet",
+     .rewrite = "compute the grid as a constant"},
+    {.op = "RoiAlign", .refusal = "no conversion yet", .rewrite = "cut the model before it"},
+    {.op = "CenterCropPad", .refusal = "no conversion yet", .rewrite = "use Slice and Pad"},
+};
+
+}  // namespace
+
+std::span<const Converter> OnnxConverters() { return kConverters; }
+
+}  // namespace anemone::ops::image_resizing

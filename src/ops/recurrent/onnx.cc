@@ -1,0 +1,308 @@
+// ONNX: LSTM, GRU, RNN.
+//
+// ONNX keeps the gates in the order i o f c (LSTM) and z r h (GRU), weights as [directions, gates *
+// hidden, input]; MIL in the order i f o c and r h z, with the two directions side by side in the
+// states.
+#include <algorithm>
+
+#include "onnx/converter.h"
+
+namespace anemone::ops::recurrent {
+namespace {
+
+using namespace onnx;  // NOLINT: a converter file speaks both
+
+// What the three operators share.
+struct Cell {
+  int64_t directions = 1, hidden = 0, batch = 0, length = 0;
+  std::string direction;  // MIL's word
+  bool batch_first = false;
+};
+
+std::string Lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](char ch) {
+    return ch >= 'A' && ch <= 'Z' ? static_cast<char>(ch - 'A' + 'a') : ch;
+  });
+  return text;
+}
+
+Result<Cell> ReadCell(const NodeContext& c, int64_t gates) {
+  for (size_t i = 0; i < 3; ++i) {
+    if (!c.Has(i)) return InvalidInput("input {} is missing", i);
+  }
+  if (c.Const(1) == nullptr || c.Const(2) == nullptr || (c.Has(3) && c.Const(3) == nullptr)) {
+    return Unsupported("weights computed at run time").Advise("make the weights initializers");
+  }
+  Cell cell;
+  cell.direction = c.String("direction", "forward");
+  if (cell.direction != "forward" && cell.direction != "reverse" &&
+      cell.direction != "bidirectional") {
+    return InvalidInput("direction is '{}'", cell.direction);
+  }
+  cell.directions = cell.direction == "bidirectional" ? 2 : 1;
+  cell.batch_first = c.Int("layout", 0) != 0;
+  if (c.Rank(0) != 3 || c.Rank(1) != 3 || c.Rank(2) != 3)
+    return InvalidInput("inputs X, W and R need rank 3");
+  cell.length = c.Dims(0)[cell.batch_first ? 1 : 0];
+  cell.batch = c.Dims(0)[cell.batch_first ? 0 : 1];
+  cell.hidden = c.Dims(2)[2];
+  const ir::Shape w = {cell.directions, gates * cell.hidden, c.Dims(0)[2]};
+  const ir::Shape r = {cell.directions, gates * cell.hidden, cell.hidden};
+  const ir::Shape b = {cell.directions, 2 * gates * cell.hidden};
+  if (cell.hidden < 1 || c.Dims(1) != w || c.Dims(2) != r || (c.Has(3) && c.Dims(3) != b)) {
+    return InvalidInput("the shapes of W, R and B do not fit X");
+  }
+  if (c.Has(4)) {
+    const auto* lengths = c.Const(4);
+    const auto values = lengths != nullptr ? lengths->AsInts() : std::nullopt;
+    if (!values ||
+        !std::all_of(values->begin(), values->end(), [&](int64_t v) { return v == cell.length; })) {
+      return Unsupported("sequence_lens")
+          .Advise("export without lengths, with sequences of one length");
+    }
+  }
+  if (c.HasAttribute("clip")) return Unsupported("clip").Advise("export without it");
+  return cell;
+}
+
+// Rows of one direction, its gates (blocks of `hidden` rows) in another order.
+std::vector<float> Reorder(const Constant& x, int64_t direction, const std::vector<int64_t>& order,
+                           int64_t hidden, int64_t from_gate = 0) {
+  const auto values = x.AsFloats();
+  const int64_t rows = x.dims[1], row_size = x.dims.size() == 3 ? x.dims[2] : 1;
+  std::vector<float> out;
+  for (const int64_t gate : order) {
+    const int64_t begin = (direction * rows + (from_gate + gate) * hidden) * row_size;
+    out.insert(out.end(), values.begin() + begin, values.begin() + begin + hidden * row_size);
+  }
+  return out;
+}
+
+struct Weights {
+  ir::Literal input, hidden, bias;
+};
+// `order` names for each gate of MIL the gate of ONNX. The two biases of ONNX are added.
+Weights ReadWeights(const NodeContext& c, const Cell& cell, int64_t direction,
+                    const std::vector<int64_t>& order) {
+  const auto gates = static_cast<int64_t>(order.size());
+  const int64_t rows = gates * cell.hidden;
+  std::vector<float> bias(static_cast<size_t>(rows), 0.0f);
+  if (c.Has(3)) {
+    bias = Reorder(*c.Const(3), direction, order, cell.hidden);
+    const auto second = Reorder(*c.Const(3), direction, order, cell.hidden, gates);
+    for (size_t i = 0; i < bias.size(); ++i) bias[i] += second[i];
+  }
+  return {
+      ir::Literal::Fp32s(Reorder(*c.Const(1), direction, order, cell.hidden), {rows, c.Dims(0)[2]}),
+      ir::Literal::Fp32s(Reorder(*c.Const(2), direction, order, cell.hidden), {rows, cell.hidden}),
+      ir::Literal::Fp32s(std::move(bias), {rows})};
+}
+
+// The initial state as MIL has it: [batch, directions * hidden].
+ir::Value* State(NodeContext& c, const Cell& cell, size_t input) {
+  const ir::Shape dims = {cell.batch, cell.directions * cell.hidden};
+  if (!c.Has(input)) {
+    const auto zero = Constant::Floats({0.0f}, {});
+    return c.MakeConst(BroadcastConstant(zero, dims), "initial");
+  }
+  ir::Value* state = c.Value(input);
+  if (cell.directions == 2 && !cell.batch_first) {
+    state = c.Op("transpose", {{"x", state}, {"perm", ir::Ints({1, 0, 2})}});
+  }
+  return c.Reshape(state, dims);
+}
+
+// [batch, directions * hidden] as [directions, batch, hidden], or batch first.
+Status SetState(NodeContext& c, const Cell& cell, size_t output, ir::Value* state) {
+  if (!c.Wants(output)) return {};
+  const ir::Shape split = {cell.batch, cell.directions, cell.hidden};
+  if (cell.batch_first) return c.SetView(output, state, split);
+  if (cell.directions == 1) return c.SetView(output, state, {1, cell.batch, cell.hidden});
+  return c.Set(output,
+               c.Op("transpose", {{"x", c.Reshape(state, split)}, {"perm", ir::Ints({1, 0, 2})}}));
+}
+
+// [length, batch, directions * hidden] as [length, directions, batch, hidden], or [batch, length,
+// directions, hidden].
+Status SetSequence(NodeContext& c, const Cell& cell, ir::Value* sequence) {
+  if (!c.Wants(0)) return {};
+  if (cell.directions == 1 && !cell.batch_first) {
+    return c.SetView(0, sequence, {cell.length, 1, cell.batch, cell.hidden});
+  }
+  ir::Value* split = c.Reshape(sequence, {cell.length, cell.batch, cell.directions, cell.hidden});
+  const auto perm =
+      cell.batch_first ? std::vector<int64_t>{1, 0, 2, 3} : std::vector<int64_t>{0, 2, 1, 3};
+  return c.Set(0, c.Op("transpose", {{"x", split}, {"perm", ir::Ints(perm)}}));
+}
+
+ir::Value* Sequence(NodeContext& c, const Cell& cell) {
+  ir::Value* x = c.Value(0);
+  return cell.batch_first ? c.Op("transpose", {{"x", x}, {"perm", ir::Ints({1, 0, 2})}}) : x;
+}
+
+// The activations that the node names, in MIL's words; `fallback` when it names none.
+Result<std::vector<std::string>> Activations(const NodeContext& c, int64_t directions,
+                                             std::vector<std::string> fallback) {
+  const auto* given = c.node().Find("activations");
+  if (given == nullptr || given->strings.empty()) return fallback;
+  if (c.HasAttribute("activation_alpha") || c.HasAttribute("activation_beta")) {
+    return Unsupported("activations with parameters").Advise("use Sigmoid, Tanh or Relu");
+  }
+  const size_t count = fallback.size();
+  if (given->strings.size() != count * static_cast<size_t>(directions))
+    return InvalidInput("the number of activations is wrong");
+  std::vector<std::string> out;
+  for (size_t i = 0; i < given->strings.size(); ++i) {
+    const std::string name = Lower(given->strings[i]);
+    if (name != "sigmoid" && name != "tanh" && name != "relu") {
+      return Unsupported("the activation {}", given->strings[i])
+          .Advise("use Sigmoid, Tanh or Relu");
+    }
+    if (i < count) out.push_back(name);
+    if (i >= count && name != out[i - count])
+      return Unsupported("directions with different activations");
+  }
+  return out;
+}
+
+Status EmitLstm(NodeContext& c) {
+  ANEMONE_ASSIGN(const Cell cell, ReadCell(c, 4));
+  if (c.Int("input_forget", 0) != 0) return Unsupported("input_forget").Advise("export without it");
+  ANEMONE_ASSIGN(const auto activations,
+                 Activations(c, cell.directions, {"sigmoid", "tanh", "tanh"}));
+  if (c.Has(7) && c.Const(7) == nullptr) return Unsupported("peepholes computed at run time");
+  if (c.Has(7) && c.Dims(7) != ir::Shape{cell.directions, 3 * cell.hidden})
+    return InvalidInput("the shape of P does not fit");
+  ir::Value* x = Sequence(c, cell);
+  ir::Value* h = State(c, cell, 5);
+  ir::Value* state = State(c, cell, 6);
+  Args args = {{"x", x}, {"initial_h", h}, {"initial_c", state}};
+  for (int64_t direction = 0; direction < cell.directions; ++direction) {
+    const Weights weights = ReadWeights(c, cell, direction, {0, 2, 1, 3});
+    const bool back = direction == 1;
+    args.push_back({back ? "weight_ih_back" : "weight_ih", weights.input});
+    args.push_back({back ? "weight_hh_back" : "weight_hh", weights.hidden});
+    args.push_back({back ? "bias_back" : "bias", weights.bias});
+    if (c.Has(7)) {
+      args.push_back({back ? "peephole_back" : "peephole",
+                      ir::Literal::Fp32s(Reorder(*c.Const(7), direction, {0, 2, 1}, cell.hidden),
+                                         {3 * cell.hidden})});
+    }
+  }
+  args.push_back({"direction", ir::Literal::String(cell.direction)});
+  args.push_back({"output_sequence", ir::Literal::Bool(c.Wants(0))});
+  args.push_back({"recurrent_activation", ir::Literal::String(activations[0])});
+  args.push_back({"cell_activation", ir::Literal::String(activations[1])});
+  args.push_back({"activation", ir::Literal::String(activations[2])});
+  const auto outputs = c.MultiOp("lstm", std::move(args));
+  ANEMONE_TRY(c.status());
+  ANEMONE_TRY(SetSequence(c, cell, outputs[0]));
+  ANEMONE_TRY(SetState(c, cell, 1, outputs[1]));
+  return SetState(c, cell, 2, outputs[2]);
+}
+
+// gru and rnn know one direction: two of them stand side by side.
+using EmitDirection = std::vector<ir::Value*> (*)(NodeContext& c, const Cell& cell,
+                                                  int64_t direction, ir::Value* x, ir::Value* state,
+                                                  const std::vector<std::string>& activations);
+
+Status EmitDirections(NodeContext& c, const Cell& cell, const std::vector<std::string>& activations,
+                      EmitDirection emit) {
+  ir::Value* x = Sequence(c, cell);
+  ir::Value* state = State(c, cell, 5);
+  std::vector<ir::Value*> states(1, state);
+  if (cell.directions == 2) {
+    states = c.MultiOp(
+        "split",
+        {{"x", state}, {"num_splits", ir::Literal::Int32(2)}, {"axis", ir::Literal::Int32(1)}});
+  }
+  ANEMONE_TRY(c.status());
+  std::vector<ir::Value*> sequences, finals;
+  for (int64_t direction = 0; direction < cell.directions; ++direction) {
+    const auto outputs =
+        emit(c, cell, direction, x, states[static_cast<size_t>(direction)], activations);
+    ANEMONE_TRY(c.status());
+    sequences.push_back(outputs[0]);
+    finals.push_back(outputs[1]);
+  }
+  if (cell.directions == 2) {
+    const auto join = [&](const std::vector<ir::Value*>& values, int32_t axis) {
+      return c.Op("concat", {{"values", values}, {"axis", ir::Literal::Int32(axis)}});
+    };
+    if (c.Wants(0)) sequences[0] = join(sequences, 2);
+    finals[0] = join(finals, 1);
+  }
+  ANEMONE_TRY(c.status());
+  ANEMONE_TRY(SetSequence(c, cell, sequences[0]));
+  return SetState(c, cell, 1, finals[0]);
+}
+
+ir::Literal Direction(const Cell& cell, int64_t direction) {
+  return ir::Literal::String(direction == 1 || cell.direction == "reverse" ? "reverse" : "forward");
+}
+
+Status EmitGru(NodeContext& c) {
+  ANEMONE_ASSIGN(const Cell cell, ReadCell(c, 3));
+  // MIL multiplies the reset gate with R * h, without a bias of its own.
+  if (c.Int("linear_before_reset", 0) == 0) {
+    return Unsupported("linear_before_reset = 0")
+        .Advise("export with linear_before_reset = 1 (as PyTorch does)");
+  }
+  if (c.Has(3)) {
+    const auto bias = c.Const(3)->AsFloats();
+    for (int64_t d = 0; d < cell.directions; ++d) {
+      const auto begin = bias.begin() + (d * 6 + 5) * cell.hidden;
+      if (std::any_of(begin, begin + cell.hidden, [](float b) { return b != 0; })) {
+        return Unsupported("a recurrent bias of the hidden gate, which Core ML's gru does not have")
+            .Advise("export with a zero hidden bias, or use an LSTM");
+      }
+    }
+  }
+  ANEMONE_ASSIGN(const auto activations, Activations(c, cell.directions, {"sigmoid", "tanh"}));
+  return EmitDirections(c, cell, activations,
+                        [](NodeContext& n, const Cell& of, int64_t direction, ir::Value* x,
+                           ir::Value* state, const std::vector<std::string>& acts) {
+                          const Weights weights = ReadWeights(n, of, direction, {1, 2, 0});
+                          return n.MultiOp("gru",
+                                           {{"x", x},
+                                            {"initial_h", state},
+                                            {"weight_ih", weights.input},
+                                            {"weight_hh", weights.hidden},
+                                            {"bias", weights.bias},
+                                            {"direction", Direction(of, direction)},
+                                            {"output_sequence", ir::Literal::Bool(n.Wants(0))},
+                                            {"recurrent_activation", ir::Literal::String(acts[0])},
+                                            {"activation", ir::Literal::String(acts[1])}});
+                        });
+}
+
+Status EmitRnn(NodeContext& c) {
+  ANEMONE_ASSIGN(const Cell cell, ReadCell(c, 1));
+  ANEMONE_ASSIGN(const auto activations, Activations(c, cell.directions, {"tanh"}));
+  return EmitDirections(c, cell, activations,
+                        [](NodeContext& n, const Cell& of, int64_t direction, ir::Value* x,
+                           ir::Value* state, const std::vector<std::string>& acts) {
+                          const Weights weights = ReadWeights(n, of, direction, {0});
+                          return n.MultiOp("rnn",
+                                           {{"x", x},
+                                            {"initial_h", state},
+                                            {"weight_ih", weights.input},
+                                            {"weight_hh", weights.hidden},
+                                            {"bias", weights.bias},
+                                            {"direction", Direction(of, direction)},
+                                            {"output_sequence", ir::Literal::Bool(n.Wants(0))},
+                                            {"activation", ir::Literal::String(acts[0])}});
+                        });
+}
+
+constexpr Converter kConverters[] = {
+    {.op = "LSTM", .emit = EmitLstm},
+    {.op = "GRU", .emit = EmitGru},
+    {.op = "RNN", .emit = EmitRnn},
+};
+
+}  // namespace
+
+std::span<const Converter> OnnxConverters() { return kConverters; }
+
+}  // namespace anemone::ops::recurrent

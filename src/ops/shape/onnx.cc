@@ -1,0 +1,107 @@
+// ONNX: constants, shapes of tensors, ranges.
+#include <algorithm>
+
+#include "onnx/converter.h"
+
+namespace anemone::ops::shape {
+namespace {
+
+using namespace onnx;  // NOLINT: a converter file speaks both
+
+Status EmitConstant(NodeContext& c) {
+  const Node& node = c.node();
+  if (const auto* value = node.Find("value"); value != nullptr && !value->tensors.empty()) {
+    ANEMONE_ASSIGN(Constant constant, Constant::FromTensor(value->tensors[0]));
+    return c.SetConstant(0, std::move(constant));
+  }
+  if (const auto* value = node.Find("value_float")) {
+    return c.SetConstant(0, Constant::Floats({value->f}, {}));
+  }
+  if (const auto* value = node.Find("value_int")) {
+    return c.SetConstant(0, Constant::Int64s({value->i}, {}));
+  }
+  if (const auto* value = node.Find("value_floats")) {
+    return c.SetConstant(
+        0, Constant::Floats(value->floats, {static_cast<int64_t>(value->floats.size())}));
+  }
+  if (const auto* value = node.Find("value_ints")) {
+    return c.SetConstant(0, Constant::Int64s(value->ints));
+  }
+  return Unsupported("a constant that is no number").Advise("remove strings and sparse tensors");
+}
+
+Status EmitShape(NodeContext& c) {
+  if (!c.Has(0)) return InvalidInput("the input is missing");
+  const auto& dims = c.Dims(0);
+  const int64_t rank = c.Rank(0);
+  const auto clamp = [&](int64_t at) {
+    return std::clamp<int64_t>(at < 0 ? at + rank : at, 0, rank);
+  };
+  const int64_t start = clamp(c.Int("start", 0));
+  const int64_t end = std::max(start, clamp(c.Int("end", rank)));
+  return c.SetConstant(0, Constant::Int64s({dims.begin() + start, dims.begin() + end}));
+}
+
+Status EmitSize(NodeContext& c) {
+  if (!c.Has(0)) return InvalidInput("the input is missing");
+  const auto count = ir::ElementCount(c.Dims(0));
+  if (!count) return InvalidInput("the number of elements overflows");
+  return c.SetConstant(0, Constant::Int64s({*count}, {}));
+}
+
+Status EmitIdentity(NodeContext& c) { return c.Forward(0, 0); }
+
+// At inference time, dropout passes its input on and its mask is all true.
+Status EmitDropout(NodeContext& c) {
+  if (!c.Has(0)) return InvalidInput("the input is missing");
+  if (const auto* training = c.Const(2); training != nullptr) {
+    if (training->AsInts().value_or(std::vector<int64_t>{0}) != std::vector<int64_t>{0}) {
+      return Unsupported("training mode").Advise("export the model in evaluation mode");
+    }
+  }
+  if (c.Wants(1)) {
+    if (c.opset() < 12) {
+      ANEMONE_TRY(c.SetConstant(1, BroadcastConstant(Constant::Floats({1}, {}), c.Dims(0))));
+    } else {
+      ANEMONE_TRY(c.SetConstant(
+          1, BroadcastConstant(Constant::FromInts(DType::kBool, {1}, {}), c.Dims(0))));
+    }
+  }
+  return c.Forward(0, 0);
+}
+
+Status EmitConstantOfShape(NodeContext& c) {
+  ANEMONE_ASSIGN(const auto dims, c.Ints(0, "the shape"));
+  return Unsupported("a constant of shape {}, which is too large", ir::ShapeToString(dims));
+}
+
+Status EmitRange(NodeContext& c) {
+  ANEMONE_TRY(c.Number(0, "start").status());
+  ANEMONE_TRY(c.Number(1, "limit").status());
+  return c.Number(2, "delta").status();
+}
+
+constexpr std::string_view kRandom = "random numbers differ on every run";
+constexpr std::string_view kFeed = "make the numbers an input of the model";
+
+constexpr Converter kConverters[] = {
+    {.op = "Constant", .emit = EmitConstant},
+    {.op = "ConstantOfShape", .emit = EmitConstantOfShape},
+    {.op = "Shape", .emit = EmitShape},
+    {.op = "Size", .emit = EmitSize},
+    {.op = "Identity", .emit = EmitIdentity},
+    {.op = "Dropout", .emit = EmitDropout},
+    {.op = "Range", .emit = EmitRange},
+    {.op = "RandomNormal", .refusal = kRandom, .rewrite = kFeed},
+    {.op = "RandomNormalLike", .refusal = kRandom, .rewrite = kFeed},
+    {.op = "RandomUniform", .refusal = kRandom, .rewrite = kFeed},
+    {.op = "RandomUniformLike", .refusal = kRandom, .rewrite = kFeed},
+    {.op = "Bernoulli", .refusal = kRandom, .rewrite = kFeed},
+    {.op = "Multinomial", .refusal = kRandom, .rewrite = kFeed},
+};
+
+}  // namespace
+
+std::span<const Converter> OnnxConverters() { return kConverters; }
+
+}  // namespace anemone::ops::shape

@@ -1,0 +1,79 @@
+// ONNX: Slice, Split.
+#include "onnx/converter.h"
+
+namespace anemone::ops::slice {
+namespace {
+
+using namespace onnx;  // NOLINT: a converter file speaks both
+
+Status EmitSlice(NodeContext& c) {
+  if (!c.Has(0)) return InvalidInput("the input is missing");
+  ANEMONE_ASSIGN(const auto starts, c.IntsOr(1, "starts"));
+  ANEMONE_ASSIGN(const auto ends, c.IntsOr(2, "ends"));
+  ANEMONE_ASSIGN(const auto axes, c.IntsOr(3, "axes"));
+  ANEMONE_ASSIGN(const auto steps, c.IntsOr(4, "steps"));
+  if (!starts || !ends) return InvalidInput("Slice has no starts or no ends");
+  ANEMONE_ASSIGN(const auto ranges, SliceRanges(c.Dims(0), *starts, *ends, axes, steps));
+  std::vector<int64_t> begin, end, stride;
+  std::vector<bool> to_the_end;
+  bool whole = true;
+  for (size_t d = 0; d < ranges.size(); ++d) {
+    const SliceRange& range = ranges[d];
+    if (range.count == 0) {
+      return Unsupported("its output is empty, which Core ML does not have")
+          .Advise("remove the slice and what joins it to others");
+    }
+    whole = whole && range.count == c.Dims(0)[d] && range.step == 1;
+    begin.push_back(range.start);
+    stride.push_back(range.step);
+    // One step beyond the last element. Before the first one there is no index: -1 would mean the
+    // last.
+    const int64_t last = range.start + (range.count - 1) * range.step;
+    end.push_back(range.step > 0 ? last + 1 : std::max<int64_t>(last - 1, 0));
+    to_the_end.push_back(range.step < 0 && last == 0);
+  }
+  if (whole) return c.Forward(0, 0);
+  return c.Emit("slice_by_index", {{"x", c.Value(0)},
+                                   {"begin", ir::Ints(begin)},
+                                   {"end", ir::Ints(end)},
+                                   {"stride", ir::Ints(stride)},
+                                   {"end_mask", ir::Literal::Bools(to_the_end)}});
+}
+
+Status EmitSplit(NodeContext& c) {
+  if (!c.Has(0)) return InvalidInput("the input is missing");
+  ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(c.Int("axis", 0), c.Rank(0)));
+  ANEMONE_ASSIGN(const auto given, c.IntsOr(1, "split"));
+  ANEMONE_ASSIGN(const auto sizes,
+                 SplitSizes(c.Dims(0)[static_cast<size_t>(axis)], c.OutputCount(), given));
+  if (sizes.size() == 1) return c.Forward(0, 0);
+  for (const int64_t size : sizes) {
+    if (size == 0) return Unsupported("an output is empty, which Core ML does not have");
+  }
+  const auto parts = c.MultiOp("split", {{"x", c.Value(0)},
+                                         {"split_sizes", ir::Ints(sizes)},
+                                         {"axis", ir::Literal::Int32(static_cast<int32_t>(axis))}});
+  for (size_t i = 0; i < parts.size(); ++i) ANEMONE_TRY(c.Set(i, parts[i]));
+  return c.status();
+}
+
+constexpr std::string_view kSequences = "Core ML has no sequences of tensors here";
+constexpr std::string_view kUnroll = "export without sequences (no lists in the traced code)";
+
+constexpr Converter kConverters[] = {
+    {.op = "Slice", .emit = EmitSlice},
+    {.op = "Split", .emit = EmitSplit},
+    {.op = "SplitToSequence", .refusal = kSequences, .rewrite = kUnroll},
+    {.op = "SequenceConstruct", .refusal = kSequences, .rewrite = kUnroll},
+    {.op = "SequenceAt", .refusal = kSequences, .rewrite = kUnroll},
+    {.op = "SequenceInsert", .refusal = kSequences, .rewrite = kUnroll},
+    {.op = "SequenceEmpty", .refusal = kSequences, .rewrite = kUnroll},
+    {.op = "SequenceLength", .refusal = kSequences, .rewrite = kUnroll},
+    {.op = "ConcatFromSequence", .refusal = kSequences, .rewrite = kUnroll},
+};
+
+}  // namespace
+
+std::span<const Converter> OnnxConverters() { return kConverters; }
+
+}  // namespace anemone::ops::slice

@@ -1,0 +1,376 @@
+// ONNX: Concat, Pad, Expand, Tile, Where, TopK, OneHot, CumSum, Trilu, NonZero, and quantization in
+// QDQ form.
+#include <algorithm>
+#include <cmath>
+
+#include "onnx/converter.h"
+
+namespace anemone::ops::tensor_ops {
+namespace {
+
+using namespace onnx;  // NOLINT: a converter file speaks both
+
+Status CheckInputs(const NodeContext& c, size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    if (!c.Has(i)) return InvalidInput("input {} is missing", i);
+  }
+  return {};
+}
+
+ir::Literal Int(int64_t value) { return ir::Literal::Int32(static_cast<int32_t>(value)); }
+
+Status EmitConcat(NodeContext& c) {
+  ANEMONE_TRY(CheckInputs(c, std::max<size_t>(c.InputCount(), 1)));
+  ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(c.Int("axis", 1), c.Rank(0)));
+  // Tensors without elements, which Core ML does not have, add nothing.
+  std::vector<size_t> parts;
+  for (size_t i = 0; i < c.InputCount(); ++i) {
+    if (c.Rank(i) != c.Rank(0)) return InvalidInput("the inputs of Concat differ in rank");
+    if (c.Dims(i)[static_cast<size_t>(axis)] != 0) parts.push_back(i);
+  }
+  if (parts.empty()) return Unsupported("its output is empty");
+  if (parts.size() == 1) return c.Forward(0, parts[0]);
+  std::vector<ir::Value*> values;
+  for (const size_t i : parts) values.push_back(c.Value(i));
+  ANEMONE_TRY(c.status());
+  return c.Emit("concat", {{"values", values}, {"axis", Int(axis)}});
+}
+
+// Pads for each dimension, begin and end.
+struct Pads {
+  std::vector<int64_t> begin, end;
+};
+Result<Pads> ReadPads(const NodeContext& c) {
+  const auto rank = static_cast<size_t>(c.Rank(0));
+  ANEMONE_ASSIGN(const auto given, c.IntsOr(1, "pads"));
+  if (!given) return InvalidInput("Pad has no pads");
+  std::vector<int64_t> axes(rank);
+  for (size_t d = 0; d < rank; ++d) axes[d] = static_cast<int64_t>(d);
+  if (c.Has(3)) {
+    ANEMONE_ASSIGN(axes, c.Ints(3, "axes"));
+    ANEMONE_ASSIGN(axes, NormalizeAxes(axes, c.Rank(0)));
+  }
+  if (given->size() != 2 * axes.size())
+    return InvalidInput("pads has {} entries for {} axes", given->size(), axes.size());
+  Pads pads{std::vector<int64_t>(rank, 0), std::vector<int64_t>(rank, 0)};
+  for (size_t i = 0; i < axes.size(); ++i) {
+    pads.begin[static_cast<size_t>(axes[i])] = (*given)[i];
+    pads.end[static_cast<size_t>(axes[i])] = (*given)[i + axes.size()];
+  }
+  for (size_t d = 0; d < rank; ++d) {
+    if (std::abs(pads.begin[d]) > INT32_MAX || std::abs(pads.end[d]) > INT32_MAX) {
+      return InvalidInput("a pad is too large");
+    }
+    if (c.Dims(0)[d] + pads.begin[d] + pads.end[d] < 1) return Unsupported("its output is empty");
+  }
+  return pads;
+}
+
+// Negative pads crop.
+ir::Value* Crop(NodeContext& c, ir::Value* x, Pads& pads) {
+  std::vector<int64_t> begin, end;
+  bool crops = false;
+  for (size_t d = 0; d < pads.begin.size(); ++d) {
+    begin.push_back(std::max<int64_t>(-pads.begin[d], 0));
+    end.push_back(c.Dims(0)[d] - std::max<int64_t>(-pads.end[d], 0));
+    crops = crops || pads.begin[d] < 0 || pads.end[d] < 0;
+    pads.begin[d] = std::max<int64_t>(pads.begin[d], 0);
+    pads.end[d] = std::max<int64_t>(pads.end[d], 0);
+  }
+  if (!crops) return x;
+  return c.Op("slice_by_index", {{"x", x}, {"begin", ir::Ints(begin)}, {"end", ir::Ints(end)}});
+}
+
+Status EmitPad(NodeContext& c) {
+  ANEMONE_TRY(CheckInputs(c, 1));
+  ANEMONE_ASSIGN(Pads pads, ReadPads(c));
+  const std::string mode = c.String("mode", "constant");
+  if (mode == "wrap") return Unsupported("mode 'wrap'").Advise("use Slice and Concat");
+  if (mode != "constant" && mode != "reflect" && mode != "edge")
+    return InvalidInput("mode is '{}'", mode);
+  const auto zero = [](int64_t pad) { return pad == 0; };
+  if (std::all_of(pads.begin.begin(), pads.begin.end(), zero) &&
+      std::all_of(pads.end.begin(), pads.end.end(), zero)) {
+    return c.Forward(0, 0);
+  }
+  double value = c.opset() < 11 ? c.Float("value", 0) : 0;
+  if (c.Has(2) && mode == "constant") {
+    ANEMONE_ASSIGN(value, c.Number(2, "the padding value"));
+  }
+  ir::Value* x = Crop(c, c.Value(0), pads);
+  // Only the last dimensions need to be named, and only two of them may be reflected or repeated.
+  size_t first = 0;
+  while (first < pads.begin.size() && pads.begin[first] == 0 && pads.end[first] == 0) ++first;
+  if (first == pads.begin.size()) return c.Set(0, x);
+  if (mode == "constant") {
+    first = 0;
+  } else {
+    const size_t two = pads.begin.size() - std::min<size_t>(pads.begin.size(), 2);
+    if (first < two) {
+      return Unsupported("mode '{}' on more than the last two dims", mode)
+          .Advise("use Slice and Concat");
+    }
+    first = two;
+  }
+  std::vector<int64_t> flat;
+  for (size_t d = first; d < pads.begin.size(); ++d) {
+    flat.insert(flat.end(), {pads.begin[d], pads.end[d]});
+  }
+  const ir::Literal fill = c.IsFloat(0) ? ir::Literal::Fp32(static_cast<float>(value))
+                                        : Int(static_cast<int64_t>(value));
+  const std::string mil_mode = mode == "edge" ? "replicate" : mode;
+  return c.Emit("pad", {{"x", x},
+                        {"pad", ir::Ints(flat)},
+                        {"mode", ir::Literal::String(mil_mode)},
+                        {"constant_val", fill}});
+}
+
+// Repeats `x` to `dims`; both have the same rank.
+ir::Value* TileTo(NodeContext& c, ir::Value* x, const std::vector<int64_t>& repeats) {
+  if (std::all_of(repeats.begin(), repeats.end(), [](int64_t r) { return r == 1; })) return x;
+  return c.Op("tile", {{"x", x}, {"reps", ir::Ints(repeats)}});
+}
+
+Status EmitExpand(NodeContext& c) {
+  ANEMONE_TRY(CheckInputs(c, 2));
+  ANEMONE_ASSIGN(const auto shape, c.Ints(1, "the shape"));
+  ANEMONE_ASSIGN(const ir::Shape dims, BroadcastDims(c.Dims(0), shape));
+  ir::Shape own(dims.size() - c.Dims(0).size(), 1);
+  own.insert(own.end(), c.Dims(0).begin(), c.Dims(0).end());
+  std::vector<int64_t> repeats;
+  for (size_t d = 0; d < dims.size(); ++d) {
+    if (dims[d] == 0) return Unsupported("its output is empty");
+    repeats.push_back(own[d] == dims[d] ? 1 : dims[d]);
+  }
+  if (own == dims) return c.SetView(0, c.Value(0), dims);
+  return c.SetView(0, TileTo(c, c.Reshape(c.Value(0), own), repeats), dims);
+}
+
+Status EmitTile(NodeContext& c) {
+  ANEMONE_TRY(CheckInputs(c, 2));
+  ANEMONE_ASSIGN(const auto repeats, c.Ints(1, "repeats"));
+  if (repeats.size() != c.Dims(0).size()) return InvalidInput("Tile needs one repeat for each dim");
+  for (const int64_t repeat : repeats) {
+    if (repeat < 1) return Unsupported("its output is empty");
+  }
+  return c.Set(0, TileTo(c, c.Value(0), repeats));
+}
+
+Status EmitWhere(NodeContext& c) {
+  ANEMONE_TRY(CheckInputs(c, 3));
+  return c.Emit("select", {{"cond", c.Value(0)}, {"a", c.Value(1)}, {"b", c.Value(2)}});
+}
+
+Status EmitTopK(NodeContext& c) {
+  ANEMONE_TRY(CheckInputs(c, 1));
+  ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(c.Int("axis", -1), c.Rank(0)));
+  int64_t k = c.Int("k", 0);
+  if (c.opset() >= 10) {
+    ANEMONE_ASSIGN(const auto given, c.Ints(1, "k"));
+    if (given.size() != 1) return InvalidInput("k is no scalar");
+    k = given[0];
+  }
+  if (k < 1 || k > c.Dims(0)[static_cast<size_t>(axis)]) {
+    return InvalidInput("k is {}, the dim has {}", k, c.Dims(0)[static_cast<size_t>(axis)]);
+  }
+  const auto values =
+      c.MultiOp("topk", {{"x", c.Value(0)},
+                         {"k", Int(k)},
+                         {"axis", Int(axis)},
+                         {"ascending", ir::Literal::Bool(c.Int("largest", 1) == 0)}});
+  for (size_t i = 0; i < values.size(); ++i) ANEMONE_TRY(c.Set(i, values[i]));
+  return c.status();
+}
+
+Status EmitOneHot(NodeContext& c) {
+  ANEMONE_TRY(CheckInputs(c, 3));
+  ANEMONE_ASSIGN(const double depth, c.Number(1, "depth"));
+  if (!(depth >= 1 && depth <= INT32_MAX)) return InvalidInput("depth is {}", depth);
+  const auto* values = c.Const(2);
+  if (values == nullptr) return Unsupported("values computed at run time");
+  const auto off_on = values->AsDoubles();
+  if (!off_on || off_on->size() != 2) return InvalidInput("values needs two elements");
+  ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(c.Int("axis", -1), c.Rank(0) + 1));
+  const auto literal = [&](double value) {
+    return values->is_integer() ? Int(static_cast<int64_t>(value))
+                                : ir::Literal::Fp32(static_cast<float>(value));
+  };
+  // Indices below zero count from the end.
+  ir::Value* indices = c.Cast(c.Value(0), DType::kInt32);
+  ir::Value* wrapped =
+      c.Binary("add", {indices, c.MakeConst(Int(static_cast<int64_t>(depth)), "depth")});
+  ir::Value* below = c.Binary("less", {indices, c.MakeConst(Int(0), "zero")});
+  indices = c.Op("select", {{"cond", below}, {"a", wrapped}, {"b", indices}});
+  ir::Value* hot = c.Op("one_hot", {{"indices", indices},
+                                    {"one_hot_vector_size", Int(static_cast<int64_t>(depth))},
+                                    {"axis", Int(axis)},
+                                    {"on_value", literal((*off_on)[1])},
+                                    {"off_value", literal((*off_on)[0])}});
+  return c.Set(0, hot);
+}
+
+Status EmitCumSum(NodeContext& c) {
+  ANEMONE_TRY(CheckInputs(c, 2));
+  ANEMONE_ASSIGN(const auto given, c.Ints(1, "the axis"));
+  if (given.size() != 1) return InvalidInput("the axis is no scalar");
+  ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(given[0], c.Rank(0)));
+  return c.Emit("cumsum", {{"x", c.Value(0)},
+                           {"axis", Int(axis)},
+                           {"exclusive", ir::Literal::Bool(c.Int("exclusive", 0) != 0)},
+                           {"reverse", ir::Literal::Bool(c.Int("reverse", 0) != 0)}});
+}
+
+// Keeps the elements on and above (or below) the diagonal k.
+Status EmitTrilu(NodeContext& c) {
+  ANEMONE_TRY(CheckInputs(c, 1));
+  if (c.Rank(0) < 2) return InvalidInput("the input needs rank 2 or more");
+  int64_t k = 0;
+  if (c.Has(1)) {
+    ANEMONE_ASSIGN(const auto given, c.Ints(1, "k"));
+    if (given.size() != 1) return InvalidInput("k is no scalar");
+    k = given[0];
+  }
+  const bool upper = c.Int("upper", 1) != 0;
+  const int64_t rows = c.Dims(0)[c.Dims(0).size() - 2], columns = c.Dims(0).back();
+  if (rows * columns > int64_t{1} << 26)
+    return Unsupported("a triangle of {} by {}", rows, columns);
+  std::vector<int64_t> mask;
+  for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t column = 0; column < columns; ++column) {
+      mask.push_back(upper ? column - row >= k : column - row <= k);
+    }
+  }
+  ir::Value* keep = c.MakeConst(Constant::FromInts(DType::kBool, mask, {rows, columns}), "mask");
+  if (c.Dtype(0) == DType::kBool) return c.Emit("logical_and", {{"x", c.Value(0)}, {"y", keep}});
+  ir::Value* zero = c.IsFloat(0) ? c.Float32(0) : c.MakeConst(Int(0), "zero");
+  return c.Emit("select", {{"cond", keep}, {"a", c.Value(0)}, {"b", zero}});
+}
+
+// ---- QDQ: what QuantizeLinear gives is kept as whole numbers in float, so that everything that
+// only moves or compares elements works on it; DequantizeLinear scales it back.
+
+// A scale or zero point along `axis`.
+Result<ir::Value*> Parameter(NodeContext& c, size_t input) {
+  ir::Value* value = c.Cast(c.Value(input), DType::kFp32);
+  if (c.Rank(input) == 0 || ir::ElementCount(c.Dims(input)) == 1) return c.Reshape(value, {});
+  if (c.Rank(input) != 1)
+    return Unsupported("blocked quantization").Advise("use one scale for each channel");
+  ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(c.Int("axis", 1), c.Rank(0)));
+  ir::Shape dims(static_cast<size_t>(c.Rank(0)), 1);
+  dims[static_cast<size_t>(axis)] = c.Dims(input)[0];
+  return c.Reshape(value, dims);
+}
+
+Status EmitQuantize(NodeContext& c) {
+  ANEMONE_TRY(CheckInputs(c, 2));
+  DType type = DType::kUInt8;
+  if (c.Const(2) != nullptr) {
+    type = c.Const(2)->dtype;
+  } else if (c.Has(2)) {
+    return Unsupported("a zero point computed at run time");
+  } else if (c.Int("output_dtype", 0) != 0) {
+    type = ToDType(static_cast<int32_t>(c.Int("output_dtype", 0)));
+  }
+  if (!IsInt(type) || BitWidth(type) > 16)
+    return Unsupported("quantization to {}", DTypeName(type));
+  const int bits = BitWidth(type);
+  const float low = IsSignedInt(type) ? -std::ldexp(1.0f, bits - 1) : 0.0f;
+  const float high =
+      IsSignedInt(type) ? std::ldexp(1.0f, bits - 1) - 1 : std::ldexp(1.0f, bits) - 1;
+  ir::Value* x = c.Value(0);
+  ANEMONE_ASSIGN(ir::Value * scale, Parameter(c, 1));
+  ir::Value* y = c.Op("round", {{"x", c.Binary("real_div", {x, scale})}});
+  if (c.Has(2)) {
+    ANEMONE_ASSIGN(ir::Value * zero, Parameter(c, 2));
+    y = c.Binary("add", {y, zero});
+  }
+  return c.Emit("clip",
+                {{"x", y}, {"alpha", ir::Literal::Fp32(low)}, {"beta", ir::Literal::Fp32(high)}});
+}
+
+// Known quantized weights become floats here.
+Result<std::optional<Constant>> FoldDequantize(const NodeContext& c) {
+  if (c.Const(0) == nullptr || c.Const(1) == nullptr || (c.Has(2) && c.Const(2) == nullptr)) {
+    return std::optional<Constant>();
+  }
+  auto values = c.Const(0)->AsDoubles();
+  const auto scale = c.Const(1)->AsDoubles();
+  std::optional<std::vector<double>> zero;
+  if (c.Has(2)) zero = c.Const(2)->AsDoubles();
+  if (!values || !scale || (c.Has(2) && !zero) || scale->empty()) return std::optional<Constant>();
+  int64_t inner = static_cast<int64_t>(values->size());
+  if (scale->size() != 1) {
+    if (c.Rank(1) != 1)
+      return Unsupported("blocked quantization").Advise("use one scale for each channel");
+    ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(c.Int("axis", 1), c.Rank(0)));
+    if (c.Dims(0)[static_cast<size_t>(axis)] != c.Dims(1)[0])
+      return InvalidInput("the scales do not fit the axis");
+    inner = 1;
+    for (size_t d = static_cast<size_t>(axis) + 1; d < c.Dims(0).size(); ++d) inner *= c.Dims(0)[d];
+  }
+  if (zero && zero->size() != scale->size())
+    return InvalidInput("scale and zero point differ in size");
+  std::vector<float> out(values->size());
+  for (size_t i = 0; i < out.size(); ++i) {
+    const size_t at = scale->size() == 1 ? 0 : i / static_cast<size_t>(inner) % scale->size();
+    const auto whole = static_cast<float>((*values)[i] - (zero ? (*zero)[at] : 0));
+    out[i] = whole * static_cast<float>((*scale)[at]);
+  }
+  return std::optional(Constant::Floats(std::move(out), c.Dims(0)));
+}
+
+Status EmitDequantize(NodeContext& c) {
+  ANEMONE_TRY(CheckInputs(c, 2));
+  ANEMONE_ASSIGN(auto folded, FoldDequantize(c));
+  if (folded) return c.SetConstant(0, std::move(*folded));
+  ir::Value* x = c.Cast(c.Value(0), DType::kFp32);
+  if (c.Has(2)) {
+    ANEMONE_ASSIGN(ir::Value * zero, Parameter(c, 2));
+    x = c.Binary("sub", {x, zero});
+  }
+  ANEMONE_ASSIGN(ir::Value * scale, Parameter(c, 1));
+  return c.Emit("mul", {{"x", x}, {"y", scale}});
+}
+
+constexpr std::string_view kSize = "the size of its output depends on the data";
+constexpr std::string_view kFixed = "rewrite the model so that every tensor has a fixed shape";
+constexpr std::string_view kText = "Core ML's programs compute no text";
+constexpr std::string_view kOutside = "do it outside the model";
+
+constexpr Converter kConverters[] = {
+    {.op = "Concat", .emit = EmitConcat},
+    {.op = "Pad", .emit = EmitPad},
+    {.op = "Expand", .emit = EmitExpand},
+    {.op = "Tile", .emit = EmitTile},
+    {.op = "Where", .emit = EmitWhere},
+    {.op = "TopK", .emit = EmitTopK},
+    {.op = "OneHot", .emit = EmitOneHot},
+    {.op = "CumSum", .emit = EmitCumSum},
+    {.op = "Trilu", .emit = EmitTrilu},
+    {.op = "QuantizeLinear", .emit = EmitQuantize},
+    {.op = "DequantizeLinear", .emit = EmitDequantize},
+    {.op = "DynamicQuantizeLinear",
+     .refusal = "quantization at run time",
+     .rewrite = "export the float model"},
+    {.op = "NonZero", .refusal = kSize, .rewrite = kFixed},
+    {.op = "Compress", .refusal = kSize, .rewrite = kFixed},
+    {.op = "Unique", .refusal = kSize, .rewrite = kFixed},
+    {.op = "NonMaxSuppression",
+     .refusal = kSize,
+     .rewrite = "cut the model before it and select boxes outside"},
+    {.op = "EyeLike", .refusal = "no conversion yet", .rewrite = "use a constant"},
+    {.op = "StringNormalizer", .refusal = kText, .rewrite = kOutside},
+    {.op = "TfIdfVectorizer", .refusal = kText, .rewrite = kOutside},
+    {.op = "DFT",
+     .refusal = "Core ML has no Fourier transform here",
+     .rewrite = "express it as a convolution"},
+    {.op = "STFT",
+     .refusal = "Core ML has no Fourier transform here",
+     .rewrite = "express it as a convolution"},
+};
+
+}  // namespace
+
+std::span<const Converter> OnnxConverters() { return kConverters; }
+
+}  // namespace anemone::ops::tensor_ops

@@ -1,0 +1,170 @@
+// ONNX: operators that rearrange a tensor: Reshape, Transpose, Squeeze, DepthToSpace ...
+//
+// Reshape, Squeeze, Unsqueeze and Flatten write nothing: they give the value new dims (SetView),
+// and a reshape is written where some operator reads it. So runs of them become one, and the rank 6
+// of the usual pixel-shuffle pattern (Reshape, Transpose, Reshape) never reaches Core ML, whose
+// limit is 5.
+#include <algorithm>
+
+#include "onnx/converter.h"
+#include "onnx/fold_table.h"
+
+namespace anemone::ops::transformation {
+namespace {
+
+using namespace onnx;  // NOLINT: a converter file speaks both
+
+Status CheckOne(const NodeContext& c) {
+  if (!c.Has(0)) return InvalidInput("the input is missing");
+  return {};
+}
+
+// The same elements under other dims. The value keeps whatever shape it has in the program so far.
+Status View(NodeContext& c, ir::Shape dims) {
+  if (c.Const(0) != nullptr) return c.SetConstant(0, c.Const(0)->Reshaped(std::move(dims)));
+  return c.SetView(0, c.In(0).value, std::move(dims));
+}
+
+Status EmitReshape(NodeContext& c) {
+  ANEMONE_TRY(CheckOne(c));
+  ANEMONE_ASSIGN(const auto shape, c.IntsOr(1, "shape"));
+  if (!shape) return InvalidInput("Reshape has no shape");
+  ANEMONE_ASSIGN(ir::Shape dims, ReshapedDims(c.Dims(0), *shape, c.Int("allowzero", 0) != 0));
+  return View(c, std::move(dims));
+}
+
+Status EmitFlatten(NodeContext& c) {
+  ANEMONE_TRY(CheckOne(c));
+  int64_t axis = c.Int("axis", 1);
+  if (axis < 0) axis += c.Rank(0);
+  if (axis < 0 || axis > c.Rank(0)) return InvalidInput("axis {} is outside the rank", axis);
+  ir::Shape dims = {1, 1};
+  for (int64_t d = 0; d < c.Rank(0); ++d) {
+    dims[d < axis ? 0 : 1] *= c.Dims(0)[static_cast<size_t>(d)];
+  }
+  return View(c, std::move(dims));
+}
+
+Status EmitSqueeze(NodeContext& c) {
+  ANEMONE_TRY(CheckOne(c));
+  ANEMONE_ASSIGN(const auto axes, c.IntsOr(1, "axes"));
+  ANEMONE_ASSIGN(ir::Shape dims, SqueezedDims(c.Dims(0), axes));
+  return View(c, std::move(dims));
+}
+
+Status EmitUnsqueeze(NodeContext& c) {
+  ANEMONE_TRY(CheckOne(c));
+  ANEMONE_ASSIGN(const auto axes, c.IntsOr(1, "axes"));
+  if (!axes) return InvalidInput("Unsqueeze has no axes");
+  ANEMONE_ASSIGN(ir::Shape dims, UnsqueezedDims(c.Dims(0), *axes));
+  return View(c, std::move(dims));
+}
+
+// A transpose in as few dimensions as say the same: those of size 1 are dropped, those that stay
+// neighbours are one.
+struct Transposition {
+  ir::Shape dims;             // of the input, reduced
+  std::vector<int64_t> perm;  // over these
+};
+Transposition Reduce(const ir::Shape& dims, const std::vector<int64_t>& perm) {
+  // Groups of input dimensions, in the order of the output.
+  std::vector<std::vector<int64_t>> groups;
+  for (const int64_t d : perm) {
+    if (dims[static_cast<size_t>(d)] == 1) continue;
+    // The next dimension of the input that is not of size 1.
+    const auto follows = [&](int64_t before) {
+      int64_t next = before + 1;
+      while (next < d && dims[static_cast<size_t>(next)] == 1) ++next;
+      return next == d;
+    };
+    if (!groups.empty() && follows(groups.back().back())) {
+      groups.back().push_back(d);
+    } else {
+      groups.push_back({d});
+    }
+  }
+  std::vector<size_t> order(groups.size());
+  for (size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::sort(order.begin(), order.end(),
+            [&](size_t a, size_t b) { return groups[a].front() < groups[b].front(); });
+  Transposition out;
+  out.perm.resize(groups.size());
+  for (size_t i = 0; i < order.size(); ++i) {
+    int64_t size = 1;
+    for (const int64_t d : groups[order[i]]) size *= dims[static_cast<size_t>(d)];
+    out.dims.push_back(size);
+    out.perm[order[i]] = static_cast<int64_t>(i);
+  }
+  return out;
+}
+
+Status EmitTranspose(NodeContext& c) {
+  ANEMONE_TRY(CheckOne(c));
+  ANEMONE_ASSIGN(const auto perm, Permutation(c.node(), c.Dims(0).size()));
+  ir::Shape dims;
+  for (const int64_t d : perm) dims.push_back(c.Dims(0)[static_cast<size_t>(d)]);
+  const Transposition reduced = Reduce(c.Dims(0), perm);
+  if (reduced.perm.size() <= 1) return View(c, std::move(dims));  // no element moves
+  if (c.Rank(0) <= kMaxRank && !c.In(0).pending_reshape()) {
+    return c.Emit("transpose", {{"x", c.Value(0)}, {"perm", ir::Ints(perm)}});
+  }
+  if (reduced.dims.size() > static_cast<size_t>(kMaxRank)) {
+    return Unsupported("a transpose of rank {} that cannot be reduced to Core ML's limit of {}",
+                       c.Rank(0), kMaxRank)
+        .Advise("split it into two transposes");
+  }
+  ir::Value* x = c.Rank(0) <= kMaxRank ? c.Value(0) : c.Reshape(c.In(0).value, reduced.dims);
+  const auto& order = c.Rank(0) <= kMaxRank ? perm : reduced.perm;
+  return c.SetView(0, c.Op("transpose", {{"x", x}, {"perm", ir::Ints(order)}}), std::move(dims));
+}
+
+Result<int64_t> BlockSize(const NodeContext& c) {
+  if (!c.Has(0) || c.Rank(0) != 4) return InvalidInput("the input needs rank 4");
+  const int64_t size = c.Int("blocksize", 0);
+  if (size < 1 || size > INT32_MAX) return InvalidInput("blocksize is {}", size);
+  return size;
+}
+
+Status EmitDepthToSpace(NodeContext& c) {
+  ANEMONE_ASSIGN(const int64_t size, BlockSize(c));
+  const auto block = ir::Literal::Int32(static_cast<int32_t>(size));
+  const std::string mode = c.String("mode", "DCR");
+  if (mode == "CRD") return c.Emit("pixel_shuffle", {{"x", c.Value(0)}, {"upscale_factor", block}});
+  if (mode != "DCR") return InvalidInput("mode is '{}'", mode);
+  return c.Emit("depth_to_space", {{"x", c.Value(0)}, {"block_size", block}});
+}
+
+Status EmitSpaceToDepth(NodeContext& c) {
+  ANEMONE_ASSIGN(const int64_t size, BlockSize(c));
+  return c.Emit("space_to_depth", {{"x", c.Value(0)},
+                                   {"block_size", ir::Literal::Int32(static_cast<int32_t>(size))}});
+}
+
+Status EmitReverseSequence(NodeContext& c) {
+  if (!c.Has(0) || !c.Has(1)) return InvalidInput("ReverseSequence needs two inputs");
+  const auto axis = [&](std::string_view name, int64_t fallback) {
+    return ir::Literal::Int32(static_cast<int32_t>(c.Int(name, fallback)));
+  };
+  return c.Emit("reverse_sequence", {{"x", c.Value(0)},
+                                     {"lengths", c.Value(1)},
+                                     {"seq_axis", axis("time_axis", 0)},
+                                     {"batch_axis", axis("batch_axis", 1)}});
+}
+
+constexpr Converter kConverters[] = {
+    {.op = "Reshape", .emit = EmitReshape},
+    {.op = "Flatten", .emit = EmitFlatten},
+    {.op = "Squeeze", .emit = EmitSqueeze},
+    {.op = "Unsqueeze", .emit = EmitUnsqueeze},
+    {.op = "Transpose", .emit = EmitTranspose},
+    {.op = "DepthToSpace", .emit = EmitDepthToSpace},
+    {.op = "SpaceToDepth", .emit = EmitSpaceToDepth},
+    {.op = "ReverseSequence", .emit = EmitReverseSequence},
+    {.op = "Col2Im", .refusal = "no conversion yet", .rewrite = "use ConvTranspose"},
+};
+
+}  // namespace
+
+std::span<const Converter> OnnxConverters() { return kConverters; }
+
+}  // namespace anemone::ops::transformation
