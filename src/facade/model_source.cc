@@ -7,6 +7,7 @@
 #include "format/package.h"
 #include "ir/text.h"
 #include "ir/verifier.h"
+#include "onnx/import.h"
 #include "zoo/zoo.h"
 
 namespace anemone::facade {
@@ -69,6 +70,11 @@ Result<LoadedModel> LoadModel(const ModelSource& source) {
     ANEMONE_ASSIGN(ir::Model model, BuildFromCatalogue(source));
     loaded.model = std::make_shared<ir::Model>(std::move(model));
     loaded.origin = "catalogue";
+  } else if (extension == ".onnx") {
+    const onnx::ImportOptions options{.input_shapes = source.input_shapes, .target = source.target};
+    ANEMONE_ASSIGN(ir::Model model, onnx::ImportOnnx(text, options));
+    loaded.model = std::make_shared<ir::Model>(std::move(model));
+    loaded.origin = "onnx";
   } else if (extension == ".mil") {
     ANEMONE_ASSIGN(ir::Model model, ReadMilText(text));
     loaded.model = std::make_shared<ir::Model>(std::move(model));
