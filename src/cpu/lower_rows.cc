@@ -157,6 +157,7 @@ Result<bool> LowerReduce(Planner& planner, const Node& node) {
   std::vector<int64_t> axes;
   if (node.operation->Input("axes") != nullptr) {
     ANEMONE_ASSIGN(axes, node.args->Ints("axes"));
+    if (axes.empty()) return false;  // reduces nothing
   }
   const auto rank = static_cast<int64_t>(in.rank());
   for (int64_t& axis : axes) axis += axis < 0 ? rank : 0;

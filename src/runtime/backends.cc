@@ -2,12 +2,14 @@
 
 #include <array>
 
+#include "cpu/cpu_backend.h"
 #include "exec/reference_backend.h"
 
 namespace anemone::runtime {
 
 std::span<const exec::Backend* const> Backends() {
-  static const std::array<const exec::Backend*, 1> backends{&exec::ReferenceBackend()};
+  static const std::array<const exec::Backend*, 2> backends{&cpu::CpuBackend(),
+                                                            &exec::ReferenceBackend()};
   return backends;
 }
 

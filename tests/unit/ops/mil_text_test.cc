@@ -1,14 +1,16 @@
 // Runs the text tests of src/ops/*/*.mil (tests/unit/ops/README.md has the syntax): each case is
-// one test, run through the reference interpreter.
+// one test, run through the reference interpreter and on the CPU backend.
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <optional>
 #include <sstream>
 
+#include "cpu/cpu_backend.h"
 #include "exec/interpreter.h"
 #include "ir/literal_parser.h"
 #include "ir/text.h"
@@ -135,6 +137,39 @@ std::string Difference(const exec::Tensor& got, const ir::Literal& want,
 
 class MilText : public ::testing::TestWithParam<Case> {};
 
+bool HasHalf(const ir::Function& function) {
+  bool half = false;
+  ir::ForEachOperation(*function.block, [&](const ir::Operation& operation) {
+    for (const auto& output : operation.outputs()) half |= output->type.dtype() == DType::kFp16;
+  });
+  return half;
+}
+
+// The "expect" lines against the outputs.
+Status CheckExpected(const Case& test, const ir::Function& function,
+                     const std::map<std::string, exec::Tensor>& outputs,
+                     std::optional<double> tolerance, const std::string& where,
+                     std::vector<std::string>* differences) {
+  for (const Directive& directive : test.directives) {
+    if (directive.key != "expect") continue;
+    const auto [name, rest] = SplitBinding(directive.text);
+    ANEMONE_ASSIGN(const ir::Literal want, ir::ParseLiteral(rest).At("expect " + name));
+    const auto found = outputs.find(name);
+    if (found == outputs.end()) {
+      differences->push_back(name + " is no output" + where);
+      continue;
+    }
+    for (const ir::Value* output : function.outputs()) {
+      if (output->name != name || output->type.dtype() == want.dtype()) continue;
+      differences->push_back(name + " is " + output->type.ToString() + ", expected " +
+                             want.type().ToString());
+    }
+    const std::string difference = Difference(found->second, want, tolerance);
+    if (!difference.empty()) differences->push_back(name + where + ": " + difference);
+  }
+  return {};
+}
+
 Status RunCase(const Case& test, std::vector<std::string>* differences) {
   ANEMONE_ASSIGN(const ir::Program program, ir::ParseText(test.program));
   if (program.functions.empty()) return InvalidInput("the case has no function");
@@ -174,24 +209,25 @@ Status RunCase(const Case& test, std::vector<std::string>* differences) {
   if (!runs) return {};
   std::map<std::string, exec::Tensor> state;
   ANEMONE_ASSIGN(const auto outputs, exec::Interpret(function, inputs, &state));
-  for (const Directive& directive : test.directives) {
-    if (directive.key != "expect") continue;
-    const auto [name, rest] = SplitBinding(directive.text);
-    ANEMONE_ASSIGN(const ir::Literal want, ir::ParseLiteral(rest).At("expect " + name));
-    bool found = false;
-    for (size_t i = 0; i < outputs.size(); ++i) {
-      const ir::Value& output = *function.outputs()[i];
-      if (output.name != name) continue;
-      found = true;
-      if (output.type.dtype() != want.dtype()) {
-        differences->push_back(name + " is " + output.type.ToString() + ", expected " +
-                               want.type().ToString());
-        continue;
-      }
-      const std::string difference = Difference(outputs[i], want, tolerance);
-      if (!difference.empty()) differences->push_back(name + ": " + difference);
+  std::map<std::string, exec::Tensor> named;
+  for (size_t i = 0; i < outputs.size(); ++i) named[function.outputs()[i]->name] = outputs[i];
+  ANEMONE_TRY(CheckExpected(test, function, named, tolerance, "", differences));
+
+  auto model = std::make_shared<ir::Model>();
+  model->program = ir::Clone(program);
+  const exec::LoadOptions options{.function = function.name, .threads = 2};
+  ANEMONE_ASSIGN(auto session, cpu::CpuBackend().Load(model, options));
+  exec::State cpu_state;
+  ANEMONE_ASSIGN(named, session->Run(inputs, &cpu_state, nullptr));
+  // The fast kernels sum in float32.
+  if (!tolerance) tolerance = HasHalf(function) ? 2e-3 : 1e-5;
+  ANEMONE_TRY(CheckExpected(test, function, named, tolerance, " (cpu)", differences));
+  for (const auto& [name, tensor] : state) {
+    const exec::Tensor& other = cpu_state[name];
+    if (other.shape() != tensor.shape() ||
+        std::memcmp(other.view().data, tensor.view().data, tensor.size_bytes()) != 0) {
+      differences->push_back("state " + name + " differs on the CPU backend");
     }
-    if (!found) differences->push_back(name + " is no output");
   }
   return {};
 }
