@@ -7,7 +7,10 @@
 //   } -> (y);                                     } -> (y);
 #include "compress/half_storage.h"
 
+#include <algorithm>
 #include <cmath>
+
+#include "compress/linear_kernels.h"
 
 namespace anemone::compress {
 namespace {
@@ -21,19 +24,18 @@ ir::Literal Rounded(const ir::Literal& weight, TensorRecord* record, std::string
   FloatToHalf(values, halves);
   std::vector<float> back(values.size());
   HalfToFloat(halves, back);
-  float largest = 0;
-  float worst = 0;
-  double squares = 0;
-  for (size_t i = 0; i < values.size(); ++i) {
-    const float difference = std::abs(values[i] - back[i]);
-    largest = std::max(largest, std::abs(values[i]));
-    worst = std::max(worst, difference);
-    squares += double{difference} * difference;
-  }
-  if (largest > kLargestHalf)
+  float low = 0;
+  float high = 0;
+  FindRange(values, &low, &high);
+  const float largest = std::max(-low, high);
+  if (largest > kLargestHalf) {
     *reason = fmt::format("it reaches {:g}, beyond float16's 65504", largest);
-  record->max_error = worst;
-  record->rms_error = values.empty() ? 0 : std::sqrt(squares / static_cast<double>(values.size()));
+  }
+  StepErrors errors;
+  Compare(values, back, &errors);
+  record->max_error = errors.largest;
+  record->rms_error =
+      values.empty() ? 0 : std::sqrt(errors.squares / static_cast<double>(values.size()));
   return ir::Literal::FromBytes(ir::Type::Tensor(DType::kFp16, weight.shape()),
                                 Bytes::FromVector(std::move(halves)))
       .value();

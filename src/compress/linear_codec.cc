@@ -2,15 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <span>
+
+#include "compress/linear_kernels.h"
 
 namespace anemone::compress {
 namespace {
 
-// The inner loops work on this many elements at a time: a fixed count of independent lanes is what
-// compilers vectorise.
-constexpr size_t kLanes = 16;
+// Quotients are kept for this many elements at a time.
 constexpr size_t kChunk = 1024;
 
 struct Limits {
@@ -74,24 +73,7 @@ struct Range {
 void Extend(std::span<const float> values, Range* range) {
   if (values.empty()) return;
   if (range->empty) *range = {values[0], values[0], false};
-  float low[kLanes];
-  float high[kLanes];
-  std::fill_n(low, kLanes, range->low);
-  std::fill_n(high, kLanes, range->high);
-  const size_t whole = values.size() / kLanes * kLanes;
-  for (size_t i = 0; i < whole; i += kLanes) {
-    for (size_t k = 0; k < kLanes; ++k) {
-      const float value = values[i + k];
-      low[k] = value < low[k] ? value : low[k];
-      high[k] = value > high[k] ? value : high[k];
-    }
-  }
-  for (size_t i = whole; i < values.size(); ++i) {
-    low[0] = std::min(low[0], values[i]);
-    high[0] = std::max(high[0], values[i]);
-  }
-  range->low = *std::min_element(low, low + kLanes);
-  range->high = *std::max_element(high, high + kLanes);
+  FindRange(values, &range->low, &range->high);
 }
 
 struct Parameters {
@@ -135,59 +117,32 @@ Parameters ParametersOf(const Range& range, Limits limits, LinearMode mode, bool
 }
 
 struct ErrorSum {
-  float largest = 0;
+  double largest = 0;
   double squares = 0;
 };
 
 // Quantizes values of one block.
 void QuantizeRun(std::span<const float> values, const Parameters& parameters, Limits limits,
                  bool half, int8_t* out, ErrorSum* error) {
-  // Adding and taking away 1.5 * 2^23 rounds to the nearest whole number, ties to even.
-  constexpr float kRound = 12582912.0f;
-  constexpr float kFar = 1024;  // beyond every limit, with room for the offset
-  const float scale = parameters.scale;
-  const float offset = parameters.offset;
-  const auto low = static_cast<float>(limits.low);
-  const auto high = static_cast<float>(limits.high);
+  const QuantizeArgs args{.offset = parameters.offset,
+                          .low = static_cast<float>(limits.low),
+                          .high = static_cast<float>(limits.high)};
   float quotients[kChunk];
-  float largest[kLanes] = {};
-  const double step = scale;
+  const double step = parameters.scale;
   for (size_t begin = 0; begin < values.size(); begin += kChunk) {
-    const size_t count = std::min(kChunk, values.size() - begin);
-    const size_t padded = (count + kLanes - 1) / kLanes * kLanes;
-    float chunk[kChunk] = {};
-    std::memcpy(chunk, values.data() + begin, count * sizeof(float));
-    for (size_t i = 0; i < padded; i += kLanes) {
-      for (size_t k = 0; k < kLanes; ++k) quotients[i + k] = chunk[i + k] / scale;
-    }
-    if (half) RoundToHalf(std::span<float>(quotients, padded));
-    int8_t quantized[kChunk];
-    float squares[kLanes] = {};
-    for (size_t i = 0; i < padded; i += kLanes) {
-      for (size_t k = 0; k < kLanes; ++k) {
-        float q = quotients[i + k];
-        q = q < -kFar ? -kFar : q;
-        q = q > kFar ? kFar : q;
-        q = (q + kRound) - kRound + offset;
-        q = q < low ? low : q;
-        q = q > high ? high : q;
-        // uint8 keeps its bits in an int8_t.
-        quantized[i + k] = static_cast<int8_t>(static_cast<int>(q));
-        // In steps of the scale: the squares of huge values would leave float's range.
-        float difference = (q - offset) - quotients[i + k];
-        squares[k] += difference * difference;
-        difference = difference < 0 ? -difference : difference;
-        largest[k] = difference > largest[k] ? difference : largest[k];
-      }
-    }
-    // The elements added to fill the last lanes are zeros, which are met exactly.
-    for (const float square : squares) error->squares += step * step * square;
-    std::memcpy(out + begin, quantized, count);
+    const std::span<const float> chunk =
+        values.subspan(begin, std::min(kChunk, values.size() - begin));
+    Divide(chunk, parameters.scale, quotients);
+    if (half) RoundToHalf(std::span<float>(quotients, chunk.size()));
+    // In steps of the scale: the squares of huge values would leave float's range.
+    StepErrors errors;
+    Quantize({quotients, chunk.size()}, args, out + begin, &errors);
+    error->largest = std::max(error->largest, step * errors.largest);
+    error->squares += step * step * errors.squares;
   }
-  error->largest = std::max(error->largest, scale * *std::max_element(largest, largest + kLanes));
 }
 
-// The first `count` of `values` as packed int4 or uint4.
+// `values` as packed int4 or uint4.
 Bytes PackNibbles(const std::vector<int8_t>& values) {
   std::vector<uint8_t> packed((values.size() + 1) / 2, 0);
   for (size_t i = 0; i < values.size(); ++i) {

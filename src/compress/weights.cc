@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "compress/linear_kernels.h"
+
 namespace anemone::compress {
 namespace {
 
@@ -48,25 +50,24 @@ std::string WhyTooSmall(const Weight& weight, int64_t weight_threshold) {
 }
 
 std::string WhyNotFinite(const ir::Literal& literal) {
-  const auto check = [](auto bits, auto magnitude, auto infinity) -> std::string {
-    // One pass without a branch; the place is looked up only for what is wrong.
-    decltype(magnitude) largest = 0;
-    for (const auto value : bits) {
-      const auto part = static_cast<decltype(magnitude)>(value & magnitude);
-      largest = part > largest ? part : largest;
-    }
-    if (largest < infinity) return "";
-    for (size_t i = 0; i < bits.size(); ++i) {
-      const auto part = static_cast<decltype(magnitude)>(bits[i] & magnitude);
-      if (part >= infinity)
-        return fmt::format("element {} is {}", i, part == infinity ? "infinite" : "not a number");
-    }
-    return "";
+  const auto name = [&](size_t i, bool infinite) {
+    return fmt::format("element {} is {}", i, infinite ? "infinite" : "not a number");
   };
   if (literal.dtype() == DType::kFp16) {
-    return check(literal.As<uint16_t>(), uint16_t{0x7fff}, uint16_t{0x7c00});
+    constexpr uint16_t kMagnitude = 0x7fff;
+    constexpr uint16_t kInfinity = 0x7c00;
+    const auto bits = literal.As<uint16_t>();
+    for (size_t i = 0; i < bits.size(); ++i) {
+      if ((bits[i] & kMagnitude) >= kInfinity) return name(i, (bits[i] & kMagnitude) == kInfinity);
+    }
+    return "";
   }
-  return check(literal.As<uint32_t>(), uint32_t{0x7fffffff}, uint32_t{0x7f800000});
+  constexpr uint32_t kInfinity = 0x7f800000;
+  const auto values = literal.As<float>();
+  if (LargestMagnitude(values) < kInfinity) return "";
+  size_t i = 0;
+  while (std::isfinite(values[i])) ++i;
+  return name(i, std::isinf(values[i]));
 }
 
 ChannelAxes AxesOf(const Weight& weight) {

@@ -1,0 +1,41 @@
+// The inner loops of linear quantization, for whatever vectors the processor has; the same bits
+// with each of them. Thread rules: pure functions.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace anemone::compress {
+
+// Smallest and largest of `values` and *low, *high.
+void FindRange(std::span<const float> values, float* low, float* high);
+
+// The largest of the bit patterns with the sign left out: 0x7f800000 and above means that one is
+// not finite.
+uint32_t LargestMagnitude(std::span<const float> values);
+
+// quotients = values / divisor.
+void Divide(std::span<const float> values, float divisor, float* quotients);
+
+// One step's worth of quantizing: rounds quotients (ties to even), adds the offset and keeps them
+// within [low, high].
+struct QuantizeArgs {
+  float offset = 0;
+  float low = 0;
+  float high = 0;
+};
+// What that changes, in steps.
+struct StepErrors {
+  float largest = 0;
+  double squares = 0;
+};
+// `out` gets the lowest byte of each. At most 2^16 quotients, so that the float sums inside stay
+// exact enough.
+void Quantize(std::span<const float> quotients, const QuantizeArgs& args, int8_t* out,
+              StepErrors* errors);
+
+// Largest difference, and sum of the squares of differences, of two arrays.
+void Compare(std::span<const float> a, std::span<const float> b, StepErrors* errors);
+
+}  // namespace anemone::compress
