@@ -117,7 +117,8 @@ Result<bool> LowerConcat(Planner& planner, const Node& node) {
   Instruction move;
   const Slabs slabs = SlabsAt(out, axis, layout, ElementBytes(out));
   for (const ir::Value* value : values) {
-    if (planner.TypeOf(value).dtype() != out.dtype()) return false;
+    const ir::Type& type = planner.TypeOf(value);
+    if (type.dtype() != out.dtype() || type.rank() != out.rank()) return false;  // scalars
   }
   for (const ir::Value* value : values) {
     const ir::Type type = planner.TypeOf(value);
