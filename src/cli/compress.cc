@@ -19,6 +19,7 @@ Status RunCompress(const CompressFlags& flags, const Globals& globals) {
   facade::CompressReport report;
   facade::CompressOptions options = flags.options;
   options.compute_float16 = !flags.storage_only;
+  options.threads = globals.threads;
   progress.Step("compressing");
   ANEMONE_TRY(facade::Compress(*loaded.model, options, &report).At(flags.model.source.model));
   progress.Step("writing " + flags.output);
@@ -42,7 +43,8 @@ Status RunCompress(const CompressFlags& flags, const Globals& globals) {
       Json row{{"name", tensor.name},
                {"elements", tensor.elements},
                {"bytes_before", tensor.bytes_before},
-               {"bytes_after", tensor.bytes_after}};
+               {"bytes_after", tensor.bytes_after},
+               {"max_error", tensor.max_error}};
       row["skipped"] = tensor.skipped.empty() ? Json(nullptr) : Json(tensor.skipped);
       tensors.push_back(std::move(row));
     }
@@ -69,8 +71,9 @@ void AddCompress(CLI::App& app, Context& context) {
   auto flags = std::make_shared<CompressFlags>();
   AddModelFlags(*command, flags->model, true);
   command->add_option("-o,--output", flags->output, "the .mlpackage to write")->required();
-  command->add_option("--mode", flags->options.mode, "linear")->capture_default_str();
-  command->add_option("--dtype", flags->options.dtype, "int8 or float16")->capture_default_str();
+  command->add_option("--mode", flags->options.mode, "linear, linear_symmetric or linear_asymmetric")
+      ->capture_default_str();
+  command->add_option("--dtype", flags->options.dtype, "int8, uint8, int4, uint4 or float16")->capture_default_str();
   command->add_option("--granularity", flags->options.granularity, "per_tensor or per_channel")
       ->capture_default_str();
   command
