@@ -1,7 +1,7 @@
 """Writes the small packages under tests/fixtures/packages/ with coremltools: one for each thing that a package can say and
-the reader must keep. format/package_test.cc reads them. Run with a Python that has coremltools (Linux or macOS):
+the reader must keep. format/package_test.cc reads them. Run by:
 
-    PYTHON tests/oracle/make_package_fixtures.py
+    ./dev oracle make_package_fixtures
 """
 import json
 import pathlib

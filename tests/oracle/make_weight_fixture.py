@@ -1,5 +1,6 @@
 """Writes tests/fixtures/packages/all_dtypes.bin with coremltools' own writer: one blob of every element type that it can
-write. format/weight_test.cc expects the same bytes from ours. Run with a Python that has coremltools (Linux or macOS)."""
+write. format/weight_test.cc expects the same bytes from ours. Run by ./dev oracle
+make_weight_fixture."""
 import pathlib
 import sys
 

@@ -3,10 +3,9 @@
 For each package it compares the specification field by field (constants by value, wherever they are stored) and, when
 coremltools' own front end turns the original back into a program, that it does so with ours and gives the same program.
 
-    ninja -C build/release anemone_oracle_rewrite_packages
-    PYTHON tests/oracle/rewrite_corpus.py FOLDER --tool build/release/anemone_oracle_rewrite_packages
+    ./dev oracle rewrite_corpus FOLDER
 
-PYTHON has coremltools. Prints one line per difference and a summary; exit 1 when there is any difference."""
+Prints one line per difference and a summary; exit 1 when there is any difference."""
 import argparse
 import collections
 import concurrent.futures
@@ -165,15 +164,17 @@ def compare(pair):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("--tool", required=True)
+    parser.add_argument("--tool", default="build/release/anemone_oracle_rewrite_packages")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--limit", type=int)
+    parser.add_argument("--check", action="store_true",
+                        help="also verify each program, and that its text form parses back to it")
     args = parser.parse_args()
     packages = sorted(p for p in args.folder.rglob("*.mlpackage"))[:args.limit]
     failures = 0
     with tempfile.TemporaryDirectory() as scratch:
         pairs = [(str(p), f"{scratch}/{i}.mlpackage") for i, p in enumerate(packages)]
-        done = subprocess.run([args.tool], input="".join(f"{a}\t{b}\n" for a, b in pairs), text=True, check=True,
+        done = subprocess.run([args.tool] + ["--check"] * args.check, input="".join(f"{a}\t{b}\n" for a, b in pairs), text=True, check=True,
                               stdout=subprocess.PIPE).stdout.splitlines()
         written = []
         for pair, line in zip(pairs, done, strict=True):
