@@ -1,6 +1,7 @@
 #include "format/description_codec.h"
 
 #include <algorithm>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "format/data_types.h"
@@ -331,32 +332,36 @@ void EncodeMetadata(const ir::Metadata& metadata, proto::ModelDescription* descr
 
 Status CheckFunctionDescription(const ir::FunctionDescription& description,
                                 const ir::Function& function) {
-  std::unordered_set<std::string_view> described;
+  std::unordered_map<std::string_view, const ir::Value*> inputs;
+  for (const auto& input : function.inputs()) inputs.emplace(input->name, input.get());
   const auto is_input = [&](const Feature& feature, bool state) {
-    described.insert(feature.name);
-    return std::ranges::any_of(function.inputs(), [&](const auto& input) {
-      return input->name == feature.name && input->type.is_state() == state;
-    });
+    const auto found = inputs.find(feature.name);
+    return found != inputs.end() && found->second->type.is_state() == state;
   };
+  std::unordered_set<std::string_view> described;
   for (const Feature& feature : description.inputs) {
     if (!is_input(feature, false)) {
       return InvalidInput("feature '{}' is no input of the function", feature.name);
     }
+    described.insert(feature.name);
   }
   for (const Feature& feature : description.states) {
     if (!is_input(feature, true)) {
       return InvalidInput("feature '{}' is no state of the function", feature.name);
     }
+    described.insert(feature.name);
   }
   for (const auto& input : function.inputs()) {
     if (!described.contains(input->name)) {
       return InvalidInput("input '{}' of the function is not described", input->name);
     }
   }
+  std::unordered_set<std::string_view> outputs;
+  for (const ir::Value* output : function.outputs()) outputs.insert(output->name);
   for (const Feature& feature : description.outputs) {
-    const bool found = std::ranges::any_of(
-        function.outputs(), [&](const ir::Value* output) { return output->name == feature.name; });
-    if (!found) return InvalidInput("feature '{}' is no output of the function", feature.name);
+    if (!outputs.contains(feature.name)) {
+      return InvalidInput("feature '{}' is no output of the function", feature.name);
+    }
   }
   return {};
 }
@@ -377,11 +382,12 @@ Status DecodeDescription(const proto::ModelDescription& wire, ir::Model* model) 
   }
   ANEMONE_ASSIGN(model->default_function,
                  CheckedText(wire.defaultfunctionname(), "defaultFunctionName"));
+  std::unordered_set<std::string> names;
   for (const proto::FunctionDescription& entry : wire.functions()) {
     ir::FunctionDescription function;
     ANEMONE_ASSIGN(function.name, CheckedName(entry.name(), "a function's name"));
     const std::string place = fmt::format("function '{}'", function.name);
-    if (model->FindFunction(function.name) != nullptr) {
+    if (!names.insert(function.name).second) {
       return InvalidInput("the function is described twice").At(place);
     }
     ANEMONE_TRY(DecodeFunction(entry, &function).At(place));
@@ -412,13 +418,17 @@ Status CheckDescription(const ir::Model& model) {
   if (model.multi_function && model.FindFunction(model.default_function) == nullptr) {
     return InvalidInput("the default function '{}' is not described", model.default_function);
   }
+  std::unordered_map<std::string_view, const ir::Function*> functions;
+  for (const auto& function : model.program.functions) {
+    functions.emplace(function->name, function.get());
+  }
   for (const ir::FunctionDescription& description : model.functions) {
     const std::string place = fmt::format("function '{}'", description.name);
-    const ir::Function* function = model.program.Find(description.name);
-    if (function == nullptr) {
+    const auto function = functions.find(description.name);
+    if (function == functions.end()) {
       return InvalidInput("the function is described, but not in the program").At(place);
     }
-    ANEMONE_TRY(CheckFunctionDescription(description, *function).At(place));
+    ANEMONE_TRY(CheckFunctionDescription(description, *function->second).At(place));
   }
   return {};
 }

@@ -103,9 +103,11 @@ class FunctionReader {
   // use.
   std::string NameInIr(const std::string& wanted, bool from_file) {
     std::string name = wanted;
-    int suffix = 0;
-    while (ir_names_.contains(name) || ((!from_file || suffix > 0) && file_names_.contains(name))) {
-      name = fmt::format("{}_{}", wanted, suffix++);
+    if (ir_names_.contains(name) || (!from_file && file_names_.contains(name))) {
+      int& suffix = next_suffix_[wanted];  // so that a name used ten thousand times costs no more
+      do {
+        name = fmt::format("{}_{}", wanted, suffix++);
+      } while (ir_names_.contains(name) || file_names_.contains(name));
     }
     ir_names_.insert(name);
     return name;
@@ -232,7 +234,8 @@ class FunctionReader {
         continue;
       }
       const std::string hint = HintFor(wire, it->first);
-      operation.SetInput(it->first, AddConst(std::move(it->second), hint, block));
+      Value* value = AddConst(std::move(it->second), hint, block);
+      operation.arguments().push_back({it->first, {value}});
       it = attributes.erase(it);
     }
   }
@@ -246,9 +249,6 @@ class FunctionReader {
     ANEMONE_TRY(CheckUniqueKeys(wire.inputs(), "parameter"));
     for (const auto& entry : wire.inputs()) {
       const std::string& parameter = entry.key();
-      if (!operation.Inputs(parameter).empty()) {
-        return InvalidInput("parameter '{}' is given as an input and as an attribute", parameter);
-      }
       std::vector<Value*> values;
       for (const proto::Argument::Binding& binding : entry.value().arguments()) {
         Result<Value*> value = ReadBinding(binding, wire, parameter, block);
@@ -257,9 +257,14 @@ class FunctionReader {
         }
         values.push_back(*value);
       }
-      operation.SetInputs(parameter, std::move(values));
+      operation.arguments().push_back({parameter, std::move(values)});
     }
     SortArguments(operation);
+    const auto& arguments = operation.arguments();
+    const auto twice = std::ranges::adjacent_find(arguments, {}, &ir::Argument::name);
+    if (twice != arguments.end()) {
+      return InvalidInput("parameter '{}' is given as an input and as an attribute", twice->name);
+    }
     return {};
   }
 
@@ -299,6 +304,7 @@ class FunctionReader {
   int depth_ = 0;
   std::unordered_set<std::string> file_names_;  // every value's name in the file
   std::unordered_set<std::string> ir_names_;    // names given so far
+  std::unordered_map<std::string, int> next_suffix_;
 };
 
 }  // namespace

@@ -473,6 +473,48 @@ TEST(HostileTest, OffsetsIntoTheWeightFile) {
   EXPECT_NE(read(192, {40}).error().ToString().find("the blob holds 40 fp16"), std::string::npos);
 }
 
+// Work must grow with the size of the file, not with its square: a hundred thousand of everything
+// takes seconds at most (minutes, were it quadratic).
+TEST(HostileTest, ManyOfEverything) {
+  constexpr int kMany = 50000;
+  proto::Model wire = GoodModel();
+  auto* block = BlockOf(wire);
+  for (int i = 0; i < kMany; ++i) {  // one name in many sibling blocks
+    auto* inner = AddOf(wire)->add_blocks()->add_inputs();
+    inner->set_name("same");
+    SetTensor(inner->mutable_type(), kFp32, {});
+  }
+  auto* wide = block->add_operations();
+  wide->set_type("wide");
+  for (int i = 0; i < kMany; ++i) {
+    auto* argument = wide->add_inputs();
+    argument->set_key(fmt::format("p{}", i));
+    argument->mutable_value()->add_arguments()->set_name("x");
+    auto* input = MainOf(wire)->add_inputs();
+    input->set_name(fmt::format("in{}", i));
+    SetTensor(input->mutable_type(), kFp32, {});
+    AddFeature(wire.mutable_description()->add_input(), input->name(), {1});
+  }
+  const auto model = ReadText(wire.SerializeAsString());
+  ASSERT_TRUE(model.ok()) << model.error().ToString();
+  EXPECT_EQ(model->main()->inputs.size(), size_t{kMany} + 1);
+}
+
+TEST(HostileTest, AttributeAndInputOfOneName) {
+  proto::Model wire = GoodModel();
+  auto* operation = BlockOf(wire)->add_operations();
+  operation->set_type("constexpr_cast");
+  auto* attribute = operation->add_attributes();
+  attribute->set_key("source_val");
+  *attribute->mutable_value() = *ValueOf(wire);
+  auto* input = operation->add_inputs();
+  input->set_key("source_val");
+  input->mutable_value()->add_arguments()->set_name("c");
+  const auto model = ReadText(wire.SerializeAsString());
+  ASSERT_FALSE(model.ok());
+  EXPECT_NE(model.error().ToString().find("as an input and as an attribute"), std::string::npos);
+}
+
 // Thousands of damaged variants of each small package: whatever is read must also verify or be
 // refused, print and be written, without a crash.
 TEST(HostileTest, NoMutationOfAModelCrashes) {
