@@ -105,6 +105,17 @@ bool SnapInside(int64_t size, double* at) {
   return true;
 }
 
+// The part of `size` pixels that a box spans. Where the sampling mode counts pixels, a box that has
+// none (its end before its start) stands for all of them, as in Core ML.
+Interval Extent(SamplingMode mode, const Interval& box, double scale, int64_t size) {
+  const Interval scaled{box.start * scale, box.end * scale};
+  const bool counts_pixels =
+      mode == SamplingMode::kDefault || mode == SamplingMode::kUnalignCorners;
+  if (counts_pixels && scaled.end - scaled.start + 1 <= 0)
+    return {0, static_cast<double>(size - 1)};
+  return scaled;
+}
+
 struct Cropper {
   SamplingMode mode;
   double pad_value;
@@ -175,8 +186,8 @@ Status CropResize(KernelContext& context) {
   float* result = out.As<float>();
   for (int64_t b = 0; b < count; ++b) {
     Box box = ReadBox(numbers.data() + b * stride + (stride - 4), coordinates);
-    box.y = {box.y.start * scale_y, box.y.end * scale_y};
-    box.x = {box.x.start * scale_x, box.x.end * scale_x};
+    box.y = Extent(cropper.mode, box.y, scale_y, images.height());
+    box.x = Extent(cropper.mode, box.x, scale_x, images.width());
     const int64_t first = every_image ? 0 : image_of_box[static_cast<size_t>(b)];
     const int64_t end = every_image ? images.batch() : first + 1;
     for (int64_t n = first; n < end; ++n) {

@@ -7,7 +7,7 @@
 namespace anemone::ops::normalization {
 namespace {
 
-// Until ios17 the float parameters have the dtype of x.
+// Until ios17 vectors of parameters have the dtype of x.
 Status CheckDTypes(const OpArgs& args, std::initializer_list<std::string_view> params) {
   if (args.opset() >= Opset::kIOS17) return {};
   const DType dtype = args.TypeOf("x").dtype();
@@ -36,21 +36,20 @@ Status CheckPerChannel(const OpArgs& args, std::initializer_list<std::string_vie
 }
 
 Status InferBatchNorm(const OpArgs& args, std::vector<Type>* outputs) {
-  ANEMONE_TRY(CheckDTypes(args, {"mean", "variance", "gamma", "beta", "epsilon"}));
+  ANEMONE_TRY(CheckDTypes(args, {"mean", "variance", "gamma", "beta"}));
   ANEMONE_TRY(CheckRank(args, "x", 3, 5, "batch_norm_c1"));
   ANEMONE_TRY(CheckPerChannel(args, {"mean", "variance", "gamma", "beta"}, "batch_norm_c2"));
   return InferLikeX(args, outputs);
 }
 
 Status InferInstanceNorm(const OpArgs& args, std::vector<Type>* outputs) {
-  ANEMONE_TRY(CheckDTypes(args, {"gamma", "beta", "epsilon"}));
+  ANEMONE_TRY(CheckDTypes(args, {"gamma", "beta"}));
   ANEMONE_TRY(CheckRank(args, "x", 3, 4, "instance_norm_c1"));
   ANEMONE_TRY(CheckPerChannel(args, {"gamma", "beta"}, "instance_norm_c2"));
   return InferLikeX(args, outputs);
 }
 
 Status InferL2Norm(const OpArgs& args, std::vector<Type>* outputs) {
-  ANEMONE_TRY(CheckDTypes(args, {"epsilon"}));
   const Type& x = args.TypeOf("x");
   if (x.has_rank() && x.rank() < 3) return Violates("l2_norm_c1", "x has rank {}", x.rank());
   return InferLikeX(args, outputs);
@@ -65,7 +64,7 @@ Result<ir::Literal> AllAxes(const OpArgs& args) {
 }
 
 Status InferLayerNorm(const OpArgs& args, std::vector<Type>* outputs) {
-  ANEMONE_TRY(CheckDTypes(args, {"gamma", "beta", "epsilon"}));
+  ANEMONE_TRY(CheckDTypes(args, {"gamma", "beta"}));
   const Type& x = args.TypeOf("x");
   if (!x.has_rank()) return InferLikeX(args, outputs);
   ANEMONE_ASSIGN(std::vector<int64_t> axes, args.Ints("axes"));
@@ -84,8 +83,7 @@ Status InferLayerNorm(const OpArgs& args, std::vector<Type>* outputs) {
 }
 
 Status InferLocalResponseNorm(const OpArgs& args, std::vector<Type>* outputs) {
-  ANEMONE_TRY(CheckDTypes(args, {"alpha", "beta", "k"}));
-  ANEMONE_TRY(CheckRank(args, "x", 3, 4, "local_response_norm_c1"));
+  ANEMONE_TRY(CheckRank(args, "x", 3, 5, "local_response_norm_c1"));
   ANEMONE_ASSIGN(const int64_t size, args.Int("size"));
   if (size <= 0) return Violates("local_response_norm_c2", "size is {}", size);
   return InferLikeX(args, outputs);
@@ -111,10 +109,14 @@ template <float kValue>
 Result<ir::Literal> Default(const OpArgs& args) {
   return FloatLikeX(args, kValue);
 }
-// An optional scalar; its default has the dtype of x.
+// An optional scalar of any float dtype, as converters write defaults in float32 beside
+// half-precision tensors; its default has the dtype of x.
 Param Scalar(std::string_view name, Result<ir::Literal> (*default_fn)(const OpArgs& args)) {
-  return {
-      .name = name, .types = "U", .required = false, .constant = true, .default_fn = default_fn};
+  return {.name = name,
+          .types = "fp16 fp32",
+          .required = false,
+          .constant = true,
+          .default_fn = default_fn};
 }
 Param Vector(std::string_view name, bool required) {
   return {.name = name, .types = "U", .required = required, .constant = true};
@@ -126,7 +128,7 @@ std::vector<OpDef> Defs() {
   const std::vector<TypeDomain> domains = {{"T", "fp16 fp32"}, {"U", "fp16 fp32"}};
   const Param x{.name = "x", .types = "T"};
   const Constraint dtypes{"normalization_c1",
-                          "before ios17, all float parameters have the dtype of x"};
+                          "before ios17, mean, variance, gamma and beta have the dtype of x"};
   return {
       {.name = "batch_norm",
        .doc = "gamma * (x - mean) / sqrt(variance + epsilon) + beta with one value of each "
@@ -157,7 +159,7 @@ std::vector<OpDef> Defs() {
        .doc = "x / sqrt(sum of squares + epsilon), the sum taken over the last three dimensions.",
        .params = {x, Scalar("epsilon", Default<1e-6f>)},
        .domains = domains,
-       .constraints = {dtypes, {"l2_norm_c1", "x has rank 3 or more"}},
+       .constraints = {{"l2_norm_c1", "x has rank 3 or more"}},
        .infer = InferL2Norm,
        .cost =
            [](const OpArgs&, std::span<const Type> outputs) {
@@ -183,17 +185,17 @@ std::vector<OpDef> Defs() {
        .infer = InferLayerNorm,
        .cost = MomentsCost},
       {.name = "local_response_norm",
-       .doc = "x / (k + alpha / size * s)^beta, where s sums the squares of the `size` channels "
-              "around the element's own: size / 2 before it (rounded down), the others after it, "
-              "none beyond the ends.",
+       .doc = "x / (k + alpha / size * s)^beta, where s sums the squares of `size` neighbours "
+              "along the third dimension from the end (the channels of [n, c, h, w]): size / 2 "
+              "before the element (rounded down), itself, and the others after it, none beyond "
+              "the ends.",
        .params = {x,
                   {.name = "size", .types = "int32", .constant = true},
                   Scalar("alpha", Default<1e-4f>),
                   Scalar("beta", Default<0.75f>),
                   Scalar("k", Default<1.0f>)},
        .domains = domains,
-       .constraints = {dtypes,
-                       {"local_response_norm_c1", "x has rank 3 or 4"},
+       .constraints = {{"local_response_norm_c1", "x has rank 3, 4 or 5"},
                        {"local_response_norm_c2", "size is positive"}},
        .infer = InferLocalResponseNorm,
        .cost = NeighboursCost},

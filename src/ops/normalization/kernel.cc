@@ -163,7 +163,8 @@ Status LocalResponseNorm(KernelContext& context) {
   ANEMONE_ASSIGN(const double beta, ReadScalar(context, "beta"));
   ANEMONE_ASSIGN(const double k, ReadScalar(context, "k"));
   ANEMONE_ASSIGN(const MutableTensor out, context.Output());
-  const exec::AxisView view = exec::ViewAtAxis(x.shape, 1);
+  // Core ML counts from the end: the channels of a tensor of rank 4, the batch of one of rank 3.
+  const exec::AxisView view = exec::ViewAtAxis(x.shape, x.shape.size() - 3);
   for (int64_t n = 0; n < view.outer; ++n) {
     const float* in = x.As<float>() + n * view.size * view.inner;
     float* result = out.As<float>() + n * view.size * view.inner;
