@@ -95,8 +95,13 @@ void LayerNormRow(const float* in, float* out, size_t n, const float* gamma, con
   const float mean = Sum(in, n) / count;
   const V shift = hn::Set(d, mean);
   MapRow(in, out, n, ANEMONE_LAMBDA(hn::Sub(v, shift), V v));
+  // Far from zero the mean itself is rounded; what is left of it shows now that the values are
+  // small.
+  const V rest = hn::Set(d, Sum(out, n) / count);
+  MapRow(out, out, n, ANEMONE_LAMBDA(hn::Sub(v, rest), V v));
   const float deviation = std::sqrt(SumSquare(out, n) / count + epsilon);
-  const V scale = hn::Set(d, 1.0f / deviation);
+  // A flat row without epsilon is all zeros by now.
+  const V scale = hn::Set(d, deviation == 0.0f ? 0.0f : 1.0f / deviation);
   const size_t lanes = hn::Lanes(d);
   for (size_t i = 0; i < n; i += lanes) {
     const size_t left = HWY_MIN(lanes, n - i);
