@@ -60,7 +60,11 @@ Status RunConvert(const ConvertFlags& flags, const Globals& globals) {
     document["duration_ns"] = duration_ns;
     Print(document);
   }
-  for (const std::string& note : report.notes) Say(globals, "note: " + note);
+if (globals.verbose > 0) {
+    for (const std::string& note : report.notes) Say(globals, "note: " + note);
+  } else if (!report.notes.empty()) {
+    Say(globals, fmt::format("{} notes from the passes; -v lists them", report.notes.size()));
+  }
   Say(globals, fmt::format("{}: {}, {} operators ({} before the passes), {} in {:.2f} s", output,
                            facade::DeploymentTargetName(options.target), report.operations_after,
                            report.operations_before, SizeText(size), static_cast<double>(duration_ns) * 1e-9));

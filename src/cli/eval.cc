@@ -117,11 +117,11 @@ void AddEval(CLI::App& app, Context& context) {
   command->add_option("--reference", flags->reference, "MODEL whose predictions to agree with");
   command
       ->add_option("--resize", flags->resize,
-                   "first resize the shorter side to this many pixels; 0: do not")
+                   "with --crop in pixels: resize the shorter side to this first")
       ->capture_default_str();
   command
       ->add_option("--crop", flags->crop,
-                   "centre crop: a share of the shorter side up to 1, or pixels")
+                   "centre crop: a share of the shorter side up to 1, then resized to the input; or pixels")
       ->capture_default_str();
   command->add_option("--mean", flags->mean, "three channel means of values in 0 to 1")
       ->delimiter(',')

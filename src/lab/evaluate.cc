@@ -41,15 +41,18 @@ Result<exec::Tensor> Prepare(const std::string& path, const ir::Shape& shape,
   ANEMONE_ASSIGN(media::Image image, media::ReadImage(path));
   const auto height = static_cast<int>(shape[2]);
   const auto width = static_cast<int>(shape[3]);
-  if (how.resize > 0) {
-    ANEMONE_ASSIGN(image, media::ResizeShorterSide(image, how.resize, how.filter));
-  }
-  if (how.crop > 1) {
-    const int side = static_cast<int>(how.crop);
+  if (how.crop > 0 && how.crop <= 1) {
+    // Rounded down, as the published evaluations of EfficientNet cast it.
+    const int side = std::max(1, static_cast<int>(how.crop * std::min(image.width, image.height)));
     ANEMONE_ASSIGN(image, media::CenterCrop(image, side, side));
-  } else if (how.crop > 0) {
-    const int side = static_cast<int>(std::lround(how.crop * std::min(image.width, image.height)));
-    ANEMONE_ASSIGN(image, media::CenterCrop(image, std::max(1, side), std::max(1, side)));
+  } else {
+    if (how.resize > 0) {
+      ANEMONE_ASSIGN(image, media::ResizeShorterSide(image, how.resize, how.filter));
+    }
+    if (how.crop > 1) {
+      const int side = static_cast<int>(how.crop);
+      ANEMONE_ASSIGN(image, media::CenterCrop(image, side, side));
+    }
   }
   if (image.width != width || image.height != height) {
     ANEMONE_ASSIGN(image, media::Resize(image, width, height, how.filter));

@@ -18,11 +18,12 @@
 namespace anemone::lab {
 
 struct Preprocess {
-  // First: the shorter side is resized to this many pixels; 0 leaves the picture as it is.
-  int resize = 0;
-  // Then a centre crop. At most 1: that share of the shorter side, resized to the network's input.
-  // More: pixels.
+  // At most 1: the centre square of that share of the shorter side (rounded down) is cut out and
+  // resized to the network's input. More than 1: pixels of the square cut out after `resize`. 0: no
+  // crop.
   double crop = 0.875;
+  // With a crop in pixels: the shorter side is resized to this first; 0 leaves the picture as it is.
+  int resize = 0;
   std::array<float, 3> mean{0.485f, 0.456f, 0.406f};
   std::array<float, 3> deviation{0.229f, 0.224f, 0.225f};
   media::Filter filter = media::Filter::kBicubic;
