@@ -80,8 +80,7 @@ Status Importer::AddInitializers(const Graph& graph, Scope& scope) {
       operand.constant = std::move(*constant);
     } else {
       operand.poisoned = true;
-      blocked_.push_back(
-          {fmt::format("initializer '{}': {}", tensor.name, constant.error().message())});
+      operand.reason = fmt::format("initializer '{}': {}", tensor.name, constant.error().message());
     }
     scope.Add(std::move(operand));
   }
@@ -108,7 +107,12 @@ Status Importer::WalkNode(const Node& node, size_t index, const Opsets& opsets, 
   for (const auto& name : node.inputs) {
     inputs.push_back(name.empty() ? nullptr : scope.Find(name));
     if (!name.empty() && inputs.back() == nullptr) return Internal("nothing made '{}'", name);
-    poisoned = poisoned || (inputs.back() != nullptr && inputs.back()->poisoned);
+    if (inputs.back() == nullptr || !inputs.back()->poisoned) continue;
+    poisoned = true;
+    if (!inputs.back()->reason.empty()) {
+      Block(node, index, opsets, Unsupported("{}", inputs.back()->reason));
+      inputs.back()->reason.clear();
+    }
   }
   if (const auto* function = FindFunction(node)) {
     return Inline(*function, node, std::move(inputs), scope, builder, depth);

@@ -60,7 +60,7 @@ Result<ir::Shape> Importer::InputShape(const ValueInfo& info) const {
   }
   if (!info.shape) {
     return Unsupported("the model does not say its rank")
-        .Advise(fmt::format("give its shape, for example --input {}:1,3,224,224", info.name));
+        .Advise(fmt::format("give its shape, for example --input {}:1x3x224x224", info.name));
   }
   ir::Shape shape;
   std::string text, advice;
@@ -69,7 +69,7 @@ Result<ir::Shape> Importer::InputShape(const ValueInfo& info) const {
     open = open || !dim.value;
     const std::string unknown = dim.param.empty() ? "?" : dim.param;
     text += (text.empty() ? "" : ", ") + (dim.value ? std::to_string(*dim.value) : unknown);
-    advice += (advice.empty() ? "" : ",") + (dim.value ? std::to_string(*dim.value) : "1");
+    advice += (advice.empty() ? "" : "x") + (dim.value ? std::to_string(*dim.value) : "1");
     shape.push_back(dim.value.value_or(1));
   }
   if (open) {
@@ -119,6 +119,7 @@ Status Importer::AddInput(const ValueInfo& info, Scope& scope) {
   if (name != info.name) renamed_[name] = info.name;
   const DType declared = ::anemone::IsFloat(dtype) ? DType::kFp32 : DType::kInt32;
   operand.value = builder_->Input(name, ir::Type::Tensor(declared, shape));
+  if (IsInt(dtype) && BitWidth(dtype) < 32) operand.narrow = dtype;
   if (dtype == DType::kBool) {
     operand.value = builder_->Op(
         "cast", {{"x", operand.value}, {"dtype", ir::Literal::String("bool")}}, name + "_bool");

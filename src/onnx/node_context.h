@@ -33,6 +33,10 @@ struct Operand {
   ir::Value* value = nullptr;
   // Depends on a node that could not be converted: only good for finding further such nodes.
   bool poisoned = false;
+  std::string reason = {};  // why, where no node is to blame
+  // Of a narrow integer (uint8 ...), which the program holds as int32; kInvalid where it does not
+  // matter.
+  DType narrow = DType::kInvalid;
 
   DType dtype() const;  // as in the program: kFp32, kInt32 or kBool
   int64_t rank() const { return static_cast<int64_t>(dims.size()); }

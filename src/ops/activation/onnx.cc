@@ -33,7 +33,30 @@ Status EmitAlpha(NodeContext& c, std::string_view type, double fallback) {
 }
 Status EmitElu(NodeContext& c) { return EmitAlpha(c, "elu", 1); }
 Status EmitLeakyRelu(NodeContext& c) { return EmitAlpha(c, "leaky_relu", 0.01f); }
-Status EmitThresholdedRelu(NodeContext& c) { return EmitAlpha(c, "thresholded_relu", 1); }
+
+// MIL's thresholded_relu keeps x = alpha, ONNX's does not.
+Status EmitThresholdedRelu(NodeContext& c) {
+  ANEMONE_TRY(CheckOne(c));
+  ir::Value* x = c.Value(0);
+  ir::Value* above = c.Binary("greater", {x, c.Float32(static_cast<float>(c.Float("alpha", 1)))});
+  return c.Emit("select", {{"cond", above}, {"a", x}, {"b", c.Float32(0)}});
+}
+
+// x - bias above lambd, x + bias below -lambd, 0 between.
+Status EmitShrink(NodeContext& c) {
+  ANEMONE_TRY(CheckOne(c));
+  if (!c.IsFloat(0)) return Unsupported("Shrink of integers").Advise("cast to float before it");
+  const auto bias = static_cast<float>(c.Float("bias", 0));
+  const auto lambd = static_cast<float>(c.Float("lambd", 0.5));
+  ir::Value* x = c.Value(0);
+  ir::Value* below = c.Binary("less", {x, c.Float32(-lambd)});
+  ir::Value* low =
+      c.Op("select",
+           {{"cond", below}, {"a", c.Binary("add", {x, c.Float32(bias)})}, {"b", c.Float32(0)}});
+  ir::Value* above = c.Binary("greater", {x, c.Float32(lambd)});
+  return c.Emit("select",
+                {{"cond", above}, {"a", c.Binary("sub", {x, c.Float32(bias)})}, {"b", low}});
+}
 
 // gamma * (x above 0, alpha * (exp(x) - 1) below).
 Status EmitSelu(NodeContext& c) {
@@ -178,7 +201,7 @@ constexpr Converter kConverters[] = {
     {.op = "Softmax", .emit = EmitSoftmax},
     {.op = "LogSoftmax", .emit = EmitLogSoftmax},
     {.op = "Hardmax", .refusal = "no conversion yet", .rewrite = "use ArgMax and OneHot"},
-    {.op = "Shrink", .refusal = "no conversion yet", .rewrite = "use Where"},
+    {.op = "Shrink", .emit = EmitShrink},
 };
 
 }  // namespace

@@ -131,12 +131,10 @@ Status EmitClip(NodeContext& c) {
   return c.Emit("minimum", {{"x", x}, {"y", bound(2, high)}});
 }
 
-Status EmitCast(NodeContext& c) {
-  ANEMONE_TRY(CheckOne(c));
-  const auto type = static_cast<int32_t>(c.Int("to", 0));
-  const DType to = ToDType(type);
+// To `to`, a dtype of ONNX that `name` says in words.
+Status CastTo(NodeContext& c, DType to, const std::string& name) {
   if (to == DType::kInvalid || to == DType::kString || IsSubByte(to)) {
-    return Unsupported("a cast to {}", ElementTypeName(type)).Advise("remove the cast");
+    return Unsupported("a cast to {}", name).Advise("remove the cast");
   }
   if (::anemone::IsFloat(to)) {
     if (c.IsFloat(0)) return c.Forward(0, 0);
@@ -147,18 +145,25 @@ Status EmitCast(NodeContext& c) {
     return c.Set(0, c.Cast(c.Value(0), DType::kBool));
   }
   // Integers are int32 in the program. A narrower type would wrap around values that do not fit.
-  if (BitWidth(to) < 32 && c.Dtype(0) == DType::kInt32) {
-    return Unsupported("a cast of integers to {}, which wraps around", ElementTypeName(type))
+  if (BitWidth(to) < 32 && c.Dtype(0) == DType::kInt32 && c.In(0).narrow != to) {
+    return Unsupported("a cast of integers to {}, which wraps around", name)
         .Advise("keep the integers at 32 bits");
   }
   if (c.Dtype(0) == DType::kInt32) return c.Forward(0, 0);
   return c.Set(0, c.Cast(c.Value(0), DType::kInt32));
 }
 
+Status EmitCast(NodeContext& c) {
+  ANEMONE_TRY(CheckOne(c));
+  const auto type = static_cast<int32_t>(c.Int("to", 0));
+  return CastTo(c, ToDType(type), ElementTypeName(type));
+}
+
 Status EmitCastLike(NodeContext& c) {
   if (!c.Has(0) || !c.Has(1)) return InvalidInput("CastLike needs two inputs");
-  if (c.Dtype(0) == c.Dtype(1)) return c.Forward(0, 0);
-  return c.Set(0, c.Cast(c.Value(0), c.Dtype(1)));
+  DType to = c.Const(1) != nullptr ? c.Const(1)->dtype : c.Dtype(1);
+  if (c.In(1).narrow != DType::kInvalid) to = c.In(1).narrow;
+  return CastTo(c, to, std::string(DTypeName(to)));
 }
 
 #define ANEMONE_DIRECT(name) {.op = name, .emit = EmitDirect}

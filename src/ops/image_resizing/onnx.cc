@@ -223,7 +223,10 @@ Status EmitGridSample(NodeContext& c) {
   std::string pad;
   if (padding == "zeros") pad = "constant";
   if (padding == "border") pad = "border";
-  if (padding == "reflection") pad = "reflection";
+  // ONNX reflects at the centres of the border elements, or at their outer edges: MIL's words for
+  // these.
+  const bool align = c.Int("align_corners", 0) != 0;
+  if (padding == "reflection") pad = align ? "reflection" : "symmetric";
   if (pad.empty()) return InvalidInput("padding_mode is '{}'", padding);
   return c.Emit("resample",
                 {{"x", c.Value(0)},
@@ -232,7 +235,7 @@ Status EmitGridSample(NodeContext& c) {
                  {"padding_mode", ir::Literal::String(pad)},
                  {"padding_value", ir::Literal::Fp32(0)},
                  {"coordinates_mode", ir::Literal::String("normalized_minus_one_to_one")},
-                 {"align_corners", ir::Literal::Bool(c.Int("align_corners", 0) != 0)}});
+                 {"align_corners", ir::Literal::Bool(align)}});
 }
 
 constexpr Converter kConverters[] = {

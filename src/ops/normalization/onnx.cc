@@ -1,5 +1,5 @@
 // ONNX: normalizations.
-#include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "onnx/converter.h"
@@ -152,6 +152,8 @@ Status EmitLpNorm(NodeContext& c) {
   const int64_t p = c.Int("p", 2);
   if (p != 1 && p != 2) return InvalidInput("p is {}, it must be 1 or 2", p);
   ir::Value* norm = Reduce(c, p == 1 ? "reduce_l1_norm" : "reduce_l2_norm", c.Value(0), {axis});
+  // A row of zeros stays one.
+  norm = c.Binary("maximum", {norm, c.Float32(std::numeric_limits<float>::min())});
   return c.Emit("real_div", {{"x", c.Value(0)}, {"y", norm}});
 }
 

@@ -241,24 +241,98 @@ ir::Literal Direction(const Cell& cell, int64_t direction) {
   return ir::Literal::String(direction == 1 || cell.direction == "reverse" ? "reverse" : "forward");
 }
 
+// Whether Core ML's gru says it: it multiplies the reset gate with R * h, without a bias of its
+// own.
+bool FitsGru(const NodeContext& c, const Cell& cell) {
+  if (c.Int("linear_before_reset", 0) == 0) return false;
+  if (!c.Has(3)) return true;
+  const auto bias = c.Const(3)->AsFloats();
+  for (int64_t d = 0; d < cell.directions; ++d) {
+    const auto begin = bias.begin() + (d * 6 + 5) * cell.hidden;
+    if (std::any_of(begin, begin + cell.hidden, [](float b) { return b != 0; })) return false;
+  }
+  return true;
+}
+
+// Steps above which a GRU is not written out one by one.
+constexpr int64_t kMaxUnrolled = 512;
+
+ir::Value* SliceRows(NodeContext& c, ir::Value* x, int64_t axis, int64_t begin, int64_t size) {
+  if (x == nullptr) return nullptr;
+  const ir::Shape& dims = x->type.shape();
+  std::vector<int64_t> from(dims.size(), 0), to = dims;
+  from[static_cast<size_t>(axis)] = begin;
+  to[static_cast<size_t>(axis)] = begin + size;
+  return c.Op("slice_by_index", {{"x", x}, {"begin", ir::Ints(from)}, {"end", ir::Ints(to)}});
+}
+
+// z = f(Wz x + Rz h + b), r likewise, o = g(Wo x + bo + r * (Ro h + ro)) or g(Wo x + bo + Ro (r *
+// h) + ro), h = o + z * (h - o), step by step. The products with x are one for all steps.
+std::vector<ir::Value*> UnrolledGru(NodeContext& c, const Cell& cell, int64_t direction,
+                                    ir::Value* x, ir::Value* state,
+                                    const std::vector<std::string>& activations) {
+  const int64_t hidden = cell.hidden;
+  const bool before_reset = c.Int("linear_before_reset", 0) != 0;
+  const bool reverse = direction == 1 || cell.direction == "reverse";
+  const std::vector<int64_t> order = {0, 1, 2};  // z r h, as ONNX has them
+  const auto zeros = std::vector<float>(static_cast<size_t>(3 * hidden), 0.0f);
+  auto input_bias = zeros, hidden_bias = zeros;
+  if (c.Has(3)) {
+    input_bias = Reorder(*c.Const(3), direction, order, hidden);
+    hidden_bias = Reorder(*c.Const(3), direction, order, hidden, 3);
+  }
+  const auto matrix = [&](size_t input, int64_t from_gate, int64_t gates, std::string_view name) {
+    std::vector<int64_t> rows(static_cast<size_t>(gates));
+    for (int64_t g = 0; g < gates; ++g) rows[static_cast<size_t>(g)] = from_gate + g;
+    return c.MakeConst(Constant::Floats(Reorder(*c.Const(input), direction, rows, hidden),
+                                        {gates * hidden, c.Dims(input)[2]}),
+                       name);
+  };
+  const auto bias = [&](const std::vector<float>& values, int64_t from_gate, int64_t gates) {
+    const auto begin = values.begin() + from_gate * hidden;
+    return ir::Literal::Fp32s({begin, begin + gates * hidden}, {gates * hidden});
+  };
+  ir::Value* inputs = c.Op(
+      "linear", {{"x", x}, {"weight", matrix(1, 0, 3, "W")}, {"bias", bias(input_bias, 0, 3)}});
+  ir::Value* gate_weight = matrix(2, 0, 2, "R_gates");
+  ir::Value* new_weight = matrix(2, 2, 1, "R_new");
+  std::vector<ir::Value*> steps(static_cast<size_t>(cell.length));
+  for (int64_t i = 0; i < cell.length; ++i) {
+    const int64_t t = reverse ? cell.length - 1 - i : i;
+    ir::Value* now = c.Reshape(SliceRows(c, inputs, 0, t, 1), {cell.batch, 3 * hidden});
+    ir::Value* recurrent =
+        c.Op("linear", {{"x", state}, {"weight", gate_weight}, {"bias", bias(hidden_bias, 0, 2)}});
+    ir::Value* gates = c.Op(
+        activations[0], {{"x", c.Binary("add", {SliceRows(c, now, 1, 0, 2 * hidden), recurrent})}});
+    ir::Value* z = SliceRows(c, gates, 1, 0, hidden);
+    ir::Value* r = SliceRows(c, gates, 1, hidden, hidden);
+    ir::Value* from = before_reset ? state : c.Binary("mul", {r, state});
+    ir::Value* fresh =
+        c.Op("linear", {{"x", from}, {"weight", new_weight}, {"bias", bias(hidden_bias, 2, 1)}});
+    if (before_reset) fresh = c.Binary("mul", {r, fresh});
+    ir::Value* o =
+        c.Op(activations[1],
+             {{"x", c.Binary("add", {SliceRows(c, now, 1, 2 * hidden, hidden), fresh})}});
+    state = c.Binary("add", {o, c.Binary("mul", {z, c.Binary("sub", {state, o})})});
+    steps[static_cast<size_t>(t)] = state;
+  }
+  ir::Value* sequence = state;
+  if (c.Wants(0)) sequence = c.Op("stack", {{"values", steps}, {"axis", ir::Literal::Int32(0)}});
+  return {sequence, state};
+}
+
 Status EmitGru(NodeContext& c) {
   ANEMONE_ASSIGN(const Cell cell, ReadCell(c, 3));
-  // MIL multiplies the reset gate with R * h, without a bias of its own.
-  if (c.Int("linear_before_reset", 0) == 0) {
-    return Unsupported("linear_before_reset = 0")
-        .Advise("export with linear_before_reset = 1 (as PyTorch does)");
-  }
-  if (c.Has(3)) {
-    const auto bias = c.Const(3)->AsFloats();
-    for (int64_t d = 0; d < cell.directions; ++d) {
-      const auto begin = bias.begin() + (d * 6 + 5) * cell.hidden;
-      if (std::any_of(begin, begin + cell.hidden, [](float b) { return b != 0; })) {
-        return Unsupported("a recurrent bias of the hidden gate, which Core ML's gru does not have")
-            .Advise("export with a zero hidden bias, or use an LSTM");
-      }
-    }
-  }
   ANEMONE_ASSIGN(const auto activations, Activations(c, cell.directions, {"sigmoid", "tanh"}));
+  if (!FitsGru(c, cell)) {
+    if (cell.length > kMaxUnrolled) {
+      return Unsupported(
+                 "a GRU of {} steps with a recurrent bias, which Core ML's gru does not have",
+                 cell.length)
+          .Advise("use shorter sequences, or an LSTM");
+    }
+    return EmitDirections(c, cell, activations, UnrolledGru);
+  }
   return EmitDirections(c, cell, activations,
                         [](NodeContext& n, const Cell& of, int64_t direction, ir::Value* x,
                            ir::Value* state, const std::vector<std::string>& acts) {

@@ -54,8 +54,9 @@ Status EmitIdentity(NodeContext& c) { return c.Forward(0, 0); }
 // At inference time, dropout passes its input on and its mask is all true.
 Status EmitDropout(NodeContext& c) {
   if (!c.Has(0)) return InvalidInput("the input is missing");
-  if (const auto* training = c.Const(2); training != nullptr) {
-    if (training->AsInts().value_or(std::vector<int64_t>{0}) != std::vector<int64_t>{0}) {
+  if (c.Has(2)) {
+    const auto* training = c.Const(2);
+    if (training == nullptr || training->AsInts() != std::vector<int64_t>{0}) {
       return Unsupported("training mode").Advise("export the model in evaluation mode");
     }
   }

@@ -136,6 +136,7 @@ Status EmitDepthToSpace(NodeContext& c) {
 
 Status EmitSpaceToDepth(NodeContext& c) {
   ANEMONE_ASSIGN(const int64_t size, BlockSize(c));
+  if (c.String("mode", "DCR") != "DCR") return Unsupported("mode CRD").Advise("use mode DCR");
   return c.Emit("space_to_depth", {{"x", c.Value(0)},
                                    {"block_size", ir::Literal::Int32(static_cast<int32_t>(size))}});
 }
