@@ -206,6 +206,21 @@ bool IsConstant(const OpArgs& args, std::string_view param, size_t index) {
 
 }  // namespace
 
+namespace {
+
+// The sizes that are known multiply within 64 bits, so that nobody after inference can overflow.
+Status CheckElementCount(const Type& type) {
+  if (!type.is_tensor()) return {};
+  Shape known;
+  for (const int64_t dim : type.shape()) {
+    if (dim != kDynamic) known.push_back(dim);
+  }
+  if (ElementCount(known).has_value()) return {};
+  return InvalidInput("a result of {} has more elements than 64 bits can count", type.ToString());
+}
+
+}  // namespace
+
 Status InferTypes(const OpArgs& args, std::vector<Type>* outputs) {
   const OpDef& def = args.def();
   if (args.opset() < def.since) {
@@ -246,7 +261,9 @@ Status InferTypes(const OpArgs& args, std::vector<Type>* outputs) {
   }
   outputs->clear();
   if (def.infer == nullptr) return Internal("operator {} has no inference", def.name);
-  return def.infer(args, outputs);
+  ANEMONE_TRY(def.infer(args, outputs));
+  for (const Type& type : *outputs) ANEMONE_TRY(CheckElementCount(type));
+  return {};
 }
 
 }  // namespace anemone::ir

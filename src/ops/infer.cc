@@ -119,6 +119,15 @@ Result<ir::Literal> FloatLikeX(const OpArgs& args, float value) {
   return ir::Literal::Float(args.TypeOf("x").dtype(), value);
 }
 
+Result<Type> TypeOfUnknownShape(std::string_view label, DType dtype, const Type& shape) {
+  if (!shape.has_rank()) return Type::UnrankedTensor(dtype);
+  if (shape.rank() != 1) return Violates(label, "shape has rank {}, wanted 1", shape.rank());
+  const int64_t rank = shape.shape()[0];
+  if (rank == kDynamic) return Type::UnrankedTensor(dtype);
+  if (rank > kMaxRank) return Violates(label, "shape has {} elements", rank);
+  return Type::Tensor(dtype, Shape(static_cast<size_t>(rank), kDynamic));
+}
+
 std::string NumbersToString(const std::vector<int64_t>& numbers) {
   std::string text = "[";
   for (int64_t number : numbers) {
@@ -137,7 +146,9 @@ OpCost NoCost(const OpArgs&, std::span<const Type>) { return {0}; }
 
 int64_t OutputElements(std::span<const Type> outputs) {
   int64_t count = 0;
-  for (const Type& type : outputs) count += type.element_count().value_or(0);
+  for (const Type& type : outputs) {
+    if (__builtin_add_overflow(count, type.element_count().value_or(0), &count)) return INT64_MAX;
+  }
   return count;
 }
 

@@ -68,6 +68,12 @@ bool IsConstantArg(const OpArgs& args, std::string_view param);
 // `value` in the dtype of argument `x`: for defaults of float parameters.
 Result<ir::Literal> FloatLikeX(const OpArgs& args, float value);
 
+// No tensor has more dimensions, in our text form as well.
+constexpr int64_t kMaxRank = 32;
+// The type of a tensor whose sizes are the elements of a vector of type `shape`, when these are not
+// known: dynamic ones, or no rank.
+Result<Type> TypeOfUnknownShape(std::string_view label, DType dtype, const Type& shape);
+
 // "[1, -1, 3]".
 std::string NumbersToString(const std::vector<int64_t>& numbers);
 

@@ -44,7 +44,7 @@ OpDef WithEpsilon(std::string_view name, std::string_view doc,
           .constraints = {{kEpsilonDType, "Before ios17, epsilon has the dtype of x."}},
           .infer = InferWithEpsilon,
           .cost = [](const OpArgs&, std::span<const Type> outputs) -> OpCost {
-            return {2 * OutputElements(outputs)};
+            return {CostProduct({OutputElements(outputs), 2})};
           }};
 }
 Result<ir::Literal> LikeX(const OpArgs& args, float value) {
@@ -120,7 +120,7 @@ OpDef Clip() {
           .constraints = {{kClipOrder, "From ios17 on, alpha is less than beta."}},
           .infer = InferClip,
           .cost = [](const OpArgs&, std::span<const Type> outputs) -> OpCost {
-            return {2 * OutputElements(outputs)};
+            return {CostProduct({OutputElements(outputs), 2})};
           }};
 }
 

@@ -12,6 +12,7 @@ constexpr std::string_view kUpdates = "gather_scatter_c4";
 constexpr std::string_view kAlong = "gather_scatter_c5";
 constexpr std::string_view kDepth = "gather_scatter_c6";
 constexpr std::string_view kBatchDims = "gather_scatter_c7";
+constexpr std::string_view kIndexDType = "gather_scatter_c8";
 
 // With validate_indices, known indices lie within [0, size).
 Status ValidateIndices(const OpArgs& args, int64_t size) {
@@ -29,12 +30,21 @@ Status ValidateIndices(const OpArgs& args, int64_t size) {
   return {};
 }
 
+// The type domain of indices widened twice; this is the second time.
+Status CheckIndexDType(const OpArgs& args) {
+  const DType dtype = args.TypeOf("indices").dtype();
+  if (args.opset() >= Opset::kIOS17 || (dtype != DType::kInt8 && dtype != DType::kUInt8)) return {};
+  return Violates(kIndexDType, "indices are {} in {}", DTypeName(dtype),
+                  ir::OpsetName(args.opset()));
+}
+
 // dims[begin, end) appended to `shape`.
 void Append(const Shape& dims, size_t begin, size_t end, Shape* shape) {
   for (size_t i = begin; i < end; ++i) shape->push_back(dims[i]);
 }
 
 Status InferGather(const OpArgs& args, std::vector<Type>* outputs) {
+  ANEMONE_TRY(CheckIndexDType(args));
   const Type& x = args.TypeOf("x");
   const Type& indices = args.TypeOf("indices");
   if (!x.has_rank() || !indices.has_rank()) {
@@ -63,6 +73,7 @@ Status InferGather(const OpArgs& args, std::vector<Type>* outputs) {
 }
 
 Status InferGatherAlongAxis(const OpArgs& args, std::vector<Type>* outputs) {
+  ANEMONE_TRY(CheckIndexDType(args));
   const Type& x = args.TypeOf("x");
   const Type& indices = args.TypeOf("indices");
   if (!x.has_rank() || !indices.has_rank()) {
@@ -127,6 +138,7 @@ Result<Type> NdSelection(const OpArgs& args, const Type& x, int64_t batch_dims) 
 }
 
 Status InferGatherNd(const OpArgs& args, std::vector<Type>* outputs) {
+  ANEMONE_TRY(CheckIndexDType(args));
   ANEMONE_ASSIGN(int64_t batch_dims, args.Int("batch_dims"));
   ANEMONE_ASSIGN(Type type, NdSelection(args, args.TypeOf("x"), batch_dims));
   outputs->push_back(std::move(type));
@@ -249,6 +261,7 @@ const Constraint kDepthRule{kDepth,
 const Constraint kBatchRule{kBatchDims,
                             "The first batch_dims dimensions of x and indices are equal; axis, if "
                             "any, is not before them."};
+const Constraint kIndexDTypeRule{kIndexDType, "Before ios17, indices are not int8 or uint8."};
 
 OpDef Scatter(std::string_view name, std::string_view doc, bool with_axis, ir::InferFn infer,
               std::vector<Constraint> constraints) {
@@ -281,7 +294,7 @@ std::vector<OpDef> Defs() {
                   Constant("batch_dims", "int32", "0", Opset::kIOS16),
                   Constant("validate_indices", "bool", "false", Opset::kIOS17)},
        .domains = GatherDomains(),
-       .constraints = {kAxisRule, kIndexRule, kBatchRule},
+       .constraints = {kAxisRule, kIndexRule, kBatchRule, kIndexDTypeRule},
        .infer = InferGather,
        .cost = NoCost},
       {.name = "gather_along_axis",
@@ -292,7 +305,7 @@ std::vector<OpDef> Defs() {
                   Constant("axis", "int32", "0"),
                   Constant("validate_indices", "bool", "false", Opset::kIOS17)},
        .domains = GatherDomains(),
-       .constraints = {kAxisRule, kIndexRule, kAlongRule},
+       .constraints = {kAxisRule, kIndexRule, kAlongRule, kIndexDTypeRule},
        .infer = InferGatherAlongAxis,
        .cost = NoCost},
       {.name = "gather_nd",
@@ -304,7 +317,7 @@ std::vector<OpDef> Defs() {
                   Constant("batch_dims", "int32", "0", Opset::kIOS16),
                   Constant("validate_indices", "bool", "false", Opset::kIOS17)},
        .domains = GatherDomains(),
-       .constraints = {kIndexRule, kDepthRule, kBatchRule},
+       .constraints = {kIndexRule, kDepthRule, kBatchRule, kIndexDTypeRule},
        .infer = InferGatherNd,
        .cost = NoCost},
       Scatter("scatter",

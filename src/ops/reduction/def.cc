@@ -68,7 +68,7 @@ Status InferArg(const OpArgs& args, std::vector<Type>* outputs) {
 // Reductions compute on each input element, not each output element.
 template <int64_t kFlopsPerElement>
 OpCost CostPerInput(const OpArgs& args, std::span<const Type>) {
-  return {kFlopsPerElement * ElementsOf(args, "x")};
+  return {CostProduct({ElementsOf(args, "x"), kFlopsPerElement})};
 }
 
 OpDef OverAxes(std::string_view name, std::string_view doc, ir::CostFn cost) {

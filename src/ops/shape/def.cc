@@ -26,13 +26,8 @@ Status InferShape(const OpArgs& args, std::vector<Type>* outputs) {
 
 // The tensor type whose shape is the value of the parameter `shape`.
 Result<Type> TypeOfShape(std::string_view label, const OpArgs& args, DType dtype) {
-  const Type& type = args.TypeOf("shape");
-  if (!type.has_rank()) return Type::UnrankedTensor(dtype);
-  if (type.rank() != 1) return Violates(label, "shape has rank {}, wanted 1", type.rank());
-  if (args.ValueOf("shape") == nullptr) {
-    if (type.shape()[0] == kDynamic) return Type::UnrankedTensor(dtype);
-    return Type::Tensor(dtype, Shape(static_cast<size_t>(type.shape()[0]), kDynamic));
-  }
+  ANEMONE_ASSIGN(Type unknown, TypeOfUnknownShape(label, dtype, args.TypeOf("shape")));
+  if (args.ValueOf("shape") == nullptr) return unknown;
   ANEMONE_ASSIGN(Shape dims, args.Ints("shape"));
   for (int64_t dim : dims) {
     if (dim < 0) return Violates(label, "shape {} holds a negative size", ir::ShapeToString(dims));
@@ -121,7 +116,7 @@ OpDef Random(std::string_view name, std::string_view doc, std::vector<Param> par
           .doc = doc,
           .params = std::move(params),
           .domains = {{.name = "T", .dtypes = "fp16 fp32"}},
-          .constraints = {{kRandomShape, "shape is a vector of sizes, none negative."}},
+          .constraints = {{kRandomShape, "shape is a vector of at most 32 sizes, none negative."}},
           .infer = infer,
           .cost = NoCost,
           .impure = true};
@@ -141,7 +136,7 @@ std::vector<OpDef> Defs() {
        .doc = "A tensor of the given shape with value in every element.",
        .params = {{.name = "shape", .types = "int32"}, Constant("value", "T", "0.0")},
        .domains = {{.name = "T", .dtypes = kAny}},
-       .constraints = {{kShape, "shape is a vector of sizes, none negative."}},
+       .constraints = {{kShape, "shape is a vector of at most 32 sizes, none negative."}},
        .infer = InferFill,
        .cost = NoCost},
       {.name = "fill_like",

@@ -145,7 +145,7 @@ OpCost CostOfNms(const OpArgs& args, std::span<const Type> outputs) {
   // About a dozen operations for each pair of a kept box and a candidate.
   const int64_t candidates = ElementsOf(args, "boxes") / 4;
   const int64_t kept = outputs[0].element_count().value_or(0) / 4;
-  return {12 * candidates * kept};
+  return {CostProduct({candidates, kept, 12})};
 }
 
 Status InferClassify(const OpArgs& args, std::vector<Type>* outputs) {
@@ -174,9 +174,7 @@ OpCost CostOfSort(const OpArgs& args, std::span<const Type>) {
   const auto at = static_cast<size_t>(*axis < 0 ? *axis + x.rank() : *axis);
   if (at >= x.shape().size()) return {0};
   while (log2 < 62 && (int64_t{1} << log2) < x.shape()[at]) ++log2;
-  int64_t flops = 0;
-  if (__builtin_mul_overflow(elements, log2, &flops)) return {INT64_MAX};
-  return {flops};
+  return {CostProduct({elements, log2})};
 }
 
 Param Constant(std::string_view name, std::string_view types, std::string_view default_text,

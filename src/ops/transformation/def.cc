@@ -68,17 +68,10 @@ Result<Volume> VolumeOf(const Shape& shape, size_t skip = SIZE_MAX) {
 
 Status InferReshape(const OpArgs& args, std::vector<Type>* outputs) {
   const Type& x = args.TypeOf("x");
-  const Type& shape_type = args.TypeOf("shape");
-  if (shape_type.has_rank() && shape_type.rank() != 1) {
-    return Violates(kReshapeShape, "shape has rank {}", shape_type.rank());
-  }
+  ANEMONE_ASSIGN(Type unknown_type,
+                 TypeOfUnknownShape(kReshapeShape, x.dtype(), args.TypeOf("shape")));
   if (!args.IsKnown("shape")) {
-    if (!shape_type.has_rank() || shape_type.shape()[0] == kDynamic) {
-      outputs->push_back(Type::UnrankedTensor(x.dtype()));
-    } else {
-      outputs->push_back(
-          Type::Tensor(x.dtype(), Shape(static_cast<size_t>(shape_type.shape()[0]), kDynamic)));
-    }
+    outputs->push_back(std::move(unknown_type));
     return {};
   }
   ANEMONE_ASSIGN(Shape shape, args.Ints("shape"));
@@ -285,7 +278,7 @@ std::vector<OpDef> Defs() {
               "dimension, which from ios17 on is counted from the right.",
        .params = {{.name = "x", .types = "T"}, {.name = "shape", .types = "U"}},
        .domains = Domains(true),
-       .constraints = {{kReshapeShape, "shape is a vector of numbers not below -1."},
+       .constraints = {{kReshapeShape, "shape is a vector of at most 32 numbers, none below -1."},
                        {kReshapeUnknown, "shape holds -1 at most once."},
                        {kReshapeZero, "Before ios17, a shape with a 0 has the rank of x."},
                        {kReshapeCount, "x and the result have as many elements."}},

@@ -78,7 +78,7 @@ Status Reverse(KernelContext& context) {
 
 Status ReverseSequence(KernelContext& context) {
   ANEMONE_ASSIGN(ConstTensor x, context.Input("x"));
-  ANEMONE_ASSIGN(std::vector<int64_t> lengths, context.args().Ints("lengths"));
+  ANEMONE_ASSIGN(ConstTensor given, context.Input("lengths"));
   ANEMONE_ASSIGN(int64_t seq, context.args().Int("seq_axis"));
   ANEMONE_ASSIGN(int64_t batch, context.args().Int("batch_axis"));
   ANEMONE_ASSIGN(MutableTensor out, context.Output());
@@ -86,6 +86,11 @@ Status ReverseSequence(KernelContext& context) {
   const auto batch_axis = static_cast<size_t>(batch < 0 ? batch + x.rank() : batch);
   const exec::Strides strides = exec::RowMajorStrides(x.shape);
   const int64_t size = x.shape[seq_axis];
+  std::vector<int64_t> lengths(static_cast<size_t>(given.count()));
+  ANEMONE_TRY(exec::DispatchDType(given.dtype, [&](auto zero) -> Status {
+    std::copy_n(given.As<decltype(zero)>(), lengths.size(), lengths.begin());
+    return {};
+  }));
   for (int64_t length : lengths) {
     if (length < 0 || length > size) {
       return InvalidInput("length {} on a sequence axis of size {}", length, size);

@@ -1,0 +1,112 @@
+// Completeness of the op table: what every definition must bring along, whichever family it is in.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <string>
+
+#include "exec/kernel.h"
+#include "ir/op_def.h"
+#include "test_paths.h"
+
+namespace anemone {
+namespace {
+
+// All text tests of all families in one string.
+std::string AllTextTests() {
+  std::string text;
+  const auto root = std::filesystem::path(anemone::testing::kSourceDir) / "src" / "ops";
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(root)) {
+    if (entry.path().extension() != ".mil") continue;
+    std::ifstream in(entry.path());
+    std::stringstream contents;
+    contents << in.rdbuf();
+    text += contents.str();
+  }
+  return text;
+}
+
+TEST(OpTable, NamesAreUniqueAndSorted) {
+  const auto defs = ir::AllOpDefs();
+  ASSERT_FALSE(defs.empty());
+  for (size_t i = 1; i < defs.size(); ++i) EXPECT_LT(defs[i - 1]->name, defs[i]->name);
+}
+
+TEST(OpTable, EveryOperatorIsDocumented) {
+  for (const ir::OpDef* def : ir::AllOpDefs()) {
+    EXPECT_TRUE(def->doc.size() > 8 && def->doc.ends_with('.')) << def->name << ": " << def->doc;
+    for (const ir::Constraint& constraint : def->constraints) {
+      EXPECT_TRUE(constraint.text.size() > 10 && !constraint.label.empty())
+          << def->name << ": " << constraint.label;
+    }
+  }
+}
+
+TEST(OpTable, EveryParameterHasADomain) {
+  for (const ir::OpDef* def : ir::AllOpDefs()) {
+    std::set<std::string_view> names;
+    for (const ir::Param& param : def->params) {
+      EXPECT_TRUE(names.insert(param.name).second) << def->name << ": " << param.name;
+      EXPECT_FALSE(param.types.empty()) << def->name << ": " << param.name;
+      const bool variable = std::ranges::any_of(
+          def->domains, [&](const ir::TypeDomain& domain) { return domain.name == param.types; });
+      const bool dtype = DTypeFromName(param.types.substr(0, param.types.find(' '))).has_value();
+      EXPECT_TRUE(variable || dtype || param.types == "any" || param.types == "list")
+          << def->name << ": " << param.name << " is of '" << param.types << "'";
+      EXPECT_TRUE(!param.required || (param.default_text.empty() && param.default_fn == nullptr))
+          << def->name << ": " << param.name << " is required and has a default";
+    }
+  }
+}
+
+TEST(OpTable, DefaultsParse) {
+  for (const ir::OpDef* def : ir::AllOpDefs()) {
+    const ir::OpArgs args(*def, ir::Opset::kIOS18);
+    for (const ir::Param& param : def->params) {
+      if (param.default_text.empty()) continue;
+      EXPECT_NE(args.ValueOf(param.name), nullptr)
+          << def->name << ": " << param.name << " = " << param.default_text;
+    }
+  }
+}
+
+// The reference interpreter runs these itself: bodies, lists, state, constants; a classifier's
+// dictionary is no tensor.
+bool RunsWithoutKernel(std::string_view op) {
+  static const std::set<std::string_view> kNames = {
+      "classify",     "cond",       "const",     "list_gather", "list_length", "list_read",
+      "list_scatter", "list_write", "make_list", "read_state",  "while_loop",  "write_state"};
+  return kNames.contains(op);
+}
+
+TEST(OpTable, EveryOperatorHasAReferenceKernel) {
+  for (const ir::OpDef* def : ir::AllOpDefs()) {
+    EXPECT_EQ(exec::FindReferenceKernel(def->name) == nullptr, RunsWithoutKernel(def->name))
+        << def->name;
+  }
+}
+
+TEST(OpTable, DISABLED_EveryOperatorAppearsInATextTest) {
+  const std::string tests = AllTextTests();
+  for (const ir::OpDef* def : ir::AllOpDefs()) {
+    const std::string call = std::string(def->name) + "(";
+    EXPECT_TRUE(tests.find(" " + call) != std::string::npos) << "no case has " << call;
+  }
+}
+
+TEST(OpTable, DISABLED_EveryConstraintHasANegativeTest) {
+  const std::string tests = AllTextTests();
+  std::set<std::string_view> labels;
+  for (const ir::OpDef* def : ir::AllOpDefs()) {
+    for (const ir::Constraint& constraint : def->constraints) labels.insert(constraint.label);
+  }
+  for (const std::string_view label : labels) {
+    EXPECT_NE(tests.find("error: " + std::string(label) + "\n"), std::string::npos) << label;
+  }
+}
+
+}  // namespace
+}  // namespace anemone
