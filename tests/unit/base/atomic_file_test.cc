@@ -5,10 +5,10 @@
 
 #include <csignal>
 #include <filesystem>
-#include <fstream>
 #include <thread>
 
 #include "base/mapped_file.h"
+#include "support/scratch.h"
 
 namespace anemone {
 namespace {
@@ -17,23 +17,8 @@ namespace fs = std::filesystem;
 
 class AtomicFileTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    const auto* info = ::testing::UnitTest::GetInstance()->current_test_info();
-    root_ = fs::temp_directory_path() /
-            (std::string("anemone_") + info->name() + "_" + std::to_string(::getpid()));
-    fs::remove_all(root_);
-    fs::create_directories(root_);
-  }
-  void TearDown() override { fs::remove_all(root_); }
-
-  static std::string Contents(const fs::path& path) {
-    std::ifstream stream(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(stream), {}};
-  }
-  size_t CountEntries() const {
-    return static_cast<size_t>(
-        std::distance(fs::directory_iterator(root_), fs::directory_iterator()));
-  }
+  static std::string Contents(const fs::path& path) { return test::ReadText(path); }
+  size_t CountEntries() const { return scratch_.entries(); }
   static void Put(const std::string& path, std::string_view text) {
     auto file = OutputFile::Create(path);
     ASSERT_TRUE(file.ok()) << file.error().ToString();
@@ -41,7 +26,8 @@ class AtomicFileTest : public ::testing::Test {
     ASSERT_TRUE(file->Close(Durability::kProcess).ok());
   }
 
-  fs::path root_;
+  test::ScratchFolder scratch_;
+  fs::path root_ = scratch_.path();
 };
 
 TEST_F(AtomicFileTest, CommitReplacesTheOldFile) {

@@ -3,10 +3,16 @@
 #include "format/package.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <map>
+#include <thread>
 
 #include "format/manifest.h"
 #include "format/package_layout.h"
@@ -363,6 +369,52 @@ TEST(PackageWriterTest, AModelThatCannotBeWrittenLeavesTheOldPackage) {
   ir::Model functions = ReadFixture("multi_function");
   functions.default_function = "none";
   refuse(std::move(functions), ErrorCode::kInvalidInput, "'none' is not described");
+}
+
+// A limit on the size of files stands in for a full disk: the weights do not fit.
+TEST(PackageWriterTest, FullDiskLeavesTheOldPackage) {
+  const ScratchFolder scratch;
+  const std::string path = scratch / "m.mlpackage";
+  ASSERT_TRUE(WritePackage(ReadFixture("array_range"), path).ok());
+  const auto before = Tree(path);
+  const ir::Model larger = ReadFixture("convolution_spec6");
+  rlimit old_limit{};
+  getrlimit(RLIMIT_FSIZE, &old_limit);
+  const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit small{.rlim_cur = 256, .rlim_max = old_limit.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &small);
+  const Status status = WritePackage(larger, path);
+  setrlimit(RLIMIT_FSIZE, &old_limit);
+  std::signal(SIGXFSZ, old_handler);
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().code(), ErrorCode::kIo);
+  EXPECT_EQ(Tree(path), before);
+  EXPECT_EQ(scratch.entries(), 1u);
+}
+
+// A process that writes one package over another is killed at many different moments.
+TEST(PackageWriterTest, KilledWriterLeavesAWholePackage) {
+  const ScratchFolder scratch;
+  const std::string path = scratch / "m.mlpackage";
+  const ir::Model models[] = {ReadFixture("convolution_spec6"), ReadFixture("int4_spec9")};
+  std::vector<std::map<std::string, std::string>> whole;
+  for (const ir::Model& model : models) {
+    ASSERT_TRUE(WritePackage(model, path, {.durability = Durability::kProcess}).ok());
+    whole.push_back(Tree(path));
+  }
+  for (int round = 0; round < 40; ++round) {
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      for (int i = 0;; ++i)
+        (void)WritePackage(models[i % 2], path, {.durability = Durability::kProcess});
+    }
+    std::this_thread::sleep_for(std::chrono::microseconds(500 + 137 * round));
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+    const auto left = Tree(path);
+    ASSERT_TRUE(left == whole[0] || left == whole[1]) << "round " << round;
+  }
 }
 
 TEST(PackageWriterTest, MissingFolderIsAnError) {
