@@ -24,6 +24,7 @@ std::span<const LoweringEntry> ElementwiseLowerings();  // lower_elementwise.cc
 std::span<const LoweringEntry>
 RowLowerings();  // lower_rows.cc: softmax, norms, reductions, pooling
 std::span<const LoweringEntry> MoveLowerings();  // lower_move.cc: reshapes, transposes, concat, pad
+std::span<const LoweringEntry> SpatialLowerings();  // lower_spatial.cc: pad, slices, resizing
 
 // The lowering of an operator type, or null.
 Lowering FindLowering(std::string_view operation);

@@ -191,6 +191,25 @@ const Case kCases[] = {
         d = squeeze(x = c);
         e = const()[val = tensor<fp32, [2]>([1.5, -2.0])];)",
      "a, b, c, d, e"},
+    {"pads_and_slices", "tensor<fp32, [2, 3, 5, 6]> x",
+     R"(p = pad(x = x, pad = [1, 2, 0, 1], mode = "constant", constant_val = 0.5);
+        a = conv(x = p, weight = tensor<fp32, [6, 3, 1, 1]>(seed 1), pad_type = "valid");
+        b = pad(x = a, pad = [0, 0, 1, 0, 2, 1, 0, 3], mode = "constant", constant_val = -1.0);
+        c = slice_by_index(x = b, begin = [0, 1, 0, 2], end = [2, 6, 8, 9], stride = [1, 2, 3, 1]);
+        y = conv(x = c, weight = tensor<fp32, [2, 3, 1, 1]>(seed 2), pad_type = "valid");
+        d = slice_by_index(x = x, begin = [0, 2, 1, -1], end = [0, 0, 0, 0], end_mask = [false, false, true, false], squeeze_mask = [true, true, false, true]);
+        e = slice_by_index(x = x, begin = [0, 0, 4, 0], end = [2, 3, 0, 6], stride = [1, 1, -2, 1]);
+        f = pad(x = x, pad = [1, 1, 2, 2], mode = "reflect");)",
+     "y, d, f"},
+    {"resizes", "tensor<fp32, [2, 3, 5, 4]> x",
+     R"(a = upsample_nearest_neighbor(x = x, scale_factor_height = 2.0, scale_factor_width = 3.0);
+        b = conv(x = a, weight = tensor<fp32, [4, 3, 3, 3]>(seed 1), pad_type = "same", strides = [2, 2]);
+        c = upsample_bilinear(x = b, scale_factor_height = 2.0, scale_factor_width = 1.5, align_corners = false);
+        d = upsample_bilinear(x = x, scale_factor_height = 3.0, scale_factor_width = 2.0, align_corners = true);
+        e = resize_bilinear(x = b, target_size_height = 7, target_size_width = 3, sampling_mode = "UNALIGN_CORNERS");
+        f = resize_nearest_neighbor(x = x, target_size_height = 3, target_size_width = 9);
+        g = relu(x = c);)",
+     "g, d, e, f"},
     {"dead_code_and_reuse", "tensor<fp32, [1, 3, 4, 4]> x",
      R"(dead = conv(x = x, weight = tensor<fp32, [5, 3, 1, 1]>(seed 1), pad_type = "valid");
         a = conv(x = x, weight = tensor<fp32, [5, 3, 1, 1]>(seed 2), pad_type = "valid");
