@@ -152,8 +152,8 @@ void PackedConv::Run(const float* in, float* out, std::span<const Step> steps,
   problem.a_floats = s.batch * s.in_h * s.in_w * (s.in_c / s.groups);
   switch (method_) {
     case Method::kPointwise:
-      RunTiles(problem, pool, [&](int64_t, int64_t row, int rows, int64_t, const float** to) {
-        for (int r = 0; r < rows; ++r) to[r] = in + (row + r) * s.in_c;
+      RunTiles(problem, pool, [&](int64_t, int64_t row, int rows, int64_t slot, const float** to) {
+        FillRowsOfMatrix(in, s.in_c, s.in_c, row, rows, slot, to);
       });
       return;
     case Method::kRows: {

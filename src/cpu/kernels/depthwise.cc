@@ -26,45 +26,65 @@ struct Window {
   int64_t ky_begin, ky_end, kx_begin, kx_end;
 };
 
-template <int kPixels, bool kWhole>
+template <int kPixels, int kVectors, bool kWhole>
 HWY_INLINE void Channels(const ConvShape& s, const Window& w, int64_t c, size_t count) {
   const hn::ScalableTag<float> d;
   using V = hn::Vec<decltype(d)>;
-  const V bias = hn::Load(d, w.weights + s.kernel_h * s.kernel_w * w.stride + c);
-  V acc[kPixels];
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  V acc[kPixels][kVectors];
   ANEMONE_UNROLL
-  for (int p = 0; p < kPixels; ++p) acc[p] = bias;
+  for (int v = 0; v < kVectors; ++v) {
+    const V bias = hn::Load(d, w.weights + s.kernel_h * s.kernel_w * w.stride + c + v * lanes);
+    ANEMONE_UNROLL
+    for (int p = 0; p < kPixels; ++p) acc[p][v] = bias;
+  }
   const int64_t step = s.stride_w * s.in_c;
   for (int64_t ky = w.ky_begin; ky < w.ky_end; ++ky) {
     const float* line = w.in + ((w.y + ky * s.dilation_h) * s.in_w + w.x) * s.in_c + c;
     const float* filter = w.weights + ky * s.kernel_w * w.stride + c;
     for (int64_t kx = w.kx_begin; kx < w.kx_end; ++kx) {
-      const V weight = hn::Load(d, filter + kx * w.stride);
       const float* from = line + kx * s.dilation_w * s.in_c;
+      V weight[kVectors];
+      ANEMONE_UNROLL
+      for (int v = 0; v < kVectors; ++v) {
+        weight[v] = hn::Load(d, filter + kx * w.stride + v * lanes);
+      }
       ANEMONE_UNROLL
       for (int p = 0; p < kPixels; ++p, from += step) {
-        const V value = kWhole ? hn::LoadU(d, from) : LoadFirst(d, from, count);
-        acc[p] = hn::MulAdd(value, weight, acc[p]);
+        ANEMONE_UNROLL
+        for (int v = 0; v < kVectors; ++v) {
+          const V value = kWhole ? hn::LoadU(d, from + v * lanes) : LoadFirst(d, from, count);
+          acc[p][v] = hn::MulAdd(value, weight[v], acc[p][v]);
+        }
       }
     }
   }
   float* to = w.out + c;
   ANEMONE_UNROLL
   for (int p = 0; p < kPixels; ++p, to += s.out_c) {
-    if (kWhole) {
-      hn::StoreU(acc[p], d, to);
-    } else {
-      StoreFirst(acc[p], d, to, count);
+    ANEMONE_UNROLL
+    for (int v = 0; v < kVectors; ++v) {
+      if (kWhole) {
+        hn::StoreU(acc[p][v], d, to + v * lanes);
+      } else {
+        StoreFirst(acc[p][v], d, to, count);
+      }
     }
   }
 }
 
+// Enough accumulators to hide the latency of a multiply-add: several vectors of channels where
+// there are few pixels.
 template <int kPixels>
 void Pixels(const ConvShape& s, const Window& w) {
+  constexpr int kVectors = kPixels >= 8 ? 1 : kPixels == 4 ? 2 : 4;
   const auto lanes = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<float>()));
   int64_t c = 0;
-  for (; c + lanes <= s.out_c; c += lanes) Channels<kPixels, true>(s, w, c, lanes);
-  if (c < s.out_c) Channels<kPixels, false>(s, w, c, static_cast<size_t>(s.out_c - c));
+  for (; c + kVectors * lanes <= s.out_c; c += kVectors * lanes) {
+    Channels<kPixels, kVectors, true>(s, w, c, lanes);
+  }
+  for (; c + lanes <= s.out_c; c += lanes) Channels<kPixels, 1, true>(s, w, c, lanes);
+  if (c < s.out_c) Channels<kPixels, 1, false>(s, w, c, static_cast<size_t>(s.out_c - c));
 }
 
 void Rows(const ConvShape& s, const float* in, const float* weights, float* out, int64_t begin,

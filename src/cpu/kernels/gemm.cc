@@ -85,7 +85,8 @@ TileCut::TileCut(const TileProblem& problem, int threads) {
     row_chunks = std::min(row_tiles, per_group);
     panel_chunks = std::min(panels, per_group / row_chunks);
   }
-  const int64_t row_floats = std::max<int64_t>(problem.a_floats / problem.m, 1);
+  int64_t row_floats = std::max<int64_t>(problem.a_floats / problem.m, 1);
+  if (!TileSteps(problem.steps).rest.empty()) row_floats += b.n / panel_chunks;
   block_tiles = std::min(kBlockFloats / (row_floats * MaxTileRows()),
                          kBlockPointers / (problem.taps * MaxTileRows()));
   block_tiles = std::clamp<int64_t>(block_tiles, 1, row_tiles);
@@ -118,8 +119,32 @@ void RunTile(const TileProblem& problem, const TileSteps& steps, int64_t group, 
   args.low = steps.low;
   args.high = steps.high;
   ComputeTile(args);
-  if (!steps.rest.empty()) {
-    ApplySteps(steps.rest, problem.c, problem.c_stride, row, rows, column, args.columns);
+}
+
+void ApplyRest(const TileProblem& problem, const TileSteps& steps, int64_t group,
+               int64_t panel_begin, int64_t panel_end, int64_t row, int64_t rows) {
+  const int64_t n = problem.b[group].n;
+  const int64_t begin = panel_begin * PanelWidth();
+  const int64_t end = std::min(panel_end * PanelWidth(), n);
+  ApplySteps(steps.rest, problem.c, problem.c_stride, row, rows, group * n + begin, end - begin);
+}
+
+void FillRowsOfMatrix(const float* a, int64_t stride, int64_t depth, int64_t row, int rows,
+                      int64_t slot, const float** out) {
+  constexpr int64_t kSetFloats = 1024;
+  constexpr int64_t kShift = 16;  // a cache line between the copies
+  if (stride % kSetFloats != 0 || rows < 4) {
+    for (int r = 0; r < rows; ++r) out[r] = a + (row + r) * stride;
+    return;
+  }
+  thread_local std::vector<Floats> copies;
+  if (static_cast<size_t>(slot) >= copies.size()) copies.resize(static_cast<size_t>(slot) + 1);
+  Floats& copy = copies[static_cast<size_t>(slot)];
+  copy.Reserve(rows * (depth + kShift));
+  for (int r = 0; r < rows; ++r) {
+    float* to = copy.data() + r * (depth + kShift);
+    std::copy_n(a + (row + r) * stride, depth, to);
+    out[r] = to;
   }
 }
 
@@ -133,8 +158,8 @@ void Gemm(const float* a, int64_t a_stride, int64_t m, const PackedView& b, floa
   problem.c_stride = c_stride;
   problem.steps = steps;
   problem.a_floats = m * b.k;
-  RunTiles(problem, pool, [&](int64_t, int64_t row, int rows, int64_t, const float** out) {
-    for (int r = 0; r < rows; ++r) out[r] = a + (row + r) * a_stride;
+  RunTiles(problem, pool, [&](int64_t, int64_t row, int rows, int64_t slot, const float** out) {
+    FillRowsOfMatrix(a, a_stride, b.k, row, rows, slot, out);
   });
 }
 

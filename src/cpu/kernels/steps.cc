@@ -153,6 +153,13 @@ bool IsFlat(std::span<const Step> steps, int64_t columns) {
 void ApplySteps(std::span<const Step> steps, float* data, int64_t stride, int64_t row, int64_t rows,
                 int64_t column, int64_t columns) {
   if (steps.empty()) return;
+  if (rows > 1 && column == 0 && columns == stride && IsFlat(steps, columns)) {
+    // One long row.
+    column = row * stride;
+    columns = rows * stride;
+    row = 0;
+    rows = 1;
+  }
   const auto apply = HWY_DYNAMIC_DISPATCH(ApplyStep);
   float saved[kBlock];
   for (int64_t r = row; r < row + rows; ++r) {

@@ -52,6 +52,15 @@ struct TileCut {
 void RunTile(const TileProblem& problem, const TileSteps& steps, int64_t group, int64_t panel,
              int64_t row, int rows, const float* const* a);
 
+void ApplyRest(const TileProblem& problem, const TileSteps& steps, int64_t group,
+               int64_t panel_begin, int64_t panel_end, int64_t row, int64_t rows);
+
+// Rows of A that are a multiple of 4 KiB apart fall into one set of the first-level cache and push
+// each other out: then a tile reads a copy of its rows. Sets out[r] for rows [row, row + rows) of
+// `a`.
+void FillRowsOfMatrix(const float* a, int64_t stride, int64_t depth, int64_t row, int rows,
+                      int64_t slot, const float** out);
+
 // Fill(group, row, rows, slot, out) sets out[tap * rows + r] for `rows` rows from `row` on; `slot`
 // counts the tiles of a block, so that a Fill with scratch memory can keep block_tiles of them.
 template <typename Fill>
@@ -88,6 +97,12 @@ void RunTiles(const TileProblem& problem, ThreadPool& pool, const Fill& fill) {
             RunTile(problem, steps, group, panel, row, rows, a);
             a += rows * problem.taps;
           }
+        }
+        // What the tiles leave to do, on whole rows while they are in cache.
+        if (!steps.rest.empty()) {
+          const int64_t row = cut.RowBegin(problem, tile);
+          ApplyRest(problem, steps, group, panel_begin, panel_end, row,
+                    cut.RowBegin(problem, block_end) - row);
         }
         tile = block_end;
       }
