@@ -23,6 +23,8 @@ namespace anemone::passes {
 namespace {
 
 constexpr std::string_view kPass = "float16";
+// Elements that become 0 are noted when they are more than one in so many.
+constexpr int64_t kWorthNoting = 100;
 
 // Operators whose dtypes are not changed here: casts say theirs, bodies and lists keep what they
 // declare, states are declared outside.
@@ -55,16 +57,19 @@ ir::Type WithDType(const ir::Type& type, DType dtype) {
   return type.has_rank() ? ir::Type::Tensor(dtype, type.shape()) : ir::Type::UnrankedTensor(dtype);
 }
 
-// Whether the operator's parameter may be half, as far as its declared dtypes go.
-bool AcceptsHalf(const ir::OpDef& def, std::string_view param_name) {
+// Whether the operator's parameter may be half in this op set, as far as its declared dtypes go.
+bool AcceptsHalf(const ir::OpDef& def, ir::Opset opset, std::string_view param_name) {
   const ir::Param* param = def.FindParam(param_name);
   if (param == nullptr) return false;
   if (param->types.empty() || param->types == "any") return true;
-  std::string_view dtypes = param->types;
+  const auto has_half = [](std::string_view dtypes) {
+    return dtypes.find("fp16") != std::string_view::npos;
+  };
   for (const ir::TypeDomain& domain : def.domains) {
-    if (domain.name == param->types) dtypes = domain.dtypes;
+    if (domain.name != param->types) continue;
+    return has_half(domain.dtypes) || (opset >= domain.wider_since && has_half(domain.wider_dtypes));
   }
-  return dtypes.find("fp16") != std::string_view::npos;
+  return has_half(param->types);
 }
 
 class Converter {
@@ -161,7 +166,7 @@ class Converter {
     std::vector<ir::Argument> after = before;
     for (ir::Argument& argument : after) {
       if (keep_some && MayStayFloat32(function_.opset, op, argument.name)) continue;
-      if (!AcceptsHalf(*op.def(), argument.name)) continue;
+      if (!AcceptsHalf(*op.def(), function_.opset, argument.name)) continue;
       for (ir::Value*& value : argument.values) {
         if (!IsTensorOf(value->type, DType::kFp32)) continue;
         ANEMONE_ASSIGN(value, Half(value));
@@ -213,11 +218,13 @@ class Converter {
     if (value->is_const()) {
       const HalfRange& range = RangeOf(*value);
       int64_t lost = range.vanishing;
+      const int64_t count = value->literal->element_count();
       half = builder.Const(RoundToHalf(*value->literal, &lost), value->name + "_to_fp16");
-      if (lost > 0) {
+      if (lost * kWorthNoting > count) {
         context_.AddNote(kPass, value->name,
-                         fmt::format("{} of {} elements are too small for float16 and become 0",
-                                     lost, value->literal->element_count()));
+                         fmt::format("{} of {} elements are too small for float16 and become 0; the "
+                                     "largest is {:g}",
+                                     lost, count, range.largest));
       }
     } else {
       const ir::Literal dtype = ir::Literal::String("fp16");
