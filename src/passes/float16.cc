@@ -28,10 +28,10 @@ constexpr int64_t kWorthNoting = 100;
 
 // Operators whose dtypes are not changed here: casts say theirs, bodies and lists keep what they
 // declare, states are declared outside.
-constexpr std::array<std::string_view, 13> kNotConverted = {
-    "cast",         "while_loop",          "cond",       "make_list",   "list_gather",
-    "list_scatter", "list_read",           "list_write", "list_length", "read_state",
-    "write_state",  "coreml_update_state", "classify"};
+constexpr std::array<std::string_view, 14> kNotConverted = {
+    "cast",        "constexpr_cast", "while_loop",          "cond",       "make_list",
+    "list_gather", "list_scatter",   "list_read",           "list_write", "list_length",
+    "read_state",  "write_state",    "coreml_update_state", "classify"};
 
 // From ios17 on these parameters may be float32 beside half data, and keep their precision.
 bool MayStayFloat32(ir::Opset opset, const ir::Operation& op, std::string_view param) {
@@ -67,7 +67,8 @@ bool AcceptsHalf(const ir::OpDef& def, ir::Opset opset, std::string_view param_n
   };
   for (const ir::TypeDomain& domain : def.domains) {
     if (domain.name != param->types) continue;
-    return has_half(domain.dtypes) || (opset >= domain.wider_since && has_half(domain.wider_dtypes));
+    return has_half(domain.dtypes) ||
+           (opset >= domain.wider_since && has_half(domain.wider_dtypes));
   }
   return has_half(param->types);
 }
@@ -221,11 +222,15 @@ class Converter {
       const int64_t count = value->literal->element_count();
       half = builder.Const(RoundToHalf(*value->literal, &lost), value->name + "_to_fp16");
       if (lost * kWorthNoting > count) {
-        context_.AddNote(kPass, value->name,
-                         fmt::format("{} of {} elements are too small for float16 and become 0; the "
-                                     "largest is {:g}",
-                                     lost, count, range.largest));
+        context_.AddNote(
+            kPass, value->name,
+            fmt::format("{} of {} elements are too small for float16 and become 0; the "
+                        "largest is {:g}",
+                        lost, count, range.largest));
       }
+    } else if (ir::Value* stored = StoredHalf(value)) {
+      half = stored;
+      return half;
     } else {
       const ir::Literal dtype = ir::Literal::String("fp16");
       half = builder.Op("cast", {{"x", SourceOfCast(value)}, {"dtype", dtype}},
@@ -233,6 +238,13 @@ class Converter {
     }
     ANEMONE_TRY(rewriter_.CommitAfter(value));
     return half;
+  }
+
+  // The constant of a weight that is stored in half already.
+  static ir::Value* StoredHalf(const ir::Value* value) {
+    const ir::Operation* cast = value->producer;
+    return cast != nullptr && cast->type() == "constexpr_cast" ? cast->Input("source_val")
+                                                               : nullptr;
   }
 
   // What a cast to float32 was made of when that is exact: int32 -> fp32 -> fp16 is int32 -> fp16.

@@ -16,8 +16,8 @@
 namespace anemone::passes {
 
 struct RunOptions {
-  std::vector<std::string> disabled;  // names of passes
-  std::function<bool()> cancelled;    // asked before each pass; true stops
+  std::vector<std::string> disabled = {};  // names of passes
+  std::function<bool()> cancelled = {};    // asked before each pass; true stops
   bool verify = true;
   // A group still changing after this many rounds is left as it is, with a note: its passes undo
   // one another.
