@@ -87,6 +87,95 @@ void Pixels(const ConvShape& s, const Window& w) {
   if (c < s.out_c) Channels<kPixels, 1, false>(s, w, c, static_cast<size_t>(s.out_c - c));
 }
 
+// kPixels outputs of a kernel kWidth wide, undilated. Each input is loaded once and meets all the
+// outputs that it is part of; columns outside of the image are skipped. The sums run in the order
+// of Channels.
+template <int kWidth, int kStride, int kPixels, bool kWhole>
+HWY_INLINE void SlideChannels(const ConvShape& s, const Window& w, int64_t c, size_t count) {
+  const hn::ScalableTag<float> d;
+  using V = hn::Vec<decltype(d)>;
+  V acc[kPixels];
+  const V bias = hn::Load(d, w.weights + s.kernel_h * kWidth * w.stride + c);
+  ANEMONE_UNROLL
+  for (int p = 0; p < kPixels; ++p) acc[p] = bias;
+  for (int64_t ky = w.ky_begin; ky < w.ky_end; ++ky) {
+    const float* line = w.in + ((w.y + ky * s.dilation_h) * s.in_w + w.x) * s.in_c + c;
+    const float* filter = w.weights + ky * kWidth * w.stride + c;
+    V weight[kWidth];
+    ANEMONE_UNROLL
+    for (int kx = 0; kx < kWidth; ++kx) weight[kx] = hn::Load(d, filter + kx * w.stride);
+    ANEMONE_UNROLL
+    for (int i = 0; i < (kPixels - 1) * kStride + kWidth; ++i) {
+      const int64_t x = w.x + i;
+      if (x < 0 || x >= s.in_w) continue;
+      const float* from = line + i * s.in_c;
+      const V value = kWhole ? hn::LoadU(d, from) : LoadFirst(d, from, count);
+      ANEMONE_UNROLL
+      for (int p = 0; p < kPixels; ++p) {
+        const int kx = i - p * kStride;
+        if (kx >= 0 && kx < kWidth) acc[p] = hn::MulAdd(value, weight[kx], acc[p]);
+      }
+    }
+  }
+  float* to = w.out + c;
+  ANEMONE_UNROLL
+  for (int p = 0; p < kPixels; ++p, to += s.out_c) {
+    if (kWhole) {
+      hn::StoreU(acc[p], d, to);
+    } else {
+      StoreFirst(acc[p], d, to, count);
+    }
+  }
+}
+
+template <int kWidth, int kStride, int kPixels>
+void SlideRow(const ConvShape& s, Window w) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<float>()));
+  float* const row = w.out;
+  for (int64_t x = 0; x < s.out_w; x += kPixels) {
+    // The last pixels again where they do not fill a run: the same values are written twice.
+    const int64_t first = HWY_MIN(x, s.out_w - kPixels);
+    w.out = row + first * s.out_c;
+    w.x = first * kStride - s.pad_left;
+    int64_t c = 0;
+    for (; c + lanes <= s.out_c; c += lanes) {
+      SlideChannels<kWidth, kStride, kPixels, true>(s, w, c, 0);
+    }
+    if (c < s.out_c) {
+      SlideChannels<kWidth, kStride, kPixels, false>(s, w, c, static_cast<size_t>(s.out_c - c));
+    }
+  }
+}
+
+template <int kWidth>
+bool SlideRowOf(const ConvShape& s, const Window& w) {
+  if (s.stride_w == 1 && s.out_w >= 8) {
+    SlideRow<kWidth, 1, 8>(s, w);
+  } else if (s.stride_w == 1 && s.out_w >= 4) {
+    SlideRow<kWidth, 1, 4>(s, w);
+  } else if (s.stride_w == 2 && s.out_w >= 4) {
+    SlideRow<kWidth, 2, 4>(s, w);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+// Whether the row was done: common kernels only.
+bool Slide(const ConvShape& s, const Window& w) {
+  if (s.dilation_w != 1) return false;
+  switch (s.kernel_w) {
+    case 3:
+      return SlideRowOf<3>(s, w);
+    case 5:
+      return SlideRowOf<5>(s, w);
+    case 7:
+      return SlideRowOf<7>(s, w);
+    default:
+      return false;
+  }
+}
+
 void Rows(const ConvShape& s, const float* in, const float* weights, float* out, int64_t begin,
           int64_t end) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<float>()));
@@ -103,6 +192,8 @@ void Rows(const ConvShape& s, const float* in, const float* weights, float* out,
     w.y = row % s.out_h * s.stride_h - s.pad_top;
     w.ky_begin = std::min(w.y >= 0 ? 0 : (-w.y + s.dilation_h - 1) / s.dilation_h, s.kernel_h);
     w.ky_end = w.y >= s.in_h ? 0 : std::min(s.kernel_h, (s.in_h - 1 - w.y) / s.dilation_h + 1);
+    w.out = out + row * s.out_w * s.out_c;
+    if (Slide(s, w)) continue;
     for (int64_t x = 0; x < s.out_w;) {
       w.out = out + (row * s.out_w + x) * s.out_c;
       w.x = x * s.stride_w - s.pad_left;
