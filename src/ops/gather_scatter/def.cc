@@ -323,7 +323,8 @@ std::vector<OpDef> Defs() {
       Scatter("scatter",
               "A copy of data whose slices at indices along axis are combined with those of "
               "updates: replaced (update), or added to, reduced by, multiplied, divided, or the "
-              "larger or smaller one kept.",
+              "larger or smaller one kept. A negative index counts from the end; since ios17 "
+              "updates at indices outside the dimension are left out instead.",
               true, InferScatter, {kAxisRule, kIndexRule, kModeRule, kUpdatesRule}),
       Scatter("scatter_along_axis",
               "A copy of data in which updates[.., i, ..] is combined by mode with element "

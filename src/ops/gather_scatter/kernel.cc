@@ -14,14 +14,28 @@ using exec::KernelEntry;
 using exec::MutableTensor;
 using ir::Shape;
 
-// All indices, negative ones counted from the end of a dimension of `size`; an error for those
-// outside.
-Result<int64_t> Resolve(int64_t index, int64_t size) {
-  const int64_t resolved = index < 0 ? index + size : index;
-  if (resolved < 0 || resolved >= size) {
-    return InvalidInput("index {} is outside a dimension of size {}", index, size);
-  }
-  return resolved;
+// What becomes of an index outside [0, size).
+enum class Outside {
+  kFromEnd,  // negative ones count from the end; the others are an error
+  kError,    // validate_indices
+  kIgnored,  // its update is left out: scatter since ios17
+};
+
+Outside PolicyOf(const ir::OpArgs& args, bool scatter) {
+  if (args.opset() < ir::Opset::kIOS17) return Outside::kFromEnd;
+  const ir::Literal* validate = args.ValueOf("validate_indices");
+  if (validate != nullptr && validate->AsBool().value_or(false)) return Outside::kError;
+  return scatter ? Outside::kIgnored : Outside::kFromEnd;
+}
+
+constexpr int64_t kIgnore = -1;
+
+// The element that `index` means in a dimension of `size`, or kIgnore.
+Result<int64_t> Resolve(int64_t index, int64_t size, Outside outside) {
+  if (index >= 0 && index < size) return index;
+  if (outside == Outside::kIgnored) return kIgnore;
+  if (outside == Outside::kFromEnd && index < 0 && index >= -size) return index + size;
+  return InvalidInput("index {} is outside a dimension of size {}", index, size);
 }
 
 Result<std::vector<int64_t>> ReadInts(const ConstTensor& tensor) {
@@ -36,10 +50,10 @@ Result<std::vector<int64_t>> ReadInts(const ConstTensor& tensor) {
   return values;
 }
 
-Result<std::vector<int64_t>> ReadIndices(const ConstTensor& tensor, int64_t size) {
+Result<std::vector<int64_t>> ReadIndices(const ConstTensor& tensor, int64_t size, Outside outside) {
   ANEMONE_ASSIGN(std::vector<int64_t> indices, ReadInts(tensor));
   for (int64_t& index : indices) {
-    ANEMONE_ASSIGN(index, Resolve(index, size));
+    ANEMONE_ASSIGN(index, Resolve(index, size, outside));
   }
   return indices;
 }
@@ -63,8 +77,8 @@ struct Selection {
 
 // Slices along `axis`: selected is [outer (batch first), middle, picked, inner].
 Result<Selection> SelectSlices(const ConstTensor& indices, const Shape& shape, size_t axis,
-                               size_t batch_dims) {
-  ANEMONE_ASSIGN(const std::vector<int64_t> at, ReadIndices(indices, shape[axis]));
+                               size_t batch_dims, Outside outside) {
+  ANEMONE_ASSIGN(const std::vector<int64_t> at, ReadIndices(indices, shape[axis], outside));
   const int64_t batches = Product(shape, 0, batch_dims);
   const int64_t middle = Product(shape, batch_dims, axis);
   const int64_t picked = Product(indices.shape, batch_dims, indices.shape.size());
@@ -75,6 +89,7 @@ Result<Selection> SelectSlices(const ConstTensor& indices, const Shape& shape, s
       const int64_t outer = b * middle + m;
       for (int64_t i = 0; i < picked; ++i) {
         const int64_t index = at[static_cast<size_t>(b * picked + i)];
+        if (index == kIgnore) continue;
         selection.blocks.push_back({(outer * shape[axis] + index) * selection.count,
                                     (outer * picked + i) * selection.count});
       }
@@ -84,8 +99,9 @@ Result<Selection> SelectSlices(const ConstTensor& indices, const Shape& shape, s
 }
 
 // Single elements: selected has the shape of indices.
-Result<Selection> SelectAlongAxis(const ConstTensor& indices, const Shape& shape, size_t axis) {
-  ANEMONE_ASSIGN(const std::vector<int64_t> at, ReadIndices(indices, shape[axis]));
+Result<Selection> SelectAlongAxis(const ConstTensor& indices, const Shape& shape, size_t axis,
+                                  Outside outside) {
+  ANEMONE_ASSIGN(const std::vector<int64_t> at, ReadIndices(indices, shape[axis], outside));
   const exec::AxisView view = exec::ViewAtAxis(indices.shape, axis);
   Selection selection;
   for (int64_t o = 0; o < view.outer; ++o) {
@@ -93,6 +109,7 @@ Result<Selection> SelectAlongAxis(const ConstTensor& indices, const Shape& shape
       for (int64_t n = 0; n < view.inner; ++n) {
         const int64_t selected = (o * view.size + i) * view.inner + n;
         const int64_t index = at[static_cast<size_t>(selected)];
+        if (index == kIgnore) continue;
         selection.blocks.push_back({(o * shape[axis] + index) * view.inner + n, selected});
       }
     }
@@ -101,7 +118,8 @@ Result<Selection> SelectAlongAxis(const ConstTensor& indices, const Shape& shape
 }
 
 // Slices named by rows of coordinates.
-Result<Selection> SelectNd(const ConstTensor& indices, const Shape& shape, size_t batch_dims) {
+Result<Selection> SelectNd(const ConstTensor& indices, const Shape& shape, size_t batch_dims,
+                           Outside outside) {
   ANEMONE_ASSIGN(const std::vector<int64_t> values, ReadInts(indices));
   const auto depth = static_cast<size_t>(indices.shape.back());
   const exec::Strides strides = exec::RowMajorStrides(shape);
@@ -112,12 +130,14 @@ Result<Selection> SelectNd(const ConstTensor& indices, const Shape& shape, size_
   const int64_t batch_size = Product(shape, batch_dims, shape.size());
   for (int64_t row = 0; row < rows; ++row) {
     int64_t data = row / (rows / batches) * batch_size;
+    bool ignored = false;
     for (size_t d = 0; d < depth; ++d) {
       const int64_t value = values[static_cast<size_t>(row) * depth + d];
-      ANEMONE_ASSIGN(int64_t index, Resolve(value, shape[batch_dims + d]));
+      ANEMONE_ASSIGN(int64_t index, Resolve(value, shape[batch_dims + d], outside));
+      ignored = ignored || index == kIgnore;
       data += index * strides[batch_dims + d];
     }
-    selection.blocks.push_back({data, row * selection.count});
+    if (!ignored) selection.blocks.push_back({data, row * selection.count});
   }
   return selection;
 }
@@ -132,8 +152,9 @@ Result<Selection> SelectFor(KernelContext& context, std::string_view tensor, boo
     ANEMONE_ASSIGN(batch_dims, context.args().Int("batch_dims"));
   }
   const auto at = static_cast<size_t>(axis < 0 ? axis + x.rank() : axis);
-  if (along) return SelectAlongAxis(indices, x.shape, at);
-  return SelectSlices(indices, x.shape, at, static_cast<size_t>(batch_dims));
+  const Outside outside = PolicyOf(context.args(), /*scatter=*/tensor == "data");
+  if (along) return SelectAlongAxis(indices, x.shape, at, outside);
+  return SelectSlices(indices, x.shape, at, static_cast<size_t>(batch_dims), outside);
 }
 
 Status Pick(KernelContext& context, const Selection& selection) {
@@ -160,7 +181,8 @@ Status GatherNd(KernelContext& context) {
   ANEMONE_ASSIGN(ConstTensor x, context.Input("x"));
   ANEMONE_ASSIGN(ConstTensor indices, context.Input("indices"));
   ANEMONE_ASSIGN(int64_t batch_dims, context.args().Int("batch_dims"));
-  ANEMONE_ASSIGN(Selection selection, SelectNd(indices, x.shape, static_cast<size_t>(batch_dims)));
+  ANEMONE_ASSIGN(Selection selection, SelectNd(indices, x.shape, static_cast<size_t>(batch_dims),
+                                               PolicyOf(context.args(), /*scatter=*/false)));
   return Pick(context, selection);
 }
 
@@ -213,7 +235,8 @@ Status ScatterAlongAxis(KernelContext& context) {
 Status ScatterNd(KernelContext& context) {
   ANEMONE_ASSIGN(ConstTensor data, context.Input("data"));
   ANEMONE_ASSIGN(ConstTensor indices, context.Input("indices"));
-  ANEMONE_ASSIGN(Selection selection, SelectNd(indices, data.shape, 0));
+  ANEMONE_ASSIGN(Selection selection,
+                 SelectNd(indices, data.shape, 0, PolicyOf(context.args(), /*scatter=*/true)));
   return Put(context, selection);
 }
 

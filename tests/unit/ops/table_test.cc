@@ -89,7 +89,7 @@ TEST(OpTable, EveryOperatorHasAReferenceKernel) {
   }
 }
 
-TEST(OpTable, DISABLED_EveryOperatorAppearsInATextTest) {
+TEST(OpTable, EveryOperatorAppearsInATextTest) {
   const std::string tests = AllTextTests();
   for (const ir::OpDef* def : ir::AllOpDefs()) {
     const std::string call = std::string(def->name) + "(";
@@ -97,7 +97,7 @@ TEST(OpTable, DISABLED_EveryOperatorAppearsInATextTest) {
   }
 }
 
-TEST(OpTable, DISABLED_EveryConstraintHasANegativeTest) {
+TEST(OpTable, EveryConstraintHasANegativeTest) {
   const std::string tests = AllTextTests();
   std::set<std::string_view> labels;
   for (const ir::OpDef* def : ir::AllOpDefs()) {
