@@ -19,6 +19,10 @@ struct Cell {
   bool batch_first = false;
 };
 
+bool IsReversed(const Cell& cell, int64_t direction) {
+  return direction == 1 || cell.direction == "reverse";
+}
+
 std::string Lower(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(), [](char ch) {
     return ch >= 'A' && ch <= 'Z' ? static_cast<char>(ch - 'A' + 'a') : ch;
@@ -165,6 +169,14 @@ Result<std::vector<std::string>> Activations(const NodeContext& c, int64_t direc
   return out;
 }
 
+// MIL gives the outputs of a reversed direction in the order of computation, ONNX in that of its
+// input.
+ir::Value* InOrderOfInput(NodeContext& c, const Cell& cell, int64_t direction,
+                          ir::Value* sequence) {
+  if (!c.Wants(0) || !IsReversed(cell, direction)) return sequence;
+  return c.Op("reverse", {{"x", sequence}, {"axes", ir::Ints({0})}});
+}
+
 Status EmitLstm(NodeContext& c) {
   ANEMONE_ASSIGN(const Cell cell, ReadCell(c, 4));
   if (c.Int("input_forget", 0) != 0) return Unsupported("input_forget").Advise("export without it");
@@ -194,8 +206,10 @@ Status EmitLstm(NodeContext& c) {
   args.push_back({"recurrent_activation", ir::Literal::String(activations[0])});
   args.push_back({"cell_activation", ir::Literal::String(activations[1])});
   args.push_back({"activation", ir::Literal::String(activations[2])});
-  const auto outputs = c.MultiOp("lstm", std::move(args));
+  auto outputs = c.MultiOp("lstm", std::move(args));
   ANEMONE_TRY(c.status());
+  // Both directions in one come in the order of x.
+  if (cell.directions == 1) outputs[0] = InOrderOfInput(c, cell, 0, outputs[0]);
   ANEMONE_TRY(SetSequence(c, cell, outputs[0]));
   ANEMONE_TRY(SetState(c, cell, 1, outputs[1]));
   return SetState(c, cell, 2, outputs[2]);
@@ -237,23 +251,6 @@ Status EmitDirections(NodeContext& c, const Cell& cell, const std::vector<std::s
   return SetState(c, cell, 1, finals[0]);
 }
 
-ir::Literal Direction(const Cell& cell, int64_t direction) {
-  return ir::Literal::String(direction == 1 || cell.direction == "reverse" ? "reverse" : "forward");
-}
-
-// Whether Core ML's gru says it: it multiplies the reset gate with R * h, without a bias of its
-// own.
-bool FitsGru(const NodeContext& c, const Cell& cell) {
-  if (c.Int("linear_before_reset", 0) == 0) return false;
-  if (!c.Has(3)) return true;
-  const auto bias = c.Const(3)->AsFloats();
-  for (int64_t d = 0; d < cell.directions; ++d) {
-    const auto begin = bias.begin() + (d * 6 + 5) * cell.hidden;
-    if (std::any_of(begin, begin + cell.hidden, [](float b) { return b != 0; })) return false;
-  }
-  return true;
-}
-
 // Steps above which a GRU is not written out one by one.
 constexpr int64_t kMaxUnrolled = 512;
 
@@ -273,7 +270,7 @@ std::vector<ir::Value*> UnrolledGru(NodeContext& c, const Cell& cell, int64_t di
                                     const std::vector<std::string>& activations) {
   const int64_t hidden = cell.hidden;
   const bool before_reset = c.Int("linear_before_reset", 0) != 0;
-  const bool reverse = direction == 1 || cell.direction == "reverse";
+  const bool reverse = IsReversed(cell, direction);
   const std::vector<int64_t> order = {0, 1, 2};  // z r h, as ONNX has them
   const auto zeros = std::vector<float>(static_cast<size_t>(3 * hidden), 0.0f);
   auto input_bias = zeros, hidden_bias = zeros;
@@ -321,52 +318,72 @@ std::vector<ir::Value*> UnrolledGru(NodeContext& c, const Cell& cell, int64_t di
   return {sequence, state};
 }
 
+std::vector<ir::Value*> OneDirection(NodeContext& c, const Cell& cell, int64_t direction,
+                                     std::string_view type, Args args) {
+  const bool reverse = IsReversed(cell, direction);
+  args.push_back({"direction", ir::Literal::String(reverse ? "reverse" : "forward")});
+  args.push_back({"output_sequence", ir::Literal::Bool(c.Wants(0))});
+  auto outputs = c.MultiOp(type, std::move(args));
+  if (!outputs.empty()) outputs[0] = InOrderOfInput(c, cell, direction, outputs[0]);
+  return outputs;
+}
+
+// With linear_before_reset, ONNX multiplies the reset gate with R h + bias: MIL's reset_after,
+// since iOS18. Without, it multiplies it with h, as MIL's gru does.
+std::vector<ir::Value*> OneGru(NodeContext& c, const Cell& cell, int64_t direction, ir::Value* x,
+                               ir::Value* state, const std::vector<std::string>& activations) {
+  const std::vector<int64_t> order = {1, 2, 0};
+  const Weights weights = ReadWeights(c, cell, direction, order);
+  Args args = {
+      {"x", x}, {"initial_h", state}, {"weight_ih", weights.input}, {"weight_hh", weights.hidden}};
+  if (c.Int("linear_before_reset", 0) != 0) {
+    args.push_back({"reset_after", ir::Literal::Bool(true)});
+    if (c.Has(3)) {
+      args.push_back(
+          {"bias", ir::Literal::Fp32s(Reorder(*c.Const(3), direction, order, cell.hidden, 3),
+                                      {3 * cell.hidden})});
+      args.push_back(
+          {"input_bias", ir::Literal::Fp32s(Reorder(*c.Const(3), direction, order, cell.hidden),
+                                            {3 * cell.hidden})});
+    }
+  } else {
+    args.push_back({"bias", weights.bias});
+  }
+  args.push_back({"recurrent_activation", ir::Literal::String(activations[0])});
+  args.push_back({"activation", ir::Literal::String(activations[1])});
+  return OneDirection(c, cell, direction, "gru", std::move(args));
+}
+
 Status EmitGru(NodeContext& c) {
   ANEMONE_ASSIGN(const Cell cell, ReadCell(c, 3));
   ANEMONE_ASSIGN(const auto activations, Activations(c, cell.directions, {"sigmoid", "tanh"}));
-  if (!FitsGru(c, cell)) {
-    if (cell.length > kMaxUnrolled) {
-      return Unsupported(
-                 "a GRU of {} steps with a recurrent bias, which Core ML's gru does not have",
-                 cell.length)
-          .Advise("use shorter sequences, or an LSTM");
-    }
-    return EmitDirections(c, cell, activations, UnrolledGru);
+  if (c.Int("linear_before_reset", 0) == 0 || c.target() >= ir::Opset::kIOS18) {
+    return EmitDirections(c, cell, activations, OneGru);
   }
-  return EmitDirections(c, cell, activations,
-                        [](NodeContext& n, const Cell& of, int64_t direction, ir::Value* x,
-                           ir::Value* state, const std::vector<std::string>& acts) {
-                          const Weights weights = ReadWeights(n, of, direction, {1, 2, 0});
-                          return n.MultiOp("gru",
-                                           {{"x", x},
-                                            {"initial_h", state},
-                                            {"weight_ih", weights.input},
-                                            {"weight_hh", weights.hidden},
-                                            {"bias", weights.bias},
-                                            {"direction", Direction(of, direction)},
-                                            {"output_sequence", ir::Literal::Bool(n.Wants(0))},
-                                            {"recurrent_activation", ir::Literal::String(acts[0])},
-                                            {"activation", ir::Literal::String(acts[1])}});
-                        });
+  if (cell.length > kMaxUnrolled) {
+    return Unsupported("a GRU of {} steps with linear_before_reset, which Core ML has since iOS18",
+                       cell.length)
+        .Advise("raise the deployment target to iOS18");
+  }
+  return EmitDirections(c, cell, activations, UnrolledGru);
+}
+
+std::vector<ir::Value*> OneRnn(NodeContext& c, const Cell& cell, int64_t direction, ir::Value* x,
+                               ir::Value* state, const std::vector<std::string>& activations) {
+  const Weights weights = ReadWeights(c, cell, direction, {0});
+  return OneDirection(c, cell, direction, "rnn",
+                      {{"x", x},
+                       {"initial_h", state},
+                       {"weight_ih", weights.input},
+                       {"weight_hh", weights.hidden},
+                       {"bias", weights.bias},
+                       {"activation", ir::Literal::String(activations[0])}});
 }
 
 Status EmitRnn(NodeContext& c) {
   ANEMONE_ASSIGN(const Cell cell, ReadCell(c, 1));
   ANEMONE_ASSIGN(const auto activations, Activations(c, cell.directions, {"tanh"}));
-  return EmitDirections(c, cell, activations,
-                        [](NodeContext& n, const Cell& of, int64_t direction, ir::Value* x,
-                           ir::Value* state, const std::vector<std::string>& acts) {
-                          const Weights weights = ReadWeights(n, of, direction, {0});
-                          return n.MultiOp("rnn",
-                                           {{"x", x},
-                                            {"initial_h", state},
-                                            {"weight_ih", weights.input},
-                                            {"weight_hh", weights.hidden},
-                                            {"bias", weights.bias},
-                                            {"direction", Direction(of, direction)},
-                                            {"output_sequence", ir::Literal::Bool(n.Wants(0))},
-                                            {"activation", ir::Literal::String(acts[0])}});
-                        });
+  return EmitDirections(c, cell, activations, OneRnn);
 }
 
 constexpr Converter kConverters[] = {
