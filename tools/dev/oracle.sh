@@ -1,32 +1,23 @@
 #!/usr/bin/env bash
-# run a script of tests/oracle or tools/oracle: SCRIPT [ARGUMENT...]; compares us with other implementations
+# compare with heavy oracles: golden | export | check [FILE...] (needs ORACLE_PYTHON with torch, timm, onnxruntime)
 #
-# Takes PyTorch and coremltools: those of ANEMONE_ORACLE_PYTHON, or else gigabytes into build/oracle-venv. The programs
-# tests/oracle/*.cc are built first. Never part of the tests; what the tests need of it is small files in the tree.
+# golden  writes tests/fixtures/onnx/nodes.npz anew
+# export  writes ONNX models of the catalogue's architectures into ORACLE_ONNX
+# check   imports FILE... (default: all of ORACLE_ONNX) and compares with ONNX Runtime
 source "$(dirname "$0")/../lib/common.sh"
-script=
-for folder in tests/oracle tools/oracle; do
-  if [[ -n ${1:-} && -f $folder/$1.py ]]; then script=$folder/$1.py; fi
-done
-if [[ -z $script ]]; then
-  echo "usage: ./dev oracle SCRIPT [ARGUMENT...], SCRIPT one of:" >&2
-  for path in tests/oracle/*.py tools/oracle/*.py; do
-    name=${path##*/}
-    echo "  ${name%.py}" >&2
-  done
-  exit 2
-fi
-shift
-python=${ANEMONE_ORACLE_PYTHON:-build/oracle-venv/bin/python}
-if [[ -z ${ANEMONE_ORACLE_PYTHON:-} && ! -x $python ]]; then
-  say "PyTorch, coremltools and their friends into build/oracle-venv"
-  python3 -m venv build/oracle-venv
-  "$python" -m pip install --quiet --disable-pip-version-check -r tools/oracle/requirements.txt
-fi
-programs=()
-for source in tests/oracle/*.cc; do
-  name=${source##*/}
-  programs+=("anemone_oracle_${name%.cc}")
-done
-build release "${programs[@]}"
-exec "$python" "$script" "$@"
+python=${ORACLE_PYTHON:-python3}
+export ORACLE_ONNX=${ORACLE_ONNX:-$ROOT/build/oracle/onnx}
+verb=${1:-}
+if (($#)); then shift; fi
+case $verb in
+  golden) "$python" tools/oracle/onnx_golden.py ;;
+  export) "$python" tools/oracle/export_onnx.py "$@" ;;
+  check)
+    build release anemone
+    files=("$@")
+    ((${#files[@]})) || files=("$ORACLE_ONNX"/*.onnx)
+    "$python" tools/oracle/check_onnx.py "${files[@]}"
+    "$python" tools/oracle/check_onnx.py --target iOS15 "${files[@]}"
+    ;;
+  *) fail "usage: ./dev oracle golden | export | check [FILE...]" ;;
+esac

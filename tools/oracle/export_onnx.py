@@ -1,4 +1,4 @@
-"""Writes the ONNX files that the importer is checked against into ORACLE_ONNX (default /opt/oracle/onnx).
+"""Writes the ONNX files that the importer is checked against into ORACLE_ONNX (default build/oracle/onnx).
 
 Needs the oracle environment (torch, torchvision, timm, onnx); nothing here is used by `./dev test`.
 All weights are random; batch-norm statistics are calibrated so that activations stay in range.
@@ -17,7 +17,7 @@ import timm
 from onnx import TensorProto, helper, numpy_helper
 from timm.utils.model import reparameterize_model
 
-OUT = os.environ.get("ORACLE_ONNX", "/opt/oracle/onnx")
+OUT = os.environ.get("ORACLE_ONNX", "build/oracle/onnx")
 OPSETS = [13, 14, 15, 16, 17, 18]
 
 
