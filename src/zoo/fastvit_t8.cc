@@ -23,8 +23,8 @@ constexpr int64_t kHeadSqueezed = 48;
 constexpr int64_t kClasses = 1000;
 // Seeded.
 constexpr double kLayerScale = 0.5;
-constexpr double kLogitGain = 6.0;
-constexpr double kVarianceExcess = 1.12;
+constexpr double kLogitGain = 4.0;
+constexpr double kVarianceExcess = 1.15;
 
 // The folded form that timm writes: one convolution with a bias in place of the branches.
 bool IsFolded(const Net& net, const std::string& name) {

@@ -17,6 +17,7 @@ constexpr int64_t kBalancedFrom = 8;
 constexpr double kUniformSpread = 1.7320508075688772;
 // Before the gate of squeeze-and-excite: small, so that it does not close or open for good.
 constexpr double kGateGain = 0.5;
+constexpr double kVarianceFloor = 0.1;  // of the mean over the channels
 constexpr double kDepthwiseCenter = 0.8;
 constexpr double kDepthwiseRest = 0.6;
 
@@ -28,6 +29,13 @@ double Mean(const std::vector<double>& values) {
   double sum = 0;
   for (const double value : values) sum += value;
   return sum / static_cast<double>(values.size());
+}
+
+// A channel that is predicted to be almost still must not be blown up when it does move.
+std::vector<double> WithFloor(std::vector<double> variances) {
+  const double floor = kVarianceFloor * Mean(variances);
+  for (double& variance : variances) variance += floor;
+  return variances;
 }
 
 std::vector<double> Negated(std::vector<double> values) {
@@ -62,7 +70,7 @@ BatchNorm Net::ReadBatchNorm(const Stats& before, const std::string& norm, int64
                              double epsilon, double gain) {
   const Shape shape{channels};
   const Fill mean = seeded() ? Fill::Around(before.mean, 0.05) : Fill{};
-  const Fill variance = seeded() ? Fill::Around(before.variance, 0.0) : Fill{};
+  const Fill variance = seeded() ? Fill::Around(WithFloor(before.variance), 0.0) : Fill{};
   BatchNorm read;
   read.scale = weights_->Take(norm + ".weight", shape, Fill::Uniform(gain, 0.2 * gain));
   read.shift = weights_->Take(norm + ".bias", shape, Fill::Uniform(0.0, 0.2 * gain));
