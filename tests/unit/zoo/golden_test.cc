@@ -66,7 +66,7 @@ TEST_P(Golden, LogitsEqualPyTorchs) {
 
 INSTANTIATE_TEST_SUITE_P(Zoo, Golden,
                          testing::Values("fastvit_t8", "mobilenetv3_small", "resnet50"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& test) { return std::string(test.param); });
 
 }  // namespace
 }  // namespace anemone::zoo
