@@ -1,14 +1,33 @@
 #!/usr/bin/env bash
-# compare with heavy oracles: golden | export | check [FILE...] (needs ORACLE_PYTHON with torch, timm, onnxruntime)
+# compare with heavy oracles: golden | export | check [FILE...] | SCRIPT [ARGUMENT...] of tests/oracle or tools/oracle
 #
 # golden  writes tests/fixtures/onnx/nodes.npz anew
 # export  writes ONNX models of the catalogue's architectures into ORACLE_ONNX
 # check   imports FILE... (default: all of ORACLE_ONNX) and compares with ONNX Runtime
+#
+# The Python is ORACLE_PYTHON, which has what tools/oracle/requirements.txt lists. Never part of the tests: what the tests
+# need of it is small files in the tree.
 source "$(dirname "$0")/../lib/common.sh"
 python=${ORACLE_PYTHON:-python3}
 export ORACLE_ONNX=${ORACLE_ONNX:-$ROOT/build/oracle/onnx}
 verb=${1:-}
 if (($#)); then shift; fi
+
+# Runs the script of that name, the programs that such scripts use built first.
+run_script() {
+  local folder source name programs=()
+  for folder in tests/oracle tools/oracle; do
+    [[ -n $1 && -f $folder/$1.py ]] || continue
+    for source in tests/oracle/*.cc; do
+      name=${source##*/}
+      programs+=("anemone_oracle_${name%.cc}")
+    done
+    build release "${programs[@]}"
+    exec "$python" "$folder/$1.py" "${@:2}"
+  done
+  fail "usage: ./dev oracle golden | export | check [FILE...] | SCRIPT [ARGUMENT...] of tests/oracle or tools/oracle"
+}
+
 case $verb in
   golden) "$python" tools/oracle/onnx_golden.py ;;
   export) "$python" tools/oracle/export_onnx.py "$@" ;;
@@ -19,5 +38,5 @@ case $verb in
     "$python" tools/oracle/check_onnx.py "${files[@]}"
     "$python" tools/oracle/check_onnx.py --target iOS15 "${files[@]}"
     ;;
-  *) fail "usage: ./dev oracle golden | export | check [FILE...]" ;;
+  *) run_script "$verb" "$@" ;;
 esac
