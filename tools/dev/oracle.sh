@@ -23,7 +23,8 @@ run_script() {
       programs+=("anemone_oracle_${name%.cc}")
     done
     build release "${programs[@]}"
-    exec "$python" "$folder/$1.py" "${@:2}"
+    "$python" "$folder/$1.py" "${@:2}"
+    return
   done
   fail "usage: ./dev oracle golden | export | check [FILE...] | SCRIPT [ARGUMENT...] of tests/oracle or tools/oracle"
 }
