@@ -1,8 +1,9 @@
 #include "passes/conv_affine.h"
 
 #include <algorithm>
-#include <cmath>
-#include <numeric>
+#include <bit>
+#include <limits>
+#include <memory>
 
 #include "passes/match.h"
 
@@ -17,6 +18,75 @@ int64_t GroupsOf(const ir::Operation& conv, ir::Opset opset) {
 bool IsDenseFloat(const ir::Value* value) {
   return value != nullptr && value->is_const() &&
          (value->literal->dtype() == DType::kFp32 || value->literal->dtype() == DType::kFp16);
+}
+
+// An array that is written once, and not first filled with zeros: weights are large.
+template <typename T>
+struct Buffer {
+  explicit Buffer(size_t size) : data(new T[size], std::default_delete<T[]>()), count(size) {}
+  Bytes ToBytes() const { return Bytes(data.get(), count * sizeof(T), data); }
+
+  std::shared_ptr<T[]> data;
+  size_t count;
+};
+
+// out = in * scale, and the largest magnitude of out in bits (NaN above infinity).
+uint32_t ScaleRow(const float* in, size_t n, double scale, float* out) {
+  uint32_t largest = 0;
+  constexpr size_t kBlock = 64;  // a fixed count, which compilers vectorise
+  size_t i = 0;
+  for (; i + kBlock <= n; i += kBlock) {
+    for (size_t k = 0; k < kBlock; ++k) out[i + k] = static_cast<float>(in[i + k] * scale);
+    for (size_t k = 0; k < kBlock; ++k) {
+      const uint32_t bits = std::bit_cast<uint32_t>(out[i + k]) & 0x7fffffffu;
+      largest = bits > largest ? bits : largest;
+    }
+  }
+  for (; i < n; ++i) {
+    out[i] = static_cast<float>(in[i] * scale);
+    largest = std::max(largest, std::bit_cast<uint32_t>(out[i]) & 0x7fffffffu);
+  }
+  return largest;
+}
+
+// The weights scaled for each output channel, rounded once from double; nullopt when one leaves the
+// range of the dtype (or is not finite to begin with).
+std::optional<ir::Literal> ScaledWeight(const ir::Operation& conv, ir::Opset opset,
+                                        const std::vector<double>& scale) {
+  const ir::Literal& weight = *conv.Input("weight")->literal;
+  const ir::Shape& shape = weight.shape();
+  const bool half = weight.dtype() == DType::kFp16;
+  const auto count = static_cast<size_t>(weight.element_count());
+  if (count == 0) return weight;
+  const bool transposed = conv.type() == "conv_transpose";
+  const int64_t groups = std::max<int64_t>(1, GroupsOf(conv, opset));
+  // All weights of one output channel are neighbours in a conv, [C_out, C_in / groups, ...]. In a
+  // conv_transpose, [C_in, C_out / groups, ...], each input channel has a row for each output
+  // channel of its group.
+  const auto rows = static_cast<size_t>(transposed ? shape[0] * shape[1] : shape[0]);
+  const size_t length = count / rows;
+  const auto channel_of = [&](size_t row) {
+    if (!transposed) return row;
+    const auto per_group = static_cast<size_t>(shape[1]);
+    const size_t group = row / per_group / static_cast<size_t>(shape[0] / groups);
+    return group * per_group + row % per_group;
+  };
+  std::vector<float> widened;
+  if (half) widened = *weight.AsFloats();
+  const float* in = half ? widened.data() : weight.As<float>().data();
+  Buffer<float> scaled(count);
+  uint32_t largest = 0;
+  for (size_t row = 0; row < rows; ++row) {
+    const size_t begin = row * length;
+    largest = std::max(
+        largest, ScaleRow(in + begin, length, scale[channel_of(row)], scaled.data.get() + begin));
+  }
+  const float limit = half ? 65504.0f : std::numeric_limits<float>::max();
+  if (largest > std::bit_cast<uint32_t>(limit)) return std::nullopt;
+  if (!half) return ir::Literal::FromBytes(weight.type(), scaled.ToBytes()).value();
+  Buffer<Half> halves(count);
+  FloatToHalf({scaled.data.get(), count}, {halves.data.get(), count});
+  return ir::Literal::FromBytes(weight.type(), halves.ToBytes()).value();
 }
 
 }  // namespace
@@ -42,7 +112,6 @@ ir::Operation* OwnedConv(const Rewriter& rewriter, const ir::Value* value) {
 Result<bool> FuseIntoConv(Rewriter& rewriter, ir::Operation& conv, ir::Operation& last,
                           const std::vector<double>& scale, const std::vector<double>& shift) {
   const ir::Value* weight = conv.Input("weight");
-  const ir::Shape& shape = weight->literal->shape();
   const DType dtype = weight->literal->dtype();
   const auto channels = static_cast<int64_t>(scale.size());
   std::vector<double> bias(channels, 0);
@@ -53,28 +122,9 @@ Result<bool> FuseIntoConv(Rewriter& rewriter, ir::Operation& conv, ir::Operation
   std::vector<ir::ArgInit> args;
   const bool scales = std::ranges::any_of(scale, [](double s) { return s != 1; });
   if (scales) {
-    const auto old = weight->literal->AsFloats();
-    std::vector<float> values = *old;
-    const int64_t spatial =
-        std::accumulate(shape.begin() + 2, shape.end(), int64_t{1}, std::multiplies<>());
-    const bool transposed = conv.type() == "conv_transpose";
-    // Rows of `spatial` weights; in a conv all rows of one output channel are neighbours, in a
-    // conv_transpose [C_in, C_out / groups, ...] the group of the row's input channel picks the
-    // output channel.
-    const int64_t per_group = channels / std::max<int64_t>(1, GroupsOf(conv, rewriter.opset()));
-    const int64_t in_per_group = shape[0] / std::max<int64_t>(1, GroupsOf(conv, rewriter.opset()));
-    for (int64_t i = 0; i < shape[0]; ++i) {
-      for (int64_t j = 0; j < shape[1]; ++j) {
-        const double s = scale[transposed ? i / in_per_group * per_group + j : i];
-        float* row = values.data() + (i * shape[1] + j) * spatial;
-        for (int64_t k = 0; k < spatial; ++k) row[k] = static_cast<float>(row[k] * s);
-      }
-    }
-    const float limit = dtype == DType::kFp16 ? 65504.0f : 3.4028234663852886e38f;
-    for (size_t i = 0; i < values.size(); ++i) {
-      if (!(std::abs(values[i]) <= limit) && std::abs((*old)[i]) <= limit) return false;
-    }
-    args.push_back({"weight", ir::Literal::Floats(dtype, values, shape)});
+    auto scaled = ScaledWeight(conv, rewriter.opset(), scale);
+    if (!scaled) return false;
+    args.push_back({"weight", *std::move(scaled)});
   }
   for (const ir::Argument& argument : conv.arguments()) {
     if (argument.name == "bias" || (scales && argument.name == "weight")) continue;
