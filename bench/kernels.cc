@@ -62,6 +62,7 @@ constexpr Layer kLayers[] = {
     {"fastvit/32_dw7x7_96", 32, 96, 96, 7, 1, 96},
     {"fastvit/16_dw7x7_192", 16, 192, 192, 7, 1, 192},
     {"fastvit/8_dw7x7_384", 8, 384, 384, 7, 1, 384},
+    {"fastvit/32_dw7x7s2_48_96", 64, 48, 96, 7, 2, 48},
     {"fastvit/16_1x1_192_576", 16, 192, 576, 1, 1, 1},
     {"resnext/56_3x3_128_g32", 56, 128, 128, 3, 1, 32},
 };
@@ -82,7 +83,8 @@ void Conv(benchmark::State& state, const Layer& layer) {
   const std::vector<float> in = Random(s.in_h * s.in_w * s.in_c);
   std::vector<float> out(static_cast<size_t>(s.out_h * s.out_w * s.out_c));
   const Step relu{.kind = StepKind::kRelu};
-  for (auto _ : state) conv.Run(in.data(), out.data(), {&relu, 1}, pool);
+  std::vector<float> scratch(static_cast<size_t>(conv.ScratchFloats()));
+  for (auto _ : state) conv.Run(in.data(), out.data(), scratch.data(), {&relu, 1}, pool);
   const double flops = 2.0 * static_cast<double>(s.out_h * s.out_w * s.out_c * depth);
   state.counters["GFLOP/s"] = benchmark::Counter(
       flops * static_cast<double>(state.iterations()) / 1e9, benchmark::Counter::kIsRate);

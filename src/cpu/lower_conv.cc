@@ -105,11 +105,15 @@ Result<bool> LowerConv(Planner& planner, const Node& node) {
       self->fold_affine = nullptr;
     };
   }
-  group.prepare = [=]() -> Result<Group::Run> {
+  group.prepare = [=, &planner, self = &group]() -> Result<Group::Run> {
     ANEMONE_ASSIGN(const PlainParameters plain, Materialise(*parameters, shape.out_c));
     auto conv = std::make_shared<const PackedConv>(shape, plain.weight, plain.bias);
+    const int64_t scratch_bytes = conv->ScratchFloats() * int64_t{sizeof(float)};
+    const BufferId scratch = scratch_bytes == 0 ? kNoBuffer : planner.NewBuffer(scratch_bytes);
+    if (scratch != kNoBuffer) self->scratch = {scratch};
     return Group::Run([=](Frame& frame, float* out, std::span<const Step> steps) -> Status {
-      conv->Run(frame.In(from), out, steps, *frame.pool);
+      float* work = scratch == kNoBuffer ? nullptr : frame.Out(scratch);
+      conv->Run(frame.In(from), out, work, steps, *frame.pool);
       return {};
     });
   };

@@ -11,6 +11,7 @@
 namespace anemone::cpu {
 namespace {
 
+constexpr int64_t kMaxRepeat = 4;  // filters per channel that count as depthwise
 constexpr int64_t kFewChannels =
     16;  // below, a tap alone is too short a loop: whole kernel rows are read
 
@@ -28,14 +29,24 @@ struct Pixel {
   int64_t image, y, x;
 };
 
+// Each channel of `in` `repeat` times, so that every filter has a channel of its own.
+void RepeatChannels(const float* in, int64_t count, int64_t repeat, float* out, ThreadPool& pool) {
+  pool.ParallelFor(count, 16 * 1024, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      for (int64_t r = 0; r < repeat; ++r) out[i * repeat + r] = in[i];
+    }
+  });
+}
+
 }  // namespace
 
 PackedConv::PackedConv(const ConvShape& s, const float* weights, const float* bias) : shape_(s) {
   const int64_t taps = s.kernel_h * s.kernel_w;
   const int64_t depth = s.in_c / s.groups;
   const int64_t columns = s.out_c / s.groups;
-  if (s.groups > 1 && depth == 1 && columns == 1) {
+  if (s.groups > 1 && depth == 1 && columns <= kMaxRepeat) {
     method_ = Method::kDepthwise;
+    repeat_ = columns;
     const int64_t stride = PackedColumns(s.out_c);
     depthwise_.Reserve((taps + 1) * stride);
     std::fill_n(depthwise_.data(), (taps + 1) * stride, 0.0f);
@@ -127,15 +138,26 @@ void PackedConv::FillRows(const float* in, int64_t row, int rows, float* scratch
   }
 }
 
-void PackedConv::Run(const float* in, float* out, std::span<const Step> steps,
+int64_t PackedConv::ScratchFloats() const {
+  if (repeat_ == 1) return 0;
+  return shape_.batch * shape_.in_h * shape_.in_w * shape_.out_c;
+}
+
+void PackedConv::Run(const float* in, float* out, float* scratch, std::span<const Step> steps,
                      ThreadPool& pool) const {
   const ConvShape& s = shape_;
   if (method_ == Method::kDepthwise) {
+    ConvShape own = s;
+    if (repeat_ > 1) {
+      RepeatChannels(in, s.batch * s.in_h * s.in_w * s.in_c, repeat_, scratch, pool);
+      in = scratch;
+      own.in_c = s.out_c;
+    }
     const int64_t row_flops = s.out_w * s.out_c * s.kernel_h * s.kernel_w * 2;
     const int64_t grain = std::max<int64_t>(1, 100'000 / std::max<int64_t>(row_flops, 1));
     pool.ParallelFor(s.batch * s.out_h, grain, [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; ++row) {
-        DepthwiseRows(s, in, depthwise_.data(), out, row, row + 1);
+        DepthwiseRows(own, in, depthwise_.data(), out, row, row + 1);
         if (!steps.empty()) ApplySteps(steps, out, s.out_c, row * s.out_w, s.out_w, 0, s.out_c);
       }
     });
@@ -161,10 +183,10 @@ void PackedConv::Run(const float* in, float* out, std::span<const Step> steps,
       problem.depth = s.kernel_w * s.in_c;
       const int64_t tile_floats = MaxTileRows() * problem.taps * problem.depth;
       RunTiles(problem, pool, [&](int64_t, int64_t row, int rows, int64_t slot, const float** to) {
-        thread_local std::vector<Floats> scratch;
-        if (static_cast<size_t>(slot) >= scratch.size()) scratch.resize(slot + 1);
-        scratch[slot].Reserve(tile_floats);
-        FillRows(in, row, rows, scratch[slot].data(), to);
+        thread_local std::vector<Floats> borders;
+        if (static_cast<size_t>(slot) >= borders.size()) borders.resize(slot + 1);
+        borders[slot].Reserve(tile_floats);
+        FillRows(in, row, rows, borders[slot].data(), to);
       });
       return;
     }

@@ -39,7 +39,10 @@ class PackedConv {
 
   // in: [batch, in_h, in_w, in_c], out: [batch, out_h, out_w, out_c]; must not overlap. Steps see
   // out as (batch * out_h * out_w) x out_c.
-  void Run(const float* in, float* out, std::span<const Step> steps, ThreadPool& pool) const;
+  // `scratch` has room for ScratchFloats().
+  void Run(const float* in, float* out, float* scratch, std::span<const Step> steps,
+           ThreadPool& pool) const;
+  int64_t ScratchFloats() const;
 
   const ConvShape& shape() const { return shape_; }
 
@@ -50,6 +53,7 @@ class PackedConv {
 
   ConvShape shape_;
   Method method_ = Method::kIndirect;
+  int64_t repeat_ = 1;  // kDepthwise: filters per input channel
   std::vector<PackedMatrix> groups_;
   std::vector<PackedView> views_;
   Floats depthwise_;  // [taps, out_c rounded up to a vector], then the bias

@@ -80,6 +80,8 @@ std::vector<Case> Cases() {
   cases.push_back({2, 7, 6, 33, 22, 3, 3, 2, 1, 1, 2, 1, 1, 2, 2, 11});
   cases.push_back({1, 6, 6, 8, 4, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 4});
   cases.push_back({1, 1, 500, 4, 4, 1, 400, 1, 1, 1, 1, 0, 0, 5, 5, 1});
+  cases.push_back({2, 12, 9, 24, 48, 7, 7, 2, 2, 1, 1, 3, 3, 3, 3, 24});
+  cases.push_back({1, 6, 5, 3, 15, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 3});
   cases.push_back({1, 40, 40, 24, 40, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1});
   return cases;
 }
@@ -99,8 +101,9 @@ TEST_P(Conv, MatchesDoubleSums) {
   OnTargetsAndThreads(
       [&](ThreadPool& pool) {
         const PackedConv conv(s, weights.data(), bias.data());
+        std::vector<float> scratch(static_cast<size_t>(conv.ScratchFloats()), NAN);
         std::vector<float> out(expected.size(), NAN);
-        conv.Run(in.data(), out.data(), {}, pool);
+        conv.Run(in.data(), out.data(), scratch.data(), {}, pool);
         return out;
       },
       [&](const std::vector<float>& out) {
@@ -145,10 +148,11 @@ TEST_P(Conv, FusedStepsEqualSeparateOnes) {
   const Step relu{.kind = StepKind::kRelu}, silu{.kind = StepKind::kSilu};
   ForEachTarget([&] {
     const PackedConv conv(s, weights.data(), nullptr);
+    std::vector<float> scratch(static_cast<size_t>(conv.ScratchFloats()));
     for (const auto& steps : {std::vector<Step>{add, relu}, std::vector<Step>{silu, add}}) {
       std::vector<float> fused(residual.size()), apart(residual.size());
-      conv.Run(in.data(), fused.data(), steps, pool);
-      conv.Run(in.data(), apart.data(), {}, pool);
+      conv.Run(in.data(), fused.data(), scratch.data(), steps, pool);
+      conv.Run(in.data(), apart.data(), scratch.data(), {}, pool);
       Elementwise(steps, apart.data(), apart.data(), rows, s.out_c, pool);
       ASSERT_EQ(fused, apart);
     }
