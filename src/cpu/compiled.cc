@@ -40,7 +40,7 @@ Result<std::shared_ptr<const Plan>> Compiled::PlanFor(const InputShapes& shapes,
   }
   ANEMONE_ASSIGN(Specialised facts, Specialise(function_, shapes));
   Planner planner(function_, std::move(facts),
-                  {.numerics = numerics_, .trace_values = trace_values});
+                  {.numerics = numerics_, .trace_values = trace_values, .packs = &packs_});
   ANEMONE_ASSIGN(auto plan, planner.Build());
   if (plans_.size() >= kKeptPlans) plans_.pop_back();
   plans_.insert(plans_.begin(), {shapes, trace_values, plan});

@@ -42,6 +42,7 @@ class Compiled {
   const ir::Function& function_;
   exec::Numerics numerics_;
   std::mutex mutex_;
+  PackCache packs_;
   std::vector<Entry> plans_;  // most recently used first
 };
 

@@ -105,9 +105,16 @@ Result<bool> LowerConv(Planner& planner, const Node& node) {
       self->fold_affine = nullptr;
     };
   }
-  group.prepare = [=, &planner, self = &group]() -> Result<Group::Run> {
-    ANEMONE_ASSIGN(const PlainParameters plain, Materialise(*parameters, shape.out_c));
-    auto conv = std::make_shared<const PackedConv>(shape, plain.weight, plain.bias);
+  group.prepare = [=, &planner, &operation = *node.operation,
+                   self = &group]() -> Result<Group::Run> {
+    using Shared = std::shared_ptr<const PackedConv>;
+    const auto pack = [&]() -> Result<Shared> {
+      ANEMONE_ASSIGN(const PlainParameters plain, Materialise(*parameters, shape.out_c));
+      return Shared(std::make_shared<const PackedConv>(shape, plain.weight, plain.bias));
+    };
+    ANEMONE_ASSIGN(const Shared packed,
+                   planner.Packed<PackedConv>(operation, !parameters->scale.empty(), pack));
+    auto conv = std::make_shared<const PackedConv>(shape, *packed);
     const int64_t scratch_bytes = conv->ScratchFloats() * int64_t{sizeof(float)};
     const BufferId scratch = scratch_bytes == 0 ? kNoBuffer : planner.NewBuffer(scratch_bytes);
     if (scratch != kNoBuffer) self->scratch = {scratch};

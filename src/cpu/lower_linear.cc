@@ -20,6 +20,27 @@ struct ConstantProduct {
   int64_t column_stride = 0;
 };
 
+Result<std::shared_ptr<const PackedMatrix>> Pack(const ConstantProduct& product) {
+  std::vector<float> storage, bias;
+  const float* weight = nullptr;
+  if (product.weight->dtype() == DType::kFp32) {
+    weight = product.weight->As<float>().data();
+  } else {
+    auto floats = product.weight->AsFloats();
+    if (!floats) return Unsupported("weights of {}", DTypeName(product.weight->dtype()));
+    storage = std::move(*floats);
+    weight = storage.data();
+  }
+  if (product.bias != nullptr) {
+    auto floats = product.bias->AsFloats();
+    if (!floats || std::ssize(*floats) != product.n) return Unsupported("this kind of bias");
+    bias = std::move(*floats);
+  }
+  return std::make_shared<const PackedMatrix>(weight, product.k, product.n, product.row_stride,
+                                              product.column_stride,
+                                              bias.empty() ? nullptr : bias.data());
+}
+
 Result<bool> LowerConstantProduct(Planner& planner, const Node& node, const ir::Value* x,
                                   const ConstantProduct& product) {
   ANEMONE_ASSIGN(const BufferId from, planner.Read(x, Layout::kRowMajor));
@@ -27,25 +48,9 @@ Result<bool> LowerConstantProduct(Planner& planner, const Node& node, const ir::
   group.columns = product.n;
   group.reads = {from};
   const int64_t rows = CountOf(node.types[0]) / product.n;
-  group.prepare = [=]() -> Result<Group::Run> {
-    std::vector<float> storage, bias;
-    const float* weight = nullptr;
-    if (product.weight->dtype() == DType::kFp32) {
-      weight = product.weight->As<float>().data();
-    } else {
-      auto floats = product.weight->AsFloats();
-      if (!floats) return Unsupported("weights of {}", DTypeName(product.weight->dtype()));
-      storage = std::move(*floats);
-      weight = storage.data();
-    }
-    if (product.bias != nullptr) {
-      auto floats = product.bias->AsFloats();
-      if (!floats || std::ssize(*floats) != product.n) return Unsupported("this kind of bias");
-      bias = std::move(*floats);
-    }
-    auto packed = std::make_shared<const PackedMatrix>(weight, product.k, product.n,
-                                                       product.row_stride, product.column_stride,
-                                                       bias.empty() ? nullptr : bias.data());
+  group.prepare = [=, &planner, &operation = *node.operation]() -> Result<Group::Run> {
+    ANEMONE_ASSIGN(const auto packed,
+                   planner.Packed<PackedMatrix>(operation, false, [&] { return Pack(product); }));
     return Group::Run([=](Frame& frame, float* out, std::span<const Step> steps) -> Status {
       Gemm(frame.In(from), product.k, rows, packed->view(), out, product.n, steps, *frame.pool);
       return {};

@@ -66,6 +66,19 @@ Result<std::shared_ptr<const Plan>> Planner::Build() {
   return std::shared_ptr<const Plan>(plan_);
 }
 
+// Constants, or constants decompressed.
+bool Planner::HasFixedWeights(const ir::Operation& operation) {
+  for (const std::string_view param : {"weight", "bias", "y"}) {
+    const ir::Value* value = operation.Input(param);
+    if (value == nullptr || value->is_const()) continue;
+    const ir::Operation* producer = value->producer;
+    if (producer == nullptr || producer->def() == nullptr || !producer->def()->constexpr_op) {
+      return false;
+    }
+  }
+  return true;
+}
+
 Status Planner::AddInputs() {
   for (const auto& input : function_.inputs()) {
     if (!input->type.is_tensor()) continue;  // a state: the interpreter binds it

@@ -13,6 +13,7 @@
 
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -58,9 +59,14 @@ struct Group {
   BufferId only_copies = kNoBuffer;
 };
 
+// Packed weights that the plans of one function share, by operation. The second part of the key
+// tells apart what was folded into them. Not shared between threads without a lock.
+using PackCache = std::map<std::pair<const ir::Operation*, bool>, std::shared_ptr<const void>>;
+
 struct PlanOptions {
   exec::Numerics numerics = exec::Numerics::kAsTyped;
   bool trace_values = false;  // no fusion; every operation's outputs are kept row-major
+  PackCache* packs = nullptr;
 };
 
 class Planner {
@@ -74,6 +80,20 @@ class Planner {
   bool Rounds(const ir::Type& type) const { return plan_->rounding.Rounds(type.dtype()); }
   // The layout that reading `value` costs nothing in.
   Layout LayoutOf(const ir::Value* value) const;
+
+  // What `pack` made for the operation in an earlier plan of the function, or makes now.
+  template <typename T, typename Pack>
+  Result<std::shared_ptr<const T>> Packed(const ir::Operation& operation, bool folded,
+                                          const Pack& pack) {
+    // Weights that were computed from shapes may differ from plan to plan.
+    if (options_.packs == nullptr || !HasFixedWeights(operation)) return pack();
+    std::shared_ptr<const void>& entry = (*options_.packs)[{&operation, folded}];
+    if (entry == nullptr) {
+      ANEMONE_ASSIGN(std::shared_ptr<const T> made, pack());
+      entry = std::move(made);
+    }
+    return std::static_pointer_cast<const T>(entry);
+  }
 
   // ---- what lowerings do ----
   // The buffer of `value`, computing it or changing its layout if need be.
@@ -104,6 +124,7 @@ class Planner {
     Group* pending = nullptr;
   };
 
+  static bool HasFixedWeights(const ir::Operation& operation);
   Status AddInputs();
   Status AddOutputs();
   Status Lower(const Node& node);

@@ -40,28 +40,38 @@ void RepeatChannels(const float* in, int64_t count, int64_t repeat, float* out, 
 
 }  // namespace
 
-PackedConv::PackedConv(const ConvShape& s, const float* weights, const float* bias) : shape_(s) {
+PackedConv::Method PackedConv::Choose(const ConvShape& s) {
+  const int64_t depth = s.in_c / s.groups;
+  const int64_t taps = s.kernel_h * s.kernel_w;
+  if (s.groups > 1 && depth == 1 && s.out_c / s.groups <= kMaxRepeat) return Method::kDepthwise;
+  const bool in_place = taps == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_top == 0 &&
+                        s.pad_left == 0 && s.out_h == s.in_h && s.out_w == s.in_w && s.groups == 1;
+  if (in_place) return Method::kPointwise;
+  const bool rows = s.groups == 1 && depth < kFewChannels && s.dilation_w == 1 && s.kernel_w > 1;
+  return rows ? Method::kRows : Method::kIndirect;
+}
+
+PackedConv::PackedConv(const ConvShape& shape, const PackedConv& other)
+    : shape_(shape), method_(Choose(shape)), repeat_(other.repeat_), weights_(other.weights_) {}
+
+PackedConv::PackedConv(const ConvShape& s, const float* weights, const float* bias)
+    : shape_(s), method_(Choose(s)) {
+  auto packed = std::make_shared<Weights>();
+  weights_ = packed;
   const int64_t taps = s.kernel_h * s.kernel_w;
   const int64_t depth = s.in_c / s.groups;
   const int64_t columns = s.out_c / s.groups;
-  if (s.groups > 1 && depth == 1 && columns <= kMaxRepeat) {
-    method_ = Method::kDepthwise;
+  if (method_ == Method::kDepthwise) {
     repeat_ = columns;
     const int64_t stride = PackedColumns(s.out_c);
-    depthwise_.Reserve((taps + 1) * stride);
-    std::fill_n(depthwise_.data(), (taps + 1) * stride, 0.0f);
+    packed->depthwise.Reserve((taps + 1) * stride);
+    float* to = packed->depthwise.data();
+    std::fill_n(to, (taps + 1) * stride, 0.0f);
     for (int64_t c = 0; c < s.out_c; ++c) {
-      for (int64_t t = 0; t < taps; ++t) depthwise_.data()[t * stride + c] = weights[c * taps + t];
-      if (bias != nullptr) depthwise_.data()[taps * stride + c] = bias[c];
+      for (int64_t t = 0; t < taps; ++t) to[t * stride + c] = weights[c * taps + t];
+      if (bias != nullptr) to[taps * stride + c] = bias[c];
     }
     return;
-  }
-  const bool in_place = taps == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_top == 0 &&
-                        s.pad_left == 0 && s.out_h == s.in_h && s.out_w == s.in_w && s.groups == 1;
-  if (in_place) {
-    method_ = Method::kPointwise;
-  } else if (s.groups == 1 && depth < kFewChannels && s.dilation_w == 1 && s.kernel_w > 1) {
-    method_ = Method::kRows;
   }
   // The matrix of a group has a row per (tap, channel) and a column per output channel.
   std::vector<float> matrix(static_cast<size_t>(taps * depth * columns));
@@ -74,13 +84,12 @@ PackedConv::PackedConv(const ConvShape& s, const float* weights, const float* bi
         }
       }
     }
-    groups_.emplace_back(matrix.data(), taps * depth, columns, columns, 1,
-                         bias == nullptr ? nullptr : bias + g * columns);
+    packed->groups.emplace_back(matrix.data(), taps * depth, columns, columns, 1,
+                                bias == nullptr ? nullptr : bias + g * columns);
   }
-  for (const PackedMatrix& group : groups_) views_.push_back(group.view());
-  const int64_t zeros = method_ == Method::kRows ? depth * s.kernel_w : depth;
-  zeros_.Reserve(zeros);
-  std::fill_n(zeros_.data(), zeros, 0.0f);
+  for (const PackedMatrix& group : packed->groups) packed->views.push_back(group.view());
+  packed->zeros.Reserve(depth * s.kernel_w);
+  std::fill_n(packed->zeros.data(), depth * s.kernel_w, 0.0f);
 }
 
 void PackedConv::FillIndirect(const float* in, int64_t group, int64_t row, int rows,
@@ -98,7 +107,7 @@ void PackedConv::FillIndirect(const float* in, int64_t group, int64_t row, int r
       const float* line = base + ((pixel.image * s.in_h + (inside ? y : 0)) * s.in_w) * s.in_c;
       for (int64_t kx = 0; kx < s.kernel_w; ++kx, to += rows) {
         const int64_t x = x0 + kx * s.dilation_w;
-        *to = inside && x >= 0 && x < s.in_w ? line + x * s.in_c : zeros_.data();
+        *to = inside && x >= 0 && x < s.in_w ? line + x * s.in_c : weights_->zeros.data();
       }
     }
   }
@@ -121,7 +130,7 @@ void PackedConv::FillRows(const float* in, int64_t row, int rows, float* scratch
       const float*& to = out[ky * rows + r];
       const int64_t y = y0 + ky * s.dilation_h;
       if (y < 0 || y >= s.in_h || begin == end) {
-        to = zeros_.data();
+        to = weights_->zeros.data();
         continue;
       }
       const float* line = in + (pixel.image * s.in_h + y) * s.in_w * s.in_c;
@@ -157,7 +166,7 @@ void PackedConv::Run(const float* in, float* out, float* scratch, std::span<cons
     const int64_t grain = std::max<int64_t>(1, 100'000 / std::max<int64_t>(row_flops, 1));
     pool.ParallelFor(s.batch * s.out_h, grain, [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; ++row) {
-        DepthwiseRows(own, in, depthwise_.data(), out, row, row + 1);
+        DepthwiseRows(own, in, weights_->depthwise.data(), out, row, row + 1);
         if (!steps.empty()) ApplySteps(steps, out, s.out_c, row * s.out_w, s.out_w, 0, s.out_c);
       }
     });
@@ -167,7 +176,7 @@ void PackedConv::Run(const float* in, float* out, float* scratch, std::span<cons
   problem.m = s.batch * s.out_h * s.out_w;
   problem.taps = s.kernel_h * s.kernel_w;
   problem.depth = s.in_c / s.groups;
-  problem.b = views_;
+  problem.b = weights_->views;
   problem.c = out;
   problem.c_stride = s.out_c;
   problem.steps = steps;
@@ -175,7 +184,8 @@ void PackedConv::Run(const float* in, float* out, float* scratch, std::span<cons
   switch (method_) {
     case Method::kPointwise:
       RunTiles(problem, pool, [&](int64_t, int64_t row, int rows, int64_t slot, const float** to) {
-        FillRowsOfMatrix(in, s.in_c, s.in_c, row, rows, slot, to);
+        for (int r = 0; r < rows; ++r) to[r] = in + (row + r) * s.in_c;
+        SeparateRows(s.in_c, s.in_c, rows, slot, to);
       });
       return;
     case Method::kRows: {
@@ -191,9 +201,13 @@ void PackedConv::Run(const float* in, float* out, float* scratch, std::span<cons
       return;
     }
     default:
-      RunTiles(problem, pool, [&](int64_t group, int64_t row, int rows, int64_t, const float** to) {
-        FillIndirect(in, group, row, rows, to);
-      });
+      RunTiles(problem, pool,
+               [&](int64_t group, int64_t row, int rows, int64_t slot, const float** to) {
+                 FillIndirect(in, group, row, rows, to);
+                 if (problem.taps == 1) {
+                   SeparateRows(s.in_c * s.stride_w, problem.depth, rows, slot, to);
+                 }
+               });
   }
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -36,6 +37,8 @@ class PackedConv {
   PackedConv() = default;
   // `weights`: [out_c, in_c / groups, kernel_h, kernel_w] row-major; `bias`: out_c values or null.
   PackedConv(const ConvShape& shape, const float* weights, const float* bias);
+  // The same weights, shared, for images of another size.
+  PackedConv(const ConvShape& shape, const PackedConv& other);
 
   // in: [batch, in_h, in_w, in_c], out: [batch, out_h, out_w, out_c]; must not overlap. Steps see
   // out as (batch * out_h * out_w) x out_c.
@@ -51,13 +54,19 @@ class PackedConv {
   void FillIndirect(const float* in, int64_t group, int64_t row, int rows, const float** out) const;
   void FillRows(const float* in, int64_t row, int rows, float* scratch, const float** out) const;
 
+  static Method Choose(const ConvShape& shape);
+
+  struct Weights {
+    std::vector<PackedMatrix> groups;
+    std::vector<PackedView> views;
+    Floats depthwise;  // [taps, out_c rounded up to a vector], then the bias
+    Floats zeros;      // what taps in the padding read
+  };
+
   ConvShape shape_;
   Method method_ = Method::kIndirect;
   int64_t repeat_ = 1;  // kDepthwise: filters per input channel
-  std::vector<PackedMatrix> groups_;
-  std::vector<PackedView> views_;
-  Floats depthwise_;  // [taps, out_c rounded up to a vector], then the bias
-  Floats zeros_;      // what taps in the padding read
+  std::shared_ptr<const Weights> weights_;
 };
 
 // Transposed convolution; `shape` is that of the forward convolution whose gradient this is: out_*

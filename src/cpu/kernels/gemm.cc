@@ -129,22 +129,18 @@ void ApplyRest(const TileProblem& problem, const TileSteps& steps, int64_t group
   ApplySteps(steps.rest, problem.c, problem.c_stride, row, rows, group * n + begin, end - begin);
 }
 
-void FillRowsOfMatrix(const float* a, int64_t stride, int64_t depth, int64_t row, int rows,
-                      int64_t slot, const float** out) {
+void SeparateRows(int64_t stride, int64_t depth, int rows, int64_t slot, const float** pointers) {
   constexpr int64_t kSetFloats = 1024;
   constexpr int64_t kShift = 16;  // a cache line between the copies
-  if (stride % kSetFloats != 0 || rows < 4) {
-    for (int r = 0; r < rows; ++r) out[r] = a + (row + r) * stride;
-    return;
-  }
+  if (stride % kSetFloats != 0 || rows < 4) return;
   thread_local std::vector<Floats> copies;
   if (static_cast<size_t>(slot) >= copies.size()) copies.resize(static_cast<size_t>(slot) + 1);
   Floats& copy = copies[static_cast<size_t>(slot)];
   copy.Reserve(rows * (depth + kShift));
   for (int r = 0; r < rows; ++r) {
     float* to = copy.data() + r * (depth + kShift);
-    std::copy_n(a + (row + r) * stride, depth, to);
-    out[r] = to;
+    std::copy_n(pointers[r], depth, to);
+    pointers[r] = to;
   }
 }
 
@@ -159,7 +155,8 @@ void Gemm(const float* a, int64_t a_stride, int64_t m, const PackedView& b, floa
   problem.steps = steps;
   problem.a_floats = m * b.k;
   RunTiles(problem, pool, [&](int64_t, int64_t row, int rows, int64_t slot, const float** out) {
-    FillRowsOfMatrix(a, a_stride, b.k, row, rows, slot, out);
+    for (int r = 0; r < rows; ++r) out[r] = a + (row + r) * a_stride;
+    SeparateRows(a_stride, b.k, rows, slot, out);
   });
 }
 

@@ -55,11 +55,10 @@ void RunTile(const TileProblem& problem, const TileSteps& steps, int64_t group, 
 void ApplyRest(const TileProblem& problem, const TileSteps& steps, int64_t group,
                int64_t panel_begin, int64_t panel_end, int64_t row, int64_t rows);
 
-// Rows of A that are a multiple of 4 KiB apart fall into one set of the first-level cache and push
-// each other out: then a tile reads a copy of its rows. Sets out[r] for rows [row, row + rows) of
-// `a`.
-void FillRowsOfMatrix(const float* a, int64_t stride, int64_t depth, int64_t row, int rows,
-                      int64_t slot, const float** out);
+// Rows that lie a multiple of 4 KiB apart (`stride` floats) fall into one set of the first-level
+// cache and push each other out: then pointers[0, rows), each to `depth` floats, are set to copies
+// that lie apart. `slot` is as in Fill.
+void SeparateRows(int64_t stride, int64_t depth, int rows, int64_t slot, const float** pointers);
 
 // Fill(group, row, rows, slot, out) sets out[tap * rows + r] for `rows` rows from `row` on; `slot`
 // counts the tiles of a block, so that a Fill with scratch memory can keep block_tiles of them.
