@@ -50,7 +50,7 @@ Status ReferenceOp::Run(Frame& frame) const {
     }
     if (!views.empty()) context.Bind(input.param, std::move(views));
   }
-  ANEMONE_TRY(kernel(context));
+  ANEMONE_TRY(exec::RunKernel(kernel, context));
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (!rounding.Rounds(outputs[i].dtype())) continue;
     RoundToHalf(

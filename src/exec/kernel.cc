@@ -1,6 +1,8 @@
 #include "exec/kernel.h"
 
 #include <deque>
+#include <new>
+#include <stdexcept>
 
 namespace anemone::exec {
 namespace {
@@ -27,7 +29,7 @@ Result<std::vector<Tensor>> Run(const ir::OpArgs& args, const std::vector<EvalIn
     for (const Tensor& tensor : input.tensors) views.push_back(tensor.view());
     context.Bind(input.param, std::move(views));
   }
-  ANEMONE_TRY(kernel(context));
+  ANEMONE_TRY(RunKernel(kernel, context));
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (outputs[i].dtype() == DType::kInvalid)
       return Internal("the kernel of {} made no output {}", def.name, i);
@@ -39,6 +41,17 @@ Result<std::vector<Tensor>> Run(const ir::OpArgs& args, const std::vector<EvalIn
 }
 
 }  // namespace
+
+Status RunKernel(KernelFn kernel, KernelContext& context) {
+  // The one place that catches: kernels hold intermediate values in vectors, whose sizes follow
+  // from the model and its inputs.
+  try {
+    return kernel(context);
+  } catch (const std::bad_alloc&) {
+  } catch (const std::length_error&) {
+  }
+  return InvalidInput("no memory for the intermediate values of {}", context.args().def().name);
+}
 
 bool KernelContext::Has(std::string_view param) const { return Count(param) != 0; }
 

@@ -61,6 +61,9 @@ struct KernelEntry {
   KernelFn kernel;
 };
 
+// Runs `kernel`; running out of memory for its intermediate values is an error like any other.
+Status RunKernel(KernelFn kernel, KernelContext& context);
+
 // The reference kernel of `op`, or null. Defined by the op table (src/ops/registry.cc).
 KernelFn FindReferenceKernel(std::string_view op);
 
