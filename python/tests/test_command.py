@@ -1,0 +1,148 @@
+"""The command: outputs, JSON documents and exit codes."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+COMMAND = Path(os.environ.get("ANEMONE_COMMAND", Path(__file__).parents[2] / "build/bin/anemone"))
+
+pytestmark = pytest.mark.skipif(not COMMAND.exists(), reason="the command is not built; ./dev build makes it")
+
+
+def run(*arguments, code=0):
+    done = subprocess.run([str(COMMAND), *map(str, arguments)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == code, done.stderr
+    return done
+
+
+def run_json(*arguments, code=0):
+    return json.loads(run(*arguments, "--json", code=code).stdout)
+
+
+@pytest.fixture
+def package(classifier, tmp_path):
+    path = tmp_path / "classifier.mlpackage"
+    run("convert", classifier, "-o", path)
+    return path
+
+
+def test_convert_says_what_it_wrote(classifier, tmp_path):
+    path = tmp_path / "half.mlpackage"
+    document = run_json("convert", classifier, "-o", path, "--compute-precision", "float16",
+                        "--minimum-deployment-target", "macOS13")
+    assert document["schema"] == "anemone.convert"
+    assert document["minimum_deployment_target"] == "iOS16"
+    assert document["size_bytes"] == sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
+def test_run_equals_onnxruntime(classifier, package, image, tmp_path):
+    np.save(tmp_path / "image.npy", image)
+    document = run_json("run", package, "--input", f"image={tmp_path}/image.npy", "--output-dir", tmp_path / "out")
+    assert document["backend"] == "cpu"
+    session = onnxruntime.InferenceSession(str(classifier), providers=["CPUExecutionProvider"])
+    for output, want in zip(session.get_outputs(), session.run(None, {"image": image})):
+        got = np.load(tmp_path / "out" / f"{output.name}.npy")
+        assert np.abs(got - want).max() <= 1e-4 * (want.max() - want.min())
+
+
+def test_compare_passes_and_fails(classifier, package, tmp_path):
+    document = run_json("compare", classifier, package, "--samples", "2")
+    assert document["passed"] and {row["output"] for row in document["outputs"]} == {"logits", "probabilities"}
+    half = tmp_path / "half.mlpackage"
+    run("convert", classifier, "-o", half, "--compute-precision", "float16")
+    assert run_json("compare", classifier, half)["passed"]
+    # A tolerance that half precision cannot meet: exit code 1, and the operator that drifts first.
+    document = run("compare", classifier, half, "--tolerance-linf", "1e-9", "--json", code=1)
+    parsed, _ = json.JSONDecoder().raw_decode(document.stdout)
+    assert parsed["passed"] is False
+    assert parsed["first_drift"]
+    rows = run_json("compare", classifier, half, "--per-op")["operators"]
+    assert len(rows) >= 8 and all(row["l_inf_relative"] < 0.05 for row in rows)
+
+
+def test_compress_makes_the_package_smaller(tmp_path):
+    from conftest import make_classifier
+
+    source = tmp_path / "wide.onnx"
+    onnx.save(make_classifier(channels=64), str(source))
+    run("convert", source, "-o", tmp_path / "wide.mlpackage")
+    document = run_json("compress", tmp_path / "wide.mlpackage", "-o", tmp_path / "int8.mlpackage")
+    assert document["weight_bytes_after"] < 0.4 * document["weight_bytes_before"]
+    # Every tensor is accounted for: compressed, or skipped with a reason.
+    for tensor in document["tensors"]:
+        assert tensor["skipped"] or tensor["bytes_after"] < tensor["bytes_before"]
+
+
+def test_inspect(package):
+    document = run_json("inspect", package, "--ops", "--weights")
+    assert document["inputs"][0]["shape"] == [1, 3, 14, 14]
+    assert sum(document["operator_counts"].values()) == document["operations"] == len(document["operators"])
+    assert sum(weight["bytes"] for weight in document["weights"]) == document["weight_bytes"]
+    # 2 x multiply-accumulates of the convolutions and linear layers by hand.
+    assert document["flops"] >= 2 * (7 * 7 * 8 * 27 + 7 * 7 * 8 * 9 + 64 * 72 + 640)
+    assert "func main<ios17>" in run("inspect", package, "--text").stdout
+
+
+def test_bench_reports_percentiles_and_a_trace(package, tmp_path):
+    document = run_json("bench", package, "--iterations", "20", "--warmup", "2", "--percentile", "50,99",
+                        "--against", "reference", "--export-profile", tmp_path / "trace.json",
+                        "--export-times", tmp_path / "run.jsonl")
+    ours, reference = document["results"]
+    assert ours["backend"] == "cpu" and reference["backend"] == "reference"
+    assert 0 < ours["min_ns"] <= ours["p50_ns"] <= ours["p99_ns"] <= ours["max_ns"]
+    events = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
+    assert events and all(event["dur"] >= 0 for event in events)
+    lines = [json.loads(line) for line in (tmp_path / "run.jsonl").read_text().splitlines()]
+    assert lines[0]["schema"] == "anemone.run_record"
+    assert sum("duration_ns" in line for line in lines) == 40
+
+
+@pytest.mark.parametrize("arguments, code, words", [
+    (["nonsense"], 2, ""),
+    (["convert"], 2, "MODEL"),
+    (["convert", "{classifier}", "-o", "x.mlpackage", "--minimum-deployment-target", "iOS9"], 2, "iOS9"),
+    (["convert", "{classifier}", "-o", "x.txt"], 2, "x.txt"),
+    (["inspect", "nothing.onnx"], 3, "nothing.onnx"),
+    (["inspect", "nonsense"], 3, "catalogue"),
+    (["run", "{classifier}"], 2, "image"),
+    (["run", "{classifier}", "--random-inputs", "--backend", "coreml"], 4, "Core ML"),
+    (["run", "{classifier}", "--random-inputs", "--backend", "abacus"], 2, "abacus"),
+    (["convert", "resnet50", "-o", "x.mlpackage"], None, "--weights"),
+])
+def test_exit_codes(classifier, tmp_path, arguments, code, words):
+    arguments = [argument.replace("{classifier}", str(classifier)) for argument in arguments]
+    done = subprocess.run([str(COMMAND), *arguments], capture_output=True, text=True, cwd=tmp_path, timeout=120)
+    assert done.returncode == code if code is not None else done.returncode in (2, 3), done.stderr
+    assert words in done.stderr + done.stdout
+    assert not list(tmp_path.glob("x.*"))
+
+
+def test_errors_are_documents_with_json(tmp_path):
+    broken = tmp_path / "broken.mlpackage"
+    broken.mkdir()
+    document = run_json("inspect", broken, code=3)
+    assert document["schema"] == "anemone.error"
+    assert document["exit_code"] == 3
+    assert "broken.mlpackage" in document["place"] + document["message"]
+
+
+def test_settings_by_environment_and_file(package, tmp_path):
+    settings = tmp_path / "settings.toml"
+    settings.write_text("threads=3\n")
+    environment = {**os.environ, "ANEMONE_NUM_THREADS": "2"}
+
+    def threads(*arguments, env=None):
+        done = subprocess.run([str(COMMAND), *map(str, arguments), "bench", str(package), "--iterations", "1", "--json"],
+                              capture_output=True, text=True, env=env or os.environ, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)["threads"]
+
+    assert threads("--config-file", settings) == 3
+    assert threads("--config-file", settings, env=environment) == 2
+    assert threads("--threads", 1, "--config-file", settings, env=environment) == 1
