@@ -10,6 +10,7 @@
 #include "compress/decompress.h"
 #include "compress/half_storage.h"
 #include "compress/linear.h"
+#include "compress/palettize.h"
 #include "exec/interpreter.h"
 #include "ir/text.h"
 #include "ir/verifier.h"
@@ -273,6 +274,44 @@ TEST(StoreWeightsInHalf, LeavesWhatHalfCannotHold) {
   const auto refused = StoreWeightsInHalf(old);
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code(), ErrorCode::kUnsupported);
+}
+
+TEST(PalettizeWeights, EveryWidthOnBothForms) {
+  double last = 1e9;
+  for (const int nbits : {1, 2, 3, 4, 6, 8}) {
+    SCOPED_TRACE(nbits);
+    ir::Program newer = Parse(Network("ios18"));
+    const auto report = PalettizeWeights(newer, {.nbits = nbits});
+    ASSERT_TRUE(report.ok()) << report.status().ToString();
+    ASSERT_EQ(report->compressed.size(), 2u);
+    EXPECT_EQ(report->skipped.size(), 3u);
+    ASSERT_TRUE(ir::Verify(newer).ok()) << ir::Verify(newer).ToString();
+    EXPECT_EQ(CountOps(newer, "constexpr_lut_to_dense"), 2);
+    EXPECT_EQ(report->compressed[0].bytes_after, 2304 * nbits / 8 + 4 * (1 << nbits));
+    // Uniform weights in [-1, 1): the error of 2^n levels is about 2 / 2^n / sqrt(12).
+    EXPECT_LT(report->compressed[0].rms_error, 2.0 / (1 << nbits) / std::sqrt(12.0) * 1.05);
+    EXPECT_LT(report->compressed[0].rms_error, last);
+    last = report->compressed[0].rms_error;
+    ir::Program older = Parse(Network("ios16"));
+    const auto flat = PalettizeWeights(older, {.nbits = nbits});
+    if (nbits == 3) {
+      ASSERT_FALSE(flat.ok());
+      EXPECT_EQ(flat.error().code(), ErrorCode::kUnsupported);
+      continue;
+    }
+    ASSERT_TRUE(flat.ok()) << flat.status().ToString();
+    ASSERT_TRUE(ir::Verify(older).ok()) << ir::Verify(older).ToString();
+    const std::vector<float> outputs = RunSeeded(older);
+    EXPECT_EQ(outputs, RunSeeded(newer));
+    ASSERT_TRUE(DecompressWeights(older).ok());
+    EXPECT_EQ(RunSeeded(older), outputs);
+  }
+}
+
+TEST(PalettizeWeights, Refusals) {
+  ir::Program program = Parse(Network("ios15"));
+  EXPECT_EQ(PalettizeWeights(program).error().code(), ErrorCode::kUnsupported);
+  EXPECT_EQ(PalettizeWeights(program, {.nbits = 5}).error().code(), ErrorCode::kUsage);
 }
 
 TEST(Decompress, GivesTheSameProgramForEveryForm) {
