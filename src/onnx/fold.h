@@ -31,6 +31,9 @@ Result<std::optional<std::vector<Constant>>> FoldNode(const FoldArgs& args);
 
 // ---- shared by the converters ----
 
+// Whether a tensor of these dims is small enough to be made at import (2^26 elements).
+bool FoldableCount(const ir::Shape& dims);
+
 // `axis` made non-negative; kInvalidInput outside [-rank, rank).
 Result<int64_t> NormalizeAxis(int64_t axis, int64_t rank);
 Result<std::vector<int64_t>> NormalizeAxes(std::vector<int64_t> axes, int64_t rank);

@@ -211,7 +211,7 @@ Outputs FoldRange(const FoldArgs& args) {
   }
   if (step->front() == 0) return InvalidInput("the step of Range is 0");
   const double span = std::ceil((last->front() - first->front()) / step->front());
-  if (!(span < 1e8)) return NotFolded();
+  if (!(span < 1 << 24)) return NotFolded();
   const auto count = static_cast<int64_t>(std::max(span, 0.0));
   std::vector<double> values(static_cast<size_t>(count));
   for (size_t i = 0; i < values.size(); ++i) {

@@ -20,8 +20,6 @@ std::span<const FoldRow> MathFolds();
 
 // What a folder returns when the result is better left to the program.
 inline Error NotFolded() { return Error(ErrorCode::kUnavailable, "not folded"); }
-// Whether a tensor of these dims is small enough to compute here.
-bool FoldableCount(const ir::Shape& dims);
 
 Result<ir::Shape> SqueezedDims(const ir::Shape& dims,
                                const std::optional<std::vector<int64_t>>& axes);

@@ -151,6 +151,17 @@ Status Importer::WalkNode(const Node& node, size_t index, const Opsets& opsets, 
   return {};
 }
 
+// Bounds the memory that a chain of ever larger constants can ask for.
+Status Importer::CountFolded(const FoldArgs& args, const std::vector<Constant>& outputs) {
+  constexpr size_t kMaxFoldedBytes = size_t{4} << 30;
+  for (const auto& output : outputs) {
+    if (args.In(0) != nullptr && output.data.data() == args.In(0)->data.data()) continue;  // a view
+    folded_bytes_ += output.data.size();
+  }
+  if (folded_bytes_ <= kMaxFoldedBytes) return {};
+  return InvalidInput("its known tensors need more than {} bytes", kMaxFoldedBytes);
+}
+
 Status Importer::Convert(NodeContext& context) {
   const Node& node = context.node();
   const auto* converter = FindConverter(node.domain, node.op, context.opset());
@@ -163,6 +174,7 @@ Status Importer::Convert(NodeContext& context) {
   if (known) {
     ANEMONE_ASSIGN(auto folded, FoldNode(args));
     if (folded) {
+      ANEMONE_TRY(CountFolded(args, *folded));
       for (size_t i = 0; i < folded->size(); ++i) {
         ANEMONE_TRY(context.SetConstant(i, std::move((*folded)[i])));
       }

@@ -8,6 +8,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "onnx/fold.h"
 #include "onnx/import.h"
 #include "onnx/node_context.h"
 
@@ -49,6 +50,7 @@ class Importer {
               const Opsets& opsets, Scope& scope, ir::Builder& builder, int depth);
   Status WalkNode(const Node& node, size_t index, const Opsets& opsets, Scope& scope,
                   ir::Builder& builder, int depth);
+  Status CountFolded(const FoldArgs& args, const std::vector<Constant>& outputs);
   // Converts the node, or says why not.
   Status Convert(NodeContext& context);
   Result<std::vector<Operand>> ImportGraph(const Graph& graph, const Opsets& opsets, Scope& scope,
@@ -67,6 +69,7 @@ class Importer {
   std::vector<Blocked> blocked_;
   std::map<std::string, std::string> renamed_;  // new name to ONNX name
   int64_t walked_ = 0;
+  size_t folded_bytes_ = 0;  // of constants computed here
 };
 
 }  // namespace anemone::onnx

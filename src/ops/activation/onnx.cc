@@ -123,7 +123,7 @@ Status EmitPRelu(NodeContext& c) {
     // One slope, or one for each channel: dims that are 1 but for the channel's.
     ir::Shape aligned(dims.size() - std::min(dims.size(), slope->dims.size()), 1);
     aligned.insert(aligned.end(), slope->dims.begin(), slope->dims.end());
-    const bool one = slope->count() == 1;
+    const bool one = slope->count() == 1 && FoldableCount({dims[1]});
     if (one ||
         (aligned.size() == dims.size() && aligned[1] == dims[1] && slope->count() == dims[1])) {
       auto values = slope->AsFloats();

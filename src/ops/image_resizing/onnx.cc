@@ -188,6 +188,9 @@ Status EmitResize(NodeContext& c) {
       std::all_of(target.scales.begin(), target.scales.end(), [](double s) { return s == 1; })) {
     return c.Forward(0, 0);
   }
+  if (!FoldableCount({*std::max_element(target.sizes.begin(), target.sizes.end())})) {
+    return Unsupported("a target of {}", ir::ShapeToString(target.sizes));
+  }
   if (sampling.mode == "nearest") return EmitNearest(c, sampling, target);
   if (!c.IsFloat(0))
     return Unsupported("interpolation of integers").Advise("cast to float before it");

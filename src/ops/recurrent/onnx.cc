@@ -53,6 +53,8 @@ Result<Cell> ReadCell(const NodeContext& c, int64_t gates) {
   const ir::Shape w = {cell.directions, gates * cell.hidden, c.Dims(0)[2]};
   const ir::Shape r = {cell.directions, gates * cell.hidden, cell.hidden};
   const ir::Shape b = {cell.directions, 2 * gates * cell.hidden};
+  if (!FoldableCount({cell.batch, cell.directions * cell.hidden}))
+    return Unsupported("states of {} by {}", cell.batch, cell.hidden);
   if (cell.hidden < 1 || c.Dims(1) != w || c.Dims(2) != r || (c.Has(3) && c.Dims(3) != b)) {
     return InvalidInput("the shapes of W, R and B do not fit X");
   }

@@ -61,6 +61,7 @@ Status EmitDropout(NodeContext& c) {
     }
   }
   if (c.Wants(1)) {
+    if (!FoldableCount(c.Dims(0))) return Unsupported("a mask of {}", ir::ShapeToString(c.Dims(0)));
     if (c.opset() < 12) {
       ANEMONE_TRY(c.SetConstant(1, BroadcastConstant(Constant::Floats({1}, {}), c.Dims(0))));
     } else {

@@ -232,7 +232,7 @@ Status EmitTrilu(NodeContext& c) {
   }
   const bool upper = c.Int("upper", 1) != 0;
   const int64_t rows = c.Dims(0)[c.Dims(0).size() - 2], columns = c.Dims(0).back();
-  if (rows * columns > int64_t{1} << 26)
+  if (rows * columns > int64_t{1} << 24)
     return Unsupported("a triangle of {} by {}", rows, columns);
   std::vector<int64_t> mask;
   for (int64_t row = 0; row < rows; ++row) {

@@ -382,6 +382,35 @@ TEST(OnnxImport, RefusesBrokenParameters) {
   }
 }
 
+// Small files that ask for huge tensors, one huge one or a chain of growing ones.
+TEST(OnnxImport, SmallFilesCannotAskForMuchMemory) {
+  const int64_t huge = int64_t{1} << 30;
+  const struct {
+    Message node;
+    std::vector<TestDim> in;
+    std::vector<Message> initializers;
+  } cases[] = {
+      {MakeNode("Resize", {"x", "", "", "i"}, {"y"}),
+       {1, 1, 2, 2},
+       {Int64s("i", {4}, {1, 1, huge, 2})}},
+      {MakeNode("LSTM", {"x", "w", "r"}, {"y"}),
+       {1, huge, 1},
+       {Floats("w", {1, 4, 1}, {1, 1, 1, 1}), Floats("r", {1, 4, 1}, {1, 1, 1, 1})}},
+      {MakeNode("ConstantOfShape", {"i"}, {"y"}), {1}, {Int64s("i", {2}, {huge, huge})}},
+      {MakeNode("Trilu", {"x"}, {"y"}), {1 << 19, 1 << 19}, {}},
+      {MakeNode("Dropout", {"x"}, {"z", "y"}), {1 << 19, 1 << 19}, {}},
+      {MakeNode("Range", {"a", "b", "c"}, {"y"}),
+       {1},
+       {Int64s("a", {}, {0}), Int64s("b", {}, {huge}), Int64s("c", {}, {1})}},
+  };
+  for (const auto& test : cases) {
+    const auto model = Import(OneNode(test.node, test.in, test.initializers));
+    ASSERT_FALSE(model.ok());
+    EXPECT_EQ(ExitCode(model.error().code()), 3) << model.error().ToString();
+    EXPECT_NE(model.error().code(), ErrorCode::kInternal) << model.error().ToString();
+  }
+}
+
 TEST(OnnxConverters, TheTableIsWellFormed) {
   const auto rows = AllConverters();
   EXPECT_GT(rows.size(), 120u);
