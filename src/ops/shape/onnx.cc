@@ -80,7 +80,8 @@ Status EmitConstantOfShape(NodeContext& c) {
 Status EmitRange(NodeContext& c) {
   ANEMONE_TRY(c.Number(0, "start").status());
   ANEMONE_TRY(c.Number(1, "limit").status());
-  return c.Number(2, "delta").status();
+  ANEMONE_TRY(c.Number(2, "delta").status());
+  return Unsupported("a range of more than 2^24 numbers");
 }
 
 constexpr std::string_view kRandom = "random numbers differ on every run";
