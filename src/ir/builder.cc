@@ -80,12 +80,16 @@ Result<Operation*> Builder::Finish(std::unique_ptr<Operation> operation, std::st
   const std::string label(name.empty() ? std::string_view(operation->type()) : name);
   const OpDef& def = *operation->def();
   {
+    // First found, then set: the arguments that `args` looks at must not move meanwhile.
+    std::vector<std::pair<std::string_view, Literal>> missing;
     const OpArgs args(*operation, function_->opset);
     for (const Param& param : def.params) {
       if (function_->opset < param.since || args.Has(param.name)) continue;
-      if (const Literal* value = args.ValueOf(param.name)) {
-        operation->SetInput(param.name, Const(*value, label + "_" + std::string(param.name)));
-      }
+      if (const Literal* value = args.ValueOf(param.name)) missing.emplace_back(param.name, *value);
+    }
+    for (auto& [name_of_param, value] : missing) {
+      operation->SetInput(name_of_param,
+                          Const(std::move(value), label + "_" + std::string(name_of_param)));
     }
   }
   std::vector<Type> types;
