@@ -1,5 +1,5 @@
-// The Python binding: converts NumPy arrays and exceptions, releases the GIL while the library works, and does nothing
-// else. Everything it calls is in include/anemone/anemone.h.
+// The Python binding: converts NumPy arrays and exceptions, releases the GIL while the library
+// works, and does nothing else. Everything it calls is in include/anemone/anemone.h.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/map.h>
@@ -28,7 +28,8 @@ void Translate(const std::exception_ptr& pending, void*) {
   } catch (const FailureException& exception) {
     const anemone::Failure& failure = exception.failure;
     nb::object type = nb::module_::import_("anemone._errors").attr("Error");
-    nb::object error = type(failure.message, failure.code, failure.exit_code, failure.place, failure.advice);
+    nb::object error =
+        type(failure.message, failure.code, failure.exit_code, failure.place, failure.advice);
     PyErr_SetObject(type.ptr(), error.ptr());
   }
 }
@@ -49,10 +50,11 @@ DTypeRow RowOf(nb::dlpack::dtype_code code, uint8_t bits, const char* name) {
 const std::vector<DTypeRow>& Rows() {
   using Code = nb::dlpack::dtype_code;
   static const std::vector<DTypeRow> rows{
-      RowOf(Code::Float, 32, "float32"), RowOf(Code::Float, 16, "float16"), RowOf(Code::Float, 64, "float64"),
-      RowOf(Code::Int, 64, "int64"),     RowOf(Code::Int, 32, "int32"),     RowOf(Code::Int, 16, "int16"),
-      RowOf(Code::UInt, 16, "uint16"),   RowOf(Code::Int, 8, "int8"),       RowOf(Code::UInt, 8, "uint8"),
-      RowOf(Code::Bool, 8, "bool"),
+      RowOf(Code::Float, 32, "float32"), RowOf(Code::Float, 16, "float16"),
+      RowOf(Code::Float, 64, "float64"), RowOf(Code::Int, 64, "int64"),
+      RowOf(Code::Int, 32, "int32"),     RowOf(Code::Int, 16, "int16"),
+      RowOf(Code::UInt, 16, "uint16"),   RowOf(Code::Int, 8, "int8"),
+      RowOf(Code::UInt, 8, "uint8"),     RowOf(Code::Bool, 8, "bool"),
   };
   return rows;
 }
@@ -62,12 +64,14 @@ anemone::Array FromNumpy(const std::string& name, const InputArray& array) {
     if (!(row.dlpack == array.dtype())) continue;
     anemone::Array result;
     result.dtype = row.name;
-    for (size_t i = 0; i < array.ndim(); ++i) result.shape.push_back(static_cast<int64_t>(array.shape(i)));
+    for (size_t i = 0; i < array.ndim(); ++i)
+      result.shape.push_back(static_cast<int64_t>(array.shape(i)));
     // The caller holds the array until the call returns.
     result.data = std::shared_ptr<const void>(std::shared_ptr<void>(), array.data());
     return result;
   }
-  throw FailureException{{2, "usage", "the array has a dtype that is not supported", "input " + name,
+  throw FailureException{{2, "usage", "the array has a dtype that is not supported",
+                          "input " + name,
                           "use float32, float16, int32, int16, int8, uint8, uint16 or bool"}};
 }
 
@@ -75,16 +79,18 @@ nb::object ToNumpy(const anemone::Array& array) {
   for (const DTypeRow& row : Rows()) {
     if (array.dtype != row.name) continue;
     auto* keep = new anemone::Array(array);
-    const nb::capsule owner(keep, [](void* pointer) noexcept { delete static_cast<anemone::Array*>(pointer); });
+    const nb::capsule owner(
+        keep, [](void* pointer) noexcept { delete static_cast<anemone::Array*>(pointer); });
     std::vector<size_t> shape(array.shape.begin(), array.shape.end());
-    nb::ndarray<nb::numpy> view(const_cast<void*>(array.data.get()), shape.size(), shape.data(), owner, nullptr,
-                                row.dlpack);
+    nb::ndarray<nb::numpy> view(const_cast<void*>(array.data.get()), shape.size(), shape.data(),
+                                owner, nullptr, row.dlpack);
     return nb::cast(view);
   }
   throw FailureException{{70, "internal", "an output has the dtype " + array.dtype, "", ""}};
 }
 
-nb::dict Predict(const anemone::Model& model, const std::map<std::string, InputArray>& inputs, anemone::State* state) {
+nb::dict Predict(const anemone::Model& model, const std::map<std::string, InputArray>& inputs,
+                 anemone::State* state) {
   std::map<std::string, anemone::Array> arrays;
   for (const auto& [name, array] : inputs) arrays[name] = FromNumpy(name, array);
   std::map<std::string, anemone::Array> outputs;
@@ -99,7 +105,8 @@ nb::dict Predict(const anemone::Model& model, const std::map<std::string, InputA
 
 nb::list Features(const std::vector<anemone::FeatureInfo>& features) {
   nb::list result;
-  for (const auto& feature : features) result.append(nb::make_tuple(feature.name, feature.dtype, feature.shape));
+  for (const auto& feature : features)
+    result.append(nb::make_tuple(feature.name, feature.dtype, feature.shape));
   return result;
 }
 
@@ -115,7 +122,8 @@ NB_MODULE(_anemone, module) {
              const auto values = state.Read();
              const auto found = values.find(name);
              if (found == values.end()) {
-               throw FailureException{{2, "usage", "there is no state '" + name + "' yet", "", "predict once first"}};
+               throw FailureException{
+                   {2, "usage", "there is no state '" + name + "' yet", "", "predict once first"}};
              }
              return ToNumpy(found->second);
            })
@@ -127,8 +135,9 @@ NB_MODULE(_anemone, module) {
       .def_static(
           "load",
           [](const std::string& path, const std::string& weights, uint64_t seed,
-             const std::map<std::string, std::vector<int64_t>>& input_shapes, const std::string& target,
-             const std::string& function, const std::string& backend, const std::string& numerics, int threads) {
+             const std::map<std::string, std::vector<int64_t>>& input_shapes,
+             const std::string& target, const std::string& function, const std::string& backend,
+             const std::string& numerics, int threads) {
             anemone::LoadOptions options;
             options.weights = weights;
             options.seed = seed;
@@ -141,8 +150,8 @@ NB_MODULE(_anemone, module) {
             const nb::gil_scoped_release release;
             return Unwrap(anemone::Model::Load(path, options));
           },
-          "path"_a, "weights"_a, "seed"_a, "input_shapes"_a, "minimum_deployment_target"_a, "function"_a, "backend"_a,
-          "numerics"_a, "threads"_a)
+          "path"_a, "weights"_a, "seed"_a, "input_shapes"_a, "minimum_deployment_target"_a,
+          "function"_a, "backend"_a, "numerics"_a, "threads"_a)
       .def("predict", &Predict, "inputs"_a, "state"_a.none())
       .def("inputs", [](const anemone::Model& model) { return Features(model.inputs()); })
       .def("outputs", [](const anemone::Model& model) { return Features(model.outputs()); })
@@ -163,8 +172,10 @@ NB_MODULE(_anemone, module) {
              const nb::gil_scoped_release release;
              if (auto failure = model.Save(path)) throw FailureException{*failure};
            })
-      .def("inspect_json", [](const anemone::Model& model, bool operators,
-                              bool weights) { return Unwrap(model.InspectJson(operators, weights)); })
+      .def("inspect_json",
+           [](const anemone::Model& model, bool operators, bool weights) {
+             return Unwrap(model.InspectJson(operators, weights));
+           })
       .def("text", &anemone::Model::Text);
 
   module.def("version", &anemone::Version);

@@ -146,3 +146,12 @@ def test_settings_by_environment_and_file(package, tmp_path):
     assert threads("--config-file", settings) == 3
     assert threads("--config-file", settings, env=environment) == 2
     assert threads("--threads", 1, "--config-file", settings, env=environment) == 1
+
+
+def test_messages_as_json_lines_in_a_file(package, tmp_path):
+    log = tmp_path / "log.jsonl"
+    run("convert", package, "-o", tmp_path / "again.mlpackage", "--log-format", "json", "--log-file", log)
+    run("inspect", tmp_path / "nothing.onnx", "--log-format", "json", "--log-file", log, code=3)
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [line["level"] for line in lines] == ["info", "error"]
+    assert "nothing.onnx" in lines[1]["message"]

@@ -109,16 +109,18 @@ Status ExportProfile(Subject& subject, const std::string& path) {
   Json events = Json::array();
   exec::Tracer tracer;
   tracer.on_operation = [&](const exec::TraceEvent& event) {
+    const ir::Operation* operation = event.operation;
     Json fused = Json::array();
-    for (const ir::Operation* operation : event.fused) fused.push_back(operation->name());
-    events.push_back({{"name", event.operation->name()},
-                      {"cat", event.operation->type()},
-                      {"ph", "X"},
-                      {"ts", static_cast<double>(event.begin_ns) * 1e-3},
-                      {"dur", static_cast<double>(event.duration_ns) * 1e-3},
-                      {"pid", 1},
-                      {"tid", 1},
-                      {"args", {{"kernel", event.kernel}, {"fused", std::move(fused)}}}});
+    for (const ir::Operation* member : event.fused) fused.push_back(member->name());
+    events.push_back(
+        {{"name", operation == nullptr ? std::string(event.kernel) : operation->name()},
+         {"cat", operation == nullptr ? std::string("layout") : operation->type()},
+         {"ph", "X"},
+         {"ts", static_cast<double>(event.begin_ns) * 1e-3},
+         {"dur", static_cast<double>(event.duration_ns) * 1e-3},
+         {"pid", 1},
+         {"tid", 1},
+         {"args", {{"kernel", event.kernel}, {"fused", std::move(fused)}}}});
   };
   ANEMONE_TRY(subject.session->Run(subject.inputs, &subject.state, &tracer).status());
   ANEMONE_ASSIGN(AtomicFile file, AtomicFile::Create(path));

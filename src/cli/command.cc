@@ -2,14 +2,35 @@
 
 #include <unistd.h>
 
-#include <cstdio>
+#include <chrono>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 
 #include "facade/convert.h"
 
 namespace anemone::cli {
 namespace {
+
+// One message, where and as the flags say.
+void Log(const Globals& globals, std::string_view level, const std::string& text) {
+  std::string line = text;
+  if (globals.log_format == "json") {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    line = Json{
+        {"time_unix_ns", std::chrono::nanoseconds(now).count()},
+        {"level", level},
+        {"message",
+         text}}.dump();
+  }
+  if (!globals.log_file.empty()) {
+    std::ofstream file(globals.log_file, std::ios::app);
+    file << line << "\n";
+    if (file) return;
+    std::cerr << "anemone: cannot write to " << globals.log_file << "\n";
+  }
+  std::cerr << line << "\n";
+}
 
 void PrintError(const Globals& globals, const Error& error) {
   if (globals.json) {
@@ -25,7 +46,7 @@ void PrintError(const Globals& globals, const Error& error) {
   if (!error.place().empty()) text += error.place() + ": ";
   text += error.message();
   if (!error.advice().empty()) text += "\n  -> " + error.advice();
-  std::cerr << text << "\n";
+  Log(globals, "error", text);
 }
 
 }  // namespace
@@ -50,7 +71,7 @@ Json Document(const std::string& schema, int version) {
 void Print(const Json& document) { std::cout << document.dump(2) << std::endl; }
 
 void Say(const Globals& globals, const std::string& text) {
-  if (!globals.quiet) std::cerr << text << "\n";
+  if (!globals.quiet) Log(globals, "info", text);
 }
 
 Progress::Progress(const Globals& globals) : shown_(!globals.quiet && isatty(STDERR_FILENO) != 0) {}

@@ -1,6 +1,6 @@
-// What every command shares: global flags, the JSON document on stdout, errors and exit codes, progress on stderr.
-// Data goes to stdout; human text and progress go to stderr, progress only when stderr is a terminal.
-// Thread rules: the command runs on the main thread.
+// What every command shares: global flags, the JSON document on stdout, errors and exit codes,
+// progress on stderr. Data goes to stdout; human text and progress go to stderr, progress only when
+// stderr is a terminal. Thread rules: the command runs on the main thread.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -27,7 +27,8 @@ struct Globals {
   bool print_config = false;
 };
 
-// A command: adds its options to `app` and sets the callback that runs it. The callback returns through `exit_code`.
+// A command: adds its options to `app` and sets the callback that runs it. The callback returns
+// through `exit_code`.
 struct Context {
   Globals globals;
   int exit_code = 0;
@@ -70,7 +71,8 @@ struct ModelFlags {
   std::string target = "iOS17";
 };
 // `weights_flag` is another name for --weights where a command means something else by that.
-void AddModelFlags(CLI::App& command, ModelFlags& flags, bool with_target, const std::string& weights_flag = "--weights");
+void AddModelFlags(CLI::App& command, ModelFlags& flags, bool with_target,
+                   const std::string& weights_flag = "--weights");
 Result<facade::LoadedModel> Load(const ModelFlags& flags);
 Result<facade::LoadedModel> Load(const std::string& model);
 

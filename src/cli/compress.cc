@@ -71,9 +71,11 @@ void AddCompress(CLI::App& app, Context& context) {
   auto flags = std::make_shared<CompressFlags>();
   AddModelFlags(*command, flags->model, true);
   command->add_option("-o,--output", flags->output, "the .mlpackage to write")->required();
-  command->add_option("--mode", flags->options.mode, "linear, linear_symmetric or linear_asymmetric")
+  command
+      ->add_option("--mode", flags->options.mode, "linear, linear_symmetric or linear_asymmetric")
       ->capture_default_str();
-  command->add_option("--dtype", flags->options.dtype, "int8, uint8, int4, uint4 or float16")->capture_default_str();
+  command->add_option("--dtype", flags->options.dtype, "int8, uint8, int4, uint4 or float16")
+      ->capture_default_str();
   command->add_option("--granularity", flags->options.granularity, "per_tensor or per_channel")
       ->capture_default_str();
   command

@@ -26,7 +26,8 @@ Status RunConvert(const ConvertFlags& flags, const Globals& globals) {
   if (flags.precision == "float16") {
     options.precision = facade::Precision::kFloat16;
   } else if (flags.precision != "float32") {
-    return Usage("unknown compute precision '{}'", flags.precision).Advise("choose float32 or float16");
+    return Usage("unknown compute precision '{}'", flags.precision)
+        .Advise("choose float32 or float16");
   }
   options.keep_float32 = flags.keep_float32;
   Progress progress(globals);
@@ -54,20 +55,22 @@ Status RunConvert(const ConvertFlags& flags, const Globals& globals) {
     document["notes"] = report.notes;
     Json passes = Json::array();
     for (const auto& pass : report.passes) {
-      passes.push_back({{"name", pass.name}, {"duration_ns", pass.duration_ns}, {"changed", pass.changed}});
+      passes.push_back(
+          {{"name", pass.name}, {"duration_ns", pass.duration_ns}, {"changed", pass.changed}});
     }
     document["passes"] = std::move(passes);
     document["duration_ns"] = duration_ns;
     Print(document);
   }
-if (globals.verbose > 0) {
+  if (globals.verbose > 0) {
     for (const std::string& note : report.notes) Say(globals, "note: " + note);
   } else if (!report.notes.empty()) {
     Say(globals, fmt::format("{} notes from the passes; -v lists them", report.notes.size()));
   }
   Say(globals, fmt::format("{}: {}, {} operators ({} before the passes), {} in {:.2f} s", output,
                            facade::DeploymentTargetName(options.target), report.operations_after,
-                           report.operations_before, SizeText(size), static_cast<double>(duration_ns) * 1e-9));
+                           report.operations_before, SizeText(size),
+                           static_cast<double>(duration_ns) * 1e-9));
   return {};
 }
 
@@ -77,11 +80,15 @@ void AddConvert(CLI::App& app, Context& context) {
   auto* command = app.add_subcommand("convert", "make an ML Program (.mlpackage) from a network");
   auto flags = std::make_shared<ConvertFlags>();
   AddModelFlags(*command, flags->model, true);
-  command->add_option("-o,--output", flags->output, "the .mlpackage to write; MODEL's name by default");
-  command->add_option("--compute-precision", flags->precision, "float32 or float16")->capture_default_str();
-  command->add_option("--keep-float32", flags->keep_float32,
-                      "operators to keep in float32: regular expressions over names, or operator types");
-  command->footer("Example: anemone convert model.onnx -o model.mlpackage --compute-precision float16");
+  command->add_option("-o,--output", flags->output,
+                      "the .mlpackage to write; MODEL's name by default");
+  command->add_option("--compute-precision", flags->precision, "float32 or float16")
+      ->capture_default_str();
+  command->add_option(
+      "--keep-float32", flags->keep_float32,
+      "operators to keep in float32: regular expressions over names, or operator types");
+  command->footer(
+      "Example: anemone convert model.onnx -o model.mlpackage --compute-precision float16");
   OnRun(*command, context, [flags, &context] { return RunConvert(*flags, context.globals); });
 }
 

@@ -1,5 +1,5 @@
-// The main job on embedded defaults: the three catalogue models, each as fp32, fp16 and int8 packages with manifests,
-// each variant verified by running it beside the fp32 original.
+// The main job on embedded defaults: the three catalogue models, each as fp32, fp16 and int8
+// packages with manifests, each variant verified by running it beside the fp32 original.
 #include <filesystem>
 
 #include "cli/command.h"
@@ -39,23 +39,26 @@ struct Row {
   lab::Manifest manifest;
 };
 
-Status MakeVariant(ir::Model& model, const std::string& precision, ir::Opset target, lab::Manifest& manifest) {
+Status MakeVariant(ir::Model& model, const std::string& precision, ir::Opset target,
+                   lab::Manifest& manifest) {
   facade::ConvertOptions convert;
   convert.target = target;
   // int8 weights go with half-precision arithmetic: what the Neural Engine takes.
-  convert.precision = precision == "fp32" ? facade::Precision::kFloat32 : facade::Precision::kFloat16;
+  convert.precision =
+      precision == "fp32" ? facade::Precision::kFloat32 : facade::Precision::kFloat16;
   ANEMONE_TRY(facade::Convert(model, convert));
   if (precision != "int8") return {};
   facade::CompressReport report;
   ANEMONE_TRY(facade::Compress(model, {}, &report));
   for (const auto& tensor : report.tensors) {
-    manifest.tensors.push_back({tensor.name, tensor.bytes_before, tensor.bytes_after, tensor.skipped});
+    manifest.tensors.push_back(
+        {tensor.name, tensor.bytes_before, tensor.bytes_after, tensor.skipped});
   }
   return {};
 }
 
-Result<Row> RunVariant(const DemoFlags& flags, const facade::LoadedModel& original, const Variant& variant,
-                       const exec::Backend& backend) {
+Result<Row> RunVariant(const DemoFlags& flags, const facade::LoadedModel& original,
+                       const Variant& variant, const exec::Backend& backend) {
   ANEMONE_ASSIGN(const ir::Opset target, facade::ParseDeploymentTarget(flags.target));
   Row row;
   row.model = original.name;
@@ -65,12 +68,14 @@ Result<Row> RunVariant(const DemoFlags& flags, const facade::LoadedModel& origin
   manifest.tool_version = ANEMONE_VERSION;
   manifest.deployment_target = facade::DeploymentTargetName(target);
   manifest.weights_source = flags.weights == "seeded" ? "seeded" : "file";
-  for (const auto& [key, value] : original.model->metadata.user_defined) manifest.weights[key] = value;
+  for (const auto& [key, value] : original.model->metadata.user_defined)
+    manifest.weights[key] = value;
   manifest.parity_inputs = lab::DescribeInputs(flags.verify);
 
   ir::Model model = facade::CloneModel(*original.model);
   ANEMONE_TRY(MakeVariant(model, variant.precision, target, manifest));
-  const std::string stem = (fs::path(flags.directory) / (original.name + "_" + variant.precision)).string();
+  const std::string stem =
+      (fs::path(flags.directory) / (original.name + "_" + variant.precision)).string();
   const std::string package = stem + ".mlpackage";
   ANEMONE_TRY(facade::Save(model, package));
 
@@ -84,8 +89,8 @@ Result<Row> RunVariant(const DemoFlags& flags, const facade::LoadedModel& origin
       return Internal("the model has no main function");
     }());
     ANEMONE_ASSIGN(const auto inputs, lab::SyntheticInputs(*function, flags.verify.seed, 0));
-    ANEMONE_ASSIGN(const auto drifts,
-                   lab::CompareOperators(backend, original.model, written.model, inputs, flags.verify));
+    ANEMONE_ASSIGN(const auto drifts, lab::CompareOperators(backend, original.model, written.model,
+                                                            inputs, flags.verify));
     manifest.first_drift = lab::FirstDrift(drifts, variant.limits);
   }
   ANEMONE_ASSIGN(const auto facts, lab::MeasurePackage(package));
@@ -93,26 +98,32 @@ Result<Row> RunVariant(const DemoFlags& flags, const facade::LoadedModel& origin
   manifest.package_sha256 = facts.sha256;
   manifest.weight_bytes = 0;
   std::error_code ignored;
-  const auto weight_size = fs::file_size(fs::path(package) / "Data/com.apple.CoreML/weights/weight.bin", ignored);
+  const auto weight_size =
+      fs::file_size(fs::path(package) / "Data/com.apple.CoreML/weights/weight.bin", ignored);
   if (!ignored) manifest.weight_bytes = static_cast<int64_t>(weight_size);
   ANEMONE_TRY(lab::WriteManifest(manifest, stem + ".manifest.json"));
   return row;
 }
 
-std::string Verdict(const lab::OutputParity& output) { return output.judged.passed ? "PASSED" : "MISSED"; }
+std::string Verdict(const lab::OutputParity& output) {
+  return output.judged.passed ? "PASSED" : "MISSED";
+}
 
 void PrintTable(const std::vector<Row>& rows, const std::string& weights) {
-  std::cout << fmt::format("{:26} {:>22}  {:14} {:>9} {:>9} {:>9} {:>9} {:>7} {:>6}  {:19} {}\n", "variant", "size",
-                           "output", "L-inf", "RMSE", "L-inf/rng", "RMSE/rng", "PSNR", "top-1", "limits", "verdict");
+  std::cout << fmt::format("{:26} {:>22}  {:14} {:>9} {:>9} {:>9} {:>9} {:>7} {:>6}  {:19} {}\n",
+                           "variant", "size", "output", "L-inf", "RMSE", "L-inf/rng", "RMSE/rng",
+                           "PSNR", "top-1", "limits", "verdict");
   for (const Row& row : rows) {
     bool first = true;
     for (const auto& output : row.manifest.outputs) {
       const lab::Parity& p = output.parity;
-      std::cout << fmt::format("{:26} {:>22}  {:14} {:9.2e} {:9.2e} {:9.2e} {:9.2e} {:7.1f} {:6.3f}  {:g}/{:g} {:4} {}\n",
-                               first ? row.model + " " + row.manifest.precision : "",
-                               first ? SizeText(row.manifest.package_size_bytes) : "", output.output, p.linf, p.rmse,
-                               p.linf_relative, p.rmse_relative, p.psnr_db, p.top1_agreement(), output.limits.linf,
-                               output.limits.rmse, output.judged.relative ? "rel." : "abs.", Verdict(output));
+      std::cout << fmt::format(
+          "{:26} {:>22}  {:14} {:9.2e} {:9.2e} {:9.2e} {:9.2e} {:7.1f} {:6.3f}  {:g}/{:g} {:4} "
+          "{}\n",
+          first ? row.model + " " + row.manifest.precision : "",
+          first ? SizeText(row.manifest.package_size_bytes) : "", output.output, p.linf, p.rmse,
+          p.linf_relative, p.rmse_relative, p.psnr_db, p.top1_agreement(), output.limits.linf,
+          output.limits.rmse, output.judged.relative ? "rel." : "abs.", Verdict(output));
       first = false;
     }
     if (!row.manifest.first_drift.empty()) {
@@ -139,11 +150,13 @@ Status RunDemo(DemoFlags flags, const Globals& globals) {
     source.source.weights = flags.weights;
     source.source.seed = flags.seed;
     source.target = flags.target;
-    progress.Count(static_cast<int64_t>(rows.size()), static_cast<int64_t>(flags.models.size() * kVariants.size()),
+    progress.Count(static_cast<int64_t>(rows.size()),
+                   static_cast<int64_t>(flags.models.size() * kVariants.size()),
                    "building " + name);
     ANEMONE_ASSIGN(const auto original, Load(source));
     for (const Variant& variant : kVariants) {
-      progress.Count(static_cast<int64_t>(rows.size()), static_cast<int64_t>(flags.models.size() * kVariants.size()),
+      progress.Count(static_cast<int64_t>(rows.size()),
+                     static_cast<int64_t>(flags.models.size() * kVariants.size()),
                      name + " " + variant.precision);
       auto row = RunVariant(flags, original, variant, *backend).At(name + " " + variant.precision);
       if (!row.ok()) return std::move(row).error();
@@ -159,28 +172,40 @@ Status RunDemo(DemoFlags flags, const Globals& globals) {
     document["missed"] = missed;
     Print(document);
   } else {
-    PrintTable(rows, flags.weights == "seeded" ? fmt::format("seeded (seed {})", flags.seed) : flags.weights);
+    PrintTable(rows, flags.weights == "seeded" ? fmt::format("seeded (seed {})", flags.seed)
+                                               : flags.weights);
   }
-  Say(globals, fmt::format("{} packages with manifests in {}; {} of {} miss a limit", rows.size(), flags.directory, missed,
-                           rows.size()));
-  if (flags.strict && missed > 0) return Mismatch("{} of {} variants miss a limit", missed, rows.size());
+  Say(globals, fmt::format("{} packages with manifests in {}; {} of {} miss a limit", rows.size(),
+                           flags.directory, missed, rows.size()));
+  if (flags.strict && missed > 0)
+    return Mismatch("{} of {} variants miss a limit", missed, rows.size());
   return {};
 }
 
 }  // namespace
 
 void AddDemo(CLI::App& app, Context& context) {
-  auto* command = app.add_subcommand("demo", "the whole job on the catalogue models, offline: build, convert, compress, verify");
+  auto* command = app.add_subcommand(
+      "demo", "the whole job on the catalogue models, offline: build, convert, compress, verify");
   auto flags = std::make_shared<DemoFlags>();
-  command->add_option("--models-dir", flags->directory, "where the packages and manifests go")->capture_default_str();
-  command->add_option("--models", flags->models, "which catalogue models")->delimiter(',')->capture_default_str();
-  command->add_option("--weights", flags->weights, "'seeded', or a .safetensors file for a single model")
+  command->add_option("--models-dir", flags->directory, "where the packages and manifests go")
+      ->capture_default_str();
+  command->add_option("--models", flags->models, "which catalogue models")
+      ->delimiter(',')
+      ->capture_default_str();
+  command
+      ->add_option("--weights", flags->weights,
+                   "'seeded', or a .safetensors file for a single model")
       ->capture_default_str();
   command->add_option("--seed", flags->seed, "seed of seeded weights")->capture_default_str();
-  command->add_option("--minimum-deployment-target", flags->target, "iOS16 to iOS18 (int8 needs iOS16)")
+  command
+      ->add_option("--minimum-deployment-target", flags->target,
+                   "iOS16 to iOS18 (int8 needs iOS16)")
       ->capture_default_str();
-  command->add_option("--samples", flags->verify.samples, "inputs to verify each variant on")->capture_default_str();
-  command->add_flag("--strict", flags->strict, "end with exit code 1 when a variant misses a limit");
+  command->add_option("--samples", flags->verify.samples, "inputs to verify each variant on")
+      ->capture_default_str();
+  command->add_flag("--strict", flags->strict,
+                    "end with exit code 1 when a variant misses a limit");
   command->footer("Example: anemone demo --models-dir models");
   OnRun(*command, context, [flags, &context] { return RunDemo(*flags, context.globals); });
 }

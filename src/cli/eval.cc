@@ -120,8 +120,9 @@ void AddEval(CLI::App& app, Context& context) {
                    "with --crop in pixels: resize the shorter side to this first")
       ->capture_default_str();
   command
-      ->add_option("--crop", flags->crop,
-                   "centre crop: a share of the shorter side up to 1, then resized to the input; or pixels")
+      ->add_option(
+          "--crop", flags->crop,
+          "centre crop: a share of the shorter side up to 1, then resized to the input; or pixels")
       ->capture_default_str();
   command->add_option("--mean", flags->mean, "three channel means of values in 0 to 1")
       ->delimiter(',')

@@ -31,8 +31,10 @@ enum class Numerics : uint8_t {
 
 // What one operation did. `outputs` is empty unless the tracer asks for values.
 struct TraceEvent {
-  const ir::Operation* operation = nullptr;  // the operation, or the last one of a fused group
-  std::string_view kernel;                   // which kernel ran ("conv_nhwc", "reference")
+  // The operation, or the last one of a fused group; null for work that belongs to none (a change
+  // of layout), which reports no outputs.
+  const ir::Operation* operation = nullptr;
+  std::string_view kernel;                           // which kernel ran ("conv_nhwc", "reference")
   std::span<const ir::Operation* const> fused = {};  // the group, first to last; empty when alone
   int64_t begin_ns = 0;                              // since the start of the call
   int64_t duration_ns = 0;

@@ -34,8 +34,10 @@ Result<compress::LinearOptions> LinearOptionsOf(const CompressOptions& options) 
     return Usage("there is no granularity '{}'", options.granularity)
         .Advise("choose per_tensor, per_channel or per_block");
   }
-  if (options.block_size <= 0) return Usage("a block has at least one element, not {}", options.block_size);
-  if (options.weight_threshold < 0) return Usage("the weight threshold {} is negative", options.weight_threshold);
+  if (options.block_size <= 0)
+    return Usage("a block has at least one element, not {}", options.block_size);
+  if (options.weight_threshold < 0)
+    return Usage("the weight threshold {} is negative", options.weight_threshold);
   linear.block_size = options.block_size;
   linear.weight_threshold = options.weight_threshold;
   linear.threads = options.threads;
@@ -44,12 +46,12 @@ Result<compress::LinearOptions> LinearOptionsOf(const CompressOptions& options) 
 
 void Record(const compress::Report& done, CompressReport* report) {
   for (const auto& row : done.compressed) {
-    report->tensors.push_back(
-        {row.name, ir::ElementCount(row.shape).value_or(0), row.bytes_before, row.bytes_after, row.max_error, ""});
+    report->tensors.push_back({row.name, ir::ElementCount(row.shape).value_or(0), row.bytes_before,
+                               row.bytes_after, row.max_error, ""});
   }
   for (const auto& row : done.skipped) {
-    report->tensors.push_back(
-        {row.name, ir::ElementCount(row.shape).value_or(0), row.bytes_before, row.bytes_after, 0, row.reason});
+    report->tensors.push_back({row.name, ir::ElementCount(row.shape).value_or(0), row.bytes_before,
+                               row.bytes_after, 0, row.reason});
   }
   report->bytes_before = done.bytes_before;
   report->bytes_after = done.bytes_after;
@@ -66,13 +68,15 @@ Status CompressToHalf(ir::Model& model, const CompressOptions& options, Compress
   const auto count = [&](int64_t* total) {
     for (const auto& function : model.program.functions) {
       ir::ForEachOperation(*function->block, [&](const ir::Operation& operation) {
-        if (operation.is_const()) *total += static_cast<int64_t>(operation.output()->literal->bytes().size());
+        if (operation.is_const())
+          *total += static_cast<int64_t>(operation.output()->literal->bytes().size());
       });
     }
   };
   count(&before);
   ConvertOptions convert;
-  convert.target = model.program.main() != nullptr ? model.program.main()->opset : ir::Opset::kIOS15;
+  convert.target =
+      model.program.main() != nullptr ? model.program.main()->opset : ir::Opset::kIOS15;
   convert.precision = Precision::kFloat16;
   ANEMONE_TRY(Convert(model, convert));
   count(&after);
@@ -87,7 +91,8 @@ Status Compress(ir::Model& model, const CompressOptions& options, CompressReport
   CompressReport local;
   CompressReport& out = report != nullptr ? *report : local;
   out = {};
-  if (options.dtype == "float16" || options.dtype == "fp16") return CompressToHalf(model, options, &out);
+  if (options.dtype == "float16" || options.dtype == "fp16")
+    return CompressToHalf(model, options, &out);
   ANEMONE_ASSIGN(const auto linear, LinearOptionsOf(options));
   ANEMONE_ASSIGN(const auto done, compress::QuantizeLinearWeights(model.program, linear));
   Record(done, &out);

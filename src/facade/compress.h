@@ -31,7 +31,7 @@ struct CompressReport {
     int64_t bytes_before = 0;
     int64_t bytes_after = 0;
     double max_error = 0;  // largest difference of an element after decompression
-    std::string skipped;  // the reason; empty when compressed
+    std::string skipped;   // the reason; empty when compressed
   };
   std::vector<Tensor> tensors;
   int64_t bytes_before = 0;

@@ -22,15 +22,17 @@ constexpr std::array<Target, 4> kTargets{{
 }};
 
 bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
+    return std::tolower(x) == std::tolower(y);
+  });
 }
 
 }  // namespace
 
 Result<ir::Opset> ParseDeploymentTarget(const std::string& text) {
   for (const Target& target : kTargets) {
-    if (EqualsIgnoringCase(text, target.ios) || EqualsIgnoringCase(text, target.macos)) return target.opset;
+    if (EqualsIgnoringCase(text, target.ios) || EqualsIgnoringCase(text, target.macos))
+      return target.opset;
   }
   return Usage("unknown deployment target '{}'", text)
       .Advise("choose iOS15, iOS16, iOS17, iOS18, or macOS12 to macOS15");
@@ -56,7 +58,9 @@ namespace {
 int64_t CountOperations(const ir::Program& program) {
   int64_t count = 0;
   for (const auto& function : program.functions) {
-    ir::ForEachOperation(*function->block, [&](const ir::Operation& operation) { count += operation.is_const() ? 0 : 1; });
+    ir::ForEachOperation(*function->block, [&](const ir::Operation& operation) {
+      count += operation.is_const() ? 0 : 1;
+    });
   }
   return count;
 }
@@ -84,7 +88,8 @@ Status Convert(ir::Model& model, const ConvertOptions& options, ConvertReport* r
   passes::RunOptions run;
   if (options.progress) run.cancelled = [&] { return !options.progress("optimize"); };
   ANEMONE_ASSIGN(const auto ran, passes::Optimize(model.program, pipeline, run));
-  for (const auto& pass : ran.passes) out.passes.push_back({pass.name, pass.time_ns, pass.changes > 0});
+  for (const auto& pass : ran.passes)
+    out.passes.push_back({pass.name, pass.time_ns, pass.changes > 0});
   for (const auto& note : ran.notes) out.notes.push_back(note.name + ": " + note.text);
   out.operations_after = CountOperations(model.program);
   model.spec_version = ir::SpecVersionOf(options.target);

@@ -38,7 +38,8 @@ struct ConvertReport {
   std::vector<Pass> passes;
   int64_t operations_before = 0;
   int64_t operations_after = 0;
-  std::vector<std::string> notes;  // what the passes have to say: operators kept in float32 and why, lost precision
+  std::vector<std::string>
+      notes;  // what the passes have to say: operators kept in float32 and why, lost precision
 };
 
 // A deep copy that shares the bytes of the weights.

@@ -22,7 +22,8 @@ struct Preprocess {
   // resized to the network's input. More than 1: pixels of the square cut out after `resize`. 0: no
   // crop.
   double crop = 0.875;
-  // With a crop in pixels: the shorter side is resized to this first; 0 leaves the picture as it is.
+  // With a crop in pixels: the shorter side is resized to this first; 0 leaves the picture as it
+  // is.
   int resize = 0;
   std::array<float, 3> mean{0.485f, 0.456f, 0.406f};
   std::array<float, 3> deviation{0.229f, 0.224f, 0.225f};

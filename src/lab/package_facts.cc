@@ -24,7 +24,8 @@ Result<PackageFacts> MeasurePackage(const std::string& path) {
   std::vector<std::string> files;
   fs::recursive_directory_iterator it(path, error);
   for (; !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
-    if (it->is_regular_file(error)) files.push_back(fs::relative(it->path(), path, error).generic_string());
+    if (it->is_regular_file(error))
+      files.push_back(fs::relative(it->path(), path, error).generic_string());
   }
   if (error) return IoError("cannot read: {}", error.message()).At(path);
   std::sort(files.begin(), files.end());

@@ -11,8 +11,9 @@ namespace anemone::lab {
 
 struct PackageFacts {
   int64_t size_bytes = 0;
-  // SHA-256 over, for each regular file in the order of its path: the path below the package, a zero byte, the size in
-  // decimal, a zero byte, the contents. For a single file, of its contents alone.
+  // SHA-256 over, for each regular file in the order of its path: the path below the package, a
+  // zero byte, the size in decimal, a zero byte, the contents. For a single file, of its contents
+  // alone.
   std::string sha256;
 };
 Result<PackageFacts> MeasurePackage(const std::string& path);

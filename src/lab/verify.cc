@@ -131,6 +131,7 @@ Result<std::vector<OperatorDrift>> CompareOperators(const exec::Backend& backend
   exec::Tracer keep;
   keep.values = true;
   keep.on_operation = [&](const exec::TraceEvent& event) {
+    if (event.operation == nullptr) return;
     for (size_t i = 0; i < event.outputs.size() && i < event.operation->outputs().size(); ++i) {
       auto copy = exec::Tensor::Copy(event.outputs[i]);
       if (copy.ok()) {
@@ -146,7 +147,9 @@ Result<std::vector<OperatorDrift>> CompareOperators(const exec::Backend& backend
   exec::Tracer compare;
   compare.values = true;
   compare.on_operation = [&](const exec::TraceEvent& event) {
-    if (event.outputs.empty() || event.operation->outputs().empty()) return;
+    if (event.operation == nullptr || event.outputs.empty() || event.operation->outputs().empty()) {
+      return;
+    }
     const auto found = wanted.find(event.operation->output()->name);
     if (found == wanted.end() || found->second.shape() != event.outputs[0].shape) return;
     ParityMeter meter;

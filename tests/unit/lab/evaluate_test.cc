@@ -27,8 +27,8 @@ class EvaluateTest : public ::testing::Test {
 };
 
 TEST_F(EvaluateTest, LabelsInAnyColumnOrderWithQuotes) {
-  const auto images = ReadLabels(
-      WriteLabels("class_index,class_name,file\r\n7,\"a, \"\"b\"\"\",\"x,y.png\"\r\n\r\n3,c,z.jpg"));
+  const auto images = ReadLabels(WriteLabels(
+      "class_index,class_name,file\r\n7,\"a, \"\"b\"\"\",\"x,y.png\"\r\n\r\n3,c,z.jpg"));
   ASSERT_TRUE(images.ok()) << images.error().ToString();
   ASSERT_EQ(images->size(), 2u);
   EXPECT_EQ((*images)[0].file, "x,y.png");
@@ -68,7 +68,8 @@ TEST_F(EvaluateTest, CountsTopOneTopFiveAndAgreement) {
   const std::string folder = std::string(anemone::testing::kSourceDir) + "/tests/fixtures/media";
   std::string picture;
   for (const auto& entry : fs::directory_iterator(folder)) {
-    if (entry.path().extension() == ".png" && (picture.empty() || entry.path().filename() < picture)) {
+    if (entry.path().extension() == ".png" &&
+        (picture.empty() || entry.path().filename() < picture)) {
       picture = entry.path().filename();
     }
   }
@@ -79,9 +80,8 @@ TEST_F(EvaluateTest, CountsTopOneTopFiveAndAgreement) {
     ++calls;
     EXPECT_EQ(total, 3);
   };
-  const auto evaluation =
-      Evaluate(**session, session->get(), *shared->program.main(), folder,
-               {{picture, 0}, {picture, 1}, {picture, 2}}, options);
+  const auto evaluation = Evaluate(**session, session->get(), *shared->program.main(), folder,
+                                   {{picture, 0}, {picture, 1}, {picture, 2}}, options);
   ASSERT_TRUE(evaluation.ok()) << evaluation.error().ToString();
   // One picture under each of the three labels: exactly one is right, all are among the best five.
   EXPECT_EQ(evaluation->images, 3);

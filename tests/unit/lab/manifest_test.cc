@@ -41,10 +41,9 @@ OutputParity Output(const std::string& name, const std::vector<float>& reference
                     const std::vector<float>& variant) {
   ParityMeter meter;
   const ir::Shape shape{1, static_cast<int64_t>(reference.size())};
-  EXPECT_TRUE(meter
-                  .Add({DType::kFp32, shape, reference.data()},
-                       {DType::kFp32, shape, variant.data()})
-                  .ok());
+  EXPECT_TRUE(
+      meter.Add({DType::kFp32, shape, reference.data()}, {DType::kFp32, shape, variant.data()})
+          .ok());
   OutputParity output{name, meter.Result(), kFp16Limits, {}};
   output.judged = Judge(output.parity, output.limits);
   return output;
