@@ -19,11 +19,8 @@ class Bytes {
   Bytes(const void* data, size_t size, std::shared_ptr<const void> owner)
       : data_(static_cast<const std::byte*>(data)), size_(size), owner_(std::move(owner)) {}
 
-  static Bytes Copy(const void* data, size_t size) {
-    std::vector<std::byte> copy(size);
-    if (size != 0) std::memcpy(copy.data(), data, size);
-    return FromVector(std::move(copy));
-  }
+  // Aligned for any element type.
+  static Bytes Copy(const void* data, size_t size);
   template <typename T>
   static Bytes FromVector(std::vector<T> values) {
     auto owner = std::make_shared<const std::vector<T>>(std::move(values));

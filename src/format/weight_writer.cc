@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <thread>
 #include <cstring>
 
 #include "format/weight_layout.h"
@@ -65,26 +66,40 @@ uint64_t WeightWriter::size_bytes() const {
   return last.header_offset + sizeof(BlobHeader) + last.data.size();
 }
 
-Result<Sha256Digest> WeightWriter::WriteTo(OutputFile& file) const {
+Status WeightWriter::Emit(const Sink& sink) const {
   static constexpr std::array<std::byte, kBlobAlignment> kZeros{};
-  Sha256 sha;
-  const auto write = [&](std::span<const std::byte> data) -> Status {
-    sha.Update(data);
-    return file.Write(data);
+  uint64_t position = 0;
+  const auto put = [&](std::span<const std::byte> data) -> Status {
+    position += data.size();
+    return sink(data);
   };
-  const uint64_t start = file.size_bytes();
-  ANEMONE_TRY(write(BytesOf(FileHeader{.blob_count = static_cast<uint32_t>(blobs_.size())})));
+  ANEMONE_TRY(put(BytesOf(FileHeader{.blob_count = static_cast<uint32_t>(blobs_.size())})));
   for (const Blob& blob : blobs_) {
-    const uint64_t position = file.size_bytes() - start;
-    ANEMONE_TRY(write(std::span(kZeros).first(blob.header_offset - position)));
-    ANEMONE_TRY(write(BytesOf(BlobHeader{
+    ANEMONE_TRY(put(std::span(kZeros).first(blob.header_offset - position)));
+    ANEMONE_TRY(put(BytesOf(BlobHeader{
         .blob_dtype = static_cast<uint32_t>(*BlobDTypeOf(blob.dtype)),
         .size_bytes = blob.data.size(),
         .offset = blob.header_offset + sizeof(BlobHeader),
         .unused_trailing_bits = blob.unused_trailing_bits,
     })));
-    ANEMONE_TRY(write({blob.data.data(), blob.data.size()}));
+    ANEMONE_TRY(put({blob.data.data(), blob.data.size()}));
   }
+  return {};
+}
+
+Result<Sha256Digest> WeightWriter::WriteTo(OutputFile& file) const {
+  // Hashing takes as long as writing, so the two go side by side.
+  Sha256 sha;
+  std::thread hashing([&] {
+    // The sink of a hash cannot fail.
+    (void)Emit([&](std::span<const std::byte> data) -> Status {
+      sha.Update(data);
+      return {};
+    });
+  });
+  const Status written = Emit([&](std::span<const std::byte> data) { return file.Write(data); });
+  hashing.join();
+  ANEMONE_TRY(written);
   return sha.Finish();
 }
 

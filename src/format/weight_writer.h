@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <unordered_map>
 #include <vector>
 
@@ -30,6 +31,10 @@ class WeightWriter {
   Result<Sha256Digest> WriteTo(OutputFile& file) const;
 
  private:
+  using Sink = std::function<Status(std::span<const std::byte>)>;
+  // Hands the whole file to `sink`, piece by piece.
+  Status Emit(const Sink& sink) const;
+
   struct Blob {
     uint64_t header_offset = 0;
     DType dtype = DType::kInvalid;
