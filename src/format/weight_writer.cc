@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <thread>
 #include <cstring>
+#include <thread>
 
 #include "format/weight_layout.h"
 
