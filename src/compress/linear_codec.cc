@@ -100,7 +100,8 @@ Parameters ParametersOf(const Range& range, Limits limits, LinearMode mode, bool
                      ? Rounded(width / steps, half)
                      : Rounded(static_cast<float>((double{high} - double{low}) / steps), half);
   if (mode == LinearMode::kSymmetric) {
-    result.offset = is_unsigned ? static_cast<float>(limits.high / 2) : 0;
+    const auto middle = limits.high / 2;  // rounded down: 127 of 255
+    result.offset = is_unsigned ? static_cast<float>(middle) : 0;
     return result;
   }
   const auto first = static_cast<float>(limits.low);

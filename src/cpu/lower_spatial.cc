@@ -204,7 +204,7 @@ Result<bool> LowerResize(Planner& planner, const Node& node) {
   }
   ANEMONE_ASSIGN(const std::optional<Sampler> sampler, ReadSampler(node));
   if (!sampler) return false;
-  const ir::Shape from_shape = in.shape();
+  const ir::Shape& from_shape = in.shape();
   const std::vector<ResizeTap> y = sampler->Taps(from_shape[2], out.shape()[2]);
   const std::vector<ResizeTap> x_taps = sampler->Taps(from_shape[3], out.shape()[3]);
   ANEMONE_ASSIGN(const BufferId from, planner.Read(x, Layout::kChannelsLast));

@@ -45,12 +45,16 @@ Result<std::vector<Tensor>> Run(const ir::OpArgs& args, const std::vector<EvalIn
 Status RunKernel(KernelFn kernel, KernelContext& context) {
   // The one place that catches: kernels hold intermediate values in vectors, whose sizes follow
   // from the model and its inputs.
+  const auto no_memory = [&] {
+    return InvalidInput("no memory for the intermediate values of {}", context.args().def().name);
+  };
   try {
     return kernel(context);
   } catch (const std::bad_alloc&) {
+    return no_memory();
   } catch (const std::length_error&) {
+    return no_memory();
   }
-  return InvalidInput("no memory for the intermediate values of {}", context.args().def().name);
 }
 
 bool KernelContext::Has(std::string_view param) const { return Count(param) != 0; }
