@@ -156,7 +156,10 @@ std::optional<std::vector<int64_t>> Constant::AsInts() const {
     return out;
   }
   const bool known = Visit(*this, [&](auto elements) {
-    for (size_t i = 0; i < out.size(); ++i) out[i] = static_cast<int64_t>(elements[i]);
+    // int8 keeps its sign: this is a number, not a character.
+    for (size_t i = 0; i < out.size(); ++i) {
+      out[i] = static_cast<int64_t>(elements[i]);  // NOLINT(bugprone-signed-char-misuse)
+    }
   });
   if (!known) return std::nullopt;
   return out;

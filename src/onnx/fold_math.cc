@@ -144,31 +144,31 @@ Result<Constant> Binary(BinaryOp op, const Constant& a, const Constant& b) {
   return Constant::FromDoubles(dtype, out, dims);
 }
 
-template <BinaryOp op>
+template <BinaryOp kOp>
 Outputs FoldBinary(const FoldArgs& args) {
-  if (op == BinaryOp::kMod && args.Int("fmod", 0) != 0) return NotFolded();
+  if (kOp == BinaryOp::kMod && args.Int("fmod", 0) != 0) return NotFolded();
   Constant out = *args.In(0);
   for (size_t i = 1; i < args.inputs.size(); ++i) {
     if (args.In(i) == nullptr) return InvalidInput("input {} is missing", i);
-    ANEMONE_ASSIGN(out, Binary(op, out, *args.In(i)));
+    ANEMONE_ASSIGN(out, Binary(kOp, out, *args.In(i)));
   }
   return std::vector<Constant>{std::move(out)};
 }
 
 using UnaryFn = double (*)(double);
-template <UnaryFn fn>
+template <UnaryFn kFunction>
 Outputs FoldUnary(const FoldArgs& args) {
   const Constant& x = *args.In(0);
   auto values = x.AsDoubles();
   if (!values || x.is_integer()) return NotFolded();
-  for (double& value : *values) value = fn(value);
+  for (double& value : *values) value = kFunction(value);
   return std::vector<Constant>{Constant::FromDoubles(x.dtype, *values, x.dims)};
 }
 
-template <bool absolute>
+template <bool kAbsolute>
 Outputs FoldNeg(const FoldArgs& args) {
   const Constant& x = *args.In(0);
-  const auto flip = [](auto value) { return absolute && value >= 0 ? value : -value; };
+  const auto flip = [](auto value) { return kAbsolute && value >= 0 ? value : -value; };
   if (x.is_integer()) {
     auto values = *x.AsInts();
     for (int64_t& value : values) {
@@ -179,7 +179,7 @@ Outputs FoldNeg(const FoldArgs& args) {
   }
   auto values = x.AsDoubles();
   if (!values) return NotFolded();
-  for (double& value : *values) value = absolute ? std::fabs(value) : -value;
+  for (double& value : *values) value = kAbsolute ? std::fabs(value) : -value;
   return std::vector<Constant>{Constant::FromDoubles(x.dtype, *values, x.dims)};
 }
 
@@ -261,7 +261,7 @@ Result<Reduction> PlanReduction(const FoldArgs& args) {
   return plan;
 }
 
-template <BinaryOp op>
+template <BinaryOp kOp>
 Outputs FoldReduce(const FoldArgs& args) {
   const Constant& x = *args.In(0);
   ANEMONE_ASSIGN(const Reduction plan, PlanReduction(args));
@@ -275,9 +275,9 @@ Outputs FoldReduce(const FoldArgs& args) {
     double real = (*doubles)[row[0]];
     for (size_t i = 1; i < row.size(); ++i) {
       if (ints) {
-        whole = Apply(op, whole, (*ints)[row[i]]).value_or(0);
+        whole = Apply(kOp, whole, (*ints)[row[i]]).value_or(0);
       } else {
-        real = Apply(op, real, (*doubles)[row[i]]).value_or(0);
+        real = Apply(kOp, real, (*doubles)[row[i]]).value_or(0);
       }
     }
     int_out.push_back(whole);
