@@ -41,11 +41,11 @@ inline Strides BroadcastStrides(const Shape& shape, const Shape& to) {
   return strides;
 }
 
-// Visits every index of `shape` in row-major order and calls fn(offsets): the offset in each of N
-// tensors, which starts at `offsets[k]` and moves by strides[k][d] along dimension d.
-template <size_t N, typename Fn>
-void ForEachOffset(const Shape& shape, const std::array<Strides, N>& strides,
-                   std::array<int64_t, N> offsets, Fn&& fn) {
+// Visits every index of `shape` in row-major order and calls fn(offsets): the offset in each
+// of the tensors, which starts at `offsets[k]` and moves by strides[k][d] along dimension d.
+template <size_t kTensors, typename Fn>
+void ForEachOffset(const Shape& shape, const std::array<Strides, kTensors>& strides,
+                   std::array<int64_t, kTensors> offsets, Fn&& fn) {
   for (int64_t size : shape) {
     if (size == 0) return;
   }
@@ -54,29 +54,29 @@ void ForEachOffset(const Shape& shape, const std::array<Strides, N>& strides,
     return;
   }
   const size_t last = shape.size() - 1;
-  std::array<int64_t, N> step;
-  for (size_t k = 0; k < N; ++k) step[k] = strides[k][last];
+  std::array<int64_t, kTensors> step;
+  for (size_t k = 0; k < kTensors; ++k) step[k] = strides[k][last];
   std::vector<int64_t> index(last, 0);
   while (true) {
-    std::array<int64_t, N> row = offsets;
+    std::array<int64_t, kTensors> row = offsets;
     for (int64_t i = 0; i < shape[last]; ++i) {
       fn(std::as_const(row));
-      for (size_t k = 0; k < N; ++k) row[k] += step[k];
+      for (size_t k = 0; k < kTensors; ++k) row[k] += step[k];
     }
     size_t d = last;
     while (d-- > 0) {
-      for (size_t k = 0; k < N; ++k) offsets[k] += strides[k][d];
+      for (size_t k = 0; k < kTensors; ++k) offsets[k] += strides[k][d];
       if (++index[d] < shape[d]) break;
-      for (size_t k = 0; k < N; ++k) offsets[k] -= strides[k][d] * shape[d];
+      for (size_t k = 0; k < kTensors; ++k) offsets[k] -= strides[k][d] * shape[d];
       index[d] = 0;
     }
     if (d == SIZE_MAX) return;
   }
 }
 
-template <size_t N, typename Fn>
-void ForEachOffset(const Shape& shape, const std::array<Strides, N>& strides, Fn&& fn) {
-  ForEachOffset<N>(shape, strides, std::array<int64_t, N>{}, std::forward<Fn>(fn));
+template <size_t kTensors, typename Fn>
+void ForEachOffset(const Shape& shape, const std::array<Strides, kTensors>& strides, Fn&& fn) {
+  ForEachOffset<kTensors>(shape, strides, std::array<int64_t, kTensors>{}, std::forward<Fn>(fn));
 }
 
 // A tensor seen from one axis: `outer` slabs of `size` rows of `inner` elements. Element (o, i, n)

@@ -43,7 +43,8 @@ Result<std::vector<int64_t>> ReadInts(const ConstTensor& tensor) {
   ANEMONE_TRY(exec::DispatchDType(tensor.dtype, [&](auto zero) -> Status {
     using T = decltype(zero);
     for (size_t i = 0; i < values.size(); ++i) {
-      values[i] = static_cast<int64_t>(tensor.As<T>()[i]);
+      // int8 keeps its sign: this is a number, not a character.
+      values[i] = static_cast<int64_t>(tensor.As<T>()[i]);  // NOLINT(bugprone-signed-char-misuse)
     }
     return {};
   }));
