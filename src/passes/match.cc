@@ -56,7 +56,7 @@ std::optional<WithConst> MatchWithConst(const ir::Operation& operation) {
 
 std::optional<std::vector<double>> PerChannel(const ir::Value* constant, int rank, int axis,
                                               int64_t channels) {
-  const auto values = DoublesOf(constant);
+  auto values = DoublesOf(constant);
   if (!values || values->empty() || constant->type.rank() > rank) return std::nullopt;
   const ir::Shape& shape = constant->type.shape();
   const int first = rank - constant->type.rank();
