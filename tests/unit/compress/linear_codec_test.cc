@@ -23,7 +23,7 @@ ir::Literal Fp32(std::vector<float> values, ir::Shape shape) {
 }
 
 int OffsetOf(const LinearTensor& tensor, size_t i) {
-  const int bits = tensor.offset[i];
+  const int bits = tensor.offset[i];  // NOLINT(bugprone-signed-char-misuse): a number
   return IsUnsignedInt(tensor.data.dtype()) && bits < 0 ? bits + 256 : bits;
 }
 

@@ -119,7 +119,8 @@ TEST(LinearKernels, Compare) {
       Compare(a, b, &errors);
       // Adding 0.25 rounds.
       EXPECT_NEAR(errors.largest, n == 0 ? 0 : 0.25f, 1e-5);
-      const double squares = 0.0625 * static_cast<double>((n + 2) / 3);
+      const size_t changed = (n + 2) / 3;
+      const double squares = 0.0625 * static_cast<double>(changed);
       EXPECT_NEAR(errors.squares, squares, 1e-4 * squares);
     });
   }

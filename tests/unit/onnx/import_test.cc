@@ -134,16 +134,15 @@ TEST(OnnxImport, PixelShufflePatternStaysWithinRankFive) {
   std::vector<float> x(2 * 8 * 2 * 3);
   for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i);
   const auto y = RunModel(*model, {x})[0];
-  const auto at = [&](int n, int c, int h, int w) {
-    return y[static_cast<size_t>(((n * 2 + c) * 4 + h) * 6 + w)];
+  const auto at = [&](size_t n, size_t c, size_t h, size_t w) {
+    return y[((n * 2 + c) * 4 + h) * 6 + w];
   };
-  for (int n = 0; n < 2; ++n) {
-    for (int ch = 0; ch < 2; ++ch) {
-      for (int h = 0; h < 4; ++h) {
-        for (int w = 0; w < 6; ++w) {
-          const int channel = ch * 4 + (h % 2) * 2 + w % 2;
-          EXPECT_EQ(at(n, ch, h, w),
-                    x[static_cast<size_t>(((n * 8 + channel) * 2 + h / 2) * 3 + w / 2)]);
+  for (size_t n = 0; n < 2; ++n) {
+    for (size_t ch = 0; ch < 2; ++ch) {
+      for (size_t h = 0; h < 4; ++h) {
+        for (size_t w = 0; w < 6; ++w) {
+          const size_t channel = ch * 4 + (h % 2) * 2 + w % 2;
+          EXPECT_EQ(at(n, ch, h, w), x[((n * 8 + channel) * 2 + h / 2) * 3 + w / 2]);
         }
       }
     }
@@ -446,7 +445,7 @@ TEST(OnnxImport, SurvivesMutations) {
                         Int64s("i1", {1}, {1}), Int64s("i2", {1}, {2}),
                         Int64s("pads", {8}, {0, 0, 1, 1, 0, 0, 1, 1})}}));
   ASSERT_IMPORTED(Import(file));
-  const std::string good = file.bytes();
+  const std::string& good = file.bytes();
   int accepted = 0;
   const auto check = [&](const std::string& bytes) {
     const auto read = ReadModel(Bytes::Copy(bytes.data(), bytes.size()), "");

@@ -19,9 +19,9 @@ class Source {
   // In [0, limit).
   size_t Below(size_t limit) { return static_cast<size_t>(engine_() % limit); }
   bool OneIn(size_t n) { return Below(n) == 0; }
-  template <typename T, size_t N>
-  T Pick(const T (&values)[N]) {
-    return values[Below(N)];
+  template <typename T, size_t kCount>
+  T Pick(const T (&values)[kCount]) {
+    return values[Below(kCount)];
   }
 
  private:
