@@ -58,7 +58,9 @@ Result<Pads> ReadPads(const NodeContext& c) {
     pads.end[static_cast<size_t>(axes[i])] = (*given)[i + axes.size()];
   }
   for (size_t d = 0; d < rank; ++d) {
-    if (std::abs(pads.begin[d]) > INT32_MAX || std::abs(pads.end[d]) > INT32_MAX) {
+    // No std::abs: the lowest int64 has no positive twin.
+    const auto fits = [](int64_t pad) { return pad >= -INT32_MAX && pad <= INT32_MAX; };
+    if (!fits(pads.begin[d]) || !fits(pads.end[d])) {
       return InvalidInput("a pad is too large");
     }
     if (c.Dims(0)[d] + pads.begin[d] + pads.end[d] < 1) return Unsupported("its output is empty");
