@@ -21,8 +21,8 @@ target_compile_options(anemone_options INTERFACE
   $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized -Wno-restrict>
   # The executor gives the same bits on every machine: a*b+c is fused only where written so.
   -ffp-contract=off -fno-math-errno
-  # Paths of the machine that built stay out of the binary.
-  -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
+  # Paths of the machine that built stay out of the binary. Off, two checkouts share one ccache.
+  $<$<BOOL:${ANEMONE_MAP_PATHS}>:-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=>)
 
 if(ANEMONE_SANITIZE)
   # For every target, so that generated and third-party headers are instrumented alike.
