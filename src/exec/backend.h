@@ -47,14 +47,37 @@ struct Tracer {
   std::function<void(const TraceEvent&)> on_operation;
 };
 
+// The units that Core ML may use (MLComputeUnits); other backends ignore it.
+enum class ComputeUnits : uint8_t { kAll, kCpuOnly, kCpuAndGpu, kCpuAndNe };
+// "all", "cpu_only", "cpu_and_gpu", "cpu_and_ne".
+std::string_view ComputeUnitsName(ComputeUnits units);
+// kUsage lists the names.
+Result<ComputeUnits> ComputeUnitsFromName(std::string_view name);
+
 struct LoadOptions {
   std::string function;  // empty: the default function
   Numerics numerics = Numerics::kAsTyped;
   int threads = 0;  // 0: one for each core
+  ComputeUnits compute_units = ComputeUnits::kAll;
+  // Where the model was read from; empty when it exists in memory only. A backend that needs files
+  // (Core ML) compiles that package, or else writes one.
+  std::string package_path = {};
+  // Where compiled models are kept between processes; empty: nothing is kept.
+  std::string cache_dir = {};
 };
 
 // Values of the states by name, kept between calls; made by the first call that uses it.
 using State = std::map<std::string, Tensor>;
+
+// A tensor in the caller's memory, bound to a feature for one call.
+struct BoundInput {
+  std::string_view name;
+  ConstTensor tensor;
+};
+struct BoundOutput {
+  std::string_view name;
+  MutableTensor tensor;
+};
 
 class Session {
  public:
@@ -64,6 +87,12 @@ class Session {
   // (the caller's mistake).
   virtual Result<std::map<std::string, Tensor>> Run(const std::map<std::string, Tensor>& inputs,
                                                     State* state, const Tracer* tracer) = 0;
+  // The same on the caller's memory: reads the bound inputs, writes the bound outputs. Outputs that
+  // are not bound are not returned. kUsage when a bound output does not exist or has another dtype
+  // or shape than the result; then the contents of the outputs are undefined. The base class copies
+  // through Run; a backend that can avoid that does.
+  virtual Status RunBound(std::span<const BoundInput> inputs, std::span<const BoundOutput> outputs,
+                          State* state, const Tracer* tracer);
   // Bytes of working memory that this session holds (weights not included), for reports.
   virtual int64_t working_memory_bytes() const = 0;
 };
