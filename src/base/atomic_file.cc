@@ -88,21 +88,25 @@ void RemoveTree(const std::string& path) {
 
 }  // namespace
 
-Result<OutputFile> OutputFile::Create(const std::string& path) {
+Result<OutputFile> OutputFile::Create(const std::string& path, Durability durability) {
   const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (fd < 0) return SystemError(path, "cannot create the file", errno);
-  return OutputFile(path, fd);
+  return OutputFile(path, fd, durability);
 }
 
 OutputFile::OutputFile(OutputFile&& other) noexcept
     : path_(std::move(other.path_)),
       fd_(std::exchange(other.fd_, -1)),
-      size_bytes_(other.size_bytes_) {}
+      durability_(other.durability_),
+      size_bytes_(other.size_bytes_),
+      started_bytes_(other.started_bytes_) {}
 
 OutputFile& OutputFile::operator=(OutputFile&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(fd_, other.fd_);
+  std::swap(durability_, other.durability_);
   std::swap(size_bytes_, other.size_bytes_);
+  std::swap(started_bytes_, other.started_bytes_);
   return *this;
 }
 
@@ -111,19 +115,33 @@ OutputFile::~OutputFile() {
 }
 
 Status OutputFile::Write(std::span<const std::byte> data) {
-  constexpr size_t kMaxPiece = size_t{1} << 30;  // some systems refuse more than 2 GiB at once
+  // Small enough for the disk to have work early; some systems refuse more than 2 GiB at once.
+  constexpr size_t kMaxPiece = size_t{8} << 20;
   while (!data.empty()) {
     const ssize_t written = ::write(fd_, data.data(), std::min(data.size(), kMaxPiece));
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) return SystemError(path_, "cannot write the file", errno);
     data = data.subspan(static_cast<size_t>(written));
     size_bytes_ += static_cast<uint64_t>(written);
+    if (durability_ == Durability::kDisk && size_bytes_ - started_bytes_ >= kMaxPiece) {
+      StartWriteback();
+    }
   }
   return {};
 }
 
-Status OutputFile::Close(Durability durability) {
-  const int sync = durability == Durability::kDisk ? ::fsync(fd_) : 0;
+void OutputFile::StartWriteback() {
+#ifdef __linux__
+  // A hint: whatever it returns, fsync in Close() is what counts.
+  (void)::sync_file_range(fd_, static_cast<off64_t>(started_bytes_),
+                          static_cast<off64_t>(size_bytes_ - started_bytes_),
+                          SYNC_FILE_RANGE_WRITE);
+#endif
+  started_bytes_ = size_bytes_;
+}
+
+Status OutputFile::Close() {
+  const int sync = durability_ == Durability::kDisk ? ::fsync(fd_) : 0;
   const int sync_code = errno;
   const int closed = ::close(std::exchange(fd_, -1));
   if (sync != 0) return SystemError(path_, "cannot synchronise to disk", sync_code);
@@ -131,25 +149,28 @@ Status OutputFile::Close(Durability durability) {
   return {};
 }
 
-AtomicFile::AtomicFile(std::string target, OutputFile file)
-    : target_(std::move(target)), temporary_(file.path()), file_(std::move(file)) {}
+AtomicFile::AtomicFile(std::string target, OutputFile file, Durability durability)
+    : target_(std::move(target)),
+      temporary_(file.path()),
+      file_(std::move(file)),
+      durability_(durability) {}
 
 AtomicFile::~AtomicFile() {
   if (!temporary_.empty()) ::unlink(temporary_.c_str());
 }
 
-Result<AtomicFile> AtomicFile::Create(const std::string& target) {
-  ANEMONE_ASSIGN(OutputFile file, OutputFile::Create(TemporaryName(target)));
-  return AtomicFile(target, std::move(file));
+Result<AtomicFile> AtomicFile::Create(const std::string& target, Durability durability) {
+  ANEMONE_ASSIGN(OutputFile file, OutputFile::Create(TemporaryName(target), durability));
+  return AtomicFile(target, std::move(file), durability);
 }
 
-Status AtomicFile::Commit(Durability durability) {
-  ANEMONE_TRY(file_.Close(durability));
+Status AtomicFile::Commit() {
+  ANEMONE_TRY(file_.Close());
   if (::rename(temporary_.c_str(), target_.c_str()) != 0) {
     return SystemError(target_, "cannot put the new file in place", errno);
   }
   temporary_.clear();
-  if (durability == Durability::kDisk) return Sync(ParentOf(target_), O_DIRECTORY);
+  if (durability_ == Durability::kDisk) return Sync(ParentOf(target_), O_DIRECTORY);
   return {};
 }
 

@@ -29,7 +29,10 @@ enum class Durability { kProcess, kDisk };
 // A new file, written front to back. Closed by Close(), or, its errors unseen, by the destructor.
 class OutputFile {
  public:
-  static Result<OutputFile> Create(const std::string& path);
+  // With kDisk the disk begins to work while the file is still being written, and Close() waits for
+  // the rest.
+  static Result<OutputFile> Create(const std::string& path,
+                                   Durability durability = Durability::kProcess);
   OutputFile(OutputFile&& other) noexcept;
   OutputFile& operator=(OutputFile&& other) noexcept;
   ~OutputFile();
@@ -41,35 +44,43 @@ class OutputFile {
   // Bytes written so far.
   uint64_t size_bytes() const { return size_bytes_; }
   const std::string& path() const { return path_; }
-  Status Close(Durability durability);
+  Status Close();
 
  private:
-  explicit OutputFile(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+  OutputFile(std::string path, int fd, Durability durability)
+      : path_(std::move(path)), fd_(fd), durability_(durability) {}
+  void StartWriteback();
+
   std::string path_;
   int fd_ = -1;
+  Durability durability_ = Durability::kProcess;
   uint64_t size_bytes_ = 0;
+  uint64_t started_bytes_ = 0;  // what the disk has been asked to begin with
 };
 
 class AtomicFile {
  public:
-  static Result<AtomicFile> Create(const std::string& target);
+  static Result<AtomicFile> Create(const std::string& target,
+                                   Durability durability = Durability::kProcess);
   AtomicFile(AtomicFile&& other) noexcept
       : target_(std::move(other.target_)),
         temporary_(std::exchange(other.temporary_, {})),
-        file_(std::move(other.file_)) {}
+        file_(std::move(other.file_)),
+        durability_(other.durability_) {}
   AtomicFile& operator=(AtomicFile&&) = delete;
   ~AtomicFile();
 
   Status Write(std::span<const std::byte> data) { return file_.Write(data); }
   Status Write(std::string_view text) { return file_.Write(text); }
   // Replaces `target` with what was written. Call once.
-  Status Commit(Durability durability = Durability::kProcess);
+  Status Commit();
 
  private:
-  AtomicFile(std::string target, OutputFile file);
+  AtomicFile(std::string target, OutputFile file, Durability durability);
   std::string target_;
   std::string temporary_;  // empty once committed or moved from
   OutputFile file_;
+  Durability durability_;
 };
 
 // A new directory tree that takes the place of `target`, which may be absent or a directory.

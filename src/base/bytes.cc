@@ -1,38 +1,34 @@
 #include "base/bytes.h"
 
-#include <sys/mman.h>
+#include <cstddef>
+#include <mutex>
 
-#include <cstdlib>
+#include "base/uninitialised.h"
 
 namespace anemone {
-namespace {
 
-constexpr size_t kHugePage = size_t{2} << 20;
+struct Bytes::Realigned {
+  std::once_flag once;
+  Bytes copy;
+};
 
-// Memory for a large copy: on huge pages where the system has them, which saves most of the page
-// faults that copying a model's weights would cost. Null when the system refuses.
-std::shared_ptr<void> AllocateLarge(size_t size) {
-  const size_t mapped = (size + kHugePage - 1) / kHugePage * kHugePage;
-  void* data = std::aligned_alloc(kHugePage, mapped);
-  if (data == nullptr) return nullptr;
-#ifdef MADV_HUGEPAGE
-  ::madvise(data, mapped, MADV_HUGEPAGE);  // advice only: a refusal changes nothing but speed
-#endif
-  return {data, std::free};
+Bytes Bytes::AtAnyAddress() const {
+  Bytes bytes = *this;
+  if (reinterpret_cast<uintptr_t>(data_) % alignof(std::max_align_t) != 0) {
+    bytes.realigned_ = std::make_shared<Realigned>();
+  }
+  return bytes;
 }
 
-}  // namespace
+const std::byte* Bytes::Realign() const {
+  std::call_once(realigned_->once, [this] { realigned_->copy = Copy(data_, size_); });
+  return realigned_->copy.data();
+}
 
 Bytes Bytes::Copy(const void* data, size_t size) {
-  if (size >= kHugePage) {
-    if (std::shared_ptr<void> memory = AllocateLarge(size)) {
-      std::memcpy(memory.get(), data, size);
-      return Bytes(memory.get(), size, memory);
-    }
-  }
-  std::vector<std::byte> copy(size);
+  const Uninitialised<std::byte> copy(size);
   if (size != 0) std::memcpy(copy.data(), data, size);
-  return FromVector(std::move(copy));
+  return copy.ToBytes();
 }
 
 }  // namespace anemone

@@ -1,6 +1,9 @@
 // Bytes: an immutable view of memory together with what keeps that memory alive. A weight tensor is
 // a Bytes into the memory-mapped weight.bin: copying a Bytes copies two words and a reference
-// count, never the data. Thread rules: immutable; copies may be used from any thread.
+// count, never the data. A file may hold its tensors at any address (PyTorch writes ONNX so): such
+// Bytes are hashed, compared and written as they lie, and copied to aligned memory, once for all
+// their copies, when somebody first asks for typed elements. Thread rules: immutable; copies may be
+// used from any thread.
 #pragma once
 
 #include <cstddef>
@@ -27,21 +30,35 @@ class Bytes {
     return Bytes(owner->data(), owner->size() * sizeof(T), owner);
   }
 
+  // Where the bytes lie, at any alignment.
   const std::byte* data() const { return data_; }
+  // The same bytes, aligned for any element type if they were from AtAnyAddress(), else where they
+  // lie.
+  const std::byte* aligned_data() const { return realigned_ == nullptr ? data_ : Realign(); }
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
   // The bytes [offset, offset + size) of this; the caller has checked the range.
-  Bytes Slice(size_t offset, size_t size) const { return Bytes(data_ + offset, size, owner_); }
-  // The bytes as an array of T; the caller knows that they hold T and are aligned for it.
+  Bytes Slice(size_t offset, size_t size) const {
+    Bytes slice(data_ + offset, size, owner_);
+    return realigned_ == nullptr ? slice : slice.AtAnyAddress();
+  }
+  // The same view, for bytes that may lie at an address that their elements cannot have.
+  Bytes AtAnyAddress() const;
+  // The bytes as an array of T; the caller knows that they hold T and, unless they are
+  // from AtAnyAddress(), are aligned for it.
   template <typename T>
   std::span<const T> As() const {
-    return {reinterpret_cast<const T*>(data_), size_ / sizeof(T)};
+    const std::byte* data = alignof(T) == 1 ? data_ : aligned_data();
+    return {reinterpret_cast<const T*>(data), size_ / sizeof(T)};
   }
 
  private:
+  struct Realigned;
+  const std::byte* Realign() const;
   const std::byte* data_ = nullptr;
   size_t size_ = 0;
   std::shared_ptr<const void> owner_;
+  std::shared_ptr<Realigned> realigned_;  // null unless from AtAnyAddress()
 };
 
 }  // namespace anemone

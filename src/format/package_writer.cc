@@ -81,17 +81,17 @@ Status MakeFolders(const fs::path& path) {
 }
 
 Status WriteFile(const fs::path& path, std::string_view text, Durability durability) {
-  ANEMONE_ASSIGN(OutputFile file, OutputFile::Create(path.string()));
+  ANEMONE_ASSIGN(OutputFile file, OutputFile::Create(path.string(), durability));
   ANEMONE_TRY(file.Write(text));
-  return file.Close(durability);
+  return file.Close();
 }
 
 Result<Sha256Digest> WriteWeights(const fs::path& path, const WeightWriter& weights,
                                   Durability durability) {
   ANEMONE_TRY(MakeFolders(path.parent_path()));
-  ANEMONE_ASSIGN(OutputFile file, OutputFile::Create(path.string()));
+  ANEMONE_ASSIGN(OutputFile file, OutputFile::Create(path.string(), durability));
   ANEMONE_ASSIGN(const Sha256Digest digest, weights.WriteTo(file));
-  ANEMONE_TRY(file.Close(durability));
+  ANEMONE_TRY(file.Close());
   return digest;
 }
 

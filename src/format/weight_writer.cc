@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstring>
 #include <thread>
 
@@ -9,6 +10,8 @@
 
 namespace anemone::format {
 namespace {
+
+constexpr size_t kDigestPiece = size_t{1} << 20;
 
 // FNV-1a over dtype, size, and a sample of the data: cheap, and enough to tell most blobs apart;
 // equality is decided by comparing all bytes.
@@ -66,41 +69,51 @@ uint64_t WeightWriter::size_bytes() const {
   return last.header_offset + sizeof(BlobHeader) + last.data.size();
 }
 
-Status WeightWriter::Emit(const Sink& sink) const {
-  static constexpr std::array<std::byte, kBlobAlignment> kZeros{};
-  uint64_t position = 0;
-  const auto put = [&](std::span<const std::byte> data) -> Status {
-    position += data.size();
-    return sink(data);
-  };
-  ANEMONE_TRY(put(BytesOf(FileHeader{.blob_count = static_cast<uint32_t>(blobs_.size())})));
-  for (const Blob& blob : blobs_) {
-    ANEMONE_TRY(put(std::span(kZeros).first(blob.header_offset - position)));
-    ANEMONE_TRY(put(BytesOf(BlobHeader{
-        .blob_dtype = static_cast<uint32_t>(*BlobDTypeOf(blob.dtype)),
-        .size_bytes = blob.data.size(),
-        .offset = blob.header_offset + sizeof(BlobHeader),
-        .unused_trailing_bits = blob.unused_trailing_bits,
-    })));
-    ANEMONE_TRY(put({blob.data.data(), blob.data.size()}));
-  }
-  return {};
-}
-
 Result<Sha256Digest> WeightWriter::WriteTo(OutputFile& file) const {
-  // Hashing takes as long as writing, so the two go side by side.
-  Sha256 sha;
-  std::thread hashing([&] {
-    // The sink of a hash cannot fail.
-    (void)Emit([&](std::span<const std::byte> data) -> Status {
-      sha.Update(data);
-      return {};
-    });
-  });
-  const Status written = Emit([&](std::span<const std::byte> data) { return file.Write(data); });
-  hashing.join();
+  static constexpr std::array<std::byte, kBlobAlignment> kZeros{};
+  const FileHeader file_header{.blob_count = static_cast<uint32_t>(blobs_.size())};
+  std::vector<BlobHeader> headers;
+  headers.reserve(blobs_.size());
+  for (const Blob& blob : blobs_) {
+    headers.push_back({.blob_dtype = static_cast<uint32_t>(*BlobDTypeOf(blob.dtype)),
+                       .size_bytes = blob.data.size(),
+                       .offset = blob.header_offset + sizeof(BlobHeader),
+                       .unused_trailing_bits = blob.unused_trailing_bits});
+  }
+
+  std::vector<std::span<const std::byte>> pieces{BytesOf(file_header)};
+  for (size_t i = 0; i < blobs_.size(); ++i) {
+    pieces.push_back(BytesOf(headers[i]));
+    const std::span<const std::byte> data(blobs_[i].data.data(), blobs_[i].data.size());
+    for (size_t begin = 0; begin < data.size(); begin += kDigestPiece) {
+      pieces.push_back(data.subspan(begin, std::min(kDigestPiece, data.size() - begin)));
+    }
+  }
+  std::vector<Sha256Digest> digests(pieces.size());
+  std::atomic<size_t> next{0};
+  const auto hash = [&] {
+    for (size_t i = next.fetch_add(1); i < pieces.size(); i = next.fetch_add(1)) {
+      digests[i] = Sha256Of(pieces[i]);
+    }
+  };
+  // Hashing takes longer than writing: it starts beside the writing, which joins in when done.
+  std::thread beside(hash);
+  const Status written = [&]() -> Status {
+    ANEMONE_TRY(file.Write(BytesOf(file_header)));
+    uint64_t position = sizeof(FileHeader);
+    for (size_t i = 0; i < blobs_.size(); ++i) {
+      const Blob& blob = blobs_[i];
+      ANEMONE_TRY(file.Write(std::span(kZeros).first(blob.header_offset - position)));
+      ANEMONE_TRY(file.Write(BytesOf(headers[i])));
+      ANEMONE_TRY(file.Write({blob.data.data(), blob.data.size()}));
+      position = blob.header_offset + sizeof(BlobHeader) + blob.data.size();
+    }
+    return {};
+  }();
+  if (written.ok()) hash();
+  beside.join();
   ANEMONE_TRY(written);
-  return sha.Finish();
+  return Sha256Of(std::as_bytes(std::span(digests)));
 }
 
 }  // namespace anemone::format

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <unordered_map>
 #include <vector>
 
@@ -27,14 +26,12 @@ class WeightWriter {
   bool empty() const { return blobs_.empty(); }
   // Size of the file that WriteTo() makes.
   uint64_t size_bytes() const;
-  // Writes the whole file and returns its digest.
+  // Writes the whole file and returns its tree digest: the SHA-256 of the SHA-256 of each piece, in
+  // order, where the pieces are the file header, each blob's header after its padding, and each
+  // blob's data in steps of 1 MiB. So the digest takes all cores.
   Result<Sha256Digest> WriteTo(OutputFile& file) const;
 
  private:
-  using Sink = std::function<Status(std::span<const std::byte>)>;
-  // Hands the whole file to `sink`, piece by piece.
-  Status Emit(const Sink& sink) const;
-
   struct Blob {
     uint64_t header_offset = 0;
     DType dtype = DType::kInvalid;

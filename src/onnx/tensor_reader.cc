@@ -169,13 +169,6 @@ Result<Bytes> FromTypedArray(Parts& parts) {
   }
 }
 
-// Views of file bytes stay views where the alignment allows it.
-Bytes Aligned(const Bytes& bytes, DType dtype) {
-  const size_t alignment = static_cast<size_t>(std::max(BitWidth(dtype) / 8, 1));
-  if (reinterpret_cast<uintptr_t>(bytes.data()) % alignment == 0) return bytes;
-  return Bytes::Copy(bytes.data(), bytes.size());
-}
-
 Status CheckBools(const Tensor& tensor) {
   if (tensor.dtype != DType::kBool) return {};
   for (const uint8_t value : tensor.data.As<uint8_t>()) {
@@ -209,11 +202,11 @@ Status Assemble(Parts& parts, const Bytes& file, ExternalFiles& external) {
   if (!size_bytes) return InvalidInput("the size in bytes overflows 64 bits");
   if (parts.is_external) {
     ANEMONE_ASSIGN(const Bytes bytes, ReadExternal(parts, *size_bytes, external));
-    tensor.data = Aligned(bytes, tensor.dtype);
+    tensor.data = bytes.AtAnyAddress();
   } else if (parts.has_raw) {
     const size_t offset = static_cast<size_t>(parts.raw.data() - file.data());
     if (parts.raw.size() == *size_bytes) {
-      tensor.data = Aligned(file.Slice(offset, parts.raw.size()), tensor.dtype);
+      tensor.data = file.Slice(offset, parts.raw.size()).AtAnyAddress();
     } else {
       return InvalidInput("raw_data has {} bytes, dims and type {} need {}", parts.raw.size(),
                           ElementTypeName(tensor.type), *size_bytes);

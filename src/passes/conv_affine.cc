@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <bit>
 #include <limits>
-#include <memory>
 
+#include "base/uninitialised.h"
 #include "passes/match.h"
 
 namespace anemone::passes {
@@ -19,16 +19,6 @@ bool IsDenseFloat(const ir::Value* value) {
   return value != nullptr && value->is_const() &&
          (value->literal->dtype() == DType::kFp32 || value->literal->dtype() == DType::kFp16);
 }
-
-// An array that is written once, and not first filled with zeros: weights are large.
-template <typename T>
-struct Buffer {
-  explicit Buffer(size_t size) : data(new T[size], std::default_delete<T[]>()), count(size) {}
-  Bytes ToBytes() const { return Bytes(data.get(), count * sizeof(T), data); }
-
-  std::shared_ptr<T[]> data;
-  size_t count;
-};
 
 // out = in * scale, and the largest magnitude of out in bits (NaN above infinity).
 uint32_t ScaleRow(const float* in, size_t n, double scale, float* out) {
@@ -74,18 +64,18 @@ std::optional<ir::Literal> ScaledWeight(const ir::Operation& conv, ir::Opset ops
   std::vector<float> widened;
   if (half) widened = *weight.AsFloats();
   const float* in = half ? widened.data() : weight.As<float>().data();
-  Buffer<float> scaled(count);
+  const Uninitialised<float> scaled(count);
   uint32_t largest = 0;
   for (size_t row = 0; row < rows; ++row) {
     const size_t begin = row * length;
-    largest = std::max(
-        largest, ScaleRow(in + begin, length, scale[channel_of(row)], scaled.data.get() + begin));
+    largest = std::max(largest,
+                       ScaleRow(in + begin, length, scale[channel_of(row)], scaled.data() + begin));
   }
   const float limit = half ? 65504.0f : std::numeric_limits<float>::max();
   if (largest > std::bit_cast<uint32_t>(limit)) return std::nullopt;
   if (!half) return ir::Literal::FromBytes(weight.type(), scaled.ToBytes()).value();
-  Buffer<Half> halves(count);
-  FloatToHalf({scaled.data.get(), count}, {halves.data.get(), count});
+  const Uninitialised<Half> halves(count);
+  FloatToHalf(scaled.span(), halves.span());
   return ir::Literal::FromBytes(weight.type(), halves.ToBytes()).value();
 }
 

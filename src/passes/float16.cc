@@ -125,7 +125,7 @@ class Converter {
   const HalfRange& RangeOf(const ir::Value& constant) {
     const auto found = ranges_.find(&constant);
     if (found != ranges_.end()) return found->second;
-    return ranges_[&constant] = RangeInHalf(constant.literal->As<float>());
+    return ranges_[&constant] = RangeInHalf(*constant.literal);
   }
 
   static bool TouchesFloat32(const ir::Operation& op) {

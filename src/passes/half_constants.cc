@@ -1,8 +1,11 @@
 #include "passes/half_constants.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
-#include <vector>
+#include <span>
+
+#include "base/uninitialised.h"
 
 namespace anemone::passes {
 namespace {
@@ -12,9 +15,25 @@ constexpr int64_t kSmall = 400;
 constexpr uint16_t kSmallestHalfBits = 1;
 constexpr uint16_t kSignBit = 0x8000;
 
+// Calls use(first, values) for one block of a float32 constant after the other. A block passes
+// through the first-level cache, so that weights at an odd address of their file need no aligned
+// copy of their own.
+template <typename Use>
+void ForEachBlock(const ir::Literal& constant, const Use& use) {
+  constexpr size_t kBlock = 4096;
+  std::array<float, kBlock> block;
+  const auto count = static_cast<size_t>(constant.element_count());
+  const std::byte* data = constant.bytes().data();
+  for (size_t begin = 0; begin < count; begin += kBlock) {
+    const size_t size = std::min(count - begin, kBlock);
+    std::memcpy(block.data(), data + begin * sizeof(float), size * sizeof(float));
+    use(begin, std::span<const float>(block.data(), size));
+  }
+}
+
 }  // namespace
 
-HalfRange RangeInHalf(std::span<const float> values) {
+HalfRange RangeInHalf(const ir::Literal& constant) {
   // Magnitudes compare as integers do, and integer loops vectorise.
   constexpr uint32_t kMagnitude = 0x7fffffff;
   const auto bits_of = [](float value) {
@@ -26,37 +45,37 @@ HalfRange RangeInHalf(std::span<const float> values) {
   // 2^-25 is half way to the smallest half, and rounds to the even side, which is 0.
   const uint32_t tiny = bits_of(0x1p-25f);
   uint32_t largest = 0;
-  uint32_t vanishing = 0;
   HalfRange range;
-  constexpr size_t kBlock = 4096;
-  for (size_t begin = 0; begin < values.size(); begin += kBlock) {
-    const size_t end = std::min(values.size(), begin + kBlock);
-    for (size_t i = begin; i < end; ++i) {
-      const uint32_t magnitude = bits_of(values[i]) & kMagnitude;
+  ForEachBlock(constant, [&](size_t, std::span<const float> values) {
+    uint32_t vanishing = 0;
+    for (const float value : values) {
+      const uint32_t magnitude = bits_of(value) & kMagnitude;
       const uint32_t counted = magnitude < limit ? magnitude : 0;
       largest = counted > largest ? counted : largest;
       vanishing += magnitude - 1 < tiny ? 1 : 0;
     }
     range.vanishing += vanishing;
-    vanishing = 0;
-  }
+  });
   std::memcpy(&range.largest, &largest, sizeof(largest));
   return range;
 }
 
 ir::Literal RoundToHalf(const ir::Literal& constant, int64_t* lost) {
-  const std::span<const float> values = constant.As<float>();
-  std::vector<Half> halves(values.size());
-  FloatToHalf(values, halves);
-  if (static_cast<int64_t>(values.size()) < kSmall) {
+  const auto count = static_cast<size_t>(constant.element_count());
+  const Uninitialised<Half> halves(count);
+  const bool small = constant.element_count() < kSmall;
+  ForEachBlock(constant, [&](size_t begin, std::span<const float> values) {
+    FloatToHalf(values, {halves.data() + begin, values.size()});
+    if (!small) return;
     for (size_t i = 0; i < values.size(); ++i) {
-      if (values[i] == 0 || (halves[i].bits & ~kSignBit) != 0) continue;
-      halves[i].bits = kSmallestHalfBits | (values[i] < 0 ? kSignBit : 0);
+      Half& half = halves.data()[begin + i];
+      if (values[i] == 0 || (half.bits & ~kSignBit) != 0) continue;
+      half.bits = kSmallestHalfBits | (values[i] < 0 ? kSignBit : 0);
     }
-    *lost = 0;
-  }
+  });
+  if (small) *lost = 0;
   const ir::Type type = ir::Type::Tensor(DType::kFp16, constant.shape());
-  return ir::Literal::FromBytes(type, Bytes::FromVector(std::move(halves))).value();
+  return ir::Literal::FromBytes(type, halves.ToBytes()).value();
 }
 
 }  // namespace anemone::passes

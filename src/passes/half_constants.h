@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 
 #include "ir/literal.h"
 
@@ -16,7 +15,8 @@ struct HalfRange {
   // Elements that are not zero and would round to zero.
   int64_t vanishing = 0;
 };
-HalfRange RangeInHalf(std::span<const float> values);
+// `constant` is float32.
+HalfRange RangeInHalf(const ir::Literal& constant);
 
 // A float32 constant rounded to half. Of one with fewer than 400 elements, those that would vanish
 // become the smallest half with their sign, and `*lost` is set to 0.

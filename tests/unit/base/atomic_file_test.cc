@@ -23,7 +23,7 @@ class AtomicFileTest : public ::testing::Test {
     auto file = OutputFile::Create(path);
     ASSERT_TRUE(file.ok()) << file.error().ToString();
     ASSERT_TRUE(file->Write(text).ok());
-    ASSERT_TRUE(file->Close(Durability::kProcess).ok());
+    ASSERT_TRUE(file->Close().ok());
   }
 
   test::ScratchFolder scratch_;
@@ -34,10 +34,10 @@ TEST_F(AtomicFileTest, CommitReplacesTheOldFile) {
   const std::string target = root_ / "a.json";
   Put(target, "old");
   for (const Durability durability : {Durability::kProcess, Durability::kDisk}) {
-    auto file = AtomicFile::Create(target);
+    auto file = AtomicFile::Create(target, durability);
     ASSERT_TRUE(file.ok()) << file.error().ToString();
     ASSERT_TRUE(file->Write("new").ok());
-    ASSERT_TRUE(file->Commit(durability).ok());
+    ASSERT_TRUE(file->Commit().ok());
     EXPECT_EQ(Contents(target), "new");
   }
   EXPECT_EQ(CountEntries(), 1u);

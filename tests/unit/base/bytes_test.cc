@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <cstring>
+#include <memory>
 #include <vector>
 
 namespace anemone {
@@ -23,6 +25,22 @@ TEST(BytesTest, CopyIsIndependentOfItsSource) {
 }
 
 TEST(BytesTest, CopyOfNothingIsEmpty) { EXPECT_TRUE(Bytes::Copy(nullptr, 0).empty()); }
+
+TEST(BytesTest, ElementsAtAnyAddressAreAlignedOnceForAllCopies) {
+  auto owner = std::make_shared<std::vector<std::byte>>(1 + 4 * sizeof(float));
+  const float values[4] = {1, -2, 3.5f, 4};
+  for (size_t shift = 0; shift < 2; ++shift) {
+    std::memcpy(owner->data() + shift, values, sizeof(values));
+    const Bytes view = Bytes(owner->data() + shift, sizeof(values), owner).AtAnyAddress();
+    const Bytes copy = view;
+    EXPECT_EQ(view.data(), owner->data() + shift);  // as it lies
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(view.As<float>().data()) % alignof(float), 0u);
+    EXPECT_EQ(view.As<float>().data(), copy.As<float>().data());
+    EXPECT_EQ(view.As<float>()[2], 3.5f);
+    EXPECT_EQ(view.Slice(4, 8).As<float>()[0], -2);
+    EXPECT_EQ(view.As<uint8_t>().data(), reinterpret_cast<const uint8_t*>(view.data()));
+  }
+}
 
 TEST(BytesTest, FromVectorMovesTheValues) {
   std::vector<float> values{1.5f, -2.0f};

@@ -1,0 +1,36 @@
+// Uninitialised<T>: an array that is written once and not first filled with zeros: weights are
+// large. From 2 MiB on it lies on huge pages where the system has them, which saves most of the
+// page faults. Ownership: shared with the Bytes made of it. Thread rules: plain memory.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <type_traits>
+
+#include "base/bytes.h"
+
+namespace anemone {
+
+// At least `size` bytes, aligned for any element type. Throws std::bad_alloc when there are none.
+std::shared_ptr<void> AllocateUninitialised(size_t size);
+
+template <typename T>
+class Uninitialised {
+ public:
+  static_assert(std::is_trivially_destructible_v<T>);
+  explicit Uninitialised(size_t count)
+      : memory_(AllocateUninitialised(count * sizeof(T))), count_(count) {}
+
+  T* data() const { return static_cast<T*>(memory_.get()); }
+  size_t size() const { return count_; }
+  std::span<T> span() const { return {data(), count_}; }
+  // The elements, once written; shares the memory.
+  Bytes ToBytes() const { return Bytes(data(), count_ * sizeof(T), memory_); }
+
+ private:
+  std::shared_ptr<void> memory_;
+  size_t count_;
+};
+
+}  // namespace anemone
