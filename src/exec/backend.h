@@ -54,6 +54,13 @@ std::string_view ComputeUnitsName(ComputeUnits units);
 // kUsage lists the names.
 Result<ComputeUnits> ComputeUnitsFromName(std::string_view name);
 
+// What Core ML may assume to run faster (MLOptimizationHints); other backends ignore it.
+struct OptimizationHints {
+  bool infrequent_reshape = false;  // input shapes seldom change from call to call
+  bool fast_prediction = false;     // a longer first load for faster predictions
+  friend bool operator==(const OptimizationHints&, const OptimizationHints&) = default;
+};
+
 struct LoadOptions {
   std::string function;  // empty: the default function
   Numerics numerics = Numerics::kAsTyped;
@@ -64,6 +71,7 @@ struct LoadOptions {
   std::string package_path = {};
   // Where compiled models are kept between processes; empty: nothing is kept.
   std::string cache_dir = {};
+  OptimizationHints hints = {};
 };
 
 // Values of the states by name, kept between calls; made by the first call that uses it.
