@@ -104,8 +104,29 @@ def traced_networks():
         yield name, torch.jit.trace(make().eval(), torch.randn(1, 3, size, size)), size, onnx_name
 
 
+# What a user of coremltools runs from the shell: the counterpart of `anemone convert`.
+COREMLTOOLS_SCRIPT = """
+import sys, coremltools, torch
+source, target, size, precision = sys.argv[1:]
+network = torch.jit.load(source)
+coremltools.convert(
+    network, inputs=[coremltools.TensorType("image", shape=(1, 3, int(size), int(size)))], convert_to="mlprogram",
+    compute_precision=getattr(coremltools.precision, precision), minimum_deployment_target=coremltools.target.iOS17,
+    skip_model_load=True).save(target)
+"""
+
+
+def seconds(action):
+    begin = time.perf_counter()
+    action()
+    return time.perf_counter() - begin
+
+
 def conversions(models, command):
+    """From the network's file to a saved package: command beside command, and beside coremltools' convert and save alone
+    (everything imported and the network traced beforehand)."""
     import coremltools
+    import torch
 
     rows = []
     for name, traced, size, onnx_name in traced_networks():
@@ -114,23 +135,34 @@ def conversions(models, command):
             continue
         for precision in ("float32", "float16"):
             with tempfile.TemporaryDirectory() as folder:
-                ours = []
-                for _ in range(3):
-                    begin = time.perf_counter()
+                torch.jit.save(traced, f"{folder}/traced.pt")
+
+                def ours():
                     subprocess.run([command, "convert", str(source), "-o", f"{folder}/ours.mlpackage",
                                     "--compute-precision", precision, "-q"], check=True)
-                    ours.append(time.perf_counter() - begin)
-                begin = time.perf_counter()
-                converted = coremltools.convert(
-                    traced, inputs=[coremltools.TensorType("image", shape=(1, 3, size, size))],
-                    convert_to="mlprogram", compute_precision=getattr(coremltools.precision, precision.upper()),
-                    minimum_deployment_target=coremltools.target.iOS17, skip_model_load=True)
-                converted.save(f"{folder}/theirs.mlpackage")
-                theirs = time.perf_counter() - begin
-            rows.append({"model": name, "precision": precision, "anemone_s": statistics.median(ours),
-                         "coremltools_s": theirs, "times_faster": theirs / statistics.median(ours)})
-            print(f"convert {name:20} {precision}: anemone {rows[-1]['anemone_s']:.3f} s, coremltools {theirs:.2f} s: "
-                  f"{rows[-1]['times_faster']:.0f} x faster", flush=True)
+
+                def library():
+                    coremltools.convert(
+                        traced, inputs=[coremltools.TensorType("image", shape=(1, 3, size, size))],
+                        convert_to="mlprogram", compute_precision=getattr(coremltools.precision, precision.upper()),
+                        minimum_deployment_target=coremltools.target.iOS17,
+                        skip_model_load=True).save(f"{folder}/theirs.mlpackage")
+
+                def script():
+                    subprocess.run([sys.executable, "-c", COREMLTOOLS_SCRIPT, f"{folder}/traced.pt",
+                                    f"{folder}/theirs.mlpackage", str(size), precision.upper()],
+                                   check=True, stderr=subprocess.DEVNULL)
+
+                ours(), library()  # files and modules in memory for both
+                rounds = [(seconds(ours), seconds(library), seconds(ours), seconds(script), seconds(ours)) for _ in range(3)]
+            mine = statistics.median(time for one in rounds for time in one[::2])
+            theirs = statistics.median(one[1] for one in rounds)
+            command_time = statistics.median(one[3] for one in rounds)
+            rows.append({"model": name, "precision": precision, "anemone_s": mine, "coremltools_s": theirs,
+                         "coremltools_command_s": command_time, "times_faster": theirs / mine,
+                         "times_faster_command": command_time / mine})
+            print(f"convert {name:20} {precision}: anemone {mine:.3f} s; coremltools' convert and save alone {theirs:.2f} s: "
+                  f"{theirs / mine:.0f} x; as a command {command_time:.2f} s: {command_time / mine:.0f} x", flush=True)
     return rows
 
 
@@ -142,6 +174,7 @@ def main():
     parser.add_argument("--only", default="", help="substring of the file names to take")
     parser.add_argument("--command", default="build/bin/anemone")
     parser.add_argument("--skip-conversion", action="store_true")
+    parser.add_argument("--skip-inference", action="store_true")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     names = [arguments.only] if arguments.only else ["timm_fastvit_t8.op17.onnx", "tv_mobilenet_v3_small.op17.onnx",
@@ -149,7 +182,7 @@ def main():
     document = {"schema": "anemone.peers", "schema_version": 1, "threads": arguments.threads, "inference": [],
                 "conversion": []}
     for path in sorted(arguments.models.glob("*.onnx")):
-        if not any(name in path.name for name in names):
+        if arguments.skip_inference or not any(name in path.name for name in names):
             continue
         row = measure(path, arguments.threads, arguments.rounds)
         document["inference"].append(row)
