@@ -3,6 +3,7 @@
 #include "cli/command.h"
 #include "facade/inspect.h"
 #include "facade/inspect_json.h"
+#include "facade/inspect_placement.h"
 #include "ir/text.h"
 
 namespace anemone::cli {
@@ -14,6 +15,9 @@ struct InspectFlags {
   bool operators = false;
   bool weights = false;
   bool text = false;
+  bool placement = false;
+  std::string chips = "m1,m2,m3,m4";
+  std::string compute_units = "cpu_and_ne";
 };
 
 void PrintSummary(const ir::Model& model, const facade::Summary& summary,
@@ -57,6 +61,14 @@ void PrintSummary(const ir::Model& model, const facade::Summary& summary,
   }
 }
 
+Result<facade::PlacementReport> Placement(const ir::Model& model, const InspectFlags& flags) {
+  facade::PlacementOptions options;
+  options.function = flags.function;
+  ANEMONE_ASSIGN(options.chips, placement::ParseChips(flags.chips));
+  ANEMONE_ASSIGN(options.units, placement::ParseComputeUnits(flags.compute_units));
+  return facade::AnalyzePlacement(model, options);
+}
+
 Status RunInspect(const InspectFlags& flags, const Globals& globals) {
   ANEMONE_ASSIGN(const auto loaded, Load(flags.model));
   if (flags.text) {
@@ -67,10 +79,17 @@ Status RunInspect(const InspectFlags& flags, const Globals& globals) {
   }
   ANEMONE_ASSIGN(const auto summary,
                  facade::Inspect(*loaded.model, flags.function).At(flags.model.source.model));
+  std::optional<facade::PlacementReport> placed;
+  if (flags.placement) {
+    ANEMONE_ASSIGN(placed, Placement(*loaded.model, flags));
+  }
   if (globals.json) {
-    std::cout << facade::InspectJson(*loaded.model, summary, flags.model.source.model,
-                                     flags.operators, flags.weights)
-              << "\n";
+    Json document = Json::parse(facade::InspectJson(
+        *loaded.model, summary, flags.model.source.model, flags.operators, flags.weights));
+    if (placed) document["placement"] = Json::parse(facade::PlacementJson(*placed));
+    Print(document);
+  } else if (placed) {
+    std::cout << facade::PlacementText(*placed, flags.operators);
   } else {
     PrintSummary(*loaded.model, summary, flags);
   }
@@ -88,7 +107,17 @@ void AddInspect(CLI::App& app, Context& context) {
   command->add_flag("--ops", flags->operators, "list every operator");
   command->add_flag("--weights", flags->weights, "list every weight tensor");
   command->add_flag("--text", flags->text, "print the MIL text");
-  command->footer("Example: anemone inspect model.mlpackage --ops");
+  command->add_flag("--placement", flags->placement,
+                    "where each operator would run, and why (an estimate, without a Mac)");
+  command->add_option("--chip", flags->chips, "chips to place for: m1 to m5, a14 to a18pro, ...")
+      ->capture_default_str();
+  command
+      ->add_option("--compute-units", flags->compute_units,
+                   "all, cpu_and_ne, cpu_and_gpu or cpu_only")
+      ->capture_default_str();
+  command->footer(
+      "Example: anemone inspect model.mlpackage --ops\n"
+      "         anemone inspect model.mlpackage --placement --chip m1,m4,a17pro");
   OnRun(*command, context, [flags, &context] { return RunInspect(*flags, context.globals); });
 }
 

@@ -1,0 +1,172 @@
+#include "facade/inspect_placement.h"
+
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "exec/session_inputs.h"
+
+namespace anemone::facade {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using placement::Analysis;
+using placement::AnalyzedOp;
+using placement::Unit;
+using placement::Verdict;
+
+constexpr Unit kUnits[] = {Unit::kAne, Unit::kGpu, Unit::kCpu};
+
+Json TextOrNull(std::string_view text) {
+  return text.empty() ? Json(nullptr) : Json(std::string(text));
+}
+
+Json NumberOrNull(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
+
+Json VerdictJson(const Verdict& verdict) {
+  Json json;
+  json["support"] = placement::SupportName(verdict.support);
+  json["expected"] = verdict.expected;
+  json["rule"] = TextOrNull(verdict.rule);
+  json["reason"] = TextOrNull(verdict.reason);
+  json["source"] = TextOrNull(verdict.source);
+  json["confidence"] = placement::ConfidenceName(verdict.confidence);
+  json["rewrite"] = TextOrNull(verdict.rewrite);
+  return json;
+}
+
+Json OperatorJson(const AnalyzedOp& op) {
+  Json json;
+  json["name"] = op.operation->name();
+  json["type"] = op.operation->type();
+  json["outputs"] = Json::array();
+  for (const auto& output : op.operation->outputs()) json["outputs"].push_back(output->name);
+  Json supported = Json::array();
+  for (const Unit unit : kUnits) {
+    if (op.Supports(unit)) supported.push_back(placement::UnitName(unit));
+  }
+  json["supported"] = std::move(supported);
+  json["preferred"] = op.preferred ? Json(placement::UnitName(*op.preferred)) : Json(nullptr);
+  for (const Unit unit : kUnits)
+    json[std::string(placement::UnitName(unit))] = VerdictJson(op.placement.of(unit));
+  json["flops"] = op.work.known ? Json(op.work.flops) : Json(nullptr);
+  json["bytes"] = op.work.known ? Json(op.work.bytes()) : Json(nullptr);
+  json["weight_bytes"] = op.work.weight_bytes;
+  json["flops_per_byte"] = op.work.known ? Json(op.work.intensity()) : Json(nullptr);
+  json["segmenter_estimate_us"] = {{"ane", NumberOrNull(op.estimate.ane_us)},
+                                   {"bnns", NumberOrNull(op.estimate.bnns_us)},
+                                   {"classic_cpu", NumberOrNull(op.estimate.classic_us)}};
+  json["note"] = TextOrNull(op.note);
+  json["nested"] = op.nested;
+  return json;
+}
+
+Json CoverageJson(const placement::Coverage& coverage) {
+  return {{"by_count_pct", coverage.by_count_pct},
+          {"by_flops_pct", coverage.by_flops_pct},
+          {"by_estimated_time_pct", coverage.by_time_pct}};
+}
+
+std::string_view EngineName(placement::Engine engine) {
+  static constexpr std::string_view kNames[] = {"ane", "bnns", "classic_cpu"};
+  return kNames[static_cast<size_t>(engine)];
+}
+
+Json ChipJson(const Analysis& analysis) {
+  const placement::Chip& chip = *analysis.chip;
+  Json json;
+  json["chip"] = chip.name;
+  json["title"] = chip.title;
+  json["ane_family"] = placement::AneFamilyName(chip.family);
+  json["rules"] = chip.rules_measured ? "measured on this generation"
+                                      : "measured on M4, limits from compiler tables";
+  json["source"] = "estimated";
+  json["operators"] = analysis.operations.size();
+  json["supported_on_ane"] = CoverageJson(analysis.supported);
+  json["supported_on_ane"]["low_pct"] = analysis.supported_low_pct;
+  json["supported_on_ane"]["high_pct"] = analysis.supported_high_pct;
+  json["preferred_on_ane"] = CoverageJson(analysis.preferred);
+  json["segments"] = Json::array();
+  for (const placement::Segment& segment : analysis.segments) {
+    json["segments"].push_back({{"engine", EngineName(segment.engine)},
+                                {"first", segment.first},
+                                {"operators", segment.count}});
+  }
+  json["tie"] = analysis.tie;
+  json["ops"] = Json::array();
+  for (const AnalyzedOp& op : analysis.operations) json["ops"].push_back(OperatorJson(op));
+  return json;
+}
+
+std::string Supported(const AnalyzedOp& op) {
+  std::string text;
+  for (const Unit unit : kUnits) {
+    if (!op.Supports(unit)) continue;
+    text += (text.empty() ? "" : " ") + std::string(placement::UnitName(unit));
+  }
+  return text;
+}
+
+std::string Reason(const AnalyzedOp& op) {
+  const Verdict& ane = op.placement.ane;
+  std::string text;
+  if (!ane.reason.empty()) {
+    text = fmt::format("{} [{}, {}]", ane.reason, ane.source.empty() ? "no source" : ane.source,
+                       placement::ConfidenceName(ane.confidence));
+  }
+  if (!ane.rewrite.empty()) text += "; try: " + ane.rewrite;
+  if (!op.note.empty()) text += (text.empty() ? "" : "; ") + op.note;
+  if (text.empty() && ane.expected && op.preferred == Unit::kCpu)
+    text = "supported; too little work to pay for a launch and the switches";
+  return text;
+}
+
+void AppendOperators(const Analysis& analysis, bool all, std::string* out) {
+  *out += fmt::format("\n{}: operators{}\n", analysis.chip->title,
+                      all ? "" : " that miss the Neural Engine (--ops lists all)");
+  *out += fmt::format("  {:32} {:24} {:12} {:9} {}\n", "name", "type", "units", "preferred", "why");
+  size_t hidden = 0;
+  for (const AnalyzedOp& op : analysis.operations) {
+    if (!all && op.Supports(Unit::kAne) && op.note.empty()) {
+      ++hidden;
+      continue;
+    }
+    *out += fmt::format("  {:32} {:24} {:12} {:9} {}\n", op.operation->name(), op.operation->type(),
+                        Supported(op),
+                        op.preferred ? placement::UnitName(*op.preferred) : "unknown", Reason(op));
+  }
+  if (hidden > 0) *out += fmt::format("  {} more could run on the Neural Engine\n", hidden);
+}
+
+}  // namespace
+
+Result<PlacementReport> AnalyzePlacement(const ir::Model& model, const PlacementOptions& options) {
+  ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(model, options.function));
+  PlacementReport report;
+  report.function = function->name;
+  const placement::FlexibleShapes flexible = placement::FlexibilityOf(model, function->name);
+  for (const placement::Chip* chip : options.chips)
+    report.chips.push_back(placement::Analyze(*function, *chip, flexible, options.units));
+  return report;
+}
+
+std::string PlacementJson(const PlacementReport& report) {
+  Json json = Json::array();
+  for (const Analysis& analysis : report.chips) json.push_back(ChipJson(analysis));
+  return json.dump(2);
+}
+
+std::string PlacementText(const PlacementReport& report, bool all_operators) {
+  std::string out =
+      fmt::format("{:8} {:>9} {:>22} {:>16} {:>16} {:>16}\n", "chip", "operators",
+                  "Neural Engine takes", "of arithmetic", "preferred on it", "segments");
+  for (const Analysis& analysis : report.chips) {
+    out += fmt::format("{:8} {:>9} {:>21.1f}% {:>15.1f}% {:>15.1f}% {:>16}\n", analysis.chip->title,
+                       analysis.operations.size(), analysis.supported.by_count_pct,
+                       analysis.supported.by_flops_pct, analysis.preferred.by_count_pct,
+                       analysis.segments.size());
+  }
+  for (const Analysis& analysis : report.chips) AppendOperators(analysis, all_operators, &out);
+  return out;
+}
+
+}  // namespace anemone::facade

@@ -1,0 +1,33 @@
+// The placement part of inspect: where each operator of a model would run on the given chips, as
+// text and as JSON. Thread rules: pure functions. Errors: those of finding the function.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "ir/model.h"
+#include "placement/analyze.h"
+#include "placement/chip.h"
+
+namespace anemone::facade {
+
+struct PlacementOptions {
+  std::string function;  // empty: the default one
+  std::vector<const placement::Chip*> chips;
+  placement::ComputeUnits units = placement::ComputeUnits::kCpuAndNeuralEngine;
+};
+
+struct PlacementReport {
+  std::string function;
+  std::vector<placement::Analysis> chips;  // one for each chip; they point into the model
+};
+Result<PlacementReport> AnalyzePlacement(const ir::Model& model, const PlacementOptions& options);
+
+// The value of the key "placement" of inspect's JSON.
+std::string PlacementJson(const PlacementReport& report);
+// Tables: one of the chips, and for each chip the operators (all, or only those that miss the
+// Neural Engine).
+std::string PlacementText(const PlacementReport& report, bool all_operators);
+
+}  // namespace anemone::facade

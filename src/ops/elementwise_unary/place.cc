@@ -1,0 +1,77 @@
+// Unary arithmetic. Not on any Neural Engine: most inverse and hyperbolic functions (M4's plans and
+// the compiler's tables agree). Sine and cosine have kernels from H15 on.
+#include "placement/place.h"
+
+namespace anemone::ops::elementwise_unary {
+
+using placement::NoKernel;
+using placement::PlaceRule;
+using placement::Query;
+using placement::Verdict;
+using placement::YesEverywhere;
+
+namespace {
+
+Verdict Trigonometry(const Query& query) {
+  if (query.chip.at_least(placement::AneFamily::kH15)) return YesEverywhere(query);
+  return placement::No(
+      "sin_cos", placement::kTables,
+      fmt::format("{} has no kernel for {}", query.chip.title, query.args.def().name),
+      "precompute the table when the angles are constant");
+}
+
+// Between half and single precision the Neural Engine converts; integers it does not.
+Verdict Cast(const Query& query) {
+  const auto plain = [](DType dtype) { return dtype == DType::kFp16 || dtype == DType::kFp32; };
+  const DType from = query.args.TypeOf("x").dtype();
+  const DType to = query.outputs.empty() ? DType::kInvalid : query.outputs[0].dtype();
+  if (plain(from) && plain(to)) return placement::Yes("cast_float", placement::kMeasuredM4);
+  const std::string what = fmt::format("cast from {} to {}", DTypeName(from), DTypeName(to));
+  if (from == DType::kBool || to == DType::kBool) {
+    const DType other = from == DType::kBool ? to : from;
+    if (plain(other)) {
+      return placement::Maybe("cast_bool", true, placement::kTables,
+                              what + ": no published plan shows it",
+                              "use select with float16 constants");
+    }
+  }
+  return placement::No("cast_int", placement::kMeasuredM4, what,
+                       "keep the values in float16 from the start");
+}
+
+}  // namespace
+
+std::span<const PlaceRule> PlaceRules() {
+  static constexpr PlaceRule kRules[] = {
+      {"abs", YesEverywhere},
+      {"acos", NoKernel},
+      {"asin", NoKernel},
+      {"atan", YesEverywhere},
+      {"atanh", NoKernel},
+      {.op = "cast", .ane = Cast, .own_dtypes = true},
+      {"ceil", YesEverywhere},
+      {"clip", YesEverywhere},
+      {"cos", Trigonometry},
+      {"cosh", NoKernel},
+      {"erf", YesEverywhere},
+      {"exp", YesEverywhere},
+      {"exp2", YesEverywhere},
+      {"floor", YesEverywhere},
+      {"inverse", YesEverywhere},
+      {"log", YesEverywhere},
+      {"logical_not", YesEverywhere},
+      {"round", YesEverywhere},
+      {"rsqrt", YesEverywhere},
+      {"sign", YesEverywhere},
+      {"sin", Trigonometry},
+      {"sinh", NoKernel},
+      {"sqrt", YesEverywhere},
+      {"square", YesEverywhere},
+      {"tan", NoKernel},
+      {"tanh", YesEverywhere},
+      {"threshold", YesEverywhere},
+  };
+  return kRules;
+}
+
+}  // namespace anemone::ops::elementwise_unary

@@ -1,0 +1,56 @@
+// Resizing: the texture engine does it from H14 on. H13 has only a software path.
+#include "placement/place.h"
+
+namespace anemone::ops::image_resizing {
+
+using placement::EstimateKind;
+using placement::Maybe;
+using placement::Others;
+using placement::PlaceRule;
+using placement::Query;
+using placement::Verdict;
+
+namespace {
+
+Verdict Resize(const Query& query) {
+  if (query.chip.at_least(placement::AneFamily::kH14)) return placement::YesEverywhere(query);
+  return Maybe("resize_software", true, placement::kTables,
+               fmt::format("{} resizes in software", query.chip.title),
+               "use a transposed convolution with constant weights");
+}
+
+Verdict Warp(const Query& query) {
+  if (query.IsDynamic("coordinates") && query.args.TypeOf("coordinates").dtype() == DType::kInt32) {
+    return placement::No("int32", placement::kMeasuredM4, "int32 coordinates");
+  }
+  if (query.chip.at_least(placement::AneFamily::kH14)) return placement::YesEverywhere(query);
+  return placement::No("warp_texture", placement::kTables,
+                       fmt::format("{} has no texture engine", query.chip.title));
+}
+
+Verdict CropResize(const Query& query) {
+  return Maybe("crop_resize", false, query.on_m4() ? placement::kMeasuredM4 : placement::kTables,
+               "Core ML's plans keep it on the CPU, though the engine has a kernel",
+               "crop with slices and resize after it");
+}
+
+Verdict Crop(const Query& query) { return placement::YesEverywhere(query); }
+
+}  // namespace
+
+std::span<const PlaceRule> PlaceRules() {
+  static constexpr PlaceRule kRules[] = {
+      {.op = "affine", .ane = Warp, .estimate = EstimateKind::kBilinear},
+      {"crop", Crop},
+      {.op = "crop_resize", .ane = CropResize, .others = Others::kCpuOnly},
+      {.op = "resample", .ane = Warp, .estimate = EstimateKind::kBilinear},
+      {.op = "resize", .ane = Resize, .estimate = EstimateKind::kBilinear},
+      {.op = "resize_bilinear", .ane = Resize, .estimate = EstimateKind::kBilinear},
+      {"resize_nearest_neighbor", Resize},
+      {.op = "upsample_bilinear", .ane = Resize, .estimate = EstimateKind::kBilinear},
+      {"upsample_nearest_neighbor", Resize},
+  };
+  return kRules;
+}
+
+}  // namespace anemone::ops::image_resizing

@@ -1,0 +1,30 @@
+// Recurrent layers: on no Neural Engine (Apple's engineers and M4's plans agree).
+#include "placement/place.h"
+
+namespace anemone::ops::recurrent {
+
+using placement::EstimateKind;
+using placement::PlaceRule;
+using placement::Query;
+using placement::Verdict;
+
+namespace {
+
+Verdict Recurrent(const Query& query) {
+  return placement::No("recurrent", placement::kMeasuredM4,
+                       fmt::format("the Neural Engine has no {}", query.args.def().name),
+                       "unroll the steps into linear and elementwise operators when there are few");
+}
+
+}  // namespace
+
+std::span<const PlaceRule> PlaceRules() {
+  static constexpr PlaceRule kRules[] = {
+      {.op = "gru", .ane = Recurrent, .estimate = EstimateKind::kNone},
+      {.op = "lstm", .ane = Recurrent, .estimate = EstimateKind::kNone},
+      {.op = "rnn", .ane = Recurrent, .estimate = EstimateKind::kNone},
+  };
+  return kRules;
+}
+
+}  // namespace anemone::ops::recurrent

@@ -1,0 +1,120 @@
+// Joining, padding, repeating, choosing, sorting.
+#include "placement/place.h"
+
+namespace anemone::ops::tensor_ops {
+
+using placement::EstimateKind;
+using placement::Maybe;
+using placement::No;
+using placement::NoKernel;
+using placement::Others;
+using placement::PlaceRule;
+using placement::Query;
+using placement::Verdict;
+using placement::YesEverywhere;
+
+namespace {
+
+Verdict Concat(const Query& query) {
+  if (query.IsDynamic("axis"))
+    return No("concat_axis", placement::kTables, "axis known only at run time");
+  return YesEverywhere(query);
+}
+
+// Counts along the leading axis (the batch of rank 4) and fills other than 0 are refused.
+Verdict Pad(const Query& query) {
+  if (query.IsDynamic("pad")) {
+    return No("pad_dynamic", placement::kTables, "pad known only at run time",
+              "pad by constant amounts");
+  }
+  const auto mode = query.args.String("mode");
+  const auto fill = query.args.Float("constant_val");
+  if (mode.ok() && *mode == "constant" && fill.ok() && *fill != 0) {
+    return No("pad_value", placement::kStrings, fmt::format("padding with {}, not with 0", *fill),
+              "subtract the value, pad with 0, add it again");
+  }
+  const ir::Type& x = query.args.TypeOf("x");
+  const auto counts = query.args.Ints("pad");
+  if (counts.ok() && x.has_rank() && x.rank() >= 4 &&
+      static_cast<int>(counts->size()) == 2 * x.rank() && ((*counts)[0] > 0 || (*counts)[1] > 0)) {
+    return Maybe("pad_batch", false, placement::kTables, "padding along the batch",
+                 "concat constants instead");
+  }
+  const bool mirrored = mode.ok() && *mode != "constant";
+  if (mirrored && !query.chip.at_least(placement::AneFamily::kH14)) {
+    return No("pad_mirrored", placement::kTables,
+              fmt::format("{} has no {} padding", query.chip.title, *mode),
+              "concat slices of the border instead");
+  }
+  return YesEverywhere(query);
+}
+
+Verdict Tile(const Query& query) {
+  if (query.IsDynamic("reps"))
+    return No("tile_dynamic", placement::kTables, "reps known only at run time");
+  return YesEverywhere(query);
+}
+
+Verdict Cumsum(const Query& query) {
+  return No("cumsum", query.on_m4() ? placement::kMeasuredM4 : placement::kTables,
+            "cumsum leaves the Neural Engine", "multiply by a triangular matrix of ones");
+}
+
+Verdict Topk(const Query& query) {
+  if (!query.chip.at_least(placement::AneFamily::kH14)) {
+    return No("topk_old", placement::kTables, fmt::format("{} has no topk", query.chip.title),
+              "take the top values outside the model");
+  }
+  const Verdict verdict =
+      Maybe("topk_slow", true, query.on_m4() ? placement::kMeasuredM4 : placement::kTables,
+            "supported, but measured at 6 to 10 ms on M4: Core ML underestimates it 200 times",
+            "take the top values outside the model");
+  return verdict;
+}
+
+Verdict Structural(const Query& query) {
+  return No("structural", placement::kMeasuredM4,
+            fmt::format("the Neural Engine has no {}", query.args.def().name),
+            "compute it at conversion time, or outside the model");
+}
+
+Verdict Boxes(const Query&) {
+  return No("non_maximum_suppression", placement::kTables,
+            "the CPU suppresses the boxes of Core ML models",
+            "end the model before it and suppress outside");
+}
+
+}  // namespace
+
+std::span<const PlaceRule> PlaceRules() {
+  static constexpr PlaceRule kRules[] = {
+      {.op = "argsort",
+       .ane = Structural,
+       .estimate = EstimateKind::kNone,
+       .int32_outputs_allowed = true},
+      {.op = "band_part", .ane = Structural},
+      {.op = "classify", .ane = Structural, .others = Others::kCpuOnly},
+      {.op = "concat", .ane = Concat, .estimate = EstimateKind::kConcat},
+      {.op = "cumsum", .ane = Cumsum},
+      {"flatten2d", YesEverywhere},
+      {.op = "non_maximum_suppression",
+       .ane = Boxes,
+       .others = Others::kCpuOnly,
+       .estimate = EstimateKind::kNone,
+       .int32_outputs_allowed = true},
+      {.op = "non_zero",
+       .ane = Structural,
+       .others = Others::kCpuOnly,
+       .estimate = EstimateKind::kNone,
+       .int32_outputs_allowed = true},
+      {.op = "one_hot", .ane = Structural, .estimate = EstimateKind::kNone},
+      {"pad", Pad},
+      {"select", YesEverywhere},
+      {.op = "stack", .ane = Concat, .estimate = EstimateKind::kConcat},
+      {"tile", Tile},
+      {.op = "topk", .ane = Topk, .int32_outputs_allowed = true},
+  };
+  return kRules;
+}
+
+}  // namespace anemone::ops::tensor_ops

@@ -1,0 +1,58 @@
+// Reshaping and moving: copies. Reshapes and transposes cost a pass over memory each.
+#include "placement/place.h"
+
+namespace anemone::ops::transformation {
+
+using placement::EstimateKind;
+using placement::No;
+using placement::PlaceRule;
+using placement::Query;
+using placement::Verdict;
+using placement::YesEverywhere;
+
+namespace {
+
+Verdict Reshape(const Query& query) {
+  if (query.IsDynamic("shape")) {
+    return No("reshape_dynamic", placement::kTables, "shape known only at run time",
+              "reshape to a constant shape");
+  }
+  return YesEverywhere(query);
+}
+
+Verdict ReverseSequence(const Query&) {
+  return No("reverse_sequence", placement::kMeasuredM4, "the Neural Engine has no reverse_sequence",
+            "reverse with a constant length");
+}
+
+Verdict SpaceToBatch(const Query& query) {
+  const ir::Type& x = query.args.TypeOf("x");
+  if (x.has_rank() && x.rank() == 5) {
+    return No("space_to_batch_3d", placement::kStrings,
+              fmt::format("{} with three spatial dimensions", query.args.def().name));
+  }
+  return YesEverywhere(query);
+}
+
+}  // namespace
+
+std::span<const PlaceRule> PlaceRules() {
+  static constexpr PlaceRule kRules[] = {
+      {"batch_to_space", SpaceToBatch},
+      {"depth_to_space", YesEverywhere},
+      {"expand_dims", YesEverywhere},
+      {"pixel_shuffle", YesEverywhere},
+      {"pixel_unshuffle", YesEverywhere},
+      {"reshape", Reshape},
+      {"reshape_like", Reshape},
+      {"reverse", YesEverywhere},
+      {.op = "reverse_sequence", .ane = ReverseSequence, .estimate = EstimateKind::kNone},
+      {"space_to_batch", SpaceToBatch},
+      {"space_to_depth", YesEverywhere},
+      {"squeeze", YesEverywhere},
+      {.op = "transpose", .ane = YesEverywhere, .estimate = EstimateKind::kTranspose},
+  };
+  return kRules;
+}
+
+}  // namespace anemone::ops::transformation

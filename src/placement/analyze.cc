@@ -1,0 +1,179 @@
+#include "placement/analyze.h"
+
+#include <algorithm>
+
+namespace anemone::placement {
+namespace {
+
+constexpr int64_t kRowBytes = 64;   // a row of the Neural Engine is padded to this
+constexpr int64_t kWorthANote = 8;  // times the memory
+
+Unit UnitOf(Engine engine) { return engine == Engine::kAne ? Unit::kAne : Unit::kCpu; }
+
+// The last axis of a tensor on the Neural Engine is padded to 64 bytes (Apple's article on
+// transformers): a last axis of 1 costs 32 times the memory in half precision.
+std::string PaddingNote(const ir::Operation& operation) {
+  for (const auto& output : operation.outputs()) {
+    const ir::Type& type = output->type;
+    if (!type.is_tensor() || !type.is_static() || type.rank() < 3) continue;
+    const int64_t last = type.shape().back();
+    const auto row = ByteSize(type.dtype(), last);
+    const auto count = type.element_count();
+    if (!row || *row == 0 || !count || *count < 1024) continue;
+    const int64_t bytes = static_cast<int64_t>(*row);
+    const int64_t padded = (bytes + kRowBytes - 1) / kRowBytes * kRowBytes;
+    if (padded < kWorthANote * bytes) continue;
+    return fmt::format("the last axis of {} elements pads to {} bytes: {} times the memory", last,
+                       padded, padded / bytes);
+  }
+  return {};
+}
+
+struct Share {
+  double count = 0;
+  double flops = 0;
+  double time = 0;
+
+  void Add(const AnalyzedOp& op) {
+    count += 1;
+    flops += static_cast<double>(op.work.flops);
+    time += op.estimate.bnns_us.value_or(op.estimate.classic_us.value_or(0));
+  }
+};
+
+double Percent(double part, double whole, double otherwise) {
+  return whole > 0 ? 100 * part / whole : otherwise;
+}
+
+Coverage CoverageOf(const Share& part, const Share& whole) {
+  Coverage coverage;
+  coverage.by_count_pct = Percent(part.count, whole.count, 0);
+  coverage.by_flops_pct = Percent(part.flops, whole.flops, coverage.by_count_pct);
+  coverage.by_time_pct = Percent(part.time, whole.time, coverage.by_count_pct);
+  return coverage;
+}
+
+class Analyzer {
+ public:
+  Analyzer(const ir::Function& function, const Chip& chip, FlexibleShapes flexible,
+           ComputeUnits units)
+      : function_(function), flexible_(flexible) {
+    analysis_.chip = &chip;
+    analysis_.units = units;
+  }
+
+  Analysis Run() {
+    Visit(*function_.block, false);
+    Choose();
+    Cover();
+    return std::move(analysis_);
+  }
+
+ private:
+  void Visit(const ir::Block& block, bool nested) {
+    for (const auto& operation : block.operations()) {
+      AnalyzedOp op;
+      op.operation = operation.get();
+      op.nested = nested;
+      op.placement = Place(*operation, function_.opset, *analysis_.chip, flexible_);
+      if (op.placement.placed) {
+        op.work = WorkOf(*operation, function_.opset);
+        op.estimate = EstimateEngines(op.work, op.placement, *operation);
+        op.note = PaddingNote(*operation);
+        analysis_.static_shapes = analysis_.static_shapes && op.work.known;
+        analysis_.flops += op.work.flops;
+        analysis_.bytes += op.work.bytes();
+        analysis_.operations.push_back(std::move(op));
+      }
+      for (const auto& inner : operation->blocks()) Visit(*inner, true);
+    }
+  }
+
+  void Choose() {
+    std::vector<EngineEstimate> estimates;
+    for (const AnalyzedOp& op : analysis_.operations) {
+      if (!op.nested) estimates.push_back(Allowed(op.estimate));
+    }
+    Segmentation segmentation = SegmentOperations(estimates);
+    size_t next = 0;
+    for (AnalyzedOp& op : analysis_.operations) {
+      op.engine = op.nested ? Engine::kClassicCpu : segmentation.engines[next++];
+      if (analysis_.units == ComputeUnits::kCpuAndGpu) continue;
+      op.preferred = UnitOf(op.engine);
+    }
+    analysis_.segments = std::move(segmentation.segments);
+    analysis_.tie = segmentation.tie;
+  }
+
+  EngineEstimate Allowed(EngineEstimate estimate) const {
+    const bool engine = analysis_.units == ComputeUnits::kAll ||
+                        analysis_.units == ComputeUnits::kCpuAndNeuralEngine;
+    if (!engine) estimate.ane_us.reset();
+    return estimate;
+  }
+
+  void Cover() {
+    Share all, supported, preferred;
+    double low = 0;
+    double high = 0;
+    for (const AnalyzedOp& op : analysis_.operations) {
+      all.Add(op);
+      const Verdict& ane = op.placement.ane;
+      if (ane.expected) supported.Add(op);
+      if (op.preferred == Unit::kAne) preferred.Add(op);
+      low += ane.support == Support::kSupported ? 1 : 0;
+      high += ane.support != Support::kUnsupported ? 1 : 0;
+    }
+    analysis_.supported = CoverageOf(supported, all);
+    analysis_.preferred = CoverageOf(preferred, all);
+    analysis_.supported_low_pct = Percent(low, all.count, 0);
+    analysis_.supported_high_pct = Percent(high, all.count, 0);
+  }
+
+  const ir::Function& function_;
+  FlexibleShapes flexible_;
+  Analysis analysis_;
+};
+
+}  // namespace
+
+Result<ComputeUnits> ParseComputeUnits(std::string_view name) {
+  if (name == "all") return ComputeUnits::kAll;
+  if (name == "cpu_and_ne") return ComputeUnits::kCpuAndNeuralEngine;
+  if (name == "cpu_and_gpu") return ComputeUnits::kCpuAndGpu;
+  if (name == "cpu_only") return ComputeUnits::kCpuOnly;
+  return Usage("compute units '{}' are none of all, cpu_and_ne, cpu_and_gpu, cpu_only", name);
+}
+
+int64_t Analysis::CountPreferred(Unit unit) const {
+  return std::count_if(operations.begin(), operations.end(),
+                       [&](const AnalyzedOp& op) { return op.preferred == unit; });
+}
+
+FlexibleShapes FlexibilityOf(const ir::Model& model, const std::string& function) {
+  const ir::FunctionDescription* description =
+      function.empty() ? model.main() : model.FindFunction(function);
+  FlexibleShapes flexible = FlexibleShapes::kNone;
+  if (description == nullptr) return flexible;
+  for (const ir::Feature& feature : description->inputs) {
+    bool range = false;
+    bool enumerated = false;
+    if (const auto* array = feature.array()) {
+      range = !array->shape_range.empty();
+      enumerated = !array->enumerated.empty();
+    } else if (const auto* image = feature.image()) {
+      range = image->size_range.has_value();
+      enumerated = !image->enumerated.empty();
+    }
+    if (range) return FlexibleShapes::kRange;
+    if (enumerated) flexible = FlexibleShapes::kEnumerated;
+  }
+  return flexible;
+}
+
+Analysis Analyze(const ir::Function& function, const Chip& chip, FlexibleShapes flexible,
+                 ComputeUnits units) {
+  return Analyzer(function, chip, flexible, units).Run();
+}
+
+}  // namespace anemone::placement

@@ -1,0 +1,73 @@
+// Analysis of a whole function: every operation's units, the segmenter's choice, coverage.
+// Operations inside control flow are judged too, but chosen by nobody: their block runs where its
+// operation runs, on the CPU. Thread rules: pure functions. Ownership: the analysis points into the
+// function.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ir/model.h"
+#include "placement/chip.h"
+#include "placement/estimate.h"
+#include "placement/place.h"
+#include "placement/segmenter.h"
+
+namespace anemone::placement {
+
+// What the caller allows, as MLComputeUnits does. What Core ML does with the GPU in play is not
+// published: with kAll the choice is the one for the CPU and the Neural Engine.
+enum class ComputeUnits : uint8_t { kAll, kCpuAndNeuralEngine, kCpuAndGpu, kCpuOnly };
+// "all", "cpu_and_ne", "cpu_and_gpu", "cpu_only"; kUsage lists them.
+Result<ComputeUnits> ParseComputeUnits(std::string_view name);
+
+struct AnalyzedOp {
+  const ir::Operation* operation = nullptr;
+  OpPlacement placement;
+  Work work;
+  EngineEstimate estimate;
+  // What the segmenter chooses; nullopt when it depends on what nobody published (CPU and GPU).
+  std::optional<Unit> preferred;
+  Engine engine = Engine::kBnns;
+  std::string note;  // a caution that bars nothing: a last axis that pads
+  bool nested = false;
+
+  bool Supports(Unit unit) const { return placement.of(unit).expected; }
+};
+
+// A share of the placed operations, 0 to 100. Constants do not count.
+struct Coverage {
+  double by_count_pct = 0;
+  double by_flops_pct = 0;  // by count when there is no arithmetic at all
+  double by_time_pct = 0;   // of the estimated time on the CPU
+};
+
+struct Analysis {
+  const Chip* chip = nullptr;
+  ComputeUnits units = ComputeUnits::kCpuAndNeuralEngine;
+  std::vector<AnalyzedOp> operations;  // placed ones, in file order
+  std::vector<Segment> segments;       // of the operations that are not nested
+  bool tie = false;
+  // What the Neural Engine could take, and what it is given.
+  Coverage supported;
+  Coverage preferred;
+  // Range of `supported.by_count_pct` over the verdicts that are conditional or unknown.
+  double supported_low_pct = 0;
+  double supported_high_pct = 0;
+  int64_t flops = 0;
+  int64_t bytes = 0;
+  bool static_shapes = true;
+
+  int64_t CountPreferred(Unit unit) const;
+};
+
+// How the shapes of a function's inputs may change.
+FlexibleShapes FlexibilityOf(const ir::Model& model, const std::string& function);
+
+Analysis Analyze(const ir::Function& function, const Chip& chip,
+                 FlexibleShapes flexible = FlexibleShapes::kNone,
+                 ComputeUnits units = ComputeUnits::kCpuAndNeuralEngine);
+
+}  // namespace anemone::placement

@@ -1,0 +1,148 @@
+#include "placement/place.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <vector>
+
+#include "ops/infer.h"
+
+namespace anemone::placement {
+namespace {
+
+struct Table {
+  std::vector<const PlaceRule*> sorted;
+  std::unordered_map<std::string_view, const PlaceRule*> by_op;
+
+  Table() {
+#define ANEMONE_PLACE_FAMILY(family) \
+  for (const PlaceRule& rule : ops::family::PlaceRules()) by_op[rule.op] = &rule;
+#include "placement/families.inc"
+#undef ANEMONE_PLACE_FAMILY
+    for (const auto& [op, rule] : by_op) sorted.push_back(rule);
+    std::sort(sorted.begin(), sorted.end(),
+              [](const auto* a, const auto* b) { return a->op < b->op; });
+  }
+};
+
+const Table& TheTable() {
+  static const Table table;
+  return table;
+}
+
+Verdict GpuVerdict(Others others) {
+  switch (others) {
+    case Others::kGpuAndCpu:
+      return Yes("gpu_default", kMeasuredM4);
+    case Others::kUnknownGpu:
+      return Maybe("gpu_unseen", true, {kM6, Confidence::kHearsay},
+                   "no published plan shows this operator on the GPU");
+    case Others::kCpuOnly:
+      return No("gpu_no_kernel", kMeasuredM4, "only the CPU has a kernel");
+    case Others::kNobody:
+      break;
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string_view UnitName(Unit unit) {
+  static constexpr std::string_view kNames[] = {"ane", "gpu", "cpu"};
+  return kNames[static_cast<size_t>(unit)];
+}
+
+std::string_view SupportName(Support support) {
+  static constexpr std::string_view kNames[] = {"supported", "unsupported", "conditional",
+                                                "unknown"};
+  return kNames[static_cast<size_t>(support)];
+}
+
+std::string_view ConfidenceName(Confidence confidence) {
+  static constexpr std::string_view kNames[] = {"documented", "measured", "reverse-engineered",
+                                                "hearsay"};
+  return kNames[static_cast<size_t>(confidence)];
+}
+
+bool Query::IsDynamic(std::string_view param) const {
+  return args.Has(param) && !ops::IsConstantArg(args, param);
+}
+
+int64_t Query::IntOr(std::string_view param, int64_t otherwise) const {
+  const auto value = args.Int(param);
+  return value.ok() ? *value : otherwise;
+}
+
+Verdict Yes(std::string_view rule, Evidence evidence, std::string reason) {
+  return {Support::kSupported, true, rule, std::move(reason), evidence.source,
+          evidence.confidence, {}};
+}
+
+Verdict No(std::string_view rule, Evidence evidence, std::string reason, std::string rewrite) {
+  return {Support::kUnsupported, false,           rule,
+          std::move(reason),     evidence.source, evidence.confidence,
+          std::move(rewrite)};
+}
+
+Verdict Maybe(std::string_view rule, bool expected, Evidence evidence, std::string reason,
+              std::string rewrite) {
+  return {Support::kConditional, expected,          rule, std::move(reason), evidence.source,
+          evidence.confidence,   std::move(rewrite)};
+}
+
+Verdict Unknown(std::string_view rule, std::string reason) {
+  return {Support::kUnknown, false, rule, std::move(reason), {}, Confidence::kHearsay, {}};
+}
+
+Verdict YesEverywhere(const Query& query) {
+  return Yes("ane_kernel", query.on_m4() ? kMeasuredM4 : kTables);
+}
+
+Verdict NoKernel(const Query& query) {
+  return No("ane_no_kernel", query.on_m4() ? kMeasuredM4 : kTables,
+            fmt::format("the Neural Engine has no {}", query.args.def().name));
+}
+
+const PlaceRule* FindPlaceRule(std::string_view op) {
+  const auto found = TheTable().by_op.find(op);
+  return found == TheTable().by_op.end() ? nullptr : found->second;
+}
+
+std::span<const PlaceRule* const> AllPlaceRules() { return TheTable().sorted; }
+
+OpPlacement Place(const ir::Operation& operation, ir::Opset opset, const Chip& chip,
+                  FlexibleShapes flexible) {
+  OpPlacement placement;
+  if (operation.is_const() || (operation.def() != nullptr && operation.def()->constexpr_op)) {
+    placement.placed = false;
+    return placement;
+  }
+  const PlaceRule* rule = FindPlaceRule(operation.type());
+  if (operation.def() == nullptr || rule == nullptr) {
+    const std::string reason = fmt::format("operator {} is not in the rules", operation.type());
+    placement.ane = Unknown("no_rule", reason);
+    placement.gpu = Unknown("no_rule", reason);
+    placement.cpu =
+        Maybe("cpu_default", true, {kM6, Confidence::kHearsay}, "the CPU takes what others do not");
+    return placement;
+  }
+  placement.estimate = rule->estimate;
+  if (rule->others == Others::kNobody) {
+    placement.placed = false;
+    return placement;
+  }
+  std::vector<ir::Type> outputs;
+  outputs.reserve(operation.outputs().size());
+  for (const auto& output : operation.outputs()) outputs.push_back(output->type);
+  const ir::OpArgs args(operation, opset);
+  const Query query{args, outputs, chip, flexible};
+  // An operator that the engine lacks is told as such, whatever its tensors are.
+  placement.ane = rule->ane(query);
+  if (placement.ane.support != Support::kUnsupported) {
+    if (auto barred = CheckConditions(query, *rule)) placement.ane = std::move(*barred);
+  }
+  placement.gpu = GpuVerdict(rule->others);
+  placement.cpu = Yes("cpu_default", {kApple, Confidence::kDocumented});
+  return placement;
+}
+
+}  // namespace anemone::placement
