@@ -1,6 +1,7 @@
 #include "base/thread_pool.h"
 
 #include <algorithm>
+#include <map>
 
 namespace anemone {
 namespace {
@@ -31,6 +32,17 @@ ThreadPool::~ThreadPool() {
   epoch_.fetch_add(1);
   epoch_.notify_all();
   for (std::thread& worker : workers_) worker.join();
+}
+
+std::shared_ptr<ThreadPool> ThreadPool::Shared(int threads) {
+  static std::mutex mutex;
+  static std::map<int, std::weak_ptr<ThreadPool>> pools;
+  if (threads <= 0) threads = static_cast<int>(std::thread::hardware_concurrency());
+  const std::lock_guard lock(mutex);
+  std::weak_ptr<ThreadPool>& entry = pools[threads];
+  std::shared_ptr<ThreadPool> pool = entry.lock();
+  if (pool == nullptr) entry = pool = std::make_shared<ThreadPool>(threads);
+  return pool;
 }
 
 void ThreadPool::TakeChunks() {

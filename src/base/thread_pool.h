@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -24,6 +25,10 @@ class ThreadPool {
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
+
+  // The pool of this many threads that all who ask for it share, so that sessions side by side do
+  // not start threads of their own beyond the cores there are. It ends with its last user.
+  static std::shared_ptr<ThreadPool> Shared(int threads);
 
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
 

@@ -2,7 +2,6 @@
 
 #include <sys/mman.h>
 
-#include <cstdlib>
 #include <new>
 
 namespace anemone {
@@ -14,15 +13,13 @@ constexpr size_t kAlignment = 64;
 }  // namespace
 
 std::shared_ptr<void> AllocateUninitialised(size_t size) {
-  const size_t alignment = size >= kHugePage ? kHugePage : kAlignment;
-  const size_t rounded = (size / alignment + (size % alignment != 0 || size == 0)) * alignment;
-  void* data = std::aligned_alloc(alignment, rounded);
-  if (data == nullptr) throw std::bad_alloc();
+  const auto alignment = static_cast<std::align_val_t>(size >= kHugePage ? kHugePage : kAlignment);
+  void* data = ::operator new(size, alignment);
 #ifdef MADV_HUGEPAGE
   // Advice only: a refusal changes nothing but speed.
-  if (size >= kHugePage) ::madvise(data, rounded, MADV_HUGEPAGE);
+  if (size >= kHugePage) ::madvise(data, size / kHugePage * kHugePage, MADV_HUGEPAGE);
 #endif
-  return {data, std::free};
+  return {data, [alignment](void* memory) { ::operator delete(memory, alignment); }};
 }
 
 }  // namespace anemone

@@ -51,7 +51,7 @@ struct Subject {
 Status Prepare(Subject& subject, const exec::LoadOptions& options, uint64_t seed, int64_t warmup) {
   ANEMONE_ASSIGN(const ir::Function* function,
                  exec::ChooseFunction(*subject.model, options.function));
-  ANEMONE_ASSIGN(subject.inputs, lab::SyntheticInputs(*function, seed, 0));
+  ANEMONE_ASSIGN(subject.inputs, exec::SyntheticInputs(*function, seed, 0));
   const auto start = Clock::now();
   ANEMONE_ASSIGN(subject.session, subject.backend->Load(subject.model, options));
   subject.load_ns = Nanos(Clock::now() - start);

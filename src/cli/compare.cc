@@ -51,7 +51,7 @@ Status RunCompare(CompareFlags flags, const Globals& globals) {
     inputs.push_back(std::move(set));
   } else {
     for (int sample = 0; sample < flags.options.samples; ++sample) {
-      ANEMONE_ASSIGN(auto set, lab::SyntheticInputs(*function, flags.options.seed, sample));
+      ANEMONE_ASSIGN(auto set, exec::SyntheticInputs(*function, flags.options.seed, sample));
       inputs.push_back(std::move(set));
     }
   }

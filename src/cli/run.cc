@@ -47,7 +47,7 @@ Status RunRun(const RunFlags& flags, const Globals& globals) {
                  exec::ChooseFunction(*loaded.model, flags.backend.function));
   std::map<std::string, exec::Tensor> inputs;
   if (flags.random_inputs) {
-    ANEMONE_ASSIGN(inputs, lab::SyntheticInputs(*function, flags.input_seed, 0));
+    ANEMONE_ASSIGN(inputs, exec::SyntheticInputs(*function, flags.input_seed, 0));
   } else {
     ANEMONE_ASSIGN(inputs, ReadInputs(*loaded.model, *function, flags.inputs));
   }

@@ -21,8 +21,8 @@ int64_t NowNs() {
 class CpuSession : public exec::Session {
  public:
   CpuSession(std::shared_ptr<Compiled> compiled, const exec::LoadOptions& options)
-      : compiled_(std::move(compiled)), pool_(options.threads) {
-    frame_.pool = &pool_;
+      : compiled_(std::move(compiled)), pool_(ThreadPool::Shared(options.threads)) {
+    frame_.pool = pool_.get();
   }
 
   // Plans ahead where the program says all shapes, so that a model that cannot run fails at load.
@@ -39,32 +39,25 @@ class CpuSession : public exec::Session {
   Result<std::map<std::string, Tensor>> Run(const std::map<std::string, Tensor>& inputs,
                                             exec::State* state,
                                             const exec::Tracer* tracer) override {
-    const ir::Function& function = compiled_->function();
-    ANEMONE_TRY(exec::CheckInputs(function, inputs));
-    InputShapes shapes;
-    for (const auto& [name, tensor] : inputs) shapes[name] = tensor.shape();
-    ANEMONE_TRY(Use(shapes, tracer != nullptr && tracer->values));
+    std::map<std::string, Tensor> outputs;
+    ANEMONE_TRY(Call(exec::BindAll(inputs), state, tracer, [&]() -> Status {
+      for (const PlanOutput& output : plan_->outputs) {
+        ANEMONE_ASSIGN(outputs[output.value->name], Take(output));
+      }
+      return {};
+    }));
+    return outputs;
+  }
 
-    exec::State local;
-    const exec::InterpretOptions options{.observe = {}, .rounding = plan_->rounding};
-    exec::Interpreter interpreter(function.opset, state != nullptr ? state : &local, options,
-                                  [this](const ir::Value& value) { return Outer(value); });
-    frame_.interpreter = &interpreter;
-    for (const auto& input : function.inputs()) {
-      if (input->type.is_state()) ANEMONE_TRY(interpreter.BindState(*input));
-    }
-    for (const PlanInput& input : plan_->inputs) {
-      // Kernels never write to input buffers.
-      const void* data = inputs.at(input.value->name).view().data;
-      frame_.at[static_cast<size_t>(input.buffer)] = const_cast<void*>(data);
-      if (input.rounded == kNoBuffer) continue;
-      const int64_t bytes = plan_->buffers[static_cast<size_t>(input.buffer)].size_bytes;
-      float* rounded = frame_.Out(input.rounded);
-      std::memcpy(rounded, data, static_cast<size_t>(bytes));
-      RoundToHalf({rounded, static_cast<size_t>(bytes) / sizeof(float)});
-    }
-    ANEMONE_TRY(tracer != nullptr && tracer->on_operation ? RunTraced(*tracer) : RunPlain());
-    return TakeOutputs();
+  // In the steady state (the shapes of the call before, no operation that is interpreted) this
+  // takes no memory from the heap.
+  Status RunBound(std::span<const exec::BoundInput> inputs,
+                  std::span<const exec::BoundOutput> outputs, exec::State* state,
+                  const exec::Tracer* tracer) override {
+    return Call(inputs, state, tracer, [&]() -> Status {
+      for (const exec::BoundOutput& output : outputs) ANEMONE_TRY(CopyOut(output));
+      return {};
+    });
   }
 
   int64_t working_memory_bytes() const override {
@@ -72,15 +65,76 @@ class CpuSession : public exec::Session {
   }
 
  private:
+  // One call: `take` fetches the outputs while they are there.
+  template <typename Take>
+  Status Call(std::span<const exec::BoundInput> inputs, exec::State* state,
+              const exec::Tracer* tracer, const Take& take) {
+    const bool trace_values = tracer != nullptr && tracer->values;
+    if (!FitsPlan(inputs, trace_values)) {
+      ANEMONE_TRY(exec::CheckInputs(compiled_->function(), inputs));
+      InputShapes shapes;
+      for (const exec::BoundInput& input : inputs) {
+        shapes.emplace(std::string(input.name), input.tensor.shape);
+      }
+      ANEMONE_TRY(Use(shapes, trace_values));
+    }
+    exec::State local;
+    const exec::InterpretOptions options{.observe = {}, .rounding = plan_->rounding};
+    exec::Interpreter interpreter(compiled_->function().opset, state != nullptr ? state : &local,
+                                  options, [this](const ir::Value& value) { return Outer(value); });
+    frame_.interpreter = &interpreter;
+    const Status status = [&]() -> Status {
+      ANEMONE_TRY(BindInputs(inputs));
+      ANEMONE_TRY(tracer != nullptr && tracer->on_operation ? RunTraced(*tracer) : RunPlain());
+      return take();
+    }();
+    frame_.interpreter = nullptr;
+    return status;
+  }
+
+  // Whether the current plan is the one for these inputs.
+  bool FitsPlan(std::span<const exec::BoundInput> inputs, bool trace_values) const {
+    if (plan_ == nullptr || trace_values_ != trace_values || inputs.size() != shapes_.size()) {
+      return false;
+    }
+    for (const auto& input : compiled_->function().inputs()) {
+      if (!input->type.is_tensor()) continue;
+      const exec::BoundInput* given = exec::FindInput(inputs, input->name);
+      if (given == nullptr || given->tensor.dtype != exec::StorageDType(input->type.dtype()) ||
+          shapes_.find(input->name)->second != given->tensor.shape) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  Status BindInputs(std::span<const exec::BoundInput> inputs) {
+    for (const auto& input : compiled_->function().inputs()) {
+      if (input->type.is_state()) ANEMONE_TRY(frame_.interpreter->BindState(*input));
+    }
+    for (const PlanInput& input : plan_->inputs) {
+      // Kernels never write to input buffers.
+      const void* data = exec::FindInput(inputs, input.value->name)->tensor.data;
+      frame_.at[static_cast<size_t>(input.buffer)] = const_cast<void*>(data);
+      if (input.rounded == kNoBuffer) continue;
+      const int64_t bytes = plan_->buffers[static_cast<size_t>(input.buffer)].size_bytes;
+      float* rounded = frame_.Out(input.rounded);
+      std::memcpy(rounded, data, static_cast<size_t>(bytes));
+      RoundToHalf({rounded, static_cast<size_t>(bytes) / sizeof(float)});
+    }
+    return {};
+  }
+
   // Makes the plan for these shapes the current one.
   Status Use(const InputShapes& shapes, bool trace_values) {
     ANEMONE_ASSIGN(auto plan, compiled_->PlanFor(shapes, trace_values));
-    if (plan == plan_) return {};
     const int64_t floats = plan->arena_bytes / int64_t{sizeof(float)};
     if (!arena_.TryReserve(floats)) {
       return Unsupported("the model needs {} bytes of working memory", plan->arena_bytes);
     }
     plan_ = std::move(plan);
+    shapes_ = shapes;
+    trace_values_ = trace_values;
     frame_.plan = plan_.get();
     frame_.at.assign(plan_->buffers.size(), nullptr);
     auto* arena = reinterpret_cast<std::byte*>(arena_.data());
@@ -173,23 +227,36 @@ class CpuSession : public exec::Session {
     tracer.on_operation(event);
   }
 
-  Result<std::map<std::string, Tensor>> TakeOutputs() {
-    std::map<std::string, Tensor> outputs;
+  Result<Tensor> Take(const PlanOutput& output) {
+    if (output.buffer != kNoBuffer) return Tensor::Copy(View(output.buffer, output.type));
+    ANEMONE_ASSIGN(auto slot, frame_.interpreter->Get(*output.value));
+    return std::move(slot.tensor);
+  }
+
+  Status CopyOut(const exec::BoundOutput& bound) {
     for (const PlanOutput& output : plan_->outputs) {
-      if (output.buffer == kNoBuffer) {
-        ANEMONE_ASSIGN(auto slot, frame_.interpreter->Get(*output.value));
-        outputs[output.value->name] = std::move(slot.tensor);
-      } else {
-        ANEMONE_ASSIGN(outputs[output.value->name], Tensor::Copy(View(output.buffer, output.type)));
+      if (output.value->name != bound.name) continue;
+      if (output.buffer != kNoBuffer) {
+        const exec::MutableTensor& to = bound.tensor;
+        if (to.dtype != exec::StorageDType(output.type.dtype()) ||
+            to.shape != output.type.shape()) {
+          return exec::WrongBinding(bound, View(output.buffer, output.type));
+        }
+        std::memcpy(to.data, frame_.at[static_cast<size_t>(output.buffer)],
+                    ByteSize(to.dtype, to.count()).value_or(0));
+        return {};
       }
+      ANEMONE_ASSIGN(const Tensor tensor, Take(output));
+      return exec::CopyToBinding(tensor, bound);
     }
-    frame_.interpreter = nullptr;
-    return outputs;
+    return Usage("there is no output '{}'", bound.name);
   }
 
   std::shared_ptr<Compiled> compiled_;
-  ThreadPool pool_;
+  std::shared_ptr<ThreadPool> pool_;
   std::shared_ptr<const Plan> plan_;
+  InputShapes shapes_;         // that plan_ is for
+  bool trace_values_ = false;  // likewise
   Frame frame_;
   Floats arena_;
 };

@@ -32,6 +32,21 @@ Result<ComputeUnits> ComputeUnitsFromName(std::string_view name) {
   return Usage("there are no compute units '{}'", name).Advise("choose one of " + names);
 }
 
+Error WrongBinding(const BoundOutput& bound, const ConstTensor& result) {
+  return Usage("output '{}' is {} {}, its memory is bound as {} {}", bound.name,
+               DTypeName(result.dtype), ir::ShapeToString(result.shape),
+               DTypeName(bound.tensor.dtype), ir::ShapeToString(bound.tensor.shape));
+}
+
+Status CopyToBinding(const Tensor& result, const BoundOutput& bound) {
+  const ConstTensor view = result.view();
+  if (view.dtype != bound.tensor.dtype || view.shape != bound.tensor.shape) {
+    return WrongBinding(bound, view);
+  }
+  std::memcpy(bound.tensor.data, view.data, result.size_bytes());
+  return {};
+}
+
 Status Session::RunBound(std::span<const BoundInput> inputs, std::span<const BoundOutput> outputs,
                          State* state, const Tracer* tracer) {
   std::map<std::string, Tensor> tensors;
@@ -42,13 +57,7 @@ Status Session::RunBound(std::span<const BoundInput> inputs, std::span<const Bou
   for (const BoundOutput& output : outputs) {
     const auto found = results.find(std::string(output.name));
     if (found == results.end()) return Usage("there is no output '{}'", output.name);
-    const ConstTensor result = found->second.view();
-    if (result.dtype != output.tensor.dtype || result.shape != output.tensor.shape) {
-      return Usage("output '{}' is {} {}, its memory is bound as {} {}", output.name,
-                   DTypeName(result.dtype), ir::ShapeToString(result.shape),
-                   DTypeName(output.tensor.dtype), ir::ShapeToString(output.tensor.shape));
-    }
-    std::memcpy(output.tensor.data, result.data, found->second.size_bytes());
+    ANEMONE_TRY(CopyToBinding(found->second, output));
   }
   return {};
 }

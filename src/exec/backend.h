@@ -87,6 +87,11 @@ struct BoundOutput {
   MutableTensor tensor;
 };
 
+// The kUsage error of a binding that does not fit `result`.
+Error WrongBinding(const BoundOutput& bound, const ConstTensor& result);
+// Copies a result to the caller's memory; WrongBinding when it does not fit.
+Status CopyToBinding(const Tensor& result, const BoundOutput& bound);
+
 class Session {
  public:
   virtual ~Session() = default;

@@ -15,7 +15,7 @@ class ReferenceSession : public Session {
 
   Result<std::map<std::string, Tensor>> Run(const std::map<std::string, Tensor>& inputs,
                                             State* state, const Tracer* tracer) override {
-    ANEMONE_TRY(CheckInputs(function_, inputs));
+    ANEMONE_TRY(CheckInputs(function_, BindAll(inputs)));
     InterpretOptions options;
     const auto start = std::chrono::steady_clock::now();
     int64_t previous_ns = 0;

@@ -16,33 +16,50 @@ Result<const ir::Function*> ChooseFunction(const ir::Model& model, const std::st
   return Usage("the model has no function '{}'", wanted).Advise("it has " + names);
 }
 
-Status CheckInputs(const ir::Function& function, const std::map<std::string, Tensor>& inputs) {
+Status CheckInputs(const ir::Function& function, std::span<const BoundInput> inputs) {
   std::string problems;
   const auto add = [&](const std::string& problem) {
     problems += (problems.empty() ? "" : "; ") + problem;
   };
   for (const auto& input : function.inputs()) {
     if (input->type.is_state()) continue;
-    const auto found = inputs.find(input->name);
-    if (found == inputs.end()) {
+    const BoundInput* found = FindInput(inputs, input->name);
+    if (found == nullptr) {
       add(fmt::format("input '{}' ({}) is not given", input->name, input->type.ToString()));
       continue;
     }
-    const Tensor& tensor = found->second;
-    const ir::Type given = ir::Type::Tensor(input->type.dtype(), tensor.shape());
-    if (tensor.dtype() != StorageDType(input->type.dtype()) ||
+    const ConstTensor& tensor = found->tensor;
+    const ir::Type given = ir::Type::Tensor(input->type.dtype(), tensor.shape);
+    if (tensor.dtype != StorageDType(input->type.dtype()) ||
         !ir::IsCompatible(given, input->type)) {
       add(fmt::format("input '{}' takes {}, is given {} {}", input->name, input->type.ToString(),
-                      DTypeName(tensor.dtype()), ir::ShapeToString(tensor.shape())));
+                      DTypeName(tensor.dtype), ir::ShapeToString(tensor.shape)));
     }
   }
-  for (const auto& [name, tensor] : inputs) {
+  for (const BoundInput& given : inputs) {
     const bool known = std::any_of(function.inputs().begin(), function.inputs().end(),
-                                   [&](const auto& input) { return input->name == name; });
-    if (!known) add(fmt::format("there is no input '{}'", name));
+                                   [&](const auto& input) { return input->name == given.name; });
+    if (!known) add(fmt::format("there is no input '{}'", given.name));
+    if (FindInput(inputs, given.name) != &given) {
+      add(fmt::format("input '{}' is given twice", given.name));
+    }
   }
   if (!problems.empty()) return Usage("{}", problems);
   return {};
+}
+
+std::vector<BoundInput> BindAll(const std::map<std::string, Tensor>& inputs) {
+  std::vector<BoundInput> bound;
+  bound.reserve(inputs.size());
+  for (const auto& [name, tensor] : inputs) bound.push_back({name, tensor.view()});
+  return bound;
+}
+
+const BoundInput* FindInput(std::span<const BoundInput> inputs, std::string_view name) {
+  for (const BoundInput& input : inputs) {
+    if (input.name == name) return &input;
+  }
+  return nullptr;
 }
 
 }  // namespace anemone::exec

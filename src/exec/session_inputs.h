@@ -3,9 +3,13 @@
 #pragma once
 
 #include <map>
+#include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/status.h"
+#include "exec/backend.h"
 #include "exec/tensor.h"
 #include "ir/model.h"
 
@@ -15,6 +19,10 @@ namespace anemone::exec {
 Result<const ir::Function*> ChooseFunction(const ir::Model& model, const std::string& name);
 // kUsage when an input is missing, left over, or does not fit its declared type; every problem is
 // listed at once.
-Status CheckInputs(const ir::Function& function, const std::map<std::string, Tensor>& inputs);
+Status CheckInputs(const ir::Function& function, std::span<const BoundInput> inputs);
+// Views of `inputs`, which must outlive them.
+std::vector<BoundInput> BindAll(const std::map<std::string, Tensor>& inputs);
+// The one named `name`; null when there is none.
+const BoundInput* FindInput(std::span<const BoundInput> inputs, std::string_view name);
 
 }  // namespace anemone::exec

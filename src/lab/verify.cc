@@ -3,39 +3,10 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "base/random.h"
 #include "exec/session_inputs.h"
 
 namespace anemone::lab {
 namespace {
-
-Result<exec::Tensor> SyntheticTensor(const ir::Value& input, Random random) {
-  if (!input.type.is_static()) {
-    return Unsupported("input '{}' has the dynamic type {}", input.name, input.type.ToString())
-        .Advise("give the input's values, or fix its shape with --input NAME:SHAPE");
-  }
-  ANEMONE_ASSIGN(exec::Tensor tensor, exec::Tensor::Allocate(exec::StorageDType(input.type.dtype()),
-                                                             input.type.shape()));
-  const auto count = static_cast<size_t>(tensor.count());
-  switch (tensor.dtype()) {
-    case DType::kFp32:
-      random.FillNormal({tensor.As<float>(), count}, 0, 1);
-      break;
-    case DType::kInt32:
-      for (size_t i = 0; i < count; ++i)
-        tensor.As<int32_t>()[i] = static_cast<int32_t>(random.NextBits() % 10);
-      break;
-    case DType::kInt16:
-    case DType::kUInt16:
-      for (size_t i = 0; i < count; ++i)
-        tensor.As<int16_t>()[i] = static_cast<int16_t>(random.NextBits() % 10);
-      break;
-    default:
-      for (size_t i = 0; i < count; ++i)
-        tensor.As<uint8_t>()[i] = static_cast<uint8_t>(random.NextBits() % 2);
-  }
-  return tensor;
-}
 
 struct Pair {
   std::unique_ptr<exec::Session> reference;
@@ -64,17 +35,6 @@ Result<Pair> LoadPair(const exec::Backend& backend, std::shared_ptr<const ir::Mo
 
 }  // namespace
 
-Result<Inputs> SyntheticInputs(const ir::Function& function, uint64_t seed, int sample) {
-  Inputs inputs;
-  for (const auto& input : function.inputs()) {
-    if (input->type.is_state()) continue;
-    ANEMONE_ASSIGN(
-        inputs[input->name],
-        SyntheticTensor(*input, Random(seed, input->name + "#" + std::to_string(sample))));
-  }
-  return inputs;
-}
-
 std::string DescribeInputs(const VerifyOptions& options) {
   return fmt::format("{} seeded standard-normal inputs (seed {})", options.samples, options.seed);
 }
@@ -86,7 +46,7 @@ Result<std::vector<OutputParity>> Verify(const exec::Backend& backend,
   ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*reference, ""));
   std::vector<Inputs> inputs;
   for (int sample = 0; sample < options.samples; ++sample) {
-    ANEMONE_ASSIGN(Inputs set, SyntheticInputs(*function, options.seed, sample));
+    ANEMONE_ASSIGN(Inputs set, exec::SyntheticInputs(*function, options.seed, sample));
     inputs.push_back(std::move(set));
   }
   return VerifyOn(backend, std::move(reference), std::move(variant), limits, options, inputs);

@@ -1,7 +1,6 @@
 // Verify: runs a variant beside its reference on the same inputs and judges every output; on
-// failure it finds the first operator that drifts. Inputs are seeded: standard normal for float
-// tensors (images normalised as networks see them), small integers for integer ones. Thread rules:
-// pure; uses the backend's threads.
+// failure it finds the first operator that drifts. Inputs are those of exec/synthetic_inputs.h.
+// Thread rules: pure; uses the backend's threads.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +11,7 @@
 
 #include "base/status.h"
 #include "exec/backend.h"
+#include "exec/synthetic_inputs.h"
 #include "lab/manifest.h"
 
 namespace anemone::lab {
@@ -26,9 +26,6 @@ struct VerifyOptions {
 
 using Inputs = std::map<std::string, exec::Tensor>;
 
-// One set of inputs for `function`, a pure function of (seed, sample). kUnsupported when an input
-// has a dynamic shape that nothing fixes.
-Result<Inputs> SyntheticInputs(const ir::Function& function, uint64_t seed, int sample);
 // "4 seeded standard-normal inputs (seed 0)".
 std::string DescribeInputs(const VerifyOptions& options);
 

@@ -1,0 +1,21 @@
+// Seeded inputs for a function: what stands in for a user's data where there is none. Standard
+// normal for float tensors (images normalised as networks see them), small integers for integer
+// ones, coins for bools. Thread rules: pure functions.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "base/status.h"
+#include "exec/tensor.h"
+#include "ir/program.h"
+
+namespace anemone::exec {
+
+// One tensor for each input but the states, a pure function of (seed, sample). kUnsupported when an
+// input has a dynamic shape that nothing fixes.
+Result<std::map<std::string, Tensor>> SyntheticInputs(const ir::Function& function, uint64_t seed,
+                                                      int sample);
+
+}  // namespace anemone::exec
