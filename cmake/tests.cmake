@@ -30,10 +30,19 @@ foreach(source IN LISTS test_sources)
 endforeach()
 list(REMOVE_DUPLICATES test_folders)
 
+# Folders whose tests run on the double of Core ML: left out where it cannot be built.
+set(double_folders coreml)
+if(NOT TARGET anemone_coreml_double)
+  list(REMOVE_ITEM test_folders ${double_folders})
+endif()
+
 foreach(folder IN LISTS test_folders)
   add_executable(anemone_tests_${folder} ${test_sources_${folder}})
   target_link_libraries(anemone_tests_${folder} PRIVATE
     anemone_tests_options GTest::gtest_main $<TARGET_NAME_IF_EXISTS:anemone_test_support>)
+  if(folder IN_LIST double_folders)
+    target_link_libraries(anemone_tests_${folder} PRIVATE anemone_coreml_double)
+  endif()
   gtest_discover_tests(anemone_tests_${folder}
     DISCOVERY_MODE PRE_TEST
     DISCOVERY_TIMEOUT 60

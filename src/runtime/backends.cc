@@ -2,14 +2,15 @@
 
 #include <array>
 
+#include "coreml/coreml_backend.h"
 #include "cpu/cpu_backend.h"
 #include "exec/reference_backend.h"
 
 namespace anemone::runtime {
 
 std::span<const exec::Backend* const> Backends() {
-  static const std::array<const exec::Backend*, 2> backends{&cpu::CpuBackend(),
-                                                            &exec::ReferenceBackend()};
+  static const std::array<const exec::Backend*, 3> backends{
+      &coreml::CoreMlBackend(), &cpu::CpuBackend(), &exec::ReferenceBackend()};
   return backends;
 }
 
@@ -22,10 +23,6 @@ Result<const exec::Backend*> FindBackend(std::string_view name) {
       return backend;
     }
     names += ", " + std::string(backend->name());
-  }
-  if (name == "coreml") {
-    return Unavailable("Core ML runs on macOS only, and this build has no Core ML backend")
-        .Advise("use --backend cpu");
   }
   return Usage("there is no backend '{}'", name).Advise("choose one of " + names);
 }

@@ -10,7 +10,8 @@
 
 namespace anemone::runtime {
 
-// All backends of this build, the preferred one first; "reference" last.
+// All backends, the preferred one first; "reference" last. Core ML is among them everywhere, and
+// says why where it is not available.
 std::span<const exec::Backend* const> Backends();
 // "auto" is the first one that is available. kUsage lists the names; kUnavailable when it cannot
 // run here.

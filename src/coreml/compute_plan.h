@@ -1,0 +1,55 @@
+// What Core ML plans for each operation (MLComputePlan, macOS 14.4, iOS 17.4): a plan, no record of
+// what ran where. No public way to observe that is known, so nothing here may be reported as
+// "ran on". Constants have no device and are left out.
+//
+// Values. Thread rules: pure functions; loading a plan waits on a thread of Core ML's, no longer
+// than its timeout.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "exec/backend.h"
+#include "ir/model.h"
+
+namespace anemone::coreml {
+
+enum class Device : uint8_t { kCpu, kGpu, kNeuralEngine };
+// "cpu", "gpu", "neural_engine".
+std::string_view DeviceName(Device device);
+
+struct PlannedOperation {
+  std::string type;    // "ios17.conv"
+  std::string output;  // name of its first output
+  // Nullopt: Core ML says nothing, which is unknown, not the CPU (it says nothing about any
+  // operation of some packages with an old deployment target).
+  std::optional<Device> planned;
+  std::vector<Device> supported;      // empty when unknown
+  std::optional<double> cost_weight;  // estimated share of the model's cost, 0 ... 1
+};
+
+struct ComputePlan {
+  std::vector<PlannedOperation> operations;  // bodies of control flow after their operation
+  int64_t const_operations = 0;              // left out
+
+  int64_t unknown_operations() const;
+  int64_t CountPlanned(Device device) const;
+  // Share of the operations, and of the estimated cost, planned on `device`. Nullopt when that is
+  // unknown for any operation, or there is none.
+  std::optional<double> OperationShare(Device device) const;
+  std::optional<double> CostShare(Device device) const;
+};
+
+// The plan for one function. Errors: kUnavailable without Core ML or on an older system, kTimeout,
+// and exec::Failure.
+Result<ComputePlan> LoadComputePlan(std::shared_ptr<const ir::Model> model,
+                                    const exec::LoadOptions& options,
+                                    std::chrono::nanoseconds timeout);
+
+}  // namespace anemone::coreml

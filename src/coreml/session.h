@@ -1,0 +1,74 @@
+// One loaded MLModel as an exec::Session. Objective-C++ only.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "coreml/arrays.h"
+#include "coreml/compiled_model.h"
+#include "coreml/features.h"
+#include "coreml/images.h"
+#include "coreml/objc.h"
+#include "exec/backend.h"
+
+namespace anemone::coreml {
+
+class CoreMlSession : public exec::Session {
+ public:
+  CoreMlSession(std::shared_ptr<const ir::Model> model, Border border, LoadedModel loaded);
+  ~CoreMlSession() override;
+
+  Result<std::map<std::string, exec::Tensor>> Run(const std::map<std::string, exec::Tensor>& inputs,
+                                                  exec::State* state,
+                                                  const exec::Tracer* tracer) override;
+  Status RunBound(std::span<const exec::BoundInput> inputs,
+                  std::span<const exec::BoundOutput> outputs, exec::State* state,
+                  const exec::Tracer* tracer) override;
+  int64_t working_memory_bytes() const override;
+
+ private:
+  // One input or output between calls.
+  struct Port {
+    const BorderFeature* feature = nullptr;
+    Strong<NSString*> name;
+    std::vector<Half> halves;  // of an fp16 feature
+    PixelBuffer pixels;        // of an image input
+    // What the current array stands for; it is made anew when that changes.
+    const void* bound = nullptr;
+    ir::Shape bound_shape = {};
+    Strong<MLMultiArray*> array;
+  };
+
+  // Checks the given inputs, all problems at once.
+  Status CheckInputs(std::span<const exec::BoundInput> inputs) const;
+  // Binds one input or output to the caller's memory; sets `changed` when its object is another.
+  Status BindInput(Port& port, const exec::ConstTensor& tensor, bool* changed);
+  Status BindOutput(Port& port, const exec::MutableTensor& tensor, bool* changed);
+  Status BindArray(Port& port, void* data, const ir::Shape& shape, bool* changed);
+  Status MakeProvider();
+  Status MakeOptions();
+  Result<Strong<MLState*>> MakeState(const exec::State* state);
+  Status TakeState(MLState* from, exec::State* state);
+  Result<id<MLFeatureProvider>> Predict(MLState* state);
+  Status TakeOutput(Port& port, id<MLFeatureProvider> results, const exec::MutableTensor& to);
+  // The shape that an output has in `results`, which fits its declared type.
+  Result<ir::Shape> ShapeOfOutput(const Port& port, id<MLFeatureProvider> results) const;
+  static Port* FindPort(std::vector<Port>& ports, std::string_view name);
+  // Binds, predicts, hands the results to take(results), keeps the state; all inside one pool.
+  template <typename Take>
+  Status Call(std::span<const exec::BoundInput> inputs, std::span<const exec::BoundOutput> outputs,
+              exec::State* state, Take take);
+
+  std::shared_ptr<const ir::Model> model_;
+  Border border_;
+  LoadedModel loaded_;
+  std::vector<Port> inputs_;
+  std::vector<Port> outputs_;
+  Strong<MLDictionaryFeatureProvider*> provider_;
+  Strong<MLPredictionOptions*> options_;
+};
+
+}  // namespace anemone::coreml

@@ -1,0 +1,41 @@
+// Where there is no Core ML. The test double takes this file's place: it defines all that the
+// Objective-C++ body defines, and nothing else.
+#include "coreml/compute_plan.h"
+#include "coreml/coreml_backend.h"
+
+namespace anemone::coreml {
+namespace {
+
+Error Why() {
+#ifdef __APPLE__
+  return Unavailable("this build has no Core ML backend (ANEMONE_COREML=OFF)")
+      .Advise("use --backend cpu");
+#else
+  return Unavailable("Core ML runs on macOS only, and this build has no Core ML backend")
+      .Advise("use --backend cpu");
+#endif
+}
+
+class NoCoreMl : public exec::Backend {
+ public:
+  std::string_view name() const override { return "coreml"; }
+  Status Available() const override { return Why(); }
+  Result<std::unique_ptr<exec::Session>> Load(std::shared_ptr<const ir::Model>,
+                                              const exec::LoadOptions&) const override {
+    return Why();
+  }
+};
+
+}  // namespace
+
+const exec::Backend& CoreMlBackend() {
+  static const NoCoreMl backend;
+  return backend;
+}
+
+Result<ComputePlan> LoadComputePlan(std::shared_ptr<const ir::Model>, const exec::LoadOptions&,
+                                    std::chrono::nanoseconds) {
+  return Why();
+}
+
+}  // namespace anemone::coreml

@@ -1,0 +1,179 @@
+// Each way in which Core ML fails becomes one typed error, and nothing outlives the call.
+#include <atomic>
+#include <cmath>
+#include <thread>
+
+#include "coreml_test_util.h"
+#include "exec/failure.h"
+
+namespace anemone::coreml {
+namespace {
+
+using exec::FailureKind;
+
+struct Case {
+  const char* script;
+  FailureKind kind;
+  const char* says;
+};
+
+TEST_F(CoreMlTest, FailuresOfLoadingAreTyped) {
+  const ModelPtr model = ParseModel(kSmallNet);
+  for (const Case& c : {
+           Case{"compile=error", FailureKind::kCompileError, "com.apple.CoreML 0: injected"},
+           Case{"compile=error:3", FailureKind::kCompileError, "because of NSPOSIXErrorDomain 5"},
+           Case{"compile=throw", FailureKind::kCompileError, "threw DoubleException: injected"},
+           Case{"compile=nil", FailureKind::kCompileError, "gave no reason"},
+           Case{"compile=memory", FailureKind::kMemoryPressure, "unable to allocate memory"},
+           Case{"load=error:3", FailureKind::kLoadError, "com.apple.CoreML 3"},
+           Case{"load=throw", FailureKind::kLoadError, "threw"},
+           Case{"load=nil", FailureKind::kLoadError, "gave no reason"},
+           Case{"load=memory", FailureKind::kMemoryPressure, "memory"},
+       }) {
+    Script(c.script);
+    auto session = LoadIt(model);
+    ASSERT_FALSE(session.ok()) << c.script;
+    EXPECT_EQ(exec::FailureKindOf(session.error()), c.kind) << session.error().ToString();
+    EXPECT_NE(session.error().message().find(c.says), std::string::npos)
+        << session.error().ToString();
+    EXPECT_EQ(CoreMLDoubleLiveObjects(), live_before_) << c.script;
+  }
+}
+
+TEST_F(CoreMlTest, FailuresOfPredictionsAreTyped) {
+  const ModelPtr model = ParseModel(kHalfNet);
+  auto session = LoadIt(model);
+  ASSERT_TRUE(session.ok());
+  const Tensors inputs = RandomInputs(model, 1);
+  const Tensors want = RunOnCpu(model, inputs);
+  ASSERT_TRUE(session.value()->Run(inputs, nullptr, nullptr).ok());
+  const int64_t live = CoreMLDoubleLiveObjects();
+  for (const Case& c : {
+           Case{"predict=error", FailureKind::kRuntimeError, "injected: predicting failed"},
+           Case{"predict=error:1", FailureKind::kSchemaMismatch, "com.apple.CoreML 1"},
+           Case{"predict=memory", FailureKind::kMemoryPressure, "memory"},
+           Case{"predict=throw", FailureKind::kRuntimeError, "threw DoubleException"},
+           Case{"predict=nil", FailureKind::kRuntimeError, "gave no reason"},
+           Case{"predict=shape", FailureKind::kSchemaMismatch, "is declared"},
+           Case{"predict=dtype", FailureKind::kSchemaMismatch, "int32"},
+           Case{"predict=missing", FailureKind::kSchemaMismatch, "no output 'z'"},
+       }) {
+    Script(c.script);
+    auto outputs = session.value()->Run(inputs, nullptr, nullptr);
+    ASSERT_FALSE(outputs.ok()) << c.script;
+    EXPECT_EQ(exec::FailureKindOf(outputs.error()), c.kind) << outputs.error().ToString();
+    EXPECT_NE(outputs.error().message().find(c.says), std::string::npos)
+        << outputs.error().ToString();
+    // The session is as good as before.
+    Script("");
+    outputs = session.value()->Run(inputs, nullptr, nullptr);
+    ASSERT_TRUE(outputs.ok()) << outputs.status().ToString();
+    ExpectSame(*outputs, want);
+    EXPECT_LE(CoreMLDoubleLiveObjects(), live + 4) << c.script;
+  }
+}
+
+TEST_F(CoreMlTest, WrongValuesAreDeliveredForTheRuntimeToJudge) {
+  const ModelPtr model = ParseModel(kHalfNet);
+  auto session = LoadIt(model);
+  ASSERT_TRUE(session.ok());
+  const Tensors inputs = RandomInputs(model, 1);
+  const Tensors want = RunOnCpu(model, inputs);
+  Script("predict@1=nan;predict@2=inf;predict@3=wrong");
+  for (int call = 0; call < 3; ++call) {
+    auto outputs = session.value()->Run(inputs, nullptr, nullptr);
+    ASSERT_TRUE(outputs.ok()) << outputs.status().ToString();
+    const float got = outputs->at("y").As<float>()[0], right = want.at("y").As<float>()[0];
+    EXPECT_EQ(std::isnan(got), call == 0);
+    EXPECT_EQ(std::isinf(got), call == 1);
+    EXPECT_NE(got, right);
+  }
+}
+
+TEST_F(CoreMlTest, TenThousandPredictionsLeaveNothingBehind) {
+  const ModelPtr model = ParseModel(kHalfNet);
+  auto session = LoadIt(model);
+  ASSERT_TRUE(session.ok());
+  const Tensors inputs = RandomInputs(model, 1);
+  const Tensors want = RunOnCpu(model, inputs);
+  ASSERT_TRUE(session.value()->Run(inputs, nullptr, nullptr).ok());
+  const int64_t live = CoreMLDoubleLiveObjects();
+  // Failures of every kind among them, as pools must be drained on those paths too.
+  Script(
+      "seed=3;predict@2%=error;predict@2%=throw;predict@2%=shape;predict@2%=missing;"
+      "predict@2%=nil;predict@5%=copy");
+  int64_t failed = 0;
+  for (int call = 0; call < 10000; ++call) {
+    auto outputs = session.value()->Run(inputs, nullptr, nullptr);
+    if (!outputs.ok()) {
+      ++failed;
+    } else if (call % 1000 == 0) {
+      ExpectSame(*outputs, want);
+    }
+    ASSERT_LE(CoreMLDoubleLiveObjects(), live + 4) << call;
+  }
+  EXPECT_EQ(failed, 10000 - CoreMLDoubleFaults(kFaultOk) - CoreMLDoubleFaults(kFaultCopy));
+  EXPECT_GT(failed, 700);
+  Script("");
+  ASSERT_TRUE(session.value()->Run(inputs, nullptr, nullptr).ok());
+  EXPECT_LE(CoreMLDoubleLiveObjects(), live + 4);
+}
+
+TEST_F(CoreMlTest, TheLeakCounterSeesALeak) {
+  const ModelPtr model = ParseModel(kSmallNet);
+  auto session = LoadIt(model);
+  ASSERT_TRUE(session.ok());
+  const Tensors inputs = RandomInputs(model, 1);
+  Script("predict=leak:3");
+  for (int call = 0; call < 10; ++call) {
+    ASSERT_TRUE(session.value()->Run(inputs, nullptr, nullptr).ok());
+  }
+  session.value().reset();
+  EXPECT_EQ(CoreMLDoubleLiveObjects(), live_before_ + 30);
+  live_before_ += 30;
+}
+
+TEST_F(CoreMlTest, ThreadsWithSessionsOfTheirOwnDoNotMix) {
+  const ModelPtr model = ParseModel(kSmallNet);
+  Script(
+      "seed=11;predict@3%=error;predict@3%=throw;predict@3%=nil;predict@3%=dtype;"
+      "predict@5%=copy");
+  std::vector<std::thread> threads;
+  std::atomic<int> right{0}, typed{0}, bad{0};
+  for (uint64_t id = 0; id < 8; ++id) {
+    threads.emplace_back([&, id] {
+      auto session = LoadIt(model);
+      if (!session.ok()) {
+        ++bad;
+        return;
+      }
+      const Tensors inputs = RandomInputs(model, id);
+      const Tensors want = RunOnCpu(model, inputs);
+      for (int call = 0; call < 500; ++call) {
+        auto outputs = session.value()->Run(inputs, nullptr, nullptr);
+        if (!outputs.ok()) {
+          typed += exec::FailureKindOf(outputs.error()).has_value() ? 1 : 0;
+          continue;
+        }
+        const exec::Tensor &got = outputs->at("y"), &wanted = want.at("y");
+        const bool same = std::memcmp(got.As<char>(), wanted.As<char>(), wanted.size_bytes()) == 0;
+        ++(same ? right : bad);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(bad, 0);
+  EXPECT_EQ(right + typed, 8 * 500);
+  EXPECT_GT(typed, 200);
+}
+
+TEST_F(CoreMlTest, ScriptsThatMakeNoSenseAreRefused) {
+  char error[160];
+  for (const char* script : {"predict", "predict=", "predict=explode", "run=ok", "predict@=ok",
+                             "predict@x=ok", "predict=slow:x", "seed=", "predict@3-=ok"}) {
+    EXPECT_FALSE(CoreMLDoubleSetScript(script, error, sizeof error)) << script;
+  }
+}
+
+}  // namespace
+}  // namespace anemone::coreml
