@@ -23,7 +23,7 @@ if(APPLE AND ANEMONE_COREML)
   return()
 endif()
 
-if(NOT ANEMONE_COREML_DOUBLE)
+if(NOT ANEMONE_COREML_DOUBLE OR NOT ANEMONE_TESTS)
   return()
 endif()
 find_program(ANEMONE_OBJC clang-19)
