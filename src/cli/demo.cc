@@ -8,6 +8,7 @@
 #include "facade/save.h"
 #include "lab/manifest.h"
 #include "lab/package_facts.h"
+#include "lab/placement_facts.h"
 #include "lab/verify.h"
 #include "runtime/backends.h"
 
@@ -93,6 +94,7 @@ Result<Row> RunVariant(const DemoFlags& flags, const facade::LoadedModel& origin
                                                             inputs, flags.verify));
     manifest.first_drift = lab::FirstDrift(drifts, variant.limits);
   }
+  ANEMONE_TRY(lab::AddPlacementFacts(*written.model, &manifest));
   ANEMONE_ASSIGN(const auto facts, lab::MeasurePackage(package));
   manifest.package_size_bytes = facts.size_bytes;
   manifest.package_sha256 = facts.sha256;

@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "exec/session_inputs.h"
+#include "placement/cost_model.h"
+#include "placement/workload.h"
 
 namespace anemone::facade {
 namespace {
@@ -66,6 +68,35 @@ Json CoverageJson(const placement::Coverage& coverage) {
           {"by_estimated_time_pct", coverage.by_time_pct}};
 }
 
+Json WorkloadJson(const placement::Workload& work) {
+  return {{"conv_flops", work.conv_flops},
+          {"depthwise_flops", work.depthwise_flops},
+          {"matmul_flops", work.matmul_flops},
+          {"other_flops", work.other_flops},
+          {"int8_flops", work.int8_flops},
+          {"weight_bytes", work.weight_bytes},
+          {"weight_bytes_fp16", work.weight_bytes_fp16},
+          {"activation_bytes", work.activation_bytes},
+          {"movement_bytes", work.movement_bytes},
+          {"reduction_bytes", work.reduction_bytes},
+          {"operations", work.operations}};
+}
+
+Json IntervalJson(const std::optional<placement::Interval>& interval) {
+  if (!interval) return nullptr;
+  return {{"value", interval->value}, {"low", interval->low}, {"high", interval->high}};
+}
+
+Json LatencyJson(const placement::LatencyReport& report) {
+  return {{"source", "estimated"},
+          {"basis", report.basis},
+          {"placed_ms", IntervalJson(report.placed_ms)},
+          {"ane_ms", IntervalJson(report.ane_ms)},
+          {"gpu_ms", IntervalJson(report.gpu_ms)},
+          {"cpu_ms", IntervalJson(report.cpu_ms)},
+          {"speedup_over_cpu", IntervalJson(report.speedup_over_cpu)}};
+}
+
 std::string_view EngineName(placement::Engine engine) {
   static constexpr std::string_view kNames[] = {"ane", "bnns", "classic_cpu"};
   return kNames[static_cast<size_t>(engine)];
@@ -85,6 +116,9 @@ Json ChipJson(const Analysis& analysis) {
   json["supported_on_ane"]["low_pct"] = analysis.supported_low_pct;
   json["supported_on_ane"]["high_pct"] = analysis.supported_high_pct;
   json["preferred_on_ane"] = CoverageJson(analysis.preferred);
+  json["latency"] = LatencyJson(placement::EstimateLatency(analysis));
+  json["workload"] =
+      WorkloadJson(placement::SumWorkloads(analysis, [](const AnalyzedOp&) { return true; }));
   json["segments"] = Json::array();
   for (const placement::Segment& segment : analysis.segments) {
     json["segments"].push_back({{"engine", EngineName(segment.engine)},
@@ -137,6 +171,25 @@ void AppendOperators(const Analysis& analysis, bool all, std::string* out) {
   if (hidden > 0) *out += fmt::format("  {} more could run on the Neural Engine\n", hidden);
 }
 
+std::string IntervalText(const std::optional<placement::Interval>& interval,
+                         std::string_view unit) {
+  if (!interval) return "unknown";
+  return fmt::format("{:.3g} {}({:.2g} to {:.2g})", interval->value, unit, interval->low,
+                     interval->high);
+}
+
+void AppendLatencies(const PlacementReport& report, std::string* out) {
+  *out += fmt::format("\n{:8} {:>26} {:>26} {:>26} {:>24}\n", "chip", "estimated as placed",
+                      "on the CPU alone", "on the GPU alone", "speed-up over CPU");
+  for (const Analysis& analysis : report.chips) {
+    const placement::LatencyReport latency = placement::EstimateLatency(analysis);
+    *out += fmt::format("{:8} {:>26} {:>26} {:>26} {:>24}\n", analysis.chip->title,
+                        IntervalText(latency.placed_ms, "ms "), IntervalText(latency.cpu_ms, "ms "),
+                        IntervalText(latency.gpu_ms, "ms "),
+                        IntervalText(latency.speedup_over_cpu, ""));
+  }
+}
+
 }  // namespace
 
 Result<PlacementReport> AnalyzePlacement(const ir::Model& model, const PlacementOptions& options) {
@@ -165,6 +218,7 @@ std::string PlacementText(const PlacementReport& report, bool all_operators) {
                        analysis.supported.by_flops_pct, analysis.preferred.by_count_pct,
                        analysis.segments.size());
   }
+  AppendLatencies(report, &out);
   for (const Analysis& analysis : report.chips) AppendOperators(analysis, all_operators, &out);
   return out;
 }

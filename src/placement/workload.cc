@@ -1,0 +1,184 @@
+#include "placement/workload.h"
+
+#include <algorithm>
+#include <string_view>
+
+namespace anemone::placement {
+namespace {
+
+constexpr int64_t kRowBytes = 64;
+
+enum class WorkKind : uint8_t { kConv, kMatmul, kElementwise, kMovement, kReduction };
+
+constexpr std::string_view kMovementOps[] = {"batch_to_space",
+                                             "band_part",
+                                             "concat",
+                                             "crop",
+                                             "depth_to_space",
+                                             "expand_dims",
+                                             "flatten2d",
+                                             "gather",
+                                             "gather_nd",
+                                             "gather_along_axis",
+                                             "identity",
+                                             "pad",
+                                             "pixel_shuffle",
+                                             "pixel_unshuffle",
+                                             "reshape",
+                                             "reshape_like",
+                                             "reverse",
+                                             "slice_by_index",
+                                             "slice_by_size",
+                                             "slice_update",
+                                             "space_to_batch",
+                                             "space_to_depth",
+                                             "split",
+                                             "squeeze",
+                                             "stack",
+                                             "tile",
+                                             "transpose",
+                                             "read_state",
+                                             "write_state",
+                                             "upsample_bilinear",
+                                             "resize",
+                                             "resize_bilinear",
+                                             "affine",
+                                             "resample",
+                                             "crop_resize",
+                                             "scatter",
+                                             "scatter_nd",
+                                             "sliding_windows",
+                                             "upsample_nearest_neighbor",
+                                             "resize_nearest_neighbor",
+                                             "scatter_along_axis"};
+
+bool IsOneOf(std::string_view type, std::span<const std::string_view> names) {
+  return std::find(names.begin(), names.end(), type) != names.end();
+}
+
+bool IsReduction(std::string_view type) {
+  return type.starts_with("reduce_") || type.ends_with("_norm") || type == "softmax" ||
+         type == "topk" || type == "argsort" || type == "cumsum" || type.ends_with("_pool");
+}
+
+WorkKind KindOf(std::string_view type) {
+  if (type == "conv" || type == "conv_transpose") return WorkKind::kConv;
+  if (type == "matmul" || type == "linear" || type == "einsum" ||
+      type == "scaled_dot_product_attention" || type == "lstm" || type == "gru" || type == "rnn")
+    return WorkKind::kMatmul;
+  if (IsOneOf(type, kMovementOps)) return WorkKind::kMovement;
+  // batch_norm scales and shifts: it fuses like an activation.
+  if (type == "batch_norm") return WorkKind::kElementwise;
+  return IsReduction(type) ? WorkKind::kReduction : WorkKind::kElementwise;
+}
+
+double PaddedBytes(const ir::Type& type) {
+  if (!type.is_tensor() || !type.is_static() || type.rank() == 0) return 0;
+  const auto count = type.element_count();
+  const auto row = ByteSize(type.dtype(), type.shape().back());
+  if (!count || !row || type.shape().back() <= 0) return 0;
+  const double rows = static_cast<double>(*count) / static_cast<double>(type.shape().back());
+  const auto bytes = static_cast<int64_t>(*row);
+  return rows * static_cast<double>((bytes + kRowBytes - 1) / kRowBytes * kRowBytes);
+}
+
+bool IsStored(const ir::Value& value) {
+  return value.is_const() || (value.producer != nullptr && value.producer->def() != nullptr &&
+                              value.producer->def()->constexpr_op);
+}
+
+struct Traffic {
+  double inputs = 0;
+  double largest_input = 0;
+  double outputs = 0;
+};
+
+Traffic TrafficOf(const ir::Operation& operation) {
+  Traffic traffic;
+  for (const ir::Argument& argument : operation.arguments()) {
+    for (const ir::Value* value : argument.values) {
+      if (IsStored(*value)) continue;
+      const double bytes = PaddedBytes(value->type);
+      traffic.inputs += bytes;
+      traffic.largest_input = std::max(traffic.largest_input, bytes);
+    }
+  }
+  for (const auto& output : operation.outputs()) traffic.outputs += PaddedBytes(output->type);
+  return traffic;
+}
+
+bool IsDepthwise(const ir::Operation& operation) {
+  const ir::Value* weight = operation.Input("weight");
+  if (weight == nullptr || !weight->type.is_tensor() || weight->type.rank() < 3) return false;
+  const int64_t taps_of_channels =
+      operation.type() == "conv" ? weight->type.shape()[1] : weight->type.shape()[0];
+  const ir::Value* x = operation.Input("x");
+  const bool wide =
+      x != nullptr && x->type.is_tensor() && x->type.rank() >= 2 && x->type.shape()[1] > 1;
+  return taps_of_channels == 1 && wide;
+}
+
+// Both operands come from int8: the weight decompresses from it, the activation was just
+// dequantised (W8A8, as the compressor writes it).
+bool IsInt8(const ir::Operation& operation) {
+  const ir::Value* x = operation.Input("x");
+  const ir::Value* weight =
+      operation.Input("weight") != nullptr ? operation.Input("weight") : operation.Input("y");
+  if (x == nullptr || weight == nullptr || x->producer == nullptr || weight->producer == nullptr)
+    return false;
+  if (x->producer->type() != "dequantize" || weight->producer->def() == nullptr) return false;
+  return weight->producer->def()->constexpr_op || weight->producer->type() == "dequantize";
+}
+
+}  // namespace
+
+void Workload::Add(const Workload& other) {
+  conv_flops += other.conv_flops;
+  depthwise_flops += other.depthwise_flops;
+  matmul_flops += other.matmul_flops;
+  other_flops += other.other_flops;
+  int8_flops += other.int8_flops;
+  weight_bytes += other.weight_bytes;
+  weight_bytes_fp16 += other.weight_bytes_fp16;
+  activation_bytes += other.activation_bytes;
+  movement_bytes += other.movement_bytes;
+  reduction_bytes += other.reduction_bytes;
+  operations += other.operations;
+}
+
+Workload WorkloadOf(const AnalyzedOp& op) {
+  const ir::Operation& operation = *op.operation;
+  const Traffic traffic = TrafficOf(operation);
+  const auto flops = static_cast<double>(op.work.flops);
+  const double both = traffic.inputs + traffic.outputs;
+  Workload work;
+  work.weight_bytes = static_cast<double>(op.work.weight_bytes);
+  work.weight_bytes_fp16 = 2 * static_cast<double>(op.work.weight_elements);
+  work.operations = 1;
+  switch (KindOf(operation.type())) {
+    case WorkKind::kConv:
+      (IsDepthwise(operation) ? work.depthwise_flops : work.conv_flops) = flops;
+      work.activation_bytes = both;
+      break;
+    case WorkKind::kMatmul:
+      work.matmul_flops = flops;
+      work.activation_bytes = both;
+      break;
+    case WorkKind::kElementwise:
+      work.other_flops = flops;
+      work.activation_bytes = traffic.inputs - traffic.largest_input;
+      work.operations = 0;
+      break;
+    case WorkKind::kMovement:
+      work.movement_bytes = both;
+      break;
+    case WorkKind::kReduction:
+      work.other_flops = flops;
+      work.reduction_bytes = both;
+      break;
+  }
+  if (IsInt8(operation)) work.int8_flops = work.conv_flops + work.matmul_flops;
+  return work;
+}
+
+}  // namespace anemone::placement
