@@ -34,8 +34,8 @@ TEST(PlacementFacts, HalfPrecisionStackGoesToTheEngine) {
   ASSERT_TRUE(AddPlacementFacts(ModelOf(Stack("fp16")), &manifest).ok());
   ASSERT_TRUE(manifest.ane_op_coverage_pct.has_value());
   EXPECT_EQ(manifest.ane_op_coverage_pct->value, 100);
-  for (const auto& speedup : {manifest.expected_speedup_m1, manifest.expected_speedup_m2,
-                              manifest.expected_speedup_m3}) {
+  for (const auto& speedup :
+       {manifest.expected_speedup_m1, manifest.expected_speedup_m2, manifest.expected_speedup_m3}) {
     ASSERT_TRUE(speedup.has_value());
     EXPECT_GT(speedup->value, 1);
     EXPECT_LT(speedup->low, speedup->value);
