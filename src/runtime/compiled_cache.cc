@@ -242,6 +242,11 @@ void CompiledCache::RemoveLeftovers() const {
     const std::string path = walk->path().string();
     std::error_code ignored;
     if (name.starts_with(kTrash)) fs::remove_all(path, ignored);
+    if (name.starts_with(kMaking)) {
+      // Whoever takes it after us sees that it locked a file without a name.
+      auto lock = FileLock::Try(path, FileLock::Mode::kExclusive, false);
+      if (lock.ok() && lock.value()) fs::remove(path, ignored);
+    }
     if (!name.starts_with(kTemporary)) continue;
     auto lock = FileLock::Try(path + "/" + kLock, FileLock::Mode::kExclusive, false);
     if (lock.ok() && lock.value()) fs::remove_all(path, ignored);

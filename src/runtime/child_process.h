@@ -1,0 +1,47 @@
+// Runs a program in a process of its own, with a deadline: for work that may crash or hang without
+// taking the caller along. The child leads a process group of its own; when it ends, or the
+// deadline passes, the whole group is killed, and the child is always waited for: no zombies. It
+// gets three descriptors (nothing as its input, pipes for the rest) and none of the caller's
+// others, default signal actions and an empty signal mask. posix_spawn, so that a caller with
+// threads is safe.
+//
+// Thread rules: any number of calls at once. Errors: kUsage without a program, kNotFound when it
+// cannot be started, kIo; a program that fails, crashes or is too slow is a ChildResult.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/status.h"
+
+namespace anemone::runtime {
+
+struct ChildOptions {
+  std::vector<std::string> arguments;  // the program first; looked up in PATH without a slash
+  // Added to the caller's environment, or replacing what is there.
+  std::vector<std::pair<std::string, std::string>> environment = {};
+  std::chrono::nanoseconds timeout = std::chrono::seconds(60);
+  // What is kept of each stream: its last bytes.
+  size_t max_output_bytes = size_t{64} << 10;
+};
+
+struct ChildResult {
+  enum class End : uint8_t { kExited, kSignalled, kTimedOut };
+  End end = End::kExited;
+  int exit_code = -1;  // when it exited
+  int signal = 0;      // when it was killed by one, the deadline's SIGKILL included
+  std::string output;  // its standard output
+  std::string errors;  // its standard error
+  int64_t duration_ns = 0;
+  int64_t peak_rss_bytes = 0;
+
+  // "exited with 3", "was killed by signal 11 (Segmentation fault)", "took longer than 2.0 s".
+  std::string Describe() const;
+};
+
+Result<ChildResult> RunChild(const ChildOptions& options);
+
+}  // namespace anemone::runtime
