@@ -114,6 +114,10 @@ class Backend {
  public:
   virtual ~Backend() = default;
   virtual std::string_view name() const = 0;  // "cpu", "coreml"
+  // Whether the work is done by a system that is not ours: it may hang, crash or be wrong, and
+  // chooses among compute units by itself. Sessions guard such a backend with deadlines, a circuit
+  // breaker and a fallback.
+  virtual bool foreign() const { return false; }
   // OK, or why it cannot run here (kUnavailable).
   virtual Status Available() const = 0;
   // Plans or compiles the model. The session keeps `model` alive.

@@ -38,16 +38,6 @@ std::optional<ComputeUnit> ComputeUnitFromName(std::string_view name) {
   return Find<ComputeUnit>(kUnits, name);
 }
 
-std::string_view FailureKindName(FailureKind kind) {
-  return kReasons[static_cast<size_t>(kind) + 1];
-}
-std::optional<FailureKind> FailureKindFromName(std::string_view name) {
-  const auto reason = FallbackReasonFromName(name);
-  const auto index = reason ? static_cast<size_t>(*reason) : 0;
-  if (index == 0 || index > kFailureKindCount) return std::nullopt;
-  return static_cast<FailureKind>(index - 1);
-}
-
 std::string_view FallbackReasonName(FallbackReason reason) {
   return kReasons[static_cast<size_t>(reason)];
 }

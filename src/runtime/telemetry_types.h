@@ -1,12 +1,13 @@
 // The vocabulary of the runtime: units, kinds of failure, reasons to fall back, states of a
-// circuit, and their stable names in files. Standard library only, so that readers of run records
-// need nothing else. Thread rules: values and pure functions.
+// circuit, and their stable names in files. Thread rules: values and pure functions.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
+
+#include "exec/failure.h"
 
 namespace anemone::runtime {
 
@@ -20,22 +21,10 @@ inline constexpr size_t kComputeUnitCount = 5;
 std::string_view ComputeUnitName(ComputeUnit unit);
 std::optional<ComputeUnit> ComputeUnitFromName(std::string_view name);
 
-enum class FailureKind : uint8_t {
-  kCompileError,
-  kLoadError,
-  kSchemaMismatch,  // the backend returned other names, shapes or dtypes than the model declares
-  kTimeout,
-  kMemoryPressure,
-  kRuntimeError,
-  kCrash,        // the process that ran it died
-  kNonFinite,    // NaN or infinity where the inputs were finite
-  kParityDrift,  // another answer than the CPU executor's
-  kUnknown,
-};
-inline constexpr size_t kFailureKindCount = 10;
-// "compile_error" and so on.
-std::string_view FailureKindName(FailureKind kind);
-std::optional<FailureKind> FailureKindFromName(std::string_view name);
+using exec::FailureKind;
+using exec::FailureKindFromName;
+using exec::FailureKindName;
+inline constexpr size_t kFailureKindCount = exec::kFailureKinds.size();
 
 // Why a call was answered by another backend than the first choice: its failure, or one of the
 // reasons that follow.

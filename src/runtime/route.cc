@@ -1,0 +1,271 @@
+#include "runtime/route.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <utility>
+
+#include "exec/failure.h"
+#include "exec/session_inputs.h"
+#include "runtime/known_answer.h"
+
+namespace anemone::runtime {
+namespace {
+
+using Tensors = std::map<std::string, exec::Tensor>;
+
+int64_t NowNs() {
+  return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+bool AllFinite(std::span<const exec::BoundInput> inputs) {
+  for (const exec::BoundInput& input : inputs) {
+    if (!runtime::AllFinite(input.tensor)) return false;
+  }
+  return true;
+}
+
+Result<Tensors> CopyAll(std::span<const exec::BoundInput> inputs) {
+  Tensors copies;
+  for (const exec::BoundInput& input : inputs) {
+    ANEMONE_ASSIGN(copies[std::string(input.name)], exec::Tensor::Copy(input.tensor));
+  }
+  return copies;
+}
+
+Status NonFinite() {
+  return exec::Failure(exec::FailureKind::kNonFinite,
+                       "an output holds a NaN or an infinity, and no input does");
+}
+
+Error TimedOut(std::string_view what, int64_t timeout_ns) {
+  return exec::Failure(exec::FailureKind::kTimeout,
+                       fmt::format("{} took longer than {}", what, DurationText(timeout_ns)));
+}
+
+// What a guarded call works on: nothing of the caller's, as it may outlive the call.
+struct Staged {
+  std::shared_ptr<exec::Session> session;
+  Tensors inputs;
+  exec::State state;
+  bool has_state = false;
+  Result<Tensors> results = Tensors{};
+};
+
+}  // namespace
+
+std::string Route::label() const {
+  std::string label(options_.backend->name());
+  if (options_.backend->foreign()) {
+    label += "/" + std::string(exec::ComputeUnitsName(options_.load.compute_units));
+  }
+  return label;
+}
+
+ComputeUnit Route::observed() const {
+  const bool no_choice =
+      !options_.backend->foreign() || options_.load.compute_units == exec::ComputeUnits::kCpuOnly;
+  return no_choice ? ComputeUnit::kCpu : ComputeUnit::kUnknown;
+}
+
+ComputeUnit Route::planned() const { return observed(); }
+
+void Route::MakeBreaker(const BreakerConfig& config, const Clock* clock) {
+  BreakerOptions options;
+  options.clock = clock;
+  options.on_transition = [this](const BreakerEvent& change) {
+    if (change.to == CircuitState::kOpen) Drop();
+    if (telemetry_ == nullptr) return;
+    Event event;
+    event.type = EventType::kCircuit;
+    event.backend = options_.backend->name();
+    event.units = exec::ComputeUnitsName(options_.load.compute_units);
+    event.failure = change.failure;
+    event.from = change.from;
+    event.to = change.to;
+    event.wait_ns = change.wait_ns;
+    event.text = TransitionReasonName(change.reason);
+    telemetry_->record_event(std::move(event));
+  };
+  breaker_ = std::make_unique<CircuitBreaker>(config, std::move(options));
+}
+
+void Route::NoteDuration(int64_t duration_ns) {
+  if (breaker_ == nullptr || noted_.load(std::memory_order_relaxed) >= first_durations_ns_.size()) {
+    return;
+  }
+  const size_t index = noted_.fetch_add(1, std::memory_order_acq_rel);
+  if (index >= first_durations_ns_.size()) return;
+  first_durations_ns_[index].store(duration_ns, std::memory_order_release);
+  if (index + 1 < first_durations_ns_.size()) return;
+  std::array<int64_t, 32> durations{};
+  std::copy(first_durations_ns_.begin(), first_durations_ns_.end(), durations.begin());
+  std::sort(durations.begin(), durations.end());
+  breaker_->SetBaseline(durations[durations.size() / 2]);
+}
+
+Result<std::unique_ptr<Route::Lane>> Route::MakeLane() {
+  auto lane = std::make_unique<Lane>();
+  const bool guarded = options_.predict_timeout_ns > 0 || options_.load_timeout_ns > 0;
+  const int64_t start_ns = NowNs();
+  Result<std::unique_ptr<exec::Session>> session = [&]() -> Result<std::unique_ptr<exec::Session>> {
+    if (!guarded) return options_.backend->Load(model_, options_.load);
+    lane->thread = std::make_unique<DeadlineThread>();
+    // Shared with the thread, which may outlive this call.
+    auto made = std::make_shared<Result<std::unique_ptr<exec::Session>>>(
+        Internal("the load has not ended"));
+    const auto task = [made, backend = options_.backend, model = model_, load = options_.load] {
+      *made = backend->Load(model, load);
+    };
+    if (options_.load_timeout_ns <= 0) {
+      *made = options_.backend->Load(model_, options_.load);
+    } else if (!lane->thread->Run(task, options_.load_timeout_ns, &stop_)) {
+      return TimedOut("the load", options_.load_timeout_ns);
+    }
+    return std::move(*made);
+  }();
+  if (options_.predict_timeout_ns <= 0) lane->thread = nullptr;
+  const int64_t duration_ns = NowNs() - start_ns;
+  if (!session.ok()) {
+    const auto kind = exec::FailureKindOf(session.error());
+    if (telemetry_ != nullptr && kind) telemetry_->record_load(duration_ns, false, *kind);
+    return std::move(session).error();
+  }
+  lane->session = std::move(*session);
+  if (telemetry_ != nullptr) telemetry_->record_load(duration_ns, true);
+  return lane;
+}
+
+Result<std::unique_ptr<Route::Lane>> Route::Take() {
+  uint64_t generation = 0;
+  {
+    std::unique_lock lock(mutex_);
+    returned_.wait(lock, [&] { return !idle_.empty() || lanes_ < options_.max_lanes; });
+    if (!idle_.empty()) {
+      std::unique_ptr<Lane> lane = std::move(idle_.back());
+      idle_.pop_back();
+      return lane;
+    }
+    ++lanes_;
+    generation = generation_;
+  }
+  Result<std::unique_ptr<Lane>> lane = MakeLane();
+  if (lane.ok()) {
+    (*lane)->generation = generation;
+    return lane;
+  }
+  const std::lock_guard lock(mutex_);
+  --lanes_;
+  returned_.notify_one();
+  return lane;
+}
+
+void Route::Return(std::unique_ptr<Lane> lane) {
+  const bool lost = lane->thread != nullptr && lane->thread->lost();
+  const int64_t bytes = lost ? 0 : lane->session->working_memory_bytes();
+  std::unique_ptr<Lane> ended;  // destroyed without the lock
+  const std::lock_guard lock(mutex_);
+  if (lost || lane->generation != generation_) {
+    --lanes_;
+    ended = std::move(lane);
+  } else {
+    lane_bytes_ = bytes;
+    idle_.push_back(std::move(lane));
+  }
+  returned_.notify_one();
+}
+
+Status Route::Load() {
+  ANEMONE_ASSIGN(std::unique_ptr<Lane> lane, Take());
+  Return(std::move(lane));
+  return {};
+}
+
+bool Route::loaded() const {
+  const std::lock_guard lock(mutex_);
+  return lanes_ > 0;
+}
+
+int64_t Route::working_memory_bytes() const {
+  const std::lock_guard lock(mutex_);
+  return lane_bytes_ * lanes_;
+}
+
+void Route::Drop() {
+  std::vector<std::unique_ptr<Lane>> ended;  // destroyed without the lock
+  const std::lock_guard lock(mutex_);
+  ++generation_;
+  lanes_ -= static_cast<int>(idle_.size());
+  ended.swap(idle_);
+  returned_.notify_all();
+}
+
+Status Route::Run(const Call& call, int64_t* waited_ns) {
+  const int64_t start_ns = NowNs();
+  ANEMONE_ASSIGN(std::unique_ptr<Lane> lane, Take());
+  *waited_ns = NowNs() - start_ns;
+  Status status = lane->thread != nullptr ? RunGuarded(*lane, call) : RunDirect(*lane, call);
+  Return(std::move(lane));
+  return status;
+}
+
+Status Route::RunDirect(Lane& lane, const Call& call) const {
+  if (call.results == nullptr) {
+    ANEMONE_TRY(lane.session->RunBound(call.inputs, call.outputs, call.state, call.tracer));
+    if (!call.check_finite) return {};
+    for (const exec::BoundOutput& output : call.outputs) {
+      const exec::MutableTensor& tensor = output.tensor;
+      if (!runtime::AllFinite({tensor.dtype, tensor.shape, tensor.data}) &&
+          AllFinite(call.inputs)) {
+        return NonFinite();
+      }
+    }
+    return {};
+  }
+  Tensors copies;
+  if (call.tensors == nullptr) {
+    ANEMONE_ASSIGN(copies, CopyAll(call.inputs));
+  }
+  const Tensors& inputs = call.tensors != nullptr ? *call.tensors : copies;
+  ANEMONE_ASSIGN(*call.results, lane.session->Run(inputs, call.state, call.tracer));
+  if (call.check_finite && !runtime::AllFinite(*call.results) && AllFinite(call.inputs)) {
+    return NonFinite();
+  }
+  return {};
+}
+
+Status Route::RunGuarded(Lane& lane, const Call& call) const {
+  auto staged = std::make_shared<Staged>();
+  staged->session = lane.session;
+  ANEMONE_ASSIGN(staged->inputs, CopyAll(call.inputs));
+  if (call.state != nullptr) {
+    staged->state = *call.state;
+    staged->has_state = true;
+  }
+  const exec::Tracer tracer = call.tracer != nullptr ? *call.tracer : exec::Tracer{};
+  const auto task = [staged, tracer] {
+    staged->results =
+        staged->session->Run(staged->inputs, staged->has_state ? &staged->state : nullptr,
+                             tracer.on_operation ? &tracer : nullptr);
+  };
+  if (!lane.thread->Run(task, options_.predict_timeout_ns, &stop_)) {
+    return TimedOut("the prediction", options_.predict_timeout_ns);
+  }
+  if (!staged->results.ok()) return std::move(staged->results).error();
+  if (call.check_finite && !runtime::AllFinite(*staged->results) && AllFinite(call.inputs)) {
+    return NonFinite();
+  }
+  if (call.results != nullptr) {
+    *call.results = std::move(*staged->results);
+  } else {
+    for (const exec::BoundOutput& output : call.outputs) {
+      const auto found = staged->results->find(std::string(output.name));
+      if (found == staged->results->end()) return Usage("there is no output '{}'", output.name);
+      ANEMONE_TRY(exec::CopyToBinding(found->second, output));
+    }
+  }
+  if (call.state != nullptr) *call.state = std::move(staged->state);
+  return {};
+}
+
+}  // namespace anemone::runtime

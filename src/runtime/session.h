@@ -1,0 +1,149 @@
+// Session: one model, ready to serve. It loads the model on the preferred backend, answers calls,
+// and goes on answering when that backend fails: the same call goes to the next route (all units,
+// CPU and GPU, CPU only, Anemone's own executor, which is always closed), once for each.
+//
+//   ANEMONE_ASSIGN(auto session, Session::Open(model, {.backend = "auto"}));
+//   CallReport report;
+//   ANEMONE_ASSIGN(auto outputs, session->Predict(inputs, nullptr, &report));
+//
+// States: loading (the routes are made), compiling (the first route loads), warming (it answers a
+// known question), ready (a real inference has succeeded), failed (no route loads). With
+// `serve_while_compiling`, Open returns at once and Anemone's executor answers until the first
+// route is ready.
+//
+// Thread rules: any number of threads call at once; requests are independent. A State is used by
+// one call at a time. Ownership: shares the model; keeps telemetry alive. Errors: a bad input is
+// the caller's (kUsage), reported before any route is asked and never held against a backend. When
+// every route fails, the error is the last one's, and names the others in its advice.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "base/status.h"
+#include "exec/backend.h"
+#include "runtime/circuit_breaker.h"
+#include "runtime/known_answer.h"
+#include "runtime/route.h"
+#include "runtime/telemetry.h"
+
+namespace anemone::runtime {
+
+enum class SessionState : uint8_t { kLoading, kCompiling, kWarming, kReady, kFailed };
+// "loading", "compiling", "warming", "ready", "failed".
+std::string_view SessionStateName(SessionState state);
+
+struct SessionOptions {
+  std::string backend = "auto";  // the first that is available, or one by name
+  exec::LoadOptions load = {};
+  bool fallback = true;  // else the preferred route alone
+  bool serve_while_compiling = false;
+  // Ask a question with a known answer before a foreign backend serves, and when probing.
+  bool self_test = true;
+  // Run one inference on seeded inputs before `ready`, where shapes are static.
+  bool warm = true;
+  BreakerConfig breaker = {};
+  int max_lanes = 0;  // calls of one route at the same time; 0: one for each core, at least 2
+  std::shared_ptr<Telemetry> telemetry = nullptr;  // null: the session makes one
+  std::string model_hash = {};                     // labels and the breakers' memory
+  // Where breakers keep their state between processes; empty: nowhere.
+  std::string state_dir = {};
+  // Instead of the backends of this build, for tests: the preferred first, the last one trusted.
+  std::vector<const exec::Backend*> backends = {};
+  const Clock* clock = nullptr;  // of telemetry and breakers; null: the machine's
+};
+
+// Who answered a call, and how it came to that.
+struct CallReport {
+  std::string_view backend;                                     // "coreml", "cpu"
+  exec::ComputeUnits compute_units = exec::ComputeUnits::kAll;  // of a foreign backend
+  ComputeUnit planned = ComputeUnit::kUnknown;
+  ComputeUnit observed = ComputeUnit::kUnknown;
+  int attempts = 0;  // routes that were asked
+  // Why not the preferred route; kNone when it answered.
+  FallbackReason fallback_reason = FallbackReason::kNone;
+  int64_t fallback_unix_ns = 0;                        // when it was left; 0 when it was not
+  CircuitState circuit_state = CircuitState::kClosed;  // of the preferred route, at the start
+  int64_t duration_ns = 0;                             // of the whole call
+};
+
+class Session {
+ public:
+  using Tensors = std::map<std::string, exec::Tensor>;
+
+  static Result<std::shared_ptr<Session>> Open(std::shared_ptr<const ir::Model> model,
+                                               SessionOptions options = {});
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  Result<Tensors> Predict(const Tensors& inputs, exec::State* state = nullptr,
+                          CallReport* report = nullptr, const exec::Tracer* tracer = nullptr);
+  // On the caller's memory. With Anemone's executor and no fallback above it, in the steady state,
+  // this takes nothing from the heap. After an error the outputs are undefined.
+  Status PredictBound(std::span<const exec::BoundInput> inputs,
+                      std::span<const exec::BoundOutput> outputs, exec::State* state = nullptr,
+                      CallReport* report = nullptr);
+
+  SessionState state() const { return state_.load(std::memory_order_acquire); }
+  // Waits until ready or failed, at most so long; the state then.
+  SessionState WaitReady(int64_t timeout_ns);
+  // Why the preferred route did not load; OK when it did or is still on the way.
+  Status load_status() const;
+
+  const ir::Function& function() const { return *function_; }
+  Telemetry& telemetry() { return *telemetry_; }
+  // The routes in order of preference.
+  std::span<const std::unique_ptr<Route>> routes() const { return routes_; }
+  int64_t working_memory_bytes() const;
+
+ private:
+  Session(std::shared_ptr<const ir::Model> model, SessionOptions options);
+  Status MakeRoutes();
+  Result<std::vector<const exec::Backend*>> ChooseBackends() const;
+  // Loads and warms the preferred route, then sets the state.
+  void Prepare();
+  // OK, or why the route must not serve.
+  Status Warm(Route& route);
+  Status Call(const Route::Call& call, CallReport* report);
+  // One route; what it says goes to its breaker and to telemetry.
+  struct Attempt;
+  Attempt Try(Route& route, const Route::Call& call, CallReport& report);
+  void Note(const Route& from, const Route& to, FallbackReason reason, CallReport& report);
+  Result<const KnownAnswer*> Question();
+  // The background thread: prepares, then probes what is open and due.
+  void Work();
+  bool ProbeOnce(Route& route);
+  void WakeProber();
+  void SetState(SessionState state);
+
+  std::shared_ptr<const ir::Model> model_;
+  SessionOptions options_;
+  const ir::Function* function_ = nullptr;
+  const Clock& clock_;
+  std::shared_ptr<Telemetry> telemetry_;
+  std::vector<std::unique_ptr<Route>> routes_;
+  std::atomic<SessionState> state_{SessionState::kLoading};
+  std::atomic<bool> served_{false};  // whether an inference has succeeded
+
+  mutable std::mutex mutex_;  // all below
+  std::condition_variable changed_;
+  Status load_status_;
+  std::optional<Result<KnownAnswer>> question_;
+  bool stop_ = false;
+  bool wake_ = false;
+  std::mutex question_mutex_;
+  std::thread worker_;
+};
+
+}  // namespace anemone::runtime
