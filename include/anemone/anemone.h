@@ -90,7 +90,7 @@ struct ConvertOptions {
 struct CompressOptions {
   std::string mode = "linear";
   std::string dtype = "int8";  // or "float16"
-  std::string granularity = "per_tensor";
+  std::string granularity;     // empty: per_channel for linear, per_tensor for palettize
   int64_t weight_threshold = 2048;
 };
 

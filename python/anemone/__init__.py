@@ -77,7 +77,7 @@ class Model:
         self,
         mode: str = "linear",
         dtype: str = "int8",
-        granularity: str = "per_tensor",
+        granularity: str = "",
         weight_threshold: int = 2048,
     ) -> "Model":
         return Model(self._handle.compress(mode, dtype, granularity, weight_threshold))
@@ -129,7 +129,7 @@ def convert(path, *, minimum_deployment_target: str = "iOS17", compute_precision
     return model.convert(minimum_deployment_target, compute_precision, keep_float32)
 
 
-def compress(path, *, mode: str = "linear", dtype: str = "int8", granularity: str = "per_tensor",
+def compress(path, *, mode: str = "linear", dtype: str = "int8", granularity: str = "",
              weight_threshold: int = 2048, **load_options) -> Model:
     """Loads a model and compresses its weights; call save() on the result."""
     return load(path, **load_options).compress(mode, dtype, granularity, weight_threshold)

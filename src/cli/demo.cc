@@ -49,11 +49,13 @@ Status MakeVariant(ir::Model& model, const std::string& precision, ir::Opset tar
       precision == "fp32" ? facade::Precision::kFloat32 : facade::Precision::kFloat16;
   ANEMONE_TRY(facade::Convert(model, convert));
   if (precision != "int8") return {};
-  facade::CompressReport report;
+  compress::Report report;
   ANEMONE_TRY(facade::Compress(model, {}, &report));
-  for (const auto& tensor : report.tensors) {
-    manifest.tensors.push_back(
-        {tensor.name, tensor.bytes_before, tensor.bytes_after, tensor.skipped});
+  for (const auto* tensors : {&report.compressed, &report.skipped}) {
+    for (const auto& tensor : *tensors) {
+      manifest.tensors.push_back(
+          {tensor.name, tensor.bytes_before, tensor.bytes_after, tensor.reason});
+    }
   }
   return {};
 }

@@ -44,6 +44,17 @@ uint32_t MagnitudeVectors(const float* values, size_t n) {
   return hn::GetLane(hn::MaxOfLanes(d, largest));
 }
 
+uint16_t HalfMagnitudeVectors(const uint16_t* values, size_t n) {
+  const hn::CappedTag<uint16_t, kLanes> d;
+  const auto mask = hn::Set(d, uint16_t{0x7fff});
+  auto largest = hn::Zero(d);
+  for (size_t i = 0; i < n; i += hn::Lanes(d))
+    largest = hn::Max(largest, hn::And(hn::LoadU(d, values + i), mask));
+  uint16_t lanes[kLanes] = {};
+  hn::StoreU(largest, d, lanes);
+  return *std::max_element(lanes, lanes + kLanes);
+}
+
 void DivideVectors(const float* values, size_t n, float divisor, float* out) {
   const Floats d;
   const auto by = hn::Set(d, divisor);
@@ -126,6 +137,7 @@ struct Lanes {
 
 HWY_EXPORT(RangeVectors);
 HWY_EXPORT(MagnitudeVectors);
+HWY_EXPORT(HalfMagnitudeVectors);
 HWY_EXPORT(DivideVectors);
 HWY_EXPORT(QuantizeVectors);
 HWY_EXPORT(CompareVectors);
@@ -142,6 +154,15 @@ uint32_t LargestMagnitude(std::span<const float> values) {
   const Tail tail(values, 0);
   const uint32_t most = HWY_DYNAMIC_DISPATCH(MagnitudeVectors)(values.data(), Whole(values.size()));
   return std::max(most, HWY_DYNAMIC_DISPATCH(MagnitudeVectors)(tail.values, kGroup));
+}
+
+uint16_t LargestMagnitude(std::span<const Half> values) {
+  const size_t whole = Whole(values.size());
+  uint16_t tail[kGroup] = {};
+  for (size_t i = whole; i < values.size(); ++i) tail[i - whole] = values[i].bits;
+  const uint16_t most = HWY_DYNAMIC_DISPATCH(HalfMagnitudeVectors)(
+      reinterpret_cast<const uint16_t*>(values.data()), whole);
+  return std::max(most, HWY_DYNAMIC_DISPATCH(HalfMagnitudeVectors)(tail, kGroup));
 }
 
 void Divide(std::span<const float> values, float divisor, float* quotients) {

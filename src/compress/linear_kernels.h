@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <span>
 
+#include "base/dtype.h"
+
 namespace anemone::compress {
 
 // Smallest and largest of `values` and *low, *high.
@@ -14,6 +16,9 @@ void FindRange(std::span<const float> values, float* low, float* high);
 // The largest of the bit patterns with the sign left out: 0x7f800000 and above means that one is
 // not finite.
 uint32_t LargestMagnitude(std::span<const float> values);
+
+// The same of halves: 0x7c00 and above.
+uint16_t LargestMagnitude(std::span<const Half> values);
 
 // quotients = values / divisor.
 void Divide(std::span<const float> values, float divisor, float* quotients);

@@ -41,14 +41,6 @@ std::vector<Weight> FindWeights(const passes::Rewriter& rewriter) {
   return weights;
 }
 
-std::string WhyTooSmall(const Weight& weight, int64_t weight_threshold) {
-  const int64_t count = weight.value->literal->element_count();
-  if (weight.value->type.rank() <= 1) return "vectors (biases, scales) are left alone";
-  if (count <= weight_threshold)
-    return fmt::format("{} elements, not more than {}", count, weight_threshold);
-  return "";
-}
-
 std::string WhyNotFinite(const ir::Literal& literal) {
   const auto name = [&](size_t i, bool infinite) {
     return fmt::format("element {} is {}", i, infinite ? "infinite" : "not a number");
@@ -56,6 +48,7 @@ std::string WhyNotFinite(const ir::Literal& literal) {
   if (literal.dtype() == DType::kFp16) {
     constexpr uint16_t kMagnitude = 0x7fff;
     constexpr uint16_t kInfinity = 0x7c00;
+    if (LargestMagnitude(literal.As<Half>()) < kInfinity) return "";
     const auto bits = literal.As<uint16_t>();
     for (size_t i = 0; i < bits.size(); ++i) {
       if ((bits[i] & kMagnitude) >= kInfinity) return name(i, (bits[i] & kMagnitude) == kInfinity);

@@ -27,9 +27,6 @@ using Selector = std::function<bool(const Weight& weight)>;
 // not among them.
 std::vector<Weight> FindWeights(const passes::Rewriter& rewriter);
 
-// Why a weight is left alone by every compression of elements: too few of them, or a vector. Empty
-// when it is not.
-std::string WhyTooSmall(const Weight& weight, int64_t weight_threshold);
 // Why its values cannot be compressed ("element 7 is NaN"); empty when all are finite.
 std::string WhyNotFinite(const ir::Literal& literal);
 

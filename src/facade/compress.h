@@ -3,41 +3,51 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/status.h"
+#include "compress/configuration.h"
+#include "compress/report.h"
 #include "ir/model.h"
 
 namespace anemone::facade {
 
+// Texts as the command's flags and Python's arguments have them.
 struct CompressOptions {
-  std::string mode = "linear";  // linear (symmetric), linear_symmetric, linear_asymmetric
-  std::string dtype = "int8";   // int8, uint8, int4, uint4, float16
-  std::string granularity = "per_tensor";  // per_tensor, per_channel, per_block
-  int64_t block_size = 32;                 // per_block: elements along the input channels
+  // linear (symmetric, as linear_symmetric), linear_asymmetric, palettize, prune.
+  std::string mode = "linear";
+  std::string dtype = "int8";      // linear: int8, uint8, int4, uint4; float16: half precision
+  int nbits = 0;                   // palettize: 1, 2, 3, 4, 6, 8
+  std::string palette = "kmeans";  // palettize: kmeans, uniform, unique
+  // linear: per_channel (the default), per_tensor, per_block; palettize: per_tensor (the default),
+  // per_grouped_channel.
+  std::string granularity;
+  int64_t block_size = 0;          // linear per_block (default 32) and prune: channels of a block
+  int64_t group_size = 32;         // palettize per_grouped_channel
+  int64_t cluster_dim = 1;         // palettize
+  bool per_channel_scale = false;  // palettize
+  std::string lut_dtype;           // palettize: int8, uint8
+  std::optional<double> target_sparsity = {};  // prune: one of these three
+  std::string nm;                              // "2:4": of every 4, 2 become 0
+  std::optional<double> threshold = {};
   // Smallest number of elements that is worth compressing.
-  int64_t weight_threshold = 2048;
+  int64_t weight_threshold = compress::kDefaultWeightThreshold;
+  bool joint = false;  // compress further what is compressed already
   // float16 only: compute in half precision too (what Core ML's Neural Engine needs), not just
   // store the weights so.
   bool compute_float16 = true;
   int threads = 0;  // 0: one for each core
+  std::function<void(std::string_view what, int64_t done, int64_t total)> progress = {};
 };
 
-struct CompressReport {
-  struct Tensor {
-    std::string name;
-    int64_t elements = 0;
-    int64_t bytes_before = 0;
-    int64_t bytes_after = 0;
-    double max_error = 0;  // largest difference of an element after decompression
-    std::string skipped;   // the reason; empty when compressed
-  };
-  std::vector<Tensor> tensors;
-  int64_t bytes_before = 0;
-  int64_t bytes_after = 0;
-};
+// What the flags say, but for float16. kUsage names the flag that is wrong.
+Result<compress::Configuration> ConfigurationOf(const CompressOptions& options);
 
-Status Compress(ir::Model& model, const CompressOptions& options, CompressReport* report = nullptr);
+Status Compress(ir::Model& model, const CompressOptions& options,
+                compress::Report* report = nullptr);
 
 }  // namespace anemone::facade

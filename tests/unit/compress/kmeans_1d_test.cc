@@ -88,5 +88,113 @@ TEST(KMeans1D, ManyDifferentValues) {
   }
 }
 
+// The best cost of k intervals by plain dynamic programming over weighted points.
+double BestCost(const WeightedPoints& points, size_t k) {
+  const size_t n = points.value.size();
+  std::vector<double> w(n + 1), s(n + 1), q(n + 1);
+  for (size_t i = 0; i < n; ++i) {
+    w[i + 1] = w[i] + points.weight[i];
+    s[i + 1] = s[i] + points.weight[i] * points.value[i];
+    q[i + 1] = q[i] + points.weight[i] * points.value[i] * points.value[i];
+  }
+  const auto cost = [&](size_t a, size_t b) {
+    return q[b] - q[a] - (s[b] - s[a]) * (s[b] - s[a]) / (w[b] - w[a]);
+  };
+  std::vector<double> best(n + 1, std::numeric_limits<double>::infinity());
+  best[0] = 0;
+  for (size_t row = 0; row < k; ++row) {
+    std::vector<double> next(n + 1, std::numeric_limits<double>::infinity());
+    for (size_t end = 1; end <= n; ++end)
+      for (size_t begin = 0; begin < end; ++begin)
+        next[end] = std::min(next[end], best[begin] + cost(begin, end));
+    best = next;
+  }
+  return best[n];
+}
+
+double CostOfSplit(const WeightedPoints& points, const std::vector<uint32_t>& starts) {
+  double total = 0;
+  for (size_t c = 0; c < starts.size(); ++c) {
+    const size_t end = c + 1 < starts.size() ? starts[c + 1] : points.value.size();
+    double weight = 0, mean = 0;
+    for (size_t i = starts[c]; i < end; ++i) {
+      weight += points.weight[i];
+      mean += points.weight[i] * points.value[i];
+    }
+    mean /= weight;
+    for (size_t i = starts[c]; i < end; ++i)
+      total += points.weight[i] * (points.value[i] - mean) * (points.value[i] - mean);
+  }
+  return total;
+}
+
+// Random, evenly spaced (all counts of clusters in between cost the same), clumped, one outlier.
+TEST(SplitIntoClusters, IsOptimalForEveryCountAndShape) {
+  for (int shape = 0; shape < 5; ++shape) {
+    WeightedPoints points;
+    Random random(static_cast<uint64_t>(shape));
+    for (int i = 0; i < 90; ++i) {
+      double value = i;
+      if (shape == 0) value += random.Uniform() * 0.9;
+      if (shape == 2) value = (i / 10) * 100 + i % 10 * 0.001;
+      if (shape == 3 && i == 89) value = 1e6;
+      points.value.push_back(value);
+      points.weight.push_back(shape == 4 ? 1 + i % 7 : 1);
+    }
+    for (int k = 1; k <= 90; ++k) {
+      SCOPED_TRACE("shape " + std::to_string(shape) + " k " + std::to_string(k));
+      const std::vector<uint32_t> starts = SplitIntoClusters(points, k);
+      ASSERT_EQ(starts.size(), static_cast<size_t>(k));
+      EXPECT_EQ(starts[0], 0u);
+      EXPECT_TRUE(std::ranges::is_sorted(starts));
+      const double best = BestCost(points, static_cast<size_t>(k));
+      EXPECT_NEAR(CostOfSplit(points, starts), best, 1e-9 * CostOfSplit(points, {0}) + 1e-9);
+    }
+  }
+}
+
+// Large enough for the coarse search that comes first.
+TEST(SplitIntoClusters, IsOptimalBehindTheCoarseSearch) {
+  WeightedPoints points;
+  Random random(5);
+  double value = 0;
+  for (int i = 0; i < 2500; ++i) {
+    value += 0.01 + random.Uniform() * random.Uniform();
+    points.value.push_back(value);
+    points.weight.push_back(1 + static_cast<double>(random.NextBits() % 5));
+  }
+  for (const int k : {2, 3, 8, 16, 63}) {
+    const double best = BestCost(points, static_cast<size_t>(k));
+    EXPECT_NEAR(CostOfSplit(points, SplitIntoClusters(points, k)) / best, 1, 1e-9) << k;
+  }
+}
+
+TEST(KMeans1D, HalvesAndFloatsAgreeAndImportanceCounts) {
+  std::vector<float> values(20'000);
+  Random(11).FillNormal(values, 0.01f, 0.05f);
+  values[7] = -0.0f;
+  values[8] = 0.0f;
+  std::vector<Half> halves(values.size());
+  FloatToHalf(values, halves);
+  HalfToFloat(halves, values);
+  for (const int k : {2, 16, 64, 256}) {
+    const Clusters a = KMeans1D(std::span<const Half>(halves), k);
+    const Clusters b = KMeans1D(values, k, DType::kFp16);
+    EXPECT_EQ(a.centers, b.centers);
+    EXPECT_EQ(a.indices, b.indices);
+    EXPECT_NEAR(a.squares, b.squares, 1e-9 * b.squares);
+    for (const float center : a.centers) EXPECT_EQ(center, HalfToFloat(FloatToHalf(center)));
+  }
+  // Only the positive values count: the centers are theirs.
+  std::vector<float> importance(values.size());
+  for (size_t i = 0; i < values.size(); ++i) importance[i] = values[i] > 0.02f ? 2.5f : 0.0f;
+  for (const Clusters& got : {KMeans1D(std::span<const Half>(halves), 4, importance),
+                              KMeans1D(values, 4, DType::kFp16, importance)}) {
+    ASSERT_EQ(got.centers.size(), 4u);
+    EXPECT_GT(got.centers[0], 0.02f);
+    EXPECT_EQ(got.indices.size(), values.size());
+  }
+}
+
 }  // namespace
 }  // namespace anemone::compress

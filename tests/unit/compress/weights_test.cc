@@ -7,10 +7,9 @@
 #include <cmath>
 #include <limits>
 
+#include "compress/apply.h"
 #include "compress/decompress.h"
 #include "compress/half_storage.h"
-#include "compress/linear.h"
-#include "compress/palettize.h"
 #include "exec/interpreter.h"
 #include "ir/text.h"
 #include "ir/verifier.h"
@@ -35,6 +34,30 @@ std::string Network(std::string_view opset) {
       y = matmul(x = c, y = tensor<fp32, [40, 3]>(seed 5));
     }} -> (y);)",
                      opset);
+}
+
+struct Threading {
+  int threads = 0;
+  std::function<bool()> cancelled = {};
+};
+
+Result<Report> Step(ir::Program& program, const OpConfig& config, const Threading& threading = {}) {
+  WeightStep step;
+  step.global_config = config;
+  ApplyOptions options;
+  options.threads = threading.threads;
+  options.cancelled = threading.cancelled;
+  return ApplyStep(program, step, options);
+}
+
+Result<Report> QuantizeLinearWeights(ir::Program& program,
+                                     LinearConfig config = {.granularity = Granularity::kPerTensor},
+                                     const Threading& threading = {}) {
+  return Step(program, config, threading);
+}
+
+Result<Report> PalettizeWeights(ir::Program& program, PaletteConfig config = {.nbits = 4}) {
+  return Step(program, config);
 }
 
 std::vector<float> RunSeeded(const ir::Program& program) {
@@ -141,7 +164,7 @@ TEST(QuantizeLinearWeights, EveryDTypeModeAndGranularityRuns) {
 TEST(QuantizeLinearWeights, TargetsThatHaveNoForm) {
   struct Case {
     std::string opset;
-    LinearOptions options;
+    LinearConfig options;
     std::string needed;
   };
   const std::vector<Case> cases = {
@@ -177,7 +200,8 @@ TEST(QuantizeLinearWeights, WeightsThatAreNotFiniteOrZero) {
   weights[0]->literal = std::make_shared<ir::Literal>(ir::Literal::Fp32s(conv, {16, 16, 3, 3}));
   weights[1]->literal = std::make_shared<ir::Literal>(ir::Literal::Fp32s(linear, {40, 64}));
   weights[2]->literal = std::make_shared<ir::Literal>(ir::Literal::Zeros(weights[2]->type));
-  const auto report = QuantizeLinearWeights(program, {.weight_threshold = 0});
+  const auto report = QuantizeLinearWeights(
+      program, {.granularity = Granularity::kPerTensor, .weight_threshold = 0});
   ASSERT_TRUE(report.ok()) << report.status().ToString();
   ASSERT_NE(Find(report->skipped, "conv", 4), nullptr);
   EXPECT_EQ(Find(report->skipped, "conv", 4)->reason, "element 2000 is not a number");
@@ -191,12 +215,12 @@ TEST(QuantizeLinearWeights, SameBytesAtAnyThreadCountAndCancel) {
   std::string first;
   for (const int threads : {1, 2, 3}) {
     ir::Program program = Parse(Network("ios18"));
-    ASSERT_TRUE(QuantizeLinearWeights(program, {.threads = threads}).ok());
+    ASSERT_TRUE(QuantizeLinearWeights(program, {}, {.threads = threads}).ok());
     if (first.empty()) first = ir::PrintText(program);
     EXPECT_EQ(ir::PrintText(program), first);
   }
   ir::Program program = Parse(Network("ios18"));
-  const auto report = QuantizeLinearWeights(program, {.cancelled = [] { return true; }});
+  const auto report = QuantizeLinearWeights(program, {}, {.cancelled = [] { return true; }});
   ASSERT_FALSE(report.ok());
   EXPECT_EQ(report.error().code(), ErrorCode::kCancelled);
 }
@@ -208,10 +232,10 @@ TEST(QuantizeLinearWeights, OptionsAreChecked) {
       QuantizeLinearWeights(program, {.granularity = Granularity::kPerBlock, .block_size = 0})
           .ok());
   EXPECT_FALSE(QuantizeLinearWeights(program, {.weight_threshold = -1}).ok());
-  const auto none = QuantizeLinearWeights(program, {.select = [](const Weight&) { return false; }});
+  const auto none = ApplyStep(program, WeightStep());
   ASSERT_TRUE(none.ok());
   EXPECT_TRUE(none->compressed.empty());
-  EXPECT_EQ(none->skipped[0].reason, "not selected");
+  EXPECT_NE(none->skipped[0].reason.find("left out"), std::string::npos);
 }
 
 TEST(QuantizeLinearWeights, ChannelsOfEachOperator) {

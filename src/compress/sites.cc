@@ -1,0 +1,236 @@
+#include "compress/sites.h"
+
+#include <algorithm>
+
+namespace anemone::compress {
+namespace {
+
+constexpr int64_t kMinElements = 10;  // smaller constants are written into the program itself
+
+bool IsConstexpr(const ir::Operation& op) { return op.type().starts_with("constexpr_"); }
+
+// The setting for an operation, by name, type, or for all; null: none.
+const OpConfig* ConfigOf(const WeightStep& step, const ir::Operation& op) {
+  const auto value = [](const std::optional<OpConfig>& config) {
+    return config ? &*config : nullptr;
+  };
+  const auto name = step.op_name_configs.find(op.name());
+  if (name != step.op_name_configs.end()) return value(name->second);
+  const auto type = step.op_type_configs.find(op.type());
+  if (type != step.op_type_configs.end()) return value(type->second);
+  return value(step.global_config);
+}
+
+Result<const OpConfig*> ConfigOf(const WeightStep& step, const Site& site) {
+  const auto named = step.op_name_configs.find(site.weight.op->name());
+  if (named != step.op_name_configs.end())
+    return named->second ? &*named->second : static_cast<const OpConfig*>(nullptr);
+  const OpConfig* first = ConfigOf(step, *site.weight.uses[0].operation);
+  for (const ir::Use& use : site.weight.uses) {
+    const OpConfig* other = ConfigOf(step, *use.operation);
+    const bool same = other == nullptr || first == nullptr ? other == first : *other == *first;
+    if (same) continue;
+    return Usage("the constant '{}' is shared by '{}' and '{}', which have different settings",
+                 site.weight.value->name, site.weight.uses[0].operation->name(),
+                 use.operation->name())
+        .Advise("give the constant a setting of its own in op_name_configs");
+  }
+  return first;
+}
+
+// The uses by operators that compute, behind any chain of constexpr operators; empty when one of
+// them is no operator.
+std::vector<ir::Use> EndUses(const ir::UseMap& uses, const ir::Value* value) {
+  std::vector<ir::Use> end;
+  const auto found = uses.find(value);
+  if (found == uses.end()) return end;
+  for (const ir::Use& use : found->second) {
+    if (use.operation == nullptr) return {};
+    if (!IsConstexpr(*use.operation)) {
+      end.push_back(use);
+      continue;
+    }
+    for (const auto& output : use.operation->outputs()) {
+      for (const ir::Use& further : EndUses(uses, output.get())) end.push_back(further);
+    }
+  }
+  return end;
+}
+
+// The shape of the weight that the constexpr operator helps to make.
+ir::Shape EndShape(const ir::UseMap& uses, const ir::Operation& op) {
+  for (const auto& output : op.outputs()) {
+    const auto found = uses.find(output.get());
+    if (found == uses.end()) continue;
+    for (const ir::Use& use : found->second) {
+      if (use.operation != nullptr && !IsConstexpr(*use.operation)) return output->type.shape();
+      if (use.operation != nullptr) return EndShape(uses, *use.operation);
+    }
+  }
+  return op.output()->type.shape();
+}
+
+bool IsFloatTensor(const ir::Value& value) {
+  return value.type.is_tensor() &&
+         (value.type.dtype() == DType::kFp32 || value.type.dtype() == DType::kFp16);
+}
+
+// What a constant that only `use` takes is to a joint compression.
+std::optional<SiteKind> JointKind(const ir::Use& use, const ir::Value& value) {
+  const ir::Operation& op = *use.operation;
+  const std::string& parameter = op.arguments()[use.argument].name;
+  if (op.type() == "constexpr_sparse_to_dense" && parameter == "nonzero_data")
+    return SiteKind::kSparseValues;
+  if (op.type().starts_with("constexpr_lut_to_") && parameter == "lut" && IsFloatTensor(value))
+    return SiteKind::kTable;
+  if (op.type() == "constexpr_blockwise_shift_scale" && parameter == "data")
+    return SiteKind::kQuantizedData;
+  return std::nullopt;
+}
+
+// Whether the method has something to do at the site.
+bool Applies(const OpConfig& config, SiteKind kind, bool joint) {
+  const bool prunes = std::holds_alternative<ThresholdConfig>(config) ||
+                      std::holds_alternative<MagnitudeConfig>(config);
+  switch (kind) {
+    case SiteKind::kDense:
+      return !prunes || !joint;
+    case SiteKind::kSparseValues:
+      return !prunes;
+    case SiteKind::kTable:
+      return std::holds_alternative<LinearConfig>(config);
+    case SiteKind::kQuantizedData:
+      return std::holds_alternative<PaletteConfig>(config);
+    case SiteKind::kCompressed:
+      return prunes;
+  }
+  return false;
+}
+
+struct Need {
+  ir::Opset opset = ir::Opset::kIOS16;
+  std::string_view what = "compression of weights";
+};
+
+Need NeedOf(const OpConfig& config) {
+  constexpr ir::Opset k18 = ir::Opset::kIOS18;
+  if (const auto* linear = std::get_if<LinearConfig>(&config)) {
+    if (BitWidth(linear->dtype) < 8) return {k18, "quantization to 4 bits"};
+    if (linear->granularity == Granularity::kPerBlock) return {k18, "quantization per block"};
+    return {ir::Opset::kIOS16, "quantization of weights"};
+  }
+  if (const auto* palette = std::get_if<PaletteConfig>(&config)) {
+    if (palette->nbits == 3) return {k18, "palettization to 3 bits"};
+    if (palette->granularity == Granularity::kPerGroupedChannel)
+      return {k18, "palettization per grouped channel"};
+    if (palette->cluster_dim > 1) return {k18, "palettization with vectors (cluster_dim)"};
+    if (palette->enable_per_channel_scale) return {k18, "palettization with per-channel scales"};
+    if (palette->lut_dtype != DType::kInvalid) return {k18, "palettization with integer tables"};
+    return {ir::Opset::kIOS16, "palettization of weights"};
+  }
+  return {ir::Opset::kIOS16, "pruning of weights"};
+}
+
+Status CheckOpset(const ir::Function& function, const Need& need) {
+  if (function.opset >= need.opset) return {};
+  return Unsupported("{} needs the op set {} or later, function '{}' is {}", need.what,
+                     ir::OpsetName(need.opset), function.name, ir::OpsetName(function.opset))
+      .Advise(fmt::format("convert again with a deployment target of {} or later",
+                          ir::OpsetName(need.opset)));
+}
+
+bool IsStructured(const OpConfig& config) {
+  const auto* magnitude = std::get_if<MagnitudeConfig>(&config);
+  return magnitude != nullptr && (magnitude->block_size || magnitude->n_m_ratio);
+}
+
+// Structured pruning is for the weights of conv and linear, and whatever is named.
+bool TakesStructure(const Site& site, const WeightStep& step) {
+  if (step.op_name_configs.contains(site.weight.op->name())) return true;
+  return std::ranges::all_of(site.weight.uses, [](const ir::Use& use) {
+    return (use.operation->type() == "conv" || use.operation->type() == "linear") &&
+           use.operation->arguments()[use.argument].name == "weight";
+  });
+}
+
+// Fills in the setting or the reason.
+Status Decide(const ir::Function& function, const WeightStep& step, Site* site) {
+  ANEMONE_ASSIGN(const OpConfig* config, ConfigOf(step, *site));
+  if (config == nullptr) {
+    site->reason = "its operator is left out by the configuration";
+    return {};
+  }
+  const int64_t threshold = WeightThreshold(*config);
+  const int64_t elements = ir::ElementCount(site->shape).value_or(0);
+  if (site->shape.size() <= 1) {
+    site->reason = "vectors (biases, scales) are left alone";
+  } else if (elements <= threshold) {
+    site->reason = fmt::format("{} elements, not more than {}", elements, threshold);
+  } else if (!Applies(*config, site->kind, step.joint_compression)) {
+    site->reason = "nothing that a joint compression of this kind takes";
+  } else if (IsStructured(*config) && !TakesStructure(*site, step)) {
+    site->reason = "block sparsity and n:m pruning are for the weights of conv and linear only";
+  }
+  if (!site->reason.empty()) return {};
+  ANEMONE_TRY(CheckOpset(function, NeedOf(*config)));
+  const auto* linear = std::get_if<LinearConfig>(config);
+  if (site->kind == SiteKind::kTable && linear->granularity != Granularity::kPerTensor) {
+    return Usage("the table of '{}' can only be quantized per tensor, not {}",
+                 site->weight.value->name, GranularityName(linear->granularity))
+        .Advise("set the granularity per_tensor for this step");
+  }
+  if (linear != nullptr && !linear->block_sizes.empty() &&
+      linear->block_sizes.size() != site->shape.size()) {
+    return Usage("block_size has {} elements for '{}' of rank {}", linear->block_sizes.size(),
+                 site->weight.value->name, site->shape.size());
+  }
+  site->config = *config;
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<Site>> FindSites(const passes::Rewriter& rewriter, const WeightStep& step) {
+  const ir::Function& function = rewriter.function();
+  std::vector<Site> sites;
+  const ir::UseMap uses = ir::FindUses(function);
+  for (ir::Operation* op : rewriter.operations()) {
+    Site site;
+    const bool prunable =
+        step.joint_compression &&
+        (op->type() == "constexpr_lut_to_dense" || op->type() == "constexpr_blockwise_shift_scale");
+    if (!op->is_const() && !prunable) continue;
+    ir::Value* value = op->output();
+    const auto found = uses.find(value);
+    if (found == uses.end() || !value->type.is_tensor() ||
+        value->type.element_count().value_or(0) < kMinElements) {
+      continue;
+    }
+    const bool fed_to_constexpr = std::ranges::any_of(found->second, [](const ir::Use& use) {
+      return use.operation != nullptr && IsConstexpr(*use.operation);
+    });
+    site.shape = value->type.shape();
+    if (prunable) {
+      if (fed_to_constexpr) continue;
+      site.kind = SiteKind::kCompressed;
+    } else if (fed_to_constexpr) {
+      if (!step.joint_compression || found->second.size() != 1) continue;
+      const auto kind = JointKind(found->second[0], *value);
+      if (!kind) continue;
+      site.kind = *kind;
+      site.child = found->second[0].operation;
+      site.shape = EndShape(uses, *site.child);
+    } else if (!IsFloatTensor(*value)) {
+      continue;
+    }
+    site.weight = {op, value, EndUses(uses, value)};
+    if (site.weight.uses.empty()) continue;
+    if (step.joint_compression)
+      ANEMONE_TRY(CheckOpset(function, {ir::Opset::kIOS18, "joint compression"}));
+    ANEMONE_TRY(Decide(function, step, &site).At(fmt::format("'{}'", value->name)));
+    sites.push_back(std::move(site));
+  }
+  return sites;
+}
+
+}  // namespace anemone::compress
