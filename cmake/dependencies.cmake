@@ -15,3 +15,12 @@ find_package(Threads REQUIRED)
 set(ANEMONE_PRIVATE_DEPENDENCIES
   spdlog::spdlog nlohmann_json::nlohmann_json protobuf::libprotobuf hwy::hwy OpenSSL::Crypto
   PNG::PNG JPEG::JPEG ZLIB::ZLIB)
+
+# Optional: without prometheus-cpp the one file that uses it says so at run time. The definition is
+# on that file alone, so that installing the package rebuilds nothing else.
+find_package(prometheus-cpp CONFIG QUIET)
+if(TARGET prometheus-cpp::pull)
+  list(APPEND ANEMONE_PRIVATE_DEPENDENCIES prometheus-cpp::core prometheus-cpp::pull)
+  set_source_files_properties(${CMAKE_SOURCE_DIR}/src/runtime/prometheus_exporter.cc
+    PROPERTIES COMPILE_DEFINITIONS ANEMONE_HAVE_PROMETHEUS)
+endif()

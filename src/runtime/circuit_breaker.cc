@@ -110,6 +110,11 @@ void CircuitBreaker::RestoreLocked(const BreakerImage& image) {
       return;
     }
     case CircuitState::kHalfOpen:
+      // A probe that took its process with it has failed.
+      if (image.consecutive_failures > 0) {
+        return OpenLocked(TransitionReason::kRestored, std::nullopt);
+      }
+      [[fallthrough]];
     case CircuitState::kForcedOpen:
     case CircuitState::kDisabled:
     case CircuitState::kMetricsOnly:

@@ -4,7 +4,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <random>
 #include <thread>
 
@@ -104,6 +106,17 @@ TEST_F(RunRecordTest, ReadsBackWhatWasWritten) {
   EXPECT_EQ(record->summary->compile.succeeded, 1);
   EXPECT_EQ(record->summary->memory_high_water_bytes, 12345);
   EXPECT_EQ(record->summary->circuit_transitions, 2);
+}
+
+// The fixture is what the Python tests hold against the published schema.
+TEST_F(RunRecordTest, LinesAreThoseOfTheFixture) {
+  RunHeader header = Header();
+  header.planned_units.emplace();
+  header.planned_units->emplace_back("conv_1", ComputeUnit::kAne);
+  const std::string text = Write(header, Calls());
+  const std::string fixture = "tests/fixtures/runtime/run.jsonl";
+  if (std::getenv("ANEMONE_UPDATE_FIXTURES") != nullptr) test::WriteText(fixture, text);
+  EXPECT_EQ(text, test::ReadText(fixture));
 }
 
 TEST_F(RunRecordTest, UnknownIsNull) {
