@@ -1,11 +1,13 @@
 #include "runtime/compiled_cache.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <charconv>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <system_error>
@@ -28,7 +30,8 @@ constexpr const char* kTemporary = ".tmp-";
 constexpr const char* kTrash = ".trash-";
 constexpr const char* kMaking = ".make-";
 // A hidden folder without a lock file is between two system calls of a live process, or left by a
-// dead one; by then it is certainly the latter.
+// dead one. The name tells the process; on a disk shared with other machines that is not sure, but
+// by then it is certainly dead.
 constexpr auto kGrace = std::chrono::minutes(10);
 
 Error SystemError(const std::string& path, std::string_view what, const std::error_code& error) {
@@ -39,6 +42,14 @@ std::string UniqueName(const char* prefix) {
   static std::atomic<uint64_t> counter{0};
   const auto now = std::chrono::system_clock::now().time_since_epoch().count();
   return fmt::format("{}{}-{}-{}", prefix, ::getpid(), now, counter.fetch_add(1));
+}
+
+// Whether the process that made a UniqueName is known to be gone.
+bool MakerIsGone(const std::string& name, const char* prefix) {
+  const char* begin = name.c_str() + std::string_view(prefix).size();
+  int pid = 0;
+  const auto parsed = std::from_chars(begin, name.c_str() + name.size(), pid);
+  return parsed.ec == std::errc() && pid > 0 && ::kill(pid, 0) != 0 && errno == ESRCH;
 }
 
 // For people, and safe as a file name.
@@ -154,9 +165,12 @@ class HiddenFolder {
         if (error) return SystemError(path, "cannot make the folder", error);
         continue;
       }
-      ANEMONE_ASSIGN(auto lock, FileLock::Try(path + "/" + kLock, FileLock::Mode::kShared, true));
+      auto lock = FileLock::Try(path + "/" + kLock, FileLock::Mode::kShared, true);
+      if (!lock.ok() && lock.error().code() != ErrorCode::kNotFound) return std::move(lock).error();
       // A cleaner that came between the two calls has taken it: take another.
-      if (lock && lock->Names(path + "/" + kLock)) return HiddenFolder(path, std::move(*lock));
+      if (lock.ok() && lock.value() && lock.value()->Names(path + "/" + kLock)) {
+        return HiddenFolder(path, std::move(*lock.value()));
+      }
     }
     return IoError("cannot make a folder of our own").At(root.string());
   }
@@ -249,11 +263,15 @@ void CompiledCache::RemoveLeftovers() const {
     }
     if (!name.starts_with(kTemporary)) continue;
     auto lock = FileLock::Try(path + "/" + kLock, FileLock::Mode::kExclusive, false);
-    if (lock.ok() && lock.value()) fs::remove_all(path, ignored);
+    bool abandoned = lock.ok() && lock.value();
     if (!lock.ok() && lock.error().code() == ErrorCode::kNotFound) {
       const auto age = fs::file_time_type::clock::now() - fs::last_write_time(path, ignored);
-      if (!ignored && age > kGrace) fs::remove_all(path, ignored);
+      abandoned = MakerIsGone(name, kTemporary) || (!ignored && age > kGrace);
     }
+    if (!abandoned) continue;
+    // By another name first, in case we do not get to the end of it.
+    const std::string trash = root_ + "/" + UniqueName(kTrash);
+    if (::rename(path.c_str(), trash.c_str()) == 0) fs::remove_all(trash, ignored);
   }
 }
 
