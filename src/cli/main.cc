@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "cli/cache.h"
 #include "cli/command.h"
 
 namespace {
@@ -72,6 +73,8 @@ int main(int argc, char** argv) {
   AddEval(app, context);
   AddBench(app, context);
   AddDemo(app, context);
+  AddCache(app, context);
+  AddFirstLoad(app, context);
   try {
     app.parse(Arguments(argc, argv));
   } catch (const CLI::ParseError& error) {

@@ -19,6 +19,7 @@ Error Why() {
 class NoCoreMl : public exec::Backend {
  public:
   std::string_view name() const override { return "coreml"; }
+  bool foreign() const override { return true; }
   Status Available() const override { return Why(); }
   Result<std::unique_ptr<exec::Session>> Load(std::shared_ptr<const ir::Model>,
                                               const exec::LoadOptions&) const override {

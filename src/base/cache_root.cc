@@ -1,0 +1,24 @@
+#include "base/cache_root.h"
+
+#include <cstdlib>
+
+namespace anemone {
+namespace {
+
+std::string Variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr ? value : "";
+}
+
+}  // namespace
+
+std::string CacheRoot() {
+  if (std::string root = Variable("ANEMONE_CACHE_DIR"); !root.empty()) return root;
+  if (const std::string cache = Variable("XDG_CACHE_HOME"); !cache.empty()) {
+    return cache + "/anemone";
+  }
+  const std::string home = Variable("HOME");
+  return home.empty() ? std::string() : home + "/.cache/anemone";
+}
+
+}  // namespace anemone

@@ -1,0 +1,146 @@
+// anemone cache: what is kept between processes, where, how large; and how to be rid of it.
+#include "cli/cache.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <iostream>
+
+#include "base/cache_root.h"
+
+#include "exec/failure.h"
+#include "runtime/compiled_cache.h"
+#include "runtime/first_load.h"
+
+namespace anemone::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct CacheFlags {
+  std::string root;
+};
+
+Result<std::string> Root(const CacheFlags& flags) {
+  std::string root = flags.root.empty() ? CacheRoot() : flags.root;
+  if (root.empty()) {
+    return Usage("there is no cache folder")
+        .Advise("name one with --cache-dir or ANEMONE_CACHE_DIR");
+  }
+  return root;
+}
+
+Result<std::vector<runtime::CachedModel>> Compiled(const std::string& root) {
+  const std::string folder = root + "/compiled";
+  std::error_code error;
+  if (!fs::exists(folder, error)) return std::vector<runtime::CachedModel>();  // and make none
+  ANEMONE_ASSIGN(const auto cache, runtime::CompiledCache::Open(folder));
+  return cache.List();
+}
+
+Status List(const CacheFlags& flags, const Globals& globals) {
+  ANEMONE_ASSIGN(const std::string root, Root(flags));
+  ANEMONE_ASSIGN(const auto models, Compiled(root));
+  ANEMONE_ASSIGN(const auto verdicts, runtime::ListVerdicts(runtime::VerdictDir(root)));
+  int64_t total = 0;
+  for (const runtime::CachedModel& model : models) total += model.size_bytes;
+  Json document = Document("anemone.cache");
+  document["root"] = root;
+  document["compiled_size_bytes"] = total;
+  Json list = Json::array();
+  for (const runtime::CachedModel& model : models) {
+    list.push_back({{"name", model.name},
+                    {"path", model.path},
+                    {"size_bytes", model.size_bytes},
+                    {"content_sha256", model.key.content_sha256},
+                    {"os_build", model.key.os_build},
+                    {"compute_units", model.key.compute_units},
+                    {"created_unix_s", model.created_unix_s},
+                    {"used_unix_ns", model.used_unix_ns},
+                    {"in_use", model.in_use}});
+  }
+  document["compiled"] = std::move(list);
+  Json first_loads = Json::array();
+  for (const auto& [path, verdict] : verdicts) {
+    first_loads.push_back(
+        {{"path", path},
+         {"passed", verdict.passed},
+         {"failure", verdict.failure ? Json(exec::FailureKindName(*verdict.failure)) : Json()},
+         {"message", verdict.message},
+         {"unix_s", verdict.unix_s}});
+  }
+  document["first_loads"] = std::move(first_loads);
+  if (globals.json) {
+    Print(document);
+    return {};
+  }
+  for (const runtime::CachedModel& model : models) {
+    std::cout << fmt::format(
+        "{:<24} {:>12}  {:<12} {:<12} {}{}\n", model.name,
+        SizeText(model.size_bytes).substr(0, SizeText(model.size_bytes).find(" (")),
+        model.key.compute_units, model.key.os_build, model.key.content_sha256.substr(0, 12),
+        model.in_use ? "  in use" : "");
+  }
+  for (const auto& [path, verdict] : verdicts) {
+    std::cout << fmt::format("first load {}: {}\n", fs::path(path).stem().string().substr(0, 12),
+                             verdict.status().ToString());
+  }
+  Say(globals, fmt::format("{} compiled models, {}, {} verdicts on first loads in {}",
+                           models.size(), SizeText(total), verdicts.size(), root));
+  return {};
+}
+
+Status Clear(const CacheFlags& flags, const Globals& globals) {
+  ANEMONE_ASSIGN(const std::string root, Root(flags));
+  int64_t freed = 0;
+  size_t in_use = 0;
+  std::error_code error;
+  if (fs::exists(root + "/compiled", error)) {
+    ANEMONE_ASSIGN(auto cache, runtime::CompiledCache::Open(root + "/compiled"));
+    ANEMONE_ASSIGN(freed, cache.Clear());
+    ANEMONE_ASSIGN(const auto left, cache.List());
+    in_use = left.size();
+  }
+  ANEMONE_ASSIGN(const auto verdicts, runtime::ListVerdicts(runtime::VerdictDir(root)));
+  for (const auto& [path, verdict] : verdicts) fs::remove(path, error);
+  if (globals.json) {
+    Json document = Document("anemone.cache_clear");
+    document["root"] = root;
+    document["freed_bytes"] = freed;
+    document["verdicts_removed"] = verdicts.size();
+    document["left_in_use"] = in_use;
+    Print(document);
+    return {};
+  }
+  Say(globals,
+      fmt::format("freed {} in {}{}", SizeText(freed), root,
+                  in_use > 0 ? fmt::format("; {} models are in use and stay", in_use) : ""));
+  return {};
+}
+
+}  // namespace
+
+void AddCache(CLI::App& app, Context& context) {
+  auto* command = app.add_subcommand("cache", "what is kept between runs, where, how large");
+  command->require_subcommand(1);
+  const auto add = [&](const char* name, const char* what, auto body) {
+    auto* sub = command->add_subcommand(name, what);
+    auto flags = std::make_shared<CacheFlags>();
+    sub->add_option("--cache-dir", flags->root,
+                    "the cache; ANEMONE_CACHE_DIR or ~/.cache/anemone by default");
+    sub->footer(fmt::format("Example: anemone cache {} --json", name));
+    OnRun(*sub, context, [flags, body, &context] { return body(*flags, context.globals); });
+  };
+  add("ls", "compiled models and verdicts on first loads", List);
+  add("clear", "delete what is not in use", Clear);
+}
+
+void AddFirstLoad(CLI::App& app, Context& context) {
+  auto* command = app.add_subcommand(runtime::kFirstLoadCommand);
+  command->group("");  // not shown in --help
+  auto request = std::make_shared<std::string>();
+  command->add_option("REQUEST", *request)->required();
+  command->callback(
+      [request, &context] { context.exit_code = runtime::RunFirstLoadChild(*request); });
+}
+
+}  // namespace anemone::cli

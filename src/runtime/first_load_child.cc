@@ -1,0 +1,98 @@
+// The child's side of a first load.
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "exec/session_inputs.h"
+#include "format/package.h"
+#include "runtime/backends.h"
+#include "runtime/first_load.h"
+#include "runtime/first_load_protocol.h"
+
+namespace anemone::runtime {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+int64_t Since(Clock::time_point start) {
+  return std::chrono::nanoseconds(Clock::now() - start).count();
+}
+
+// One write, past any buffer: the process may be dead the moment after.
+void Announce(const char* phase) {
+  const std::string line = std::string(kPhaseMark) + phase + "\n";
+  const ssize_t ignored = ::write(2, line.data(), line.size());
+  (void)ignored;
+}
+
+FirstLoadVerdict Failed(FirstLoadVerdict verdict, const Error& error) {
+  verdict.passed = false;
+  verdict.failure = exec::FailureKindOf(error).value_or(exec::FailureKind::kUnknown);
+  // The kind is put before it again when it is told.
+  verdict.message = error.ToString();
+  const std::string prefix = std::string(exec::FailureKindName(*verdict.failure)) + ": ";
+  if (verdict.message.starts_with(prefix)) verdict.message.erase(0, prefix.size());
+  return verdict;
+}
+
+// The backend that the answers are measured against: the first of ours.
+const exec::Backend* Trusted() {
+  for (const exec::Backend* backend : Backends()) {
+    if (!backend->foreign() && backend->Available().ok()) return backend;
+  }
+  return nullptr;
+}
+
+Result<FirstLoadVerdict> Try(const FirstLoadRequest& request) {
+  ANEMONE_ASSIGN(const exec::Backend* backend, FindBackend(request.backend));
+  ANEMONE_ASSIGN(ir::Model read, format::ReadModel(request.load.package_path));
+  const auto model = std::make_shared<const ir::Model>(std::move(read));
+  // Ours is asked first, so that its time and memory do not look like the other's.
+  std::optional<KnownAnswer> question;
+  if (const exec::Backend* trusted = Trusted()) {
+    exec::LoadOptions load = request.load;
+    load.compute_units = exec::ComputeUnits::kCpuOnly;
+    auto made = KnownAnswer::Make(*trusted, model, load);
+    if (made.ok()) question = std::move(made).value();
+  }
+  FirstLoadVerdict verdict;
+  verdict.phase = "load";
+  Announce("load");
+  const Clock::time_point load_start = Clock::now();
+  auto session = backend->Load(model, request.load);
+  if (!session.ok()) return Failed(verdict, session.error());
+  verdict.load_ns = Since(load_start);
+  verdict.passed = true;
+  if (!question) return verdict;
+
+  verdict.phase = "predict";
+  verdict.self_tested = true;
+  Announce("predict");
+  exec::State state;
+  const Clock::time_point run_start = Clock::now();
+  const auto outputs = (*session)->Run(question->inputs(), &state, nullptr);
+  if (!outputs.ok()) return Failed(verdict, outputs.error());
+  verdict.first_inference_ns = Since(run_start);
+  const Status status = question->Check(*outputs, request.limits);
+  if (!status.ok()) return Failed(verdict, status.error());
+  return verdict;
+}
+
+}  // namespace
+
+int RunFirstLoadChild(const std::string& request_path) {
+  auto request = ReadRequest(request_path);
+  if (!request.ok()) return ExitCode(request.error().code());
+  // Should the parent die, nobody keeps the deadline: SIGALRM then ends this process.
+  constexpr int64_t kSpareS = 10;
+  const int64_t timeout_s =
+      std::chrono::duration_cast<std::chrono::seconds>(request->timeout).count();
+  ::alarm(static_cast<unsigned>(std::clamp<int64_t>(timeout_s, 0, 86'400) + kSpareS));
+  auto verdict = Try(*request);
+  if (!verdict.ok()) return ExitCode(verdict.error().code());
+  const Status written = WriteVerdict(*verdict, request->result_path);
+  return written.ok() ? 0 : ExitCode(written.error().code());
+}
+
+}  // namespace anemone::runtime
