@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
+#include "support/scratch.h"
+
 namespace anemone::runtime {
 namespace {
 
@@ -23,6 +27,14 @@ TEST(BreakerConfigTest, EmptyGivesTheDefaultsAndTextReadsBack) {
   const auto again = ParseBreakerConfig(text, "again");
   ASSERT_TRUE(again.ok()) << again.error().ToString();
   EXPECT_EQ(*again, *parsed);
+}
+
+// The fixture is what the Python tests hold against the published schema.
+TEST(BreakerConfigTest, DefaultsAreThoseOfTheFixture) {
+  const std::string fixture = "tests/fixtures/runtime/breaker_config.json";
+  const std::string text = BreakerConfigToJson({});
+  if (std::getenv("ANEMONE_UPDATE_FIXTURES") != nullptr) test::WriteText(fixture, text);
+  EXPECT_EQ(text, test::ReadText(fixture));
 }
 
 TEST(BreakerConfigTest, EveryKeyIsRead) {
