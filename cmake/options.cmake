@@ -15,7 +15,8 @@ set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 
 add_library(anemone_options INTERFACE)
 target_compile_options(anemone_options INTERFACE
-  -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wvla
+  -Wall -Wextra -Wshadow -Wvla
+  $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor;-Woverloaded-virtual>
   $<$<BOOL:${ANEMONE_WERROR}>:-Werror>
   # g++ 12 reports these two wrongly for std::vector, std::string and std::variant at -O2.
   $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized -Wno-restrict>

@@ -37,7 +37,9 @@ if(NOT TARGET anemone_coreml_double)
 endif()
 
 foreach(folder IN LISTS test_folders)
-  add_executable(anemone_tests_${folder} ${test_sources_${folder}})
+  # C sources beside the tests show that the C interface is C.
+  file(GLOB c_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/unit/${folder}/*.c)
+  add_executable(anemone_tests_${folder} ${test_sources_${folder}} ${c_sources})
   target_link_libraries(anemone_tests_${folder} PRIVATE
     anemone_tests_options GTest::gtest_main $<TARGET_NAME_IF_EXISTS:anemone_test_support>)
   if(folder IN_LIST double_folders)

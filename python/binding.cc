@@ -1,5 +1,5 @@
 // The Python binding: converts NumPy arrays and exceptions, releases the GIL while the library
-// works, and does nothing else. Everything it calls is in include/anemone/anemone.h.
+// works, and does nothing else. Everything it calls is in include/anemone/model.h.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/map.h>
@@ -8,7 +8,7 @@
 
 #include <cstring>
 
-#include "anemone/anemone.h"
+#include "anemone/model.h"
 
 namespace nb = nanobind;
 using nb::literals::operator""_a;

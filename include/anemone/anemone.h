@@ -1,146 +1,130 @@
-// Anemone: convert, compress, inspect and run Core ML models on Linux and macOS. The public C++
-// interface: only the standard library appears here.
-//
-//   auto model = anemone::Model::Load("fastvit_t8.mlpackage");
-//   if (!model) return Report(model.failure());
-//   auto outputs = model->Predict({{"image", anemone::Array::Float32({1, 3, 256, 256}, pixels)}});
-//
-// Ownership: values; a Model is a cheap handle to shared, immutable data. Thread rules: every const
-// method may be called from any number of threads at once. Errors: returned as Failure; nothing
-// throws, prints or aborts.
-#pragma once
+/* Anemone's C interface: load a model, predict, read what happened. C99; usable from Swift, Rust
+ * and whatever else calls C. The C++ interface is in model.h and session.h.
+ *
+ *   anemone_error* error = NULL;
+ *   anemone_session* session = NULL;
+ *   if (anemone_session_open("m.mlpackage", "{\"backend\": \"auto\"}", &session, &error) != 0) {
+ *     fprintf(stderr, "%s\n", anemone_error_text(error));
+ *     anemone_error_free(error);
+ *   }
+ *
+ * Results: functions that can fail return 0, or the exit code that the command would end with (2
+ * usage, 3 invalid or unsupported input, 4 not on this machine, 5 backend crash, 6 timeout, 70
+ * internal) and set *error, which the caller frees; `error` may be NULL. Ownership: who opens,
+ * creates or is given a pointer frees it with the function of the same name; strings returned as
+ * `const char*` live as long as the object that they were asked of. Thread rules: a session serves
+ * any number of threads at once; a binding and a state one call at a time. Stability: functions and
+ * fields are only ever added; options are JSON so that they can grow.
+ */
+#ifndef ANEMONE_ANEMONE_H_
+#define ANEMONE_ANEMONE_H_
 
-#include <cstddef>
-#include <cstdint>
-#include <functional>
-#include <map>
-#include <memory>
-#include <optional>
-#include <string>
-#include <utility>
-#include <variant>
-#include <vector>
+#include <stddef.h>
+#include <stdint.h>
 
-namespace anemone {
+#ifdef __cplusplus
+extern "C" {
+#endif
 
-// What went wrong, where, and what to do next.
-struct Failure {
-  int exit_code = 70;   // what the command ends with for it
-  std::string code;     // "invalid_input", "unsupported", "usage" ...: stable names
-  std::string message;  // rule and value
-  std::string place;    // file, function, operator
-  std::string advice;
-  std::string ToString() const;
-};
+#if defined(__GNUC__) || defined(__clang__)
+#define ANEMONE_EXPORT __attribute__((visibility("default")))
+#else
+#define ANEMONE_EXPORT
+#endif
 
-// A T or a Failure.
-template <typename T>
-class [[nodiscard]] Expected {
- public:
-  Expected(T value) : state_(std::move(value)) {}            // NOLINT: implicit by design
-  Expected(Failure failure) : state_(std::move(failure)) {}  // NOLINT: implicit by design
-  explicit operator bool() const { return state_.index() == 0; }
-  T& operator*() { return std::get<0>(state_); }
-  const T& operator*() const { return std::get<0>(state_); }
-  T* operator->() { return &std::get<0>(state_); }
-  const T* operator->() const { return &std::get<0>(state_); }
-  const Failure& failure() const { return std::get<1>(state_); }
+typedef struct anemone_error anemone_error;
+typedef struct anemone_session anemone_session;
+typedef struct anemone_binding anemone_binding;
+typedef struct anemone_state anemone_state;
 
- private:
-  std::variant<T, Failure> state_;
-};
+typedef enum anemone_dtype {
+  ANEMONE_OTHER = 0,
+  ANEMONE_FLOAT32 = 1,
+  ANEMONE_INT32 = 2,
+  ANEMONE_INT16 = 3,
+  ANEMONE_UINT16 = 4,
+  ANEMONE_INT8 = 5,
+  ANEMONE_UINT8 = 6,
+  ANEMONE_BOOL = 7
+} anemone_dtype;
 
-// A dense tensor, row-major. `data` holds count() elements of `dtype`: "float32", "float16",
-// "int32", "int16", "uint16", "int8", "uint8" or "bool" (NumPy's names). Copies share the data.
-struct Array {
-  std::string dtype;
-  std::vector<int64_t> shape;
-  std::shared_ptr<const void> data;
+/* "0.1.0". */
+ANEMONE_EXPORT const char* anemone_version(void);
 
-  int64_t count() const;
-  size_t size_bytes() const;
-  static Array Float32(std::vector<int64_t> shape, std::vector<float> values);
-};
+/* "usage", "invalid_input" ...; stable names. */
+ANEMONE_EXPORT const char* anemone_error_code(const anemone_error* error);
+/* Place, message and advice in one line. */
+ANEMONE_EXPORT const char* anemone_error_text(const anemone_error* error);
+ANEMONE_EXPORT void anemone_error_free(anemone_error* error);
 
-// One input, output or state of a model. For an image, `dtype` is "image" and `shape` is {1,
-// channels, height, width}.
-struct FeatureInfo {
-  std::string name;
-  std::string dtype;
-  std::vector<int64_t> shape;  // -1 where any size is accepted
-};
+/* `model`: an .onnx, .mlpackage, .mlmodel or .mlmodelc path, or a catalogue name. `options_json`:
+ * NULL, or an object with any of the fields of anemone::SessionOptions (session.h) under their
+ * names ("breaker" holds an object), and "weights" and "seed" of a catalogue model. */
+ANEMONE_EXPORT int anemone_session_open(const char* model, const char* options_json,
+                                        anemone_session** session, anemone_error** error);
+/* Calls in progress on other threads must have ended. NULL is allowed. */
+ANEMONE_EXPORT void anemone_session_close(anemone_session* session);
+/* "loading", "compiling", "warming", "ready" or "failed". A literal: lives for ever. */
+ANEMONE_EXPORT const char* anemone_session_state(const anemone_session* session);
 
-struct LoadOptions {
-  std::string weights;  // catalogue models: a .safetensors file or "seeded"
-  uint64_t seed = 0;
-  std::map<std::string, std::vector<int64_t>> input_shapes = {};
-  std::string minimum_deployment_target = "iOS17";  // of what an importer writes
-  std::string function;                             // empty: the default one
-  std::string backend = "auto";                     // "auto", "cpu", "coreml", "reference"
-  std::string numerics = "as_typed";                // "as_typed", "float32", "float16"
-  int threads = 0;                                  // 0: one for each core
-};
+/* Inputs and outputs of the model, in order. */
+ANEMONE_EXPORT size_t anemone_session_input_count(const anemone_session* session);
+ANEMONE_EXPORT size_t anemone_session_output_count(const anemone_session* session);
+/* NULL when there is no such index. */
+ANEMONE_EXPORT const char* anemone_session_input_name(const anemone_session* session, size_t index);
+ANEMONE_EXPORT const char* anemone_session_output_name(const anemone_session* session,
+                                                       size_t index);
+/* What memory bound to the feature must hold. At most `capacity` dimensions are written to `shape`;
+ * -1 where any size is accepted. Returns the rank, or -1 when there is no such feature. */
+ANEMONE_EXPORT int anemone_session_input_type(const anemone_session* session, size_t index,
+                                              anemone_dtype* dtype, int64_t* shape,
+                                              size_t capacity);
+ANEMONE_EXPORT int anemone_session_output_type(const anemone_session* session, size_t index,
+                                               anemone_dtype* dtype, int64_t* shape,
+                                               size_t capacity);
 
-struct ConvertOptions {
-  std::string minimum_deployment_target = "iOS17";
-  std::string compute_precision = "float32";  // or "float16"
-  std::vector<std::string> keep_float32 = {};
-};
+/* Memory of the caller for the inputs and outputs of calls: row-major, and kept by the caller until
+ * the binding is freed or bound anew. Binding a name again replaces it. */
+ANEMONE_EXPORT anemone_binding* anemone_binding_create(void);
+ANEMONE_EXPORT void anemone_binding_free(anemone_binding* binding);
+ANEMONE_EXPORT int anemone_binding_input(anemone_binding* binding, const char* name,
+                                         anemone_dtype dtype, const int64_t* shape, size_t rank,
+                                         const void* data, anemone_error** error);
+ANEMONE_EXPORT int anemone_binding_output(anemone_binding* binding, const char* name,
+                                          anemone_dtype dtype, const int64_t* shape, size_t rank,
+                                          void* data, anemone_error** error);
 
-struct CompressOptions {
-  std::string mode = "linear";
-  std::string dtype = "int8";  // or "float16"
-  std::string granularity;     // empty: per_channel for linear, per_tensor for palettize
-  int64_t weight_threshold = 2048;
-};
+/* A stateful model's states between calls. */
+ANEMONE_EXPORT anemone_state* anemone_state_create(void);
+ANEMONE_EXPORT void anemone_state_free(anemone_state* state);
 
-// Keeps a stateful model's states between predictions. Not for use by two predictions at once.
-class State;
+/* Who answered. The strings are literals: they live for ever. */
+typedef struct anemone_call_report {
+  size_t struct_size;          /* set by the caller to sizeof(anemone_call_report) */
+  const char* backend;         /* "coreml", "cpu" */
+  const char* compute_units;   /* allowed to Core ML; "" for Anemone's executor */
+  const char* planned_unit;    /* "cpu", "gpu", "ane", "mixed", "unknown" */
+  const char* observed_unit;   /* "unknown" unless there was no choice */
+  const char* fallback_reason; /* "none", "runtime_error", "circuit_open" ... */
+  const char* circuit_state;   /* of the preferred backend, before the call */
+  int64_t fallback_unix_ns;    /* 0: no fallback */
+  int64_t duration_ns;
+  int32_t attempts; /* backends that were asked */
+} anemone_call_report;
 
-class Model {
- public:
-  // An .onnx, .mlpackage, .mlmodel or .mlmodelc path, or a catalogue name. The plan to run it is
-  // made by the first Predict.
-  static Expected<Model> Load(const std::string& model, const LoadOptions& options = {});
+/* Reads the bound inputs and writes the bound outputs; outputs that are not bound are dropped.
+ * `state` and `report` may be NULL. In the steady state Anemone's executor takes nothing from the
+ * heap. After a failure the bound outputs are undefined. */
+ANEMONE_EXPORT int anemone_session_run(anemone_session* session, const anemone_binding* binding,
+                                       anemone_state* state, anemone_call_report* report,
+                                       anemone_error** error);
 
-  std::vector<FeatureInfo> inputs() const;
-  std::vector<FeatureInfo> outputs() const;
-  // Runs the model. Every input is required.
-  Expected<std::map<std::string, Array>> Predict(const std::map<std::string, Array>& inputs,
-                                                 State* state = nullptr) const;
-  // A changed copy; this model stays as it is.
-  Expected<Model> Convert(const ConvertOptions& options = {}) const;
-  Expected<Model> Compress(const CompressOptions& options = {}) const;
-  // Writes an .mlpackage; an existing one is replaced as a whole or left alone.
-  std::optional<Failure> Save(const std::string& path) const;
-  // The document that `anemone inspect --json` prints.
-  Expected<std::string> InspectJson(bool operators = false, bool weights = false) const;
-  // The MIL text.
-  std::string Text() const;
+/* The counts so far as JSON (schema anemone.telemetry); freed with anemone_string_free. */
+ANEMONE_EXPORT char* anemone_session_telemetry(const anemone_session* session);
+ANEMONE_EXPORT void anemone_string_free(char* text);
 
- private:
-  struct Impl;
-  explicit Model(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
-  std::shared_ptr<Impl> impl_;
-};
+#ifdef __cplusplus
+}
+#endif
 
-class State {
- public:
-  State();
-  ~State();
-  State(State&&) noexcept;
-  State& operator=(State&&) noexcept;
-  // The states' names after the first prediction, and their values.
-  std::map<std::string, Array> Read() const;
-  void Write(const std::string& name, const Array& value);
-
- private:
-  friend class Model;
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
-};
-
-// "0.1.0".
-std::string Version();
-
-}  // namespace anemone
+#endif /* ANEMONE_ANEMONE_H_ */

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <iostream>
 
+#include "facade/arrays.h"
 #include "facade/convert.h"
 
 namespace anemone::cli {
@@ -162,18 +163,11 @@ void AddBackendFlags(CLI::App& command, BackendFlags& flags) {
   command.add_option("--function", flags.function, "which function of a multi-function model");
 }
 
-Result<exec::Numerics> ParseNumerics(const std::string& text) {
-  if (text == "as_typed") return exec::Numerics::kAsTyped;
-  if (text == "float32") return exec::Numerics::kFloat32;
-  if (text == "float16") return exec::Numerics::kFloat16;
-  return Usage("unknown numerics '{}'", text).Advise("choose as_typed, float32 or float16");
-}
-
 Result<exec::LoadOptions> MakeLoadOptions(const BackendFlags& flags, const Globals& globals) {
   exec::LoadOptions options;
   options.function = flags.function;
   options.threads = globals.threads;
-  ANEMONE_ASSIGN(options.numerics, ParseNumerics(flags.numerics));
+  ANEMONE_ASSIGN(options.numerics, facade::ParseNumerics(flags.numerics));
   return options;
 }
 

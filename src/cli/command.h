@@ -84,7 +84,6 @@ struct BackendFlags {
 };
 void AddBackendFlags(CLI::App& command, BackendFlags& flags);
 Result<exec::LoadOptions> MakeLoadOptions(const BackendFlags& flags, const Globals& globals);
-Result<exec::Numerics> ParseNumerics(const std::string& text);
 
 // "102.3 MB (97.6 MiB)".
 std::string SizeText(int64_t bytes);

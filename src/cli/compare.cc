@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "cli/command.h"
+#include "facade/arrays.h"
 #include "cli/tensor_files.h"
 #include "exec/session_inputs.h"
 #include "lab/verify.h"
@@ -40,7 +41,7 @@ Json ParityJson(const lab::Parity& parity) {
 
 Status RunCompare(CompareFlags flags, const Globals& globals) {
   flags.options.threads = globals.threads;
-  ANEMONE_ASSIGN(flags.options.variant_numerics, ParseNumerics(flags.numerics));
+  ANEMONE_ASSIGN(flags.options.variant_numerics, facade::ParseNumerics(flags.numerics));
   ANEMONE_ASSIGN(const auto reference, Load(flags.reference));
   ANEMONE_ASSIGN(const auto variant, Load(flags.variant));
   ANEMONE_ASSIGN(const exec::Backend* backend, runtime::FindBackend(flags.backend));

@@ -70,26 +70,6 @@ ComputeUnit Route::observed() const {
 
 ComputeUnit Route::planned() const { return observed(); }
 
-void Route::MakeBreaker(const BreakerConfig& config, const Clock* clock) {
-  BreakerOptions options;
-  options.clock = clock;
-  options.on_transition = [this](const BreakerEvent& change) {
-    if (change.to == CircuitState::kOpen) Drop();
-    if (telemetry_ == nullptr) return;
-    Event event;
-    event.type = EventType::kCircuit;
-    event.backend = options_.backend->name();
-    event.units = exec::ComputeUnitsName(options_.load.compute_units);
-    event.failure = change.failure;
-    event.from = change.from;
-    event.to = change.to;
-    event.wait_ns = change.wait_ns;
-    event.text = TransitionReasonName(change.reason);
-    telemetry_->record_event(std::move(event));
-  };
-  breaker_ = std::make_unique<CircuitBreaker>(config, std::move(options));
-}
-
 void Route::NoteDuration(int64_t duration_ns) {
   if (breaker_ == nullptr || noted_.load(std::memory_order_relaxed) >= first_durations_ns_.size()) {
     return;

@@ -52,8 +52,8 @@ class Route {
 
   // Null for a route that never opens.
   CircuitBreaker* breaker() const { return breaker_.get(); }
-  // Before the first call. Transitions go to telemetry; a circuit that opens drops the lanes.
-  void MakeBreaker(const BreakerConfig& config, const Clock* clock);
+  // Before the first call.
+  void SetBreaker(std::shared_ptr<CircuitBreaker> breaker) { breaker_ = std::move(breaker); }
 
   // Makes the first lane, if there is none yet.
   Status Load();
@@ -96,7 +96,7 @@ class Route {
   std::shared_ptr<const ir::Model> model_;
   RouteOptions options_;
   Telemetry* telemetry_;
-  std::unique_ptr<CircuitBreaker> breaker_;
+  std::shared_ptr<CircuitBreaker> breaker_;
   std::atomic<bool> stop_{false};
   std::atomic<size_t> noted_{0};
   std::array<std::atomic<int64_t>, 32> first_durations_ns_{};

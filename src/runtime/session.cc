@@ -8,6 +8,7 @@
 #include "exec/session_inputs.h"
 #include "exec/synthetic_inputs.h"
 #include "runtime/backends.h"
+#include "runtime/host.h"
 
 namespace anemone::runtime {
 namespace {
@@ -108,6 +109,7 @@ Result<std::vector<const exec::Backend*>> Session::ChooseBackends() const {
 
 Status Session::MakeRoutes() {
   ANEMONE_ASSIGN(const std::vector<const exec::Backend*> backends, ChooseBackends());
+  if (options_.dispatch_by_measurement) ANEMONE_TRY(Dispatch(*backends.front()));
   const int cores = static_cast<int>(std::thread::hardware_concurrency());
   for (const exec::Backend* backend : backends) {
     const std::vector<ComputeUnits> descent =
@@ -125,10 +127,60 @@ Status Session::MakeRoutes() {
         route.predict_timeout_ns = options_.breaker.predict_timeout_ns;
       }
       routes_.push_back(std::make_unique<Route>(model_, std::move(route), telemetry_.get()));
-      if (backend->foreign()) routes_.back()->MakeBreaker(options_.breaker, options_.clock);
     }
   }
+  MakeBreakers();
   return {};
+}
+
+Status Session::Dispatch(const exec::Backend& backend) {
+  DispatchOptions options;
+  options.state_dir = options_.state_dir;
+  options.model_hash = options_.model_hash;
+  options.load_timeout_ns = options_.breaker.load_timeout_ns;
+  options.predict_timeout_ns = options_.breaker.predict_timeout_ns;
+  ANEMONE_ASSIGN(dispatch_, ChooseDispatch(backend, model_, options_.load, options));
+  options_.load = dispatch_->load;
+  return {};
+}
+
+BreakerKey Session::KeyOf(const Route& route) const {
+  return {options_.model_hash, std::string(route.options().backend->name()),
+          std::string(exec::ComputeUnitsName(route.options().load.compute_units))};
+}
+
+void Session::OnTransition(const BreakerKey& key, const BreakerEvent& event) {
+  // A backend that failed begins anew when it is probed.
+  if (event.to == CircuitState::kOpen) {
+    for (const auto& route : routes_) {
+      if (KeyOf(*route) == key) route->Drop();
+    }
+  }
+  telemetry_->record_event(CircuitEvent(key, event));
+}
+
+void Session::MakeBreakers() {
+  const bool any = std::any_of(routes_.begin(), routes_.end(), [](const auto& route) {
+    return route->options().backend->foreign();
+  });
+  if (!any) return;
+  if (!options_.state_dir.empty() && !options_.model_hash.empty()) {
+    store_ = std::make_shared<const BreakerStore>(options_.state_dir, HostOsBuild());
+  }
+  breakers_ = std::make_unique<BreakerRegistry>(
+      options_.breaker, store_,
+      [this](const BreakerKey& key, const BreakerEvent& event) { OnTransition(key, event); },
+      [this](const BreakerKey& key, const std::string& text) {
+        Event note;
+        note.backend = key.backend;
+        note.units = key.units;
+        note.text = text;
+        telemetry_->record_event(std::move(note));
+      },
+      options_.clock);
+  for (const auto& route : routes_) {
+    if (route->options().backend->foreign()) route->SetBreaker(breakers_->Get(KeyOf(*route)));
+  }
 }
 
 void Session::SetState(SessionState state) {
@@ -230,11 +282,19 @@ void Session::Prepare() {
     if (route->stopped()) return;
     // What an earlier process learnt the hard way is not tried again on the way up.
     if (route->breaker() != nullptr && !route->breaker()->Acquire()) continue;
+    // A process that dies in here is found out by the next one.
+    std::optional<BreakerStore::Attempt> mark;
+    if (store_ != nullptr && route->breaker() != nullptr) {
+      if (auto begun = store_->Begin(KeyOf(*route), "load"); begun.ok()) {
+        mark.emplace(std::move(*begun));
+      }
+    }
     Status status = route->Load();
     if (status.ok()) {
       SetState(SessionState::kWarming);
       status = Warm(*route);
     }
+    mark.reset();
     if (status.ok()) {
       SetState(SessionState::kReady);
       return;
@@ -333,6 +393,7 @@ Status Session::Call(const Route::Call& asked, CallReport* out) {
     if (attempt.outcome == Attempt::Outcome::kAnswered ||
         attempt.outcome == Attempt::Outcome::kCallersError) {
       report.backend = route.options().backend->name();
+      report.foreign = route.options().backend->foreign();
       report.compute_units = route.options().load.compute_units;
       report.planned = route.planned();
       report.observed = route.observed();

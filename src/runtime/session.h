@@ -32,7 +32,9 @@
 
 #include "base/status.h"
 #include "exec/backend.h"
+#include "runtime/breaker_store.h"
 #include "runtime/circuit_breaker.h"
+#include "runtime/dispatch.h"
 #include "runtime/known_answer.h"
 #include "runtime/route.h"
 #include "runtime/telemetry.h"
@@ -56,8 +58,10 @@ struct SessionOptions {
   int max_lanes = 0;  // calls of one route at the same time; 0: one for each core, at least 2
   std::shared_ptr<Telemetry> telemetry = nullptr;  // null: the session makes one
   std::string model_hash = {};                     // labels and the breakers' memory
-  // Where breakers keep their state between processes; empty: nowhere.
+  // Where breakers and measurements are kept between processes; empty: nowhere.
   std::string state_dir = {};
+  // Measure which units or thread count is fastest (runtime/dispatch.h), or remember it.
+  bool dispatch_by_measurement = false;
   // Instead of the backends of this build, for tests: the preferred first, the last one trusted.
   std::vector<const exec::Backend*> backends = {};
   const Clock* clock = nullptr;  // of telemetry and breakers; null: the machine's
@@ -65,7 +69,8 @@ struct SessionOptions {
 
 // Who answered a call, and how it came to that.
 struct CallReport {
-  std::string_view backend;                                     // "coreml", "cpu"
+  std::string_view backend;  // "coreml", "cpu"
+  bool foreign = false;
   exec::ComputeUnits compute_units = exec::ComputeUnits::kAll;  // of a foreign backend
   ComputeUnit planned = ComputeUnit::kUnknown;
   ComputeUnit observed = ComputeUnit::kUnknown;
@@ -103,13 +108,19 @@ class Session {
 
   const ir::Function& function() const { return *function_; }
   Telemetry& telemetry() { return *telemetry_; }
+  // What was measured; empty unless dispatch_by_measurement.
+  const std::optional<DispatchChoice>& dispatch() const { return dispatch_; }
   // The routes in order of preference.
   std::span<const std::unique_ptr<Route>> routes() const { return routes_; }
   int64_t working_memory_bytes() const;
 
  private:
   Session(std::shared_ptr<const ir::Model> model, SessionOptions options);
+  Status Dispatch(const exec::Backend& backend);
   Status MakeRoutes();
+  void MakeBreakers();
+  void OnTransition(const BreakerKey& key, const BreakerEvent& event);
+  BreakerKey KeyOf(const Route& route) const;
   Result<std::vector<const exec::Backend*>> ChooseBackends() const;
   // Loads and warms the preferred route, then sets the state.
   void Prepare();
@@ -132,7 +143,10 @@ class Session {
   const ir::Function* function_ = nullptr;
   const Clock& clock_;
   std::shared_ptr<Telemetry> telemetry_;
+  std::optional<DispatchChoice> dispatch_;
   std::vector<std::unique_ptr<Route>> routes_;
+  std::shared_ptr<const BreakerStore> store_;  // null: nothing is kept
+  std::unique_ptr<BreakerRegistry> breakers_;  // null: no foreign route
   std::atomic<SessionState> state_{SessionState::kLoading};
   std::atomic<bool> served_{false};  // whether an inference has succeeded
 

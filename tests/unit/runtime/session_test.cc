@@ -4,13 +4,15 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <latch>
+#include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "cpu/cpu_backend.h"
 #include "fake_backend.h"
 #include "ir/text.h"
 #include "support/allocations.h"
+#include "support/scratch.h"
 
 namespace anemone::runtime {
 namespace {
@@ -285,6 +287,59 @@ TEST(SessionTest, EndsWhileTheOtherStillCompiles) {
   options.serve_while_compiling = true;
   Open(options).reset();  // does not wait for the load's five minutes
   fake.Release();
+}
+
+TEST(SessionTest, WhatOneProcessLearntTheNextKnows) {
+  const anemone::test::ScratchFolder scratch;
+  FakeBackend fake([](ComputeUnits, int64_t) { return Fault::kRuntimeError; });
+  SessionOptions options = With(fake);
+  options.state_dir = scratch / "state";
+  options.model_hash = std::string(64, 'a');
+  Open(options).reset();
+  const int64_t loads = fake.loads();
+  EXPECT_EQ(loads, 3);
+  // The next session does not even try while the circuits are open.
+  const auto session = Open(options);
+  EXPECT_EQ(fake.loads(), loads);
+  CallReport report;
+  ExpectRight(session->Predict(Input(), nullptr, &report));
+  EXPECT_EQ(report.circuit_state, CircuitState::kOpen);
+}
+
+TEST(SessionTest, MeasuresTheFastestSettingAndRemembersIt) {
+  const anemone::test::ScratchFolder scratch;
+  SessionOptions options;
+  options.dispatch_by_measurement = true;
+  options.state_dir = scratch / "state";
+  options.model_hash = std::string(64, 'b');
+  const auto first = Open(options);
+  ASSERT_TRUE(first->dispatch());
+  EXPECT_FALSE(first->dispatch()->remembered);
+  EXPECT_FALSE(first->dispatch()->measured.empty());
+  for (const DispatchMeasurement& row : first->dispatch()->measured) {
+    EXPECT_GT(row.median_ns.value_or(0), 0) << row.label << row.error;
+  }
+  const auto second = Open(options);
+  EXPECT_TRUE(second->dispatch()->remembered);
+  EXPECT_EQ(second->dispatch()->label, first->dispatch()->label);
+  ExpectRight(second->Predict(Input()));
+  // A damaged memory is measured anew.
+  for (const auto& entry : std::filesystem::directory_iterator(options.state_dir)) {
+    std::ofstream(entry.path()) << "{\"schema\": \"anemone.dispatch\", \"key\": 3}";
+  }
+  EXPECT_FALSE(Open(options)->dispatch()->remembered);
+}
+
+TEST(SessionTest, DispatchAvoidsUnitsThatDoNotRun) {
+  FakeBackend fake([](ComputeUnits units, int64_t) {
+    return units == ComputeUnits::kCpuAndGpu ? Fault::kSlow : Fault::kRuntimeError;
+  });
+  SessionOptions options = With(fake);
+  options.dispatch_by_measurement = true;
+  const auto session = Open(options);
+  EXPECT_EQ(session->dispatch()->label, "cpu_and_gpu");
+  EXPECT_FALSE(session->dispatch()->measured[0].median_ns);
+  EXPECT_NE(session->dispatch()->measured[0].error, "");
 }
 
 TEST(SessionTest, AFailedAttemptLeavesTheStateAsItWas) {

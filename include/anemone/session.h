@@ -1,0 +1,109 @@
+// Session: a model that serves. It chooses a backend, answers calls from any number of threads,
+// goes on answering when the backend fails, and counts what happened.
+//
+//   auto session = anemone::Session::Open(*model, {.backend = "auto"});
+//   anemone::CallReport report;
+//   auto outputs = session->Predict(inputs, nullptr, &report);   // report.backend: "cpu"
+//
+// Ownership: a Session is a cheap handle; the model lives as long as one of its sessions. A Binding
+// borrows the memory that is bound to it. Thread rules: every method from any number of threads at
+// once; one call at a time for each State and each Binding. Errors: returned as Failure.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "anemone/model.h"
+
+namespace anemone {
+
+struct SessionOptions {
+  std::string backend = "auto";       // "auto", "cpu", "coreml", "reference"
+  std::string compute_units = "all";  // "all", "cpu_only", "cpu_and_gpu", "cpu_and_ne": Core ML's
+  std::string function = {};          // empty: the default one
+  std::string numerics = "as_typed";  // "as_typed", "float32", "float16": of Anemone's executor
+  int threads = 0;                    // of one call; 0: one for each core
+  int max_concurrent_calls = 0;       // on one backend; 0: one for each core, at least 2
+  // The next backend answers a call that the preferred one failed. Off: its error is the caller's.
+  bool fallback = true;
+  // Open() returns at once, and Anemone's executor answers until Core ML has compiled.
+  bool serve_while_compiling = false;
+  // One inference on seeded inputs before the session is ready.
+  bool warm_up = true;
+  // Measure the units (Core ML) or thread counts (the executor) and take the fastest; remembered in
+  // `state_dir` for this model and machine.
+  bool dispatch_by_measurement = false;
+  // Parameters of the circuit breakers as a JSON object, for example {"consecutive_failures": 5}.
+  std::string breaker_json = {};
+  // Folder for what is remembered between processes (breakers, measurements); empty: nothing is.
+  std::string state_dir = {};
+  // Folder for models that Core ML compiled; empty: nothing is kept.
+  std::string cache_dir = {};
+  // File for one JSON line an event (compile, load, fallback, circuit ...); empty: none.
+  std::string telemetry_log = {};
+};
+
+// Who answered a call.
+struct CallReport {
+  std::string backend;           // "coreml", "cpu"
+  std::string compute_units;     // that the backend was allowed; empty for Anemone's executor
+  std::string planned_unit;      // "cpu", "gpu", "ane", "mixed", "unknown"
+  std::string observed_unit;     // "unknown" unless there was no choice: a plan is no observation
+  int attempts = 0;              // backends that were asked
+  std::string fallback_reason;   // "none", "runtime_error", "circuit_open" ...
+  int64_t fallback_unix_ns = 0;  // 0: no fallback
+  std::string circuit_state;     // of the preferred backend, before the call
+  int64_t duration_ns = 0;
+};
+
+// Inputs and outputs in the caller's memory, for calls that take nothing from the heap.
+class Binding {
+ public:
+  Binding();
+  ~Binding();
+  Binding(Binding&&) noexcept;
+  Binding& operator=(Binding&&) noexcept;
+  // `dtype` is a NumPy name and must be the one that the model works with: "float32" for float16
+  // features. `data` holds the elements row-major and outlives the binding's use.
+  void BindInput(const std::string& name, const std::string& dtype, std::vector<int64_t> shape,
+                 const void* data);
+  void BindOutput(const std::string& name, const std::string& dtype, std::vector<int64_t> shape,
+                  void* data);
+
+ private:
+  friend class Session;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+class Session {
+ public:
+  static Expected<Session> Open(const Model& model, const SessionOptions& options = {});
+
+  Expected<std::map<std::string, Array>> Predict(const std::map<std::string, Array>& inputs,
+                                                 State* state = nullptr,
+                                                 CallReport* report = nullptr) const;
+  // Reads the bound inputs, writes the bound outputs.
+  std::optional<Failure> Run(const Binding& binding, State* state = nullptr) const;
+
+  // "loading", "compiling", "warming", "ready", "failed".
+  std::string state() const;
+  // Waits until ready or failed; the state then.
+  std::string WaitReady(int64_t timeout_ms) const;
+  // What has been counted so far, as a JSON object (schema anemone.telemetry).
+  std::string TelemetryJson() const;
+  // Whether what is not planned for the CPU fails so often that the CPU should answer.
+  bool ShouldFallBackToCpu() const;
+
+ private:
+  struct Impl;
+  explicit Session(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace anemone

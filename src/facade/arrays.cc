@@ -1,0 +1,164 @@
+#include "facade/arrays.h"
+
+#include <cstring>
+
+namespace anemone {
+
+std::string Failure::ToString() const {
+  std::string text = place.empty() ? message : place + ": " + message;
+  if (!advice.empty()) text += " (" + advice + ")";
+  return text;
+}
+
+int64_t Array::count() const { return ir::ElementCount(shape).value_or(0); }
+size_t Array::size_bytes() const {
+  return ByteSize(facade::DTypeOfNumpy(dtype), count()).value_or(0);
+}
+Array Array::Float32(std::vector<int64_t> shape, std::vector<float> values) {
+  auto owner = std::make_shared<const std::vector<float>>(std::move(values));
+  return {"float32", std::move(shape), std::shared_ptr<const void>(owner, owner->data())};
+}
+
+struct State::Impl {
+  exec::State values;
+};
+State::State() : impl_(std::make_unique<Impl>()) {}
+State::~State() = default;
+State::State(State&&) noexcept = default;
+State& State::operator=(State&&) noexcept = default;
+
+std::map<std::string, Array> State::Read() const {
+  std::map<std::string, Array> arrays;
+  for (const auto& [name, tensor] : impl_->values) {
+    auto copy = exec::Tensor::Copy(tensor.view());
+    if (!copy.ok()) continue;
+    auto array = facade::ToArray(*copy);
+    if (array.ok()) arrays[name] = std::move(array).value();
+  }
+  return arrays;
+}
+
+void State::Write(const std::string& name, const Array& value) {
+  const DType dtype = facade::DTypeOfNumpy(value.dtype);
+  auto tensor = facade::ToTensor(
+      value, dtype == DType::kFp16 || dtype == DType::kFp64 ? DType::kFp32 : dtype);
+  if (tensor.ok()) impl_->values[name] = std::move(tensor).value();
+}
+
+std::string Version() { return ANEMONE_VERSION; }
+
+struct StateAccess {
+  static exec::State& Values(State& state) { return state.impl_->values; }
+};
+
+namespace facade {
+namespace {
+
+struct NumpyName {
+  DType dtype;
+  const char* name;
+};
+constexpr NumpyName kNumpyNames[] = {
+    {DType::kFp32, "float32"},  {DType::kFp16, "float16"}, {DType::kFp64, "float64"},
+    {DType::kInt64, "int64"},   {DType::kInt32, "int32"},  {DType::kInt16, "int16"},
+    {DType::kUInt16, "uint16"}, {DType::kInt8, "int8"},    {DType::kUInt8, "uint8"},
+    {DType::kBool, "bool"},
+};
+
+}  // namespace
+
+Failure ToFailure(const Error& error) {
+  return {ExitCode(error.code()), std::string(ErrorCodeName(error.code())), error.message(),
+          error.place(), error.advice()};
+}
+
+std::string NumpyNameOf(DType dtype) {
+  for (const NumpyName& row : kNumpyNames) {
+    if (row.dtype == dtype) return row.name;
+  }
+  return std::string(DTypeName(dtype));
+}
+
+DType DTypeOfNumpy(const std::string& name) {
+  for (const NumpyName& row : kNumpyNames) {
+    if (name == row.name) return row.dtype;
+  }
+  return DType::kInvalid;
+}
+
+Result<exec::Tensor> ToTensor(const Array& array, DType wanted) {
+  const DType dtype = DTypeOfNumpy(array.dtype);
+  if (dtype == DType::kInvalid) return Usage("'{}' is no dtype", array.dtype);
+  const DType storage = exec::StorageDType(wanted);
+  const size_t size = ByteSize(dtype, ir::ElementCount(array.shape).value_or(-1)).value_or(0);
+  if (array.data == nullptr && size != 0) return Usage("the array has no data");
+  if (dtype == storage) return exec::Tensor::Copy({dtype, array.shape, array.data.get()});
+  ANEMONE_ASSIGN(const ir::Literal literal,
+                 ir::Literal::FromBytes(ir::Type::Tensor(dtype, array.shape),
+                                        Bytes(array.data.get(), size, array.data)));
+  // NumPy users pass int64 and float64 without meaning it; what fits is taken, a fraction for an
+  // integer input is not.
+  ANEMONE_ASSIGN(exec::Tensor tensor, exec::Tensor::Allocate(storage, array.shape));
+  if (storage == DType::kFp32) {
+    const auto values = literal.AsFloats();
+    std::memcpy(tensor.As<float>(), values->data(), tensor.size_bytes());
+    return tensor;
+  }
+  const auto values = literal.AsDoubles();
+  std::vector<int64_t> integers(values->size());
+  for (size_t i = 0; i < integers.size(); ++i) {
+    integers[i] = static_cast<int64_t>((*values)[i]);
+    if (static_cast<double>(integers[i]) != (*values)[i]) {
+      return Usage("{} does not fit an input of {}", (*values)[i], DTypeName(wanted));
+    }
+  }
+  const Bytes packed = ir::PackInts(integers, storage);
+  std::memcpy(tensor.As<std::byte>(), packed.data(), packed.size());
+  return tensor;
+}
+
+Result<std::map<std::string, exec::Tensor>> ToTensors(const std::map<std::string, Array>& arrays,
+                                                      const ir::Function& function) {
+  std::map<std::string, exec::Tensor> tensors;
+  for (const auto& [name, array] : arrays) {
+    DType wanted = DType::kInvalid;
+    for (const auto& input : function.inputs()) {
+      if (input->name == name) wanted = input->type.dtype();
+    }
+    if (wanted == DType::kInvalid) {
+      std::string names;
+      for (const auto& input : function.inputs())
+        names += (names.empty() ? "" : ", ") + input->name;
+      return Usage("the model has no input '{}'", name).Advise("it has " + names);
+    }
+    ANEMONE_ASSIGN(tensors[name], ToTensor(array, wanted).At("input " + name));
+  }
+  return tensors;
+}
+
+Result<Array> ToArray(const exec::Tensor& tensor) {
+  ANEMONE_ASSIGN(const ir::Literal literal, tensor.ToLiteral(tensor.dtype()));
+  auto keep = std::make_shared<Bytes>(literal.bytes());
+  return Array{NumpyNameOf(tensor.dtype()), tensor.shape(),
+               std::shared_ptr<const void>(keep, keep->data())};
+}
+
+Result<std::map<std::string, Array>> ToArrays(const std::map<std::string, exec::Tensor>& tensors) {
+  std::map<std::string, Array> arrays;
+  for (const auto& [name, tensor] : tensors) {
+    ANEMONE_ASSIGN(arrays[name], ToArray(tensor));
+  }
+  return arrays;
+}
+
+Result<exec::Numerics> ParseNumerics(const std::string& text) {
+  if (text == "as_typed") return exec::Numerics::kAsTyped;
+  if (text == "float32") return exec::Numerics::kFloat32;
+  if (text == "float16") return exec::Numerics::kFloat16;
+  return Usage("unknown numerics '{}'", text).Advise("choose as_typed, float32 or float16");
+}
+
+exec::State& ValuesOf(State& state) { return StateAccess::Values(state); }
+
+}  // namespace facade
+}  // namespace anemone

@@ -1,0 +1,37 @@
+// Arrays and failures of the public interface, to and from what the library works with. Thread
+// rules: pure functions. Errors: kUsage for arrays that do not fit.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "anemone/model.h"
+#include "base/dtype.h"
+#include "base/status.h"
+#include "exec/backend.h"
+#include "ir/program.h"
+
+namespace anemone::facade {
+
+Failure ToFailure(const Error& error);
+
+// "float32", "int8" ...: NumPy's names.
+std::string NumpyNameOf(DType dtype);
+// kInvalid for a name that there is not.
+DType DTypeOfNumpy(const std::string& name);
+
+// A tensor for an input declared `wanted`; widens and narrows where every value fits.
+Result<exec::Tensor> ToTensor(const Array& array, DType wanted);
+// All inputs of a call; names are checked.
+Result<std::map<std::string, exec::Tensor>> ToTensors(const std::map<std::string, Array>& arrays,
+                                                      const ir::Function& function);
+Result<Array> ToArray(const exec::Tensor& tensor);
+Result<std::map<std::string, Array>> ToArrays(const std::map<std::string, exec::Tensor>& tensors);
+
+// "as_typed", "float32" or "float16".
+Result<exec::Numerics> ParseNumerics(const std::string& text);
+
+// What a State holds.
+exec::State& ValuesOf(State& state);
+
+}  // namespace anemone::facade

@@ -1,0 +1,129 @@
+// The C interface through a client in C, and its answers to misuse.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "anemone/anemone.h"
+#include "c_client.h"
+#include "support/allocations.h"
+#include "support/scratch.h"
+
+namespace anemone {
+namespace {
+
+class CApiTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    path_ = scratch_ / "double.mil";
+    std::ofstream(path_) << "func main<ios15>(tensor<fp32, [2, 2]> x) {\n"
+                            "  y = add(x = x, y = x);\n} -> (y);\n";
+  }
+  struct Answer {
+    int code = 0;
+    std::string message;
+  };
+  static Answer Open(const char* model, const char* options) {
+    anemone_error* error = nullptr;
+    anemone_session* session = nullptr;
+    Answer answer{anemone_session_open(model, options, &session, &error), ""};
+    if (error != nullptr) answer.message = anemone_error_text(error);
+    anemone_error_free(error);
+    anemone_session_close(session);
+    return answer;
+  }
+
+  test::ScratchFolder scratch_;
+  std::string path_;
+};
+
+TEST_F(CApiTest, AClientInCGetsItsAnswer) {
+  const float x[4] = {1, -2, 3, 4};
+  float y[4] = {};
+  char backend[16] = "", message[256] = "";
+  EXPECT_EQ(c_client_double(path_.c_str(), "{\"threads\": 1}", x, y, backend, sizeof backend,
+                            message, sizeof message),
+            0)
+      << message;
+  EXPECT_STREQ(backend, "cpu");
+  EXPECT_EQ(y[3], 8);
+}
+
+TEST_F(CApiTest, ErrorsCarryTheExitCodeAndText) {
+  EXPECT_EQ(Open("/no/such.mlpackage", nullptr).code, 3);
+  EXPECT_EQ(Open(nullptr, nullptr).code, 2);
+  EXPECT_EQ(Open(path_.c_str(), "[1]").code, 2);
+  const Answer unknown = Open(path_.c_str(), "{\"colour\": 1, \"threads\": \"two\"}");
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_NE(unknown.message.find("no option 'colour'"), std::string::npos) << unknown.message;
+  EXPECT_NE(unknown.message.find("'threads' must be 0 to 1024"), std::string::npos);
+  EXPECT_NE(Open(path_.c_str(), "{\"backend\": \"tpu\"}").message.find("tpu"), std::string::npos);
+  EXPECT_EQ(Open(path_.c_str(), "{\"breaker\": {\"consecutive_failures\": -1}}").code, 2);
+}
+
+TEST_F(CApiTest, RunsWithoutTheHeapAndRefusesWhatDoesNotFit) {
+  anemone_session* session = nullptr;
+  ASSERT_EQ(anemone_session_open(path_.c_str(), nullptr, &session, nullptr), 0);
+  EXPECT_STREQ(anemone_session_state(session), "ready");
+  ASSERT_EQ(anemone_session_input_count(session), 1u);
+  EXPECT_STREQ(anemone_session_output_name(session, 0), "y");
+  EXPECT_EQ(anemone_session_output_name(session, 1), nullptr);
+  EXPECT_EQ(anemone_session_input_type(session, 5, nullptr, nullptr, 0), -1);
+
+  const float x[4] = {1, 2, 3, 4};
+  float y[4] = {};
+  const int64_t shape[2] = {2, 2}, flat[1] = {4};
+  anemone_binding* binding = anemone_binding_create();
+  anemone_error* error = nullptr;
+  EXPECT_EQ(anemone_binding_input(binding, "x", ANEMONE_FLOAT32, shape, 2, nullptr, &error), 2);
+  anemone_error_free(error);
+  ASSERT_EQ(anemone_binding_input(binding, "x", ANEMONE_FLOAT32, flat, 1, x, nullptr), 0);
+  ASSERT_EQ(anemone_binding_output(binding, "y", ANEMONE_FLOAT32, shape, 2, y, nullptr), 0);
+  EXPECT_EQ(anemone_session_run(session, binding, nullptr, nullptr, &error), 2);
+  EXPECT_STREQ(anemone_error_code(error), "usage");
+  anemone_error_free(error);
+
+  ASSERT_EQ(anemone_binding_input(binding, "x", ANEMONE_FLOAT32, shape, 2, x, nullptr), 0);
+  anemone_call_report report{};
+  report.struct_size = sizeof report;
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_EQ(anemone_session_run(session, binding, nullptr, &report, nullptr), 0);
+  }
+  const int64_t before = test::AllocationsSoFar();
+  for (int i = 0; i < 1000; ++i) anemone_session_run(session, binding, nullptr, &report, nullptr);
+  EXPECT_EQ(test::AllocationsSoFar(), before);
+  EXPECT_EQ(y[2], 6);
+  EXPECT_STREQ(report.observed_unit, "cpu");
+  EXPECT_EQ(report.attempts, 1);
+
+  // An older caller knows fewer fields: the rest is not written.
+  anemone_call_report small{};
+  small.struct_size = offsetof(anemone_call_report, compute_units);
+  ASSERT_EQ(anemone_session_run(session, binding, nullptr, &small, nullptr), 0);
+  EXPECT_STREQ(small.backend, "cpu");
+  EXPECT_EQ(small.compute_units, nullptr);
+
+  char* telemetry = anemone_session_telemetry(session);
+  const auto json = nlohmann::json::parse(telemetry);
+  anemone_string_free(telemetry);
+  EXPECT_EQ(json["schema"], "anemone.telemetry");
+  EXPECT_EQ(json["inference"]["succeeded"], 1011);
+  EXPECT_EQ(json["inferences_observed"]["cpu"], 1011);  // the warm-up is the first inference
+  anemone_binding_free(binding);
+  anemone_session_close(session);
+}
+
+TEST_F(CApiTest, TelemetryGoesToALog) {
+  const std::string log = scratch_ / "telemetry.jsonl";
+  EXPECT_EQ(Open(path_.c_str(), ("{\"telemetry_log\": \"" + log + "\"}").c_str()).code, 0);
+  std::ifstream file(log);
+  std::string line;
+  std::vector<std::string> types;
+  while (std::getline(file, line)) types.push_back(nlohmann::json::parse(line)["event"]);
+  EXPECT_EQ(types, (std::vector<std::string>{"load", "first_inference"}));
+}
+
+}  // namespace
+}  // namespace anemone
