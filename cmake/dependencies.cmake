@@ -9,12 +9,13 @@ find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(PNG REQUIRED)
 find_package(JPEG REQUIRED)
 find_package(ZLIB REQUIRED)
+find_package(CURL REQUIRED)
 find_package(Threads REQUIRED)
 
 # What .cc files may include but no header that others include (fmt and Threads are public).
 set(ANEMONE_PRIVATE_DEPENDENCIES
   spdlog::spdlog nlohmann_json::nlohmann_json protobuf::libprotobuf hwy::hwy OpenSSL::Crypto
-  PNG::PNG JPEG::JPEG ZLIB::ZLIB)
+  PNG::PNG JPEG::JPEG ZLIB::ZLIB CURL::libcurl)
 
 # Optional: without prometheus-cpp the one file that uses it says so at run time. The definition is
 # on that file alone, so that installing the package rebuilds nothing else.

@@ -100,8 +100,10 @@ void AddModelFlags(CLI::App& command, ModelFlags& flags, bool with_target,
       .add_option("MODEL", flags.source.model,
                   "an .onnx, .mlpackage, .mlmodel or .mlmodelc, or a catalogue name")
       ->required();
-  command.add_option(weights_flag, flags.source.weights,
-                     "catalogue models: a .safetensors file, or 'seeded' for deterministic values");
+  command.add_option(
+      weights_flag, flags.source.weights,
+      "catalogue models: 'pretrained' (fetched unless it is in the cache; the default), "
+      "'seeded' for deterministic values, a weight file, or its URL");
   command.add_option("--seed", flags.source.seed, "seed of seeded weights");
   command.add_option("--input", flags.input_shapes,
                      "NAME:SHAPE fixes a dynamic ONNX input, for example image:1x3x224x224");

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "acquire/fetch.h"
 #include "base/status.h"
 #include "exec/backend.h"
 #include "facade/model_source.h"
@@ -34,6 +35,7 @@ struct Context {
   int exit_code = 0;
 };
 void AddConvert(CLI::App& app, Context& context);
+void AddFetch(CLI::App& app, Context& context);
 void AddCompress(CLI::App& app, Context& context);
 void AddInspect(CLI::App& app, Context& context);
 void AddRun(CLI::App& app, Context& context);
@@ -63,6 +65,26 @@ class Progress {
   bool shown_;
   size_t width_ = 0;
 };
+
+// How a command fetches what is not in the cache.
+struct FetchNetworkFlags {
+  std::string cache_dir;
+  std::string lock_file;
+  bool offline = false;
+  std::string mirror;
+  std::string ca_bundle;
+  int connections = 4;
+  int retries = 5;
+  int stall_seconds = 30;
+  int max_wait_seconds = 120;
+  uint64_t max_bytes = 0;  // 0: the library's limits
+};
+void AddFetchNetworkFlags(CLI::App& command, FetchNetworkFlags& flags);
+// The environment's settings with the flags over them; progress goes to `progress`, which must
+// outlive the options, as "LABEL: 12 of 98 MB, ...".
+Result<acquire::FetchOptions> MakeFetchOptions(const FetchNetworkFlags& flags,
+                                               const Globals& globals, Progress& progress,
+                                               const std::string& label);
 
 // MODEL and the flags that say how to load it.
 struct ModelFlags {

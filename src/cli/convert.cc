@@ -13,6 +13,7 @@ struct ConvertFlags {
   std::string output;
   std::string precision = "float32";
   std::vector<std::string> keep_float32;
+  FetchNetworkFlags network;
 };
 
 int64_t NanosSince(std::chrono::steady_clock::time_point start) {
@@ -36,7 +37,10 @@ Status RunConvert(const ConvertFlags& flags, const Globals& globals) {
     return true;
   };
   progress.Step("reading " + flags.model.source.model);
-  ANEMONE_ASSIGN(auto loaded, Load(flags.model));
+  ModelFlags model = flags.model;
+  ANEMONE_ASSIGN(model.source.fetch,
+                 MakeFetchOptions(flags.network, globals, progress, model.source.model));
+  ANEMONE_ASSIGN(auto loaded, Load(model));
   const std::string output = flags.output.empty() ? loaded.name + ".mlpackage" : flags.output;
   facade::ConvertReport report;
   ANEMONE_TRY(facade::Convert(*loaded.model, options, &report).At(flags.model.source.model));
@@ -52,6 +56,8 @@ Status RunConvert(const ConvertFlags& flags, const Globals& globals) {
     document["minimum_deployment_target"] = facade::DeploymentTargetName(options.target);
     document["compute_precision"] = flags.precision;
     document["operations"] = report.operations_after;
+    document["weights"] = loaded.weights.empty() ? Json(nullptr) : Json(loaded.weights);
+    document["metadata"] = loaded.model->metadata.user_defined;
     document["notes"] = report.notes;
     Json passes = Json::array();
     for (const auto& pass : report.passes) {
@@ -87,6 +93,7 @@ void AddConvert(CLI::App& app, Context& context) {
   command->add_option(
       "--keep-float32", flags->keep_float32,
       "operators to keep in float32: regular expressions over names, or operator types");
+  AddFetchNetworkFlags(*command, flags->network);
   command->footer(
       "Example: anemone convert model.onnx -o model.mlpackage --compute-precision float16");
   OnRun(*command, context, [flags, &context] { return RunConvert(*flags, context.globals); });

@@ -70,7 +70,7 @@ Result<Row> RunVariant(const DemoFlags& flags, const facade::LoadedModel& origin
   manifest.precision = variant.precision;
   manifest.tool_version = ANEMONE_VERSION;
   manifest.deployment_target = facade::DeploymentTargetName(target);
-  manifest.weights_source = flags.weights == "seeded" ? "seeded" : "file";
+  manifest.weights_source = original.weights;
   for (const auto& [key, value] : original.model->metadata.user_defined)
     manifest.weights[key] = value;
   manifest.parity_inputs = lab::DescribeInputs(flags.verify);

@@ -65,6 +65,7 @@ int main(int argc, char** argv) {
   app.fallthrough();  // global flags may follow the command
   Context context;
   AddGlobals(app, context.globals);
+  AddFetch(app, context);
   AddConvert(app, context);
   AddCompress(app, context);
   AddInspect(app, context);

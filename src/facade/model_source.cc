@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "acquire/url.h"
 #include "base/mapped_file.h"
 #include "format/package.h"
 #include "ir/text.h"
@@ -36,26 +37,119 @@ Result<ir::Model> ReadCoreMl(const std::string& path) {
   return model;
 }
 
-Result<ir::Model> BuildFromCatalogue(const ModelSource& source) {
-  if (source.weights.empty()) {
-    return Usage("catalogue model '{}' needs weights", source.model)
-        .Advise("give --weights FILE.safetensors, or --weights seeded");
+// Where fetched bytes came from, as the model's metadata keeps it.
+void NoteProvenance(const acquire::Fetched& fetched, ir::Metadata* metadata) {
+  const acquire::CacheRecord& record = fetched.main();
+  auto& notes = metadata->user_defined;
+  notes[zoo::kKeyWeights] = fetched.entry != nullptr ? "pretrained" : "file";
+  notes[zoo::kKeyUrl] = record.url;
+  notes[zoo::kKeySha256] = record.sha256;
+  if (!record.licence.empty()) {
+    notes[zoo::kKeyLicence] = record.licence;
+    metadata->license = record.licence;
   }
-  const zoo::WeightSource weights = source.weights == "seeded"
-                                        ? zoo::WeightSource::Seeded(source.seed)
-                                        : zoo::WeightSource::File(source.weights);
-  return zoo::Build(source.model, weights, source.target);
+}
+
+// The catalogue's files, or an error that says how to go on without them. Never another model.
+Result<acquire::Fetched> FetchOrExplain(const std::string& what,
+                                        const acquire::CatalogueEntry* entry,
+                                        const acquire::FetchOptions& options) {
+  auto fetched = acquire::Fetch(what, options);
+  if (fetched.ok() || fetched.error().code() == ErrorCode::kCancelled) return fetched;
+  std::string advice = fetched.error().advice();
+  if (!advice.empty()) advice += "; ";
+  if (entry != nullptr) {
+    const std::string& url = entry->files.front().url;
+    advice += fmt::format(
+        "or bring the file here: download {} elsewhere, then 'anemone fetch {} --from FILE'", url,
+        entry->name);
+    if (entry->import == "zoo") {
+      advice += "; or '--weights seeded' for the same network with made-up weights";
+    }
+  } else {
+    advice += "or download it elsewhere and name the file";
+  }
+  return std::move(fetched).error().Advise(advice);
+}
+
+Result<ir::Model> ReadOnnx(const std::string& path, const ModelSource& source) {
+  return onnx::ImportOnnx(path, {.input_shapes = source.input_shapes, .target = source.target});
+}
+
+// An ONNX graph that the catalogue names.
+Result<LoadedModel> LoadOnnxEntry(const acquire::CatalogueEntry& entry, const ModelSource& source) {
+  if (!source.weights.empty() && source.weights != "pretrained") {
+    return Usage("'{}' is an ONNX graph of its publisher: its weights cannot be replaced",
+                 entry.name)
+        .Advise("leave --weights out, or name an .onnx file of your own as MODEL");
+  }
+  ANEMONE_ASSIGN(const auto fetched, FetchOrExplain(entry.name, &entry, source.fetch));
+  ModelSource shaped = source;
+  for (const acquire::CatalogueInput& input : entry.inputs) {
+    shaped.input_shapes.emplace(input.name, input.shape);
+  }
+  ANEMONE_ASSIGN(ir::Model model, ReadOnnx(fetched.main().path, shaped));
+  NoteProvenance(fetched, &model.metadata);
+  model.metadata.user_defined[zoo::kKeyArchitecture] = entry.architecture;
+  return LoadedModel{std::make_shared<ir::Model>(std::move(model)), entry.name, "catalogue",
+                     "pretrained"};
+}
+
+// A network of the zoo, with the weights that are asked for.
+Result<LoadedModel> LoadZooEntry(const std::string& name, const acquire::CatalogueEntry* entry,
+                                 const ModelSource& source) {
+  const std::string architecture = entry != nullptr ? entry->architecture : name;
+  LoadedModel loaded{nullptr, name, "catalogue", source.weights};
+  zoo::WeightSource weights;
+  acquire::Fetched fetched;
+  if (source.weights == "seeded") {
+    weights = zoo::WeightSource::Seeded(source.seed);
+  } else if (source.weights.empty() || source.weights == "pretrained") {
+    if (entry == nullptr) {
+      return NotFound("the catalogue knows no published weights of '{}'", name)
+          .Advise("give --weights FILE, or --weights seeded");
+    }
+    ANEMONE_ASSIGN(fetched, FetchOrExplain(name, entry, source.fetch));
+    weights = zoo::WeightSource::File(fetched.main().path);
+    loaded.weights = "pretrained";
+  } else if (acquire::LooksLikeUrl(source.weights)) {
+    ANEMONE_ASSIGN(fetched, FetchOrExplain(source.weights, nullptr, source.fetch));
+    weights = zoo::WeightSource::File(fetched.main().path);
+    loaded.weights = "file";
+  } else {
+    weights = zoo::WeightSource::File(source.weights);
+    loaded.weights = "file";
+  }
+  ANEMONE_ASSIGN(ir::Model model, zoo::Build(architecture, weights, source.target));
+  if (!fetched.files.empty()) {
+    const std::string digest = model.metadata.user_defined[zoo::kKeySha256];
+    if (digest != fetched.main().sha256) {
+      return InvalidInput("the cached file has the SHA-256 {}, its record says {}", digest,
+                          fetched.main().sha256)
+          .At(fetched.main().path)
+          .Advise("'anemone fetch --verify --repair' removes what is damaged; then fetch it again");
+    }
+    NoteProvenance(fetched, &model.metadata);
+  }
+  loaded.model = std::make_shared<ir::Model>(std::move(model));
+  return loaded;
 }
 
 }  // namespace
 
 std::vector<std::string> CatalogueNames() {
   std::vector<std::string> names;
-  for (const zoo::ZooEntry& entry : zoo::Entries()) names.emplace_back(entry.name);
+  for (const acquire::CatalogueEntry& entry : acquire::Catalogue()) names.push_back(entry.name);
+  for (const zoo::ZooEntry& entry : zoo::Entries()) {
+    if (acquire::FindInCatalogue(entry.name) == nullptr) names.emplace_back(entry.name);
+  }
   return names;
 }
 
-Result<LoadedModel> LoadModel(const ModelSource& source) {
+namespace {
+
+// A model that is not in the catalogue: by the extension of its file.
+Result<LoadedModel> LoadFile(const ModelSource& source) {
   std::string text = source.model;
   while (text.size() > 1 && text.back() == '/') text.pop_back();
   const fs::path path(text);
@@ -66,13 +160,8 @@ Result<LoadedModel> LoadModel(const ModelSource& source) {
     ANEMONE_ASSIGN(ir::Model model, ReadCoreMl(text));
     loaded.model = std::make_shared<ir::Model>(std::move(model));
     loaded.origin = extension.substr(1);
-  } else if (zoo::FindEntry(text) != nullptr) {
-    ANEMONE_ASSIGN(ir::Model model, BuildFromCatalogue(source));
-    loaded.model = std::make_shared<ir::Model>(std::move(model));
-    loaded.origin = "catalogue";
   } else if (extension == ".onnx") {
-    const onnx::ImportOptions options{.input_shapes = source.input_shapes, .target = source.target};
-    ANEMONE_ASSIGN(ir::Model model, onnx::ImportOnnx(text, options));
+    ANEMONE_ASSIGN(ir::Model model, ReadOnnx(text, source));
     loaded.model = std::make_shared<ir::Model>(std::move(model));
     loaded.origin = "onnx";
   } else if (extension == ".mil") {
@@ -84,6 +173,34 @@ Result<LoadedModel> LoadModel(const ModelSource& source) {
     for (const std::string& name : CatalogueNames()) names += (names.empty() ? "" : ", ") + name;
     return NotFound("'{}' is no model", source.model)
         .Advise("name an .onnx, .mlpackage, .mlmodel or .mlmodelc, or a catalogue model: " + names);
+  }
+  return loaded;
+}
+
+Result<LoadedModel> LoadUrl(const ModelSource& source) {
+  ANEMONE_ASSIGN(const auto fetched, FetchOrExplain(source.model, nullptr, source.fetch));
+  ModelSource file = source;
+  file.model = fetched.main().path;
+  ANEMONE_ASSIGN(LoadedModel loaded, LoadFile(file).At(source.model));
+  NoteProvenance(fetched, &loaded.model->metadata);
+  return loaded;
+}
+
+}  // namespace
+
+Result<LoadedModel> LoadModel(const ModelSource& source) {
+  const acquire::CatalogueEntry* entry = acquire::FindInCatalogue(source.model);
+  Result<LoadedModel> loaded = [&]() -> Result<LoadedModel> {
+    if (entry != nullptr && entry->import == "onnx") return LoadOnnxEntry(*entry, source);
+    if (entry != nullptr || zoo::FindEntry(source.model) != nullptr) {
+      return LoadZooEntry(source.model, entry, source);
+    }
+    if (acquire::LooksLikeUrl(source.model)) return LoadUrl(source);
+    return LoadFile(source);
+  }();
+  if (!loaded.ok()) return std::move(loaded).error();
+  if (loaded->model->metadata.user_defined.contains(zoo::kKeyWeights)) {
+    loaded->model->metadata.user_defined[zoo::kKeyToolVersion] = ANEMONE_VERSION;
   }
   return loaded;
 }

@@ -9,27 +9,32 @@
 #include <string>
 #include <vector>
 
+#include "acquire/fetch.h"
 #include "base/status.h"
 #include "ir/model.h"
 
 namespace anemone::facade {
 
 struct ModelSource {
-  std::string model;  // path, or name in the catalogue
-  // Catalogue models only: a .safetensors file, or "seeded" for deterministic values from `seed`.
-  // Empty: an error that says so.
+  std::string model;  // path, name in the catalogue, or a URL
+  // Catalogue models only: a weight file or its URL, "pretrained" for what the catalogue names, or
+  // "seeded" for deterministic values from `seed`. Empty is "pretrained".
   std::string weights;
   uint64_t seed = 0;
   // Shapes for ONNX inputs whose dimensions are dynamic, by input name.
   std::map<std::string, ir::Shape> input_shapes = {};
   // The op set that importers and builders write.
   ir::Opset target = ir::Opset::kIOS17;
+  // How pretrained weights are fetched when they are not in the cache.
+  acquire::FetchOptions fetch = acquire::FetchOptions::FromEnvironment();
 };
 
 struct LoadedModel {
   std::shared_ptr<ir::Model> model;
   std::string name;    // for file names and reports: "resnet50"
   std::string origin;  // "onnx", "mlpackage", "mlmodel", "mlmodelc", "mil", "catalogue"
+  // "pretrained", "seeded" or "file" for a catalogue model; empty otherwise.
+  std::string weights;
 };
 
 Result<LoadedModel> LoadModel(const ModelSource& source);

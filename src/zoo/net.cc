@@ -57,6 +57,19 @@ Fill ConvFill(const Kernel& kernel, double deviation) {
   return fill;
 }
 
+struct Padding {
+  int64_t before = 0;
+  int64_t after = 0;
+  int64_t total() const { return before + after; }
+};
+
+Padding PaddingOf(int64_t input, int64_t size, int64_t stride, bool same) {
+  if (!same) return {size / 2, size / 2};
+  const int64_t outputs = (input + stride - 1) / stride;
+  const int64_t total = std::max<int64_t>(0, (outputs - 1) * stride + size - input);
+  return {total / 2, total - total / 2};
+}
+
 }  // namespace
 
 Feature Net::Image(int64_t size) {
@@ -121,6 +134,12 @@ Feature Net::Activation(Feature x, Act act, const std::string& name) {
     case Act::kRelu:
       x.value = b.Op("relu", {{"x", x.value}}, name + "_relu");
       break;
+    case Act::kRelu6:
+      x.value = b.Op("relu6", {{"x", x.value}}, name + "_relu6");
+      break;
+    case Act::kSilu:
+      x.value = b.Op("silu", {{"x", x.value}}, name + "_silu");
+      break;
     case Act::kGelu:
       x.value = b.Op("gelu", {{"x", x.value}, {"mode", Literal::String("EXACT")}}, name + "_gelu");
       break;
@@ -144,9 +163,9 @@ Feature Net::Activation(Feature x, Act act, const std::string& name) {
 }
 
 Feature Net::Conv(const Feature& x, const Kernel& kernel, int64_t stride, int64_t groups, Act act,
-                  const std::string& name) {
+                  const std::string& name, bool same) {
   ir::Builder& b = *builder_;
-  const int64_t pad = kernel.size / 2;
+  const Padding pad = PaddingOf(x.size, kernel.size, stride, same);
   Value* weight =
       b.Const(ToLiteral(kernel.weight, {kernel.out, kernel.in, kernel.size, kernel.size}),
               name + "_weight");
@@ -156,20 +175,20 @@ Feature Net::Conv(const Feature& x, const Kernel& kernel, int64_t stride, int64_
                   {"weight", weight},
                   {"bias", bias},
                   {"strides", ir::Ints({stride, stride})},
-                  {"pad_type", Literal::String(pad == 0 ? "valid" : "custom")},
-                  {"pad", ir::Ints({pad, pad, pad, pad})},
+                  {"pad_type", Literal::String(pad.total() == 0 ? "valid" : "custom")},
+                  {"pad", ir::Ints({pad.before, pad.after, pad.before, pad.after})},
                   {"dilations", ir::Ints({1, 1})},
                   {"groups", Literal::Int32(static_cast<int32_t>(groups))}},
                  name),
             kernel.out,
-            (x.size + 2 * pad - kernel.size) / stride + 1,
+            (x.size + pad.total() - kernel.size) / stride + 1,
             {}};
-  if (seeded()) y.stats = AfterConv(x.stats, kernel, groups, {x.size, stride, pad});
+  if (seeded()) y.stats = AfterConv(x.stats, kernel, groups, {x.size, stride, pad.before});
   return Activation(std::move(y), act, name);
 }
 
 Feature Net::Conv(const Feature& x, const ConvSpec& spec, Act act) {
-  return Conv(x, ReadConv(x, spec), spec.stride, spec.groups, act, spec.conv);
+  return Conv(x, ReadConv(x, spec), spec.stride, spec.groups, act, spec.conv, spec.same);
 }
 
 Feature Net::Add(const Feature& a, const Feature& b, Act act, const std::string& name) {
@@ -195,7 +214,7 @@ Feature Net::MaxPool3x3(const Feature& x, const std::string& name) {
 }
 
 Feature Net::SqueezeExcite(const Feature& x, const std::string& reduce, const std::string& expand,
-                           int64_t reduced, Act gate, const std::string& name) {
+                           int64_t reduced, Act gate, const std::string& name, Act inner) {
   ir::Builder& b = *builder_;
   Feature pooled = x;
   pooled.value =
@@ -204,7 +223,7 @@ Feature Net::SqueezeExcite(const Feature& x, const std::string& reduce, const st
            name + "_mean");
   pooled.size = 1;
   if (seeded()) pooled.stats = AfterPooling(x.stats);
-  Feature factor = Conv(pooled, {.conv = reduce, .out = reduced}, Act::kRelu);
+  Feature factor = Conv(pooled, {.conv = reduce, .out = reduced}, inner);
   factor = Conv(factor, {.conv = expand, .out = x.channels, .gain = kGateGain}, gate);
   Feature y = x;
   y.value = b.Op("mul", {{"x", x.value}, {"y", factor.value}}, name + "_scaled");

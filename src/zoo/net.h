@@ -28,7 +28,8 @@ struct Feature {
 };
 
 // A convolution in a file: `conv`.weight [out, in / groups, size, size] and either `conv`.bias or,
-// when `norm` is named, the batch normalisation that follows it. The padding is size / 2.
+// when `norm` is named, the batch normalisation that follows it. The padding is size / 2
+// on all sides, or TensorFlow's "SAME", which puts an odd pixel after.
 struct ConvSpec {
   std::string conv;
   std::string norm = {};
@@ -38,6 +39,7 @@ struct ConvSpec {
   int64_t groups = 1;
   double epsilon = 1e-5;
   double gain = 1.0;  // seeded: the standard deviation of what comes out
+  bool same = false;
 };
 
 class Net {
@@ -63,15 +65,15 @@ class Net {
 
   // ---- layers ----
   Feature Conv(const Feature& x, const Kernel& kernel, int64_t stride, int64_t groups, Act act,
-               const std::string& name);
+               const std::string& name, bool same = false);
   // ReadConv and Conv.
   Feature Conv(const Feature& x, const ConvSpec& spec, Act act);
   Feature Activation(Feature x, Act act, const std::string& name);
   Feature Add(const Feature& a, const Feature& b, Act act, const std::string& name);
   Feature MaxPool3x3(const Feature& x, const std::string& name);
-  // x times gate(expand(relu(reduce(mean of x)))), channel by channel.
+  // x times gate(expand(inner(reduce(mean of x)))), channel by channel.
   Feature SqueezeExcite(const Feature& x, const std::string& reduce, const std::string& expand,
-                        int64_t reduced, Act gate, const std::string& name);
+                        int64_t reduced, Act gate, const std::string& name, Act inner = Act::kRelu);
   // Mean over each plane: [1, channels].
   Feature GlobalPool(const Feature& x, const std::string& name);
   // A fully connected layer on [1, channels]; `shape` as stored ([out, channels] or [out, channels,
@@ -95,5 +97,11 @@ class Net {
 void BuildResNet50(Net& net);
 void BuildMobileNetV3Small(Net& net);
 void BuildFastVitT8(Net& net);
+void BuildMobileNetV2(Net& net);
+void BuildEfficientNetB0(Net& net);
+void BuildEfficientNetB1(Net& net);
+void BuildEfficientNetLite0(Net& net);
+void BuildEfficientNetLite1(Net& net);
+void BuildEfficientNetLite2(Net& net);
 
 }  // namespace anemone::zoo

@@ -29,8 +29,11 @@ double Apply(Act act, double x) {
       return x;
     case Act::kRelu:
       return std::max(x, 0.0);
+    case Act::kRelu6:
+      return std::clamp(x, 0.0, 6.0);
     case Act::kGelu:
       return x * Clip01(0.5 + 0.3 * x);
+    case Act::kSilu:
     case Act::kHardSwish:
       return x * Clip01(0.5 + x / 6);
     case Act::kSigmoid:

@@ -11,7 +11,7 @@
 
 namespace anemone::zoo {
 
-enum class Act : uint8_t { kNone, kRelu, kGelu, kHardSwish, kSigmoid, kHardSigmoid };
+enum class Act : uint8_t { kNone, kRelu, kRelu6, kGelu, kSilu, kHardSwish, kSigmoid, kHardSigmoid };
 
 struct Stats {
   std::vector<double> mean;  // [channels]

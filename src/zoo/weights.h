@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "acquire/safetensors.h"
+#include "acquire/weight_file.h"
 #include "base/status.h"
 #include "ir/type.h"
 
@@ -34,7 +34,7 @@ struct Fill {
 
 class Weights {
  public:
-  explicit Weights(acquire::SafeTensors file) : file_(std::move(file)) {}
+  explicit Weights(acquire::WeightFile file) : file_(std::move(file)) {}
   explicit Weights(uint64_t seed) : seed_(seed) {}
 
   bool seeded() const { return !file_.has_value(); }
@@ -56,7 +56,7 @@ class Weights {
   std::vector<double> FromSeed(const std::string& name, const ir::Shape& shape, size_t count,
                                const Fill& fill);
 
-  std::optional<acquire::SafeTensors> file_;
+  std::optional<acquire::WeightFile> file_;
   uint64_t seed_ = 0;
   std::set<std::string, std::less<>> taken_;
   std::vector<std::string> missing_;

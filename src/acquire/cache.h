@@ -1,0 +1,88 @@
+// The download cache: content-addressed files, and records that say which URL each came from.
+//
+//   ROOT/downloads/objects/ab/ab12...   content by its SHA-256, read-only; verified before it is
+//                                       moved here, so it is whole or absent
+//   ROOT/downloads/records/KEY.json     one for each URL: digest, size, licence, where and when
+//   ROOT/downloads/views/KEY/NAME       the object under its own name (a hard link): what readers
+//                                       open, files of one model side by side
+//   ROOT/downloads/partial/KEY/         a download under way, and its lock
+//
+// ROOT is --cache-dir, ANEMONE_CACHE_DIR, $XDG_CACHE_HOME/anemone or ~/.cache/anemone. Thread
+// rules: any number of threads and processes; writers of one URL take its lock. Errors: kIo;
+// kInvalidInput for a record that is damaged.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "acquire/file_lock.h"
+#include "base/status.h"
+
+namespace anemone::acquire {
+
+// The root as the environment gives it.
+std::string DefaultCacheRoot();
+
+struct CacheRecord {
+  std::string url;
+  std::string name;  // the catalogue model it was fetched for; empty for a plain URL
+  std::string file_name;
+  std::string sha256;
+  int64_t size_bytes = 0;
+  std::string licence;       // SPDX or the publisher's name; empty when not known
+  std::string fetched_from;  // mirror and redirects followed, without a query
+  std::string fetched_at;    // "2026-11-23T12:36:17Z"
+  std::string tool_version;
+  std::string path;  // of the view; not stored
+};
+
+struct CacheListing {
+  std::string root;
+  std::vector<CacheRecord> records;  // by name and URL
+  int64_t object_bytes = 0;          // of all objects, each once
+  int64_t partial_bytes = 0;         // of downloads under way or interrupted
+};
+
+struct CacheProblem {
+  std::string url;
+  std::string path;
+  std::string what;
+};
+
+class DownloadCache {
+ public:
+  explicit DownloadCache(std::string root) : root_(std::move(root)) {}
+
+  const std::string& root() const { return root_; }
+  // The folder for a download of `url` that is under way.
+  std::string PartialFolder(std::string_view url) const;
+  Result<FileLock> Lock(std::string_view url, const std::function<bool()>& waiting) const;
+  // The record of `url` when its content is there; nullopt when it is not. `group` names the folder
+  // of the view: files of one group lie side by side.
+  Result<std::optional<CacheRecord>> Find(std::string_view url, std::string_view group) const;
+  // Moves the verified file at `path` into the cache. Fills record.path.
+  Status Add(const std::string& path, std::string_view group, CacheRecord* record) const;
+
+  Result<CacheListing> List() const;
+  // Removes records and content of the model or URL `which` (all of it, interrupted downloads
+  // included, when empty); content that other records share stays. Returns the bytes freed.
+  Result<int64_t> Clear(const std::string& which = "") const;
+  // Reads every object again. What is wrong: content that is not its digest, records without
+  // content. With `repair` such content and records are removed.
+  Result<std::vector<CacheProblem>> Verify(
+      bool repair, const std::function<bool(const CacheRecord&)>& progress = {}) const;
+
+ private:
+  std::string Folder(std::string_view part) const;
+  std::string ObjectPath(const std::string& sha256) const;
+  std::string RecordPath(std::string_view url) const;
+  Status MakeView(std::string_view group, CacheRecord* record) const;
+
+  std::string root_;
+};
+
+}  // namespace anemone::acquire

@@ -1,0 +1,81 @@
+#include "acquire/pins.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "acquire/file_lock.h"
+#include "base/atomic_file.h"
+#include "base/mapped_file.h"
+
+namespace anemone::acquire {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr size_t kMaxBytes = size_t{16} << 20;
+constexpr std::string_view kSchema = "anemone.lock";
+
+}  // namespace
+
+std::string DefaultLockFile() {
+  const auto variable = [](const char* name) {
+    const char* value = std::getenv(name);
+    return std::string(value != nullptr ? value : "");
+  };
+  const std::string own = variable("ANEMONE_LOCK_FILE");
+  if (!own.empty()) return own;
+  const std::string xdg = variable("XDG_STATE_HOME");
+  if (xdg.starts_with("/")) return xdg + "/anemone/weights.lock.json";
+  const std::string home = variable("HOME");
+  const std::string base =
+      home.empty() ? std::filesystem::temp_directory_path().string() : home + "/.local/state";
+  return base + "/anemone/weights.lock.json";
+}
+
+Result<std::map<std::string, std::string>> ReadPins(const std::string& path) {
+  std::map<std::string, std::string> pins;
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) return pins;
+  ANEMONE_ASSIGN(const Bytes bytes, MapFile(path));
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const Json json = bytes.size() <= kMaxBytes ? Json::parse(text, nullptr, false) : Json();
+  const bool whole = json.is_object() && json.contains("schema") && json["schema"] == kSchema &&
+                     json.contains("sha256") && json["sha256"].is_object();
+  if (!whole) {
+    return InvalidInput("this is no lock file of anemone")
+        .At(path)
+        .Advise("restore it, or remove it to record the digests anew");
+  }
+  for (const auto& [url, digest] : json["sha256"].items()) {
+    const std::string value = digest.is_string() ? digest.get<std::string>() : "";
+    if (value.size() != 64 || value.find_first_not_of("0123456789abcdef") != std::string::npos) {
+      return InvalidInput("the digest of '{}' is not 64 hexadecimal digits", url).At(path);
+    }
+    pins[url] = value;
+  }
+  return pins;
+}
+
+Status AddPin(const std::string& path, const std::string& url, const std::string& sha256) {
+  ANEMONE_ASSIGN(const FileLock lock, FileLock::Acquire(path + ".writing"));
+  ANEMONE_ASSIGN(auto pins, ReadPins(path));
+  const auto [at, added] = pins.emplace(url, sha256);
+  if (!added && at->second == sha256) return {};
+  if (!added) {
+    return InvalidInput("'{}' had the SHA-256 {} at its first use and has {} now", url, at->second,
+                        sha256)
+        .At(path)
+        .Advise(
+            "if the publisher replaced the file on purpose, remove its line from the lock file");
+  }
+  Json json;
+  json["schema"] = kSchema;
+  json["schema_version"] = 1;
+  json["sha256"] = pins;
+  ANEMONE_ASSIGN(AtomicFile file, AtomicFile::Create(path));
+  ANEMONE_TRY(file.Write(json.dump(2) + "\n"));
+  return file.Commit();
+}
+
+}  // namespace anemone::acquire

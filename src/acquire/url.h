@@ -1,0 +1,27 @@
+// URLs as this tool takes them: http or https, nothing secret inside. Thread rules: pure functions.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+
+namespace anemone::acquire {
+
+struct Url {
+  std::string text;       // normalised, without fragment
+  std::string scheme;     // "https" or "http"
+  std::string host;       // with port when one is given
+  std::string path;       // from '/', with the query
+  std::string file_name;  // last part of the path, made safe as a name of a file: never empty
+};
+
+// kUsage for what is no URL, for other schemes, and for URLs that carry a password: they would be
+// kept in records.
+Result<Url> ParseUrl(std::string_view text);
+// Whether it looks like one ("scheme://").
+bool LooksLikeUrl(std::string_view text);
+// MIRROR/host/path: where a mirror keeps a copy.
+Result<std::string> AtMirror(const std::string& mirror, const Url& url);
+
+}  // namespace anemone::acquire

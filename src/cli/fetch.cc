@@ -1,0 +1,150 @@
+// anemone fetch: weights and models into the cache, or a check of what is there.
+#include <iostream>
+
+#include "acquire/fetch.h"
+#include "cli/command.h"
+
+namespace anemone::cli {
+namespace {
+
+struct FetchFlags {
+  std::string what;
+  FetchNetworkFlags network;
+  std::string sha256;
+  std::string from;
+  bool list = false;
+  bool verify = false;
+  bool repair = false;
+  bool refresh = false;
+};
+
+Json RecordJson(const acquire::CacheRecord& record) {
+  Json json;
+  json["name"] = record.name.empty() ? Json(nullptr) : Json(record.name);
+  json["url"] = record.url;
+  json["path"] = record.path;
+  json["sha256"] = record.sha256;
+  json["size_bytes"] = record.size_bytes;
+  json["licence"] = record.licence.empty() ? Json(nullptr) : Json(record.licence);
+  json["fetched_from"] = record.fetched_from;
+  json["fetched_at"] = record.fetched_at;
+  json["tool_version"] = record.tool_version;
+  return json;
+}
+
+Status ListCatalogue(const Globals& globals) {
+  if (globals.json) {
+    Print(Json::parse(acquire::CatalogueJson()));
+    return {};
+  }
+  for (const acquire::CatalogueEntry& entry : acquire::Catalogue()) {
+    const std::string digest = !entry.files[0].sha256.empty()          ? "SHA-256 known"
+                               : !entry.files[0].sha256_prefix.empty() ? "SHA-256 prefix known"
+                                                                       : "recorded at first use";
+    std::cout << fmt::format("{:24} {:32} {:8} {:22} {}\n", entry.name, entry.title, entry.import,
+                             entry.licence.empty() ? "licence unknown" : entry.licence, digest);
+  }
+  return {};
+}
+
+Status VerifyCache(const FetchFlags& flags, const Globals& globals) {
+  const acquire::DownloadCache cache(flags.network.cache_dir.empty() ? acquire::DefaultCacheRoot()
+                                                                     : flags.network.cache_dir);
+  Progress progress(globals);
+  ANEMONE_ASSIGN(const auto before, cache.List());
+  ANEMONE_ASSIGN(const auto problems,
+                 cache.Verify(flags.repair, [&](const acquire::CacheRecord& record) {
+                   progress.Step("checking " + record.file_name);
+                   return true;
+                 }));
+  if (globals.json) {
+    Json document = Document("anemone.fetch.verify");
+    document["cache"] = cache.root();
+    document["files"] = before.records.size();
+    Json list = Json::array();
+    for (const auto& problem : problems) {
+      list.push_back({{"url", problem.url}, {"path", problem.path}, {"problem", problem.what}});
+    }
+    document["problems"] = std::move(list);
+    document["repaired"] = flags.repair;
+    Print(document);
+  }
+  for (const auto& problem : problems) {
+    Say(globals, fmt::format("{}{}: {}", problem.path,
+                             problem.url.empty() ? "" : " (" + problem.url + ")", problem.what));
+  }
+  if (!problems.empty() && !flags.repair) {
+    return InvalidInput("{} of the cache's files are damaged", problems.size())
+        .At(cache.root())
+        .Advise("'anemone fetch --verify --repair' removes them; then fetch them again");
+  }
+  Say(globals, fmt::format("{} files in {}, {}", before.records.size(), cache.root(),
+                           problems.empty() ? "all as recorded" : "the damaged ones removed"));
+  return {};
+}
+
+Status RunFetch(const FetchFlags& flags, const Globals& globals) {
+  if (flags.list) return ListCatalogue(globals);
+  if (flags.verify) return VerifyCache(flags, globals);
+  if (flags.what.empty()) {
+    return Usage("nothing to fetch").Advise("name a catalogue model or a URL, or use --list");
+  }
+  Progress progress(globals);
+  ANEMONE_ASSIGN(acquire::FetchOptions options,
+                 MakeFetchOptions(flags.network, globals, progress, flags.what));
+  options.refresh = flags.refresh;
+  options.sha256 = flags.sha256;
+  options.from = flags.from;
+  ANEMONE_ASSIGN(const acquire::Fetched fetched, acquire::Fetch(flags.what, options));
+  if (globals.json) {
+    Json document = Document("anemone.fetch");
+    Json files = Json::array();
+    for (const acquire::FetchedFile& file : fetched.files) {
+      Json json = RecordJson(file.record);
+      json["from_cache"] = file.from_cache;
+      json["checked_against"] = file.checked_against;
+      if (!file.from_cache) {
+        json["transferred_bytes"] = file.download.transferred_bytes;
+        json["resumed_bytes"] = file.download.resumed_bytes;
+        json["connections"] = file.download.connections_used;
+        json["failures_mended"] = file.download.failures;
+      }
+      files.push_back(std::move(json));
+    }
+    document["files"] = std::move(files);
+    Print(document);
+  } else {
+    for (const acquire::FetchedFile& file : fetched.files) std::cout << file.record.path << "\n";
+  }
+  for (const acquire::FetchedFile& file : fetched.files) {
+    Say(globals, fmt::format("{}: {}, {}, SHA-256 {} (checked against {})", file.record.file_name,
+                             SizeText(file.record.size_bytes),
+                             file.from_cache ? "from the cache" : "fetched", file.record.sha256,
+                             file.checked_against));
+  }
+  return {};
+}
+
+}  // namespace
+
+void AddFetch(CLI::App& app, Context& context) {
+  auto* command =
+      app.add_subcommand("fetch", "download weights or a model into the cache, checked");
+  auto flags = std::make_shared<FetchFlags>();
+  command->add_option("NAME", flags->what, "a catalogue model, or a URL");
+  AddFetchNetworkFlags(*command, flags->network);
+  command->add_option("--sha256", flags->sha256, "what a URL's content must be (64 digits)");
+  command->add_option("--from", flags->from,
+                      "a file brought here by other means, taken into the cache as if fetched");
+  command->add_flag("--refresh", flags->refresh, "fetch again although it is in the cache");
+  command->add_flag("--list", flags->list, "print the catalogue");
+  command->add_flag("--verify", flags->verify, "read everything in the cache again and check it");
+  command->add_flag("--repair", flags->repair, "with --verify: remove what is damaged");
+  command->footer(
+      "Environment: ANEMONE_CACHE_DIR, ANEMONE_OFFLINE=1, ANEMONE_MIRROR=https://host/path, "
+      "ANEMONE_CA_BUNDLE=FILE.pem, ANEMONE_LOCK_FILE, https_proxy, no_proxy.\n"
+      "Example: anemone fetch resnet50");
+  OnRun(*command, context, [flags, &context] { return RunFetch(*flags, context.globals); });
+}
+
+}  // namespace anemone::cli

@@ -1,0 +1,85 @@
+// The flags of commands that may fetch, and the progress that they show.
+#include "cli/command.h"
+
+namespace anemone::cli {
+namespace {
+
+std::string Duration(double seconds) {
+  const auto whole = static_cast<int64_t>(seconds + 0.5);
+  if (whole < 60) return fmt::format("{} s", whole);
+  if (whole < 3600) return fmt::format("{} min {} s", whole / 60, whole % 60);
+  return fmt::format("{} h {} min", whole / 3600, whole / 60 % 60);
+}
+
+std::string Describe(const acquire::DownloadProgress& progress) {
+  if (!progress.note.empty()) return progress.note;
+  const double done = static_cast<double>(progress.done_bytes) * 1e-6;
+  std::string text = fmt::format("{:.1f} MB", done);
+  if (progress.total_bytes) {
+    text =
+        fmt::format("{:.1f} of {:.1f} MB", done, static_cast<double>(*progress.total_bytes) * 1e-6);
+  }
+  text += fmt::format(", {:.1f} MB/s", progress.bytes_per_second * 1e-6);
+  if (progress.seconds_left) text += ", " + Duration(*progress.seconds_left) + " left";
+  if (progress.connections > 1) text += fmt::format(", {} connections", progress.connections);
+  return text;
+}
+
+}  // namespace
+
+void AddFetchNetworkFlags(CLI::App& command, FetchNetworkFlags& flags) {
+  command.add_option("--cache-dir", flags.cache_dir,
+                     "where downloads are kept; ANEMONE_CACHE_DIR or ~/.cache/anemone by default");
+  command.add_option("--lock-file", flags.lock_file,
+                     "digests recorded at first use; ANEMONE_LOCK_FILE by default");
+  command.add_flag("--offline", flags.offline, "use the cache only, open no connection");
+  command.add_option("--mirror", flags.mirror, "ask MIRROR/host/path instead (ANEMONE_MIRROR)");
+  command.add_option("--ca-bundle", flags.ca_bundle,
+                     "certificates to trust instead of the system's (ANEMONE_CA_BUNDLE)");
+  command.add_option("--connections", flags.connections, "at most so many at once")
+      ->check(CLI::Range(1, 16))
+      ->capture_default_str();
+  command.add_option("--retries", flags.retries, "failures in a row that are tried again")
+      ->check(CLI::Range(0, 100))
+      ->capture_default_str();
+  command
+      .add_option("--stall-timeout", flags.stall_seconds,
+                  "seconds below 1 kB/s after which a connection counts as dead")
+      ->check(CLI::Range(1, 3600))
+      ->capture_default_str();
+  command
+      .add_option("--max-wait", flags.max_wait_seconds, "the longest Retry-After that is sat out")
+      ->check(CLI::Range(0, 86400))
+      ->capture_default_str();
+  command
+      .add_option("--max-size", flags.max_bytes, "refuse more bytes than this (K, M and G: 1024)")
+      ->transform(CLI::AsSizeValue(false));
+}
+
+Result<acquire::FetchOptions> MakeFetchOptions(const FetchNetworkFlags& flags,
+                                               const Globals& globals, Progress& progress,
+                                               const std::string& label) {
+  acquire::FetchOptions options = acquire::FetchOptions::FromEnvironment();
+  options.cache_root = flags.cache_dir;
+  options.lock_file = flags.lock_file;
+  acquire::NetworkOptions& network = options.network;
+  network.offline = network.offline || flags.offline;
+  if (!flags.mirror.empty()) network.mirror = flags.mirror;
+  if (!flags.ca_bundle.empty()) network.ca_file = flags.ca_bundle;
+  network.connections = flags.connections;
+  network.retries = flags.retries;
+  network.stall_seconds = flags.stall_seconds;
+  network.max_wait_seconds = flags.max_wait_seconds;
+  if (flags.max_bytes > 0) {
+    network.max_bytes = static_cast<int64_t>(flags.max_bytes);
+    network.max_bytes_unannounced = network.max_bytes;
+  }
+  network.progress = [&progress, label,
+                      quiet = globals.quiet](const acquire::DownloadProgress& state) {
+    if (!quiet) progress.Step(label + ": " + Describe(state));
+    return true;
+  };
+  return options;
+}
+
+}  // namespace anemone::cli
