@@ -53,7 +53,9 @@ Result<WeightFile> WeightFile::Open(const std::string& path) {
     ANEMONE_ASSIGN(auto tensors, (npz ? ReadArrays(file) : ParseTorchFile(file)).At(path));
     return WeightFile(npz ? "npz" : "pytorch", std::move(tensors));
   }
-  if (BeginsWith(file, "\x80")) {
+  // The first byte of safetensors is a length, and may be any: its header tells it.
+  const bool safetensors = file.size() > 8 && file.data()[8] == std::byte{'{'};
+  if (BeginsWith(file, "\x80") && !safetensors) {
     return Status(ParseTorchFile(file).error()).At(path).error();
   }
   if (BeginsWith(file, "\x89HDF")) {

@@ -16,7 +16,7 @@ struct Architecture {
   void (*build)(Net&);
 };
 // To add an architecture: its file, and one line here.
-constexpr std::array<Architecture, 9> kArchitectures{{
+constexpr std::array<Architecture, 16> kArchitectures{{
     {{"fastvit_t8",
       "FastViT-T8",
       "timm fastvit_t8, train-time or reparameterised",
@@ -28,6 +28,25 @@ constexpr std::array<Architecture, 9> kArchitectures{{
       {}},
      BuildMobileNetV3Small},
     {{"resnet50", "ResNet-50 v1.5", "timm resnet50, torchvision resnet50", {}}, BuildResNet50},
+    {{"fastvit_t12",
+      "FastViT-T12",
+      "timm fastvit_t12, train-time or reparameterised",
+      {.size = 256, .resize = 284}},
+     BuildFastVitT12},
+    {{"fastvit_s12",
+      "FastViT-S12",
+      "timm fastvit_s12, train-time or reparameterised",
+      {.size = 256, .resize = 284}},
+     BuildFastVitS12},
+    {{"mobilenetv3_large",
+      "MobileNetV3-Large 1.0",
+      "timm mobilenetv3_large_100, torchvision mobilenet_v3_large",
+      {}},
+     BuildMobileNetV3Large},
+    {{"resnet18", "ResNet-18", "timm resnet18, torchvision resnet18", {}}, BuildResNet18},
+    {{"resnet34", "ResNet-34", "timm resnet34, torchvision resnet34", {}}, BuildResNet34},
+    {{"resnet101", "ResNet-101 v1.5", "timm resnet101, torchvision resnet101", {}}, BuildResNet101},
+    {{"resnet152", "ResNet-152 v1.5", "timm resnet152, torchvision resnet152", {}}, BuildResNet152},
     {{"mobilenetv2", "MobileNetV2 1.0", "timm mobilenetv2_100, torchvision mobilenet_v2", {}},
      BuildMobileNetV2},
     {{"efficientnet_b0", "EfficientNet-B0", "timm, torchvision efficientnet_b0", {}},

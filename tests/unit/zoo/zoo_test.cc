@@ -63,7 +63,10 @@ const std::map<std::string_view, int64_t> kParameters{
     {"resnet50", 25'530'472},          {"mobilenetv2", 3'487'816},
     {"efficientnet_b0", 5'267'540},    {"efficientnet_b1", 7'763'160},
     {"efficientnet_lite0", 4'631'000}, {"efficientnet_lite1", 5'389'848},
-    {"efficientnet_lite2", 6'063'024},
+    {"efficientnet_lite2", 6'063'024}, {"mobilenetv3_large", 5'470'832},
+    {"resnet18", 11'684'712},          {"resnet34", 21'789'160},
+    {"resnet101", 44'496'488},         {"resnet152", 60'117'096},
+    {"fastvit_t12", 7'502'952},        {"fastvit_s12", 9'422'824},
 };
 
 TEST(Zoo, EveryModelBuildsAndIsWellFormed) {

@@ -1,6 +1,8 @@
-// MobileNetV3-Small, width 1.0: inverted residuals with hard-swish and squeeze-and-excite.
-// Files of timm and of torchvision are told apart by the name of the first convolution.
+// MobileNetV3-Small and -Large, width 1.0: inverted residuals with hard-swish and
+// squeeze-and-excite. Files of timm and of torchvision are told apart by the name of the first
+// convolution.
 #include <array>
+#include <span>
 #include <string_view>
 
 #include "zoo/net.h"
@@ -18,7 +20,7 @@ struct BlockRow {
   std::string_view timm;
   std::string_view torchvision;
 };
-constexpr std::array<BlockRow, 11> kBlocks{{
+constexpr std::array<BlockRow, 11> kSmallBlocks{{
     {3, 16, 16, 8, Act::kRelu, 2, "blocks.0.0", "features.1.block"},
     {3, 72, 24, 0, Act::kRelu, 2, "blocks.1.0", "features.2.block"},
     {3, 88, 24, 0, Act::kRelu, 1, "blocks.1.1", "features.3.block"},
@@ -31,9 +33,33 @@ constexpr std::array<BlockRow, 11> kBlocks{{
     {5, 576, 96, 144, Act::kHardSwish, 1, "blocks.4.1", "features.10.block"},
     {5, 576, 96, 144, Act::kHardSwish, 1, "blocks.4.2", "features.11.block"},
 }};
+constexpr std::array<BlockRow, 15> kLargeBlocks{{
+    {3, 16, 16, 0, Act::kRelu, 1, "blocks.0.0", "features.1.block"},
+    {3, 64, 24, 0, Act::kRelu, 2, "blocks.1.0", "features.2.block"},
+    {3, 72, 24, 0, Act::kRelu, 1, "blocks.1.1", "features.3.block"},
+    {5, 72, 40, 24, Act::kRelu, 2, "blocks.2.0", "features.4.block"},
+    {5, 120, 40, 32, Act::kRelu, 1, "blocks.2.1", "features.5.block"},
+    {5, 120, 40, 32, Act::kRelu, 1, "blocks.2.2", "features.6.block"},
+    {3, 240, 80, 0, Act::kHardSwish, 2, "blocks.3.0", "features.7.block"},
+    {3, 200, 80, 0, Act::kHardSwish, 1, "blocks.3.1", "features.8.block"},
+    {3, 184, 80, 0, Act::kHardSwish, 1, "blocks.3.2", "features.9.block"},
+    {3, 184, 80, 0, Act::kHardSwish, 1, "blocks.3.3", "features.10.block"},
+    {3, 480, 112, 120, Act::kHardSwish, 1, "blocks.4.0", "features.11.block"},
+    {3, 672, 112, 168, Act::kHardSwish, 1, "blocks.4.1", "features.12.block"},
+    {5, 672, 160, 168, Act::kHardSwish, 2, "blocks.5.0", "features.13.block"},
+    {5, 960, 160, 240, Act::kHardSwish, 1, "blocks.5.1", "features.14.block"},
+    {5, 960, 160, 240, Act::kHardSwish, 1, "blocks.5.2", "features.15.block"},
+}};
+struct Variant {
+  std::span<const BlockRow> blocks;
+  int64_t last_conv;
+  int64_t hidden;
+  std::string_view timm_last;  // stage of the last convolution
+  std::string_view torchvision_last;
+};
+constexpr Variant kSmall{kSmallBlocks, 576, 1024, "blocks.5.0", "features.12"};
+constexpr Variant kLarge{kLargeBlocks, 960, 1280, "blocks.6.0", "features.16"};
 constexpr int64_t kStem = 16;
-constexpr int64_t kLastConv = 576;
-constexpr int64_t kHidden = 1024;
 constexpr int64_t kClasses = 1000;
 constexpr double kResidualGain = 0.7;
 constexpr double kLogitGain = 5.0;
@@ -63,28 +89,24 @@ constexpr BlockNames kTorchvisionBlock{
     {"0.0", "0.1"}, {"1.0", "1.1"}, "2.fc1", "2.fc2", {"3.0", "3.1"}};
 constexpr BlockNames kTorchvisionPlain{{"0.0", "0.1"}, {"1.0", "1.1"}, {}, {}, {"2.0", "2.1"}};
 constexpr BlockNames kTorchvisionFirst{{}, {"0.0", "0.1"}, "1.fc1", "1.fc2", {"2.0", "2.1"}};
+constexpr BlockNames kTorchvisionFirstPlain{{}, {"0.0", "0.1"}, {}, {}, {"1.0", "1.1"}};
 
 struct Naming {
   Pair stem;
-  Pair last_conv;
+  Pair last_conv;  // inside its stage
   std::string_view hidden;
   bool hidden_is_conv;  // stored as a 1 x 1 convolution
   std::string_view classifier;
   double epsilon;  // of every batch normalisation
 };
-constexpr Naming kTimm{{"conv_stem", "bn1"}, {"blocks.5.0.conv", "blocks.5.0.bn1"},
-                       "conv_head",          true,
-                       "classifier",         1e-5};
-constexpr Naming kTorchvision{{"features.0.0", "features.0.1"},
-                              {"features.12.0", "features.12.1"},
-                              "classifier.0",
-                              false,
-                              "classifier.3",
-                              1e-3};
+constexpr Naming kTimm{
+    {"conv_stem", "bn1"}, {"conv", "bn1"}, "conv_head", true, "classifier", 1e-5};
+constexpr Naming kTorchvision{
+    {"features.0.0", "features.0.1"}, {"0", "1"}, "classifier.0", false, "classifier.3", 1e-3};
 
 const BlockNames& NamesOf(const BlockRow& row, bool first, bool torchvision) {
   if (!torchvision) return first ? kTimmFirst : kTimmBlock;
-  if (first) return kTorchvisionFirst;
+  if (first) return row.squeezed == 0 ? kTorchvisionFirstPlain : kTorchvisionFirst;
   return row.squeezed == 0 ? kTorchvisionPlain : kTorchvisionBlock;
 }
 
@@ -117,9 +139,7 @@ Feature Block(Net& net, const Feature& x, const BlockRow& row, const BlockNames&
   return residual ? net.Add(x, y, Act::kNone, std::string(block)) : y;
 }
 
-}  // namespace
-
-void BuildMobileNetV3Small(Net& net) {
+void Build(Net& net, const Variant& variant) {
   const bool torchvision = net.Has("features.0.0.weight");
   const Naming& naming = torchvision ? kTorchvision : kTimm;
   const auto conv = [&](const Feature& in, const Pair& pair, ConvSpec spec) {
@@ -131,18 +151,26 @@ void BuildMobileNetV3Small(Net& net) {
   net.set_variance_excess(kVarianceExcess);
   Feature x = net.Image(224);
   x = conv(x, naming.stem, {.conv = {}, .out = kStem, .size = 3, .stride = 2});
-  for (size_t i = 0; i < kBlocks.size(); ++i) {
-    const BlockRow& row = kBlocks[i];
+  for (size_t i = 0; i < variant.blocks.size(); ++i) {
+    const BlockRow& row = variant.blocks[i];
     x = Block(net, x, row, NamesOf(row, i == 0, torchvision),
               torchvision ? row.torchvision : row.timm, naming.epsilon);
   }
-  x = conv(x, naming.last_conv, {.conv = {}, .out = kLastConv});
+  const std::string_view last = torchvision ? variant.torchvision_last : variant.timm_last;
+  const std::string last_conv = fmt::format("{}.{}", last, naming.last_conv.conv);
+  const std::string last_norm = fmt::format("{}.{}", last, naming.last_conv.norm);
+  x = conv(x, {last_conv, last_norm}, {.conv = {}, .out = variant.last_conv});
   x = net.GlobalPool(x, "global_pool");
-  ir::Shape hidden{kHidden, kLastConv};
+  ir::Shape hidden{variant.hidden, variant.last_conv};
   if (naming.hidden_is_conv) hidden.insert(hidden.end(), {1, 1});
   x = net.Linear(x, std::string(naming.hidden), hidden, 2.0, Act::kHardSwish);
-  net.Classify(
-      net.Linear(x, std::string(naming.classifier), {kClasses, kHidden}, kLogitGain, Act::kNone));
+  net.Classify(net.Linear(x, std::string(naming.classifier), {kClasses, variant.hidden}, kLogitGain,
+                          Act::kNone));
 }
+
+}  // namespace
+
+void BuildMobileNetV3Small(Net& net) { Build(net, kSmall); }
+void BuildMobileNetV3Large(Net& net) { Build(net, kLarge); }
 
 }  // namespace anemone::zoo

@@ -1,6 +1,7 @@
-// FastViT-T8: a convolutional stem, four stages of RepMixer blocks, and a squeeze-and-excite head.
-// Trained with parallel branches, which are folded here into one convolution each; files that were
-// folded elsewhere (timm's reparameterised form) are read as they are, block by block.
+// FastViT without attention (T8, T12, S12): a convolutional stem, four stages of RepMixer blocks,
+// and a squeeze-and-excite head. Trained with parallel branches, which are folded here into one
+// convolution each; files that were folded elsewhere (timm's reparameterised form) are read as they
+// are, block by block.
 #include <array>
 
 #include "zoo/net.h"
@@ -12,14 +13,19 @@ struct Stage {
   int blocks;
   int64_t channels;
 };
-constexpr std::array<Stage, 4> kStages{{{2, 48}, {2, 96}, {4, 192}, {2, 384}}};
-constexpr int64_t kMlpRatio = 3;
+struct Variant {
+  std::array<Stage, 4> stages;
+  int64_t mlp_ratio;
+};
+constexpr Variant kT8{{{{2, 48}, {2, 96}, {4, 192}, {2, 384}}}, 3};
+constexpr Variant kT12{{{{2, 64}, {2, 128}, {6, 256}, {2, 512}}}, 3};
+constexpr Variant kS12{{{{2, 64}, {2, 128}, {6, 256}, {2, 512}}}, 4};
 constexpr int64_t kMixerSize = 3;
 constexpr int64_t kMlpSize = 7;
 constexpr int64_t kPatchSize = 7;
 constexpr int64_t kPatchSmallSize = 3;
-constexpr int64_t kHead = 768;
-constexpr int64_t kHeadSqueezed = 48;
+constexpr int64_t kHeadRatio = 2;     // head channels to those of the last stage
+constexpr int64_t kHeadSqueeze = 16;  // head channels to those inside squeeze-and-excite
 constexpr int64_t kClasses = 1000;
 // Seeded.
 constexpr double kLayerScale = 0.5;
@@ -111,7 +117,7 @@ Feature RepMixer(Net& net, const Feature& x, const std::string& name) {
 
 // x + scale * mlp(x); the mlp is a 7 x 7 depthwise convolution and two 1 x 1 ones. The scale goes
 // into the last.
-Feature ConvMlp(Net& net, const Feature& x, const std::string& name) {
+Feature ConvMlp(Net& net, const Feature& x, const std::string& name, int64_t ratio) {
   const std::string mlp = name + ".mlp";
   Feature y = net.Conv(x,
                        {.conv = mlp + ".conv.conv",
@@ -120,7 +126,7 @@ Feature ConvMlp(Net& net, const Feature& x, const std::string& name) {
                         .size = kMlpSize,
                         .groups = x.channels},
                        Act::kNone);
-  y = net.Conv(y, {.conv = mlp + ".fc1", .out = x.channels * kMlpRatio}, Act::kGelu);
+  y = net.Conv(y, {.conv = mlp + ".fc1", .out = x.channels * ratio}, Act::kGelu);
   Kernel last = net.ReadConv(y, {.conv = mlp + ".fc2", .out = x.channels});
   last = ScaleOutputs(std::move(last),
                       net.ReadScale(name + ".layer_scale.gamma", {x.channels, 1, 1}, kLayerScale));
@@ -128,37 +134,43 @@ Feature ConvMlp(Net& net, const Feature& x, const std::string& name) {
   return net.Add(x, y, Act::kNone, name);
 }
 
-}  // namespace
-
-void BuildFastVitT8(Net& net) {
+void Build(Net& net, const Variant& variant) {
+  const auto& stages = variant.stages;
   net.set_variance_excess(kVarianceExcess);
   Feature x = net.Image(256);
-  const int64_t stem = kStages[0].channels;
+  const int64_t stem = stages[0].channels;
   x = MobileOne(net, x, "stem.0", {.conv = {}, .out = stem, .size = 3, .stride = 2}, Act::kGelu);
   x = MobileOne(net, x, "stem.1", {.conv = {}, .out = stem, .size = 3, .stride = 2, .groups = stem},
                 Act::kGelu);
   x = MobileOne(net, x, "stem.2", {.conv = {}, .out = stem}, Act::kGelu);
-  for (size_t s = 0; s < kStages.size(); ++s) {
+  for (size_t s = 0; s < stages.size(); ++s) {
     const std::string stage = fmt::format("stages.{}", s);
-    const int64_t channels = kStages[s].channels;
+    const int64_t channels = stages[s].channels;
     if (s > 0) {
       x = LargeKernel(net, x, stage + ".downsample.proj.0", channels);
       x = MobileOne(net, x, stage + ".downsample.proj.1", {.conv = {}, .out = channels},
                     Act::kGelu);
     }
-    for (int block = 0; block < kStages[s].blocks; ++block) {
+    for (int block = 0; block < stages[s].blocks; ++block) {
       const std::string name = fmt::format("{}.blocks.{}", stage, block);
       x = RepMixer(net, x, name + ".token_mixer");
-      x = ConvMlp(net, x, name);
+      x = ConvMlp(net, x, name, variant.mlp_ratio);
     }
   }
-  x = MobileOne(net, x, "final_conv", {.conv = {}, .out = kHead, .size = 3, .groups = x.channels},
+  const int64_t head = x.channels * kHeadRatio;
+  x = MobileOne(net, x, "final_conv", {.conv = {}, .out = head, .size = 3, .groups = x.channels},
                 Act::kNone);
-  x = net.SqueezeExcite(x, "final_conv.se.fc1", "final_conv.se.fc2", kHeadSqueezed, Act::kSigmoid,
-                        "final_conv.se");
+  x = net.SqueezeExcite(x, "final_conv.se.fc1", "final_conv.se.fc2", head / kHeadSqueeze,
+                        Act::kSigmoid, "final_conv.se");
   x = net.Activation(x, Act::kGelu, "final_conv");
   x = net.GlobalPool(x, "head.global_pool");
-  net.Classify(net.Linear(x, "head.fc", {kClasses, kHead}, kLogitGain, Act::kNone));
+  net.Classify(net.Linear(x, "head.fc", {kClasses, head}, kLogitGain, Act::kNone));
 }
+
+}  // namespace
+
+void BuildFastVitT8(Net& net) { Build(net, kT8); }
+void BuildFastVitT12(Net& net) { Build(net, kT12); }
+void BuildFastVitS12(Net& net) { Build(net, kS12); }
 
 }  // namespace anemone::zoo

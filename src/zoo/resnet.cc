@@ -1,0 +1,103 @@
+// ResNet-18 and -34 (basic blocks), and ResNet-50, -101 and -152 v1.5 (bottlenecks): the stride of
+// a stage's first block sits on its 3 x 3 convolution (v1 had it on the first 1 x 1). timm and
+// torchvision use the same tensor names.
+#include <array>
+
+#include "zoo/net.h"
+
+namespace anemone::zoo {
+namespace {
+
+struct Stage {
+  int64_t width;   // of the 3 x 3 convolutions; bottlenecks put out four times as many channels
+  int64_t stride;  // of the first block
+};
+struct Variant {
+  std::array<int, 4> blocks;
+  bool bottleneck;
+};
+constexpr Variant k18{{2, 2, 2, 2}, false};
+constexpr Variant k34{{3, 4, 6, 3}, false};
+constexpr Variant k50{{3, 4, 6, 3}, true};
+constexpr Variant k101{{3, 4, 23, 3}, true};
+constexpr Variant k152{{3, 8, 36, 3}, true};
+constexpr std::array<Stage, 4> kStages{{{64, 1}, {128, 2}, {256, 2}, {512, 2}}};
+constexpr int64_t kExpansion = 4;  // of bottlenecks
+constexpr int64_t kClasses = 1000;
+// Seeded: the residual branch is much weaker than what it is added to, as where the last scale of a
+// branch starts at zero (Goyal et al., arXiv 1706.02677). Chosen after the demo's fp16 variant had
+// missed its limits at 0.5: sixteen strong branches pile up and amplify rounding.
+constexpr double kResidualGain = 0.2;
+constexpr double kLogitGain = 4.0;
+constexpr double kVarianceExcess = 1.05;
+
+// The residual branch.
+Feature Basic(Net& net, const Feature& x, const std::string& name, int64_t width, int64_t stride) {
+  const Feature y = net.Conv(
+      x,
+      {.conv = name + ".conv1", .norm = name + ".bn1", .out = width, .size = 3, .stride = stride},
+      Act::kRelu);
+  return net.Conv(y,
+                  {.conv = name + ".conv2",
+                   .norm = name + ".bn2",
+                   .out = width,
+                   .size = 3,
+                   .gain = kResidualGain},
+                  Act::kNone);
+}
+Feature Bottleneck(Net& net, const Feature& x, const std::string& name, int64_t width,
+                   int64_t stride) {
+  Feature y =
+      net.Conv(x, {.conv = name + ".conv1", .norm = name + ".bn1", .out = width}, Act::kRelu);
+  y = net.Conv(
+      y,
+      {.conv = name + ".conv2", .norm = name + ".bn2", .out = width, .size = 3, .stride = stride},
+      Act::kRelu);
+  return net.Conv(y,
+                  {.conv = name + ".conv3",
+                   .norm = name + ".bn3",
+                   .out = width * kExpansion,
+                   .gain = kResidualGain},
+                  Act::kNone);
+}
+
+Feature Block(Net& net, const Feature& x, const std::string& name, const Variant& variant,
+              int64_t width, int64_t stride) {
+  const Feature y = variant.bottleneck ? Bottleneck(net, x, name, width, stride)
+                                       : Basic(net, x, name, width, stride);
+  Feature shortcut = x;
+  if (stride != 1 || x.channels != y.channels) {
+    shortcut = net.Conv(x,
+                        {.conv = name + ".downsample.0",
+                         .norm = name + ".downsample.1",
+                         .out = y.channels,
+                         .stride = stride},
+                        Act::kNone);
+  }
+  return net.Add(shortcut, y, Act::kRelu, name);
+}
+
+void Build(Net& net, const Variant& variant) {
+  net.set_variance_excess(kVarianceExcess);
+  Feature x = net.Image(224);
+  x = net.Conv(x, {.conv = "conv1", .norm = "bn1", .out = 64, .size = 7, .stride = 2}, Act::kRelu);
+  x = net.MaxPool3x3(x, "maxpool");
+  for (size_t s = 0; s < kStages.size(); ++s) {
+    for (int block = 0; block < variant.blocks[s]; ++block) {
+      const std::string name = fmt::format("layer{}.{}", s + 1, block);
+      x = Block(net, x, name, variant, kStages[s].width, block == 0 ? kStages[s].stride : 1);
+    }
+  }
+  x = net.GlobalPool(x, "avgpool");
+  net.Classify(net.Linear(x, "fc", {kClasses, x.channels}, kLogitGain, Act::kNone));
+}
+
+}  // namespace
+
+void BuildResNet18(Net& net) { Build(net, k18); }
+void BuildResNet34(Net& net) { Build(net, k34); }
+void BuildResNet50(Net& net) { Build(net, k50); }
+void BuildResNet101(Net& net) { Build(net, k101); }
+void BuildResNet152(Net& net) { Build(net, k152); }
+
+}  // namespace anemone::zoo
