@@ -17,7 +17,7 @@ struct InspectFlags {
   bool text = false;
   bool placement = false;
   std::string chips = "m1,m2,m3,m4";
-  std::string compute_units = "cpu_and_ne";
+  std::string compute_units = "all";
 };
 
 void PrintSummary(const ir::Model& model, const facade::Summary& summary,

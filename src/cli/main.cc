@@ -76,6 +76,7 @@ int main(int argc, char** argv) {
   AddDemo(app, context);
   AddCache(app, context);
   AddFirstLoad(app, context);
+  AddPlacement(app, context);
   try {
     app.parse(Arguments(argc, argv));
   } catch (const CLI::ParseError& error) {

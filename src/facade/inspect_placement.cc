@@ -36,7 +36,22 @@ Json VerdictJson(const Verdict& verdict) {
   return json;
 }
 
-Json OperatorJson(const AnalyzedOp& op) {
+// Units that the caller allows, as Core ML's own plans do.
+bool IsAllowed(Unit unit, placement::ComputeUnits units) {
+  switch (units) {
+    case placement::ComputeUnits::kAll:
+      return true;
+    case placement::ComputeUnits::kCpuAndNeuralEngine:
+      return unit != Unit::kGpu;
+    case placement::ComputeUnits::kCpuAndGpu:
+      return unit != Unit::kAne;
+    case placement::ComputeUnits::kCpuOnly:
+      break;
+  }
+  return unit == Unit::kCpu;
+}
+
+Json OperatorJson(const AnalyzedOp& op, placement::ComputeUnits units) {
   Json json;
   json["name"] = op.operation->name();
   json["type"] = op.operation->type();
@@ -44,7 +59,7 @@ Json OperatorJson(const AnalyzedOp& op) {
   for (const auto& output : op.operation->outputs()) json["outputs"].push_back(output->name);
   Json supported = Json::array();
   for (const Unit unit : kUnits) {
-    if (op.Supports(unit)) supported.push_back(placement::UnitName(unit));
+    if (IsAllowed(unit, units) && op.Supports(unit)) supported.push_back(placement::UnitName(unit));
   }
   json["supported"] = std::move(supported);
   json["preferred"] = op.preferred ? Json(placement::UnitName(*op.preferred)) : Json(nullptr);
@@ -127,14 +142,15 @@ Json ChipJson(const Analysis& analysis) {
   }
   json["tie"] = analysis.tie;
   json["ops"] = Json::array();
-  for (const AnalyzedOp& op : analysis.operations) json["ops"].push_back(OperatorJson(op));
+  for (const AnalyzedOp& op : analysis.operations)
+    json["ops"].push_back(OperatorJson(op, analysis.units));
   return json;
 }
 
-std::string Supported(const AnalyzedOp& op) {
+std::string Supported(const AnalyzedOp& op, placement::ComputeUnits units) {
   std::string text;
   for (const Unit unit : kUnits) {
-    if (!op.Supports(unit)) continue;
+    if (!IsAllowed(unit, units) || !op.Supports(unit)) continue;
     text += (text.empty() ? "" : " ") + std::string(placement::UnitName(unit));
   }
   return text;
@@ -165,7 +181,7 @@ void AppendOperators(const Analysis& analysis, bool all, std::string* out) {
       continue;
     }
     *out += fmt::format("  {:32} {:24} {:12} {:9} {}\n", op.operation->name(), op.operation->type(),
-                        Supported(op),
+                        Supported(op, analysis.units),
                         op.preferred ? placement::UnitName(*op.preferred) : "unknown", Reason(op));
   }
   if (hidden > 0) *out += fmt::format("  {} more could run on the Neural Engine\n", hidden);

@@ -45,6 +45,15 @@ Verdict IndexArithmetic(const Query& query) {
             "use gather along one axis, or slices");
 }
 
+// Of gather_along_axis the plans on M4 name only the cast of its indices as what the engine
+// refuses.
+Verdict GatherAlongAxis(const Query& query) {
+  if (query.args.TypeOf("indices").dtype() == DType::kInt32) return IndexArithmetic(query);
+  return placement::Maybe("gather_along_axis", query.on_m4(), placement::kMeasuredM4,
+                          "sources disagree: some see only the cast of its indices refused",
+                          std::string(kConstantIndex));
+}
+
 Verdict Scatter(const Query& query) {
   return No("scatter", placement::kMeasuredM4,
             fmt::format("{} leaves the Neural Engine", query.args.def().name),
@@ -56,7 +65,7 @@ Verdict Scatter(const Query& query) {
 std::span<const PlaceRule> PlaceRules() {
   static constexpr PlaceRule kRules[] = {
       {.op = "gather", .ane = Gather},
-      {.op = "gather_along_axis", .ane = IndexArithmetic, .estimate = EstimateKind::kNone},
+      {.op = "gather_along_axis", .ane = GatherAlongAxis},
       {.op = "gather_nd", .ane = IndexArithmetic, .estimate = EstimateKind::kNone},
       {.op = "scatter", .ane = Scatter, .estimate = EstimateKind::kNone},
       {.op = "scatter_along_axis", .ane = Scatter, .estimate = EstimateKind::kNone},

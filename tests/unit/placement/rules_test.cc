@@ -173,6 +173,10 @@ TEST(Rules, Indices) {
          "y = gather(x = x, indices = i, axis = 1);", false, "dynamic index"});
   Check(
       {"M1", kImage, "y = gather(x = x, indices = [1, 3], axis = 1);", true, "in software", "m1"});
+  Check({"along, 32 bits", "tensor<fp16, [1, 64]> x, tensor<int32, [1, 2]> i",
+         "y = gather_along_axis(x = x, indices = i, axis = 1);", false, "dynamic index"});
+  Check({"along, 16 bits", "tensor<fp16, [1, 64]> x, tensor<uint16, [1, 2]> i",
+         "y = gather_along_axis(x = x, indices = i, axis = 1);", true, "disagree"});
   Check({"nd", kImage, "y = gather_nd(x = x, indices = [[0, 1]]);", false, "gather_nd"});
 }
 

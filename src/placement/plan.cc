@@ -1,0 +1,260 @@
+#include "placement/plan.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "base/mapped_file.h"
+
+namespace anemone::placement {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr size_t kMaxPlanBytes = size_t{256} << 20;
+constexpr size_t kMaxOperations = 1'000'000;
+constexpr int kMaxDepth = 16;
+constexpr size_t kMaxNameBytes = 4096;
+
+// "ios17.conv" is "conv".
+std::string WithoutOpset(std::string_view type) {
+  const size_t dot = type.rfind('.');
+  const bool opset =
+      dot != std::string_view::npos &&
+      (type.starts_with("ios") || type.starts_with("macos") || type.starts_with("coreml"));
+  return std::string(opset ? type.substr(dot + 1) : type);
+}
+
+Result<std::string> Text(const Json& object, const char* key, bool required) {
+  const auto found = object.find(key);
+  if (found == object.end() || found->is_null()) {
+    if (required) return InvalidInput("the key '{}' is missing", key);
+    return std::string();
+  }
+  if (!found->is_string()) return InvalidInput("the key '{}' must be a text", key);
+  std::string text = found->get<std::string>();
+  if (text.size() > kMaxNameBytes)
+    return InvalidInput("the key '{}' holds {} bytes, the limit is {}", key, text.size(),
+                        kMaxNameBytes);
+  return text;
+}
+
+Result<std::optional<Unit>> OneUnit(const Json& object, const char* key) {
+  ANEMONE_ASSIGN(const std::string name, Text(object, key, false));
+  if (name.empty() || name == "unknown" || name == "mixed") return std::optional<Unit>();
+  const auto unit = UnitFromName(name);
+  if (!unit) return InvalidInput("the key '{}' names no compute unit: '{}'", key, name);
+  return unit;
+}
+
+Result<std::vector<Unit>> Units(const Json& object, const char* key) {
+  std::vector<Unit> units;
+  const auto found = object.find(key);
+  if (found == object.end() || found->is_null()) return units;
+  if (!found->is_array()) return InvalidInput("the key '{}' must be a list", key);
+  for (const Json& item : *found) {
+    const auto unit = item.is_string() ? UnitFromName(item.get<std::string>()) : std::nullopt;
+    if (!unit) return InvalidInput("the key '{}' names no compute unit: {}", key, item.dump());
+    if (std::find(units.begin(), units.end(), *unit) == units.end()) units.push_back(*unit);
+  }
+  return units;
+}
+
+Result<std::optional<double>> Cost(const Json& object, double scale) {
+  const auto found = object.find("cost");
+  if (found == object.end() || found->is_null()) return std::optional<double>();
+  if (!found->is_number()) return InvalidInput("the key 'cost' must be a number or null");
+  const double cost = found->get<double>() * scale;
+  // A plan's shares add up to 1, give or take rounding.
+  if (!std::isfinite(cost) || cost < 0 || cost > 1.01)
+    return InvalidInput("the key 'cost' is no share of a whole: {}", cost);
+  return std::optional<double>(cost);
+}
+
+Result<PlannedOperation> ReadOperation(const Json& item, const char* preferred, double cost_scale) {
+  if (!item.is_object()) return InvalidInput("an operation must be an object");
+  PlannedOperation operation;
+  ANEMONE_ASSIGN(operation.preferred, OneUnit(item, preferred));
+  ANEMONE_ASSIGN(operation.supported, Units(item, "supported"));
+  ANEMONE_ASSIGN(operation.cost, Cost(item, cost_scale));
+  if (operation.preferred && !operation.supported.empty() &&
+      std::find(operation.supported.begin(), operation.supported.end(), *operation.preferred) ==
+          operation.supported.end()) {
+    return InvalidInput("the preferred unit {} is not among the supported ones",
+                        UnitName(*operation.preferred));
+  }
+  return operation;
+}
+
+Result<ComputePlan> ReadOwn(const Json& json) {
+  const auto version = json.find("schema_version");
+  if (version == json.end() || !version->is_number_integer() || version->get<int64_t>() != 1)
+    return Unsupported("this tool reads schema version 1 of a compute plan");
+  ComputePlan plan;
+  plan.form = "anemone";
+  ANEMONE_ASSIGN(plan.chip, Text(json, "chip", false));
+  ANEMONE_ASSIGN(const std::string units, Text(json, "compute_units", false));
+  if (!units.empty()) {
+    ANEMONE_ASSIGN(plan.units, ParseComputeUnits(units));
+  }
+  const auto operations = json.find("operations");
+  if (operations == json.end() || !operations->is_array())
+    return InvalidInput("the key 'operations' must be a list");
+  if (operations->size() > kMaxOperations)
+    return InvalidInput("{} operations exceed the limit of {}", operations->size(), kMaxOperations);
+  for (size_t i = 0; i < operations->size(); ++i) {
+    const Json& item = (*operations)[i];
+    const auto read = [&]() -> Result<PlannedOperation> {
+      ANEMONE_ASSIGN(PlannedOperation operation, ReadOperation(item, "preferred", 1));
+      ANEMONE_ASSIGN(operation.name, Text(item, "name", true));
+      ANEMONE_ASSIGN(const std::string type, Text(item, "type", true));
+      operation.type = WithoutOpset(type);
+      return operation;
+    };
+    ANEMONE_ASSIGN(PlannedOperation operation, read().At(fmt::format("operations[{}]", i)));
+    // Constants have no unit; coremltools says null for both.
+    if (!operation.preferred && operation.supported.empty()) continue;
+    plan.operations.push_back(std::move(operation));
+  }
+  return plan;
+}
+
+Result<ComputePlan> ReadWhisperKit(const Json& json) {
+  if (json.size() > kMaxOperations)
+    return InvalidInput("{} operations exceed the limit of {}", json.size(), kMaxOperations);
+  ComputePlan plan;
+  plan.form = "whisperkit";
+  for (const auto& [name, item] : json.items()) {
+    if (name.size() > kMaxNameBytes)
+      return InvalidInput("a name of {} bytes exceeds the limit of {}", name.size(), kMaxNameBytes);
+    const std::string place = fmt::format("'{}'", name);
+    if (!item.is_object() || !item.contains("dispatch")) {
+      return InvalidInput("an operation is an object with 'dispatch', 'supported' and 'cost'")
+          .At(place);
+    }
+    // The costs are percentages.
+    ANEMONE_ASSIGN(PlannedOperation operation, ReadOperation(item, "dispatch", 0.01).At(place));
+    operation.name = name;
+    plan.operations.push_back(std::move(operation));
+  }
+  if (plan.operations.empty()) return InvalidInput("the plan holds no operation");
+  return plan;
+}
+
+std::string_view Trimmed(std::string_view text) {
+  const size_t first = text.find_first_not_of(" \t\r");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
+}
+
+// Reads a count at the front of `text` and drops it.
+std::optional<int64_t> TakeCount(std::string_view* text) {
+  *text = Trimmed(*text);
+  int64_t value = 0;
+  const auto result = std::from_chars(text->data(), text->data() + text->size(), value);
+  if (result.ec != std::errc() || value < 0) return std::nullopt;
+  text->remove_prefix(static_cast<size_t>(result.ptr - text->data()));
+  return value;
+}
+
+// "ANE:   412 / 480 ( 85.8%)", then under "Non-ANE op types:" lines of "32  ios17.cast".
+Result<ComputePlan> ReadExecuTorch(std::string_view text) {
+  ComputePlan plan;
+  plan.form = "executorch";
+  plan.counts_only = true;
+  bool types = false;
+  int models = 0;
+  int64_t line_number = 0;
+  while (!text.empty()) {
+    const size_t end = text.find('\n');
+    std::string_view line = Trimmed(text.substr(0, end));
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    ++line_number;
+    if (line.empty()) continue;
+    if (line.starts_with("===")) {
+      if (++models > 1)
+        return Unsupported("line {}: a report of several models; give one at a time", line_number);
+      types = false;
+    } else if (line.starts_with("Non-ANE op types")) {
+      types = true;
+    } else if (types) {
+      const auto count = TakeCount(&line);
+      const std::string_view type = Trimmed(line);
+      if (!count || type.empty() || type.size() > kMaxNameBytes)
+        return InvalidInput("line {}: expected a count and an operator", line_number);
+      PlannedOperation operation;
+      operation.type = WithoutOpset(type);
+      operation.count = *count;
+      plan.operations.push_back(std::move(operation));
+      if (plan.operations.size() > kMaxOperations)
+        return InvalidInput("more than {} operators", kMaxOperations);
+    } else if (const size_t colon = line.find(':'); colon != std::string_view::npos) {
+      const auto unit = UnitFromName(line.substr(0, colon));
+      std::string_view rest = line.substr(colon + 1);
+      const auto count = TakeCount(&rest);
+      rest = Trimmed(rest);
+      if (!count || !rest.starts_with("/"))
+        return InvalidInput("line {}: expected 'UNIT: COUNT / TOTAL'", line_number);
+      rest.remove_prefix(1);
+      const auto total = TakeCount(&rest);
+      if (!total || *count > *total)
+        return InvalidInput("line {}: {} of what total?", line_number, *count);
+      if (unit == Unit::kAne) plan.ane_count = *count;
+      plan.total_count = *total;
+    } else {
+      return InvalidInput("line {}: not understood: '{}'", line_number,
+                          std::string(line.substr(0, 80)));
+    }
+  }
+  if (plan.total_count == 0) return InvalidInput("the report counts no operation");
+  int64_t listed = 0;
+  for (const PlannedOperation& operation : plan.operations) {
+    if (operation.count > plan.total_count - plan.ane_count - listed)
+      return InvalidInput("the operators listed are more than those that miss the Neural Engine");
+    listed += operation.count;
+  }
+  return plan;
+}
+
+}  // namespace
+
+std::optional<Unit> UnitFromName(std::string_view name) {
+  std::string folded;
+  for (const char c : name) {
+    if (c == '_' || c == ' ' || c == '-') continue;
+    folded += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  }
+  if (folded == "ane" || folded == "ne" || folded == "neuralengine" ||
+      folded == "mlneuralenginecomputedevice")
+    return Unit::kAne;
+  if (folded == "gpu" || folded == "mlgpucomputedevice") return Unit::kGpu;
+  if (folded == "cpu" || folded == "mlcpucomputedevice") return Unit::kCpu;
+  return std::nullopt;
+}
+
+Result<ComputePlan> ParseComputePlan(std::string_view text) {
+  if (text.size() > kMaxPlanBytes)
+    return InvalidInput("{} bytes exceed the limit of {}", text.size(), kMaxPlanBytes);
+  const size_t first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos) return InvalidInput("the file is empty");
+  if (text[first] != '{') {
+    if (text[first] == '=') return ReadExecuTorch(text);
+    return InvalidInput("neither a JSON object nor the report of ExecuTorch's script");
+  }
+  const Json json = Json::parse(
+      text, [](int depth, Json::parse_event_t, Json&) { return depth <= kMaxDepth; }, false);
+  if (json.is_discarded() || !json.is_object()) return InvalidInput("this is no JSON object");
+  const auto schema = json.find("schema");
+  if (schema == json.end() || schema->is_object()) return ReadWhisperKit(json);
+  if (!schema->is_string() || schema->get<std::string>() != "anemone.compute_plan")
+    return InvalidInput("the schema is {}, expected \"anemone.compute_plan\"", schema->dump());
+  return ReadOwn(json);
+}
+
+Result<ComputePlan> ReadComputePlan(const std::string& path) {
+  ANEMONE_ASSIGN(const Bytes bytes, MapFile(path));
+  return ParseComputePlan({reinterpret_cast<const char*>(bytes.data()), bytes.size()}).At(path);
+}
+
+}  // namespace anemone::placement
