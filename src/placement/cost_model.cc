@@ -70,6 +70,19 @@ const Cost* FindCost(const Cost (&table)[kSize], std::string_view chip) {
   return found == std::end(table) ? nullptr : &*found;
 }
 
+// Outside the sizes of the networks of the fit the errors grow (its report: MobileNetV3-Small at
+// the small end, ViT-L at the large one): the interval widens with the distance.
+constexpr double kFittedFromFlops = 0.5e9;
+constexpr double kFittedToFlops = 150e9;
+constexpr double kWidening = 0.25;
+
+double LogSpread(const Workload& work, const ChipCost& cost) {
+  const double flops = std::max(1.0, work.conv_flops + work.depthwise_flops + work.matmul_flops);
+  const double below = std::max(0.0, std::log(kFittedFromFlops / flops));
+  const double above = std::max(0.0, std::log(flops / kFittedToFlops));
+  return cost.log_spread + kWidening * std::min(below + above, 4.0);
+}
+
 Interval Around(double value, double log_spread) {
   return {value, value * std::exp(-log_spread), value * std::exp(log_spread)};
 }
@@ -177,7 +190,7 @@ class Estimator {
     double bytes = 0;
     double flops = 0;
     for (const AnalyzedOp& op : analysis_.operations) {
-      const Workload work = WorkloadOf(op);
+      const Workload work = WorkloadOf(op, chip.family);
       bytes +=
           work.weight_bytes + work.activation_bytes + work.movement_bytes + work.reduction_bytes;
       flops += static_cast<double>(op.work.flops);
@@ -255,7 +268,7 @@ std::optional<Interval> AneLatency(const Workload& work, double streamed_weight_
   const ChipCost* cost = FindCost(kChipCosts, chip.name);
   if (cost == nullptr) return std::nullopt;
   return Around(cost->floor_ms + AneWorkMs(work, streamed_weight_bytes, *cost, chip.int8_compute),
-                cost->log_spread);
+                LogSpread(work, *cost));
 }
 
 double StreamedWeightBytes(const AnalyzedOp& op, AneFamily family) {

@@ -7,6 +7,7 @@ namespace anemone::placement {
 namespace {
 
 constexpr int64_t kRowBytes = 64;
+constexpr double kInt8Bytes = 0.5;  // of those of float16
 
 enum class WorkKind : uint8_t { kConv, kMatmul, kElementwise, kMovement, kReduction };
 
@@ -146,7 +147,7 @@ void Workload::Add(const Workload& other) {
   operations += other.operations;
 }
 
-Workload WorkloadOf(const AnalyzedOp& op) {
+Workload WorkloadOf(const AnalyzedOp& op, AneFamily family) {
   const ir::Operation& operation = *op.operation;
   const Traffic traffic = TrafficOf(operation);
   const auto flops = static_cast<double>(op.work.flops);
@@ -177,7 +178,10 @@ Workload WorkloadOf(const AnalyzedOp& op) {
       work.reduction_bytes = both;
       break;
   }
-  if (IsInt8(operation)) work.int8_flops = work.conv_flops + work.matmul_flops;
+  if (IsInt8(operation)) {
+    work.int8_flops = work.conv_flops + work.matmul_flops;
+    if (family >= AneFamily::kH15) work.activation_bytes *= kInt8Bytes;
+  }
   return work;
 }
 

@@ -48,6 +48,14 @@ SIBLINGS = {
 }
 
 
+# Rows "check:FORM" are compressed variants, and rows whose source contradicts itself: compared, not fitted. What a form changes of
+# the float16 workload: bits of a weight, and whether activations and products are int8.
+FORMS = {"": (16, False), "int8": (8, False), "w8a8": (8, True), "lut1": (1, False), "lut2": (2, False), "lut4": (4, False),
+         "lut6": (6, False), "lut8": (8, False)}
+INT8_GAIN = 1.85  # as in cost_model.cc
+INT8_CHIPS = ("a17pro", "a18", "a18pro", "m4", "m4pro", "m4max", "m5", "m5max")
+
+
 def read(name):
     with open(HERE / name, newline="") as file:
         return list(csv.DictReader(file))
@@ -65,6 +73,13 @@ class Data:
         self.compute = np.array([[float(w[f]) for f in COMPUTE] for w in work]) / 1e9
         self.traffic = np.array([[float(w[f]) for f in TRAFFIC] for w in work]) / 1e6
         self.weights = np.array([float(w["weight_bytes"]) for w in work]) / 1e6
+        for i, row in enumerate(rows):
+            bits, int8 = FORMS[row["use"].partition(":")[2]]
+            self.weights[i] *= bits / 16
+            if int8:
+                self.traffic[i, 0] /= 2
+                if row["chip"] in INT8_CHIPS:
+                    self.compute[i, [0, 2]] /= INT8_GAIN
 
 
 def predict(p, data):
@@ -138,7 +153,19 @@ def emit_data(p, rows):
     return "\n".join(lines) + "\n"
 
 
-def emit_report(data, p, networks_out, chips_out, rows):
+def emit_checks(checks, p):
+    errors = np.log(predict(p, checks)) - checks.log_ms
+    lines = ["", "## Not fitted", "",
+             "Compressed variants, and a table whose revisions contradict each other. The compression of weights and activations is put into the "
+             "float16 workload as a factor.", "",
+             f"Median error {100 * float(np.median(np.abs(np.exp(errors) - 1))):.1f} %, {len(errors)} rows.", "",
+             "| network | chip | form | published ms | predicted over published |", "|---|---|---|---|---|"]
+    lines += [f"| {row['network']} | {row['chip']} | {row['use'].partition(':')[2] or 'float16'} | {row['ms']} | {np.exp(error):.2f} |"
+              for row, error in zip(checks.rows, errors)]
+    return lines
+
+
+def emit_report(data, checks, p, networks_out, chips_out, rows):
     fitted = np.log(predict(p, data)) - data.log_ms
     median = lambda errors: 100 * float(np.median(np.abs(np.exp(errors) - 1)))
     lines = ["# Latency model: fit and cross-validation", "",
@@ -165,7 +192,7 @@ def emit_report(data, p, networks_out, chips_out, rows):
               "| network | chip | published ms | fit | network left out | chip left out |", "|---|---|---|---|---|---|"]
     for row, a, b, c in zip(data.rows, fitted, networks_out, chips_out):
         lines.append(f"| {row['network']} | {row['chip']} | {row['ms']} | {np.exp(a):.2f} | {np.exp(b):.2f} | {np.exp(c):.2f} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines + emit_checks(checks, p)) + "\n"
 
 
 def main():
@@ -173,11 +200,13 @@ def main():
     parser.add_argument("--check", action="store_true", help="write nothing; fail when the parameters are not up to date")
     arguments = parser.parse_args()
     networks = {row["network"]: row for row in read("networks.csv")}
-    data = Data([row for row in read("measurements.csv") if row["use"] == "fit"], networks)
+    measurements = read("measurements.csv")
+    data = Data([row for row in measurements if row["use"] == "fit"], networks)
+    checks = Data([row for row in measurements if row["use"].startswith("check:")], networks)
     p = fit(data, np.ones(len(data.rows), bool))
     networks_out, chips_out = leave_out(data, data.network), leave_out(data, data.chip)
     rows = chip_rows(data, p, spread(networks_out), spread(chips_out))
-    text, report = emit_data(p, rows), emit_report(data, p, networks_out, chips_out, rows)
+    text, report = emit_data(p, rows), emit_report(data, checks, p, networks_out, chips_out, rows)
     if arguments.check:
         if DATA.read_text() != text or REPORT.read_text() != report:
             sys.exit("cost_model_data.inc or report.md is not what fit.py makes of the tables: run tools/placement/fit.py")

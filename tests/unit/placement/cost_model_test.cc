@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <map>
@@ -176,6 +177,48 @@ TEST(CostModel, DynamicShapesAreUnknown) {
   EXPECT_FALSE(report.placed_ms.has_value());
   EXPECT_FALSE(report.cpu_ms.has_value());
   EXPECT_FALSE(report.speedup_over_cpu.has_value());
+}
+
+TEST(CostModel, TheIntervalWidensOutsideTheFit) {
+  Workload work;
+  const Chip& chip = ChipOrFail("a14");
+  const auto width = [&](double flops) {
+    work.conv_flops = flops;
+    const auto latency = AneLatency(work, 0, chip);
+    return latency->high / latency->low;
+  };
+  EXPECT_DOUBLE_EQ(width(1e9), width(100e9));
+  EXPECT_GT(width(0.05e9), width(1e9));
+  EXPECT_GT(width(1000e9), width(1e9));
+  EXPECT_LT(width(0), 100) << "and not without end";
+}
+
+// W8A8: no faster than the same weights alone on M1, faster where the chip computes int8.
+TEST(CostModel, Int8ActivationsByGeneration) {
+  const auto model = [](bool int8) {
+    std::string body =
+        "q = const()[val = tensor<int8, [256, 256, 3, 3]>(splat 1)]; "
+        "s = const()[val = tensor<fp16, [256]>(splat 0.5)]; "
+        "w = constexpr_affine_dequantize(quantized_data = q, scale = s, zero_point = int8(0), "
+        "axis = 0); ";
+    if (int8) {
+      body +=
+          "xq = quantize(input = x, scale = fp16(0.1), output_dtype = \"int8\"); "
+          "xd = dequantize(input = xq, scale = fp16(0.1)); "
+          "y = conv(x = xd, weight = w, pad_type = \"same\");";
+    } else {
+      body += "y = conv(x = x, weight = w, pad_type = \"same\");";
+    }
+    return ParseOrFail(Wrap("tensor<fp16, [1, 256, 64, 64]> x", body));
+  };
+  const ir::Program weights = model(false);
+  const ir::Program both = model(true);
+  for (const auto& [chip, faster] : std::vector<std::pair<std::string_view, bool>>{
+           {"m1", false}, {"m2", false}, {"m4", true}, {"a17pro", true}}) {
+    const double before = EstimateLatency(AnalyzeOn(weights, chip)).ane_ms->value;
+    const double after = EstimateLatency(AnalyzeOn(both, chip)).ane_ms->value;
+    EXPECT_EQ(after < 0.9 * before, faster) << chip << " " << before << " " << after;
+  }
 }
 
 // int8 weights for each channel: M1 unfolds them, M2 and later stream them.
