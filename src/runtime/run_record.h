@@ -1,4 +1,5 @@
-// A run record (run.jsonl): what ran, on which machine, and one line for each call. The values
+// A run record (run.jsonl): what ran, on which machine, and one line for each call, with lines of
+// memory samples and of measured parity among them. The values
 // alone, standard library only; run_record_io.h reads and writes them, docs/telemetry.md and
 // docs/schemas/run.schema.json describe the file.
 //
@@ -69,6 +70,29 @@ struct RunCall {
   bool operator==(const RunCall&) const = default;
 };
 
+// A sample of the process's resident memory, between calls.
+struct RunMemory {
+  int64_t time_ns = 0;  // since the run began
+  int64_t calls = 0;    // of this record so far
+  int64_t resident_bytes = 0;
+  bool operator==(const RunMemory&) const = default;
+};
+
+// How far one output was from its reference's, over several inputs.
+struct RunParity {
+  std::string output;
+  std::string inputs;     // "synthetic" or "real"
+  std::string reference;  // what it was compared with: "cpu", or a model's name
+  std::string precision;  // of the model: "fp32", "fp16", "int8"
+  int64_t samples = 0;    // inputs
+  int64_t non_finite = 0;
+  // The two figures that limits apply to; null when they are no finite numbers.
+  std::optional<double> l_inf;
+  std::optional<double> rmse;
+  bool relative = false;  // divided by the reference's range
+  bool operator==(const RunParity&) const = default;
+};
+
 // How often one thing was tried (TelemetrySnapshot's PhaseCounts without the histogram).
 struct RunPhase {
   int64_t succeeded = 0;
@@ -104,6 +128,8 @@ struct RunSummary {
 struct RunRecord {
   RunHeader header;
   std::vector<RunCall> calls;
+  std::vector<RunMemory> memory;
+  std::vector<RunParity> parity;
   std::optional<RunSummary> summary;  // null: the run did not end in order
   bool torn = false;                  // a last line without its end was left out
 };

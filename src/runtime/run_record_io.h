@@ -17,6 +17,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/atomic_file.h"
 #include "base/status.h"
@@ -33,6 +34,9 @@ class RunRecordWriter {
                                                          const RunHeader& header);
   // `call.index` is set here, in the order of arrival.
   Status Append(RunCall call);
+  // `memory.calls` is set here.
+  Status AppendMemory(RunMemory memory);
+  Status AppendParity(const RunParity& parity);
   // Writes the summary and closes; telemetry may be null. Nothing can be appended afterwards.
   Status Finish(const TelemetrySnapshot* telemetry, int64_t circuit_transitions = 0);
 
@@ -49,7 +53,13 @@ class RunRecordWriter {
 // The lines, without their ends.
 std::string RunHeaderLine(const RunHeader& header);
 std::string RunCallLine(const RunCall& call);
+std::string RunMemoryLine(const RunMemory& memory);
+std::string RunParityLine(const RunParity& parity);
 std::string RunSummaryLine(const RunSummary& summary);
+
+// What Finish writes, for calls in memory.
+RunSummary SummaryOf(const std::vector<RunCall>& calls, const TelemetrySnapshot* telemetry,
+                     int64_t circuit_transitions = 0);
 
 Result<RunRecord> ReadRunRecord(const std::string& path);
 // The same from memory; `place` is the file's name in errors.

@@ -98,6 +98,13 @@ class Fields {
     if (value == nullptr || value->is_null()) return std::nullopt;
     return IntegerOf(key, *value, 0);
   }
+  std::optional<double> NumberOrNull(std::string_view key) {
+    const Json* value = Find(key);
+    if (value == nullptr || value->is_null()) return std::nullopt;
+    if (value->is_number() && value->get<double>() >= 0) return value->get<double>();
+    Broken(key, "must be a number of at least 0, or null", *value);
+    return std::nullopt;
+  }
   bool Bool(std::string_view key) {
     const Json* value = Find(key);
     if (value == nullptr) return false;
@@ -264,6 +271,41 @@ Result<RunCall> ReadCall(const Json& object, size_t index) {
   return c;
 }
 
+Result<RunMemory> ReadMemory(const Json& object, size_t calls) {
+  Fields f(object, "");
+  f.Find("type");
+  RunMemory m;
+  m.time_ns = f.Integer("time_ns");
+  m.calls = f.Integer("calls");
+  m.resident_bytes = f.Integer("resident_bytes");
+  ANEMONE_TRY(f.status());
+  if (m.calls != static_cast<int64_t>(calls)) {
+    return InvalidInput("'calls' must count the calls above: {} expected, but is {}", calls,
+                        m.calls);
+  }
+  return m;
+}
+
+Result<RunParity> ReadParity(const Json& object) {
+  Fields f(object, "");
+  f.Find("type");
+  RunParity p;
+  p.output = f.Text("output");
+  p.inputs = f.Text("inputs");
+  p.reference = f.Text("reference");
+  p.precision = f.Text("precision");
+  p.samples = f.Integer("samples");
+  p.non_finite = f.Integer("non_finite");
+  p.l_inf = f.NumberOrNull("l_inf");
+  p.rmse = f.NumberOrNull("rmse");
+  p.relative = f.Bool("relative");
+  if (p.inputs != "synthetic" && p.inputs != "real") {
+    f.Fail("'inputs' must be \"synthetic\" or \"real\"");
+  }
+  ANEMONE_TRY(f.status());
+  return p;
+}
+
 RunPhase ReadPhase(Fields& parent, std::string_view key) {
   RunPhase phase;
   const Json* value = parent.Find(key);
@@ -422,14 +464,23 @@ Result<RunRecord> ParseRunRecord(std::string_view text, const std::string& place
       auto call = ReadCall(*object, record.calls.size());
       if (!call.ok()) return std::move(call).error().At(where());
       record.calls.push_back(std::move(*call));
+    } else if (type == "memory") {
+      auto memory = ReadMemory(*object, record.calls.size());
+      if (!memory.ok()) return std::move(memory).error().At(where());
+      record.memory.push_back(*memory);
+    } else if (type == "parity") {
+      auto parity = ReadParity(*object);
+      if (!parity.ok()) return std::move(parity).error().At(where());
+      record.parity.push_back(std::move(*parity));
     } else if (type == "summary") {
       auto summary = ReadSummary(*object);
       if (!summary.ok()) return std::move(summary).error().At(where());
       ANEMONE_TRY(CheckSummary(*summary, record.calls).At(where()));
       record.summary = std::move(*summary);
     } else {
-      return InvalidInput("'type' must be \"call\" or \"summary\", but is {}",
-                          type.dump(-1, ' ', true, Json::error_handler_t::replace))
+      return InvalidInput(
+                 "'type' must be \"call\", \"memory\", \"parity\" or \"summary\", but is {}",
+                 type.dump(-1, ' ', true, Json::error_handler_t::replace))
           .At(where());
     }
   }

@@ -1,5 +1,6 @@
 #include <fmt/core.h>
 
+#include <cmath>
 #include <filesystem>
 #include <system_error>
 
@@ -49,6 +50,42 @@ RunPhase PhaseOf(const PhaseCounts& counts) {
   return phase;
 }
 
+void Count(const RunCall& call, RunSummary& tally, LatencyHistogram& latency) {
+  ++tally.calls;
+  if (call.ok) {
+    ++tally.ok;
+    latency.Record(call.duration_ns);
+  } else {
+    ++tally.failed;
+    ++tally.failures[static_cast<size_t>(call.failure.value_or(FailureKind::kUnknown))];
+  }
+  if (call.fallback_reason != FallbackReason::kNone) {
+    ++tally.fallbacks[static_cast<size_t>(call.fallback_reason)];
+  }
+  ++tally.planned[static_cast<size_t>(call.planned)];
+  ++tally.observed[static_cast<size_t>(call.observed)];
+}
+
+RunSummary Complete(RunSummary summary, const LatencyHistogram& latency,
+                    const TelemetrySnapshot* telemetry, int64_t circuit_transitions) {
+  if (latency.count() > 0) {
+    summary.latency =
+        RunLatency{latency.min_ns(),       latency.Percentile(50), latency.Percentile(90),
+                   latency.Percentile(95), latency.Percentile(99), latency.Percentile(99.9),
+                   latency.max_ns()};
+  }
+  if (telemetry != nullptr) {
+    summary.compile = PhaseOf(telemetry->compile);
+    summary.load = PhaseOf(telemetry->load);
+    summary.first_inference = PhaseOf(telemetry->first_inference);
+    summary.inference = PhaseOf(telemetry->inference);
+    summary.memory_high_water_bytes = telemetry->memory_high_water_bytes;
+    summary.events_dropped = static_cast<int64_t>(telemetry->events_dropped);
+  }
+  summary.circuit_transitions = circuit_transitions;
+  return summary;
+}
+
 }  // namespace
 
 std::string RunHeaderLine(const RunHeader& h) {
@@ -82,6 +119,22 @@ std::string RunCallLine(const RunCall& c) {
       c.failure ? quoted(FailureKindName(*c.failure)) : "null");
 }
 
+std::string RunMemoryLine(const RunMemory& m) {
+  return fmt::format(R"({{"type":"memory","time_ns":{},"calls":{},"resident_bytes":{}}})",
+                     m.time_ns, m.calls, m.resident_bytes);
+}
+
+std::string RunParityLine(const RunParity& p) {
+  const auto number = [](const std::optional<double>& value) {
+    return value && std::isfinite(*value) ? fmt::format("{}", *value) : std::string("null");
+  };
+  return fmt::format(
+      R"({{"type":"parity","output":{},"inputs":{},"reference":{},"precision":{},"samples":{},)"
+      R"("non_finite":{},"l_inf":{},"rmse":{},"relative":{}}})",
+      JsonString(p.output), JsonString(p.inputs), JsonString(p.reference), JsonString(p.precision),
+      p.samples, p.non_finite, number(p.l_inf), number(p.rmse), p.relative);
+}
+
 std::string RunSummaryLine(const RunSummary& s) {
   std::string latency = "null";
   if (s.latency) {
@@ -102,6 +155,14 @@ std::string RunSummaryLine(const RunSummary& s) {
       s.circuit_transitions, s.events_dropped);
 }
 
+RunSummary SummaryOf(const std::vector<RunCall>& calls, const TelemetrySnapshot* telemetry,
+                     int64_t circuit_transitions) {
+  RunSummary tally;
+  LatencyHistogram latency;
+  for (const RunCall& call : calls) Count(call, tally, latency);
+  return Complete(tally, latency, telemetry, circuit_transitions);
+}
+
 Result<std::unique_ptr<RunRecordWriter>> RunRecordWriter::Create(const std::string& path,
                                                                  const RunHeader& header) {
   std::error_code absent;
@@ -115,44 +176,34 @@ Result<std::unique_ptr<RunRecordWriter>> RunRecordWriter::Create(const std::stri
 Status RunRecordWriter::Append(RunCall call) {
   const std::lock_guard lock(mutex_);
   if (finished_) return Internal("a call after the end of the run record").At(file_.path());
-  call.index = tally_.calls++;
+  call.index = tally_.calls;
   if (call.ok) {
     call.failure.reset();
-    ++tally_.ok;
-    latency_.Record(call.duration_ns);
-  } else {
-    if (!call.failure) call.failure = FailureKind::kUnknown;
-    ++tally_.failed;
-    ++tally_.failures[static_cast<size_t>(*call.failure)];
+  } else if (!call.failure) {
+    call.failure = FailureKind::kUnknown;
   }
-  if (call.fallback_reason != FallbackReason::kNone) {
-    ++tally_.fallbacks[static_cast<size_t>(call.fallback_reason)];
-  }
-  ++tally_.planned[static_cast<size_t>(call.planned)];
-  ++tally_.observed[static_cast<size_t>(call.observed)];
+  Count(call, tally_, latency_);
   return file_.Write(RunCallLine(call) + "\n");
+}
+
+Status RunRecordWriter::AppendMemory(RunMemory memory) {
+  const std::lock_guard lock(mutex_);
+  if (finished_) return Internal("a line after the end of the run record").At(file_.path());
+  memory.calls = tally_.calls;
+  return file_.Write(RunMemoryLine(memory) + "\n");
+}
+
+Status RunRecordWriter::AppendParity(const RunParity& parity) {
+  const std::lock_guard lock(mutex_);
+  if (finished_) return Internal("a line after the end of the run record").At(file_.path());
+  return file_.Write(RunParityLine(parity) + "\n");
 }
 
 Status RunRecordWriter::Finish(const TelemetrySnapshot* telemetry, int64_t circuit_transitions) {
   const std::lock_guard lock(mutex_);
   if (finished_) return Internal("the run record was finished before").At(file_.path());
   finished_ = true;
-  RunSummary summary = tally_;
-  if (latency_.count() > 0) {
-    summary.latency =
-        RunLatency{latency_.min_ns(),       latency_.Percentile(50), latency_.Percentile(90),
-                   latency_.Percentile(95), latency_.Percentile(99), latency_.Percentile(99.9),
-                   latency_.max_ns()};
-  }
-  if (telemetry != nullptr) {
-    summary.compile = PhaseOf(telemetry->compile);
-    summary.load = PhaseOf(telemetry->load);
-    summary.first_inference = PhaseOf(telemetry->first_inference);
-    summary.inference = PhaseOf(telemetry->inference);
-    summary.memory_high_water_bytes = telemetry->memory_high_water_bytes;
-    summary.events_dropped = static_cast<int64_t>(telemetry->events_dropped);
-  }
-  summary.circuit_transitions = circuit_transitions;
+  const RunSummary summary = Complete(tally_, latency_, telemetry, circuit_transitions);
   ANEMONE_TRY(file_.Write(RunSummaryLine(summary) + "\n"));
   return file_.Close();
 }

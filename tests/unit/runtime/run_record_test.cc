@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <limits>
 #include <random>
 #include <thread>
 
@@ -202,7 +203,7 @@ TEST_F(RunRecordTest, EverythingElseIsRefusedWithLineAndRule) {
       {with("\"planned_unit\":\"ane\"", "\"planned_unit\":\"npu\""), "'planned_unit' must be one"},
       {with("\"attempts\":2", "\"attempts\":0"), "run.jsonl:3: 'attempts' must be an integer"},
       {with("\"circuit_state\":\"closed\"", "\"circuit_state\":\"ajar\""), "'circuit_state' must"},
-      {with("\"type\":\"call\"", "\"type\":\"cell\""), "'type' must be \"call\" or \"summary\""},
+      {with("\"type\":\"call\"", "\"type\":\"cell\""), "'type' must be \"call\", \"memory\""},
       {with("\"calls\":4", "\"calls\":5"),
        "run.jsonl:6: 'calls' must agree with the lines above: 4 expected, but is 5"},
       {with("\"crash\":1", "\"crash\":0"), "'failures.crash' must agree"},
@@ -299,6 +300,38 @@ TEST(DescribeMachineTest, KnowsTheSystemAndGuessesNothing) {
   EXPECT_FALSE(machine.power_mode.has_value());
   EXPECT_FALSE(machine.qos.has_value());
 #endif
+}
+
+TEST_F(RunRecordTest, MemoryAndParityLinesComeBack) {
+  auto writer = RunRecordWriter::Create(path_, Header());
+  ASSERT_TRUE(writer.ok());
+  ASSERT_TRUE((*writer)->AppendMemory({10, 0, 4096}).ok());
+  ASSERT_TRUE((*writer)->Append(Calls()[0]).ok());
+  ASSERT_TRUE((*writer)->AppendMemory({20, 99, 8192}).ok());  // 99 is set right
+  const RunParity parity{"y \"1\"", "real", "cpu", "fp16", 3, 0, 1.25e-3, 1e-4, true};
+  ASSERT_TRUE((*writer)->AppendParity(parity).ok());
+  RunParity broken = parity;
+  broken.l_inf = std::numeric_limits<double>::infinity();
+  ASSERT_TRUE((*writer)->AppendParity(broken).ok());
+  ASSERT_TRUE((*writer)->Finish(nullptr).ok());
+  const auto record = ReadRunRecord(path_);
+  ASSERT_TRUE(record.ok()) << record.error().ToString();
+  EXPECT_EQ(record->memory, (std::vector<RunMemory>{{10, 0, 4096}, {20, 1, 8192}}));
+  ASSERT_EQ(record->parity.size(), 2u);
+  EXPECT_EQ(record->parity[0], parity);
+  EXPECT_EQ(record->parity[1].l_inf, std::nullopt);
+  EXPECT_FALSE((*writer)->AppendMemory({}).ok());
+
+  const std::string text = test::ReadText(path_);
+  const auto with = [&](const std::string& from, const std::string& to) {
+    std::string copy = text;
+    return copy.replace(copy.find(from), from.size(), to);
+  };
+  EXPECT_NE(ErrorOf(with("\"calls\":1", "\"calls\":2")).find("run.jsonl:4: 'calls' must count"),
+            std::string::npos);
+  EXPECT_NE(ErrorOf(with("\"real\"", "\"unreal\"")).find("'inputs' must be"), std::string::npos);
+  EXPECT_NE(ErrorOf(with("0.00125", "-1")).find("'l_inf' must be a number of at least 0"),
+            std::string::npos);
 }
 
 }  // namespace

@@ -1,0 +1,217 @@
+// Checks on what became of the calls: loading, crashes, fallbacks, memory.
+#include <fmt/core.h>
+
+#include "gate/checks.h"
+#include "lab/statistics.h"
+
+namespace anemone::gate {
+namespace {
+
+using runtime::FailureKind;
+using runtime::RunRecord;
+using runtime::RunSummary;
+
+RunSummary Tally(const RunRecord& record) {
+  RunSummary tally;
+  for (const runtime::RunCall& call : record.calls) {
+    ++tally.calls;
+    ++(call.ok ? tally.ok : tally.failed);
+    if (call.failure) ++tally.failures[static_cast<size_t>(*call.failure)];
+    if (call.fallback_reason != runtime::FallbackReason::kNone) {
+      ++tally.fallbacks[static_cast<size_t>(call.fallback_reason)];
+    }
+  }
+  return tally;
+}
+
+int64_t Of(const RunSummary& tally, FailureKind kind) {
+  return tally.failures[static_cast<size_t>(kind)];
+}
+
+std::string FailuresText(const RunSummary& tally) {
+  std::string text;
+  for (size_t i = 0; i < tally.failures.size(); ++i) {
+    if (tally.failures[i] == 0) continue;
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", tally.failures[i],
+                        runtime::FailureKindName(static_cast<FailureKind>(i)));
+  }
+  return text.empty() ? "no failures" : text;
+}
+
+std::string FallbacksText(const RunSummary& tally, int64_t* total) {
+  std::string text;
+  *total = 0;
+  for (size_t i = 1; i < tally.fallbacks.size(); ++i) {
+    if (tally.fallbacks[i] == 0) continue;
+    *total += tally.fallbacks[i];
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", tally.fallbacks[i],
+                        runtime::FallbackReasonName(static_cast<runtime::FallbackReason>(i)));
+  }
+  return text.empty() ? "none" : text;
+}
+
+const char* kUnended = "the record has no summary: the process died, or was stopped";
+
+// Judged on the subject's record; without one, the baseline's can still fail it.
+template <typename Judge>
+CheckResult JudgeSides(const Policy& policy, const Evidence& evidence, CheckResult result,
+                       Judge judge) {
+  const Sides sides = SidesOf(policy, evidence);
+  if (sides.subject != nullptr) {
+    result.evidence.push_back(sides.subject->path);
+    return judge(sides.subject->record, std::move(result));
+  }
+  if (sides.baseline == nullptr) return NotMeasured(std::move(result), sides.absent);
+  CheckResult baseline = judge(sides.baseline->record, result);
+  baseline.evidence.insert(baseline.evidence.begin(), sides.baseline->path);
+  baseline.value = fmt::format("{}: {}", sides.baseline->record.header.backend, baseline.value);
+  if (baseline.verdict == Verdict::kFail) return baseline;
+  baseline.exit_code = 0;
+  baseline.failure = FailureClass::kNone;
+  return NotMeasured(std::move(baseline), sides.absent);
+}
+
+}  // namespace
+
+CheckResult CheckCompile(const Policy& policy, const Evidence& evidence) {
+  CheckResult result = StartCheck("compile", "Compiles and loads without error", *policy.compile);
+  result.limit = "0 errors";
+  if (!evidence.compile_error.empty()) {
+    result.verdict = Verdict::kFail;
+    result.failure = FailureClass::kDispatch;
+    result.value = "error";
+    result.evidence.push_back(evidence.compile_error);
+    return result;
+  }
+  const Sides sides = SidesOf(policy, evidence);
+  if (sides.subject == nullptr) return NotMeasured(std::move(result), sides.absent);
+  result.evidence.push_back(sides.subject->path);
+  const RunRecord& record = sides.subject->record;
+  if (!record.summary) {
+    result.verdict = Verdict::kInconclusive;
+    result.value = fmt::format("{} calls, no count of loads", record.calls.size());
+    result.evidence.emplace_back(kUnended);
+    return result;
+  }
+  const int64_t failed = record.summary->compile.failed + record.summary->load.failed;
+  const int64_t loads = record.summary->load.succeeded;
+  result.value = fmt::format("{} loads, {} errors", loads, failed);
+  if (record.summary->load.p50_ns) {
+    result.evidence.push_back(
+        fmt::format("load {:.1f} ms", static_cast<double>(*record.summary->load.p50_ns) * 1e-6));
+  }
+  if (failed > 0) {
+    result.verdict = Verdict::kFail;
+    result.failure = FailureClass::kDispatch;
+  } else if (loads == 0) {
+    result.verdict = Verdict::kInconclusive;
+    result.evidence.emplace_back("telemetry counted no load");
+  } else {
+    result.verdict = Verdict::kPass;
+  }
+  return result;
+}
+
+CheckResult CheckInferences(const Policy& policy, const Evidence& evidence) {
+  const InferencesPolicy& limits = *policy.inferences;
+  CheckResult start = StartCheck("inferences", "Inferences without a crash", limits);
+  start.limit = fmt::format("at least {} inferences, at most {} crashes and {} failures",
+                            limits.min_count, limits.max_crashes, limits.max_failures);
+  return JudgeSides(policy, evidence, std::move(start),
+                    [&](const RunRecord& record, CheckResult result) {
+                      const RunSummary tally = Tally(record);
+                      const int64_t crashes = Of(tally, FailureKind::kCrash);
+                      result.value = fmt::format("{} inferences, {} crashes, {} failures",
+                                                 tally.calls, crashes, tally.failed);
+                      if (tally.failed > 0) result.evidence.push_back(FailuresText(tally));
+                      if (crashes > limits.max_crashes || tally.failed > limits.max_failures) {
+                        result.verdict = Verdict::kFail;
+                        result.failure = FailureClass::kCrash;
+                        const int64_t timeouts = Of(tally, FailureKind::kTimeout);
+                        if (crashes > limits.max_crashes) {
+                          result.exit_code = ExitCode(ErrorCode::kBackendCrashed);
+                        } else if (timeouts == tally.failed) {
+                          result.exit_code = ExitCode(ErrorCode::kTimeout);
+                        }
+                      } else if (!record.summary) {
+                        // What kills a process leaves no line about it: this is how such a crash
+                        // looks.
+                        result.verdict = Verdict::kFail;
+                        result.failure = FailureClass::kCrash;
+                        result.exit_code = ExitCode(ErrorCode::kBackendCrashed);
+                        result.evidence.emplace_back(kUnended);
+                      } else if (tally.calls < limits.min_count) {
+                        result.verdict = Verdict::kInconclusive;
+                      } else {
+                        result.verdict = Verdict::kPass;
+                      }
+                      return result;
+                    });
+}
+
+CheckResult CheckFallbacks(const Policy& policy, const Evidence& evidence) {
+  const FallbacksPolicy& limits = *policy.fallbacks;
+  CheckResult start = StartCheck("fallbacks", "Answered by the backend that was asked", limits);
+  start.limit = fmt::format("at most {} fallbacks", limits.max_count);
+  return JudgeSides(
+      policy, evidence, std::move(start), [&](const RunRecord& record, CheckResult result) {
+        const RunSummary tally = Tally(record);
+        int64_t total = 0;
+        const std::string reasons = FallbacksText(tally, &total);
+        result.value = fmt::format("{} fallbacks in {} calls", total, tally.calls);
+        if (total > 0) result.evidence.push_back(reasons);
+        if (total > limits.max_count) {
+          result.verdict = Verdict::kFail;
+          result.failure = FailureClass::kDispatch;
+        } else if (!record.summary || tally.calls == 0) {
+          result.verdict = Verdict::kInconclusive;
+          result.evidence.emplace_back(record.summary ? "no call was made" : kUnended);
+        } else {
+          result.verdict = Verdict::kPass;
+        }
+        return result;
+      });
+}
+
+CheckResult CheckMemory(const Policy& policy, const Evidence& evidence) {
+  const MemoryPolicy& limits = *policy.memory;
+  CheckResult start = StartCheck("memory", "Memory stays flat", limits);
+  start.limit = fmt::format("at most {:g} bytes for each call", limits.max_growth_bytes_per_call);
+  return JudgeSides(
+      policy, evidence, std::move(start), [&](const RunRecord& record, CheckResult result) {
+        if (record.memory.empty()) {
+          return NotMeasured(std::move(result), "the record holds no memory samples");
+        }
+        std::vector<lab::Point> points;
+        for (const runtime::RunMemory& sample : record.memory) {
+          points.push_back(
+              {static_cast<double>(sample.calls), static_cast<double>(sample.resident_bytes)});
+        }
+        const auto slope = lab::RobustSlope(points);
+        const auto calls = static_cast<int64_t>(record.calls.size());
+        if (!slope || calls < limits.min_calls) {
+          result.verdict = Verdict::kInconclusive;
+          result.value = fmt::format("{} samples over {} calls", points.size(), calls);
+          result.evidence.push_back(
+              fmt::format("a slope needs 8 samples and {} calls", limits.min_calls));
+          return result;
+        }
+        // No negative zero.
+        result.value = fmt::format("{:.0f} bytes for each call ({:.0f} to {:.0f})",
+                                   slope->value + 0.0, slope->low + 0.0, slope->high + 0.0);
+        result.evidence.push_back(
+            fmt::format("{} samples over {} calls, {:.1f} MB at the end", points.size(), calls,
+                        static_cast<double>(record.memory.back().resident_bytes) * 1e-6));
+        if (slope->low > limits.max_growth_bytes_per_call) {
+          result.verdict = Verdict::kFail;
+          result.failure = FailureClass::kOther;
+        } else if (slope->high <= limits.max_growth_bytes_per_call) {
+          result.verdict = Verdict::kPass;
+        } else {
+          result.verdict = Verdict::kInconclusive;
+        }
+        return result;
+      });
+}
+
+}  // namespace anemone::gate

@@ -1,0 +1,88 @@
+// Evidence: all that a gate looks at for one model on one device. Records of measured runs are most
+// of it; the rest is what only a live run or the files themselves can tell. Checks read this and
+// nothing else, so that a verdict from records is the verdict of the machine that wrote them.
+//
+// Thread rules: values. Errors of reading: kInvalidInput with file:line for what is no run record;
+// a run record that breaks a rule after its header is evidence (of a failure), not an error.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "gate/policy.h"
+#include "runtime/run_record.h"
+
+namespace anemone::gate {
+
+struct RecordFile {
+  std::string path;  // "live" for a run of this process that was not written
+  runtime::RunRecord record;
+  std::string broken;  // the rule that it breaks, with its line; only the header can be used then
+};
+Result<RecordFile> ReadRecordFile(const std::string& path);
+
+// What the files beside a package say.
+struct FilesEvidence {
+  std::string manifest_path;
+  std::string problem;               // missing, malformed, another package's; empty: fine
+  std::vector<std::string> unknown;  // keys of the policy that are null
+  std::optional<bool> verified;      // whether the manifest says that every output passed
+};
+
+// A fault put into a backend on purpose, and what the session made of it.
+struct InjectedFault {
+  std::string name;      // "runtime error in a call"
+  std::string expected;  // "fallback_reason runtime_error, answer equal to the cpu's"
+  std::string observed;  // the same words, of what happened
+  bool passed = false;
+};
+
+struct LogEvidence {
+  std::string path;
+  int64_t lines = 0;
+  std::string problem;  // empty: every line is valid
+};
+
+// The device, as the records' headers describe it.
+struct Device {
+  runtime::RunMachine machine;
+  std::string label() const;  // "Apple M1 Pro, macos 24B83"
+};
+
+struct Evidence {
+  std::string model;  // a name for people
+  std::string model_hash;
+  std::string precision;   // "fp32", "fp16", "int8"; empty: unknown
+  std::string model_path;  // empty: only records were given
+  std::optional<Device> device;
+  std::vector<RecordFile> records;
+  // Why the subject was not measured here; empty: it was, or nobody tried.
+  std::string unavailable;
+  // Loading the subject failed: the error, and its kind's name.
+  std::string compile_error;
+  // The model against its reference, both on Anemone's executor.
+  std::vector<runtime::RunParity> parity;
+  std::string parity_problem;  // why there is none
+  std::optional<FilesEvidence> files;
+  std::vector<InjectedFault> faults;
+  std::vector<LogEvidence> logs;
+  // The operators that drift, first to last, and those that keep the model off the unit: for the
+  // diagnosis of a failure.
+  std::vector<std::string> drifting_operators;
+  std::vector<std::string> blocking_operators;
+};
+
+// The subject's and the baseline's records among the evidence; null when there is none.
+struct Sides {
+  const RecordFile* subject = nullptr;
+  const RecordFile* baseline = nullptr;
+  std::string absent;  // why there is no subject
+};
+Sides SidesOf(const Policy& policy, const Evidence& evidence);
+
+// Evidence for each (model, device) that the records speak of, in the order of their first record.
+std::vector<Evidence> GroupRecords(std::vector<RecordFile> records);
+
+}  // namespace anemone::gate
