@@ -11,11 +11,17 @@ find_package(JPEG REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(CURL REQUIRED)
 find_package(Threads REQUIRED)
+# libyaml's own package files differ from system to system.
+find_path(ANEMONE_YAML_INCLUDE yaml.h REQUIRED)
+find_library(ANEMONE_YAML_LIBRARY yaml REQUIRED)
+add_library(anemone_yaml INTERFACE)
+target_include_directories(anemone_yaml SYSTEM INTERFACE ${ANEMONE_YAML_INCLUDE})
+target_link_libraries(anemone_yaml INTERFACE ${ANEMONE_YAML_LIBRARY})
 
 # What .cc files may include but no header that others include (fmt and Threads are public).
 set(ANEMONE_PRIVATE_DEPENDENCIES
   spdlog::spdlog nlohmann_json::nlohmann_json protobuf::libprotobuf hwy::hwy OpenSSL::Crypto
-  PNG::PNG JPEG::JPEG ZLIB::ZLIB CURL::libcurl)
+  PNG::PNG JPEG::JPEG ZLIB::ZLIB CURL::libcurl anemone_yaml)
 
 # Optional: without prometheus-cpp the one file that uses it says so at run time. The definition is
 # on that file alone, so that installing the package rebuilds nothing else.

@@ -1,6 +1,7 @@
 #include "facade/compress.h"
+
 #include "cli/command.h"
-#include "facade/save.h"
+#include "compress/configuration_json.h"
 
 namespace anemone::cli {
 namespace {
@@ -12,6 +13,8 @@ struct CompressFlags {
   double target_sparsity = -1;
   double threshold = -1;
   bool storage_only = false;
+  std::vector<float> mean{0.485f, 0.456f, 0.406f};
+  std::vector<float> deviation{0.229f, 0.224f, 0.225f};
 };
 
 Json ReportJson(const compress::Report& report) {
@@ -42,6 +45,13 @@ Status RunCompress(const CompressFlags& flags, const Globals& globals) {
   facade::CompressOptions options = flags.options;
   if (flags.target_sparsity >= 0) options.target_sparsity = flags.target_sparsity;
   if (flags.threshold >= 0) options.threshold = flags.threshold;
+  if (flags.mean.size() != 3 || flags.deviation.size() != 3)
+    return Usage("--mean and --std take three numbers");
+  for (size_t i = 0; i < 3; ++i) {
+    if (flags.deviation[i] == 0) return Usage("--std must not be zero");
+    options.preprocess.mean[i] = flags.mean[i];
+    options.preprocess.deviation[i] = flags.deviation[i];
+  }
   options.compute_float16 = !flags.storage_only;
   options.threads = globals.threads;
   options.progress = [&](std::string_view what, int64_t done, int64_t total) {
@@ -50,15 +60,21 @@ Status RunCompress(const CompressFlags& flags, const Globals& globals) {
   progress.Step("compressing");
   ANEMONE_TRY(facade::Compress(*loaded.model, options, &report).At(flags.model.source.model));
   progress.Step("writing " + flags.output);
-  ANEMONE_TRY(facade::Save(*loaded.model, flags.output));
+  ANEMONE_TRY(facade::SaveAndReload(*loaded.model, flags.output));
   ANEMONE_ASSIGN(const int64_t size, SizeOnDisk(flags.output));
   if (globals.json) {
     Json document = Document("anemone.compress");
     document["model"] = flags.model.source.model;
     document["output"] = flags.output;
-    document["mode"] = options.mode;
-    document["dtype"] = options.dtype;
-    document["weight_threshold"] = options.weight_threshold;
+    const bool half = options.config.empty() && options.dtype.starts_with("f");
+    if (half) {
+      document["configuration"] = nullptr;
+    } else {
+      ANEMONE_ASSIGN(const auto configuration, facade::ConfigurationOf(options));
+      document["configuration"] = Json::parse(compress::ConfigurationJson(configuration));
+    }
+    document["mode"] = options.config.empty() ? Json(options.mode) : Json(nullptr);
+    document["dtype"] = options.config.empty() ? Json(options.dtype) : Json(nullptr);
     document["size_bytes"] = size;
     document["weight_bytes_before"] = report.bytes_before;
     document["weight_bytes_after"] = report.bytes_after;
@@ -70,7 +86,7 @@ Status RunCompress(const CompressFlags& flags, const Globals& globals) {
       Say(globals, fmt::format("skipped {}: {}", tensor.name, tensor.reason));
   }
   Say(globals,
-      fmt::format("{}: {} of {} tensors compressed, weights {} -> {}, package {}", flags.output,
+      fmt::format("{}: ok, {} of {} tensors compressed, weights {} -> {}, package {}", flags.output,
                   report.compressed.size(), report.compressed.size() + report.skipped.size(),
                   SizeText(report.bytes_before), SizeText(report.bytes_after), SizeText(size)));
   return {};
@@ -86,7 +102,8 @@ void AddCompress(CLI::App& app, Context& context) {
   facade::CompressOptions& options = flags->options;
   command
       ->add_option("--mode", options.mode,
-                   "linear (or linear_symmetric, linear_asymmetric), palettize, prune")
+                   "linear (or linear_symmetric, linear_asymmetric), palettize, prune, "
+                   "activations (8 bits, with weights as linear has it)")
       ->capture_default_str();
   command->add_option("--dtype", options.dtype, "linear: int8, uint8, int4, uint4; or float16")
       ->capture_default_str();
@@ -116,6 +133,40 @@ void AddCompress(CLI::App& app, Context& context) {
       ->add_option("--weight-threshold", options.weight_threshold,
                    "tensors of at most this many elements stay as they are")
       ->capture_default_str();
+  command->add_option("--calibration", options.calibration,
+                      "folder of images, .npy or .npz files to run the model on: for activations, "
+                      "gptq, bias correction, and palettes that heed how values are driven");
+  command->add_option("--calibration-limit", options.calibration_limit,
+                      "at most that many of the files");
+  command
+      ->add_option("--observer", options.observer,
+                   "activations: min_max, percentile, mse or entropy")
+      ->capture_default_str();
+  command->add_option("--percentile", options.percentile, "of the observer percentile")
+      ->capture_default_str();
+  command->add_flag("--equalize", options.equalize,
+                    "scale the channels of neighbouring layers to alike ranges first");
+  command->add_flag("--correct-bias", options.correct_bias,
+                    "take the mean error of each channel out of the biases");
+  command->add_option("--rounding", options.rounding, "linear: nearest or gptq")
+      ->capture_default_str();
+  command
+      ->add_option("--crop", options.preprocess.crop,
+                   "images: centre crop, a share of the shorter side or pixels")
+      ->capture_default_str();
+  command->add_option("--resize", options.preprocess.resize,
+                      "images: resize the shorter side first, when --crop is in pixels");
+  command->add_option("--mean", flags->mean, "images: three channel means of values in 0 to 1")
+      ->delimiter(',')
+      ->expected(3)
+      ->capture_default_str();
+  command->add_option("--std", flags->deviation, "images: three channel deviations")
+      ->delimiter(',')
+      ->expected(3)
+      ->capture_default_str();
+  command->add_option("--config", options.config,
+                      "JSON or YAML as coremltools' OptimizationConfig has it, or a configuration "
+                      "of our own, instead of the flags");
   command->add_flag("--joint", options.joint,
                     "compress further what the model has compressed already");
   command->add_flag("--storage-only", flags->storage_only,

@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "base/thread_pool.h"
+#include "compress/calibrate.h"
 #include "compress/emit.h"
 #include "exec/kernel.h"
 
@@ -330,6 +331,25 @@ Status ApplyToFunction(ir::Function& function, const WeightStep& step, const App
   return {};
 }
 
+Status QuantizeActivations(ir::Model& model, const ActivationStep& step,
+                           const ApplyOptions& options, Report* report) {
+  const ir::FunctionDescription* main = model.main();
+  ir::Function* function = main != nullptr ? model.program.Find(main->name) : model.program.main();
+  if (function == nullptr) return InvalidInput("there is no function to calibrate");
+  passes::Rewriter rewriter(*function);
+  ANEMONE_ASSIGN(const ActivationPlan plan, PlanActivations(rewriter, step));
+  std::set<std::string> names;
+  for (const ActivationSite& site : plan.sites) names.insert(site.value->name);
+  for (const auto& group : plan.shared) names.insert(group.begin(), group.end());
+  ANEMONE_ASSIGN(
+      const Observers observers,
+      ObserveActivations(model, *options.calibration, names, step.observer != Observer::kMinMax,
+                         options.progress, options.cancelled));
+  ANEMONE_TRY(InsertActivations(rewriter, step, plan, observers, report));
+  rewriter.Finish();
+  return {};
+}
+
 }  // namespace
 
 Result<Report> ApplyStep(ir::Program& program, const WeightStep& step, const ApplyOptions& options,
@@ -363,6 +383,9 @@ Result<Report> Apply(ir::Model& model, const Configuration& configuration,
         .Advise("give a folder of images or .npy files with --calibration");
   }
   Report report;
+  if (configuration.activations) {
+    ANEMONE_TRY(QuantizeActivations(model, *configuration.activations, options, &report));
+  }
   bool first = true;
   for (const WeightStep& step : configuration.weights) {
     ANEMONE_ASSIGN(Report done, ApplyStep(model.program, step, options));

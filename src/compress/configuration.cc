@@ -103,6 +103,8 @@ Status CheckStep(const WeightStep& step) {
   for (const auto& [type, config] : step.op_type_configs) {
     const std::string place = fmt::format("op_type_configs '{}'", type);
     ANEMONE_TRY(CheckOp(config).At(place));
+    if (type == "const")
+      return Usage("constants have no settings by type").Advise("use global_config").At(place);
     if (!config || type == "conv" || type == "linear") continue;
     const auto* magnitude = std::get_if<MagnitudeConfig>(&*config);
     if (magnitude != nullptr && (magnitude->block_size || magnitude->n_m_ratio)) {

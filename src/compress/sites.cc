@@ -7,6 +7,8 @@ namespace {
 
 constexpr int64_t kMinElements = 10;  // smaller constants are written into the program itself
 
+constexpr std::string_view kNotTaken = "nothing that a joint compression of this kind takes";
+
 bool IsConstexpr(const ir::Operation& op) { return op.type().starts_with("constexpr_"); }
 
 // The setting for an operation, by name, type, or for all; null: none.
@@ -167,7 +169,7 @@ Status Decide(const ir::Function& function, const WeightStep& step, Site* site) 
   } else if (elements <= threshold) {
     site->reason = fmt::format("{} elements, not more than {}", elements, threshold);
   } else if (!Applies(*config, site->kind, step.joint_compression)) {
-    site->reason = "nothing that a joint compression of this kind takes";
+    site->reason = kNotTaken;
   } else if (IsStructured(*config) && !TakesStructure(*site, step)) {
     site->reason = "block sparsity and n:m pruning are for the weights of conv and linear only";
   }
@@ -228,6 +230,8 @@ Result<std::vector<Site>> FindSites(const passes::Rewriter& rewriter, const Weig
     if (step.joint_compression)
       ANEMONE_TRY(CheckOpset(function, {ir::Opset::kIOS18, "joint compression"}));
     ANEMONE_TRY(Decide(function, step, &site).At(fmt::format("'{}'", value->name)));
+    // Parts of compressed constants that the method does not take are nothing passed over.
+    if (site.kind != SiteKind::kDense && site.reason == kNotTaken) continue;
     sites.push_back(std::move(site));
   }
   return sites;

@@ -92,7 +92,15 @@ ChannelAxes AxesOf(const Weight& weight) {
 }
 
 TensorRecord RecordOf(const Weight& weight) {
-  const auto bytes = static_cast<int64_t>(weight.value->literal->bytes().size());
+  int64_t bytes = 0;
+  if (weight.value->is_const()) {
+    bytes = static_cast<int64_t>(weight.value->literal->bytes().size());
+  } else {  // a constexpr operator: what it is made of
+    for (const ir::Argument& argument : weight.op->arguments()) {
+      for (const ir::Value* value : argument.values)
+        if (value->is_const()) bytes += static_cast<int64_t>(value->literal->bytes().size());
+    }
+  }
   return {.name = weight.value->name,
           .op = weight.uses[0].operation->type(),
           .shape = weight.value->type.shape(),

@@ -3,8 +3,13 @@
 #include <charconv>
 
 #include "compress/apply.h"
+#include "compress/configuration_json.h"
 #include "compress/half_storage.h"
+#include "facade/calibration_folder.h"
 #include "facade/convert.h"
+#include "facade/save.h"
+#include "format/package.h"
+#include "runtime/backends.h"
 
 namespace anemone::facade {
 namespace {
@@ -35,6 +40,11 @@ Result<compress::OpConfig> LinearOf(const CompressOptions& options) {
                  ParseGranularity(options.granularity, compress::Granularity::kPerChannel));
   if (options.block_size != 0) linear.block_size = options.block_size;
   linear.weight_threshold = options.weight_threshold;
+  if (options.rounding == "gptq") {
+    linear.rounding = compress::Rounding::kGptq;
+  } else if (options.rounding != "nearest") {
+    return Usage("there is no rounding '{}'", options.rounding).Advise("choose nearest or gptq");
+  }
   return compress::OpConfig(linear);
 }
 
@@ -58,6 +68,9 @@ Result<compress::OpConfig> PaletteOf(const CompressOptions& options) {
   palette.cluster_dim = options.cluster_dim;
   palette.enable_per_channel_scale = options.per_channel_scale;
   palette.weight_threshold = options.weight_threshold;
+  // With inputs at hand, values count as much as they are driven.
+  palette.sensitivity =
+      !options.calibration.empty() && palette.mode == compress::PaletteMode::kKMeans;
   if (!options.lut_dtype.empty()) {
     const auto dtype = DTypeFromName(options.lut_dtype);
     if (!dtype) {
@@ -96,6 +109,23 @@ Result<compress::OpConfig> PruneOf(const CompressOptions& options) {
   return compress::OpConfig(magnitude);
 }
 
+Result<compress::ActivationStep> ActivationsOf(const CompressOptions& options) {
+  compress::ActivationStep step;
+  step.percentile = options.percentile;
+  const std::pair<std::string_view, compress::Observer> observers[] = {
+      {"min_max", compress::Observer::kMinMax},
+      {"percentile", compress::Observer::kPercentile},
+      {"mse", compress::Observer::kMse},
+      {"entropy", compress::Observer::kEntropy}};
+  for (const auto& [name, observer] : observers) {
+    if (options.observer != name) continue;
+    step.observer = observer;
+    return step;
+  }
+  return Usage("there is no observer '{}'", options.observer)
+      .Advise("choose min_max, percentile, mse or entropy");
+}
+
 Status CompressToHalf(ir::Model& model, const CompressOptions& options, compress::Report* report) {
   if (!options.compute_float16) {
     ANEMONE_ASSIGN(*report, compress::StoreWeightsInHalf(model.program));
@@ -122,9 +152,10 @@ Status CompressToHalf(ir::Model& model, const CompressOptions& options, compress
 }  // namespace
 
 Result<compress::Configuration> ConfigurationOf(const CompressOptions& options) {
+  if (!options.config.empty()) return compress::ReadConfiguration(options.config);
   Result<compress::OpConfig> config = Internal("not set");
   if (options.mode == "linear" || options.mode == "linear_symmetric" ||
-      options.mode == "linear_asymmetric") {
+      options.mode == "linear_asymmetric" || options.mode == "activations") {
     config = LinearOf(options);
   } else if (options.mode == "palettize") {
     config = PaletteOf(options);
@@ -132,7 +163,9 @@ Result<compress::Configuration> ConfigurationOf(const CompressOptions& options) 
     config = PruneOf(options);
   } else {
     return Usage("there is no compression mode '{}'", options.mode)
-        .Advise("choose linear, linear_symmetric, linear_asymmetric, palettize or prune");
+        .Advise(
+            "choose linear, linear_symmetric, linear_asymmetric, palettize, prune or "
+            "activations");
   }
   if (!config.ok()) return config.status();
   compress::WeightStep step;
@@ -140,6 +173,11 @@ Result<compress::Configuration> ConfigurationOf(const CompressOptions& options) 
   step.joint_compression = options.joint;
   compress::Configuration configuration;
   configuration.weights.push_back(std::move(step));
+  configuration.equalize = options.equalize;
+  configuration.correct_bias = options.correct_bias;
+  if (options.mode == "activations") {
+    ANEMONE_ASSIGN(configuration.activations, ActivationsOf(options));
+  }
   ANEMONE_TRY(compress::Check(configuration));
   return configuration;
 }
@@ -148,14 +186,69 @@ Status Compress(ir::Model& model, const CompressOptions& options, compress::Repo
   compress::Report local;
   compress::Report& out = report != nullptr ? *report : local;
   out = {};
-  if (options.dtype == "float16" || options.dtype == "fp16")
+  if (options.config.empty() && (options.dtype == "float16" || options.dtype == "fp16"))
     return CompressToHalf(model, options, &out);
   ANEMONE_ASSIGN(const compress::Configuration configuration, ConfigurationOf(options));
-  ANEMONE_ASSIGN(out, compress::Apply(model, configuration,
-                                      {.threads = options.threads,
-                                       .cancelled = {},
-                                       .progress = options.progress,
-                                       .calibration = nullptr}));
+  compress::ApplyOptions apply;
+  apply.threads = options.threads;
+  apply.progress = options.progress;
+  std::unique_ptr<CalibrationFolder> folder;
+  compress::Calibration calibration;
+  if (!options.calibration.empty()) {
+    ANEMONE_ASSIGN(folder, CalibrationFolder::Open(options.calibration, model, options.preprocess,
+                                                   options.calibration_limit));
+    calibration.data = folder.get();
+    calibration.load =
+        [&](std::shared_ptr<const ir::Model> loaded) -> Result<std::unique_ptr<exec::Session>> {
+      ANEMONE_ASSIGN(const exec::Backend* backend, runtime::FindBackend("cpu"));
+      exec::LoadOptions load;
+      load.threads = options.threads;
+      return backend->Load(std::move(loaded), load);
+    };
+    apply.calibration = &calibration;
+  }
+  ANEMONE_ASSIGN(out, compress::Apply(model, configuration, apply));
+  return {};
+}
+
+Status SaveAndReload(const ir::Model& model, const std::string& path) {
+  ANEMONE_TRY(Save(model, path));
+  if (!path.ends_with(".mlpackage") && !path.ends_with(".mlpackage/")) return {};
+  ANEMONE_ASSIGN(const ir::Model back, format::ReadPackage(path));
+  const auto differs = [&](std::string_view what) {
+    return Internal("the package that was written reads back with another {}", what).At(path);
+  };
+  if (back.program.functions.size() != model.program.functions.size())
+    return differs("number of functions");
+  for (const auto& function : model.program.functions) {
+    const ir::Function* other = back.program.Find(function->name);
+    if (other == nullptr) return differs(fmt::format("function '{}'", function->name));
+    // Constants may be written once where the program has them twice: compared by what is computed.
+    std::vector<const ir::Operation*> ours;
+    std::vector<const ir::Operation*> theirs;
+    ir::ForEachOperation(*function->block, [&](const ir::Operation& op) {
+      if (!op.is_const()) ours.push_back(&op);
+    });
+    ir::ForEachOperation(*other->block, [&](const ir::Operation& op) {
+      if (!op.is_const()) theirs.push_back(&op);
+    });
+    if (ours.size() != theirs.size()) return differs("number of operators");
+    for (size_t i = 0; i < ours.size(); ++i) {
+      if (ours[i]->type() != theirs[i]->type() ||
+          ours[i]->arguments().size() != theirs[i]->arguments().size())
+        return differs(fmt::format("operator '{}'", ours[i]->name()));
+      for (const ir::Argument& argument : ours[i]->arguments()) {
+        const auto& values = theirs[i]->Inputs(argument.name);
+        if (values.size() != argument.values.size())
+          return differs(fmt::format("argument of '{}'", ours[i]->name()));
+        for (size_t v = 0; v < values.size(); ++v) {
+          if (argument.values[v]->is_const() != values[v]->is_const() ||
+              (values[v]->is_const() && !(*values[v]->literal == *argument.values[v]->literal)))
+            return differs(fmt::format("value of '{}' of '{}'", argument.name, ours[i]->name()));
+        }
+      }
+    }
+  }
   return {};
 }
 

@@ -13,12 +13,14 @@
 #include "compress/configuration.h"
 #include "compress/report.h"
 #include "ir/model.h"
+#include "lab/evaluate.h"
 
 namespace anemone::facade {
 
 // Texts as the command's flags and Python's arguments have them.
 struct CompressOptions {
-  // linear (symmetric, as linear_symmetric), linear_asymmetric, palettize, prune.
+  // linear (symmetric, as linear_symmetric), linear_asymmetric, palettize, prune, activations (8
+  // bits for activations, and for weights as linear has it).
   std::string mode = "linear";
   std::string dtype = "int8";      // linear: int8, uint8, int4, uint4; float16: half precision
   int nbits = 0;                   // palettize: 1, 2, 3, 4, 6, 8
@@ -40,6 +42,17 @@ struct CompressOptions {
   // float16 only: compute in half precision too (what Core ML's Neural Engine needs), not just
   // store the weights so.
   bool compute_float16 = true;
+  // What needs data: a folder of images, .npy or .npz files (calibration_folder.h).
+  std::string calibration;
+  int64_t calibration_limit = 0;  // at most that many files; 0: all
+  lab::Preprocess preprocess = {};
+  std::string observer = "min_max";  // activations: min_max, percentile, mse, entropy
+  double percentile = 99.99;
+  bool equalize = false;      // activations: make the channels of neighbouring layers alike first
+  bool correct_bias = false;  // take the mean error of each channel out of the biases
+  std::string rounding = "nearest";  // linear: or gptq
+  // A file with a configuration (JSON or YAML, coremltools' or ours) instead of all the above.
+  std::string config;
   int threads = 0;  // 0: one for each core
   std::function<void(std::string_view what, int64_t done, int64_t total)> progress = {};
 };
@@ -49,5 +62,9 @@ Result<compress::Configuration> ConfigurationOf(const CompressOptions& options);
 
 Status Compress(ir::Model& model, const CompressOptions& options,
                 compress::Report* report = nullptr);
+
+// Writes the model as facade::Save does, reads the package back and compares every operator and
+// constant. kInternal when it is not what was written.
+Status SaveAndReload(const ir::Model& model, const std::string& path);
 
 }  // namespace anemone::facade

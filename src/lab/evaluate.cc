@@ -36,32 +36,6 @@ std::vector<std::string> SplitLine(std::string_view line) {
   return cells;
 }
 
-Result<exec::Tensor> Prepare(const std::string& path, const ir::Shape& shape,
-                             const Preprocess& how) {
-  ANEMONE_ASSIGN(media::Image image, media::ReadImage(path));
-  const auto height = static_cast<int>(shape[2]);
-  const auto width = static_cast<int>(shape[3]);
-  if (how.crop > 0 && how.crop <= 1) {
-    // Rounded down, as the published evaluations of EfficientNet cast it.
-    const int side = std::max(1, static_cast<int>(how.crop * std::min(image.width, image.height)));
-    ANEMONE_ASSIGN(image, media::CenterCrop(image, side, side));
-  } else {
-    if (how.resize > 0) {
-      ANEMONE_ASSIGN(image, media::ResizeShorterSide(image, how.resize, how.filter));
-    }
-    if (how.crop > 1) {
-      const int side = static_cast<int>(how.crop);
-      ANEMONE_ASSIGN(image, media::CenterCrop(image, side, side));
-    }
-  }
-  if (image.width != width || image.height != height) {
-    ANEMONE_ASSIGN(image, media::Resize(image, width, height, how.filter));
-  }
-  const std::vector<float> values =
-      media::Normalize(image, how.mean, how.deviation, media::PixelLayout::kNchw);
-  return exec::Tensor::Copy({DType::kFp32, {1, 3, shape[2], shape[3]}, values.data()});
-}
-
 Result<const exec::Tensor*> Scores(const std::map<std::string, exec::Tensor>& outputs) {
   for (const char* name : {"logits", "probabilities"}) {
     const auto found = outputs.find(name);
@@ -88,6 +62,32 @@ Result<std::vector<int64_t>> BestFive(const exec::Tensor& scores) {
 }
 
 }  // namespace
+
+Result<exec::Tensor> PrepareImage(const std::string& path, const ir::Shape& shape,
+                                  const Preprocess& how) {
+  ANEMONE_ASSIGN(media::Image image, media::ReadImage(path));
+  const auto height = static_cast<int>(shape[2]);
+  const auto width = static_cast<int>(shape[3]);
+  if (how.crop > 0 && how.crop <= 1) {
+    // Rounded down, as the published evaluations of EfficientNet cast it.
+    const int side = std::max(1, static_cast<int>(how.crop * std::min(image.width, image.height)));
+    ANEMONE_ASSIGN(image, media::CenterCrop(image, side, side));
+  } else {
+    if (how.resize > 0) {
+      ANEMONE_ASSIGN(image, media::ResizeShorterSide(image, how.resize, how.filter));
+    }
+    if (how.crop > 1) {
+      const int side = static_cast<int>(how.crop);
+      ANEMONE_ASSIGN(image, media::CenterCrop(image, side, side));
+    }
+  }
+  if (image.width != width || image.height != height) {
+    ANEMONE_ASSIGN(image, media::Resize(image, width, height, how.filter));
+  }
+  const std::vector<float> values =
+      media::Normalize(image, how.mean, how.deviation, media::PixelLayout::kNchw);
+  return exec::Tensor::Copy({DType::kFp32, {1, 3, shape[2], shape[3]}, values.data()});
+}
 
 Result<std::vector<LabelledImage>> ReadLabels(const std::string& path) {
   ANEMONE_ASSIGN(const Bytes bytes, MapFile(path));
@@ -149,7 +149,7 @@ Result<Evaluation> Evaluate(exec::Session& session, exec::Session* reference,
     const LabelledImage& image = images[static_cast<size_t>(i)];
     const std::string path = (std::filesystem::path(directory) / image.file).string();
     std::map<std::string, exec::Tensor> inputs;
-    ANEMONE_ASSIGN(inputs[input.name], Prepare(path, shape, options.preprocess));
+    ANEMONE_ASSIGN(inputs[input.name], PrepareImage(path, shape, options.preprocess));
     ANEMONE_ASSIGN(const auto outputs, session.Run(inputs, nullptr, nullptr));
     ANEMONE_ASSIGN(const exec::Tensor* scores, Scores(outputs));
     ANEMONE_ASSIGN(const auto best, BestFive(*scores));

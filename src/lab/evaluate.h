@@ -30,6 +30,10 @@ struct Preprocess {
   media::Filter filter = media::Filter::kBicubic;
 };
 
+// The picture as the input [1, 3, height, width] of `shape`.
+Result<exec::Tensor> PrepareImage(const std::string& path, const ir::Shape& shape,
+                                  const Preprocess& how);
+
 struct LabelledImage {
   std::string file;
   int64_t label = 0;
