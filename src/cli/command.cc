@@ -22,7 +22,7 @@ void Log(const Globals& globals, std::string_view level, const std::string& text
         {"time_unix_ns", std::chrono::nanoseconds(now).count()},
         {"level", level},
         {"message",
-         text}}.dump();
+         text}}.dump(-1, ' ', false, Json::error_handler_t::replace);
   }
   if (!globals.log_file.empty()) {
     std::ofstream file(globals.log_file, std::ios::app);
@@ -69,7 +69,10 @@ Json Document(const std::string& schema, int version) {
   return document;
 }
 
-void Print(const Json& document) { std::cout << document.dump(2) << std::endl; }
+// File names and models' texts need not be UTF-8; what is not becomes U+FFFD.
+void Print(const Json& document) {
+  std::cout << document.dump(2, ' ', false, Json::error_handler_t::replace) << std::endl;
+}
 
 void Say(const Globals& globals, const std::string& text) {
   if (!globals.quiet) Log(globals, "info", text);

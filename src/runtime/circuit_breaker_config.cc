@@ -198,15 +198,16 @@ Result<int64_t> ParseDurationNs(std::string_view text) {
   for (const Unit& unit : kUnits) {
     if (!text.ends_with(unit.name)) continue;
     const std::string_view digits = text.substr(0, text.size() - unit.name.size());
-    const char* const end = digits.data() + digits.size();
+    const char* const begin = digits.data();
+    const char* const end = begin + digits.size();
     int64_t whole = 0;
-    if (const auto [rest, error] = std::from_chars(digits.data(), end, whole);
+    if (const auto [rest, error] = std::from_chars(begin, end, whole);
         error == std::errc() && rest == end && whole >= 0) {
       if (whole > kLongestNs / unit.ns) break;
       return whole * unit.ns;
     }
     double value = 0;
-    const auto [rest, error] = std::from_chars(digits.data(), end, value);
+    const auto [rest, error] = std::from_chars(begin, end, value);
     if (error != std::errc() || rest != end || !(value >= 0)) break;
     if (value * static_cast<double>(unit.ns) > static_cast<double>(kLongestNs)) break;
     return std::llround(value * static_cast<double>(unit.ns));

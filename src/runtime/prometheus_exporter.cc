@@ -182,8 +182,9 @@ Status CheckAddress(const std::string& address) {
   const std::string_view digits =
       colon == std::string::npos ? "" : std::string_view(address).substr(colon + 1);
   uint16_t port = 0;
-  const char* const end = digits.data() + digits.size();
-  const auto [rest, error] = std::from_chars(digits.data(), end, port);
+  const char* const begin = digits.data();
+  const char* const end = begin + digits.size();
+  const auto [rest, error] = std::from_chars(begin, end, port);
   if (colon == 0 || digits.empty() || error != std::errc() || rest != end) {
     return Usage("'{}' is no address to listen on", address)
         .Advise("write HOST:PORT, for example 127.0.0.1:9464");
