@@ -1,5 +1,5 @@
 // The Python binding: converts NumPy arrays and exceptions, releases the GIL while the library
-// works, and does nothing else. Everything it calls is in include/anemone/model.h.
+// works, and does nothing else. Everything it calls is in include/anemone/.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/map.h>
@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "anemone/model.h"
+#include "anemone/session.h"
 
 namespace nb = nanobind;
 using nb::literals::operator""_a;
@@ -89,18 +90,55 @@ nb::object ToNumpy(const anemone::Array& array) {
   throw FailureException{{70, "internal", "an output has the dtype " + array.dtype, "", ""}};
 }
 
+using Arrays = std::map<std::string, anemone::Array>;
+
+Arrays FromNumpy(const std::map<std::string, InputArray>& inputs) {
+  Arrays arrays;
+  for (const auto& [name, array] : inputs) arrays[name] = FromNumpy(name, array);
+  return arrays;
+}
+
+nb::dict ToNumpy(const Arrays& arrays) {
+  nb::dict result;
+  for (const auto& [name, array] : arrays) result[name.c_str()] = ToNumpy(array);
+  return result;
+}
+
 nb::dict Predict(const anemone::Model& model, const std::map<std::string, InputArray>& inputs,
                  anemone::State* state) {
-  std::map<std::string, anemone::Array> arrays;
-  for (const auto& [name, array] : inputs) arrays[name] = FromNumpy(name, array);
-  std::map<std::string, anemone::Array> outputs;
+  const Arrays arrays = FromNumpy(inputs);
+  Arrays outputs;
   {
     const nb::gil_scoped_release release;
     outputs = Unwrap(model.Predict(arrays, state));
   }
+  return ToNumpy(outputs);
+}
+
+nb::dict ToDict(const anemone::CallReport& report) {
   nb::dict result;
-  for (const auto& [name, array] : outputs) result[name.c_str()] = ToNumpy(array);
+  result["backend"] = report.backend;
+  result["compute_units"] = report.compute_units;
+  result["planned_unit"] = report.planned_unit;
+  result["observed_unit"] = report.observed_unit;
+  result["attempts"] = report.attempts;
+  result["fallback_reason"] = report.fallback_reason;
+  result["fallback_unix_ns"] = report.fallback_unix_ns;
+  result["circuit_state"] = report.circuit_state;
+  result["duration_ns"] = report.duration_ns;
   return result;
+}
+
+nb::tuple Serve(const anemone::Session& session, const std::map<std::string, InputArray>& inputs,
+                anemone::State* state) {
+  const Arrays arrays = FromNumpy(inputs);
+  Arrays outputs;
+  anemone::CallReport report;
+  {
+    const nb::gil_scoped_release release;
+    outputs = Unwrap(session.Predict(arrays, state, &report));
+  }
+  return nb::make_tuple(ToNumpy(outputs), ToDict(report));
 }
 
 nb::list Features(const std::vector<anemone::FeatureInfo>& features) {
@@ -177,6 +215,25 @@ NB_MODULE(_anemone, module) {
              return Unwrap(model.InspectJson(operators, weights));
            })
       .def("text", &anemone::Model::Text);
+
+  nb::class_<anemone::Session>(module, "Session")
+      .def_static(
+          "open",
+          [](const anemone::Model& model, const std::string& options) {
+            const nb::gil_scoped_release release;
+            return Unwrap(
+                anemone::Session::Open(model, Unwrap(anemone::ParseSessionOptions(options))));
+          },
+          "model"_a, "options"_a)
+      .def("predict", &Serve, "inputs"_a, "state"_a.none())
+      .def("state", &anemone::Session::state)
+      .def("wait_ready",
+           [](const anemone::Session& session, int64_t timeout_ms) {
+             const nb::gil_scoped_release release;
+             return session.WaitReady(timeout_ms);
+           })
+      .def("telemetry_json", &anemone::Session::TelemetryJson)
+      .def("should_fall_back_to_cpu", &anemone::Session::ShouldFallBackToCpu);
 
   module.def("version", &anemone::Version);
 }

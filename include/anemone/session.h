@@ -48,6 +48,10 @@ struct SessionOptions {
   std::string telemetry_log = {};
 };
 
+// An object with any of the fields above under their names ("breaker" for breaker_json, as an
+// object). Unknown keys and wrong types are refused, all at once.
+Expected<SessionOptions> ParseSessionOptions(const std::string& json);
+
 // Who answered a call.
 struct CallReport {
   std::string backend;           // "coreml", "cpu"

@@ -11,6 +11,7 @@ interpreter's lock is released while the library works.
 
 import json
 import os
+import threading
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy as np
 from . import _anemone
 from ._errors import Error
 
-__all__ = ["Error", "Feature", "Model", "State", "load", "convert", "compress", "inspect", "__version__"]
+__all__ = ["Error", "Feature", "Model", "Session", "State", "load", "convert", "compress", "inspect", "__version__"]
 
 __version__ = _anemone.version()
 
@@ -52,6 +53,9 @@ class Model:
 
         Half-precision outputs come as float32.
         """
+        return self._handle.predict(self._arrays(inputs), state)
+
+    def _arrays(self, inputs: Dict[str, Any]) -> Dict[str, np.ndarray]:
         images = {feature.name: feature.shape for feature in self.inputs if feature.dtype == "image"}
         arrays = {}
         for name, value in inputs.items():
@@ -59,7 +63,7 @@ class Model:
                 value = _pixels(value, images[name])
             array = np.asarray(value)
             arrays[name] = array if array.ndim == 0 else np.ascontiguousarray(array)
-        return self._handle.predict(arrays, state)
+        return arrays
 
     def make_state(self) -> "State":
         """A fresh state for a stateful model, to be passed to each predict()."""
@@ -133,6 +137,64 @@ def compress(path, *, mode: str = "linear", dtype: str = "int8", granularity: st
              weight_threshold: int = 2048, **load_options) -> Model:
     """Loads a model and compresses its weights; call save() on the result."""
     return load(path, **load_options).compress(mode, dtype, granularity, weight_threshold)
+
+
+class Session:
+    """A model that serves: any number of threads may call it at once, a backend that fails is replaced by the next one
+    for the same call, and what happened is counted.
+
+        session = anemone.Session("model.mlpackage", fallback=True)
+        outputs = session.predict({"image": x})
+        session.last_report["backend"]                     # who answered this thread's last call
+
+    Options are those of anemone::SessionOptions: backend, compute_units, function, numerics, threads,
+    max_concurrent_calls, fallback, serve_while_compiling, warm_up, dispatch_by_measurement, breaker (a dict), state_dir,
+    cache_dir, telemetry_log.
+    """
+
+    def __init__(self, model, *, load_options: Optional[Dict[str, Any]] = None, **options):
+        self._model = model if isinstance(model, Model) else load(model, **(load_options or {}))
+        self._handle = _anemone.Session.open(self._model._handle, json.dumps(options))
+        self._last = threading.local()
+
+    def predict(self, inputs: Dict[str, Any], state: Optional["State"] = None) -> Dict[str, np.ndarray]:
+        outputs, self._last.report = self._handle.predict(self._model._arrays(inputs), state)
+        return outputs
+
+    def run(self, output_names: Optional[Sequence[str]], feeds: Dict[str, Any]) -> List[np.ndarray]:
+        """As onnxruntime's: the named outputs in that order, or all of them in the model's order."""
+        outputs = self.predict(feeds)
+        names = output_names if output_names is not None else [feature.name for feature in self._model.outputs]
+        missing = [name for name in names if name not in outputs]
+        if missing:
+            raise Error(f"there is no output {', '.join(missing)}", "usage", 2, "", f"there are {', '.join(outputs)}")
+        return [outputs[name] for name in names]
+
+    def get_inputs(self) -> List[Feature]:
+        return self._model.inputs
+
+    def get_outputs(self) -> List[Feature]:
+        return self._model.outputs
+
+    @property
+    def last_report(self) -> Dict[str, Any]:
+        """Who answered this thread's last call: backend, attempts, fallback_reason, circuit_state and so on."""
+        return getattr(self._last, "report", {})
+
+    @property
+    def state(self) -> str:
+        """"loading", "compiling", "warming", "ready" or "failed"."""
+        return self._handle.state()
+
+    def wait_ready(self, timeout_s: float = 600) -> str:
+        return self._handle.wait_ready(int(timeout_s * 1000))
+
+    def telemetry(self) -> Dict[str, Any]:
+        """The counts so far (schema anemone.telemetry)."""
+        return json.loads(self._handle.telemetry_json())
+
+    def should_fall_back_to_cpu(self) -> bool:
+        return self._handle.should_fall_back_to_cpu()
 
 
 def inspect(path, *, operators: bool = False, weights: bool = False, **load_options) -> Dict[str, Any]:

@@ -74,6 +74,7 @@ int main(int argc, char** argv) {
   AddEval(app, context);
   AddBench(app, context);
   AddDemo(app, context);
+  AddDoctor(app, context);
   AddCache(app, context);
   AddFirstLoad(app, context);
   AddPlacement(app, context);

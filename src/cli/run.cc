@@ -1,10 +1,10 @@
 #include <chrono>
 
 #include "cli/command.h"
+#include "cli/session_flags.h"
 #include "cli/tensor_files.h"
 #include "exec/session_inputs.h"
 #include "lab/verify.h"
-#include "runtime/backends.h"
 
 namespace anemone::cli {
 namespace {
@@ -17,7 +17,24 @@ struct RunFlags {
   int64_t iterations = 1;
   bool random_inputs = false;
   uint64_t input_seed = 0;
+  SessionFlags session;
 };
+
+Json ReportJson(const runtime::CallReport& report, int64_t calls, int64_t fallbacks) {
+  Json json;
+  json["backend"] = report.backend;
+  json["compute_units"] =
+      report.foreign ? Json(exec::ComputeUnitsName(report.compute_units)) : Json();
+  json["planned_unit"] = runtime::ComputeUnitName(report.planned);
+  json["observed_unit"] = runtime::ComputeUnitName(report.observed);
+  json["attempts"] = report.attempts;
+  json["fallback_reason"] = runtime::FallbackReasonName(report.fallback_reason);
+  json["fallback_unix_ns"] = report.fallback_unix_ns != 0 ? Json(report.fallback_unix_ns) : Json();
+  json["circuit_state"] = runtime::CircuitStateName(report.circuit_state);
+  json["calls"] = calls;
+  json["calls_with_fallback"] = fallbacks;
+  return json;
+}
 
 Json OutputJson(const std::string& name, const exec::Tensor& tensor) {
   Json json{{"name", name}, {"dtype", DTypeName(tensor.dtype())}, {"shape", tensor.shape()}};
@@ -41,8 +58,6 @@ Json OutputJson(const std::string& name, const exec::Tensor& tensor) {
 
 Status RunRun(const RunFlags& flags, const Globals& globals) {
   ANEMONE_ASSIGN(const auto loaded, Load(flags.model));
-  ANEMONE_ASSIGN(const exec::Backend* backend, runtime::FindBackend(flags.backend.backend));
-  ANEMONE_ASSIGN(const auto options, MakeLoadOptions(flags.backend, globals));
   ANEMONE_ASSIGN(const ir::Function* function,
                  exec::ChooseFunction(*loaded.model, flags.backend.function));
   std::map<std::string, exec::Tensor> inputs;
@@ -52,26 +67,31 @@ Status RunRun(const RunFlags& flags, const Globals& globals) {
     ANEMONE_ASSIGN(inputs, ReadInputs(*loaded.model, *function, flags.inputs));
   }
   const auto load_start = std::chrono::steady_clock::now();
-  auto session = backend->Load(loaded.model, options).At(flags.model.source.model);
-  if (!session.ok()) return std::move(session).error();
+  ANEMONE_ASSIGN(const auto session, OpenSession(loaded, flags.model.source.model, flags.backend,
+                                                 flags.session, globals)
+                                         .At(flags.model.source.model));
   const int64_t load_ns =
       std::chrono::nanoseconds(std::chrono::steady_clock::now() - load_start).count();
   std::map<std::string, exec::Tensor> outputs;
   exec::State state;
+  runtime::CallReport report;
+  int64_t fallbacks = 0;
+  const int64_t calls = std::max<int64_t>(1, flags.iterations);
   const auto start = std::chrono::steady_clock::now();
-  for (int64_t i = 0; i < std::max<int64_t>(1, flags.iterations); ++i) {
-    ANEMONE_ASSIGN(outputs,
-                   session.value()->Run(inputs, &state, nullptr).At(flags.model.source.model));
+  for (int64_t i = 0; i < calls; ++i) {
+    ANEMONE_ASSIGN(outputs, session->Predict(inputs, &state, &report).At(flags.model.source.model));
+    fallbacks += report.fallback_reason != runtime::FallbackReason::kNone ? 1 : 0;
   }
   const int64_t run_ns = std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
   if (!flags.output_directory.empty()) ANEMONE_TRY(WriteOutputs(outputs, flags.output_directory));
   Json document = Document("anemone.run");
   document["model"] = flags.model.source.model;
-  document["backend"] = backend->name();
+  document["backend"] = report.backend;
   document["numerics"] = flags.backend.numerics;
   document["load_ns"] = load_ns;
   document["run_ns"] = run_ns;
-  document["iterations"] = std::max<int64_t>(1, flags.iterations);
+  document["iterations"] = calls;
+  document["report"] = ReportJson(report, calls, fallbacks);
   Json list = Json::array();
   for (const auto& [name, tensor] : outputs) list.push_back(OutputJson(name, tensor));
   document["outputs"] = std::move(list);
@@ -87,10 +107,15 @@ Status RunRun(const RunFlags& flags, const Globals& globals) {
       line += fmt::format(" argmax {}", output["argmax"].get<int64_t>());
     std::cout << line << "\n";
   }
-  Say(globals, fmt::format("{} backend: load {:.1f} ms, run {:.2f} ms", backend->name(),
+  Say(globals, fmt::format("{} backend: load {:.1f} ms, run {:.2f} ms", report.backend,
                            static_cast<double>(load_ns) * 1e-6,
-                           static_cast<double>(run_ns) * 1e-6 /
-                               static_cast<double>(std::max<int64_t>(1, flags.iterations))));
+                           static_cast<double>(run_ns) * 1e-6 / static_cast<double>(calls)));
+  if (fallbacks > 0) {
+    Say(globals,
+        fmt::format("{} of {} calls were answered by another backend than the preferred "
+                    "one, the last for the reason {}",
+                    fallbacks, calls, runtime::FallbackReasonName(report.fallback_reason)));
+  }
   return {};
 }
 
@@ -117,6 +142,7 @@ void AddRun(CLI::App& app, Context& context) {
                       "write every output there as NAME.npy");
   command->add_option("--iterations", flags->iterations, "how often to run")->capture_default_str();
   AddBackendFlags(*command, flags->backend);
+  AddSessionFlags(*command, flags->session);
   command->footer("Example: anemone run model.mlpackage --input image=cat.jpg --output-dir out");
   OnRun(*command, context, [flags, &context] { return RunRun(*flags, context.globals); });
 }

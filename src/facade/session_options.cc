@@ -7,6 +7,7 @@
 
 #include "base/sha256.h"
 #include "facade/arrays.h"
+#include "runtime/backends.h"
 #include "runtime/circuit_breaker_config.h"
 #include "runtime/compiled_cache.h"
 #include "runtime/json_lines.h"
@@ -109,6 +110,11 @@ Result<OpenOptions> ParseOpenOptions(std::string_view json) {
   std::string names;
   for (const auto& [name, row] : Rows()) names += (names.empty() ? "" : ", ") + name;
   return Usage("{}", problems).At("options").Advise("the options are " + names);
+}
+
+Result<bool> HasForeignBackend(const std::string& backend) {
+  ANEMONE_ASSIGN(const exec::Backend* found, runtime::FindBackend(backend));
+  return found->foreign();
 }
 
 Result<std::string> ContentHash(const LoadedModel& model, const std::string& argument) {

@@ -8,6 +8,7 @@
 #include "exec/session_inputs.h"
 #include "exec/synthetic_inputs.h"
 #include "runtime/backends.h"
+#include "runtime/first_load.h"
 #include "runtime/host.h"
 
 namespace anemone::runtime {
@@ -232,6 +233,40 @@ Result<const KnownAnswer*> Session::Question() {
   return &**question_;
 }
 
+Status Session::TryInChild(const Route& route) {
+  const RouteOptions& options = route.options();
+  if (!options_.isolate_first_load || !options.backend->foreign() || !options_.backends.empty()) {
+    return {};
+  }
+  FirstLoadOptions first;
+  first.helper = FirstLoadHelper();
+  if (first.helper.empty()) return {};
+  if (!options.load.cache_dir.empty()) first.verdict_dir = VerdictDir(options.load.cache_dir);
+  if (options.load_timeout_ns > 0)
+    first.timeout = std::chrono::nanoseconds(options.load_timeout_ns);
+  const auto verdict = TryFirstLoad(*options.backend, *model_, options.load, first);
+  Event note;
+  note.backend = options.backend->name();
+  note.units = exec::ComputeUnitsName(options.load.compute_units);
+  if (!verdict.ok()) {
+    // No child to ask says nothing of the model.
+    note.text = "no first load in a child process: " + verdict.error().ToString();
+    telemetry_->record_event(std::move(note));
+    return {};
+  }
+  Status status = verdict->status();
+  if (!verdict->remembered && verdict->load_ns) {
+    telemetry_->record_compile(*verdict->load_ns, true);
+  }
+  if (!status.ok()) {
+    note.text = status.error().ToString();
+    telemetry_->record_event(std::move(note));
+    telemetry_->record_load(verdict->load_ns.value_or(0), false,
+                            verdict->failure.value_or(FailureKind::kUnknown));
+  }
+  return status;
+}
+
 Status Session::Warm(Route& route) {
   Route::Call call;
   Tensors results;
@@ -289,7 +324,8 @@ void Session::Prepare() {
         mark.emplace(std::move(*begun));
       }
     }
-    Status status = route->Load();
+    Status status = TryInChild(*route);
+    if (status.ok()) status = route->Load();
     if (status.ok()) {
       SetState(SessionState::kWarming);
       status = Warm(*route);

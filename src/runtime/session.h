@@ -52,6 +52,9 @@ struct SessionOptions {
   bool serve_while_compiling = false;
   // Ask a question with a known answer before a foreign backend serves, and when probing.
   bool self_test = true;
+  // The first load of a model on a foreign backend of this build happens in a child process
+  // (runtime/first_load.h), where there is one to start.
+  bool isolate_first_load = true;
   // Run one inference on seeded inputs before `ready`, where shapes are static.
   bool warm = true;
   BreakerConfig breaker = {};
@@ -125,6 +128,7 @@ class Session {
   // Loads and warms the preferred route, then sets the state.
   void Prepare();
   // OK, or why the route must not serve.
+  Status TryInChild(const Route& route);
   Status Warm(Route& route);
   Status Call(const Route::Call& call, CallReport* report);
   // One route; what it says goes to its breaker and to telemetry.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <span>
 #include <vector>
 
@@ -16,6 +17,12 @@ struct MutationOptions {
   size_t bit_flips = 2000;
   size_t overwrites = 2000;
 };
+
+// How many times as many variants are wanted: `./dev fuzz` sets ANEMONE_FUZZ_ROUNDS.
+inline size_t FuzzRounds() {
+  const char* rounds = std::getenv("ANEMONE_FUZZ_ROUNDS");
+  return rounds == nullptr ? 1 : std::max<size_t>(1, std::strtoull(rounds, nullptr, 10));
+}
 
 // Calls use(variant) for each. The reader under test must return, with a value or an error;
 // sanitizers see the rest.
@@ -36,7 +43,7 @@ void ForEachMutation(std::span<const std::byte> good, const MutationOptions& opt
   }
   if (size == 0) return;
   const bool every_bit = size * 8 <= options.bit_flips;
-  const size_t flips = every_bit ? size * 8 : options.bit_flips;
+  const size_t flips = every_bit ? size * 8 : options.bit_flips * FuzzRounds();
   for (size_t i = 0; i < flips; ++i) {
     const size_t bit = every_bit ? i : next() % (size * 8);
     std::vector<std::byte> bad(good.begin(), good.end());
@@ -44,7 +51,7 @@ void ForEachMutation(std::span<const std::byte> good, const MutationOptions& opt
     use(std::move(bad));
   }
   constexpr uint8_t kValues[] = {0x00, 0xFF, 0x7F, 0x80, 0x01, '"', '{', '['};
-  for (size_t i = 0; i < options.overwrites; ++i) {
+  for (size_t i = 0; i < options.overwrites * FuzzRounds(); ++i) {
     std::vector<std::byte> bad(good.begin(), good.end());
     const size_t at = next() % size;
     const size_t run = std::min<size_t>(size - at, 1 + next() % 8);

@@ -1,0 +1,104 @@
+"""The session from Python: answers, reports, options, threads."""
+
+import json
+import threading
+
+import numpy as np
+import pytest
+
+import anemone
+
+PROGRAM = """func main<ios15>(tensor<fp32, [2, 3]> x) {
+  y = relu(x = x);
+  z = add(x = x, y = x);
+} -> (y, z);
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    file = tmp_path / "model.mil"
+    file.write_text(PROGRAM)
+    return file
+
+
+def test_predict_and_report(path):
+    session = anemone.Session(path, threads=1)
+    x = np.array([[-1, 2, -3], [4, -5, 6]], dtype=np.float32)
+    assert session.last_report == {}
+    outputs = session.predict({"x": x})
+    np.testing.assert_array_equal(outputs["y"], np.maximum(x, 0))
+    report = session.last_report
+    assert report["backend"] == "cpu" and report["attempts"] == 1
+    assert report["fallback_reason"] == "none" and report["observed_unit"] == "cpu"
+    assert session.state == "ready" and session.wait_ready(1) == "ready"
+
+
+def test_run_as_onnxruntime(path):
+    session = anemone.Session(path)
+    x = np.ones((2, 3), dtype=np.float32)
+    y, z = session.run(None, {"x": x})
+    (only,) = session.run(["z"], {"x": x})
+    np.testing.assert_array_equal(z, 2 * x)
+    np.testing.assert_array_equal(only, z)
+    np.testing.assert_array_equal(y, x)
+    assert [feature.name for feature in session.get_inputs()] == ["x"]
+    with pytest.raises(anemone.Error) as error:
+        session.run(["w"], {"x": x})
+    assert error.value.code == "usage"
+
+
+def test_threads_and_telemetry(path, tmp_path):
+    log = tmp_path / "telemetry.jsonl"
+    session = anemone.Session(path, telemetry_log=str(log), max_concurrent_calls=3)
+    wrong = []
+
+    def work(seed):
+        rng = np.random.default_rng(seed)
+        for _ in range(200):
+            x = rng.standard_normal((2, 3)).astype(np.float32)
+            if not np.array_equal(session.predict({"x": x})["y"], np.maximum(x, 0)):
+                wrong.append(seed)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    counts = session.telemetry()
+    assert counts["inference"]["succeeded"] == 1600
+    assert counts["inferences_observed"]["cpu"] == 1600
+    assert not session.should_fall_back_to_cpu()
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert lines[0]["event"] == "load"
+
+
+def test_bad_options_and_inputs(path):
+    with pytest.raises(anemone.Error, match="no option 'colour'"):
+        anemone.Session(path, colour="red")
+    with pytest.raises(anemone.Error, match="threads"):
+        anemone.Session(path, threads="two")
+    with pytest.raises(anemone.Error) as error:
+        anemone.Session(path, backend="coreml")
+    assert error.value.exit_code == 4
+    session = anemone.Session(path)
+    with pytest.raises(anemone.Error) as error:
+        session.predict({"x": np.zeros((3, 2), dtype=np.float32)})
+    assert error.value.code == "usage"
+
+
+def test_stateful_model(tmp_path):
+    file = tmp_path / "count.mil"
+    file.write_text("""func main<ios18>(tensor<fp32, [1]> x, state<tensor<fp16, [1]>> s) {
+  old = read_state(input = s);
+  wide = cast(x = old, dtype = "fp32");
+  y = add(x = wide, y = x);
+  half = cast(x = y, dtype = "fp16");
+  write_state(input = s, data = half);
+} -> (y);
+""")
+    session = anemone.Session(file)
+    state = anemone.State()
+    for expected in (2.0, 4.0):
+        assert session.predict({"x": np.array([2], dtype=np.float32)}, state)["y"][0] == expected

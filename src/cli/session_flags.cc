@@ -1,0 +1,68 @@
+#include "cli/session_flags.h"
+
+#include <cstdlib>
+
+#include "base/cache_root.h"
+#include "base/mapped_file.h"
+#include "facade/session_options.h"
+
+namespace anemone::cli {
+
+void AddSessionFlags(CLI::App& command, SessionFlags& flags) {
+  command
+      .add_option("--compute-units", flags.compute_units,
+                  "what Core ML may use: all, cpu_only, cpu_and_gpu or cpu_and_ne")
+      ->envname("ANEMONE_COMPUTE_UNITS")
+      ->capture_default_str();
+  command.add_flag("--no-fallback", flags.no_fallback,
+                   "fail where the preferred backend fails, instead of asking the next one");
+  command.add_flag("--dispatch", flags.dispatch,
+                   "measure which compute units or thread count is fastest, and remember it");
+  command.add_option("--breaker", flags.breaker_file, "JSON file of circuit breaker parameters");
+  command
+      .add_option("--state-dir", flags.state_dir,
+                  "folder of what breakers and measurements remember")
+      ->envname("ANEMONE_STATE_DIR");
+  command.add_option("--telemetry-log", flags.telemetry_log,
+                     "append one JSON line for each load, fallback and change of a circuit");
+}
+
+std::string DefaultStateDir() {
+  if (const char* state = std::getenv("XDG_STATE_HOME"); state != nullptr && *state != 0) {
+    return std::string(state) + "/anemone";
+  }
+  if (const char* home = std::getenv("HOME"); home != nullptr && *home != 0) {
+    return std::string(home) + "/.local/state/anemone";
+  }
+  return "";
+}
+
+Result<std::shared_ptr<runtime::Session>> OpenSession(const facade::LoadedModel& model,
+                                                      const std::string& argument,
+                                                      const BackendFlags& backend,
+                                                      const SessionFlags& flags,
+                                                      const Globals& globals) {
+  SessionOptions options;
+  options.backend = backend.backend;
+  options.numerics = backend.numerics;
+  options.function = backend.function;
+  options.threads = globals.threads;
+  options.compute_units = flags.compute_units;
+  options.fallback = !flags.no_fallback;
+  options.warm_up = flags.warm_up;
+  options.dispatch_by_measurement = flags.dispatch;
+  options.telemetry_log = flags.telemetry_log;
+  if (!flags.breaker_file.empty()) {
+    ANEMONE_ASSIGN(const Bytes text, MapFile(flags.breaker_file));
+    options.breaker_json.assign(reinterpret_cast<const char*>(text.data()), text.size());
+  }
+  // What is remembered costs a hash of the model: only where something remembers.
+  ANEMONE_ASSIGN(const bool foreign, facade::HasForeignBackend(backend.backend));
+  if (foreign || flags.dispatch || !flags.state_dir.empty()) {
+    options.state_dir = flags.state_dir.empty() ? DefaultStateDir() : flags.state_dir;
+  }
+  if (foreign) options.cache_dir = flags.cache_dir.empty() ? CacheRoot() : flags.cache_dir;
+  return facade::OpenSession(model, argument, options);
+}
+
+}  // namespace anemone::cli
