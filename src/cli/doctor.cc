@@ -104,6 +104,7 @@ Json SettingsJson() {
 Json BlockersJson(const placement::Analysis& analysis) {
   struct Blocker {
     int64_t count = 0;
+    std::string reason;  // of the example
     std::string example;
     std::string rewrite;
     std::string confidence;
@@ -112,16 +113,17 @@ Json BlockersJson(const placement::Analysis& analysis) {
   for (const placement::AnalyzedOp& op : analysis.operations) {
     if (op.Supports(placement::Unit::kAne)) continue;
     const placement::Verdict& verdict = op.placement.of(placement::Unit::kAne);
-    Blocker& blocker = blockers[op.operation->type() + ": " + verdict.reason];
+    Blocker& blocker = blockers[op.operation->type() + " " + std::string(verdict.rule)];
     if (blocker.count++ == 0) {
+      blocker.reason = op.operation->type() + ": " + verdict.reason;
       blocker.example = op.operation->name();
       blocker.rewrite = verdict.rewrite;
       blocker.confidence = placement::ConfidenceName(verdict.confidence);
     }
   }
   Json list = Json::array();
-  for (const auto& [reason, blocker] : blockers) {
-    list.push_back({{"reason", reason},
+  for (const auto& [rule, blocker] : blockers) {
+    list.push_back({{"reason", blocker.reason},
                     {"operators", blocker.count},
                     {"example", blocker.example},
                     {"confidence", blocker.confidence},

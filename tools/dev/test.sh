@@ -2,7 +2,8 @@
 # build and run all tests, or those of one folder: [FOLDER] of tests/unit, or python
 #
 # CI=true adds the unit tests under the address and undefined-behaviour sanitizers, unless
-# ANEMONE_TEST_SANITIZE=0; ANEMONE_TEST_SANITIZE=1 adds them anywhere.
+# ANEMONE_TEST_SANITIZE=0; ANEMONE_TEST_SANITIZE=1 adds them anywhere. With ANEMONE_SANITIZE_UNTIL,
+# seconds since 1970, folders that do not fit before it are named as not run.
 source "$(dirname "$0")/../lib/common.sh"
 folder=${1:-}
 case ${CI:-false} in
@@ -36,6 +37,42 @@ unit() {
   summary+=("unit tests, $preset: $line   (${log#"$ROOT"/})")
 }
 
+# The unit tests under the sanitizers, folder by folder: those that read what strangers wrote first.
+sanitized() {
+  local until=${ANEMONE_SANITIZE_UNTIL:-0} first=(format onnx acquire media base placement runtime facade)
+  local folders=() skipped=() name left log=$LOG_DIR/ctest-asan-ubsan.log ran=0 bad=0
+  for name in "${first[@]}" $(ls tests/unit); do
+    if [[ -d tests/unit/$name && " ${folders[*]-} " != *" $name "* ]]; then folders+=("$name"); fi
+  done
+  : > "$log"
+  cmake --preset asan-ubsan > "$LOG_DIR/configure-asan-ubsan.log" 2>&1 || fail "cmake could not configure 'asan-ubsan'"
+  for name in "${folders[@]}"; do
+    left=86400
+    if ((until)); then left=$((until - $(date +%s))); fi
+    if ((left < 20)); then
+      skipped+=("$name")
+      continue
+    fi
+    local status=0
+    timeout "$left" bash -c "cmake --build --preset asan-ubsan -j $(jobs) --target anemone_tests_$name > '$LOG_DIR/build-asan-ubsan.log' 2>&1 &&
+      ctest --test-dir build/asan-ubsan -j $(jobs) --output-on-failure --no-tests=error -L '^$name\$' >> '$log' 2>&1" || status=$?
+    if ((status == 124)); then
+      skipped+=("$name")
+    elif ((status != 0)); then
+      bad=1
+      grep -E 'error:|FAILED' "$LOG_DIR/build-asan-ubsan.log" | tail -n 20 || true
+      grep -vE '^ *[0-9]+/[0-9]+ Test .* Passed|^ *Start ' "$log" | tail -n 100
+    else
+      ran=$((ran + 1))
+    fi
+  done
+  if ((bad)); then failed=1; fi
+  local line="$ran of ${#folders[@]} folders passed"
+  if ((${#skipped[@]})); then line+=", not run for want of time: ${skipped[*]}"; fi
+  say "sanitizers: $line"
+  summary+=("unit tests, asan-ubsan: $line   (build/logs/ctest-asan-ubsan.log)")
+}
+
 # The Python tests run against the package as a user installs it.
 python_tests() {
   local log=$LOG_DIR/pytest.log
@@ -60,7 +97,9 @@ if [[ $folder != python ]]; then
   if [[ -z $folder ]]; then build release; fi
 fi
 if [[ -d python/tests && ( -z $folder || $folder == python ) ]]; then python_tests; fi
-if [[ $folder != python && $sanitize == 1 ]]; then unit asan-ubsan; fi
+if [[ $folder != python && $sanitize == 1 ]]; then
+  if [[ -n $folder ]]; then unit asan-ubsan; else sanitized; fi
+fi
 
 ((${#summary[@]})) || fail "there is nothing to run for '$folder'"
 echo
