@@ -172,10 +172,12 @@ std::string Reason(const AnalyzedOp& op) {
 
 void AppendOperators(const Analysis& analysis, bool all, std::string* out) {
   *out += fmt::format("\n{}: operators{}\n", analysis.chip->title,
-                      all ? "" : " that miss the Neural Engine (--ops lists all)");
+                      all ? "" : " that miss the Neural Engine, or fit it badly (--ops lists all)");
   *out += fmt::format("  {:32} {:24} {:12} {:9} {}\n", "name", "type", "units", "preferred", "why");
   size_t hidden = 0;
+  size_t left = 0;
   for (const AnalyzedOp& op : analysis.operations) {
+    left += op.Supports(Unit::kAne) && op.preferred == Unit::kCpu ? 1 : 0;
     if (!all && op.Supports(Unit::kAne) && op.note.empty()) {
       ++hidden;
       continue;
@@ -185,6 +187,12 @@ void AppendOperators(const Analysis& analysis, bool all, std::string* out) {
                         op.preferred ? placement::UnitName(*op.preferred) : "unknown", Reason(op));
   }
   if (hidden > 0) *out += fmt::format("  {} more could run on the Neural Engine\n", hidden);
+  if (left > 0 && analysis.units != placement::ComputeUnits::kCpuOnly) {
+    *out += fmt::format(
+        "  {} that it takes stay on the CPU: too little work to pay for its launch and the "
+        "switches\n",
+        left);
+  }
 }
 
 std::string IntervalText(const std::optional<placement::Interval>& interval,
