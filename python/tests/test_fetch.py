@@ -517,3 +517,37 @@ def test_a_file_brought_by_hand(box, tmp_path):
     file = box.fetch("https://host.example/w.dat", "--from", path, "--sha256", digest)
     assert file["sha256"] == digest
     assert box.fetch("https://host.example/w.dat", "--offline")["from_cache"]
+
+
+@needs_nginx
+def test_sharded_safetensors_lie_side_by_side(nginx, box):
+    """The index and the shards that it names, each fetched and checked, in one folder."""
+    folder = nginx.root / "sharded"
+    folder.mkdir(exist_ok=True)
+    shards = {"model-00001-of-00002.safetensors": "a", "model-00002-of-00002.safetensors": "b"}
+    for file, tensor in shards.items():
+        header = json.dumps({tensor: {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
+        (folder / file).write_bytes(len(header).to_bytes(8, "little") + header + b"\0\0\0\0")
+    index = {"metadata": {}, "weight_map": {tensor: file for file, tensor in shards.items()}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    document = json.loads(box.run("fetch", nginx.url("sharded/model.safetensors.index.json"), "--json").out)
+    paths = [Path(file["path"]) for file in document["files"]]
+    assert {path.name for path in paths} == {*shards, "model.safetensors.index.json"}
+    assert len({path.parent for path in paths}) == 1
+    # The reader takes the index: every tensor is there, and belongs to no layer of this network.
+    process = box.run("convert", "resnet18", "--weights", paths[0], "-o", box.cache / "x.mlpackage", code=3)
+    assert "2 tensors belong to no layer: a, b" in process.error or "2 belong to no layer: a, b" in process.error
+
+
+@needs_nginx
+def test_cache_ls_and_clear(nginx, box):
+    box.fetch(nginx.url("small.dat"))
+    box.fetch("https://host.example/w.dat", "--from", nginx.root / "big.dat")
+    listing = json.loads(box.run("cache", "ls", "--json").out)
+    assert [row["size_bytes"] for row in listing["downloads"]] == [1300, 24 << 20]
+    assert listing["downloaded_size_bytes"] == 1300 + (24 << 20)
+    assert nginx.url("small.dat") in box.run("cache", "ls").out
+    assert json.loads(box.run("cache", "clear", "https://host.example/w.dat", "--json").out)["downloads_freed_bytes"] == 24 << 20
+    box.run("cache", "clear", "nothing", code=3)
+    assert json.loads(box.run("cache", "clear", "--json").out)["downloads_freed_bytes"] == 1300
+    assert json.loads(box.run("cache", "ls", "--json").out)["downloads"] == []

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -12,6 +11,7 @@
 
 #include "acquire/url.h"
 #include "base/atomic_file.h"
+#include "base/cache_root.h"
 #include "base/mapped_file.h"
 #include "base/sha256.h"
 
@@ -143,17 +143,8 @@ bool SameFile(const fs::path& a, const fs::path& b) {
 }  // namespace
 
 std::string DefaultCacheRoot() {
-  const auto variable = [](const char* name) {
-    const char* value = std::getenv(name);
-    return std::string(value != nullptr ? value : "");
-  };
-  const std::string own = variable("ANEMONE_CACHE_DIR");
-  if (!own.empty()) return own;
-  // The XDG specification: a relative path is to be ignored.
-  const std::string xdg = variable("XDG_CACHE_HOME");
-  if (xdg.starts_with("/")) return xdg + "/anemone";
-  const std::string home = variable("HOME");
-  return (home.empty() ? fs::temp_directory_path().string() : home) + "/.cache/anemone";
+  const std::string root = CacheRoot();
+  return root.empty() ? fs::temp_directory_path().string() + "/anemone" : root;
 }
 
 std::string DownloadCache::Folder(std::string_view part) const {

@@ -5,8 +5,8 @@
 #include <filesystem>
 #include <iostream>
 
+#include "acquire/cache.h"
 #include "base/cache_root.h"
-
 #include "exec/failure.h"
 #include "runtime/compiled_cache.h"
 #include "runtime/first_load.h"
@@ -18,6 +18,8 @@ namespace fs = std::filesystem;
 
 struct CacheFlags {
   std::string root;
+  std::string which;  // clear: a model or URL whose downloads go, and nothing else
+  bool keep_downloads = false;
 };
 
 Result<std::string> Root(const CacheFlags& flags) {
@@ -69,6 +71,20 @@ Status List(const CacheFlags& flags, const Globals& globals) {
          {"unix_s", verdict.unix_s}});
   }
   document["first_loads"] = std::move(first_loads);
+  ANEMONE_ASSIGN(const auto downloads, acquire::DownloadCache(root).List());
+  document["downloaded_size_bytes"] = downloads.object_bytes;
+  document["partial_size_bytes"] = downloads.partial_bytes;
+  Json fetched = Json::array();
+  for (const acquire::CacheRecord& record : downloads.records) {
+    fetched.push_back({{"name", record.name.empty() ? Json(nullptr) : Json(record.name)},
+                       {"url", record.url},
+                       {"path", record.path},
+                       {"size_bytes", record.size_bytes},
+                       {"sha256", record.sha256},
+                       {"licence", record.licence.empty() ? Json(nullptr) : Json(record.licence)},
+                       {"fetched_at", record.fetched_at}});
+  }
+  document["downloads"] = std::move(fetched);
   if (globals.json) {
     Print(document);
     return {};
@@ -84,13 +100,41 @@ Status List(const CacheFlags& flags, const Globals& globals) {
     std::cout << fmt::format("first load {}: {}\n", fs::path(path).stem().string().substr(0, 12),
                              verdict.status().ToString());
   }
+  for (const acquire::CacheRecord& record : downloads.records) {
+    const std::string size = SizeText(record.size_bytes);
+    std::cout << fmt::format("{:<24} {:>12}  {}  {}\n", record.name.empty() ? "-" : record.name,
+                             size.substr(0, size.find(" (")), record.sha256.substr(0, 12),
+                             record.url);
+  }
+  Say(globals,
+      fmt::format("{} downloads, {}{}", downloads.records.size(), SizeText(downloads.object_bytes),
+                  downloads.partial_bytes > 0
+                      ? ", and " + SizeText(downloads.partial_bytes) + " of unfinished ones"
+                      : ""));
   Say(globals, fmt::format("{} compiled models, {}, {} verdicts on first loads in {}",
                            models.size(), SizeText(total), verdicts.size(), root));
   return {};
 }
 
+Status ClearDownloads(const CacheFlags& flags, const std::string& root, const Globals& globals) {
+  ANEMONE_ASSIGN(const int64_t freed, acquire::DownloadCache(root).Clear(flags.which));
+  if (globals.json) {
+    Json document = Document("anemone.cache_clear");
+    document["root"] = root;
+    document["downloads_freed_bytes"] = freed;
+    Print(document);
+  }
+  Say(globals, fmt::format("freed {} of downloads in {}", SizeText(freed), root));
+  return {};
+}
+
 Status Clear(const CacheFlags& flags, const Globals& globals) {
   ANEMONE_ASSIGN(const std::string root, Root(flags));
+  if (!flags.which.empty()) return ClearDownloads(flags, root, globals);
+  int64_t downloads_freed = 0;
+  if (!flags.keep_downloads) {
+    ANEMONE_ASSIGN(downloads_freed, acquire::DownloadCache(root).Clear());
+  }
   int64_t freed = 0;
   size_t in_use = 0;
   std::error_code error;
@@ -106,13 +150,14 @@ Status Clear(const CacheFlags& flags, const Globals& globals) {
     Json document = Document("anemone.cache_clear");
     document["root"] = root;
     document["freed_bytes"] = freed;
+    document["downloads_freed_bytes"] = downloads_freed;
     document["verdicts_removed"] = verdicts.size();
     document["left_in_use"] = in_use;
     Print(document);
     return {};
   }
   Say(globals,
-      fmt::format("freed {} in {}{}", SizeText(freed), root,
+      fmt::format("freed {} in {}{}", SizeText(freed + downloads_freed), root,
                   in_use > 0 ? fmt::format("; {} models are in use and stay", in_use) : ""));
   return {};
 }
@@ -128,9 +173,15 @@ void AddCache(CLI::App& app, Context& context) {
     sub->add_option("--cache-dir", flags->root,
                     "the cache; ANEMONE_CACHE_DIR or ~/.cache/anemone by default");
     sub->footer(fmt::format("Example: anemone cache {} --json", name));
+    if (std::string_view(name) == "clear") {
+      sub->add_option("NAME", flags->which,
+                      "only the downloads of this catalogue model or URL; everything by default");
+      sub->add_flag("--keep-downloads", flags->keep_downloads,
+                    "delete compiled models and verdicts only");
+    }
     OnRun(*sub, context, [flags, body, &context] { return body(*flags, context.globals); });
   };
-  add("ls", "compiled models and verdicts on first loads", List);
+  add("ls", "downloads, compiled models and verdicts on first loads", List);
   add("clear", "delete what is not in use", Clear);
 }
 

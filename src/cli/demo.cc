@@ -11,6 +11,7 @@
 #include "lab/placement_facts.h"
 #include "lab/verify.h"
 #include "runtime/backends.h"
+#include "zoo/zoo.h"
 
 namespace anemone::cli {
 namespace {
@@ -73,6 +74,13 @@ Result<Row> RunVariant(const DemoFlags& flags, const facade::LoadedModel& origin
   manifest.weights_source = original.weights;
   for (const auto& [key, value] : original.model->metadata.user_defined)
     manifest.weights[key] = value;
+  // The same under short names, for scripts.
+  for (const auto& [key, name] :
+       {std::pair(zoo::kKeyUrl, "url"), std::pair(zoo::kKeySha256, "sha256"),
+        std::pair(zoo::kKeyLicence, "licence"), std::pair(zoo::kKeySeed, "seed")}) {
+    const auto found = manifest.weights.find(key);
+    if (found != manifest.weights.end()) manifest.weights[name] = std::string(found->second);
+  }
   manifest.parity_inputs = lab::DescribeInputs(flags.verify);
 
   ir::Model model = facade::CloneModel(*original.model);
