@@ -62,4 +62,9 @@ Status Session::RunBound(std::span<const BoundInput> inputs, std::span<const Bou
   return {};
 }
 
+Result<std::vector<PlannedOperation>> Backend::Plan(std::shared_ptr<const ir::Model>,
+                                                    const LoadOptions&, int64_t) const {
+  return Unavailable("the {} backend makes no plan of devices", name());
+}
+
 }  // namespace anemone::exec

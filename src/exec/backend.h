@@ -110,6 +110,14 @@ class Session {
   virtual int64_t working_memory_bytes() const = 0;
 };
 
+// Where a backend says that it would run one operation. A plan, never an observation.
+struct PlannedOperation {
+  enum class Device : uint8_t { kUnknown, kCpu, kGpu, kNeuralEngine };
+  std::string type;    // "ios17.conv"
+  std::string output;  // the name of its first output
+  Device device = Device::kUnknown;
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -123,6 +131,10 @@ class Backend {
   // Plans or compiles the model. The session keeps `model` alive.
   virtual Result<std::unique_ptr<Session>> Load(std::shared_ptr<const ir::Model> model,
                                                 const LoadOptions& options) const = 0;
+  // What the backend plans for each operation but constants. kUnavailable where it makes no plan.
+  virtual Result<std::vector<PlannedOperation>> Plan(std::shared_ptr<const ir::Model> model,
+                                                     const LoadOptions& options,
+                                                     int64_t timeout_ns) const;
 };
 
 }  // namespace anemone::exec

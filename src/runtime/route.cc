@@ -68,7 +68,31 @@ ComputeUnit Route::observed() const {
   return no_choice ? ComputeUnit::kCpu : ComputeUnit::kUnknown;
 }
 
-ComputeUnit Route::planned() const { return observed(); }
+void Route::MakePlan(int64_t timeout_ns) {
+  using Device = exec::PlannedOperation::Device;
+  auto plan = options_.backend->Plan(model_, options_.load, timeout_ns);
+  if (!plan.ok() || plan->empty()) return;  // no plan is no failure: the units stay unknown
+  constexpr std::array<ComputeUnit, 4> kUnits{ComputeUnit::kUnknown, ComputeUnit::kCpu,
+                                              ComputeUnit::kGpu, ComputeUnit::kAne};
+  const auto unit_of = [&](Device device) { return kUnits[static_cast<size_t>(device)]; };
+  ComputeUnit unit = unit_of(plan->front().device);
+  for (const exec::PlannedOperation& operation : *plan) {
+    const ComputeUnit next = unit_of(operation.device);
+    if (next == ComputeUnit::kUnknown || unit == ComputeUnit::kUnknown) {
+      unit = ComputeUnit::kUnknown;
+      break;
+    }
+    if (next != unit) unit = ComputeUnit::kMixed;
+  }
+  planned_.store(unit, std::memory_order_relaxed);
+  const std::lock_guard lock(mutex_);
+  plan_ = std::move(*plan);
+}
+
+std::vector<exec::PlannedOperation> Route::plan() const {
+  const std::lock_guard lock(mutex_);
+  return plan_;
+}
 
 void Route::NoteDuration(int64_t duration_ns) {
   if (breaker_ == nullptr || noted_.load(std::memory_order_relaxed) >= first_durations_ns_.size()) {

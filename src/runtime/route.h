@@ -40,13 +40,21 @@ struct RouteOptions {
 class Route {
  public:
   Route(std::shared_ptr<const ir::Model> model, RouteOptions options, Telemetry* telemetry)
-      : model_(std::move(model)), options_(std::move(options)), telemetry_(telemetry) {}
+      : model_(std::move(model)),
+        options_(std::move(options)),
+        telemetry_(telemetry),
+        planned_(observed()) {}
 
   // "cpu", "coreml/all".
   std::string label() const;
   const RouteOptions& options() const { return options_; }
   // Where the plan says that it runs; kCpu for Anemone's own executor, which leaves no choice.
-  ComputeUnit planned() const;
+  // kUnknown until MakePlan has found out.
+  ComputeUnit planned() const { return planned_.load(std::memory_order_relaxed); }
+  // Asks the backend for its plan, once. Takes as long as a load.
+  void MakePlan(int64_t timeout_ns);
+  // By operation; empty when there is none.
+  std::vector<exec::PlannedOperation> plan() const;
   // What is known without asking the plan: kCpu where there is no choice, else kUnknown.
   ComputeUnit observed() const;
 
@@ -97,6 +105,8 @@ class Route {
   RouteOptions options_;
   Telemetry* telemetry_;
   std::shared_ptr<CircuitBreaker> breaker_;
+  std::atomic<ComputeUnit> planned_;
+  std::vector<exec::PlannedOperation> plan_;
   std::atomic<bool> stop_{false};
   std::atomic<size_t> noted_{0};
   std::array<std::atomic<int64_t>, 32> first_durations_ns_{};

@@ -332,6 +332,7 @@ void Session::Prepare() {
     }
     mark.reset();
     if (status.ok()) {
+      if (route->options().backend->foreign()) route->MakePlan(options_.breaker.load_timeout_ns);
       SetState(SessionState::kReady);
       return;
     }

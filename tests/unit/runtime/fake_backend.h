@@ -57,6 +57,14 @@ class FakeBackend : public exec::Backend {
     return session;
   }
 
+  Result<std::vector<exec::PlannedOperation>> Plan(std::shared_ptr<const ir::Model>,
+                                                   const exec::LoadOptions&,
+                                                   int64_t) const override {
+    if (plan_.empty()) return Unavailable("no plan was given");
+    return plan_;
+  }
+  void SetPlan(std::vector<exec::PlannedOperation> plan) { plan_ = std::move(plan); }
+
   void Release() const {
     const std::lock_guard lock(shared_->mutex);
     shared_->released = true;
@@ -137,6 +145,7 @@ class FakeBackend : public exec::Backend {
   };
 
   std::shared_ptr<Shared> shared_;
+  std::vector<exec::PlannedOperation> plan_;
 };
 
 }  // namespace anemone::runtime::test

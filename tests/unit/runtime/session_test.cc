@@ -95,6 +95,33 @@ TEST(SessionTest, AForeignBackendIsNeverSaidToHaveUsedAUnit) {
   EXPECT_EQ(report.circuit_state, CircuitState::kClosed);
 }
 
+TEST(SessionTest, PlannedUnitsComeFromThePlanAndAreNoObservation) {
+  using Device = exec::PlannedOperation::Device;
+  const std::pair<std::vector<Device>, ComputeUnit> cases[] = {
+      {{}, ComputeUnit::kUnknown},
+      {{Device::kNeuralEngine, Device::kNeuralEngine}, ComputeUnit::kAne},
+      {{Device::kNeuralEngine, Device::kCpu}, ComputeUnit::kMixed},
+      {{Device::kGpu}, ComputeUnit::kGpu},
+      {{Device::kNeuralEngine, Device::kUnknown}, ComputeUnit::kUnknown},
+      {{Device::kCpu, Device::kGpu, Device::kUnknown}, ComputeUnit::kUnknown},
+  };
+  for (const auto& [devices, expected] : cases) {
+    FakeBackend fake({});
+    std::vector<exec::PlannedOperation> plan;
+    for (const Device device : devices) plan.push_back({"ios15.relu", "y", device});
+    fake.SetPlan(plan);
+    const auto session = Open(With(fake));
+    CallReport report;
+    ExpectRight(session->Predict(Input(), nullptr, &report));
+    EXPECT_EQ(report.planned, expected);
+    EXPECT_EQ(report.observed, ComputeUnit::kUnknown);
+    EXPECT_EQ(session->routes()[0]->plan().size(), devices.size());
+    const TelemetrySnapshot counts = session->telemetry().Snapshot();
+    EXPECT_EQ(counts.planned(expected), 1u);
+    EXPECT_EQ(counts.observed(ComputeUnit::kAne), 0u);
+  }
+}
+
 TEST(SessionTest, TheSameCallDescendsToTheNextRouteOnceForEach) {
   FakeBackend fake({});
   const auto session = Open(With(fake));
@@ -378,10 +405,14 @@ TEST(SessionTest, AHundredThousandPredictionsTakeNothingFromTheHeap) {
     ASSERT_TRUE(session->PredictBound(inputs, outputs, nullptr, &report).ok());
   }
   const int64_t before = anemone::test::AllocationsSoFar();
+  const std::optional<int64_t> resident = PeakResidentBytes();
   for (int i = 0; i < 100'000; ++i) {
     if (!session->PredictBound(inputs, outputs, nullptr, &report).ok()) FAIL();
   }
   EXPECT_EQ(anemone::test::AllocationsSoFar() - before, 0);
+  if (resident) {
+    EXPECT_LT(*PeakResidentBytes() - *resident, 1 << 20);  // flat
+  }
   EXPECT_EQ(y[5], 3);
 }
 
