@@ -61,7 +61,8 @@ file(GLOB double_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/doubles/Cor
   ${CMAKE_SOURCE_DIR}/tests/doubles/CoreML/*.c ${CMAKE_SOURCE_DIR}/tests/doubles/CoreML/*.cc)
 add_library(anemone_coreml_double OBJECT ${coreml_objc} ${double_sources})
 set_target_properties(anemone_coreml_double PROPERTIES C_STANDARD 11)
-target_include_directories(anemone_coreml_double PUBLIC ${CMAKE_SOURCE_DIR}/tests/doubles)
+# As the system headers that they stand for.
+target_include_directories(anemone_coreml_double SYSTEM PUBLIC ${CMAKE_SOURCE_DIR}/tests/doubles)
 target_include_directories(anemone_coreml_double SYSTEM PRIVATE ${ANEMONE_GNUSTEP_INCLUDE}
   ${objc_shim} ${CMAKE_BINARY_DIR}/objc_shim_blocks)
 set(objc "$<COMPILE_LANGUAGE:OBJC,OBJCXX>")
@@ -70,6 +71,11 @@ target_compile_definitions(anemone_coreml_double PRIVATE
 target_compile_options(anemone_coreml_double PRIVATE -Wall -Wextra
   $<$<BOOL:${ANEMONE_WERROR}>:-Werror>
   "$<${objc}:-fobjc-runtime=gcc;-fexceptions;-fobjc-exceptions;-fblocks>"
-  "$<${objc}:-fconstant-string-class=NSConstantString;-Wno-deprecated-declarations>")
-target_link_libraries(anemone_coreml_double PUBLIC
-  anemone_core ${ANEMONE_GNUSTEP_BASE} objc ${ANEMONE_BLOCKS_RUNTIME})
+  "$<${objc}:-fconstant-string-class=NSConstantString;-Wno-deprecated-declarations>"
+  # clang's instrumentation is not for the sanitizers of the compiler that links.
+  "$<${objc}:-fno-sanitize=all>")
+# The blocks runtime is needed, and comes before GNUstep, whatever the linker thinks: its symbols are
+# weak, and GNUstep has a _Block_copy of its own, which leaves the copy of a block uninitialised.
+target_link_libraries(anemone_coreml_double PUBLIC anemone_core
+  "-Wl,--push-state,--no-as-needed,${ANEMONE_BLOCKS_RUNTIME},--pop-state"
+  ${ANEMONE_GNUSTEP_BASE} objc)

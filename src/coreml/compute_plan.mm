@@ -80,8 +80,8 @@ Status Ask(const std::string& path, const ir::Model& model, const exec::LoadOpti
   return Pooled(FailureKind::kLoadError, [&]() -> Status {
     ANEMONE_ASSIGN(MLModelConfiguration * configuration, MakeConfiguration(model, options));
     // The block is copied, and copies what it names: it may be called after we have left.
-    const std::shared_ptr<Answer> shared = answer;
-    const std::string name = function;
+    const std::shared_ptr<Answer> shared = answer;  // NOLINT: a block keeps no reference
+    const std::string name = function;              // NOLINT: nor this one
     [MLComputePlan loadContentsOfURL:[NSURL fileURLWithPath:NsText(path)]
                        configuration:configuration
                    completionHandler:^(MLComputePlan* plan, NSError* error) {

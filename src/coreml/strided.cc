@@ -71,6 +71,7 @@ void CopyRow(const From* from, int64_t from_stride, To* to, int64_t to_stride, i
 Status CopyFromStrided(const StridedArray& from, const void* bytes, const exec::MutableTensor& to) {
   const int64_t count = to.count();
   ANEMONE_TRY(Check(from, to.dtype, count));
+  if (bytes == to.data) return {};  // a backing that Core ML wrapped anew: it is there already
   ForEachRow(from, count, [&](int64_t source, int64_t target, int64_t length, int64_t stride) {
     const auto n = static_cast<size_t>(length);
     switch (from.dtype) {

@@ -1,5 +1,8 @@
 #include "exec/synthetic_inputs.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "base/random.h"
 
 namespace anemone::exec {
@@ -45,6 +48,22 @@ Result<std::map<std::string, Tensor>> SyntheticInputs(const ir::Function& functi
         SyntheticTensor(*input, Random(seed, input->name + "#" + std::to_string(sample))));
   }
   return inputs;
+}
+
+void MakePixels(const ir::Model& model, const ir::Function& function,
+                std::map<std::string, Tensor>* inputs) {
+  const ir::FunctionDescription* description = model.FindFunction(function.name);
+  if (description == nullptr) return;
+  for (auto& [name, tensor] : *inputs) {
+    const ir::Feature* feature = description->FindInput(name);
+    if (feature == nullptr || feature->image() == nullptr || tensor.dtype() != DType::kFp32) {
+      continue;
+    }
+    for (int64_t i = 0; i < tensor.count(); ++i) {
+      float& value = tensor.As<float>()[i];
+      value = std::clamp(std::nearbyint(128.0F + 64.0F * value), 0.0F, 255.0F);
+    }
+  }
 }
 
 }  // namespace anemone::exec

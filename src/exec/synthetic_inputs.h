@@ -9,6 +9,7 @@
 
 #include "base/status.h"
 #include "exec/tensor.h"
+#include "ir/model.h"
 #include "ir/program.h"
 
 namespace anemone::exec {
@@ -17,5 +18,10 @@ namespace anemone::exec {
 // input has a dynamic shape that nothing fixes.
 Result<std::map<std::string, Tensor>> SyntheticInputs(const ir::Function& function, uint64_t seed,
                                                       int sample);
+
+// Turns the inputs that are images into pixels, whole numbers from 0 to 255: what a system that
+// takes images can represent.
+void MakePixels(const ir::Model& model, const ir::Function& function,
+                std::map<std::string, Tensor>* inputs);
 
 }  // namespace anemone::exec

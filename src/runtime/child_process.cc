@@ -2,7 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
+#include <signal.h>  // NOLINT: kill() is POSIX's
 #include <spawn.h>
 #include <sys/resource.h>
 #include <sys/wait.h>

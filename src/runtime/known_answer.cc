@@ -75,6 +75,7 @@ Result<KnownAnswer> KnownAnswer::Make(const exec::Backend& trusted,
   KnownAnswer answer;
   ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*model, options.function));
   ANEMONE_ASSIGN(answer.inputs_, exec::SyntheticInputs(*function, 1, 0));
+  exec::MakePixels(*model, *function, &answer.inputs_);
   ANEMONE_ASSIGN(const auto session, trusted.Load(std::move(model), options));
   exec::State state;
   ANEMONE_ASSIGN(answer.outputs_, session->Run(answer.inputs_, &state, nullptr));

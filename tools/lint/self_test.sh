@@ -54,6 +54,32 @@ for lint in layers headers banned sizes paths format scripts; do
   fi
 done
 
+# The double and the backend as they are, and one planted difference from Apple's interface each.
+coreml_must_fail() {
+  local path=$1 from=$2 to=$3
+  good_tree
+  mkdir -p "$tree"/{src/coreml,tests/doubles/CoreML,tests/doubles/CoreVideo}
+  cp "$ROOT"/src/coreml/* "$tree/src/coreml/"
+  cp "$ROOT"/tests/doubles/CoreML/{CoreML.h,apple_interface.json} "$tree/tests/doubles/CoreML/"
+  cp "$ROOT"/tests/doubles/CoreVideo/CVPixelBuffer.h "$tree/tests/doubles/CoreVideo/"
+  sed -i.bak "s/$from/$to/" "$tree/$path"
+  tried=$((tried + 1))
+  if cmp -s "$tree/$path" "$tree/$path.bak"; then
+    echo "coreml_selectors: there is no '$from' in $path"
+    bad=$((bad + 1))
+  elif run_lint coreml_selectors > /dev/null 2>&1; then
+    echo "coreml_selectors does not see $to in $path"
+    bad=$((bad + 1))
+  fi
+}
+coreml_must_fail tests/doubles/CoreML/CoreML.h 'newState;' 'makeState;'
+coreml_must_fail tests/doubles/CoreML/CoreML.h 'interface MLState ' 'interface MLStates '
+coreml_must_fail tests/doubles/CoreML/CoreML.h '+ (NSURL\*)compileModelAtURL' '- (NSURL*)compileModelAtURL'
+coreml_must_fail tests/doubles/CoreML/CoreML.h 'MLComputeUnitsAll = 2' 'MLComputeUnitsAll = 3'
+coreml_must_fail tests/doubles/CoreML/CoreML.h 'NSInteger size,' 'NSInteger size, NSInteger more,'
+coreml_must_fail tests/doubles/CoreVideo/CVPixelBuffer.h 'size_t width, size_t height' 'size_t width'
+coreml_must_fail src/coreml/session.mm ' newState' ' makeState'
+coreml_must_fail src/coreml/objc.mm 'longLongValue' 'veryLongValue'
 must_fail layers src/base/number.cc '#include "ir/program.h"'
 must_fail layers src/ir/program.cc '#include "onnx/import.h"'
 must_fail layers src/ops/conv/def.cc '#include "onnx/import.h"'

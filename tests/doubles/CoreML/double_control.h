@@ -18,7 +18,7 @@
 //   crash[:SIG]   the process sends itself that signal (9)
 //   leak[:N]      N objects (1) are never released
 //   predict only: nan, inf, wrong (values), shape, dtype, missing (an output), copy (ignores the
-//                 output backings, as Core ML may)
+//                 output backings) and wrap (returns other arrays over them), as Core ML may
 //   plan only:    nil gives no device for any operation
 //
 // Thread rules: every function may be called from any thread; a new script must not race with
@@ -58,6 +58,7 @@ typedef enum {
   kFaultDType,
   kFaultMissing,
   kFaultCopy,
+  kFaultWrap,
   kFaultKinds
 } DoubleFault;
 

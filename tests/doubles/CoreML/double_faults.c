@@ -27,8 +27,8 @@ typedef struct {
 
 static const char* const kCalls[kDoubleCallKinds] = {"compile", "load", "predict", "state", "plan"};
 static const char* const kFaults[kFaultKinds] = {
-    "ok",   "error", "memory", "nil",   "throw", "slow",  "hang",    "crash",
-    "leak", "nan",   "inf",    "wrong", "shape", "dtype", "missing", "copy"};
+    "ok",  "error", "memory", "nil",   "throw", "slow",    "hang", "crash", "leak",
+    "nan", "inf",   "wrong",  "shape", "dtype", "missing", "copy", "wrap"};
 
 static Script current;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;

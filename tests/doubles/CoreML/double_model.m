@@ -336,6 +336,14 @@ static MLMultiArray* OutputArray(const DoubleTensor* output, MLMultiArray* backi
   MLMultiArray* array = backing;
   if (array == nil || fault == kFaultCopy) array = PaddedArray(output);
   CopyElements(array, output->data, YES);
+  if (fault == kFaultWrap && array == backing) {
+    array = [[[MLMultiArray alloc] initWithDataPointer:[backing doubleBytes]
+                                                 shape:[backing shape]
+                                              dataType:[backing dataType]
+                                               strides:[backing strides]
+                                           deallocator:NULL
+                                                 error:NULL] autorelease];
+  }
   if (fault == kFaultNan || fault == kFaultInf || fault == kFaultWrong) Spoil(array, fault);
   return array;
 }

@@ -28,11 +28,18 @@ TEST_F(CoreMlTest, ResultsThatAreCopiedOutAreTheSame) {
   const Tensors inputs = RandomInputs(model, 3);
   ASSERT_TRUE(session.value()->Run(inputs, nullptr, nullptr).ok());
   EXPECT_EQ(CoreMLDoubleBackedPredictions(), 1);
-  Script("predict=copy");  // padded rows in Core ML's own memory
-  auto outputs = session.value()->Run(inputs, nullptr, nullptr);
-  ASSERT_TRUE(outputs.ok()) << outputs.status().ToString();
-  EXPECT_EQ(CoreMLDoubleBackedPredictions(), 0);
-  ExpectSame(*outputs, RunOnCpu(model, inputs));
+  // Padded rows in Core ML's own memory; then ours, by another array.
+  for (const char* script : {"predict=copy", "predict=wrap"}) {
+    for (const ModelPtr& each : {model, ParseModel(kSmallNet)}) {
+      Script(script);
+      auto other = LoadIt(each);
+      const Tensors given = RandomInputs(each, 4);
+      auto outputs = other.value()->Run(given, nullptr, nullptr);
+      ASSERT_TRUE(outputs.ok()) << outputs.status().ToString();
+      EXPECT_EQ(CoreMLDoubleBackedPredictions(), 0);
+      ExpectSame(*outputs, RunOnCpu(each, given));
+    }
+  }
 }
 
 TEST_F(CoreMlTest, BoundMemoryIsReadAndWrittenInPlace) {

@@ -3,7 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <signal.h>
+#include <signal.h>  // NOLINT: kill() is POSIX's
 #include <sys/wait.h>
 #include <unistd.h>
 

@@ -1,7 +1,7 @@
 #include "runtime/compiled_cache.h"
 
 #include <gtest/gtest.h>
-#include <signal.h>
+#include <signal.h>  // NOLINT: kill() is POSIX's
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>

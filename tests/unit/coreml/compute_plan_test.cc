@@ -1,0 +1,111 @@
+#include "coreml/compute_plan.h"
+
+#include <thread>
+
+#include "coreml_test_util.h"
+#include "exec/failure.h"
+
+namespace anemone::coreml {
+namespace {
+
+using std::chrono::seconds;
+
+constexpr const char* kPlanNet = R"(
+func main<ios17>(tensor<fp32, [1, 3, 8, 8]> x) {
+  w = const()[val = tensor<fp32, [4, 3, 3, 3]>(seed 7)];
+  c = conv(x = x, weight = w, pad_type = "same");
+  s = softmax(x = c, axis = 1);
+  y = gather(x = s, indices = [0, 2], axis = 1);
+} -> (y);
+)";
+
+TEST_F(CoreMlTest, ThePlanNamesDevicesAndCostsOfOperations) {
+  auto plan = LoadComputePlan(ParseModel(kPlanNet), {}, seconds(20));
+  ASSERT_TRUE(plan.ok()) << plan.status().ToString();
+  EXPECT_GE(plan->const_operations, 1);
+  ASSERT_EQ(plan->operations.size(), 3U);
+  EXPECT_EQ(plan->operations[0].type, "ios17.conv");
+  EXPECT_EQ(plan->operations[0].output, "c");
+  EXPECT_EQ(plan->operations[0].planned, Device::kNeuralEngine);
+  EXPECT_EQ(plan->operations[0].supported.size(), 3U);
+  EXPECT_EQ(plan->operations[1].planned, Device::kGpu);
+  EXPECT_EQ(plan->operations[2].planned, Device::kCpu);
+  EXPECT_EQ(plan->unknown_operations(), 0);
+  for (const Device device : {Device::kCpu, Device::kGpu, Device::kNeuralEngine}) {
+    EXPECT_NEAR(plan->OperationShare(device).value_or(-1), 1.0 / 3, 1e-12);
+    EXPECT_NEAR(plan->CostShare(device).value_or(-1), 1.0 / 3, 1e-12);
+  }
+}
+
+TEST_F(CoreMlTest, ThePlanFollowsTheComputeUnits) {
+  exec::LoadOptions options;
+  options.compute_units = exec::ComputeUnits::kCpuOnly;
+  auto plan = LoadComputePlan(ParseModel(kPlanNet), options, seconds(20));
+  ASSERT_TRUE(plan.ok());
+  EXPECT_EQ(plan->OperationShare(Device::kCpu), 1.0);
+  options.compute_units = exec::ComputeUnits::kCpuAndGpu;
+  plan = LoadComputePlan(ParseModel(kPlanNet), options, seconds(20));
+  ASSERT_TRUE(plan.ok());
+  EXPECT_EQ(plan->CountPlanned(Device::kNeuralEngine), 0);
+  EXPECT_EQ(plan->CountPlanned(Device::kGpu), 2);
+}
+
+TEST_F(CoreMlTest, WhatThePlanDoesNotSayIsUnknownAndNotTheCpu) {
+  Script("plan=nil");
+  auto plan = LoadComputePlan(ParseModel(kPlanNet), {}, seconds(20));
+  ASSERT_TRUE(plan.ok()) << plan.status().ToString();
+  EXPECT_EQ(plan->unknown_operations(), 3);
+  for (const PlannedOperation& operation : plan->operations) {
+    EXPECT_EQ(operation.planned, std::nullopt);
+    EXPECT_TRUE(operation.supported.empty());
+    EXPECT_EQ(operation.cost_weight, std::nullopt);
+  }
+  EXPECT_EQ(plan->OperationShare(Device::kCpu), std::nullopt);
+  EXPECT_EQ(plan->CostShare(Device::kCpu), std::nullopt);
+}
+
+TEST_F(CoreMlTest, PlansOfControlFlowAndOfSeveralFunctions) {
+  auto plan = LoadComputePlan(ReadFixture("while_loop"), {}, seconds(20));
+  ASSERT_TRUE(plan.ok()) << plan.status().ToString();
+  bool loop = false;
+  for (const PlannedOperation& operation : plan->operations) {
+    loop |= operation.type.ends_with(".while_loop");
+  }
+  EXPECT_TRUE(loop);
+  EXPECT_GT(plan->operations.size(), 1U);  // the body's too
+  const ModelPtr model = ReadFixture("multi_function");
+  for (const auto& function : model->program.functions) {
+    exec::LoadOptions options;
+    options.function = function->name;
+    auto of_function = LoadComputePlan(model, options, seconds(20));
+    ASSERT_TRUE(of_function.ok()) << of_function.status().ToString();
+    EXPECT_FALSE(of_function->operations.empty());
+  }
+}
+
+TEST_F(CoreMlTest, PlansThatFailAreTyped) {
+  Script("plan=error:3");
+  auto plan = LoadComputePlan(ParseModel(kPlanNet), {}, seconds(20));
+  ASSERT_FALSE(plan.ok());
+  EXPECT_EQ(exec::FailureKindOf(plan.error()), exec::FailureKind::kLoadError);
+  Script("plan=memory");
+  EXPECT_EQ(exec::FailureKindOf(LoadComputePlan(ParseModel(kPlanNet), {}, seconds(20)).error()),
+            exec::FailureKind::kMemoryPressure);
+  Script("compile=error");
+  EXPECT_EQ(exec::FailureKindOf(LoadComputePlan(ParseModel(kPlanNet), {}, seconds(20)).error()),
+            exec::FailureKind::kCompileError);
+}
+
+TEST_F(CoreMlTest, APlanThatComesLateIsNotWaitedForNorTouched) {
+  Script("plan=slow:400");
+  auto plan = LoadComputePlan(ParseModel(kPlanNet), {}, std::chrono::milliseconds(50));
+  ASSERT_FALSE(plan.ok());
+  EXPECT_EQ(exec::FailureKindOf(plan.error()), exec::FailureKind::kTimeout);
+  // Its answer comes after the asker has gone; then all of it is released.
+  for (int i = 0; i < 500 && CoreMLDoubleLiveObjects() != live_before_; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+}
+
+}  // namespace
+}  // namespace anemone::coreml
