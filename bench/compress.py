@@ -62,7 +62,7 @@ def ours(command, source, target, variant, rounds):
 
 
 def dense_weights(path):
-    """(name of the operator, parameter) -> values that it computes with."""
+    """(type of the operator, parameter, place in the program) -> values that it computes with, and whether compressed."""
     model = ct.models.MLModel(str(path), skip_model_load=True)
     spec = model.get_spec()
     program = load_program(spec, specification_version=spec.specificationVersion, file_weights_dir=model.weights_dir)
@@ -74,9 +74,9 @@ def dense_weights(path):
             if not hasattr(var, "op") or var.op is None:
                 continue
             if var.op.op_type.startswith("constexpr_"):
-                found[op.name, name] = (np.asarray(var.op.materialized_val_inference()), True)
+                found[op.op_type, name, len(found)] = (np.asarray(var.op.materialized_val_inference()), True)
             elif var.op.op_type == "const" and isinstance(var.val, np.ndarray) and var.val.ndim > 1:
-                found[op.name, name] = (var.val, False)
+                found[op.op_type, name, len(found)] = (var.val, False)
     return found
 
 
@@ -93,8 +93,8 @@ def compare(original, our_path, their_path):
         compared += 1
         ratios.append(ours_error / theirs_error if theirs_error else 1.0)
         if ours_error > theirs_error * (1 + 1e-9):
-            worse.append({"operator": key[0], "ours": ours_error, "theirs": theirs_error})
-    only = [key[0] for key in a if (key in b and b[key][1]) != (key in c and c[key][1])]
+            worse.append({"operator": f"{key[0]} {key[2]}", "ours": ours_error, "theirs": theirs_error})
+    only = [f"{key[0]} {key[2]}" for key in a if (key in b and b[key][1]) != (key in c and c[key][1])]
     return {"tensors": compared, "worse": worse, "only_one_compressed": only,
             "median_error_ratio": statistics.median(ratios) if ratios else None}
 
