@@ -1,10 +1,30 @@
 #include "coreml/coreml_backend.h"
 
+#include <chrono>
+#include <optional>
+#include <vector>
+
+#include "coreml/compute_plan.h"
 #include "coreml/session.h"
 #include "exec/session_inputs.h"
 
 namespace anemone::coreml {
 namespace {
+
+// What Core ML does not say stays unknown.
+exec::PlannedOperation::Device DeviceOf(std::optional<Device> device) {
+  using To = exec::PlannedOperation::Device;
+  if (!device) return To::kUnknown;
+  switch (*device) {
+    case Device::kCpu:
+      return To::kCpu;
+    case Device::kGpu:
+      return To::kGpu;
+    case Device::kNeuralEngine:
+      return To::kNeuralEngine;
+  }
+  return To::kUnknown;
+}
 
 class CoreMl : public exec::Backend {
  public:
@@ -22,6 +42,17 @@ class CoreMl : public exec::Backend {
     std::unique_ptr<exec::Session> session =
         std::make_unique<CoreMlSession>(std::move(model), std::move(border), std::move(loaded));
     return session;
+  }
+  Result<std::vector<exec::PlannedOperation>> Plan(std::shared_ptr<const ir::Model> model,
+                                                   const exec::LoadOptions& options,
+                                                   int64_t timeout_ns) const override {
+    ANEMONE_ASSIGN(const ComputePlan plan, LoadComputePlan(std::move(model), options,
+                                                           std::chrono::nanoseconds(timeout_ns)));
+    std::vector<exec::PlannedOperation> operations;
+    for (const PlannedOperation& operation : plan.operations) {
+      operations.push_back({operation.type, operation.output, DeviceOf(operation.planned)});
+    }
+    return operations;
   }
 };
 

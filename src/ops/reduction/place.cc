@@ -3,6 +3,7 @@
 
 namespace anemone::ops::reduction {
 
+using placement::EstimateKind;
 using placement::NoKernel;
 using placement::PlaceRule;
 using placement::Query;

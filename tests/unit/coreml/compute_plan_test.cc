@@ -37,6 +37,23 @@ TEST_F(CoreMlTest, ThePlanNamesDevicesAndCostsOfOperations) {
   }
 }
 
+TEST_F(CoreMlTest, TheBackendsPlanKeepsUnknownApart) {
+  using To = exec::PlannedOperation::Device;
+  constexpr int64_t kTimeoutNs = 20'000'000'000;
+  auto plan = CoreMlBackend().Plan(ParseModel(kPlanNet), {}, kTimeoutNs);
+  ASSERT_TRUE(plan.ok()) << plan.status().ToString();
+  ASSERT_EQ(plan->size(), 3U);
+  EXPECT_EQ((*plan)[0].device, To::kNeuralEngine);
+  EXPECT_EQ((*plan)[0].type, "ios17.conv");
+  EXPECT_EQ((*plan)[0].output, "c");
+  EXPECT_EQ((*plan)[1].device, To::kGpu);
+  EXPECT_EQ((*plan)[2].device, To::kCpu);
+  Script("plan=nil");
+  plan = CoreMlBackend().Plan(ParseModel(kPlanNet), {}, kTimeoutNs);
+  ASSERT_TRUE(plan.ok());
+  for (const exec::PlannedOperation& operation : *plan) EXPECT_EQ(operation.device, To::kUnknown);
+}
+
 TEST_F(CoreMlTest, ThePlanFollowsTheComputeUnits) {
   exec::LoadOptions options;
   options.compute_units = exec::ComputeUnits::kCpuOnly;
