@@ -7,6 +7,7 @@
 #include <nanobind/stl/vector.h>
 
 #include <cstring>
+#include <optional>
 
 #include "anemone/model.h"
 #include "anemone/session.h"
@@ -148,6 +149,44 @@ nb::list Features(const std::vector<anemone::FeatureInfo>& features) {
   return result;
 }
 
+// The keyword arguments of compress(); those that were not given keep their defaults.
+anemone::CompressOptions CompressOptionsOf(const nb::dict& given) {
+  anemone::CompressOptions options;
+  const auto take = [&]<typename Field>(const char* name, Field& field) {
+    if (given.contains(name) && !nb::object(given[name]).is_none())
+      field = nb::cast<Field>(given[name]);
+  };
+  const auto take_optional = [&](const char* name, std::optional<double>& field) {
+    double value = 0;
+    if (!given.contains(name) || nb::object(given[name]).is_none()) return;
+    take(name, value);
+    field = value;
+  };
+  take("mode", options.mode);
+  take("dtype", options.dtype);
+  take("granularity", options.granularity);
+  take("weight_threshold", options.weight_threshold);
+  take("nbits", options.nbits);
+  take("palette", options.palette);
+  take("block_size", options.block_size);
+  take("group_size", options.group_size);
+  take("cluster_dim", options.cluster_dim);
+  take("per_channel_scale", options.per_channel_scale);
+  take("lut_dtype", options.lut_dtype);
+  take_optional("target_sparsity", options.target_sparsity);
+  take("nm", options.nm);
+  take_optional("threshold", options.threshold);
+  take("joint", options.joint);
+  take("calibration", options.calibration);
+  take("calibration_limit", options.calibration_limit);
+  take("observer", options.observer);
+  take("equalize", options.equalize);
+  take("correct_bias", options.correct_bias);
+  take("rounding", options.rounding);
+  take("config", options.config);
+  return options;
+}
+
 }  // namespace
 
 NB_MODULE(_anemone, module) {
@@ -200,10 +239,10 @@ NB_MODULE(_anemone, module) {
              return Unwrap(model.Convert({target, precision, keep_float32}));
            })
       .def("compress",
-           [](const anemone::Model& model, const std::string& mode, const std::string& dtype,
-              const std::string& granularity, int64_t weight_threshold) {
+           [](const anemone::Model& model, const nb::dict& given) {
+             const anemone::CompressOptions options = CompressOptionsOf(given);
              const nb::gil_scoped_release release;
-             return Unwrap(model.Compress({mode, dtype, granularity, weight_threshold}));
+             return Unwrap(model.Compress(options));
            })
       .def("save",
            [](const anemone::Model& model, const std::string& path) {

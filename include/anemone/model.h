@@ -87,11 +87,30 @@ struct ConvertOptions {
   std::vector<std::string> keep_float32 = {};
 };
 
+// What the command's flags of the same names say; empty and 0 stand for the defaults.
 struct CompressOptions {
-  std::string mode = "linear";
-  std::string dtype = "int8";  // or "float16"
-  std::string granularity;     // empty: per_channel for linear, per_tensor for palettize
+  std::string mode = "linear";  // or linear_asymmetric, palettize, prune, activations
+  std::string dtype = "int8";   // or uint8, int4, uint4, float16
+  std::string granularity;      // empty: per_channel for linear, per_tensor for palettize
   int64_t weight_threshold = 2048;
+  int nbits = 0;
+  std::string palette = "kmeans";
+  int64_t block_size = 0;
+  int64_t group_size = 32;
+  int64_t cluster_dim = 1;
+  bool per_channel_scale = false;
+  std::string lut_dtype = {};
+  std::optional<double> target_sparsity = {};
+  std::string nm = {};
+  std::optional<double> threshold = {};
+  bool joint = false;
+  std::string calibration = {};  // a folder of images, .npy or .npz files
+  int64_t calibration_limit = 0;
+  std::string observer = "min_max";
+  bool equalize = false;
+  bool correct_bias = false;
+  std::string rounding = "nearest";
+  std::string config = {};  // a file with a configuration instead of all the above
 };
 
 // Keeps a stateful model's states between predictions. Not for use by two predictions at once.

@@ -83,8 +83,32 @@ class Model:
         dtype: str = "int8",
         granularity: str = "",
         weight_threshold: int = 2048,
+        *,
+        nbits: int = 0,
+        palette: str = "kmeans",
+        block_size: int = 0,
+        group_size: int = 32,
+        cluster_dim: int = 1,
+        per_channel_scale: bool = False,
+        lut_dtype: str = "",
+        target_sparsity: Optional[float] = None,
+        nm: str = "",
+        threshold: Optional[float] = None,
+        joint: bool = False,
+        calibration="",
+        calibration_limit: int = 0,
+        observer: str = "min_max",
+        equalize: bool = False,
+        correct_bias: bool = False,
+        rounding: str = "nearest",
+        config="",
     ) -> "Model":
-        return Model(self._handle.compress(mode, dtype, granularity, weight_threshold))
+        """A compressed copy; the arguments are those of `anemone compress`. `config` is a JSON or YAML file in the form
+        of coremltools' OptimizationConfig, instead of all others."""
+        options = {key: value for key, value in locals().items() if key != "self"}
+        for key in ("calibration", "config"):
+            options[key] = os.fspath(options[key])
+        return Model(self._handle.compress(options))
 
     def save(self, path) -> None:
         """Writes an .mlpackage; an existing one is replaced as a whole or left as it was."""
@@ -133,10 +157,14 @@ def convert(path, *, minimum_deployment_target: str = "iOS17", compute_precision
     return model.convert(minimum_deployment_target, compute_precision, keep_float32)
 
 
-def compress(path, *, mode: str = "linear", dtype: str = "int8", granularity: str = "",
-             weight_threshold: int = 2048, **load_options) -> Model:
-    """Loads a model and compresses its weights; call save() on the result."""
-    return load(path, **load_options).compress(mode, dtype, granularity, weight_threshold)
+_LOAD_OPTIONS = ("weights", "seed", "input_shapes", "minimum_deployment_target", "function", "backend", "numerics",
+                 "threads")
+
+
+def compress(path, **options) -> Model:
+    """Loads a model and compresses it: the options of load() and of Model.compress(); call save() on the result."""
+    loading = {key: options.pop(key) for key in _LOAD_OPTIONS if key in options}
+    return load(path, **loading).compress(**options)
 
 
 class Session:

@@ -1,5 +1,7 @@
 #include "facade/compress.h"
 
+#include <chrono>
+
 #include "cli/command.h"
 #include "compress/configuration_json.h"
 
@@ -58,7 +60,10 @@ Status RunCompress(const CompressFlags& flags, const Globals& globals) {
     progress.Count(done, total, std::string(what));
   };
   progress.Step("compressing");
+  const auto begin = std::chrono::steady_clock::now();
   ANEMONE_TRY(facade::Compress(*loaded.model, options, &report).At(flags.model.source.model));
+  const int64_t duration_ns =
+      std::chrono::nanoseconds(std::chrono::steady_clock::now() - begin).count();
   progress.Step("writing " + flags.output);
   ANEMONE_TRY(facade::SaveAndReload(*loaded.model, flags.output));
   ANEMONE_ASSIGN(const int64_t size, SizeOnDisk(flags.output));
@@ -75,6 +80,7 @@ Status RunCompress(const CompressFlags& flags, const Globals& globals) {
     }
     document["mode"] = options.config.empty() ? Json(options.mode) : Json(nullptr);
     document["dtype"] = options.config.empty() ? Json(options.dtype) : Json(nullptr);
+    document["compress_duration_ns"] = duration_ns;
     document["size_bytes"] = size;
     document["weight_bytes_before"] = report.bytes_before;
     document["weight_bytes_after"] = report.bytes_after;

@@ -33,6 +33,8 @@ Result<ComputePlan> PlanOfRecord(const std::string& path) {
   ComputePlan plan;
   plan.form = "run record";
   plan.chip = record.header.machine.chip.value_or("");
+  const auto units = placement::ParseComputeUnits(record.header.compute_units);
+  if (units.ok()) plan.units = *units;
   for (const auto& [name, unit] : *record.header.planned_units) {
     placement::PlannedOperation operation;
     operation.name = name;

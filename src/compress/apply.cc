@@ -8,6 +8,9 @@
 #include "base/thread_pool.h"
 #include "compress/calibrate.h"
 #include "compress/emit.h"
+#include "compress/equalize.h"
+#include "compress/gptq.h"
+#include "compress/moments.h"
 #include "exec/kernel.h"
 
 namespace anemone::compress {
@@ -17,7 +20,29 @@ struct Job {
   Site site;
   TensorRecord record;
   std::variant<std::monostate, LinearTensor, PaletteForm, SparseTensor> result;
+  // What the compression adds to the mean of each output channel; empty: not known.
+  std::vector<double> bias_shift = {};
 };
+
+// What is known of the inputs of a dense weight; null: nothing.
+const InputMoments* MomentsOf(const Site& site, const WeightData* data) {
+  if (data == nullptr || site.kind != SiteKind::kDense) return nullptr;
+  const auto found = data->inputs.find(site.weight.value->name);
+  return found == data->inputs.end() || found->second.count == 0 ? nullptr : &found->second;
+}
+
+// The mean square of the input that each element of the weight meets.
+std::vector<float> Sensitivity(const InputMoments& moments, const ir::Shape& shape) {
+  std::vector<float> result;
+  const auto row = static_cast<size_t>(moments.row);
+  const int64_t per_group = shape[0] / moments.groups;
+  for (int64_t o = 0; o < shape[0]; ++o) {
+    const size_t first = static_cast<size_t>(o / per_group) * row;
+    for (size_t i = 0; i < row; ++i)
+      result.push_back(static_cast<float>(moments.squares[first + i] / moments.count));
+  }
+  return result;
+}
 
 // Block sizes of a weight for the granularity.
 Result<ir::Shape> BlocksOf(const Site& site, const LinearConfig& config) {
@@ -90,13 +115,18 @@ std::string_view KindSuffix(SiteKind kind) {
   return "";
 }
 
-Status Run(const LinearConfig& config, const ir::Literal& weight, Job* job) {
+Status Run(const LinearConfig& config, const ir::Literal& weight, const InputMoments* moments,
+           Job* job) {
   ANEMONE_ASSIGN(const ir::Shape blocks, BlocksOf(job->site, config));
   ANEMONE_ASSIGN(LinearTensor tensor, QuantizeLinear(weight, blocks, config.dtype, config.mode));
+  const bool by_inputs =
+      config.rounding == Rounding::kGptq && moments != nullptr && !moments->products.empty();
+  if (by_inputs) ANEMONE_TRY(RoundByInputs(weight, *moments, config.mode, &tensor));
   job->record.form =
       fmt::format("{} {}", DTypeName(config.dtype),
                   GranularityName(job->site.kind == SiteKind::kTable ? Granularity::kPerTensor
                                                                      : config.granularity));
+  if (by_inputs) job->record.form += " gptq";
   job->record.max_error = tensor.max_error;
   job->record.rms_error = tensor.rms_error;
   job->result = std::move(tensor);
@@ -240,7 +270,75 @@ Status RunPrune(Result<SparseTensor> sparse, Job* job) {
   return {};
 }
 
-Status Encode(ir::Opset opset, Job* job) {
+// The values that a result of a dense site stands for.
+Result<std::vector<float>> Restored(const Job& job, DType dtype) {
+  if (const auto* linear = std::get_if<LinearTensor>(&job.result)) {
+    ANEMONE_ASSIGN(const ir::Literal dense, DequantizeLinear(*linear, dtype));
+    return *dense.AsFloats();
+  }
+  if (const auto* palette = std::get_if<PaletteForm>(&job.result)) {
+    ANEMONE_ASSIGN(const ir::Literal dense, Depalettize(palette->tensor, dtype));
+    std::vector<float> values = *dense.AsFloats();
+    if (!palette->channel_scale.empty()) {
+      const auto axis = static_cast<size_t>(palette->tensor.channel_axis);
+      const ir::Shape& shape = job.site.shape;
+      size_t inner = 1;
+      for (size_t i = axis + 1; i < shape.size(); ++i) inner *= static_cast<size_t>(shape[i]);
+      const size_t block = inner * static_cast<size_t>(shape[axis]);
+      for (size_t i = 0; i < values.size(); ++i)
+        values[i] *= palette->channel_scale[i / block * inner + i % inner];
+    }
+    return values;
+  }
+  const auto& sparse = std::get<SparseTensor>(job.result);
+  const std::vector<float> kept = *sparse.values.AsFloats();
+  std::vector<float> values;
+  size_t next = 0;
+  for (const uint8_t set : sparse.mask) values.push_back(set != 0 ? kept[next++] : 0.0f);
+  return values;
+}
+
+// How far the mean of each output channel moves: the error of the weights times the mean inputs.
+Status FindBiasShift(const InputMoments& moments, const ir::Literal& weight, Job* job) {
+  ANEMONE_ASSIGN(const std::vector<float> restored, Restored(*job, weight.dtype()));
+  const std::vector<float> values = *weight.AsFloats();
+  const int64_t outputs = job->site.shape[0];
+  const auto row = static_cast<size_t>(moments.row);
+  job->bias_shift.assign(static_cast<size_t>(outputs), 0);
+  for (size_t o = 0; o < job->bias_shift.size(); ++o) {
+    const size_t group = o / static_cast<size_t>(outputs / moments.groups);
+    for (size_t i = 0; i < row; ++i) {
+      job->bias_shift[o] += (double{restored[o * row + i]} - values[o * row + i]) *
+                            moments.sums[group * row + i] / moments.count;
+    }
+  }
+  return {};
+}
+
+// Takes the shift out of the bias of the operator that has the weight.
+Status CorrectBias(passes::Rewriter& rewriter, const Job& job) {
+  if (job.bias_shift.empty()) return {};
+  ir::Operation& op = *job.site.weight.uses[0].operation;
+  const ir::Value* bias = op.Input("bias");
+  if (bias != nullptr && !bias->is_const()) return {};
+  std::vector<float> values(job.bias_shift.size(), 0.0f);
+  if (bias != nullptr) {
+    const auto old = bias->literal->AsFloats();
+    if (!old || old->size() != values.size()) return {};
+    values = *old;
+  }
+  for (size_t i = 0; i < values.size(); ++i)
+    values[i] = static_cast<float>(double{values[i]} - job.bias_shift[i]);
+  const DType dtype = job.site.weight.value->type.dtype();
+  ir::Value* corrected = rewriter.builder().Const(
+      ir::Literal::Floats(dtype, values, {static_cast<int64_t>(values.size())}),
+      bias != nullptr ? bias->name : op.name() + "_bias");
+  ANEMONE_TRY(rewriter.Commit(op));
+  rewriter.SetInputs(op, "bias", {corrected});
+  return {};
+}
+
+Status Encode(ir::Opset opset, const WeightData* data, Job* job) {
   const Site& site = job->site;
   std::vector<uint8_t> mask;
   ANEMONE_ASSIGN(const ir::Literal weight, DenseValue(site, opset, &mask));
@@ -251,15 +349,24 @@ Status Encode(ir::Opset opset, Job* job) {
     return InvalidInput("{} needs no table", DTypeName(weight.dtype()));
   }
   const OpConfig& config = *site.config;
-  if (const auto* linear = std::get_if<LinearConfig>(&config)) return Run(*linear, weight, job);
-  if (const auto* palette = std::get_if<PaletteConfig>(&config)) {
+  const InputMoments* moments = MomentsOf(site, data);
+  if (const auto* linear = std::get_if<LinearConfig>(&config)) {
+    ANEMONE_TRY(Run(*linear, weight, moments, job));
+  } else if (const auto* palette = std::get_if<PaletteConfig>(&config)) {
     // What is 0 already is not looked up: it shapes no table.
     std::vector<float> importance(mask.begin(), mask.end());
-    return Run(*palette, weight, importance, opset, job);
+    const bool by_inputs = palette->sensitivity && moments != nullptr;
+    if (by_inputs) importance = Sensitivity(*moments, site.shape);
+    ANEMONE_TRY(Run(*palette, weight, importance, opset, job));
+    if (by_inputs) job->record.form += " by sensitivity";
+  } else if (const auto* threshold = std::get_if<ThresholdConfig>(&config)) {
+    ANEMONE_TRY(RunPrune(PruneByThreshold(weight, *threshold), job));
+  } else {
+    ANEMONE_TRY(RunPrune(PruneByMagnitude(weight, std::get<MagnitudeConfig>(config)), job));
   }
-  if (const auto* threshold = std::get_if<ThresholdConfig>(&config))
-    return RunPrune(PruneByThreshold(weight, *threshold), job);
-  return RunPrune(PruneByMagnitude(weight, std::get<MagnitudeConfig>(config)), job);
+  if (data != nullptr && data->correct_bias && moments != nullptr)
+    return FindBiasShift(*moments, weight, job);
+  return {};
 }
 
 Status Emit(passes::Rewriter& rewriter, Job* job) {
@@ -272,7 +379,7 @@ Status Emit(passes::Rewriter& rewriter, Job* job) {
 }
 
 Status ApplyToFunction(ir::Function& function, const WeightStep& step, const ApplyOptions& options,
-                       ThreadPool& pool, Report* report) {
+                       const WeightData* data, ThreadPool& pool, Report* report) {
   passes::Rewriter rewriter(function);
   ANEMONE_ASSIGN(std::vector<Site> sites, FindSites(rewriter, step));
   std::vector<Job> jobs;
@@ -309,7 +416,7 @@ Status ApplyToFunction(ir::Function& function, const WeightStep& step, const App
         return;
       }
       const size_t at = order[static_cast<size_t>(i)];
-      outcomes[at] = Encode(function.opset, &jobs[at]);
+      outcomes[at] = Encode(function.opset, data, &jobs[at]);
       if (!options.progress) continue;
       const std::lock_guard lock(mutex);
       options.progress("tensors", ++done, total);
@@ -322,13 +429,54 @@ Status ApplyToFunction(ir::Function& function, const WeightStep& step, const App
       skip(std::move(jobs[i].record), outcomes[i].error().message());
       continue;
     }
-    ANEMONE_TRY(Emit(rewriter, &jobs[i]).At(fmt::format("'{}'", jobs[i].record.name)));
+    const std::string place = fmt::format("'{}'", jobs[i].record.name);
+    ANEMONE_TRY(CorrectBias(rewriter, jobs[i]).At(place));
+    ANEMONE_TRY(Emit(rewriter, &jobs[i]).At(place));
     jobs[i].record.form += KindSuffix(jobs[i].site.kind);
     jobs[i].result = std::monostate();
     report->compressed.push_back(std::move(jobs[i].record));
   }
   rewriter.Finish();
   return {};
+}
+
+// Whether a weight step asks for what `wants` says.
+template <typename Wants>
+bool AnyStep(const Configuration& configuration, Wants&& wants) {
+  for (const WeightStep& step : configuration.weights) {
+    if (step.global_config && wants(*step.global_config)) return true;
+    for (const auto* configs : {&step.op_type_configs, &step.op_name_configs}) {
+      for (const auto& [key, config] : *configs)
+        if (config && wants(*config)) return true;
+    }
+  }
+  return false;
+}
+
+// Runs the calibration inputs when the weights need them.
+Result<WeightData> GatherWeightData(const ir::Model& model, const Configuration& configuration,
+                                    const ApplyOptions& options) {
+  WeightData data;
+  data.correct_bias = configuration.correct_bias;
+  const bool gptq = AnyStep(configuration, [](const OpConfig& config) {
+    const auto* linear = std::get_if<LinearConfig>(&config);
+    return linear != nullptr && linear->rounding == Rounding::kGptq;
+  });
+  const bool sensitivity = AnyStep(configuration, [](const OpConfig& config) {
+    const auto* palette = std::get_if<PaletteConfig>(&config);
+    return palette != nullptr && palette->sensitivity;
+  });
+  if (!gptq && !sensitivity && !data.correct_bias) return data;
+  std::set<std::string> names;
+  for (const auto& function : model.program.functions) {
+    ir::ForEachOperation(*function->block, [&](const ir::Operation& op) {
+      if (op.is_const() && op.output()->type.is_tensor() && op.output()->type.rank() > 1)
+        names.insert(op.output()->name);
+    });
+  }
+  ANEMONE_ASSIGN(data.inputs, CollectMoments(model, *options.calibration, names, gptq,
+                                             options.progress, options.cancelled));
+  return data;
 }
 
 Status QuantizeActivations(ir::Model& model, const ActivationStep& step,
@@ -353,8 +501,7 @@ Status QuantizeActivations(ir::Model& model, const ActivationStep& step,
 }  // namespace
 
 Result<Report> ApplyStep(ir::Program& program, const WeightStep& step, const ApplyOptions& options,
-                         const InputStatistics* inputs) {
-  (void)inputs;
+                         const WeightData* data) {
   Configuration configuration;
   configuration.weights = {step};
   ANEMONE_TRY(Check(configuration));
@@ -368,7 +515,7 @@ Result<Report> ApplyStep(ir::Program& program, const WeightStep& step, const App
   ThreadPool pool(options.threads);
   for (const auto& function : program.functions) {
     report.bytes_before += ConstantBytes(*function);
-    ANEMONE_TRY(ApplyToFunction(*function, step, options, pool, &report)
+    ANEMONE_TRY(ApplyToFunction(*function, step, options, data, pool, &report)
                     .At(fmt::format("function '{}'", function->name)));
     report.bytes_after += ConstantBytes(*function);
   }
@@ -383,18 +530,22 @@ Result<Report> Apply(ir::Model& model, const Configuration& configuration,
         .Advise("give a folder of images or .npy files with --calibration");
   }
   Report report;
-  if (configuration.activations) {
+  for (const auto& function : model.program.functions)
+    report.bytes_before += ConstantBytes(*function);
+  const ir::FunctionDescription* described = model.main();
+  ir::Function* main =
+      described != nullptr ? model.program.Find(described->name) : model.program.main();
+  if (configuration.equalize && main != nullptr) ANEMONE_TRY(EqualizeLayers(*main).status());
+  ANEMONE_ASSIGN(const WeightData data, GatherWeightData(model, configuration, options));
+  if (configuration.activations)
     ANEMONE_TRY(QuantizeActivations(model, *configuration.activations, options, &report));
-  }
-  bool first = true;
   for (const WeightStep& step : configuration.weights) {
-    ANEMONE_ASSIGN(Report done, ApplyStep(model.program, step, options));
-    report.bytes_after = done.bytes_after;
-    if (first) report.bytes_before = done.bytes_before;
-    first = false;
+    ANEMONE_ASSIGN(Report done, ApplyStep(model.program, step, options, &data));
     std::ranges::move(done.compressed, std::back_inserter(report.compressed));
     std::ranges::move(done.skipped, std::back_inserter(report.skipped));
   }
+  for (const auto& function : model.program.functions)
+    report.bytes_after += ConstantBytes(*function);
   return report;
 }
 

@@ -29,8 +29,14 @@ struct ApplyOptions {
 Result<Report> Apply(ir::Model& model, const Configuration& configuration,
                      const ApplyOptions& options = {});
 
-// One step over the weights of a program, without data but what `inputs` holds (may be null).
+// What calibration inputs tell about the weights.
+struct WeightData {
+  InputStatistics inputs;
+  bool correct_bias = false;
+};
+
+// One step over the weights of a program; `data` may be null.
 Result<Report> ApplyStep(ir::Program& program, const WeightStep& step,
-                         const ApplyOptions& options = {}, const InputStatistics* inputs = nullptr);
+                         const ApplyOptions& options = {}, const WeightData* data = nullptr);
 
 }  // namespace anemone::compress

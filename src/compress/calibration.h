@@ -31,16 +31,17 @@ struct Calibration {
   std::function<Result<std::unique_ptr<exec::Session>>(std::shared_ptr<const ir::Model>)> load;
 };
 
-// How a weight of a conv or linear operator is driven: sums over all samples and positions of
-// x x^T, where x are the inputs that one row of the weight (all elements of one output channel)
-// meets.
+// How a weight of a conv or linear operator is driven: x are the inputs that one row of the weight
+// (all elements of one output channel) meets at one position; sums over some positions of all
+// samples.
 struct InputMoments {
   int64_t row = 0;              // elements of a row of the weight
   int64_t groups = 1;           // groups of output channels that meet inputs of their own
-  std::vector<double> squares;  // [groups, row]: the diagonal
-  std::vector<float>
-      products;      // [groups, row, row], or empty where only the diagonal was asked for
-  double count = 0;  // positions
+  double count = 0;             // positions
+  std::vector<double> sums;     // of x, [groups, row]
+  std::vector<double> squares;  // of x x, [groups, row]
+  // Of x x^T, [groups, row, row], upper triangles; empty where nobody asked, or rows are too long.
+  std::vector<float> products;
 };
 // By the name of the weight's constant.
 using InputStatistics = std::map<std::string, InputMoments>;

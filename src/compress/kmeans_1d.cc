@@ -82,6 +82,12 @@ class Splitter {
     Path path;
     double price = 0;
   };
+  // A path with another number of intervals than wanted, and the price that gave it.
+  struct Side {
+    Path path;
+    double cost = 0;
+    double price = 0;
+  };
 
   // Sum of squared distances of points first ... last - 1 to their mean.
   double Cost(size_t first, size_t last) const {
@@ -171,35 +177,42 @@ class Splitter {
 
   // The best path of k intervals; the number of nodes allows as many.
   Found Search(size_t k, double price, size_t stride) {
-    Path few;   // the most intervals seen that are too few
-    Path many;  // the fewest seen that are too many
-    double few_cost = 0;
-    double many_cost = 0;
+    Side few;            // the most intervals seen that are too few
+    Side many;           // the fewest seen that are too many
     double push = 1.01;  // grows, so that a price on the other side is soon found
-    for (;;) {
+    bool chord = false;  // the price is that at which both sides are equally good
+    for (int turn = 0;; ++turn) {
       Path path = Cheapest(price, stride);
       const size_t count = path.size() - 1;
       if (count == k) return {std::move(path), price};
-      const bool between = !few.empty() && !many.empty();
-      // No count in between is better at the price at which both are alike: any joins them.
-      if (between && (path.size() <= few.size() || path.size() >= many.size()))
-        return {Join(few, many, k), price};
-      if (count < k && price == 0) {
+      Side& side = count < k ? few : many;
+      const bool between = !few.path.empty() && !many.path.empty();
+      if (between && (path.size() <= few.path.size() || path.size() >= many.path.size())) {
+        // No count in between is better at a price at which both are alike: any joins them.
+        if (chord) return {Join(few.path, many.path, k), price};
+        side.price = price;
+      } else if (count < k && price == 0) {
         // Only cuts that gain nothing are left.
         while (path.size() <= k) Refine(&path);
         return {std::move(path), 0};
-      }
-      (count < k ? few_cost : many_cost) = Cost(path);
-      (count < k ? few : many) = std::move(path);
-      if (!few.empty() && !many.empty()) {
-        price = (few_cost - many_cost) / static_cast<double>(many.size() - few.size());
-        continue;
+      } else {
+        side = {std::move(path), 0, price};
+        side.cost = Cost(side.path);
       }
       // The loss falls with the square of the number of clusters, so the price with its cube.
       const double ratio = static_cast<double>(count) / static_cast<double>(k);
-      price *= std::clamp(ratio * ratio * ratio, 1e-6, 1e6) * (count < k ? 1 / push : push);
-      push *= 1.5;
-      if (count < k && price < few_cost * 1e-18) price = 0;
+      const double guess = price * std::clamp(ratio * ratio * ratio, 1e-6, 1e6);
+      if (few.path.empty() || many.path.empty()) {
+        price = guess * (count < k ? 1 / push : push);
+        push *= 1.5;
+        if (count < k && price < few.cost * 1e-18) price = 0;
+        continue;
+      }
+      // The guess is near, the chord is sure: in turn.
+      chord = turn % 2 != 0 || !(guess > many.price && guess < few.price);
+      price = chord
+                  ? (few.cost - many.cost) / static_cast<double>(many.path.size() - few.path.size())
+                  : guess;
     }
   }
 

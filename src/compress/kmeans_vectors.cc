@@ -102,9 +102,9 @@ void ForEachNearest(const Columns& columns, size_t dim, std::span<const float> c
 // vector is drawn with the probability of its distance to the centers so far; of some candidates
 // the one that helps most is taken.
 std::vector<float> Seeds(const Columns& columns, std::span<const float> vectors, size_t dim,
-                         size_t k, std::span<const float> importance) {
+                         size_t k, std::span<const float> importance, uint64_t seed) {
   const size_t n = vectors.size() / dim;
-  Random random(0x616e656d6f6e65);
+  Random random(0x616e656d6f6e65 + seed);
   const auto weight = [&](size_t i) { return importance.empty() ? 1.0 : double{importance[i]}; };
   const auto vector = [&](size_t i) { return vectors.subspan(i * dim, dim); };
   std::vector<double> loss(n);
@@ -169,34 +169,43 @@ void NearestCenters(std::span<const float> vectors, size_t dim, std::span<const 
                  });
 }
 
-VectorClusters KMeansVectors(std::span<const float> vectors, size_t dim, int k,
-                             std::span<const float> importance) {
-  VectorClusters result;
+namespace {
+
+struct Attempt {
+  VectorClusters clusters;
+  double loss = 0;
+};
+
+Attempt Cluster(const Columns& columns, std::span<const float> vectors, size_t dim, int k,
+                std::span<const float> importance, uint64_t seed) {
+  Attempt attempt;
+  VectorClusters& result = attempt.clusters;
   const size_t n = vectors.size() / dim;
-  if (n == 0) return result;
-  const Columns columns(vectors, dim);
   // Seeds come from a sample; the iterations see all.
   constexpr size_t kSample = 16384;
   if (n > 2 * kSample) {
     std::vector<float> sample;
     std::vector<float> weights;
-    Random random(1);
+    Random random(1 + seed);
     for (size_t i = 0; i < kSample; ++i) {
       const size_t at = random.NextBits() % n;
       sample.insert(sample.end(), vectors.begin() + static_cast<std::ptrdiff_t>(at * dim),
                     vectors.begin() + static_cast<std::ptrdiff_t>((at + 1) * dim));
       if (!importance.empty()) weights.push_back(importance[at]);
     }
-    if (std::ranges::any_of(weights, [](float w) { return w > 0; }) || importance.empty())
-      result.centers = Seeds(Columns(sample, dim), sample, dim, static_cast<size_t>(k), weights);
+    if (std::ranges::any_of(weights, [](float w) { return w > 0; }) || importance.empty()) {
+      result.centers =
+          Seeds(Columns(sample, dim), sample, dim, static_cast<size_t>(k), weights, seed);
+    }
   }
   if (result.centers.empty())
-    result.centers = Seeds(columns, vectors, dim, static_cast<size_t>(k), importance);
+    result.centers = Seeds(columns, vectors, dim, static_cast<size_t>(k), importance, seed);
   const size_t count = result.centers.size() / dim;
   result.indices.resize(n);
   double last = std::numeric_limits<double>::infinity();
   std::vector<double> sums(count * dim);
   std::vector<double> weights(count);
+  std::vector<float> best = result.centers;
   for (int iteration = 0; iteration < kIterations; ++iteration) {
     std::ranges::fill(sums, 0.0);
     std::ranges::fill(weights, 0.0);
@@ -215,6 +224,9 @@ VectorClusters KMeansVectors(std::span<const float> vectors, size_t dim, int k,
       for (size_t v = 0; v < dim; ++v)
         sums[index * dim + v] += weight * double{vectors[i * dim + v]};
     });
+    if (loss < last) best = result.centers;
+    const bool settled = loss >= last * (1 - kSettled);
+    last = std::min(last, loss);
     bool moved = false;
     for (size_t c = 0; c < count; ++c) {
       if (weights[c] <= 0) {
@@ -228,10 +240,32 @@ VectorClusters KMeansVectors(std::span<const float> vectors, size_t dim, int k,
       for (size_t v = 0; v < dim; ++v)
         result.centers[c * dim + v] = static_cast<float>(sums[c * dim + v] / weights[c]);
     }
-    if (!moved && loss >= last * (1 - kSettled)) break;
-    last = loss;
+    if (!moved && settled) break;
   }
-  return result;
+  result.centers = std::move(best);
+  attempt.loss = last;
+  return attempt;
+}
+
+}  // namespace
+
+VectorClusters KMeansVectors(std::span<const float> vectors, size_t dim, int k,
+                             std::span<const float> importance) {
+  const size_t n = vectors.size() / dim;
+  if (n == 0) return {};
+  const Columns columns(vectors, dim);
+  // Where a start falls is luck: small problems are started more often.
+  constexpr size_t kWork = size_t{1} << 25;
+  const uint64_t starts =
+      std::clamp<uint64_t>(kWork / (vectors.size() * static_cast<size_t>(k)), 1, 24);
+  Attempt best = Cluster(columns, vectors, dim, k, importance, 0);
+  for (uint64_t seed = 1; seed < starts; ++seed) {
+    Attempt other = Cluster(columns, vectors, dim, k, importance, seed);
+    if (other.loss < best.loss) best = std::move(other);
+  }
+  std::vector<float> distances(n);
+  NearestCenters(vectors, dim, best.clusters.centers, best.clusters.indices, distances);
+  return std::move(best.clusters);
 }
 
 }  // namespace anemone::compress

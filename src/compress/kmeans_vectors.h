@@ -1,4 +1,4 @@
-// k-means of short vectors: greedy k-means++ seeding from a fixed seed, then Lloyd's iterations
+// k-means of short vectors: greedy k-means++ seeding from fixed seeds, then Lloyd's iterations
 // until the loss stops falling; empty clusters move to the vector that is served worst. The same
 // result on every processor. Thread rules: pure functions.
 #pragma once

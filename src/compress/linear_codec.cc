@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <span>
 
 #include "compress/linear_kernels.h"
@@ -84,6 +85,12 @@ struct Parameters {
 // One operation's result in the dtype of the tensor.
 float Rounded(float value, bool half) { return half ? HalfToFloat(FloatToHalf(value)) : value; }
 
+// The scale of a range so narrow that its share is 0 in the dtype: then each value is a whole
+// number of these, and few of them.
+float SmallestPositive(bool half) {
+  return half ? HalfToFloat(1) : std::numeric_limits<float>::denorm_min();
+}
+
 Parameters ParametersOf(const Range& range, Limits limits, LinearMode mode, bool is_unsigned,
                         bool half) {
   float low = std::min(0.0f, range.low);
@@ -102,6 +109,7 @@ Parameters ParametersOf(const Range& range, Limits limits, LinearMode mode, bool
   if (mode == LinearMode::kSymmetric) {
     const auto middle = limits.high / 2;  // rounded down: 127 of 255
     result.offset = is_unsigned ? static_cast<float>(middle) : 0;
+    if (result.scale == 0 && high > 0) result.scale = SmallestPositive(half);
     return result;
   }
   const auto first = static_cast<float>(limits.low);
@@ -113,6 +121,10 @@ Parameters ParametersOf(const Range& range, Limits limits, LinearMode mode, bool
                                 (double{high} - double{low}));
   }
   if (width == 0) return result;
+  if (result.scale == 0) {
+    result.scale = SmallestPositive(half);
+    offset = first - low / result.scale;
+  }
   result.offset = std::clamp(std::nearbyint(offset), first, last);
   return result;
 }

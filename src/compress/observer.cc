@@ -8,7 +8,8 @@ namespace anemone::compress {
 namespace {
 
 constexpr size_t kBins = 8192;
-constexpr int kCandidates = 128;  // ranges that kMse and kEntropy try
+constexpr double kMostClipped = 0.001;  // share of the values, kEntropy
+constexpr int kCandidates = 128;        // ranges that kMse and kEntropy try
 
 struct Bin {
   double center;
@@ -35,7 +36,7 @@ double SquaredLoss(const std::vector<Bin>& bins, ActivationRange range, int leve
 
 // Kullback-Leibler divergence of the values (clipped into the range) from what `levels` steps leave
 // of them.
-double Divergence(const std::vector<Bin>& bins, ActivationRange range, int levels) {
+double Divergence(const std::vector<Bin>& bins, ActivationRange range, int levels, double width) {
   const double step = (range.high - range.low) / levels;
   if (!(step > 0)) return std::numeric_limits<double>::infinity();
   // What is clipped belongs to the outermost bins of the reference, and to none of the levels.
@@ -61,7 +62,10 @@ double Divergence(const std::vector<Bin>& bins, ActivationRange range, int level
       level_of.push_back(level);
     }
   }
-  if (reference.empty()) return std::numeric_limits<double>::infinity();
+  // With less than a bin for each level there is nothing to compare; and what clips much is no
+  // calibration, however alike the rest may be.
+  if (reference.empty() || step < width || below + above > kMostClipped * total)
+    return std::numeric_limits<double>::infinity();
   double kept = 0;
   for (const double sum : level_sum) kept += sum;
   reference.front() += below;
@@ -170,7 +174,7 @@ ActivationRange ActivationObserver::Range(Observer observer, double percentile, 
       range.low = -range.high;
     }
     const double loss = observer == Observer::kMse ? SquaredLoss(bins, range, levels, width_)
-                                                   : Divergence(bins, range, levels);
+                                                   : Divergence(bins, range, levels, width_);
     if (loss < best) {
       best = loss;
       found = {std::max(range.low, all.low), std::min(range.high, all.high)};

@@ -80,7 +80,8 @@ double PaddedBytes(const ir::Type& type) {
   if (!count || !row || type.shape().back() <= 0) return 0;
   const double rows = static_cast<double>(*count) / static_cast<double>(type.shape().back());
   const auto bytes = static_cast<int64_t>(*row);
-  return rows * static_cast<double>((bytes + kRowBytes - 1) / kRowBytes * kRowBytes);
+  const int64_t padded = (bytes + kRowBytes - 1) / kRowBytes * kRowBytes;
+  return rows * static_cast<double>(padded);
 }
 
 bool IsStored(const ir::Value& value) {

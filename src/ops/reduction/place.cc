@@ -3,7 +3,6 @@
 
 namespace anemone::ops::reduction {
 
-using placement::EstimateKind;
 using placement::NoKernel;
 using placement::PlaceRule;
 using placement::Query;

@@ -6,7 +6,6 @@ namespace anemone::ops::tensor_ops {
 using placement::EstimateKind;
 using placement::Maybe;
 using placement::No;
-using placement::NoKernel;
 using placement::Others;
 using placement::PlaceRule;
 using placement::Query;

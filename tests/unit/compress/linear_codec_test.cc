@@ -155,11 +155,25 @@ TEST(LinearCodec, Refusals) {
   EXPECT_FALSE(QuantizeLinear(weight, {0}, DType::kInt8, kModes[0]).ok());
   EXPECT_FALSE(QuantizeLinear(weight, {0, 3}, DType::kInt8, kModes[0]).ok());
   EXPECT_FALSE(QuantizeLinear(weight, {0, -1}, DType::kInt8, kModes[0]).ok());
-  // Numbers so small that no scale is left.
+}
+
+// A channel so small that its scale is 0 in the dtype is kept exactly, in steps of the smallest
+// number.
+TEST(LinearCodec, ChannelsNextToZero) {
   const float tiny = std::numeric_limits<float>::denorm_min();
-  const auto none = QuantizeLinear(Fp32({tiny, 0, 0, 0}, {2, 2}), {0, 0}, DType::kInt8, kModes[0]);
-  ASSERT_FALSE(none.ok());
-  EXPECT_NE(none.status().ToString().find("scale"), std::string::npos);
+  const ir::Literal single = Fp32({3 * tiny, -5 * tiny, 0, 1}, {2, 2});
+  const float step = HalfToFloat(1);
+  const ir::Literal half = ir::Literal::Floats(DType::kFp16, {3 * step, -5 * step, 0, 1}, {2, 2});
+  for (const LinearMode mode : kModes) {
+    for (const ir::Literal& weight : {single, half}) {
+      const auto got = QuantizeLinear(weight, {1, 0}, DType::kInt8, mode);
+      ASSERT_TRUE(got.ok()) << got.status().ToString();
+      const auto back = DequantizeLinear(*got, weight.dtype());
+      ASSERT_TRUE(back.ok());
+      EXPECT_EQ((*back->AsFloats())[0], (*weight.AsFloats())[0]);
+      EXPECT_EQ((*back->AsFloats())[1], (*weight.AsFloats())[1]);
+    }
+  }
 }
 
 }  // namespace

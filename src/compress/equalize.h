@@ -1,0 +1,16 @@
+// Cross-layer equalisation (Nagel et al. 2019): where one convolution feeds another, alone and at
+// most through relu or leaky_relu, channel i of the first may be divided by s and that of the
+// second multiplied by it without changing what is computed. s is chosen so that the ranges of both
+// become alike: then one scale serves a whole tensor better. Thread rules: one thread to a program.
+#pragma once
+
+#include "base/status.h"
+#include "compress/report.h"
+#include "ir/program.h"
+
+namespace anemone::compress {
+
+// The number of pairs of layers that were equalised.
+Result<int> EqualizeLayers(ir::Function& function);
+
+}  // namespace anemone::compress

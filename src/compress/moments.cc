@@ -1,0 +1,243 @@
+#include "compress/moments.h"
+
+#include <algorithm>
+
+#include "ir/spatial.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "compress/moments.cc"
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
+#include "hwy/foreach_target.h"  // must come before highway.h
+
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace anemone::compress {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Multiplies, then adds: each element gets the same bits whatever the width of a register.
+void AddScaledVectors(float a, const float* x, float* y, size_t n) {
+  const hn::ScalableTag<float> d;
+  const auto factor = hn::Set(d, a);
+  size_t i = 0;
+  for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) {
+    const auto product = hn::Mul(factor, hn::LoadU(d, x + i));
+    hn::StoreU(hn::Add(hn::LoadU(d, y + i), product), d, y + i);
+  }
+  for (; i < n; ++i) y[i] += a * x[i];
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace anemone::compress
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace anemone::compress {
+
+HWY_EXPORT(AddScaledVectors);
+
+void AddScaled(float a, std::span<const float> x, std::span<float> y) {
+  HWY_DYNAMIC_DISPATCH(AddScaledVectors)(a, x.data(), y.data(), x.size());
+}
+
+void AddProducts(std::span<const float> x, size_t n, std::span<float> sum) {
+  for (size_t i = 0; i < n; ++i) {
+    for (size_t row = 0; row < x.size(); row += n) {
+      const float value = x[row + i];
+      if (value != 0) AddScaled(value, x.subspan(row + i, n - i), sum.subspan(i * n + i, n - i));
+    }
+  }
+}
+
+namespace {
+
+constexpr int64_t kPositions = 64;
+constexpr int64_t kMaxProductBytes = int64_t{1} << 30;
+
+// One operator whose weight is looked at.
+struct Consumer {
+  std::string weight;
+  const ir::Operation* op = nullptr;
+  ir::Shape weight_shape;
+  bool conv = false;
+  std::vector<ir::WindowDim> dims;
+  ir::PadType pad_type = ir::PadType::kValid;
+  int64_t groups = 1;
+};
+
+std::vector<int64_t> IntsOf(const ir::Operation& op, std::string_view name, size_t count,
+                            int64_t fallback) {
+  const ir::Value* value = op.Input(name);
+  if (value != nullptr && value->is_const()) {
+    auto ints = value->literal->AsInts();
+    if (ints && ints->size() == count) return *ints;
+  }
+  return std::vector<int64_t>(count, fallback);
+}
+
+Consumer MakeConsumer(const ir::Operation& op, const ir::Value& weight) {
+  Consumer consumer;
+  consumer.weight = weight.name;
+  consumer.op = &op;
+  consumer.weight_shape = weight.type.shape();
+  consumer.conv = op.type() == "conv";
+  if (!consumer.conv) return consumer;
+  const size_t spatial = consumer.weight_shape.size() - 2;
+  const auto strides = IntsOf(op, "strides", spatial, 1);
+  const auto dilations = IntsOf(op, "dilations", spatial, 1);
+  const auto pads = IntsOf(op, "pad", 2 * spatial, 0);
+  for (size_t i = 0; i < spatial; ++i) {
+    consumer.dims.push_back({.kernel = consumer.weight_shape[i + 2],
+                             .stride = strides[i],
+                             .dilation = dilations[i],
+                             .pad_before = pads[2 * i],
+                             .pad_after = pads[2 * i + 1]});
+  }
+  const ir::Value* pad_type = op.Input("pad_type");
+  if (pad_type != nullptr && pad_type->is_const())
+    consumer.pad_type = ir::PadTypeFromName(pad_type->literal->AsString().value_or("valid"))
+                            .value_or(ir::PadType::kValid);
+  consumer.groups = IntsOf(op, "groups", 1, 1)[0];
+  return consumer;
+}
+
+// Adds rows [count, row] of group `group`.
+void AddRows(std::span<const float> rows, int64_t group, InputMoments* moments) {
+  const auto row = static_cast<size_t>(moments->row);
+  const size_t first = static_cast<size_t>(group) * row;
+  for (size_t at = 0; at < rows.size(); at += row) {
+    for (size_t i = 0; i < row; ++i) {
+      const double value = rows[at + i];
+      moments->sums[first + i] += value;
+      moments->squares[first + i] += value * value;
+    }
+  }
+  if (group == 0) moments->count += static_cast<double>(rows.size() / row);
+  if (moments->products.empty()) return;
+  const size_t square = row * row;
+  AddProducts(
+      rows, row,
+      std::span<float>(moments->products).subspan(static_cast<size_t>(group) * square, square));
+}
+
+void AddLinear(const exec::ConstTensor& x, InputMoments* moments) {
+  const int64_t row = moments->row;
+  const int64_t count = x.count() / row;
+  const int64_t taken = std::min(count, kPositions);
+  std::vector<float> rows;
+  for (int64_t i = 0; i < taken; ++i) {
+    const float* from = x.As<float>() + i * count / taken * row;
+    rows.insert(rows.end(), from, from + row);
+  }
+  AddRows(rows, 0, moments);
+}
+
+void AddConv(const exec::ConstTensor& x, Consumer consumer, InputMoments* moments) {
+  const size_t spatial = consumer.dims.size();
+  if (x.shape.size() != spatial + 2) return;
+  int64_t positions = 1;
+  for (size_t i = 0; i < spatial; ++i) {
+    if (!ir::PlaceWindow(x.shape[i + 2], consumer.pad_type, false, &consumer.dims[i]).ok()) return;
+    positions *= consumer.dims[i].output;
+  }
+  int64_t pixels = 1;
+  int64_t kernel = 1;
+  for (size_t i = 0; i < spatial; ++i) {
+    pixels *= x.shape[i + 2];
+    kernel *= consumer.dims[i].kernel;
+  }
+  const int64_t channels = moments->row / kernel;  // of a group
+  if (x.shape[1] != channels * moments->groups) return;
+  const int64_t taken = std::min(positions, kPositions);
+  std::vector<float> rows(static_cast<size_t>(taken * moments->row));
+  for (int64_t group = 0; group < moments->groups; ++group) {
+    for (int64_t n = 0; n < x.shape[0]; ++n) {
+      for (int64_t t = 0; t < taken; ++t) {
+        int64_t position = (2 * t + 1) * positions / (2 * taken);
+        std::vector<int64_t> corner(spatial);
+        for (size_t i = spatial; i-- > 0;) {
+          corner[i] = position % consumer.dims[i].output * consumer.dims[i].stride -
+                      consumer.dims[i].pad_before;
+          position /= consumer.dims[i].output;
+        }
+        float* to = rows.data() + t * moments->row;
+        for (int64_t k = 0; k < kernel; ++k) {
+          int64_t tap = k;
+          int64_t pixel = 0;
+          int64_t step = 1;
+          bool inside = true;
+          for (size_t i = spatial; i-- > 0;) {
+            const int64_t at =
+                corner[i] + tap % consumer.dims[i].kernel * consumer.dims[i].dilation;
+            tap /= consumer.dims[i].kernel;
+            inside = inside && at >= 0 && at < x.shape[i + 2];
+            pixel += at * step;
+            step *= x.shape[i + 2];
+          }
+          for (int64_t c = 0; c < channels; ++c) {
+            const int64_t channel = n * x.shape[1] + group * channels + c;
+            to[c * kernel + k] = inside ? x.As<float>()[channel * pixels + pixel] : 0.0f;
+          }
+        }
+      }
+      AddRows(rows, group, moments);
+    }
+  }
+}
+
+}  // namespace
+
+Result<InputStatistics> CollectMoments(const ir::Model& model, const Calibration& calibration,
+                                       const std::set<std::string>& names, bool products,
+                                       const SampleProgress& progress,
+                                       const std::function<bool()>& cancelled) {
+  const ir::FunctionDescription* main = model.main();
+  const ir::Function* function =
+      main != nullptr ? model.program.Find(main->name) : model.program.main();
+  if (function == nullptr) return InvalidInput("there is no function to calibrate");
+  InputStatistics statistics;
+  int64_t product_bytes = 0;
+  std::map<std::string, std::vector<Consumer>> consumers;  // by the name of their input
+  const ir::UseMap uses = ir::FindUses(*function);
+  ir::ForEachOperation(*function->block, [&](const ir::Operation& op) {
+    if (op.type() != "conv" && op.type() != "linear") return;
+    const ir::Value* weight = op.Input("weight");
+    const ir::Value* x = op.Input("x");
+    if (weight == nullptr || x == nullptr || !names.contains(weight->name)) return;
+    const auto found = uses.find(weight);
+    if (found == uses.end() || found->second.size() != 1 || weight->type.rank() < 2) return;
+    const Consumer consumer = MakeConsumer(op, *weight);
+    InputMoments moments;
+    moments.groups = consumer.groups;
+    moments.row =
+        weight->type.element_count().value_or(0) / std::max<int64_t>(1, weight->type.shape()[0]);
+    if (moments.row == 0) return;
+    const int64_t bytes = moments.row * moments.row * moments.groups * int64_t{sizeof(float)};
+    if (products && moments.row <= kMaxProductRow && product_bytes + bytes <= kMaxProductBytes) {
+      product_bytes += bytes;
+      moments.products.assign(static_cast<size_t>(bytes) / sizeof(float), 0.0f);
+    }
+    moments.sums.assign(static_cast<size_t>(moments.row * moments.groups), 0);
+    moments.squares = moments.sums;
+    statistics[weight->name] = std::move(moments);
+    consumers[x->name].push_back(consumer);
+  });
+  ANEMONE_TRY(ForEachActivation(model, calibration, progress, cancelled,
+                                [&](const std::string& name, const exec::ConstTensor& tensor) {
+                                  const auto found = consumers.find(name);
+                                  if (found == consumers.end()) return;
+                                  for (const Consumer& consumer : found->second) {
+                                    InputMoments& moments = statistics[consumer.weight];
+                                    if (consumer.conv) {
+                                      AddConv(tensor, consumer, &moments);
+                                    } else {
+                                      AddLinear(tensor, &moments);
+                                    }
+                                  }
+                                }));
+  return statistics;
+}
+
+}  // namespace anemone::compress
+#endif  // HWY_ONCE

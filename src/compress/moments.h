@@ -1,0 +1,31 @@
+// Moments: how the weights of conv and linear operators are driven, from calibration inputs. At
+// some positions of each sample (evenly spread, at most 64) the inputs x that one row of a weight
+// meets are gathered, and their means, squares and (where asked for) products are summed. Thread
+// rules: one thread to a collector.
+#pragma once
+
+#include <set>
+#include <string>
+
+#include "compress/calibrate.h"
+#include "passes/rewriter.h"
+
+namespace anemone::compress {
+
+// The largest rows whose products are kept: their number grows with the square.
+constexpr int64_t kMaxProductRow = 2304;
+
+// `names`: the constants to look at; those that no conv or linear operator takes as its weight
+// alone are left out of the result.
+Result<InputStatistics> CollectMoments(const ir::Model& model, const Calibration& calibration,
+                                       const std::set<std::string>& names, bool products,
+                                       const SampleProgress& progress,
+                                       const std::function<bool()>& cancelled);
+
+// sum += x x^T over the rows of `x` [count, n]; the upper triangle only.
+void AddProducts(std::span<const float> x, size_t n, std::span<float> sum);
+
+// y += a x.
+void AddScaled(float a, std::span<const float> x, std::span<float> y);
+
+}  // namespace anemone::compress
