@@ -32,6 +32,7 @@ extern "C" {
 #define ANEMONE_EXPORT
 #endif
 
+/* NOLINTBEGIN(readability-identifier-naming): C's names */
 typedef struct anemone_error anemone_error;
 typedef struct anemone_session anemone_session;
 typedef struct anemone_binding anemone_binding;
@@ -122,6 +123,7 @@ ANEMONE_EXPORT int anemone_session_run(anemone_session* session, const anemone_b
 /* The counts so far as JSON (schema anemone.telemetry); freed with anemone_string_free. */
 ANEMONE_EXPORT char* anemone_session_telemetry(const anemone_session* session);
 ANEMONE_EXPORT void anemone_string_free(char* text);
+/* NOLINTEND(readability-identifier-naming) */
 
 #ifdef __cplusplus
 }

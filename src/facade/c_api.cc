@@ -18,6 +18,7 @@ using anemone::Error;
 using anemone::Result;
 using anemone::Status;
 
+// NOLINTBEGIN(readability-identifier-naming): the names of the C interface
 struct anemone_error {
   std::string code;
   std::string text;
@@ -236,3 +237,4 @@ char* anemone_session_telemetry(const anemone_session* session) {
 }
 
 void anemone_string_free(char* text) { std::free(text); }
+// NOLINTEND(readability-identifier-naming)
