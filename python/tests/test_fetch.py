@@ -440,6 +440,32 @@ def test_compressed_although_not_asked_for(bad, box):
     assert server.requests[0].header["accept-encoding"] == "identity"
 
 
+@pytest.mark.parametrize(("answer", "text"), [
+    (b"", "Empty reply"),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello", "Content-Length"),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 7\r\n\r\nhello", "5 of 7 bytes"),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "the file is empty"),
+    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZZ\r\nhello\r\n", "chunked"),
+    (b"HTTP/1.1 304 Not Modified\r\n\r\n", "answers 304"),
+    (b"HTTP/1.1 302 Found\r\nContent-Length: 3\r\n\r\nabc", "answers 302"),
+    (b"HTTP/1.1 302 Found\r\nLocation: data:text/plain,hello\r\n\r\n", "redirects to 'data:"),
+    (b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 60000 + b"\r\n", "Too large response headers"),
+])
+def test_answers_that_break_the_protocol(bad, box, answer, text):
+    server = bad({"/x": lambda request, n: request.connection.sendall(answer)})
+    assert text in box.refuse(server.url("/x"), *FAST)["message"]
+
+
+def test_a_part_without_saying_which(bad, box):
+    def answer(request, n):
+        header = {"ETag": '"v1"', "Accept-Ranges": "bytes"}
+        if request.first_byte is None:
+            return request.send(200, {**header, "Content-Length": len(DATA)}, DATA[: 1 << 20])
+        request.send(206, {"ETag": '"v1"'}, DATA[request.first_byte:])
+
+    assert "the server sent from -1" in box.refuse(bad({"/x": answer}).url("/x"), *FAST)["message"]
+
+
 def test_no_server_at_all(box):
     started = time.monotonic()
     message = box.refuse(f"http://127.0.0.1:{servers.free_port()}/x")["message"]
@@ -551,3 +577,60 @@ def test_cache_ls_and_clear(nginx, box):
     box.run("cache", "clear", "nothing", code=3)
     assert json.loads(box.run("cache", "clear", "--json").out)["downloads_freed_bytes"] == 1300
     assert json.loads(box.run("cache", "ls", "--json").out)["downloads"] == []
+
+
+@needs_nginx
+def test_provenance_travels_into_the_package(nginx, box, tmp_path):
+    """A catalogue graph served by a mirror: what is known of its origin is in the package and outlives compression."""
+    from onnx import TensorProto, helper, numpy_helper, save
+
+    folder = nginx.root / "huggingface.co/onnx-community/mobilenetv4_conv_small.e2400_r224_in1k/resolve/main/onnx"
+    folder.mkdir(parents=True, exist_ok=True)
+    weight = numpy_helper.from_array(np.random.default_rng(0).standard_normal((64, 3, 16, 16)).astype(np.float32), "w")
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["pixel_values", "w"], ["y"], strides=[16, 16])], "g",
+        [helper.make_tensor_value_info("pixel_values", TensorProto.FLOAT, ["batch", 3, "height", "width"])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 64, None, None])], [weight])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 8
+    save(model, str(folder / "model.onnx"))
+    digest = servers.sha256((folder / "model.onnx").read_bytes())
+    package, small = tmp_path / "m.mlpackage", tmp_path / "small.mlpackage"
+    mirror = {"ANEMONE_MIRROR": nginx.url("")}
+    document = json.loads(box.run("convert", "mobilenetv4_conv_small", "-o", package, "--json", **mirror).out)
+    assert document["weights"] == "pretrained"
+    box.run("compress", package, "-o", small)
+    for path in (package, small):
+        shown = json.loads(box.run("inspect", path, "--json").out)
+        notes = shown["metadata"]["user_defined"]
+        assert notes["anemone.weights.url"].startswith("https://huggingface.co/onnx-community/mobilenetv4")
+        assert notes["anemone.weights.sha256"] == digest
+        assert notes["anemone.weights.licence"] == shown["metadata"]["license"] == "apache-2.0"
+        assert notes["anemone.weights"] == "pretrained" and notes["anemone.tool_version"]
+    assert digest in box.run("inspect", package).out
+    # The second time nothing is asked of anybody; the first package is not made of something else.
+    box.run("convert", "mobilenetv4_conv_small", "-o", package, "--offline")
+    assert "--weights" in box.run("convert", "mobilenetv4_conv_small", "--weights", "seeded", "-o", package, code=2).error
+
+
+@needs_nginx
+def test_progress_on_a_terminal(nginx, box):
+    import pty
+
+    main, side = pty.openpty()
+    process = subprocess.Popen([str(COMMAND), "fetch", nginx.url("slow/big.dat"), "--connections", "1"], stdout=side,
+                               stderr=side, env=box.environment)
+    os.close(side)
+    text = b""
+    while True:
+        try:
+            piece = os.read(main, 4096)
+        except OSError:
+            break
+        if not piece:
+            break
+        text += piece
+    os.close(main)
+    assert process.wait(timeout=30) == 0
+    shown = text.decode()
+    assert " of 25.2 MB" in shown and " MB/s" in shown and " s left" in shown
