@@ -16,6 +16,7 @@
  * any number of threads at once; a binding and a state one call at a time. Stability: functions and
  * fields are only ever added; options are JSON so that they can grow.
  */
+/* NOLINTBEGIN(readability-identifier-naming): C's names */
 #ifndef ANEMONE_ANEMONE_H_
 #define ANEMONE_ANEMONE_H_
 
@@ -32,7 +33,6 @@ extern "C" {
 #define ANEMONE_EXPORT
 #endif
 
-/* NOLINTBEGIN(readability-identifier-naming): C's names */
 typedef struct anemone_error anemone_error;
 typedef struct anemone_session anemone_session;
 typedef struct anemone_binding anemone_binding;
@@ -123,10 +123,10 @@ ANEMONE_EXPORT int anemone_session_run(anemone_session* session, const anemone_b
 /* The counts so far as JSON (schema anemone.telemetry); freed with anemone_string_free. */
 ANEMONE_EXPORT char* anemone_session_telemetry(const anemone_session* session);
 ANEMONE_EXPORT void anemone_string_free(char* text);
-/* NOLINTEND(readability-identifier-naming) */
 
 #ifdef __cplusplus
 }
 #endif
 
 #endif /* ANEMONE_ANEMONE_H_ */
+/* NOLINTEND(readability-identifier-naming) */
