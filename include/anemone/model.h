@@ -71,7 +71,7 @@ struct FeatureInfo {
 };
 
 struct LoadOptions {
-  std::string weights;  // catalogue models: a .safetensors file or "seeded"
+  std::string weights;  // catalogue models: "pretrained" (if empty), "seeded", or a file
   uint64_t seed = 0;
   std::map<std::string, std::vector<int64_t>> input_shapes = {};
   std::string minimum_deployment_target = "iOS17";  // of what an importer writes

@@ -441,8 +441,11 @@ def test_compressed_although_not_asked_for(bad, box):
 
 
 @pytest.mark.parametrize(("answer", "text"), [
+    (b"lalala\r\n\r\n", "does not speak HTTP/1"),
+    (b"hello world" * 100, "does not speak HTTP/1"),
     (b"", "Empty reply"),
     (b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello", "Content-Length"),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\nhello", "a length of '99999999999999999999999'"),
     (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 7\r\n\r\nhello", "5 of 7 bytes"),
     (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "the file is empty"),
     (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZZ\r\nhello\r\n", "chunked"),

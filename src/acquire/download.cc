@@ -223,6 +223,10 @@ bool Downloader::Accept(Job& job, const Response& response) {
                     .Advise("open the address in a browser: it may want a login or the acceptance "
                             "of a licence"));
   }
+  if (!response.bad_length.empty()) {
+    return Fail(
+        IoError("the server announces a length of '{}'", response.bad_length.substr(0, 40)));
+  }
   if (!response.content_encoding.empty() && response.content_encoding != "identity") {
     return Fail(InvalidInput("the server sent the content as '{}', which was not asked for",
                              response.content_encoding));
@@ -352,7 +356,10 @@ void Downloader::Ended(Job& job, CURLcode code) {
   result_.fetched_from = WithoutQuery(job.transfer->effective_url());
   if (!error_.ok() || job.finished_early) return;
   const long status = response.status;
-  if (code == CURLE_UNSUPPORTED_PROTOCOL) {
+  if (code == CURLE_UNSUPPORTED_PROTOCOL && response.location.empty()) {
+    Fail(IoError("the server does not speak HTTP/1: {}", job.transfer->ErrorText(code))
+             .Advise("check the address and its port"));
+  } else if (code == CURLE_UNSUPPORTED_PROTOCOL) {
     Fail(IoError("the server redirects to '{}', which is not followed",
                  response.location.substr(0, 200))
              .Advise("only https and http are followed, and never from https to http"));

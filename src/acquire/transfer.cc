@@ -136,6 +136,7 @@ void Transfer::Header(std::string_view line) {
     response_.content_encoding = Lower(value);
   } else if (name == "content-length") {
     response_.content_length = Number(value);
+    if (!response_.content_length) response_.bad_length = value;
   } else if (name == "content-range") {
     ReadContentRange(value, &response_);
   } else if (name == "accept-ranges") {

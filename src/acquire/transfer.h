@@ -32,6 +32,7 @@ struct Response {
   std::string content_type;      // lower case, without parameters
   std::string content_encoding;  // lower case
   std::optional<int64_t> content_length;
+  std::string bad_length;  // a Content-Length that is no number, or too large for one
   // Of "Content-Range: bytes FIRST-LAST/TOTAL" or "bytes */TOTAL".
   std::optional<int64_t> range_first;
   std::optional<int64_t> range_last;

@@ -207,7 +207,7 @@ void AddDemo(CLI::App& app, Context& context) {
       ->capture_default_str();
   command
       ->add_option("--weights", flags->weights,
-                   "'seeded', or a .safetensors file for a single model")
+                   "'seeded', 'pretrained', or a weight file for a single model")
       ->capture_default_str();
   command->add_option("--seed", flags->seed, "seed of seeded weights")->capture_default_str();
   command

@@ -129,7 +129,7 @@ void AddRun(CLI::App& app, Context& context) {
                    "an .onnx, .mlpackage, .mlmodelc or catalogue name")
       ->required();
   command->add_option("--weights", flags->model.source.weights,
-                      "catalogue models: a .safetensors file, or 'seeded'");
+                      "catalogue models: 'pretrained' (the default), 'seeded', or a weight file");
   command->add_option("--seed", flags->model.source.seed, "seed of seeded weights");
   command->add_option("--input", flags->inputs,
                       "NAME=FILE.npy, .png or .jpg; NAME may be left out for one input");

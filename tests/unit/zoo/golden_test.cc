@@ -65,7 +65,11 @@ TEST_P(Golden, LogitsEqualPyTorchs) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Zoo, Golden,
-                         testing::Values("fastvit_t8", "mobilenetv3_small", "resnet50"),
+                         testing::Values("fastvit_t8", "fastvit_t12", "fastvit_s12",
+                                         "mobilenetv3_small", "mobilenetv3_large", "resnet18",
+                                         "resnet50", "mobilenetv2", "efficientnet_b0",
+                                         "efficientnet_b1", "efficientnet_lite0",
+                                         "efficientnet_lite1", "efficientnet_lite2"),
                          [](const auto& test) { return std::string(test.param); });
 
 }  // namespace
