@@ -46,6 +46,12 @@ struct SessionOptions {
   std::string cache_dir = {};
   // File for one JSON line an event (compile, load, fallback, circuit ...); empty: none.
   std::string telemetry_log = {};
+  // HOST:PORT that serves /metrics to Prometheus while the session lives, for example
+  // "127.0.0.1:9464"; empty: nothing listens.
+  std::string metrics_address = {};
+  // File for a Chrome trace of every event and inference, written when the session ends; empty:
+  // none. With it, inferences are also in the log.
+  std::string trace_file = {};
 };
 
 // An object with any of the fields above under their names ("breaker" for breaker_json, as an

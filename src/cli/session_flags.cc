@@ -25,6 +25,10 @@ void AddSessionFlags(CLI::App& command, SessionFlags& flags) {
       ->envname("ANEMONE_STATE_DIR");
   command.add_option("--telemetry-log", flags.telemetry_log,
                      "append one JSON line for each load, fallback and change of a circuit");
+  command.add_option("--metrics-address", flags.metrics_address,
+                     "HOST:PORT that serves /metrics to Prometheus meanwhile");
+  command.add_option("--trace-file", flags.trace_file,
+                     "write a Chrome trace of loads and inferences at the end");
 }
 
 std::string DefaultStateDir() {
@@ -52,6 +56,8 @@ Result<std::shared_ptr<runtime::Session>> OpenSession(const facade::LoadedModel&
   options.warm_up = flags.warm_up;
   options.dispatch_by_measurement = flags.dispatch;
   options.telemetry_log = flags.telemetry_log;
+  options.metrics_address = flags.metrics_address;
+  options.trace_file = flags.trace_file;
   if (!flags.breaker_file.empty()) {
     ANEMONE_ASSIGN(const Bytes text, MapFile(flags.breaker_file));
     options.breaker_json.assign(reinterpret_cast<const char*>(text.data()), text.size());

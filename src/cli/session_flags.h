@@ -21,6 +21,8 @@ struct SessionFlags {
   std::string state_dir;      // empty: the user's state folder
   std::string cache_dir;      // empty: the user's cache folder
   std::string telemetry_log;  // JSON Lines
+  std::string metrics_address;
+  std::string trace_file;
 };
 void AddSessionFlags(CLI::App& command, SessionFlags& flags);
 

@@ -7,10 +7,10 @@
 
 #include "base/sha256.h"
 #include "facade/arrays.h"
+#include "facade/session_outputs.h"
 #include "runtime/backends.h"
 #include "runtime/circuit_breaker_config.h"
 #include "runtime/compiled_cache.h"
-#include "runtime/json_lines.h"
 
 namespace anemone::facade {
 namespace {
@@ -75,6 +75,9 @@ const std::map<std::string, Row>& Rows() {
       {"state_dir", {"text", Text([](auto& o) -> auto& { return o.session.state_dir; })}},
       {"cache_dir", {"text", Text([](auto& o) -> auto& { return o.session.cache_dir; })}},
       {"telemetry_log", {"text", Text([](auto& o) -> auto& { return o.session.telemetry_log; })}},
+      {"metrics_address",
+       {"text", Text([](auto& o) -> auto& { return o.session.metrics_address; })}},
+      {"trace_file", {"text", Text([](auto& o) -> auto& { return o.session.trace_file; })}},
       {"weights", {"text", Text([](auto& o) -> auto& { return o.source.weights; })}},
       {"seed",
        {"a whole number",
@@ -147,16 +150,21 @@ Result<std::shared_ptr<runtime::Session>> OpenSession(const LoadedModel& model,
   if (!options.breaker_json.empty()) {
     ANEMONE_ASSIGN(open.breaker, runtime::ParseBreakerConfig(options.breaker_json, "breaker"));
   }
-  if (!options.state_dir.empty() || !options.telemetry_log.empty()) {
+  const bool traced = !options.trace_file.empty();
+  if (!options.state_dir.empty() || !options.telemetry_log.empty() ||
+      !options.metrics_address.empty()) {
     ANEMONE_ASSIGN(open.model_hash, ContentHash(model, argument));
   }
-  open.telemetry = std::make_shared<runtime::Telemetry>(runtime::TelemetryOptions{
-      .model = open.model_hash, .backend = options.backend, .units = options.compute_units});
-  if (!options.telemetry_log.empty()) {
-    ANEMONE_ASSIGN(auto sink, runtime::JsonLinesSink::Open(options.telemetry_log, {}));
-    open.telemetry->AddSink(std::move(sink));
-  }
-  return runtime::Session::Open(model.model, std::move(open));
+  open.telemetry =
+      std::make_shared<runtime::Telemetry>(runtime::TelemetryOptions{.model = open.model_hash,
+                                                                     .backend = options.backend,
+                                                                     .units = options.compute_units,
+                                                                     .inference_events = traced,
+                                                                     .process_memory = true});
+  ANEMONE_ASSIGN(const SessionOutputs outputs, SessionOutputs::Prepare(options, *open.telemetry));
+  const std::string model_hash = open.model_hash;
+  ANEMONE_ASSIGN(auto session, runtime::Session::Open(model.model, std::move(open)));
+  return outputs.Attach(std::move(session), model_hash);
 }
 
 }  // namespace anemone::facade

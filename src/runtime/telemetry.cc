@@ -297,6 +297,10 @@ TelemetrySnapshot Telemetry::Snapshot() const {
   for (size_t i = 0; i < kFallbackReasonCount; ++i) out.fallbacks[i] = fallbacks_[i].load(kRelaxed);
   const int64_t memory = memory_high_water_.load(kRelaxed);
   if (memory >= 0) out.memory_high_water_bytes = memory;
+  if (options_.process_memory) {
+    // An empty optional is below every number.
+    out.memory_high_water_bytes = std::max(out.memory_high_water_bytes, PeakResidentBytes());
+  }
   for (const auto& sink : sinks_) out.events_dropped += sink->dropped();
   return out;
 }

@@ -55,7 +55,8 @@ struct TelemetrySnapshot {
   // Inferences by [planned][observed] unit.
   std::array<std::array<uint64_t, kComputeUnitCount>, kComputeUnitCount> inferences_by_unit{};
   std::array<uint64_t, kFallbackReasonCount> fallbacks{};  // by reason; [kNone] stays 0
-  // Largest number given to record_memory; null when none was.
+  // Largest number given to record_memory, or the process's peak (TelemetryOptions); null when
+  // neither is known.
   std::optional<int64_t> memory_high_water_bytes;
   uint64_t events_dropped = 0;  // by the sinks
 
@@ -78,6 +79,8 @@ struct TelemetryOptions {
   std::string units = {};
   // One event for each inference too. Costs a sink call a record: for traces, not for production.
   bool inference_events = false;
+  // Snapshots also look at the process's peak resident memory, all models in it together.
+  bool process_memory = false;
   const Clock* clock = nullptr;  // null: the machine's; must outlive this
 };
 

@@ -1,5 +1,9 @@
 // The C interface through a client in C, and its answers to misuse.
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -123,6 +127,65 @@ TEST_F(CApiTest, TelemetryGoesToALog) {
   std::vector<std::string> types;
   while (std::getline(file, line)) types.push_back(nlohmann::json::parse(line)["event"]);
   EXPECT_EQ(types, (std::vector<std::string>{"load", "first_inference"}));
+}
+
+TEST_F(CApiTest, ATraceIsWrittenWhenTheSessionEnds) {
+  const std::string trace = scratch_ / "trace.json";
+  const float x[4] = {1, -2, 3, 4};
+  float y[4] = {};
+  char backend[16] = "", message[256] = "";
+  EXPECT_EQ(c_client_double(path_.c_str(), ("{\"trace_file\": \"" + trace + "\"}").c_str(), x, y,
+                            backend, sizeof backend, message, sizeof message),
+            0)
+      << message;
+  const auto json = nlohmann::json::parse(test::ReadText(trace));
+  std::vector<std::string> names;
+  for (const auto& event : json["traceEvents"]) {
+    if (event["ph"] == "X") names.push_back(event["name"]);
+  }
+  EXPECT_EQ(names, (std::vector<std::string>{"load", "first_inference", "inference"}));
+  EXPECT_EQ(Open(path_.c_str(), "{\"trace_file\": \"/no/such/trace.json\"}").code, 3);
+}
+
+TEST_F(CApiTest, MetricsAreServedWhileTheSessionLives) {
+  // A port that is taken is told about; so is what is no address.
+  const Answer wrong = Open(path_.c_str(), "{\"metrics_address\": \"9464\"}");
+  const bool built = wrong.message.find("no Prometheus exposition") == std::string::npos;
+  EXPECT_EQ(wrong.code, built ? 2 : 4) << wrong.message;
+  if (!built) GTEST_SKIP() << "built without prometheus-cpp";
+  EXPECT_EQ(Open(path_.c_str(), "{\"metrics_address\": \"127.0.0.1:0\"}").code, 0);
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  ASSERT_EQ(bind(fd, reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(listen(fd, 1), 0);
+  ASSERT_EQ(getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  const std::string taken = "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+  const std::string options = "{\"metrics_address\": \"" + taken + "\"}";
+  EXPECT_EQ(Open(path_.c_str(), options.c_str()).code, 3);
+  close(fd);
+
+  anemone_session* session = nullptr;
+  ASSERT_EQ(anemone_session_open(path_.c_str(), options.c_str(), &session, nullptr), 0);
+  const int client = socket(AF_INET, SOCK_STREAM, 0);
+  ASSERT_EQ(connect(client, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  const std::string request = "GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n";
+  ASSERT_EQ(send(client, request.data(), request.size(), 0), static_cast<ssize_t>(request.size()));
+  std::string page;
+  char buffer[4096];
+  for (ssize_t n; (n = recv(client, buffer, sizeof(buffer), 0)) > 0;) {
+    page.append(buffer, static_cast<size_t>(n));
+  }
+  close(client);
+  EXPECT_NE(page.find("anemone_attempts_total{model=\""), std::string::npos) << page;
+  EXPECT_NE(page.find("phase=\"first_inference\",outcome=\"success\"} 1\n"), std::string::npos)
+      << page;
+  anemone_session_close(session);
+  const int late = socket(AF_INET, SOCK_STREAM, 0);
+  EXPECT_NE(connect(late, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  close(late);
 }
 
 }  // namespace

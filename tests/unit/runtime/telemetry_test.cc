@@ -92,6 +92,12 @@ TEST(TelemetryTest, CountsEachThingOnceAndAddsUp) {
 
 TEST(TelemetryTest, UnknownIsNullNotZero) {
   EXPECT_FALSE(Telemetry().Snapshot().memory_high_water_bytes.has_value());
+  Telemetry process({.process_memory = true});
+  const auto peak = process.Snapshot().memory_high_water_bytes;
+  ASSERT_TRUE(peak.has_value());
+  EXPECT_GT(*peak, 1 << 20);
+  process.record_memory(int64_t{1} << 50);
+  EXPECT_EQ(process.Snapshot().memory_high_water_bytes, int64_t{1} << 50);
 }
 
 TEST(TelemetryTest, EachInconsistencyIsNamed) {
