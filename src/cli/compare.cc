@@ -1,9 +1,9 @@
 #include <cmath>
 
 #include "cli/command.h"
-#include "facade/arrays.h"
 #include "cli/tensor_files.h"
 #include "exec/session_inputs.h"
+#include "facade/arrays.h"
 #include "lab/verify.h"
 #include "runtime/backends.h"
 
