@@ -163,9 +163,9 @@ std::string DownloadCache::RecordPath(std::string_view url) const {
   return Folder("records/") + KeyOf(url) + ".json";
 }
 
-Result<FileLock> DownloadCache::Lock(std::string_view url,
+Result<PathLock> DownloadCache::Lock(std::string_view url,
                                      const std::function<bool()>& waiting) const {
-  return FileLock::Acquire(Folder("locks/") + KeyOf(url), waiting);
+  return PathLock::Acquire(Folder("locks/") + KeyOf(url), waiting);
 }
 
 Result<std::optional<CacheRecord>> DownloadCache::Find(std::string_view url,

@@ -19,7 +19,7 @@
 #include <string_view>
 #include <vector>
 
-#include "acquire/file_lock.h"
+#include "acquire/path_lock.h"
 #include "base/status.h"
 
 namespace anemone::acquire {
@@ -60,7 +60,7 @@ class DownloadCache {
   const std::string& root() const { return root_; }
   // The folder for a download of `url` that is under way.
   std::string PartialFolder(std::string_view url) const;
-  Result<FileLock> Lock(std::string_view url, const std::function<bool()>& waiting) const;
+  Result<PathLock> Lock(std::string_view url, const std::function<bool()>& waiting) const;
   // The record of `url` when its content is there; nullopt when it is not. `group` names the folder
   // of the view: files of one group lie side by side.
   Result<std::optional<CacheRecord>> Find(std::string_view url, std::string_view group) const;

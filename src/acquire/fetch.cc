@@ -162,7 +162,7 @@ Result<FetchedFile> Fetcher::FetchFile(const CatalogueFile& wanted, const Catalo
     return NotFound("'{}' is not in the cache, and offline nothing is fetched", url.text)
         .Advise("fetch it once without --offline and ANEMONE_OFFLINE");
   }
-  ANEMONE_ASSIGN(const FileLock lock, cache_.Lock(url.text, waiting));
+  ANEMONE_ASSIGN(const PathLock lock, cache_.Lock(url.text, waiting));
   ANEMONE_ASSIGN(cached, from_cache());  // another process may have brought it meanwhile
   if (cached) return std::move(*cached);
 

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "acquire/file_lock.h"
+#include "acquire/path_lock.h"
 #include "base/atomic_file.h"
 #include "base/mapped_file.h"
 
@@ -58,7 +58,7 @@ Result<std::map<std::string, std::string>> ReadPins(const std::string& path) {
 }
 
 Status AddPin(const std::string& path, const std::string& url, const std::string& sha256) {
-  ANEMONE_ASSIGN(const FileLock lock, FileLock::Acquire(path + ".writing"));
+  ANEMONE_ASSIGN(const PathLock lock, PathLock::Acquire(path + ".writing"));
   ANEMONE_ASSIGN(auto pins, ReadPins(path));
   const auto [at, added] = pins.emplace(url, sha256);
   if (!added && at->second == sha256) return {};

@@ -6,11 +6,11 @@
 #include <nlohmann/json.hpp>
 
 #include "base/sha256.h"
+#include "base/tree_hash.h"
 #include "facade/arrays.h"
 #include "facade/session_outputs.h"
 #include "runtime/backends.h"
 #include "runtime/circuit_breaker_config.h"
-#include "runtime/compiled_cache.h"
 
 namespace anemone::facade {
 namespace {
@@ -122,7 +122,10 @@ Result<bool> HasForeignBackend(const std::string& backend) {
 
 Result<std::string> ContentHash(const LoadedModel& model, const std::string& argument) {
   std::error_code error;
-  if (std::filesystem::exists(argument, error)) return runtime::HashTree(argument);
+  if (std::filesystem::exists(argument, error)) {
+    ANEMONE_ASSIGN(TreeFacts facts, HashTree(argument));
+    return std::move(facts.sha256);
+  }
   std::string text = model.name + "|" + std::to_string(model.model->spec_version);
   for (const auto& [key, value] : model.model->metadata.user_defined) {
     text += "|" + key + "=" + value;

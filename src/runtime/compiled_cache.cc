@@ -14,9 +14,9 @@
 #include <thread>
 
 #include "base/atomic_file.h"
+#include "base/file_lock.h"
 #include "base/mapped_file.h"
 #include "base/sha256.h"
-#include "runtime/file_lock.h"
 
 namespace anemone::runtime {
 namespace {
@@ -205,24 +205,6 @@ std::string CompiledKey::Hash() const {
   Sha256 hash;
   for (const std::string& part : {content_sha256, os_build, compute_units, variant}) {
     hash.Update(std::to_string(part.size()) + ":" + part + ";");
-  }
-  return ToHex(hash.Finish());
-}
-
-Result<std::string> HashTree(const std::string& path) {
-  std::error_code error;
-  if (fs::is_regular_file(path, error)) {
-    ANEMONE_ASSIGN(const Bytes bytes, MapFile(path));
-    return ToHex(Sha256Of({reinterpret_cast<const std::byte*>(bytes.data()), bytes.size()}));
-  }
-  if (!fs::is_directory(path, error)) return NotFound("there is no such model").At(path);
-  ANEMONE_ASSIGN(const std::vector<fs::path> files, FilesBelow(path));
-  Sha256 hash;
-  for (const fs::path& file : files) {
-    const fs::path below = file.lexically_relative(path);
-    ANEMONE_ASSIGN(const Bytes bytes, MapFile(file.string()));
-    hash.Update(below.generic_string() + '\0' + std::to_string(bytes.size()) + '\0');
-    hash.Update({reinterpret_cast<const std::byte*>(bytes.data()), bytes.size()});
   }
   return ToHex(hash.Finish());
 }

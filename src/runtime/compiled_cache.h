@@ -25,7 +25,7 @@
 namespace anemone::runtime {
 
 struct CompiledKey {
-  std::string content_sha256;  // of the package
+  std::string content_sha256;  // of the package (base/tree_hash.h)
   std::string os_build;        // compiled models are the system's own: another build, another key
   std::string compute_units;
   std::string variant = {};  // whatever else the compiled form depends on
@@ -33,10 +33,6 @@ struct CompiledKey {
   // Sixty-four hexadecimal digits.
   std::string Hash() const;
 };
-
-// SHA-256 over each regular file below `path` in the order of its path: the path below it, a zero
-// byte, the size in decimal, a zero byte, the contents. For a single file, of its contents alone.
-Result<std::string> HashTree(const std::string& path);
 
 // An entry in use. Movable; gives its lock back when destroyed.
 class CompiledEntry {

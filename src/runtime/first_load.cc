@@ -11,11 +11,12 @@
 #endif
 
 #include "base/atomic_file.h"
+#include "base/file_lock.h"
 #include "base/sha256.h"
+#include "base/tree_hash.h"
 #include "format/package.h"
 #include "runtime/child_process.h"
 #include "runtime/compiled_cache.h"
-#include "runtime/file_lock.h"
 #include "runtime/first_load_protocol.h"
 #include "runtime/host.h"
 
@@ -220,7 +221,8 @@ Result<FirstLoadVerdict> TryFirstLoad(const exec::Backend& backend, const ir::Mo
     fs::create_directories(options.verdict_dir, error);
     if (error)
       return IoError("cannot make the folder: {}", error.message()).At(options.verdict_dir);
-    ANEMONE_ASSIGN(const std::string content, HashTree(package));
+    ANEMONE_ASSIGN(const TreeFacts facts, HashTree(package));
+    const std::string& content = facts.sha256;
     ANEMONE_ASSIGN(const std::string key, FirstLoadKey(backend, content, load));
     path = options.verdict_dir + "/" + key + ".json";
     turn_path = options.verdict_dir + "/." + key + ".lock";

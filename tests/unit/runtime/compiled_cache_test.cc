@@ -275,19 +275,5 @@ TEST(CompiledCache, KilledAtAnyPointItIsNeverPoisoned) {
   }
 }
 
-TEST(CompiledCache, TheHashOfATreeSeesNamesSizesAndContents) {
-  const test::ScratchFolder scratch;
-  test::WriteText(scratch / "a/one", "1");
-  test::WriteText(scratch / "b/one", "1");
-  EXPECT_EQ(HashTree(scratch / "a").value(), HashTree(scratch / "b").value());
-  EXPECT_EQ(HashTree(scratch / "a/one").value(), ToHex(Sha256Of(std::as_bytes(std::span("1", 1)))));
-  test::WriteText(scratch / "b/one", "2");
-  EXPECT_NE(HashTree(scratch / "a").value(), HashTree(scratch / "b").value());
-  test::WriteText(scratch / "b/one", "1");
-  test::WriteText(scratch / "b/two", "");
-  EXPECT_NE(HashTree(scratch / "a").value(), HashTree(scratch / "b").value());
-  EXPECT_EQ(HashTree(scratch / "none").error().code(), ErrorCode::kNotFound);
-}
-
 }  // namespace
 }  // namespace anemone::runtime

@@ -1,4 +1,4 @@
-#include "lab/package_facts.h"
+#include "base/tree_hash.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -7,34 +7,33 @@
 #include "base/mapped_file.h"
 #include "base/sha256.h"
 
-namespace anemone::lab {
+namespace anemone {
 
 namespace fs = std::filesystem;
 
-Result<PackageFacts> MeasurePackage(const std::string& path) {
-  PackageFacts facts;
-  Sha256 hash;
+Result<TreeFacts> HashTree(const std::string& path) {
+  TreeFacts facts;
   std::error_code error;
-  if (!fs::is_directory(path, error)) {
+  if (fs::is_regular_file(path, error)) {
     ANEMONE_ASSIGN(const Bytes bytes, MapFile(path));
     facts.size_bytes = static_cast<int64_t>(bytes.size());
     facts.sha256 = ToHex(Sha256Of({bytes.data(), bytes.size()}));
     return facts;
   }
+  if (!fs::is_directory(path, error)) return NotFound("there is no such model").At(path);
   std::vector<std::string> files;
-  fs::recursive_directory_iterator it(path, error);
-  for (; !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
-    if (it->is_regular_file(error))
-      files.push_back(fs::relative(it->path(), path, error).generic_string());
+  fs::recursive_directory_iterator walk(path, error);
+  for (; !error && walk != fs::recursive_directory_iterator(); walk.increment(error)) {
+    if (walk->is_regular_file(error)) {
+      files.push_back(walk->path().lexically_relative(path).generic_string());
+    }
   }
   if (error) return IoError("cannot read: {}", error.message()).At(path);
   std::sort(files.begin(), files.end());
+  Sha256 hash;
   for (const std::string& file : files) {
     ANEMONE_ASSIGN(const Bytes bytes, MapFile((fs::path(path) / file).string()));
-    hash.Update(file);
-    hash.Update(std::string_view("\0", 1));
-    hash.Update(std::to_string(bytes.size()));
-    hash.Update(std::string_view("\0", 1));
+    hash.Update(file + '\0' + std::to_string(bytes.size()) + '\0');
     hash.Update({bytes.data(), bytes.size()});
     facts.size_bytes += static_cast<int64_t>(bytes.size());
   }
@@ -42,4 +41,4 @@ Result<PackageFacts> MeasurePackage(const std::string& path) {
   return facts;
 }
 
-}  // namespace anemone::lab
+}  // namespace anemone

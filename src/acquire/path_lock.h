@@ -4,29 +4,30 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 
+#include "base/file_lock.h"
 #include "base/status.h"
 
 namespace anemone::acquire {
 
-class FileLock {
+class PathLock {
  public:
   // Waits as long as another process holds it, asking `waiting` (if given) ten times a second
   // whether to go on.
-  static Result<FileLock> Acquire(const std::string& path,
+  static Result<PathLock> Acquire(const std::string& path,
                                   const std::function<bool()>& waiting = {});
-  FileLock(FileLock&& other) noexcept
-      : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)) {}
-  FileLock& operator=(FileLock&&) = delete;
+  PathLock(PathLock&& other) noexcept;
+  PathLock& operator=(PathLock&&) = delete;
   // Removes the file and lets go.
-  ~FileLock();
+  ~PathLock();
 
  private:
-  FileLock(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+  PathLock(std::string path, FileLock lock) : path_(std::move(path)), lock_(std::move(lock)) {}
   std::string path_;
-  int fd_;
+  std::optional<FileLock> lock_;  // empty when moved from
 };
 
 }  // namespace anemone::acquire

@@ -1,4 +1,4 @@
-#include "runtime/file_lock.h"
+#include "base/file_lock.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <system_error>
 
-namespace anemone::runtime {
+namespace anemone {
 
 Result<std::optional<FileLock>> FileLock::Try(const std::string& path, Mode mode, bool create) {
   const int flags = O_RDWR | O_CLOEXEC | (create ? O_CREAT : 0);
@@ -40,4 +40,4 @@ bool FileLock::Names(const std::string& path) const {
          here.st_ino == there.st_ino && here.st_dev == there.st_dev;
 }
 
-}  // namespace anemone::runtime
+}  // namespace anemone

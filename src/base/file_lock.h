@@ -8,7 +8,7 @@
 
 #include "base/status.h"
 
-namespace anemone::runtime {
+namespace anemone {
 
 class FileLock {
  public:
@@ -32,4 +32,4 @@ class FileLock {
   int fd_ = -1;
 };
 
-}  // namespace anemone::runtime
+}  // namespace anemone
