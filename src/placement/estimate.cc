@@ -32,6 +32,12 @@ constexpr double kBnnsBilinearElements = 524.7;
 // The classic library: no answer is published; it is never faster than BNNS.
 constexpr double kClassicFactor = 2.0;
 
+// Attention alone was seen to go to the Neural Engine from about 2 million elements of each of
+// query, key and value on (vx-lang/Vx issue 437): above that the estimate for the CPU must be at
+// least this much higher. The size of the step is the smallest round one that explains it.
+constexpr double kLargeAttentionBytes = 4 * 2 * 2.0e6;
+constexpr double kLargeAttentionFactor = 2.0;
+
 struct Pair {
   double ane;
   double bnns;
@@ -63,6 +69,11 @@ Pair Estimate(const Work& work, EstimateKind kind) {
     case EstimateKind::kBilinear:
       return {bytes / kAneTextureBytes,
               static_cast<double>(work.output_elements) / kBnnsBilinearElements};
+    case EstimateKind::kAttention: {
+      Pair pair = Memory(bytes, kMemory);
+      if (bytes >= kLargeAttentionBytes) pair.bnns *= kLargeAttentionFactor;
+      return pair;
+    }
     case EstimateKind::kMemory:
     case EstimateKind::kNone:
       break;

@@ -70,6 +70,7 @@ enum class EstimateKind : uint8_t {
   kConcat,
   kTranspose,
   kBilinear,
+  kAttention,
   kNone,  // no tree for the Neural Engine
 };
 

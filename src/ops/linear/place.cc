@@ -55,7 +55,9 @@ std::span<const PlaceRule> PlaceRules() {
       {.op = "einsum", .ane = placement::YesEverywhere, .estimate = EstimateKind::kMatmul},
       {.op = "linear", .ane = Linear, .estimate = EstimateKind::kMatmul},
       {.op = "matmul", .ane = Matmul, .estimate = EstimateKind::kMatmul},
-      {"scaled_dot_product_attention", Attention},
+      {.op = "scaled_dot_product_attention",
+       .ane = Attention,
+       .estimate = EstimateKind::kAttention},
   };
   return kRules;
 }

@@ -109,6 +109,47 @@ TEST(Segmenter, CostlyUpsamplingGoesAlone) {
   EXPECT_EQ(AnalyzeOnM4(program).CountPreferred(Unit::kAne), 1);
 }
 
+// vx-lang/Vx issue 437: alone, from about 2 million elements of query, key and value on.
+TEST(Segmenter, LargeAttentionGoesAlone) {
+  for (const auto& [length, unit] :
+       std::vector<std::pair<int, Unit>>{{512, Unit::kCpu}, {8192, Unit::kAne}}) {
+    const std::string inputs = fmt::format(
+        "tensor<fp16, [1, 8, {0}, 64]> x, tensor<fp16, [1, 8, {0}, 64]> k, "
+        "tensor<fp16, [1, 8, {0}, 64]> v",
+        length);
+    const ir::Program program = ParseOrFail(
+        Wrap(inputs, "y = scaled_dot_product_attention(query = x, key = k, value = v);"));
+    EXPECT_EQ(AnalyzeOnM4(program).CountPreferred(unit), 1) << length;
+  }
+}
+
+// Two layers of width 128 stayed on the CPU as a whole, six of width 384 went to the Neural Engine
+// as a whole (the facts of a published report); here their products alone.
+TEST(Segmenter, WidthAndDepthOfATransformerDecide) {
+  for (const auto& [layers, width, unit] :
+       std::vector<std::tuple<int, int, Unit>>{{2, 128, Unit::kCpu}, {6, 384, Unit::kAne}}) {
+    std::string body = fmt::format(
+        "w = const()[val = tensor<fp16, [{0}, {0}]>(splat 1)]; "
+        "up = const()[val = tensor<fp16, [{1}, {0}]>(splat 1)]; "
+        "down = const()[val = tensor<fp16, [{0}, {1}]>(splat 1)]; ",
+        width, 4 * width);
+    std::string last = "x";
+    for (int i = 0; i < layers; ++i) {
+      for (const std::string_view weight : {"w", "w", "w", "w", "up", "down"}) {
+        const std::string name = fmt::format("l{}", body.size());
+        body += fmt::format("{} = linear(x = {}, weight = {}); ", name, last, weight);
+        last = name;
+      }
+    }
+    body += fmt::format("y = softmax(x = {}, axis = -1);", last);
+    const ir::Program program =
+        ParseOrFail(Wrap(fmt::format("tensor<fp16, [1, 128, {}]> x", width), body));
+    const Analysis analysis = AnalyzeOnM4(program);
+    EXPECT_EQ(analysis.CountPreferred(unit), static_cast<int64_t>(analysis.operations.size()))
+        << layers;
+  }
+}
+
 EngineEstimate Both(double ane, double bnns) { return {ane, bnns, 2 * bnns}; }
 EngineEstimate CpuOnly(double bnns) { return {std::nullopt, bnns, 2 * bnns}; }
 
