@@ -10,6 +10,7 @@ find_package(PNG REQUIRED)
 find_package(JPEG REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(CURL REQUIRED)
+find_package(SQLite3 REQUIRED)
 find_package(Threads REQUIRED)
 # libyaml's own package files differ from system to system.
 find_path(ANEMONE_YAML_INCLUDE yaml.h REQUIRED)
@@ -22,6 +23,9 @@ target_link_libraries(anemone_yaml INTERFACE ${ANEMONE_YAML_LIBRARY})
 set(ANEMONE_PRIVATE_DEPENDENCIES
   spdlog::spdlog nlohmann_json::nlohmann_json protobuf::libprotobuf hwy::hwy OpenSSL::Crypto
   PNG::PNG JPEG::JPEG ZLIB::ZLIB CURL::libcurl anemone_yaml)
+
+# The database of the lab.
+list(APPEND ANEMONE_PRIVATE_DEPENDENCIES SQLite::SQLite3)
 
 # Optional: without prometheus-cpp the one file that uses it says so at run time. The definition is
 # on that file alone, so that installing the package rebuilds nothing else.

@@ -45,6 +45,39 @@ def make_classifier(channels=8, opset=17, seed=0):
     return model
 
 
+def make_network(seed=0):
+    """A classifier with several weights above the threshold of compression, their tails heavy as those of real ones."""
+    rng = np.random.default_rng(seed)
+
+    def weight(name, *shape):
+        scale = (2 / np.prod(shape[1:])) ** 0.5
+        return numpy_helper.from_array((rng.standard_t(4, shape) * scale).astype(np.float32), name)
+
+    initializers = [weight("w1", 32, 3, 3, 3), weight("w2", 48, 32, 3, 3), weight("w3", 48, 48, 3, 3),
+                    weight("w4", 96, 48, 1, 1), weight("w5", 100, 96)]
+    nodes = [
+        helper.make_node("Conv", ["image", "w1"], ["c1"], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["c1"], ["r1"]),
+        helper.make_node("Conv", ["r1", "w2"], ["c2"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["c2"], ["r2"]),
+        helper.make_node("Conv", ["r2", "w3"], ["c3"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+        helper.make_node("Add", ["c3", "r2"], ["a3"]),
+        helper.make_node("Relu", ["a3"], ["r3"]),
+        helper.make_node("Conv", ["r3", "w4"], ["c4"], kernel_shape=[1, 1]),
+        helper.make_node("Relu", ["c4"], ["r4"]),
+        helper.make_node("GlobalAveragePool", ["r4"], ["p4"]),
+        helper.make_node("Flatten", ["p4"], ["f4"]),
+        helper.make_node("Gemm", ["f4", "w5"], ["logits"], transB=1),
+    ]
+    graph = helper.make_graph(
+        nodes, "network", [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 14, 14])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, 100])], initializers)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 8
+    onnx.checker.check_model(model)
+    return model
+
+
 @pytest.fixture
 def classifier(tmp_path):
     path = tmp_path / "classifier.onnx"

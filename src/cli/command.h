@@ -44,6 +44,7 @@ void AddEval(CLI::App& app, Context& context);
 void AddBench(CLI::App& app, Context& context);
 void AddDemo(CLI::App& app, Context& context);
 void AddDoctor(CLI::App& app, Context& context);
+void AddLab(CLI::App& app, Context& context);
 void AddPlacement(CLI::App& app, Context& context);
 
 // Runs `body` when the command is chosen: prints its error, keeps its exit code.

@@ -23,22 +23,6 @@ struct CompareFlags {
   double min_psnr = 0;
 };
 
-Json NumberOrNull(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
-
-Json ParityJson(const lab::Parity& parity) {
-  Json json;
-  json["l_inf"] = NumberOrNull(parity.linf);
-  json["rmse"] = NumberOrNull(parity.rmse);
-  json["l_inf_relative"] = NumberOrNull(parity.linf_relative);
-  json["rmse_relative"] = NumberOrNull(parity.rmse_relative);
-  json["psnr_db"] = NumberOrNull(parity.psnr_db);
-  json["snr_db"] = NumberOrNull(parity.snr_db);
-  json["cosine"] = NumberOrNull(parity.cosine);
-  json["top1_agreement"] = parity.rows > 0 ? Json(parity.top1_agreement()) : Json(nullptr);
-  json["non_finite"] = parity.non_finite;
-  return json;
-}
-
 Status RunCompare(CompareFlags flags, const Globals& globals) {
   flags.options.threads = globals.threads;
   ANEMONE_ASSIGN(flags.options.variant_numerics, facade::ParseNumerics(flags.numerics));
@@ -80,7 +64,7 @@ Status RunCompare(CompareFlags flags, const Globals& globals) {
     document["limit_rmse"] = limits.rmse;
     Json list = Json::array();
     for (const auto& output : outputs) {
-      Json row = ParityJson(output.parity);
+      Json row = Json::parse(lab::ToJson(output.parity));
       row["output"] = output.output;
       row["judged"] = output.judged.relative ? "relative" : "absolute";
       row["passed"] = output.judged.passed;
@@ -90,7 +74,7 @@ Status RunCompare(CompareFlags flags, const Globals& globals) {
     if (flags.per_operator) {
       Json rows = Json::array();
       for (const auto& drift : drifts) {
-        Json row = ParityJson(drift.parity);
+        Json row = Json::parse(lab::ToJson(drift.parity));
         row["name"] = drift.name;
         row["type"] = drift.type;
         rows.push_back(std::move(row));

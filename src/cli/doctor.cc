@@ -7,6 +7,7 @@
 #include "acquire/cache.h"
 #include "base/cache_root.h"
 #include "cli/command.h"
+#include "cli/doctor_float16.h"
 #include "cli/session_flags.h"
 #include "exec/session_inputs.h"
 #include "placement/analyze.h"
@@ -22,6 +23,7 @@ namespace {
 struct DoctorFlags {
   ModelFlags model;
   std::string chips = "m1,m2,m3,m4";
+  Float16Flags float16;
 };
 
 Json Optional(const std::optional<std::string>& text) { return text ? Json(*text) : Json(); }
@@ -132,7 +134,7 @@ Json BlockersJson(const placement::Analysis& analysis) {
   return list;
 }
 
-Result<Json> ModelJson(const DoctorFlags& flags) {
+Result<Json> ModelJson(const DoctorFlags& flags, const Globals& globals) {
   ANEMONE_ASSIGN(const auto loaded, Load(flags.model));
   ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*loaded.model, ""));
   ANEMONE_ASSIGN(const auto chips, placement::ParseChips(flags.chips));
@@ -148,6 +150,7 @@ Result<Json> ModelJson(const DoctorFlags& flags) {
                              {"source", "estimated"},
                              {"blockers", BlockersJson(analysis)}});
   }
+  ANEMONE_ASSIGN(json["float16"], Float16Json(*loaded.model, flags.float16, globals));
   return json;
 }
 
@@ -183,6 +186,7 @@ void PrintText(const Json& document) {
     std::cout << fmt::format("setting   {}={}\n", name, Text(value));
   }
   if (!document.contains("model")) return;
+  PrintFloat16(document["model"]["float16"]);
   for (const Json& chip : document["model"]["chips"]) {
     std::cout << fmt::format(
         "{:<9} {:.1f} % of the operators could run on the Neural Engine, "
@@ -208,7 +212,7 @@ Status RunDoctor(const DoctorFlags& flags, const Globals& globals) {
   document["caches"] = CachesJson();
   document["settings"] = SettingsJson();
   if (!flags.model.source.model.empty()) {
-    ANEMONE_ASSIGN(document["model"], ModelJson(flags));
+    ANEMONE_ASSIGN(document["model"], ModelJson(flags, globals));
   }
   if (globals.json) {
     Print(document);
@@ -228,6 +232,7 @@ void AddDoctor(CLI::App& app, Context& context) {
                       "an .onnx, .mlpackage, .mlmodelc or catalogue name");
   command->add_option("--weights", flags->model.source.weights,
                       "catalogue models: a weight file, or 'seeded'");
+  AddFloat16Flags(*command, flags->float16);
   command->add_option("--chip", flags->chips, "chips to ask about")->capture_default_str();
   command->footer("Example: anemone doctor model.mlpackage --chip m1,m4,a17pro");
   OnRun(*command, context, [flags, &context] { return RunDoctor(*flags, context.globals); });

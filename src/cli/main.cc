@@ -75,6 +75,7 @@ int main(int argc, char** argv) {
   AddBench(app, context);
   AddDemo(app, context);
   AddDoctor(app, context);
+  AddLab(app, context);
   AddCache(app, context);
   AddFirstLoad(app, context);
   AddPlacement(app, context);

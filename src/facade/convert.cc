@@ -4,6 +4,7 @@
 #include <array>
 
 #include "ir/verifier.h"
+#include "lab/subgraph.h"
 #include "passes/pipeline.h"
 
 namespace anemone::facade {
@@ -42,16 +43,7 @@ std::string DeploymentTargetName(ir::Opset opset) {
   return std::string(kTargets[static_cast<size_t>(opset)].ios);
 }
 
-ir::Model CloneModel(const ir::Model& model) {
-  ir::Model copy;
-  copy.spec_version = model.spec_version;
-  copy.metadata = model.metadata;
-  copy.functions = model.functions;
-  copy.multi_function = model.multi_function;
-  copy.default_function = model.default_function;
-  copy.program = ir::Clone(model.program);
-  return copy;
-}
+ir::Model CloneModel(const ir::Model& model) { return lab::CloneModel(model); }
 
 namespace {
 

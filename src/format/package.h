@@ -7,6 +7,7 @@
 // kUnsupported. Thread rules: pure functions.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "base/atomic_file.h"
@@ -38,5 +39,8 @@ struct WriteOptions {
 // weights/weight.bin by the rule of BelongsInWeightFile.
 Status WritePackage(const ir::Model& model, const std::string& path,
                     const WriteOptions& options = {});
+
+// Bytes of the files that WritePackage would write; nothing is written.
+Result<int64_t> PackageSizeBytes(const ir::Model& model);
 
 }  // namespace anemone::format

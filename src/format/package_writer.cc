@@ -95,7 +95,27 @@ Result<Sha256Digest> WriteWeights(const fs::path& path, const WeightWriter& weig
   return digest;
 }
 
+// The manifest of a package; `weights` is the digest of the weight file, null without one.
+Manifest ManifestOf(const Sha256Digest& specification, const Sha256Digest* weights) {
+  Manifest manifest;
+  manifest.items.push_back(MakeItem(kModelName, "CoreML Model Specification", specification));
+  manifest.root_identifier = manifest.items.front().identifier;
+  if (weights != nullptr)
+    manifest.items.push_back(MakeItem(kWeightsName, "CoreML Model Weights", *weights));
+  return manifest;
+}
+
 }  // namespace
+
+Result<int64_t> PackageSizeBytes(const ir::Model& model) {
+  WeightWriter weights;
+  ANEMONE_ASSIGN(const std::string specification, EncodeModel(model, &weights));
+  // Digests are of one length whatever they say.
+  const Sha256Digest any{};
+  const std::string manifest = PrintManifest(ManifestOf(any, weights.empty() ? nullptr : &any));
+  return static_cast<int64_t>(specification.size() + manifest.size() +
+                              (weights.empty() ? 0 : weights.size_bytes()));
+}
 
 Status WritePackage(const ir::Model& model, const std::string& path, const WriteOptions& options) {
   // Everything that can be wrong with the model shows before the disk is touched.
@@ -106,16 +126,14 @@ Status WritePackage(const ir::Model& model, const std::string& path, const Write
   ANEMONE_ASSIGN(AtomicDirectory package, AtomicDirectory::Create(path));
   const fs::path folder = fs::path(package.path()) / kDataFolder / kAuthor;
   ANEMONE_TRY(MakeFolders(folder));
-  Manifest manifest;
-  manifest.items.push_back(
-      MakeItem(kModelName, "CoreML Model Specification", Sha256Of(AsBytes(specification))));
-  manifest.root_identifier = manifest.items.front().identifier;
   ANEMONE_TRY(WriteFile(folder / kModelName, specification, options.durability));
+  Sha256Digest digest{};
   if (!weights.empty()) {
-    ANEMONE_ASSIGN(const Sha256Digest digest, WriteWeights(folder / kWeightsName / kWeightFileName,
-                                                           weights, options.durability));
-    manifest.items.push_back(MakeItem(kWeightsName, "CoreML Model Weights", digest));
+    ANEMONE_ASSIGN(
+        digest, WriteWeights(folder / kWeightsName / kWeightFileName, weights, options.durability));
   }
+  const Manifest manifest =
+      ManifestOf(Sha256Of(AsBytes(specification)), weights.empty() ? nullptr : &digest);
   ANEMONE_TRY(WriteFile(fs::path(package.path()) / kManifestName, PrintManifest(manifest),
                         options.durability));
   return package.Commit(options.durability);

@@ -36,7 +36,9 @@ std::vector<std::string> SplitLine(std::string_view line) {
   return cells;
 }
 
-Result<const exec::Tensor*> Scores(const std::map<std::string, exec::Tensor>& outputs) {
+}  // namespace
+
+Result<const exec::Tensor*> ScoresOf(const std::map<std::string, exec::Tensor>& outputs) {
   for (const char* name : {"logits", "probabilities"}) {
     const auto found = outputs.find(name);
     if (found != outputs.end()) return &found->second;
@@ -45,7 +47,6 @@ Result<const exec::Tensor*> Scores(const std::map<std::string, exec::Tensor>& ou
   return Usage("the model has {} outputs, none named logits or probabilities", outputs.size());
 }
 
-// Places of the best five scores; ties go to the lower class.
 Result<std::vector<int64_t>> BestFive(const exec::Tensor& scores) {
   if (scores.dtype() != DType::kFp32 || scores.count() == 0)
     return Usage("the scores are no float tensor");
@@ -60,8 +61,6 @@ Result<std::vector<int64_t>> BestFive(const exec::Tensor& scores) {
   order.resize(keep);
   return order;
 }
-
-}  // namespace
 
 Result<exec::Tensor> PrepareImage(const std::string& path, const ir::Shape& shape,
                                   const Preprocess& how) {
@@ -151,7 +150,7 @@ Result<Evaluation> Evaluate(exec::Session& session, exec::Session* reference,
     std::map<std::string, exec::Tensor> inputs;
     ANEMONE_ASSIGN(inputs[input.name], PrepareImage(path, shape, options.preprocess));
     ANEMONE_ASSIGN(const auto outputs, session.Run(inputs, nullptr, nullptr));
-    ANEMONE_ASSIGN(const exec::Tensor* scores, Scores(outputs));
+    ANEMONE_ASSIGN(const exec::Tensor* scores, ScoresOf(outputs));
     ANEMONE_ASSIGN(const auto best, BestFive(*scores));
     Evaluation::Row row{image.file, image.label, best[0], -1, scores->As<float>()[best[0]]};
     ++evaluation.images;
@@ -159,7 +158,7 @@ Result<Evaluation> Evaluate(exec::Session& session, exec::Session* reference,
     evaluation.top5 += std::find(best.begin(), best.end(), image.label) != best.end() ? 1 : 0;
     if (reference != nullptr) {
       ANEMONE_ASSIGN(const auto other, reference->Run(inputs, nullptr, nullptr));
-      ANEMONE_ASSIGN(const exec::Tensor* reference_scores, Scores(other));
+      ANEMONE_ASSIGN(const exec::Tensor* reference_scores, ScoresOf(other));
       ANEMONE_ASSIGN(const auto reference_best, BestFive(*reference_scores));
       row.reference = reference_best[0];
       evaluation.agree_with_reference += reference_best[0] == best[0] ? 1 : 0;

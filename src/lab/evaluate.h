@@ -78,4 +78,9 @@ Result<Evaluation> Evaluate(exec::Session& session, exec::Session* reference,
                             const std::vector<LabelledImage>& images,
                             const EvaluateOptions& options);
 
+// The output that ranks classes: "logits", "probabilities", or the only one.
+Result<const exec::Tensor*> ScoresOf(const std::map<std::string, exec::Tensor>& outputs);
+// Classes of the best five scores (fewer when there are fewer); ties go to the lower class.
+Result<std::vector<int64_t>> BestFive(const exec::Tensor& scores);
+
 }  // namespace anemone::lab

@@ -6,6 +6,7 @@
 
 #include "base/atomic_file.h"
 #include "base/mapped_file.h"
+#include "lab/parity_json.h"
 
 namespace anemone::lab {
 namespace {
@@ -16,38 +17,21 @@ constexpr int kSchemaVersion = 1;
 constexpr std::string_view kSchema = "anemone.manifest";
 constexpr size_t kMaxManifestBytes = size_t{16} << 20;
 
-// JSON has no infinity; what is not finite is null, and `passed` tells why.
-Json Number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
-
 Json ValueOf(const std::optional<Estimate>& estimate) {
-  return estimate ? Number(estimate->value) : Json(nullptr);
+  return estimate ? FiniteOrNull(estimate->value) : Json(nullptr);
 }
 
 Json Source(const std::optional<Estimate>& estimate) {
   if (!estimate) return {{"source", "unknown"}};
-  return {
-      {"source", "estimated"}, {"low", Number(estimate->low)}, {"high", Number(estimate->high)}};
+  return {{"source", "estimated"},
+          {"low", FiniteOrNull(estimate->low)},
+          {"high", FiniteOrNull(estimate->high)}};
 }
 
 Json ToJsonObject(const OutputParity& output) {
-  const Parity& p = output.parity;
   Json json;
   json["output"] = output.output;
-  json["l_inf"] = Number(p.linf);
-  json["rmse"] = Number(p.rmse);
-  json["reference_range"] = Number(p.reference_range);
-  json["l_inf_relative"] = Number(p.linf_relative);
-  json["rmse_relative"] = Number(p.rmse_relative);
-  json["psnr_db"] = Number(p.psnr_db);
-  json["snr_db"] = Number(p.snr_db);
-  json["cosine"] = Number(p.cosine);
-  json["kl_divergence"] = p.distribution ? Number(p.kl_divergence) : Json(nullptr);
-  json["top1_agreement"] = p.rows > 0 ? Json(p.top1_agreement()) : Json(nullptr);
-  json["top5_agreement"] = p.rows > 0 ? Json(p.top5_agreement()) : Json(nullptr);
-  json["top1_flips_beyond_noise"] = p.rows > 0 ? Json(p.top1_flips) : Json(nullptr);
-  json["non_finite"] = p.non_finite;
-  json["samples"] = p.samples;
-  json["elements"] = p.elements;
+  json.update(ParityJson(output.parity));
   json["judged"] = output.judged.relative ? "relative" : "absolute";
   json["limit_l_inf"] = output.limits.linf;
   json["limit_rmse"] = output.limits.rmse;
@@ -145,8 +129,9 @@ std::string ToJson(const Manifest& manifest) {
   json["expected_speedup_m2"] = ValueOf(manifest.expected_speedup_m2);
   json["expected_speedup_m3"] = ValueOf(manifest.expected_speedup_m3);
   json["accuracy_delta_l_inf"] =
-      headline != nullptr ? Number(headline->parity.linf) : Json(nullptr);
-  json["accuracy_delta_rmse"] = headline != nullptr ? Number(headline->parity.rmse) : Json(nullptr);
+      headline != nullptr ? FiniteOrNull(headline->parity.linf) : Json(nullptr);
+  json["accuracy_delta_rmse"] =
+      headline != nullptr ? FiniteOrNull(headline->parity.rmse) : Json(nullptr);
   Json sources;
   sources["ane_op_coverage_pct"] = Source(manifest.ane_op_coverage_pct);
   sources["expected_speedup_m1"] = Source(manifest.expected_speedup_m1);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 
 namespace anemone::lab {
@@ -45,6 +46,35 @@ double Ratio(double difference, double range) {
   return range > 0 ? difference / range : kInfinity;
 }
 
+// log(sum(exp(values))), without overflow.
+double LogSumExp(std::span<const double> values) {
+  const double largest = *std::max_element(values.begin(), values.end());
+  if (!std::isfinite(largest)) return largest;
+  double sum = 0;
+  for (const double value : values) sum += std::exp(value - largest);
+  return largest + std::log(sum);
+}
+
+double SoftmaxKl(std::span<const double> reference, std::span<const double> variant) {
+  const double reference_norm = LogSumExp(reference);
+  const double variant_norm = LogSumExp(variant);
+  double sum = 0;
+  for (size_t i = 0; i < reference.size(); ++i) {
+    const double log_p = reference[i] - reference_norm;
+    const double p = std::exp(log_p);
+    if (p > 0) sum += p * (log_p - (variant[i] - variant_norm));
+  }
+  return std::max(0.0, sum);
+}
+
+// The sixth largest value: what a class must beat to be among the best five.
+double Sixth(std::span<const double> values) {
+  if (values.size() < 6) return -kInfinity;
+  std::vector<double> sorted(values.begin(), values.end());
+  std::nth_element(sorted.begin(), sorted.begin() + 5, sorted.end(), std::greater());
+  return sorted[5];
+}
+
 }  // namespace
 
 Status ParityMeter::Add(const exec::ConstTensor& reference, const exec::ConstTensor& variant) {
@@ -58,6 +88,7 @@ Status ParityMeter::Add(const exec::ConstTensor& reference, const exec::ConstTen
   sums_.elements += static_cast<int64_t>(a.size());
   for (size_t i = 0; i < a.size(); ++i) {
     if (!std::isfinite(a[i])) {
+      ++sums_.reference_non_finite;
       // The same infinity, or NaN for NaN, is agreement; it takes no part in the sums.
       const bool same = a[i] == b[i] || (std::isnan(a[i]) && std::isnan(b[i]));
       if (!same) ++sums_.non_finite;
@@ -99,19 +130,26 @@ void ParityMeter::AddRow(std::span<const double> reference, std::span<const doub
   double sum = 0;
   double kl = 0;
   bool non_negative = true;
+  bool finite = true;
   for (size_t i = 0; i < reference.size(); ++i) {
     if (i != best) second = std::max(second, reference[i]);
     better += variant[i] > variant[best] || (variant[i] == variant[best] && i < best) ? 1 : 0;
     error = std::max(error, std::abs(reference[i] - variant[i]));
     sum += reference[i];
     non_negative &= reference[i] >= 0;
+    finite &= std::isfinite(reference[i]) && std::isfinite(variant[i]);
     if (reference[i] > 0) kl += reference[i] * std::log(reference[i] / std::max(variant[i], 1e-12));
   }
+  // No class is better than one that is not a number; that is no agreement.
+  if (!finite) better = std::max<size_t>(5, reference.size());
   sums_.top1_agree += better == 0 ? 1 : 0;
   sums_.top5_agree += better < 5 ? 1 : 0;
   if (better != 0 && reference[best] - second > error) ++sums_.top1_flips;
-  distribution_ &= non_negative && std::abs(sum - 1) < 1e-3;
+  if (better >= 5 && reference[best] - Sixth(reference) > error) ++sums_.top5_flips;
+  const bool distribution = non_negative && std::abs(sum - 1) < 1e-3;
+  distribution_ &= distribution;
   kl_sum_ += kl;
+  kl_softmax_sum_ += !finite ? kInfinity : distribution ? kl : SoftmaxKl(reference, variant);
 }
 
 Parity ParityMeter::Result() const {
@@ -130,6 +168,8 @@ Parity ParityMeter::Result() const {
       norms > 0 ? product_ / norms : (squared_reference_ == squared_variant_ ? 1.0 : 0.0);
   parity.distribution = distribution_ && parity.rows > 0;
   parity.kl_divergence = parity.distribution ? kl_sum_ / static_cast<double>(parity.rows) : 0;
+  parity.kl_softmax =
+      parity.rows > 0 ? std::max(0.0, kl_softmax_sum_) / static_cast<double>(parity.rows) : 0;
   if (parity.non_finite != 0) {
     parity.linf = parity.rmse = parity.linf_relative = parity.rmse_relative = kInfinity;
     parity.psnr_db = parity.snr_db = -kInfinity;
@@ -142,8 +182,8 @@ JudgedParity Judge(const Parity& parity, const ParityLimits& limits) {
   judged.relative = !parity.distribution;
   judged.linf = judged.relative ? parity.linf_relative : parity.linf;
   judged.rmse = judged.relative ? parity.rmse_relative : parity.rmse;
-  judged.passed =
-      parity.non_finite == 0 && judged.linf <= limits.linf && judged.rmse <= limits.rmse;
+  judged.passed = parity.non_finite == 0 && parity.reference_non_finite == 0 &&
+                  judged.linf <= limits.linf && judged.rmse <= limits.rmse;
   return judged;
 }
 

@@ -1,7 +1,7 @@
 // Parity metrics: how far the outputs of a variant are from those of its reference, over any number
 // of inputs. Differences are absolute and divided by the reference's range (largest minus smallest
-// value over all inputs), so that outputs of any scale can be judged. A NaN or infinity in the
-// variant where the reference is finite always fails. Thread rules: values, no sharing.
+// value over all inputs), so that outputs of any scale can be judged. A NaN or infinity on either
+// side always fails. Thread rules: values, no sharing.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,10 @@ namespace anemone::lab {
 
 struct Parity {
   int64_t elements = 0;
-  int64_t samples = 0;     // tensors compared
-  int64_t non_finite = 0;  // NaN or infinity in the variant where the reference is finite
+  int64_t samples = 0;  // tensors compared
+  // NaN or infinity in the variant that the reference does not have at that place, or the reverse.
+  int64_t non_finite = 0;
+  int64_t reference_non_finite = 0;
   double linf = 0;
   double rmse = 0;
   double reference_range = 0;  // max - min of the reference
@@ -34,8 +36,12 @@ struct Parity {
   int64_t top5_agree = 0;  // the reference's best is among the variant's best five
   int64_t top1_flips = 0;  // disagreements where the reference's margin exceeds the error, so that
                            // noise cannot excuse it
-  double kl_divergence =
-      0;  // mean over rows of KL(reference || variant); only when both are distributions
+  int64_t top5_flips = 0;  // the same for the best five: the reference's best fell out of them
+                           // although it led the reference's sixth by more than the error
+  double kl_divergence = 0;  // mean over rows of KL(reference || variant); 0 unless distribution
+  // Mean over rows of KL(softmax(reference) || softmax(variant)): the rows taken as logits. The
+  // same as kl_divergence for distributions.
+  double kl_softmax = 0;
   bool distribution = false;  // every row of the reference is non-negative and sums to 1
 
   double top1_agreement() const {
@@ -67,6 +73,7 @@ class ParityMeter {
   bool any_ = false;
   bool distribution_ = true;
   double kl_sum_ = 0;
+  double kl_softmax_sum_ = 0;
 };
 
 // Limits for one kind of compression. Distributions are judged by the absolute differences,
@@ -86,5 +93,9 @@ struct JudgedParity {
   bool passed = false;
 };
 JudgedParity Judge(const Parity& parity, const ParityLimits& limits);
+
+// One JSON object, the same in compare, manifests and the lab. What is not finite is null; figures
+// of rows are null where there are none. (parity_json.h has it as a value.)
+std::string ToJson(const Parity& parity);
 
 }  // namespace anemone::lab

@@ -14,6 +14,8 @@ std::optional<Estimate> ToEstimate(const std::optional<placement::Interval>& int
   return Estimate{interval->value, interval->low, interval->high};
 }
 
+}  // namespace
+
 // The segmenter's choice among the operators that the rules are sure of, and those they admit: when
 // it gives everything to the CPU, the interval says what the engine could take.
 Estimate CoverageOf(const placement::Analysis& analysis) {
@@ -21,8 +23,6 @@ Estimate CoverageOf(const placement::Analysis& analysis) {
   return {preferred, std::min(preferred, analysis.supported_low_pct),
           std::max(preferred, analysis.supported_high_pct)};
 }
-
-}  // namespace
 
 Status AddPlacementFacts(const ir::Model& model, Manifest* manifest) {
   ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(model, ""));

@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "ir/model.h"
 #include "lab/manifest.h"
+#include "placement/analyze.h"
 
 namespace anemone::lab {
 
@@ -15,5 +16,7 @@ namespace anemone::lab {
 // Neural Engine: the smallest of the three chips, in an interval from the smallest share that all
 // rules are sure of to the largest that any rule admits.
 Status AddPlacementFacts(const ir::Model& model, Manifest* manifest);
+// That share for one chip.
+Estimate CoverageOf(const placement::Analysis& analysis);
 
 }  // namespace anemone::lab

@@ -89,6 +89,34 @@ TEST(Parity, NonFiniteAlwaysFails) {
   EXPECT_EQ(Compare({1, inf}, {1, -inf}, {2}).non_finite, 1);
 }
 
+TEST(Parity, NothingThatIsNoNumberAgreesOrPasses) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const Parity broken = Compare({1, 2, 3}, {nan, nan, nan}, {1, 3});
+  EXPECT_EQ(broken.top1_agree, 0);
+  EXPECT_EQ(broken.top5_agree, 0);
+  EXPECT_TRUE(std::isinf(broken.kl_softmax));
+  // Nor does a reference that is none itself, however equal.
+  const Parity same = Compare({1, nan, 3}, {1, nan, 3}, {1, 3});
+  EXPECT_EQ(same.non_finite, 0);
+  EXPECT_EQ(same.reference_non_finite, 1);
+  EXPECT_FALSE(Judge(same, {.linf = 1e9, .rmse = 1e9}).passed);
+}
+
+TEST(Parity, KlOnSoftmaxOfLogits) {
+  const Parity parity = Compare({0, std::log(3.0F)}, {0, 0}, {1, 2});
+  // softmax: 1/4, 3/4 against 1/2, 1/2.
+  EXPECT_NEAR(parity.kl_softmax, 0.25 * std::log(0.5) + 0.75 * std::log(1.5), 1e-7);
+  EXPECT_EQ(parity.kl_divergence, 0);
+  // Large logits do not overflow.
+  EXPECT_NEAR(Compare({1000, 0}, {1000, 0}, {1, 2}).kl_softmax, 0, 1e-12);
+}
+
+TEST(Parity, AFallOutOfTheBestFiveBeyondNoise) {
+  const Parity parity = Compare({9, 8, 8, 8, 8, 5, 0}, {7.5, 8, 8, 8, 8, 7.6F, 0}, {1, 7});
+  EXPECT_EQ(parity.top5_agree, 0);
+  EXPECT_EQ(parity.top5_flips, 1);
+}
+
 TEST(Parity, ShapesMustAgree) {
   ParityMeter meter;
   const std::vector<float> values{1, 2};

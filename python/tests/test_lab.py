@@ -1,0 +1,201 @@
+"""The lab: sweeps that are killed and resumed, search, bad input, the report in a browser, Ray."""
+
+import importlib.util
+import json
+import os
+import resource
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from conftest import make_network
+
+COMMAND = Path(os.environ.get("ANEMONE_COMMAND", Path(__file__).parents[2] / "build/bin/anemone"))
+RUNNER = Path(__file__).parents[1] / "anemone/lab/ray_runner.py"
+
+pytestmark = pytest.mark.skipif(not COMMAND.exists(), reason="the command is not built; ./dev build makes it")
+
+
+def lab(*arguments, code=0, **options):
+    done = subprocess.run([str(COMMAND), "lab", *map(str, arguments)], capture_output=True, text=True, timeout=300,
+                          check=False, **options)
+    assert done.returncode == code, done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    path = tmp_path_factory.mktemp("lab") / "classifier.onnx"
+    onnx.save(make_network(), str(path))
+    return path
+
+
+@pytest.fixture(scope="module")
+def finished(model, tmp_path_factory):
+    """A lab with a search, done once for the tests that only look at it."""
+    folder = tmp_path_factory.mktemp("lab") / "finished"
+    lab(model, "-o", folder, "--max-drop", 20, "--samples", 16, "--jobs", 2, "--minimum-deployment-target", "iOS18")
+    return folder
+
+
+def document(folder):
+    return json.loads((folder / "lab.json").read_text())
+
+
+def test_search_beats_uniform_palettes_at_their_size(finished):
+    found = document(finished)
+    by_name = {variant["name"]: variant["result"] for variant in found["variants"] if variant["result"]}
+    mixes = [result for name, result in by_name.items() if name.startswith("mix")]
+    for form in ("palette 4", "palette 6"):
+        uniform = by_name[form]
+        # Two sizes may have one mix; it is listed once, under the first name.
+        fitting = [mix["loss"] for mix in mixes if mix["weight_bytes"] <= uniform["weight_bytes"]]
+        assert min(fitting) < uniform["loss"], form
+    chosen = [variant for variant in found["variants"] if variant["chosen"]]
+    assert len(chosen) == 1 and chosen[0]["verdict"] == "within" and chosen[0]["drop_pct"] <= 20
+
+
+def test_the_chosen_configuration_is_what_compress_accepts(finished, tmp_path):
+    out = tmp_path / "chosen.mlpackage"
+    done = subprocess.run([str(COMMAND), "compress", str(finished / "base.mlpackage"), "-o", str(out), "--config",
+                           str(finished / "chosen.json"), "--json"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = document(finished)
+    chosen = next(variant for variant in found["variants"] if variant["chosen"])
+    size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
+    assert size == chosen["result"]["package_bytes"]
+    assert json.loads(done.stdout)["weight_bytes_after"] == chosen["result"]["weight_bytes"]
+
+
+def test_the_database_answers_a_person(finished):
+    with sqlite3.connect(finished / "lab.sqlite") as db:
+        rows = db.execute("select name, state, package_bytes, loss from summary").fetchall()
+        assert {name for name, *_ in rows} >= {"base", "int8", "palette 4"}
+        assert all(state == "done" for _, state, *_ in rows)
+        assert db.execute("select count(*) from sensitivity").fetchone()[0] > 10
+        assert db.execute("pragma journal_mode").fetchone()[0] == "wal"
+
+
+def test_killed_at_any_moment_and_resumed_it_ends_the_same(model, finished, tmp_path):
+    flags = [model, "--max-drop", 20, "--samples", 16, "--minimum-deployment-target", "iOS18"]
+    want = (finished / "lab.json").read_text()
+    folder = tmp_path / "killed"
+    kills = 0
+    for attempt in range(200):
+        resume = ["--resume"] if (folder / "lab.sqlite").exists() else []
+        child = subprocess.Popen([str(COMMAND), "lab", *map(str, flags), "-o", str(folder), *resume],
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        try:
+            # Later each time, so that the kills fall on reading, sweeping, walking, searching, writing.
+            child.wait(timeout=0.1 + 0.07 * attempt)
+        except subprocess.TimeoutExpired:
+            child.send_signal(signal.SIGKILL)
+            child.wait()
+            kills += 1
+            continue
+        assert child.returncode == 0, child.stderr.read()
+        break
+    assert kills >= 2
+    assert (folder / "lab.json").read_text() == want
+    lab(*flags, "-o", folder, "--resume", "--jobs", 3)
+    assert (folder / "lab.json").read_text() == want
+
+
+def test_a_lab_is_not_overwritten(model, finished):
+    done = lab(model, "-o", finished, code=2)
+    assert "--resume" in done.stderr
+
+
+# ---- bad input: an error with its place, nothing written ----
+
+def expect_nothing(folder):
+    assert not folder.exists() or not any(folder.iterdir())
+
+
+def test_an_empty_folder_of_images(model, tmp_path):
+    (tmp_path / "empty").mkdir()
+    done = lab(model, "-o", tmp_path / "out", "--images", tmp_path / "empty", code=3)
+    assert "holds no .png, .jpg or .npy" in done.stderr
+    expect_nothing(tmp_path / "out")
+
+
+def test_arrays_of_the_wrong_shape(model, tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((1, 3, 14, 15), np.float32))
+    done = lab(model, "-o", tmp_path / "out", "--images", tmp_path, code=3)
+    assert "a.npy" in done.stderr and "[1, 3, 14, 15]" in done.stderr and "[1, 3, 14, 14]" in done.stderr
+    expect_nothing(tmp_path / "out")
+
+
+def test_a_corrupt_image(model, tmp_path):
+    images = tmp_path / "images"
+    images.mkdir()
+    (images / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 this is no picture")
+    (images / "labels.csv").write_text("file,class_index\nbroken.jpg,1\n")
+    done = lab(model, "-o", tmp_path / "out", "--images", images, "--labels", images / "labels.csv", code=3)
+    assert "broken.jpg" in done.stderr
+    expect_nothing(tmp_path / "out")
+
+
+def test_a_target_that_lacks_the_form(model, tmp_path):
+    config = {"variants": [{"name": "int4", "configuration": {"global_config": {
+        "config_type": "OpLinearQuantizerConfig", "mode": "linear_symmetric", "dtype": "int4"},
+        "config_type": "OpLinearQuantizerConfig"}}]}
+    (tmp_path / "list.json").write_text(json.dumps(config))
+    out = tmp_path / "out"
+    lab(model, "-o", out, "--config", tmp_path / "list.json", "--minimum-deployment-target", "iOS16")
+    (variant,) = document(out)["variants"]
+    assert variant["state"] == "failed" and variant["error_code"] == "unsupported"
+    assert "ios18" in variant["error"].lower()
+    done = lab(model, "-o", tmp_path / "old", "--max-drop", 1, "--minimum-deployment-target", "iOS15", code=3)
+    assert "iOS16" in done.stderr
+
+
+def test_a_full_disk(model, tmp_path):
+    """Files may not grow beyond 100 kB: as on a disk without room, writing fails half way."""
+    def limit():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    out = tmp_path / "out"
+    done = lab(model, "-o", out, code=3, preexec_fn=limit)
+    assert str(out) in done.stderr
+    # What is there is whole: no half report, no temporary files, a database that can be read.
+    assert {file.name for file in out.iterdir()} <= {"lab.sqlite", "lab.sqlite-wal", "lab.sqlite-shm", "lab.json"}
+    with sqlite3.connect(out / "lab.sqlite") as db:
+        assert db.execute("pragma integrity_check").fetchone()[0] == "ok"
+    lab(model, "-o", out, "--resume")
+    lab(model, "-o", tmp_path / "other")
+    assert document(out) == document(tmp_path / "other")
+
+
+def test_a_file_that_is_no_database(model, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/lab.sqlite").write_bytes(b"no database at all" * 100)
+    done = lab(model, "-o", tmp_path / "out", "--resume", code=3)
+    assert "no lab database" in done.stderr
+
+
+# ---- Ray ----
+
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")
+def test_the_same_results_on_ray(model, tmp_path):
+    here, there = tmp_path / "here", tmp_path / "there"
+    lab(model, "-o", here)
+    environment = dict(os.environ, ANEMONE_PYTHON=sys.executable, ANEMONE_RAY_RUNNER=str(RUNNER))
+    lab(model, "-o", there, "--ray", "local", env=environment)
+    assert (there / "lab.json").read_text() == (here / "lab.json").read_text()
+
+
+def test_without_ray_it_says_what_to_install(model, tmp_path):
+    (tmp_path / "ray.py").write_text("raise ImportError('no module named ray')\n")
+    environment = dict(os.environ, ANEMONE_PYTHON=sys.executable, ANEMONE_RAY_RUNNER=str(RUNNER),
+                       PYTHONPATH=str(tmp_path))
+    done = lab(model, "-o", tmp_path / "out", "--ray", "local", code=4, env=environment)
+    assert "anemone[ray]" in done.stderr

@@ -1,0 +1,152 @@
+"""The lab's page in a headless browser: layout, interaction, no console messages, no network."""
+
+import csv
+import io
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import onnx
+import pytest
+from conftest import make_network
+
+COMMAND = Path(os.environ.get("ANEMONE_COMMAND", Path(__file__).parents[2] / "build/bin/anemone"))
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+BROWSER = next((path for name in ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+                if (path := shutil.which(name))), None)
+
+pytestmark = [pytest.mark.skipif(not COMMAND.exists(), reason="the command is not built; ./dev build makes it"),
+              pytest.mark.skipif(BROWSER is None, reason="there is no Chromium here")]
+
+PHONE = {"width": 360, "height": 740}
+DESK = {"width": 1280, "height": 900}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    root = tmp_path_factory.mktemp("page")
+    onnx.save(make_network(), str(root / "classifier.onnx"))
+    done = subprocess.run([str(COMMAND), "lab", str(root / "classifier.onnx"), "-o", str(root / "lab"), "--max-drop",
+                           "20"], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    return root / "lab"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as api:
+        opened = api.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+class Opened:
+    def __init__(self, browser, folder, **options):
+        self.context = browser.new_context(**options)
+        self.page = self.context.new_page()
+        self.messages, self.requests = [], []
+        self.page.on("console", lambda message: self.messages.append(message.text))
+        self.page.on("pageerror", lambda error: self.messages.append(str(error)))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto((folder / "lab.html").as_uri())
+        self.page.wait_for_selector("html[data-ready=true]")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.context.close()
+
+
+@pytest.mark.parametrize("viewport", [PHONE, DESK])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_fits_and_is_silent(browser, folder, viewport, scheme):
+    with Opened(browser, folder, viewport=viewport, color_scheme=scheme) as opened:
+        assert opened.messages == []
+        assert opened.requests == [(folder / "lab.html").as_uri()]
+        assert opened.page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+        # Text stands out from its ground: WCAG's contrast of 4.5 at least, in both schemes.
+        contrast = opened.page.evaluate("""() => {
+          const light = (text) => { const [r, g, b] = text.match(/[\\d.]+/g).map(Number).map((v) => {
+            v /= 255; return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; });
+            return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+          const ground = light(getComputedStyle(document.body).backgroundColor);
+          return ["h1", "#subtitle", "nav a", "dd", "#front-note", "td"].map((selector) => {
+            const ink = light(getComputedStyle(document.querySelector(selector)).color);
+            return (Math.max(ink, ground) + 0.05) / (Math.min(ink, ground) + 0.05); });
+        }""")
+        assert min(contrast) >= 4.5, contrast
+
+
+def test_charts_are_drawn_and_described(browser, folder):
+    with Opened(browser, folder, viewport=DESK) as opened:
+        if opened.page.evaluate("typeof Chart === 'undefined'"):
+            pytest.skip("built without Chart.js: the page has tables only")
+        for name in ("front", "tensors", "weights"):
+            canvas = opened.page.locator(f"#{name}-chart")
+            assert canvas.is_visible()
+            assert canvas.get_attribute("aria-label")
+            painted = canvas.evaluate("""(canvas) => canvas.getContext('2d')
+              .getImageData(0, 0, canvas.width, canvas.height).data.some((value) => value !== 0)""")
+            assert painted, name
+
+
+def test_sorting_and_filters(browser, folder):
+    found = json.loads((folder / "lab.json").read_text())
+    with Opened(browser, folder, viewport=DESK) as opened:
+        rows = opened.page.locator("#variants-table tbody tr")
+        assert rows.count() == len(found["variants"])
+        sizes = [variant["result"]["package_bytes"] for variant in found["variants"] if variant["result"]]
+        opened.page.get_by_role("button", name="Package").click()
+        first = rows.nth(0).locator("td").nth(1).inner_text()
+        assert first == f"{min(sizes) / 1e6:.2f} MB"
+        opened.page.get_by_role("button", name="Package").click()
+        assert rows.nth(0).locator("td").nth(1).inner_text() == f"{max(sizes) / 1e6:.2f} MB"
+        opened.page.select_option("#variants-filter", "pareto")
+        assert rows.count() == sum(variant["pareto"] for variant in found["variants"])
+        opened.page.select_option("#variants-filter", "within")
+        assert rows.count() == sum(variant["verdict"] == "within" for variant in found["variants"])
+        label = opened.page.locator("#front-chart").get_attribute("aria-label")
+        opened.page.select_option("#front-y", "loss")
+        assert opened.page.locator("#front-chart").get_attribute("aria-label") != label
+        heat = opened.page.locator("#sensitivity-table tbody tr")
+        assert heat.count() == len(found["sensitivity"])
+        before = heat.nth(0).inner_text()
+        opened.page.select_option("#sensitivity-what", "bytes")
+        assert heat.nth(0).inner_text() != before
+        assert opened.messages == []
+
+
+def test_the_keyboard_reaches_everything(browser, folder):
+    with Opened(browser, folder, viewport=DESK) as opened:
+        wanted = opened.page.evaluate("""[...document.querySelectorAll('a[href], button, select, canvas, .scroll')]
+            .filter((part) => part.offsetParent !== null || part.className === 'skip').length""")
+        reached = set()
+        for _ in range(wanted + 5):
+            opened.page.keyboard.press("Tab")
+            reached.add(opened.page.evaluate("""(() => { const part = document.activeElement;
+                return [...document.querySelectorAll('*')].indexOf(part); })()"""))
+        assert len(reached) >= wanted
+        opened.page.locator("#variants-table thead button").nth(8).focus()
+        opened.page.keyboard.press("Enter")
+        assert opened.page.locator("#variants-table thead th").nth(8).get_attribute("aria-sort") == "ascending"
+        assert opened.page.evaluate("document.activeElement.tagName") == "BUTTON"
+
+
+def test_exports(browser, folder):
+    found = json.loads((folder / "lab.json").read_text())
+    with Opened(browser, folder, viewport=DESK) as opened:
+        def saved(button):
+            with opened.page.expect_download() as download:
+                opened.page.locator(button).click()
+            return Path(download.value.path()).read_text()
+
+        assert json.loads(saved("#export-json")) == found
+        variants = list(csv.DictReader(io.StringIO(saved("#export-variants"))))
+        assert [row["name"] for row in variants] and len(variants) == len(found["variants"])
+        sensitivity = list(csv.DictReader(io.StringIO(saved("#export-sensitivity"))))
+        assert len(sensitivity) == sum(len(weight["forms"]) for weight in found["sensitivity"])
+        assert list(csv.DictReader(io.StringIO(saved("#export-tensors"))))
+        assert list(csv.DictReader(io.StringIO(saved("#export-weights"))))

@@ -1,0 +1,49 @@
+// The flags of `anemone lab`, and the two ends of a sweep on other machines: a worker that runs a
+// file of jobs, and the driver that hands jobs to Ray.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/command.h"
+#include "lab/sweep.h"
+
+namespace anemone::cli {
+
+struct LabFlags {
+  ModelFlags model;
+  std::string target;  // empty: a package keeps its own, others get iOS17
+  std::string precision;
+  std::vector<std::string> keep_float32;
+  std::string output;
+  std::string config;
+  double max_drop = -1;
+  std::string images;
+  std::string labels;
+  int resize = 0;
+  double crop = 0.875;
+  std::vector<float> mean{0.485f, 0.456f, 0.406f};
+  std::vector<float> deviation{0.229f, 0.224f, 0.225f};
+  std::string interpolation = "bicubic";
+  int64_t limit = 0;
+  int64_t samples = 16;
+  uint64_t input_seed = 0;
+  int64_t sensitivity_samples = 8;
+  int refinements = 12;
+  int jobs = 1;
+  bool resume = false;
+  std::string ray;
+  std::string run_jobs;
+  std::string backend = "cpu";
+  bool no_fidelity = false;
+};
+void AddLabFlags(CLI::App& command, LabFlags& flags);
+Result<lab::Preprocess> PreprocessOf(const LabFlags& flags);
+
+// A worker: runs the jobs of the file --run-jobs, and prints one JSON line for each on stdout.
+Status RunJobsFile(const lab::LabSubject& subject, const LabFlags& flags, const Globals& globals);
+// The driver: enters the sweep's jobs, and lets anemone.lab.ray_runner run those not finished.
+Status RunOnRay(const lab::LabSubject& subject, lab::JobsDb& db, const LabFlags& flags,
+                const Globals& globals);
+
+}  // namespace anemone::cli

@@ -1,0 +1,121 @@
+// Both ends of a sweep on other machines.
+#include <chrono>
+#include <filesystem>
+#include <iostream>
+
+#include "cli/lab_flags.h"
+#include "compress/configuration_json.h"
+#include "runtime/child_process.h"
+
+namespace anemone::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+// This program, for workers.
+std::string OwnPath() {
+  std::error_code error;
+  const fs::path path = fs::read_symlink("/proc/self/exe", error);
+  return error ? "anemone" : path.string();
+}
+
+std::string Joined(const std::vector<float>& values) {
+  std::string text;
+  for (const float value : values) text += (text.empty() ? "" : ",") + fmt::format("{}", value);
+  return text;
+}
+
+// The flags that a worker needs to come to the same subject. Paths are those of this machine: the
+// workers see them through a shared file system.
+std::vector<std::string> WorkerArguments(const LabFlags& flags) {
+  const auto absolute = [](const std::string& path) { return fs::absolute(path).string(); };
+  std::error_code error;
+  const std::string& model = flags.model.source.model;
+  std::vector<std::string> arguments{OwnPath(), "lab",
+                                     fs::exists(model, error) ? absolute(model) : model, "-o",
+                                     absolute(flags.output)};
+  const auto add = [&](const std::string& flag, const std::string& value) {
+    if (value.empty()) return;
+    arguments.push_back(flag);
+    arguments.push_back(value);
+  };
+  add("--weights", flags.model.source.weights);
+  add("--seed", fmt::format("{}", flags.model.source.seed));
+  for (const std::string& shape : flags.model.input_shapes) add("--input", shape);
+  add("--minimum-deployment-target", flags.target);
+  add("--compute-precision", flags.precision);
+  for (const std::string& pattern : flags.keep_float32) add("--keep-float32", pattern);
+  if (!flags.images.empty()) add("--images", absolute(flags.images));
+  if (!flags.labels.empty()) add("--labels", absolute(flags.labels));
+  add("--limit", fmt::format("{}", flags.limit));
+  add("--resize", fmt::format("{}", flags.resize));
+  add("--crop", fmt::format("{}", flags.crop));
+  add("--mean", Joined(flags.mean));
+  add("--std", Joined(flags.deviation));
+  add("--interpolation", flags.interpolation);
+  add("--samples", fmt::format("{}", flags.samples));
+  add("--input-seed", fmt::format("{}", flags.input_seed));
+  add("--backend", flags.backend);
+  return arguments;
+}
+
+}  // namespace
+
+Status RunJobsFile(const lab::LabSubject& subject, const LabFlags& flags, const Globals& globals) {
+  ANEMONE_ASSIGN(const auto jobs, lab::ReadJobs(subject, flags.run_jobs));
+  lab::VariantOptions options;
+  options.threads = globals.threads;
+  for (const lab::Job& job : jobs) {
+    ANEMONE_ASSIGN(const auto outcome, lab::RunJob(subject, job, options));
+    Json line{{"name", job.name}, {"key", job.key}};
+    line["result"] = outcome.result.empty() ? Json(nullptr) : Json(outcome.result);
+    line["error_code"] = outcome.error_code;
+    line["error"] = outcome.error;
+    line["duration_ns"] = outcome.duration_ns;
+    std::cout << line.dump() << std::endl;
+  }
+  return {};
+}
+
+Status RunOnRay(const lab::LabSubject& subject, lab::JobsDb& db, const LabFlags& flags,
+                const Globals& globals) {
+  std::vector<lab::Job> jobs;
+  if (flags.config.empty()) {
+    ANEMONE_ASSIGN(jobs, lab::DefaultJobs(subject));
+  } else {
+    ANEMONE_ASSIGN(jobs, lab::ReadJobs(subject, flags.config));
+  }
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    ANEMONE_TRY(db.AddVariant(subject.sha256(), jobs[i].name, static_cast<int64_t>(i), jobs[i].key,
+                              compress::ConfigurationJson(jobs[i].configuration)));
+  }
+  const char* python = std::getenv("ANEMONE_PYTHON");
+  // The runner as a file, for a tree whose package is not installed.
+  const char* runner = std::getenv("ANEMONE_RAY_RUNNER");
+  runtime::ChildOptions child;
+  child.timeout = std::chrono::hours(24 * 7);
+  child.arguments.emplace_back(python != nullptr ? python : "python3");
+  if (runner != nullptr) {
+    child.arguments.emplace_back(runner);
+  } else {
+    child.arguments.insert(child.arguments.end(), {"-m", "anemone.lab.ray_runner"});
+  }
+  const std::string database = (fs::path(flags.output) / "lab.sqlite").string();
+  const std::string threads = fmt::format("{}", globals.threads);
+  child.arguments.insert(child.arguments.end(),
+                         {"--address", flags.ray, "--database", database, "--subject",
+                          subject.sha256(), "--threads", threads, "--"});
+  for (std::string& argument : WorkerArguments(flags))
+    child.arguments.push_back(std::move(argument));
+  ANEMONE_ASSIGN(const auto result, runtime::RunChild(child));
+  if (result.end == runtime::ChildResult::End::kExited && result.exit_code == 0) return {};
+  constexpr int kNoRay = 4;
+  if (result.exit_code == kNoRay) {
+    return Unavailable("there is no Ray here: {}", result.errors)
+        .Advise("pip install 'anemone[ray]', or leave --ray away");
+  }
+  return IoError("the sweep on Ray {}: {}", result.Describe(), result.errors)
+      .Advise("what is finished is kept: go on with --resume");
+}
+
+}  // namespace anemone::cli

@@ -1,0 +1,15 @@
+// Parity as JSON: one form for compare, manifests and the lab. What is not finite is null, as JSON
+// has no infinity; figures of rows are null where the output has none.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "lab/parity.h"
+
+namespace anemone::lab {
+
+nlohmann::ordered_json ParityJson(const Parity& parity);
+// The number, or null when it is not finite.
+nlohmann::ordered_json FiniteOrNull(double value);
+
+}  // namespace anemone::lab

@@ -1,0 +1,144 @@
+#include "lab/report.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "compress/configuration_json.h"
+#include "lab/parity_json.h"
+#include "lab/report_page.h"
+
+namespace anemone::lab {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kSchemaVersion = 1;
+
+Json VariantJson(const Finished& finished, const LabReport& report, bool on_front) {
+  Json json{{"name", finished.job.name}, {"key", finished.job.key}};
+  json["state"] = finished.result ? "done" : "failed";
+  json["chosen"] = finished.job.name == report.chosen;
+  json["pareto"] = on_front;
+  json["drop_pct"] = nullptr;
+  json["verdict"] = nullptr;
+  if (finished.result && report.base) {
+    const double drop = DropPct(*report.base, *finished.result);
+    json["drop_pct"] = FiniteOrNull(drop);
+    if (report.budget) json["verdict"] = drop <= report.budget->max_drop_pct ? "within" : "exceeds";
+  }
+  json["error_code"] = finished.error_code.empty() ? Json(nullptr) : Json(finished.error_code);
+  json["error"] = finished.error.empty() ? Json(nullptr) : Json(finished.error);
+  json["result"] =
+      finished.result ? Json::parse(ResultJson(*finished.result), nullptr, false) : Json(nullptr);
+  json["configuration"] =
+      Json::parse(compress::ConfigurationJson(finished.job.configuration), nullptr, false);
+  return json;
+}
+
+Json HistogramJson(const WeightHistogram& histogram) {
+  return {{"weight", histogram.weight},           {"elements", histogram.elements},
+          {"non_finite", histogram.non_finite},   {"low", FiniteOrNull(histogram.low)},
+          {"high", FiniteOrNull(histogram.high)}, {"mean", FiniteOrNull(histogram.mean)},
+          {"rms", FiniteOrNull(histogram.rms)},   {"bins", histogram.bins}};
+}
+
+// What the drop is measured in.
+const char* MeasureOf(const std::optional<VariantResult>& base) {
+  if (base && base->top1) return "top1";
+  if (base && base->agreement) return "agreement";
+  return "relative_squared_error";
+}
+
+void Replace(std::string* text, std::string_view mark, const std::string& with) {
+  const size_t at = text->find(mark);
+  if (at != std::string::npos) text->replace(at, mark.size(), with);
+}
+
+}  // namespace
+
+std::vector<bool> ParetoFront(const std::vector<Finished>& variants,
+                              const std::optional<VariantResult>& base) {
+  struct Place {
+    int64_t bytes;
+    double drop;
+    double loss;
+  };
+  std::vector<std::optional<Place>> places;
+  for (const Finished& variant : variants) {
+    places.emplace_back();
+    if (!variant.result || !std::isfinite(variant.result->loss)) continue;
+    const double drop = base ? DropPct(*base, *variant.result) : 0;
+    places.back() = Place{variant.result->package_bytes, drop, variant.result->loss};
+  }
+  const auto beats = [](const Place& a, const Place& b) {
+    const bool no_worse = a.drop < b.drop || (a.drop == b.drop && a.loss <= b.loss);
+    const bool better = a.drop < b.drop || (a.drop == b.drop && a.loss < b.loss);
+    return a.bytes <= b.bytes && no_worse && (a.bytes < b.bytes || better);
+  };
+  std::vector<bool> front(variants.size(), false);
+  for (size_t i = 0; i < places.size(); ++i) {
+    front[i] = places[i] && std::ranges::none_of(places, [&](const auto& other) {
+                 return other && beats(*other, *places[i]);
+               });
+  }
+  return front;
+}
+
+std::string LabJson(const LabReport& report) {
+  Json json{{"schema", "anemone.lab"}, {"schema_version", kSchemaVersion}};
+  json["model"] = report.model;
+  json["tool_version"] = report.tool_version;
+  json["deployment_target"] = report.deployment_target;
+  json["compute_precision"] = report.precision;
+  json["backend"] = report.backend;
+  json["samples"] = report.samples;
+  json["subject_sha256"] = report.subject;
+  json["base_sha256"] = report.base_sha256;
+  json["drop_measure"] = MeasureOf(report.base);
+  json["max_drop_pct"] = report.budget ? Json(report.budget->max_drop_pct) : Json(nullptr);
+  json["chosen"] = report.chosen.empty() ? Json(nullptr) : Json(report.chosen);
+  json["sources"] = {{"package_bytes", "measured"},
+                     {"accuracy", "measured"},
+                     {"parity", "measured"},
+                     {"latency_ms", "estimated"}};
+  const std::vector<bool> front = ParetoFront(report.variants, report.base);
+  Json variants = Json::array();
+  for (size_t i = 0; i < report.variants.size(); ++i)
+    variants.push_back(VariantJson(report.variants[i], report, front[i]));
+  json["variants"] = std::move(variants);
+  Json sensitivity = Json::array();
+  for (const WeightSensitivity& weight : report.sensitivity)
+    sensitivity.push_back(Json::parse(SensitivityJson(weight), nullptr, false));
+  json["sensitivity"] = std::move(sensitivity);
+  Json weights = Json::array();
+  for (const WeightHistogram& histogram : report.weights)
+    weights.push_back(HistogramJson(histogram));
+  json["weights"] = std::move(weights);
+  json["fidelity"] =
+      report.fidelity ? Json::parse(FidelityJson(*report.fidelity), nullptr, false) : Json(nullptr);
+  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::string LabHtml(const std::string& lab_json) {
+  // Inside a script element "</script" and "<!--" would end or hide it; in JSON a "<" may be
+  // written as an escape anywhere it can stand.
+  std::string data;
+  data.reserve(lab_json.size());
+  for (const char c : lab_json) {
+    if (c == '<') {
+      data += "\\u003c";
+    } else {
+      data += c;
+    }
+  }
+  std::string page(PageTemplate());
+  Replace(&page, "/*CHART_LIBRARY*/", std::string(ChartLibrary()));
+  Replace(&page, "/*PAGE_STYLE*/", std::string(PageStyle()));
+  Replace(&page, "/*PAGE_SCRIPT*/", std::string(PageScript()));
+  // Last: the data may hold any of the marks.
+  Replace(&page, "/*LAB_JSON*/", data);
+  return page;
+}
+
+}  // namespace anemone::lab

@@ -1,0 +1,15 @@
+// The parts of lab.html, embedded at build time from src/lab/report/ and the installed Chart.js
+// (cmake/report.cmake). Thread rules: constants.
+#pragma once
+
+#include <string_view>
+
+namespace anemone::lab {
+
+std::string_view PageTemplate();
+std::string_view PageStyle();
+std::string_view PageScript();
+// Chart.js (MIT), minified; empty when the build had none: the page then shows its tables only.
+std::string_view ChartLibrary();
+
+}  // namespace anemone::lab

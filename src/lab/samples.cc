@@ -1,0 +1,219 @@
+#include "lab/samples.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+
+#include "base/npy.h"
+#include "base/sha256.h"
+#include "base/thread_pool.h"
+#include "exec/synthetic_inputs.h"
+
+namespace anemone::lab {
+namespace {
+
+namespace fs = std::filesystem;
+
+// All samples stay in memory, so that no variant waits for the disk.
+constexpr int64_t kMaxBytes = int64_t{4} << 30;
+constexpr size_t kErrorsNamed = 10;
+
+std::string ExtensionOf(const fs::path& path) {
+  std::string extension = path.extension().string();
+  std::ranges::transform(extension, extension.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return extension;
+}
+
+Result<const ir::Value*> OnlyInput(const ir::Function& function) {
+  if (function.inputs().size() != 1) {
+    return Usage("the model has {} inputs; files can feed a model of one", function.inputs().size())
+        .Advise("leave --images away: the lab then uses seeded inputs");
+  }
+  const ir::Value* input = function.inputs()[0].get();
+  if (!input->type.is_tensor() || !input->type.is_static()) {
+    return Usage("the input '{}' is {}; files need a static shape", input->name,
+                 input->type.ToString());
+  }
+  return input;
+}
+
+Status CheckBudget(size_t count, const ir::Type& type) {
+  const int64_t bytes = static_cast<int64_t>(count) * type.element_count().value_or(0) * 4;
+  if (bytes <= kMaxBytes) return {};
+  return Usage("{} samples take {} bytes of memory, the limit is {}", count, bytes, kMaxBytes)
+      .Advise("take fewer with --limit");
+}
+
+// Runs `prepare` for each index on all cores; names the first bad files.
+template <typename Prepare>
+Status ForAll(size_t count, const Prepare& prepare) {
+  std::vector<Status> outcomes(count);
+  ThreadPool::Shared(0)->ParallelFor(
+      static_cast<int64_t>(count), 1, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i)
+          outcomes[static_cast<size_t>(i)] = prepare(static_cast<size_t>(i));
+      });
+  std::string problems;
+  size_t bad = 0;
+  const Error* first = nullptr;
+  for (const Status& outcome : outcomes) {
+    if (outcome.ok()) continue;
+    if (first == nullptr) first = &outcome.error();
+    if (++bad > kErrorsNamed) continue;
+    problems += (problems.empty() ? "" : "; ") + outcome.error().place();
+    problems += (outcome.error().place().empty() ? "" : ": ") + outcome.error().message();
+  }
+  if (first == nullptr) return {};
+  if (bad > kErrorsNamed) problems += fmt::format("; and {} more", bad - kErrorsNamed);
+  return Error(first->code(),
+               fmt::format("{} of {} files cannot be used: {}", bad, count, problems))
+      .Advise(first->advice());
+}
+
+Status CheckImageInput(const ir::Value& input) {
+  const ir::Shape& shape = input.type.shape();
+  if (shape.size() == 4 && shape[0] == 1 && shape[1] == 3) return {};
+  return Usage("images need an input [1, 3, height, width], '{}' is {}", input.name,
+               input.type.ToString())
+      .Advise("give a folder of .npy files");
+}
+
+Result<exec::Tensor> ReadNumbers(const std::string& path, const ir::Value& input) {
+  ANEMONE_ASSIGN(const NpyArray array, ReadNpy(path));
+  if (array.shape != input.type.shape()) {
+    return InvalidInput("the shape is {}, the input '{}' takes {}", ir::ShapeToString(array.shape),
+                        input.name, ir::ShapeToString(input.type.shape()))
+        .At(path);
+  }
+  ANEMONE_ASSIGN(const ir::Literal literal,
+                 ir::Literal::FromBytes(ir::Type::Tensor(array.dtype, array.shape), array.data));
+  const DType wanted = exec::StorageDType(input.type.dtype());
+  if (wanted == DType::kFp32) {
+    const auto values = literal.AsFloats();
+    if (values) return exec::Tensor::Copy({DType::kFp32, array.shape, values->data()});
+  }
+  if (array.dtype != wanted) {
+    return InvalidInput("the elements are {}, the input '{}' takes {}", DTypeName(array.dtype),
+                        input.name, DTypeName(wanted))
+        .At(path);
+  }
+  return exec::Tensor::FromLiteral(literal);
+}
+
+}  // namespace
+
+void Samples::Seal() {
+  Sha256 sha;
+  for (size_t i = 0; i < inputs_.size(); ++i) {
+    for (const auto& [name, tensor] : inputs_[i]) {
+      sha.Update(fmt::format("{}|{}|{}|", name, DTypeName(tensor.dtype()),
+                             ir::ShapeToString(tensor.shape())));
+      sha.Update(std::as_bytes(
+          std::span(static_cast<const char*>(tensor.view().data), tensor.size_bytes())));
+    }
+    if (!labels_.empty()) sha.Update(fmt::format("label {}|", labels_[i]));
+  }
+  sha256_ = ToHex(sha.Finish());
+}
+
+Result<Samples> Samples::Synthetic(const ir::Function& function, int64_t count, uint64_t seed) {
+  Samples samples;
+  for (int64_t i = 0; i < count; ++i) {
+    ANEMONE_ASSIGN(auto inputs, exec::SyntheticInputs(function, seed, static_cast<int>(i)));
+    samples.inputs_.push_back(std::move(inputs));
+    samples.names_.push_back(fmt::format("seed {} sample {}", seed, i));
+  }
+  samples.description_ = fmt::format("{} seeded standard-normal inputs (seed {})", count, seed);
+  samples.Seal();
+  return samples;
+}
+
+Result<Samples> Samples::Labelled(const ir::Function& function, const std::string& directory,
+                                  const std::vector<LabelledImage>& images,
+                                  const Preprocess& preprocess, int64_t limit) {
+  ANEMONE_ASSIGN(const ir::Value* input, OnlyInput(function));
+  ANEMONE_TRY(CheckImageInput(*input));
+  const size_t count =
+      limit > 0 ? std::min(images.size(), static_cast<size_t>(limit)) : images.size();
+  if (count == 0) return InvalidInput("there are no images").At(directory);
+  ANEMONE_TRY(CheckBudget(count, input->type));
+  Samples samples;
+  samples.inputs_.resize(count);
+  ANEMONE_TRY(ForAll(count, [&](size_t i) -> Status {
+    const std::string path = (fs::path(directory) / images[i].file).string();
+    ANEMONE_ASSIGN(samples.inputs_[i][input->name],
+                   PrepareImage(path, input->type.shape(), preprocess));
+    return {};
+  }));
+  for (size_t i = 0; i < count; ++i) {
+    samples.labels_.push_back(images[i].label);
+    samples.names_.push_back(images[i].file);
+  }
+  samples.description_ = fmt::format("{} labelled images", count);
+  samples.Seal();
+  return samples;
+}
+
+Result<Samples> Samples::Folder(const ir::Function& function, const std::string& directory,
+                                const Preprocess& preprocess, int64_t limit) {
+  std::error_code error;
+  std::vector<fs::path> images;
+  std::vector<fs::path> arrays;
+  for (fs::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
+    const std::string extension = ExtensionOf(it->path());
+    if (extension == ".png" || extension == ".jpg" || extension == ".jpeg")
+      images.push_back(it->path());
+    if (extension == ".npy") arrays.push_back(it->path());
+  }
+  if (error == std::errc::no_such_file_or_directory)
+    return NotFound("there is no such folder").At(directory);
+  if (error) return IoError("cannot read the folder: {}", error.message()).At(directory);
+  if (!images.empty() && !arrays.empty()) {
+    return InvalidInput("the folder holds {} images and {} .npy files", images.size(),
+                        arrays.size())
+        .At(directory)
+        .Advise("keep one kind in it");
+  }
+  const bool is_images = !images.empty();
+  std::vector<fs::path>& files = is_images ? images : arrays;
+  if (files.empty()) {
+    return InvalidInput("the folder holds no .png, .jpg or .npy file").At(directory);
+  }
+  std::ranges::sort(files);
+  if (limit > 0 && files.size() > static_cast<size_t>(limit))
+    files.resize(static_cast<size_t>(limit));
+  ANEMONE_ASSIGN(const ir::Value* input, OnlyInput(function));
+  if (is_images) ANEMONE_TRY(CheckImageInput(*input));
+  ANEMONE_TRY(CheckBudget(files.size(), input->type));
+  Samples samples;
+  samples.inputs_.resize(files.size());
+  ANEMONE_TRY(ForAll(files.size(), [&](size_t i) -> Status {
+    auto tensor = is_images ? PrepareImage(files[i].string(), input->type.shape(), preprocess)
+                            : ReadNumbers(files[i].string(), *input);
+    if (!tensor.ok()) return std::move(tensor).status();
+    samples.inputs_[i][input->name] = std::move(tensor).value();
+    return {};
+  }));
+  for (const fs::path& file : files) samples.names_.push_back(file.filename().string());
+  samples.description_ =
+      fmt::format("{} {} without labels", files.size(), is_images ? "images" : "arrays");
+  samples.Seal();
+  return samples;
+}
+
+Samples Samples::Subset(int64_t wanted) const {
+  if (wanted >= count()) return *this;
+  Samples subset;
+  for (int64_t i = 0; i < wanted; ++i) {
+    const auto at = static_cast<size_t>(i * count() / wanted);
+    subset.inputs_.push_back(inputs_[at]);
+    subset.names_.push_back(names_[at]);
+    if (!labels_.empty()) subset.labels_.push_back(labels_[at]);
+  }
+  subset.description_ = fmt::format("{} of {}", wanted, description_);
+  subset.Seal();
+  return subset;
+}
+
+}  // namespace anemone::lab

@@ -1,0 +1,289 @@
+#include "lab/sensitivity.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <unordered_map>
+
+#include "compress/apply.h"
+#include "compress/weights.h"
+#include "exec/session_inputs.h"
+#include "lab/subgraph.h"
+#include "passes/rewriter.h"
+
+namespace anemone::lab {
+namespace {
+
+using Values = std::map<std::string, exec::Tensor>;
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+// A weight and the operators of the function's block that take it.
+struct Site {
+  WeightSensitivity found;
+  std::vector<size_t> users;  // places in the order, ascending
+  std::vector<double> noise;  // by form: power of the error and of the output, over all users
+  bool known = false;         // from an earlier pass
+};
+
+compress::Configuration Only(const std::string& weight, const compress::OpConfig& config) {
+  compress::WeightStep step;
+  step.op_name_configs[weight] = config;
+  return {.weights = {std::move(step)}};
+}
+
+// The weights of the base model, as the compression will find them.
+Result<std::vector<Site>> FindSites(const LabSubject& subject, const OperationOrder& order) {
+  std::unordered_map<std::string, size_t> place;
+  for (size_t i = 0; i < order.size(); ++i) {
+    for (const auto& output : order.at(i).outputs()) place[output->name] = i;
+  }
+  // The walk wants a function it may change.
+  ir::Model copy = CloneModel(subject.base());
+  ir::Function* function = copy.program.Find(subject.function().name);
+  const passes::Rewriter rewriter(*function);
+  std::vector<Site> sites;
+  std::map<std::string, int> weights_of_operator;
+  for (const compress::Weight& weight : compress::FindWeights(rewriter)) {
+    if (weight.value->literal->element_count() <= compress::kDefaultWeightThreshold) continue;
+    Site site;
+    site.found.weight = weight.op->name();
+    site.found.shape = weight.value->type.shape();
+    site.found.bytes = static_cast<int64_t>(weight.value->literal->bytes().size());
+    const ir::Operation& first = *weight.uses[0].operation;
+    site.found.operator_name = first.name();
+    site.found.operator_type = first.type();
+    for (const ir::Use& use : weight.uses) {
+      const auto found = use.operation->outputs().empty()
+                             ? place.end()
+                             : place.find(use.operation->output()->name);
+      if (found == place.end()) {
+        site.found.skipped = "used inside control flow";
+        continue;
+      }
+      site.users.push_back(found->second);
+    }
+    std::ranges::sort(site.users);
+    site.users.erase(std::unique(site.users.begin(), site.users.end()), site.users.end());
+    ++weights_of_operator[site.found.operator_name];
+    sites.push_back(std::move(site));
+  }
+  // An operator's name is the plainer setting, and survives where constants are renamed; it will do
+  // where it means this weight alone.
+  for (Site& site : sites) {
+    const bool alone = site.users.size() == 1 && weights_of_operator[site.found.operator_name] == 1;
+    site.found.setting = alone ? site.found.operator_name : site.found.weight;
+  }
+  std::ranges::stable_sort(
+      sites, {}, [](const Site& site) { return site.users.empty() ? SIZE_MAX : site.users[0]; });
+  return sites;
+}
+
+// A subgraph, loaded.
+struct Part {
+  Subgraph graph;
+  std::unique_ptr<exec::Session> session;
+
+  Result<Values> Run(const Values& known) const {
+    Values inputs;
+    for (const std::string& name : graph.inputs) {
+      const auto found = known.find(name);
+      if (found == known.end()) return Internal("the value '{}' was not kept", name);
+      inputs[name] = found->second;
+    }
+    return session->Run(inputs, nullptr, nullptr);
+  }
+};
+
+class Pass {
+ public:
+  Pass(const LabSubject& subject, const SensitivityOptions& options, const OperationOrder& order)
+      : subject_(subject),
+        options_(options),
+        order_(order),
+        samples_(subject.samples().Subset(options.samples)) {
+    load_.threads = options.threads;
+  }
+
+  // Runs the base on the samples: what the losses are measured against.
+  Status Begin() {
+    ANEMONE_ASSIGN(const auto session, subject_.backend().Load(subject_.shared_base(), load_));
+    for (int64_t i = 0; i < samples_.count(); ++i) {
+      ANEMONE_ASSIGN(auto outputs, session->Run(samples_.at(i), nullptr, nullptr));
+      wanted_.push_back(std::move(outputs));
+      values_.push_back(samples_.at(i));
+    }
+    return {};
+  }
+
+  // Measures the forms of all `sites` that operator `at` takes.
+  Status Measure(size_t at, std::span<Site*> sites) {
+    ANEMONE_TRY(MoveTo(at));
+    ANEMONE_ASSIGN(const Part plain, Load(at, at + 1));
+    Part rest;
+    const bool last = at + 1 == order_.size();
+    if (!last) {
+      ANEMONE_ASSIGN(rest, Load(at + 1, order_.size()));
+    }
+    std::vector<Values> clean;
+    for (const Values& values : values_) {
+      ANEMONE_ASSIGN(Values outputs, plain.Run(values));
+      clean.push_back(std::move(outputs));
+    }
+    for (Site* site : sites) {
+      for (size_t f = 0; f < options_.forms.size(); ++f) {
+        if (options_.cancelled && options_.cancelled()) return Cancelled("interrupted");
+        ANEMONE_TRY(MeasureForm(plain, last ? nullptr : &rest, clean, *site, f));
+      }
+    }
+    return {};
+  }
+
+ private:
+  Result<Part> Load(size_t begin, size_t end) const {
+    Part part;
+    ANEMONE_ASSIGN(part.graph, Extract(order_, begin, end));
+    ANEMONE_ASSIGN(part.session, subject_.backend().Load(part.graph.model, load_));
+    return part;
+  }
+
+  // Takes the kept values from in front of operator `position_` to in front of `to`.
+  Status MoveTo(size_t to) {
+    if (to == position_) return {};
+    ANEMONE_ASSIGN(const Part between, Load(position_, to));
+    const std::vector<const ir::Value*> live = order_.LiveBefore(to);
+    for (Values& values : values_) {
+      ANEMONE_ASSIGN(Values made, between.Run(values));
+      Values kept;
+      for (const ir::Value* value : live) {
+        const auto found = made.find(value->name);
+        if (found != made.end()) {
+          kept[value->name] = std::move(found->second);
+        } else if (const auto old = values.find(value->name); old != values.end()) {
+          kept[value->name] = old->second;
+        }
+      }
+      values = std::move(kept);
+    }
+    position_ = to;
+    return {};
+  }
+
+  Status MeasureForm(const Part& plain, const Part* rest, const std::vector<Values>& clean,
+                     Site& site, size_t form_index) {
+    FormCost& cost = site.found.forms[form_index];
+    Part changed;
+    changed.graph = plain.graph;
+    changed.graph.model = std::make_shared<ir::Model>(CloneModel(*plain.graph.model));
+    const compress::Configuration configuration =
+        Only(site.found.weight, options_.forms[form_index].config);
+    ANEMONE_ASSIGN(const compress::Report report,
+                   compress::Apply(*changed.graph.model, configuration,
+                                   {.threads = options_.threads,
+                                    .cancelled = options_.cancelled,
+                                    .progress = {},
+                                    .calibration = nullptr}));
+    if (report.compressed.empty()) {
+      cost.possible = false;
+      return {};
+    }
+    cost.possible = true;
+    cost.bytes = report.compressed[0].bytes_after;
+    ANEMONE_ASSIGN(changed.session, subject_.backend().Load(changed.graph.model, load_));
+    ParityMeter local;
+    std::vector<ParityMeter> meters(subject_.function().outputs().size());
+    for (size_t i = 0; i < values_.size(); ++i) {
+      ANEMONE_ASSIGN(const Values outputs, changed.Run(values_[i]));
+      for (const auto& [name, tensor] : outputs) {
+        if (tensor.dtype() != DType::kFp32) continue;
+        ANEMONE_TRY(AddFlat(clean[i].at(name), tensor, &local));
+      }
+      Values known = values_[i];
+      for (const auto& [name, tensor] : outputs) known[name] = tensor;
+      Values results;
+      if (rest != nullptr) {
+        ANEMONE_ASSIGN(results, rest->Run(known));
+      }
+      for (size_t k = 0; k < meters.size(); ++k) {
+        const std::string& name = subject_.function().outputs()[k]->name;
+        // An output that was made before, or by the operator itself, is no result of the rest.
+        const auto found = results.find(name);
+        const exec::Tensor& got = found != results.end() ? found->second : known.at(name);
+        ANEMONE_TRY(meters[k].Add(wanted_[i].at(name).view(), got.view()));
+      }
+    }
+    std::vector<OutputParity> outputs;
+    for (size_t k = 0; k < meters.size(); ++k)
+      outputs.push_back({subject_.function().outputs()[k]->name, meters[k].Result(), {}, {}});
+    // Several operators that share the weight: their losses add up, the loudest noise counts.
+    cost.loss += LossOf(outputs);
+    cost.snr_db = std::min(cost.snr_db, local.Result().snr_db);
+    return {};
+  }
+
+  // Outputs of an operator may differ in shape; the meter is for one shape.
+  static Status AddFlat(const exec::Tensor& reference, const exec::Tensor& variant,
+                        ParityMeter* meter) {
+    exec::ConstTensor a = reference.view();
+    exec::ConstTensor b = variant.view();
+    // As columns of one: there are no classes to rank inside a network.
+    a.shape = {a.count(), 1};
+    b.shape = {b.count(), 1};
+    return meter->Add(a, b);
+  }
+
+  const LabSubject& subject_;
+  const SensitivityOptions& options_;
+  const OperationOrder& order_;
+  Samples samples_;
+  exec::LoadOptions load_;
+  size_t position_ = 0;
+  std::vector<Values> values_;  // by sample: what is live in front of operator position_
+  std::vector<Values> wanted_;
+};
+
+}  // namespace
+
+Result<std::vector<WeightSensitivity>> MeasureSensitivity(const LabSubject& subject,
+                                                          const SensitivityOptions& options) {
+  const OperationOrder order(subject.function());
+  ANEMONE_ASSIGN(std::vector<Site> sites, FindSites(subject, order));
+  std::map<size_t, std::vector<Site*>> work;  // by operator
+  for (Site& site : sites) {
+    if (!site.found.skipped.empty()) continue;
+    if (options.find) {
+      ANEMONE_ASSIGN(auto earlier, options.find(site.found.weight));
+      if (earlier) {
+        site.found = std::move(*earlier);
+        site.known = true;
+        continue;
+      }
+    }
+    for (const Form& form : options.forms) {
+      FormCost cost;
+      cost.form = form.name;
+      cost.snr_db = kInfinity;
+      site.found.forms.push_back(std::move(cost));
+    }
+    for (const size_t user : site.users) work[user].push_back(&site);
+  }
+  const auto total = static_cast<int64_t>(work.size());
+  int64_t done = 0;
+  if (total > 0) {
+    Pass pass(subject, options, order);
+    ANEMONE_TRY(pass.Begin());
+    for (auto& [at, here] : work) {
+      ANEMONE_TRY(pass.Measure(at, here).At(fmt::format("operator '{}'", order.at(at).name())));
+      for (Site* site : here) {
+        if (site->users.back() == at && options.store) ANEMONE_TRY(options.store(site->found));
+      }
+      if (options.progress) options.progress(++done, total);
+    }
+  }
+  std::vector<WeightSensitivity> found;
+  for (Site& site : sites) found.push_back(std::move(site.found));
+  return found;
+}
+
+}  // namespace anemone::lab

@@ -1,0 +1,70 @@
+// Sensitivity: what each weight costs in each form: bytes, the noise at its operator's output, and
+// the loss of the model's outputs when this weight alone has the form. One pass over the network:
+// the values in front of an operator are kept for all samples and move forward with the walk, so a
+// form costs one run of its operator and of what follows, never a run of the whole network. (The
+// idea of layer-wise post-training quantization, e.g. AdaRound, arXiv:2004.10568, section 3; here
+// with the loss of the task's outputs instead of a local one.)
+//
+// Thread rules: pure but for the callbacks, which are called from the calling thread. Results do
+// not depend on the number of threads. Errors: those of running the model.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "compress/configuration.h"
+#include "lab/variant.h"
+
+namespace anemone::lab {
+
+// A form that a weight may take; the name is for tables and charts ("palette 4", "int8").
+struct Form {
+  std::string name;
+  compress::OpConfig config;
+};
+// The forms worth trying in an op set, from the largest to the smallest; empty before ios16.
+std::vector<Form> FormsOf(ir::Opset opset);
+
+struct FormCost {
+  std::string form;
+  bool possible = false;  // false: the weight cannot take it; the rest says nothing then
+  int64_t bytes = 0;      // data and parameters
+  double loss = 0;        // as VariantResult::loss, against the base model's own outputs
+  double snr_db = 0;      // of the operator's output; the smallest when several operators take it
+};
+
+struct WeightSensitivity {
+  std::string weight;         // name of the constant
+  std::string operator_name;  // of the first operator that takes it
+  std::string operator_type;
+  std::string setting;  // the key in op_name_configs
+  ir::Shape shape;
+  int64_t bytes = 0;            // as it is in the base
+  std::vector<FormCost> forms;  // as the forms were given
+  // Left alone, with the reason (control flow, a form for none).
+  std::string skipped;
+};
+
+struct SensitivityOptions {
+  std::vector<Form> forms;
+  int64_t samples = 8;  // spread evenly over the subject's
+  int threads = 0;
+  std::function<bool()> cancelled = {};
+  std::function<void(int64_t done, int64_t total)> progress = {};
+  // What an earlier, interrupted pass found for a weight; and where to keep what this one finds.
+  std::function<Result<std::optional<WeightSensitivity>>(const std::string& weight)> find = {};
+  std::function<Status(const WeightSensitivity& found)> store = {};
+};
+
+// In execution order of the operators that take the weights.
+Result<std::vector<WeightSensitivity>> MeasureSensitivity(const LabSubject& subject,
+                                                          const SensitivityOptions& options);
+
+std::string SensitivityJson(const WeightSensitivity& sensitivity);
+Result<WeightSensitivity> ParseSensitivity(const std::string& json);
+
+}  // namespace anemone::lab

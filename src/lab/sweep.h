@@ -1,0 +1,66 @@
+// Sweep: a list of independent jobs, each one variant, run on some workers, the results in a
+// JobsDb. What the database has already is not done again, so a sweep that was killed goes on where
+// it was; results do not depend on the workers, nor on who ran a job. Thread rules: RunSweep starts
+// its own threads and returns when they ended. Errors: the first that is no verdict on a variant
+// (a full disk, an interrupt); what a configuration alone is to blame for becomes its outcome.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "compress/configuration.h"
+#include "lab/jobs_db.h"
+#include "lab/variant.h"
+
+namespace anemone::lab {
+
+struct Job {
+  std::string name;
+  compress::Configuration configuration;
+  std::string key;  // LabSubject::KeyOf
+};
+
+// What became of a job: a result, or why the variant cannot be.
+struct Finished {
+  Job job;
+  std::optional<VariantResult> result;
+  std::string error_code;
+  std::string error;
+};
+
+struct SweepOptions {
+  int jobs = 1;     // variants at once
+  int threads = 0;  // of the whole machine that they share; 0: one for each core
+  std::function<bool()> cancelled = {};
+  // Called after each job, from one thread at a time; `found`: it was in the database.
+  std::function<void(int64_t done, int64_t total, const Finished& finished, bool found)> progress =
+      {};
+};
+
+// Makes the job of a configuration.
+Job MakeJob(const LabSubject& subject, std::string name, compress::Configuration configuration);
+
+// Runs one job, without a database: what a worker on another machine does. Only errors that are no
+// verdict on the variant are errors.
+Result<JobOutcome> RunJob(const LabSubject& subject, const Job& job, const VariantOptions& options);
+Status StoreOutcome(JobsDb& db, const std::string& key, const JobOutcome& outcome);
+Result<Finished> ToFinished(const Job& job, const JobOutcome& outcome);
+
+// In the order of `jobs`, whose names are entered as the subject's variants from `first_position`
+// on.
+Result<std::vector<Finished>> RunSweep(const LabSubject& subject, JobsDb& db,
+                                       std::span<const Job> jobs, int64_t first_position,
+                                       const SweepOptions& options);
+
+// The variants that a lab tries when nobody says which: the uniform forms of the op set.
+Result<std::vector<Job>> DefaultJobs(const LabSubject& subject);
+// Reads {"variants": [{"name": ..., "configuration": {...}}]}: configurations as `compress
+// --config` takes them. kUsage with the place.
+Result<std::vector<Job>> ReadJobs(const LabSubject& subject, const std::string& path);
+
+}  // namespace anemone::lab

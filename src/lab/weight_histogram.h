@@ -1,0 +1,28 @@
+// Histograms of a model's weights, for reports. Thread rules: pure functions.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "ir/program.h"
+
+namespace anemone::lab {
+
+struct WeightHistogram {
+  std::string weight;  // name of the constant
+  int64_t elements = 0;
+  int64_t non_finite = 0;  // not counted in the rest
+  double low = 0;
+  double high = 0;
+  double mean = 0;
+  double rms = 0;
+  // Equal bins from low to high; the last holds `high`.
+  std::vector<int64_t> bins;
+};
+
+// Of the float constants with more than `threshold` elements, in program order.
+std::vector<WeightHistogram> HistogramsOf(const ir::Function& function, int64_t threshold,
+                                          int bins = 48);
+
+}  // namespace anemone::lab

@@ -1,0 +1,64 @@
+// What the lab's tests share: a small classifier with weights above the threshold, and a subject.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+
+#include "cpu/cpu_backend.h"
+#include "ir/text.h"
+#include "lab/variant.h"
+
+namespace anemone::lab {
+
+inline constexpr const char* kClassifier = R"(
+  func main<ios18>(tensor<fp32, [1, 16, 8, 8]> x) {
+    w1 = const()[val = tensor<fp32, [32, 16, 3, 3]>(seed 1), name = "w1"];
+    a = conv(x = x, weight = w1, pad_type = "same")[name = "first"];
+    b = relu(x = a);
+    w2 = const()[val = tensor<fp32, [32, 32, 3, 3]>(seed 2), name = "w2"];
+    c = conv(x = b, weight = w2, pad_type = "same")[name = "second"];
+    d = add(x = c, y = b);
+    e = reduce_mean(x = d, axes = [2, 3], keep_dims = false);
+    w3 = const()[val = tensor<fp32, [100, 32]>(seed 3), name = "w3"];
+    logits = linear(x = e, weight = w3, bias = tensor<fp32, [100]>(seed 4))[name = "head"];
+  } -> (logits);)";
+
+inline std::shared_ptr<const ir::Model> ModelOf(const std::string& text) {
+  auto program = ir::ParseText(text);
+  EXPECT_TRUE(program.ok()) << program.error().ToString();
+  if (!program.ok()) return nullptr;
+  auto model = ir::MakeModel(std::move(program).value());
+  EXPECT_TRUE(model.ok()) << model.error().ToString();
+  return std::make_shared<const ir::Model>(std::move(model).value());
+}
+
+// The model measured against itself on seeded inputs.
+inline LabSubject SubjectOf(const std::string& text = kClassifier, int64_t count = 4) {
+  const auto model = ModelOf(text);
+  auto samples = Samples::Synthetic(*model->program.main(), count, 0);
+  EXPECT_TRUE(samples.ok());
+  auto subject =
+      LabSubject::Make(model, model, std::make_shared<const Samples>(std::move(samples).value()),
+                       cpu::CpuBackend(), 1);
+  EXPECT_TRUE(subject.ok()) << subject.error().ToString();
+  return std::move(subject).value();
+}
+
+inline compress::Configuration PaletteOnly(const std::string& name, int nbits) {
+  compress::PaletteConfig palette;
+  palette.nbits = nbits;
+  compress::WeightStep step;
+  step.op_name_configs[name] = palette;
+  return {.weights = {step}};
+}
+inline compress::Configuration PaletteAll(int nbits) {
+  compress::PaletteConfig palette;
+  palette.nbits = nbits;
+  compress::WeightStep step;
+  step.global_config = palette;
+  return {.weights = {step}};
+}
+
+}  // namespace anemone::lab
