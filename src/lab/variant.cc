@@ -124,12 +124,8 @@ Result<VariantResult> MeasureVariant(const LabSubject& subject,
   VariantResult result;
   compress::Report report;
   ANEMONE_ASSIGN(const auto model, MakeVariant(subject, configuration, options, &report));
-  result.weight_bytes = report.bytes_after;
-  if (configuration.weights.empty()) {
-    // Nothing compressed: the report is of no step.
-    for (const auto& function : model->program.functions)
-      result.weight_bytes += compress::ConstantBytes(*function);
-  }
+  for (const auto& function : model->program.functions)
+    result.weight_bytes += compress::ConstantBytes(*function);
   result.tensors = std::move(report.compressed);
   std::ranges::move(report.skipped, std::back_inserter(result.tensors));
   ANEMONE_ASSIGN(result.package_bytes, format::PackageSizeBytes(*model));

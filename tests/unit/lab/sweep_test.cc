@@ -82,7 +82,11 @@ TEST(Variant, TheBaseLosesNothing) {
   ASSERT_TRUE(base.ok());
   EXPECT_EQ(base->loss, 0);
   EXPECT_EQ(base->agreement, 4);
-  EXPECT_GT(base->weight_bytes, 4 * (32 * 16 * 9 + 32 * 32 * 9 + 100 * 32));
+  EXPECT_EQ(base->weight_bytes, 4 * (32 * 16 * 9 + 32 * 32 * 9 + 100 * 32 + 100));
+  const auto palette = MeasureVariant(subject, PaletteAll(8), {.threads = 1});
+  ASSERT_TRUE(palette.ok());
+  EXPECT_LT(palette->weight_bytes, base->weight_bytes / 2);
+  EXPECT_GT(palette->weight_bytes, base->weight_bytes / 4);
 }
 
 TEST(Variant, KeysFollowTheContents) {
