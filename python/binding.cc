@@ -126,6 +126,7 @@ nb::dict ToDict(const anemone::CallReport& report) {
   result["fallback_reason"] = report.fallback_reason;
   result["fallback_unix_ns"] = report.fallback_unix_ns;
   result["circuit_state"] = report.circuit_state;
+  result["experimental"] = report.experimental;
   result["duration_ns"] = report.duration_ns;
   return result;
 }

@@ -40,7 +40,8 @@ struct SessionOptions {
   bool dispatch_by_measurement = false;
   // Parameters of the circuit breakers as a JSON object, for example {"consecutive_failures": 5}.
   std::string breaker_json = {};
-  // Folder for what is remembered between processes (breakers, measurements); empty: nothing is.
+  // Folder for what is remembered between processes (breakers, measurements, certificates of the
+  // gate); empty: nothing is.
   std::string state_dir = {};
   // Folder for models that Core ML compiled; empty: nothing is kept.
   std::string cache_dir = {};
@@ -62,6 +63,7 @@ Expected<SessionOptions> ParseSessionOptions(const std::string& json);
 struct CallReport {
   std::string backend;           // "coreml", "cpu"
   std::string compute_units;     // that the backend was allowed; empty for Anemone's executor
+  bool experimental = false;     // no gate has passed it here with this model (docs/gate.md)
   std::string planned_unit;      // "cpu", "gpu", "ane", "mixed", "unknown"
   std::string observed_unit;     // "unknown" unless there was no choice: a plan is no observation
   int attempts = 0;              // backends that were asked

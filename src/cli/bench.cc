@@ -1,23 +1,23 @@
-#include <chrono>
-
-#include "base/atomic_file.h"
 #include "cli/command.h"
-#include "exec/session_inputs.h"
+#include "facade/session_options.h"
 #include "lab/latency.h"
-#include "lab/verify.h"
+#include "lab/measure.h"
+#include "lab/statistics.h"
 #include "runtime/backends.h"
+#include "runtime/chrome_trace.h"
+#include "runtime/run_record_io.h"
 
 namespace anemone::cli {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 struct BenchFlags {
   ModelFlags model;
   BackendFlags backend;
+  std::string compute_units = "all";
   int64_t iterations = 100;
   double duration_s = 0;
   int64_t warmup = 10;
+  double warmup_s = 0;
   std::vector<double> percentiles{50, 90, 99};
   std::string against;
   std::string export_profile;
@@ -25,190 +25,184 @@ struct BenchFlags {
   uint64_t input_seed = 0;
 };
 
-int64_t Nanos(Clock::duration duration) { return std::chrono::nanoseconds(duration).count(); }
-
-// One thing to time: a model on a backend.
-struct Subject {
-  std::string label;
-  std::shared_ptr<ir::Model> model;
-  const exec::Backend* backend = nullptr;
-  std::unique_ptr<exec::Session> session;
-  std::map<std::string, exec::Tensor> inputs;
-  exec::State state;
-  int64_t load_ns = 0;
-  int64_t first_ns = 0;
-  std::vector<int64_t> samples_ns = {};
-
-  Result<int64_t> Time() {
-    const auto start = Clock::now();
-    auto outputs = session->Run(inputs, &state, nullptr);
-    const int64_t duration = Nanos(Clock::now() - start);
-    if (!outputs.ok()) return std::move(outputs).At(label).error();
-    return duration;
-  }
-};
-
-Status Prepare(Subject& subject, const exec::LoadOptions& options, uint64_t seed, int64_t warmup) {
-  ANEMONE_ASSIGN(const ir::Function* function,
-                 exec::ChooseFunction(*subject.model, options.function));
-  ANEMONE_ASSIGN(subject.inputs, exec::SyntheticInputs(*function, seed, 0));
-  const auto start = Clock::now();
-  ANEMONE_ASSIGN(subject.session, subject.backend->Load(subject.model, options));
-  subject.load_ns = Nanos(Clock::now() - start);
-  ANEMONE_ASSIGN(subject.first_ns, subject.Time());
-  for (int64_t i = 0; i < warmup; ++i) ANEMONE_TRY(subject.Time().status());
-  return {};
+Result<lab::Subject> MakeSubject(const facade::LoadedModel& loaded, const std::string& argument,
+                                 const std::string& backend, const BenchFlags& flags,
+                                 const Globals& globals) {
+  lab::Subject subject;
+  subject.model = loaded.model;
+  subject.model_name = loaded.name;
+  ANEMONE_ASSIGN(subject.model_hash, facade::ContentHash(loaded, argument));
+  subject.session.backend = backend;
+  // What is measured is this backend: another one's answer would be another one's time.
+  subject.session.fallback = false;
+  ANEMONE_ASSIGN(subject.session.load, MakeLoadOptions(flags.backend, globals));
+  ANEMONE_ASSIGN(subject.session.load.compute_units,
+                 exec::ComputeUnitsFromName(flags.compute_units));
+  if (loaded.origin == "mlpackage") subject.session.load.package_path = argument;
+  return subject;
 }
 
-// Blocks in the order A B B A, so that slow drifts of the machine fall on both alike.
-Status Measure(std::vector<Subject>& subjects, const BenchFlags& flags, Progress& progress) {
-  const auto start = Clock::now();
-  const int64_t block = std::max<int64_t>(1, flags.iterations / 8);
-  const auto enough = [&] {
-    if (flags.duration_s > 0)
-      return Nanos(Clock::now() - start) >= static_cast<int64_t>(flags.duration_s * 1e9);
-    return static_cast<int64_t>(subjects.back().samples_ns.size()) >= flags.iterations &&
-           static_cast<int64_t>(subjects.front().samples_ns.size()) >= flags.iterations;
-  };
-  for (int64_t round = 0; !enough(); ++round) {
-    for (size_t i = 0; i < subjects.size(); ++i) {
-      Subject& subject = subjects[round % 2 == 0 ? i : subjects.size() - 1 - i];
-      for (int64_t k = 0;
-           k < block && !(flags.duration_s <= 0 &&
-                          static_cast<int64_t>(subject.samples_ns.size()) >= flags.iterations);
-           ++k) {
-        ANEMONE_ASSIGN(const int64_t sample, subject.Time());
-        subject.samples_ns.push_back(sample);
-      }
-    }
-    progress.Count(static_cast<int64_t>(subjects[0].samples_ns.size()), flags.iterations,
-                   "iterations");
+// "run.jsonl" becomes "run.against.jsonl".
+std::string AgainstPath(const std::string& path) {
+  const size_t dot = path.rfind('.');
+  const size_t slash = path.rfind('/');
+  if (dot == std::string::npos || (slash != std::string::npos && dot < slash)) {
+    return path + ".against";
   }
-  return {};
+  return path.substr(0, dot) + ".against" + path.substr(dot);
 }
 
-Json SubjectJson(const Subject& subject, const BenchFlags& flags) {
+Json NsOrNull(const std::optional<int64_t>& value) { return value ? Json(*value) : Json(nullptr); }
+
+Json SubjectJson(const lab::Measured& measured, const BenchFlags& flags) {
+  const std::vector<int64_t> samples = measured.durations_ns();
+  const runtime::RunSummary& summary = *measured.record.summary;
   Json json;
-  json["label"] = subject.label;
-  json["backend"] = subject.backend->name();
-  json["iterations"] = subject.samples_ns.size();
-  json["load_ns"] = subject.load_ns;
-  json["first_inference_ns"] = subject.first_ns;
-  json["mean_ns"] = static_cast<int64_t>(lab::MeanNs(subject.samples_ns));
-  json["min_ns"] = lab::PercentileNs(subject.samples_ns, 1e-9);
+  json["label"] = measured.label;
+  json["backend"] = measured.record.header.backend;
+  json["model_hash"] = measured.record.header.model_hash;
+  json["iterations"] = samples.size();
+  json["failed"] = summary.failed;
+  json["load_ns"] = NsOrNull(measured.load_ns);
+  json["first_inference_ns"] = NsOrNull(measured.first_inference_ns);
+  json["warmup_iterations"] = measured.warmup_calls;
+  json["steady"] = measured.steady;
+  const bool any = !samples.empty();
+  json["mean_ns"] = any ? Json(static_cast<int64_t>(lab::MeanNs(samples))) : Json(nullptr);
+  json["min_ns"] = any ? Json(lab::PercentileNs(samples, 1e-9)) : Json(nullptr);
+  Json bounds;
   for (const double percent : flags.percentiles) {
-    json[fmt::format("p{:g}_ns", percent)] = lab::PercentileNs(subject.samples_ns, percent);
+    json[fmt::format("p{:g}_ns", percent)] =
+        any ? Json(lab::PercentileNs(samples, percent)) : Json(nullptr);
+    if (percent < 100) {
+      bounds[fmt::format("p{:g}_ns", percent)] =
+          NsOrNull(lab::EarlyStoppingBoundNs(samples, percent));
+    }
   }
-  json["max_ns"] = lab::PercentileNs(subject.samples_ns, 100);
-  json["working_memory_bytes"] = subject.session->working_memory_bytes();
+  json["max_ns"] = any ? Json(lab::PercentileNs(samples, 100)) : Json(nullptr);
+  // What the percentile is at most, with 99 % confidence; null: too few samples to say.
+  json["upper_bound_99"] = std::move(bounds);
+  json["working_memory_bytes"] = measured.working_memory_bytes;
   return json;
 }
 
-// Chrome's trace format: one complete event for each operator of one traced inference.
-Status ExportProfile(Subject& subject, const std::string& path) {
-  Json events = Json::array();
+// One traced inference, an operator a slice.
+Status ExportProfile(lab::Measured& measured, const std::string& path) {
+  runtime::ChromeTrace trace;
   exec::Tracer tracer;
   tracer.on_operation = [&](const exec::TraceEvent& event) {
+    std::string fused;
+    for (const ir::Operation* member : event.fused) {
+      fused += (fused.empty() ? "" : ", ") + std::string(member->name());
+    }
     const ir::Operation* operation = event.operation;
-    Json fused = Json::array();
-    for (const ir::Operation* member : event.fused) fused.push_back(member->name());
-    events.push_back(
-        {{"name", operation == nullptr ? std::string(event.kernel) : operation->name()},
-         {"cat", operation == nullptr ? std::string("layout") : operation->type()},
-         {"ph", "X"},
-         {"ts", static_cast<double>(event.begin_ns) * 1e-3},
-         {"dur", static_cast<double>(event.duration_ns) * 1e-3},
-         {"pid", 1},
-         {"tid", 1},
-         {"args", {{"kernel", event.kernel}, {"fused", std::move(fused)}}}});
+    trace.Slice(operation == nullptr ? std::string(event.kernel) : operation->name(),
+                operation == nullptr ? std::string("layout") : operation->type(), event.begin_ns,
+                event.duration_ns, 1, {{"kernel", std::string(event.kernel)}, {"fused", fused}});
   };
-  ANEMONE_TRY(subject.session->Run(subject.inputs, &subject.state, &tracer).status());
-  ANEMONE_ASSIGN(AtomicFile file, AtomicFile::Create(path));
-  const Json document{{"traceEvents", std::move(events)}, {"displayTimeUnit", "ns"}};
-  ANEMONE_TRY(file.Write(document.dump() + "\n"));
-  return file.Commit();
+  exec::State state;
+  ANEMONE_TRY(measured.session->Predict(measured.inputs, &state, nullptr, &tracer).status());
+  return trace.Write(path);
 }
 
-Status ExportTimes(const std::vector<Subject>& subjects, const std::string& path) {
-  ANEMONE_ASSIGN(AtomicFile file, AtomicFile::Create(path));
-  for (const Subject& subject : subjects) {
-    Json header = Document("anemone.run_record");
-    header["label"] = subject.label;
-    header["backend"] = subject.backend->name();
-    header["load_ns"] = subject.load_ns;
-    header["first_inference_ns"] = subject.first_ns;
-    ANEMONE_TRY(file.Write(header.dump() + "\n"));
-    for (size_t i = 0; i < subject.samples_ns.size(); ++i) {
-      const Json line{
-          {"label", subject.label}, {"inference", i}, {"duration_ns", subject.samples_ns[i]}};
-      ANEMONE_TRY(file.Write(line.dump() + "\n"));
-    }
+std::string Text(const lab::Measured& measured, const BenchFlags& flags) {
+  const std::vector<int64_t> samples = measured.durations_ns();
+  const auto ms = [](int64_t ns) { return static_cast<double>(ns) * 1e-6; };
+  std::string line = fmt::format("{} ({}):", measured.label, measured.record.header.backend);
+  if (measured.load_ns) line += fmt::format(" load {:.1f} ms,", ms(*measured.load_ns));
+  if (measured.first_inference_ns) {
+    line += fmt::format(" first {:.2f} ms,", ms(*measured.first_inference_ns));
   }
-  return file.Commit();
+  if (samples.empty()) return line + " every call failed";
+  line += fmt::format(" mean {:.3f} ms", lab::MeanNs(samples) * 1e-6);
+  for (const double percent : flags.percentiles) {
+    line += fmt::format(", p{:g} {:.3f} ms", percent, ms(lab::PercentileNs(samples, percent)));
+  }
+  line += fmt::format(" over {} iterations", samples.size());
+  if (measured.record.summary->failed > 0) {
+    line += fmt::format(", {} failed", measured.record.summary->failed);
+  }
+  if (!measured.steady && flags.warmup_s > 0) line += " (not steady)";
+  return line;
+}
+
+Result<std::vector<lab::Measured>> MeasureSubjects(const std::vector<lab::Subject>& subjects,
+                                                   const BenchFlags& flags,
+                                                   const Globals& globals) {
+  Progress progress(globals);
+  lab::MeasureOptions options;
+  options.warmup_ns = static_cast<int64_t>(flags.warmup_s * 1e9);
+  options.warmup_calls = flags.warmup;
+  // Without --warmup-time the number of calls is the user's word.
+  options.warmup_cap_ns =
+      flags.warmup_s > 0 ? std::max<int64_t>(30'000'000'000, options.warmup_ns) : 0;
+  options.duration_ns = static_cast<int64_t>(flags.duration_s * 1e9);
+  options.calls = flags.duration_s > 0 ? 1 : flags.iterations;
+  options.cap_ns = INT64_MAX;
+  options.block = std::clamp<int64_t>(flags.iterations / 8, 1, 25);
+  options.input_seed = flags.input_seed;
+  options.progress = [&](const std::string& stage, int64_t done, int64_t total) {
+    if (total > 0) {
+      progress.Count(done, total, stage);
+    } else {
+      progress.Step(stage);
+    }
+  };
+  return lab::Measure(subjects, options, ANEMONE_VERSION);
 }
 
 Status RunBench(const BenchFlags& flags, const Globals& globals) {
   for (const double percent : flags.percentiles) {
     if (!(percent > 0 && percent <= 100)) return Usage("percentile {} is not in (0, 100]", percent);
   }
-  ANEMONE_ASSIGN(const auto options, MakeLoadOptions(flags.backend, globals));
-  std::vector<Subject> subjects(1);
   ANEMONE_ASSIGN(const auto loaded, Load(flags.model));
-  ANEMONE_ASSIGN(subjects[0].backend, runtime::FindBackend(flags.backend.backend));
-  subjects[0].label = flags.model.source.model;
-  subjects[0].model = loaded.model;
+  const std::string& argument = flags.model.source.model;
+  std::vector<lab::Subject> subjects;
+  ANEMONE_ASSIGN(auto first, MakeSubject(loaded, argument, flags.backend.backend, flags, globals));
+  first.label = argument;
+  first.record_path = flags.export_times;
+  subjects.push_back(std::move(first));
   if (!flags.against.empty()) {
-    Subject other;
     const auto backend = runtime::FindBackend(flags.against);
+    // A backend that exists and cannot run here is no model's name.
+    if (!backend.ok() && backend.error().code() == ErrorCode::kUnavailable) return backend.error();
+    lab::Subject other;
     if (backend.ok()) {
-      other.backend = *backend;
-      other.model = loaded.model;
-      other.label = flags.model.source.model + " on " + flags.against;
+      ANEMONE_ASSIGN(other, MakeSubject(loaded, argument, flags.against, flags, globals));
+      other.label = argument + " on " + flags.against;
     } else {
       ANEMONE_ASSIGN(const auto model, Load(flags.against));
-      other.backend = subjects[0].backend;
-      other.model = model.model;
+      ANEMONE_ASSIGN(other,
+                     MakeSubject(model, flags.against, flags.backend.backend, flags, globals));
       other.label = flags.against;
     }
+    if (!flags.export_times.empty()) other.record_path = AgainstPath(flags.export_times);
     subjects.push_back(std::move(other));
   }
-  Progress progress(globals);
-  for (Subject& subject : subjects) {
-    progress.Step("warming up " + subject.label);
-    ANEMONE_TRY(Prepare(subject, options, flags.input_seed, flags.warmup).At(subject.label));
-  }
-  ANEMONE_TRY(Measure(subjects, flags, progress));
-  if (!flags.export_profile.empty()) ANEMONE_TRY(ExportProfile(subjects[0], flags.export_profile));
-  if (!flags.export_times.empty()) ANEMONE_TRY(ExportTimes(subjects, flags.export_times));
+  ANEMONE_ASSIGN(auto measured, MeasureSubjects(subjects, flags, globals));
+  if (!flags.export_profile.empty()) ANEMONE_TRY(ExportProfile(measured[0], flags.export_profile));
   Json document = Document("anemone.bench");
   document["threads"] = globals.threads;
   document["numerics"] = flags.backend.numerics;
   document["peak_resident_bytes"] = lab::PeakResidentBytes();
   Json list = Json::array();
-  for (const Subject& subject : subjects) list.push_back(SubjectJson(subject, flags));
+  for (const lab::Measured& one : measured) list.push_back(SubjectJson(one, flags));
   document["results"] = std::move(list);
-  if (subjects.size() == 2) {
-    document["median_ratio"] = static_cast<double>(lab::PercentileNs(subjects[0].samples_ns, 50)) /
-                               static_cast<double>(lab::PercentileNs(subjects[1].samples_ns, 50));
+  std::optional<lab::Interval> ratio;
+  if (measured.size() == 2) {
+    ratio = lab::PercentileRatio(lab::BlocksOf(measured[0].record, &measured[1].record),
+                                 lab::BlocksOf(measured[1].record, &measured[0].record), 50);
+    document["median_ratio"] = ratio ? Json(ratio->value) : Json(nullptr);
+    document["median_ratio_interval_95"] = ratio ? Json{ratio->low, ratio->high} : Json(nullptr);
   }
   if (globals.json) {
     Print(document);
     return {};
   }
-  for (const Subject& subject : subjects) {
-    std::string line = fmt::format(
-        "{} ({}): load {:.1f} ms, first {:.2f} ms, mean {:.3f} ms", subject.label,
-        subject.backend->name(), static_cast<double>(subject.load_ns) * 1e-6,
-        static_cast<double>(subject.first_ns) * 1e-6, lab::MeanNs(subject.samples_ns) * 1e-6);
-    for (const double percent : flags.percentiles) {
-      line +=
-          fmt::format(", p{:g} {:.3f} ms", percent,
-                      static_cast<double>(lab::PercentileNs(subject.samples_ns, percent)) * 1e-6);
-    }
-    std::cout << line << fmt::format(" over {} iterations\n", subject.samples_ns.size());
-  }
-  if (subjects.size() == 2) {
-    std::cout << fmt::format("median ratio {:.3f}\n", document["median_ratio"].get<double>());
+  for (const lab::Measured& one : measured) std::cout << Text(one, flags) << "\n";
+  if (ratio) {
+    std::cout << fmt::format("median ratio {:.3f} ({:.3f} to {:.3f}, 95 % interval)\n",
+                             ratio->value, ratio->low, ratio->high);
   }
   std::cout << "peak memory " << SizeText(lab::PeakResidentBytes()) << "\n";
   return {};
@@ -227,14 +221,21 @@ void AddBench(CLI::App& app, Context& context) {
                       "seconds to measure, instead of --iterations");
   command->add_option("--warmup", flags->warmup, "inferences before the timed ones")
       ->capture_default_str();
+  command->add_option("--warmup-time", flags->warmup_s,
+                      "seconds of warm-up, then until two blocks of 50 agree within 5 %");
   command->add_option("--percentile", flags->percentiles, "percentiles to report")
       ->delimiter(',')
       ->capture_default_str();
   command->add_option("--against", flags->against,
                       "a MODEL or a backend to measure beside, in A B B A blocks");
+  command
+      ->add_option("--compute-units", flags->compute_units,
+                   "of Core ML: all, cpu_only, cpu_and_gpu or cpu_and_ne")
+      ->capture_default_str();
   command->add_option("--export-profile", flags->export_profile,
                       "write one inference as a Chrome trace");
-  command->add_option("--export-times", flags->export_times, "write every sample as JSON lines");
+  command->add_option("--export-times", flags->export_times,
+                      "write a run record (run.jsonl), with --against a second one beside it");
   command->add_option("--input-seed", flags->input_seed, "seed of the inputs");
   AddBackendFlags(*command, flags->backend);
   command->footer("Example: anemone bench model.mlpackage --iterations 1000 --against model.onnx");

@@ -5,6 +5,7 @@
 
 #include "cli/cache.h"
 #include "cli/command.h"
+#include "cli/gate.h"
 
 namespace {
 
@@ -79,6 +80,8 @@ int main(int argc, char** argv) {
   AddCache(app, context);
   AddFirstLoad(app, context);
   AddPlacement(app, context);
+  AddGate(app, context);
+  AddMatrix(app, context);
   try {
     app.parse(Arguments(argc, argv));
   } catch (const CLI::ParseError& error) {

@@ -25,6 +25,7 @@ Json ReportJson(const runtime::CallReport& report, int64_t calls, int64_t fallba
   json["backend"] = report.backend;
   json["compute_units"] =
       report.foreign ? Json(exec::ComputeUnitsName(report.compute_units)) : Json();
+  json["experimental"] = report.experimental;
   json["planned_unit"] = runtime::ComputeUnitName(report.planned);
   json["observed_unit"] = runtime::ComputeUnitName(report.observed);
   json["attempts"] = report.attempts;
@@ -110,6 +111,11 @@ Status RunRun(const RunFlags& flags, const Globals& globals) {
   Say(globals, fmt::format("{} backend: load {:.1f} ms, run {:.2f} ms", report.backend,
                            static_cast<double>(load_ns) * 1e-6,
                            static_cast<double>(run_ns) * 1e-6 / static_cast<double>(calls)));
+  if (report.experimental) {
+    Say(globals, fmt::format("experimental: no gate has passed this model on {} and this build of "
+                             "the system (anemone gate --certificates)",
+                             report.backend));
+  }
   if (fallbacks > 0) {
     Say(globals,
         fmt::format("{} of {} calls were answered by another backend than the preferred "

@@ -54,6 +54,7 @@ CallReport ToReport(const runtime::CallReport& from) {
   CallReport report;
   report.backend = from.backend;
   if (from.foreign) report.compute_units = exec::ComputeUnitsName(from.compute_units);
+  report.experimental = from.experimental;
   report.planned_unit = runtime::ComputeUnitName(from.planned);
   report.observed_unit = runtime::ComputeUnitName(from.observed);
   report.attempts = from.attempts;

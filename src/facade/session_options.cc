@@ -150,6 +150,7 @@ Result<std::shared_ptr<runtime::Session>> OpenSession(const LoadedModel& model,
   open.dispatch_by_measurement = options.dispatch_by_measurement;
   open.max_lanes = options.max_concurrent_calls;
   open.state_dir = options.state_dir;
+  if (!options.state_dir.empty()) open.certificate_dir = options.state_dir + "/certificates";
   if (!options.breaker_json.empty()) {
     ANEMONE_ASSIGN(open.breaker, runtime::ParseBreakerConfig(options.breaker_json, "breaker"));
   }

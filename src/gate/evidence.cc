@@ -106,7 +106,11 @@ std::vector<Evidence> GroupRecords(std::vector<RecordFile> records) {
     for (const runtime::RunParity& parity : file.record.parity) {
       if (group.precision.empty()) group.precision = parity.precision;
       // Compared with the executor: the backend's own; compared with a model: the model's.
-      if (parity.reference != "cpu") group.parity.push_back(parity);
+      // Both records of a run hold it.
+      if (parity.reference != "cpu" &&
+          std::find(group.parity.begin(), group.parity.end(), parity) == group.parity.end()) {
+        group.parity.push_back(parity);
+      }
     }
     group.records.push_back(std::move(file));
   }

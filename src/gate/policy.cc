@@ -296,6 +296,29 @@ Result<Policy> ParsePolicy(std::string_view text, const std::string& place) {
   return policy;
 }
 
+Policy BuiltInGateC() {
+  Policy policy;
+  policy.name = "gate-c";
+  policy.description =
+      "May this model ship on Core ML: it compiles, survives 1,000 inferences, is planned for the "
+      "Neural Engine, beats the CPU at p99 and stays accurate.";
+  policy.path = "built in";
+  policy.sha256 = ToHex(Sha256Of({}));
+  policy.baseline_backend = "cpu";
+  policy.compile.emplace();
+  policy.inferences.emplace();
+  policy.dispatch.emplace();
+  policy.latency.emplace();
+  policy.parity.emplace().limits = DefaultParityLimits();
+  policy.backend_parity.emplace().limits = DefaultParityLimits();
+  // Two implementations of float32 beside each other: the backend may compute in half precision.
+  policy.backend_parity->limits["fp32"] = lab::kFp16Limits;
+  policy.telemetry.emplace();
+  policy.memory.emplace();
+  policy.fallbacks.emplace();
+  return policy;
+}
+
 Result<Policy> ReadPolicy(const std::string& path) {
   ANEMONE_ASSIGN(const Bytes bytes, MapFile(path));
   return ParsePolicy({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path);

@@ -114,6 +114,9 @@ struct Policy {
 // The limits by precision when a policy names none: the product's.
 std::map<std::string, lab::ParityLimits> DefaultParityLimits();
 
+// Gate C without its file: what gates/gate-c.json says.
+Policy BuiltInGateC();
+
 Result<Policy> ReadPolicy(const std::string& path);
 // The same from memory; `place` is the file's name in errors.
 Result<Policy> ParsePolicy(std::string_view text, const std::string& place);

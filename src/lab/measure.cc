@@ -135,6 +135,20 @@ Status WarmUp(Runner& runner, const MeasureOptions& options) {
   return {};
 }
 
+runtime::ComputeUnit UnitOf(exec::PlannedOperation::Device device) {
+  switch (device) {
+    case exec::PlannedOperation::Device::kCpu:
+      return runtime::ComputeUnit::kCpu;
+    case exec::PlannedOperation::Device::kGpu:
+      return runtime::ComputeUnit::kGpu;
+    case exec::PlannedOperation::Device::kNeuralEngine:
+      return runtime::ComputeUnit::kAne;
+    case exec::PlannedOperation::Device::kUnknown:
+      break;
+  }
+  return runtime::ComputeUnit::kUnknown;
+}
+
 runtime::RunHeader HeaderOf(const Runner& runner, const runtime::RunMachine& machine,
                             int64_t unix_ns, const std::string& tool_version) {
   const Subject& subject = *runner.subject;
@@ -151,6 +165,13 @@ runtime::RunHeader HeaderOf(const Runner& runner, const runtime::RunMachine& mac
                              ? std::string(exec::ComputeUnitsName(route.load.compute_units))
                              : "cpu_only";
   header.planned_units = subject.planned_units;
+  const auto plan = runner.out.session->routes().front()->plan();
+  if (!header.planned_units && !plan.empty()) {
+    auto& units = header.planned_units.emplace();
+    for (const exec::PlannedOperation& operation : plan) {
+      units.emplace_back(operation.output, UnitOf(operation.device));
+    }
+  }
   return header;
 }
 
@@ -222,6 +243,10 @@ Result<std::vector<Measured>> Measure(const std::vector<Subject>& subjects,
     if (!runner.subject->record_path.empty()) {
       ANEMONE_ASSIGN(runner.writer, runtime::RunRecordWriter::Create(runner.subject->record_path,
                                                                      runner.out.record.header));
+    }
+    runner.out.record.parity = runner.subject->parity;
+    for (const runtime::RunParity& parity : runner.subject->parity) {
+      if (runner.writer != nullptr) ANEMONE_TRY(runner.writer->AppendParity(parity));
     }
     ANEMONE_TRY(SampleMemory(runner, origin_ns));
   }

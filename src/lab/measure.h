@@ -50,9 +50,10 @@ struct Subject {
   std::shared_ptr<const ir::Model> model;
   runtime::SessionOptions session;  // its telemetry is made here
   std::vector<std::shared_ptr<runtime::EventSink>> sinks = {};
-  // From the system's plan, where there is one; null: there is none.
+  // Instead of what the session's first route plans.
   std::optional<std::vector<std::pair<std::string, runtime::ComputeUnit>>> planned_units = {};
-  std::string record_path = {};  // where to write the record; empty: nowhere
+  std::vector<runtime::RunParity> parity = {};  // measured before; goes into the record
+  std::string record_path = {};                 // where to write the record; empty: nowhere
 };
 
 struct Measured {

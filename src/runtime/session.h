@@ -63,6 +63,9 @@ struct SessionOptions {
   std::string model_hash = {};                     // labels and the breakers' memory
   // Where breakers and measurements are kept between processes; empty: nowhere.
   std::string state_dir = {};
+  // Where the gate's certificates are (runtime/certificate.h); empty: nowhere, nothing is
+  // certified.
+  std::string certificate_dir = {};
   // Measure which units or thread count is fastest (runtime/dispatch.h), or remember it.
   bool dispatch_by_measurement = false;
   // Instead of the backends of this build, for tests: the preferred first, the last one trusted.
@@ -74,6 +77,8 @@ struct SessionOptions {
 struct CallReport {
   std::string_view backend;  // "coreml", "cpu"
   bool foreign = false;
+  // A foreign backend that no gate has passed with this model on this build of the system.
+  bool experimental = false;
   exec::ComputeUnits compute_units = exec::ComputeUnits::kAll;  // of a foreign backend
   ComputeUnit planned = ComputeUnit::kUnknown;
   ComputeUnit observed = ComputeUnit::kUnknown;
@@ -113,6 +118,8 @@ class Session {
   Telemetry& telemetry() { return *telemetry_; }
   // What was measured; empty unless dispatch_by_measurement.
   const std::optional<DispatchChoice>& dispatch() const { return dispatch_; }
+  // Whether a gate has passed this model on the preferred backend and this build of the system.
+  bool certified() const { return certified_; }
   // The routes in order of preference.
   std::span<const std::unique_ptr<Route>> routes() const { return routes_; }
   int64_t working_memory_bytes() const;
@@ -151,6 +158,7 @@ class Session {
   std::vector<std::unique_ptr<Route>> routes_;
   std::shared_ptr<const BreakerStore> store_;  // null: nothing is kept
   std::unique_ptr<BreakerRegistry> breakers_;  // null: no foreign route
+  bool certified_ = false;
   std::atomic<SessionState> state_{SessionState::kLoading};
   std::atomic<bool> served_{false};  // whether an inference has succeeded
 

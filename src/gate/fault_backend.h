@@ -1,0 +1,51 @@
+// A foreign backend that is Anemone's own executor with faults put in on purpose: the gate uses it
+// to prove that a session falls back. Its name says what it is, and nothing that it does is ever
+// reported as another backend's.
+//
+// Thread rules: as exec/backend.h; Arm from any thread. Ownership: shares its switch with the
+// sessions that it loads.
+#pragma once
+
+#include <atomic>
+#include <memory>
+
+#include "exec/backend.h"
+
+namespace anemone::gate {
+
+enum class FaultKind : uint8_t {
+  kNone,
+  kLoadError,     // the model does not load
+  kRuntimeError,  // a call fails
+  kNotANumber,    // a call returns NaN
+  kWrongAnswer,   // a call returns finite nonsense
+  kHang,          // a call takes longer than its deadline
+};
+
+class FaultBackend : public exec::Backend {
+ public:
+  // `inner` is trusted and outlives this. A hanging call returns after `hang_ns`.
+  FaultBackend(const exec::Backend& inner, int64_t hang_ns);
+
+  // From now on.
+  void Arm(FaultKind fault) { shared_->fault.store(fault); }
+  int64_t faults() const { return shared_->faults.load(); }
+
+  std::string_view name() const override { return "injected_fault"; }
+  bool foreign() const override { return true; }
+  Status Available() const override { return inner_.Available(); }
+  Result<std::unique_ptr<exec::Session>> Load(std::shared_ptr<const ir::Model> model,
+                                              const exec::LoadOptions& options) const override;
+
+  struct Shared {
+    std::atomic<FaultKind> fault{FaultKind::kNone};
+    std::atomic<int64_t> faults{0};
+    int64_t hang_ns = 0;
+  };
+
+ private:
+  const exec::Backend& inner_;
+  std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
+};
+
+}  // namespace anemone::gate

@@ -1,0 +1,63 @@
+// Looks at a package and its manifest.
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+
+#include "gate/live.h"
+#include "lab/package_facts.h"
+
+namespace anemone::gate {
+
+std::string ManifestPathOf(const std::string& package) {
+  std::string stem = package;
+  while (stem.size() > 1 && stem.back() == '/') stem.pop_back();
+  constexpr std::string_view kEnding = ".mlpackage";
+  if (stem.ends_with(kEnding)) stem.resize(stem.size() - kEnding.size());
+  return stem + ".manifest.json";
+}
+
+FilesEvidence LookAtFiles(const std::string& package, const FilesPolicy& policy) {
+  FilesEvidence files;
+  files.manifest_path = ManifestPathOf(package);
+  std::error_code ignored;
+  if (!std::filesystem::exists(files.manifest_path, ignored)) {
+    files.problem = "there is no manifest";
+    return files;
+  }
+  const auto keys = lab::ReadManifest(files.manifest_path);
+  if (!keys.ok()) {
+    files.problem = keys.error().ToString();
+    return files;
+  }
+  const auto facts = lab::MeasurePackage(package);
+  if (!facts.ok()) {
+    files.problem = facts.error().ToString();
+    return files;
+  }
+  if (keys->package_sha256 != facts->sha256) {
+    files.problem = "the manifest is about another package: its SHA-256 differs";
+    return files;
+  }
+  std::ifstream stream(files.manifest_path, std::ios::binary);
+  const std::string text{std::istreambuf_iterator<char>(stream), {}};
+  const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
+  for (const std::string& key : policy.manifest_keys) {
+    const auto found = json.find(key);
+    if (found == json.end()) {
+      files.problem = fmt::format("the manifest has no key '{}'", key);
+      return files;
+    }
+    if (found->is_null()) files.unknown.push_back(key);
+  }
+  // Judged outputs, or nobody verified it.
+  const auto parity = json.find("parity");
+  const auto passed = json.find("passed");
+  if (parity != json.end() && parity->is_array() && !parity->empty() && passed != json.end() &&
+      passed->is_boolean()) {
+    files.verified = passed->get<bool>();
+  }
+  return files;
+}
+
+}  // namespace anemone::gate

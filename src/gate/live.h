@@ -1,0 +1,52 @@
+// Gathers the evidence for one model by running it here: what the policy asks for, as far as this
+// machine can. What it cannot (no Core ML) stays absent, with the reason.
+//
+// Thread rules: one thread; nothing else should load the machine meanwhile. Errors: the model
+// cannot be run by anybody, or a file cannot be written; failures of the subject are evidence.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "gate/evidence.h"
+#include "gate/policy.h"
+#include "lab/verify.h"
+
+namespace anemone::gate {
+
+struct LiveModel {
+  std::string name;
+  std::string path;            // of the package; empty when it exists in memory only
+  std::string hash;            // 64 hexadecimal digits
+  std::string precision = {};  // empty: the manifest's, else found out
+  std::shared_ptr<const ir::Model> model;
+  std::shared_ptr<const ir::Model> reference = nullptr;
+  std::string reference_name = {};
+  std::string reference_problem = {};  // why there is no reference
+  std::vector<lab::Inputs> real_inputs = {};
+  // Instead of what the backend plans, for tests.
+  std::optional<std::vector<std::pair<std::string, runtime::ComputeUnit>>> planned_units = {};
+};
+
+struct LiveOptions {
+  std::string directory;  // exists: records and logs go there
+  int threads = 0;
+  std::string tool_version;
+  std::function<void(const std::string& stage, int64_t done, int64_t total)> progress = {};
+  // Instead of the policy's backend, for tests.
+  const exec::Backend* subject_backend = nullptr;
+};
+
+Result<Evidence> RunLive(const Policy& policy, const LiveModel& model, const LiveOptions& options);
+
+// "int8" with compressed weights of any kind, "fp16" with half-precision arithmetic, else "fp32".
+std::string PrecisionOf(const ir::Model& model);
+// The manifest beside NAME.mlpackage: NAME.manifest.json.
+std::string ManifestPathOf(const std::string& package);
+FilesEvidence LookAtFiles(const std::string& package, const FilesPolicy& policy);
+
+}  // namespace anemone::gate

@@ -1,0 +1,242 @@
+// The gate end to end: live runs on the executor and on a scripted foreign backend, the proof of
+// the fallback, certified sessions.
+#include "gate/live.h"
+
+#include "exec/synthetic_inputs.h"
+#include "gate/fallback_proof.h"
+#include "gate/report.h"
+#include "gate_test_util.h"
+#include "ir/text.h"
+#include "lab/manifest.h"
+#include "lab/package_facts.h"
+#include "runtime/session.h"
+#include "unit/runtime/fake_backend.h"
+
+namespace anemone::gate {
+namespace {
+
+using runtime::test::FakeBackend;
+using runtime::test::Fault;
+
+std::shared_ptr<const ir::Model> Relu(const char* op = "relu(x = x)") {
+  auto model = std::make_shared<ir::Model>();
+  model->program = *ir::ParseText(
+      std::string("func main<ios15>(tensor<fp32, [2, 3]> x) {\n  y = ") + op + ";\n} -> (y);\n");
+  return model;
+}
+
+LiveModel Live() {
+  LiveModel live;
+  live.name = "relu";
+  live.hash = std::string(64, 'c');
+  live.model = Relu();
+  live.reference = live.model;
+  live.reference_name = "relu_fp32";
+  return live;
+}
+
+// Gate C's checks, in the time of a test.
+Policy Quick() {
+  Policy policy = BuiltInGateC();
+  policy.run = {.inferences = 700,
+                .min_duration_s = 0,
+                .max_duration_s = 20,
+                .warmup_s = 0,
+                .warmup_calls = 10,
+                .warmup_cap_s = 0.05,
+                .steady_tolerance = 0.5,
+                .block = 25};
+  policy.inferences->min_count = 700;
+  // How fast a test's double is proves nothing.
+  policy.latency->required = false;
+  policy.dispatch->required = false;
+  policy.memory->max_growth_bytes_per_call = 1e9;
+  return policy;
+}
+
+class GateLive : public ::testing::Test {
+ protected:
+  GateLive() { std::filesystem::create_directories(scratch_.path()); }
+  LiveOptions Options(const exec::Backend* backend = nullptr) {
+    LiveOptions options;
+    options.directory = scratch_.path().string();
+    options.threads = 1;
+    options.tool_version = "test";
+    options.subject_backend = backend;
+    return options;
+  }
+  Evidence Run(const Policy& policy, const LiveModel& model,
+               const exec::Backend* backend = nullptr) {
+    auto evidence = RunLive(policy, model, Options(backend));
+    EXPECT_TRUE(evidence.ok()) << (evidence.ok() ? "" : evidence.error().ToString());
+    return evidence.ok() ? std::move(*evidence) : Evidence{};
+  }
+  static const CheckResult& Check(const ModelReport& report, const std::string& name) {
+    for (const CheckResult& check : report.checks) {
+      if (check.name == name) return check;
+    }
+    static const CheckResult none;
+    ADD_FAILURE() << "no check " << name;
+    return none;
+  }
+  anemone::test::ScratchFolder scratch_;
+};
+
+TEST_F(GateLive, TheCpuPolicyPassesHere) {
+  Policy policy = *ReadPolicy("gates/ci-cpu.json");
+  policy.run.min_duration_s = 0;
+  policy.run.warmup_s = 0;
+  policy.memory->max_growth_bytes_per_call = 1e9;
+  const ModelReport report = MakeReport(policy, Run(policy, Live()));
+  for (const CheckResult& check : report.checks) EXPECT_VERDICT(check, kPass);
+  EXPECT_EQ(report.exit_code, 0);
+  EXPECT_EQ(report.evidence.precision, "fp32");
+  // Its record is a file that the gate reads to the same verdict.
+  auto file = ReadRecordFile(scratch_ / "subject.run.jsonl");
+  ASSERT_TRUE(file.ok()) << file.error().ToString();
+  auto groups = GroupRecords({*file});
+  ASSERT_EQ(groups.size(), 1u);
+  EXPECT_VERDICT(CheckInferences(policy, groups[0]), kPass);
+  EXPECT_VERDICT(CheckTelemetry(policy, groups[0]), kPass);
+}
+
+#ifndef __APPLE__
+TEST_F(GateLive, GateCWithoutCoreMlIsNotMeasured) {
+  const Policy policy = Quick();
+  const ModelReport report = MakeReport(policy, Run(policy, Live()));
+  EXPECT_EQ(report.verdict, Verdict::kNotMeasured);
+  EXPECT_EQ(report.exit_code, 4);
+  EXPECT_VERDICT(Check(report, "parity"), kPass);
+  EXPECT_VERDICT(Check(report, "telemetry"), kPass);
+  EXPECT_VERDICT(Check(report, "compile"), kNotMeasured);
+  EXPECT_FALSE(report.evidence.unavailable.empty());
+  // What can fail here does.
+  LiveModel wrong = Live();
+  wrong.reference = Relu("sigmoid(x = x)");
+  const ModelReport failed = MakeReport(policy, Run(policy, wrong));
+  EXPECT_EQ(failed.exit_code, 1);
+  EXPECT_VERDICT(Check(failed, "parity"), kFail);
+  EXPECT_EQ(failed.diagnoses.at(0).failure, FailureClass::kAccuracy);
+  EXPECT_FALSE(failed.diagnoses.at(0).operators.empty());
+}
+#endif
+
+// The foreign backend stands for Core ML: the records say "fake".
+Policy ForFake() {
+  Policy policy = Quick();
+  policy.subject_backend = "fake";
+  return policy;
+}
+
+TEST_F(GateLive, AForeignBackendThatBehavesPasses) {
+  const FakeBackend fake(nullptr);
+  LiveModel live = Live();
+  live.planned_units = {{{"y", runtime::ComputeUnit::kAne}}};
+  Policy policy = ForFake();
+  policy.dispatch->required = true;
+  const ModelReport report = MakeReport(policy, Run(policy, live, &fake));
+  EXPECT_EQ(report.verdict, Verdict::kPass) << ToText({policy, "", 0, {report}});
+  EXPECT_VERDICT(Check(report, "backend_parity"), kPass);
+  EXPECT_VERDICT(Check(report, "dispatch"), kPass);
+  EXPECT_NE(Check(report, "latency").verdict, Verdict::kNotMeasured);
+  EXPECT_EQ(report.evidence.records.size(), 2u);
+}
+
+TEST_F(GateLive, AForeignBackendThatFailsACallFails) {
+  const FakeBackend fake([](exec::ComputeUnits, int64_t call) {
+    return call == 400 ? Fault::kRuntimeError : Fault::kNone;
+  });
+  const Policy policy = ForFake();
+  const ModelReport report = MakeReport(policy, Run(policy, Live(), &fake));
+  EXPECT_EQ(report.exit_code, 1);
+  // The session answered all the same: the fallback shows.
+  EXPECT_VERDICT(Check(report, "inferences"), kPass);
+  EXPECT_VERDICT(Check(report, "fallbacks"), kFail);
+  EXPECT_VERDICT(Check(report, "telemetry"), kPass);
+}
+
+TEST_F(GateLive, AForeignBackendThatDoesNotLoadFails) {
+  const FakeBackend fake([](exec::ComputeUnits, int64_t call) {
+    return call < 0 ? Fault::kRuntimeError : Fault::kNone;
+  });
+  const Policy policy = ForFake();
+  const ModelReport report = MakeReport(policy, Run(policy, Live(), &fake));
+  EXPECT_EQ(report.exit_code, 1);
+  EXPECT_VERDICT(Check(report, "compile"), kFail);
+  EXPECT_VERDICT(Check(report, "inferences"), kNotMeasured);
+  EXPECT_EQ(report.diagnoses.at(0).failure, FailureClass::kDispatch);
+}
+
+TEST_F(GateLive, AForeignBackendThatIsWrongFailsParity) {
+  // Right when the self-test asks, wrong afterwards.
+  const FakeBackend fake([](exec::ComputeUnits, int64_t call) {
+    return call >= 1 && call < 40 ? Fault::kWrong : Fault::kNone;
+  });
+  const Policy policy = ForFake();
+  const ModelReport report = MakeReport(policy, Run(policy, Live(), &fake));
+  EXPECT_VERDICT(Check(report, "backend_parity"), kFail);
+  EXPECT_EQ(report.verdict, Verdict::kFail);
+}
+
+TEST_F(GateLive, EveryInjectedFaultIsSurvivedAndLogged) {
+  const auto proof =
+      ProveFallback(Relu(), "relu", std::string(64, 'c'), scratch_.path().string(), 1);
+  ASSERT_TRUE(proof.ok()) << proof.error().ToString();
+  EXPECT_EQ(proof->faults.size(), 5u);
+  for (const InjectedFault& fault : proof->faults) {
+    EXPECT_TRUE(fault.passed) << fault.name << ": " << fault.observed << "; expected "
+                              << fault.expected;
+  }
+  ASSERT_EQ(proof->logs.size(), 2u);
+  for (const LogEvidence& log : proof->logs) {
+    EXPECT_EQ(log.problem, "");
+    EXPECT_GT(log.lines, 10);
+  }
+  // Broken logs are found.
+  anemone::test::WriteText(scratch_ / "bad.jsonl", "{\"schema\":\"anemone.event\"}\n");
+  EXPECT_NE(CheckEventLog(scratch_ / "bad.jsonl").problem.find("bad.jsonl:1"), std::string::npos);
+  anemone::test::WriteText(scratch_ / "torn.jsonl", "{\"schema\"");
+  EXPECT_FALSE(CheckEventLog(scratch_ / "torn.jsonl").problem.empty());
+  EXPECT_FALSE(CheckEventLog(scratch_ / "none.jsonl").problem.empty());
+}
+
+TEST_F(GateLive, RuntimeReadyPassesHere) {
+  Policy policy = *ReadPolicy("gates/runtime-ready.json");
+  policy.run.warmup_s = 0;
+  policy.run.min_duration_s = 0;
+  const ModelReport report = MakeReport(policy, Run(policy, Live()));
+  for (const CheckResult& check : report.checks) EXPECT_VERDICT(check, kPass);
+}
+
+TEST_F(GateLive, FilesAreLookedAt) {
+  const std::string package = scratch_ / "relu_fp16.mlpackage";
+  anemone::test::WriteText(package + "/Manifest.json", "{}");
+  FilesPolicy policy;
+  EXPECT_EQ(LookAtFiles(package, policy).problem, "there is no manifest");
+  lab::Manifest manifest;
+  manifest.model = "relu";
+  manifest.precision = "fp16";
+  manifest.package_sha256 = lab::MeasurePackage(package)->sha256;
+  lab::OutputParity output;
+  output.output = "y";
+  output.judged.passed = true;
+  manifest.outputs.push_back(output);
+  const std::string path = scratch_ / "relu_fp16.manifest.json";
+  ASSERT_TRUE(lab::WriteManifest(manifest, path).ok());
+  FilesEvidence files = LookAtFiles(package + "/", policy);
+  EXPECT_EQ(files.problem, "");
+  EXPECT_EQ(files.unknown, std::vector<std::string>{});
+  EXPECT_EQ(files.verified, true);
+  policy.manifest_keys.emplace_back("expected_speedup_m1");  // null: nobody knows
+  policy.manifest_keys.emplace_back("no_such_key");
+  EXPECT_EQ(LookAtFiles(package, policy).problem, "the manifest has no key 'no_such_key'");
+  policy.manifest_keys.pop_back();
+  EXPECT_EQ(LookAtFiles(package, policy).unknown, std::vector<std::string>{"expected_speedup_m1"});
+  anemone::test::WriteText(package + "/more", "changed since");
+  EXPECT_NE(LookAtFiles(package, policy).problem.find("another package"), std::string::npos);
+  anemone::test::WriteText(path, "{}");
+  EXPECT_FALSE(LookAtFiles(package, policy).problem.empty());
+}
+
+}  // namespace
+}  // namespace anemone::gate
