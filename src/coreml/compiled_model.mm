@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "base/tree_hash.h"
 #include "coreml/configuration.h"
 #include "format/package.h"
 #include "runtime/host.h"
@@ -111,7 +112,8 @@ Result<CompiledModel> Compile(const ir::Model& model, const exec::LoadOptions& o
     return compiled;
   }
   runtime::CompiledKey key;
-  ANEMONE_ASSIGN(key.content_sha256, runtime::HashTree(package));
+  ANEMONE_ASSIGN(const TreeFacts facts, HashTree(package));
+  key.content_sha256 = facts.sha256;
   key.os_build = runtime::HostOsBuild();
   key.compute_units = exec::ComputeUnitsName(options.compute_units);
   ANEMONE_ASSIGN(auto cache, runtime::CompiledCache::Open(options.cache_dir + "/compiled"));

@@ -10,6 +10,7 @@
 #include "runtime/backends.h"
 #include "runtime/first_load.h"
 #include "runtime/host.h"
+#include "runtime/process_memory.h"
 
 namespace anemone::runtime {
 namespace {
@@ -487,25 +488,25 @@ void Session::WakeProber() {
 bool Session::ProbeOnce(Route& route) {
   CircuitBreaker::Permit probe = route.breaker()->AcquireProbe();
   if (!probe) return false;
-  const int64_t start_ns = clock_.monotonic_ns();
+  // Only the inference is timed: a load is slow by nature, and no sign of a slow backend.
+  int64_t duration_ns = 0;
   Status status = route.Load();
-  if (status.ok()) {
-    const Result<const KnownAnswer*> question = Question();
-    if (question.ok()) {
-      Tensors results;
-      exec::State state;
-      const std::vector<exec::BoundInput> bound = exec::BindAll((*question)->inputs());
-      Route::Call call;
-      call.inputs = bound;
-      call.tensors = &(*question)->inputs();
-      call.results = &results;
-      call.state = &state;
-      int64_t waited_ns = 0;
-      status = route.Run(call, &waited_ns);
-      if (status.ok()) status = (*question)->Check(results);
-    }
+  const Result<const KnownAnswer*> question = Question();
+  if (status.ok() && question.ok()) {
+    Tensors results;
+    exec::State state;
+    const std::vector<exec::BoundInput> bound = exec::BindAll((*question)->inputs());
+    Route::Call call;
+    call.inputs = bound;
+    call.tensors = &(*question)->inputs();
+    call.results = &results;
+    call.state = &state;
+    int64_t waited_ns = 0;
+    const int64_t start_ns = clock_.monotonic_ns();
+    status = route.Run(call, &waited_ns);
+    duration_ns = clock_.monotonic_ns() - start_ns - waited_ns;
+    if (status.ok()) status = (*question)->Check(results);
   }
-  const int64_t duration_ns = clock_.monotonic_ns() - start_ns;
   if (status.ok()) {
     probe.Success(duration_ns);
     return true;
@@ -519,6 +520,7 @@ void Session::Work() {
   if (options_.serve_while_compiling) Prepare();
   // An injected clock does not wake anybody; requests that find a probe due do.
   constexpr auto kLongest = std::chrono::seconds(60);
+  constexpr auto kMemoryInterval = std::chrono::milliseconds(250);
   constexpr auto kShortest = std::chrono::microseconds(100);
   for (;;) {
     std::chrono::nanoseconds wait = kLongest;
@@ -526,6 +528,16 @@ void Session::Work() {
       if (route->breaker() == nullptr) continue;
       if (const auto due = route->breaker()->probe_due_in_ns()) {
         wait = std::min<std::chrono::nanoseconds>(wait, std::chrono::nanoseconds(*due));
+      }
+    }
+    // The limit on memory is looked at between requests, never during one.
+    if (options_.breaker.memory_limit_bytes > 0) {
+      wait = std::min<std::chrono::nanoseconds>(wait, kMemoryInterval);
+      if (const auto bytes = ResidentBytes()) {
+        telemetry_->record_memory(*bytes);
+        for (const auto& route : routes_) {
+          if (route->breaker() != nullptr) route->breaker()->RecordMemory(*bytes);
+        }
       }
     }
     {

@@ -1,7 +1,5 @@
 #include "runtime/telemetry.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <bit>
 #include <numeric>
@@ -303,16 +301,6 @@ TelemetrySnapshot Telemetry::Snapshot() const {
   }
   for (const auto& sink : sinks_) out.events_dropped += sink->dropped();
   return out;
-}
-
-std::optional<int64_t> PeakResidentBytes() {
-  rusage usage{};
-  if (getrusage(RUSAGE_SELF, &usage) != 0 || usage.ru_maxrss <= 0) return std::nullopt;
-#ifdef __APPLE__
-  return usage.ru_maxrss;  // bytes
-#else
-  return int64_t{usage.ru_maxrss} * 1024;  // KiB
-#endif
 }
 
 }  // namespace anemone::runtime

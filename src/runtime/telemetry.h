@@ -26,6 +26,7 @@
 
 #include "base/status.h"
 #include "runtime/latency_histogram.h"
+#include "runtime/process_memory.h"
 #include "runtime/telemetry_clock.h"
 #include "runtime/telemetry_event.h"
 #include "runtime/telemetry_stripes.h"
@@ -154,8 +155,5 @@ class Telemetry {
   mutable std::mutex snapshot_mutex_;
   mutable TelemetrySnapshot drained_;  // what earlier snapshots took out of hot_
 };
-
-// Peak resident memory of this process in bytes, as the system counts it; null where it does not.
-std::optional<int64_t> PeakResidentBytes();
 
 }  // namespace anemone::runtime

@@ -193,6 +193,23 @@ TEST(SessionTest, ACircuitOpensAndAProbeOffTheRequestPathClosesIt) {
   EXPECT_EQ(report.backend, "fake");
 }
 
+TEST(SessionTest, AMemoryLimitOpensTheCircuit) {
+  const FakeBackend fake({});
+  SessionOptions options = With(fake);
+  options.load.compute_units = ComputeUnits::kCpuOnly;
+  options.breaker.memory_limit_bytes = 1 << 20;  // any process has more
+  const auto session = Open(options);
+  const CircuitBreaker& breaker = *session->routes()[0]->breaker();
+  for (int i = 0; i < 2000 && breaker.state() == CircuitState::kClosed; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  EXPECT_EQ(breaker.state(), CircuitState::kOpen);
+  CallReport report;
+  ExpectRight(session->Predict(Input(), nullptr, &report));
+  EXPECT_EQ(report.backend, "cpu");
+  EXPECT_GT(session->telemetry().Snapshot().memory_high_water_bytes.value_or(0), 1 << 20);
+}
+
 TEST(SessionTest, NanAndWrongShapesAreFailures) {
   for (const auto& [fault, reason] :
        {std::pair(Fault::kNan, FallbackReason::kNonFinite),
