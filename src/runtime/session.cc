@@ -8,9 +8,11 @@
 #include "exec/session_inputs.h"
 #include "exec/synthetic_inputs.h"
 #include "runtime/backends.h"
+#include "runtime/certificate.h"
 #include "runtime/first_load.h"
 #include "runtime/host.h"
 #include "runtime/process_memory.h"
+#include "runtime/run_record_io.h"
 
 namespace anemone::runtime {
 namespace {
@@ -111,6 +113,11 @@ Result<std::vector<const exec::Backend*>> Session::ChooseBackends() const {
 
 Status Session::MakeRoutes() {
   ANEMONE_ASSIGN(const std::vector<const exec::Backend*> backends, ChooseBackends());
+  // The build as records and certificates name it.
+  certified_ =
+      !options_.certificate_dir.empty() &&
+      IsCertified(options_.certificate_dir, options_.model_hash,
+                  DescribeMachine().os_build.value_or(""), std::string(backends.front()->name()));
   if (options_.dispatch_by_measurement) ANEMONE_TRY(Dispatch(*backends.front()));
   const int cores = static_cast<int>(std::thread::hardware_concurrency());
   for (const exec::Backend* backend : backends) {
@@ -432,6 +439,7 @@ Status Session::Call(const Route::Call& asked, CallReport* out) {
         attempt.outcome == Attempt::Outcome::kCallersError) {
       report.backend = route.options().backend->name();
       report.foreign = route.options().backend->foreign();
+      report.experimental = report.foreign && !certified_;
       report.compute_units = route.options().load.compute_units;
       report.planned = route.planned();
       report.observed = route.observed();

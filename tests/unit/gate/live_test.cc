@@ -238,5 +238,32 @@ TEST_F(GateLive, FilesAreLookedAt) {
   EXPECT_FALSE(LookAtFiles(package, policy).problem.empty());
 }
 
+TEST_F(GateLive, ACertifiedModelIsNoExperiment) {
+  const FakeBackend fake(nullptr);
+  Policy policy = ForFake();
+  ModelReport report = MakeReport(policy, Run(policy, Live(), &fake));
+  ASSERT_EQ(report.verdict, Verdict::kPass) << ToText({policy, "", 0, {report}});
+  const std::string folder = scratch_ / "certificates";
+  runtime::SessionOptions options;
+  options.backends = {&fake, &exec::ReferenceBackend()};
+  options.model_hash = std::string(64, 'c');
+  options.certificate_dir = folder;
+  const auto experimental = [&] {
+    const auto session = runtime::Session::Open(Relu(), options);
+    EXPECT_TRUE(session.ok());
+    auto inputs = exec::SyntheticInputs((*session)->function(), 0, 0);
+    runtime::CallReport call;
+    EXPECT_TRUE((*session)->Predict(*inputs, nullptr, &call).ok());
+    EXPECT_EQ(call.backend, "fake");
+    return call.experimental;
+  };
+  EXPECT_TRUE(experimental());
+  // A certificate for this very build.
+  ASSERT_TRUE(WriteCertificate(folder, policy, report, 1, "test").ok());
+  EXPECT_FALSE(experimental());
+  options.model_hash = std::string(64, 'd');
+  EXPECT_TRUE(experimental());
+}
+
 }  // namespace
 }  // namespace anemone::gate
