@@ -48,8 +48,8 @@ def chain_value(op):
 
     if op.op_type == "constexpr_blockwise_shift_scale":
         return _utils.dequantize_by_scale_and_zp(value(op.data), value(op.scale), value(op.offset))
-    if op.op_type == "constexpr_lut_to_dense" and "vector_axis" in op.inputs:
-        return _utils.lut_to_dense(value(op.indices), value(op.lut), value(op.vector_axis))
+    if op.op_type == "constexpr_lut_to_dense" and "shape" not in op.inputs:  # iOS18's; iOS16's has a shape
+        return _utils.lut_to_dense(value(op.indices), value(op.lut), value(op.inputs.get("vector_axis")))
     return np.asarray(op.materialized_val_inference())
 
 
