@@ -5,6 +5,7 @@
 #include "lab/statistics.h"
 #include "runtime/backends.h"
 #include "runtime/chrome_trace.h"
+#include "runtime/process_memory.h"
 #include "runtime/run_record_io.h"
 
 namespace anemone::cli {
@@ -184,7 +185,8 @@ Status RunBench(const BenchFlags& flags, const Globals& globals) {
   Json document = Document("anemone.bench");
   document["threads"] = globals.threads;
   document["numerics"] = flags.backend.numerics;
-  document["peak_resident_bytes"] = lab::PeakResidentBytes();
+  const auto peak = runtime::PeakResidentBytes();
+  document["peak_resident_bytes"] = peak ? Json(*peak) : Json();
   Json list = Json::array();
   for (const lab::Measured& one : measured) list.push_back(SubjectJson(one, flags));
   document["results"] = std::move(list);
@@ -204,7 +206,7 @@ Status RunBench(const BenchFlags& flags, const Globals& globals) {
     std::cout << fmt::format("median ratio {:.3f} ({:.3f} to {:.3f}, 95 % interval)\n",
                              ratio->value, ratio->low, ratio->high);
   }
-  std::cout << "peak memory " << SizeText(lab::PeakResidentBytes()) << "\n";
+  if (peak) std::cout << "peak memory " << SizeText(*peak) << "\n";
   return {};
 }
 

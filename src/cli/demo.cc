@@ -2,12 +2,12 @@
 // packages with manifests, each variant verified by running it beside the fp32 original.
 #include <filesystem>
 
+#include "base/tree_hash.h"
 #include "cli/command.h"
 #include "facade/compress.h"
 #include "facade/convert.h"
 #include "facade/save.h"
 #include "lab/manifest.h"
-#include "lab/package_facts.h"
 #include "lab/placement_facts.h"
 #include "lab/verify.h"
 #include "runtime/backends.h"
@@ -50,8 +50,11 @@ Status MakeVariant(ir::Model& model, const std::string& precision, ir::Opset tar
       precision == "fp32" ? facade::Precision::kFloat32 : facade::Precision::kFloat16;
   ANEMONE_TRY(facade::Convert(model, convert));
   if (precision != "int8") return {};
+  // One scale for each tensor: the plainest form, which every target from iOS16 on has.
+  facade::CompressOptions compress;
+  compress.granularity = "per_tensor";
   compress::Report report;
-  ANEMONE_TRY(facade::Compress(model, {}, &report));
+  ANEMONE_TRY(facade::Compress(model, compress, &report));
   for (const auto* tensors : {&report.compressed, &report.skipped}) {
     for (const auto& tensor : *tensors) {
       manifest.tensors.push_back(
@@ -105,7 +108,7 @@ Result<Row> RunVariant(const DemoFlags& flags, const facade::LoadedModel& origin
     manifest.first_drift = lab::FirstDrift(drifts, variant.limits);
   }
   ANEMONE_TRY(lab::AddPlacementFacts(*written.model, &manifest));
-  ANEMONE_ASSIGN(const auto facts, lab::MeasurePackage(package));
+  ANEMONE_ASSIGN(const auto facts, HashTree(package));
   manifest.package_size_bytes = facts.size_bytes;
   manifest.package_sha256 = facts.sha256;
   manifest.weight_bytes = 0;

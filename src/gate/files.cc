@@ -4,8 +4,8 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "base/tree_hash.h"
 #include "gate/live.h"
-#include "lab/package_facts.h"
 
 namespace anemone::gate {
 
@@ -30,7 +30,7 @@ FilesEvidence LookAtFiles(const std::string& package, const FilesPolicy& policy)
     files.problem = keys.error().ToString();
     return files;
   }
-  const auto facts = lab::MeasurePackage(package);
+  const auto facts = HashTree(package);
   if (!facts.ok()) {
     files.problem = facts.error().ToString();
     return files;

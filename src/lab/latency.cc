@@ -1,7 +1,5 @@
 #include "lab/latency.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <cassert>
 #include <cmath>
@@ -23,16 +21,6 @@ double MeanNs(const std::vector<int64_t>& samples_ns) {
   double sum = 0;
   for (const int64_t sample : samples_ns) sum += static_cast<double>(sample);
   return samples_ns.empty() ? 0 : sum / static_cast<double>(samples_ns.size());
-}
-
-int64_t PeakResidentBytes() {
-  rusage usage{};
-  if (getrusage(RUSAGE_SELF, &usage) != 0) return 0;
-#ifdef __APPLE__
-  return usage.ru_maxrss;  // bytes there
-#else
-  return static_cast<int64_t>(usage.ru_maxrss) * 1024;  // kilobytes here
-#endif
 }
 
 }  // namespace anemone::lab

@@ -11,7 +11,5 @@ namespace anemone::lab {
 // be sorted; not empty; 0 < percent <= 100.
 int64_t PercentileNs(std::vector<int64_t> samples_ns, double percent);
 double MeanNs(const std::vector<int64_t>& samples_ns);
-// The process's largest resident memory so far, in bytes; 0 where the system does not say.
-int64_t PeakResidentBytes();
 
 }  // namespace anemone::lab

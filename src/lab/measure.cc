@@ -1,21 +1,15 @@
 #include "lab/measure.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cmath>
-#include <fstream>
-
-#ifdef __APPLE__
-#include <mach/mach.h>
-#endif
 
 #include "exec/failure.h"
 #include "exec/session_inputs.h"
 #include "exec/synthetic_inputs.h"
 #include "lab/latency.h"
+#include "runtime/process_memory.h"
 #include "runtime/run_record_io.h"
 
 namespace anemone::lab {
@@ -176,7 +170,7 @@ runtime::RunHeader HeaderOf(const Runner& runner, const runtime::RunMachine& mac
 }
 
 Status SampleMemory(Runner& runner, int64_t origin_ns) {
-  const auto bytes = ResidentBytes();
+  const auto bytes = runtime::ResidentBytes();
   if (!bytes) return {};
   runner.out.session->telemetry().record_memory(*bytes);
   runtime::RunMemory sample{NowNs() - origin_ns,
@@ -299,24 +293,6 @@ std::vector<std::vector<int64_t>> BlocksOf(const runtime::RunRecord& record,
     if (call.ok) blocks.back().push_back(call.duration_ns);
   }
   return blocks;
-}
-
-std::optional<int64_t> ResidentBytes() {
-#ifdef __APPLE__
-  mach_task_basic_info info{};
-  mach_msg_type_number_t count = MACH_TASK_BASIC_INFO_COUNT;
-  if (task_info(mach_task_self(), MACH_TASK_BASIC_INFO, reinterpret_cast<task_info_t>(&info),
-                &count) != KERN_SUCCESS) {
-    return std::nullopt;
-  }
-  return static_cast<int64_t>(info.resident_size);
-#else
-  std::ifstream file("/proc/self/statm");
-  int64_t total = 0;
-  int64_t resident = 0;
-  if (!(file >> total >> resident)) return std::nullopt;
-  return resident * static_cast<int64_t>(sysconf(_SC_PAGESIZE));
-#endif
 }
 
 }  // namespace anemone::lab

@@ -81,7 +81,4 @@ Result<std::vector<Measured>> Measure(const std::vector<Subject>& subjects,
 std::vector<std::vector<int64_t>> BlocksOf(const runtime::RunRecord& record,
                                            const runtime::RunRecord* other, int64_t block = 25);
 
-// Resident memory of this process now, in bytes; null where the system does not say.
-std::optional<int64_t> ResidentBytes();
-
 }  // namespace anemone::lab

@@ -7,6 +7,7 @@
 #include <span>
 #include <string_view>
 
+#include "zoo/block_names.h"
 #include "zoo/net.h"
 
 namespace anemone::zoo {
@@ -60,28 +61,17 @@ constexpr double kLogitGain = 5.0;
 constexpr double kVarianceExcess = 1.2;
 constexpr double kVarianceExcessWithGates = 1.7;
 
-struct Pair {
-  std::string_view conv;
-  std::string_view norm;
-};
-struct BlockNames {
-  Pair expand;
-  Pair depthwise;
-  std::string_view reduce;
-  std::string_view excite;
-  Pair project;
-};
 enum class Counting : uint8_t { kStageAndBlock, kBlock };
 
 struct Naming {
   std::string_view probe;  // a tensor that only this naming has
-  Pair stem;
+  NamedPair stem;
   std::string_view block;  // "blocks.{}.{}" or "_blocks.{}": with stage and block, or block alone
   Counting counting;
   int first;  // number of the first stage or block
   BlockNames plain;
   BlockNames unexpanded;  // in blocks without expansion
-  Pair head;
+  NamedPair head;
   std::string_view classifier;
   bool same;       // TensorFlow's padding
   double epsilon;  // of every batch normalisation
@@ -93,12 +83,8 @@ constexpr std::array<Naming, 4> kNamings{{
      "blocks.{}.{}",
      Counting::kStageAndBlock,
      0,
-     {{"conv_pw", "bn1"},
-      {"conv_dw", "bn2"},
-      "se.conv_reduce",
-      "se.conv_expand",
-      {"conv_pwl", "bn3"}},
-     {{}, {"conv_dw", "bn1"}, "se.conv_reduce", "se.conv_expand", {"conv_pw", "bn2"}},
+     kTimmBlock,
+     kTimmFirst,
      {"conv_head", "bn2"},
      "classifier",
      false,
@@ -123,8 +109,8 @@ constexpr std::array<Naming, 4> kNamings{{
      "features.{}.{}.block",
      Counting::kStageAndBlock,
      1,
-     {{"0.0", "0.1"}, {"1.0", "1.1"}, "2.fc1", "2.fc2", {"3.0", "3.1"}},
-     {{}, {"0.0", "0.1"}, "1.fc1", "1.fc2", {"2.0", "2.1"}},
+     kTorchvisionBlock,
+     kTorchvisionFirst,
      {"features.{}.0", "features.{}.1"},
      "classifier.1",
      false,
@@ -161,7 +147,7 @@ class Builder {
   void Build();
 
  private:
-  Feature Conv(const Feature& x, const std::string& prefix, const Pair& pair, ConvSpec spec,
+  Feature Conv(const Feature& x, const std::string& prefix, const NamedPair& pair, ConvSpec spec,
                Act act) {
     const std::string dot = prefix.empty() ? "" : prefix + ".";
     spec.conv = dot + std::string(pair.conv);

@@ -5,6 +5,7 @@
 #include <span>
 #include <string_view>
 
+#include "zoo/block_names.h"
 #include "zoo/net.h"
 
 namespace anemone::zoo {
@@ -65,35 +66,13 @@ constexpr double kResidualGain = 0.7;
 constexpr double kLogitGain = 5.0;
 constexpr double kVarianceExcess = 1.3;
 
-struct Pair {
-  std::string_view conv;
-  std::string_view norm;
-};
-
-// The names inside a block. timm names the parts by role, torchvision numbers those that are there.
-struct BlockNames {
-  Pair expand;
-  Pair depthwise;
-  std::string_view reduce;
-  std::string_view excite;
-  Pair project;
-};
-constexpr BlockNames kTimmBlock{{"conv_pw", "bn1"},
-                                {"conv_dw", "bn2"},
-                                "se.conv_reduce",
-                                "se.conv_expand",
-                                {"conv_pwl", "bn3"}};
-constexpr BlockNames kTimmFirst{
-    {}, {"conv_dw", "bn1"}, "se.conv_reduce", "se.conv_expand", {"conv_pw", "bn2"}};
-constexpr BlockNames kTorchvisionBlock{
-    {"0.0", "0.1"}, {"1.0", "1.1"}, "2.fc1", "2.fc2", {"3.0", "3.1"}};
+// Without squeeze-and-excite.
 constexpr BlockNames kTorchvisionPlain{{"0.0", "0.1"}, {"1.0", "1.1"}, {}, {}, {"2.0", "2.1"}};
-constexpr BlockNames kTorchvisionFirst{{}, {"0.0", "0.1"}, "1.fc1", "1.fc2", {"2.0", "2.1"}};
 constexpr BlockNames kTorchvisionFirstPlain{{}, {"0.0", "0.1"}, {}, {}, {"1.0", "1.1"}};
 
 struct Naming {
-  Pair stem;
-  Pair last_conv;  // inside its stage
+  NamedPair stem;
+  NamedPair last_conv;  // inside its stage
   std::string_view hidden;
   bool hidden_is_conv;  // stored as a 1 x 1 convolution
   std::string_view classifier;
@@ -113,7 +92,7 @@ const BlockNames& NamesOf(const BlockRow& row, bool first, bool torchvision) {
 Feature Block(Net& net, const Feature& x, const BlockRow& row, const BlockNames& names,
               std::string_view block, double epsilon) {
   const auto full = [&](std::string_view part) { return fmt::format("{}.{}", block, part); };
-  const auto conv = [&](const Feature& in, const Pair& pair, ConvSpec spec, Act act) {
+  const auto conv = [&](const Feature& in, const NamedPair& pair, ConvSpec spec, Act act) {
     spec.conv = full(pair.conv);
     spec.norm = full(pair.norm);
     spec.epsilon = epsilon;
@@ -142,7 +121,7 @@ Feature Block(Net& net, const Feature& x, const BlockRow& row, const BlockNames&
 void Build(Net& net, const Variant& variant) {
   const bool torchvision = net.Has("features.0.0.weight");
   const Naming& naming = torchvision ? kTorchvision : kTimm;
-  const auto conv = [&](const Feature& in, const Pair& pair, ConvSpec spec) {
+  const auto conv = [&](const Feature& in, const NamedPair& pair, ConvSpec spec) {
     spec.conv = pair.conv;
     spec.norm = pair.norm;
     spec.epsilon = naming.epsilon;

@@ -1,27 +1,18 @@
 // The fault campaign: a session over the double, many calls from many threads while Core ML fails
 // in every way that does not end the process. Each call gets its right answer, from whoever gives
 // it; nothing hangs, nothing is left behind.
-#include <unistd.h>
-
 #include <atomic>
 #include <chrono>
-#include <fstream>
 #include <thread>
 
 #include "coreml_test_util.h"
+#include "runtime/process_memory.h"
 #include "runtime/session.h"
 
 namespace anemone::coreml {
 namespace {
 
 constexpr int kThreads = 8;
-
-int64_t ResidentBytes() {
-  std::ifstream file("/proc/self/statm");
-  int64_t total = 0, resident = 0;
-  file >> total >> resident;
-  return resident * ::sysconf(_SC_PAGESIZE);
-}
 
 struct Tally {
   std::atomic<int64_t> right{0}, wrong{0}, errors{0}, by_coreml{0}, by_cpu{0}, fallbacks{0};
@@ -144,11 +135,11 @@ TEST_F(CoreMlTest, CampaignMemoryStaysFlat) {
   ASSERT_TRUE(session.ok()) << session.status().ToString();
   Tally tally;
   Drive(**session, model, 2'000, &tally);  // pools fill
-  const int64_t live = CoreMLDoubleLiveObjects(), resident = ResidentBytes();
+  const int64_t live = CoreMLDoubleLiveObjects(), resident = runtime::ResidentBytes().value_or(0);
   Drive(**session, model, 12'500, &tally);
   EXPECT_LE(CoreMLDoubleLiveObjects(), live + 16);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they keep what was freed
-  EXPECT_LT(ResidentBytes() - resident, int64_t{4} << 20);
+  EXPECT_LT(runtime::ResidentBytes().value_or(0) - resident, int64_t{4} << 20);
 #else
   (void)resident;
 #endif

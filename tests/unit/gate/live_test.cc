@@ -2,13 +2,13 @@
 // the fallback, certified sessions.
 #include "gate/live.h"
 
+#include "base/tree_hash.h"
 #include "exec/synthetic_inputs.h"
 #include "gate/fallback_proof.h"
 #include "gate/report.h"
 #include "gate_test_util.h"
 #include "ir/text.h"
 #include "lab/manifest.h"
-#include "lab/package_facts.h"
 #include "runtime/session.h"
 #include "unit/runtime/fake_backend.h"
 
@@ -216,7 +216,7 @@ TEST_F(GateLive, FilesAreLookedAt) {
   lab::Manifest manifest;
   manifest.model = "relu";
   manifest.precision = "fp16";
-  manifest.package_sha256 = lab::MeasurePackage(package)->sha256;
+  manifest.package_sha256 = HashTree(package)->sha256;
   lab::OutputParity output;
   output.output = "y";
   output.judged.passed = true;

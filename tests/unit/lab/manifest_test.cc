@@ -1,4 +1,5 @@
 #include "lab/manifest.h"
+#include "base/tree_hash.h"
 
 #include <gtest/gtest.h>
 
@@ -8,8 +9,6 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <vector>
-
-#include "lab/package_facts.h"
 
 namespace anemone::lab {
 namespace {
@@ -164,7 +163,7 @@ TEST_F(ManifestTest, PackageHashDependsOnNamesAndContents) {
                         const std::string& contents) {
     fs::create_directories(folder_ / name / "Data");
     std::ofstream(folder_ / name / "Data" / file) << contents;
-    const auto facts = MeasurePackage(Path(name));
+    const auto facts = HashTree(Path(name));
     EXPECT_TRUE(facts.ok());
     EXPECT_EQ(facts->size_bytes, static_cast<int64_t>(contents.size()));
     return facts->sha256;
