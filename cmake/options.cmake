@@ -25,6 +25,10 @@ target_compile_options(anemone_options INTERFACE
   # Paths of the machine that built stay out of the binary. Off, two checkouts share one ccache.
   $<$<BOOL:${ANEMONE_MAP_PATHS}>:-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=>)
 
+# For the command and the tests: code that is compiled often and never hot.
+add_library(anemone_cold_options INTERFACE)
+target_compile_options(anemone_cold_options INTERFACE $<$<CONFIG:Release>:-O1>)
+
 if(ANEMONE_SANITIZE)
   # For every target, so that generated and third-party headers are instrumented alike.
   add_compile_options(-fsanitize=${ANEMONE_SANITIZE} -fno-omit-frame-pointer

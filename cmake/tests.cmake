@@ -11,7 +11,8 @@ add_library(anemone_tests_options INTERFACE)
 target_include_directories(anemone_tests_options INTERFACE
   ${test_include_dir} ${CMAKE_SOURCE_DIR}/tests)
 target_link_libraries(anemone_tests_options INTERFACE
-  anemone_core ${ANEMONE_CLI_LIBRARY} anemone_options anemone_proto GTest::gtest GTest::gmock
+  anemone_core ${ANEMONE_CLI_LIBRARY} anemone_options anemone_cold_options anemone_proto
+  GTest::gtest GTest::gmock
   ${ANEMONE_PRIVATE_DEPENDENCIES})
 
 file(GLOB_RECURSE support_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/support/*.cc)

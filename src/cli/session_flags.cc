@@ -53,7 +53,7 @@ Result<std::shared_ptr<runtime::Session>> OpenSession(const facade::LoadedModel&
   options.threads = globals.threads;
   options.compute_units = flags.compute_units;
   options.fallback = !flags.no_fallback;
-  options.warm_up = flags.warm_up;
+  options.warm_up = false;  // the first inference is the user's
   options.dispatch_by_measurement = flags.dispatch;
   options.telemetry_log = flags.telemetry_log;
   options.metrics_address = flags.metrics_address;

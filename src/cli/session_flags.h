@@ -16,7 +16,6 @@ struct SessionFlags {
   std::string compute_units = "all";
   bool no_fallback = false;
   bool dispatch = false;
-  bool warm_up = false;
   std::string breaker_file;   // JSON
   std::string state_dir;      // empty: the user's state folder
   std::string cache_dir;      // empty: the user's cache folder

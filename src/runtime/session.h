@@ -7,7 +7,8 @@
 //   ANEMONE_ASSIGN(auto outputs, session->Predict(inputs, nullptr, &report));
 //
 // States: loading (the routes are made), compiling (the first route loads), warming (it answers a
-// known question), ready (a real inference has succeeded), failed (no route loads). With
+// known question), ready (a real inference has succeeded; without one where `warm` is off or the
+// shapes are dynamic, so that there is nothing to ask), failed (no route loads). With
 // `serve_while_compiling`, Open returns at once and Anemone's executor answers until the first
 // route is ready.
 //

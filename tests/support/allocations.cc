@@ -5,36 +5,98 @@
 #include <cstdlib>
 #include <new>
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define ANEMONE_SANITIZER_ALLOCATES 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define ANEMONE_SANITIZER_ALLOCATES 1
+#endif
+#endif
+
+#ifdef ANEMONE_SANITIZER_ALLOCATES
+
+// The sanitizers check that what one operator took the matching one gives back: theirs stay, and
+// their hooks count (malloc of C libraries too).
+#include <sanitizer/allocator_interface.h>
+
 namespace {
 
 std::atomic<int64_t> allocations{0};
 
-void* Allocate(std::size_t size, std::size_t alignment) {
+void Count(const volatile void*, std::size_t) {
+  allocations.fetch_add(1, std::memory_order_relaxed);
+}
+void Ignore(const volatile void*) {}
+
+}  // namespace
+
+namespace anemone::test {
+
+int64_t AllocationsSoFar() {
+  static const int installed = __sanitizer_install_malloc_and_free_hooks(&Count, &Ignore);
+  if (installed == 0) std::abort();  // a count that never rises would let every test pass
+  return allocations.load(std::memory_order_relaxed);
+}
+
+}  // namespace anemone::test
+
+#else
+
+namespace {
+
+std::atomic<int64_t> allocations{0};
+
+void* AllocateOrNull(std::size_t size, std::size_t alignment) {
   allocations.fetch_add(1, std::memory_order_relaxed);
   if (size == 0) size = 1;
   const std::size_t rounded = (size + alignment - 1) / alignment * alignment;
-  void* memory = alignment <= alignof(std::max_align_t) ? std::malloc(size)
-                                                        : std::aligned_alloc(alignment, rounded);
+  return alignment <= alignof(std::max_align_t) ? std::malloc(size)
+                                                : std::aligned_alloc(alignment, rounded);
+}
+
+void* Allocate(std::size_t size, std::size_t alignment) {
+  void* memory = AllocateOrNull(size, alignment);
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }
 
 }  // namespace
 
+// All forms at once: a form left to the standard library would be given back by ours.
 void* operator new(std::size_t size) { return Allocate(size, 1); }
 void* operator new[](std::size_t size) { return Allocate(size, 1); }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  return AllocateOrNull(size, 1);
+}
+void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
+  return AllocateOrNull(size, 1);
+}
 void* operator new(std::size_t size, std::align_val_t alignment) {
   return Allocate(size, static_cast<std::size_t>(alignment));
 }
 void* operator new[](std::size_t size, std::align_val_t alignment) {
   return Allocate(size, static_cast<std::size_t>(alignment));
 }
+void* operator new(std::size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+  return AllocateOrNull(size, static_cast<std::size_t>(alignment));
+}
+void* operator new[](std::size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+  return AllocateOrNull(size, static_cast<std::size_t>(alignment));
+}
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
+void operator delete[](void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
 void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
 void operator delete[](void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t, const std::nothrow_t&) noexcept {
+  std::free(memory);
+}
+void operator delete[](void* memory, std::align_val_t, const std::nothrow_t&) noexcept {
+  std::free(memory);
+}
 void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
 void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
 
@@ -43,3 +105,5 @@ namespace anemone::test {
 int64_t AllocationsSoFar() { return allocations.load(std::memory_order_relaxed); }
 
 }  // namespace anemone::test
+
+#endif
