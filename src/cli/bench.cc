@@ -1,3 +1,6 @@
+#include <iostream>
+#include <nlohmann/json.hpp>
+
 #include "cli/command.h"
 #include "facade/session_options.h"
 #include "lab/latency.h"
@@ -212,36 +215,32 @@ Status RunBench(const BenchFlags& flags, const Globals& globals) {
 
 }  // namespace
 
-void AddBench(CLI::App& app, Context& context) {
-  auto* command = app.add_subcommand("bench", "latency percentiles, memory, profile by operator");
+void AddBench(Command app, Context& context) {
+  Command command = app.AddCommand("bench", "latency percentiles, memory, profile by operator");
   auto flags = std::make_shared<BenchFlags>();
-  AddModelFlags(*command, flags->model, false);
-  command->add_option("--iterations", flags->iterations, "timed inferences")
-      ->capture_default_str()
-      ->check(CLI::PositiveNumber);
-  command->add_option("--duration", flags->duration_s,
-                      "seconds to measure, instead of --iterations");
-  command->add_option("--warmup", flags->warmup, "inferences before the timed ones")
-      ->capture_default_str();
-  command->add_option("--warmup-time", flags->warmup_s,
-                      "seconds of warm-up, then until two blocks of 50 agree within 5 %");
-  command->add_option("--percentile", flags->percentiles, "percentiles to report")
-      ->delimiter(',')
-      ->capture_default_str();
-  command->add_option("--against", flags->against,
-                      "a MODEL or a backend to measure beside, in A B B A blocks");
+  AddModelFlags(command, flags->model, false);
+  command.AddOption("--iterations", flags->iterations, "timed inferences").ShowDefault().Positive();
+  command.AddOption("--duration", flags->duration_s, "seconds to measure, instead of --iterations");
+  command.AddOption("--warmup", flags->warmup, "inferences before the timed ones").ShowDefault();
+  command.AddOption("--warmup-time", flags->warmup_s,
+                    "seconds of warm-up, then until two blocks of 50 agree within 5 %");
+  command.AddOption("--percentile", flags->percentiles, "percentiles to report")
+      .Delimiter(',')
+      .ShowDefault();
+  command.AddOption("--against", flags->against,
+                    "a MODEL or a backend to measure beside, in A B B A blocks");
   command
-      ->add_option("--compute-units", flags->compute_units,
-                   "of Core ML: all, cpu_only, cpu_and_gpu or cpu_and_ne")
-      ->capture_default_str();
-  command->add_option("--export-profile", flags->export_profile,
-                      "write one inference as a Chrome trace");
-  command->add_option("--export-times", flags->export_times,
-                      "write a run record (run.jsonl), with --against a second one beside it");
-  command->add_option("--input-seed", flags->input_seed, "seed of the inputs");
-  AddBackendFlags(*command, flags->backend);
-  command->footer("Example: anemone bench model.mlpackage --iterations 1000 --against model.onnx");
-  OnRun(*command, context, [flags, &context] { return RunBench(*flags, context.globals); });
+      .AddOption("--compute-units", flags->compute_units,
+                 "of Core ML: all, cpu_only, cpu_and_gpu or cpu_and_ne")
+      .ShowDefault();
+  command.AddOption("--export-profile", flags->export_profile,
+                    "write one inference as a Chrome trace");
+  command.AddOption("--export-times", flags->export_times,
+                    "write a run record (run.jsonl), with --against a second one beside it");
+  command.AddOption("--input-seed", flags->input_seed, "seed of the inputs");
+  AddBackendFlags(command, flags->backend);
+  command.Footer("Example: anemone bench model.mlpackage --iterations 1000 --against model.onnx");
+  OnRun(command, context, [flags, &context] { return RunBench(*flags, context.globals); });
 }
 
 }  // namespace anemone::cli

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
+#include <nlohmann/json.hpp>
 
 #include "acquire/cache.h"
 #include "base/cache_root.h"
@@ -164,33 +165,33 @@ Status Clear(const CacheFlags& flags, const Globals& globals) {
 
 }  // namespace
 
-void AddCache(CLI::App& app, Context& context) {
-  auto* command = app.add_subcommand("cache", "what is kept between runs, where, how large");
-  command->require_subcommand(1);
+void AddCache(Command app, Context& context) {
+  Command command = app.AddCommand("cache", "what is kept between runs, where, how large");
+  command.RequireCommand();
   const auto add = [&](const char* name, const char* what, auto body) {
-    auto* sub = command->add_subcommand(name, what);
+    Command sub = command.AddCommand(name, what);
     auto flags = std::make_shared<CacheFlags>();
-    sub->add_option("--cache-dir", flags->root,
-                    "the cache; ANEMONE_CACHE_DIR or ~/.cache/anemone by default");
-    sub->footer(fmt::format("Example: anemone cache {} --json", name));
+    sub.AddOption("--cache-dir", flags->root,
+                  "the cache; ANEMONE_CACHE_DIR or ~/.cache/anemone by default");
+    sub.Footer(fmt::format("Example: anemone cache {} --json", name));
     if (std::string_view(name) == "clear") {
-      sub->add_option("NAME", flags->which,
-                      "only the downloads of this catalogue model or URL; everything by default");
-      sub->add_flag("--keep-downloads", flags->keep_downloads,
-                    "delete compiled models and verdicts only");
+      sub.AddOption("NAME", flags->which,
+                    "only the downloads of this catalogue model or URL; everything by default");
+      sub.AddFlag("--keep-downloads", flags->keep_downloads,
+                  "delete compiled models and verdicts only");
     }
-    OnRun(*sub, context, [flags, body, &context] { return body(*flags, context.globals); });
+    OnRun(sub, context, [flags, body, &context] { return body(*flags, context.globals); });
   };
   add("ls", "downloads, compiled models and verdicts on first loads", List);
   add("clear", "delete what is not in use", Clear);
 }
 
-void AddFirstLoad(CLI::App& app, Context& context) {
-  auto* command = app.add_subcommand(runtime::kFirstLoadCommand);
-  command->group("");  // not shown in --help
+void AddFirstLoad(Command app, Context& context) {
+  Command command = app.AddCommand(runtime::kFirstLoadCommand);
+  command.Hide();  // not shown in --help
   auto request = std::make_shared<std::string>();
-  command->add_option("REQUEST", *request)->required();
-  command->callback(
+  command.AddOption("REQUEST", *request).Required();
+  command.OnChosen(
       [request, &context] { context.exit_code = runtime::RunFirstLoadChild(*request); });
 }
 

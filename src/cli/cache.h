@@ -6,8 +6,8 @@
 namespace anemone::cli {
 
 // anemone cache ls|clear.
-void AddCache(CLI::App& app, Context& context);
+void AddCache(Command app, Context& context);
 // The child of runtime/first_load.h; not for people.
-void AddFirstLoad(CLI::App& app, Context& context);
+void AddFirstLoad(Command app, Context& context);
 
 }  // namespace anemone::cli

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <nlohmann/json.hpp>
 
 #include "facade/arrays.h"
 #include "facade/convert.h"
@@ -52,8 +53,8 @@ void PrintError(const Globals& globals, const Error& error) {
 
 }  // namespace
 
-void OnRun(CLI::App& command, Context& context, std::function<Status()> body) {
-  command.callback([&context, body = std::move(body)] {
+void OnRun(Command command, Context& context, std::function<Status()> body) {
+  command.OnChosen([&context, body = std::move(body)] {
     if (context.globals.print_config) return;
     const Status status = body();
     if (status.ok()) return;
@@ -97,24 +98,24 @@ void Progress::Count(int64_t done, int64_t total, const std::string& what) {
   if (shown_) Step(fmt::format("[{}/{}] {}", done, total, what));
 }
 
-void AddModelFlags(CLI::App& command, ModelFlags& flags, bool with_target,
+void AddModelFlags(Command command, ModelFlags& flags, bool with_target,
                    const std::string& weights_flag) {
   command
-      .add_option("MODEL", flags.source.model,
-                  "an .onnx, .mlpackage, .mlmodel or .mlmodelc, or a catalogue name")
-      ->required();
-  command.add_option(
+      .AddOption("MODEL", flags.source.model,
+                 "an .onnx, .mlpackage, .mlmodel or .mlmodelc, or a catalogue name")
+      .Required();
+  command.AddOption(
       weights_flag, flags.source.weights,
       "catalogue models: 'pretrained' (fetched unless it is in the cache; the default), "
       "'seeded' for deterministic values, a weight file, or its URL");
-  command.add_option("--seed", flags.source.seed, "seed of seeded weights");
-  command.add_option("--input", flags.input_shapes,
-                     "NAME:SHAPE fixes a dynamic ONNX input, for example image:1x3x224x224");
+  command.AddOption("--seed", flags.source.seed, "seed of seeded weights");
+  command.AddOption("--input", flags.input_shapes,
+                    "NAME:SHAPE fixes a dynamic ONNX input, for example image:1x3x224x224");
   if (with_target) {
     command
-        .add_option("--minimum-deployment-target", flags.target,
-                    "iOS15 to iOS18, or macOS12 to macOS15")
-        ->capture_default_str();
+        .AddOption("--minimum-deployment-target", flags.target,
+                   "iOS15 to iOS18, or macOS12 to macOS15")
+        .ShowDefault();
   }
 }
 
@@ -157,15 +158,14 @@ Result<facade::LoadedModel> Load(const std::string& model) {
   return Load(flags);
 }
 
-void AddBackendFlags(CLI::App& command, BackendFlags& flags) {
-  command.add_option("--backend", flags.backend, "auto, cpu, coreml or reference")
-      ->capture_default_str();
+void AddBackendFlags(Command command, BackendFlags& flags) {
+  command.AddOption("--backend", flags.backend, "auto, cpu, coreml or reference").ShowDefault();
   command
-      .add_option("--numerics", flags.numerics,
-                  "as_typed rounds what the program declares fp16; float32 rounds nothing; float16 "
-                  "rounds everything")
-      ->capture_default_str();
-  command.add_option("--function", flags.function, "which function of a multi-function model");
+      .AddOption("--numerics", flags.numerics,
+                 "as_typed rounds what the program declares fp16; float32 rounds nothing; float16 "
+                 "rounds everything")
+      .ShowDefault();
+  command.AddOption("--function", flags.function, "which function of a multi-function model");
 }
 
 Result<exec::LoadOptions> MakeLoadOptions(const BackendFlags& flags, const Globals& globals) {

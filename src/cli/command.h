@@ -3,20 +3,20 @@
 // stderr is a terminal. Thread rules: the command runs on the main thread.
 #pragma once
 
-#include <CLI/CLI.hpp>
-#include <map>
-#include <nlohmann/json.hpp>
+#include <functional>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
 #include "acquire/fetch.h"
 #include "base/status.h"
+#include "cli/arguments.h"
 #include "exec/backend.h"
 #include "facade/model_source.h"
 
 namespace anemone::cli {
 
-using Json = nlohmann::ordered_json;
+using Json = nlohmann::ordered_json;  // who makes or reads one includes <nlohmann/json.hpp>
 
 struct Globals {
   bool json = false;
@@ -34,21 +34,21 @@ struct Context {
   Globals globals;
   int exit_code = 0;
 };
-void AddConvert(CLI::App& app, Context& context);
-void AddFetch(CLI::App& app, Context& context);
-void AddCompress(CLI::App& app, Context& context);
-void AddInspect(CLI::App& app, Context& context);
-void AddRun(CLI::App& app, Context& context);
-void AddCompare(CLI::App& app, Context& context);
-void AddEval(CLI::App& app, Context& context);
-void AddBench(CLI::App& app, Context& context);
-void AddDemo(CLI::App& app, Context& context);
-void AddDoctor(CLI::App& app, Context& context);
-void AddLab(CLI::App& app, Context& context);
-void AddPlacement(CLI::App& app, Context& context);
+void AddConvert(Command app, Context& context);
+void AddFetch(Command app, Context& context);
+void AddCompress(Command app, Context& context);
+void AddInspect(Command app, Context& context);
+void AddRun(Command app, Context& context);
+void AddCompare(Command app, Context& context);
+void AddEval(Command app, Context& context);
+void AddBench(Command app, Context& context);
+void AddDemo(Command app, Context& context);
+void AddDoctor(Command app, Context& context);
+void AddLab(Command app, Context& context);
+void AddPlacement(Command app, Context& context);
 
 // Runs `body` when the command is chosen: prints its error, keeps its exit code.
-void OnRun(CLI::App& command, Context& context, std::function<Status()> body);
+void OnRun(Command command, Context& context, std::function<Status()> body);
 
 // A document that begins with its schema.
 Json Document(const std::string& schema, int version = 1);
@@ -82,7 +82,7 @@ struct FetchNetworkFlags {
   int max_wait_seconds = 120;
   uint64_t max_bytes = 0;  // 0: the library's limits
 };
-void AddFetchNetworkFlags(CLI::App& command, FetchNetworkFlags& flags);
+void AddFetchNetworkFlags(Command command, FetchNetworkFlags& flags);
 // The environment's settings with the flags over them; progress goes to `progress`, which must
 // outlive the options, as "LABEL: 12 of 98 MB, ...".
 Result<acquire::FetchOptions> MakeFetchOptions(const FetchNetworkFlags& flags,
@@ -96,7 +96,7 @@ struct ModelFlags {
   std::string target = "iOS17";
 };
 // `weights_flag` is another name for --weights where a command means something else by that.
-void AddModelFlags(CLI::App& command, ModelFlags& flags, bool with_target,
+void AddModelFlags(Command command, ModelFlags& flags, bool with_target,
                    const std::string& weights_flag = "--weights");
 Result<facade::LoadedModel> Load(const ModelFlags& flags);
 Result<facade::LoadedModel> Load(const std::string& model);
@@ -107,7 +107,7 @@ struct BackendFlags {
   std::string numerics = "as_typed";
   std::string function;
 };
-void AddBackendFlags(CLI::App& command, BackendFlags& flags);
+void AddBackendFlags(Command command, BackendFlags& flags);
 Result<exec::LoadOptions> MakeLoadOptions(const BackendFlags& flags, const Globals& globals);
 
 // "102.3 MB (97.6 MiB)".

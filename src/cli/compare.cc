@@ -1,4 +1,6 @@
 #include <cmath>
+#include <iostream>
+#include <nlohmann/json.hpp>
 
 #include "cli/command.h"
 #include "cli/tensor_files.h"
@@ -114,31 +116,30 @@ Status RunCompare(CompareFlags flags, const Globals& globals) {
 
 }  // namespace
 
-void AddCompare(CLI::App& app, Context& context) {
-  auto* command =
-      app.add_subcommand("compare", "compare two models' outputs, whole or operator by operator");
+void AddCompare(Command app, Context& context) {
+  Command command =
+      app.AddCommand("compare", "compare two models' outputs, whole or operator by operator");
   auto flags = std::make_shared<CompareFlags>();
-  command->add_option("A", flags->reference, "the reference MODEL")->required();
-  command->add_option("B", flags->variant, "the MODEL to judge")->required();
-  command->add_option("--inputs", flags->inputs,
-                      "NAME=FILE.npy, .png or .jpg; seeded normal inputs when absent");
-  command->add_option("--seed", flags->options.seed, "seed of the inputs")->capture_default_str();
-  command->add_option("--samples", flags->options.samples, "how many seeded inputs")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 100000));
-  command->add_flag("--per-op", flags->per_operator, "list every operator's drift");
-  command->add_option("--tolerance-linf", flags->tolerance_linf, "largest difference allowed")
-      ->capture_default_str();
+  command.AddOption("A", flags->reference, "the reference MODEL").Required();
+  command.AddOption("B", flags->variant, "the MODEL to judge").Required();
+  command.AddOption("--inputs", flags->inputs,
+                    "NAME=FILE.npy, .png or .jpg; seeded normal inputs when absent");
+  command.AddOption("--seed", flags->options.seed, "seed of the inputs").ShowDefault();
+  command.AddOption("--samples", flags->options.samples, "how many seeded inputs")
+      .ShowDefault()
+      .Range(1, 100000);
+  command.AddFlag("--per-op", flags->per_operator, "list every operator's drift");
+  command.AddOption("--tolerance-linf", flags->tolerance_linf, "largest difference allowed")
+      .ShowDefault();
   command
-      ->add_option("--tolerance-rmse", flags->tolerance_rmse, "root-mean-square difference allowed")
-      ->capture_default_str();
-  command->add_option("--min-psnr", flags->min_psnr, "smallest PSNR allowed, in dB");
-  command->add_option("--backend", flags->backend, "auto, cpu, coreml or reference")
-      ->capture_default_str();
-  command->add_option("--numerics", flags->numerics, "of the variant: as_typed, float32 or float16")
-      ->capture_default_str();
-  command->footer("Example: anemone compare model.onnx model.mlpackage --per-op");
-  OnRun(*command, context, [flags, &context] { return RunCompare(*flags, context.globals); });
+      .AddOption("--tolerance-rmse", flags->tolerance_rmse, "root-mean-square difference allowed")
+      .ShowDefault();
+  command.AddOption("--min-psnr", flags->min_psnr, "smallest PSNR allowed, in dB");
+  command.AddOption("--backend", flags->backend, "auto, cpu, coreml or reference").ShowDefault();
+  command.AddOption("--numerics", flags->numerics, "of the variant: as_typed, float32 or float16")
+      .ShowDefault();
+  command.Footer("Example: anemone compare model.onnx model.mlpackage --per-op");
+  OnRun(command, context, [flags, &context] { return RunCompare(*flags, context.globals); });
 }
 
 }  // namespace anemone::cli

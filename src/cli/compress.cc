@@ -1,6 +1,7 @@
 #include "facade/compress.h"
 
 #include <chrono>
+#include <nlohmann/json.hpp>
 
 #include "cli/command.h"
 #include "compress/configuration_json.h"
@@ -100,87 +101,84 @@ Status RunCompress(const CompressFlags& flags, const Globals& globals) {
 
 }  // namespace
 
-void AddCompress(CLI::App& app, Context& context) {
-  auto* command = app.add_subcommand("compress", "make a compressed variant");
+void AddCompress(Command app, Context& context) {
+  Command command = app.AddCommand("compress", "make a compressed variant");
   auto flags = std::make_shared<CompressFlags>();
-  AddModelFlags(*command, flags->model, true);
-  command->add_option("-o,--output", flags->output, "the .mlpackage to write")->required();
+  AddModelFlags(command, flags->model, true);
+  command.AddOption("-o,--output", flags->output, "the .mlpackage to write").Required();
   facade::CompressOptions& options = flags->options;
   command
-      ->add_option("--mode", options.mode,
-                   "linear (or linear_symmetric, linear_asymmetric), palettize, prune, "
-                   "activations (8 bits, with weights as linear has it)")
-      ->capture_default_str();
-  command->add_option("--dtype", options.dtype, "linear: int8, uint8, int4, uint4; or float16")
-      ->capture_default_str();
-  command->add_option("--nbits", options.nbits, "palettize: 1, 2, 3, 4, 6 or 8 (default 4)");
-  command->add_option("--palette", options.palette, "palettize: kmeans, uniform or unique")
-      ->capture_default_str();
-  command->add_option("--granularity", options.granularity,
-                      "linear: per_channel (default), per_tensor or per_block; palettize: "
-                      "per_tensor (default) or per_grouped_channel");
-  command->add_option("--block-size", options.block_size,
-                      "per_block: input channels that share a scale (default 32); prune: channels "
-                      "that become zero together");
+      .AddOption("--mode", options.mode,
+                 "linear (or linear_symmetric, linear_asymmetric), palettize, prune, "
+                 "activations (8 bits, with weights as linear has it)")
+      .ShowDefault();
+  command.AddOption("--dtype", options.dtype, "linear: int8, uint8, int4, uint4; or float16")
+      .ShowDefault();
+  command.AddOption("--nbits", options.nbits, "palettize: 1, 2, 3, 4, 6 or 8 (default 4)");
+  command.AddOption("--palette", options.palette, "palettize: kmeans, uniform or unique")
+      .ShowDefault();
+  command.AddOption("--granularity", options.granularity,
+                    "linear: per_channel (default), per_tensor or per_block; palettize: "
+                    "per_tensor (default) or per_grouped_channel");
+  command.AddOption("--block-size", options.block_size,
+                    "per_block: input channels that share a scale (default 32); prune: channels "
+                    "that become zero together");
   command
-      ->add_option("--group-size", options.group_size,
-                   "per_grouped_channel: channels that share a table")
-      ->capture_default_str();
-  command->add_option("--cluster-dim", options.cluster_dim, "palettize: values of a table entry")
-      ->capture_default_str();
-  command->add_flag("--per-channel-scale", options.per_channel_scale,
-                    "palettize: scale the weights to one range first");
-  command->add_option("--lut-dtype", options.lut_dtype, "palettize: tables of int8 or uint8");
-  command->add_option("--target-sparsity", flags->target_sparsity,
-                      "prune: the share of zeros, 0 to 1");
-  command->add_option("--nm", options.nm, "prune: N:M, of every M channels N become zero");
-  command->add_option("--threshold", flags->threshold, "prune: values up to this become zero");
+      .AddOption("--group-size", options.group_size,
+                 "per_grouped_channel: channels that share a table")
+      .ShowDefault();
+  command.AddOption("--cluster-dim", options.cluster_dim, "palettize: values of a table entry")
+      .ShowDefault();
+  command.AddFlag("--per-channel-scale", options.per_channel_scale,
+                  "palettize: scale the weights to one range first");
+  command.AddOption("--lut-dtype", options.lut_dtype, "palettize: tables of int8 or uint8");
+  command.AddOption("--target-sparsity", flags->target_sparsity,
+                    "prune: the share of zeros, 0 to 1");
+  command.AddOption("--nm", options.nm, "prune: N:M, of every M channels N become zero");
+  command.AddOption("--threshold", flags->threshold, "prune: values up to this become zero");
   command
-      ->add_option("--weight-threshold", options.weight_threshold,
-                   "tensors of at most this many elements stay as they are")
-      ->capture_default_str();
-  command->add_option("--calibration", options.calibration,
-                      "folder of images, .npy or .npz files to run the model on: for activations, "
-                      "gptq, bias correction, and palettes that heed how values are driven");
-  command->add_option("--calibration-limit", options.calibration_limit,
-                      "at most that many of the files");
+      .AddOption("--weight-threshold", options.weight_threshold,
+                 "tensors of at most this many elements stay as they are")
+      .ShowDefault();
+  command.AddOption("--calibration", options.calibration,
+                    "folder of images, .npy or .npz files to run the model on: for activations, "
+                    "gptq, bias correction, and palettes that heed how values are driven");
+  command.AddOption("--calibration-limit", options.calibration_limit,
+                    "at most that many of the files");
   command
-      ->add_option("--observer", options.observer,
-                   "activations: min_max, percentile, mse or entropy")
-      ->capture_default_str();
-  command->add_option("--percentile", options.percentile, "of the observer percentile")
-      ->capture_default_str();
-  command->add_flag("--equalize", options.equalize,
-                    "scale the channels of neighbouring layers to alike ranges first");
-  command->add_flag("--correct-bias", options.correct_bias,
-                    "take the mean error of each channel out of the biases");
-  command->add_option("--rounding", options.rounding, "linear: nearest or gptq")
-      ->capture_default_str();
+      .AddOption("--observer", options.observer, "activations: min_max, percentile, mse or entropy")
+      .ShowDefault();
+  command.AddOption("--percentile", options.percentile, "of the observer percentile").ShowDefault();
+  command.AddFlag("--equalize", options.equalize,
+                  "scale the channels of neighbouring layers to alike ranges first");
+  command.AddFlag("--correct-bias", options.correct_bias,
+                  "take the mean error of each channel out of the biases");
+  command.AddOption("--rounding", options.rounding, "linear: nearest or gptq").ShowDefault();
   command
-      ->add_option("--crop", options.preprocess.crop,
-                   "images: centre crop, a share of the shorter side or pixels")
-      ->capture_default_str();
-  command->add_option("--resize", options.preprocess.resize,
-                      "images: resize the shorter side first, when --crop is in pixels");
-  command->add_option("--mean", flags->mean, "images: three channel means of values in 0 to 1")
-      ->delimiter(',')
-      ->expected(3)
-      ->capture_default_str();
-  command->add_option("--std", flags->deviation, "images: three channel deviations")
-      ->delimiter(',')
-      ->expected(3)
-      ->capture_default_str();
-  command->add_option("--config", options.config,
-                      "JSON or YAML as coremltools' OptimizationConfig has it, or a configuration "
-                      "of our own, instead of the flags");
-  command->add_flag("--joint", options.joint,
-                    "compress further what the model has compressed already");
-  command->add_flag("--storage-only", flags->storage_only,
-                    "float16: store the weights in half precision and go on computing in float32");
-  command->footer(
+      .AddOption("--crop", options.preprocess.crop,
+                 "images: centre crop, a share of the shorter side or pixels")
+      .ShowDefault();
+  command.AddOption("--resize", options.preprocess.resize,
+                    "images: resize the shorter side first, when --crop is in pixels");
+  command.AddOption("--mean", flags->mean, "images: three channel means of values in 0 to 1")
+      .Delimiter(',')
+      .Expect(3)
+      .ShowDefault();
+  command.AddOption("--std", flags->deviation, "images: three channel deviations")
+      .Delimiter(',')
+      .Expect(3)
+      .ShowDefault();
+  command.AddOption("--config", options.config,
+                    "JSON or YAML as coremltools' OptimizationConfig has it, or a configuration "
+                    "of our own, instead of the flags");
+  command.AddFlag("--joint", options.joint,
+                  "compress further what the model has compressed already");
+  command.AddFlag("--storage-only", flags->storage_only,
+                  "float16: store the weights in half precision and go on computing in float32");
+  command.Footer(
       "Example: anemone compress model.mlpackage -o model_4bit.mlpackage --mode palettize "
       "--nbits 4");
-  OnRun(*command, context, [flags, &context] { return RunCompress(*flags, context.globals); });
+  OnRun(command, context, [flags, &context] { return RunCompress(*flags, context.globals); });
 }
 
 }  // namespace anemone::cli

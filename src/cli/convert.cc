@@ -1,5 +1,6 @@
 #include <chrono>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "cli/command.h"
 #include "facade/convert.h"
@@ -82,21 +83,20 @@ Status RunConvert(const ConvertFlags& flags, const Globals& globals) {
 
 }  // namespace
 
-void AddConvert(CLI::App& app, Context& context) {
-  auto* command = app.add_subcommand("convert", "make an ML Program (.mlpackage) from a network");
+void AddConvert(Command app, Context& context) {
+  Command command = app.AddCommand("convert", "make an ML Program (.mlpackage) from a network");
   auto flags = std::make_shared<ConvertFlags>();
-  AddModelFlags(*command, flags->model, true);
-  command->add_option("-o,--output", flags->output,
-                      "the .mlpackage to write; MODEL's name by default");
-  command->add_option("--compute-precision", flags->precision, "float32 or float16")
-      ->capture_default_str();
-  command->add_option(
+  AddModelFlags(command, flags->model, true);
+  command.AddOption("-o,--output", flags->output,
+                    "the .mlpackage to write; MODEL's name by default");
+  command.AddOption("--compute-precision", flags->precision, "float32 or float16").ShowDefault();
+  command.AddOption(
       "--keep-float32", flags->keep_float32,
       "operators to keep in float32: regular expressions over names, or operator types");
-  AddFetchNetworkFlags(*command, flags->network);
-  command->footer(
+  AddFetchNetworkFlags(command, flags->network);
+  command.Footer(
       "Example: anemone convert model.onnx -o model.mlpackage --compute-precision float16");
-  OnRun(*command, context, [flags, &context] { return RunConvert(*flags, context.globals); });
+  OnRun(command, context, [flags, &context] { return RunConvert(*flags, context.globals); });
 }
 
 }  // namespace anemone::cli

@@ -1,6 +1,8 @@
 // The main job on embedded defaults: the three catalogue models, each as fp32, fp16 and int8
 // packages with manifests, each variant verified by running it beside the fp32 original.
 #include <filesystem>
+#include <iostream>
+#include <nlohmann/json.hpp>
 
 #include "base/tree_hash.h"
 #include "cli/command.h"
@@ -199,30 +201,28 @@ Status RunDemo(DemoFlags flags, const Globals& globals) {
 
 }  // namespace
 
-void AddDemo(CLI::App& app, Context& context) {
-  auto* command = app.add_subcommand(
+void AddDemo(Command app, Context& context) {
+  Command command = app.AddCommand(
       "demo", "the whole job on the catalogue models, offline: build, convert, compress, verify");
   auto flags = std::make_shared<DemoFlags>();
-  command->add_option("--models-dir", flags->directory, "where the packages and manifests go")
-      ->capture_default_str();
-  command->add_option("--models", flags->models, "which catalogue models")
-      ->delimiter(',')
-      ->capture_default_str();
+  command.AddOption("--models-dir", flags->directory, "where the packages and manifests go")
+      .ShowDefault();
+  command.AddOption("--models", flags->models, "which catalogue models")
+      .Delimiter(',')
+      .ShowDefault();
   command
-      ->add_option("--weights", flags->weights,
-                   "'seeded', 'pretrained', or a weight file for a single model")
-      ->capture_default_str();
-  command->add_option("--seed", flags->seed, "seed of seeded weights")->capture_default_str();
+      .AddOption("--weights", flags->weights,
+                 "'seeded', 'pretrained', or a weight file for a single model")
+      .ShowDefault();
+  command.AddOption("--seed", flags->seed, "seed of seeded weights").ShowDefault();
   command
-      ->add_option("--minimum-deployment-target", flags->target,
-                   "iOS16 to iOS18 (int8 needs iOS16)")
-      ->capture_default_str();
-  command->add_option("--samples", flags->verify.samples, "inputs to verify each variant on")
-      ->capture_default_str();
-  command->add_flag("--strict", flags->strict,
-                    "end with exit code 1 when a variant misses a limit");
-  command->footer("Example: anemone demo --models-dir models");
-  OnRun(*command, context, [flags, &context] { return RunDemo(*flags, context.globals); });
+      .AddOption("--minimum-deployment-target", flags->target, "iOS16 to iOS18 (int8 needs iOS16)")
+      .ShowDefault();
+  command.AddOption("--samples", flags->verify.samples, "inputs to verify each variant on")
+      .ShowDefault();
+  command.AddFlag("--strict", flags->strict, "end with exit code 1 when a variant misses a limit");
+  command.Footer("Example: anemone demo --models-dir models");
+  OnRun(command, context, [flags, &context] { return RunDemo(*flags, context.globals); });
 }
 
 }  // namespace anemone::cli

@@ -2,7 +2,9 @@
 #include <hwy/targets.h>
 
 #include <cstdlib>
+#include <iostream>
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "acquire/cache.h"
 #include "base/cache_root.h"
@@ -224,18 +226,18 @@ Status RunDoctor(const DoctorFlags& flags, const Globals& globals) {
 
 }  // namespace
 
-void AddDoctor(CLI::App& app, Context& context) {
-  auto* command = app.add_subcommand(
+void AddDoctor(Command app, Context& context) {
+  Command command = app.AddCommand(
       "doctor", "this machine; with MODEL: what stands in its way on Apple's, and what to do");
   auto flags = std::make_shared<DoctorFlags>();
-  command->add_option("MODEL", flags->model.source.model,
-                      "an .onnx, .mlpackage, .mlmodelc or catalogue name");
-  command->add_option("--weights", flags->model.source.weights,
-                      "catalogue models: a weight file, or 'seeded'");
-  AddFloat16Flags(*command, flags->float16);
-  command->add_option("--chip", flags->chips, "chips to ask about")->capture_default_str();
-  command->footer("Example: anemone doctor model.mlpackage --chip m1,m4,a17pro");
-  OnRun(*command, context, [flags, &context] { return RunDoctor(*flags, context.globals); });
+  command.AddOption("MODEL", flags->model.source.model,
+                    "an .onnx, .mlpackage, .mlmodelc or catalogue name");
+  command.AddOption("--weights", flags->model.source.weights,
+                    "catalogue models: a weight file, or 'seeded'");
+  AddFloat16Flags(command, flags->float16);
+  command.AddOption("--chip", flags->chips, "chips to ask about").ShowDefault();
+  command.Footer("Example: anemone doctor model.mlpackage --chip m1,m4,a17pro");
+  OnRun(command, context, [flags, &context] { return RunDoctor(*flags, context.globals); });
 }
 
 }  // namespace anemone::cli

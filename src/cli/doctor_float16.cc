@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <nlohmann/json.hpp>
 
 #include "exec/session_inputs.h"
 #include "facade/convert.h"
@@ -29,14 +30,12 @@ Result<lab::Samples> SamplesOf(const ir::Function& function, const Float16Flags&
 
 }  // namespace
 
-void AddFloat16Flags(CLI::App& command, Float16Flags& flags) {
-  command.add_option("--images", flags.images,
-                     "folder of photographs or .npy files to run the model on; seeded inputs when "
-                     "absent");
-  command.add_option("--samples", flags.samples, "how many inputs")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1000));
-  command.add_flag("--no-float16", flags.skip, "do not run the model");
+void AddFloat16Flags(Command command, Float16Flags& flags) {
+  command.AddOption("--images", flags.images,
+                    "folder of photographs or .npy files to run the model on; seeded inputs when "
+                    "absent");
+  command.AddOption("--samples", flags.samples, "how many inputs").ShowDefault().Range(1, 1000);
+  command.AddFlag("--no-float16", flags.skip, "do not run the model");
 }
 
 Result<Json> Float16Json(const ir::Model& model, const Float16Flags& flags,

@@ -12,7 +12,7 @@ struct Float16Flags {
   int64_t samples = 2;
   bool skip = false;
 };
-void AddFloat16Flags(CLI::App& command, Float16Flags& flags);
+void AddFloat16Flags(Command command, Float16Flags& flags);
 
 // The value of the key "float16"; {"skipped": REASON} for a model that cannot be run on such
 // inputs.

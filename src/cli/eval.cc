@@ -1,4 +1,6 @@
 #include <chrono>
+#include <iostream>
+#include <nlohmann/json.hpp>
 
 #include "cli/command.h"
 #include "exec/session_inputs.h"
@@ -107,38 +109,38 @@ Status RunEval(const EvalFlags& flags, const Globals& globals) {
 
 }  // namespace
 
-void AddEval(CLI::App& app, Context& context) {
-  auto* command = app.add_subcommand("eval", "top-1 and top-5 over labelled photographs");
+void AddEval(Command app, Context& context) {
+  Command command = app.AddCommand("eval", "top-1 and top-5 over labelled photographs");
   auto flags = std::make_shared<EvalFlags>();
-  AddModelFlags(*command, flags->model, false);
-  command->add_option("--images", flags->images, "folder of PNG and JPEG files")->required();
-  command->add_option("--labels", flags->labels, "CSV with the columns file and class_index")
-      ->required();
-  command->add_option("--reference", flags->reference, "MODEL whose predictions to agree with");
+  AddModelFlags(command, flags->model, false);
+  command.AddOption("--images", flags->images, "folder of PNG and JPEG files").Required();
+  command.AddOption("--labels", flags->labels, "CSV with the columns file and class_index")
+      .Required();
+  command.AddOption("--reference", flags->reference, "MODEL whose predictions to agree with");
   command
-      ->add_option("--resize", flags->resize,
-                   "with --crop in pixels: resize the shorter side to this first")
-      ->capture_default_str();
+      .AddOption("--resize", flags->resize,
+                 "with --crop in pixels: resize the shorter side to this first")
+      .ShowDefault();
   command
-      ->add_option(
+      .AddOption(
           "--crop", flags->crop,
           "centre crop: a share of the shorter side up to 1, then resized to the input; or pixels")
-      ->capture_default_str();
-  command->add_option("--mean", flags->mean, "three channel means of values in 0 to 1")
-      ->delimiter(',')
-      ->capture_default_str();
-  command->add_option("--std", flags->deviation, "three channel deviations")
-      ->delimiter(',')
-      ->capture_default_str();
-  command->add_option("--interpolation", flags->interpolation, "box, bilinear, bicubic or lanczos")
-      ->capture_default_str();
-  command->add_option("--limit", flags->limit, "evaluate only the first N images");
-  command->add_flag("--rows", flags->rows, "list every image's prediction");
-  AddBackendFlags(*command, flags->backend);
-  command->footer(
+      .ShowDefault();
+  command.AddOption("--mean", flags->mean, "three channel means of values in 0 to 1")
+      .Delimiter(',')
+      .ShowDefault();
+  command.AddOption("--std", flags->deviation, "three channel deviations")
+      .Delimiter(',')
+      .ShowDefault();
+  command.AddOption("--interpolation", flags->interpolation, "box, bilinear, bicubic or lanczos")
+      .ShowDefault();
+  command.AddOption("--limit", flags->limit, "evaluate only the first N images");
+  command.AddFlag("--rows", flags->rows, "list every image's prediction");
+  AddBackendFlags(command, flags->backend);
+  command.Footer(
       "Example: anemone eval model.mlpackage --images photos --labels photos/labels.csv "
       "--reference model.onnx");
-  OnRun(*command, context, [flags, &context] { return RunEval(*flags, context.globals); });
+  OnRun(command, context, [flags, &context] { return RunEval(*flags, context.globals); });
 }
 
 }  // namespace anemone::cli

@@ -1,5 +1,6 @@
 // anemone fetch: weights and models into the cache, or a check of what is there.
 #include <iostream>
+#include <nlohmann/json.hpp>
 
 #include "acquire/fetch.h"
 #include "cli/command.h"
@@ -127,24 +128,23 @@ Status RunFetch(const FetchFlags& flags, const Globals& globals) {
 
 }  // namespace
 
-void AddFetch(CLI::App& app, Context& context) {
-  auto* command =
-      app.add_subcommand("fetch", "download weights or a model into the cache, checked");
+void AddFetch(Command app, Context& context) {
+  Command command = app.AddCommand("fetch", "download weights or a model into the cache, checked");
   auto flags = std::make_shared<FetchFlags>();
-  command->add_option("NAME", flags->what, "a catalogue model, or a URL");
-  AddFetchNetworkFlags(*command, flags->network);
-  command->add_option("--sha256", flags->sha256, "what a URL's content must be (64 digits)");
-  command->add_option("--from", flags->from,
-                      "a file brought here by other means, taken into the cache as if fetched");
-  command->add_flag("--refresh", flags->refresh, "fetch again although it is in the cache");
-  command->add_flag("--list", flags->list, "print the catalogue");
-  command->add_flag("--verify", flags->verify, "read everything in the cache again and check it");
-  command->add_flag("--repair", flags->repair, "with --verify: remove what is damaged");
-  command->footer(
+  command.AddOption("NAME", flags->what, "a catalogue model, or a URL");
+  AddFetchNetworkFlags(command, flags->network);
+  command.AddOption("--sha256", flags->sha256, "what a URL's content must be (64 digits)");
+  command.AddOption("--from", flags->from,
+                    "a file brought here by other means, taken into the cache as if fetched");
+  command.AddFlag("--refresh", flags->refresh, "fetch again although it is in the cache");
+  command.AddFlag("--list", flags->list, "print the catalogue");
+  command.AddFlag("--verify", flags->verify, "read everything in the cache again and check it");
+  command.AddFlag("--repair", flags->repair, "with --verify: remove what is damaged");
+  command.Footer(
       "Environment: ANEMONE_CACHE_DIR, ANEMONE_OFFLINE=1, ANEMONE_MIRROR=https://host/path, "
       "ANEMONE_CA_BUNDLE=FILE.pem, ANEMONE_LOCK_FILE, https_proxy, no_proxy.\n"
       "Example: anemone fetch resnet50");
-  OnRun(*command, context, [flags, &context] { return RunFetch(*flags, context.globals); });
+  OnRun(command, context, [flags, &context] { return RunFetch(*flags, context.globals); });
 }
 
 }  // namespace anemone::cli

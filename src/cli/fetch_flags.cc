@@ -27,33 +27,31 @@ std::string Describe(const acquire::DownloadProgress& progress) {
 
 }  // namespace
 
-void AddFetchNetworkFlags(CLI::App& command, FetchNetworkFlags& flags) {
-  command.add_option("--cache-dir", flags.cache_dir,
-                     "where downloads are kept; ANEMONE_CACHE_DIR or ~/.cache/anemone by default");
-  command.add_option("--lock-file", flags.lock_file,
-                     "digests recorded at first use; ANEMONE_LOCK_FILE by default");
-  command.add_flag("--offline", flags.offline, "use the cache only, open no connection");
-  command.add_option("--mirror", flags.mirror, "ask MIRROR/host/path instead (ANEMONE_MIRROR)");
-  command.add_option("--ca-bundle", flags.ca_bundle,
-                     "certificates to trust instead of the system's (ANEMONE_CA_BUNDLE)");
-  command.add_option("--connections", flags.connections, "at most so many at once")
-      ->check(CLI::Range(1, 16))
-      ->capture_default_str();
-  command.add_option("--retries", flags.retries, "failures in a row that are tried again")
-      ->check(CLI::Range(0, 100))
-      ->capture_default_str();
+void AddFetchNetworkFlags(Command command, FetchNetworkFlags& flags) {
+  command.AddOption("--cache-dir", flags.cache_dir,
+                    "where downloads are kept; ANEMONE_CACHE_DIR or ~/.cache/anemone by default");
+  command.AddOption("--lock-file", flags.lock_file,
+                    "digests recorded at first use; ANEMONE_LOCK_FILE by default");
+  command.AddFlag("--offline", flags.offline, "use the cache only, open no connection");
+  command.AddOption("--mirror", flags.mirror, "ask MIRROR/host/path instead (ANEMONE_MIRROR)");
+  command.AddOption("--ca-bundle", flags.ca_bundle,
+                    "certificates to trust instead of the system's (ANEMONE_CA_BUNDLE)");
+  command.AddOption("--connections", flags.connections, "at most so many at once")
+      .Range(1, 16)
+      .ShowDefault();
+  command.AddOption("--retries", flags.retries, "failures in a row that are tried again")
+      .Range(0, 100)
+      .ShowDefault();
   command
-      .add_option("--stall-timeout", flags.stall_seconds,
-                  "seconds below 1 kB/s after which a connection counts as dead")
-      ->check(CLI::Range(1, 3600))
-      ->capture_default_str();
-  command
-      .add_option("--max-wait", flags.max_wait_seconds, "the longest Retry-After that is sat out")
-      ->check(CLI::Range(0, 86400))
-      ->capture_default_str();
-  command
-      .add_option("--max-size", flags.max_bytes, "refuse more bytes than this (K, M and G: 1024)")
-      ->transform(CLI::AsSizeValue(false));
+      .AddOption("--stall-timeout", flags.stall_seconds,
+                 "seconds below 1 kB/s after which a connection counts as dead")
+      .Range(1, 3600)
+      .ShowDefault();
+  command.AddOption("--max-wait", flags.max_wait_seconds, "the longest Retry-After that is sat out")
+      .Range(0, 86400)
+      .ShowDefault();
+  command.AddOption("--max-size", flags.max_bytes, "refuse more bytes than this (K, M and G: 1024)")
+      .ByteSize();
 }
 
 Result<acquire::FetchOptions> MakeFetchOptions(const FetchNetworkFlags& flags,

@@ -7,7 +7,9 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <iterator>
+#include <nlohmann/json.hpp>
 
 #include "base/atomic_file.h"
 #include "cli/session_flags.h"
@@ -362,41 +364,40 @@ Status WriteWhole(const std::string& path, const std::string& text) {
   return file.Commit();
 }
 
-void AddGate(CLI::App& app, Context& context) {
-  auto* command = app.add_subcommand("gate", "pass or fail against a policy");
+void AddGate(Command app, Context& context) {
+  Command command = app.AddCommand("gate", "pass or fail against a policy");
   auto flags = std::make_shared<GateFlags>();
-  command->add_option("MODEL", flags->models,
-                      "packages, a folder of them, .onnx files or catalogue names");
-  command->add_option("--policy", flags->policy,
-                      "a policy file (gates/*.json); Gate C when left out");
-  command->add_option("--record", flags->records, "judge these run records instead of running");
-  command
-      ->add_option("--require", flags->require, "ane, gpu or none: the unit that must be planned")
-      ->check(CLI::IsMember({"ane", "gpu", "none"}));
-  command->add_option("-o,--output", flags->directory,
-                      "write gate.json, gate.md, gate.junit.xml, records and logs there");
-  command->add_option("--junit", flags->junit, "write JUnit XML");
-  command->add_option("--markdown", flags->markdown, "write Markdown, for a pull request");
-  command->add_option(
+  command.AddOption("MODEL", flags->models,
+                    "packages, a folder of them, .onnx files or catalogue names");
+  command.AddOption("--policy", flags->policy,
+                    "a policy file (gates/*.json); Gate C when left out");
+  command.AddOption("--record", flags->records, "judge these run records instead of running");
+  command.AddOption("--require", flags->require, "ane, gpu or none: the unit that must be planned")
+      .OneOf({"ane", "gpu", "none"});
+  command.AddOption("-o,--output", flags->directory,
+                    "write gate.json, gate.md, gate.junit.xml, records and logs there");
+  command.AddOption("--junit", flags->junit, "write JUnit XML");
+  command.AddOption("--markdown", flags->markdown, "write Markdown, for a pull request");
+  command.AddOption(
       "--certificates", flags->certificates,
       "write a certificate there for each model that passes; without it, into the folder "
       "that sessions of this machine look in, when the subject is not the CPU");
-  command->add_option("--reference", flags->reference, "the original MODEL to compare with");
-  command->add_option("--images", flags->images, "compare on the pictures of this folder too");
-  command->add_option("--inputs", flags->inputs, "compare on NAME=FILE.npy too");
-  command->add_option("--limit", flags->limit, "pictures at most")->capture_default_str();
-  command->add_option("--weights", flags->source.source.weights,
-                      "catalogue models: a .safetensors file, or 'seeded'");
-  command->add_option("--seed", flags->source.source.seed, "seed of seeded weights");
+  command.AddOption("--reference", flags->reference, "the original MODEL to compare with");
+  command.AddOption("--images", flags->images, "compare on the pictures of this folder too");
+  command.AddOption("--inputs", flags->inputs, "compare on NAME=FILE.npy too");
+  command.AddOption("--limit", flags->limit, "pictures at most").ShowDefault();
+  command.AddOption("--weights", flags->source.source.weights,
+                    "catalogue models: a .safetensors file, or 'seeded'");
+  command.AddOption("--seed", flags->source.source.seed, "seed of seeded weights");
   command
-      ->add_option("--minimum-deployment-target", flags->source.target,
-                   "of what is converted here: iOS15 to iOS18, macOS12 to macOS15")
-      ->capture_default_str();
-  command->footer(
+      .AddOption("--minimum-deployment-target", flags->source.target,
+                 "of what is converted here: iOS15 to iOS18, macOS12 to macOS15")
+      .ShowDefault();
+  command.Footer(
       "Exit codes: 0 PASS, 1 FAIL, 4 NOT MEASURED, 5 a backend crashed, 6 timeout, 7 unit not "
       "obtained, 8 INCONCLUSIVE.\n"
       "Example: anemone gate models/resnet50_fp16.mlpackage --policy gates/gate-c.json -o report");
-  OnRun(*command, context, [flags, &context] { return RunGate(*flags, context); });
+  OnRun(command, context, [flags, &context] { return RunGate(*flags, context); });
 }
 
 }  // namespace anemone::cli

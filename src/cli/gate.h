@@ -9,8 +9,8 @@
 
 namespace anemone::cli {
 
-void AddGate(CLI::App& app, Context& context);
-void AddMatrix(CLI::App& app, Context& context);
+void AddGate(Command app, Context& context);
+void AddMatrix(Command app, Context& context);
 
 // A policy file; empty: Gate C as it is built in (gates/gate-c.json).
 Result<gate::Policy> FindPolicy(const std::string& path);

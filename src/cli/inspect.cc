@@ -1,4 +1,5 @@
 #include <iostream>
+#include <nlohmann/json.hpp>
 
 #include "cli/command.h"
 #include "facade/inspect.h"
@@ -98,27 +99,27 @@ Status RunInspect(const InspectFlags& flags, const Globals& globals) {
 
 }  // namespace
 
-void AddInspect(CLI::App& app, Context& context) {
-  auto* command =
-      app.add_subcommand("inspect", "show inputs, outputs, operators, weights and arithmetic");
+void AddInspect(Command app, Context& context) {
+  Command command =
+      app.AddCommand("inspect", "show inputs, outputs, operators, weights and arithmetic");
   auto flags = std::make_shared<InspectFlags>();
-  AddModelFlags(*command, flags->model, false, "--weights-from");
-  command->add_option("--function", flags->function, "which function of a multi-function model");
-  command->add_flag("--ops", flags->operators, "list every operator");
-  command->add_flag("--weights", flags->weights, "list every weight tensor");
-  command->add_flag("--text", flags->text, "print the MIL text");
-  command->add_flag("--placement", flags->placement,
-                    "where each operator would run, and why (an estimate, without a Mac)");
-  command->add_option("--chip", flags->chips, "chips to place for: m1 to m5, a14 to a18pro, ...")
-      ->capture_default_str();
+  AddModelFlags(command, flags->model, false, "--weights-from");
+  command.AddOption("--function", flags->function, "which function of a multi-function model");
+  command.AddFlag("--ops", flags->operators, "list every operator");
+  command.AddFlag("--weights", flags->weights, "list every weight tensor");
+  command.AddFlag("--text", flags->text, "print the MIL text");
+  command.AddFlag("--placement", flags->placement,
+                  "where each operator would run, and why (an estimate, without a Mac)");
+  command.AddOption("--chip", flags->chips, "chips to place for: m1 to m5, a14 to a18pro, ...")
+      .ShowDefault();
   command
-      ->add_option("--compute-units", flags->compute_units,
-                   "all, cpu_and_ne, cpu_and_gpu or cpu_only")
-      ->capture_default_str();
-  command->footer(
+      .AddOption("--compute-units", flags->compute_units,
+                 "all, cpu_and_ne, cpu_and_gpu or cpu_only")
+      .ShowDefault();
+  command.Footer(
       "Example: anemone inspect model.mlpackage --ops\n"
       "         anemone inspect model.mlpackage --placement --chip m1,m4,a17pro");
-  OnRun(*command, context, [flags, &context] { return RunInspect(*flags, context.globals); });
+  OnRun(command, context, [flags, &context] { return RunInspect(*flags, context.globals); });
 }
 
 }  // namespace anemone::cli

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <filesystem>
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "base/atomic_file.h"
 #include "cli/command.h"
@@ -343,12 +344,12 @@ Status RunLab(const LabFlags& flags, const Globals& globals) {
 
 }  // namespace
 
-void AddLab(CLI::App& app, Context& context) {
-  auto* command = app.add_subcommand(
+void AddLab(Command app, Context& context) {
+  Command command = app.AddCommand(
       "lab", "sweep compressed variants, search for the smallest within a loss, report");
   auto flags = std::make_shared<LabFlags>();
-  AddLabFlags(*command, *flags);
-  OnRun(*command, context, [flags, &context] { return RunLab(*flags, context.globals); });
+  AddLabFlags(command, *flags);
+  OnRun(command, context, [flags, &context] { return RunLab(*flags, context.globals); });
 }
 
 }  // namespace anemone::cli

@@ -37,7 +37,7 @@ struct LabFlags {
   std::string backend = "cpu";
   bool no_fidelity = false;
 };
-void AddLabFlags(CLI::App& command, LabFlags& flags);
+void AddLabFlags(Command command, LabFlags& flags);
 Result<lab::Preprocess> PreprocessOf(const LabFlags& flags);
 
 // A worker: runs the jobs of the file --run-jobs, and prints one JSON line for each on stdout.

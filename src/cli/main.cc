@@ -18,22 +18,19 @@ constexpr const char* kFooter =
     "4 cannot be tested here, 5 a backend crashed, 6 timeout, 7 compute unit not obtained, 8 "
     "inconclusive, 70 internal.";
 
-void AddGlobals(CLI::App& app, anemone::cli::Globals& globals) {
-  app.add_flag("--json", globals.json, "print one JSON document on stdout");
-  app.add_option("--threads", globals.threads,
-                 "threads to use; 0 is one for each core (or ANEMONE_NUM_THREADS)");
-  app.add_flag("-v,--verbose", globals.verbose, "say more; twice for still more");
-  app.add_flag("-q,--quiet", globals.quiet, "say nothing but errors");
-  app.add_flag("--print-config", globals.print_config, "print the settings in force and stop");
-  app.add_option("--log-format", globals.log_format, "text or json lines")
-      ->check(CLI::IsMember({"text", "json"}));
-  app.add_option("--log-file", globals.log_file, "append messages there instead of stderr");
-  app.set_config("--config-file", "", "a file of settings: flag > environment > file > default")
-      ->envname("ANEMONE_CONFIG");
+void AddGlobals(anemone::cli::Command app, anemone::cli::Globals& globals) {
+  app.AddFlag("--json", globals.json, "print one JSON document on stdout");
+  app.AddOption("--threads", globals.threads,
+                "threads to use; 0 is one for each core (or ANEMONE_NUM_THREADS)");
+  app.AddFlag("-v,--verbose", globals.verbose, "say more; twice for still more");
+  app.AddFlag("-q,--quiet", globals.quiet, "say nothing but errors");
+  app.AddFlag("--print-config", globals.print_config, "print the settings in force and stop");
+  app.AddOption("--log-format", globals.log_format, "text or json lines").OneOf({"text", "json"});
+  app.AddOption("--log-file", globals.log_file, "append messages there instead of stderr");
 }
 
-// The environment's settings become flags before the user's own: CLI11 alone would let a settings
-// file win over them. Returned last first, as CLI11 takes it.
+// The environment's settings become flags before the user's own: the parser alone would let a
+// settings file win over them.
 std::vector<std::string> Arguments(int argc, char** argv) {
   static constexpr std::pair<const char*, const char*> kSettings[] = {
       {"--threads", "ANEMONE_NUM_THREADS"},
@@ -50,7 +47,6 @@ std::vector<std::string> Arguments(int argc, char** argv) {
         });
     if (!given) arguments.insert(arguments.begin(), {flag, value});
   }
-  std::reverse(arguments.begin(), arguments.end());
   return arguments;
 }
 
@@ -58,14 +54,15 @@ std::vector<std::string> Arguments(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   using namespace anemone::cli;  // NOLINT: the one user of the whole namespace
-  CLI::App app("Acquire, convert, compress, run and check Core ML models, on Linux and macOS.",
-               "anemone");
-  app.footer(kFooter);
-  app.set_version_flag("--version", std::string("anemone ") + ANEMONE_VERSION);
-  app.require_subcommand(1);
-  app.fallthrough();  // global flags may follow the command
+  ArgumentParser parser(
+      "anemone", "Acquire, convert, compress, run and check Core ML models, on Linux and macOS.");
+  parser.SetVersion(std::string("anemone ") + ANEMONE_VERSION);
+  Command app = parser.root();
+  app.Footer(kFooter).RequireCommand();
   Context context;
   AddGlobals(app, context.globals);
+  parser.SetConfigFile("--config-file", "ANEMONE_CONFIG",
+                       "a file of settings: flag > environment > file > default");
   AddFetch(app, context);
   AddConvert(app, context);
   AddCompress(app, context);
@@ -82,12 +79,8 @@ int main(int argc, char** argv) {
   AddPlacement(app, context);
   AddGate(app, context);
   AddMatrix(app, context);
-  try {
-    app.parse(Arguments(argc, argv));
-  } catch (const CLI::ParseError& error) {
-    const int code = app.exit(error);
-    return code == 0 ? 0 : 2;
-  }
-  if (context.globals.print_config) std::cout << app.config_to_str(true, false);
+  int exit_code = 0;
+  if (!parser.Parse(Arguments(argc, argv), exit_code)) return exit_code;
+  if (context.globals.print_config) std::cout << parser.Settings();
   return context.exit_code;
 }

@@ -1,5 +1,6 @@
 #include <chrono>
 #include <filesystem>
+#include <iostream>
 
 #include "base/atomic_file.h"
 #include "cli/command.h"
@@ -47,16 +48,15 @@ Status RunMatrix(const MatrixFlags& flags, const Globals& globals) {
 
 }  // namespace
 
-void AddMatrix(CLI::App& app, Context& context) {
-  auto* command = app.add_subcommand("matrix", "device by variant table and page from run records");
+void AddMatrix(Command app, Context& context) {
+  Command command = app.AddCommand("matrix", "device by variant table and page from run records");
   auto flags = std::make_shared<MatrixFlags>();
-  command->add_option("RECORD", flags->records, "run records (run.jsonl) of any machines")
-      ->required();
-  command->add_option("-o,--output", flags->directory, "where index.html and the tables go")
-      ->capture_default_str();
-  command->add_option("--policy", flags->policy, "a policy file; Gate C when left out");
-  command->footer("Example: anemone matrix records/*.jsonl -o site");
-  OnRun(*command, context, [flags, &context] { return RunMatrix(*flags, context.globals); });
+  command.AddOption("RECORD", flags->records, "run records (run.jsonl) of any machines").Required();
+  command.AddOption("-o,--output", flags->directory, "where index.html and the tables go")
+      .ShowDefault();
+  command.AddOption("--policy", flags->policy, "a policy file; Gate C when left out");
+  command.Footer("Example: anemone matrix records/*.jsonl -o site");
+  OnRun(command, context, [flags, &context] { return RunMatrix(*flags, context.globals); });
 }
 
 }  // namespace anemone::cli

@@ -1,5 +1,6 @@
 // placement score: what Core ML planned on a real machine beside what we predict.
 #include <iostream>
+#include <nlohmann/json.hpp>
 
 #include "cli/command.h"
 #include "exec/session_inputs.h"
@@ -23,7 +24,7 @@ struct ScoreFlags {
   std::string function;
   std::string chip;
   std::string compute_units;
-  size_t limit = 20;
+  uint64_t limit = 20;
 };
 
 // The planned units of a run record's header: no supported sets, no costs.
@@ -180,26 +181,26 @@ Status RunScore(const ScoreFlags& flags, const Globals& globals) {
 
 }  // namespace
 
-void AddPlacement(CLI::App& app, Context& context) {
-  auto* command = app.add_subcommand(
-      "placement", "what Core ML planned on a real machine, beside what we predict");
-  command->require_subcommand(1);
-  auto* score = command->add_subcommand(
+void AddPlacement(Command app, Context& context) {
+  Command command =
+      app.AddCommand("placement", "what Core ML planned on a real machine, beside what we predict");
+  command.RequireCommand();
+  Command score = command.AddCommand(
       "score", "agreement of our prediction with compute plans, by operator and by rule");
   auto flags = std::make_shared<ScoreFlags>();
-  AddModelFlags(*score, flags->model, false);
+  AddModelFlags(score, flags->model, false);
   score
-      ->add_option("REPORT", flags->reports,
-                   "plans: dump_plan.py's or WhisperKit's JSON, the text of ExecuTorch's script, "
-                   "or a run.jsonl")
-      ->required();
-  score->add_option("--function", flags->function, "which function of a multi-function model");
-  score->add_option("--chip", flags->chip, "the chip, when the report does not name it");
-  score->add_option("--compute-units", flags->compute_units,
-                    "all, cpu_and_ne, cpu_and_gpu or cpu_only, when the report does not say");
-  score->add_option("--limit", flags->limit, "rows of each table")->capture_default_str();
-  score->footer("Example: anemone placement score model.mlpackage plan.json --chip m4");
-  OnRun(*score, context, [flags, &context] { return RunScore(*flags, context.globals); });
+      .AddOption("REPORT", flags->reports,
+                 "plans: dump_plan.py's or WhisperKit's JSON, the text of ExecuTorch's script, "
+                 "or a run.jsonl")
+      .Required();
+  score.AddOption("--function", flags->function, "which function of a multi-function model");
+  score.AddOption("--chip", flags->chip, "the chip, when the report does not name it");
+  score.AddOption("--compute-units", flags->compute_units,
+                  "all, cpu_and_ne, cpu_and_gpu or cpu_only, when the report does not say");
+  score.AddOption("--limit", flags->limit, "rows of each table").ShowDefault();
+  score.Footer("Example: anemone placement score model.mlpackage plan.json --chip m4");
+  OnRun(score, context, [flags, &context] { return RunScore(*flags, context.globals); });
 }
 
 }  // namespace anemone::cli

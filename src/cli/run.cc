@@ -1,4 +1,6 @@
 #include <chrono>
+#include <iostream>
+#include <nlohmann/json.hpp>
 
 #include "cli/command.h"
 #include "cli/session_flags.h"
@@ -127,30 +129,30 @@ Status RunRun(const RunFlags& flags, const Globals& globals) {
 
 }  // namespace
 
-void AddRun(CLI::App& app, Context& context) {
-  auto* command = app.add_subcommand("run", "run one or more inferences");
+void AddRun(Command app, Context& context) {
+  Command command = app.AddCommand("run", "run one or more inferences");
   auto flags = std::make_shared<RunFlags>();
   command
-      ->add_option("MODEL", flags->model.source.model,
-                   "an .onnx, .mlpackage, .mlmodelc or catalogue name")
-      ->required();
-  command->add_option("--weights", flags->model.source.weights,
-                      "catalogue models: 'pretrained' (the default), 'seeded', or a weight file");
-  command->add_option("--seed", flags->model.source.seed, "seed of seeded weights");
-  command->add_option("--input", flags->inputs,
-                      "NAME=FILE.npy, .png or .jpg; NAME may be left out for one input");
-  command->add_flag("--random-inputs", flags->random_inputs,
-                    "seeded standard-normal inputs instead of files");
-  command->add_option("--input-seed", flags->input_seed, "seed of --random-inputs");
-  command->add_option("--input-shape", flags->model.input_shapes,
-                      "NAME:SHAPE fixes a dynamic ONNX input");
-  command->add_option("--output-dir", flags->output_directory,
-                      "write every output there as NAME.npy");
-  command->add_option("--iterations", flags->iterations, "how often to run")->capture_default_str();
-  AddBackendFlags(*command, flags->backend);
-  AddSessionFlags(*command, flags->session);
-  command->footer("Example: anemone run model.mlpackage --input image=cat.jpg --output-dir out");
-  OnRun(*command, context, [flags, &context] { return RunRun(*flags, context.globals); });
+      .AddOption("MODEL", flags->model.source.model,
+                 "an .onnx, .mlpackage, .mlmodelc or catalogue name")
+      .Required();
+  command.AddOption("--weights", flags->model.source.weights,
+                    "catalogue models: 'pretrained' (the default), 'seeded', or a weight file");
+  command.AddOption("--seed", flags->model.source.seed, "seed of seeded weights");
+  command.AddOption("--input", flags->inputs,
+                    "NAME=FILE.npy, .png or .jpg; NAME may be left out for one input");
+  command.AddFlag("--random-inputs", flags->random_inputs,
+                  "seeded standard-normal inputs instead of files");
+  command.AddOption("--input-seed", flags->input_seed, "seed of --random-inputs");
+  command.AddOption("--input-shape", flags->model.input_shapes,
+                    "NAME:SHAPE fixes a dynamic ONNX input");
+  command.AddOption("--output-dir", flags->output_directory,
+                    "write every output there as NAME.npy");
+  command.AddOption("--iterations", flags->iterations, "how often to run").ShowDefault();
+  AddBackendFlags(command, flags->backend);
+  AddSessionFlags(command, flags->session);
+  command.Footer("Example: anemone run model.mlpackage --input image=cat.jpg --output-dir out");
+  OnRun(command, context, [flags, &context] { return RunRun(*flags, context.globals); });
 }
 
 }  // namespace anemone::cli

@@ -8,27 +8,27 @@
 
 namespace anemone::cli {
 
-void AddSessionFlags(CLI::App& command, SessionFlags& flags) {
+void AddSessionFlags(Command command, SessionFlags& flags) {
   command
-      .add_option("--compute-units", flags.compute_units,
-                  "what Core ML may use: all, cpu_only, cpu_and_gpu or cpu_and_ne")
-      ->envname("ANEMONE_COMPUTE_UNITS")
-      ->capture_default_str();
-  command.add_flag("--no-fallback", flags.no_fallback,
-                   "fail where the preferred backend fails, instead of asking the next one");
-  command.add_flag("--dispatch", flags.dispatch,
-                   "measure which compute units or thread count is fastest, and remember it");
-  command.add_option("--breaker", flags.breaker_file, "JSON file of circuit breaker parameters");
+      .AddOption("--compute-units", flags.compute_units,
+                 "what Core ML may use: all, cpu_only, cpu_and_gpu or cpu_and_ne")
+      .Environment("ANEMONE_COMPUTE_UNITS")
+      .ShowDefault();
+  command.AddFlag("--no-fallback", flags.no_fallback,
+                  "fail where the preferred backend fails, instead of asking the next one");
+  command.AddFlag("--dispatch", flags.dispatch,
+                  "measure which compute units or thread count is fastest, and remember it");
+  command.AddOption("--breaker", flags.breaker_file, "JSON file of circuit breaker parameters");
   command
-      .add_option("--state-dir", flags.state_dir,
-                  "folder of what breakers and measurements remember")
-      ->envname("ANEMONE_STATE_DIR");
-  command.add_option("--telemetry-log", flags.telemetry_log,
-                     "append one JSON line for each load, fallback and change of a circuit");
-  command.add_option("--metrics-address", flags.metrics_address,
-                     "HOST:PORT that serves /metrics to Prometheus meanwhile");
-  command.add_option("--trace-file", flags.trace_file,
-                     "write a Chrome trace of loads and inferences at the end");
+      .AddOption("--state-dir", flags.state_dir,
+                 "folder of what breakers and measurements remember")
+      .Environment("ANEMONE_STATE_DIR");
+  command.AddOption("--telemetry-log", flags.telemetry_log,
+                    "append one JSON line for each load, fallback and change of a circuit");
+  command.AddOption("--metrics-address", flags.metrics_address,
+                    "HOST:PORT that serves /metrics to Prometheus meanwhile");
+  command.AddOption("--trace-file", flags.trace_file,
+                    "write a Chrome trace of loads and inferences at the end");
 }
 
 std::string DefaultStateDir() {

@@ -23,7 +23,7 @@ struct SessionFlags {
   std::string metrics_address;
   std::string trace_file;
 };
-void AddSessionFlags(CLI::App& command, SessionFlags& flags);
+void AddSessionFlags(Command command, SessionFlags& flags);
 
 // `argument` is what named the model.
 Result<std::shared_ptr<runtime::Session>> OpenSession(const facade::LoadedModel& model,
