@@ -66,7 +66,7 @@ bootstrap() {
 
 # The clean environment of every command in there, plus what leads to the network.
 environment=(HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 TERM=dumb)
-for name in CI ANEMONE_JOBS ANEMONE_TEST_SANITIZE http_proxy https_proxy ftp_proxy no_proxy \
+for name in CI ANEMONE_JOBS ANEMONE_TEST_SANITIZE ANEMONE_SANITIZE_UNTIL http_proxy https_proxy ftp_proxy no_proxy \
   HTTP_PROXY HTTPS_PROXY NO_PROXY SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE CURL_CA_BUNDLE \
   $(compgen -e PIP_ || true); do
   if [[ -n ${!name:-} ]]; then environment+=("$name=${!name}"); fi
