@@ -16,6 +16,7 @@
 #include "acquire/retry.h"
 #include "acquire/transfer.h"
 #include "acquire/url.h"
+#include "acquire/write_behind.h"
 
 namespace anemone::acquire {
 namespace {
@@ -63,6 +64,8 @@ class Downloader {
         partial_(partial),
         url_(std::move(url)),
         hasher_(partial.fd()),
+        writer_([this](int64_t offset, auto data) { return partial_.Write(offset, data); },
+                [this](int64_t whole) { hasher_.Advance(whole); }),
         multi_(curl_multi_init(), curl_multi_cleanup),
         random_(std::random_device{}()) {}
 
@@ -105,6 +108,7 @@ class Downloader {
   PartialFile& partial_;
   std::string url_;
   PrefixHasher hasher_;
+  WriteBehind writer_;  // after the hasher that it feeds, so that it goes first
   std::unique_ptr<CURLM, decltype(&curl_multi_cleanup)> multi_;
   std::vector<std::unique_ptr<Job>> jobs_;
   std::minstd_rand random_;
@@ -172,6 +176,7 @@ bool Downloader::CheckTotal(int64_t total) {
 }
 
 bool Downloader::BeginAnew() {
+  if (const Status status = writer_.Flush(); !status.ok()) return Fail(Error(status.error()));
   hasher_.Restart();
   result_.resumed_bytes = 0;
   const Status status = partial_.Restart(std::nullopt);
@@ -296,13 +301,13 @@ bool Downloader::Take(Job& job, std::span<const std::byte> data) {
                     .Advise("raise the limit with --max-size if the file is that large"));
     }
   }
-  if (const Status status = partial_.Write(segment->position, data.first(size_t(wanted)));
+  if (const Status status = writer_.Write(segment->position, data.first(size_t(wanted)));
       !status.ok()) {
     return Fail(Error(status.error()));
   }
   segment->position += wanted;
   result_.transferred_bytes += wanted;
-  hasher_.Advance(partial_.segments().contiguous_bytes());
+  writer_.Mark(partial_.segments().contiguous_bytes());
   if (segment->complete() && wanted < size) {
     job.finished_early = true;  // the other half of this segment has gone to another connection
     return false;
@@ -460,6 +465,7 @@ Status Downloader::Report(bool force) {
   const auto now = Clock::now();
   if (now - saved_ >= kSaveEvery && Received() > 0 && !partial_.segments().complete()) {
     saved_ = now;
+    ANEMONE_TRY(writer_.Flush());  // the book must not promise what is still on its way
     ANEMONE_TRY(partial_.Save(false));
   }
   if (!options_.progress || (!force && now - reported_ < kReportEvery)) return {};
@@ -524,6 +530,10 @@ Result<DownloadResult> Downloader::Run() {
   for (const auto& job : jobs_) curl_multi_remove_handle(multi_.get(), job->transfer->handle());
   if (!jobs_.empty()) result_.fetched_from = WithoutQuery(jobs_[0]->transfer->effective_url());
   jobs_.clear();
+  if (const Status status = writer_.Flush(); !status.ok()) {
+    Fail(Error(status.error()));
+    fatal_ = true;  // whatever came before: the book is ahead of the file
+  }
   if (!error_.ok()) return error_.error();
   static_cast<void>(Report(true));
   return Complete();

@@ -5,12 +5,16 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
+
 #include "acquire/content_check.h"
 #include "acquire/partial_file.h"
 #include "acquire/prefix_hasher.h"
 #include "acquire/retry.h"
 #include "acquire/segments.h"
 #include "acquire/url.h"
+#include "acquire/write_behind.h"
 #include "support/scratch.h"
 
 namespace anemone::acquire {
@@ -155,6 +159,69 @@ TEST(PrefixHasher, FollowsAFileThatGrowsAndBeginsAnew) {
     hasher.Restart();
   }
   EXPECT_FALSE(hasher.Finish(int64_t(data.size()) + 1).ok());  // more than there is
+}
+
+TEST(WriteBehind, GathersInOrderAndReachesMarks) {
+  std::vector<std::byte> file(size_t{20} << 20);
+  std::vector<int64_t> marks;
+  size_t writes = 0;
+  WriteBehind writer(
+      [&](int64_t offset, std::span<const std::byte> data) {
+        std::copy(data.begin(), data.end(), file.begin() + offset);
+        ++writes;
+        return Status();
+      },
+      [&](int64_t mark) { marks.push_back(mark); });
+  // Two streams that take turns, as two connections do: one from 0, one from 10 MiB.
+  std::vector<std::byte> piece(100'000);
+  int64_t first = 0;
+  int64_t second = int64_t{10} << 20;
+  for (int turn = 0; turn < 60; ++turn) {
+    for (int i = 0; i < (turn % 3) + 1; ++i) {
+      int64_t& at = turn % 2 == 0 ? first : second;
+      if (at + std::ssize(piece) > std::ssize(file)) continue;
+      std::fill(piece.begin(), piece.end(), static_cast<std::byte>(turn + 1));
+      ASSERT_TRUE(writer.Write(at, piece).ok());
+      at += std::ssize(piece);
+      writer.Mark(first);
+    }
+  }
+  ASSERT_TRUE(writer.Flush().ok());
+  EXPECT_EQ(marks.back(), first);
+  EXPECT_TRUE(std::is_sorted(marks.begin(), marks.end()));
+  EXPECT_LT(writes, 120u);  // of 120 pieces
+  const auto filled = [&](int64_t from, int64_t to) {
+    return std::none_of(file.begin() + from, file.begin() + to,
+                        [](std::byte byte) { return byte == std::byte{}; });
+  };
+  EXPECT_TRUE(filled(0, first));
+  EXPECT_TRUE(filled(int64_t{10} << 20, second));
+  EXPECT_EQ(file[static_cast<size_t>(first)], std::byte{});
+  EXPECT_TRUE(writer.Flush().ok());  // nothing to do
+}
+
+TEST(WriteBehind, TheFirstErrorIsReportedAndEndsIt) {
+  std::atomic<int> writes = 0;
+  bool reached = false;
+  WriteBehind writer(
+      [&](int64_t offset, std::span<const std::byte>) {
+        ++writes;
+        return offset >= 2'000'000 ? Status(IoError("the disk is full at {}", offset)) : Status();
+      },
+      [&](int64_t mark) { reached = reached || mark > 2'500'000; });
+  const std::vector<std::byte> piece(500'000);
+  Status status;
+  int64_t at = 0;
+  for (; status.ok() && at < 100'000'000; at += std::ssize(piece)) {
+    status = writer.Write(at, piece);
+    writer.Mark(at + std::ssize(piece));
+  }
+  ASSERT_FALSE(status.ok());
+  EXPECT_THAT(status.error().message(), HasSubstr("the disk is full at 2"));
+  EXPECT_LT(at, 20'000'000);  // it does not go on collecting what cannot be written
+  EXPECT_FALSE(writer.Flush().ok());
+  EXPECT_EQ(writes, 3);
+  EXPECT_FALSE(reached);
 }
 
 TEST(PartialFileTest, TakesUpOnlyItsOwnBook) {
