@@ -16,8 +16,10 @@
 #ifdef ANEMONE_SANITIZER_ALLOCATES
 
 // The sanitizers check that what one operator took the matching one gives back: theirs stay, and
-// their hooks count (malloc of C libraries too).
-#include <sanitizer/allocator_interface.h>
+// their hooks count (malloc of C libraries too). Declared here, since g++'s packages leave out the
+// header, sanitizer/allocator_interface.h.
+extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*)(const volatile void*, size_t),
+                                                         void (*)(const volatile void*));
 
 namespace {
 
