@@ -1,6 +1,5 @@
 # Every library we use; tools/packages/ names the package that each comes from.
 find_package(fmt REQUIRED)
-find_package(spdlog REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(Protobuf REQUIRED)
@@ -21,7 +20,7 @@ target_link_libraries(anemone_yaml INTERFACE ${ANEMONE_YAML_LIBRARY})
 
 # What .cc files may include but no header that others include (fmt and Threads are public).
 set(ANEMONE_PRIVATE_DEPENDENCIES
-  spdlog::spdlog nlohmann_json::nlohmann_json protobuf::libprotobuf hwy::hwy OpenSSL::Crypto
+  nlohmann_json::nlohmann_json protobuf::libprotobuf hwy::hwy OpenSSL::Crypto
   PNG::PNG JPEG::JPEG ZLIB::ZLIB CURL::libcurl anemone_yaml)
 
 # The database of the lab.

@@ -6,6 +6,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <charconv>
 #include <cstring>
 #include <optional>
 
@@ -99,9 +100,32 @@ Arrays FromNumpy(const std::map<std::string, InputArray>& inputs) {
   return arrays;
 }
 
-nb::dict ToNumpy(const Arrays& arrays) {
+nb::object ClassName(const anemone::Classes& classes, size_t index) {
+  const std::string& name = classes.names.at(index);
+  if (!classes.integers) return nb::cast(name);
+  int64_t number = 0;
+  std::from_chars(name.data(), name.data() + name.size(), number);
+  return nb::cast(number);
+}
+
+// As coremltools has it: a classifier's label by name, its probabilities as a dict by label.
+nb::dict ToNumpy(const Arrays& arrays, const std::optional<anemone::Classes>& classes) {
   nb::dict result;
-  for (const auto& [name, array] : arrays) result[name.c_str()] = ToNumpy(array);
+  for (const auto& [name, array] : arrays) {
+    if (classes && name == classes->label) {
+      const auto index = *static_cast<const int32_t*>(array.data.get());
+      result[name.c_str()] = ClassName(*classes, static_cast<size_t>(index));
+    } else if (classes && name == classes->probabilities) {
+      const auto* values = static_cast<const float*>(array.data.get());
+      nb::dict probabilities;
+      for (size_t i = 0; i < classes->names.size(); ++i) {
+        probabilities[ClassName(*classes, i)] = static_cast<double>(values[i]);
+      }
+      result[name.c_str()] = probabilities;
+    } else {
+      result[name.c_str()] = ToNumpy(array);
+    }
+  }
   return result;
 }
 
@@ -113,7 +137,7 @@ nb::dict Predict(const anemone::Model& model, const std::map<std::string, InputA
     const nb::gil_scoped_release release;
     outputs = Unwrap(model.Predict(arrays, state));
   }
-  return ToNumpy(outputs);
+  return ToNumpy(outputs, model.classes());
 }
 
 nb::dict ToDict(const anemone::CallReport& report) {
@@ -140,7 +164,7 @@ nb::tuple Serve(const anemone::Session& session, const std::map<std::string, Inp
     const nb::gil_scoped_release release;
     outputs = Unwrap(session.Predict(arrays, state, &report));
   }
-  return nb::make_tuple(ToNumpy(outputs), ToDict(report));
+  return nb::make_tuple(ToNumpy(outputs, session.classes()), ToDict(report));
 }
 
 nb::list Features(const std::vector<anemone::FeatureInfo>& features) {

@@ -84,6 +84,14 @@ ANEMONE_EXPORT int anemone_session_output_type(const anemone_session* session, s
                                                anemone_dtype* dtype, int64_t* shape,
                                                size_t capacity);
 
+/* A classifier's label is the index of its class (ANEMONE_INT32, rank 0), and its probabilities are
+ * ANEMONE_FLOAT32 [classes]; these give the names. 0 and NULL where the model is no classifier, has
+ * no such output, or there is no such class. An integer label's name is in decimal. */
+ANEMONE_EXPORT size_t anemone_session_class_count(const anemone_session* session);
+ANEMONE_EXPORT const char* anemone_session_class_name(const anemone_session* session, size_t index);
+ANEMONE_EXPORT const char* anemone_session_label_output(const anemone_session* session);
+ANEMONE_EXPORT const char* anemone_session_probabilities_output(const anemone_session* session);
+
 /* Memory of the caller for the inputs and outputs of calls: row-major, and kept by the caller until
  * the binding is freed or bound anew. Binding a name again replaces it. */
 ANEMONE_EXPORT anemone_binding* anemone_binding_create(void);
@@ -110,7 +118,8 @@ typedef struct anemone_call_report {
   const char* circuit_state;   /* of the preferred backend, before the call */
   int64_t fallback_unix_ns;    /* 0: no fallback */
   int64_t duration_ns;
-  int32_t attempts; /* backends that were asked */
+  int32_t attempts;     /* backends that were asked */
+  int32_t experimental; /* 1: Core ML answered, and no gate has passed it here with this model */
 } anemone_call_report;
 
 /* Reads the bound inputs and writes the bound outputs; outputs that are not bound are dropped.

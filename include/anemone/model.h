@@ -63,11 +63,21 @@ struct Array {
 };
 
 // One input, output or state of a model. For an image, `dtype` is "image" and `shape` is {1,
-// channels, height, width}.
+// channels, height, width}. A classifier's label is a "string" or an "int64", its probabilities a
+// "dictionary"; see Classes for what is predicted.
 struct FeatureInfo {
   std::string name;
   std::string dtype;
   std::vector<int64_t> shape;  // -1 where any size is accepted
+};
+
+// The classes of a classifier. Its label is predicted as the index of a class ("int32", rank 0),
+// its dictionary as "float32" {classes}, in this order.
+struct Classes {
+  std::string label;          // the output with the label; empty when there is none
+  std::string probabilities;  // the output with the dictionary, likewise
+  bool integers = false;      // the names stand for integer labels
+  std::vector<std::string> names;
 };
 
 struct LoadOptions {
@@ -124,6 +134,8 @@ class Model {
 
   std::vector<FeatureInfo> inputs() const;
   std::vector<FeatureInfo> outputs() const;
+  // nullopt when the model is no classifier.
+  std::optional<Classes> classes() const;
   // Runs the model. Every input is required.
   Expected<std::map<std::string, Array>> Predict(const std::map<std::string, Array>& inputs,
                                                  State* state = nullptr) const;

@@ -25,7 +25,10 @@ namespace anemone {
 struct SessionOptions {
   std::string backend = "auto";       // "auto", "cpu", "coreml", "reference"
   std::string compute_units = "all";  // "all", "cpu_only", "cpu_and_gpu", "cpu_and_ne": Core ML's
-  std::string function = {};          // empty: the default one
+  // Core ML's MLOptimizationHints, for macOS 14.4 or 15 and later; others do without.
+  std::string reshape_frequency = "frequent";       // or "infrequent": shapes seldom change
+  std::string specialization_strategy = "default";  // or "fast_prediction": a longer first load
+  std::string function = {};                        // empty: the default one
   std::string numerics = "as_typed";  // "as_typed", "float32", "float16": of Anemone's executor
   int threads = 0;                    // of one call; 0: one for each core
   int max_concurrent_calls = 0;       // on one backend; 0: one for each core, at least 2
@@ -103,6 +106,8 @@ class Session {
   // Reads the bound inputs, writes the bound outputs.
   std::optional<Failure> Run(const Binding& binding, State* state = nullptr) const;
 
+  // nullopt when the model is no classifier.
+  std::optional<Classes> classes() const;
   // "loading", "compiling", "warming", "ready", "failed".
   std::string state() const;
   // Waits until ready or failed; the state then.

@@ -27,7 +27,8 @@ State = _anemone.State
 
 
 class Feature(NamedTuple):
-    """One input or output. `dtype` is NumPy's name, or "image"; a dimension of any size is -1."""
+    """One input or output. `dtype` is NumPy's name, "image", or of a classifier's outputs "string" or "int64" (the
+    label) and "dictionary" (the probabilities); a dimension of any size is -1."""
 
     name: str
     dtype: str
@@ -51,7 +52,8 @@ class Model:
     def predict(self, inputs: Dict[str, Any], state: Optional["State"] = None) -> Dict[str, np.ndarray]:
         """Runs the model. `inputs` holds arrays by name; an image input also takes a PIL image.
 
-        Half-precision outputs come as float32.
+        Half-precision outputs come as float32. A classifier's label is its name (or integer), and its probabilities
+        are a dict by label.
         """
         return self._handle.predict(self._arrays(inputs), state)
 
@@ -175,9 +177,9 @@ class Session:
         outputs = session.predict({"image": x})
         session.last_report["backend"]                     # who answered this thread's last call
 
-    Options are those of anemone::SessionOptions: backend, compute_units, function, numerics, threads,
-    max_concurrent_calls, fallback, serve_while_compiling, warm_up, dispatch_by_measurement, breaker (a dict), state_dir,
-    cache_dir, telemetry_log.
+    Options are those of anemone::SessionOptions: backend, compute_units, reshape_frequency, specialization_strategy,
+    function, numerics, threads, max_concurrent_calls, fallback, serve_while_compiling, warm_up, dispatch_by_measurement,
+    breaker (a dict), state_dir, cache_dir, telemetry_log, metrics_address, trace_file.
     """
 
     def __init__(self, model, *, load_options: Optional[Dict[str, Any]] = None, **options):

@@ -1,12 +1,15 @@
 """The session from Python: answers, reports, options, threads."""
 
 import json
+import pathlib
 import threading
 
 import numpy as np
 import pytest
 
 import anemone
+
+PACKAGES = pathlib.Path(__file__).parents[2] / "tests/fixtures/packages"
 
 PROGRAM = """func main<ios15>(tensor<fp32, [2, 3]> x) {
   y = relu(x = x);
@@ -102,3 +105,24 @@ def test_stateful_model(tmp_path):
     state = anemone.State()
     for expected in (2.0, 4.0):
         assert session.predict({"x": np.array([2], dtype=np.float32)}, state)["y"][0] == expected
+
+
+@pytest.mark.parametrize("name,label", [("classifier_strings", "label 4"), ("classifier_ints", 104)])
+def test_a_classifier_answers_with_names(name, label):
+    """As coremltools: the label by name, and a dict of probabilities by label."""
+    path = PACKAGES / f"{name}.mlpackage"
+    x = np.zeros((1, 12), np.float32)
+    x[0, 4] = 5
+    model = anemone.load(path)
+    assert [feature.dtype for feature in model.outputs] == ["string" if name.endswith("strings") else "int64", "dictionary"]
+    for outputs in (model.predict({"x": x}), anemone.Session(path).predict({"x": x})):
+        assert outputs["classLabel"] == label and isinstance(outputs["classLabel"], type(label))
+        probabilities = outputs["classLabel_probs"]
+        assert len(probabilities) == 12 and max(probabilities, key=probabilities.get) == label
+        assert sum(probabilities.values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_the_report_says_whether_a_gate_has_passed():
+    session = anemone.Session(PACKAGES / "classifier_ints.mlpackage")
+    session.predict({"x": np.zeros((1, 12), np.float32)})
+    assert session.last_report["experimental"] is False

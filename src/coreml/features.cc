@@ -1,6 +1,7 @@
 #include "coreml/features.h"
 
 #include <algorithm>
+#include <set>
 
 namespace anemone::coreml {
 namespace {
@@ -24,6 +25,7 @@ std::string Add(const std::string& name, const ir::Type& type, const ir::Feature
   }
   if (described != nullptr && described->image() != nullptr) {
     feature.image = *described->image();
+    feature.kind = BorderFeature::Kind::kImage;
     const ir::Shape& shape = type.shape();
     const bool color = feature.image->color_space == ir::ImageFeature::ColorSpace::kRgb ||
                        feature.image->color_space == ir::ImageFeature::ColorSpace::kBgr;
@@ -40,6 +42,27 @@ std::string Add(const std::string& name, const ir::Type& type, const ir::Feature
   }
   features->push_back(std::move(feature));
   return {};
+}
+
+// Whether `output` is what a classifier returns; then it is added, or `problem` says why not.
+bool AddClass(const exec::Classes& classes, const std::string& output,
+              std::vector<BorderFeature>* features, std::string* problem) {
+  if (output == classes.label) {
+    features->push_back({output, ir::Type::Scalar(DType::kInt32), DType::kInvalid, std::nullopt,
+                         BorderFeature::Kind::kLabel});
+    return true;
+  }
+  if (output != classes.probabilities) return false;
+  std::set<std::string_view> seen;
+  for (const std::string& name : classes.names) {
+    if (seen.insert(name).second) continue;
+    *problem = fmt::format("'{}' is a dictionary, and two classes are named '{}'", output, name);
+    return true;
+  }
+  const auto count = static_cast<int64_t>(classes.names.size());
+  features->push_back({output, ir::Type::Tensor(DType::kFp32, {count}), DType::kInvalid,
+                       std::nullopt, BorderFeature::Kind::kProbabilities});
+  return true;
 }
 
 }  // namespace
@@ -63,16 +86,25 @@ Result<Border> BorderOf(const ir::Model& model, const ir::Function& function) {
                &border.inputs));
     }
   }
+  border.classes = exec::ClassesOf(function);
   for (const ir::Value* output : function.outputs()) {
+    std::string problem;
+    if (border.classes && AddClass(*border.classes, output->name, &border.outputs, &problem)) {
+      note(problem);
+      continue;
+    }
     note(Add(output->name, output->type,
              description != nullptr ? description->FindOutput(output->name) : nullptr,
              &border.outputs));
   }
   if (!problems.empty()) {
     return Unsupported(
-               "these features cannot cross to Core ML as arrays of fp16, fp32 or int32: {}",
+               "these features cannot cross to Core ML as images, or as arrays of fp16, fp32 or "
+               "int32: {}",
                problems)
-        .Advise("use --backend cpu");
+        .Advise(
+            "use --backend cpu, or write the model with inputs that are arrays or images, and "
+            "with classes that differ");
   }
   return border;
 }

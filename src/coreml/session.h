@@ -11,6 +11,7 @@
 #include "coreml/compiled_model.h"
 #include "coreml/features.h"
 #include "coreml/images.h"
+#include "coreml/labels.h"
 #include "coreml/objc.h"
 #include "exec/backend.h"
 
@@ -53,6 +54,8 @@ class CoreMlSession : public exec::Session {
   Result<Strong<MLState*>> MakeState(const exec::State* state);
   Status TakeState(MLState* from, exec::State* state);
   Result<id<MLFeatureProvider>> Predict(MLState* state);
+  // Predict, and again without output backings where they may be why it failed.
+  Result<id<MLFeatureProvider>> PredictOrUnbind(const exec::State* given, Strong<MLState*>* state);
   Status TakeOutput(Port& port, id<MLFeatureProvider> results, const exec::MutableTensor& to);
   // The shape that an output has in `results`, which fits its declared type.
   Result<ir::Shape> ShapeOfOutput(const Port& port, id<MLFeatureProvider> results) const;
@@ -64,6 +67,9 @@ class CoreMlSession : public exec::Session {
 
   std::shared_ptr<const ir::Model> model_;
   Border border_;
+  enum class Backings : uint8_t { kUntried, kTaken, kRefused };
+  Backings backings_ = Backings::kUntried;
+  Labels labels_;  // of a classifier
   LoadedModel loaded_;
   std::vector<Port> inputs_;
   std::vector<Port> outputs_;

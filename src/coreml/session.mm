@@ -40,6 +40,7 @@ CoreMlSession::CoreMlSession(std::shared_ptr<const ir::Model> model, Border bord
         port.name = Strong<NSString*>(NsText(feature.name));
       }
     }
+    if (border_.classes) labels_ = Labels(*border_.classes);
   }
 }
 
@@ -50,6 +51,7 @@ CoreMlSession::~CoreMlSession() {
     outputs_.clear();
     provider_ = {};
     options_ = {};
+    labels_ = {};
     loaded_.model = {};
     return {};
   });
@@ -117,7 +119,7 @@ Status CoreMlSession::BindInput(Port& port, const exec::ConstTensor& tensor, boo
 }
 
 Status CoreMlSession::BindOutput(Port& port, const exec::MutableTensor& tensor, bool* changed) {
-  if (port.feature->image) return {};
+  if (port.feature->kind != BorderFeature::Kind::kArray) return {};
   if (port.feature->dtype != DType::kFp16) {
     return BindArray(port, tensor.data, tensor.shape, changed);
   }
@@ -229,6 +231,28 @@ Result<id<MLFeatureProvider>> CoreMlSession::Predict(MLState* state) {
   return results;
 }
 
+Result<id<MLFeatureProvider>> CoreMlSession::PredictOrUnbind(const exec::State* given,
+                                                             Strong<MLState*>* state) {
+  const bool backed = [[options_.get() outputBackings] count] > 0;
+  auto results = Predict(state->get());
+  if (results.ok()) {
+    if (backed) backings_ = Backings::kTaken;
+    return results;
+  }
+  // Some configurations take no backings at all. One more try tells those from other failures; a
+  // model that has taken them once is not asked again.
+  if (!backed || backings_ != Backings::kUntried) return results;
+  backings_ = Backings::kRefused;
+  for (Port& port : outputs_) port.array = {};
+  ANEMONE_TRY(MakeOptions());
+  ANEMONE_ASSIGN(*state, MakeState(given));
+  auto again = Predict(state->get());
+  if (again.ok()) return again;
+  backings_ = Backings::kUntried;
+  options_ = {};
+  return results;
+}
+
 Result<ir::Shape> CoreMlSession::ShapeOfOutput(const Port& port,
                                                id<MLFeatureProvider> results) const {
   MLMultiArray* array = [[results featureValueForName:port.name.get()] multiArrayValue];
@@ -251,6 +275,13 @@ Status CoreMlSession::TakeOutput(Port& port, id<MLFeatureProvider> results,
   if (port.feature->image) {
     return ReadPixels(port.feature->image->color_space, [value imageBufferValue], to)
         .At("output " + port.feature->name);
+  }
+  if (port.feature->kind == BorderFeature::Kind::kLabel) {
+    ANEMONE_ASSIGN(*to.As<int32_t>(), labels_.IndexOf(value).At("output " + port.feature->name));
+    return {};
+  }
+  if (port.feature->kind == BorderFeature::Kind::kProbabilities) {
+    return labels_.Probabilities(value, to).At("output " + port.feature->name);
   }
   MLMultiArray* array = [value multiArrayValue];
   if (array == nil) return Missing(port.feature->name);
@@ -291,7 +322,8 @@ Status CoreMlSession::Call(std::span<const exec::BoundInput> inputs,
         return output.name == port.feature->name;
       });
       // A result whose shape only Core ML knows cannot be backed.
-      if (bound != outputs.end() && port.feature->type.is_static()) {
+      if (backings_ != Backings::kRefused && bound != outputs.end() &&
+          port.feature->type.is_static()) {
         ANEMONE_TRY(BindOutput(port, bound->tensor, &outputs_changed));
       } else if (port.array) {
         port.array = {};
@@ -300,8 +332,8 @@ Status CoreMlSession::Call(std::span<const exec::BoundInput> inputs,
     }
     if (outputs_changed) ANEMONE_TRY(MakeOptions());
 
-    ANEMONE_ASSIGN(const Strong<MLState*> ml_state, MakeState(state));
-    ANEMONE_ASSIGN(const id<MLFeatureProvider> results, Predict(ml_state.get()));
+    ANEMONE_ASSIGN(Strong<MLState*> ml_state, MakeState(state));
+    ANEMONE_ASSIGN(const id<MLFeatureProvider> results, PredictOrUnbind(state, &ml_state));
     ANEMONE_TRY(take(results));
     if (state != nullptr && ml_state) ANEMONE_TRY(TakeState(ml_state.get(), state));
     return {};

@@ -6,6 +6,7 @@
 
 #include "cpu/compiled.h"
 #include "cpu/kernels/gemm_tile.h"
+#include "exec/classifier.h"
 #include "exec/interpreter.h"
 #include "exec/session_inputs.h"
 
@@ -270,6 +271,7 @@ class Cpu : public exec::Backend {
     if (options.threads < 0 || options.threads > 1024) {
       return Usage("{} threads", options.threads).Advise("choose 1 to 1024, or 0 for one per core");
     }
+    ANEMONE_ASSIGN(model, exec::WithTensorOutputs(std::move(model)));
     ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*model, options.function));
     auto session = std::make_unique<CpuSession>(
         Compiled::Find(std::move(model), *function, options.numerics), options);

@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "exec/classifier.h"
 #include "exec/interpreter.h"
 #include "exec/session_inputs.h"
 
@@ -61,6 +62,7 @@ class Reference : public Backend {
       return Unsupported("the reference backend rounds as the program is typed")
           .Advise("use --backend cpu");
     }
+    ANEMONE_ASSIGN(model, WithTensorOutputs(std::move(model)));
     ANEMONE_ASSIGN(const ir::Function* function, ChooseFunction(*model, options.function));
     std::unique_ptr<Session> session =
         std::make_unique<ReferenceSession>(std::move(model), *function);

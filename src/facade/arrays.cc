@@ -151,6 +151,11 @@ Result<std::map<std::string, Array>> ToArrays(const std::map<std::string, exec::
   return arrays;
 }
 
+std::optional<Classes> ToClasses(const std::optional<exec::Classes>& classes) {
+  if (!classes) return std::nullopt;
+  return Classes{classes->label, classes->probabilities, classes->integers, classes->names};
+}
+
 Result<exec::Numerics> ParseNumerics(const std::string& text) {
   if (text == "as_typed") return exec::Numerics::kAsTyped;
   if (text == "float32") return exec::Numerics::kFloat32;

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 
 #include "anemone/model.h"
 #include "base/dtype.h"
 #include "base/status.h"
 #include "exec/backend.h"
+#include "exec/classifier.h"
 #include "ir/program.h"
 
 namespace anemone::facade {
@@ -27,6 +29,8 @@ Result<std::map<std::string, exec::Tensor>> ToTensors(const std::map<std::string
                                                       const ir::Function& function);
 Result<Array> ToArray(const exec::Tensor& tensor);
 Result<std::map<std::string, Array>> ToArrays(const std::map<std::string, exec::Tensor>& tensors);
+
+std::optional<Classes> ToClasses(const std::optional<exec::Classes>& classes);
 
 // "as_typed", "float32" or "float16".
 Result<exec::Numerics> ParseNumerics(const std::string& text);

@@ -172,6 +172,23 @@ int anemone_session_output_type(const anemone_session* session, size_t index, an
   return TypeOf(session->outputs, index, dtype, shape, capacity);
 }
 
+size_t anemone_session_class_count(const anemone_session* session) {
+  const auto& classes = session->session->classes();
+  return classes ? classes->names.size() : 0;
+}
+const char* anemone_session_class_name(const anemone_session* session, size_t index) {
+  const auto& classes = session->session->classes();
+  return classes && index < classes->names.size() ? classes->names[index].c_str() : nullptr;
+}
+const char* anemone_session_label_output(const anemone_session* session) {
+  const auto& classes = session->session->classes();
+  return classes && !classes->label.empty() ? classes->label.c_str() : nullptr;
+}
+const char* anemone_session_probabilities_output(const anemone_session* session) {
+  const auto& classes = session->session->classes();
+  return classes && !classes->probabilities.empty() ? classes->probabilities.c_str() : nullptr;
+}
+
 anemone_binding* anemone_binding_create(void) { return new anemone_binding(); }
 void anemone_binding_free(anemone_binding* binding) { delete binding; }
 
@@ -222,6 +239,7 @@ int anemone_session_run(anemone_session* session, const anemone_binding* binding
     full.fallback_unix_ns = called.fallback_unix_ns;
     full.duration_ns = called.duration_ns;
     full.attempts = called.attempts;
+    full.experimental = called.experimental ? 1 : 0;
     std::memcpy(report, &full, std::min(report->struct_size, sizeof(full)));
     return status;
   });

@@ -28,6 +28,19 @@ FeatureInfo ToInfo(const ir::Feature& feature) {
                       image->color_space == ir::ImageFeature::ColorSpace::kGrayscaleFp16;
     return {feature.name, "image", {1, gray ? 1 : 3, image->size.height, image->size.width}};
   }
+  if (const auto* scalar = std::get_if<ir::ScalarFeature>(&feature.type)) {
+    switch (*scalar) {
+      case ir::ScalarFeature::kInt64:
+        return {feature.name, "int64", {}};
+      case ir::ScalarFeature::kDouble:
+        return {feature.name, "float64", {}};
+      case ir::ScalarFeature::kString:
+        return {feature.name, "string", {}};
+    }
+  }
+  if (std::holds_alternative<ir::DictionaryFeature>(feature.type)) {
+    return {feature.name, "dictionary", {}};
+  }
   return {feature.name, "other", {}};
 }
 
@@ -82,6 +95,11 @@ std::vector<FeatureInfo> Model::outputs() const {
     for (const auto& feature : description->outputs) infos.push_back(ToInfo(feature));
   }
   return infos;
+}
+
+std::optional<Classes> Model::classes() const {
+  const auto function = exec::ChooseFunction(*impl_->loaded.model, impl_->options.function);
+  return function.ok() ? facade::ToClasses(exec::ClassesOf(**function)) : std::nullopt;
 }
 
 Expected<std::map<std::string, Array>> Model::Predict(const std::map<std::string, Array>& inputs,

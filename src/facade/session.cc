@@ -89,6 +89,10 @@ std::optional<Failure> Session::Run(const Binding& binding, State* state) const 
   return facade::ToFailure(status.error());
 }
 
+std::optional<Classes> Session::classes() const {
+  return facade::ToClasses(impl_->session->classes());
+}
+
 std::string Session::state() const {
   return std::string(runtime::SessionStateName(impl_->session->state()));
 }

@@ -54,6 +54,10 @@ const std::map<std::string, Row>& Rows() {
   static const std::map<std::string, Row> rows{
       {"backend", {"text", Text([](auto& o) -> auto& { return o.session.backend; })}},
       {"compute_units", {"text", Text([](auto& o) -> auto& { return o.session.compute_units; })}},
+      {"reshape_frequency",
+       {"text", Text([](auto& o) -> auto& { return o.session.reshape_frequency; })}},
+      {"specialization_strategy",
+       {"text", Text([](auto& o) -> auto& { return o.session.specialization_strategy; })}},
       {"function", {"text", Text([](auto& o) -> auto& { return o.session.function; })}},
       {"numerics", {"text", Text([](auto& o) -> auto& { return o.session.numerics; })}},
       {"threads", {"0 to 1024", Count([](auto& o) -> auto& { return o.session.threads; })}},
@@ -115,6 +119,19 @@ Result<OpenOptions> ParseOpenOptions(std::string_view json) {
   return Usage("{}", problems).At("options").Advise("the options are " + names);
 }
 
+namespace {
+
+// Whether `value` is the second of the two names that `option` may have.
+Result<bool> Chosen(std::string_view option, const std::string& value, std::string_view usual,
+                    std::string_view other) {
+  if (value == usual) return false;
+  if (value == other) return true;
+  return Usage("unknown {} '{}'", option, value)
+      .Advise(fmt::format("choose {} or {}", usual, other));
+}
+
+}  // namespace
+
 Result<bool> HasForeignBackend(const std::string& backend) {
   ANEMONE_ASSIGN(const exec::Backend* found, runtime::FindBackend(backend));
   return found->foreign();
@@ -143,6 +160,11 @@ Result<std::shared_ptr<runtime::Session>> OpenSession(const LoadedModel& model,
   open.load.cache_dir = options.cache_dir;
   ANEMONE_ASSIGN(open.load.numerics, ParseNumerics(options.numerics));
   ANEMONE_ASSIGN(open.load.compute_units, exec::ComputeUnitsFromName(options.compute_units));
+  ANEMONE_ASSIGN(open.load.hints.infrequent_reshape,
+                 Chosen("reshape_frequency", options.reshape_frequency, "frequent", "infrequent"));
+  ANEMONE_ASSIGN(open.load.hints.fast_prediction,
+                 Chosen("specialization_strategy", options.specialization_strategy, "default",
+                        "fast_prediction"));
   if (model.origin == "mlpackage") open.load.package_path = argument;
   open.fallback = options.fallback;
   open.serve_while_compiling = options.serve_while_compiling;

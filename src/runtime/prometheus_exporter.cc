@@ -6,11 +6,19 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
+#include <fcntl.h>
+#include <netdb.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <array>
+#include <atomic>
 #include <charconv>
+#include <chrono>
 #include <exception>
 #include <map>
 #include <string_view>
+#include <thread>
 #include <utility>
 #endif
 
@@ -192,11 +200,55 @@ Status CheckAddress(const std::string& address) {
   return {};
 }
 
+// Connects to where the server listens, and hangs up.
+void Knock(const std::string& host, int port) {
+  addrinfo hints{};
+  hints.ai_flags = AI_NUMERICSERV;
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  if (getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found) != 0) return;
+  const int fd = socket(found->ai_family, found->ai_socktype, 0);
+  if (fd >= 0) {
+    (void)fcntl(fd, F_SETFL, O_NONBLOCK);
+    (void)connect(fd, found->ai_addr, found->ai_addrlen);
+    close(fd);
+  }
+  freeaddrinfo(found);
+}
+
+// Of "HOST:PORT" or "[::1]:PORT".
+std::string HostOf(const std::string& address) {
+  std::string host = address.substr(0, address.rfind(':'));
+  if (host.size() > 2 && host.front() == '[') host = host.substr(1, host.size() - 2);
+  return host;
+}
+
 }  // namespace
 
 struct PrometheusExporter::Server {
+  std::string host;
   std::shared_ptr<Collector> collector;
   std::unique_ptr<prometheus::Exposer> exposer;
+
+  // civetweb's listening thread looks at its stop flag only when its poll of the socket returns,
+  // every two seconds or when somebody connects: so somebody does, until it has stopped.
+  ~Server() {
+    if (exposer == nullptr) return;
+    const auto ports = exposer->GetListeningPorts();
+    std::atomic<bool> stopped{false};
+    std::thread knocker;
+    if (!ports.empty()) {
+      knocker = std::thread([&, port = ports.front()] {
+        while (!stopped.load(std::memory_order_acquire)) {
+          Knock(host, port);
+          std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        }
+      });
+    }
+    exposer.reset();
+    stopped.store(true, std::memory_order_release);
+    if (knocker.joinable()) knocker.join();
+  }
 };
 
 bool PrometheusAvailable() { return true; }
@@ -209,6 +261,7 @@ Result<std::unique_ptr<PrometheusExporter>> PrometheusExporter::Start(
     const std::string& address, std::vector<PrometheusSource> sources) {
   ANEMONE_TRY(CheckAddress(address));
   auto server = std::make_unique<Server>();
+  server->host = HostOf(address);
   server->collector = std::make_shared<Collector>(std::move(sources));
   try {
     server->exposer = std::make_unique<prometheus::Exposer>(address, 1);

@@ -425,6 +425,13 @@ Status CheckSummary(const RunSummary& s, const std::vector<RunCall>& calls) {
   return agree("latency.max_ns", s.latency->max_ns, durations.back());
 }
 
+template <typename Line>
+Status Append(Result<Line> line, std::vector<Line>& lines) {
+  if (!line.ok()) return std::move(line).error();
+  lines.push_back(std::move(*line));
+  return {};
+}
+
 }  // namespace
 
 Result<RunRecord> ParseRunRecord(std::string_view text, const std::string& place) {
@@ -451,32 +458,21 @@ Result<RunRecord> ParseRunRecord(std::string_view text, const std::string& place
           .At(where());
     }
     if (record.summary) return InvalidInput("nothing may follow the summary").At(where());
-    auto object = ParseObject(line);
-    if (!object.ok()) return std::move(object).error().At(where());
+    ANEMONE_ASSIGN(const Json object, ParseObject(line).At(where()));
     if (number == 0) {
-      auto header = ReadHeader(*object);
-      if (!header.ok()) return std::move(header).error().At(where());
-      record.header = std::move(*header);
+      ANEMONE_ASSIGN(record.header, ReadHeader(object).At(where()));
       continue;
     }
-    const Json type = object->value("type", Json());
+    const Json type = object.value("type", Json());
     if (type == "call") {
-      auto call = ReadCall(*object, record.calls.size());
-      if (!call.ok()) return std::move(call).error().At(where());
-      record.calls.push_back(std::move(*call));
+      ANEMONE_TRY(Append(ReadCall(object, record.calls.size()), record.calls).At(where()));
     } else if (type == "memory") {
-      auto memory = ReadMemory(*object, record.calls.size());
-      if (!memory.ok()) return std::move(memory).error().At(where());
-      record.memory.push_back(*memory);
+      ANEMONE_TRY(Append(ReadMemory(object, record.calls.size()), record.memory).At(where()));
     } else if (type == "parity") {
-      auto parity = ReadParity(*object);
-      if (!parity.ok()) return std::move(parity).error().At(where());
-      record.parity.push_back(std::move(*parity));
+      ANEMONE_TRY(Append(ReadParity(object), record.parity).At(where()));
     } else if (type == "summary") {
-      auto summary = ReadSummary(*object);
-      if (!summary.ok()) return std::move(summary).error().At(where());
-      ANEMONE_TRY(CheckSummary(*summary, record.calls).At(where()));
-      record.summary = std::move(*summary);
+      ANEMONE_ASSIGN(record.summary, ReadSummary(object).At(where()));
+      ANEMONE_TRY(CheckSummary(*record.summary, record.calls).At(where()));
     } else {
       return InvalidInput(
                  "'type' must be \"call\", \"memory\", \"parity\" or \"summary\", but is {}",

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include "exec/classifier.h"
 #include "exec/failure.h"
 #include "exec/session_inputs.h"
 #include "exec/synthetic_inputs.h"
@@ -81,8 +82,12 @@ Result<std::shared_ptr<Session>> Session::Open(std::shared_ptr<const ir::Model> 
   ANEMONE_TRY(Validate(options.breaker));
   // The constructor is private, so no make_shared.
   std::shared_ptr<Session> session(new Session(std::move(model), std::move(options)));
+  ANEMONE_ASSIGN(session->tensor_model_, exec::WithTensorOutputs(session->model_));
   ANEMONE_ASSIGN(session->function_,
+                 exec::ChooseFunction(*session->tensor_model_, session->options_.load.function));
+  ANEMONE_ASSIGN(const ir::Function* written,
                  exec::ChooseFunction(*session->model_, session->options_.load.function));
+  session->classes_ = exec::ClassesOf(*written);
   ANEMONE_TRY(session->MakeRoutes());
   if (!session->options_.serve_while_compiling) {
     session->Prepare();
@@ -135,7 +140,8 @@ Status Session::MakeRoutes() {
         route.load_timeout_ns = options_.breaker.load_timeout_ns;
         route.predict_timeout_ns = options_.breaker.predict_timeout_ns;
       }
-      routes_.push_back(std::make_unique<Route>(model_, std::move(route), telemetry_.get()));
+      routes_.push_back(
+          std::make_unique<Route>(ModelFor(*backend), std::move(route), telemetry_.get()));
     }
   }
   MakeBreakers();
@@ -148,7 +154,7 @@ Status Session::Dispatch(const exec::Backend& backend) {
   options.model_hash = options_.model_hash;
   options.load_timeout_ns = options_.breaker.load_timeout_ns;
   options.predict_timeout_ns = options_.breaker.predict_timeout_ns;
-  ANEMONE_ASSIGN(dispatch_, ChooseDispatch(backend, model_, options_.load, options));
+  ANEMONE_ASSIGN(dispatch_, ChooseDispatch(backend, ModelFor(backend), options_.load, options));
   options_.load = dispatch_->load;
   return {};
 }
@@ -235,7 +241,7 @@ Result<const KnownAnswer*> Session::Question() {
       }
     }
     question_ = trusted == nullptr ? Result<KnownAnswer>(Unavailable("no backend to trust"))
-                                   : KnownAnswer::Make(*trusted, model_, load);
+                                   : KnownAnswer::Make(*trusted, tensor_model_, load);
   }
   if (!question_->ok()) return question_->error();
   return &**question_;

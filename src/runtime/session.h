@@ -33,6 +33,7 @@
 
 #include "base/status.h"
 #include "exec/backend.h"
+#include "exec/classifier.h"
 #include "runtime/breaker_store.h"
 #include "runtime/circuit_breaker.h"
 #include "runtime/dispatch.h"
@@ -115,7 +116,10 @@ class Session {
   // Why the preferred route did not load; OK when it did or is still on the way.
   Status load_status() const;
 
+  // What runs, with the outputs of a classifier as tensors (exec/classifier.h).
   const ir::Function& function() const { return *function_; }
+  // The names of the classes; nullopt when the model is no classifier.
+  const std::optional<exec::Classes>& classes() const { return classes_; }
   Telemetry& telemetry() { return *telemetry_; }
   // What was measured; empty unless dispatch_by_measurement.
   const std::optional<DispatchChoice>& dispatch() const { return dispatch_; }
@@ -150,7 +154,14 @@ class Session {
   void WakeProber();
   void SetState(SessionState state);
 
+  // A foreign backend compiles the model as it was written.
+  const std::shared_ptr<const ir::Model>& ModelFor(const exec::Backend& backend) const {
+    return backend.foreign() ? model_ : tensor_model_;
+  }
+
   std::shared_ptr<const ir::Model> model_;
+  std::shared_ptr<const ir::Model> tensor_model_;  // the same one unless it classifies
+  std::optional<exec::Classes> classes_;
   SessionOptions options_;
   const ir::Function* function_ = nullptr;
   const Clock& clock_;

@@ -37,40 +37,11 @@ unit() {
   summary+=("unit tests, $preset: $line   (${log#"$ROOT"/})")
 }
 
-# The unit tests under the sanitizers, folder by folder: those that read what strangers wrote first.
+# The unit tests under the address and undefined-behaviour sanitizers, as ./dev sanitize runs them.
 sanitized() {
-  local until=${ANEMONE_SANITIZE_UNTIL:-0} first=(format onnx acquire media base placement runtime facade)
-  local folders=() skipped=() name left log=$LOG_DIR/ctest-asan-ubsan.log ran=0 bad=0
-  for name in "${first[@]}" $(ls tests/unit); do
-    if [[ -d tests/unit/$name && " ${folders[*]-} " != *" $name "* ]]; then folders+=("$name"); fi
-  done
-  : > "$log"
-  cmake --preset asan-ubsan > "$LOG_DIR/configure-asan-ubsan.log" 2>&1 || fail "cmake could not configure 'asan-ubsan'"
-  for name in "${folders[@]}"; do
-    left=86400
-    if ((until)); then left=$((until - $(date +%s))); fi
-    if ((left < 20)); then
-      skipped+=("$name")
-      continue
-    fi
-    local status=0
-    timeout "$left" bash -c "cmake --build --preset asan-ubsan -j $(jobs) --target anemone_tests_$name > '$LOG_DIR/build-asan-ubsan.log' 2>&1 &&
-      ctest --test-dir build/asan-ubsan -j $(jobs) --output-on-failure --no-tests=error -L '^$name\$' >> '$log' 2>&1" || status=$?
-    if ((status == 124)); then
-      skipped+=("$name")
-    elif ((status != 0)); then
-      bad=1
-      grep -E 'error:|FAILED' "$LOG_DIR/build-asan-ubsan.log" | tail -n 20 || true
-      grep -vE '^ *[0-9]+/[0-9]+ Test .* Passed|^ *Start ' "$log" | tail -n 100
-    else
-      ran=$((ran + 1))
-    fi
-  done
-  if ((bad)); then failed=1; fi
-  local line="$ran of ${#folders[@]} folders passed"
-  if ((${#skipped[@]})); then line+=", not run for want of time: ${skipped[*]}"; fi
-  say "sanitizers: $line"
-  summary+=("unit tests, asan-ubsan: $line   (build/logs/ctest-asan-ubsan.log)")
+  local log=$LOG_DIR/sanitize.log
+  bash tools/dev/sanitize.sh asan-ubsan 2>&1 | tee "$log" || failed=1
+  summary+=("unit tests, $(last_match '^-- sanitizers' "$log" | sed 's/^-- //')")
 }
 
 # The Python tests run against the package as a user installs it.

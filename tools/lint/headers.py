@@ -7,7 +7,7 @@ from common import finish, includes, our_files, read
 
 # Slow to compile, or third-party types that would spread: fine in .cc files, and in a header that
 # only its own folder includes.
-HEAVY = re.compile(r'#\s*include\s*[<"](nlohmann/|google/protobuf/|hwy/|spdlog/|CLI/|openssl/|png\.h'
+HEAVY = re.compile(r'#\s*include\s*[<"](nlohmann/|google/protobuf/|hwy/|CLI/|openssl/|png\.h'
                    r'|jpeglib\.h|[\w/]+\.pb\.h)')
 
 headers = [name for name in our_files(".h") if name.startswith(("src/", "include/"))]

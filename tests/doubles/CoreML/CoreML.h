@@ -27,6 +27,14 @@ typedef NS_ENUM(NSInteger, MLMultiArrayDataType) {
   MLMultiArrayDataTypeFloat16 = 0x10000 | 16,
   MLMultiArrayDataTypeInt32 = 0x20000 | 32
 };
+typedef NS_ENUM(NSInteger, MLFeatureType) {
+  MLFeatureTypeInvalid = 0,
+  MLFeatureTypeInt64 = 1,
+  MLFeatureTypeString = 3,
+  MLFeatureTypeImage = 4,
+  MLFeatureTypeMultiArray = 5,
+  MLFeatureTypeDictionary = 6
+};
 typedef NS_ENUM(NSInteger, MLComputeUnits) {
   MLComputeUnitsCPUOnly = 0,
   MLComputeUnitsCPUAndGPU = 1,
@@ -108,10 +116,21 @@ typedef NS_ENUM(NSInteger, MLSpecializationStrategy) {
 @interface MLFeatureValue : DoubleObject {
   MLMultiArray* _multiArrayValue;
   CVPixelBufferRef _imageBufferValue;
+  int64_t _int64Value;
+  NSString* _stringValue;
+  NSDictionary* _dictionaryValue;
+  MLFeatureType _type;
 }
+@property(readonly, nonatomic) MLFeatureType type;
 @property(readonly, nonatomic) MLMultiArray* multiArrayValue;
 @property(readonly, nonatomic) CVPixelBufferRef imageBufferValue;
+@property(readonly, nonatomic) int64_t int64Value;
+@property(readonly, nonatomic) NSString* stringValue;
+@property(readonly, nonatomic) NSDictionary* dictionaryValue;
 + (instancetype)featureValueWithMultiArray:(MLMultiArray*)value;
++ (instancetype)featureValueWithInt64:(int64_t)value;
++ (instancetype)featureValueWithString:(NSString*)value;
++ (instancetype)featureValueWithDictionary:(NSDictionary*)value error:(NSError**)error;
 + (instancetype)featureValueWithPixelBuffer:(CVPixelBufferRef)value;
 @end
 

@@ -18,7 +18,8 @@
 //   crash[:SIG]   the process sends itself that signal (9)
 //   leak[:N]      N objects (1) are never released
 //   predict only: nan, inf, wrong (values), shape, dtype, missing (an output), copy (ignores the
-//                 output backings) and wrap (returns other arrays over them), as Core ML may
+//                 output backings) and wrap (returns other arrays over them), as Core ML may;
+//                 backings (an NSError whenever there are output backings)
 //   plan only:    nil gives no device for any operation
 //
 // Thread rules: every function may be called from any thread; a new script must not race with
@@ -59,6 +60,7 @@ typedef enum {
   kFaultMissing,
   kFaultCopy,
   kFaultWrap,
+  kFaultBackings,
   kFaultKinds
 } DoubleFault;
 
@@ -77,11 +79,14 @@ int64_t CoreMLDoubleFaults(DoubleFault fault);
 int64_t CoreMLDoubleLiveObjects(void);
 // Predictions that wrote straight into all of the caller's output backings.
 int64_t CoreMLDoubleBackedPredictions(void);
+// The optimisation hints of the last load: 1 for infrequent reshapes, 2 for fast predictions.
+int CoreMLDoubleHints(void);
 
 // For the double itself.
 DoubleFaultChoice CoreMLDoubleNext(DoubleCall call);
 void CoreMLDoubleCount(int64_t change);
 void CoreMLDoubleCountBacked(void);
+void CoreMLDoubleNoteHints(int hints);
 
 #ifdef __cplusplus
 }

@@ -5,12 +5,14 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/dtype.h"
 #include "cpu/cpu_backend.h"
 #include "exec/backend.h"
+#include "exec/classifier.h"
 #include "exec/session_inputs.h"
 #include "format/package.h"
 
@@ -50,6 +52,8 @@ struct DoubleModel {
   std::deque<std::vector<DoubleOperation>> operations;
   std::deque<std::vector<DoubleBlock>> blocks;
   std::vector<DoubleFunction> functions;
+  std::optional<exec::Classes> classes;
+  std::vector<const char*> class_names;
   // Of the last call.
   std::map<std::string, exec::Tensor> results;
   std::deque<std::vector<Half>> halves;
@@ -64,6 +68,17 @@ struct DoubleModel {
     const bool image = feature != nullptr && feature->image() != nullptr;
     tensor.pixel_format = image ? PixelFormatOf(*feature->image()) : 0;
     tensor.bgr = image && feature->image()->color_space == ir::ImageFeature::ColorSpace::kBgr;
+    if (classes && which == kDoubleOutputs &&
+        (name == classes->label || name == classes->probabilities)) {
+      const bool label = name == classes->label;
+      tensor.kind = label ? kDoubleLabel : kDoubleProbabilities;
+      tensor.classes = class_names.data();
+      tensor.class_count = static_cast<int>(class_names.size());
+      tensor.int_classes = classes->integers;
+      tensor.data_type = label ? kInt32 : kFloat32;
+      features[which].push_back(tensor);
+      return;
+    }
     tensor.data_type = DataTypeOf(type.dtype());
     tensor.fixed = type.is_static();
     tensor.rank = type.rank();
@@ -100,6 +115,10 @@ struct DoubleModel {
     exec::LoadOptions options;
     options.function = function->name;
     options.threads = 1;
+    classes = exec::ClassesOf(*function);
+    if (classes) {
+      for (const std::string& each : classes->names) class_names.push_back(Keep(each));
+    }
     ANEMONE_ASSIGN(session, anemone::cpu::CpuBackend().Load(model, options));
     const ir::FunctionDescription* description = model->FindFunction(function->name);
     for (const auto& input : function->inputs()) {

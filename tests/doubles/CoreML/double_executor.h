@@ -13,8 +13,16 @@ extern "C" {
 enum { kDoubleMaxRank = 8 };
 enum { kDoubleInputs, kDoubleOutputs, kDoubleStates };
 
+// What a classifier returns: `data` is the index of the class (int32), or the probabilities
+// (float).
+enum { kDoubleTensor, kDoubleLabel, kDoubleProbabilities };
+
 typedef struct {
   const char* name;
+  int kind;                    // kDoubleTensor, or of a classifier
+  const char* const* classes;  // class_count names, decimal when int_classes
+  int class_count;
+  int int_classes;
   uint32_t pixel_format;  // 0: an array
   int bgr;                // the program sees the planes in this order, else red first
   int64_t data_type;      // MLMultiArrayDataType

@@ -28,7 +28,7 @@ typedef struct {
 static const char* const kCalls[kDoubleCallKinds] = {"compile", "load", "predict", "state", "plan"};
 static const char* const kFaults[kFaultKinds] = {
     "ok",  "error", "memory", "nil",   "throw", "slow",    "hang", "crash", "leak",
-    "nan", "inf",   "wrong",  "shape", "dtype", "missing", "copy", "wrap"};
+    "nan", "inf",   "wrong",  "shape", "dtype", "missing", "copy", "wrap",  "backings"};
 
 static Script current;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -37,6 +37,7 @@ static _Atomic int64_t calls[kDoubleCallKinds];
 static _Atomic int64_t faults[kFaultKinds];
 static _Atomic int64_t live;
 static _Atomic int64_t backed;
+static atomic_int hints;
 
 static int Find(const char* const* names, int count, const char* text, size_t length) {
   for (int i = 0; i < count; ++i) {
@@ -176,3 +177,5 @@ int64_t CoreMLDoubleLiveObjects(void) { return atomic_load(&live); }
 int64_t CoreMLDoubleBackedPredictions(void) { return atomic_load(&backed); }
 void CoreMLDoubleCount(int64_t change) { atomic_fetch_add(&live, change); }
 void CoreMLDoubleCountBacked(void) { atomic_fetch_add(&backed, 1); }
+int CoreMLDoubleHints(void) { return atomic_load(&hints); }
+void CoreMLDoubleNoteHints(int noted) { atomic_store(&hints, noted); }

@@ -236,6 +236,10 @@ static MLMultiArray* PaddedArray(const DoubleTensor* tensor) {
     if (error) *error = DoubleError(MLModelErrorIO, [NSString stringWithUTF8String:message]);
     return nil;
   }
+  MLOptimizationHints* hints = [configuration optimizationHints];
+  CoreMLDoubleNoteHints(
+      ([hints reshapeFrequency] == MLReshapeFrequencyHintInfrequent ? 1 : 0) |
+      ([hints specializationStrategy] == MLSpecializationStrategyFastPrediction ? 2 : 0));
   MLModel* model = [[[self alloc] init] autorelease];
   model->_model = opened;
   model->_configuration = [configuration copy];
@@ -348,6 +352,41 @@ static MLMultiArray* OutputArray(const DoubleTensor* output, MLMultiArray* backi
   return array;
 }
 
+static id ClassKey(const DoubleTensor* output, int index) {
+  NSString* name = [NSString stringWithUTF8String:output->classes[index]];
+  return output->int_classes ? (id)[NSNumber numberWithLongLong:[name longLongValue]] : (id)name;
+}
+
+// What a classifier returns. Faults: another label, a label that is no class, a class left out, a
+// value of another type.
+static MLFeatureValue* ClassValue(const DoubleTensor* output, DoubleFault fault) {
+  if (fault == kFaultDType) {
+    return [MLFeatureValue featureValueWithMultiArray:PaddedArray(output)];
+  }
+  if (output->kind == kDoubleLabel) {
+    int32_t index;
+    memcpy(&index, output->data, sizeof index);
+    if (fault == kFaultWrong) index = (index + 1) % output->class_count;
+    if (fault == kFaultShape) {
+      return output->int_classes ? [MLFeatureValue featureValueWithInt64:INT64_MIN]
+                                 : [MLFeatureValue featureValueWithString:@"no class of yours"];
+    }
+    id key = ClassKey(output, index);
+    return output->int_classes ? [MLFeatureValue featureValueWithInt64:[key longLongValue]]
+                               : [MLFeatureValue featureValueWithString:key];
+  }
+  const float* values = output->data;
+  NSMutableDictionary* dictionary = [NSMutableDictionary dictionary];
+  for (int i = fault == kFaultShape ? 1 : 0; i < output->class_count; ++i) {
+    double value = values[i];
+    if (fault == kFaultNan) value = __builtin_nan("");
+    if (fault == kFaultInf) value = __builtin_inf();
+    if (fault == kFaultWrong) value = 1 - value;
+    [dictionary setObject:[NSNumber numberWithDouble:value] forKey:ClassKey(output, i)];
+  }
+  return [MLFeatureValue featureValueWithDictionary:dictionary error:NULL];
+}
+
 // Core ML refuses a backing of another shape or type.
 static BOOL Fits(MLMultiArray* backing, const DoubleTensor* output) {
   if ([backing dataType] != output->data_type) return NO;
@@ -366,6 +405,10 @@ static BOOL Fits(MLMultiArray* backing, const DoubleTensor* output) {
                                  error:(NSError**)error {
   const DoubleFaultChoice fault = CoreMLDoubleNext(kDoublePredict);
   if (DoubleFails(fault, @"predicting", error)) return nil;
+  if (fault.kind == kFaultBackings && [[options outputBackings] count] > 0) {
+    if (error) *error = DoubleError(MLModelErrorGeneric, @"injected: no output backings here");
+    return nil;
+  }
   DoubleTensor inputs[kMaxFeatures], states[kMaxFeatures];
   NSMutableArray* keep = [NSMutableArray array];
   const DoubleTensor* described;
@@ -416,6 +459,10 @@ static BOOL Fits(MLMultiArray* backing, const DoubleTensor* output) {
       CVPixelBufferRef image = ImageOf(&outputs[i]);
       [results setObject:[MLFeatureValue featureValueWithPixelBuffer:image] forKey:name];
       CVPixelBufferRelease(image);
+      continue;
+    }
+    if (outputs[i].kind != kDoubleTensor) {
+      [results setObject:ClassValue(&outputs[i], fault.kind) forKey:name];
       continue;
     }
     MLMultiArray* backing = [[options outputBackings] objectForKey:name];

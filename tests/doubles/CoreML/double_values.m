@@ -164,22 +164,60 @@ static NSInteger Extent(NSArray* shape, NSArray* strides, NSInteger* count) {
   if (value == nil) [NSException raise:NSInvalidArgumentException format:@"nil multi-array"];
   MLFeatureValue* feature = [[[self alloc] init] autorelease];
   feature->_multiArrayValue = [value retain];
+  feature->_type = MLFeatureTypeMultiArray;
   return feature;
 }
 + (instancetype)featureValueWithPixelBuffer:(CVPixelBufferRef)value {
   if (value == NULL) [NSException raise:NSInvalidArgumentException format:@"nil pixel buffer"];
   MLFeatureValue* feature = [[[self alloc] init] autorelease];
   feature->_imageBufferValue = CVPixelBufferRetain(value);
+  feature->_type = MLFeatureTypeImage;
   return feature;
 }
++ (instancetype)featureValueWithInt64:(int64_t)value {
+  MLFeatureValue* feature = [[[self alloc] init] autorelease];
+  feature->_int64Value = value;
+  feature->_type = MLFeatureTypeInt64;
+  return feature;
+}
++ (instancetype)featureValueWithString:(NSString*)value {
+  MLFeatureValue* feature = [[[self alloc] init] autorelease];
+  feature->_stringValue = [value copy];
+  feature->_type = MLFeatureTypeString;
+  return feature;
+}
++ (instancetype)featureValueWithDictionary:(NSDictionary*)value error:(NSError**)error {
+  NSEnumerator* keys = [value keyEnumerator];
+  id key;
+  while ((key = [keys nextObject])) {
+    const BOOL fits = [key isKindOfClass:[NSString class]] || [key isKindOfClass:[NSNumber class]];
+    if (fits && [[value objectForKey:key] isKindOfClass:[NSNumber class]]) continue;
+    if (error) *error = DoubleError(MLModelErrorFeatureType, @"not a dictionary of numbers");
+    return nil;
+  }
+  MLFeatureValue* feature = [[[self alloc] init] autorelease];
+  feature->_dictionaryValue = [value copy];
+  feature->_type = MLFeatureTypeDictionary;
+  return feature;
+}
+@synthesize type = _type;
+@synthesize int64Value = _int64Value;
 - (void)dealloc {
   [_multiArrayValue release];
+  [_stringValue release];
+  [_dictionaryValue release];
   if (_imageBufferValue != NULL) CVPixelBufferRelease(_imageBufferValue);
   [super dealloc];
 }
 // As Apple's: autoreleased, so that a caller without a pool is seen to leak.
 - (MLMultiArray*)multiArrayValue {
   return [[_multiArrayValue retain] autorelease];
+}
+- (NSString*)stringValue {
+  return [[_stringValue retain] autorelease];
+}
+- (NSDictionary*)dictionaryValue {
+  return [[_dictionaryValue retain] autorelease];
 }
 - (CVPixelBufferRef)imageBufferValue {
   return _imageBufferValue;

@@ -13,6 +13,7 @@
 #include "coreml/coreml_backend.h"
 #include "cpu/cpu_backend.h"
 #include "exec/backend.h"
+#include "exec/failure.h"
 #include "exec/session_inputs.h"
 #include "format/package.h"
 #include "ir/text.h"
@@ -92,6 +93,21 @@ inline void ExpectSame(const Tensors& got, const Tensors& want) {
   }
 }
 
+// A model on the double, one set of inputs, and the answer of the CPU to them.
+struct Subject {
+  ModelPtr model;
+  std::unique_ptr<exec::Session> session;
+  Tensors inputs;
+  Tensors want;
+
+  Result<Tensors> Run() const { return session->Run(inputs, nullptr, nullptr); }
+  void ExpectRight() const {
+    auto outputs = Run();
+    ASSERT_TRUE(outputs.ok()) << outputs.status().ToString();
+    ExpectSame(*outputs, want);
+  }
+};
+
 // Each test starts without faults and must end with no object of the double alive.
 class CoreMlTest : public ::testing::Test {
  protected:
@@ -107,6 +123,22 @@ class CoreMlTest : public ::testing::Test {
   static Result<std::unique_ptr<exec::Session>> LoadIt(const ModelPtr& model,
                                                        const exec::LoadOptions& options = {}) {
     return CoreMlBackend().Load(model, options);
+  }
+  // `session` is null, and the test has failed, when it does not load.
+  static Subject SubjectOf(const ModelPtr& model, uint64_t seed = 1) {
+    Subject subject{model, nullptr, RandomInputs(model, seed), {}};
+    subject.want = RunOnCpu(model, subject.inputs);
+    auto session = LoadIt(model);
+    EXPECT_TRUE(session.ok()) << session.status().ToString();
+    if (session.ok()) subject.session = std::move(session).value();
+    return subject;
+  }
+  // One typed error of this kind, which says this.
+  template <typename T>
+  static void ExpectFailure(const Result<T>& result, exec::FailureKind kind, const char* says) {
+    ASSERT_FALSE(result.ok()) << says;
+    EXPECT_EQ(exec::FailureKindOf(result.error()), kind) << result.error().ToString();
+    EXPECT_NE(result.error().message().find(says), std::string::npos) << result.error().ToString();
   }
   int64_t live_before_ = 0;
 };

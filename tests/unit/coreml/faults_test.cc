@@ -32,21 +32,15 @@ TEST_F(CoreMlTest, FailuresOfLoadingAreTyped) {
        }) {
     Script(c.script);
     auto session = LoadIt(model);
-    ASSERT_FALSE(session.ok()) << c.script;
-    EXPECT_EQ(exec::FailureKindOf(session.error()), c.kind) << session.error().ToString();
-    EXPECT_NE(session.error().message().find(c.says), std::string::npos)
-        << session.error().ToString();
+    ExpectFailure(session, c.kind, c.says);
     EXPECT_EQ(CoreMLDoubleLiveObjects(), live_before_) << c.script;
   }
 }
 
 TEST_F(CoreMlTest, FailuresOfPredictionsAreTyped) {
-  const ModelPtr model = ParseModel(kHalfNet);
-  auto session = LoadIt(model);
-  ASSERT_TRUE(session.ok());
-  const Tensors inputs = RandomInputs(model, 1);
-  const Tensors want = RunOnCpu(model, inputs);
-  ASSERT_TRUE(session.value()->Run(inputs, nullptr, nullptr).ok());
+  const Subject net = SubjectOf(ParseModel(kHalfNet));
+  ASSERT_NE(net.session, nullptr);
+  ASSERT_TRUE(net.Run().ok());
   const int64_t live = CoreMLDoubleLiveObjects();
   for (const Case& c : {
            Case{"predict=error", FailureKind::kRuntimeError, "injected: predicting failed"},
@@ -59,31 +53,22 @@ TEST_F(CoreMlTest, FailuresOfPredictionsAreTyped) {
            Case{"predict=missing", FailureKind::kSchemaMismatch, "no output 'z'"},
        }) {
     Script(c.script);
-    auto outputs = session.value()->Run(inputs, nullptr, nullptr);
-    ASSERT_FALSE(outputs.ok()) << c.script;
-    EXPECT_EQ(exec::FailureKindOf(outputs.error()), c.kind) << outputs.error().ToString();
-    EXPECT_NE(outputs.error().message().find(c.says), std::string::npos)
-        << outputs.error().ToString();
+    ExpectFailure(net.Run(), c.kind, c.says);
     // The session is as good as before.
     Script("");
-    outputs = session.value()->Run(inputs, nullptr, nullptr);
-    ASSERT_TRUE(outputs.ok()) << outputs.status().ToString();
-    ExpectSame(*outputs, want);
+    net.ExpectRight();
     EXPECT_LE(CoreMLDoubleLiveObjects(), live + 4) << c.script;
   }
 }
 
 TEST_F(CoreMlTest, WrongValuesAreDeliveredForTheRuntimeToJudge) {
-  const ModelPtr model = ParseModel(kHalfNet);
-  auto session = LoadIt(model);
-  ASSERT_TRUE(session.ok());
-  const Tensors inputs = RandomInputs(model, 1);
-  const Tensors want = RunOnCpu(model, inputs);
+  const Subject net = SubjectOf(ParseModel(kHalfNet));
+  ASSERT_NE(net.session, nullptr);
   Script("predict@1=nan;predict@2=inf;predict@3=wrong");
   for (int call = 0; call < 3; ++call) {
-    auto outputs = session.value()->Run(inputs, nullptr, nullptr);
+    auto outputs = net.Run();
     ASSERT_TRUE(outputs.ok()) << outputs.status().ToString();
-    const float got = outputs->at("y").As<float>()[0], right = want.at("y").As<float>()[0];
+    const float got = outputs->at("y").As<float>()[0], right = net.want.at("y").As<float>()[0];
     EXPECT_EQ(std::isnan(got), call == 0);
     EXPECT_EQ(std::isinf(got), call == 1);
     EXPECT_NE(got, right);
@@ -91,12 +76,9 @@ TEST_F(CoreMlTest, WrongValuesAreDeliveredForTheRuntimeToJudge) {
 }
 
 TEST_F(CoreMlTest, TenThousandPredictionsLeaveNothingBehind) {
-  const ModelPtr model = ParseModel(kHalfNet);
-  auto session = LoadIt(model);
-  ASSERT_TRUE(session.ok());
-  const Tensors inputs = RandomInputs(model, 1);
-  const Tensors want = RunOnCpu(model, inputs);
-  ASSERT_TRUE(session.value()->Run(inputs, nullptr, nullptr).ok());
+  const Subject net = SubjectOf(ParseModel(kHalfNet));
+  ASSERT_NE(net.session, nullptr);
+  ASSERT_TRUE(net.Run().ok());
   const int64_t live = CoreMLDoubleLiveObjects();
   // Failures of every kind among them, as pools must be drained on those paths too.
   Script(
@@ -104,31 +86,27 @@ TEST_F(CoreMlTest, TenThousandPredictionsLeaveNothingBehind) {
       "predict@2%=nil;predict@5%=copy");
   int64_t failed = 0;
   for (int call = 0; call < 10000; ++call) {
-    auto outputs = session.value()->Run(inputs, nullptr, nullptr);
+    auto outputs = net.Run();
     if (!outputs.ok()) {
       ++failed;
     } else if (call % 1000 == 0) {
-      ExpectSame(*outputs, want);
+      ExpectSame(*outputs, net.want);
     }
     ASSERT_LE(CoreMLDoubleLiveObjects(), live + 4) << call;
   }
   EXPECT_EQ(failed, 10000 - CoreMLDoubleFaults(kFaultOk) - CoreMLDoubleFaults(kFaultCopy));
   EXPECT_GT(failed, 700);
   Script("");
-  ASSERT_TRUE(session.value()->Run(inputs, nullptr, nullptr).ok());
+  ASSERT_TRUE(net.Run().ok());
   EXPECT_LE(CoreMLDoubleLiveObjects(), live + 4);
 }
 
 TEST_F(CoreMlTest, TheLeakCounterSeesALeak) {
-  const ModelPtr model = ParseModel(kSmallNet);
-  auto session = LoadIt(model);
-  ASSERT_TRUE(session.ok());
-  const Tensors inputs = RandomInputs(model, 1);
+  Subject net = SubjectOf(ParseModel(kSmallNet));
+  ASSERT_NE(net.session, nullptr);
   Script("predict=leak:3");
-  for (int call = 0; call < 10; ++call) {
-    ASSERT_TRUE(session.value()->Run(inputs, nullptr, nullptr).ok());
-  }
-  session.value().reset();
+  for (int call = 0; call < 10; ++call) ASSERT_TRUE(net.Run().ok());
+  net.session.reset();
   EXPECT_EQ(CoreMLDoubleLiveObjects(), live_before_ + 30);
   live_before_ += 30;
 }
@@ -142,20 +120,18 @@ TEST_F(CoreMlTest, ThreadsWithSessionsOfTheirOwnDoNotMix) {
   std::atomic<int> right{0}, typed{0}, bad{0};
   for (uint64_t id = 0; id < 8; ++id) {
     threads.emplace_back([&, id] {
-      auto session = LoadIt(model);
-      if (!session.ok()) {
+      const Subject net = SubjectOf(model, id);
+      if (net.session == nullptr) {
         ++bad;
         return;
       }
-      const Tensors inputs = RandomInputs(model, id);
-      const Tensors want = RunOnCpu(model, inputs);
       for (int call = 0; call < 500; ++call) {
-        auto outputs = session.value()->Run(inputs, nullptr, nullptr);
+        auto outputs = net.Run();
         if (!outputs.ok()) {
           typed += exec::FailureKindOf(outputs.error()).has_value() ? 1 : 0;
           continue;
         }
-        const exec::Tensor &got = outputs->at("y"), &wanted = want.at("y");
+        const exec::Tensor &got = outputs->at("y"), &wanted = net.want.at("y");
         const bool same = std::memcmp(got.As<char>(), wanted.As<char>(), wanted.size_bytes()) == 0;
         ++(same ? right : bad);
       }

@@ -42,6 +42,32 @@ TEST_F(CoreMlTest, ResultsThatAreCopiedOutAreTheSame) {
   }
 }
 
+TEST_F(CoreMlTest, WhereBackingsAreRefusedResultsAreCopied) {
+  for (const ModelPtr& model :
+       {ParseModel(kHalfNet), ParseModel(kSmallNet), ReadFixture("state")}) {
+    Script("predict=backings");
+    auto session = LoadIt(model);
+    ASSERT_TRUE(session.ok()) << session.status().ToString();
+    exec::State ours, theirs;
+    for (uint64_t seed = 0; seed < 3; ++seed) {
+      const Tensors inputs = RandomInputs(model, seed);
+      auto outputs = session.value()->Run(inputs, &ours, nullptr);
+      ASSERT_TRUE(outputs.ok()) << outputs.status().ToString();
+      ExpectSame(*outputs, RunOnCpu(model, inputs, &theirs));
+      ExpectSame(ours, theirs);
+    }
+    // Found out once, by one more prediction.
+    EXPECT_EQ(CoreMLDoubleCalls(kDoublePredict), 4);
+  }
+  // A session that has been given backings blames nothing on them.
+  const Subject net = SubjectOf(ParseModel(kHalfNet));
+  ASSERT_NE(net.session, nullptr);
+  Script("predict@2=error");
+  net.ExpectRight();
+  EXPECT_FALSE(net.Run().ok());
+  EXPECT_EQ(CoreMLDoubleCalls(kDoublePredict), 2);
+}
+
 TEST_F(CoreMlTest, BoundMemoryIsReadAndWrittenInPlace) {
   const ModelPtr model = ParseModel(kSmallNet);
   auto session = LoadIt(model);
@@ -63,6 +89,15 @@ TEST_F(CoreMlTest, BoundMemoryIsReadAndWrittenInPlace) {
   const exec::BoundOutput out{"y", other.mutable_view()};
   ASSERT_TRUE(session.value()->RunBound({&in, 1}, {&out, 1}, nullptr, nullptr).ok());
   ExpectSame({{"y", other}}, {{"y", y}});
+}
+
+TEST_F(CoreMlTest, HintsReachTheConfiguration) {
+  for (const int hints : {0, 1, 2, 3}) {
+    exec::LoadOptions options;
+    options.hints = {.infrequent_reshape = (hints & 1) != 0, .fast_prediction = (hints & 2) != 0};
+    ASSERT_TRUE(LoadIt(ParseModel(kHalfNet), options).ok());
+    EXPECT_EQ(CoreMLDoubleHints(), hints);
+  }
 }
 
 TEST_F(CoreMlTest, OutputsThatAreNotBoundAreLeftOut) {
@@ -226,11 +261,22 @@ TEST_F(CoreMlTest, ShapesThatOnlyTheCallKnows) {
 }
 
 TEST_F(CoreMlTest, FeaturesWithoutATensorAreRefusedTogether) {
-  const ModelPtr model = ReadFixture("classifier_strings");
-  ASSERT_NE(model, nullptr);
-  auto session = LoadIt(model);
+  // An ML Program takes no dictionary and no sequence; a file may still say so.
+  auto model =
+      ir::MakeModel(ir::ParseText("func main<ios17>(tensor<fp32, [2]> a, tensor<fp32, [2]> "
+                                  "b) {\n  y = add(x = a, y = b);\n} -> (y);\n")
+                        .value());
+  ASSERT_TRUE(model.ok());
+  model->functions[0].inputs[0].type = ir::DictionaryFeature{};
+  model->functions[0].inputs[1].type = ir::SequenceFeature{};
+  auto session = LoadIt(std::make_shared<const ir::Model>(std::move(model).value()));
   ASSERT_FALSE(session.ok());
   EXPECT_EQ(session.error().code(), ErrorCode::kUnsupported);
+  for (const char* says : {"'a' is no array", "'b' is no array"}) {
+    EXPECT_NE(session.error().message().find(says), std::string::npos)
+        << session.error().ToString();
+  }
+  EXPECT_NE(session.error().advice().find("--backend cpu"), std::string::npos);
   exec::LoadOptions rounded;
   rounded.numerics = exec::Numerics::kFloat32;
   EXPECT_EQ(LoadIt(ParseModel(kSmallNet), rounded).error().code(), ErrorCode::kUnsupported);

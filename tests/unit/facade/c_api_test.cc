@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -47,11 +48,13 @@ TEST_F(CApiTest, AClientInCGetsItsAnswer) {
   const float x[4] = {1, -2, 3, 4};
   float y[4] = {};
   char backend[16] = "", message[256] = "";
+  int experimental = -1;
   EXPECT_EQ(c_client_double(path_.c_str(), "{\"threads\": 1}", x, y, backend, sizeof backend,
-                            message, sizeof message),
+                            &experimental, message, sizeof message),
             0)
       << message;
   EXPECT_STREQ(backend, "cpu");
+  EXPECT_EQ(experimental, 0);  // ours needs no gate
   EXPECT_EQ(y[3], 8);
 }
 
@@ -64,6 +67,14 @@ TEST_F(CApiTest, ErrorsCarryTheExitCodeAndText) {
   EXPECT_NE(unknown.message.find("no option 'colour'"), std::string::npos) << unknown.message;
   EXPECT_NE(unknown.message.find("'threads' must be 0 to 1024"), std::string::npos);
   EXPECT_NE(Open(path_.c_str(), "{\"backend\": \"tpu\"}").message.find("tpu"), std::string::npos);
+  const Answer hint = Open(path_.c_str(), "{\"specialization_strategy\": \"fast\"}");
+  EXPECT_EQ(hint.code, 2);
+  EXPECT_NE(hint.message.find("choose default or fast_prediction"), std::string::npos);
+  EXPECT_EQ(Open(path_.c_str(),
+                 "{\"specialization_strategy\": \"fast_prediction\", "
+                 "\"reshape_frequency\": \"infrequent\"}")
+                .code,
+            0);
   EXPECT_EQ(Open(path_.c_str(), "{\"breaker\": {\"consecutive_failures\": -1}}").code, 2);
 }
 
@@ -108,15 +119,65 @@ TEST_F(CApiTest, RunsWithoutTheHeapAndRefusesWhatDoesNotFit) {
   ASSERT_EQ(anemone_session_run(session, binding, nullptr, &small, nullptr), 0);
   EXPECT_STREQ(small.backend, "cpu");
   EXPECT_EQ(small.compute_units, nullptr);
+  // What the first version of the header knew ends with `attempts`; what came after follows it.
+  anemone_call_report first{};
+  first.struct_size = offsetof(anemone_call_report, attempts) + sizeof first.attempts;
+  first.experimental = 77;
+  ASSERT_EQ(anemone_session_run(session, binding, nullptr, &first, nullptr), 0);
+  EXPECT_EQ(first.attempts, 1);
+  EXPECT_EQ(first.experimental, 77);
+  EXPECT_EQ(anemone_session_class_count(session), 0u);
+  EXPECT_EQ(anemone_session_label_output(session), nullptr);
 
   char* telemetry = anemone_session_telemetry(session);
   const auto json = nlohmann::json::parse(telemetry);
   anemone_string_free(telemetry);
   EXPECT_EQ(json["schema"], "anemone.telemetry");
-  EXPECT_EQ(json["inference"]["succeeded"], 1011);
-  EXPECT_EQ(json["inferences_observed"]["cpu"], 1011);  // the warm-up is the first inference
+  EXPECT_EQ(json["inference"]["succeeded"], 1012);
+  EXPECT_EQ(json["inferences_observed"]["cpu"], 1012);  // the warm-up is the first inference
   anemone_binding_free(binding);
   anemone_session_close(session);
+}
+
+TEST_F(CApiTest, AClassifierGivesTheIndexOfItsClassAndTheNames) {
+  for (const bool integers : {false, true}) {
+    const std::string model = std::string("tests/fixtures/packages/classifier_") +
+                              (integers ? "ints" : "strings") + ".mlpackage";
+    anemone_session* session = nullptr;
+    ASSERT_EQ(anemone_session_open(model.c_str(), nullptr, &session, nullptr), 0);
+    ASSERT_EQ(anemone_session_class_count(session), 12u);
+    EXPECT_EQ(anemone_session_class_name(session, 12), nullptr);
+    EXPECT_STREQ(anemone_session_label_output(session), "classLabel");
+    EXPECT_STREQ(anemone_session_probabilities_output(session), "classLabel_probs");
+    EXPECT_STREQ(anemone_session_class_name(session, 3), integers ? "103" : "label 3");
+    anemone_dtype dtype = ANEMONE_OTHER;
+    int64_t shape[2] = {};
+    EXPECT_EQ(anemone_session_output_type(session, 0, &dtype, shape, 2), 0);
+    EXPECT_EQ(dtype, ANEMONE_INT32);
+    EXPECT_EQ(anemone_session_output_type(session, 1, &dtype, shape, 2), 1);
+    EXPECT_EQ(dtype, ANEMONE_FLOAT32);
+    EXPECT_EQ(shape[0], 12);
+    float x[12] = {0, 1, 2, 3, 9, 1, 1, 1, 1, 1, 1, 1};
+    int32_t label = -1;
+    float probabilities[12] = {};
+    const int64_t in[2] = {1, 12}, out[1] = {12};
+    anemone_binding* binding = anemone_binding_create();
+    ASSERT_EQ(anemone_binding_input(binding, "x", ANEMONE_FLOAT32, in, 2, x, nullptr), 0);
+    ASSERT_EQ(
+        anemone_binding_output(binding, "classLabel", ANEMONE_INT32, nullptr, 0, &label, nullptr),
+        0);
+    ASSERT_EQ(anemone_binding_output(binding, "classLabel_probs", ANEMONE_FLOAT32, out, 1,
+                                     probabilities, nullptr),
+              0);
+    ASSERT_EQ(anemone_session_run(session, binding, nullptr, nullptr, nullptr), 0);
+    EXPECT_EQ(label, 4);
+    float sum = 0;
+    for (const float p : probabilities) sum += p;
+    EXPECT_NEAR(sum, 1, 1e-5);
+    EXPECT_GT(probabilities[4], 0.9F);
+    anemone_binding_free(binding);
+    anemone_session_close(session);
+  }
 }
 
 TEST_F(CApiTest, TelemetryGoesToALog) {
@@ -134,8 +195,9 @@ TEST_F(CApiTest, ATraceIsWrittenWhenTheSessionEnds) {
   const float x[4] = {1, -2, 3, 4};
   float y[4] = {};
   char backend[16] = "", message[256] = "";
+  int experimental = -1;
   EXPECT_EQ(c_client_double(path_.c_str(), ("{\"trace_file\": \"" + trace + "\"}").c_str(), x, y,
-                            backend, sizeof backend, message, sizeof message),
+                            backend, sizeof backend, &experimental, message, sizeof message),
             0)
       << message;
   const auto json = nlohmann::json::parse(test::ReadText(trace));
@@ -182,7 +244,10 @@ TEST_F(CApiTest, MetricsAreServedWhileTheSessionLives) {
   EXPECT_NE(page.find("anemone_attempts_total{model=\""), std::string::npos) << page;
   EXPECT_NE(page.find("phase=\"first_inference\",outcome=\"success\"} 1\n"), std::string::npos)
       << page;
+  const auto begin = std::chrono::steady_clock::now();
   anemone_session_close(session);
+  // The server looks at its stop flag every two seconds, unless it is woken.
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(900));
   const int late = socket(AF_INET, SOCK_STREAM, 0);
   EXPECT_NE(connect(late, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
   close(late);

@@ -7,7 +7,7 @@
 #include "anemone/anemone.h"
 
 int c_client_double(const char* model, const char* options, const float* x, float* y, char* backend,
-                    size_t backend_size, char* message, size_t message_size) {
+                    size_t backend_size, int* experimental, char* message, size_t message_size) {
   anemone_error* error = NULL;
   anemone_session* session = NULL;
   anemone_binding* binding = NULL;
@@ -33,7 +33,10 @@ int c_client_double(const char* model, const char* options, const float* x, floa
   memset(&report, 0, sizeof report);
   report.struct_size = sizeof report;
   result = anemone_session_run(session, binding, NULL, &report, &error);
-  if (result == 0) strncat(backend, report.backend, backend_size - 1);
+  if (result == 0) {
+    strncat(backend, report.backend, backend_size - 1);
+    *experimental = report.experimental;
+  }
 done:
   if (error != NULL) strncat(message, anemone_error_text(error), message_size - 1);
   anemone_error_free(error);

@@ -1,4 +1,5 @@
-/* See c_client.c. `backend` and `message` begin as empty strings. */
+/* See c_client.c. `backend` and `message` begin as empty strings; `experimental` is written when
+ * the call succeeds. */
 #ifndef ANEMONE_TESTS_C_CLIENT_H_
 #define ANEMONE_TESTS_C_CLIENT_H_
 #include <stddef.h>
@@ -6,7 +7,7 @@
 extern "C" {
 #endif
 int c_client_double(const char* model, const char* options, const float* x, float* y, char* backend,
-                    size_t backend_size, char* message, size_t message_size);
+                    size_t backend_size, int* experimental, char* message, size_t message_size);
 #ifdef __cplusplus
 }
 #endif
