@@ -282,6 +282,28 @@ def test_convert_offline_says_how_to_go_on(box, tmp_path):
     assert document["weights"] == "seeded" and document["metadata"]["anemone.weights"] == "seeded"
 
 
+def test_seeded_weights_as_a_file(box, tmp_path):
+    """Made without a connection, the same each time, and what `convert --weights seeded` builds from."""
+    file = box.fetch("mobilenetv3_small", "--weights", "seeded", "--seed", "3", "--offline")
+    assert file["checked_against"] == "seed" and file["seed"] == 3 and file["licence"] is None
+    assert file["url"] == "seeded:mobilenetv3_small?seed=3" and file["path"].endswith(".seed3.safetensors")
+    assert servers.sha256(Path(file["path"]).read_bytes()) == file["sha256"]
+    assert box.fetch("mobilenetv3_small", "--weights", "seeded", "--seed", "3")["sha256"] == file["sha256"]
+    assert box.fetch("mobilenetv3_small", "--weights", "seeded")["sha256"] != file["sha256"]
+    built, read = tmp_path / "built.mlpackage", tmp_path / "read.mlpackage"
+    box.run("convert", "mobilenetv3_small", "--weights", "seeded", "--seed", "3", "-o", built)
+    box.run("convert", "mobilenetv3_small", "--weights", file["path"], "-o", read)
+    box.run("compare", built, read, "--tolerance-linf", "0", "--tolerance-rmse", "0")
+    # It never passes for the published weights.
+    box.run("fetch", "mobilenetv3_small", "--offline", code=3)
+    box.run("fetch", "--verify")
+    box.run("cache", "clear", "mobilenetv3_small")
+    assert not Path(file["path"]).exists()
+    assert "ONNX graph" in box.run("fetch", "yolos_tiny", "--weights", "seeded", code=2).error
+    assert "resnet50" in box.run("fetch", "resnet51", "--weights", "seeded", code=2).error
+    box.run("fetch", "resnet50", "--weights", "made-up", code=2)
+
+
 @needs_nginx
 def test_first_use_is_recorded_and_held(nginx, box, tmp_path):
     """fastvit_t8 has no published digest: the lock file keeps the first one seen."""

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <ctime>
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -145,6 +146,15 @@ bool SameFile(const fs::path& a, const fs::path& b) {
 std::string DefaultCacheRoot() {
   const std::string root = CacheRoot();
   return root.empty() ? fs::temp_directory_path().string() + "/anemone" : root;
+}
+
+std::string UtcNow() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  ::gmtime_r(&now, &parts);
+  char text[32];
+  std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
 }
 
 std::string DownloadCache::Folder(std::string_view part) const {

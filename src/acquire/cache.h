@@ -40,6 +40,9 @@ struct CacheRecord {
   std::string path;  // of the view; not stored
 };
 
+// This moment as CacheRecord::fetched_at has it.
+std::string UtcNow();
+
 struct CacheListing {
   std::string root;
   std::vector<CacheRecord> records;  // by name and URL

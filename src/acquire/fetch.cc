@@ -6,7 +6,6 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <ctime>
 #include <filesystem>
 #include <memory>
 
@@ -20,15 +19,6 @@
 
 namespace anemone::acquire {
 namespace {
-
-std::string NowText() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  ::gmtime_r(&now, &parts);
-  char text[32];
-  std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text;
-}
 
 // How many letters to change, add or drop to make one of the other.
 size_t Distance(std::string_view a, std::string_view b) {
@@ -197,7 +187,7 @@ Result<FetchedFile> Fetcher::FetchFile(const CatalogueFile& wanted, const Catalo
                  downloaded->size_bytes,
                  entry != nullptr ? entry->licence : "",
                  downloaded->fetched_from,
-                 NowText(),
+                 UtcNow(),
                  ANEMONE_VERSION,
                  {}};
   ANEMONE_TRY(cache_.Add(downloaded->path, group, &file.record));

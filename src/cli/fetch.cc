@@ -4,6 +4,7 @@
 
 #include "acquire/fetch.h"
 #include "cli/command.h"
+#include "facade/seeded_file.h"
 
 namespace anemone::cli {
 namespace {
@@ -13,6 +14,8 @@ struct FetchFlags {
   FetchNetworkFlags network;
   std::string sha256;
   std::string from;
+  std::string weights = "pretrained";
+  uint64_t seed = 0;
   bool list = false;
   bool verify = false;
   bool repair = false;
@@ -84,12 +87,36 @@ Status VerifyCache(const FetchFlags& flags, const Globals& globals) {
   return {};
 }
 
+// Made-up weights: no connection, and nothing to check them against but the seed.
+Status MakeSeeded(const FetchFlags& flags, const Globals& globals) {
+  if (!flags.sha256.empty() || !flags.from.empty()) {
+    return Usage("--weights seeded makes the file: --sha256 and --from belong to a download");
+  }
+  ANEMONE_ASSIGN(const acquire::CacheRecord record,
+                 facade::MakeSeededFile(flags.what, flags.seed, flags.network.cache_dir));
+  if (globals.json) {
+    Json document = Document("anemone.fetch");
+    Json file = RecordJson(record);
+    file["from_cache"] = false;
+    file["checked_against"] = "seed";
+    file["seed"] = flags.seed;
+    document["files"] = Json::array({std::move(file)});
+    Print(document);
+  } else {
+    std::cout << record.path << "\n";
+  }
+  Say(globals, fmt::format("{}: {}, made-up weights from seed {}, SHA-256 {}", record.file_name,
+                           SizeText(record.size_bytes), flags.seed, record.sha256));
+  return {};
+}
+
 Status RunFetch(const FetchFlags& flags, const Globals& globals) {
   if (flags.list) return ListCatalogue(globals);
   if (flags.verify) return VerifyCache(flags, globals);
   if (flags.what.empty()) {
     return Usage("nothing to fetch").Advise("name a catalogue model or a URL, or use --list");
   }
+  if (flags.weights == "seeded") return MakeSeeded(flags, globals);
   Progress progress(globals);
   ANEMONE_ASSIGN(acquire::FetchOptions options,
                  MakeFetchOptions(flags.network, globals, progress, flags.what));
@@ -133,6 +160,13 @@ void AddFetch(Command app, Context& context) {
   auto flags = std::make_shared<FetchFlags>();
   command.AddOption("NAME", flags->what, "a catalogue model, or a URL");
   AddFetchNetworkFlags(command, flags->network);
+  command
+      .AddOption("--weights", flags->weights,
+                 "of a catalogue model: 'pretrained', or 'seeded' to make a file of deterministic "
+                 "values without a connection")
+      .OneOf({"pretrained", "seeded"})
+      .ShowDefault();
+  command.AddOption("--seed", flags->seed, "seed of seeded weights");
   command.AddOption("--sha256", flags->sha256, "what a URL's content must be (64 digits)");
   command.AddOption("--from", flags->from,
                     "a file brought here by other means, taken into the cache as if fetched");

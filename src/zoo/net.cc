@@ -15,8 +15,6 @@ using ir::Value;
 constexpr int64_t kBalancedFrom = 8;
 // Half the width of a uniform distribution of variance 1.
 constexpr double kUniformSpread = 1.7320508075688772;
-// Before the gate of squeeze-and-excite: small, so that it does not close or open for good.
-constexpr double kGateGain = 0.5;
 constexpr double kVarianceFloor = 0.1;  // of the mean over the channels
 constexpr double kDepthwiseCenter = 0.8;
 constexpr double kDepthwiseRest = 0.6;
@@ -214,7 +212,8 @@ Feature Net::MaxPool3x3(const Feature& x, const std::string& name) {
 }
 
 Feature Net::SqueezeExcite(const Feature& x, const std::string& reduce, const std::string& expand,
-                           int64_t reduced, Act gate, const std::string& name, Act inner) {
+                           int64_t reduced, Act gate, const std::string& name, Act inner,
+                           double gate_gain) {
   ir::Builder& b = *builder_;
   Feature pooled = x;
   pooled.value =
@@ -224,7 +223,7 @@ Feature Net::SqueezeExcite(const Feature& x, const std::string& reduce, const st
   pooled.size = 1;
   if (seeded()) pooled.stats = AfterPooling(x.stats);
   Feature factor = Conv(pooled, {.conv = reduce, .out = reduced}, inner);
-  factor = Conv(factor, {.conv = expand, .out = x.channels, .gain = kGateGain}, gate);
+  factor = Conv(factor, {.conv = expand, .out = x.channels, .gain = gate_gain}, gate);
   Feature y = x;
   y.value = b.Op("mul", {{"x", x.value}, {"y", factor.value}}, name + "_scaled");
   if (seeded()) y.stats = AfterGate(x.stats, factor.stats);

@@ -71,9 +71,11 @@ class Net {
   Feature Activation(Feature x, Act act, const std::string& name);
   Feature Add(const Feature& a, const Feature& b, Act act, const std::string& name);
   Feature MaxPool3x3(const Feature& x, const std::string& name);
-  // x times gate(expand(inner(reduce(mean of x)))), channel by channel.
+  // x times gate(expand(inner(reduce(mean of x)))), channel by channel. Seeded: `gate_gain` is the
+  // deviation of what goes into the gate; small, so that it does not close or open for good.
   Feature SqueezeExcite(const Feature& x, const std::string& reduce, const std::string& expand,
-                        int64_t reduced, Act gate, const std::string& name, Act inner = Act::kRelu);
+                        int64_t reduced, Act gate, const std::string& name, Act inner = Act::kRelu,
+                        double gate_gain = 0.5);
   // Mean over each plane: [1, channels].
   Feature GlobalPool(const Feature& x, const std::string& name);
   // A fully connected layer on [1, channels]; `shape` as stored ([out, channels] or [out, channels,
