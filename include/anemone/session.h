@@ -103,8 +103,10 @@ class Session {
   Expected<std::map<std::string, Array>> Predict(const std::map<std::string, Array>& inputs,
                                                  State* state = nullptr,
                                                  CallReport* report = nullptr) const;
-  // Reads the bound inputs, writes the bound outputs.
-  std::optional<Failure> Run(const Binding& binding, State* state = nullptr) const;
+  // Reads the bound inputs, writes the bound outputs. Without a report, and in the steady state of
+  // Anemone's executor, this takes nothing from the heap.
+  std::optional<Failure> Run(const Binding& binding, State* state = nullptr,
+                             CallReport* report = nullptr) const;
 
   // nullopt when the model is no classifier.
   std::optional<Classes> classes() const;

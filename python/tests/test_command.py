@@ -52,6 +52,17 @@ def test_run_equals_onnxruntime(classifier, package, image, tmp_path):
         assert np.abs(got - want).max() <= 1e-4 * (want.max() - want.min())
 
 
+def test_run_names_the_class(tmp_path):
+    fixture = Path(__file__).parents[2] / "tests/fixtures/packages/classifier_strings.mlpackage"
+    x = np.zeros((1, 12), np.float32)
+    x[0, 6] = 4
+    np.save(tmp_path / "x.npy", x)
+    outputs = run_json("run", fixture, "--input", f"x={tmp_path / 'x.npy'}", "--specialization-strategy",
+                       "fast_prediction")["outputs"]
+    assert [output["label"] for output in outputs] == ["label 6", "label 6"]
+    assert "choose default" in run("run", fixture, "--random-inputs", "--specialization-strategy", "x", code=2).stderr
+
+
 def test_compare_passes_and_fails(classifier, package, tmp_path):
     document = run_json("compare", classifier, package, "--samples", "2")
     assert document["passed"] and {row["output"] for row in document["outputs"]} == {"logits", "probabilities"}

@@ -39,7 +39,9 @@ Json ReportJson(const runtime::CallReport& report, int64_t calls, int64_t fallba
   return json;
 }
 
-Json OutputJson(const std::string& name, const exec::Tensor& tensor) {
+// `classes` are the model's, if it is a classifier.
+Json OutputJson(const std::string& name, const exec::Tensor& tensor,
+                const std::optional<exec::Classes>& classes) {
   Json json{{"name", name}, {"dtype", DTypeName(tensor.dtype())}, {"shape", tensor.shape()}};
   const int64_t count = tensor.count();
   Json values = Json::array();
@@ -55,6 +57,11 @@ Json OutputJson(const std::string& name, const exec::Tensor& tensor) {
   if (tensor.dtype() == DType::kFp32 && count > 0) {
     json["argmax"] =
         std::max_element(tensor.As<float>(), tensor.As<float>() + count) - tensor.As<float>();
+  }
+  if (classes && name == classes->label) {
+    json["label"] = classes->names[static_cast<size_t>(*tensor.As<int32_t>())];
+  } else if (classes && name == classes->probabilities) {
+    json["label"] = classes->names[json["argmax"].get<size_t>()];
   }
   return json;
 }
@@ -96,7 +103,9 @@ Status RunRun(const RunFlags& flags, const Globals& globals) {
   document["iterations"] = calls;
   document["report"] = ReportJson(report, calls, fallbacks);
   Json list = Json::array();
-  for (const auto& [name, tensor] : outputs) list.push_back(OutputJson(name, tensor));
+  for (const auto& [name, tensor] : outputs) {
+    list.push_back(OutputJson(name, tensor, session->classes()));
+  }
   document["outputs"] = std::move(list);
   if (globals.json) {
     Print(document);
@@ -108,6 +117,7 @@ Status RunRun(const RunFlags& flags, const Globals& globals) {
     line += " " + output["first_values"].dump();
     if (output.contains("argmax"))
       line += fmt::format(" argmax {}", output["argmax"].get<int64_t>());
+    if (output.contains("label")) line += fmt::format(" '{}'", output["label"].get<std::string>());
     std::cout << line << "\n";
   }
   Say(globals, fmt::format("{} backend: load {:.1f} ms, run {:.2f} ms", report.backend,

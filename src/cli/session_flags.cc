@@ -14,6 +14,14 @@ void AddSessionFlags(Command command, SessionFlags& flags) {
                  "what Core ML may use: all, cpu_only, cpu_and_gpu or cpu_and_ne")
       .Environment("ANEMONE_COMPUTE_UNITS")
       .ShowDefault();
+  command
+      .AddOption("--reshape-frequency", flags.reshape_frequency,
+                 "hint to Core ML (macOS 14.4): frequent, or infrequent where shapes seldom change")
+      .ShowDefault();
+  command
+      .AddOption("--specialization-strategy", flags.specialization_strategy,
+                 "hint to Core ML (macOS 15): default, or fast_prediction for a longer first load")
+      .ShowDefault();
   command.AddFlag("--no-fallback", flags.no_fallback,
                   "fail where the preferred backend fails, instead of asking the next one");
   command.AddFlag("--dispatch", flags.dispatch,
@@ -52,6 +60,8 @@ Result<std::shared_ptr<runtime::Session>> OpenSession(const facade::LoadedModel&
   options.function = backend.function;
   options.threads = globals.threads;
   options.compute_units = flags.compute_units;
+  options.reshape_frequency = flags.reshape_frequency;
+  options.specialization_strategy = flags.specialization_strategy;
   options.fallback = !flags.no_fallback;
   options.warm_up = false;  // the first inference is the user's
   options.dispatch_by_measurement = flags.dispatch;

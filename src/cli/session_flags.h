@@ -14,6 +14,8 @@ namespace anemone::cli {
 
 struct SessionFlags {
   std::string compute_units = "all";
+  std::string reshape_frequency = "frequent";
+  std::string specialization_strategy = "default";
   bool no_fallback = false;
   bool dispatch = false;
   std::string breaker_file;   // JSON

@@ -197,10 +197,56 @@ Result<bool> LowerReduce(Planner& planner, const Node& node) {
   return true;
 }
 
+// The index of the first of the largest (or smallest) elements, or of the first NaN, as in the
+// reference kernel. Integers come out, so that nothing joins the instruction.
+template <bool kLargest>
+Result<bool> LowerArg(Planner& planner, const Node& node) {
+  const ir::Value* x = node.operation->Input("x");
+  const ir::Type& out = node.types[0];
+  if (!IsFloat32(planner.TypeOf(x)) || out.dtype() != DType::kInt32 || CountOf(out) == 0) {
+    return false;
+  }
+  ANEMONE_ASSIGN(const int64_t axis, node.args->Int("axis"));
+  const auto last = FindLastAxes(planner, x, {axis});
+  if (!last || last->layout != Layout::kRowMajor) return false;
+  const int64_t rows = CountOf(out), columns = last->columns;
+  ANEMONE_ASSIGN(const BufferId from, planner.Read(x, Layout::kRowMajor));
+  const BufferId to = planner.NewBuffer(StorageBytes(out));
+  Instruction instruction;
+  instruction.kernel = "arg";
+  instruction.operations = {node.operation};
+  instruction.reads = {from};
+  instruction.writes = {to};
+  instruction.run = [=](Frame& frame) -> Status {
+    auto* indices = static_cast<int32_t*>(frame.at[static_cast<size_t>(to)]);
+    for (int64_t row = 0; row < rows; ++row) {
+      const float* values = frame.In(from) + row * columns;
+      int64_t best = 0;
+      for (int64_t i = 1; i < columns && values[best] == values[best]; ++i) {
+        const bool better = kLargest ? values[i] > values[best] : values[i] < values[best];
+        if (better || values[i] != values[i]) best = i;
+      }
+      indices[row] = static_cast<int32_t>(best);
+    }
+    return {};
+  };
+  planner.Emit(std::move(instruction));
+  planner.SetBuffer(node.operation->output(), Layout::kRowMajor, to);
+  return true;
+}
+
 constexpr LoweringEntry kEntries[] = {
-    {"softmax", LowerSoftmax},   {"layer_norm", LowerLayerNorm}, {"avg_pool", LowerPool},
-    {"max_pool", LowerPool},     {"reduce_sum", LowerReduce},    {"reduce_mean", LowerReduce},
-    {"reduce_max", LowerReduce}, {"reduce_min", LowerReduce},    {"reduce_sum_square", LowerReduce},
+    {"softmax", LowerSoftmax},
+    {"layer_norm", LowerLayerNorm},
+    {"avg_pool", LowerPool},
+    {"max_pool", LowerPool},
+    {"reduce_sum", LowerReduce},
+    {"reduce_mean", LowerReduce},
+    {"reduce_max", LowerReduce},
+    {"reduce_min", LowerReduce},
+    {"reduce_sum_square", LowerReduce},
+    {"reduce_argmax", LowerArg<true>},
+    {"reduce_argmin", LowerArg<false>},
 };
 
 }  // namespace

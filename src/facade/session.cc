@@ -81,10 +81,13 @@ Expected<std::map<std::string, Array>> Session::Predict(const std::map<std::stri
   return std::move(*arrays);
 }
 
-std::optional<Failure> Session::Run(const Binding& binding, State* state) const {
+std::optional<Failure> Session::Run(const Binding& binding, State* state,
+                                    CallReport* report) const {
+  runtime::CallReport called;
   const Status status =
       impl_->session->PredictBound(binding.impl_->inputs, binding.impl_->outputs,
-                                   state != nullptr ? &facade::ValuesOf(*state) : nullptr, nullptr);
+                                   state != nullptr ? &facade::ValuesOf(*state) : nullptr, &called);
+  if (report != nullptr) *report = ToReport(called);
   if (status.ok()) return std::nullopt;
   return facade::ToFailure(status.error());
 }

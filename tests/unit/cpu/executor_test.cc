@@ -169,6 +169,17 @@ const Case kCases[] = {
         e = reduce_sum_square(x = x, axes = [1, 2, 3], keep_dims = false);
         f = reduce_mean(x = x, axes = [0, 2], keep_dims = false);)",
      "a, b, c, d, e, f"},
+    {"arguments_of_extremes", "tensor<fp32, [2, 3, 4, 5]> x",
+     R"(r = relu(x = x);
+        a = reduce_argmax(x = r, axis = -1, keep_dims = false);
+        b = reduce_argmin(x = r, axis = 3, keep_dims = true);
+        c = reduce_argmax(x = r, axis = 1, keep_dims = false);
+        d = reshape(x = x, shape = [120]);
+        e = reduce_argmax(x = d, axis = 0, keep_dims = false);
+        n = log(x = x);
+        f = reduce_argmin(x = n, axis = -1, keep_dims = false);
+        g = gather(x = d, indices = e, axis = 0);)",
+     "a, b, c, e, f, g"},
     {"integers_and_bools", "tensor<int32, [4]> i, tensor<fp32, [6, 3]> x",
      R"(g = gather(x = x, indices = i, axis = 0);
         j = add(x = i, y = 1);
