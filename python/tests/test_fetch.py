@@ -280,6 +280,9 @@ def test_convert_offline_says_how_to_go_on(box, tmp_path):
     document = json.loads(box.run("convert", "mobilenetv3_small", "-o", out, "--weights", "seeded", "--offline",
                                   "--json").out)
     assert document["weights"] == "seeded" and document["metadata"]["anemone.weights"] == "seeded"
+    manifest = json.loads(Path(document["manifest"]).read_text())
+    assert manifest["model"] == "mobilenetv3_small" and manifest["precision"] == "fp32"
+    assert manifest["weights"]["source"] == "seeded" and manifest["weights"]["seed"] == "0"
 
 
 def test_seeded_weights_as_a_file(box, tmp_path):
@@ -406,6 +409,11 @@ def test_provenance_travels_into_the_package(nginx, box, tmp_path):
         assert notes["anemone.weights.sha256"] == digest
         assert notes["anemone.weights.licence"] == shown["metadata"]["license"] == "apache-2.0"
         assert notes["anemone.weights"] == "pretrained" and notes["anemone.tool_version"]
+        manifest = json.loads(path.with_suffix(".manifest.json").read_text())
+        assert manifest["weights"]["source"] == "pretrained" and manifest["weights"]["sha256"] == digest
+        assert manifest["weights"]["url"] == notes["anemone.weights.url"] and manifest["weights"]["licence"] == "apache-2.0"
+        assert manifest["tool_version"] == notes["anemone.tool_version"]
+        assert manifest["accuracy_delta_l_inf"] is None  # nothing was compared
     assert digest in box.run("inspect", package).out
     # The second time nothing is asked of anybody; the first package is not made of something else.
     box.run("convert", "mobilenetv4_conv_small", "-o", package, "--offline")

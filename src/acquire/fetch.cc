@@ -150,7 +150,8 @@ Result<FetchedFile> Fetcher::FetchFile(const CatalogueFile& wanted, const Catalo
   if (cached) return std::move(*cached);
   if (options_.network.offline && options_.from.empty()) {
     return NotFound("'{}' is not in the cache, and offline nothing is fetched", url.text)
-        .Advise("fetch it once without --offline and ANEMONE_OFFLINE");
+        .Advise(
+            "fetch it once without --offline and ANEMONE_OFFLINE, or name the file with --from");
   }
   ANEMONE_ASSIGN(const PathLock lock, cache_.Lock(url.text, waiting));
   ANEMONE_ASSIGN(cached, from_cache());  // another process may have brought it meanwhile

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/package_manifest.h"
 #include "compress/configuration_json.h"
 
 namespace anemone::cli {
@@ -40,6 +41,33 @@ Json ReportJson(const compress::Report& report) {
   return tensors;
 }
 
+// What the key "precision" says of a variant.
+std::string PrecisionName(const facade::CompressOptions& options) {
+  if (!options.config.empty()) return "configured";
+  if (options.dtype.starts_with("f")) return "fp16";
+  if (options.mode == "palettize") {
+    return options.nbits > 0 ? fmt::format("palette{}", options.nbits) : "palette";
+  }
+  if (options.mode == "prune") return "sparse";
+  return options.mode == "activations" ? "w8a8" : options.dtype;
+}
+
+// Beside the package. Nothing was compared here: the deltas stay unknown.
+Status WriteManifest(const CompressFlags& flags, const facade::LoadedModel& compressed,
+                     const compress::Report& report) {
+  lab::Manifest manifest;
+  manifest.precision = PrecisionName(flags.options);
+  for (const auto* tensors : {&report.compressed, &report.skipped}) {
+    for (const auto& tensor : *tensors) {
+      manifest.tensors.push_back(
+          {tensor.name, tensor.bytes_before, tensor.bytes_after, tensor.reason});
+    }
+  }
+  ANEMONE_TRY(DescribePackage(flags.model.source.model, compressed, *compressed.model, flags.output,
+                              &manifest));
+  return lab::WriteManifest(manifest, ManifestPath(flags.output));
+}
+
 Status RunCompress(const CompressFlags& flags, const Globals& globals) {
   Progress progress(globals);
   progress.Step("reading " + flags.model.source.model);
@@ -67,6 +95,7 @@ Status RunCompress(const CompressFlags& flags, const Globals& globals) {
       std::chrono::nanoseconds(std::chrono::steady_clock::now() - begin).count();
   progress.Step("writing " + flags.output);
   ANEMONE_TRY(facade::SaveAndReload(*loaded.model, flags.output));
+  ANEMONE_TRY(WriteManifest(flags, loaded, report));
   ANEMONE_ASSIGN(const int64_t size, SizeOnDisk(flags.output));
   if (globals.json) {
     Json document = Document("anemone.compress");

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/package_manifest.h"
 #include "facade/convert.h"
 #include "facade/save.h"
 
@@ -19,6 +20,17 @@ struct ConvertFlags {
 
 int64_t NanosSince(std::chrono::steady_clock::time_point start) {
   return std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
+}
+
+// Beside a package; a .mil text has none. Nothing was compared here: the deltas stay unknown.
+Status WriteManifest(const ConvertFlags& flags, const facade::LoadedModel& converted,
+                     const std::string& output) {
+  if (output.ends_with(".mil")) return {};
+  lab::Manifest manifest;
+  manifest.precision = flags.precision == "float16" ? "fp16" : "fp32";
+  ANEMONE_TRY(
+      DescribePackage(flags.model.source.model, converted, *converted.model, output, &manifest));
+  return lab::WriteManifest(manifest, ManifestPath(output));
 }
 
 Status RunConvert(const ConvertFlags& flags, const Globals& globals) {
@@ -47,12 +59,14 @@ Status RunConvert(const ConvertFlags& flags, const Globals& globals) {
   ANEMONE_TRY(facade::Convert(*loaded.model, options, &report).At(flags.model.source.model));
   progress.Step("writing " + output);
   ANEMONE_TRY(facade::Save(*loaded.model, output));
+  ANEMONE_TRY(WriteManifest(flags, loaded, output));
   const int64_t duration_ns = NanosSince(start);
   ANEMONE_ASSIGN(const int64_t size, SizeOnDisk(output));
   if (globals.json) {
     Json document = Document("anemone.convert");
     document["model"] = flags.model.source.model;
     document["output"] = output;
+    document["manifest"] = output.ends_with(".mil") ? Json(nullptr) : Json(ManifestPath(output));
     document["size_bytes"] = size;
     document["minimum_deployment_target"] = facade::DeploymentTargetName(options.target);
     document["compute_precision"] = flags.precision;

@@ -4,16 +4,14 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "base/tree_hash.h"
 #include "cli/command.h"
+#include "cli/package_manifest.h"
 #include "facade/compress.h"
 #include "facade/convert.h"
 #include "facade/save.h"
 #include "lab/manifest.h"
-#include "lab/placement_facts.h"
 #include "lab/verify.h"
 #include "runtime/backends.h"
-#include "zoo/zoo.h"
 
 namespace anemone::cli {
 namespace {
@@ -72,20 +70,7 @@ Result<Row> RunVariant(const DemoFlags& flags, const facade::LoadedModel& origin
   Row row;
   row.model = original.name;
   lab::Manifest& manifest = row.manifest;
-  manifest.model = original.name;
   manifest.precision = variant.precision;
-  manifest.tool_version = ANEMONE_VERSION;
-  manifest.deployment_target = facade::DeploymentTargetName(target);
-  manifest.weights_source = original.weights;
-  for (const auto& [key, value] : original.model->metadata.user_defined)
-    manifest.weights[key] = value;
-  // The same under short names, for scripts.
-  for (const auto& [key, name] :
-       {std::pair(zoo::kKeyUrl, "url"), std::pair(zoo::kKeySha256, "sha256"),
-        std::pair(zoo::kKeyLicence, "licence"), std::pair(zoo::kKeySeed, "seed")}) {
-    const auto found = manifest.weights.find(key);
-    if (found != manifest.weights.end()) manifest.weights[name] = std::string(found->second);
-  }
   manifest.parity_inputs = lab::DescribeInputs(flags.verify);
 
   ir::Model model = facade::CloneModel(*original.model);
@@ -109,15 +94,7 @@ Result<Row> RunVariant(const DemoFlags& flags, const facade::LoadedModel& origin
                                                             inputs, flags.verify));
     manifest.first_drift = lab::FirstDrift(drifts, variant.limits);
   }
-  ANEMONE_TRY(lab::AddPlacementFacts(*written.model, &manifest));
-  ANEMONE_ASSIGN(const auto facts, HashTree(package));
-  manifest.package_size_bytes = facts.size_bytes;
-  manifest.package_sha256 = facts.sha256;
-  manifest.weight_bytes = 0;
-  std::error_code ignored;
-  const auto weight_size =
-      fs::file_size(fs::path(package) / "Data/com.apple.CoreML/weights/weight.bin", ignored);
-  if (!ignored) manifest.weight_bytes = static_cast<int64_t>(weight_size);
+  ANEMONE_TRY(DescribePackage(original.name, original, *written.model, package, &manifest));
   ANEMONE_TRY(lab::WriteManifest(manifest, stem + ".manifest.json"));
   return row;
 }

@@ -155,7 +155,8 @@ std::string ToJson(const Manifest& manifest) {
   Json parity = Json::array();
   for (const OutputParity& output : manifest.outputs) parity.push_back(ToJsonObject(output));
   json["parity"] = std::move(parity);
-  json["passed"] = manifest.passed();
+  // Nothing was compared, nothing was passed.
+  json["passed"] = manifest.outputs.empty() ? Json(nullptr) : Json(manifest.passed());
   json["first_drift"] = manifest.first_drift.empty() ? Json(nullptr) : Json(manifest.first_drift);
   json["tensors"] = TensorsJson(manifest);
   return json.dump(2) + "\n";

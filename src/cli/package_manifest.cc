@@ -1,0 +1,74 @@
+#include "cli/package_manifest.h"
+
+#include <filesystem>
+#include <utility>
+
+#include "base/tree_hash.h"
+#include "facade/convert.h"
+#include "lab/placement_facts.h"
+#include "zoo/zoo.h"
+
+namespace anemone::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Where the weights came from: what the model's metadata says, or the file that was named.
+void NoteWeights(const std::string& source, const facade::LoadedModel& original,
+                 lab::Manifest* manifest) {
+  manifest->weights.clear();
+  for (const auto& [key, value] : original.model->metadata.user_defined) {
+    manifest->weights[key] = value;
+  }
+  const auto known = manifest->weights.find(zoo::kKeyWeights);
+  manifest->weights_source = !original.weights.empty()          ? original.weights
+                             : known != manifest->weights.end() ? known->second
+                                                                : "file";
+  // The same under short names, for scripts.
+  for (const auto& [key, name] :
+       {std::pair(zoo::kKeyUrl, "url"), std::pair(zoo::kKeySha256, "sha256"),
+        std::pair(zoo::kKeyLicence, "licence"), std::pair(zoo::kKeySeed, "seed")}) {
+    const auto found = manifest->weights.find(key);
+    if (found != manifest->weights.end()) manifest->weights[name] = std::string(found->second);
+  }
+  std::error_code error;
+  if (known != manifest->weights.end() || !fs::exists(source, error)) return;
+  if (const auto facts = HashTree(source); facts.ok()) {
+    manifest->weights["file"] = fs::path(source).filename().string();
+    manifest->weights["sha256"] = facts->sha256;
+  }
+}
+
+}  // namespace
+
+std::string ManifestPath(const std::string& package) {
+  std::string path = package;
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  return fs::path(path).replace_extension(".manifest.json").string();
+}
+
+Status DescribePackage(const std::string& source, const facade::LoadedModel& original,
+                       const ir::Model& written, const std::string& package,
+                       lab::Manifest* manifest) {
+  manifest->model = original.name;
+  manifest->tool_version = ANEMONE_VERSION;
+  if (const ir::Function* main = written.program.main()) {
+    manifest->deployment_target = facade::DeploymentTargetName(main->opset);
+  }
+  NoteWeights(source, original, manifest);
+  if (const Status status = lab::AddPlacementFacts(written, manifest); !status.ok()) {
+    manifest->ane_op_coverage_pct = manifest->expected_speedup_m1 = std::nullopt;
+    manifest->expected_speedup_m2 = manifest->expected_speedup_m3 = std::nullopt;
+  }
+  ANEMONE_ASSIGN(const auto facts, HashTree(package));
+  manifest->package_size_bytes = facts.size_bytes;
+  manifest->package_sha256 = facts.sha256;
+  manifest->weight_bytes = 0;
+  std::error_code error;
+  const auto weight_size =
+      fs::file_size(fs::path(package) / "Data/com.apple.CoreML/weights/weight.bin", error);
+  if (!error) manifest->weight_bytes = static_cast<int64_t>(weight_size);
+  return {};
+}
+
+}  // namespace anemone::cli
