@@ -1,5 +1,6 @@
 #include "facade/inspect_placement.h"
 
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -141,6 +142,7 @@ Json ChipJson(const Analysis& analysis) {
                                 {"operators", segment.count}});
   }
   json["tie"] = analysis.tie;
+  json["notes"] = analysis.notes;
   json["ops"] = Json::array();
   for (const AnalyzedOp& op : analysis.operations)
     json["ops"].push_back(OperatorJson(op, analysis.units));
@@ -173,18 +175,33 @@ std::string Reason(const AnalyzedOp& op) {
 void AppendOperators(const Analysis& analysis, bool all, std::string* out) {
   *out += fmt::format("\n{}: operators{}\n", analysis.chip->title,
                       all ? "" : " that miss the Neural Engine, or fit it badly (--ops lists all)");
-  *out += fmt::format("  {:32} {:24} {:12} {:9} {}\n", "name", "type", "units", "preferred", "why");
   size_t hidden = 0;
   size_t left = 0;
+  size_t width = 4;
+  for (const AnalyzedOp& op : analysis.operations) {
+    width = std::clamp(op.operation->name().size(), width, size_t{44});
+  }
+  for (const std::string& note : analysis.notes) *out += "  note: " + note + "\n";
+  *out += fmt::format("  {:{}} {:24} {:12} {:9} {}\n", "name", width, "type", "units", "preferred",
+                      "why");
+  // A rule that bars half of the model would fill the screen: a few examples, then a count.
+  constexpr int64_t kExamples = 3;
+  std::map<std::string_view, int64_t> by_rule;
   for (const AnalyzedOp& op : analysis.operations) {
     left += op.Supports(Unit::kAne) && op.preferred == Unit::kCpu ? 1 : 0;
     if (!all && op.Supports(Unit::kAne) && op.note.empty()) {
       ++hidden;
       continue;
     }
-    *out += fmt::format("  {:32} {:24} {:12} {:9} {}\n", op.operation->name(), op.operation->type(),
-                        Supported(op, analysis.units),
+    const Verdict& ane = op.placement.ane;
+    if (!all && ++by_rule[ane.expected ? "note" : ane.rule] > kExamples) continue;
+    *out += fmt::format("  {:{}} {:24} {:12} {:9} {}\n", op.operation->name(), width,
+                        op.operation->type(), Supported(op, analysis.units),
                         op.preferred ? placement::UnitName(*op.preferred) : "unknown", Reason(op));
+  }
+  for (const auto& [rule, count] : by_rule) {
+    if (count <= kExamples) continue;
+    *out += fmt::format("  {} more of the rule {}\n", count - kExamples, rule);
   }
   if (hidden > 0) *out += fmt::format("  {} more could run on the Neural Engine\n", hidden);
   if (left > 0 && analysis.units != placement::ComputeUnits::kCpuOnly) {

@@ -7,6 +7,12 @@ namespace {
 
 constexpr int64_t kRowBytes = 64;   // a row of the Neural Engine is padded to this
 constexpr int64_t kWorthANote = 8;  // times the memory
+// Apple: more enumerated shapes than this are not kept (coremltools' guide, faqs).
+constexpr size_t kMostEnumerated = 128;
+// Of one model: Apple's advice for phones; seen on an M1.
+constexpr double kMostBytesPhone = 1e9;
+constexpr double kMostBytesMac = 3e9;
+constexpr int64_t kManyIslands = 5;
 
 Unit UnitOf(Engine engine) { return engine == Engine::kAne ? Unit::kAne : Unit::kCpu; }
 
@@ -66,6 +72,7 @@ class Analyzer {
     Visit(*function_.block, false);
     Choose();
     Cover();
+    Note();
     return std::move(analysis_);
   }
 
@@ -130,6 +137,34 @@ class Analyzer {
     analysis_.supported_high_pct = Percent(high, all.count, 0);
   }
 
+  void Note() {
+    double weights = 0;
+    int64_t dynamic = 0;
+    for (const AnalyzedOp& op : analysis_.operations) {
+      weights += static_cast<double>(op.work.weight_bytes);
+      const std::string_view rule = op.placement.ane.rule;
+      dynamic += rule == "dynamic_shape" || rule == "dynamic_rank" ? 1 : 0;
+    }
+    std::string size = ModelSizeNote(weights, *analysis_.chip);
+    if (!size.empty()) analysis_.notes.push_back(std::move(size));
+    if (dynamic > 0 && dynamic < static_cast<int64_t>(analysis_.operations.size())) {
+      analysis_.notes.push_back(fmt::format(
+          "{} operators have dynamic shapes: by its messages the compiler then may keep the whole "
+          "network off the Neural Engine [ANE validator, reverse-engineered]",
+          dynamic));
+    }
+    const auto islands =
+        std::count_if(analysis_.segments.begin(), analysis_.segments.end(),
+                      [](const Segment& segment) { return segment.engine == Engine::kAne; });
+    if (islands >= kManyIslands) {
+      analysis_.notes.push_back(
+          fmt::format("{} separate segments on the Neural Engine: its compiler refuses networks "
+                      "that bounce too often, at a number that is not published [M6, "
+                      "reverse-engineered]",
+                      islands));
+    }
+  }
+
   const ir::Function& function_;
   FlexibleShapes flexible_;
   Analysis analysis_;
@@ -143,6 +178,16 @@ Result<ComputeUnits> ParseComputeUnits(std::string_view name) {
   if (name == "cpu_and_gpu") return ComputeUnits::kCpuAndGpu;
   if (name == "cpu_only") return ComputeUnits::kCpuOnly;
   return Usage("compute units '{}' are none of all, cpu_and_ne, cpu_and_gpu, cpu_only", name);
+}
+
+std::string ModelSizeNote(double weight_bytes, const Chip& chip) {
+  const double most = chip.phone ? kMostBytesPhone : kMostBytesMac;
+  if (weight_bytes <= most) return {};
+  return fmt::format(
+      "{:.1f} GB of weights: the Neural Engine takes about {:.0f} GB of one model; split it into "
+      "several [{}]",
+      weight_bytes * 1e-9, most * 1e-9,
+      chip.phone ? "coremltools, documented" : "more-ane-transformers, measured");
 }
 
 int64_t Analysis::CountPreferred(Unit unit) const {
@@ -161,9 +206,11 @@ FlexibleShapes FlexibilityOf(const ir::Model& model, const std::string& function
     if (const auto* array = feature.array()) {
       range = !array->shape_range.empty();
       enumerated = !array->enumerated.empty();
+      range |= array->enumerated.size() > kMostEnumerated;
     } else if (const auto* image = feature.image()) {
       range = image->size_range.has_value();
       enumerated = !image->enumerated.empty();
+      range |= image->enumerated.size() > kMostEnumerated;
     }
     if (range) return FlexibleShapes::kRange;
     if (enumerated) flexible = FlexibleShapes::kEnumerated;

@@ -59,9 +59,14 @@ struct Analysis {
   int64_t flops = 0;
   int64_t bytes = 0;
   bool static_shapes = true;
+  // Cautions about the whole model, one sentence each, with their source.
+  std::vector<std::string> notes;
 
   int64_t CountPreferred(Unit unit) const;
 };
+
+// What is known of models with so many bytes of weights on the chip's engine; empty: nothing.
+std::string ModelSizeNote(double weight_bytes, const Chip& chip);
 
 // How the shapes of a function's inputs may change.
 FlexibleShapes FlexibilityOf(const ir::Model& model, const std::string& function);

@@ -1,5 +1,6 @@
 // What bars any operator from the Neural Engine, whatever it computes. The tensors that count are
 // those that exist at run time: constants have no place.
+#include <algorithm>
 #include <vector>
 
 #include "placement/place.h"
@@ -77,7 +78,8 @@ std::optional<Verdict> CheckShape(const Tensor& tensor, const Query& query) {
   for (int i = 0; i < type.rank(); ++i) {
     const int64_t size = type.shape()[static_cast<size_t>(i)];
     if (size == ir::kDynamic) continue;
-    const bool spatial = i >= type.rank() - 2 && type.rank() > 2;
+    // Width, height, and the depth of rank 5.
+    const bool spatial = type.rank() > 2 && i >= type.rank() - (type.rank() == 5 ? 3 : 2);
     const int64_t limit = spatial ? query.chip.max_width_height : query.chip.max_dimension;
     if (size <= limit) continue;
     return No("dimension", evidence,
@@ -94,10 +96,60 @@ std::optional<Verdict> CheckShape(const Tensor& tensor, const Query& query) {
   return No("dynamic_shape", {kApple, Confidence::kDocumented},
             "dynamic shape: " + tensor.Describe() +
                 " (only the default shape of a range goes to the Neural Engine)",
-            "fix the shape, or enumerate the shapes");
+            "fix the shape, enumerate up to 128 shapes, or from iOS 17.4 and macOS 14.4 on load "
+            "with the hint reshapeFrequency infrequent");
+}
+
+// Whether any zero point of stored weights is another than 0.
+bool HasZeroPoint(const ir::Operation& decompressor) {
+  for (const std::string_view param : {"zero_point", "offset"}) {
+    const ir::Value* value = decompressor.Input(param);
+    const ir::Literal* literal = value == nullptr ? nullptr : value->literal.get();
+    if (literal == nullptr) continue;
+    const auto values = literal->AsDoubles();
+    if (values && std::any_of(values->begin(), values->end(), [](double v) { return v != 0; })) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// Weights in a form that the engine may not take.
+std::optional<Verdict> CheckWeights(const Query& query) {
+  if (query.args.operation() == nullptr) return std::nullopt;
+  for (const ir::Argument& argument : query.args.operation()->arguments()) {
+    for (const ir::Value* value : argument.values) {
+      const ir::Operation* producer = value->producer;
+      if (producer == nullptr || producer->def() == nullptr || !producer->def()->constexpr_op) {
+        continue;
+      }
+      if (HasPerBlockScales(*producer)) {
+        return Maybe(
+            "per_block_weights", false, {"coremltools issue 2510", Confidence::kMeasured},
+            "weights with a scale for each block: seen on the CPU, as the engine takes one "
+            "for each output channel or one for all",
+            "compress with --granularity per_channel, or palettize");
+      }
+      if (HasZeroPoint(*producer)) {
+        return Maybe("asymmetric_weights", true, kStrings,
+                     "weights with a zero point: the compiler's messages refuse asymmetric "
+                     "quantisation",
+                     "quantise symmetrically (mode linear_symmetric)");
+      }
+    }
+  }
+  return std::nullopt;
 }
 
 }  // namespace
+
+bool HasPerBlockScales(const ir::Operation& decompressor) {
+  const ir::Value* scale = decompressor.Input("scale");
+  if (scale == nullptr || !scale->type.is_tensor()) return false;
+  int64_t long_dims = 0;
+  for (const int64_t size : scale->type.shape()) long_dims += size > 1 ? 1 : 0;
+  return long_dims > 1;
+}
 
 std::optional<Verdict> CheckConditions(const Query& query, const PlaceRule& rule) {
   std::optional<Verdict> conditional;
@@ -112,7 +164,7 @@ std::optional<Verdict> CheckConditions(const Query& query, const PlaceRule& rule
       if (!conditional) conditional = std::move(barred);
     }
   }
-  return conditional;
+  return conditional ? std::move(conditional) : CheckWeights(query);
 }
 
 }  // namespace anemone::placement

@@ -252,15 +252,6 @@ const ir::Operation* Decompressor(const ir::Operation& operation) {
   return nullptr;
 }
 
-// More scales than output channels: blocks along the input.
-bool IsPerBlock(const ir::Operation& decompressor) {
-  const ir::Value* scale = decompressor.Input("scale");
-  if (scale == nullptr || !scale->type.is_tensor()) return false;
-  int64_t long_dims = 0;
-  for (const int64_t size : scale->type.shape()) long_dims += size > 1 ? 1 : 0;
-  return long_dims > 1;
-}
-
 }  // namespace
 
 std::optional<Interval> AneLatency(const Workload& work, double streamed_weight_bytes,
@@ -279,7 +270,7 @@ double StreamedWeightBytes(const AnalyzedOp& op, AneFamily family) {
   const std::string& type = decompressor->type();
   const bool linear =
       type == "constexpr_affine_dequantize" || type == "constexpr_blockwise_shift_scale";
-  if (linear && IsPerBlock(*decompressor))
+  if (linear && HasPerBlockScales(*decompressor))
     return family >= AneFamily::kH15 ? stored : std::max(stored, unfolded);
   if (linear && family == AneFamily::kH13) return std::max(stored, unfolded);
   return stored;

@@ -97,6 +97,17 @@ Verdict YesEverywhere(const Query& query) {
   return Yes("ane_kernel", query.on_m4() ? kMeasuredM4 : kTables);
 }
 
+Verdict YesBut(const Query& query, std::string_view rule, Evidence evidence, std::string caution,
+               std::string rewrite) {
+  Verdict verdict = YesEverywhere(query);
+  verdict.rule = rule;
+  verdict.source = evidence.source;
+  verdict.confidence = evidence.confidence;
+  verdict.reason = std::move(caution);
+  verdict.rewrite = std::move(rewrite);
+  return verdict;
+}
+
 Verdict NoKernel(const Query& query) {
   return No("ane_no_kernel", query.on_m4() ? kMeasuredM4 : kTables,
             fmt::format("the Neural Engine has no {}", query.args.def().name));

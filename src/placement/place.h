@@ -111,6 +111,10 @@ OpPlacement Place(const ir::Operation& operation, ir::Opset opset, const Chip& c
 // The conditions that hold for every operator; nullopt when none bars it.
 std::optional<Verdict> CheckConditions(const Query& query, const PlaceRule& rule);
 
+// Whether weights are stored with a scale for each block along the input, not one for each output
+// channel or one for all. `decompressor`: the constexpr operation that makes them.
+bool HasPerBlockScales(const ir::Operation& decompressor);
+
 // ---- verdicts, for the rules ----
 
 // Sources; docs/placement.md says what each is.
@@ -135,6 +139,9 @@ Verdict Maybe(std::string_view rule, bool expected, Evidence evidence, std::stri
 Verdict Unknown(std::string_view rule, std::string reason);
 // Supported on every chip: measured on H16, read from tables for the others.
 Verdict YesEverywhere(const Query& query);
+// The same, with a caution that bars nothing.
+Verdict YesBut(const Query& query, std::string_view rule, Evidence evidence, std::string caution,
+               std::string rewrite = {});
 // No kernel on any chip.
 Verdict NoKernel(const Query& query);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "base/mapped_file.h"
@@ -142,6 +143,113 @@ Result<ComputePlan> ReadWhisperKit(const Json& json) {
   return plan;
 }
 
+// Null when there is no such member, or nothing to have one.
+const Json* Member(const Json* object, const char* key) {
+  if (object == nullptr || !object->is_object()) return nullptr;
+  const auto found = object->find(key);
+  return found == object->end() ? nullptr : &*found;
+}
+
+// A unit as Swift's encoder writes it: "neuralEngine", or {"neuralEngine": {}}; in a device, below
+// "deviceType".
+std::optional<Unit> XcodeUnit(const Json* device) {
+  if (const Json* type = Member(device, "deviceType")) device = type;
+  if (device == nullptr) return std::nullopt;
+  if (device->is_string()) return UnitFromName(device->get_ref<const std::string&>());
+  if (!device->is_object() || device->size() != 1) return std::nullopt;
+  return UnitFromName(device->begin().key());
+}
+
+Result<PlannedOperation> ReadXcodeOperation(const Json& item, const Json& usage) {
+  PlannedOperation operation;
+  ANEMONE_ASSIGN(const std::string type, Text(item, "operatorName", true));
+  operation.type = WithoutOpset(type);
+  const Json* outputs = Member(&item, "outputs");
+  if (outputs == nullptr || !outputs->is_array() || outputs->empty() ||
+      !outputs->front().is_object()) {
+    return InvalidInput("the key 'outputs' must be a list of objects");
+  }
+  ANEMONE_ASSIGN(operation.name, Text(outputs->front(), "name", true));
+  operation.preferred = XcodeUnit(Member(&usage, "preferred"));
+  if (!operation.preferred) return InvalidInput("'deviceUsage.preferred' names no compute unit");
+  const Json none = Json::array();
+  const Json* supported = Member(&usage, "supported");
+  if (supported == nullptr) supported = &none;
+  if (!supported->is_array()) return InvalidInput("'deviceUsage.supported' must be a list");
+  for (const Json& device : *supported) {
+    const auto unit = XcodeUnit(&device);
+    if (!unit) return InvalidInput("'deviceUsage.supported' names no compute unit");
+    if (std::find(operation.supported.begin(), operation.supported.end(), *unit) ==
+        operation.supported.end()) {
+      operation.supported.push_back(*unit);
+    }
+  }
+  if (const Json* weight = Member(Member(&item, "cost"), "weight")) {
+    ANEMONE_ASSIGN(operation.cost, Cost({{"cost", *weight}}, 1));
+  }
+  return operation;
+}
+
+Status ReadXcodeBlock(const Json& block, const std::string& place, ComputePlan& plan) {
+  const Json* operations = Member(&block, "operations");
+  if (operations == nullptr || !operations->is_array()) {
+    return InvalidInput("the key 'operations' must be a list").At(place);
+  }
+  for (size_t i = 0; i < operations->size(); ++i) {
+    const Json& item = (*operations)[i];
+    const std::string here = fmt::format("{}.operations[{}]", place, i);
+    if (!item.is_object()) return InvalidInput("an operation must be an object").At(here);
+    // Constants have no unit.
+    const Json* usage = Member(&item, "deviceUsage");
+    if (usage != nullptr && !usage->is_null()) {
+      ANEMONE_ASSIGN(PlannedOperation operation, ReadXcodeOperation(item, *usage).At(here));
+      plan.operations.push_back(std::move(operation));
+      if (plan.operations.size() > kMaxOperations)
+        return InvalidInput("more than {} operations", kMaxOperations);
+    }
+    const Json* blocks = Member(&item, "blocks");
+    if (blocks == nullptr || !blocks->is_array()) continue;
+    for (const Json& inner : *blocks) ANEMONE_TRY(ReadXcodeBlock(inner, here, plan));
+  }
+  return {};
+}
+
+// deviceResults.modelStructure.program._0.functions.NAME.block.operations; enumerations with values
+// are encoded as {"program": {"_0": VALUE}}.
+Result<ComputePlan> ReadXcode(const Json& json) {
+  const Json* structure = Member(Member(&json, "deviceResults"), "modelStructure");
+  if (structure == nullptr || !structure->is_object()) {
+    return Unsupported("this performance report names no operations")
+        .Advise("export it with Xcode 16 or later, or use tools/placement/dump_plan.py");
+  }
+  const Json* program = Member(structure, "program");
+  if (const Json* inner = Member(program, "_0")) program = inner;
+  const Json* functions = Member(program, "functions");
+  if (functions == nullptr || !functions->is_object() || functions->empty()) {
+    return Unsupported("only reports about ML Programs are read; this one holds no functions");
+  }
+  ComputePlan plan;
+  plan.form = "xcode";
+  if (const auto unit = json.find("computeUnit"); unit != json.end() && unit->is_number_integer()) {
+    static constexpr ComputeUnits kUnits[] = {ComputeUnits::kCpuOnly, ComputeUnits::kCpuAndGpu,
+                                              ComputeUnits::kAll,
+                                              ComputeUnits::kCpuAndNeuralEngine};
+    const auto value = unit->get<int64_t>();
+    if (value < 0 || value > 3) {
+      return InvalidInput("the key 'computeUnit' is {}, expected 0 to 3", value);
+    }
+    plan.units = kUnits[value];
+  }
+  for (const auto& [name, function] : functions->items()) {
+    const std::string place = fmt::format("function '{}'", name.substr(0, 80));
+    const Json* block = Member(&function, "block");
+    if (block == nullptr) return InvalidInput("a function must have a block").At(place);
+    ANEMONE_TRY(ReadXcodeBlock(*block, place, plan));
+  }
+  if (plan.operations.empty()) return InvalidInput("the report gives no operation a unit");
+  return plan;
+}
+
 std::string_view Trimmed(std::string_view text) {
   const size_t first = text.find_first_not_of(" \t\r");
   if (first == std::string_view::npos) return {};
@@ -245,6 +353,7 @@ Result<ComputePlan> ParseComputePlan(std::string_view text) {
   const Json json = Json::parse(
       text, [](int depth, Json::parse_event_t, Json&) { return depth <= kMaxDepth; }, false);
   if (json.is_discarded() || !json.is_object()) return InvalidInput("this is no JSON object");
+  if (json.contains("deviceResults")) return ReadXcode(json);
   const auto schema = json.find("schema");
   if (schema == json.end() || schema->is_object()) return ReadWhisperKit(json);
   if (!schema->is_string() || schema->get<std::string>() != "anemone.compute_plan")
@@ -253,6 +362,19 @@ Result<ComputePlan> ParseComputePlan(std::string_view text) {
 }
 
 Result<ComputePlan> ReadComputePlan(const std::string& path) {
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) {
+    const std::string report = (std::filesystem::path(path) / "report.json").string();
+    if (!path.ends_with(".mlperf") && !path.ends_with(".mlperf/")) {
+      return Unsupported("a folder is no compute plan, unless it is Xcode's NAME.mlperf").At(path);
+    }
+    if (!std::filesystem::exists(report, error)) {
+      return Unsupported("this performance report has no report.json: its structure is not known")
+          .At(path)
+          .Advise("export it with Xcode 16 or later, or use tools/placement/dump_plan.py");
+    }
+    return ReadComputePlan(report);
+  }
   ANEMONE_ASSIGN(const Bytes bytes, MapFile(path));
   return ParseComputePlan({reinterpret_cast<const char*>(bytes.data()), bytes.size()}).At(path);
 }

@@ -1,5 +1,5 @@
 // Compute plans that Core ML itself gave: which units support each operation and which one is
-// preferred. Read from files that other tools write, so every byte is checked. Three forms, told
+// preferred. Read from files that other tools write, so every byte is checked. Four forms, told
 // apart by their content:
 //
 //   anemone.compute_plan   tools/placement/dump_plan.py, from coremltools' MLComputePlan:
@@ -10,6 +10,11 @@
 //                          "cost": 12.5}}
 //   ExecuTorch             the text of coreml_compute_plan.py with --show_non_ane: counts by
 //                          operator, no names
+//   Xcode                  NAME.mlperf, the performance report that Xcode 16 exports: a folder
+//   whose
+//                          report.json holds, below deviceResults.modelStructure, each operation
+//                          with deviceUsage and cost. Apple documents no structure; this one is
+//                          what public readers of it agree on, and what differs is refused.
 //
 // A plan is no trace: what ran may differ. Thread rules: pure functions. Errors: kInvalidInput with
 // the place in the file and the rule.
@@ -37,8 +42,8 @@ struct PlannedOperation {
 };
 
 struct ComputePlan {
-  std::string form;                   // "anemone", "whisperkit", "executorch", "run record"
-  std::string chip;                   // as the file says; empty when it does not
+  std::string form;  // "anemone", "whisperkit", "executorch", "xcode", "run record"
+  std::string chip;  // as the file says; empty when it does not
   std::optional<ComputeUnits> units;  // as the file says
   std::vector<PlannedOperation> operations;
   // Counts only: of each unit, by operator for those that miss the Neural Engine.

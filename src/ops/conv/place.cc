@@ -38,7 +38,16 @@ Kernel KernelOf(const ir::Type& weight) {
 std::optional<Verdict> CheckKernel(const Query& query, const Kernel& kernel) {
   const Evidence evidence = query.on_m4() ? placement::kMeasuredM4 : placement::kTables;
   const placement::Chip& chip = query.chip;
-  const bool square = kernel.width == kernel.height && kernel.width == chip.max_kernel_width + 1;
+  const bool one_wider =
+      kernel.width == chip.max_kernel_width + 1 && chip.at_least(placement::AneFamily::kH14);
+  const bool square = kernel.width == kernel.height && one_wider;
+  if (one_wider && !square && !query.on_m4()) {
+    return Maybe("conv_kernel_width_tables", false, placement::kTables,
+                 fmt::format("kernel width {}: the compiler's tables allow it, Core ML on M4 did "
+                             "not",
+                             kernel.width),
+                 std::string(kSmallerKernel));
+  }
   if (kernel.width > chip.max_kernel_width && !square) {
     return No("conv_kernel_width", evidence,
               fmt::format("kernel width {} > {}", kernel.width, chip.max_kernel_width),
@@ -53,6 +62,40 @@ std::optional<Verdict> CheckKernel(const Query& query, const Kernel& kernel) {
     return No("conv_kernel_depth", placement::kTables,
               fmt::format("kernel depth {} > {}", kernel.depth, chip.max_kernel_depth),
               std::string(kSmallerKernel));
+  }
+  return std::nullopt;
+}
+
+// What the engine takes, and at what cost.
+std::optional<Verdict> Caution(const Query& query, const Kernel& kernel) {
+  if (kernel.width >= 16 && kernel.height >= 16) {
+    return placement::YesBut(query, "conv_slow_compile", placement::kMeasuredM4,
+                             fmt::format("a kernel of {}x{} took 212 to 229 s and 11.7 GB to "
+                                         "compile on M4",
+                                         kernel.height, kernel.width),
+                             std::string(kSmallerKernel));
+  }
+  for (const std::string_view param : {"strides", "dilations"}) {
+    const auto values = query.args.Ints(param);
+    for (const int64_t value : values.ok() ? *values : std::vector<int64_t>{}) {
+      if (value <= 4 || value == 8) continue;
+      return placement::YesBut(query, "conv_decomposed", placement::kTables,
+                               fmt::format("{} of {}: taken apart into several steps, only 2, 3, 4 "
+                                           "and 8 are native",
+                                           param, value));
+    }
+  }
+  const ir::Type& weight = query.args.TypeOf("weight");
+  if (query.IntOr("groups", 1) > 1 && weight.has_rank() && weight.rank() >= 3) {
+    constexpr int64_t kLargestGroup = 2048;
+    const int64_t size = weight.shape()[1] * kernel.width * kernel.height;
+    if (size > kLargestGroup) {
+      return placement::YesBut(
+          query, "conv_group_decomposed", placement::kTables,
+          fmt::format("{} weights for each output of a group > {}: taken apart "
+                      "into several steps",
+                      size, kLargestGroup));
+    }
   }
   return std::nullopt;
 }
@@ -90,6 +133,7 @@ Verdict Convolution(const Query& query) {
                  "three spatial dimensions: Core ML takes it on M4; other paths do not reach it",
                  "fold the depth into the batch");
   }
+  if (auto caution = Caution(query, kernel)) return std::move(*caution);
   return placement::YesEverywhere(query);
 }
 

@@ -39,6 +39,12 @@ Verdict Matmul(const Query& query) {
     const bool swap = transposed.ok() && *transposed && x.rank() >= 2;
     const int64_t inner = x.shape()[x.shape().size() - (swap ? 2 : 1)];
     if (auto verdict = CheckInner(query, inner)) return std::move(*verdict);
+    if (x.rank() == 5 && x.shape()[2] != 1) {
+      return placement::Maybe(
+          "matmul_depth", false, placement::kTables,
+          fmt::format("depth axis of {}, the engine multiplies with 1 only", x.shape()[2]),
+          "reshape to 4 dimensions before it");
+    }
   }
   return placement::YesEverywhere(query);
 }

@@ -16,6 +16,17 @@ namespace {
 constexpr int64_t kMaxPoolWidth = 8;
 constexpr std::string_view kTwice = "pool twice with smaller windows";
 
+// One window over all that there is, larger than 1.
+bool SpansTheMap(const Query& query, const ir::Type& x) {
+  const auto kernel = query.args.Ints("kernel_sizes");
+  if (!kernel.ok() || !x.is_static() || x.rank() < static_cast<int>(kernel->size()) + 2) {
+    return false;
+  }
+  const size_t first = static_cast<size_t>(x.rank()) - kernel->size();
+  return std::equal(kernel->begin(), kernel->end(), x.shape().begin() + first) &&
+         *std::max_element(kernel->begin(), kernel->end()) > 1;
+}
+
 Verdict Pool(const Query& query, bool maximum) {
   const auto kernel = query.args.Ints("kernel_sizes");
   if (kernel.ok() && !kernel->empty()) {
@@ -32,6 +43,19 @@ Verdict Pool(const Query& query, bool maximum) {
     }
   }
   const ir::Type& x = query.args.TypeOf("x");
+  const auto pad = query.args.String("pad_type");
+  const auto strides = query.args.Ints("strides");
+  const bool strided = strides.ok() && std::any_of(strides->begin(), strides->end(),
+                                                   [](int64_t stride) { return stride > 1; });
+  if (pad.ok() && *pad == "same" && strided && x.is_tensor() && !x.is_static()) {
+    return No("pool_dynamic_same", placement::kStrings,
+              "dynamic shape with same padding and a stride > 1", "fix the shape, or pad by hand");
+  }
+  if (maximum && SpansTheMap(query, x)) {
+    return placement::YesBut(query, "max_pool_global", placement::kStrings,
+                             "a window over the whole map: the compiler's messages refuse some",
+                             "reduce_max over the spatial axes");
+  }
   if (x.has_rank() && x.rank() == 5 && !query.chip.rules_measured) {
     return placement::Maybe("pool_3d", true, placement::kMeasuredM4,
                             "three spatial dimensions: taken on M4");

@@ -11,6 +11,22 @@ using placement::YesEverywhere;
 
 namespace {
 
+// Long axes are transposed first.
+Verdict Reduce(const Query& query) {
+  const ir::Type& x = query.args.TypeOf("x");
+  const auto axes = query.args.Ints("axes");
+  const int64_t limit = query.chip.at_least(placement::AneFamily::kH15) ? 384 : 192;
+  for (int64_t axis : axes.ok() ? *axes : std::vector<int64_t>{}) {
+    if (!x.has_rank()) break;
+    if (axis < 0) axis += x.rank();
+    if (axis < 0 || axis >= x.rank() || x.shape()[static_cast<size_t>(axis)] <= limit) continue;
+    return placement::YesBut(query, "reduce_long_axis", placement::kTables,
+                             fmt::format("{} elements along axis {} > {}: transposed first",
+                                         x.shape()[static_cast<size_t>(axis)], axis, limit));
+  }
+  return YesEverywhere(query);
+}
+
 Verdict Extreme(const Query& query) {
   return placement::No("argmax_int32", query.on_m4() ? placement::kMeasuredM4 : placement::kTables,
                        "the index is int32: through Core ML it stays off the Neural Engine",
@@ -29,16 +45,16 @@ std::span<const PlaceRule> PlaceRules() {
   static constexpr PlaceRule kRules[] = {
       {.op = "reduce_argmax", .ane = Extreme, .int32_outputs_allowed = true},
       {.op = "reduce_argmin", .ane = Extreme, .int32_outputs_allowed = true},
-      {"reduce_l1_norm", YesEverywhere},
-      {"reduce_l2_norm", YesEverywhere},
-      {"reduce_log_sum", YesEverywhere},
+      {"reduce_l1_norm", Reduce},
+      {"reduce_l2_norm", Reduce},
+      {"reduce_log_sum", Reduce},
       {"reduce_log_sum_exp", LogSumExp},
-      {"reduce_max", YesEverywhere},
-      {"reduce_mean", YesEverywhere},
-      {"reduce_min", YesEverywhere},
+      {"reduce_max", Reduce},
+      {"reduce_mean", Reduce},
+      {"reduce_min", Reduce},
       {"reduce_prod", NoKernel},
-      {"reduce_sum", YesEverywhere},
-      {"reduce_sum_square", YesEverywhere},
+      {"reduce_sum", Reduce},
+      {"reduce_sum_square", Reduce},
   };
   return kRules;
 }

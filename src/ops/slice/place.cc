@@ -12,6 +12,30 @@ using placement::Verdict;
 
 namespace {
 
+// What the compiler's tables say of the generations before M4, which were not measured.
+Verdict OnOlderEngines(const Query& query) {
+  const ir::Type& x = query.args.TypeOf("x");
+  const auto begin = query.args.Ints("begin");
+  if (!x.has_rank() || !begin.ok() || static_cast<int>(begin->size()) != x.rank()) {
+    return placement::YesEverywhere(query);
+  }
+  if (!query.chip.at_least(placement::AneFamily::kH15) && begin->back() != 0) {
+    return placement::YesBut(query, "slice_saturates", placement::kTables,
+                             fmt::format("{} saturates values beyond 4094 when the last axis does "
+                                         "not begin at 0",
+                                         query.chip.title),
+                             "transpose, so that another axis is cut");
+  }
+  const size_t before_map = x.rank() >= 4 ? static_cast<size_t>(x.rank()) - 2 : 0;
+  for (size_t axis = 0; axis < before_map; ++axis) {
+    if ((*begin)[axis] == 0) continue;
+    return placement::Maybe("slice_channels", true, placement::kTables,
+                            "cut along the batch, depth or channels: restricted on this generation",
+                            "split instead");
+  }
+  return placement::YesEverywhere(query);
+}
+
 Verdict Slice(const Query& query) {
   for (const std::string_view param : {"begin", "end", "size", "stride"}) {
     if (!query.IsDynamic(param)) continue;
@@ -19,7 +43,8 @@ Verdict Slice(const Query& query) {
               fmt::format("{} is known only at run time", param),
               "slice at constant places, or mask with a multiplication");
   }
-  return placement::YesEverywhere(query);
+  if (query.on_m4()) return placement::YesEverywhere(query);
+  return OnOlderEngines(query);
 }
 
 Verdict SliceUpdate(const Query& query) {

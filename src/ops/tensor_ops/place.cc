@@ -39,6 +39,11 @@ Verdict Pad(const Query& query) {
     return Maybe("pad_batch", false, placement::kTables, "padding along the batch",
                  "concat constants instead");
   }
+  if (counts.ok() && x.has_rank() && x.rank() == 4 && counts->size() == 8 &&
+      ((*counts)[2] > 0 || (*counts)[3] > 0)) {
+    return Maybe("pad_channels", false, placement::kTables, "padding along the channels",
+                 "concat constants instead");
+  }
   const bool mirrored = mode.ok() && *mode != "constant";
   if (mirrored && !query.chip.at_least(placement::AneFamily::kH14)) {
     return No("pad_mirrored", placement::kTables,
@@ -51,6 +56,13 @@ Verdict Pad(const Query& query) {
 Verdict Tile(const Query& query) {
   if (query.IsDynamic("reps"))
     return No("tile_dynamic", placement::kTables, "reps known only at run time");
+  const auto reps = query.args.Ints("reps");
+  for (const int64_t rep : reps.ok() ? *reps : std::vector<int64_t>{}) {
+    if (rep <= 4 || rep == 8) continue;
+    return Maybe("tile_factor", true, placement::kTables,
+                 fmt::format("{} copies: the tables know 2, 3, 4 and 8", rep),
+                 "tile in steps of 2, 3, 4 and 8, or let the next operator broadcast");
+  }
   return YesEverywhere(query);
 }
 

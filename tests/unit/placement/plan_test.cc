@@ -8,6 +8,7 @@
 #include "place_helpers.h"
 #include "placement/score.h"
 #include "support/mutations.h"
+#include "support/scratch.h"
 
 namespace anemone::placement {
 namespace {
@@ -35,6 +36,10 @@ constexpr std::string_view kExecuTorch =
 
 ir::Program Model() {
   return ParseOrFail(Wrap("tensor<fp16, [1, 64]> x", "a = tan(x = x); y = relu(x = a);"));
+}
+
+Analysis AnalyzeOnM4(const ir::Program& program) {
+  return Analyze(*program.functions[0], ChipOrFail("m4"));
 }
 
 TEST(Plans, OwnForm) {
@@ -67,6 +72,79 @@ TEST(Plans, ExecuTorchForm) {
   EXPECT_EQ(plan->ane_count, 1);
   ASSERT_EQ(plan->operations.size(), 1u);
   EXPECT_EQ(plan->operations[0].type, "tan");
+}
+
+// As Xcode 16 exports it, by the public readers of such reports; the device is nobody's.
+std::string Xcode(std::string_view operations, std::string_view unit = "3") {
+  return fmt::format(
+      R"({{"computeUnit": {}, "modelMetadata": {{"fileName": "net"}},
+          "deviceInfo": {{"modelName": "Fictional Phone 1"}},
+          "deviceResults": {{"predict": {{"samples": [0.001, 0.002], "numOperations": 2}},
+            "modelStructure": {{"program": {{"_0": {{"functions": {{"main": {{"block":
+              {{"operations": [{}]}}}}}}}}}}}}}}}})",
+      unit, operations);
+}
+
+constexpr std::string_view kXcodeOperations = R"(
+    {"operatorName": "const", "outputs": [{"name": "w"}]},
+    {"operatorName": "ios18.tan", "outputs": [{"name": "a"}], "cost": {"weight": 0.75},
+     "deviceUsage": {"preferred": {"deviceType": {"cpu": {}}},
+                     "supported": [{"deviceType": {"cpu": {}}}]}},
+    {"operatorName": "ios18.relu", "outputs": [{"name": "y"}], "cost": {"weight": 0.25},
+     "deviceUsage": {"preferred": {"deviceType": "neuralEngine"},
+                     "supported": ["cpu", "neuralEngine"]}})";
+
+TEST(Plans, XcodeForm) {
+  const auto plan = ParseComputePlan(Xcode(kXcodeOperations));
+  ASSERT_TRUE(plan.ok()) << plan.status().ToString();
+  EXPECT_EQ(plan->form, "xcode");
+  EXPECT_EQ(plan->chip, "");
+  EXPECT_EQ(plan->units, ComputeUnits::kCpuAndNeuralEngine);
+  ASSERT_EQ(plan->operations.size(), 2u) << "a constant has no unit";
+  EXPECT_EQ(plan->operations[0].name, "a");
+  EXPECT_EQ(plan->operations[0].type, "tan");
+  EXPECT_EQ(plan->operations[0].preferred, Unit::kCpu);
+  EXPECT_EQ(plan->operations[0].cost, 0.75);
+  EXPECT_EQ(plan->operations[1].preferred, Unit::kAne);
+  EXPECT_THAT(plan->operations[1].supported, ElementsAre(Unit::kCpu, Unit::kAne));
+  // Scored like any other plan.
+  const ir::Program program = Model();
+  const Analysis analysis = AnalyzeOnM4(program);
+  EXPECT_EQ(ScorePlan(analysis, *plan).all.operations, 2);
+  // The folder that Xcode writes.
+  const anemone::test::ScratchFolder scratch;
+  anemone::test::WriteText(scratch / "net.mlperf/report.json", Xcode(kXcodeOperations));
+  EXPECT_TRUE(ReadComputePlan(scratch / "net.mlperf").ok());
+}
+
+TEST(Plans, XcodeMistakesAreNamed) {
+  const auto broken = [](std::string_view text, std::string_view words) {
+    const auto plan = ParseComputePlan(text);
+    ASSERT_FALSE(plan.ok()) << text;
+    EXPECT_THAT(plan.status().ToString(), HasSubstr(std::string(words)));
+  };
+  broken(R"({"deviceResults": {"predict": {"samples": [0.1]}}})", "names no operations");
+  broken(R"({"deviceResults": 7})", "names no operations");
+  broken(R"({"deviceResults": {"modelStructure": {"neuralNetwork": {"_0": {}}}}})", "ML Programs");
+  broken(Xcode(kXcodeOperations, "4"), "computeUnit");
+  broken(Xcode(R"({"operatorName": "const", "outputs": [{"name": "w"}]})"), "no operation a unit");
+  broken(Xcode("7"), "function 'main'.operations[0]: an operation must be an object");
+  broken(Xcode(R"({"operatorName": "relu", "outputs": [], "deviceUsage": {}})"), "'outputs'");
+  broken(Xcode(R"({"operatorName": "relu", "outputs": [{"name": "y"}], "deviceUsage": {}})"),
+         "names no compute unit");
+  broken(Xcode(R"({"operatorName": "relu", "outputs": [{"name": "y"}],
+                   "deviceUsage": {"preferred": {"deviceType": {"toaster": {}}}}})"),
+         "names no compute unit");
+  broken(Xcode(R"({"operatorName": "relu", "outputs": [{"name": "y"}], "cost": {"weight": 9},
+                   "deviceUsage": {"preferred": "cpu"}})"),
+         "no share");
+  const anemone::test::ScratchFolder scratch;
+  anemone::test::WriteText(scratch / "old.mlperf/data.bin", "?");
+  const auto old = ReadComputePlan(scratch / "old.mlperf");
+  ASSERT_FALSE(old.ok());
+  EXPECT_EQ(old.error().code(), ErrorCode::kUnsupported);
+  EXPECT_THAT(old.error().advice(), HasSubstr("dump_plan.py"));
+  EXPECT_FALSE(ReadComputePlan(scratch.path().string()).ok());
 }
 
 TEST(Plans, MistakesAreNamed) {
@@ -121,10 +199,6 @@ TEST(Plans, UnitNames) {
   EXPECT_EQ(UnitFromName("neural_engine"), Unit::kAne);
   EXPECT_EQ(UnitFromName("Gpu"), Unit::kGpu);
   EXPECT_FALSE(UnitFromName("").has_value());
-}
-
-Analysis AnalyzeOnM4(const ir::Program& program) {
-  return Analyze(*program.functions[0], ChipOrFail("m4"));
 }
 
 TEST(Scores, AgreeingPlan) {
@@ -187,7 +261,8 @@ TEST(Scores, TotalsAddUp) {
 TEST(Plans, MutatedFilesAreSafe) {
   const ir::Program program = Model();
   const Analysis analysis = AnalyzeOnM4(program);
-  for (const std::string_view original : {kOwn, kWhisper, kExecuTorch}) {
+  const std::string xcode = Xcode(kXcodeOperations);
+  for (const std::string_view original : {kOwn, kWhisper, kExecuTorch, std::string_view(xcode)}) {
     const auto use = [&](const std::vector<std::byte>& bytes) {
       const auto plan =
           ParseComputePlan({reinterpret_cast<const char*>(bytes.data()), bytes.size()});

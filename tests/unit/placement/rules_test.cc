@@ -204,6 +204,113 @@ TEST(Rules, Structure) {
          "y = upsample_bilinear(x = x, scale_factor_height = 2, scale_factor_width = 2);", true});
 }
 
+TEST(Rules, WidthOfKernelsByGeneration) {
+  // M4 measured, M1 from the tables; between them the sources disagree about 16.
+  Check({"14x14 on M1", kImage, Conv(14, 14), false, "kernel width 14 > 13", "m1"});
+  Check({"13x13 on M1", kImage, Conv(13, 13), true, "", "m1"});
+  Check({"1x16 on M2", kImage, Conv(1, 16), false, "tables allow it", "m2"});
+  EXPECT_EQ(PlaceLast(kImage, Conv(1, 16), "m2").ane.support, Support::kConditional);
+  EXPECT_EQ(PlaceLast(kImage, Conv(1, 16), "m4").ane.support, Support::kUnsupported);
+  Check({"16x16", kImage, Conv(16, 16), true, "212 to 229 s"});
+}
+
+TEST(Rules, WhatIsTakenApartIsSaid) {
+  Check({"stride 5", kImage, Conv(3, 3, ", strides = [5, 5]"), true, "strides of 5"});
+  Check({"stride 8", kImage, Conv(3, 3, ", strides = [8, 8]"), true});
+  EXPECT_EQ(PlaceLast(kImage, Conv(3, 3, ", strides = [8, 8]")).ane.reason, "");
+  Check({"dilation 6", kImage, Conv(3, 3, ", dilations = [6, 6]"), true, "dilations of 6"});
+  Check({"large groups", "tensor<fp16, [1, 1024, 8, 8]> x",
+         "w = const()[val = tensor<fp16, [4, 512, 3, 3]>(splat 1)]; "
+         "y = conv(x = x, weight = w, groups = 2);",
+         true, "4608 weights for each output of a group > 2048"});
+  Check({"long reduction", "tensor<fp16, [1, 400, 8, 8]> x",
+         "y = reduce_mean(x = x, axes = [1], keep_dims = true);", true,
+         "400 elements along axis 1"});
+  Check({"M2", "tensor<fp16, [1, 200, 8, 8]> x",
+         "y = reduce_mean(x = x, axes = [-3], keep_dims = true);", true, "200 elements", "m2"});
+  EXPECT_EQ(
+      PlaceLast("tensor<fp16, [1, 200, 8, 8]> x", "y = reduce_mean(x = x, axes = [1]);").ane.reason,
+      "");
+  Check({"tile 5", kImage, "y = tile(x = x, reps = [1, 5, 1, 1]);", true, "5 copies"});
+  Check({"tile 8", kImage, "y = tile(x = x, reps = [1, 8, 1, 1]);", true});
+}
+
+TEST(Rules, DepthAndChannels) {
+  Check({"deep on M3", "tensor<fp16, [1, 1, 20000, 2, 2]> x", "y = relu(x = x);", false,
+         "20000 > 16384", "m3"});
+  Check({"deep on M4", "tensor<fp16, [1, 1, 20000, 2, 2]> x", "y = relu(x = x);", true});
+  Check({"many channels", "tensor<fp16, [1, 20000, 2, 2]> x", "y = relu(x = x);", true, "", "m3"});
+  Check({"matmul over a depth", "tensor<fp16, [1, 2, 3, 4, 4]> x", "y = matmul(x = x, y = x);",
+         false, "depth axis of 3"});
+  Check(
+      {"matmul of depth 1", "tensor<fp16, [2, 2, 1, 4, 4]> x", "y = matmul(x = x, y = x);", true});
+  Check({"pad of channels", kImage, "y = pad(x = x, pad = [0, 0, 0, 8, 0, 0, 0, 0]);", false,
+         "channels"});
+  Check({"pad of the batch", kImage, "y = pad(x = x, pad = [0, 1, 0, 0, 0, 0, 0, 0]);", false,
+         "batch"});
+}
+
+TEST(Rules, SlicesOfOlderEngines) {
+  const std::string_view last =
+      "y = slice_by_size(x = x, begin = [0, 0, 0, 4], size = [1, 4, 4, 4]);";
+  Check({"last axis on M1", kImage, last, true, "saturates values beyond 4094", "m1"});
+  Check({"last axis on M3", kImage, last, true, "", "m3"});
+  EXPECT_EQ(PlaceLast(kImage, last, "m3").ane.reason, "");
+  const std::string_view channels =
+      "y = slice_by_size(x = x, begin = [0, 8, 0, 0], size = [1, 4, 4, 4]);";
+  Check({"channels on M2", kImage, channels, true, "restricted on this generation", "m2"});
+  EXPECT_EQ(PlaceLast(kImage, channels, "m4").ane.reason, "");
+}
+
+TEST(Rules, PoolsOverAll) {
+  Check({"whole map", "tensor<fp16, [1, 64, 8, 8]> x",
+         "y = max_pool(x = x, kernel_sizes = [8, 8], strides = [1, 1], pad_type = \"valid\");",
+         true, "whole map"});
+  const std::string_view same =
+      "y = avg_pool(x = x, kernel_sizes = [3, 3], strides = [2, 2], pad_type = \"same\");";
+  const OpPlacement dynamic =
+      PlaceLast("tensor<fp16, [1, 4, ?, 8]> x", same, "m4", FlexibleShapes::kEnumerated);
+  EXPECT_FALSE(dynamic.ane.expected);
+  EXPECT_THAT(dynamic.ane.reason, testing::HasSubstr("same padding and a stride"));
+  Check({"static", kImage, same, true});
+}
+
+TEST(Rules, StoredWeights) {
+  const auto conv = [](std::string_view scale, std::string_view offset) {
+    return fmt::format(
+        "w = constexpr_blockwise_shift_scale(data = tensor<int8, [8, 64, 1, 1]>(splat 1), scale = "
+        "tensor<fp16, {}>(splat 0.5){}); y = conv(x = x, weight = w);",
+        scale, offset);
+  };
+  Check({"one scale", kImage, conv("[1, 1, 1, 1]", ""), true});
+  Check({"for each channel", kImage, conv("[8, 1, 1, 1]", ""), true});
+  Check({"for each block", kImage, conv("[8, 2, 1, 1]", ""), false, "a scale for each block"});
+  const OpPlacement offset =
+      PlaceLast(kImage, conv("[8, 1, 1, 1]", ", offset = tensor<int8, [8, 1, 1, 1]>(splat 3)"));
+  EXPECT_TRUE(offset.ane.expected);
+  EXPECT_EQ(offset.ane.support, Support::kConditional);
+  EXPECT_THAT(offset.ane.reason, testing::HasSubstr("zero point"));
+}
+
+TEST(Rules, CautionsAboutTheWholeModel) {
+  const auto notes = [](std::string_view inputs, std::string_view body, std::string_view chip) {
+    const ir::Program program = ParseOrFail(Wrap(inputs, body));
+    std::string all;
+    for (const std::string& note : Analyze(*program.functions[0], ChipOrFail(chip)).notes) {
+      all += note + "\n";
+    }
+    return all;
+  };
+  EXPECT_THAT(ModelSizeNote(1.2e9, ChipOrFail("a17pro")), testing::HasSubstr("1.2 GB of weights"));
+  EXPECT_EQ(ModelSizeNote(0.9e9, ChipOrFail("a17pro")), "");
+  EXPECT_EQ(ModelSizeNote(1.2e9, ChipOrFail("m1")), "");
+  EXPECT_THAT(ModelSizeNote(3.5e9, ChipOrFail("m1")), testing::HasSubstr("about 3 GB"));
+  EXPECT_EQ(notes(kImage, "y = relu(x = x);", "m1"), "");
+  EXPECT_THAT(notes("tensor<fp16, [1, ?]> x, tensor<fp16, [1, 4]> z",
+                    "a = relu(x = z); b = relu(x = x); y = reduce_sum(x = b, axes = [1]);", "m4"),
+              testing::HasSubstr("dynamic shapes"));
+}
+
 TEST(Rules, FlexibleShapes) {
   const std::string_view inputs = "tensor<fp16, [1, ?]> x";
   const OpPlacement range = PlaceLast(inputs, "y = relu(x = x);", "m4", FlexibleShapes::kRange);
