@@ -2,6 +2,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from page import BROWSER
 
 
 def make_classifier(channels=8, opset=17, seed=0):
@@ -88,3 +89,14 @@ def classifier(tmp_path):
 @pytest.fixture
 def image():
     return np.random.default_rng(1).standard_normal((1, 3, 14, 14)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if BROWSER is None:
+        pytest.skip("there is no Chromium here")
+    with playwright.sync_playwright() as api:
+        opened = api.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        yield opened
+        opened.close()

@@ -4,24 +4,17 @@ import csv
 import io
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import onnx
 import pytest
 from conftest import make_network
+from page import DESK, PHONE, Opened, contrasts
 
 COMMAND = Path(os.environ.get("ANEMONE_COMMAND", Path(__file__).parents[2] / "build/bin/anemone"))
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-BROWSER = next((path for name in ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
-                if (path := shutil.which(name))), None)
 
-pytestmark = [pytest.mark.skipif(not COMMAND.exists(), reason="the command is not built; ./dev build makes it"),
-              pytest.mark.skipif(BROWSER is None, reason="there is no Chromium here")]
-
-PHONE = {"width": 360, "height": 740}
-DESK = {"width": 1280, "height": 900}
+pytestmark = pytest.mark.skipif(not COMMAND.exists(), reason="the command is not built; ./dev build makes it")
 
 
 @pytest.fixture(scope="module")
@@ -34,54 +27,24 @@ def folder(tmp_path_factory):
     return root / "lab"
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as api:
-        opened = api.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        yield opened
-        opened.close()
-
-
-class Opened:
-    def __init__(self, browser, folder, **options):
-        self.context = browser.new_context(**options)
-        self.page = self.context.new_page()
-        self.messages, self.requests = [], []
-        self.page.on("console", lambda message: self.messages.append(message.text))
-        self.page.on("pageerror", lambda error: self.messages.append(str(error)))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.goto((folder / "lab.html").as_uri())
-        self.page.wait_for_selector("html[data-ready=true]")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.context.close()
+def open_lab(browser, folder, **options):
+    return Opened(browser, folder / "lab.html", ready="html[data-ready=true]", **options)
 
 
 @pytest.mark.parametrize("viewport", [PHONE, DESK])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_fits_and_is_silent(browser, folder, viewport, scheme):
-    with Opened(browser, folder, viewport=viewport, color_scheme=scheme) as opened:
+    with open_lab(browser, folder, viewport=viewport, color_scheme=scheme) as opened:
         assert opened.messages == []
         assert opened.requests == [(folder / "lab.html").as_uri()]
         assert opened.page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
         # Text stands out from its ground: WCAG's contrast of 4.5 at least, in both schemes.
-        contrast = opened.page.evaluate("""() => {
-          const light = (text) => { const [r, g, b] = text.match(/[\\d.]+/g).map(Number).map((v) => {
-            v /= 255; return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; });
-            return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
-          const ground = light(getComputedStyle(document.body).backgroundColor);
-          return ["h1", "#subtitle", "nav a", "dd", "#front-note", "td"].map((selector) => {
-            const ink = light(getComputedStyle(document.querySelector(selector)).color);
-            return (Math.max(ink, ground) + 0.05) / (Math.min(ink, ground) + 0.05); });
-        }""")
+        contrast = contrasts(opened.page, ["h1", "#subtitle", "nav a", "dd", "#front-note", "td"])
         assert min(contrast) >= 4.5, contrast
 
 
 def test_charts_are_drawn_and_described(browser, folder):
-    with Opened(browser, folder, viewport=DESK) as opened:
+    with open_lab(browser, folder, viewport=DESK) as opened:
         if opened.page.evaluate("typeof Chart === 'undefined'"):
             pytest.skip("built without Chart.js: the page has tables only")
         for name in ("front", "tensors", "weights"):
@@ -95,7 +58,7 @@ def test_charts_are_drawn_and_described(browser, folder):
 
 def test_sorting_and_filters(browser, folder):
     found = json.loads((folder / "lab.json").read_text())
-    with Opened(browser, folder, viewport=DESK) as opened:
+    with open_lab(browser, folder, viewport=DESK) as opened:
         rows = opened.page.locator("#variants-table tbody tr")
         assert rows.count() == len(found["variants"])
         sizes = [variant["result"]["package_bytes"] for variant in found["variants"] if variant["result"]]
@@ -120,7 +83,7 @@ def test_sorting_and_filters(browser, folder):
 
 
 def test_the_keyboard_reaches_everything(browser, folder):
-    with Opened(browser, folder, viewport=DESK) as opened:
+    with open_lab(browser, folder, viewport=DESK) as opened:
         wanted = opened.page.evaluate("""[...document.querySelectorAll('a[href], button, select, canvas, .scroll')]
             .filter((part) => part.offsetParent !== null || part.className === 'skip').length""")
         reached = set()
@@ -137,7 +100,7 @@ def test_the_keyboard_reaches_everything(browser, folder):
 
 def test_exports(browser, folder):
     found = json.loads((folder / "lab.json").read_text())
-    with Opened(browser, folder, viewport=DESK) as opened:
+    with open_lab(browser, folder, viewport=DESK) as opened:
         def saved(button):
             with opened.page.expect_download() as download:
                 opened.page.locator(button).click()

@@ -1,7 +1,5 @@
 #include "cli/gate.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
@@ -12,15 +10,20 @@
 #include <nlohmann/json.hpp>
 
 #include "base/atomic_file.h"
+#include "base/temporary_folder.h"
 #include "cli/session_flags.h"
 #include "cli/tensor_files.h"
 #include "exec/session_inputs.h"
+#include "facade/calibration_folder.h"
 #include "facade/convert.h"
 #include "facade/save.h"
 #include "facade/session_options.h"
 #include "gate/live.h"
 #include "gate/report.h"
+#include "gate/sides_child.h"
 #include "lab/manifest.h"
+#include "runtime/first_load.h"
+#include "runtime/host.h"
 
 namespace anemone::cli {
 namespace {
@@ -41,27 +44,6 @@ struct GateFlags {
   std::string images;
   std::vector<std::string> inputs;
   int64_t limit = 16;
-};
-
-// A folder for what nobody keeps; removed at the end.
-class Scratch {
- public:
-  static Result<std::unique_ptr<Scratch>> Make() {
-    std::string pattern = (fs::temp_directory_path() / "anemone-gate-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) return IoError("cannot make a folder").At(pattern);
-    return std::unique_ptr<Scratch>(new Scratch(pattern));
-  }
-  ~Scratch() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  explicit Scratch(std::string path) : path_(std::move(path)) {}
-  std::string path_;
 };
 
 bool IsPackage(const std::string& path) {
@@ -146,22 +128,10 @@ Result<std::vector<lab::Inputs>> RealInputs(const GateFlags& flags, const ir::Mo
     sets.push_back(std::move(set));
   }
   if (flags.images.empty()) return sets;
-  std::vector<std::string> files;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(flags.images, error)) {
-    const std::string ending = entry.path().extension().string();
-    if (ending == ".png" || ending == ".jpg" || ending == ".jpeg") {
-      files.push_back(entry.path().string());
-    }
-  }
-  if (error) return IoError("cannot list: {}", error.message()).At(flags.images);
-  if (files.empty()) return NotFound("there is no .png or .jpg in this folder").At(flags.images);
-  std::sort(files.begin(), files.end());
-  if (static_cast<int64_t>(files.size()) > flags.limit) {
-    files.resize(static_cast<size_t>(flags.limit));
-  }
-  for (const std::string& file : files) {
-    ANEMONE_ASSIGN(auto set, ReadInputs(model, *function, {file}));
+  ANEMONE_ASSIGN(const auto folder,
+                 facade::CalibrationFolder::Open(flags.images, model, {}, flags.limit));
+  for (int64_t i = 0; i < folder->count(); ++i) {
+    ANEMONE_ASSIGN(auto set, folder->Sample(i));
     sets.push_back(std::move(set));
   }
   return sets;
@@ -263,6 +233,7 @@ Result<std::vector<gate::Evidence>> Gather(const GateFlags& flags, const gate::P
     gate::LiveOptions options;
     options.threads = globals.threads;
     options.tool_version = ANEMONE_VERSION;
+    options.helper = runtime::FirstLoadHelper();
     const std::string parent = flags.directory.empty() ? scratch : flags.directory;
     options.directory = parent + "/" + live.name;
     std::error_code error;
@@ -325,13 +296,18 @@ Status RunGate(const GateFlags& flags, Context& context) {
     fs::create_directories(flags.directory, error);
     if (error) return IoError("cannot make the folder: {}", error.message()).At(flags.directory);
   }
-  ANEMONE_ASSIGN(const auto scratch, Scratch::Make());
-  ANEMONE_ASSIGN(auto evidence, Gather(flags, report.policy, scratch->path(), globals));
+  ANEMONE_ASSIGN(const TemporaryFolder scratch, TemporaryFolder::Create("anemone-gate"));
+  ANEMONE_ASSIGN(auto evidence, Gather(flags, report.policy, scratch.path(), globals));
   for (gate::Evidence& one : evidence) {
     gate::ModelReport model = gate::MakeReport(report.policy, std::move(one));
     // What our own executor does needs no proof, unless somebody asks for it.
     std::string folder = flags.certificates;
-    if (folder.empty() && report.policy.subject_backend != "cpu") folder = DefaultCertificates();
+    // Sessions of this machine look for this build of its system.
+    const bool here =
+        model.evidence.device && model.evidence.device->machine.os_build == runtime::HostOsBuild();
+    if (folder.empty() && here && report.policy.subject_backend != "cpu") {
+      folder = DefaultCertificates();
+    }
     if (!folder.empty() && model.verdict == gate::Verdict::kPass) {
       ANEMONE_ASSIGN(model.certificate,
                      gate::WriteCertificate(folder, report.policy, model, report.time_unix_ns,
@@ -383,9 +359,11 @@ void AddGate(Command app, Context& context) {
       "write a certificate there for each model that passes; without it, into the folder "
       "that sessions of this machine look in, when the subject is not the CPU");
   command.AddOption("--reference", flags->reference, "the original MODEL to compare with");
-  command.AddOption("--images", flags->images, "compare on the pictures of this folder too");
-  command.AddOption("--inputs", flags->inputs, "compare on NAME=FILE.npy too");
-  command.AddOption("--limit", flags->limit, "pictures at most").ShowDefault();
+  command.AddOption("--images", flags->images,
+                    "compare on the pictures, .npy or .npz files of this folder too");
+  command.AddOption("--inputs", flags->inputs, "compare on NAME=FILE.npy or FILE.npz too");
+  command.AddOption("--limit", flags->limit, "files of that folder at most, evenly spread")
+      .ShowDefault();
   command.AddOption("--weights", flags->source.source.weights,
                     "catalogue models: a .safetensors file, or 'seeded'");
   command.AddOption("--seed", flags->source.source.seed, "seed of seeded weights");
@@ -398,6 +376,11 @@ void AddGate(Command app, Context& context) {
       "obtained, 8 INCONCLUSIVE.\n"
       "Example: anemone gate models/resnet50_fp16.mlpackage --policy gates/gate-c.json -o report");
   OnRun(command, context, [flags, &context] { return RunGate(*flags, context); });
+
+  auto child = app.AddCommand(gate::kRunSidesCommand).Hide();
+  auto request = std::make_shared<std::string>();
+  child.AddOption("REQUEST", *request).Required();
+  child.OnChosen([request, &context] { context.exit_code = gate::RunSidesChild(*request); });
 }
 
 }  // namespace anemone::cli

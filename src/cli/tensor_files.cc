@@ -48,8 +48,7 @@ Result<exec::Tensor> ReadImageTensor(const std::string& path, const ir::Type& ty
   return exec::Tensor::Copy({DType::kFp32, shape, values.data()});
 }
 
-Result<exec::Tensor> ReadNpyTensor(const std::string& path, const ir::Type& type) {
-  ANEMONE_ASSIGN(const NpyArray array, ReadNpy(path));
+Result<exec::Tensor> TensorOf(const NpyArray& array, const ir::Type& type) {
   ANEMONE_ASSIGN(const ir::Literal literal,
                  ir::Literal::FromBytes(ir::Type::Tensor(array.dtype, array.shape), array.data));
   ANEMONE_ASSIGN(exec::Tensor tensor, exec::Tensor::FromLiteral(literal));
@@ -62,6 +61,28 @@ Result<exec::Tensor> ReadNpyTensor(const std::string& path, const ir::Type& type
   return Usage("the file holds {}, the input takes {}", DTypeName(array.dtype), type.ToString());
 }
 
+Result<exec::Tensor> ReadArrayTensor(const std::string& path, const ir::Type& type) {
+  ANEMONE_ASSIGN(const NpyArray array, ReadNpy(path));
+  return TensorOf(array, type);
+}
+
+// Every input by its name. Arrays of other names are an error: a misspelt one would be left out.
+Status ReadArchive(const std::string& path, const ir::Function& function,
+                   std::map<std::string, exec::Tensor>& inputs) {
+  ANEMONE_ASSIGN(const auto arrays, ReadNpz(path));
+  for (const auto& [name, array] : arrays) {
+    const auto input = std::find_if(function.inputs().begin(), function.inputs().end(),
+                                    [&](const auto& candidate) { return candidate->name == name; });
+    if (input == function.inputs().end()) {
+      return Usage("it holds an array '{}', which is no input of the model", name);
+    }
+    auto tensor = TensorOf(array, (*input)->type);
+    if (!tensor.ok()) return std::move(tensor).At("array " + name).error();
+    inputs[name] = std::move(tensor).value();
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::map<std::string, exec::Tensor>> ReadInputs(const ir::Model& model,
@@ -70,6 +91,10 @@ Result<std::map<std::string, exec::Tensor>> ReadInputs(const ir::Model& model,
   const ir::FunctionDescription* description = model.FindFunction(function.name);
   std::map<std::string, exec::Tensor> inputs;
   for (const std::string& binding : bindings) {
+    if (EndsWith(binding, ".npz") && binding.find('=') == std::string::npos) {
+      ANEMONE_TRY(ReadArchive(binding, function, inputs).At(binding));
+      continue;
+    }
     const size_t equals = binding.find('=');
     std::string name = equals == std::string::npos ? "" : binding.substr(0, equals);
     const std::string path = equals == std::string::npos ? binding : binding.substr(equals + 1);
@@ -91,7 +116,7 @@ Result<std::map<std::string, exec::Tensor>> ReadInputs(const ir::Model& model,
     const ir::Feature* feature = description == nullptr ? nullptr : description->FindInput(name);
     const bool image_feature = feature != nullptr && feature->image() != nullptr;
     auto tensor = IsImageFile(path) ? ReadImageTensor(path, (*input)->type, image_feature)
-                                    : ReadNpyTensor(path, (*input)->type);
+                                    : ReadArrayTensor(path, (*input)->type);
     if (!tensor.ok()) return std::move(tensor).At("input " + name).error();
     inputs[name] = std::move(tensor).value();
   }

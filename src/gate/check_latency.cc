@@ -10,17 +10,9 @@
 namespace anemone::gate {
 namespace {
 
-std::vector<int64_t> Durations(const runtime::RunRecord& record) {
-  std::vector<int64_t> durations;
-  for (const runtime::RunCall& call : record.calls) {
-    if (call.ok) durations.push_back(call.duration_ns);
-  }
-  return durations;
-}
-
 // "coreml: n 1000, p50 1.204 ms, p99 1.310 ms, p99 at most 1.350 ms (99 % confidence)".
 std::string Describe(const Policy& policy, const RecordFile& file, double percentile) {
-  const std::vector<int64_t> durations = Durations(file.record);
+  const std::vector<int64_t> durations = lab::DurationsNs(file.record);
   std::string text = fmt::format("{}: n {}", file.record.header.backend, durations.size());
   if (durations.empty()) return text;
   for (const double percent : policy.percentiles) {
@@ -71,7 +63,7 @@ CheckResult CheckLatency(const Policy& policy, const Evidence& evidence) {
   const auto baseline = lab::BlocksOf(sides.baseline->record, &sides.subject->record);
   const int64_t least = lab::EarlyStoppingMinimum(limits.percentile);
   for (const RecordFile* file : {sides.subject, sides.baseline}) {
-    const auto n = static_cast<int64_t>(Durations(file->record).size());
+    const auto n = static_cast<int64_t>(lab::DurationsNs(file->record).size());
     if (n < least) {
       result.value = fmt::format("{} samples of {}", n, file->record.header.backend);
       result.evidence.push_back(

@@ -16,9 +16,10 @@ std::string Describe(const RunParity& row) {
   const auto number = [](const std::optional<double>& value) {
     return value ? fmt::format("{:.2e}", *value) : std::string("not finite");
   };
-  std::string text = fmt::format("{} on {} {} inputs: L-inf {}, RMSE {} ({})", row.output,
-                                 row.samples, row.inputs, number(row.l_inf), number(row.rmse),
-                                 row.relative ? "of the reference's range" : "absolute");
+  std::string text =
+      fmt::format("{} on {}: L-inf {}, RMSE {} ({})", row.output,
+                  Counted(row.samples, (row.inputs + " input").c_str()), number(row.l_inf),
+                  number(row.rmse), row.relative ? "of the reference's range" : "absolute");
   if (row.non_finite > 0) text += fmt::format(", {} values not finite", row.non_finite);
   return text;
 }

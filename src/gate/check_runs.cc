@@ -50,7 +50,33 @@ std::string FallbacksText(const RunSummary& tally, int64_t* total) {
   return text.empty() ? "none" : text;
 }
 
-const char* kUnended = "the record has no summary: the process died, or was stopped";
+constexpr const char* kUnended = "the record has no summary: the process died, or was stopped";
+
+// How the process ended before its calls were done, and what it said last.
+void TellEnd(const EarlyEnd& ended, CheckResult& result) {
+  result.evidence.push_back(ended.ToString());
+  for (const std::string& words : ended.last_words) {
+    result.evidence.push_back("its last words: " + words);
+  }
+}
+
+// What a process that died did not write: how it ended decides between a crash and a timeout.
+void FailEnded(const std::optional<EarlyEnd>& ended, CheckResult& result) {
+  const bool timed_out = ended && ended->timed_out;
+  result.verdict = Verdict::kFail;
+  result.failure = FailureClass::kCrash;
+  result.exit_code = ExitCode(timed_out ? ErrorCode::kTimeout : ErrorCode::kBackendCrashed);
+  if (ended) {
+    TellEnd(*ended, result);
+  } else {
+    result.evidence.emplace_back(kUnended);
+  }
+}
+
+std::string InferencesText(int64_t calls, int64_t crashes, int64_t failures) {
+  return fmt::format("{}, {}, {}", Counted(calls, "inference"), Counted(crashes, "crash"),
+                     Counted(failures, "failure"));
+}
 
 // Judged on the subject's record; without one, the baseline's can still fail it.
 template <typename Judge>
@@ -83,6 +109,11 @@ CheckResult CheckCompile(const Policy& policy, const Evidence& evidence) {
     result.evidence.push_back(evidence.compile_error);
     return result;
   }
+  if (evidence.ended && evidence.ended->while_loading()) {
+    result.value = evidence.ended->timed_out ? "hung" : "crashed";
+    FailEnded(evidence.ended, result);
+    return result;
+  }
   const Sides sides = SidesOf(policy, evidence);
   if (sides.subject == nullptr) return NotMeasured(std::move(result), sides.absent);
   result.evidence.push_back(sides.subject->path);
@@ -95,7 +126,7 @@ CheckResult CheckCompile(const Policy& policy, const Evidence& evidence) {
   }
   const int64_t failed = record.summary->compile.failed + record.summary->load.failed;
   const int64_t loads = record.summary->load.succeeded;
-  result.value = fmt::format("{} loads, {} errors", loads, failed);
+  result.value = fmt::format("{}, {}", Counted(loads, "load"), Counted(failed, "error"));
   if (record.summary->load.p50_ns) {
     result.evidence.push_back(
         fmt::format("load {:.1f} ms", static_cast<double>(*record.summary->load.p50_ns) * 1e-6));
@@ -117,36 +148,37 @@ CheckResult CheckInferences(const Policy& policy, const Evidence& evidence) {
   CheckResult start = StartCheck("inferences", "Inferences without a crash", limits);
   start.limit = fmt::format("at least {} inferences, at most {} crashes and {} failures",
                             limits.min_count, limits.max_crashes, limits.max_failures);
-  return JudgeSides(policy, evidence, std::move(start),
-                    [&](const RunRecord& record, CheckResult result) {
-                      const RunSummary tally = Tally(record);
-                      const int64_t crashes = Of(tally, FailureKind::kCrash);
-                      result.value = fmt::format("{} inferences, {} crashes, {} failures",
-                                                 tally.calls, crashes, tally.failed);
-                      if (tally.failed > 0) result.evidence.push_back(FailuresText(tally));
-                      if (crashes > limits.max_crashes || tally.failed > limits.max_failures) {
-                        result.verdict = Verdict::kFail;
-                        result.failure = FailureClass::kCrash;
-                        const int64_t timeouts = Of(tally, FailureKind::kTimeout);
-                        if (crashes > limits.max_crashes) {
-                          result.exit_code = ExitCode(ErrorCode::kBackendCrashed);
-                        } else if (timeouts == tally.failed) {
-                          result.exit_code = ExitCode(ErrorCode::kTimeout);
-                        }
-                      } else if (!record.summary) {
-                        // What kills a process leaves no line about it: this is how such a crash
-                        // looks.
-                        result.verdict = Verdict::kFail;
-                        result.failure = FailureClass::kCrash;
-                        result.exit_code = ExitCode(ErrorCode::kBackendCrashed);
-                        result.evidence.emplace_back(kUnended);
-                      } else if (tally.calls < limits.min_count) {
-                        result.verdict = Verdict::kInconclusive;
-                      } else {
-                        result.verdict = Verdict::kPass;
-                      }
-                      return result;
-                    });
+  const std::optional<EarlyEnd>& ended = evidence.ended;
+  if (ended && !ended->while_loading() && SidesOf(policy, evidence).subject == nullptr) {
+    // It died before the first measured call.
+    start.value = InferencesText(0, ended->timed_out ? 0 : 1, 0);
+    FailEnded(ended, start);
+    return start;
+  }
+  const auto judge = [&](const RunRecord& record, CheckResult result) {
+    const RunSummary tally = Tally(record);
+    // What kills a process leaves no line about it: this is how such a crash looks.
+    const bool died = !record.summary.has_value();
+    const int64_t crashes =
+        Of(tally, FailureKind::kCrash) + (died && !(ended && ended->timed_out) ? 1 : 0);
+    result.value = InferencesText(tally.calls, crashes, tally.failed);
+    if (tally.failed > 0) result.evidence.push_back(FailuresText(tally));
+    if (died) {
+      FailEnded(ended, result);
+    } else if (crashes > limits.max_crashes || tally.failed > limits.max_failures) {
+      result.verdict = Verdict::kFail;
+      result.failure = FailureClass::kCrash;
+      if (crashes > limits.max_crashes) {
+        result.exit_code = ExitCode(ErrorCode::kBackendCrashed);
+      } else if (Of(tally, FailureKind::kTimeout) == tally.failed) {
+        result.exit_code = ExitCode(ErrorCode::kTimeout);
+      }
+    } else {
+      result.verdict = tally.calls < limits.min_count ? Verdict::kInconclusive : Verdict::kPass;
+    }
+    return result;
+  };
+  return JudgeSides(policy, evidence, std::move(start), judge);
 }
 
 CheckResult CheckFallbacks(const Policy& policy, const Evidence& evidence) {
@@ -158,7 +190,7 @@ CheckResult CheckFallbacks(const Policy& policy, const Evidence& evidence) {
         const RunSummary tally = Tally(record);
         int64_t total = 0;
         const std::string reasons = FallbacksText(tally, &total);
-        result.value = fmt::format("{} fallbacks in {} calls", total, tally.calls);
+        result.value = Counted(total, "fallback") + " in " + Counted(tally.calls, "call");
         if (total > 0) result.evidence.push_back(reasons);
         if (total > limits.max_count) {
           result.verdict = Verdict::kFail;
@@ -191,7 +223,8 @@ CheckResult CheckMemory(const Policy& policy, const Evidence& evidence) {
         const auto calls = static_cast<int64_t>(record.calls.size());
         if (!slope || calls < limits.min_calls) {
           result.verdict = Verdict::kInconclusive;
-          result.value = fmt::format("{} samples over {} calls", points.size(), calls);
+          result.value = Counted(static_cast<int64_t>(points.size()), "sample") + " over " +
+                         Counted(calls, "call");
           result.evidence.push_back(
               fmt::format("a slope needs 8 samples and {} calls", limits.min_calls));
           return result;

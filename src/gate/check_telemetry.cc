@@ -81,8 +81,9 @@ CheckResult CheckTelemetry(const Policy& policy, const Evidence& evidence) {
                                             file.record.header.backend, file.record.calls.size()));
     }
   }
-  result.value = fmt::format("{} records, {} calls, {} contradictions", evidence.records.size(),
-                             calls, problems);
+  const auto records = static_cast<int64_t>(evidence.records.size());
+  result.value = fmt::format("{}, {}, {}", Counted(records, "record"), Counted(calls, "call"),
+                             Counted(problems, "contradiction"));
   if (problems > 0) {
     result.verdict = Verdict::kFail;
     result.failure = FailureClass::kOther;
@@ -119,8 +120,15 @@ CheckResult CheckFallbackProof(const Policy& policy, const Evidence& evidence) {
     return NotMeasured(std::move(result), "no fault was injected: this needs the model itself");
   }
   int64_t passed = 0;
+  int64_t unreached = 0;
   for (const InjectedFault& fault : evidence.faults) {
     passed += fault.passed ? 1 : 0;
+    unreached += fault.reached ? 0 : 1;
+    if (!fault.reached) {
+      result.evidence.push_back(fmt::format(
+          "injected {}: the session never came upon it, which proves nothing", fault.name));
+      continue;
+    }
     result.evidence.push_back(fault.passed
                                   ? fmt::format("injected {}: {}", fault.name, fault.observed)
                                   : fmt::format("injected {}: {}, expected {}", fault.name,
@@ -128,8 +136,10 @@ CheckResult CheckFallbackProof(const Policy& policy, const Evidence& evidence) {
   }
   const auto total = static_cast<int64_t>(evidence.faults.size());
   result.value = fmt::format("{} of {} injected faults survived", passed, total);
-  result.verdict = passed == total ? Verdict::kPass : Verdict::kFail;
-  if (passed != total) result.failure = FailureClass::kCrash;
+  result.verdict = passed == total               ? Verdict::kPass
+                   : passed + unreached == total ? Verdict::kInconclusive
+                                                 : Verdict::kFail;
+  if (result.verdict == Verdict::kFail) result.failure = FailureClass::kCrash;
   return result;
 }
 

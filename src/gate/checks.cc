@@ -1,5 +1,9 @@
 #include "gate/checks.h"
 
+#include <fmt/core.h>
+
+#include <string_view>
+
 namespace anemone::gate {
 
 CheckResult StartCheck(const char* name, const char* title, const CheckPolicy& policy) {
@@ -14,6 +18,11 @@ CheckResult NotMeasured(CheckResult result, const std::string& why) {
   result.verdict = Verdict::kNotMeasured;
   result.evidence.insert(result.evidence.begin(), why);
   return result;
+}
+
+std::string Counted(int64_t count, const char* one) {
+  const bool hiss = std::string_view(one).ends_with("sh");
+  return fmt::format("{} {}{}", count, one, count == 1 ? "" : hiss ? "es" : "s");
 }
 
 std::vector<CheckResult> Decide(const Policy& policy, const Evidence& evidence) {

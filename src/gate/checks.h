@@ -37,4 +37,7 @@ CheckResult StartCheck(const char* name, const char* title, const CheckPolicy& p
 // Says NOT MEASURED, and why.
 CheckResult NotMeasured(CheckResult result, const std::string& why);
 
+// "1 call", "2 calls".
+std::string Counted(int64_t count, const char* one);
+
 }  // namespace anemone::gate

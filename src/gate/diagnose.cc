@@ -58,6 +58,7 @@ void Dispatch(const Evidence& evidence, Diagnosis& diagnosis) {
 }
 
 void Crash(const Evidence& evidence, Diagnosis& diagnosis) {
+  if (evidence.ended) diagnosis.operators.push_back(evidence.ended->ToString());
   for (const RecordFile& file : evidence.records) {
     for (const runtime::RunCall& call : file.record.calls) {
       if (call.ok) continue;

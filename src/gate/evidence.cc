@@ -25,8 +25,10 @@ bool IsOn(const RecordFile& file, const std::string& backend, const std::string&
 
 std::string Device::label() const {
   std::string label = machine.chip.value_or(machine.architecture);
-  label += ", " + machine.os;
-  if (machine.os_version) label += " " + *machine.os_version;
+  // "Debian GNU/Linux 12 (bookworm)" says which system it is.
+  const bool named = machine.os == "linux" && machine.os_version;
+  label += ", " + (named ? *machine.os_version : machine.os);
+  if (machine.os_version && !named) label += " " + *machine.os_version;
   if (machine.os_build) label += " (" + *machine.os_build + ")";
   return label;
 }

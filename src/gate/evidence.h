@@ -37,12 +37,24 @@ struct InjectedFault {
   std::string expected;  // "fallback_reason runtime_error, answer equal to the cpu's"
   std::string observed;  // the same words, of what happened
   bool passed = false;
+  bool reached = true;  // the session came upon it at all
 };
 
 struct LogEvidence {
   std::string path;
   int64_t lines = 0;
   std::string problem;  // empty: every line is valid
+};
+
+// The process that ran the calls ended before they were done.
+struct EarlyEnd {
+  std::string how;                      // "was killed by signal 11 (Segmentation fault)"
+  std::string stage;                    // "loading subject", "warming up subject", "measuring"
+  bool timed_out = false;               // else it crashed
+  std::vector<std::string> last_words;  // the last lines of its standard error
+  bool while_loading() const { return stage.starts_with("loading"); }
+  // "the process was killed by signal 11 (Segmentation fault) while measuring"
+  std::string ToString() const { return "the process " + how + " while " + stage; }
 };
 
 // The device, as the records' headers describe it.
@@ -62,6 +74,7 @@ struct Evidence {
   std::string unavailable;
   // Loading the subject failed: the error, and its kind's name.
   std::string compile_error;
+  std::optional<EarlyEnd> ended;
   // The model against its reference, both on Anemone's executor.
   std::vector<runtime::RunParity> parity;
   std::string parity_problem;  // why there is none

@@ -121,8 +121,9 @@ Result<InjectedFault> Inject(const Plan& plan, const Setting& setting,
       "circuit {}{}",
       answered, kCalls, same, runtime::FallbackReasonName(reason), fallbacks,
       open ? "open" : "not open", adds_up ? "" : ", telemetry does not add up");
+  fault.reached = backend.faults() > 0;
   fault.passed = answered == kCalls && same == kCalls && reason == plan.reason && open && adds_up &&
-                 fallbacks >= kCalls && backend.faults() > 0;
+                 fallbacks >= kCalls && fault.reached;
   return fault;
 }
 

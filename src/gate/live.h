@@ -37,7 +37,10 @@ struct LiveOptions {
   int threads = 0;
   std::string tool_version;
   std::function<void(const std::string& stage, int64_t done, int64_t total)> progress = {};
-  // Instead of the policy's backend, for tests.
+  // How to start a process for the measured calls, so that a crash there is a finding: program and
+  // arguments before kRunSidesCommand. Empty, or a model that is in memory only: in this process.
+  std::vector<std::string> helper = {};
+  // Instead of the policy's backend, for tests; a helper finds it by itself.
   const exec::Backend* subject_backend = nullptr;
 };
 

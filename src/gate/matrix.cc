@@ -4,19 +4,12 @@
 #include <nlohmann/json.hpp>
 
 #include "lab/latency.h"
+#include "lab/measure.h"
 
 namespace anemone::gate {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-std::vector<int64_t> Durations(const runtime::RunRecord& record) {
-  std::vector<int64_t> durations;
-  for (const runtime::RunCall& call : record.calls) {
-    if (call.ok) durations.push_back(call.duration_ns);
-  }
-  return durations;
-}
 
 MatrixRow RowOf(const Policy& policy, const ModelReport& model) {
   const Evidence& evidence = model.evidence;
@@ -25,20 +18,18 @@ MatrixRow RowOf(const Policy& policy, const ModelReport& model) {
   row.variant = evidence.model + (evidence.precision.empty() ? "" : " " + evidence.precision);
   row.model_hash = evidence.model_hash;
   row.verdict = model.verdict;
-  for (const CheckResult& check : model.checks) {
-    if (!check.required || check.verdict != model.verdict) continue;
-    if (model.verdict == Verdict::kPass) continue;
-    row.decided_by += (row.decided_by.empty() ? "" : ", ") + check.name;
+  for (const CheckResult* check : Deciding(model)) {
+    row.decided_by += (row.decided_by.empty() ? "" : ", ") + check->name;
   }
   const Sides sides = SidesOf(policy, evidence);
   if (sides.baseline != nullptr) {
-    const auto durations = Durations(sides.baseline->record);
+    const auto durations = lab::DurationsNs(sides.baseline->record);
     if (!durations.empty()) row.baseline_p99_ns = lab::PercentileNs(durations, 99);
   }
   if (sides.subject == nullptr) return row;
   const runtime::RunRecord& record = sides.subject->record;
   row.inferences = static_cast<int64_t>(record.calls.size());
-  const auto durations = Durations(record);
+  const auto durations = lab::DurationsNs(record);
   if (!durations.empty()) {
     row.p50_ns = lab::PercentileNs(durations, 50);
     row.p99_ns = lab::PercentileNs(durations, 99);

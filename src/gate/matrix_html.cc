@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "gate/escape.h"
 #include "gate/matrix.h"
 
 namespace anemone::gate {
@@ -17,7 +18,8 @@ constexpr const char* kStyle = R"(
 *{box-sizing:border-box}
 body{margin:0 auto;max-width:72rem;padding:1rem;font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper)}
 h1{font-size:1.5rem;margin:.5rem 0}h2{font-size:1.1rem;margin:2rem 0 .5rem}p{margin:.5rem 0;color:var(--soft)}
-.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%}
+.scroll{overflow-x:auto}a{text-decoration:none}:focus-visible{outline:2px solid var(--soft);outline-offset:2px}
+table{border-collapse:collapse;width:100%}
 th,td{text-align:left;padding:.45rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}
 th{background:var(--head);font-weight:600}tbody th{font-weight:500;min-width:9rem}
 .v{display:inline-block;padding:.05rem .5rem;border-radius:.6rem;font-size:.85rem;font-weight:600;white-space:nowrap}
@@ -27,24 +29,6 @@ th{background:var(--head);font-weight:600}tbody th{font-weight:500;min-width:9re
 details{border:1px solid var(--line);border-radius:.5rem;margin:.6rem 0;padding:.5rem .8rem}summary{cursor:pointer;overflow-wrap:anywhere}
 ul{margin:.2rem 0;padding-left:1.1rem;color:var(--soft);font-size:.85rem}li,td{overflow-wrap:anywhere}
 )";
-
-std::string Html(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '&') {
-      out += "&amp;";
-    } else if (c == '<') {
-      out += "&lt;";
-    } else if (c == '>') {
-      out += "&gt;";
-    } else if (c == '"') {
-      out += "&quot;";
-    } else {
-      out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-    }
-  }
-  return out;
-}
 
 std::string Badge(Verdict verdict) {
   const char* colour = verdict == Verdict::kPass           ? "pass"
@@ -78,7 +62,7 @@ std::string CellOf(const MatrixRow& row, size_t index) {
     out += fmt::format("<span class=\"n\">{:.0f} % planned on ANE</span>", *row.planned_ane_pct);
   }
   if (!row.decided_by.empty()) {
-    out += fmt::format("<span class=\"n\">{}</span>", Html(row.decided_by));
+    out += fmt::format("<span class=\"n\">{}</span>", HtmlText(row.decided_by));
   }
   return out;
 }
@@ -93,12 +77,16 @@ std::string ToHtml(const Matrix& matrix) {
       "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
       "<title>Device matrix: {0}</title>\n<style>{1}</style></head><body>\n"
       "<h1>Device matrix</h1>\n<p>Policy <b>{0}</b>. {2}</p>\n"
-      "<div class=\"scroll\"><table><thead><tr><th>Device</th>",
-      Html(matrix.report.policy.name), kStyle, Html(matrix.report.policy.description));
-  for (const std::string& variant : variants) out += "<th>" + Html(variant) + "</th>";
+      "<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
+      "aria-label=\"Verdicts\"><table><thead><tr>"
+      "<th scope=\"col\">Device</th>",
+      HtmlText(matrix.report.policy.name), kStyle, HtmlText(matrix.report.policy.description));
+  for (const std::string& variant : variants) {
+    out += "<th scope=\"col\">" + HtmlText(variant) + "</th>";
+  }
   out += "</tr></thead><tbody>\n";
   for (const std::string& device : devices) {
-    out += "<tr><th>" + Html(device) + "</th>";
+    out += "<tr><th scope=\"row\">" + HtmlText(device) + "</th>";
     for (const std::string& variant : variants) {
       out += "<td>";
       for (size_t i = 0; i < matrix.rows.size(); ++i) {
@@ -115,22 +103,26 @@ std::string ToHtml(const Matrix& matrix) {
   for (size_t i = 0; i < matrix.rows.size(); ++i) {
     const ModelReport& model = matrix.report.models[i];
     out += fmt::format(
-        "<details id=\"m{}\"><summary>{} {} on {}</summary>\n<div class=\"scroll\"><table><thead>"
-        "<tr><th>Check</th><th>Value</th><th>Limit</th><th>Verdict</th></tr></thead><tbody>\n",
-        i, Badge(model.verdict), Html(matrix.rows[i].variant), Html(matrix.rows[i].device));
+        // The target of a cell's link stands inside, so that following it opens the details.
+        "<details><summary>{} {} on {}</summary>\n<div class=\"scroll\" id=\"m{}\" tabindex=\"0\" "
+        "role=\"region\" aria-label=\"Checks\"><table><thead><tr><th scope=\"col\">Check</th>"
+        "<th scope=\"col\">Value</th><th scope=\"col\">Limit</th><th "
+        "scope=\"col\">Verdict</th></tr>"
+        "</thead><tbody>\n",
+        Badge(model.verdict), HtmlText(matrix.rows[i].variant), HtmlText(matrix.rows[i].device), i);
     for (const CheckResult& check : model.checks) {
-      out += fmt::format("<tr><td>{}{}<ul>", Html(check.title),
+      out += fmt::format("<tr><td>{}{}<ul>", HtmlText(check.title),
                          check.required ? "" : " (does not decide)");
-      for (const std::string& line : check.evidence) out += "<li>" + Html(line) + "</li>";
-      out += fmt::format("</ul></td><td>{}</td><td>{}</td><td>{}</td></tr>\n", Html(check.value),
-                         Html(check.limit), Badge(check.verdict));
+      for (const std::string& line : check.evidence) out += "<li>" + HtmlText(line) + "</li>";
+      out += fmt::format("</ul></td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
+                         HtmlText(check.value), HtmlText(check.limit), Badge(check.verdict));
     }
     out += "</tbody></table></div></details>\n";
   }
   out += fmt::format(
       "<p>anemone {}; model hashes and all numbers: table.csv, table.json.</p>\n"
       "</body></html>\n",
-      Html(matrix.report.tool_version));
+      HtmlText(matrix.report.tool_version));
   return out;
 }
 

@@ -196,6 +196,7 @@ void ReadRun(Keys& top, RunPolicy& run) {
   keys.Number("warmup_cap_s", run.warmup_cap_s, 0, 1e6);
   keys.Number("steady_tolerance", run.steady_tolerance, 1e-6, 10);
   keys.Count("block", run.block, 1, 100'000);
+  keys.Number("max_silence_s", run.max_silence_s, 0.1, 1e6);
   if (run.max_duration_s < run.min_duration_s) {
     keys.Fail("run.max_duration_s", "must not be below run.min_duration_s");
   }

@@ -77,6 +77,7 @@ struct RunPolicy {
   double warmup_cap_s = 30;
   double steady_tolerance = 0.05;
   int64_t block = 25;
+  double max_silence_s = 300;  // of the process that runs the calls: a load may take that long
 };
 
 struct Policy {

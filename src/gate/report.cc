@@ -4,22 +4,10 @@
 
 #include <algorithm>
 
+#include "gate/escape.h"
+
 namespace anemone::gate {
 namespace {
-
-const char* Mark(const CheckResult& check) {
-  switch (check.verdict) {
-    case Verdict::kPass:
-      return "ok";
-    case Verdict::kFail:
-      return check.required ? "FAIL" : "fail";
-    case Verdict::kInconclusive:
-      return "??";
-    case Verdict::kNotMeasured:
-      return "--";
-  }
-  return "--";
-}
 
 const char* Sign(Verdict verdict) {
   switch (verdict) {
@@ -35,29 +23,54 @@ const char* Sign(Verdict verdict) {
   return "";
 }
 
-// Text inside HTML, where Markdown is not read.
-std::string Html(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '&') {
-      out += "&amp;";
-    } else if (c == '<') {
-      out += "&lt;";
-    } else {
-      out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-    }
-  }
-  return out;
-}
-
 // A cell of a Markdown table, or a line of its text.
 std::string Cell(const std::string& text) {
   std::string out;
-  for (const char c : Html(text)) {
+  for (const char c : HtmlText(text)) {
     if (c == '|' || c == '*' || c == '_' || c == '`' || c == '\\' || c == '[') out += '\\';
     out += c;
   }
   return out;
+}
+
+// Names and evidence come from files: nothing in them may steer a terminal.
+std::string Plain(const std::string& text) {
+  std::string out = text;
+  for (char& c : out) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  return out;
+}
+
+// A paragraph: `first`, and under it lines that begin where its text begins.
+void AppendLines(const std::string& first, const std::string& text, std::string& out) {
+  constexpr size_t kColumns = 100;
+  const std::string plain = Plain(text);
+  std::string line = first;
+  size_t begin = 0;
+  while (begin < plain.size()) {
+    const size_t room = kColumns - std::min(kColumns - 20, first.size());
+    size_t end = plain.size() - begin <= room ? plain.size() : plain.rfind(' ', begin + room);
+    // A word that is too long stays whole.
+    if (end == std::string::npos || end <= begin) end = plain.find(' ', begin + 1);
+    if (end == std::string::npos) end = plain.size();
+    out += line + plain.substr(begin, end - begin) + "\n";
+    line = std::string(first.size(), ' ');
+    begin = std::min(plain.size(), end + 1);
+  }
+}
+
+// "net fp16", "net" when nothing is known of the precision, or the name says it.
+std::string TitleOf(const Evidence& evidence) {
+  const std::string& precision = evidence.precision;
+  if (precision.empty() || evidence.model.ends_with(precision)) return evidence.model;
+  return evidence.model + " " + precision;
+}
+
+// Paths of records are told once, not with every check.
+bool IsRecordPath(const Evidence& evidence, const std::string& line) {
+  return std::any_of(evidence.records.begin(), evidence.records.end(),
+                     [&](const RecordFile& file) { return file.path == line; });
 }
 
 std::string DeviceOf(const ModelReport& model) {
@@ -75,6 +88,45 @@ std::string Count(const GateReport& report) {
     if (count > 0) text += fmt::format(", {} {}", count, VerdictName(verdict));
   }
   return text;
+}
+
+void AppendCheck(const Evidence& evidence, const CheckResult& check, std::string& out) {
+  constexpr const char* kIndent = "                ";
+  out += fmt::format("  {:12}  {}{}\n", VerdictName(check.verdict), check.title,
+                     check.required ? "" : " (does not decide)");
+  if (!check.value.empty()) AppendLines(std::string(kIndent) + "value  ", check.value, out);
+  if (!check.limit.empty()) AppendLines(std::string(kIndent) + "limit  ", check.limit, out);
+  for (const std::string& line : check.evidence) {
+    // Said once, above or below.
+    if (line == evidence.unavailable || IsRecordPath(evidence, line)) continue;
+    AppendLines(std::string(kIndent) + "- ", line, out);
+  }
+}
+
+void AppendModel(const GateReport& report, const ModelReport& model, std::string& out) {
+  const Evidence& evidence = model.evidence;
+  out += fmt::format("\n{} on {}\n", Plain(TitleOf(evidence)), Plain(DeviceOf(model)));
+  if (!evidence.unavailable.empty()) {
+    AppendLines("  ", report.policy.subject_backend + " was not measured: " + evidence.unavailable,
+                out);
+  }
+  for (const CheckResult& check : model.checks) AppendCheck(evidence, check, out);
+  for (const Diagnosis& diagnosis : model.diagnoses) {
+    out += fmt::format("  why: {}\n", FailureClassName(diagnosis.failure));
+    for (const std::string& line : diagnosis.operators) AppendLines("       ", line, out);
+    // Commands among them are copied: they stay on one line.
+    for (const std::string& line : diagnosis.advice) out += "    -> " + Plain(line) + "\n";
+  }
+  for (const RecordFile& file : evidence.records) AppendLines("  record: ", file.path, out);
+  std::string because;
+  for (const CheckResult* check : Deciding(model)) {
+    because += (because.empty() ? " (" : "; ") + check->title;
+  }
+  AppendLines("  => ",
+              fmt::format("{}: {}{}", evidence.model, VerdictName(model.verdict),
+                          because.empty() ? "" : because + ")"),
+              out);
+  if (!model.certificate.empty()) AppendLines("  certificate: ", model.certificate, out);
 }
 
 }  // namespace
@@ -119,35 +171,18 @@ int GateReport::exit_code() const {
   return code;
 }
 
+std::vector<const CheckResult*> Deciding(const ModelReport& model) {
+  std::vector<const CheckResult*> checks;
+  for (const CheckResult& check : model.checks) {
+    if (model.verdict == Verdict::kPass || !check.required) continue;
+    if (check.verdict == model.verdict) checks.push_back(&check);
+  }
+  return checks;
+}
+
 std::string ToText(const GateReport& report) {
   std::string out = fmt::format("gate {} ({})\n", report.policy.name, report.policy.path);
-  for (const ModelReport& model : report.models) {
-    out += fmt::format("\n{}{} on {}\n", model.evidence.model,
-                       model.evidence.precision.empty() ? "" : " " + model.evidence.precision,
-                       DeviceOf(model));
-    const std::string& unavailable = model.evidence.unavailable;
-    if (!unavailable.empty()) {
-      out += fmt::format("  {} cannot run here: {}\n", report.policy.subject_backend, unavailable);
-    }
-    for (const CheckResult& check : model.checks) {
-      out += fmt::format("  {:4} {:42} {}", Mark(check), check.title, VerdictName(check.verdict));
-      if (!check.required) out += " (does not decide)";
-      out += "\n";
-      if (!check.value.empty()) out += fmt::format("         value  {}\n", check.value);
-      if (!check.limit.empty()) out += fmt::format("         limit  {}\n", check.limit);
-      for (const std::string& line : check.evidence) {
-        // Said once, above.
-        if (line != unavailable) out += fmt::format("         - {}\n", line);
-      }
-    }
-    for (const Diagnosis& diagnosis : model.diagnoses) {
-      out += fmt::format("  why: {}\n", FailureClassName(diagnosis.failure));
-      for (const std::string& line : diagnosis.operators) out += "         " + line + "\n";
-      for (const std::string& line : diagnosis.advice) out += "      -> " + line + "\n";
-    }
-    out += fmt::format("  {}: {}\n", model.evidence.model, VerdictName(model.verdict));
-    if (!model.certificate.empty()) out += "  certificate: " + model.certificate + "\n";
-  }
+  for (const ModelReport& model : report.models) AppendModel(report, model, out);
   out += fmt::format("\n{}: {}\n", Count(report), VerdictName(report.verdict()));
   return out;
 }
@@ -159,21 +194,17 @@ std::string ToMarkdown(const GateReport& report) {
   out += "| model | device | verdict | what decided |\n|---|---|---|---|\n";
   for (const ModelReport& model : report.models) {
     std::string decided;
-    for (const CheckResult& check : model.checks) {
-      if (!check.required || check.verdict != model.verdict || model.verdict == Verdict::kPass) {
-        continue;
-      }
-      decided += (decided.empty() ? "" : "; ") + check.title;
+    for (const CheckResult* check : Deciding(model)) {
+      decided += (decided.empty() ? "" : "; ") + check->title;
     }
     if (model.verdict == Verdict::kPass) decided = "every required check";
-    out += fmt::format("| {} {} | {} | {} | {} |\n", Cell(model.evidence.model),
-                       model.evidence.precision, Cell(DeviceOf(model)), Sign(model.verdict),
-                       Cell(decided));
+    out += fmt::format("| {} | {} | {} | {} |\n", Cell(TitleOf(model.evidence)),
+                       Cell(DeviceOf(model)), Sign(model.verdict), Cell(decided));
   }
   for (const ModelReport& model : report.models) {
     const bool open = model.verdict == Verdict::kFail;
-    out += fmt::format("\n<details{}><summary>{} {} on {}: {}</summary>\n\n", open ? " open" : "",
-                       Html(model.evidence.model), model.evidence.precision, Html(DeviceOf(model)),
+    out += fmt::format("\n<details{}><summary>{} on {}: {}</summary>\n\n", open ? " open" : "",
+                       HtmlText(TitleOf(model.evidence)), HtmlText(DeviceOf(model)),
                        VerdictName(model.verdict));
     out += "| check | value | limit | verdict |\n|---|---|---|---|\n";
     for (const CheckResult& check : model.checks) {
@@ -189,8 +220,12 @@ std::string ToMarkdown(const GateReport& report) {
     out += "\nEvidence:\n\n";
     for (const CheckResult& check : model.checks) {
       for (const std::string& line : check.evidence) {
-        out += fmt::format("- {}: {}\n", check.name == "" ? "check" : Cell(check.name), Cell(line));
+        if (IsRecordPath(model.evidence, line)) continue;
+        out += fmt::format("- {}: {}\n", Cell(check.name), Cell(line));
       }
+    }
+    for (const RecordFile& file : model.evidence.records) {
+      out += fmt::format("- record: {}\n", Cell(file.path));
     }
     out += "\n</details>\n";
   }

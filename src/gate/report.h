@@ -35,6 +35,9 @@ ModelReport MakeReport(const Policy& policy, Evidence evidence);
 // For each class of failure among the checks.
 std::vector<Diagnosis> Diagnose(const Evidence& evidence, const std::vector<CheckResult>& checks);
 
+// The required checks behind a verdict that is no PASS.
+std::vector<const CheckResult*> Deciding(const ModelReport& model);
+
 struct GateReport {
   Policy policy;
   std::string tool_version;

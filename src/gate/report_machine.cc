@@ -12,10 +12,25 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// What XML 1.0 may hold: the rest of the control characters is no character of it.
+// Bytes that are no UTF-8 become U+FFFD, as in the JSON.
+std::string ValidUtf8(const std::string& text) {
+  return Json::parse(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace))
+      .get<std::string>();
+}
+
+// What XML 1.0 may hold: the rest of the control characters, and U+FFFE and U+FFFF, are no
+// characters of it.
 std::string Xml(const std::string& text) {
   std::string out;
-  for (const char c : text) {
+  const std::string valid = ValidUtf8(text);
+  for (size_t i = 0; i < valid.size(); ++i) {
+    const std::string_view three = std::string_view(valid).substr(i, 3);
+    if (three == "\xef\xbf\xbe" || three == "\xef\xbf\xbf") {
+      out += '?';
+      i += 2;
+      continue;
+    }
+    const char c = valid[i];
     switch (c) {
       case '&':
         out += "&amp;";
@@ -123,7 +138,6 @@ std::string IsoTime(int64_t unix_ns) {
 std::string ToJUnit(const GateReport& report) {
   int64_t tests = 0;
   int64_t failures = 0;
-  int64_t skipped = 0;
   std::string suites;
   int64_t id = 0;
   for (const ModelReport& model : report.models) {
@@ -158,13 +172,12 @@ std::string ToJUnit(const GateReport& report) {
         IsoTime(report.time_unix_ns), Xml(device), cases);
     tests += static_cast<int64_t>(model.checks.size());
     failures += failed_here;
-    skipped += skipped_here;
   }
   return fmt::format(
       "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-      "<testsuites name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"0\" skipped=\"{}\" "
-      "time=\"0\">\n{}</testsuites>\n",
-      Xml(report.policy.name), tests, failures, skipped, suites);
+      "<testsuites name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"0\" time=\"0\">\n"
+      "{}</testsuites>\n",
+      Xml(report.policy.name), tests, failures, suites);
 }
 
 std::string ToJson(const GateReport& report) {

@@ -41,6 +41,16 @@ struct Runner {
   std::unique_ptr<runtime::RunRecordWriter> writer;
   int64_t failures_in_a_row = 0;
   std::shared_ptr<TransitionCounter> transitions = std::make_shared<TransitionCounter>();
+  int64_t told_ns = 0;  // when progress was last told
+
+  // For whoever waits for a sign of life: at most once a second, between two calls.
+  void Tell(const MeasureOptions& options, const std::string& stage, int64_t done, int64_t total) {
+    constexpr int64_t kEveryNs = 1'000'000'000;
+    const int64_t now_ns = NowNs();
+    if (!options.progress || now_ns - told_ns < kEveryNs) return;
+    told_ns = now_ns;
+    options.progress(stage, done, total);
+  }
 
   // One call; how long it took and what became of it. An error is the caller's mistake.
   Result<RunCall> Call(int64_t origin_ns) {
@@ -101,6 +111,8 @@ Status Prepare(Runner& runner, const MeasureOptions& options) {
 
 // Calls until two blocks have the same median, within the tolerance.
 Status WarmUp(Runner& runner, const MeasureOptions& options) {
+  const std::string stage = "warming up " + runner.out.label;
+  if (options.progress) options.progress(stage, 0, 0);
   const int64_t start_ns = NowNs();
   std::vector<int64_t> block;
   std::optional<int64_t> median;
@@ -113,6 +125,7 @@ Status WarmUp(Runner& runner, const MeasureOptions& options) {
     if (runner.failures_in_a_row > options.max_failures) break;
     ANEMONE_ASSIGN(const RunCall call, runner.Call(start_ns));
     ++runner.out.warmup_calls;
+    runner.Tell(options, stage, 0, 0);
     if (!call.ok) continue;
     block.push_back(call.duration_ns);
     if (static_cast<int64_t>(block.size()) < size) continue;
@@ -124,7 +137,6 @@ Status WarmUp(Runner& runner, const MeasureOptions& options) {
     }
     median = now;
     block.clear();
-    if (options.progress) options.progress("warming up " + runner.out.label, 0, 0);
   }
   return {};
 }
@@ -185,6 +197,8 @@ Status RunBlock(Runner& runner, const MeasureOptions& options, int64_t origin_ns
     call.index = static_cast<int64_t>(runner.out.record.calls.size());
     if (runner.writer != nullptr) ANEMONE_TRY(runner.writer->Append(call));
     runner.out.record.calls.push_back(std::move(call));
+    runner.Tell(options, "measuring", static_cast<int64_t>(runner.out.record.calls.size()),
+                options.calls);
   }
   return SampleMemory(runner, origin_ns);
 }
@@ -206,7 +220,7 @@ Status Finish(Runner& runner) {
 
 }  // namespace
 
-std::vector<int64_t> Measured::durations_ns() const {
+std::vector<int64_t> DurationsNs(const runtime::RunRecord& record) {
   std::vector<int64_t> durations;
   for (const RunCall& call : record.calls) {
     if (call.ok) durations.push_back(call.duration_ns);

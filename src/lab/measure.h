@@ -56,6 +56,9 @@ struct Subject {
   std::string record_path = {};                 // where to write the record; empty: nowhere
 };
 
+// The calls of a record that answered.
+std::vector<int64_t> DurationsNs(const runtime::RunRecord& record);
+
 struct Measured {
   std::string label;
   runtime::RunRecord record;
@@ -69,7 +72,7 @@ struct Measured {
   std::shared_ptr<runtime::Session> session;  // open still, for a profile
   std::map<std::string, exec::Tensor> inputs;
 
-  std::vector<int64_t> durations_ns() const;
+  std::vector<int64_t> durations_ns() const { return DurationsNs(record); }
 };
 
 // Measures the subjects (one or two) in turn.

@@ -138,13 +138,16 @@ Result<pid_t> Spawn(const ChildOptions& options, int output, int errors) {
   return pid;
 }
 
+using OnText = std::function<void(std::string_view)>;
+
 // Appends what there is to read; false at the end of the stream.
-bool Drain(int fd, size_t limit, std::string* text) {
+bool Drain(int fd, size_t limit, std::string* text, const OnText& on_text) {
   std::array<char, 4096> buffer{};
   while (true) {
     const ssize_t count = ::read(fd, buffer.data(), buffer.size());
     if (count > 0) {
       text->append(buffer.data(), static_cast<size_t>(count));
+      if (on_text) on_text({buffer.data(), static_cast<size_t>(count)});
       if (text->size() > 2 * limit) text->erase(0, text->size() - limit);
       continue;
     }
@@ -166,8 +169,12 @@ bool HasEnded(pid_t pid) {
 }  // namespace
 
 std::string ChildResult::Describe() const {
+  const auto seconds = [](int64_t ns) { return static_cast<double>(ns) * 1e-9; };
+  if (end == End::kTimedOut && silent_ns) {
+    return fmt::format("gave no sign of life for {:.1f} s", seconds(*silent_ns));
+  }
   if (end == End::kTimedOut) {
-    return fmt::format("took longer than {:.1f} s", static_cast<double>(duration_ns) * 1e-9);
+    return fmt::format("took longer than {:.1f} s", seconds(duration_ns));
   }
   if (end == End::kSignalled) {
     const char* name = ::strsignal(signal);
@@ -190,12 +197,17 @@ Result<ChildResult> RunChild(const ChildOptions& options) {
   std::array<pollfd, 2> streams{{{output.read.get(), POLLIN, 0}, {errors.read.get(), POLLIN, 0}}};
   std::array<std::string*, 2> texts{&result.output, &result.errors};
   auto pause = std::chrono::milliseconds(1);
+  const std::array<OnText, 2> on_text{OnText(), options.on_errors};
+  const bool may_be_silent = options.max_silence.count() <= 0;
+  Clock::time_point heard = start;
+  const auto limit = [&] {
+    return may_be_silent ? deadline : std::min(deadline, heard + options.max_silence);
+  };
   bool ended = false;
-  while (!(ended = HasEnded(pid)) && Clock::now() < deadline) {
+  while (!(ended = HasEnded(pid)) && Clock::now() < limit()) {
     // The end of the child may leave the pipes open (a process of its own holds them), and pipes
     // may close before its end: look at both, at growing intervals.
-    const auto left =
-        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(limit() - Clock::now());
     const auto wait = std::clamp(left, std::chrono::milliseconds(0), pause);
     if (streams[0].fd < 0 && streams[1].fd < 0) {
       std::this_thread::sleep_for(wait);
@@ -204,8 +216,9 @@ Result<ChildResult> RunChild(const ChildOptions& options) {
     }
     pause = std::min(pause * 2, std::chrono::milliseconds(20));
     for (size_t i = 0; i < streams.size(); ++i) {
-      if (streams[i].fd >= 0 && streams[i].revents != 0 &&
-          !Drain(streams[i].fd, options.max_output_bytes, texts[i])) {
+      if (streams[i].fd < 0 || streams[i].revents == 0) continue;
+      if ((streams[i].revents & POLLIN) != 0) heard = Clock::now();
+      if (!Drain(streams[i].fd, options.max_output_bytes, texts[i], on_text[i])) {
         streams[i].fd = -1;  // poll() passes it over
       }
     }
@@ -219,7 +232,7 @@ Result<ChildResult> RunChild(const ChildOptions& options) {
   result.duration_ns = std::chrono::nanoseconds(Clock::now() - start).count();
   for (size_t i = 0; i < streams.size(); ++i) {
     const int fd = i == 0 ? output.read.get() : errors.read.get();
-    Drain(fd, options.max_output_bytes, texts[i]);
+    Drain(fd, options.max_output_bytes, texts[i], on_text[i]);
     if (texts[i]->size() > options.max_output_bytes) {
       texts[i]->erase(0, texts[i]->size() - options.max_output_bytes);
     }
@@ -232,6 +245,9 @@ Result<ChildResult> RunChild(const ChildOptions& options) {
   if (WIFSIGNALED(status)) {
     result.end = ended ? ChildResult::End::kSignalled : ChildResult::End::kTimedOut;
     result.signal = WTERMSIG(status);
+    if (!ended && limit() < deadline) {
+      result.silent_ns = std::chrono::nanoseconds(Clock::now() - heard).count();
+    }
   } else {
     // It may have ended in the moment between the deadline and the kill.
     result.exit_code = WEXITSTATUS(status);

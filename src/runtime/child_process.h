@@ -11,7 +11,10 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -24,6 +27,10 @@ struct ChildOptions {
   // Added to the caller's environment, or replacing what is there.
   std::vector<std::pair<std::string, std::string>> environment = {};
   std::chrono::nanoseconds timeout = std::chrono::seconds(60);
+  // It is also too slow when it writes nothing for that long; 0: it may be silent.
+  std::chrono::nanoseconds max_silence = std::chrono::nanoseconds(0);
+  // Told what arrives on its standard error, in pieces of any size, on the caller's thread.
+  std::function<void(std::string_view)> on_errors = {};
   // What is kept of each stream: its last bytes.
   size_t max_output_bytes = size_t{64} << 10;
 };
@@ -37,8 +44,10 @@ struct ChildResult {
   std::string errors;  // its standard error
   int64_t duration_ns = 0;
   int64_t peak_rss_bytes = 0;
+  std::optional<int64_t> silent_ns = {};  // it timed out as it had written nothing for that long
 
-  // "exited with 3", "was killed by signal 11 (Segmentation fault)", "took longer than 2.0 s".
+  // "exited with 3", "was killed by signal 11 (Segmentation fault)", "took longer than 2.0 s",
+  // "gave no sign of life for 2.0 s".
   std::string Describe() const;
 };
 

@@ -13,6 +13,7 @@
 #include "base/atomic_file.h"
 #include "base/file_lock.h"
 #include "base/sha256.h"
+#include "base/temporary_folder.h"
 #include "base/tree_hash.h"
 #include "format/package.h"
 #include "runtime/child_process.h"
@@ -42,31 +43,6 @@ int64_t NowUnixS() {
              std::chrono::system_clock::now().time_since_epoch())
       .count();
 }
-
-// A folder for one child, removed with all that it and the system in it left there.
-class Scratch {
- public:
-  static Result<Scratch> Create() {
-    std::error_code error;
-    std::string path = (fs::temp_directory_path(error) / "anemone-first-load-XXXXXX").string();
-    if (error || ::mkdtemp(path.data()) == nullptr) {
-      return IoError("cannot make a temporary folder").At(path);
-    }
-    return Scratch(path);
-  }
-  Scratch(Scratch&& other) noexcept : path_(std::exchange(other.path_, {})) {}
-  Scratch& operator=(Scratch&&) = delete;
-  ~Scratch() {
-    std::error_code ignored;
-    if (!path_.empty()) fs::remove_all(path_, ignored);
-  }
-  std::string operator/(const char* name) const { return path_ + "/" + name; }
-  const std::string& path() const { return path_; }
-
- private:
-  explicit Scratch(std::string path) : path_(std::move(path)) {}
-  std::string path_;
-};
 
 // The last phase that the child announced.
 std::string LastPhase(const std::string& errors) {
@@ -109,7 +85,7 @@ FirstLoadVerdict Judge(const ChildResult& child, const std::string& result_path)
 }
 
 Result<FirstLoadVerdict> RunIt(const exec::Backend& backend, const std::string& package,
-                               const Scratch& scratch, const exec::LoadOptions& load,
+                               const TemporaryFolder& scratch, const exec::LoadOptions& load,
                                const FirstLoadOptions& options) {
   const std::vector<std::string> helper =
       options.helper.empty() ? FirstLoadHelper() : options.helper;
@@ -207,7 +183,7 @@ Result<std::vector<std::pair<std::string, FirstLoadVerdict>>> ListVerdicts(
 Result<FirstLoadVerdict> TryFirstLoad(const exec::Backend& backend, const ir::Model& model,
                                       const exec::LoadOptions& load,
                                       const FirstLoadOptions& options) {
-  ANEMONE_ASSIGN(const Scratch scratch, Scratch::Create());
+  ANEMONE_ASSIGN(const TemporaryFolder scratch, TemporaryFolder::Create("anemone-first-load"));
   std::string package = load.package_path;
   const std::string kind = fs::path(package).extension().string();
   if (kind != ".mlpackage" && kind != ".mlmodel" && kind != ".mlmodelc") {

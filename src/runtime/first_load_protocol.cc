@@ -2,8 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "base/atomic_file.h"
-#include "base/mapped_file.h"
+#include "base/json_file.h"
 
 namespace anemone::runtime {
 namespace {
@@ -13,22 +12,9 @@ using Json = nlohmann::ordered_json;
 constexpr const char* kRequestSchema = "anemone.first_load_request";
 constexpr const char* kVerdictSchema = "anemone.first_load_verdict";
 
-Status WriteJson(const Json& json, const std::string& path) {
-  ANEMONE_ASSIGN(AtomicFile file, AtomicFile::Create(path));
-  // What the system wrote to stderr need not be UTF-8.
-  ANEMONE_TRY(file.Write(json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"));
-  return file.Commit();
-}
-
-Result<Json> ReadJson(const std::string& path, const char* schema) {
-  ANEMONE_ASSIGN(const Bytes bytes, MapFile(path));
-  const auto* text = reinterpret_cast<const char*>(bytes.data());
-  Json json = Json::parse(text, text + bytes.size(), nullptr, false);
-  if (!json.is_object() || !json.contains("schema") || json["schema"] != schema ||
-      !json.contains("schema_version") || json["schema_version"] != 1) {
-    return InvalidInput("this is no {} of version 1", schema).At(path);
-  }
-  return json;
+// What the system wrote to stderr need not be UTF-8.
+std::string Text(const Json& json) {
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 std::string Text(const Json& json, const char* name) {
@@ -69,11 +55,12 @@ Status WriteRequest(const FirstLoadRequest& request, const std::string& path) {
   json["rmse_of_range"] = request.limits.rmse_of_range;
   json["timeout_ns"] = request.timeout.count();
   json["result_path"] = request.result_path;
-  return WriteJson(json, path);
+  return WriteJsonFile(Text(json), path);
 }
 
 Result<FirstLoadRequest> ReadRequest(const std::string& path) {
-  ANEMONE_ASSIGN(const Json json, ReadJson(path, kRequestSchema));
+  ANEMONE_ASSIGN(const std::string text, ReadJsonFile(path, kRequestSchema));
+  const Json json = Json::parse(text);
   FirstLoadRequest request;
   request.backend = Text(json, "backend");
   request.load.package_path = Text(json, "package_path");
@@ -106,11 +93,12 @@ Status WriteVerdict(const FirstLoadVerdict& verdict, const std::string& path) {
   json["self_tested"] = verdict.self_tested;
   json["unix_s"] = verdict.unix_s;
   json["errors"] = verdict.errors;
-  return WriteJson(json, path);
+  return WriteJsonFile(Text(json), path);
 }
 
 Result<FirstLoadVerdict> ReadVerdict(const std::string& path) {
-  ANEMONE_ASSIGN(const Json json, ReadJson(path, kVerdictSchema));
+  ANEMONE_ASSIGN(const std::string text, ReadJsonFile(path, kVerdictSchema));
+  const Json json = Json::parse(text);
   FirstLoadVerdict verdict;
   verdict.passed = Flag(json, "passed");
   verdict.failure = exec::FailureKindFromName(Text(json, "failure"));

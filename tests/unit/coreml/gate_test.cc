@@ -5,11 +5,11 @@
 #include "gate/report.h"
 
 #include "coreml_test_util.h"
+#include "unit/gate/live_test_util.h"
 
 namespace anemone::coreml {
 namespace {
 
-using gate::CheckResult;
 using gate::Verdict;
 
 constexpr const char* kNet = R"(
@@ -22,22 +22,9 @@ func main<ios17>(tensor<fp32, [1, 3, 8, 8]> x) {
 
 class CoreMlGateTest : public CoreMlTest {
  protected:
-  static gate::Policy Policy() {
-    gate::Policy policy = gate::BuiltInGateC();
-    policy.run = {.inferences = 700,
-                  .min_duration_s = 0,
-                  .max_duration_s = 60,
-                  .warmup_s = 0,
-                  .warmup_calls = 10,
-                  .warmup_cap_s = 0,
-                  .steady_tolerance = 0.5,
-                  .block = 25};
-    policy.inferences->min_count = 700;
-    policy.latency->required = false;
-    policy.memory->max_growth_bytes_per_call = 1e9;
-    return policy;
-  }
-  gate::ModelReport Run(const gate::Policy& policy) {
+  static gate::Policy Policy() { return gate::test::Quick(); }
+  // With `script` in a process of its own, whose double does what it says.
+  gate::ModelReport Run(const gate::Policy& policy, const char* script = nullptr) {
     gate::LiveModel model;
     model.name = "net";
     model.hash = std::string(64, 'e');
@@ -49,22 +36,22 @@ class CoreMlGateTest : public CoreMlTest {
     options.threads = 1;
     options.tool_version = "test";
     options.subject_backend = &CoreMlBackend();
+    if (script != nullptr) {
+      model.path = scratch_ / "net.mlpackage";
+      EXPECT_TRUE(format::WritePackage(*model.model, model.path).ok());
+      options.helper = {"/proc/self/exe"};
+      ::setenv("ANEMONE_COREML_DOUBLE", script, 1);
+    }
     auto evidence = gate::RunLive(policy, model, options);
+    ::unsetenv("ANEMONE_COREML_DOUBLE");
     EXPECT_TRUE(evidence.ok()) << evidence.status().ToString();
     return gate::MakeReport(policy, evidence.ok() ? *evidence : gate::Evidence{});
   }
   static Verdict Of(const gate::ModelReport& report, const std::string& name) {
-    for (const CheckResult& check : report.checks) {
-      if (check.name == name) return check.verdict;
-    }
-    ADD_FAILURE() << name;
-    return Verdict::kNotMeasured;
+    return gate::test::CheckOf(report, name).verdict;
   }
   static std::string Text(const gate::ModelReport& report) {
-    gate::GateReport all;
-    all.policy = Policy();
-    all.models = {report};
-    return gate::ToText(all);
+    return gate::test::TextOf(Policy(), report);
   }
   anemone::test::ScratchFolder scratch_;
 };
@@ -118,6 +105,46 @@ TEST_F(CoreMlGateTest, NothingPlannedForTheEngineIsNotObtained) {
   const gate::ModelReport report = Run(policy);
   EXPECT_EQ(Of(report, "dispatch"), Verdict::kFail) << Text(report);
   EXPECT_EQ(report.exit_code, 7) << Text(report);
+}
+
+TEST_F(CoreMlGateTest, InAProcessOfItsOwn) {
+  const gate::ModelReport report = Run(Policy(), "");
+  EXPECT_EQ(report.verdict, Verdict::kPass) << Text(report);
+  EXPECT_EQ(report.evidence.records.size(), 2U);
+  EXPECT_TRUE(report.evidence.records[0].record.header.planned_units.has_value());
+  EXPECT_EQ(CoreMLDoubleCalls(kDoublePredict), 0) << "none in this process";
+}
+
+TEST_F(CoreMlGateTest, ACrashOfCoreMlIsAFinding) {
+  struct Case {
+    const char* script;
+    const char* check;
+    int exit_code;
+    const char* words;
+  };
+  for (const Case& c : {
+           Case{"predict@400=crash:11", "inferences", 5, "signal 11 (Segmentation fault)"},
+           Case{"predict@400=crash:9", "inferences", 5, "signal 9 (Killed) while measuring"},
+           Case{"predict@2=crash:6", "inferences", 5, "signal 6 (Aborted)"},
+           Case{"compile=crash:9", "compile", 5, "signal 9 (Killed) while loading subject"},
+           Case{"load=crash:11", "compile", 5, "signal 11"},
+           Case{"load=error", "compile", 1, "load_error"},
+       }) {
+    const gate::ModelReport report = Run(Policy(), c.script);
+    EXPECT_EQ(Of(report, c.check), Verdict::kFail) << c.script << Text(report);
+    EXPECT_EQ(report.exit_code, c.exit_code) << c.script << Text(report);
+    EXPECT_NE(Text(report).find(c.words), std::string::npos) << c.script << Text(report);
+    // The baseline is there all the same.
+    EXPECT_EQ(report.evidence.records.back().record.header.backend, "cpu") << c.script;
+  }
+}
+
+TEST_F(CoreMlGateTest, AHangOfCoreMlEnds) {
+  gate::Policy policy = Policy();
+  policy.run.max_silence_s = 2;
+  const gate::ModelReport report = Run(policy, "load=hang");
+  EXPECT_EQ(Of(report, "compile"), Verdict::kFail) << Text(report);
+  EXPECT_EQ(report.exit_code, 6) << Text(report);
 }
 
 }  // namespace

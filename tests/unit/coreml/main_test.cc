@@ -1,8 +1,10 @@
-// The tests of the Core ML backend, and the helper that they start for a first load.
+// The tests of the Core ML backend, and the helper that they start for a first
+// load or the gate's measured calls.
 #include <gtest/gtest.h>
 
 #include <string_view>
 
+#include "gate/sides_child.h"
 #include "runtime/first_load.h"
 
 namespace {
@@ -22,6 +24,10 @@ int main(int argc, char** argv) {
   if (argc == 3 && std::string_view(argv[1]) == anemone::runtime::kFirstLoadCommand) {
     in_helper = true;
     return anemone::runtime::RunFirstLoadChild(argv[2]);
+  }
+  if (argc == 3 && std::string_view(argv[1]) == anemone::gate::kRunSidesCommand) {
+    in_helper = true;
+    return anemone::gate::RunSidesChild(argv[2]);
   }
   ::testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();

@@ -27,7 +27,7 @@ std::string Joined(const CheckResult& result) { return test::Show(result); }
 TEST(GateChecks, CompilePass) {
   const CheckResult result = CheckCompile(GateC(), EvidenceOf(MakePair()));
   EXPECT_VERDICT(result, kPass);
-  EXPECT_EQ(result.value, "1 loads, 0 errors");
+  EXPECT_EQ(result.value, "1 load, 0 errors");
 }
 
 TEST(GateChecks, CompileFail) {
@@ -365,6 +365,8 @@ TEST(GateChecks, FallbackProofAndLogs) {
   EXPECT_VERDICT(CheckLogs(policy, evidence), kNotMeasured);
   evidence.faults = {{"runtime error", "answered by cpu", "answered by cpu", true}};
   EXPECT_VERDICT(CheckFallbackProof(policy, evidence), kPass);
+  evidence.faults.push_back({"hang", "answered by cpu", "", false, false});  // never reached
+  EXPECT_VERDICT(CheckFallbackProof(policy, evidence), kInconclusive);
   evidence.faults.push_back({"NaN", "answered by cpu", "NaN came through", false});
   EXPECT_VERDICT(CheckFallbackProof(policy, evidence), kFail);
   evidence.logs = {{"telemetry.jsonl", 0, ""}};

@@ -6,9 +6,8 @@
 #include "exec/synthetic_inputs.h"
 #include "gate/fallback_proof.h"
 #include "gate/report.h"
-#include "gate_test_util.h"
-#include "ir/text.h"
 #include "lab/manifest.h"
+#include "live_test_util.h"
 #include "runtime/session.h"
 #include "unit/runtime/fake_backend.h"
 
@@ -18,39 +17,14 @@ namespace {
 using runtime::test::FakeBackend;
 using runtime::test::Fault;
 
-std::shared_ptr<const ir::Model> Relu(const char* op = "relu(x = x)") {
-  auto model = std::make_shared<ir::Model>();
-  model->program = *ir::ParseText(
-      std::string("func main<ios15>(tensor<fp32, [2, 3]> x) {\n  y = ") + op + ";\n} -> (y);\n");
-  return model;
-}
+using test::CheckOf;
+using test::Live;
+using test::ReluModel;
 
-LiveModel Live() {
-  LiveModel live;
-  live.name = "relu";
-  live.hash = std::string(64, 'c');
-  live.model = Relu();
-  live.reference = live.model;
-  live.reference_name = "relu_fp32";
-  return live;
-}
-
-// Gate C's checks, in the time of a test.
+// Gate C's checks, without a plan.
 Policy Quick() {
-  Policy policy = BuiltInGateC();
-  policy.run = {.inferences = 700,
-                .min_duration_s = 0,
-                .max_duration_s = 20,
-                .warmup_s = 0,
-                .warmup_calls = 10,
-                .warmup_cap_s = 0.05,
-                .steady_tolerance = 0.5,
-                .block = 25};
-  policy.inferences->min_count = 700;
-  // How fast a test's double is proves nothing.
-  policy.latency->required = false;
+  Policy policy = test::Quick();
   policy.dispatch->required = false;
-  policy.memory->max_growth_bytes_per_call = 1e9;
   return policy;
 }
 
@@ -70,14 +44,6 @@ class GateLive : public ::testing::Test {
     auto evidence = RunLive(policy, model, Options(backend));
     EXPECT_TRUE(evidence.ok()) << (evidence.ok() ? "" : evidence.error().ToString());
     return evidence.ok() ? std::move(*evidence) : Evidence{};
-  }
-  static const CheckResult& Check(const ModelReport& report, const std::string& name) {
-    for (const CheckResult& check : report.checks) {
-      if (check.name == name) return check;
-    }
-    static const CheckResult none;
-    ADD_FAILURE() << "no check " << name;
-    return none;
   }
   anemone::test::ScratchFolder scratch_;
 };
@@ -106,16 +72,16 @@ TEST_F(GateLive, GateCWithoutCoreMlIsNotMeasured) {
   const ModelReport report = MakeReport(policy, Run(policy, Live()));
   EXPECT_EQ(report.verdict, Verdict::kNotMeasured);
   EXPECT_EQ(report.exit_code, 4);
-  EXPECT_VERDICT(Check(report, "parity"), kPass);
-  EXPECT_VERDICT(Check(report, "telemetry"), kPass);
-  EXPECT_VERDICT(Check(report, "compile"), kNotMeasured);
+  EXPECT_VERDICT(CheckOf(report, "parity"), kPass);
+  EXPECT_VERDICT(CheckOf(report, "telemetry"), kPass);
+  EXPECT_VERDICT(CheckOf(report, "compile"), kNotMeasured);
   EXPECT_FALSE(report.evidence.unavailable.empty());
   // What can fail here does.
   LiveModel wrong = Live();
-  wrong.reference = Relu("sigmoid(x = x)");
+  wrong.reference = ReluModel("sigmoid(x = x)");
   const ModelReport failed = MakeReport(policy, Run(policy, wrong));
   EXPECT_EQ(failed.exit_code, 1);
-  EXPECT_VERDICT(Check(failed, "parity"), kFail);
+  EXPECT_VERDICT(CheckOf(failed, "parity"), kFail);
   EXPECT_EQ(failed.diagnoses.at(0).failure, FailureClass::kAccuracy);
   EXPECT_FALSE(failed.diagnoses.at(0).operators.empty());
 }
@@ -135,10 +101,10 @@ TEST_F(GateLive, AForeignBackendThatBehavesPasses) {
   Policy policy = ForFake();
   policy.dispatch->required = true;
   const ModelReport report = MakeReport(policy, Run(policy, live, &fake));
-  EXPECT_EQ(report.verdict, Verdict::kPass) << ToText({policy, "", 0, {report}});
-  EXPECT_VERDICT(Check(report, "backend_parity"), kPass);
-  EXPECT_VERDICT(Check(report, "dispatch"), kPass);
-  EXPECT_NE(Check(report, "latency").verdict, Verdict::kNotMeasured);
+  EXPECT_EQ(report.verdict, Verdict::kPass) << test::TextOf(policy, report);
+  EXPECT_VERDICT(CheckOf(report, "backend_parity"), kPass);
+  EXPECT_VERDICT(CheckOf(report, "dispatch"), kPass);
+  EXPECT_NE(CheckOf(report, "latency").verdict, Verdict::kNotMeasured);
   EXPECT_EQ(report.evidence.records.size(), 2u);
 }
 
@@ -150,9 +116,9 @@ TEST_F(GateLive, AForeignBackendThatFailsACallFails) {
   const ModelReport report = MakeReport(policy, Run(policy, Live(), &fake));
   EXPECT_EQ(report.exit_code, 1);
   // The session answered all the same: the fallback shows.
-  EXPECT_VERDICT(Check(report, "inferences"), kPass);
-  EXPECT_VERDICT(Check(report, "fallbacks"), kFail);
-  EXPECT_VERDICT(Check(report, "telemetry"), kPass);
+  EXPECT_VERDICT(CheckOf(report, "inferences"), kPass);
+  EXPECT_VERDICT(CheckOf(report, "fallbacks"), kFail);
+  EXPECT_VERDICT(CheckOf(report, "telemetry"), kPass);
 }
 
 TEST_F(GateLive, AForeignBackendThatDoesNotLoadFails) {
@@ -162,8 +128,8 @@ TEST_F(GateLive, AForeignBackendThatDoesNotLoadFails) {
   const Policy policy = ForFake();
   const ModelReport report = MakeReport(policy, Run(policy, Live(), &fake));
   EXPECT_EQ(report.exit_code, 1);
-  EXPECT_VERDICT(Check(report, "compile"), kFail);
-  EXPECT_VERDICT(Check(report, "inferences"), kNotMeasured);
+  EXPECT_VERDICT(CheckOf(report, "compile"), kFail);
+  EXPECT_VERDICT(CheckOf(report, "inferences"), kNotMeasured);
   EXPECT_EQ(report.diagnoses.at(0).failure, FailureClass::kDispatch);
 }
 
@@ -174,13 +140,13 @@ TEST_F(GateLive, AForeignBackendThatIsWrongFailsParity) {
   });
   const Policy policy = ForFake();
   const ModelReport report = MakeReport(policy, Run(policy, Live(), &fake));
-  EXPECT_VERDICT(Check(report, "backend_parity"), kFail);
+  EXPECT_VERDICT(CheckOf(report, "backend_parity"), kFail);
   EXPECT_EQ(report.verdict, Verdict::kFail);
 }
 
 TEST_F(GateLive, EveryInjectedFaultIsSurvivedAndLogged) {
   const auto proof =
-      ProveFallback(Relu(), "relu", std::string(64, 'c'), scratch_.path().string(), 1);
+      ProveFallback(ReluModel(), "relu", std::string(64, 'c'), scratch_.path().string(), 1);
   ASSERT_TRUE(proof.ok()) << proof.error().ToString();
   EXPECT_EQ(proof->faults.size(), 5u);
   for (const InjectedFault& fault : proof->faults) {
@@ -242,14 +208,14 @@ TEST_F(GateLive, ACertifiedModelIsNoExperiment) {
   const FakeBackend fake(nullptr);
   Policy policy = ForFake();
   ModelReport report = MakeReport(policy, Run(policy, Live(), &fake));
-  ASSERT_EQ(report.verdict, Verdict::kPass) << ToText({policy, "", 0, {report}});
+  ASSERT_EQ(report.verdict, Verdict::kPass) << test::TextOf(policy, report);
   const std::string folder = scratch_ / "certificates";
   runtime::SessionOptions options;
   options.backends = {&fake, &exec::ReferenceBackend()};
   options.model_hash = std::string(64, 'c');
   options.certificate_dir = folder;
   const auto experimental = [&] {
-    const auto session = runtime::Session::Open(Relu(), options);
+    const auto session = runtime::Session::Open(ReluModel(), options);
     EXPECT_TRUE(session.ok());
     auto inputs = exec::SyntheticInputs((*session)->function(), 0, 0);
     runtime::CallReport call;

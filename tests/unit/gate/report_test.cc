@@ -114,10 +114,10 @@ TEST(GateReports, JUnitIsWellFormedWhateverTheNames) {
   EXPECT_EQ(CountOf(xml, "<testsuite "), 2u);
   EXPECT_EQ(CountOf(xml, "<testcase "), 18u);
   EXPECT_EQ(CountOf(xml, "<failure "), 1u);
-  EXPECT_NE(xml.find("<testsuites name=\"gate-c\" tests=\"18\" failures=\"1\" errors=\"0\" "
-                     "skipped=\"7\""),
+  EXPECT_NE(xml.find("<testsuites name=\"gate-c\" tests=\"18\" failures=\"1\" errors=\"0\""),
             std::string::npos)
       << xml;
+  EXPECT_NE(xml.find("failures=\"1\" errors=\"0\" skipped=\"7\""), std::string::npos) << xml;
 }
 
 TEST(GateReports, WhatDoesNotDecideTurnsNoBuildRed) {

@@ -57,6 +57,39 @@ TEST(ChildProcess, ASignalIsToldByNumber) {
   }
 }
 
+TEST(ChildProcess, SilenceEndsIt) {
+  ChildOptions options;
+  options.timeout = seconds(30);
+  options.max_silence = milliseconds(300);
+  options.arguments = {"/bin/sh", "-c", "echo alive >&2; sleep 20"};
+  std::string heard;
+  options.on_errors = [&](std::string_view text) { heard += text; };
+  auto result = RunChild(options);
+  ASSERT_TRUE(result.ok());
+  EXPECT_EQ(result->end, ChildResult::End::kTimedOut);
+  EXPECT_LT(result->duration_ns, 10'000'000'000);
+  EXPECT_GE(result->silent_ns.value_or(0), 300'000'000);
+  EXPECT_NE(result->Describe().find("gave no sign of life for 0."), std::string::npos);
+  EXPECT_EQ(heard, "alive\n");
+  // One that keeps talking lives, on either stream, and is heard as it talks.
+  options.max_silence = seconds(3);
+  options.arguments = {"/bin/sh", "-c", "for i in 1 2 3; do echo $i >&2; sleep 0.1; done; echo $i"};
+  heard.clear();
+  result = RunChild(options);
+  ASSERT_TRUE(result.ok());
+  EXPECT_EQ(result->end, ChildResult::End::kExited);
+  EXPECT_FALSE(result->silent_ns.has_value());
+  EXPECT_EQ(heard, "1\n2\n3\n");
+  EXPECT_EQ(result->errors, heard);
+  // The deadline still holds.
+  options.timeout = milliseconds(300);
+  options.arguments = {"/bin/sh", "-c", "while :; do echo x >&2; sleep 0.02; done"};
+  result = RunChild(options);
+  ASSERT_TRUE(result.ok());
+  EXPECT_EQ(result->end, ChildResult::End::kTimedOut);
+  EXPECT_NE(result->Describe().find("took longer than 0."), std::string::npos);
+}
+
 TEST(ChildProcess, TheDeadlineEndsTheWholeGroup) {
   const test::ScratchFolder scratch;
   const std::string pid_file = scratch / "pid";
