@@ -1,15 +1,17 @@
 """Compression beside coremltools, in one run on one machine: time, and the error of every tensor.
 
     python bench/compress.py --anemone build/release/anemone [--models resnet50,...] [--variants int8,palette4,palette8]
-                             [--package FILE.mlpackage] [--rounds 5] [--json FILE]
+                             [--package FILE.mlpackage] [--rounds 5] [--keep FOLDER] [--json FILE]
 
 Catalogue models are written as float16 packages with seeded weights first. Needs coremltools, and scikit-learn, which
 coremltools clusters small and float32 tensors with. Times of ours: the whole command (start, read, compress, write, read
 back, compare), and the compression alone as the command reports it. Theirs: the call on a loaded model, which writes its
-result to a temporary package. Ours is the median of the rounds, theirs one call: it is the slow one.
+result to a temporary package. Ours is the median of the rounds, theirs one call: it is the slow one. With --keep the packages and
+coremltools' results and times stay in the folder, and are found there again: so a run can be cut into pieces.
 """
 
 import argparse
+import hashlib
 import json
 import logging
 import os
@@ -48,6 +50,20 @@ def theirs(model, variant):
     begin = time.perf_counter()
     result = function(model, cto.OptimizationConfig(global_config=config))
     return result, time.perf_counter() - begin
+
+
+def theirs_kept(model, source, variant, target):
+    """Seconds that coremltools took for what lies at `target`; made where it is missing or of another source."""
+    note = target.with_suffix(".json")
+    digest = hashlib.sha256((source / "Manifest.json").read_bytes()).hexdigest()
+    if note.exists() and target.exists():
+        known = json.loads(note.read_text())
+        if known["source"] == digest:
+            return known["seconds"]
+    result, seconds = theirs(model, variant)
+    result.save(str(target))
+    note.write_text(json.dumps({"source": digest, "seconds": seconds}))
+    return seconds
 
 
 def ours(command, source, target, variant, rounds):
@@ -106,26 +122,31 @@ def main():
     parser.add_argument("--package", action="append", default=[])
     parser.add_argument("--variants", default="int8,palette4,palette8")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--keep", type=Path)
     parser.add_argument("--json")
     flags = parser.parse_args()
     rows = []
     print(f"{'model':20} {'variant':9} {'coremltools':>12} {'command':>10} {'ratio':>7} {'compression':>12} {'ratio':>7}"
           f" {'tensors':>8} {'worse':>6}")
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = flags.keep or Path(scratch)
+        folder.mkdir(parents=True, exist_ok=True)
         sources = [Path(package) for package in flags.package]
         if not sources:
             for name in flags.models.split(","):
-                sources.append(Path(folder) / f"{name}.mlpackage")
+                sources.append(folder / f"{name}.mlpackage")
+                if sources[-1].exists():
+                    continue
                 subprocess.run([flags.anemone, "convert", name, "--weights", "seeded", "--compute-precision", "float16",
                                 "--minimum-deployment-target", "iOS16", "-o", str(sources[-1])], check=True,
                                capture_output=True)
         for source in sources:
             model = ct.models.MLModel(str(source), skip_model_load=True)
             for variant in flags.variants.split(","):
-                our_path, their_path = Path(folder) / "ours.mlpackage", Path(folder) / "theirs.mlpackage"
+                our_path = Path(scratch) / "ours.mlpackage"
+                their_path = folder / f"{source.stem}.{variant}.theirs.mlpackage"
                 wall, inner = ours(flags.anemone, source, our_path, variant, flags.rounds)
-                result, their_time = theirs(model, variant)
-                result.save(str(their_path))
+                their_time = theirs_kept(model, source, variant, their_path)
                 row = {"model": source.stem, "variant": variant, "coremltools_s": their_time, "command_s": wall,
                        "compression_s": inner, "command_ratio": their_time / wall,
                        "compression_ratio": their_time / inner, **compare(source, our_path, their_path)}

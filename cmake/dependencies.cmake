@@ -21,7 +21,16 @@ target_link_libraries(anemone_yaml INTERFACE ${ANEMONE_YAML_LIBRARY})
 # What .cc files may include but no header that others include (fmt and Threads are public).
 set(ANEMONE_PRIVATE_DEPENDENCIES
   nlohmann_json::nlohmann_json protobuf::libprotobuf hwy::hwy OpenSSL::Crypto
-  PNG::PNG JPEG::JPEG ZLIB::ZLIB CURL::libcurl anemone_yaml)
+  PNG::PNG JPEG::JPEG ZLIB::ZLIB anemone_yaml)
+# On Linux libcurl is opened when it is needed: src/acquire/curl_library.cc says why.
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+  add_library(anemone_curl INTERFACE)
+  target_include_directories(anemone_curl SYSTEM INTERFACE ${CURL_INCLUDE_DIRS})
+  target_link_libraries(anemone_curl INTERFACE ${CMAKE_DL_LIBS})
+  list(APPEND ANEMONE_PRIVATE_DEPENDENCIES anemone_curl)
+else()
+  list(APPEND ANEMONE_PRIVATE_DEPENDENCIES CURL::libcurl)
+endif()
 
 # The database of the lab.
 list(APPEND ANEMONE_PRIVATE_DEPENDENCIES SQLite::SQLite3)

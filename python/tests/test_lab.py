@@ -74,6 +74,40 @@ def test_the_chosen_configuration_is_what_compress_accepts(finished, tmp_path):
     assert json.loads(done.stdout)["weight_bytes_after"] == chosen["result"]["weight_bytes"]
 
 
+def test_what_is_learnt_from_is_not_judged(model, tmp_path):
+    inputs = tmp_path / "inputs"
+    inputs.mkdir()
+    random = np.random.default_rng(0)
+    for index in range(12):
+        np.save(inputs / f"{index:02}.npy", random.normal(size=(1, 3, 14, 14)).astype(np.float32))
+    folder = tmp_path / "out"
+    target = ["--minimum-deployment-target", "iOS18"]
+    lab(model, "-o", folder, "--images", inputs, "--max-drop", 30, *target)
+    found = document(folder)
+    assert found["samples"].startswith("9 of 12") and found["calibration"].startswith("3 of 12")
+    learnt = (folder / "calibration.txt").read_text().splitlines()
+    assert [Path(name).name for name in learnt] == ["02.npy", "06.npy", "10.npy"]
+    names = {variant["name"] for variant in found["variants"]}
+    assert {"palette 4 by inputs", "int4 block 32 gptq", "int4 block 32 adaround"} <= names
+    # The same data, by hand: the same bytes.
+    by_inputs = next(v for v in found["variants"] if v["name"] == "int4 block 32 adaround")
+    (tmp_path / "form.json").write_text(json.dumps(by_inputs["configuration"]))
+    out = tmp_path / "form.mlpackage"
+    done = subprocess.run([str(COMMAND), "compress", str(folder / "base.mlpackage"), "-o", str(out), "--config",
+                           str(tmp_path / "form.json"), "--calibration", str(folder / "calibration.txt"), "--json"],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    made = {tensor["name"]: tensor for tensor in json.loads(done.stdout)["tensors"] if tensor["form"]}
+    measured = {tensor["name"]: tensor for tensor in by_inputs["result"]["tensors"] if tensor["form"]}
+    assert made.keys() == measured.keys() and any("adaround" in tensor["form"] for tensor in made.values())
+    for name, tensor in made.items():
+        assert tensor["rms_error"] == pytest.approx(measured[name]["rms_error"], rel=1e-6), name
+    # Another folder to learn from leaves all samples to judge by.
+    lab(model, "-o", tmp_path / "other", "--images", inputs, "--calibration", folder / "calibration.txt", "--max-drop",
+        30, *target)
+    assert document(tmp_path / "other")["samples"].startswith("12 ")
+
+
 def test_the_database_answers_a_person(finished):
     with sqlite3.connect(finished / "lab.sqlite") as db:
         rows = db.execute("select name, state, package_bytes, loss from summary").fetchall()

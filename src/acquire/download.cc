@@ -510,7 +510,8 @@ Result<DownloadResult> Downloader::Complete() {
 }
 
 Result<DownloadResult> Downloader::Run() {
-  if (multi_ == nullptr) return Internal("libcurl does not start");
+  if (multi_ == nullptr)
+    return Unavailable("libcurl is not there").Advise("install it (Debian: libcurl4)");
   result_.resumed_bytes = Received();
   most_received_ = Received();
   resumable_ = Received() > 0;

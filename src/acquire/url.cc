@@ -36,7 +36,8 @@ bool LooksLikeUrl(std::string_view text) { return text.find("://") != std::strin
 
 Result<Url> ParseUrl(std::string_view text) {
   const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> handle(curl_url(), curl_url_cleanup);
-  if (handle == nullptr) return Internal("libcurl has no memory for a URL");
+  if (handle == nullptr)
+    return Unavailable("libcurl is not there").Advise("install it (Debian: libcurl4)");
   const std::string copy(text);
   if (curl_url_set(handle.get(), CURLUPART_URL, copy.c_str(), CURLU_NON_SUPPORT_SCHEME) !=
       CURLUE_OK) {

@@ -169,9 +169,10 @@ void AddCompress(Command app, Context& context) {
       .AddOption("--weight-threshold", options.weight_threshold,
                  "tensors of at most this many elements stay as they are")
       .ShowDefault();
-  command.AddOption("--calibration", options.calibration,
-                    "folder of images, .npy or .npz files to run the model on: for activations, "
-                    "gptq, bias correction, and palettes that heed how values are driven");
+  command.AddOption(
+      "--calibration", options.calibration,
+      "folder (or .txt list) of images, .npy or .npz files to run the model on: for "
+      "activations, gptq, adaround, bias correction, and palettes that heed how values are driven");
   command.AddOption("--calibration-limit", options.calibration_limit,
                     "at most that many of the files");
   command
@@ -182,7 +183,8 @@ void AddCompress(Command app, Context& context) {
                   "scale the channels of neighbouring layers to alike ranges first");
   command.AddFlag("--correct-bias", options.correct_bias,
                   "take the mean error of each channel out of the biases");
-  command.AddOption("--rounding", options.rounding, "linear: nearest or gptq").ShowDefault();
+  command.AddOption("--rounding", options.rounding, "linear: nearest, gptq or adaround")
+      .ShowDefault();
   command
       .AddOption("--crop", options.preprocess.crop,
                  "images: centre crop, a share of the shorter side or pixels")

@@ -1,4 +1,5 @@
 // anemone lab: a sweep of compressed variants, a search among them, a report.
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <map>
@@ -21,6 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kDatabase = "lab.sqlite";
+constexpr const char* kCalibrationList = "calibration.txt";
 constexpr int64_t kFidelitySamples = 4;
 
 Status WriteText(const fs::path& path, const std::string& text) {
@@ -89,6 +91,50 @@ Result<lab::Samples> MakeSamples(const LabFlags& flags, const ir::Model& model) 
   return lab::Samples::Labelled(*function, flags.images, images, preprocess, flags.limit);
 }
 
+// Judges and teachers.
+struct SampleSets {
+  std::shared_ptr<const lab::Samples> judged;
+  std::shared_ptr<const lab::Samples> learnt_from;  // null: none
+};
+
+// Whether the list of variants needs inputs to learn from.
+Result<bool> ListNeedsData(const LabFlags& flags) {
+  if (flags.config.empty()) return false;
+  ANEMONE_ASSIGN(const auto configurations, lab::ReadConfigurations(flags.config));
+  return std::ranges::any_of(configurations,
+                             [](const auto& named) { return compress::NeedsData(named.second); });
+}
+
+// Resolves --hold-out for good: workers are told the outcome.
+Result<SampleSets> MakeSampleSets(LabFlags& flags, const ir::Model& model) {
+  ANEMONE_ASSIGN(auto judged, MakeSamples(flags, model));
+  SampleSets sets;
+  const auto share = [](lab::Samples samples) {
+    return std::make_shared<const lab::Samples>(std::move(samples));
+  };
+  if (!flags.calibration.empty()) {
+    if (flags.hold_out > 0) return Usage("give one of --calibration and --hold-out");
+    LabFlags others = flags;
+    others.images = flags.calibration;
+    others.labels.clear();
+    ANEMONE_ASSIGN(auto learnt, MakeSamples(others, model));
+    sets.learnt_from = share(std::move(learnt));
+  } else {
+    constexpr double kShare = 0.25;
+    if (flags.hold_out < 0) {
+      ANEMONE_ASSIGN(const bool needed, ListNeedsData(flags));
+      const bool search = flags.max_drop >= 0 && !flags.images.empty();
+      flags.hold_out = needed || search ? kShare : 0;
+    }
+    if (flags.hold_out > 0 && judged.count() > 1) {
+      const auto every = static_cast<int64_t>(std::lround(1 / flags.hold_out));
+      sets.learnt_from = share(judged.SetAside(std::clamp<int64_t>(every, 2, judged.count())));
+    }
+  }
+  sets.judged = share(std::move(judged));
+  return sets;
+}
+
 Status OpenFolder(const LabFlags& flags) {
   std::error_code error;
   const fs::path folder(flags.output);
@@ -111,7 +157,10 @@ class Lab {
       lab::JobsDb& db)
       : flags_(flags), globals_(globals), subject_(subject), db_(db), progress_(globals) {}
 
+  // The variants of the list and the mixes of a search alike. A single one is not worth a cluster.
   Result<std::vector<lab::Finished>> Sweep(std::span<const lab::Job> jobs) {
+    if (!flags_.ray.empty() && jobs.size() > 1)
+      ANEMONE_TRY(RunOnRay(subject_, db_, jobs, position_, flags_, globals_));
     lab::SweepOptions options;
     options.jobs = flags_.jobs;
     options.threads = globals_.threads;
@@ -127,7 +176,7 @@ class Lab {
 
   Status MeasureSensitivity(std::vector<lab::WeightSensitivity>* found) {
     lab::SensitivityOptions options;
-    options.forms = lab::FormsOf(subject_.function().opset);
+    options.forms = Forms();
     if (options.forms.empty()) {
       return Unsupported("no op set before iOS16 holds compressed weights")
           .Advise("give --minimum-deployment-target iOS16, or higher");
@@ -193,6 +242,10 @@ class Lab {
   int64_t evaluated() const { return evaluated_; }
 
  private:
+  std::vector<lab::Form> Forms() const {
+    return lab::FormsOf(subject_.function().opset, subject_.calibration() != nullptr);
+  }
+
   Status Search(lab::LabReport* report) {
     report->budget = lab::Budget{flags_.max_drop};
     ANEMONE_TRY(MeasureSensitivity(&report->sensitivity));
@@ -201,10 +254,10 @@ class Lab {
       if (weight.skipped.empty()) weights.push_back(weight);
     lab::SearchOptions options;
     options.budget = *report->budget;
-    options.forms = lab::FormsOf(subject_.function().opset);
+    options.forms = Forms();
     options.max_refinements = flags_.refinements;
     // Who compresses with the chosen configuration needs the data again: there must be some.
-    options.try_bias_correction = !flags_.images.empty();
+    options.try_bias_correction = subject_.calibration() != nullptr;
     options.evaluate = [&](std::span<const lab::Job> jobs) { return Sweep(jobs); };
     for (const lab::Finished& variant : report->variants) {
       if (variant.result && variant.job.name != "base" &&
@@ -251,6 +304,18 @@ Result<lab::Fidelity> DiagnoseModel(const Models& models, const lab::LabSubject&
                               subject.samples().Subset(kFidelitySamples), options);
 }
 
+// The files that variants learnt from, for `compress --calibration`.
+std::string CalibrationList(const LabFlags& flags, const lab::Samples& learnt_from) {
+  const bool listed = flags.calibration.ends_with(".txt");  // then the names are paths already
+  const fs::path folder = listed                      ? ""
+                          : flags.calibration.empty() ? flags.images
+                                                      : flags.calibration;
+  std::string list;
+  for (const std::string& name : learnt_from.names())
+    list += fs::absolute(folder / name).string() + "\n";
+  return list;
+}
+
 void SayResults(const lab::LabReport& report, const Globals& globals) {
   for (const lab::Finished& variant : report.variants) {
     if (!variant.result) {
@@ -283,7 +348,7 @@ Status WriteFiles(const LabFlags& flags, const Models& models, const lab::LabRep
   return {};
 }
 
-Status RunLab(const LabFlags& flags, const Globals& globals) {
+Status RunLab(LabFlags flags, const Globals& globals) {
   Progress progress(globals);
   if (!flags.precision.empty() && flags.precision != "float16" && flags.precision != "float32") {
     return Usage("unknown compute precision '{}'", flags.precision)
@@ -292,17 +357,17 @@ Status RunLab(const LabFlags& flags, const Globals& globals) {
   progress.Step("reading " + flags.model.source.model);
   ANEMONE_ASSIGN(const Models models, MakeModels(flags));
   progress.Step("reading the samples");
-  ANEMONE_ASSIGN(auto made, MakeSamples(flags, *models.reference));
-  const auto samples = std::make_shared<const lab::Samples>(std::move(made));
+  ANEMONE_ASSIGN(const SampleSets sets, MakeSampleSets(flags, *models.reference));
+  const lab::Samples* samples = sets.judged.get();
   ANEMONE_ASSIGN(const exec::Backend* backend, runtime::FindBackend(flags.backend));
   progress.Step("running the reference");
-  ANEMONE_ASSIGN(const auto subject, lab::LabSubject::Make(models.reference, models.base, samples,
-                                                           *backend, globals.threads));
+  ANEMONE_ASSIGN(const auto subject,
+                 lab::LabSubject::Make(models.reference, models.base, sets.judged, *backend,
+                                       globals.threads, sets.learnt_from));
   if (!flags.run_jobs.empty()) return RunJobsFile(subject, flags, globals);
   ANEMONE_TRY(OpenFolder(flags));
   ANEMONE_ASSIGN(auto db, lab::JobsDb::Open((fs::path(flags.output) / kDatabase).string()));
   ANEMONE_TRY(db.AddSubject(subject.sha256(), models.name, samples->description()));
-  if (!flags.ray.empty()) ANEMONE_TRY(RunOnRay(subject, db, flags, globals));
   lab::LabReport report;
   report.model = models.name;
   report.tool_version = ANEMONE_VERSION;
@@ -310,6 +375,7 @@ Status RunLab(const LabFlags& flags, const Globals& globals) {
   report.precision = models.precision;
   report.backend = std::string(backend->name());
   report.samples = samples->description();
+  if (sets.learnt_from != nullptr) report.calibration = sets.learnt_from->description();
   report.subject = subject.sha256();
   report.base_sha256 = subject.base_sha256();
   Lab lab(flags, globals, subject, db);
@@ -320,6 +386,10 @@ Status RunLab(const LabFlags& flags, const Globals& globals) {
     ANEMONE_ASSIGN(report.fidelity, DiagnoseModel(models, subject, globals));
   }
   ANEMONE_TRY(WriteFiles(flags, models, report));
+  if (sets.learnt_from != nullptr && !flags.images.empty()) {
+    ANEMONE_TRY(WriteText(fs::path(flags.output) / kCalibrationList,
+                          CalibrationList(flags, *sets.learnt_from)));
+  }
   ANEMONE_TRY(db.Checkpoint());
   SayResults(report, globals);
   Say(globals, fmt::format("{}/lab.html: {} variants, {} of {} jobs found finished", flags.output,
@@ -331,7 +401,7 @@ Status RunLab(const LabFlags& flags, const Globals& globals) {
                     models.converted ? flags.output + "/base.mlpackage" : flags.model.source.model,
                     flags.output,
                     compress::NeedsData(variant.job.configuration)
-                        ? " --calibration " + flags.images
+                        ? fmt::format(" --calibration {}/{}", flags.output, kCalibrationList)
                         : std::string()));
   }
   if (globals.json) Print(Json::parse(lab::LabJson(report)));

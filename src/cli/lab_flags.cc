@@ -46,6 +46,14 @@ void AddLabFlags(Command command, LabFlags& flags) {
   command.AddOption("--images", flags.images,
                     "folder of photographs or of .npy files; seeded inputs when absent");
   command.AddOption("--labels", flags.labels, "CSV with the columns file and class_index");
+  command.AddOption("--calibration", flags.calibration,
+                    "folder (or .txt list) of other photographs or .npy files to learn from "
+                    "(weighted palettes, gptq, adaround, bias correction, activations)");
+  command
+      .AddOption("--hold-out", flags.hold_out,
+                 "without --calibration: the share of the samples to learn from, which are then "
+                 "not judged by; by default 0.25 with --max-drop and --images")
+      .Range(-1.0, 0.5);
   command.AddOption("--limit", flags.limit, "use only the first N files").NotNegative();
   command
       .AddOption("--resize", flags.resize,

@@ -2,6 +2,7 @@
 // file of jobs, and the driver that hands jobs to Ray.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,8 @@ struct LabFlags {
   std::string config;
   double max_drop = -1;
   std::string images;
+  std::string calibration;
+  double hold_out = -1;  // below 0: as it is needed
   std::string labels;
   int resize = 0;
   double crop = 0.875;
@@ -42,8 +45,9 @@ Result<lab::Preprocess> PreprocessOf(const LabFlags& flags);
 
 // A worker: runs the jobs of the file --run-jobs, and prints one JSON line for each on stdout.
 Status RunJobsFile(const lab::LabSubject& subject, const LabFlags& flags, const Globals& globals);
-// The driver: enters the sweep's jobs, and lets anemone.lab.ray_runner run those not finished.
-Status RunOnRay(const lab::LabSubject& subject, lab::JobsDb& db, const LabFlags& flags,
-                const Globals& globals);
+// The driver: enters jobs (as RunSweep does), and lets anemone.lab.ray_runner run all of the
+// subject that are not finished.
+Status RunOnRay(const lab::LabSubject& subject, lab::JobsDb& db, std::span<const lab::Job> jobs,
+                int64_t first_position, const LabFlags& flags, const Globals& globals);
 
 }  // namespace anemone::cli

@@ -48,6 +48,8 @@ std::vector<std::string> WorkerArguments(const LabFlags& flags) {
   for (const std::string& pattern : flags.keep_float32) add("--keep-float32", pattern);
   if (!flags.images.empty()) add("--images", absolute(flags.images));
   if (!flags.labels.empty()) add("--labels", absolute(flags.labels));
+  if (!flags.calibration.empty()) add("--calibration", absolute(flags.calibration));
+  if (flags.hold_out >= 0) add("--hold-out", fmt::format("{}", flags.hold_out));
   add("--limit", fmt::format("{}", flags.limit));
   add("--resize", fmt::format("{}", flags.resize));
   add("--crop", fmt::format("{}", flags.crop));
@@ -78,16 +80,11 @@ Status RunJobsFile(const lab::LabSubject& subject, const LabFlags& flags, const 
   return {};
 }
 
-Status RunOnRay(const lab::LabSubject& subject, lab::JobsDb& db, const LabFlags& flags,
-                const Globals& globals) {
-  std::vector<lab::Job> jobs;
-  if (flags.config.empty()) {
-    ANEMONE_ASSIGN(jobs, lab::DefaultJobs(subject));
-  } else {
-    ANEMONE_ASSIGN(jobs, lab::ReadJobs(subject, flags.config));
-  }
+Status RunOnRay(const lab::LabSubject& subject, lab::JobsDb& db, std::span<const lab::Job> jobs,
+                int64_t first_position, const LabFlags& flags, const Globals& globals) {
   for (size_t i = 0; i < jobs.size(); ++i) {
-    ANEMONE_TRY(db.AddVariant(subject.sha256(), jobs[i].name, static_cast<int64_t>(i), jobs[i].key,
+    ANEMONE_TRY(db.AddVariant(subject.sha256(), jobs[i].name,
+                              first_position + static_cast<int64_t>(i), jobs[i].key,
                               compress::ConfigurationJson(jobs[i].configuration)));
   }
   const char* python = std::getenv("ANEMONE_PYTHON");

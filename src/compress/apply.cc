@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "base/thread_pool.h"
+#include "compress/adaround.h"
 #include "compress/calibrate.h"
 #include "compress/emit.h"
 #include "compress/equalize.h"
@@ -26,9 +27,9 @@ struct Job {
 
 // What is known of the inputs of a dense weight; null: nothing.
 const InputMoments* MomentsOf(const Site& site, const WeightData* data) {
-  if (data == nullptr || site.kind != SiteKind::kDense) return nullptr;
-  const auto found = data->inputs.find(site.weight.value->name);
-  return found == data->inputs.end() || found->second.count == 0 ? nullptr : &found->second;
+  if (data == nullptr || data->inputs == nullptr || site.kind != SiteKind::kDense) return nullptr;
+  const auto found = data->inputs->find(site.weight.value->name);
+  return found == data->inputs->end() || found->second.count == 0 ? nullptr : &found->second;
 }
 
 // The mean square of the input that each element of the weight meets.
@@ -120,13 +121,17 @@ Status Run(const LinearConfig& config, const ir::Literal& weight, const InputMom
   ANEMONE_ASSIGN(const ir::Shape blocks, BlocksOf(job->site, config));
   ANEMONE_ASSIGN(LinearTensor tensor, QuantizeLinear(weight, blocks, config.dtype, config.mode));
   const bool by_inputs =
-      config.rounding == Rounding::kGptq && moments != nullptr && !moments->products.empty();
-  if (by_inputs) ANEMONE_TRY(RoundByInputs(weight, *moments, config.mode, &tensor));
+      config.rounding != Rounding::kNearest && moments != nullptr && !moments->products.empty();
+  const bool learned = config.rounding == Rounding::kAdaRound;
+  if (by_inputs) {
+    ANEMONE_TRY(learned ? RoundByLearning(weight, *moments, config.mode, &tensor)
+                        : RoundByInputs(weight, *moments, config.mode, &tensor));
+  }
   job->record.form =
       fmt::format("{} {}", DTypeName(config.dtype),
                   GranularityName(job->site.kind == SiteKind::kTable ? Granularity::kPerTensor
                                                                      : config.granularity));
-  if (by_inputs) job->record.form += " gptq";
+  if (by_inputs) job->record.form += learned ? " adaround" : " gptq";
   job->record.max_error = tensor.max_error;
   job->record.rms_error = tensor.rms_error;
   job->result = std::move(tensor);
@@ -458,24 +463,24 @@ Result<WeightData> GatherWeightData(const ir::Model& model, const Configuration&
                                     const ApplyOptions& options) {
   WeightData data;
   data.correct_bias = configuration.correct_bias;
-  const bool gptq = AnyStep(configuration, [](const OpConfig& config) {
+  const bool products = AnyStep(configuration, [](const OpConfig& config) {
     const auto* linear = std::get_if<LinearConfig>(&config);
-    return linear != nullptr && linear->rounding == Rounding::kGptq;
+    return linear != nullptr && linear->rounding != Rounding::kNearest;
   });
   const bool sensitivity = AnyStep(configuration, [](const OpConfig& config) {
     const auto* palette = std::get_if<PaletteConfig>(&config);
     return palette != nullptr && palette->sensitivity;
   });
-  if (!gptq && !sensitivity && !data.correct_bias) return data;
-  std::set<std::string> names;
-  for (const auto& function : model.program.functions) {
-    ir::ForEachOperation(*function->block, [&](const ir::Operation& op) {
-      if (op.is_const() && op.output()->type.is_tensor() && op.output()->type.rank() > 1)
-        names.insert(op.output()->name);
-    });
+  if (!products && !sensitivity && !data.correct_bias) return data;
+  // Layers that are made alike first are driven otherwise than before.
+  if (options.inputs != nullptr && !configuration.equalize) {
+    data.inputs = options.inputs;
+    return data;
   }
-  ANEMONE_ASSIGN(data.inputs, CollectMoments(model, *options.calibration, names, gptq,
-                                             options.progress, options.cancelled));
+  ANEMONE_ASSIGN(InputStatistics inputs,
+                 CollectMoments(model, *options.calibration, MatrixNames(model.program), products,
+                                options.progress, options.cancelled));
+  data.inputs = std::make_shared<const InputStatistics>(std::move(inputs));
   return data;
 }
 

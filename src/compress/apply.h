@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 
 #include "compress/calibration.h"
 #include "compress/configuration.h"
@@ -24,14 +25,17 @@ struct ApplyOptions {
   std::function<void(std::string_view what, int64_t done, int64_t total)> progress = {};
   // Inputs for what needs data; null: kUsage when the configuration does.
   const Calibration* calibration = nullptr;
+  // What those inputs say of the weights of this model (CollectMoments), where somebody has asked
+  // before; with products where a rounding needs them. Saves running them again.
+  std::shared_ptr<const InputStatistics> inputs = nullptr;
 };
 
 Result<Report> Apply(ir::Model& model, const Configuration& configuration,
                      const ApplyOptions& options = {});
 
-// What calibration inputs tell about the weights.
+// What calibration inputs tell about the weights; null: nothing.
 struct WeightData {
-  InputStatistics inputs;
+  std::shared_ptr<const InputStatistics> inputs;
   bool correct_bias = false;
 };
 

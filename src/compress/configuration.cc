@@ -135,13 +135,6 @@ bool AnyConfig(const WeightStep& step, Predicate predicate) {
   return false;
 }
 
-bool ConfigNeedsData(const OpConfig& config) {
-  if (const auto* linear = std::get_if<LinearConfig>(&config))
-    return linear->rounding != Rounding::kNearest;
-  if (const auto* palette = std::get_if<PaletteConfig>(&config)) return palette->sensitivity;
-  return false;
-}
-
 }  // namespace
 
 std::string_view GranularityName(Granularity granularity) {
@@ -182,10 +175,21 @@ Status Check(const Configuration& configuration) {
   return {};
 }
 
+bool NeedsData(const OpConfig& config) {
+  if (const auto* linear = std::get_if<LinearConfig>(&config))
+    return linear->rounding != Rounding::kNearest;
+  if (const auto* palette = std::get_if<PaletteConfig>(&config)) return palette->sensitivity;
+  return false;
+}
+
 bool NeedsData(const Configuration& configuration) {
-  if (configuration.activations || configuration.correct_bias) return true;
+  return configuration.activations || WeightsNeedData(configuration);
+}
+
+bool WeightsNeedData(const Configuration& configuration) {
+  if (configuration.correct_bias) return true;
   return std::ranges::any_of(configuration.weights, [](const WeightStep& step) {
-    return AnyConfig(step, ConfigNeedsData);
+    return AnyConfig(step, [](const OpConfig& config) { return NeedsData(config); });
   });
 }
 

@@ -26,7 +26,7 @@ std::string_view GranularityName(Granularity granularity);  // "per_tensor" ...
 constexpr int64_t kDefaultWeightThreshold = 2048;
 
 // How the integers are chosen. kNearest needs no data; the others need calibration inputs.
-enum class Rounding : uint8_t { kNearest, kGptq };
+enum class Rounding : uint8_t { kNearest, kGptq, kAdaRound };
 
 // OpLinearQuantizerConfig.
 struct LinearConfig {
@@ -124,5 +124,8 @@ struct Configuration {
 Status Check(const Configuration& configuration);
 // Whether it needs calibration inputs.
 bool NeedsData(const Configuration& configuration);
+// Whether what it does to weights and biases does.
+bool WeightsNeedData(const Configuration& configuration);
+bool NeedsData(const OpConfig& config);
 
 }  // namespace anemone::compress

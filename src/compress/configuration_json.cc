@@ -29,8 +29,8 @@ constexpr Named<Granularity> kGranularities[] = {
     {"per_channel", Granularity::kPerChannel},
     {"per_grouped_channel", Granularity::kPerGroupedChannel},
     {"per_block", Granularity::kPerBlock}};
-constexpr Named<Rounding> kRoundings[] = {{"nearest", Rounding::kNearest},
-                                          {"gptq", Rounding::kGptq}};
+constexpr Named<Rounding> kRoundings[] = {
+    {"nearest", Rounding::kNearest}, {"gptq", Rounding::kGptq}, {"adaround", Rounding::kAdaRound}};
 constexpr Named<Observer> kObservers[] = {{"min_max", Observer::kMinMax},
                                           {"percentile", Observer::kPercentile},
                                           {"mse", Observer::kMse},

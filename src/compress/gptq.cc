@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "compress/moments.h"
+#include "compress/rounding_grid.h"
 
 namespace anemone::compress {
 namespace {
@@ -90,24 +91,7 @@ Status RoundByInputs(const ir::Literal& weight, const InputMoments& moments, Lin
   if (moments.products.empty())
     return InvalidInput("rows of {} elements are too long for gptq", moments.row);
   const std::vector<float> values = *weight.AsFloats();
-  const DType dtype = tensor->data.dtype();
-  const bool is_unsigned = IsUnsignedInt(dtype);
-  const int levels = 1 << BitWidth(dtype);
-  const int symmetric = mode == LinearMode::kSymmetric ? 1 : 0;
-  const int low = is_unsigned ? 0 : -levels / 2 + symmetric;
-  const int high = is_unsigned ? levels - 1 - symmetric : levels / 2 - 1;
-  // The block of each element.
-  const auto block_of = [&](size_t element) {
-    size_t block = 0;
-    size_t inner = values.size();
-    for (size_t d = 0; d < shape.size(); ++d) {
-      const auto size = static_cast<size_t>(shape[d]);
-      const auto count = static_cast<size_t>(tensor->scale_shape[d]);
-      inner /= size;
-      block = block * count + element / inner % size / (size / count);
-    }
-    return block;
-  };
+  const RoundingGrid grid(*tensor, mode);
   std::vector<int64_t> integers(values.size());
   const size_t per_group = outputs / static_cast<size_t>(moments.groups);
   double squares = 0;
@@ -119,15 +103,11 @@ Status RoundByInputs(const ir::Literal& weight, const InputMoments& moments, Lin
       std::vector<float> row(values.begin() + static_cast<std::ptrdiff_t>(o * n),
                              values.begin() + static_cast<std::ptrdiff_t>((o + 1) * n));
       for (size_t i = 0; i < n; ++i) {
-        const size_t block = block_of(o * n + i);
-        const float scale = tensor->scale[block];
-        int offset = tensor->offset.empty() ? 0 : tensor->offset[block];
-        if (is_unsigned && offset < 0) offset += 256;
-        const float steps = scale == 0 ? 0 : std::nearbyint(row[i] / scale);
-        const int integer = std::clamp(
-            static_cast<int>(std::clamp(steps, -100000.0f, 100000.0f)) + offset, low, high);
+        const size_t block = grid.BlockOf(o * n + i);
+        const float scale = grid.Scale(block);
+        const int integer = grid.Stored(scale == 0 ? 0 : std::nearbyint(row[i] / scale), block);
         integers[o * n + i] = integer;
-        const float rounded = static_cast<float>(integer - offset) * scale;
+        const float rounded = grid.Value(integer, block);
         if (upper.ok()) {  // dead inputs: nothing to make up for
           const std::span<const float> u(upper->data() + i * n + i, n - i);
           const float error = (row[i] - rounded) / u[0];
@@ -140,6 +120,7 @@ Status RoundByInputs(const ir::Literal& weight, const InputMoments& moments, Lin
     }
   }
   tensor->rms_error = std::sqrt(squares / static_cast<double>(values.size()));
+  const DType dtype = tensor->data.dtype();
   ANEMONE_ASSIGN(tensor->data, ir::Literal::FromBytes(ir::Type::Tensor(dtype, shape),
                                                       ir::PackInts(integers, dtype)));
   return {};

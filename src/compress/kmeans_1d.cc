@@ -6,6 +6,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "compress/linear_kernels.h"
+
 namespace anemone::compress {
 namespace {
 
@@ -357,6 +359,7 @@ const std::vector<HalfAtRank>& AscendingHalves() {
   static const std::vector<HalfAtRank> table = [] {
     constexpr int kInfinity = 0x7c00;
     std::vector<HalfAtRank> halves;
+    halves.reserve(size_t{2} * kInfinity);
     for (int bits = 0x8000 + kInfinity - 1; bits >= 0x8000; --bits)
       halves.push_back({static_cast<uint16_t>(bits), HalfToFloat(static_cast<uint16_t>(bits))});
     for (int bits = 0; bits < kInfinity; ++bits)
@@ -364,6 +367,13 @@ const std::vector<HalfAtRank>& AscendingHalves() {
     return halves;
   }();
   return table;
+}
+
+// Those of them up to a magnitude: most weights stay well below 1, and need half of all.
+std::span<const HalfAtRank> AscendingHalvesUpTo(uint16_t magnitude) {
+  constexpr size_t kLargest = 0x7bff;
+  const size_t most = std::min<size_t>(magnitude, kLargest);
+  return std::span(AscendingHalves()).subspan(kLargest - most, 2 * (most + 1));
 }
 
 }  // namespace
@@ -410,6 +420,7 @@ Clusters KMeans1D(std::span<const float> values, int k, DType dtype,
 Clusters KMeans1D(std::span<const Half> values, int k, std::span<const float> importance) {
   Clusters clusters;
   if (values.empty()) return clusters;
+  const std::span<const HalfAtRank> occurring = AscendingHalvesUpTo(LargestMagnitude(values));
   // Two histograms in turn: the same value twice running does not wait for itself.
   std::vector<uint32_t> even = std::move(ScratchOfThread().even);
   std::vector<uint32_t> odd = std::move(ScratchOfThread().odd);
@@ -428,7 +439,7 @@ Clusters KMeans1D(std::span<const Half> values, int k, std::span<const float> im
       weights.clear();
   }
   WeightedPoints points;
-  for (const auto& [bits, value] : AscendingHalves()) {
+  for (const auto& [bits, value] : occurring) {
     const uint32_t count = even[bits] + odd[bits];
     if (count == 0) continue;
     const double weight = weights.empty() ? count : weights[bits];
@@ -443,7 +454,7 @@ Clusters KMeans1D(std::span<const Half> values, int k, std::span<const float> im
   clusters.centers = CentersOf(points, k, DType::kFp16);
   std::vector<uint8_t> index_of(kHalves, 0);
   Nearest nearest(clusters.centers);
-  for (const auto& [bits, value] : AscendingHalves()) {
+  for (const auto& [bits, value] : occurring) {
     const uint32_t count = even[bits] + odd[bits];
     if (count == 0) continue;
     const size_t index = nearest.Of(value);

@@ -129,30 +129,64 @@ Parameters ParametersOf(const Range& range, Limits limits, LinearMode mode, bool
   return result;
 }
 
+// The elements of a weight as floats, a part at a time: whole, large weights would go through
+// memory twice more than they need.
+class Elements {
+ public:
+  explicit Elements(const ir::Literal& weight)
+      : half_(weight.dtype() == DType::kFp16),
+        halves_(half_ ? weight.As<Half>() : std::span<const Half>()),
+        floats_(half_ ? std::span<const float>() : weight.As<float>()) {}
+
+  size_t size() const { return half_ ? halves_.size() : floats_.size(); }
+  // `count` elements, kChunk at most; valid until the next call.
+  std::span<const float> At(size_t begin, size_t count) {
+    if (!half_) return floats_.subspan(begin, count);
+    if (begin < first_ || begin + count > first_ + count_) {
+      first_ = begin;
+      count_ = std::min(kWindow, halves_.size() - begin);
+      HalfToFloat(halves_.subspan(first_, count_), std::span(window_, count_));
+    }
+    return std::span<const float>(window_, count_).subspan(begin - first_, count);
+  }
+  // Calls fn(begin, floats) for parts of [begin, begin + count).
+  template <typename Fn>
+  void ForEachPart(size_t begin, size_t count, Fn&& fn) {
+    for (size_t at = begin; at < begin + count; at += kChunk)
+      fn(at, At(at, std::min(kChunk, begin + count - at)));
+  }
+
+ private:
+  static constexpr size_t kWindow = 4 * kChunk;
+
+  bool half_;
+  std::span<const Half> halves_;
+  std::span<const float> floats_;
+  size_t first_ = 0;  // of what window_ holds
+  size_t count_ = 0;
+  float window_[kWindow];
+};
+
 struct ErrorSum {
   double largest = 0;
   double squares = 0;
 };
 
-// Quantizes values of one block.
-void QuantizeRun(std::span<const float> values, const Parameters& parameters, Limits limits,
-                 bool half, int8_t* out, ErrorSum* error) {
+// Quantizes values of one block, kChunk at most.
+void QuantizePart(std::span<const float> values, const Parameters& parameters, Limits limits,
+                  bool half, int8_t* out, ErrorSum* error) {
   const QuantizeArgs args{.offset = parameters.offset,
                           .low = static_cast<float>(limits.low),
                           .high = static_cast<float>(limits.high)};
   float quotients[kChunk];
   const double step = parameters.scale;
-  for (size_t begin = 0; begin < values.size(); begin += kChunk) {
-    const std::span<const float> chunk =
-        values.subspan(begin, std::min(kChunk, values.size() - begin));
-    Divide(chunk, parameters.scale, quotients);
-    if (half) RoundToHalf(std::span<float>(quotients, chunk.size()));
-    // In steps of the scale: the squares of huge values would leave float's range.
-    StepErrors errors;
-    Quantize({quotients, chunk.size()}, args, out + begin, &errors);
-    error->largest = std::max(error->largest, step * errors.largest);
-    error->squares += step * step * errors.squares;
-  }
+  Divide(values, parameters.scale, quotients);
+  if (half) RoundToHalf(std::span<float>(quotients, values.size()));
+  // In steps of the scale: the squares of huge values would leave float's range.
+  StepErrors errors;
+  Quantize({quotients, values.size()}, args, out, &errors);
+  error->largest = std::max(error->largest, step * errors.largest);
+  error->squares += step * step * errors.squares;
 }
 
 // `values` as packed int4 or uint4.
@@ -192,13 +226,7 @@ Result<LinearTensor> QuantizeLinear(const ir::Literal& weight, const ir::Shape& 
                                     LinearMode mode) {
   ANEMONE_TRY(CheckArguments(weight, blocks, dtype));
   const bool half = weight.dtype() == DType::kFp16;
-  std::vector<float> widened;
-  std::span<const float> values = half ? std::span<const float>() : weight.As<float>();
-  if (half) {
-    widened.resize(weight.As<Half>().size());
-    HalfToFloat(weight.As<Half>(), widened);
-    values = widened;
-  }
+  Elements values(weight);
   const Layout layout = LayoutOf(weight.shape(), blocks);
   const Limits limits = LimitsOf(dtype, mode);
   const auto run = static_cast<size_t>(layout.run);
@@ -207,7 +235,9 @@ Result<LinearTensor> QuantizeLinear(const ir::Literal& weight, const ir::Shape& 
 
   std::vector<Range> ranges(static_cast<size_t>(count));
   for (size_t i = 0; i < layout.run_block.size(); ++i) {
-    Extend(values.subspan(i * run, run), &ranges[static_cast<size_t>(layout.run_block[i])]);
+    Range* range = &ranges[static_cast<size_t>(layout.run_block[i])];
+    values.ForEachPart(i * run, run,
+                       [&](size_t, std::span<const float> part) { Extend(part, range); });
   }
   std::vector<Parameters> parameters(ranges.size());
   for (size_t i = 0; i < ranges.size(); ++i) {
@@ -226,12 +256,13 @@ Result<LinearTensor> QuantizeLinear(const ir::Literal& weight, const ir::Shape& 
   for (size_t i = 0; i < layout.run_block.size(); ++i) {
     const Parameters& of_block = parameters[static_cast<size_t>(layout.run_block[i])];
     if (of_block.scale == 0) continue;  // a block of zeros: stays zero
-    QuantizeRun(values.subspan(i * run, run), of_block, limits, half, quantized.data() + i * run,
-                &error);
+    values.ForEachPart(i * run, run, [&](size_t begin, std::span<const float> part) {
+      QuantizePart(part, of_block, limits, half, quantized.data() + begin, &error);
+    });
   }
   result.max_error = error.largest;
   result.rms_error =
-      values.empty() ? 0 : std::sqrt(error.squares / static_cast<double>(values.size()));
+      values.size() == 0 ? 0 : std::sqrt(error.squares / static_cast<double>(values.size()));
   const bool has_offset = mode == LinearMode::kAsymmetric || IsUnsignedInt(dtype);
   for (const Parameters& of_block : parameters) {
     result.scale.push_back(of_block.scale);

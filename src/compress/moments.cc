@@ -28,6 +28,50 @@ void AddScaledVectors(float a, const float* x, float* y, size_t n) {
   for (; i < n; ++i) y[i] += a * x[i];
 }
 
+// Columns [j, j + 2 vectors) of kRows rows at a time; every element is the sum over i in order, so
+// the bits are the same whatever the width.
+constexpr size_t kRows = 6;
+
+template <size_t kCount, class D>
+void MultiplyTile(D d, const float* rows, const float* b, size_t n, size_t j, float* out) {
+  const size_t lanes = hn::Lanes(d);
+  decltype(hn::Zero(d)) left[kCount];
+  decltype(hn::Zero(d)) right[kCount];
+  for (size_t r = 0; r < kCount; ++r) left[r] = right[r] = hn::Zero(d);
+  for (size_t i = 0; i < n; ++i) {
+    const auto b0 = hn::LoadU(d, b + i * n + j);
+    const auto b1 = hn::LoadU(d, b + i * n + j + lanes);
+    for (size_t r = 0; r < kCount; ++r) {
+      const auto a = hn::Set(d, rows[r * n + i]);
+      left[r] = hn::Add(left[r], hn::Mul(a, b0));
+      right[r] = hn::Add(right[r], hn::Mul(a, b1));
+    }
+  }
+  for (size_t r = 0; r < kCount; ++r) {
+    hn::StoreU(left[r], d, out + r * n + j);
+    hn::StoreU(right[r], d, out + r * n + j + lanes);
+  }
+}
+
+void MultiplyRowVectors(const float* rows, size_t count, const float* b, size_t n, float* out) {
+  const hn::CappedTag<float, 16> d;
+  const size_t tile = 2 * hn::Lanes(d);
+  size_t j = 0;
+  for (; j + tile <= n; j += tile) {
+    size_t r = 0;
+    for (; r + kRows <= count; r += kRows)
+      MultiplyTile<kRows>(d, rows + r * n, b, n, j, out + r * n);
+    for (; r < count; ++r) MultiplyTile<1>(d, rows + r * n, b, n, j, out + r * n);
+  }
+  if (j == n) return;
+  for (size_t r = 0; r < count; ++r) {
+    for (size_t k = j; k < n; ++k) out[r * n + k] = 0;
+    for (size_t i = 0; i < n; ++i) {
+      for (size_t k = j; k < n; ++k) out[r * n + k] += rows[r * n + i] * b[i * n + k];
+    }
+  }
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace anemone::compress
 HWY_AFTER_NAMESPACE();
@@ -36,9 +80,15 @@ HWY_AFTER_NAMESPACE();
 namespace anemone::compress {
 
 HWY_EXPORT(AddScaledVectors);
+HWY_EXPORT(MultiplyRowVectors);
 
 void AddScaled(float a, std::span<const float> x, std::span<float> y) {
   HWY_DYNAMIC_DISPATCH(AddScaledVectors)(a, x.data(), y.data(), x.size());
+}
+
+void MultiplyRows(std::span<const float> rows, std::span<const float> b, size_t n,
+                  std::span<float> out) {
+  HWY_DYNAMIC_DISPATCH(MultiplyRowVectors)(rows.data(), rows.size() / n, b.data(), n, out.data());
 }
 
 void AddProducts(std::span<const float> x, size_t n, std::span<float> sum) {
@@ -187,6 +237,17 @@ void AddConv(const exec::ConstTensor& x, Consumer consumer, InputMoments* moment
 }
 
 }  // namespace
+
+std::set<std::string> MatrixNames(const ir::Program& program) {
+  std::set<std::string> names;
+  for (const auto& function : program.functions) {
+    ir::ForEachOperation(*function->block, [&](const ir::Operation& op) {
+      if (op.is_const() && op.output()->type.is_tensor() && op.output()->type.rank() > 1)
+        names.insert(op.output()->name);
+    });
+  }
+  return names;
+}
 
 Result<InputStatistics> CollectMoments(const ir::Model& model, const Calibration& calibration,
                                        const std::set<std::string>& names, bool products,

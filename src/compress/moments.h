@@ -22,10 +22,17 @@ Result<InputStatistics> CollectMoments(const ir::Model& model, const Calibration
                                        const SampleProgress& progress,
                                        const std::function<bool()>& cancelled);
 
+// The constants of two dimensions and more: what there can be moments of.
+std::set<std::string> MatrixNames(const ir::Program& program);
+
 // sum += x x^T over the rows of `x` [count, n]; the upper triangle only.
 void AddProducts(std::span<const float> x, size_t n, std::span<float> sum);
 
 // y += a x.
 void AddScaled(float a, std::span<const float> x, std::span<float> y);
+
+// out = rows b: `rows` and `out` are [count, n], `b` is [n, n].
+void MultiplyRows(std::span<const float> rows, std::span<const float> b, size_t n,
+                  std::span<float> out);
 
 }  // namespace anemone::compress

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "lab/samples.h"
+
 namespace anemone::facade {
 namespace {
 
@@ -35,21 +37,26 @@ Result<std::unique_ptr<CalibrationFolder>> CalibrationFolder::Open(
     const std::string& directory, const ir::Model& model, const lab::Preprocess& preprocess,
     int64_t limit) {
   std::error_code error;
-  if (!std::filesystem::is_directory(directory, error))
+  const bool list = Extension(directory) == ".txt" && !std::filesystem::is_directory(directory);
+  if (!list && !std::filesystem::is_directory(directory, error))
     return NotFound("'{}' is no directory", directory)
-        .Advise("give a folder of images, .npy or .npz files");
+        .Advise("give a folder of images, .npy or .npz files, or a .txt file that lists some");
   auto folder = std::make_unique<CalibrationFolder>();
   folder->preprocess_ = preprocess;
-  for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
-    const std::string path = entry.path().string();
-    if (IsImage(path) || IsArray(path)) folder->files_.push_back(path);
+  if (list) {
+    ANEMONE_ASSIGN(folder->files_, lab::ReadFileList(directory));
+  } else {
+    for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
+      const std::string path = entry.path().string();
+      if (IsImage(path) || IsArray(path)) folder->files_.push_back(path);
+    }
+    if (error) return IoError("cannot list '{}': {}", directory, error.message());
+    std::ranges::sort(folder->files_);
   }
-  if (error) return IoError("cannot list '{}': {}", directory, error.message());
   if (folder->files_.empty()) {
     return InvalidInput("'{}' holds no calibration inputs", directory)
         .Advise("put .png, .jpg, .npy or .npz files there");
   }
-  std::ranges::sort(folder->files_);
   const size_t all = folder->files_.size();
   if (limit > 0 && static_cast<size_t>(limit) < all) {
     std::vector<std::string> some;

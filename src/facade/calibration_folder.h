@@ -1,6 +1,7 @@
 // CalibrationFolder: the files of one directory as calibration inputs: images (.png, .jpg, .jpeg)
 // for a model with one image-like input [1, 3, height, width], .npy for a model with one input,
-// .npz with an array for each input. Files are read one at a time, in the order of their names.
+// .npz with an array for each input; or a .txt file that names such files, one a line. Files are
+// read one at a time, in the order of their names (of the list).
 // Thread rules: immutable. Errors: kNotFound and kInvalidInput name the file, and the shape that
 // the model takes.
 #pragma once

@@ -42,8 +42,11 @@ Result<compress::OpConfig> LinearOf(const CompressOptions& options) {
   linear.weight_threshold = options.weight_threshold;
   if (options.rounding == "gptq") {
     linear.rounding = compress::Rounding::kGptq;
+  } else if (options.rounding == "adaround") {
+    linear.rounding = compress::Rounding::kAdaRound;
   } else if (options.rounding != "nearest") {
-    return Usage("there is no rounding '{}'", options.rounding).Advise("choose nearest or gptq");
+    return Usage("there is no rounding '{}'", options.rounding)
+        .Advise("choose nearest, gptq or adaround");
   }
   return compress::OpConfig(linear);
 }

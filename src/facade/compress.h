@@ -50,7 +50,7 @@ struct CompressOptions {
   double percentile = 99.99;
   bool equalize = false;      // activations: make the channels of neighbouring layers alike first
   bool correct_bias = false;  // take the mean error of each channel out of the biases
-  std::string rounding = "nearest";  // linear: or gptq
+  std::string rounding = "nearest";  // linear: or gptq, adaround
   // A file with a configuration (JSON or YAML, coremltools' or ours) instead of all the above.
   std::string config;
   int threads = 0;  // 0: one for each core

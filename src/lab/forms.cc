@@ -11,9 +11,11 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Form Palette(std::string name, int nbits, int64_t group_size = 0) {
+// `data`: weighted by how calibration inputs drive the values.
+Form Palette(std::string name, int nbits, int64_t group_size = 0, bool data = false) {
   compress::PaletteConfig config;
   config.nbits = nbits;
+  config.sensitivity = data;
   if (group_size > 0) {
     config.granularity = compress::Granularity::kPerGroupedChannel;
     config.group_size = group_size;
@@ -21,31 +23,48 @@ Form Palette(std::string name, int nbits, int64_t group_size = 0) {
   return {std::move(name), config};
 }
 
+Form Int4(std::string name, compress::Rounding rounding = compress::Rounding::kNearest) {
+  compress::LinearConfig config;
+  config.dtype = DType::kInt4;
+  config.granularity = compress::Granularity::kPerBlock;
+  config.rounding = rounding;
+  return {std::move(name), config};
+}
+
 }  // namespace
 
-std::vector<Form> FormsOf(ir::Opset opset) {
+std::vector<Form> FormsOf(ir::Opset opset, bool data) {
   if (opset < ir::Opset::kIOS16) return {};
   std::vector<Form> forms;
-  forms.push_back({"int8", compress::LinearConfig{}});
-  forms.push_back(Palette("palette 8", 8));
+  const auto add = [&](Form form) { forms.push_back(std::move(form)); };
+  const auto add_learnt = [&](Form form) {
+    if (data) forms.push_back(std::move(form));
+  };
+  add({"int8", compress::LinearConfig{}});
+  add(Palette("palette 8", 8));
   const bool groups = opset >= ir::Opset::kIOS18;  // also palettes of 3 bits, and int4
-  forms.push_back(Palette("palette 6", 6));
+  add(Palette("palette 6", 6));
+  add_learnt(Palette("palette 6 by inputs", 6, 0, true));
   if (groups) {
-    compress::LinearConfig int4;
-    int4.dtype = DType::kInt4;
-    int4.granularity = compress::Granularity::kPerBlock;
-    forms.push_back({"int4 block 32", int4});
-    forms.push_back(Palette("palette 4 group 8", 4, 8));
-    forms.push_back(Palette("palette 4 group 32", 4, 32));
+    add(Int4("int4 block 32"));
+    add_learnt(Int4("int4 block 32 gptq", compress::Rounding::kGptq));
+    add_learnt(Int4("int4 block 32 adaround", compress::Rounding::kAdaRound));
+    add(Palette("palette 4 group 8", 4, 8));
+    add_learnt(Palette("palette 4 group 8 by inputs", 4, 8, true));
+    add(Palette("palette 4 group 32", 4, 32));
   }
-  forms.push_back(Palette("palette 4", 4));
+  add(Palette("palette 4", 4));
+  add_learnt(Palette("palette 4 by inputs", 4, 0, true));
   if (groups) {
-    forms.push_back(Palette("palette 3 group 8", 3, 8));
-    forms.push_back(Palette("palette 3", 3));
-    forms.push_back(Palette("palette 2 group 4", 2, 4));
+    add(Palette("palette 3 group 8", 3, 8));
+    add_learnt(Palette("palette 3 group 8 by inputs", 3, 8, true));
+    add(Palette("palette 3", 3));
+    add(Palette("palette 2 group 4", 2, 4));
+    add_learnt(Palette("palette 2 group 4 by inputs", 2, 4, true));
   }
-  forms.push_back(Palette("palette 2", 2));
-  forms.push_back(Palette("palette 1", 1));
+  add(Palette("palette 2", 2));
+  add_learnt(Palette("palette 2 by inputs", 2, 0, true));
+  add(Palette("palette 1", 1));
   return forms;
 }
 

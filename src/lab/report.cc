@@ -93,6 +93,7 @@ std::string LabJson(const LabReport& report) {
   json["compute_precision"] = report.precision;
   json["backend"] = report.backend;
   json["samples"] = report.samples;
+  json["calibration"] = report.calibration.empty() ? Json(nullptr) : Json(report.calibration);
   json["subject_sha256"] = report.subject;
   json["base_sha256"] = report.base_sha256;
   json["drop_measure"] = MeasureOf(report.base);

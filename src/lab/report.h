@@ -22,8 +22,9 @@ struct LabReport {
   std::string deployment_target;
   std::string precision;  // of the base: "float16", "float32"
   std::string backend;
-  std::string samples;  // Samples::description
-  std::string subject;  // LabSubject::sha256
+  std::string samples;      // Samples::description
+  std::string calibration;  // of the samples that variants learnt from; empty: none
+  std::string subject;      // LabSubject::sha256
   std::string base_sha256;
   std::optional<Budget> budget;
   std::optional<VariantResult> base;  // the empty configuration's

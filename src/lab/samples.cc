@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <filesystem>
 #include <optional>
+#include <utility>
 
+#include "base/mapped_file.h"
 #include "base/npy.h"
 #include "base/sha256.h"
 #include "base/thread_pool.h"
@@ -103,6 +105,28 @@ Result<exec::Tensor> ReadNumbers(const std::string& path, const ir::Value& input
 
 }  // namespace
 
+Result<std::vector<std::string>> ReadFileList(const std::string& path) {
+  ANEMONE_ASSIGN(const Bytes bytes, MapFile(path));
+  const fs::path folder = fs::path(path).parent_path();
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  std::vector<std::string> files;
+  int64_t number = 0;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    std::string line(text.substr(begin, end - begin));
+    begin = end + 1;
+    ++number;
+    if (line.ends_with('\r')) line.pop_back();
+    if (line.empty()) continue;
+    const std::string extension = ExtensionOf(line);
+    const auto known = {".png", ".jpg", ".jpeg", ".npy", ".npz"};
+    if (std::ranges::none_of(known, [&](const char* one) { return extension == one; }))
+      return InvalidInput("line {} names no .png, .jpg, .npy or .npz file", number).At(path);
+    files.push_back((folder / line).string());
+  }
+  return files;
+}
+
 void Samples::Seal() {
   Sha256 sha;
   for (size_t i = 0; i < inputs_.size(); ++i) {
@@ -160,11 +184,18 @@ Result<Samples> Samples::Folder(const ir::Function& function, const std::string&
   std::error_code error;
   std::vector<fs::path> images;
   std::vector<fs::path> arrays;
-  for (fs::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
-    const std::string extension = ExtensionOf(it->path());
-    if (extension == ".png" || extension == ".jpg" || extension == ".jpeg")
-      images.push_back(it->path());
-    if (extension == ".npy") arrays.push_back(it->path());
+  const auto take = [&](const fs::path& file) {
+    const std::string extension = ExtensionOf(file);
+    if (extension == ".png" || extension == ".jpg" || extension == ".jpeg") images.push_back(file);
+    if (extension == ".npy") arrays.push_back(file);
+  };
+  const bool list = ExtensionOf(directory) == ".txt" && !fs::is_directory(directory, error);
+  if (list) {
+    ANEMONE_ASSIGN(const std::vector<std::string> named, ReadFileList(directory));
+    for (const std::string& file : named) take(file);
+  } else {
+    for (fs::directory_iterator it(directory, error), end; !error && it != end; it.increment(error))
+      take(it->path());
   }
   if (error == std::errc::no_such_file_or_directory)
     return NotFound("there is no such folder").At(directory);
@@ -180,7 +211,7 @@ Result<Samples> Samples::Folder(const ir::Function& function, const std::string&
   if (files.empty()) {
     return InvalidInput("the folder holds no .png, .jpg or .npy file").At(directory);
   }
-  std::ranges::sort(files);
+  if (!list) std::ranges::sort(files);
   if (limit > 0 && files.size() > static_cast<size_t>(limit))
     files.resize(static_cast<size_t>(limit));
   ANEMONE_ASSIGN(const ir::Value* input, OnlyInput(function));
@@ -195,11 +226,32 @@ Result<Samples> Samples::Folder(const ir::Function& function, const std::string&
     samples.inputs_[i][input->name] = std::move(tensor).value();
     return {};
   }));
-  for (const fs::path& file : files) samples.names_.push_back(file.filename().string());
+  for (const fs::path& file : files)
+    samples.names_.push_back(list ? file.string() : file.filename().string());
   samples.description_ =
       fmt::format("{} {} without labels", files.size(), is_images ? "images" : "arrays");
   samples.Seal();
   return samples;
+}
+
+Samples Samples::SetAside(int64_t every) {
+  const std::string all = std::exchange(description_, {});
+  Samples aside;
+  Samples kept;
+  for (int64_t i = 0; i < count(); ++i) {
+    const auto at = static_cast<size_t>(i);
+    Samples& to = i % every == every / 2 ? aside : kept;
+    to.inputs_.push_back(std::move(inputs_[at]));
+    to.names_.push_back(std::move(names_[at]));
+    if (!labels_.empty()) to.labels_.push_back(labels_[at]);
+  }
+  aside.description_ = fmt::format("{} of {}", aside.count(), all);
+  kept.description_ =
+      fmt::format("{} of {}, the others set aside for calibration", kept.count(), all);
+  aside.Seal();
+  kept.Seal();
+  *this = std::move(kept);
+  return aside;
 }
 
 Samples Samples::Subset(int64_t wanted) const {

@@ -18,6 +18,9 @@
 
 namespace anemone::lab {
 
+// The files that a text file names, one a line, relative to it: .png, .jpg, .jpeg, .npy or .npz.
+Result<std::vector<std::string>> ReadFileList(const std::string& path);
+
 class Samples : public compress::CalibrationData {
  public:
   // Standard-normal inputs (exec/synthetic_inputs.h).
@@ -27,7 +30,8 @@ class Samples : public compress::CalibrationData {
                                   const std::vector<LabelledImage>& images,
                                   const Preprocess& preprocess, int64_t limit);
   // Every photograph (.png, .jpg, .jpeg) of a folder; or, for a function of one input, every .npy
-  // file, of exactly the input's shape. In the order of their names.
+  // file, of exactly the input's shape. In the order of their names. Or, for a .txt file, those
+  // that it names, in its order.
   static Result<Samples> Folder(const ir::Function& function, const std::string& directory,
                                 const Preprocess& preprocess, int64_t limit);
 
@@ -45,6 +49,9 @@ class Samples : public compress::CalibrationData {
   const std::string& description() const { return description_; }
   // Over all values and labels.
   const std::string& sha256() const { return sha256_; }
+  // Takes every `every`-th sample out, from the middle of the first stride on, and returns them:
+  // for calibration, so that what is learnt from is never judged by. 2 or more.
+  Samples SetAside(int64_t every);
   // `count` of the samples, spread evenly over all.
   Samples Subset(int64_t count) const;
 

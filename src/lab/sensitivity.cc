@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "compress/apply.h"
+#include "compress/moments.h"
 #include "compress/weights.h"
 #include "exec/session_inputs.h"
 #include "lab/subgraph.h"
@@ -18,6 +19,8 @@ namespace {
 using Values = std::map<std::string, exec::Tensor>;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
+// Calibration samples that a form learns from here; their values wait in front of each operator.
+constexpr int64_t kCalibrationSamples = 16;
 
 // A weight and the operators of the function's block that take it.
 struct Site {
@@ -27,10 +30,10 @@ struct Site {
   bool known = false;         // from an earlier pass
 };
 
-compress::Configuration Only(const std::string& weight, const compress::OpConfig& config) {
+compress::WeightStep Only(const std::string& weight, const compress::OpConfig& config) {
   compress::WeightStep step;
   step.op_name_configs[weight] = config;
-  return {.weights = {std::move(step)}};
+  return step;
 }
 
 // The weights of the base model, as the compression will find them.
@@ -96,6 +99,28 @@ struct Part {
   }
 };
 
+// Kept values as calibration inputs of the operator that takes them.
+class KeptValues final : public compress::CalibrationData {
+ public:
+  KeptValues(const std::vector<std::string>& inputs, const std::vector<Values>& values)
+      : inputs_(inputs), values_(values) {}
+  int64_t count() const override { return static_cast<int64_t>(values_.size()); }
+  Result<Values> Sample(int64_t index) const override {
+    Values inputs;
+    for (const std::string& name : inputs_) {
+      const auto found = values_[static_cast<size_t>(index)].find(name);
+      if (found == values_[static_cast<size_t>(index)].end())
+        return Internal("the value '{}' was not kept", name);
+      inputs[name] = found->second;
+    }
+    return inputs;
+  }
+
+ private:
+  const std::vector<std::string>& inputs_;
+  const std::vector<Values>& values_;
+};
+
 class Pass {
  public:
   Pass(const LabSubject& subject, const SensitivityOptions& options, const OperationOrder& order)
@@ -114,6 +139,12 @@ class Pass {
       wanted_.push_back(std::move(outputs));
       values_.push_back(samples_.at(i));
     }
+    const bool data = std::ranges::any_of(
+        options_.forms, [](const Form& form) { return compress::NeedsData(form.config); });
+    if (!data) return {};
+    if (subject_.calibration() == nullptr) return Usage("there are no calibration inputs");
+    const Samples learnt = subject_.calibration()->Subset(kCalibrationSamples);
+    for (int64_t i = 0; i < learnt.count(); ++i) calibration_.push_back(learnt.at(i));
     return {};
   }
 
@@ -126,6 +157,7 @@ class Pass {
     if (!last) {
       ANEMONE_ASSIGN(rest, Load(at + 1, order_.size()));
     }
+    ANEMONE_TRY(Calibrate(plain));
     std::vector<Values> clean;
     for (const Values& values : values_) {
       ANEMONE_ASSIGN(Values outputs, plain.Run(values));
@@ -153,7 +185,8 @@ class Pass {
     if (to == position_) return {};
     ANEMONE_ASSIGN(const Part between, Load(position_, to));
     const std::vector<const ir::Value*> live = order_.LiveBefore(to);
-    for (Values& values : values_) {
+    for (size_t i = 0; i < values_.size() + calibration_.size(); ++i) {
+      Values& values = i < values_.size() ? values_[i] : calibration_[i - values_.size()];
       ANEMONE_ASSIGN(Values made, between.Run(values));
       Values kept;
       for (const ir::Value* value : live) {
@@ -176,14 +209,15 @@ class Pass {
     Part changed;
     changed.graph = plain.graph;
     changed.graph.model = std::make_shared<ir::Model>(CloneModel(*plain.graph.model));
-    const compress::Configuration configuration =
-        Only(site.found.weight, options_.forms[form_index].config);
+    const compress::WeightStep step = Only(site.found.weight, options_.forms[form_index].config);
     ANEMONE_ASSIGN(const compress::Report report,
-                   compress::Apply(*changed.graph.model, configuration,
-                                   {.threads = options_.threads,
-                                    .cancelled = options_.cancelled,
-                                    .progress = {},
-                                    .calibration = nullptr}));
+                   compress::ApplyStep(changed.graph.model->program, step,
+                                       {.threads = options_.threads,
+                                        .cancelled = options_.cancelled,
+                                        .progress = {},
+                                        .calibration = nullptr,
+                                        .inputs = nullptr},
+                                       &data_));
     if (report.compressed.empty()) {
       cost.possible = false;
       return {};
@@ -222,6 +256,25 @@ class Pass {
     return {};
   }
 
+  // Learns how the calibration samples drive the operator's weight.
+  Status Calibrate(const Part& plain) {
+    data_ = {};
+    if (calibration_.empty()) return {};
+    const KeptValues kept(plain.graph.inputs, calibration_);
+    compress::Calibration calibration;
+    calibration.data = &kept;
+    calibration.load = [this](std::shared_ptr<const ir::Model> model) {
+      return subject_.backend().Load(std::move(model), load_);
+    };
+    const ir::Model& model = *plain.graph.model;
+    ANEMONE_ASSIGN(
+        compress::InputStatistics inputs,
+        compress::CollectMoments(model, calibration, compress::MatrixNames(model.program), true, {},
+                                 options_.cancelled));
+    data_.inputs = std::make_shared<const compress::InputStatistics>(std::move(inputs));
+    return {};
+  }
+
   // Outputs of an operator may differ in shape; the meter is for one shape.
   static Status AddFlat(const exec::Tensor& reference, const exec::Tensor& variant,
                         ParityMeter* meter) {
@@ -241,6 +294,8 @@ class Pass {
   size_t position_ = 0;
   std::vector<Values> values_;  // by sample: what is live in front of operator position_
   std::vector<Values> wanted_;
+  std::vector<Values> calibration_;  // as values_, of the samples that forms learn from
+  compress::WeightData data_;        // of the operator at hand
 };
 
 }  // namespace

@@ -27,7 +27,8 @@ struct Form {
   compress::OpConfig config;
 };
 // The forms worth trying in an op set, from the largest to the smallest; empty before ios16.
-std::vector<Form> FormsOf(ir::Opset opset);
+// `data`: those too that learn from calibration inputs.
+std::vector<Form> FormsOf(ir::Opset opset, bool data = false);
 
 struct FormCost {
   std::string form;

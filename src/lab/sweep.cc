@@ -132,12 +132,13 @@ Result<std::vector<Finished>> RunSweep(const LabSubject& subject, JobsDb& db,
 Result<std::vector<Job>> DefaultJobs(const LabSubject& subject) {
   std::vector<Job> jobs;
   jobs.push_back(MakeJob(subject, "base", {}));
-  for (const Form& form : FormsOf(subject.function().opset))
+  for (const Form& form : FormsOf(subject.function().opset, subject.calibration() != nullptr))
     jobs.push_back(MakeJob(subject, form.name, Uniform(form.config)));
   return jobs;
 }
 
-Result<std::vector<Job>> ReadJobs(const LabSubject& subject, const std::string& path) {
+Result<std::vector<std::pair<std::string, compress::Configuration>>> ReadConfigurations(
+    const std::string& path) {
   constexpr size_t kMaxBytes = size_t{64} << 20;
   ANEMONE_ASSIGN(const Bytes bytes, MapFile(path));
   if (bytes.size() > kMaxBytes)
@@ -152,10 +153,10 @@ Result<std::vector<Job>> ReadJobs(const LabSubject& subject, const std::string& 
   };
   if (!json.is_object() || !json.contains("variants") || !json["variants"].is_array())
     return wrong("this is no list of variants");
-  std::vector<Job> jobs;
+  std::vector<std::pair<std::string, compress::Configuration>> found;
   std::set<std::string> names;
   for (const Json& row : json["variants"]) {
-    const std::string place = fmt::format("variant {}", jobs.size() + 1);
+    const std::string place = fmt::format("variant {}", found.size() + 1);
     if (!row.is_object() || !row.contains("name") || !row["name"].is_string())
       return wrong(place + " has no name");
     for (const auto& [key, value] : row.items()) {
@@ -171,9 +172,17 @@ Result<std::vector<Job>> ReadJobs(const LabSubject& subject, const std::string& 
                                         .At(fmt::format("variant '{}'", name))
                                         .At(path));
     }
-    jobs.push_back(MakeJob(subject, name, std::move(configuration)));
+    found.emplace_back(name, std::move(configuration));
   }
-  if (jobs.empty()) return wrong("the list is empty");
+  if (found.empty()) return wrong("the list is empty");
+  return found;
+}
+
+Result<std::vector<Job>> ReadJobs(const LabSubject& subject, const std::string& path) {
+  ANEMONE_ASSIGN(auto configurations, ReadConfigurations(path));
+  std::vector<Job> jobs;
+  for (auto& [name, configuration] : configurations)
+    jobs.push_back(MakeJob(subject, name, std::move(configuration)));
   return jobs;
 }
 

@@ -61,6 +61,9 @@ Result<std::vector<Finished>> RunSweep(const LabSubject& subject, JobsDb& db,
 Result<std::vector<Job>> DefaultJobs(const LabSubject& subject);
 // Reads {"variants": [{"name": ..., "configuration": {...}}]}: configurations as `compress
 // --config` takes them. kUsage with the place.
+// The same without a subject: names and configurations.
+Result<std::vector<std::pair<std::string, compress::Configuration>>> ReadConfigurations(
+    const std::string& path);
 Result<std::vector<Job>> ReadJobs(const LabSubject& subject, const std::string& path);
 
 }  // namespace anemone::lab

@@ -7,6 +7,7 @@
 #include "base/sha256.h"
 #include "compress/apply.h"
 #include "compress/configuration_json.h"
+#include "compress/moments.h"
 #include "compress/weights.h"
 #include "exec/session_inputs.h"
 #include "format/package.h"
@@ -49,12 +50,25 @@ Result<std::vector<ChipEstimate>> EstimateChips(const ir::Model& model) {
   return chips;
 }
 
+compress::Calibration CalibrationOf(const Samples& samples, const exec::Backend& backend,
+                                    int threads) {
+  compress::Calibration calibration;
+  calibration.data = &samples;
+  calibration.load = [&backend, threads](std::shared_ptr<const ir::Model> loaded) {
+    exec::LoadOptions load;
+    load.threads = threads;
+    return backend.Load(std::move(loaded), load);
+  };
+  return calibration;
+}
+
 }  // namespace
 
 Result<LabSubject> LabSubject::Make(std::shared_ptr<const ir::Model> reference,
                                     std::shared_ptr<const ir::Model> base,
                                     std::shared_ptr<const Samples> samples,
-                                    const exec::Backend& backend, int threads) {
+                                    const exec::Backend& backend, int threads,
+                                    std::shared_ptr<const Samples> calibration) {
   LabSubject subject;
   ANEMONE_ASSIGN(subject.function_, exec::ChooseFunction(*base, ""));
   subject.backend_ = &backend;
@@ -73,11 +87,28 @@ Result<LabSubject> LabSubject::Make(std::shared_ptr<const ir::Model> reference,
   sha.Update(fmt::format("method {} reference {} base {} samples {} backend {}", kMethodVersion,
                          FingerprintOf(reference->program), subject.base_sha256_, samples->sha256(),
                          backend.name()));
+  if (calibration != nullptr) sha.Update(" calibration " + calibration->sha256());
   subject.sha256_ = ToHex(sha.Finish());
   subject.reference_ = std::move(reference);
   subject.base_ = std::move(base);
   subject.samples_ = std::move(samples);
+  subject.calibration_ = std::move(calibration);
   return subject;
+}
+
+Result<std::shared_ptr<const compress::InputStatistics>> LabSubject::Moments(
+    int threads, const std::function<bool()>& cancelled) const {
+  if (calibration_ == nullptr) return Usage("there are no calibration inputs");
+  const std::lock_guard lock(moments_->mutex);
+  if (moments_->moments == nullptr) {
+    const auto calibration = CalibrationOf(*calibration_, *backend_, threads);
+    ANEMONE_ASSIGN(
+        compress::InputStatistics moments,
+        compress::CollectMoments(*base_, calibration, compress::MatrixNames(base_->program), true,
+                                 {}, cancelled));
+    moments_->moments = std::make_shared<const compress::InputStatistics>(std::move(moments));
+  }
+  return moments_->moments;
 }
 
 std::string LabSubject::KeyOf(const compress::Configuration& configuration) const {
@@ -92,17 +123,17 @@ Result<std::shared_ptr<ir::Model>> MakeVariant(const LabSubject& subject,
                                                const VariantOptions& options,
                                                compress::Report* report) {
   auto model = std::make_shared<ir::Model>(CloneModel(subject.base()));
-  compress::Calibration calibration;
-  calibration.data = &subject.samples();
-  calibration.load = [&](std::shared_ptr<const ir::Model> loaded) {
-    exec::LoadOptions load;
-    load.threads = options.threads;
-    return subject.backend().Load(std::move(loaded), load);
-  };
   compress::ApplyOptions apply;
   apply.threads = options.threads;
   apply.cancelled = options.cancelled;
-  apply.calibration = &calibration;
+  compress::Calibration calibration;
+  if (subject.calibration() != nullptr) {
+    calibration = CalibrationOf(*subject.calibration(), subject.backend(), options.threads);
+    apply.calibration = &calibration;
+    if (compress::WeightsNeedData(configuration) && !configuration.equalize) {
+      ANEMONE_ASSIGN(apply.inputs, subject.Moments(options.threads, options.cancelled));
+    }
+  }
   ANEMONE_ASSIGN(auto done, compress::Apply(*model, configuration, apply));
   if (report != nullptr) *report = std::move(done);
   return model;

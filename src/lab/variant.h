@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,15 +28,23 @@ class LabSubject {
  public:
   // `reference` is what outputs are compared with (float32), `base` what is compressed; they may be
   // the same. Runs the reference on all samples. `threads`: for that; 0 is one for each core.
+  // `calibration`: what configurations that need data learn from, others than the samples that
+  // judge them; null: there is none, and such configurations fail.
   static Result<LabSubject> Make(std::shared_ptr<const ir::Model> reference,
                                  std::shared_ptr<const ir::Model> base,
                                  std::shared_ptr<const Samples> samples,
-                                 const exec::Backend& backend, int threads);
+                                 const exec::Backend& backend, int threads,
+                                 std::shared_ptr<const Samples> calibration = nullptr);
 
   const ir::Model& base() const { return *base_; }
   std::shared_ptr<const ir::Model> shared_base() const { return base_; }
   std::shared_ptr<const ir::Model> reference() const { return reference_; }
   const Samples& samples() const { return *samples_; }
+  const Samples* calibration() const { return calibration_.get(); }  // null: none
+  // How the calibration samples drive the weights of the base, products included; the first who
+  // asks computes it.
+  Result<std::shared_ptr<const compress::InputStatistics>> Moments(
+      int threads, const std::function<bool()>& cancelled) const;
   const exec::Backend& backend() const { return *backend_; }
   const ir::Function& function() const { return *function_; }  // of the base, the one measured
   // Tells apart what results depend on: both models and the samples.
@@ -52,6 +61,12 @@ class LabSubject {
   std::shared_ptr<const ir::Model> reference_;
   std::shared_ptr<const ir::Model> base_;
   std::shared_ptr<const Samples> samples_;
+  std::shared_ptr<const Samples> calibration_;
+  struct MomentsCache {
+    std::mutex mutex;
+    std::shared_ptr<const compress::InputStatistics> moments;
+  };
+  std::shared_ptr<MomentsCache> moments_ = std::make_shared<MomentsCache>();
   const exec::Backend* backend_ = nullptr;
   const ir::Function* function_ = nullptr;
   std::string sha256_;

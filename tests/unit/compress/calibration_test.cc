@@ -264,6 +264,8 @@ TEST(WeightsByInputs, LoseLessThanNearest) {
     const double nearest = LossOf(quantize, false, network, shape, true);
     quantize.rounding = Rounding::kGptq;
     EXPECT_LT(LossOf(quantize, false, network, shape, true), nearest * 0.8);
+    quantize.rounding = Rounding::kAdaRound;
+    EXPECT_LT(LossOf(quantize, false, network, shape, true), nearest * 0.8);
     quantize.rounding = Rounding::kNearest;
     nearest_loss += LossOf(quantize, false, network, shape, false);
     corrected_loss += LossOf(quantize, true, network, shape, false);

@@ -34,14 +34,21 @@ inline std::shared_ptr<const ir::Model> ModelOf(const std::string& text) {
   return std::make_shared<const ir::Model>(std::move(model).value());
 }
 
-// The model measured against itself on seeded inputs.
-inline LabSubject SubjectOf(const std::string& text = kClassifier, int64_t count = 4) {
+// The model measured against itself on seeded inputs; `learnt`: with so many others to learn from.
+inline LabSubject SubjectOf(const std::string& text = kClassifier, int64_t count = 4,
+                            int64_t learnt = 0, uint64_t learnt_seed = 1) {
   const auto model = ModelOf(text);
   auto samples = Samples::Synthetic(*model->program.main(), count, 0);
   EXPECT_TRUE(samples.ok());
+  std::shared_ptr<const Samples> calibration;
+  if (learnt > 0) {
+    auto others = Samples::Synthetic(*model->program.main(), learnt, learnt_seed);
+    EXPECT_TRUE(others.ok());
+    calibration = std::make_shared<const Samples>(std::move(others).value());
+  }
   auto subject =
       LabSubject::Make(model, model, std::make_shared<const Samples>(std::move(samples).value()),
-                       cpu::CpuBackend(), 1);
+                       cpu::CpuBackend(), 1, calibration);
   EXPECT_TRUE(subject.ok()) << subject.error().ToString();
   return std::move(subject).value();
 }

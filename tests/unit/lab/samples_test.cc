@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/npy.h"
 #include "lab_fixture.h"
 #include "support/scratch.h"
@@ -57,6 +59,36 @@ TEST_F(SamplesTest, SeededOnesAreAFunctionOfTheSeed) {
   EXPECT_EQ(a->Subset(2).count(), 2);
   EXPECT_NE(a->Subset(2).sha256(), a->sha256());
   EXPECT_EQ(a->Subset(9).sha256(), a->sha256());
+}
+
+TEST_F(SamplesTest, WhatIsSetAsideIsNotJudged) {
+  const auto all = Samples::Synthetic(function(), 10, 1);
+  ASSERT_TRUE(all.ok());
+  Samples judged = *all;
+  const Samples aside = judged.SetAside(4);
+  EXPECT_EQ(aside.names(), (std::vector<std::string>{"seed 1 sample 2", "seed 1 sample 6"}));
+  EXPECT_EQ(judged.count(), 8);
+  for (const std::string& name : aside.names())
+    EXPECT_EQ(std::ranges::count(judged.names(), name), 0) << name;
+  EXPECT_EQ(aside.at(1).at("image").As<float>()[7], all->at(6).at("image").As<float>()[7]);
+  EXPECT_EQ(judged.at(2).at("image").As<float>()[7], all->at(3).at("image").As<float>()[7]);
+  EXPECT_NE(judged.sha256(), all->sha256());
+  EXPECT_NE(judged.description().find("8 of 10"), std::string::npos) << judged.description();
+}
+
+TEST_F(SamplesTest, LabelsStayWithTheirPictures) {
+  std::vector<LabelledImage> images;
+  for (int64_t i = 0; i < 6; ++i) {
+    const std::string name = std::string(1, static_cast<char>('a' + i)) + ".png";
+    fs::copy_file(Picture(), folder_ / name);
+    images.push_back({name, 10 + i});
+  }
+  auto judged = Samples::Labelled(function(), folder_.path().string(), images, {}, 0);
+  ASSERT_TRUE(judged.ok()) << judged.error().ToString();
+  const Samples aside = judged->SetAside(3);
+  EXPECT_EQ(aside.labels(), (std::vector<int64_t>{11, 14}));
+  EXPECT_EQ(aside.names(), (std::vector<std::string>{"b.png", "e.png"}));
+  EXPECT_EQ(judged->labels(), (std::vector<int64_t>{10, 12, 13, 15}));
 }
 
 TEST_F(SamplesTest, PicturesAndLabels) {

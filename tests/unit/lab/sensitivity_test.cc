@@ -85,6 +85,58 @@ TEST_F(SensitivityTest, EqualsFullRunsOfOneCompressedWeight) {
   EXPECT_GT(compared, 20);
 }
 
+// Forms that learn: what the pass gathers in front of one operator is what a full run gathers, and
+// it does not come from the samples that judge.
+TEST(SensitivityOfLearntForms, EqualsFullRunsAndLearnsFromTheOthersOnly) {
+  const LabSubject subject = SubjectOf(kClassifier, 4, 6);
+  SensitivityOptions options;
+  options.forms = FormsOf(ir::Opset::kIOS18, true);
+  EXPECT_GT(options.forms.size(), FormsOf(ir::Opset::kIOS18).size() + 5);
+  options.samples = 4;
+  options.threads = 1;
+  const auto found = MeasureSensitivity(subject, options);
+  ASSERT_TRUE(found.ok()) << found.error().ToString();
+  int learnt = 0;
+  for (const WeightSensitivity& weight : *found) {
+    for (size_t i = 0; i < weight.forms.size(); ++i) {
+      const FormCost& cost = weight.forms[i];
+      if (!cost.possible || !compress::NeedsData(options.forms[i].config)) continue;
+      compress::WeightStep step;
+      step.op_name_configs[weight.setting] = options.forms[i].config;
+      const auto direct = MeasureVariant(subject, {.weights = {step}}, {.threads = 1});
+      ASSERT_TRUE(direct.ok()) << direct.error().ToString();
+      EXPECT_NEAR(cost.loss, direct->loss, 1e-3 * direct->loss + 1e-9)
+          << weight.weight << " " << cost.form;
+      ++learnt;
+    }
+  }
+  EXPECT_GT(learnt, 12);
+  // Others to learn from: another outcome, though the same samples judge.
+  const auto other = MeasureSensitivity(SubjectOf(kClassifier, 4, 6, 99), options);
+  ASSERT_TRUE(other.ok());
+  int different = 0;
+  for (size_t w = 0; w < found->size(); ++w) {
+    for (size_t i = 0; i < options.forms.size(); ++i) {
+      const FormCost& a = (*found)[w].forms[i];
+      const FormCost& b = (*other)[w].forms[i];
+      if (compress::NeedsData(options.forms[i].config)) {
+        different += a.loss != b.loss ? 1 : 0;
+      } else {
+        EXPECT_EQ(a.loss, b.loss) << a.form;
+      }
+    }
+  }
+  EXPECT_GT(different, learnt / 2);
+}
+
+TEST(SensitivityOfLearntForms, NothingToLearnFromIsAnError) {
+  SensitivityOptions options;
+  options.forms = FormsOf(ir::Opset::kIOS18, true);
+  const auto found = MeasureSensitivity(SubjectOf(), options);
+  ASSERT_FALSE(found.ok());
+  EXPECT_EQ(found.error().code(), ErrorCode::kUsage);
+}
+
 TEST_F(SensitivityTest, FewerBitsCostMoreAndTakeLess) {
   const auto found = MeasureSensitivity(subject_, options_);
   ASSERT_TRUE(found.ok());

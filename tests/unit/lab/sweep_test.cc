@@ -89,6 +89,44 @@ TEST(Variant, TheBaseLosesNothing) {
   EXPECT_GT(palette->weight_bytes, base->weight_bytes / 4);
 }
 
+TEST(Variant, LearnsFromTheCalibrationSamplesOnly) {
+  compress::LinearConfig linear;
+  linear.dtype = DType::kInt4;
+  linear.granularity = compress::Granularity::kPerBlock;
+  linear.block_size = 16;
+  compress::WeightStep step;
+  const auto measure = [&](const LabSubject& subject, compress::Rounding rounding) {
+    linear.rounding = rounding;
+    step.global_config = linear;
+    return MeasureVariant(subject, {.weights = {step}}, {.threads = 1});
+  };
+  // Nothing to learn from: a verdict on the variant.
+  const auto none = measure(SubjectOf(), compress::Rounding::kGptq);
+  ASSERT_FALSE(none.ok());
+  EXPECT_EQ(none.error().code(), ErrorCode::kUsage);
+  const LabSubject one = SubjectOf(kClassifier, 4, 24);
+  const LabSubject same = SubjectOf(kClassifier, 8, 24);  // other judges
+  const LabSubject other = SubjectOf(kClassifier, 4, 24, 7);
+  EXPECT_NE(one.sha256(), other.sha256());
+  EXPECT_NE(one.sha256(), SubjectOf().sha256());
+  for (const auto rounding : {compress::Rounding::kGptq, compress::Rounding::kAdaRound}) {
+    const auto a = measure(one, rounding);
+    const auto b = measure(same, rounding);
+    const auto c = measure(other, rounding);
+    ASSERT_TRUE(a.ok() && b.ok() && c.ok()) << a.status().ToString();
+    ASSERT_GT(a->tensors.size(), 0u);
+    bool differs = false;
+    for (size_t i = 0; i < a->tensors.size(); ++i) {
+      EXPECT_EQ(a->tensors[i].rms_error, b->tensors[i].rms_error) << a->tensors[i].name;
+      differs |= a->tensors[i].rms_error != c->tensors[i].rms_error;
+    }
+    EXPECT_TRUE(differs);
+    const auto nearest = measure(one, compress::Rounding::kNearest);
+    ASSERT_TRUE(nearest.ok());
+    EXPECT_EQ(a->package_bytes, nearest->package_bytes);
+  }
+}
+
 TEST(Variant, KeysFollowTheContents) {
   const LabSubject one = SubjectOf();
   const LabSubject same = SubjectOf();

@@ -1,0 +1,28 @@
+// AdaRound (Nagel et al. 2020, arXiv:2004.10568): learns for each weight of a linear quantization
+// whether it is rounded down or up, so that what the operator gives on the calibration inputs
+// changes least. As in the paper a soft choice in [0, 1] (a stretched sigmoid) is trained by Adam
+// while a growing pressure drives it to 0 or 1. Unlike there the squared error of the output is
+// taken from the products of the inputs, x x^T: exact over all inputs that were seen, in place of a
+// few of them at each step. At the end single choices that still gain are turned over. No output
+// channel ends up with more error than nearest rounding gives it. Scales stay. Thread rules: pure
+// functions; deterministic. Errors: kInvalidInput where it cannot be done, with the reason.
+#pragma once
+
+#include "compress/calibration.h"
+#include "compress/linear_codec.h"
+
+namespace anemone::compress {
+
+struct AdaRoundOptions {
+  int steps = 500;
+  float rate = 0.02f;
+  // Of the pressure, where 1 is the error of one whole step at an input of mean power.
+  float pressure = 0.1f;
+};
+
+// `weight` is that of a conv or linear operator: output channels first. `tensor` is its nearest
+// rounding, and gets other data and errors.
+Status RoundByLearning(const ir::Literal& weight, const InputMoments& moments, LinearMode mode,
+                       LinearTensor* tensor, const AdaRoundOptions& options = {});
+
+}  // namespace anemone::compress
