@@ -8,7 +8,8 @@
 
 namespace hwy::platform {
 
-uint64_t TimerResolution();
+// Seen by the loader, though the rest of the program is not.
+__attribute__((visibility("default"), used)) uint64_t TimerResolution();
 uint64_t TimerResolution() { return 1; }
 
 }  // namespace hwy::platform
