@@ -5,14 +5,6 @@
 #include <cstdlib>
 #include <new>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define ANEMONE_SANITIZER_ALLOCATES 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define ANEMONE_SANITIZER_ALLOCATES 1
-#endif
-#endif
-
 #ifdef ANEMONE_SANITIZER_ALLOCATES
 
 // The sanitizers check that what one operator took the matching one gives back: theirs stay, and
