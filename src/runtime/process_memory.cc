@@ -1,9 +1,12 @@
 #include "runtime/process_memory.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <fstream>
+#include <algorithm>
+#include <charconv>
+#include <system_error>
 
 #ifdef __APPLE__
 #include <mach/mach.h>
@@ -21,10 +24,20 @@ std::optional<int64_t> ResidentBytes() {
   }
   return static_cast<int64_t>(info.resident_size);
 #else
-  std::ifstream file("/proc/self/statm");
-  int64_t total = 0;
+  // Read by hand: a stream would take its buffer from the heap, and this is asked between calls.
+  const int file = ::open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+  if (file < 0) return std::nullopt;
+  char text[128];
+  const ssize_t size = ::read(file, text, sizeof(text));
+  ::close(file);
+  if (size <= 0) return std::nullopt;
+  const char* const begin = text;
+  const char* const end = begin + size;
+  const char* const second = std::find(begin, end, ' ');  // after the total size, in pages
   int64_t resident = 0;
-  if (!(file >> total >> resident)) return std::nullopt;
+  if (second == end || std::from_chars(second + 1, end, resident).ec != std::errc{}) {
+    return std::nullopt;
+  }
   return resident * static_cast<int64_t>(sysconf(_SC_PAGESIZE));
 #endif
 }
