@@ -6,13 +6,123 @@
 #include "compress/moments.h"
 #include "compress/rounding_grid.h"
 
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "compress/adaround.cc"
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
+#include "hwy/foreach_target.h"  // must come before highway.h
+
+#include "hwy/highway.h"
+
+// What the training keeps for each weight; arrays of one length.
+#ifndef ANEMONE_ADAROUND_TRAINING
+#define ANEMONE_ADAROUND_TRAINING
 namespace anemone::compress {
+
+struct TrainingArrays {
+  const float* weight;
+  const float* down;
+  const float* step;
+  const float* through;  // the error times the products
+  float* error;
+  float* soft;   // the choice: 0 down, 1 up
+  float* slope;  // of the choice by the logit
+  float* logit;
+  float* mean;
+  float* square;
+};
+struct TrainingStep {
+  float power;     // of the inputs
+  float pressure;  // times the exponent and the chain rule's 2
+  int exponent;    // 0: no pressure yet
+  float rate;      // with the correction of the mean
+  float square_scale;
+};
+
+}  // namespace anemone::compress
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace anemone::compress {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// No fused operations anywhere: each element gets the same bits whatever the width of a register.
+template <class D>
+void SoftenPart(D d, const TrainingArrays& at, size_t i) {
+  const auto one = hn::Set(d, 1.0f);
+  const auto logit = hn::LoadU(d, at.logit + i);
+  const auto inverse = hn::Div(one, hn::Add(one, hn::Abs(logit)));
+  // x / (1 + |x|), from -1 to 1, stretched to -0.1 ... 1.1.
+  const auto stretched =
+      hn::Add(hn::Mul(hn::Set(d, 0.6f), hn::Mul(logit, inverse)), hn::Set(d, 0.5f));
+  const auto soft = hn::Min(hn::Max(stretched, hn::Zero(d)), one);
+  const auto slope = hn::Mul(hn::Set(d, 0.6f), hn::Mul(inverse, inverse));
+  hn::StoreU(soft, d, at.soft + i);
+  hn::StoreU(hn::IfThenElseZero(hn::Eq(soft, stretched), slope), d, at.slope + i);
+  const auto value = hn::Add(hn::LoadU(d, at.down + i), hn::Mul(soft, hn::LoadU(d, at.step + i)));
+  hn::StoreU(hn::Sub(value, hn::LoadU(d, at.weight + i)), d, at.error + i);
+}
+
+template <class D>
+void MovePart(D d, const TrainingArrays& at, const TrainingStep& how, size_t i) {
+  const auto step = hn::LoadU(d, at.step + i);
+  const auto chosen = hn::Ne(step, hn::Zero(d));
+  // The error's gradient, where 1 is a whole step at an input of mean power.
+  auto gradient = hn::Div(hn::Mul(hn::Set(d, 2.0f), hn::LoadU(d, at.through + i)),
+                          hn::Mul(hn::Set(d, how.power), step));
+  if (how.exponent > 0) {
+    const auto apart = hn::Sub(hn::Mul(hn::Set(d, 2.0f), hn::LoadU(d, at.soft + i)),
+                               hn::Set(d, 1.0f));  // -1 down, 1 up
+    auto power = hn::Abs(apart);
+    auto push = hn::Set(d, how.pressure);
+    for (int left = how.exponent - 1; left > 0; left /= 2) {
+      if (left % 2 != 0) push = hn::Mul(push, power);
+      power = hn::Mul(power, power);
+    }
+    gradient = hn::Sub(gradient, hn::CopySign(push, apart));
+  }
+  gradient = hn::IfThenElseZero(chosen, hn::Mul(gradient, hn::LoadU(d, at.slope + i)));
+  const auto blend = [&](float* kept, auto now, float share) {
+    const auto old = hn::LoadU(d, kept + i);
+    const auto mixed = hn::Add(old, hn::Mul(hn::Set(d, share), hn::Sub(now, old)));
+    hn::StoreU(mixed, d, kept + i);
+    return mixed;
+  };
+  const auto mean = blend(at.mean, gradient, 0.1f);
+  const auto square = blend(at.square, hn::Mul(gradient, gradient), 0.001f);
+  const auto spread =
+      hn::Add(hn::Sqrt(hn::Mul(square, hn::Set(d, how.square_scale))), hn::Set(d, 1e-8f));
+  const auto move = hn::Div(hn::Mul(hn::Set(d, how.rate), mean), spread);
+  hn::StoreU(hn::Sub(hn::LoadU(d, at.logit + i), move), d, at.logit + i);
+}
+
+void SoftenAll(const TrainingArrays& at, size_t count) {
+  const hn::ScalableTag<float> d;
+  size_t i = 0;
+  for (; i + hn::Lanes(d) <= count; i += hn::Lanes(d)) SoftenPart(d, at, i);
+  for (; i < count; ++i) SoftenPart(hn::CappedTag<float, 1>(), at, i);
+}
+
+void MoveAll(const TrainingArrays& at, const TrainingStep& how, size_t count) {
+  const hn::ScalableTag<float> d;
+  size_t i = 0;
+  for (; i + hn::Lanes(d) <= count; i += hn::Lanes(d)) MovePart(d, at, how, i);
+  for (; i < count; ++i) MovePart(hn::CappedTag<float, 1>(), at, how, i);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace anemone::compress
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace anemone::compress {
+
+HWY_EXPORT(SoftenAll);
+HWY_EXPORT(MoveAll);
+
 namespace {
 
 constexpr double kDamping = 0.01;  // of the mean of the diagonal: few inputs say little
-constexpr float kStretchLow = -0.1f;
-constexpr float kStretchHigh = 1.1f;
-constexpr float kStretch = kStretchHigh - kStretchLow;
 constexpr int kSweeps = 16;
 
 // The two values that each weight of a group of output channels may get. Row-major [rows, n].
@@ -54,12 +164,13 @@ std::vector<double> OutputErrors(std::span<const float> errors, std::span<const 
 }
 
 // The pressure's exponent: flat in the middle at first, steep at the end; 0: not yet.
-float ExponentAt(int step, int steps) {
-  constexpr float kWarmUp = 0.2f;
-  constexpr float kFirst = 20;
-  constexpr float kLast = 2;
-  const float at = static_cast<float>(step) / static_cast<float>(steps);
-  return at <= kWarmUp ? 0 : kFirst + (kLast - kFirst) * (at - kWarmUp) / (1 - kWarmUp);
+int ExponentAt(int step, int steps) {
+  constexpr double kWarmUp = 0.2;
+  constexpr double kFirst = 20;
+  constexpr double kLast = 2;
+  const double at = static_cast<double>(step) / steps;
+  if (at <= kWarmUp) return 0;
+  return static_cast<int>(std::lround(kFirst + (kLast - kFirst) * (at - kWarmUp) / (1 - kWarmUp)));
 }
 
 // Trains the soft choices of all rows, and says which end up nearer to up.
@@ -73,7 +184,9 @@ std::vector<bool> Learn(const Choices& choices, std::span<const float> products,
   for (size_t i = 0; i < count; ++i) {
     const float share =
         choices.step[i] == 0 ? 0.5f : (choices.weight[i] - choices.down[i]) / choices.step[i];
-    logit[i] = -std::log(kStretch / (std::clamp(share, 0.01f, 0.99f) - kStretchLow) - 1);
+    // What SoftenPart undoes.
+    const float between = (std::clamp(share, 0.01f, 0.99f) - 0.5f) / 0.6f;
+    logit[i] = between / (1 - std::abs(between));
   }
   std::vector<float> soft(count);
   std::vector<float> slope(count);
@@ -81,46 +194,42 @@ std::vector<bool> Learn(const Choices& choices, std::span<const float> products,
   std::vector<float> through(count);
   std::vector<float> mean(count, 0.0f);
   std::vector<float> square(count, 0.0f);
-  constexpr float kMeanDecay = 0.9f;
-  constexpr float kSquareDecay = 0.999f;
-  constexpr float kTiny = 1e-8f;
+  const TrainingArrays arrays{.weight = choices.weight.data(),
+                              .down = choices.down.data(),
+                              .step = choices.step.data(),
+                              .through = through.data(),
+                              .error = error.data(),
+                              .soft = soft.data(),
+                              .slope = slope.data(),
+                              .logit = logit.data(),
+                              .mean = mean.data(),
+                              .square = square.data()};
+  // Large layers take fewer, longer steps: each costs count x n multiplications.
+  constexpr double kMultiplications = 2e11;
+  const double affordable =
+      kMultiplications / (static_cast<double>(count) * static_cast<double>(n));
+  const int steps = static_cast<int>(
+      std::clamp(affordable, options.steps / 8.0, static_cast<double>(options.steps)));
+  const double rate =
+      double{options.rate} * std::min(4.0, static_cast<double>(options.steps) / steps);
   double mean_left = 1;
   double square_left = 1;
-  const auto soften = [&] {
-    for (size_t i = 0; i < count; ++i) {
-      const float sigmoid = 1 / (1 + std::exp(-logit[i]));
-      const float stretched = sigmoid * kStretch + kStretchLow;
-      soft[i] = std::clamp(stretched, 0.0f, 1.0f);
-      slope[i] = soft[i] == stretched ? sigmoid * (1 - sigmoid) * kStretch : 0;
-    }
-  };
-  for (int step = 0; step < options.steps; ++step) {
-    soften();
-    for (size_t i = 0; i < count; ++i)
-      error[i] = choices.down[i] + soft[i] * choices.step[i] - choices.weight[i];
+  for (int step = 0; step < steps; ++step) {
+    HWY_DYNAMIC_DISPATCH(SoftenAll)(arrays, count);
     MultiplyRows(error, products, n, through);
-    const float exponent = ExponentAt(step, options.steps);
-    mean_left *= kMeanDecay;
-    square_left *= kSquareDecay;
-    const auto mean_scale = static_cast<float>(1 / (1 - mean_left));
-    const auto square_scale = static_cast<float>(1 / (1 - square_left));
-    for (size_t i = 0; i < count; ++i) {
-      if (choices.step[i] == 0) continue;
-      const auto unit = static_cast<float>(power * choices.step[i] * choices.step[i]);
-      float gradient = 2 * through[i] * choices.step[i] / unit;
-      if (exponent > 0) {
-        const float apart = 2 * soft[i] - 1;  // -1 down, 1 up
-        const float push = 2 * exponent * std::pow(std::abs(apart), exponent - 1);
-        gradient -= options.pressure * std::copysign(push, apart);
-      }
-      gradient *= slope[i];
-      mean[i] += (1 - kMeanDecay) * (gradient - mean[i]);
-      square[i] += (1 - kSquareDecay) * (gradient * gradient - square[i]);
-      logit[i] -=
-          options.rate * mean[i] * mean_scale / (std::sqrt(square[i] * square_scale) + kTiny);
-    }
+    mean_left *= 0.9;
+    square_left *= 0.999;
+    const int exponent = ExponentAt(step, steps);
+    const TrainingStep how{
+        .power = static_cast<float>(power),
+        .pressure = 2 * options.pressure * static_cast<float>(exponent),
+        .exponent = exponent,
+        .rate = static_cast<float>(rate / (1 - mean_left)),
+        .square_scale = static_cast<float>(1 / (1 - square_left)),
+    };
+    HWY_DYNAMIC_DISPATCH(MoveAll)(arrays, how, count);
   }
-  soften();
+  HWY_DYNAMIC_DISPATCH(SoftenAll)(arrays, count);
   std::vector<bool> up(count);
   for (size_t i = 0; i < count; ++i) up[i] = soft[i] >= 0.5f;
   return up;
@@ -220,3 +329,4 @@ Status RoundByLearning(const ir::Literal& weight, const InputMoments& moments, L
 }
 
 }  // namespace anemone::compress
+#endif  // HWY_ONCE

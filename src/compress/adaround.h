@@ -1,11 +1,12 @@
 // AdaRound (Nagel et al. 2020, arXiv:2004.10568): learns for each weight of a linear quantization
 // whether it is rounded down or up, so that what the operator gives on the calibration inputs
-// changes least. As in the paper a soft choice in [0, 1] (a stretched sigmoid) is trained by Adam
-// while a growing pressure drives it to 0 or 1. Unlike there the squared error of the output is
-// taken from the products of the inputs, x x^T: exact over all inputs that were seen, in place of a
-// few of them at each step. At the end single choices that still gain are turned over. No output
-// channel ends up with more error than nearest rounding gives it. Scales stay. Thread rules: pure
-// functions; deterministic. Errors: kInvalidInput where it cannot be done, with the reason.
+// changes least. As in the paper a soft choice in [0, 1] (a stretched sigmoid; here x / (1 + |x|),
+// which costs less) is trained by Adam while a growing pressure drives it to 0 or 1. Unlike there
+// the squared error of the output is taken from the products of the inputs, x x^T: exact over all
+// inputs that were seen, in place of a few of them at each step. At the end single choices that
+// still gain are turned over. No output channel ends up with more error than nearest rounding gives
+// it. Scales stay. Thread rules: pure functions; deterministic. Errors: kInvalidInput where it
+// cannot be done, with the reason.
 #pragma once
 
 #include "compress/calibration.h"
@@ -14,8 +15,8 @@
 namespace anemone::compress {
 
 struct AdaRoundOptions {
-  int steps = 500;
-  float rate = 0.02f;
+  int steps = 400;
+  float rate = 0.04f;
   // Of the pressure, where 1 is the error of one whole step at an input of mean power.
   float pressure = 0.1f;
 };

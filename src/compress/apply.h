@@ -9,14 +9,38 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
 
 #include "compress/calibration.h"
 #include "compress/configuration.h"
+#include "compress/linear_codec.h"
 #include "compress/report.h"
 #include "ir/model.h"
 
 namespace anemone::compress {
+
+// Roundings that were learnt, for others who compress the same weights with the same inputs: a
+// sweep learns each once. Thread rules: any number of threads.
+class LearntRoundings {
+ public:
+  std::optional<LinearTensor> Find(const std::string& key) {
+    const std::lock_guard lock(mutex_);
+    const auto found = tensors_.find(key);
+    return found == tensors_.end() ? std::nullopt : std::optional(found->second);
+  }
+  void Keep(const std::string& key, const LinearTensor& tensor) {
+    const std::lock_guard lock(mutex_);
+    tensors_.emplace(key, tensor);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, LinearTensor> tensors_;
+};
 
 struct ApplyOptions {
   int threads = 0;                       // 0: one for each processor
@@ -28,6 +52,8 @@ struct ApplyOptions {
   // What those inputs say of the weights of this model (CollectMoments), where somebody has asked
   // before; with products where a rounding needs them. Saves running them again.
   std::shared_ptr<const InputStatistics> inputs = nullptr;
+  // Goes with `inputs`: what was learnt from them of these weights.
+  std::shared_ptr<LearntRoundings> learnt = nullptr;
 };
 
 Result<Report> Apply(ir::Model& model, const Configuration& configuration,
@@ -36,6 +62,7 @@ Result<Report> Apply(ir::Model& model, const Configuration& configuration,
 // What calibration inputs tell about the weights; null: nothing.
 struct WeightData {
   std::shared_ptr<const InputStatistics> inputs;
+  std::shared_ptr<LearntRoundings> learnt = nullptr;
   bool correct_bias = false;
 };
 

@@ -216,7 +216,8 @@ class Pass {
                                         .cancelled = options_.cancelled,
                                         .progress = {},
                                         .calibration = nullptr,
-                                        .inputs = nullptr},
+                                        .inputs = nullptr,
+                                        .learnt = nullptr},
                                        &data_));
     if (report.compressed.empty()) {
       cost.possible = false;

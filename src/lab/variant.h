@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "compress/apply.h"
 #include "compress/configuration.h"
 #include "compress/report.h"
 #include "exec/backend.h"
@@ -45,6 +46,8 @@ class LabSubject {
   // asks computes it.
   Result<std::shared_ptr<const compress::InputStatistics>> Moments(
       int threads, const std::function<bool()>& cancelled) const;
+  // What variants have learnt from those.
+  std::shared_ptr<compress::LearntRoundings> learnt() const { return moments_->learnt; }
   const exec::Backend& backend() const { return *backend_; }
   const ir::Function& function() const { return *function_; }  // of the base, the one measured
   // Tells apart what results depend on: both models and the samples.
@@ -65,6 +68,8 @@ class LabSubject {
   struct MomentsCache {
     std::mutex mutex;
     std::shared_ptr<const compress::InputStatistics> moments;
+    std::shared_ptr<compress::LearntRoundings> learnt =
+        std::make_shared<compress::LearntRoundings>();
   };
   std::shared_ptr<MomentsCache> moments_ = std::make_shared<MomentsCache>();
   const exec::Backend* backend_ = nullptr;

@@ -121,6 +121,10 @@ TEST(Variant, LearnsFromTheCalibrationSamplesOnly) {
       differs |= a->tensors[i].rms_error != c->tensors[i].rms_error;
     }
     EXPECT_TRUE(differs);
+    // Found again, within the subject: the same.
+    const auto again = measure(one, rounding);
+    ASSERT_TRUE(again.ok());
+    EXPECT_EQ(ResultJson(*again), ResultJson(*a));
     const auto nearest = measure(one, compress::Rounding::kNearest);
     ASSERT_TRUE(nearest.ok());
     EXPECT_EQ(a->package_bytes, nearest->package_bytes);
