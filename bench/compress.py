@@ -5,8 +5,9 @@
 
 Catalogue models are written as float16 packages with seeded weights first. Needs coremltools, and scikit-learn, which
 coremltools clusters small and float32 tensors with. Times of ours: the whole command (start, read, compress, write, read
-back, compare), and the compression alone as the command reports it. Theirs: the call on a loaded model, which writes its
-result to a temporary package. Ours is the median of the rounds, theirs one call: it is the slow one. With --keep the packages and
+back, compare, describe); the call on a loaded model and writing its result, where the Python package is installed; and
+the compression alone as the command reports it. Theirs: the call on a loaded model, which writes its result to a
+temporary package. Ours is the median of the rounds, theirs one call: it is the slow one. With --keep the packages and
 coremltools' results and times stay in the folder, and are found there again: so a run can be cut into pieces.
 """
 
@@ -30,6 +31,11 @@ warnings.filterwarnings("ignore")
 import coremltools as ct
 import coremltools.optimize.coreml as cto
 import numpy as np
+
+try:
+    import anemone
+except ImportError:
+    anemone = None
 from coremltools.converters.mil.frontend.milproto.load import load as load_program
 
 FLAGS = {
@@ -75,6 +81,23 @@ def ours(command, source, target, variant, rounds):
         wall.append(time.perf_counter() - begin)
         inner.append(json.loads(done.stdout)["compress_duration_ns"] * 1e-9)
     return statistics.median(wall), statistics.median(inner)
+
+
+CALLS = {"int8": {"mode": "linear", "dtype": "int8", "granularity": "per_channel"},
+         **{f"palette{n}": {"mode": "palettize", "nbits": n} for n in (4, 6, 8)}}
+
+
+def ours_in_python(source, target, variant, rounds):
+    """What their call does: a loaded model compressed, and the result written. None without our Python package."""
+    if anemone is None:
+        return None
+    model = anemone.load(str(source))
+    times = []
+    for _ in range(rounds):
+        begin = time.perf_counter()
+        model.compress(**CALLS[variant]).save(str(target))
+        times.append(time.perf_counter() - begin)
+    return statistics.median(times)
 
 
 def dense_weights(path):
@@ -126,7 +149,7 @@ def main():
     parser.add_argument("--json")
     flags = parser.parse_args()
     rows = []
-    print(f"{'model':20} {'variant':9} {'coremltools':>12} {'command':>10} {'ratio':>7} {'compression':>12} {'ratio':>7}"
+    print(f"{'model':20} {'variant':9} {'coremltools':>12} {'command':>10} {'ratio':>7} {'call':>10} {'ratio':>7} {'compression':>12} {'ratio':>7}"
           f" {'tensors':>8} {'worse':>6}")
     with tempfile.TemporaryDirectory() as scratch:
         folder = flags.keep or Path(scratch)
@@ -146,12 +169,14 @@ def main():
                 our_path = Path(scratch) / "ours.mlpackage"
                 their_path = folder / f"{source.stem}.{variant}.theirs.mlpackage"
                 wall, inner = ours(flags.anemone, source, our_path, variant, flags.rounds)
+                call = ours_in_python(source, Path(scratch) / "call.mlpackage", variant, flags.rounds)
                 their_time = theirs_kept(model, source, variant, their_path)
                 row = {"model": source.stem, "variant": variant, "coremltools_s": their_time, "command_s": wall,
-                       "compression_s": inner, "command_ratio": their_time / wall,
+                       "call_s": call, "call_ratio": their_time / call if call else None, "compression_s": inner, "command_ratio": their_time / wall,
                        "compression_ratio": their_time / inner, **compare(source, our_path, their_path)}
                 rows.append(row)
                 print(f"{row['model']:20} {variant:9} {their_time:10.3f} s {wall * 1e3:7.1f} ms {row['command_ratio']:6.0f}x"
+                      f" {(call or 0) * 1e3:7.1f} ms {row['call_ratio'] or 0:6.0f}x"
                       f" {inner * 1e3:9.1f} ms {row['compression_ratio']:6.0f}x {row['tensors']:8} {len(row['worse']):6}",
                       flush=True)
     if flags.json:

@@ -2,10 +2,12 @@
 
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "cli/command.h"
 #include "cli/package_manifest.h"
 #include "compress/configuration_json.h"
+#include "facade/save.h"
 
 namespace anemone::cli {
 namespace {
@@ -52,9 +54,10 @@ std::string PrecisionName(const facade::CompressOptions& options) {
   return options.mode == "activations" ? "w8a8" : options.dtype;
 }
 
-// Beside the package. Nothing was compared here: the deltas stay unknown.
-Status WriteManifest(const CompressFlags& flags, const facade::LoadedModel& compressed,
-                     const compress::Report& report) {
+// What stands beside the package. Nothing was compared here: the deltas stay unknown.
+Result<lab::Manifest> MakeManifest(const CompressFlags& flags,
+                                   const facade::LoadedModel& compressed,
+                                   const compress::Report& report) {
   lab::Manifest manifest;
   manifest.precision = PrecisionName(flags.options);
   for (const auto* tensors : {&report.compressed, &report.skipped}) {
@@ -65,7 +68,7 @@ Status WriteManifest(const CompressFlags& flags, const facade::LoadedModel& comp
   }
   ANEMONE_TRY(DescribePackage(flags.model.source.model, compressed, *compressed.model, flags.output,
                               &manifest));
-  return lab::WriteManifest(manifest, ManifestPath(flags.output));
+  return manifest;
 }
 
 Status RunCompress(const CompressFlags& flags, const Globals& globals) {
@@ -94,8 +97,15 @@ Status RunCompress(const CompressFlags& flags, const Globals& globals) {
   const int64_t duration_ns =
       std::chrono::nanoseconds(std::chrono::steady_clock::now() - begin).count();
   progress.Step("writing " + flags.output);
-  ANEMONE_TRY(facade::SaveAndReload(*loaded.model, flags.output));
-  ANEMONE_TRY(WriteManifest(flags, loaded, report));
+  ANEMONE_TRY(facade::Save(*loaded.model, flags.output));
+  // Described while it is read back.
+  Result<lab::Manifest> manifest = Internal("not made");
+  std::thread describe([&] { manifest = MakeManifest(flags, loaded, report); });
+  const Status same = facade::CheckSaved(*loaded.model, flags.output);
+  describe.join();
+  ANEMONE_TRY(same);
+  if (!manifest.ok()) return std::move(manifest).status();
+  ANEMONE_TRY(lab::WriteManifest(*manifest, ManifestPath(flags.output)));
   ANEMONE_ASSIGN(const int64_t size, SizeOnDisk(flags.output));
   if (globals.json) {
     Json document = Document("anemone.compress");

@@ -216,6 +216,10 @@ Status Compress(ir::Model& model, const CompressOptions& options, compress::Repo
 
 Status SaveAndReload(const ir::Model& model, const std::string& path) {
   ANEMONE_TRY(Save(model, path));
+  return CheckSaved(model, path);
+}
+
+Status CheckSaved(const ir::Model& model, const std::string& path) {
   if (!path.ends_with(".mlpackage") && !path.ends_with(".mlpackage/")) return {};
   ANEMONE_ASSIGN(const ir::Model back, format::ReadPackage(path));
   const auto differs = [&](std::string_view what) {

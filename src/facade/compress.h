@@ -66,5 +66,7 @@ Status Compress(ir::Model& model, const CompressOptions& options,
 // Writes the model as facade::Save does, reads the package back and compares every operator and
 // constant. kInternal when it is not what was written.
 Status SaveAndReload(const ir::Model& model, const std::string& path);
+// The second half of that.
+Status CheckSaved(const ir::Model& model, const std::string& path);
 
 }  // namespace anemone::facade

@@ -148,6 +148,12 @@ std::vector<std::string> CatalogueNames() {
 
 namespace {
 
+bool IsModelFile(const std::string& name) {
+  const std::string extension = LowerExtension(fs::path(name));
+  return extension == ".mlpackage" || extension == ".mlmodel" || extension == ".mlmodelc" ||
+         extension == ".onnx" || extension == ".mil";
+}
+
 // A model that is not in the catalogue: by the extension of its file.
 Result<LoadedModel> LoadFile(const ModelSource& source) {
   std::string text = source.model;
@@ -189,7 +195,9 @@ Result<LoadedModel> LoadUrl(const ModelSource& source) {
 }  // namespace
 
 Result<LoadedModel> LoadModel(const ModelSource& source) {
-  const acquire::CatalogueEntry* entry = acquire::FindInCatalogue(source.model);
+  // Names of the catalogue have no slash and no such ending; reading it takes longer than a file.
+  const bool file = source.model.find('/') != std::string::npos || IsModelFile(source.model);
+  const acquire::CatalogueEntry* entry = file ? nullptr : acquire::FindInCatalogue(source.model);
   Result<LoadedModel> loaded = [&]() -> Result<LoadedModel> {
     if (entry != nullptr && entry->import == "onnx") return LoadOnnxEntry(*entry, source);
     if (entry != nullptr || zoo::FindEntry(source.model) != nullptr) {
