@@ -4,7 +4,7 @@ source "$(dirname "$0")/../lib/common.sh"
 started=$SECONDS
 models=tests/fixtures/models
 bash tools/dev/install.sh build
-build release
+build release anemone
 [[ -x build/bin/anemone ]] || fail "the build made no build/bin/anemone (is src/cli/main.cc there?)"
 say "build/bin/anemone demo --models-dir $models"
 rc=0
