@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "ir/program.h"
+#include "ops/runtime_values.h"
 
 namespace anemone::ops {
 
@@ -103,10 +104,8 @@ bool IsConstantArg(const OpArgs& args, std::string_view param) {
     const ir::Value* value = pending.back();
     pending.pop_back();
     if (value->is_const()) continue;
-    // An input, an unknown operator, or one whose result does not follow from its arguments alone.
     const ir::Operation* producer = value->producer;
-    if (producer == nullptr || producer->def() == nullptr || producer->def()->impure) return false;
-    if (!producer->blocks().empty()) return false;
+    if (IsUnforeseeable(producer)) return false;
     if (!seen.insert(producer).second) continue;
     for (const ir::Argument& argument : producer->arguments()) {
       pending.insert(pending.end(), argument.values.begin(), argument.values.end());

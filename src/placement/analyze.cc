@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ops/runtime_values.h"
+
 namespace anemone::placement {
 namespace {
 
@@ -82,7 +84,8 @@ class Analyzer {
       AnalyzedOp op;
       op.operation = operation.get();
       op.nested = nested;
-      op.placement = Place(*operation, function_.opset, *analysis_.chip, flexible_);
+      runtime_.Visit(*operation);
+      op.placement = Place(*operation, function_.opset, *analysis_.chip, flexible_, &runtime_);
       if (op.placement.placed) {
         op.work = WorkOf(*operation, function_.opset);
         op.estimate = EstimateEngines(op.work, op.placement, *operation);
@@ -167,6 +170,7 @@ class Analyzer {
 
   const ir::Function& function_;
   FlexibleShapes flexible_;
+  ops::RuntimeValues runtime_;
   Analysis analysis_;
 };
 

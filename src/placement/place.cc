@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "ops/infer.h"
+#include "ops/runtime_values.h"
 
 namespace anemone::placement {
 namespace {
@@ -64,6 +65,9 @@ std::string_view ConfidenceName(Confidence confidence) {
 }
 
 bool Query::IsDynamic(std::string_view param) const {
+  if (runtime != nullptr && args.operation() != nullptr) {
+    return runtime->Among(*args.operation(), param);
+  }
   return args.Has(param) && !ops::IsConstantArg(args, param);
 }
 
@@ -121,7 +125,7 @@ const PlaceRule* FindPlaceRule(std::string_view op) {
 std::span<const PlaceRule* const> AllPlaceRules() { return TheTable().sorted; }
 
 OpPlacement Place(const ir::Operation& operation, ir::Opset opset, const Chip& chip,
-                  FlexibleShapes flexible) {
+                  FlexibleShapes flexible, const ops::RuntimeValues* runtime) {
   OpPlacement placement;
   if (operation.is_const() || (operation.def() != nullptr && operation.def()->constexpr_op)) {
     placement.placed = false;
@@ -145,7 +149,7 @@ OpPlacement Place(const ir::Operation& operation, ir::Opset opset, const Chip& c
   outputs.reserve(operation.outputs().size());
   for (const auto& output : operation.outputs()) outputs.push_back(output->type);
   const ir::OpArgs args(operation, opset);
-  const Query query{args, outputs, chip, flexible};
+  const Query query{args, outputs, chip, flexible, runtime};
   // An operator that the engine lacks is told as such, whatever its tensors are.
   placement.ane = rule->ane(query);
   if (placement.ane.support != Support::kUnsupported) {

@@ -17,6 +17,10 @@
 #include "ir/program.h"
 #include "placement/chip.h"
 
+namespace anemone::ops {
+class RuntimeValues;
+}
+
 namespace anemone::placement {
 
 enum class Unit : uint8_t { kAne, kGpu, kCpu };
@@ -51,6 +55,7 @@ struct Query {
   std::span<const ir::Type> outputs;
   const Chip& chip;
   FlexibleShapes flexible = FlexibleShapes::kNone;
+  const ops::RuntimeValues* runtime = nullptr;  // of the whole program, where somebody has it
 
   bool on_m4() const { return chip.at_least(AneFamily::kH16); }
   // Whether an argument is given and only the run time knows it.
@@ -104,9 +109,11 @@ struct OpPlacement {
 const PlaceRule* FindPlaceRule(std::string_view op);
 std::span<const PlaceRule* const> AllPlaceRules();  // sorted by operator
 
-// Runs the operator's own rule and the conditions of every operator.
+// Runs the operator's own rule and the conditions of every operator. `runtime` has visited all
+// operations so far; null: the graph above is searched for each question.
 OpPlacement Place(const ir::Operation& operation, ir::Opset opset, const Chip& chip,
-                  FlexibleShapes flexible = FlexibleShapes::kNone);
+                  FlexibleShapes flexible = FlexibleShapes::kNone,
+                  const ops::RuntimeValues* runtime = nullptr);
 
 // The conditions that hold for every operator; nullopt when none bars it.
 std::optional<Verdict> CheckConditions(const Query& query, const PlaceRule& rule);

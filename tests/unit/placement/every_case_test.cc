@@ -88,7 +88,14 @@ TEST(EveryCase, AnalysisKeepsItsPromises) {
           const auto flexible = chip.phone ? FlexibleShapes::kEnumerated : FlexibleShapes::kNone;
           const Analysis analysis = Analyze(*program->functions[0], chip, flexible);
           CheckAnalysis(analysis);
-          for (const AnalyzedOp& op : analysis.operations) seen.insert(op.operation->type());
+          for (const AnalyzedOp& op : analysis.operations) {
+            // Asked alone, without the walk over the program.
+            const OpPlacement alone =
+                Place(*op.operation, program->functions[0]->opset, chip, flexible);
+            EXPECT_EQ(alone.ane.rule, op.placement.ane.rule) << variant;
+            EXPECT_EQ(alone.ane.reason, op.placement.ane.reason) << variant;
+            seen.insert(op.operation->type());
+          }
         }
       }
     }
