@@ -58,6 +58,11 @@ bool DeadlineThread::Run(std::function<void()> task, int64_t timeout_ns,
   while (shared_->busy) {
     const Clock::time_point now = Clock::now();
     if (now >= deadline || (stop != nullptr && stop->load(std::memory_order_relaxed))) {
+      if (shared_->task != nullptr) {  // not begun: it never runs, and the thread is free
+        shared_->task = nullptr;
+        shared_->busy = false;
+        return false;
+      }
       lost_ = true;
       return false;
     }

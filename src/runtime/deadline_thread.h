@@ -20,8 +20,8 @@ class DeadlineThread {
   DeadlineThread(const DeadlineThread&) = delete;
   DeadlineThread& operator=(const DeadlineThread&) = delete;
 
-  // False when `task` did not end in time, or `stop` became true meanwhile; it may still be
-  // running, and Run must not be called again.
+  // False when `task` did not end in time, or `stop` became true meanwhile. One that had not begun
+  // never will; one that is running makes the thread lost(), and Run must not be called again.
   bool Run(std::function<void()> task, int64_t timeout_ns, const std::atomic<bool>* stop = nullptr);
   bool lost() const { return lost_; }
 

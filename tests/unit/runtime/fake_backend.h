@@ -45,15 +45,17 @@ class FakeBackend : public exec::Backend {
 
   Result<std::unique_ptr<exec::Session>> Load(std::shared_ptr<const ir::Model> model,
                                               const exec::LoadOptions& options) const override {
-    shared_->loads.fetch_add(1);
-    const Fault fault = shared_->Ask(options.compute_units, -1);
-    if (fault == Fault::kHang) shared_->Hang();
+    // A load that was given up may return after this backend is gone.
+    const std::shared_ptr<Shared> shared = shared_;
+    shared->loads.fetch_add(1);
+    const Fault fault = shared->Ask(options.compute_units, -1);
+    if (fault == Fault::kHang) shared->Hang();
     if (fault != Fault::kNone && fault != Fault::kSlow && fault != Fault::kHang) {
       return exec::Failure(exec::FailureKind::kLoadError, "told to fail");
     }
     ANEMONE_ASSIGN(auto inner, exec::ReferenceBackend().Load(std::move(model), {}));
     std::unique_ptr<exec::Session> session =
-        std::make_unique<FakeSession>(shared_, std::move(inner), options.compute_units);
+        std::make_unique<FakeSession>(shared, std::move(inner), options.compute_units);
     return session;
   }
 
