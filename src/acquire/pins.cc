@@ -23,7 +23,7 @@ std::string DefaultLockFile() {
     const char* value = std::getenv(name);
     return std::string(value != nullptr ? value : "");
   };
-  const std::string own = variable("ANEMONE_LOCK_FILE");
+  std::string own = variable("ANEMONE_LOCK_FILE");
   if (!own.empty()) return own;
   const std::string xdg = variable("XDG_STATE_HOME");
   if (xdg.starts_with("/")) return xdg + "/anemone/weights.lock.json";

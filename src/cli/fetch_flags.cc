@@ -1,11 +1,13 @@
 // The flags of commands that may fetch, and the progress that they show.
+#include <cmath>
+
 #include "cli/command.h"
 
 namespace anemone::cli {
 namespace {
 
 std::string Duration(double seconds) {
-  const auto whole = static_cast<int64_t>(seconds + 0.5);
+  const auto whole = std::llround(seconds);
   if (whole < 60) return fmt::format("{} s", whole);
   if (whole < 3600) return fmt::format("{} min {} s", whole / 60, whole % 60);
   return fmt::format("{} h {} min", whole / 3600, whole / 60 % 60);

@@ -40,8 +40,8 @@ constexpr Named<DType> kDTypes[] = {{"int8", DType::kInt8},
                                     {"int4", DType::kInt4},
                                     {"uint4", DType::kUInt4}};
 
-template <typename T, size_t n>
-std::string NameOf(const Named<T> (&names)[n], T value) {
+template <typename T, size_t kCount>
+std::string NameOf(const Named<T> (&names)[kCount], T value) {
   for (const auto& row : names)
     if (row.value == value) return std::string(row.name);
   return "";
@@ -77,8 +77,8 @@ class Reader {
     if (!json_[key].is_boolean()) return Fail(key, "is neither true nor false");
     *value = json_[key].get<bool>();
   }
-  template <typename T, size_t n>
-  void Get(const char* key, const Named<T> (&names)[n], T* value) {
+  template <typename T, size_t kCount>
+  void Get(const char* key, const Named<T> (&names)[kCount], T* value) {
     if (!Has(key)) return;
     if (!json_[key].is_string()) return Fail(key, "is no text");
     std::string text = json_[key].get<std::string>();

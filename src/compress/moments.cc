@@ -163,7 +163,8 @@ void AddRows(std::span<const float> rows, int64_t group, InputMoments* moments) 
       moments->squares[first + i] += value * value;
     }
   }
-  if (group == 0) moments->count += static_cast<double>(rows.size() / row);
+  const size_t count = rows.size() / row;
+  if (group == 0) moments->count += static_cast<double>(count);
   if (moments->products.empty()) return;
   const size_t square = row * row;
   AddProducts(

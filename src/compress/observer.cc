@@ -8,8 +8,9 @@ namespace anemone::compress {
 namespace {
 
 constexpr size_t kBins = 8192;
-constexpr double kMostClipped = 0.001;  // share of the values, kEntropy
-constexpr int kCandidates = 128;        // ranges that kMse and kEntropy try
+constexpr size_t kHalfOfBins = kBins / 2;  // of them below zero
+constexpr double kMostClipped = 0.001;     // share of the values, kEntropy
+constexpr int kCandidates = 128;           // ranges that kMse and kEntropy try
 
 struct Bin {
   double center;
@@ -82,7 +83,7 @@ double Divergence(const std::vector<Bin>& bins, ActivationRange range, int level
 }  // namespace
 
 double ActivationObserver::Left(size_t bin) const {
-  return (static_cast<double>(bin) - static_cast<double>(kBins / 2)) * width_;
+  return (static_cast<double>(bin) - static_cast<double>(kHalfOfBins)) * width_;
 }
 
 void ActivationObserver::Widen() {
@@ -108,13 +109,13 @@ void ActivationObserver::Add(std::span<const float> values) {
   if (bins_.empty()) {
     // The first values leave room for twice their size.
     bins_.assign(kBins, 0);
-    width_ = std::exp2(std::ceil(std::log2(reach)) + 1) / (kBins / 2);
+    width_ = std::exp2(std::ceil(std::log2(reach)) + 1) / static_cast<double>(kHalfOfBins);
   }
-  while (reach >= width_ * (kBins / 2)) Widen();
+  while (reach >= width_ * static_cast<double>(kHalfOfBins)) Widen();
   const double scale = 1 / width_;
   for (const float value : values) {
     if (!std::isfinite(value)) continue;
-    const auto bin = static_cast<int64_t>(std::floor(value * scale)) + int64_t{kBins / 2};
+    const auto bin = static_cast<int64_t>(std::floor(value * scale)) + int64_t{kHalfOfBins};
     ++bins_[static_cast<size_t>(bin)];
   }
 }

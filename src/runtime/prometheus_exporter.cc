@@ -210,7 +210,7 @@ void Knock(const std::string& host, int port) {
   const int fd = socket(found->ai_family, found->ai_socktype, 0);
   if (fd >= 0) {
     (void)fcntl(fd, F_SETFL, O_NONBLOCK);
-    (void)connect(fd, found->ai_addr, found->ai_addrlen);
+    [[maybe_unused]] const int begun = connect(fd, found->ai_addr, found->ai_addrlen);
     close(fd);
   }
   freeaddrinfo(found);

@@ -41,8 +41,9 @@ class Samples final : public CalibrationData {
     if (correlated_) random.FillNormal(common, 0.0f, 3.0f);
     for (int64_t i = 0; i < tensor.count(); ++i) {
       float& value = tensor.As<float>()[i];
+      const int64_t channel = i / inner;
       value =
-          (value + common[static_cast<size_t>(i % inner)]) * static_cast<float>(i / inner + 1) / 4;
+          (value + common[static_cast<size_t>(i % inner)]) * static_cast<float>(channel + 1) / 4;
     }
     std::map<std::string, exec::Tensor> sample;
     sample["x"] = std::move(tensor);

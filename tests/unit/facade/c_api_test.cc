@@ -49,8 +49,8 @@ TEST_F(CApiTest, AClientInCGetsItsAnswer) {
   float y[4] = {};
   char backend[16] = "", message[256] = "";
   int experimental = -1;
-  EXPECT_EQ(c_client_double(path_.c_str(), "{\"threads\": 1}", x, y, backend, sizeof backend,
-                            &experimental, message, sizeof message),
+  EXPECT_EQ(CClientDouble(path_.c_str(), "{\"threads\": 1}", x, y, backend, sizeof backend,
+                          &experimental, message, sizeof message),
             0)
       << message;
   EXPECT_STREQ(backend, "cpu");
@@ -196,8 +196,8 @@ TEST_F(CApiTest, ATraceIsWrittenWhenTheSessionEnds) {
   float y[4] = {};
   char backend[16] = "", message[256] = "";
   int experimental = -1;
-  EXPECT_EQ(c_client_double(path_.c_str(), ("{\"trace_file\": \"" + trace + "\"}").c_str(), x, y,
-                            backend, sizeof backend, &experimental, message, sizeof message),
+  EXPECT_EQ(CClientDouble(path_.c_str(), ("{\"trace_file\": \"" + trace + "\"}").c_str(), x, y,
+                          backend, sizeof backend, &experimental, message, sizeof message),
             0)
       << message;
   const auto json = nlohmann::json::parse(test::ReadText(trace));

@@ -6,7 +6,7 @@
 
 #include "anemone/anemone.h"
 
-int c_client_double(const char* model, const char* options, const float* x, float* y, char* backend,
+int CClientDouble(const char* model, const char* options, const float* x, float* y, char* backend,
                     size_t backend_size, int* experimental, char* message, size_t message_size) {
   anemone_error* error = NULL;
   anemone_session* session = NULL;

@@ -144,11 +144,14 @@ TEST_F(SensitivityTest, FewerBitsCostMoreAndTakeLess) {
     std::map<std::string, FormCost> by_name;
     for (const FormCost& cost : weight.forms) by_name[cost.form] = cost;
     // With 1 bit there is nothing left to compare.
-    const char* kBits[] = {"palette 8", "palette 6", "palette 4", "palette 2"};
+    const char* names_by_bits[] = {"palette 8", "palette 6", "palette 4", "palette 2"};
     for (int i = 1; i < 4; ++i) {
-      EXPECT_LT(by_name[kBits[i]].bytes, by_name[kBits[i - 1]].bytes) << weight.weight;
-      EXPECT_GT(by_name[kBits[i]].loss, by_name[kBits[i - 1]].loss) << weight.weight;
-      EXPECT_LT(by_name[kBits[i]].snr_db, by_name[kBits[i - 1]].snr_db) << weight.weight;
+      EXPECT_LT(by_name[names_by_bits[i]].bytes, by_name[names_by_bits[i - 1]].bytes)
+          << weight.weight;
+      EXPECT_GT(by_name[names_by_bits[i]].loss, by_name[names_by_bits[i - 1]].loss)
+          << weight.weight;
+      EXPECT_LT(by_name[names_by_bits[i]].snr_db, by_name[names_by_bits[i - 1]].snr_db)
+          << weight.weight;
     }
   }
 }
