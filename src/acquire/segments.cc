@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <memory>
 
 namespace anemone::acquire {
 
@@ -89,8 +90,9 @@ Result<Segments> Segments::Parse(std::string_view text, std::optional<int64_t> t
     text.remove_prefix(std::min(space + 1, text.size()));
     int64_t begin = 0;
     int64_t end = 0;
-    const char* stop = part.data() + part.size();
-    const auto first = std::from_chars(part.data(), stop, begin);
+    const char* start = std::to_address(part.begin());
+    const char* stop = std::to_address(part.end());
+    const auto first = std::from_chars(start, stop, begin);
     if (first.ec != std::errc() || first.ptr == stop || *first.ptr != '-') {
       return InvalidInput("'{}' is no range", part);
     }

@@ -23,8 +23,8 @@ constexpr std::string_view kUnary[] = {"conv", "avg_pool", "max_pool", "linear"}
 constexpr std::string_view kFusedActivations[] = {"leaky_relu",   "tanh", "scaled_tanh", "sigmoid",
                                                   "hard_sigmoid", "relu", "relu6"};
 
-template <size_t n>
-bool IsOneOf(const std::string& type, const std::string_view (&types)[n]) {
+template <size_t kCount>
+bool IsOneOf(const std::string& type, const std::string_view (&types)[kCount]) {
   return std::ranges::find(types, type) != std::end(types);
 }
 

@@ -16,7 +16,7 @@ constexpr int kMaxNodes = 1'000'000;  // aliases may unfold to any number
 
 Json Scalar(const yaml_node_t& node) {
   const auto* begin = reinterpret_cast<const char*>(node.data.scalar.value);
-  const std::string text(begin, node.data.scalar.length);
+  std::string text(begin, node.data.scalar.length);
   if (node.data.scalar.style != YAML_PLAIN_SCALAR_STYLE) return text;
   if (text.empty() || text == "~" || text == "null" || text == "Null" || text == "NULL")
     return nullptr;
