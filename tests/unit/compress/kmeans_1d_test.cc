@@ -136,7 +136,8 @@ TEST(SplitIntoClusters, IsOptimalForEveryCountAndShape) {
     for (int i = 0; i < 90; ++i) {
       double value = i;
       if (shape == 0) value += random.Uniform() * 0.9;
-      if (shape == 2) value = (i / 10) * 100 + i % 10 * 0.001;
+      const int clump = i / 10;
+      if (shape == 2) value = clump * 100 + i % 10 * 0.001;
       if (shape == 3 && i == 89) value = 1e6;
       points.value.push_back(value);
       points.weight.push_back(shape == 4 ? 1 + i % 7 : 1);
