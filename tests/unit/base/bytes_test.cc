@@ -32,7 +32,7 @@ TEST(BytesTest, ElementsAtAnyAddressAreAlignedOnceForAllCopies) {
   for (size_t shift = 0; shift < 2; ++shift) {
     std::memcpy(owner->data() + shift, values, sizeof(values));
     const Bytes view = Bytes(owner->data() + shift, sizeof(values), owner).AtAnyAddress();
-    const Bytes copy = view;
+    const Bytes copy = view;  // NOLINT(performance-unnecessary-copy-initialization): is under test
     EXPECT_EQ(view.data(), owner->data() + shift);  // as it lies
     EXPECT_EQ(reinterpret_cast<uintptr_t>(view.As<float>().data()) % alignof(float), 0u);
     EXPECT_EQ(view.As<float>().data(), copy.As<float>().data());

@@ -426,7 +426,8 @@ TEST(SessionTest, AHundredThousandPredictionsTakeNothingFromTheHeap) {
   for (int i = 0; i < 100'000; ++i) {
     if (!session->PredictBound(inputs, outputs, nullptr, &report).ok()) FAIL();
   }
-  EXPECT_EQ(anemone::test::AllocationsSoFar() - before, 0);
+  // A sanitizer's hooks count what the C library takes for itself too: a few, never one a call.
+  EXPECT_LE(anemone::test::AllocationsSoFar() - before, anemone::test::kSanitized ? 50 : 0);
   if (resident) {
     EXPECT_LT(*PeakResidentBytes() - *resident, 1 << 20);  // flat
   }
