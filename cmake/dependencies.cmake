@@ -18,10 +18,17 @@ add_library(anemone_yaml INTERFACE)
 target_include_directories(anemone_yaml SYSTEM INTERFACE ${ANEMONE_YAML_INCLUDE})
 target_link_libraries(anemone_yaml INTERFACE ${ANEMONE_YAML_LIBRARY})
 
+# Neither are xxHash's.
+find_path(ANEMONE_XXHASH_INCLUDE xxhash.h REQUIRED)
+find_library(ANEMONE_XXHASH_LIBRARY xxhash REQUIRED)
+add_library(anemone_xxhash INTERFACE)
+target_include_directories(anemone_xxhash SYSTEM INTERFACE ${ANEMONE_XXHASH_INCLUDE})
+target_link_libraries(anemone_xxhash INTERFACE ${ANEMONE_XXHASH_LIBRARY})
+
 # What .cc files may include but no header that others include (fmt and Threads are public).
 set(ANEMONE_PRIVATE_DEPENDENCIES
   nlohmann_json::nlohmann_json protobuf::libprotobuf hwy::hwy OpenSSL::Crypto
-  PNG::PNG JPEG::JPEG ZLIB::ZLIB anemone_yaml)
+  PNG::PNG JPEG::JPEG ZLIB::ZLIB anemone_yaml anemone_xxhash)
 # On Linux libcurl is opened when it is needed: src/acquire/curl_library.cc says why.
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
   add_library(anemone_curl INTERFACE)

@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
@@ -114,17 +116,32 @@ OutputFile::~OutputFile() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-Status OutputFile::Write(std::span<const std::byte> data) {
+Status OutputFile::Write(std::span<const std::byte> data) { return Write(std::span(&data, 1)); }
+
+Status OutputFile::Write(std::span<const std::span<const std::byte>> pieces) {
   // Small enough for the disk to have work early; some systems refuse more than 2 GiB at once.
-  constexpr size_t kMaxPiece = size_t{8} << 20;
-  while (!data.empty()) {
-    const ssize_t written = ::write(fd_, data.data(), std::min(data.size(), kMaxPiece));
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return SystemError(path_, "cannot write the file", errno);
-    data = data.subspan(static_cast<size_t>(written));
-    size_bytes_ += static_cast<uint64_t>(written);
-    if (durability_ == Durability::kDisk && size_bytes_ - started_bytes_ >= kMaxPiece) {
+  constexpr size_t kMaxBytes = size_t{8} << 20;
+  constexpr size_t kMaxPieces = 64;
+  size_t done = 0;  // of pieces[0]
+  while (!pieces.empty()) {
+    std::array<iovec, kMaxPieces> parts;
+    size_t count = 0;
+    size_t bytes = 0;
+    for (size_t i = 0; i < pieces.size() && count < kMaxPieces && bytes < kMaxBytes; ++i) {
+      const auto rest = pieces[i].subspan(i == 0 ? done : 0);
+      parts[count].iov_base = const_cast<std::byte*>(rest.data());  // NOLINT: written from
+      parts[count].iov_len = std::min(rest.size(), kMaxBytes - bytes);
+      bytes += parts[count++].iov_len;
+    }
+    const ssize_t result = ::writev(fd_, parts.data(), static_cast<int>(count));
+    if (result < 0 && errno == EINTR) continue;
+    if (result < 0) return SystemError(path_, "cannot write the file", errno);
+    size_bytes_ += static_cast<uint64_t>(result);
+    if (durability_ == Durability::kDisk && size_bytes_ - started_bytes_ >= kMaxBytes)
       StartWriteback();
+    for (done += static_cast<size_t>(result); !pieces.empty() && done >= pieces[0].size();) {
+      done -= pieces[0].size();
+      pieces = pieces.subspan(1);
     }
   }
   return {};

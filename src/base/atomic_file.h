@@ -41,6 +41,8 @@ class OutputFile {
   Status Write(std::string_view text) {
     return Write(std::as_bytes(std::span(text.data(), text.size())));
   }
+  // All pieces, one behind the other, in few calls to the system.
+  Status Write(std::span<const std::span<const std::byte>> pieces);
   // Bytes written so far.
   uint64_t size_bytes() const { return size_bytes_; }
   const std::string& path() const { return path_; }

@@ -11,9 +11,9 @@ bool IsHexDigit(char c) {
 
 }  // namespace
 
-std::string UuidFrom(const Sha256Digest& digest) {
+std::string UuidFrom(const ContentHash& hash) {
   constexpr std::string_view kDigits = "0123456789ABCDEF";
-  Sha256Digest bytes = digest;
+  ContentHash bytes = hash;
   bytes[6] = static_cast<uint8_t>((bytes[6] & 0x0F) | 0x80);  // version 8
   bytes[8] = static_cast<uint8_t>((bytes[8] & 0x3F) | 0x80);  // variant of RFC 9562
   std::string text;

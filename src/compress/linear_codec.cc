@@ -5,12 +5,13 @@
 #include <limits>
 #include <span>
 
+#include "base/uninitialised.h"
 #include "compress/linear_kernels.h"
 
 namespace anemone::compress {
 namespace {
 
-// Quotients are kept for this many elements at a time.
+// Sums of squares are kept in float for this many elements at a time.
 constexpr size_t kChunk = 1024;
 
 struct Limits {
@@ -71,7 +72,8 @@ struct Range {
   bool empty = true;
 };
 
-void Extend(std::span<const float> values, Range* range) {
+template <typename T>
+void Extend(std::span<const T> values, Range* range) {
   if (values.empty()) return;
   if (range->empty) *range = {values[0], values[0], false};
   FindRange(values, &range->low, &range->high);
@@ -129,73 +131,38 @@ Parameters ParametersOf(const Range& range, Limits limits, LinearMode mode, bool
   return result;
 }
 
-// The elements of a weight as floats, a part at a time: whole, large weights would go through
-// memory twice more than they need.
-class Elements {
- public:
-  explicit Elements(const ir::Literal& weight)
-      : half_(weight.dtype() == DType::kFp16),
-        halves_(half_ ? weight.As<Half>() : std::span<const Half>()),
-        floats_(half_ ? std::span<const float>() : weight.As<float>()) {}
-
-  size_t size() const { return half_ ? halves_.size() : floats_.size(); }
-  // `count` elements, kChunk at most; valid until the next call.
-  std::span<const float> At(size_t begin, size_t count) {
-    if (!half_) return floats_.subspan(begin, count);
-    if (begin < first_ || begin + count > first_ + count_) {
-      first_ = begin;
-      count_ = std::min(kWindow, halves_.size() - begin);
-      HalfToFloat(halves_.subspan(first_, count_), std::span(window_, count_));
-    }
-    return std::span<const float>(window_, count_).subspan(begin - first_, count);
-  }
-  // Calls fn(begin, floats) for parts of [begin, begin + count).
-  template <typename Fn>
-  void ForEachPart(size_t begin, size_t count, Fn&& fn) {
-    for (size_t at = begin; at < begin + count; at += kChunk)
-      fn(at, At(at, std::min(kChunk, begin + count - at)));
-  }
-
- private:
-  static constexpr size_t kWindow = 4 * kChunk;
-
-  bool half_;
-  std::span<const Half> halves_;
-  std::span<const float> floats_;
-  size_t first_ = 0;  // of what window_ holds
-  size_t count_ = 0;
-  float window_[kWindow];
-};
-
 struct ErrorSum {
   double largest = 0;
   double squares = 0;
 };
 
-// Quantizes values of one block, kChunk at most.
-void QuantizePart(std::span<const float> values, const Parameters& parameters, Limits limits,
-                  bool half, int8_t* out, ErrorSum* error) {
-  const QuantizeArgs args{.offset = parameters.offset,
+// Quantizes values of one block.
+template <typename T>
+void QuantizeRun(std::span<const T> values, const Parameters& parameters, Limits limits,
+                 int8_t* out, ErrorSum* error) {
+  const QuantizeArgs args{.scale = parameters.scale,
+                          .offset = parameters.offset,
                           .low = static_cast<float>(limits.low),
                           .high = static_cast<float>(limits.high)};
-  float quotients[kChunk];
   const double step = parameters.scale;
-  Divide(values, parameters.scale, quotients);
-  if (half) RoundToHalf(std::span<float>(quotients, values.size()));
-  // In steps of the scale: the squares of huge values would leave float's range.
-  StepErrors errors;
-  Quantize({quotients, values.size()}, args, out, &errors);
-  error->largest = std::max(error->largest, step * errors.largest);
-  error->squares += step * step * errors.squares;
+  for (size_t at = 0; at < values.size(); at += kChunk) {
+    // In steps of the scale: the squares of huge values would leave float's range.
+    StepErrors errors;
+    Quantize(values.subspan(at, std::min(kChunk, values.size() - at)), args, out + at, &errors);
+    error->largest = std::max(error->largest, step * errors.largest);
+    error->squares += step * step * errors.squares;
+  }
 }
 
 // `values` as packed int4 or uint4.
-Bytes PackNibbles(const std::vector<int8_t>& values) {
-  std::vector<uint8_t> packed((values.size() + 1) / 2, 0);
-  for (size_t i = 0; i < values.size(); ++i) {
-    packed[i / 2] = static_cast<uint8_t>(packed[i / 2] | ((values[i] & 15) << (i % 2 * 4)));
-  }
-  return Bytes::FromVector(std::move(packed));
+Bytes PackNibbles(std::span<const int8_t> values) {
+  const Uninitialised<uint8_t> packed((values.size() + 1) / 2);
+  const auto nibble = [&](size_t i) { return static_cast<unsigned>(values[i]) & 15u; };
+  for (size_t i = 0; i < values.size() / 2; ++i)
+    packed.data()[i] = static_cast<uint8_t>(nibble(2 * i) | nibble(2 * i + 1) << 4);
+  if (values.size() % 2 != 0)
+    packed.data()[packed.size() - 1] = static_cast<uint8_t>(nibble(values.size() - 1));
+  return packed.ToBytes();
 }
 
 Status CheckArguments(const ir::Literal& weight, const ir::Shape& blocks, DType dtype) {
@@ -220,59 +187,76 @@ Status CheckArguments(const ir::Literal& weight, const ir::Shape& blocks, DType 
   return {};
 }
 
+// Quantizes all blocks to `out`, one byte each.
+template <typename T>
+Status QuantizeBlocks(std::span<const T> values, DType values_dtype, const Layout& layout,
+                      DType dtype, LinearMode mode, std::vector<Parameters>* parameters,
+                      int8_t* out, ErrorSum* error) {
+  const Limits limits = LimitsOf(dtype, mode);
+  const auto run_values = static_cast<size_t>(layout.run);
+  const auto values_of = [&](size_t run) { return values.subspan(run * run_values, run_values); };
+  const size_t runs = layout.run_block.size();
+  std::vector<Range> ranges(parameters->size());
+  // Where each run is a block of its own its values are still at hand when its range is known.
+  const size_t step = runs == ranges.size() ? 1 : std::max<size_t>(1, runs);
+  for (size_t first = 0; first < runs; first += step) {
+    for (size_t run = first; run < first + step; ++run)
+      Extend(values_of(run), &ranges[static_cast<size_t>(layout.run_block[run])]);
+    const size_t block = step == 1 ? static_cast<size_t>(layout.run_block[first]) : 0;
+    for (size_t i = block; i < (step == 1 ? block + 1 : ranges.size()); ++i) {
+      Parameters& found = (*parameters)[i];
+      found =
+          ParametersOf(ranges[i], limits, mode, IsUnsignedInt(dtype), values_dtype == DType::kFp16);
+      const bool zeros = ranges[i].low == 0 && ranges[i].high == 0;
+      if (!std::isfinite(found.scale) || (found.scale == 0 && !zeros)) {
+        return InvalidInput("values from {} to {} leave no scale in {}", ranges[i].low,
+                            ranges[i].high, DTypeName(values_dtype));
+      }
+    }
+    for (size_t run = first; run < first + step; ++run) {
+      const Parameters& of_block = (*parameters)[static_cast<size_t>(layout.run_block[run])];
+      int8_t* at = out + run * run_values;
+      if (of_block.scale == 0) {
+        std::fill_n(at, run_values, int8_t{0});
+      } else {
+        QuantizeRun(values_of(run), of_block, limits, at, error);
+      }
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<LinearTensor> QuantizeLinear(const ir::Literal& weight, const ir::Shape& blocks, DType dtype,
                                     LinearMode mode) {
   ANEMONE_TRY(CheckArguments(weight, blocks, dtype));
-  const bool half = weight.dtype() == DType::kFp16;
-  Elements values(weight);
   const Layout layout = LayoutOf(weight.shape(), blocks);
-  const Limits limits = LimitsOf(dtype, mode);
-  const auto run = static_cast<size_t>(layout.run);
   int64_t count = 1;
   for (const int64_t size : layout.scale_shape) count *= size;
+  const auto elements = static_cast<size_t>(weight.element_count());
 
-  std::vector<Range> ranges(static_cast<size_t>(count));
-  for (size_t i = 0; i < layout.run_block.size(); ++i) {
-    Range* range = &ranges[static_cast<size_t>(layout.run_block[i])];
-    values.ForEachPart(i * run, run,
-                       [&](size_t, std::span<const float> part) { Extend(part, range); });
-  }
-  std::vector<Parameters> parameters(ranges.size());
-  for (size_t i = 0; i < ranges.size(); ++i) {
-    parameters[i] = ParametersOf(ranges[i], limits, mode, IsUnsignedInt(dtype), half);
-    const bool zeros = ranges[i].low == 0 && ranges[i].high == 0;
-    if (!std::isfinite(parameters[i].scale) || (parameters[i].scale == 0 && !zeros)) {
-      return InvalidInput("values from {} to {} leave no scale in {}", ranges[i].low,
-                          ranges[i].high, DTypeName(weight.dtype()));
-    }
-  }
-
+  std::vector<Parameters> parameters(static_cast<size_t>(count));
+  const Uninitialised<int8_t> quantized(elements);
+  ErrorSum error;
+  ANEMONE_TRY(weight.dtype() == DType::kFp16
+                  ? QuantizeBlocks(weight.As<Half>(), DType::kFp16, layout, dtype, mode,
+                                   &parameters, quantized.data(), &error)
+                  : QuantizeBlocks(weight.As<float>(), DType::kFp32, layout, dtype, mode,
+                                   &parameters, quantized.data(), &error));
   LinearTensor result;
   result.scale_shape = layout.scale_shape;
-  std::vector<int8_t> quantized(values.size(), 0);
-  ErrorSum error;
-  for (size_t i = 0; i < layout.run_block.size(); ++i) {
-    const Parameters& of_block = parameters[static_cast<size_t>(layout.run_block[i])];
-    if (of_block.scale == 0) continue;  // a block of zeros: stays zero
-    values.ForEachPart(i * run, run, [&](size_t begin, std::span<const float> part) {
-      QuantizePart(part, of_block, limits, half, quantized.data() + begin, &error);
-    });
-  }
   result.max_error = error.largest;
-  result.rms_error =
-      values.size() == 0 ? 0 : std::sqrt(error.squares / static_cast<double>(values.size()));
+  result.rms_error = elements == 0 ? 0 : std::sqrt(error.squares / static_cast<double>(elements));
   const bool has_offset = mode == LinearMode::kAsymmetric || IsUnsignedInt(dtype);
   for (const Parameters& of_block : parameters) {
     result.scale.push_back(of_block.scale);
     if (has_offset) result.offset.push_back(static_cast<int8_t>(static_cast<int>(of_block.offset)));
   }
-  const ir::Type type = ir::Type::Tensor(dtype, weight.shape());
-  ANEMONE_ASSIGN(
-      result.data,
-      ir::Literal::FromBytes(type, BitWidth(dtype) == 4 ? PackNibbles(quantized)
-                                                        : Bytes::FromVector(std::move(quantized))));
+  ANEMONE_ASSIGN(result.data,
+                 ir::Literal::FromBytes(
+                     ir::Type::Tensor(dtype, weight.shape()),
+                     BitWidth(dtype) == 4 ? PackNibbles(quantized.span()) : quantized.ToBytes()));
   return result;
 }
 

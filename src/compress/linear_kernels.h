@@ -12,6 +12,7 @@ namespace anemone::compress {
 
 // Smallest and largest of `values` and *low, *high.
 void FindRange(std::span<const float> values, float* low, float* high);
+void FindRange(std::span<const Half> values, float* low, float* high);
 
 // The largest of the bit patterns with the sign left out: 0x7f800000 and above means that one is
 // not finite.
@@ -20,12 +21,11 @@ uint32_t LargestMagnitude(std::span<const float> values);
 // The same of halves: 0x7c00 and above.
 uint16_t LargestMagnitude(std::span<const Half> values);
 
-// quotients = values / divisor.
-void Divide(std::span<const float> values, float divisor, float* quotients);
-
-// One step's worth of quantizing: rounds quotients (ties to even), adds the offset and keeps them
-// within [low, high].
+// One step's worth of quantizing: divides by the scale (rounding the quotients of halves to half,
+// as arithmetic in half precision does), rounds (ties to even), adds the offset and keeps the
+// result within [low, high].
 struct QuantizeArgs {
+  float scale = 1;
   float offset = 0;
   float low = 0;
   float high = 0;
@@ -35,9 +35,11 @@ struct StepErrors {
   float largest = 0;
   double squares = 0;
 };
-// `out` gets the lowest byte of each. At most 2^16 quotients, so that the float sums inside stay
+// `out` gets the lowest byte of each. At most 2^16 values, so that the float sums inside stay
 // exact enough.
-void Quantize(std::span<const float> quotients, const QuantizeArgs& args, int8_t* out,
+void Quantize(std::span<const float> values, const QuantizeArgs& args, int8_t* out,
+              StepErrors* errors);
+void Quantize(std::span<const Half> values, const QuantizeArgs& args, int8_t* out,
               StepErrors* errors);
 
 // Largest difference, and sum of the squares of differences, of two arrays.

@@ -30,9 +30,9 @@ Result<ir::Model> ReadModelBytes(const Bytes& bytes, const std::string& name,
 Result<ir::Model> ReadCompiled(const std::string& path);
 
 struct WriteOptions {
-  // kProcess saves the wait for the disk, and with it the promise that a crash of the machine
-  // leaves no half package.
-  Durability durability = Durability::kDisk;
+  // kDisk waits for the disk, some milliseconds, and with that promises that not even a crash of the
+  // machine leaves a half package.
+  Durability durability = Durability::kProcess;
 };
 // Writes `path` (an .mlpackage) atomically; an existing package there is replaced, anything else is
 // left alone (kUsage). The same model gives the same bytes. Large constants go to

@@ -1,7 +1,7 @@
 #include <climits>
 #include <filesystem>
 
-#include "base/sha256.h"
+#include "base/content_hash.h"
 #include "base/uuid.h"
 #include "format/description_codec.h"
 #include "format/manifest.h"
@@ -49,21 +49,15 @@ Result<std::string> EncodeModel(const ir::Model& model, WeightWriter* weights) {
   return bytes;
 }
 
-std::span<const std::byte> AsBytes(std::string_view text) {
-  return std::as_bytes(std::span(text.data(), text.size()));
-}
-
 // An identifier that depends on the item's place and content only.
-std::string IdentifierOf(std::string_view item_path, const Sha256Digest& content) {
-  Sha256 sha;
-  sha.Update(item_path);
-  sha.Update(std::string_view("\0", 1));
-  sha.Update(std::as_bytes(std::span(content)));
-  return UuidFrom(sha.Finish());
+std::string IdentifierOf(std::string item_path, const ContentHash& content) {
+  item_path += '\0';
+  item_path.append(content.begin(), content.end());
+  return UuidFrom(ContentHashOf(item_path));
 }
 
 ManifestItem MakeItem(std::string_view name, std::string_view description,
-                      const Sha256Digest& content) {
+                      const ContentHash& content) {
   ManifestItem item;
   item.path = fmt::format("{}/{}", kAuthor, name);
   item.identifier = IdentifierOf(item.path, content);
@@ -86,17 +80,17 @@ Status WriteFile(const fs::path& path, std::string_view text, Durability durabil
   return file.Close();
 }
 
-Result<Sha256Digest> WriteWeights(const fs::path& path, const WeightWriter& weights,
-                                  Durability durability) {
+Result<ContentHash> WriteWeights(const fs::path& path, const WeightWriter& weights,
+                                 Durability durability) {
   ANEMONE_TRY(MakeFolders(path.parent_path()));
   ANEMONE_ASSIGN(OutputFile file, OutputFile::Create(path.string(), durability));
-  ANEMONE_ASSIGN(const Sha256Digest digest, weights.WriteTo(file));
+  ANEMONE_ASSIGN(const ContentHash hash, weights.WriteTo(file));
   ANEMONE_TRY(file.Close());
-  return digest;
+  return hash;
 }
 
-// The manifest of a package; `weights` is the digest of the weight file, null without one.
-Manifest ManifestOf(const Sha256Digest& specification, const Sha256Digest* weights) {
+// The manifest of a package; `weights` is the hash of the weight file, null without one.
+Manifest ManifestOf(const ContentHash& specification, const ContentHash* weights) {
   Manifest manifest;
   manifest.items.push_back(MakeItem(kModelName, "CoreML Model Specification", specification));
   manifest.root_identifier = manifest.items.front().identifier;
@@ -110,8 +104,8 @@ Manifest ManifestOf(const Sha256Digest& specification, const Sha256Digest* weigh
 Result<int64_t> PackageSizeBytes(const ir::Model& model) {
   WeightWriter weights;
   ANEMONE_ASSIGN(const std::string specification, EncodeModel(model, &weights));
-  // Digests are of one length whatever they say.
-  const Sha256Digest any{};
+  // Hashes are of one length whatever they say.
+  const ContentHash any{};
   const std::string manifest = PrintManifest(ManifestOf(any, weights.empty() ? nullptr : &any));
   return static_cast<int64_t>(specification.size() + manifest.size() +
                               (weights.empty() ? 0 : weights.size_bytes()));
@@ -127,13 +121,13 @@ Status WritePackage(const ir::Model& model, const std::string& path, const Write
   const fs::path folder = fs::path(package.path()) / kDataFolder / kAuthor;
   ANEMONE_TRY(MakeFolders(folder));
   ANEMONE_TRY(WriteFile(folder / kModelName, specification, options.durability));
-  Sha256Digest digest{};
+  ContentHash hash{};
   if (!weights.empty()) {
     ANEMONE_ASSIGN(
-        digest, WriteWeights(folder / kWeightsName / kWeightFileName, weights, options.durability));
+        hash, WriteWeights(folder / kWeightsName / kWeightFileName, weights, options.durability));
   }
   const Manifest manifest =
-      ManifestOf(Sha256Of(AsBytes(specification)), weights.empty() ? nullptr : &digest);
+      ManifestOf(ContentHashOf(specification), weights.empty() ? nullptr : &hash);
   ANEMONE_TRY(WriteFile(fs::path(package.path()) / kManifestName, PrintManifest(manifest),
                         options.durability));
   return package.Commit(options.durability);

@@ -11,19 +11,26 @@
 namespace anemone::format {
 namespace {
 
-constexpr size_t kDigestPiece = size_t{1} << 20;
+constexpr size_t kHashPiece = size_t{1} << 20;
 
-// FNV-1a over dtype, size, and a sample of the data: cheap, and enough to tell most blobs apart;
-// equality is decided by comparing all bytes.
+// Of dtype, size, and the ends and the middle of the data: cheap, and enough to tell most blobs
+// apart; equality is decided by comparing all bytes.
 uint64_t Fingerprint(DType dtype, const Bytes& data) {
-  constexpr uint64_t kPrime = 0x100000001B3;
-  uint64_t hash = 0xCBF29CE484222325;
-  const auto mix = [&hash](uint64_t value) { hash = (hash ^ value) * kPrime; };
-  mix(static_cast<uint64_t>(dtype));
-  mix(data.size());
-  const size_t step = std::max<size_t>(1, data.size() / 1024);
-  for (size_t i = 0; i < data.size(); i += step) mix(static_cast<uint64_t>(data.data()[i]));
-  return hash;
+  constexpr size_t kSample = 64;
+  const uint64_t header[] = {static_cast<uint64_t>(dtype), data.size()};
+  std::array<std::byte, sizeof(header) + 3 * kSample> sample{};
+  std::memcpy(sample.data(), header, sizeof(header));
+  const size_t size = std::min(kSample, data.size());
+  const size_t last = data.size() - size;
+  size_t at = sizeof(header);
+  for (const size_t from : {size_t{0}, last / 2, last}) {
+    if (size != 0) std::memcpy(sample.data() + at, data.data() + from, size);
+    at += kSample;
+  }
+  const ContentHash hash = ContentHashOf(sample);
+  uint64_t fingerprint = 0;
+  std::memcpy(&fingerprint, hash.data(), sizeof(fingerprint));
+  return fingerprint;
 }
 
 bool SameBytes(const Bytes& a, const Bytes& b) {
@@ -69,7 +76,7 @@ uint64_t WeightWriter::size_bytes() const {
   return last.header_offset + sizeof(BlobHeader) + last.data.size();
 }
 
-Result<Sha256Digest> WeightWriter::WriteTo(OutputFile& file) const {
+Result<ContentHash> WeightWriter::WriteTo(OutputFile& file) const {
   static constexpr std::array<std::byte, kBlobAlignment> kZeros{};
   const FileHeader file_header{.blob_count = static_cast<uint32_t>(blobs_.size())};
   std::vector<BlobHeader> headers;
@@ -81,39 +88,32 @@ Result<Sha256Digest> WeightWriter::WriteTo(OutputFile& file) const {
                        .unused_trailing_bits = blob.unused_trailing_bits});
   }
 
-  std::vector<std::span<const std::byte>> pieces{BytesOf(file_header)};
+  std::vector<std::span<const std::byte>> written{BytesOf(file_header)};  // with the padding
+  std::vector<std::span<const std::byte>> hashed{BytesOf(file_header)};
+  uint64_t position = sizeof(FileHeader);
   for (size_t i = 0; i < blobs_.size(); ++i) {
-    pieces.push_back(BytesOf(headers[i]));
     const std::span<const std::byte> data(blobs_[i].data.data(), blobs_[i].data.size());
-    for (size_t begin = 0; begin < data.size(); begin += kDigestPiece) {
-      pieces.push_back(data.subspan(begin, std::min(kDigestPiece, data.size() - begin)));
-    }
+    written.push_back(std::span(kZeros).first(blobs_[i].header_offset - position));
+    written.push_back(BytesOf(headers[i]));
+    written.push_back(data);
+    hashed.push_back(BytesOf(headers[i]));
+    for (size_t begin = 0; begin < data.size(); begin += kHashPiece)
+      hashed.push_back(data.subspan(begin, std::min(kHashPiece, data.size() - begin)));
+    position = blobs_[i].header_offset + sizeof(BlobHeader) + data.size();
   }
-  std::vector<Sha256Digest> digests(pieces.size());
+  std::vector<ContentHash> hashes(hashed.size());
   std::atomic<size_t> next{0};
   const auto hash = [&] {
-    for (size_t i = next.fetch_add(1); i < pieces.size(); i = next.fetch_add(1)) {
-      digests[i] = Sha256Of(pieces[i]);
-    }
+    for (size_t i = next.fetch_add(1); i < hashed.size(); i = next.fetch_add(1))
+      hashes[i] = ContentHashOf(hashed[i]);
   };
-  // Hashing takes longer than writing: it starts beside the writing, which joins in when done.
+  // Hashing runs beside the writing, which joins in when done.
   std::thread beside(hash);
-  const Status written = [&]() -> Status {
-    ANEMONE_TRY(file.Write(BytesOf(file_header)));
-    uint64_t position = sizeof(FileHeader);
-    for (size_t i = 0; i < blobs_.size(); ++i) {
-      const Blob& blob = blobs_[i];
-      ANEMONE_TRY(file.Write(std::span(kZeros).first(blob.header_offset - position)));
-      ANEMONE_TRY(file.Write(BytesOf(headers[i])));
-      ANEMONE_TRY(file.Write({blob.data.data(), blob.data.size()}));
-      position = blob.header_offset + sizeof(BlobHeader) + blob.data.size();
-    }
-    return {};
-  }();
-  if (written.ok()) hash();
+  const Status outcome = file.Write(written);
+  if (outcome.ok()) hash();
   beside.join();
-  ANEMONE_TRY(written);
-  return Sha256Of(std::as_bytes(std::span(digests)));
+  ANEMONE_TRY(outcome);
+  return ContentHashOf(std::as_bytes(std::span(hashes)));
 }
 
 }  // namespace anemone::format

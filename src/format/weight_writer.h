@@ -11,8 +11,8 @@
 
 #include "base/atomic_file.h"
 #include "base/bytes.h"
+#include "base/content_hash.h"
 #include "base/dtype.h"
-#include "base/sha256.h"
 #include "base/status.h"
 
 namespace anemone::format {
@@ -26,10 +26,10 @@ class WeightWriter {
   bool empty() const { return blobs_.empty(); }
   // Size of the file that WriteTo() makes.
   uint64_t size_bytes() const;
-  // Writes the whole file and returns its tree digest: the SHA-256 of the SHA-256 of each piece, in
+  // Writes the whole file and returns its tree hash: the hash of the hashes of each piece, in
   // order, where the pieces are the file header, each blob's header after its padding, and each
-  // blob's data in steps of 1 MiB. So the digest takes all cores.
-  Result<Sha256Digest> WriteTo(OutputFile& file) const;
+  // blob's data in steps of 1 MiB. So the hash takes all cores.
+  Result<ContentHash> WriteTo(OutputFile& file) const;
 
  private:
   struct Blob {

@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "base/uuid.h"
-
 namespace anemone {
 namespace {
 
@@ -26,20 +24,6 @@ TEST(Sha256Test, PiecesGiveTheSameDigestAndFinishStartsAnew) {
   sha.Update("bc");
   EXPECT_EQ(ToHex(sha.Finish()), HexOf("abc"));
   EXPECT_EQ(ToHex(sha.Finish()), HexOf(""));
-}
-
-TEST(UuidTest, IsAVersion8UuidOfTheDigest) {
-  const std::string uuid = UuidFrom(Sha256Of({}));
-  EXPECT_EQ(uuid, "E3B0C442-98FC-8C14-9AFB-F4C8996FB924");
-  EXPECT_TRUE(IsUuid(uuid));
-}
-
-TEST(UuidTest, RecognisesUuids) {
-  EXPECT_TRUE(IsUuid("5f15aadd-2f4e-4414-826f-af8d81b958c7"));
-  EXPECT_FALSE(IsUuid("5f15aadd-2f4e-4414-826f-af8d81b958c"));
-  EXPECT_FALSE(IsUuid("5f15aadd-2f4e-4414-826f-af8d81b958cg"));
-  EXPECT_FALSE(IsUuid("5f15aadd02f4e-4414-826f-af8d81b958c7"));
-  EXPECT_FALSE(IsUuid(""));
 }
 
 }  // namespace

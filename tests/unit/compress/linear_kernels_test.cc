@@ -52,6 +52,13 @@ TEST(LinearKernels, RangeAndMagnitude) {
       }
       EXPECT_EQ(low, want_low) << n;
       EXPECT_EQ(high, want_high) << n;
+      // Halves give what their values give.
+      const std::vector<Half> halves(values.begin(), values.end());
+      float half_low = 0.25f;
+      float half_high = 0.25f;
+      FindRange(halves, &half_low, &half_high);
+      EXPECT_EQ(half_low, HalfToFloat(FloatToHalf(want_low))) << n;
+      EXPECT_EQ(half_high, HalfToFloat(FloatToHalf(want_high))) << n;
       EXPECT_LT(LargestMagnitude(values), 0x7f800000u);
       // One that is not finite is seen wherever it stands.
       for (size_t i = 0; i < std::min<size_t>(n, 40); ++i) {
@@ -64,26 +71,30 @@ TEST(LinearKernels, RangeAndMagnitude) {
   });
 }
 
-TEST(LinearKernels, QuantizeEqualsPlainArithmetic) {
-  const QuantizeArgs all[] = {{0, -127, 127}, {127, 0, 254}, {-3, -8, 7}, {100, 0, 255}};
+// Halves are divided in half precision: the quotient rounds once more.
+float Rounded(float quotient) { return quotient; }
+float Rounded(Half quotient) { return quotient; }
+
+template <typename T>
+void QuantizeEqualsPlainArithmetic() {
+  const QuantizeArgs all[] = {
+      {0.7f, 0, -127, 127}, {0.7f, 127, 0, 254}, {0.7f, -3, -8, 7}, {0.7f, 100, 0, 255}};
   for (const size_t n : kSizes) {
-    const std::vector<float> values = Values(n);
+    const std::vector<float> floats = Values(n);
+    const std::vector<T> values(floats.begin(), floats.end());
     for (const QuantizeArgs& args : all) {
       std::vector<StepErrors> seen;
       OnEveryTarget([&] {
-        std::vector<float> quotients(n);
-        Divide(values, 0.7f, quotients.data());
         std::vector<int8_t> out(n);
         StepErrors errors;
-        Quantize(quotients, args, out.data(), &errors);
+        Quantize(std::span<const T>(values), args, out.data(), &errors);
         float largest = 0;
         double squares = 0;
         for (size_t i = 0; i < n; ++i) {
-          ASSERT_EQ(quotients[i], values[i] / 0.7f);
-          const float q =
-              std::clamp(std::nearbyint(quotients[i]) + args.offset, args.low, args.high);
+          const float quotient = Rounded(T(static_cast<float>(values[i]) / args.scale));
+          const float q = std::clamp(std::nearbyint(quotient) + args.offset, args.low, args.high);
           ASSERT_EQ(out[i], static_cast<int8_t>(static_cast<int>(q))) << i << " of " << n;
-          const float difference = q - args.offset - quotients[i];
+          const float difference = q - args.offset - quotient;
           largest = std::max(largest, std::abs(difference));
           squares += double{difference} * difference;
         }
@@ -97,15 +108,27 @@ TEST(LinearKernels, QuantizeEqualsPlainArithmetic) {
   }
 }
 
+TEST(LinearKernels, QuantizeFloatsEqualsPlainArithmetic) { QuantizeEqualsPlainArithmetic<float>(); }
+
+TEST(LinearKernels, QuantizeHalvesEqualsPlainArithmetic) { QuantizeEqualsPlainArithmetic<Half>(); }
+
 TEST(LinearKernels, QuotientsFarOutsideAreClipped) {
   OnEveryTarget([] {
     const float huge = std::numeric_limits<float>::max();
     const float inf = std::numeric_limits<float>::infinity();
-    const std::vector<float> quotients = {huge, -huge, inf, -inf, 1e6f, -1e6f};
-    std::vector<int8_t> out(quotients.size());
-    StepErrors errors;
-    Quantize(quotients, {0, -127, 127}, out.data(), &errors);
-    EXPECT_EQ(out, (std::vector<int8_t>{127, -127, 127, -127, 127, -127}));
+    const std::vector<float> values = {huge, -huge, inf, -inf, 1e6f, -1e6f};
+    const std::vector<int8_t> want = {127, -127, 127, -127, 127, -127};
+    for (const float scale : {1.0f, 1e-3f}) {
+      std::vector<int8_t> out(values.size());
+      StepErrors errors;
+      Quantize(values, {scale, 0, -127, 127}, out.data(), &errors);
+      EXPECT_EQ(out, want);
+      // A quotient beyond half's range is infinite there.
+      const std::vector<Half> halves = {Half(6e4f), Half(-6e4f), Half(inf),
+                                        Half(-inf), Half(6e4f),  Half(-6e4f)};
+      Quantize(halves, {scale, 0, -127, 127}, out.data(), &errors);
+      EXPECT_EQ(out, want);
+    }
   });
 }
 

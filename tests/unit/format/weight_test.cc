@@ -35,8 +35,8 @@ std::string Contents(const Bytes& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-// The tree digest that WeightWriter documents, computed from the file.
-Sha256Digest TreeDigest(const std::string& file) {
+// The tree hash that WeightWriter documents, computed from the file.
+ContentHash TreeHash(const std::string& file) {
   constexpr size_t kStep = size_t{1} << 20;
   std::vector<std::string_view> pieces{std::string_view(file).substr(0, 64)};
   for (size_t at = 64; at < file.size();) {
@@ -47,12 +47,9 @@ Sha256Digest TreeDigest(const std::string& file) {
     for (size_t i = 0; i < data.size(); i += kStep) pieces.push_back(data.substr(i, kStep));
     at = (at + 64 + size + 63) / 64 * 64;
   }
-  Sha256 tree;
-  for (const std::string_view piece : pieces) {
-    const Sha256Digest digest = Sha256Of(std::as_bytes(std::span(piece.data(), piece.size())));
-    tree.Update(std::as_bytes(std::span(digest)));
-  }
-  return tree.Finish();
+  std::vector<ContentHash> hashes;
+  for (const std::string_view piece : pieces) hashes.push_back(ContentHashOf(piece));
+  return ContentHashOf(std::as_bytes(std::span(hashes)));
 }
 
 // The writer's file as it lands on disk.
@@ -61,11 +58,11 @@ std::string Write(const WeightWriter& writer, const ScratchFolder& scratch) {
   std::filesystem::remove(path);
   auto file = OutputFile::Create(path);
   EXPECT_TRUE(file.ok());
-  const auto digest = writer.WriteTo(*file);
-  EXPECT_TRUE(digest.ok());
+  const auto hash = writer.WriteTo(*file);
+  EXPECT_TRUE(hash.ok());
   EXPECT_TRUE(file->Close().ok());
   std::string text = test::ReadText(path);
-  EXPECT_EQ(*digest, TreeDigest(text));
+  EXPECT_EQ(*hash, TreeHash(text));
   EXPECT_EQ(text.size(), writer.size_bytes());
   return text;
 }
