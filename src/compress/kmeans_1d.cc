@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include "compress/linear_kernels.h"
 
@@ -13,10 +14,11 @@ namespace {
 
 using Path = std::vector<uint32_t>;  // nodes 0 ... n of consecutive cluster borders
 
-struct Sums {
+// What a sweep asks of a node, side by side: sums over the points before it.
+struct Node {
   double weight = 0;
   double sum = 0;
-  double square = 0;
+  double best = 0;  // the cost of the best path up to here, less the sum of squares up to here
 };
 // A candidate for the start of the last interval, the best one for ends from `from` on.
 struct Candidate {
@@ -24,13 +26,27 @@ struct Candidate {
   uint32_t from;
 };
 
+// Which halves occur, ascending, -0 as 0; their values, and how often each does.
+struct Occurring {
+  std::vector<Half> half;
+  std::vector<float> value;
+  std::vector<uint32_t> count;
+  void Resize(size_t n) {
+    half.resize(n);
+    count.resize(n);
+  }
+};
+
 // Working memory, kept from one tensor to the next: fresh pages cost as much as the work itself.
 struct Scratch {
-  std::vector<Sums> sums;
-  std::vector<double> best;
+  std::vector<Node> nodes;
+  std::vector<double> squares;
   std::vector<uint32_t> parent;
   std::vector<Candidate> queue;
   std::vector<uint32_t> even, odd;  // histograms; all 0 between uses
+  std::vector<uint16_t> keys, sorted;
+  Occurring occurring;
+  std::vector<uint8_t> index_of;
 };
 Scratch& ScratchOfThread() {
   thread_local Scratch scratch;
@@ -42,13 +58,14 @@ class Splitter {
  public:
   Splitter(const WeightedPoints& points, Scratch& scratch)
       : n_(points.value.size()),
-        sums_(scratch.sums),
-        best_(scratch.best),
+        nodes_(scratch.nodes),
+        squares_(scratch.squares),
         parent_(scratch.parent),
         queue_(scratch.queue) {
-    sums_.resize(n_ + 1);
-    sums_[0] = {};
-    best_.resize(n_ + 1);
+    nodes_.resize(n_ + 1);
+    nodes_[0] = {};
+    squares_.resize(n_ + 1);
+    squares_[0] = 0;
     parent_.resize(n_ + 1);
     queue_.resize(n_ + 1);
     // Around the mean the sums of squares lose no digits.
@@ -62,8 +79,8 @@ class Splitter {
     for (size_t i = 0; i < n_; ++i) {
       const double value = points.value[i] - mean;
       const double weight = points.weight[i];
-      sums_[i + 1] = {sums_[i].weight + weight, sums_[i].sum + weight * value,
-                      sums_[i].square + weight * value * value};
+      nodes_[i + 1] = {nodes_[i].weight + weight, nodes_[i].sum + weight * value, 0};
+      squares_[i + 1] = squares_[i] + weight * value * value;
     }
   }
 
@@ -93,9 +110,9 @@ class Splitter {
 
   // Sum of squared distances of points first ... last - 1 to their mean.
   double Cost(size_t first, size_t last) const {
-    const double weight = sums_[last].weight - sums_[first].weight;
-    const double sum = sums_[last].sum - sums_[first].sum;
-    return std::max(0.0, sums_[last].square - sums_[first].square - sum * sum / weight);
+    const double weight = nodes_[last].weight - nodes_[first].weight;
+    const double sum = nodes_[last].sum - nodes_[first].sum;
+    return std::max(0.0, squares_[last] - squares_[first] - sum * sum / weight);
   }
   double Cost(const Path& path) const {
     double cost = 0;
@@ -103,15 +120,14 @@ class Splitter {
     return cost;
   }
 
-  // Whether an interval that starts at `a` beats one that starts at `b` when both end at `end`;
-  // without divisions. `best` holds the cost up to each node, less the sum of squares up to there.
-  bool Beats(size_t a, size_t b, size_t end) const {
-    const Sums& to = sums_[end];
-    const double weight_a = to.weight - sums_[a].weight;
-    const double weight_b = to.weight - sums_[b].weight;
-    const double sum_a = to.sum - sums_[a].sum;
-    const double sum_b = to.sum - sums_[b].sum;
-    return (best_[a] - best_[b]) * weight_a * weight_b <=
+  // Whether an interval that starts at `a` beats one that starts at `b` when both end at `to`;
+  // without divisions.
+  static bool Beats(const Node& a, const Node& b, const Node& to) {
+    const double weight_a = to.weight - a.weight;
+    const double weight_b = to.weight - b.weight;
+    const double sum_a = to.sum - a.sum;
+    const double sum_b = to.sum - b.sum;
+    return (a.best - b.best) * weight_a * weight_b <=
            sum_a * sum_a * weight_b - sum_b * sum_b * weight_a;
   }
 
@@ -120,44 +136,41 @@ class Splitter {
   // ends; those ranges are kept in a queue.
   Path Cheapest(double price, size_t stride) {
     const size_t count = (n_ + stride - 1) / stride;  // intervals of nodes
-    const auto node = [&](size_t i) { return std::min(i * stride, n_); };
-    best_[0] = 0;
+    const auto place = [&](size_t i) { return std::min(i * stride, n_); };
+    nodes_[0].best = 0;
     size_t head = 0;
     size_t tail = 0;  // queue_[head ... tail)
     queue_[tail++] = {0, 1};
     for (size_t j = 1; j <= count; ++j) {
       while (head + 1 < tail && queue_[head + 1].from <= j) ++head;
-      const size_t start = queue_[head].start;
-      const size_t end = node(j);
-      const double weight = sums_[end].weight - sums_[start].weight;
-      const double sum = sums_[end].sum - sums_[start].sum;
-      best_[end] = best_[start] - sum * sum / weight + price;
-      parent_[end] = static_cast<uint32_t>(start);
+      const Node& start = nodes_[queue_[head].start];
+      const size_t end = place(j);
+      Node& node = nodes_[end];
+      const double sum = node.sum - start.sum;
+      node.best = start.best - sum * sum / (node.weight - start.weight) + price;
+      parent_[end] = queue_[head].start;
       if (j == count) break;
-      // Where this node takes over as a start.
+      // Where this node takes over as a start: after `low`, not after `high`. A start that it beats
+      // where that one's range begins is out, and had beaten those before it there.
+      size_t high = count + 1;
       while (tail > head + 1 && queue_[tail - 1].from > j &&
-             Beats(end, queue_[tail - 1].start, node(queue_[tail - 1].from))) {
-        --tail;
+             Beats(node, nodes_[queue_[tail - 1].start], nodes_[place(queue_[tail - 1].from)])) {
+        high = queue_[--tail].from;
       }
-      const Candidate last = queue_[tail - 1];
-      size_t low = std::max<size_t>(last.from, j + 1);  // searched: the first end where it leads
-      size_t step = 1;
-      while (low <= count && !Beats(end, last.start, node(low))) {
-        low += step;
-        step *= 2;
-      }
-      if (step > 1) {
-        size_t high = std::min(low, count + 1);
-        low -= step / 2;  // does not lead here
-        while (high - low > 1) {
-          const size_t middle = low + (high - low) / 2;
-          (Beats(end, last.start, node(middle)) ? high : low) = middle;
+      const Node& last = nodes_[queue_[tail - 1].start];
+      size_t low = std::max<size_t>(queue_[tail - 1].from, j);
+      for (size_t step = 1, probe = low + 1; probe < high; probe += step, step *= 2) {
+        if (Beats(node, last, nodes_[place(probe)])) {
+          high = probe;
+        } else {
+          low = probe;
         }
-        low = high;
       }
-      if (low <= count) {
-        queue_[tail++] = {static_cast<uint32_t>(end), static_cast<uint32_t>(low)};
+      while (high - low > 1) {
+        const size_t middle = low + (high - low) / 2;
+        (Beats(node, last, nodes_[place(middle)]) ? high : low) = middle;
       }
+      if (high <= count) queue_[tail++] = {static_cast<uint32_t>(end), static_cast<uint32_t>(high)};
     }
     Path path{static_cast<uint32_t>(n_)};
     while (path.back() != 0) path.push_back(parent_[path.back()]);
@@ -228,8 +241,8 @@ class Splitter {
   }
 
   size_t n_;
-  std::vector<Sums>& sums_;  // of the points before each node
-  std::vector<double>& best_;
+  std::vector<Node>& nodes_;
+  std::vector<double>& squares_;  // sums of squares of the points before each node
   std::vector<uint32_t>& parent_;
   std::vector<Candidate>& queue_;
 };
@@ -350,30 +363,86 @@ WeightedPoints Distinct(std::span<const float> values, std::span<const float> im
 
 constexpr size_t kHalves = 65536;
 
-// The finite halves in ascending order.
-struct HalfAtRank {
-  uint16_t bits;
-  float value;
-};
-const std::vector<HalfAtRank>& AscendingHalves() {
-  static const std::vector<HalfAtRank> table = [] {
-    constexpr int kInfinity = 0x7c00;
-    std::vector<HalfAtRank> halves;
-    halves.reserve(size_t{2} * kInfinity);
-    for (int bits = 0x8000 + kInfinity - 1; bits >= 0x8000; --bits)
-      halves.push_back({static_cast<uint16_t>(bits), HalfToFloat(static_cast<uint16_t>(bits))});
-    for (int bits = 0; bits < kInfinity; ++bits)
-      halves.push_back({static_cast<uint16_t>(bits), HalfToFloat(static_cast<uint16_t>(bits))});
-    return halves;
-  }();
-  return table;
+constexpr uint16_t kSign = 0x8000;
+
+// Counts them all in a table; the magnitudes are at most `magnitude`. Two tables in turn: the same
+// value twice running does not wait for itself.
+void CountByTable(std::span<const Half> values, uint16_t magnitude, Scratch& scratch) {
+  scratch.even.resize(kHalves, 0);
+  scratch.odd.resize(kHalves, 0);
+  uint32_t* even = scratch.even.data();
+  uint32_t* odd = scratch.odd.data();
+  for (size_t i = 0; i + 1 < values.size(); i += 2) {
+    ++even[values[i].bits];
+    ++odd[values[i + 1].bits];
+  }
+  if (values.size() % 2 != 0) ++even[values.back().bits];
+  even[0] += std::exchange(even[kSign], 0);
+  odd[0] += std::exchange(odd[kSign], 0);
+  // Each is written, and stays when it occurs: about half of them do, which no branch foresees.
+  scratch.occurring.Resize(2 * size_t{magnitude} + 2);
+  Half* half_out = scratch.occurring.half.data();
+  uint32_t* count_out = scratch.occurring.count.data();
+  size_t n = 0;
+  const auto take = [&](size_t bits) {
+    const uint32_t count = even[bits] + odd[bits];
+    half_out[n].bits = static_cast<uint16_t>(bits);
+    count_out[n] = count;
+    n += count != 0 ? 1 : 0;
+  };
+  for (size_t bits = size_t{kSign} + magnitude; bits > kSign; --bits) take(bits);
+  for (size_t bits = 0; bits <= magnitude; ++bits) take(bits);
+  scratch.occurring.Resize(n);
+  for (uint32_t* counts : {even, odd}) {
+    std::fill_n(counts, size_t{magnitude} + 1, 0u);
+    std::fill_n(counts + kSign, size_t{magnitude} + 1, 0u);
+  }
 }
 
-// Those of them up to a magnitude: most weights stay well below 1, and need half of all.
-std::span<const HalfAtRank> AscendingHalvesUpTo(uint16_t magnitude) {
-  constexpr size_t kLargest = 0x7bff;
-  const size_t most = std::min<size_t>(magnitude, kLargest);
-  return std::span(AscendingHalves()).subspan(kLargest - most, 2 * (most + 1));
+// The same by sorting, 8 bits at a time: faster for few.
+void CountBySorting(std::span<const Half> values, Scratch& scratch) {
+  // Keys in the order of the values; its inverse is the same function of the sign turned over.
+  const auto key_of = [](uint16_t bits) {
+    return static_cast<uint16_t>((bits & kSign) != 0 ? ~bits : bits | kSign);
+  };
+  const auto bits_of = [](uint16_t key) {
+    return static_cast<uint16_t>((key & kSign) != 0 ? key & ~kSign : ~key);
+  };
+  scratch.keys.resize(values.size());
+  scratch.sorted.resize(values.size());
+  std::array<std::array<uint32_t, 256>, 2> counts{};
+  for (size_t i = 0; i < values.size(); ++i) {
+    const uint16_t bits = values[i].bits == kSign ? uint16_t{0} : values[i].bits;
+    scratch.keys[i] = key_of(bits);
+    ++counts[0][scratch.keys[i] % 256];
+    ++counts[1][scratch.keys[i] / 256];
+  }
+  for (auto& of_byte : counts)
+    std::exclusive_scan(of_byte.begin(), of_byte.end(), of_byte.begin(), 0u);
+  for (const uint16_t key : scratch.keys) scratch.sorted[counts[0][key % 256]++] = key;
+  for (const uint16_t key : scratch.sorted) scratch.keys[counts[1][key / 256]++] = key;
+  scratch.occurring.Resize(values.size());
+  size_t n = 0;
+  for (size_t i = 0; i < scratch.keys.size();) {
+    const uint16_t key = scratch.keys[i];
+    const size_t first = i;
+    while (i < scratch.keys.size() && scratch.keys[i] == key) ++i;
+    scratch.occurring.half[n].bits = bits_of(key);
+    scratch.occurring.count[n++] = static_cast<uint32_t>(i - first);
+  }
+  scratch.occurring.Resize(n);
+}
+
+const Occurring& Count(std::span<const Half> values, Scratch& scratch) {
+  constexpr size_t kTableFrom = 8192;
+  if (values.size() < kTableFrom) {
+    CountBySorting(values, scratch);
+  } else {
+    CountByTable(values, LargestMagnitude(values), scratch);
+  }
+  scratch.occurring.value.resize(scratch.occurring.half.size());
+  HalfToFloat(scratch.occurring.half, scratch.occurring.value);
+  return scratch.occurring;
 }
 
 }  // namespace
@@ -388,7 +457,7 @@ std::vector<uint32_t> SplitIntoClusters(const WeightedPoints& points, int k) {
   Scratch& scratch = ScratchOfThread();
   starts = Splitter(points, scratch).Split(static_cast<size_t>(k));
   constexpr size_t kKept = size_t{1} << 17;
-  if (n > kKept) scratch = {};
+  if (n > kKept) scratch = {};  // only of floats: there are fewer halves
   starts.pop_back();
   return starts;
 }
@@ -420,52 +489,42 @@ Clusters KMeans1D(std::span<const float> values, int k, DType dtype,
 Clusters KMeans1D(std::span<const Half> values, int k, std::span<const float> importance) {
   Clusters clusters;
   if (values.empty()) return clusters;
-  const std::span<const HalfAtRank> occurring = AscendingHalvesUpTo(LargestMagnitude(values));
-  // Two histograms in turn: the same value twice running does not wait for itself.
-  std::vector<uint32_t> even = std::move(ScratchOfThread().even);
-  std::vector<uint32_t> odd = std::move(ScratchOfThread().odd);
-  even.resize(kHalves, 0);
-  odd.resize(kHalves, 0);
-  for (size_t i = 0; i + 1 < values.size(); i += 2) {
-    ++even[values[i].bits];
-    ++odd[values[i + 1].bits];
-  }
-  if (values.size() % 2 != 0) ++even[values.back().bits];
+  Scratch& scratch = ScratchOfThread();
+  const Occurring& occurring = Count(values, scratch);
+  const size_t different = occurring.half.size();
   std::vector<double> weights;
   if (!importance.empty()) {
     weights.assign(kHalves, 0);
     for (size_t i = 0; i < values.size(); ++i) weights[values[i].bits] += importance[i];
+    weights[0] += weights[kSign];
     if (std::all_of(weights.begin(), weights.end(), [](double w) { return w <= 0; }))
       weights.clear();
   }
   WeightedPoints points;
-  for (const auto& [bits, value] : occurring) {
-    const uint32_t count = even[bits] + odd[bits];
-    if (count == 0) continue;
-    const double weight = weights.empty() ? count : weights[bits];
+  points.value.reserve(different);
+  points.weight.reserve(different);
+  for (size_t i = 0; i < different; ++i) {
+    const double weight = weights.empty() ? occurring.count[i] : weights[occurring.half[i].bits];
     if (weight <= 0) continue;
-    if (!points.value.empty() && points.value.back() == value) {  // the two zeros
-      points.weight.back() += weight;
-    } else {
-      points.value.push_back(value);
-      points.weight.push_back(weight);
-    }
+    points.value.push_back(occurring.value[i]);
+    points.weight.push_back(weight);
   }
   clusters.centers = CentersOf(points, k, DType::kFp16);
-  std::vector<uint8_t> index_of(kHalves, 0);
+  scratch.index_of.resize(kHalves);
+  uint8_t* index_of = scratch.index_of.data();
   Nearest nearest(clusters.centers);
-  for (const auto& [bits, value] : occurring) {
-    const uint32_t count = even[bits] + odd[bits];
-    if (count == 0) continue;
-    const size_t index = nearest.Of(value);
-    index_of[bits] = static_cast<uint8_t>(index);
-    const double distance = std::abs(double{value} - clusters.centers[index]);
-    clusters.squares += count * distance * distance;
-    clusters.largest = std::max(clusters.largest, distance);
-    even[bits] = odd[bits] = 0;
+  double squares = 0;
+  double largest = 0;
+  for (size_t i = 0; i < different; ++i) {
+    const size_t index = nearest.Of(occurring.value[i]);
+    index_of[occurring.half[i].bits] = static_cast<uint8_t>(index);
+    const double distance = std::abs(double{occurring.value[i]} - clusters.centers[index]);
+    squares += occurring.count[i] * distance * distance;
+    largest = std::max(largest, distance);
   }
-  ScratchOfThread().even = std::move(even);
-  ScratchOfThread().odd = std::move(odd);
+  clusters.squares = squares;
+  clusters.largest = largest;
+  index_of[kSign] = index_of[0];
   clusters.indices.resize(values.size());
   for (size_t i = 0; i < values.size(); ++i) clusters.indices[i] = index_of[values[i].bits];
   return clusters;

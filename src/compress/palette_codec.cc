@@ -10,9 +10,6 @@
 namespace anemone::compress {
 namespace {
 
-// Below this many halves it is faster to sort them than to count all 65536.
-constexpr size_t kHistogramFrom = 8192;
-
 // A tensor seen as [outer, channels, inner], cut into groups of channels.
 struct Groups {
   size_t outer = 1;
@@ -238,8 +235,7 @@ Result<PaletteTensor> Palettize(const ir::Literal& weight, const PaletteParamete
   const auto dim = static_cast<size_t>(parameters.cluster_dim);
   const bool scalar = dim == 1;
   const bool count_halves = dtype == DType::kFp16 && scalar &&
-                            parameters.mode == PaletteMode::kKMeans &&
-                            groups.elements() >= kHistogramFrom;
+                            parameters.mode == PaletteMode::kKMeans;
   std::vector<float> widened;
   std::span<const float> values;
   if (dtype == DType::kFp32) {
@@ -267,7 +263,7 @@ Result<PaletteTensor> Palettize(const ir::Literal& weight, const PaletteParamete
   Groups packed = groups;  // of the indices
   packed.channels /= dim;
   packed.per_group /= dim;
-  result.indices.resize(packed.outer * packed.channels * packed.inner);
+  if (groups.count() > 1) result.indices.resize(packed.outer * packed.channels * packed.inner);
   double squares = 0;
   std::vector<float> buffer;
   std::vector<float> importance_buffer;
@@ -292,12 +288,16 @@ Result<PaletteTensor> Palettize(const ir::Literal& weight, const PaletteParamete
     while (coded.table.size() < entries * dim)
       coded.table.insert(coded.table.end(), last.begin(), last.end());
     result.table.insert(result.table.end(), coded.table.begin(), coded.table.end());
+    squares += coded.squares;
+    result.max_error = std::max(result.max_error, coded.largest);
+    if (groups.count() == 1) {
+      result.indices = std::move(coded.indices);
+      break;
+    }
     packed.ForEachRun(g, [&](size_t to, size_t from) {
       std::copy_n(coded.indices.begin() + static_cast<std::ptrdiff_t>(from), packed.run(),
                   result.indices.begin() + static_cast<std::ptrdiff_t>(to));
     });
-    squares += coded.squares;
-    result.max_error = std::max(result.max_error, coded.largest);
   }
   result.rms_error = std::sqrt(squares / static_cast<double>(weight.element_count()));
   return result;
