@@ -12,6 +12,7 @@
 #include "compress/equalize.h"
 #include "compress/gptq.h"
 #include "compress/moments.h"
+#include "compress/pack_bits.h"
 #include "exec/kernel.h"
 
 namespace anemone::compress {
@@ -281,6 +282,8 @@ Status Run(const PaletteConfig& config, const ir::Literal& weight,
   if (measure) {
     ANEMONE_TRY(MeasureScaled(values, form, weight.dtype(), inner, channels, &job->record));
   }
+  // Here, where all cores work, and not when it takes its place.
+  form.packed_indices = PackBits(form.tensor.indices, form.tensor.nbits);
   job->result = std::move(form);
   return {};
 }

@@ -11,6 +11,8 @@
 
 #include <algorithm>
 
+#include "compress/pack_bits.h"
+
 namespace anemone::compress {
 namespace {
 
@@ -173,7 +175,7 @@ Status EmitPalette(passes::Rewriter& rewriter, const Site& site, const PaletteFo
   *bytes = 0;
 
   if (rewriter.opset() < ir::Opset::kIOS18) {
-    ANEMONE_ASSIGN(ir::Literal indices, BytesLiteral(PackBits(tensor.indices, tensor.nbits)));
+    ANEMONE_ASSIGN(ir::Literal indices, BytesLiteral(form.packed_indices));
     ANEMONE_ASSIGN(ir::Literal shape, ShapeLiteral(site.shape));
     ir::Literal table =
         ir::Literal::Floats(dtype, tensor.table, {static_cast<int64_t>(tensor.table.size())});
@@ -237,7 +239,7 @@ Status EmitPalette(passes::Rewriter& rewriter, const Site& site, const PaletteFo
 
   ANEMONE_ASSIGN(ir::Literal indices,
                  ir::Literal::FromBytes(ir::Type::Tensor(index_dtype, tensor.index_shape),
-                                        PackBits(tensor.indices, tensor.nbits)));
+                                        form.packed_indices));
   *bytes += SizeOf(indices);
   args.push_back({"indices", std::move(indices)});
   ir::Value* value = builder.Op("constexpr_lut_to_dense", std::move(args), name);

@@ -19,6 +19,7 @@ struct PaletteForm {
   ir::Shape channel_scale_shape = {};
   // The table as integers; then tensor.table holds what they stand for.
   std::optional<LinearTensor> integer_table = {};
+  Bytes packed_indices = {};  // tensor.indices, nbits each
 };
 
 // Each takes the place of the site; `bytes` becomes the size of data and parameters.

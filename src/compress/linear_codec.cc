@@ -7,6 +7,7 @@
 
 #include "base/uninitialised.h"
 #include "compress/linear_kernels.h"
+#include "compress/pack_bits.h"
 
 namespace anemone::compress {
 namespace {
@@ -154,17 +155,6 @@ void QuantizeRun(std::span<const T> values, const Parameters& parameters, Limits
   }
 }
 
-// `values` as packed int4 or uint4.
-Bytes PackNibbles(std::span<const int8_t> values) {
-  const Uninitialised<uint8_t> packed((values.size() + 1) / 2);
-  const auto nibble = [&](size_t i) { return static_cast<unsigned>(values[i]) & 15u; };
-  for (size_t i = 0; i < values.size() / 2; ++i)
-    packed.data()[i] = static_cast<uint8_t>(nibble(2 * i) | nibble(2 * i + 1) << 4);
-  if (values.size() % 2 != 0)
-    packed.data()[packed.size() - 1] = static_cast<uint8_t>(nibble(values.size() - 1));
-  return packed.ToBytes();
-}
-
 Status CheckArguments(const ir::Literal& weight, const ir::Shape& blocks, DType dtype) {
   if (weight.dtype() != DType::kFp32 && weight.dtype() != DType::kFp16) {
     return InvalidInput("a tensor of {} cannot be quantized, only fp32 and fp16",
@@ -253,10 +243,11 @@ Result<LinearTensor> QuantizeLinear(const ir::Literal& weight, const ir::Shape& 
     result.scale.push_back(of_block.scale);
     if (has_offset) result.offset.push_back(static_cast<int8_t>(static_cast<int>(of_block.offset)));
   }
-  ANEMONE_ASSIGN(result.data,
-                 ir::Literal::FromBytes(
-                     ir::Type::Tensor(dtype, weight.shape()),
-                     BitWidth(dtype) == 4 ? PackNibbles(quantized.span()) : quantized.ToBytes()));
+  ANEMONE_ASSIGN(
+      result.data,
+      ir::Literal::FromBytes(ir::Type::Tensor(dtype, weight.shape()),
+                             BitWidth(dtype) == 4 ? PackBits(quantized.ToBytes().As<uint8_t>(), 4)
+                                                  : quantized.ToBytes()));
   return result;
 }
 

@@ -234,8 +234,8 @@ Result<PaletteTensor> Palettize(const ir::Literal& weight, const PaletteParamete
   const DType dtype = weight.dtype();
   const auto dim = static_cast<size_t>(parameters.cluster_dim);
   const bool scalar = dim == 1;
-  const bool count_halves = dtype == DType::kFp16 && scalar &&
-                            parameters.mode == PaletteMode::kKMeans;
+  const bool count_halves =
+      dtype == DType::kFp16 && scalar && parameters.mode == PaletteMode::kKMeans;
   std::vector<float> widened;
   std::span<const float> values;
   if (dtype == DType::kFp32) {
@@ -326,31 +326,6 @@ Result<ir::Literal> Depalettize(const PaletteTensor& tensor, DType dtype) {
   if (!IsInt(dtype)) return ir::Literal::Floats(dtype, values, shape);
   std::vector<int64_t> whole(values.begin(), values.end());
   return ir::Literal::FromBytes(ir::Type::Tensor(dtype, shape), ir::PackInts(whole, dtype));
-}
-
-Bytes PackBits(std::span<const uint8_t> values, int nbits) {
-  if (nbits == 8) return Bytes::Copy(values.data(), values.size());
-  if (nbits == 4) {
-    std::vector<uint8_t> nibbles((values.size() + 1) / 2);
-    for (size_t i = 0; i < values.size() / 2; ++i)
-      nibbles[i] = static_cast<uint8_t>(values[2 * i] | values[2 * i + 1] << 4);
-    if (values.size() % 2 != 0) nibbles.back() = values.back();
-    return Bytes::FromVector(std::move(nibbles));
-  }
-  std::vector<uint8_t> packed;
-  packed.reserve((values.size() * static_cast<size_t>(nbits) + 7) / 8);
-  uint64_t held = 0;
-  int bits = 0;
-  for (const uint8_t value : values) {
-    held |= uint64_t{value} << bits;
-    bits += nbits;
-    for (; bits >= 8; bits -= 8) {
-      packed.push_back(static_cast<uint8_t>(held));
-      held >>= 8;
-    }
-  }
-  if (bits > 0) packed.push_back(static_cast<uint8_t>(held));
-  return Bytes::FromVector(std::move(packed));
 }
 
 }  // namespace anemone::compress

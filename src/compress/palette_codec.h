@@ -43,7 +43,4 @@ Result<PaletteTensor> Palettize(const ir::Literal& weight, const PaletteParamete
 // The values that `tensor` stands for.
 Result<ir::Literal> Depalettize(const PaletteTensor& tensor, DType dtype);
 
-// Values of nbits each, one after the other from the lowest bit on.
-Bytes PackBits(std::span<const uint8_t> values, int nbits);
-
 }  // namespace anemone::compress

@@ -7,6 +7,7 @@
 
 #include "base/npy.h"
 #include "base/random.h"
+#include "compress/pack_bits.h"
 #include "compress/palette_codec.h"
 #include "compress/prune_codec.h"
 #include "test_paths.h"
@@ -189,14 +190,24 @@ TEST(Palettize, WhatCannotBe) {
 TEST(PackBits, LowestBitsFirst) {
   const std::vector<uint8_t> values = {1, 2, 3, 4, 5, 6, 7, 0, 1};
   EXPECT_EQ(PackBits(values, 3).As<uint8_t>()[0], 1 | 2 << 3 | (3 << 6 & 0xff));
-  for (const int nbits : {3, 4, 6, 8}) {
-    const Bytes packed = PackBits(values, nbits);
-    EXPECT_EQ(packed.size(), (values.size() * static_cast<size_t>(nbits) + 7) / 8);
-    for (size_t i = 0; i < values.size(); ++i) {
-      const size_t bit = i * static_cast<size_t>(nbits);
-      unsigned value = packed.As<uint8_t>()[bit / 8];
-      if (bit / 8 + 1 < packed.size()) value |= unsigned{packed.As<uint8_t>()[bit / 8 + 1]} << 8;
-      EXPECT_EQ((value >> (bit % 8)) & ((1u << nbits) - 1), values[i]);
+}
+
+// Every width and length; bits above the width do not count, and the rest of the last byte is 0.
+TEST(PackBits, EveryWidthAndLength) {
+  std::vector<uint8_t> all(40);
+  for (size_t i = 0; i < all.size(); ++i) all[i] = static_cast<uint8_t>(i * 37 + 11);
+  for (const int nbits : {1, 2, 3, 4, 6, 8}) {
+    for (size_t n = 0; n <= all.size(); ++n) {
+      const Bytes packed = PackBits(std::span(all).first(n), nbits);
+      const auto width = static_cast<size_t>(nbits);
+      ASSERT_EQ(packed.size(), (n * width + 7) / 8);
+      const auto bit_at = [&](size_t bit) {
+        return packed.As<uint8_t>()[bit / 8] >> (bit % 8) & 1u;
+      };
+      for (size_t bit = 0; bit < packed.size() * 8; ++bit) {
+        const unsigned want = bit < n * width ? all[bit / width] >> (bit % width) & 1u : 0;
+        ASSERT_EQ(bit_at(bit), want) << n << " values of " << nbits << ", bit " << bit;
+      }
     }
   }
 }
