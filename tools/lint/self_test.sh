@@ -46,7 +46,7 @@ must_fail() {
 }
 
 good_tree
-for lint in layers headers banned sizes paths format scripts; do
+for lint in layers headers banned leftovers sizes paths format scripts; do
   tried=$((tried + 1))
   if ! out=$(run_lint $lint 2>&1); then
     printf '%s fails on a good tree:\n%s\n' "$lint" "$out"
@@ -105,6 +105,7 @@ must_fail banned src/base/number.cc 'void F() { std::cout << 1; }'
 must_fail banned src/base/number.cc 'void F() { fprintf(stderr, "x"); }'
 must_fail banned src/base/number.cc 'void F() { throw 1; }'
 must_fail banned src/cli/main.cc 'int G() { return std::stoi("1"); }'
+must_fail leftovers docs/base.md '<<<<<<< HEAD\nold\n=======\nnew\n>>>>>>> branch'
 must_fail sizes src/base/long.cc "$(for _ in $(seq 601); do printf '\\n'; done)"
 must_fail sizes docs/large.bin "$(head -c 300000 /dev/zero | tr '\0' x)"
 must_fail paths README.md 'See `src/base/gone.h`.'
