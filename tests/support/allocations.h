@@ -1,5 +1,6 @@
 // Counts the calls of operator new of all threads: a test binary that uses this gets a replaced
-// operator new. Under the address and thread sanitizers theirs stays, and their hooks count.
+// operator new. Under the address and thread sanitizers theirs stays, and their hooks count all
+// but what the sanitizer takes to begin a thread.
 #pragma once
 
 #include <cstdint>
