@@ -15,7 +15,7 @@
 
 namespace anemone::test {
 
-// Whole networks are a hundred times slower then: tests make do with the smallest.
+// Whole networks are a hundred times slower then: tests make do with smaller inputs.
 #ifdef ANEMONE_SANITIZER_ALLOCATES
 inline constexpr bool kSanitized = true;
 #else
