@@ -31,7 +31,6 @@ Result<bool> LowerReshape(Planner& planner, const Node& node) {
 Result<bool> LowerTranspose(Planner& planner, const Node& node) {
   const ir::Value* x = node.operation->Input("x");
   const ir::Type in = planner.TypeOf(x);
-  const ir::Type& out = node.types[0];
   if (StorageBytes(in) != CountOf(in) * int64_t{sizeof(float)} || CountOf(in) == 0) return false;
   ANEMONE_ASSIGN(std::vector<int64_t> perm, node.args->Ints("perm"));
   for (int64_t& axis : perm) axis += axis < 0 ? in.rank() : 0;
@@ -53,18 +52,10 @@ Result<bool> LowerTranspose(Planner& planner, const Node& node) {
     return true;
   }
   ANEMONE_ASSIGN(const BufferId from, planner.Read(x, Layout::kRowMajor));
-  const BufferId to = planner.NewBuffer(StorageBytes(out));
-  Instruction move;
-  move.kernel = "transpose";
-  move.operations = {node.operation};
-  move.reads = {from};
-  move.writes = {to};
-  move.run = [=, shape = in.shape()](Frame& frame) -> Status {
-    Permute(frame.In(from), frame.Out(to), shape, perm, *frame.pool);
-    return {};
-  };
-  planner.Emit(std::move(move));
-  planner.SetBuffer(result, Layout::kRowMajor, to);
+  planner.EmitAlone(node, "transpose", Layout::kRowMajor, {from},
+                    [=, shape = in.shape()](const Frame& frame, void* to) {
+                      Permute(frame.In(from), static_cast<float*>(to), shape, perm, *frame.pool);
+                    });
   return true;
 }
 
@@ -114,7 +105,7 @@ Result<bool> LowerConcat(Planner& planner, const Node& node) {
     int64_t bytes;  // of each outer slab
   };
   std::vector<Part> parts;
-  Instruction move;
+  std::vector<BufferId> reads;
   const Slabs slabs = SlabsAt(out, axis, layout, ElementBytes(out));
   for (const ir::Value* value : values) {
     const ir::Type& type = planner.TypeOf(value);
@@ -124,14 +115,10 @@ Result<bool> LowerConcat(Planner& planner, const Node& node) {
     const ir::Type type = planner.TypeOf(value);
     ANEMONE_ASSIGN(const BufferId from, planner.Read(value, layout));
     parts.push_back({from, slabs.inner * type.shape()[static_cast<size_t>(axis)]});
-    move.reads.push_back(from);
+    reads.push_back(from);
   }
-  const BufferId to = planner.NewBuffer(StorageBytes(out));
-  move.kernel = "concat";
-  move.operations = {node.operation};
-  move.writes = {to};
-  move.run = [=](Frame& frame) -> Status {
-    auto* target = reinterpret_cast<std::byte*>(frame.Out(to));
+  const auto gather = [=](const Frame& frame, void* to) {
+    auto* target = static_cast<std::byte*>(to);
     int64_t stride = 0;
     for (const Part& part : parts) stride += part.bytes;
     const int64_t grain = std::max<int64_t>(1, 65'536 / std::max<int64_t>(stride, 1));
@@ -145,10 +132,8 @@ Result<bool> LowerConcat(Planner& planner, const Node& node) {
         }
       }
     });
-    return {};
   };
-  planner.Emit(std::move(move));
-  planner.SetBuffer(node.operation->output(), layout, to);
+  planner.EmitAlone(node, "concat", layout, std::move(reads), gather);
   return true;
 }
 
@@ -164,22 +149,14 @@ Result<bool> LowerSplit(Planner& planner, const Node& node) {
   int64_t offset = 0;
   for (size_t i = 0; i < node.types.size(); ++i) {
     const int64_t bytes = slabs.inner * node.types[i].shape()[static_cast<size_t>(axis)];
-    const BufferId to = planner.NewBuffer(StorageBytes(node.types[i]));
-    Instruction move;
-    move.kernel = "split";
-    move.operations = {node.operation};
-    move.reads = {from};
-    move.writes = {to};
-    move.run = [=](Frame& frame) -> Status {
+    const auto cut = [=](const Frame& frame, void* to) {
       const auto* source = reinterpret_cast<const std::byte*>(frame.In(from)) + offset;
-      auto* target = reinterpret_cast<std::byte*>(frame.Out(to));
+      auto* target = static_cast<std::byte*>(to);
       for (int64_t o = 0; o < slabs.outer; ++o) {
         std::memcpy(target + o * bytes, source + o * stride, static_cast<size_t>(bytes));
       }
-      return {};
     };
-    planner.Emit(std::move(move));
-    planner.SetBuffer(node.operation->output(i), layout, to);
+    planner.EmitAlone(node, "split", layout, {from}, cut, i);
     offset += bytes;
   }
   return true;

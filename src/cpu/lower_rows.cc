@@ -211,14 +211,8 @@ Result<bool> LowerArg(Planner& planner, const Node& node) {
   if (!last || last->layout != Layout::kRowMajor) return false;
   const int64_t rows = CountOf(out), columns = last->columns;
   ANEMONE_ASSIGN(const BufferId from, planner.Read(x, Layout::kRowMajor));
-  const BufferId to = planner.NewBuffer(StorageBytes(out));
-  Instruction instruction;
-  instruction.kernel = "arg";
-  instruction.operations = {node.operation};
-  instruction.reads = {from};
-  instruction.writes = {to};
-  instruction.run = [=](Frame& frame) -> Status {
-    auto* indices = static_cast<int32_t*>(frame.at[static_cast<size_t>(to)]);
+  const auto find = [=](const Frame& frame, void* to) {
+    auto* indices = static_cast<int32_t*>(to);
     for (int64_t row = 0; row < rows; ++row) {
       const float* values = frame.In(from) + row * columns;
       int64_t best = 0;
@@ -228,10 +222,8 @@ Result<bool> LowerArg(Planner& planner, const Node& node) {
       }
       indices[row] = static_cast<int32_t>(best);
     }
-    return {};
   };
-  planner.Emit(std::move(instruction));
-  planner.SetBuffer(node.operation->output(), Layout::kRowMajor, to);
+  planner.EmitAlone(node, "arg", Layout::kRowMajor, {from}, find);
   return true;
 }
 

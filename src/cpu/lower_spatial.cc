@@ -41,19 +41,10 @@ Status EmitCopy(Planner& planner, const Node& node, const ir::Value* x, Layout l
     std::rotate(sources.begin() + 1, sources.begin() + 2, sources.end());
   }
   ANEMONE_ASSIGN(const BufferId from, planner.Read(x, layout));
-  const BufferId to = planner.NewBuffer(StorageBytes(node.types[0]));
   auto copy = std::make_shared<const IndexCopy>(std::move(sources), fill);
-  Instruction move;
-  move.kernel = "index_copy";
-  move.operations = {node.operation};
-  move.reads = {from};
-  move.writes = {to};
-  move.run = [=](Frame& frame) -> Status {
-    copy->Run(frame.In(from), frame.Out(to), *frame.pool);
-    return {};
-  };
-  planner.Emit(std::move(move));
-  planner.SetBuffer(node.operation->output(), layout, to);
+  planner.EmitAlone(node, "index_copy", layout, {from}, [=](const Frame& frame, void* to) {
+    copy->Run(frame.In(from), static_cast<float*>(to), *frame.pool);
+  });
   return {};
 }
 

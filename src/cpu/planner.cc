@@ -161,6 +161,23 @@ void Planner::Emit(Instruction instruction) {
   plan_->instructions.push_back(std::move(instruction));
 }
 
+void Planner::EmitAlone(const Node& node, std::string_view kernel, Layout layout,
+                        std::vector<BufferId> reads,
+                        std::function<void(const Frame& frame, void* out)> run, size_t output) {
+  const BufferId to = NewBuffer(StorageBytes(node.types[output]));
+  Instruction instruction;
+  instruction.kernel = kernel;
+  instruction.operations = {node.operation};
+  instruction.reads = std::move(reads);
+  instruction.writes = {to};
+  instruction.run = [to, run = std::move(run)](Frame& frame) -> Status {
+    run(frame, frame.at[static_cast<size_t>(to)]);
+    return {};
+  };
+  Emit(std::move(instruction));
+  SetBuffer(node.operation->output(output), layout, to);
+}
+
 Layout Planner::LayoutOf(const ir::Value* value) const {
   const auto found = states_.find(value);
   if (found == states_.end()) return Layout::kRowMajor;

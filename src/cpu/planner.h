@@ -103,6 +103,10 @@ class Planner {
   // Says where `value` lies.
   void SetBuffer(const ir::Value* value, Layout layout, BufferId buffer);
   void Emit(Instruction instruction);
+  // Emits an instruction that nothing joins: `run` computes one output of the operation into `out`.
+  void EmitAlone(const Node& node, std::string_view kernel, Layout layout,
+                 std::vector<BufferId> reads,
+                 std::function<void(const Frame& frame, void* out)> run, size_t output = 0);
   // Opens a group whose result is the only output of `operation`.
   Group& Open(const ir::Operation& operation, std::string_view kernel, Layout layout);
   // A group that computes by `run` and then applies the steps.
