@@ -153,7 +153,13 @@ TEST(AdaRound, NoChannelLosesAndLongRowsGainAsMuchAsGptq) {
   EXPECT_TRUE(again.data == learned.data);
 }
 
-TEST(AdaRound, InputsThatSayNothing) {
+using Rounding = Status (*)(const ir::Literal& weight, const InputMoments& moments,
+                            LinearTensor* tensor);
+
+class RoundingTest : public ::testing::TestWithParam<Rounding> {};
+
+TEST_P(RoundingTest, InputsThatSayNothing) {
+  const Rounding round = GetParam();
   const ir::Literal weight = Weights({8, 8}, 2);
   const auto nearest = QuantizeLinear(weight, {1, 0}, DType::kInt8, LinearMode::kSymmetric);
   ASSERT_TRUE(nearest.ok());
@@ -161,17 +167,27 @@ TEST(AdaRound, InputsThatSayNothing) {
   moments.row = 8;
   moments.count = 1;
   LinearTensor tensor = *nearest;
-  const Status refused = RoundByLearning(weight, moments, LinearMode::kSymmetric, &tensor);
-  EXPECT_EQ(refused.error().code(), ErrorCode::kInvalidInput);
+  EXPECT_EQ(round(weight, moments, &tensor).error().code(), ErrorCode::kInvalidInput);
+  tensor = *nearest;
   moments.products.assign(64, 0.0f);
-  ASSERT_TRUE(RoundByLearning(weight, moments, LinearMode::kSymmetric, &tensor).ok());
+  ASSERT_TRUE(round(weight, moments, &tensor).ok());
   EXPECT_TRUE(tensor.data == nearest->data);
   // Inputs that have nothing to do with one another: nearest is best.
   for (size_t i = 0; i < 8; ++i) moments.products[i * 9] = 1.0f + static_cast<float>(i);
   tensor = *nearest;
-  ASSERT_TRUE(RoundByLearning(weight, moments, LinearMode::kSymmetric, &tensor).ok());
+  ASSERT_TRUE(round(weight, moments, &tensor).ok());
   EXPECT_TRUE(tensor.data == nearest->data);
 }
+
+INSTANTIATE_TEST_SUITE_P(
+    Methods, RoundingTest,
+    ::testing::Values(
+        [](const ir::Literal& weight, const InputMoments& moments, LinearTensor* tensor) {
+          return RoundByLearning(weight, moments, LinearMode::kSymmetric, tensor);
+        },
+        [](const ir::Literal& weight, const InputMoments& moments, LinearTensor* tensor) {
+          return RoundByInputs(weight, moments, LinearMode::kSymmetric, tensor);
+        }));
 
 TEST(AdaRound, BlocksOfZerosStayZero) {
   std::vector<float> values(32, 0.0f);

@@ -279,28 +279,6 @@ TEST(WeightsByInputs, LoseLessThanNearest) {
   EXPECT_LT(sensitive_loss, plain_loss);
 }
 
-TEST(RoundByInputs, InputsThatSayNothing) {
-  std::vector<float> values(64);
-  Random(2).FillNormal(values, 0.0f, 1.0f);
-  const ir::Literal weight = ir::Literal::Fp32s(values, {8, 8});
-  const auto nearest = QuantizeLinear(weight, {1, 0}, DType::kInt8, LinearMode::kSymmetric);
-  ASSERT_TRUE(nearest.ok());
-  InputMoments moments;
-  moments.row = 8;
-  moments.count = 1;
-  LinearTensor tensor = *nearest;
-  EXPECT_FALSE(RoundByInputs(weight, moments, LinearMode::kSymmetric, &tensor).ok());
-  moments.products.assign(64, 0.0f);
-  tensor = *nearest;
-  ASSERT_TRUE(RoundByInputs(weight, moments, LinearMode::kSymmetric, &tensor).ok());
-  EXPECT_TRUE(tensor.data == nearest->data);
-  // Inputs that have nothing to do with one another: nearest is best.
-  for (size_t i = 0; i < 8; ++i) moments.products[i * 9] = 1.0f + static_cast<float>(i);
-  tensor = *nearest;
-  ASSERT_TRUE(RoundByInputs(weight, moments, LinearMode::kSymmetric, &tensor).ok());
-  EXPECT_TRUE(tensor.data == nearest->data);
-}
-
 TEST(EqualizeLayers, SameResultsAlikeRanges) {
   ir::Program program = Parse(R"(
     func main<ios16>(tensor<fp32, [1, 4, 5, 5]> x) {
