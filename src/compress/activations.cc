@@ -28,17 +28,6 @@ bool IsOneOf(const std::string& type, const std::string_view (&types)[kCount]) {
   return std::ranges::find(types, type) != std::end(types);
 }
 
-const ActivationConfig* ConfigOf(const ActivationStep& step, const ir::Operation& op) {
-  const auto value = [](const std::optional<ActivationConfig>& config) {
-    return config ? &*config : nullptr;
-  };
-  const auto name = step.op_name_configs.find(op.name());
-  if (name != step.op_name_configs.end()) return value(name->second);
-  const auto type = step.op_type_configs.find(op.type());
-  if (type != step.op_type_configs.end()) return value(type->second);
-  return value(step.global_config);
-}
-
 bool IsFloat(const ir::Value* value) {
   return value != nullptr && value->type.is_tensor() && anemone::IsFloat(value->type.dtype());
 }
@@ -67,7 +56,7 @@ class Planner {
   ActivationPlan Plan() {
     for (ir::Operation* op : rewriter_.operations()) {
       if (op->type() == "concat") Share(*op);
-      const ActivationConfig* config = ConfigOf(step_, *op);
+      const ActivationConfig* config = SettingOf(step_, op->name(), op->type());
       const auto inputs = QuantizedInputs(*op);
       if (config == nullptr || inputs.empty()) continue;
       for (const std::string_view input : inputs) SiteOf(op->Input(input), *config);
@@ -109,7 +98,7 @@ class Planner {
       if (!site->behind) {
         const auto inputs = QuantizedInputs(*use.operation);
         const std::string& parameter = use.operation->arguments()[use.argument].name;
-        if (ConfigOf(step_, *use.operation) == nullptr ||
+        if (SettingOf(step_, use.operation->name(), use.operation->type()) == nullptr ||
             std::ranges::find(inputs, parameter) == inputs.end())
           continue;
       }

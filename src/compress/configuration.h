@@ -110,6 +110,18 @@ struct ActivationStep {
   friend bool operator==(const ActivationStep&, const ActivationStep&) = default;
 };
 
+// The setting of a step for an operation, by name, type, or for all; null: none.
+template <typename Step>
+auto SettingOf(const Step& step, const std::string& name, const std::string& type)
+    -> decltype(&*step.global_config) {
+  const auto by_name = step.op_name_configs.find(name);
+  const auto by_type = step.op_type_configs.find(type);
+  const auto& config = by_name != step.op_name_configs.end()   ? by_name->second
+                       : by_type != step.op_type_configs.end() ? by_type->second
+                                                               : step.global_config;
+  return config ? &*config : nullptr;
+}
+
 struct Configuration {
   // Before anything else: make the channels of neighbouring layers alike in range.
   bool equalize = false;

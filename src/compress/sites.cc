@@ -11,25 +11,16 @@ constexpr std::string_view kNotTaken = "nothing that a joint compression of this
 
 bool IsConstexpr(const ir::Operation& op) { return op.type().starts_with("constexpr_"); }
 
-// The setting for an operation, by name, type, or for all; null: none.
-const OpConfig* ConfigOf(const WeightStep& step, const ir::Operation& op) {
-  const auto value = [](const std::optional<OpConfig>& config) {
-    return config ? &*config : nullptr;
-  };
-  const auto name = step.op_name_configs.find(op.name());
-  if (name != step.op_name_configs.end()) return value(name->second);
-  const auto type = step.op_type_configs.find(op.type());
-  if (type != step.op_type_configs.end()) return value(type->second);
-  return value(step.global_config);
-}
-
 Result<const OpConfig*> ConfigOf(const WeightStep& step, const Site& site) {
   const auto named = step.op_name_configs.find(site.weight.op->name());
   if (named != step.op_name_configs.end())
     return named->second ? &*named->second : static_cast<const OpConfig*>(nullptr);
-  const OpConfig* first = ConfigOf(step, *site.weight.uses[0].operation);
+  const auto setting_of = [&](const ir::Use& use) {
+    return SettingOf(step, use.operation->name(), use.operation->type());
+  };
+  const OpConfig* first = setting_of(site.weight.uses[0]);
   for (const ir::Use& use : site.weight.uses) {
-    const OpConfig* other = ConfigOf(step, *use.operation);
+    const OpConfig* other = setting_of(use);
     const bool same = other == nullptr || first == nullptr ? other == first : *other == *first;
     if (same) continue;
     return Usage("the constant '{}' is shared by '{}' and '{}', which have different settings",

@@ -3,6 +3,7 @@
 // not bytes; all tensors are row-major. Thread rules: pure functions.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -141,6 +142,15 @@ Status DispatchWidth(DType dtype, Fn&& fn) {
     default:
       return Unsupported("no kernel for tensors of {}", DTypeName(dtype));
   }
+}
+
+// The elements of x in the same order, as those of `out`, which has as many of the same width.
+inline Status CopyElements(const ConstTensor& x, const MutableTensor& out) {
+  return DispatchWidth(x.dtype, [&](auto zero) -> Status {
+    using T = decltype(zero);
+    std::copy_n(x.As<T>(), out.count(), out.As<T>());
+    return {};
+  });
 }
 
 }  // namespace anemone::exec

@@ -36,6 +36,29 @@ enum class BinaryOp {
 
 bool IsComparison(BinaryOp op) { return op >= BinaryOp::kEqual; }
 
+// What follows from the order of the numbers.
+template <typename T>
+std::optional<T> ApplyOrder(BinaryOp op, T a, T b) {
+  switch (op) {
+    case BinaryOp::kMin:
+      return std::min(a, b);
+    case BinaryOp::kMax:
+      return std::max(a, b);
+    case BinaryOp::kEqual:
+      return a == b;
+    case BinaryOp::kLess:
+      return a < b;
+    case BinaryOp::kLessOrEqual:
+      return a <= b;
+    case BinaryOp::kGreater:
+      return a > b;
+    case BinaryOp::kGreaterOrEqual:
+      return a >= b;
+    default:
+      return std::nullopt;
+  }
+}
+
 // Nullopt where ONNX leaves the result undefined (division by zero).
 std::optional<int64_t> Apply(BinaryOp op, int64_t a, int64_t b) {
   const auto wrap = [](uint64_t value) { return static_cast<int64_t>(value); };
@@ -61,28 +84,15 @@ std::optional<int64_t> Apply(BinaryOp op, int64_t a, int64_t b) {
       for (int64_t i = 0; i < b; ++i) power *= ua;
       return wrap(power);
     }
-    case BinaryOp::kMin:
-      return std::min(a, b);
-    case BinaryOp::kMax:
-      return std::max(a, b);
-    case BinaryOp::kEqual:
-      return a == b;
-    case BinaryOp::kLess:
-      return a < b;
-    case BinaryOp::kLessOrEqual:
-      return a <= b;
-    case BinaryOp::kGreater:
-      return a > b;
-    case BinaryOp::kGreaterOrEqual:
-      return a >= b;
     case BinaryOp::kAnd:
       return a && b;
     case BinaryOp::kOr:
       return a || b;
     case BinaryOp::kXor:
       return (a != 0) != (b != 0);
+    default:
+      return ApplyOrder(op, a, b);
   }
-  return std::nullopt;
 }
 
 std::optional<double> Apply(BinaryOp op, double a, double b) {
@@ -99,22 +109,8 @@ std::optional<double> Apply(BinaryOp op, double a, double b) {
       return std::nullopt;
     case BinaryOp::kPow:
       return std::pow(a, b);
-    case BinaryOp::kMin:
-      return std::min(a, b);
-    case BinaryOp::kMax:
-      return std::max(a, b);
-    case BinaryOp::kEqual:
-      return a == b;
-    case BinaryOp::kLess:
-      return a < b;
-    case BinaryOp::kLessOrEqual:
-      return a <= b;
-    case BinaryOp::kGreater:
-      return a > b;
-    case BinaryOp::kGreaterOrEqual:
-      return a >= b;
     default:
-      return std::nullopt;
+      return ApplyOrder(op, a, b);
   }
 }
 

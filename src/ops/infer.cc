@@ -127,6 +127,16 @@ Result<Type> TypeOfUnknownShape(std::string_view label, DType dtype, const Type&
   return Type::Tensor(dtype, Shape(static_cast<size_t>(rank), kDynamic));
 }
 
+Param Constant(std::string_view name, std::string_view types, std::string_view default_text,
+               Opset since) {
+  return {.name = name,
+          .types = types,
+          .required = false,
+          .constant = true,
+          .default_text = default_text,
+          .since = since};
+}
+
 std::string NumbersToString(const std::vector<int64_t>& numbers) {
   std::string text = "[";
   for (int64_t number : numbers) {

@@ -1,4 +1,4 @@
-// What inference functions of all families share: arithmetic of dimensions that knows dynamic sizes
+// What the definitions of all families share: arithmetic of dimensions that knows dynamic sizes
 // and refuses to overflow, broadcasting, axes. Errors carry the label of the constraint that was
 // broken. Thread rules: pure functions.
 #pragma once
@@ -73,6 +73,10 @@ constexpr int64_t kMaxRank = 32;
 // The type of a tensor whose sizes are the elements of a vector of type `shape`, when these are not
 // known: dynamic ones, or no rank.
 Result<Type> TypeOfUnknownShape(std::string_view label, DType dtype, const Type& shape);
+
+// A constant parameter that may be left out.
+Param Constant(std::string_view name, std::string_view types, std::string_view default_text,
+               Opset since = Opset::kIOS15);
 
 // "[1, -1, 3]".
 std::string NumbersToString(const std::vector<int64_t>& numbers);

@@ -225,16 +225,6 @@ OpCost CostOfScatter(const OpArgs& args, std::span<const Type>) {
   return {ElementsOf(args, "updates")};
 }
 
-Param Constant(std::string_view name, std::string_view types, std::string_view default_text,
-               Opset since = Opset::kIOS15) {
-  return {.name = name,
-          .types = types,
-          .required = false,
-          .constant = true,
-          .default_text = default_text,
-          .since = since};
-}
-
 std::vector<TypeDomain> GatherDomains() {
   return {{.name = "T",
            .dtypes = "fp16 fp32 int32",

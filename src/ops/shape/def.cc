@@ -100,14 +100,6 @@ Status InferCategorical(const OpArgs& args, std::vector<Type>* outputs) {
   return {};
 }
 
-Param Constant(std::string_view name, std::string_view types, std::string_view default_text) {
-  return {.name = name,
-          .types = types,
-          .required = false,
-          .constant = true,
-          .default_text = default_text};
-}
-
 OpDef Random(std::string_view name, std::string_view doc, std::vector<Param> params,
              ir::InferFn infer) {
   params.insert(params.begin(), Param{.name = "shape", .types = "int32"});

@@ -39,11 +39,7 @@ Status Fill(KernelContext& context) {
 Status Identity(KernelContext& context) {
   ANEMONE_ASSIGN(ConstTensor x, context.Input("x"));
   ANEMONE_ASSIGN(MutableTensor out, context.Output());
-  return exec::DispatchWidth(x.dtype, [&](auto zero) -> Status {
-    using T = decltype(zero);
-    std::copy_n(x.As<T>(), out.count(), out.As<T>());
-    return {};
-  });
+  return exec::CopyElements(x, out);
 }
 
 Status Range(KernelContext& context) {

@@ -211,14 +211,6 @@ Status InferFlatten2d(const OpArgs& args, std::vector<Type>* outputs) {
   return {};
 }
 
-Param Constant(std::string_view name, std::string_view types, std::string_view default_text) {
-  return {.name = name,
-          .types = types,
-          .required = false,
-          .constant = true,
-          .default_text = default_text};
-}
-
 }  // namespace
 
 std::vector<OpDef> Defs() {

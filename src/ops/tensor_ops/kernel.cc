@@ -132,11 +132,7 @@ Status Cumsum(KernelContext& context) {
 Status Flatten2d(KernelContext& context) {
   ANEMONE_ASSIGN(ConstTensor x, context.Input("x"));
   ANEMONE_ASSIGN(MutableTensor out, context.Output());
-  return exec::DispatchWidth(x.dtype, [&](auto zero) -> Status {
-    using T = decltype(zero);
-    std::copy_n(x.As<T>(), out.count(), out.As<T>());
-    return {};
-  });
+  return exec::CopyElements(x, out);
 }
 
 // The index of x that element `at` of a padded dimension shows, or -1 for the constant.

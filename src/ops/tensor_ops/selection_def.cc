@@ -177,16 +177,6 @@ OpCost CostOfSort(const OpArgs& args, std::span<const Type>) {
   return {CostProduct({elements, log2})};
 }
 
-Param Constant(std::string_view name, std::string_view types, std::string_view default_text,
-               Opset since = Opset::kIOS15) {
-  return {.name = name,
-          .types = types,
-          .required = false,
-          .constant = true,
-          .default_text = default_text,
-          .since = since};
-}
-
 }  // namespace
 
 std::vector<OpDef> SelectionDefs() {

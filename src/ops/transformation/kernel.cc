@@ -23,11 +23,7 @@ Status Copy(KernelContext& context) {
     return InvalidInput("x of shape {} does not have as many elements as shape {}",
                         ir::ShapeToString(x.shape), ir::ShapeToString(out.shape));
   }
-  return exec::DispatchWidth(x.dtype, [&](auto zero) -> Status {
-    using T = decltype(zero);
-    std::copy_n(x.As<T>(), out.count(), out.As<T>());
-    return {};
-  });
+  return exec::CopyElements(x, out);
 }
 
 // Element (i0, i1 ...) of the output is x[start + i0 * strides[0] + ...].

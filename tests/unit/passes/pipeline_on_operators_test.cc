@@ -4,13 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <sstream>
 
 #include "exec/interpreter.h"
+#include "expect_same.h"
 #include "ir/text.h"
 #include "passes/pipeline.h"
 #include "test_paths.h"
@@ -83,32 +83,6 @@ bool IsRandom(const ir::Program& program) {
     random |= op.type().starts_with("random_");
   });
   return random;
-}
-
-void ExpectSame(const Outputs& wanted, const Outputs& got, double tolerance) {
-  ASSERT_EQ(wanted.size(), got.size());
-  for (size_t i = 0; i < wanted.size(); ++i) {
-    ASSERT_EQ(wanted[i].shape(), got[i].shape());
-    ASSERT_EQ(wanted[i].dtype(), got[i].dtype());
-    if (wanted[i].dtype() != DType::kFp32) {
-      EXPECT_EQ(0, std::memcmp(wanted[i].As<std::byte>(), got[i].As<std::byte>(),
-                               wanted[i].size_bytes()));
-      continue;
-    }
-    double largest = 0;
-    for (int64_t k = 0; k < wanted[i].count(); ++k) {
-      if (std::isfinite(wanted[i].As<float>()[k]))
-        largest = std::max<double>(largest, std::abs(wanted[i].As<float>()[k]));
-    }
-    for (int64_t k = 0; k < wanted[i].count(); ++k) {
-      const float a = wanted[i].As<float>()[k];
-      const float b = got[i].As<float>()[k];
-      const bool same = a == b || (std::isnan(a) && std::isnan(b)) ||
-                        std::abs(a - b) <= tolerance * (1 + largest);
-      ASSERT_TRUE(same) << "output " << i << " element " << k << ": " << a << " before, " << b
-                        << " after";
-    }
-  }
 }
 
 class PipelineOnOperators : public ::testing::TestWithParam<fs::path> {};
