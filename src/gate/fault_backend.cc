@@ -1,9 +1,6 @@
 #include "gate/fault_backend.h"
 
-#include <algorithm>
-#include <chrono>
 #include <limits>
-#include <thread>
 
 #include "exec/failure.h"
 
@@ -22,7 +19,7 @@ class FaultSession : public exec::Session {
     if (fault == FaultKind::kNone) return inner_->Run(inputs, state, tracer);
     shared_->faults.fetch_add(1);
     if (fault == FaultKind::kHang) {
-      std::this_thread::sleep_for(std::chrono::nanoseconds(shared_->hang_ns));
+      shared_->fault.wait(FaultKind::kHang);
     }
     if (fault != FaultKind::kNotANumber && fault != FaultKind::kWrongAnswer) {
       return exec::Failure(exec::FailureKind::kRuntimeError, "injected by the gate");
@@ -47,10 +44,6 @@ class FaultSession : public exec::Session {
 };
 
 }  // namespace
-
-FaultBackend::FaultBackend(const exec::Backend& inner, int64_t hang_ns) : inner_(inner) {
-  shared_->hang_ns = hang_ns;
-}
 
 Result<std::unique_ptr<exec::Session>> FaultBackend::Load(std::shared_ptr<const ir::Model> model,
                                                           const exec::LoadOptions& options) const {

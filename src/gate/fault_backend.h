@@ -19,16 +19,22 @@ enum class FaultKind : uint8_t {
   kRuntimeError,  // a call fails
   kNotANumber,    // a call returns NaN
   kWrongAnswer,   // a call returns finite nonsense
-  kHang,          // a call takes longer than its deadline
+  kHang,          // a call does not return before another fault, or none, is armed
 };
 
 class FaultBackend : public exec::Backend {
  public:
-  // `inner` is trusted and outlives this. A hanging call returns after `hang_ns`.
-  FaultBackend(const exec::Backend& inner, int64_t hang_ns);
+  // `inner` is trusted and outlives this.
+  explicit FaultBackend(const exec::Backend& inner) : inner_(inner) {}
+  FaultBackend(const FaultBackend&) = delete;
+  FaultBackend& operator=(const FaultBackend&) = delete;
+  ~FaultBackend() override { Arm(FaultKind::kNone); }  // calls that hang return
 
   // From now on.
-  void Arm(FaultKind fault) { shared_->fault.store(fault); }
+  void Arm(FaultKind fault) {
+    shared_->fault.store(fault);
+    shared_->fault.notify_all();
+  }
   int64_t faults() const { return shared_->faults.load(); }
 
   std::string_view name() const override { return "injected_fault"; }
@@ -40,7 +46,6 @@ class FaultBackend : public exec::Backend {
   struct Shared {
     std::atomic<FaultKind> fault{FaultKind::kNone};
     std::atomic<int64_t> faults{0};
-    int64_t hang_ns = 0;
   };
 
  private:
