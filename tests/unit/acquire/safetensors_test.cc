@@ -1,13 +1,12 @@
 #include "acquire/safetensors.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 
 #include "support/mutations.h"
+#include "support/scratch.h"
 
 namespace anemone::acquire {
 namespace {
@@ -45,12 +44,7 @@ void WriteFile(const std::string& path, const void* data, size_t size) {
 
 class SafeTensorsFiles : public testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = testing::TempDir() + "/safetensors_" + std::to_string(getpid());
-    std::filesystem::create_directories(folder_);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-  std::string Path(const std::string& name) const { return folder_ + "/" + name; }
+  std::string Path(const std::string& name) const { return folder_ / name; }
   void WriteTensors(const std::string& name, std::vector<NamedTensor> tensors) {
     const auto file = EncodeSafeTensors(std::move(tensors), {});
     ASSERT_TRUE(file.ok());
@@ -59,7 +53,7 @@ class SafeTensorsFiles : public testing::Test {
   void WriteText(const std::string& name, const std::string& text) {
     WriteFile(Path(name), text.data(), text.size());
   }
-  std::string folder_;
+  test::ScratchFolder folder_;
 };
 
 TEST(SafeTensors, RoundTrip) {
@@ -233,7 +227,7 @@ TEST_F(SafeTensorsFiles, OpensAndNamesTheFileInErrors) {
   ASSERT_FALSE(missing.ok());
   EXPECT_EQ(missing.error().code(), ErrorCode::kNotFound);
   EXPECT_NE(missing.error().ToString().find("missing.safetensors"), std::string::npos);
-  EXPECT_FALSE(SafeTensors::Open(folder_).ok());
+  EXPECT_FALSE(SafeTensors::Open(folder_.path().string()).ok());
   WriteText("bad.safetensors", "not tensors at all");
   const auto bad = SafeTensors::Open(Path("bad.safetensors"));
   ASSERT_FALSE(bad.ok());

@@ -3,10 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
 
 #include "exec/reference_backend.h"
 #include "ir/text.h"
+#include "support/scratch.h"
 #include "test_paths.h"
 
 namespace anemone::lab {
@@ -17,13 +17,10 @@ namespace fs = std::filesystem;
 class EvaluateTest : public ::testing::Test {
  protected:
   std::string WriteLabels(const std::string& text) const {
-    const fs::path path =
-        fs::temp_directory_path() /
-        ("anemone_labels_" +
-         std::string(::testing::UnitTest::GetInstance()->current_test_info()->name()) + ".csv");
-    std::ofstream(path) << text;
-    return path.string();
+    test::WriteText(scratch_ / "labels.csv", text);
+    return scratch_ / "labels.csv";
   }
+  test::ScratchFolder scratch_;
 };
 
 TEST_F(EvaluateTest, LabelsInAnyColumnOrderWithQuotes) {

@@ -1,5 +1,4 @@
 #include "lab/manifest.h"
-#include "base/tree_hash.h"
 
 #include <gtest/gtest.h>
 
@@ -10,6 +9,9 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "base/tree_hash.h"
+#include "support/scratch.h"
+
 namespace anemone::lab {
 namespace {
 
@@ -18,22 +20,13 @@ using Json = nlohmann::json;
 
 class ManifestTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = fs::temp_directory_path() /
-              ("anemone_manifest_" +
-               std::string(::testing::UnitTest::GetInstance()->current_test_info()->name()));
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  std::string Path(const std::string& name) const { return (folder_ / name).string(); }
+  std::string Path(const std::string& name) const { return folder_ / name; }
   std::string Write(const std::string& text) const {
     std::ofstream(Path("m.json")) << text;
     return Path("m.json");
   }
 
-  fs::path folder_;
+  test::ScratchFolder folder_;
 };
 
 OutputParity Output(const std::string& name, const std::vector<float>& reference,
@@ -161,8 +154,8 @@ TEST_F(ManifestTest, OfAMissingFile) {
 TEST_F(ManifestTest, PackageHashDependsOnNamesAndContents) {
   const auto make = [&](const std::string& name, const std::string& file,
                         const std::string& contents) {
-    fs::create_directories(folder_ / name / "Data");
-    std::ofstream(folder_ / name / "Data" / file) << contents;
+    fs::create_directories(folder_.path() / name / "Data");
+    std::ofstream(folder_.path() / name / "Data" / file) << contents;
     const auto facts = HashTree(Path(name));
     EXPECT_TRUE(facts.ok());
     EXPECT_EQ(facts->size_bytes, static_cast<int64_t>(contents.size()));

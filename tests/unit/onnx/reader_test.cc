@@ -2,12 +2,11 @@
 
 #include <gtest/gtest.h>
 
-#include <unistd.h>
-
 #include <filesystem>
 #include <fstream>
 
 #include "model_builder.h"
+#include "support/scratch.h"
 
 namespace anemone::onnx {
 namespace {
@@ -230,8 +229,6 @@ TEST(OnnxReader, BoundsTheDepthOfSubgraphs) {
 class ExternalData : public ::testing::Test {
  protected:
   void SetUp() override {
-    root_ = fs::path(::testing::TempDir()) / ("onnx_external_" + std::to_string(::getpid()));
-    fs::remove_all(root_);
     fs::create_directories(root_ / "model" / "sub");
     std::ofstream(root_ / "model" / "w.bin", std::ios::binary)
         << std::string(8, '\0') << std::string("\0\0\x80\x3f", 4);
@@ -239,7 +236,6 @@ class ExternalData : public ::testing::Test {
     fs::create_symlink(root_ / "secret.bin", root_ / "model" / "link.bin");
     fs::create_symlink("w.bin", root_ / "model" / "inside.bin");
   }
-  void TearDown() override { fs::remove_all(root_); }
 
   Result<onnx::Model> ReadWith(const std::vector<std::pair<std::string, std::string>>& entries) {
     Message tensor = TensorHead("w", kFloat, {1});
@@ -253,7 +249,8 @@ class ExternalData : public ::testing::Test {
     ASSERT_FALSE(model.ok()) << part;
     EXPECT_NE(model.error().ToString().find(part), std::string::npos) << model.error().ToString();
   }
-  fs::path root_;
+  test::ScratchFolder scratch_;
+  fs::path root_ = scratch_.path();
 };
 
 TEST_F(ExternalData, IsMapped) {
@@ -289,9 +286,9 @@ TEST(OnnxReader, NamesTheFile) {
   const auto gone = ReadModel("/nonexistent/a.onnx");
   ASSERT_FALSE(gone.ok());
   EXPECT_EQ(gone.error().code(), ErrorCode::kNotFound);
-  const auto path = fs::path(::testing::TempDir()) / "not_onnx.onnx";
-  std::ofstream(path) << "hello, this is text";
-  const auto model = ReadModel(path.string());
+  const test::ScratchFolder scratch;
+  test::WriteText(scratch / "not_onnx.onnx", "hello, this is text");
+  const auto model = ReadModel(scratch / "not_onnx.onnx");
   ASSERT_FALSE(model.ok());
   EXPECT_NE(model.error().ToString().find("not_onnx.onnx"), std::string::npos);
   EXPECT_EQ(model.error().code(), ErrorCode::kInvalidInput);

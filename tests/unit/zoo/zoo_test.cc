@@ -1,7 +1,6 @@
 #include "zoo/zoo.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -12,6 +11,7 @@
 #include "acquire/safetensors.h"
 #include "base/sha256.h"
 #include "ir/verifier.h"
+#include "support/scratch.h"
 
 namespace anemone::zoo {
 namespace {
@@ -26,20 +26,15 @@ std::vector<NamedTensor> Seeded(std::string_view name, uint64_t seed = 0) {
 
 class Files : public testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = testing::TempDir() + "/zoo_" + std::to_string(getpid());
-    std::filesystem::create_directories(folder_);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
   std::string Write(const std::vector<NamedTensor>& tensors) {
     const auto bytes = acquire::EncodeSafeTensors(tensors, {});
     EXPECT_TRUE(bytes.ok());
-    const std::string path = folder_ + "/weights.safetensors";
+    const std::string path = folder_ / "weights.safetensors";
     std::ofstream(path, std::ios::binary)
         .write(reinterpret_cast<const char*>(bytes->data()), ptrdiff_t(bytes->size()));
     return path;
   }
-  std::string folder_;
+  test::ScratchFolder folder_;
 };
 
 // The constants of two models, bit for bit, and their operations.
@@ -208,7 +203,7 @@ TEST_F(Files, WeightsOfAnotherArchitectureAreRefused) {
   EXPECT_NE(model.error().ToString().find("263 tensors are missing"), std::string::npos);
   EXPECT_NE(model.error().ToString().find("4 are wrong: bn1.weight is [16] and should be [64]"),
             std::string::npos);
-  EXPECT_FALSE(Build("resnet50", WeightSource::File(folder_ + "/none.safetensors")).ok());
+  EXPECT_FALSE(Build("resnet50", WeightSource::File(folder_ / "none.safetensors")).ok());
 }
 
 // Not a test: writes the seeded weights of every architecture for tools/oracle/zoo_check.py.
