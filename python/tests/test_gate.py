@@ -27,8 +27,10 @@ HOSTILE = "we|ird <b>&'*_`[x](y)"
 
 @pytest.fixture(autouse=True)
 def own_state(tmp_path, monkeypatch):
-    """No certificate of a test reaches the sessions of this machine."""
+    """No certificate of a test reaches the sessions of this machine, and what a killed gate leaves goes with ours."""
     monkeypatch.setenv("ANEMONE_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
 
 
 def start(*arguments, **options):
@@ -195,6 +197,31 @@ def test_a_hang_is_a_timeout(package, tmp_path):
     assert any("gave no sign of life" in line for line in check_of(json.loads(out), "inferences")["evidence"])
 
 
+def ended(process):
+    status = Path(f"/proc/{process}/status")
+    try:
+        return "Z (zombie)" in status.read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+@long_run
+@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_who_ends_the_gate_finds_nothing_left(package, tmp_path, told):
+    policy = write_policy(tmp_path / "long.json", {"inferences": 10_000_000, "max_duration_s": 1000},
+                          inferences={"min_count": 50})
+    process, child = gate_in_progress(package, policy, tmp_path / "out")
+    assert any((tmp_path / "temporary").iterdir())
+    process.send_signal(told)
+    process.communicate(timeout=60)
+    assert process.returncode == -told
+    assert not any((tmp_path / "temporary").iterdir())
+    deadline = time.monotonic() + 5  # killed it is; the system may take a moment
+    while not ended(child) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert ended(child)
+
+
 @long_run
 def test_the_calls_end_with_the_gate(package, tmp_path):
     policy = write_policy(tmp_path / "long.json", {"inferences": 10_000_000, "max_duration_s": 1000},
@@ -203,10 +230,9 @@ def test_the_calls_end_with_the_gate(package, tmp_path):
     process.kill()
     process.communicate(timeout=60)
     deadline = time.monotonic() + 20
-    while Path(f"/proc/{child}").exists() and time.monotonic() < deadline:
+    while not ended(child) and time.monotonic() < deadline:
         time.sleep(0.05)
-    gone = not Path(f"/proc/{child}").exists() or "Z (zombie)" in Path(f"/proc/{child}/status").read_text()
-    assert gone, "the process of the calls outlived the gate"
+    assert ended(child), "the process of the calls outlived the gate"
 
 
 @pytest.fixture(scope="module")

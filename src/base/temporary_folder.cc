@@ -7,21 +7,36 @@
 #include <system_error>
 
 namespace anemone {
+namespace {
+
+// Another thread, or a child that is being killed, may still write there.
+void RemoveFolder(const std::string& path) {
+  std::error_code error;
+  for (int i = 0; i < 10; ++i) {
+    std::filesystem::remove_all(path, error);
+    if (!error) return;
+  }
+}
+
+}  // namespace
 
 Result<TemporaryFolder> TemporaryFolder::Create(std::string_view name) {
   std::error_code error;
   const std::filesystem::path root = std::filesystem::temp_directory_path(error);
   if (error) return IoError("there is no folder for temporary files: {}", error.message());
   std::string path = (root / (std::string(name) + "-XXXXXX")).string();
-  if (::mkdtemp(path.data()) == nullptr) {
-    return IoError("cannot make a temporary folder").At(path);
-  }
-  return TemporaryFolder(std::move(path));
+  TemporaryFolder folder;
+  folder.leftover_ = Leftover([&]() -> Leftover::Clear {
+    if (::mkdtemp(path.data()) == nullptr) return nullptr;
+    folder.path_ = path;
+    return [path] { RemoveFolder(path); };
+  });
+  if (folder.path_.empty()) return IoError("cannot make a temporary folder").At(path);
+  return folder;
 }
 
 TemporaryFolder::~TemporaryFolder() {
-  std::error_code ignored;
-  if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+  if (!path_.empty()) RemoveFolder(path_);
 }
 
 }  // namespace anemone

@@ -1,11 +1,13 @@
 // A folder of one's own below the system's temporary one (TMPDIR), removed with all that is in it
-// when the object goes. Thread rules: one owner. Errors: kIo when it cannot be made.
+// when the object goes, or the process (leftovers.h). Thread rules: one owner. Errors: kIo when it
+// cannot be made.
 #pragma once
 
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "base/leftovers.h"
 #include "base/status.h"
 
 namespace anemone {
@@ -14,16 +16,22 @@ class TemporaryFolder {
  public:
   // `name` begins the folder's name, for who finds it after a crash.
   static Result<TemporaryFolder> Create(std::string_view name);
-  TemporaryFolder(TemporaryFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
-  TemporaryFolder& operator=(TemporaryFolder&&) = delete;
+  TemporaryFolder(TemporaryFolder&& other) noexcept
+      : path_(std::exchange(other.path_, {})), leftover_(std::move(other.leftover_)) {}
+  TemporaryFolder& operator=(TemporaryFolder&& other) noexcept {
+    std::swap(path_, other.path_);
+    std::swap(leftover_, other.leftover_);
+    return *this;
+  }
   ~TemporaryFolder();
 
   const std::string& path() const { return path_; }
   std::string operator/(std::string_view file) const { return path_ + "/" + std::string(file); }
 
  private:
-  explicit TemporaryFolder(std::string path) : path_(std::move(path)) {}
+  TemporaryFolder() = default;
   std::string path_;
+  Leftover leftover_;
 };
 
 }  // namespace anemone

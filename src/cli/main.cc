@@ -6,6 +6,7 @@
 #include "cli/cache.h"
 #include "cli/command.h"
 #include "cli/gate.h"
+#include "cli/signals.h"
 
 namespace {
 
@@ -54,6 +55,7 @@ std::vector<std::string> Arguments(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   using namespace anemone::cli;  // NOLINT: the one user of the whole namespace
+  ClearOnSignals();
   ArgumentParser parser(
       "anemone", "Acquire, convert, compress, run and check Core ML models, on Linux and macOS.");
   parser.SetVersion(std::string("anemone ") + ANEMONE_VERSION);

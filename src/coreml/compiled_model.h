@@ -7,29 +7,13 @@
 #include <optional>
 #include <string>
 
+#include "base/temporary_folder.h"
 #include "coreml/objc.h"
 #include "exec/backend.h"
 #include "ir/model.h"
 #include "runtime/compiled_cache.h"
 
 namespace anemone::coreml {
-
-// A folder in the system's temporary place, removed with all that is in it.
-class TemporaryFolder {
- public:
-  static Result<TemporaryFolder> Create();
-  TemporaryFolder(TemporaryFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
-  TemporaryFolder& operator=(TemporaryFolder&& other) noexcept {
-    std::swap(path_, other.path_);
-    return *this;
-  }
-  ~TemporaryFolder();
-  const std::string& path() const { return path_; }
-
- private:
-  explicit TemporaryFolder(std::string path) : path_(std::move(path)) {}
-  std::string path_;
-};
 
 struct CompiledModel {
   std::string path;  // of the .mlmodelc

@@ -1,7 +1,5 @@
 #include "coreml/compiled_model.h"
 
-#include <unistd.h>
-
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
@@ -82,21 +80,6 @@ Result<Strong<MLModel*>> LoadFrom(const std::string& path, const ir::Model& mode
 
 }  // namespace
 
-Result<TemporaryFolder> TemporaryFolder::Create() {
-  std::error_code error;
-  std::string path = (fs::temp_directory_path(error) / "anemone-coreml-XXXXXX").string();
-  if (error) return FileError("", "there is no temporary folder", error);
-  if (::mkdtemp(path.data()) == nullptr) {
-    return FileError(path, "cannot make a folder", {errno, std::generic_category()});
-  }
-  return TemporaryFolder(path);
-}
-
-TemporaryFolder::~TemporaryFolder() {
-  std::error_code ignored;
-  if (!path_.empty()) fs::remove_all(path_, ignored);
-}
-
 Result<CompiledModel> Compile(const ir::Model& model, const exec::LoadOptions& options,
                               bool fresh) {
   CompiledModel compiled;
@@ -104,7 +87,7 @@ Result<CompiledModel> Compile(const ir::Model& model, const exec::LoadOptions& o
     compiled.path = options.package_path;
     return compiled;
   }
-  ANEMONE_ASSIGN(compiled.temporary, TemporaryFolder::Create());
+  ANEMONE_ASSIGN(compiled.temporary, TemporaryFolder::Create("anemone-coreml"));
   ANEMONE_ASSIGN(const std::string package, PackageOf(model, options, compiled.temporary->path()));
   if (options.cache_dir.empty()) {
     compiled.path = compiled.temporary->path() + "/" + kCompiledName;

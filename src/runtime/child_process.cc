@@ -15,6 +15,8 @@
 #include <system_error>
 #include <thread>
 
+#include "base/leftovers.h"
+
 extern char** environ;
 
 namespace anemone::runtime {
@@ -189,7 +191,14 @@ Result<ChildResult> RunChild(const ChildOptions& options) {
   ANEMONE_ASSIGN(Pipe errors, MakePipe());
   const Clock::time_point start = Clock::now();
   const Clock::time_point deadline = start + options.timeout;
-  ANEMONE_ASSIGN(const pid_t pid, Spawn(options, output.write.get(), errors.write.get()));
+  Result<pid_t> spawned = 0;
+  // Who ends this process by Ctrl-C does not reach the child's group.
+  Leftover leftover([&]() -> Leftover::Clear {
+    spawned = Spawn(options, output.write.get(), errors.write.get());
+    if (!spawned.ok()) return nullptr;
+    return [pid = *spawned] { ::kill(-pid, SIGKILL); };
+  });
+  ANEMONE_ASSIGN(const pid_t pid, std::move(spawned));
   output.write.Close();
   errors.write.Close();
 
@@ -225,6 +234,7 @@ Result<ChildResult> RunChild(const ChildOptions& options) {
   }
   // Whatever it left running goes too. Before it is waited for: then the group is still its own.
   ::kill(-pid, SIGKILL);
+  leftover.Forget();
   int status = 0;
   rusage usage{};
   while (::wait4(pid, &status, 0, &usage) < 0 && errno == EINTR) {

@@ -1,32 +1,19 @@
-// ScratchFolder: an empty folder of a test's own, removed at the end.
+// ScratchFolder: an empty folder of a test's own, removed at the end, whatever the end is.
 #pragma once
 
-#include <unistd.h>
-
-#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
 #include <string_view>
 
+#include "base/temporary_folder.h"
+
 namespace anemone::test {
 
 class ScratchFolder {
  public:
-  ScratchFolder() {
-    static std::atomic<int> counter{0};
-    path_ = std::filesystem::temp_directory_path() /
-            ("anemone_test_" + std::to_string(::getpid()) + "_" + std::to_string(counter++));
-    std::filesystem::remove_all(path_);
-    std::filesystem::create_directories(path_);
-  }
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-  ~ScratchFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
+  ScratchFolder() : folder_(TemporaryFolder::Create("anemone-test").value()) {}
 
   const std::filesystem::path& path() const { return path_; }
   std::string operator/(std::string_view name) const { return (path_ / name).string(); }
@@ -37,7 +24,8 @@ class ScratchFolder {
   }
 
  private:
-  std::filesystem::path path_;
+  TemporaryFolder folder_;
+  std::filesystem::path path_{folder_.path()};
 };
 
 // Whole files as text, folders made as needed.
