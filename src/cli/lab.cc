@@ -160,7 +160,7 @@ class Lab {
   // The variants of the list and the mixes of a search alike. A single one is not worth a cluster.
   Result<std::vector<lab::Finished>> Sweep(std::span<const lab::Job> jobs) {
     if (!flags_.ray.empty() && jobs.size() > 1)
-      ANEMONE_TRY(RunOnRay(subject_, db_, jobs, position_, flags_, globals_));
+      ANEMONE_TRY(RunOnRay(subject_, db_, jobs, position_, flags_, globals_, progress_));
     lab::SweepOptions options;
     options.jobs = flags_.jobs;
     options.threads = globals_.threads;
@@ -364,7 +364,7 @@ Status RunLab(LabFlags flags, const Globals& globals) {
   ANEMONE_ASSIGN(const auto subject,
                  lab::LabSubject::Make(models.reference, models.base, sets.judged, *backend,
                                        globals.threads, sets.learnt_from));
-  if (!flags.run_jobs.empty()) return RunJobsFile(subject, flags, globals);
+  if (flags.worker) return WorkOnJobs(subject, globals);
   ANEMONE_TRY(OpenFolder(flags));
   ANEMONE_ASSIGN(auto db, lab::JobsDb::Open((fs::path(flags.output) / kDatabase).string()));
   ANEMONE_TRY(db.AddSubject(subject.sha256(), models.name, samples->description()));

@@ -90,12 +90,14 @@ void AddLabFlags(Command command, LabFlags& flags) {
       .ShowDefault()
       .Range(1, 1024);
   command.AddFlag("--resume", flags.resume, "go on with the lab in the folder");
-  command.AddOption("--ray", flags.ray,
-                    "run the sweep on a Ray cluster: its address, auto, or local");
+  command.AddOption(
+      "--ray", flags.ray,
+      "run the sweep on a Ray cluster: its address; auto (the one that runs here, else one "
+      "of this machine alone); or local");
   command.AddOption("--backend", flags.backend, "auto, cpu, coreml or reference").ShowDefault();
   command.AddFlag("--no-fidelity", flags.no_fidelity, "skip the diagnosis of half precision");
   // For workers; no part of the interface.
-  command.AddOption("--run-jobs", flags.run_jobs).Hide();
+  command.AddFlag("--worker", flags.worker, "").Hide();
   command.Footer(
       "Example: anemone lab model.onnx -o lab --max-drop 0.5 --images photos --labels "
       "photos/labels.csv");

@@ -1,5 +1,5 @@
-// The flags of `anemone lab`, and the two ends of a sweep on other machines: a worker that runs a
-// file of jobs, and the driver that hands jobs to Ray.
+// The flags of `anemone lab`, and the two ends of a sweep on other machines: a worker that runs
+// jobs as they come, and the driver that hands jobs to Ray.
 #pragma once
 
 #include <span>
@@ -36,18 +36,20 @@ struct LabFlags {
   int jobs = 1;
   bool resume = false;
   std::string ray;
-  std::string run_jobs;
+  bool worker = false;
   std::string backend = "cpu";
   bool no_fidelity = false;
 };
 void AddLabFlags(Command command, LabFlags& flags);
 Result<lab::Preprocess> PreprocessOf(const LabFlags& flags);
 
-// A worker: runs the jobs of the file --run-jobs, and prints one JSON line for each on stdout.
-Status RunJobsFile(const lab::LabSubject& subject, const LabFlags& flags, const Globals& globals);
+// A worker: reads jobs from the standard input, one JSON object on a line, and answers each with
+// one on the standard output, until the input ends. So a worker whose master died ends too.
+Status WorkOnJobs(const lab::LabSubject& subject, const Globals& globals);
 // The driver: enters jobs (as RunSweep does), and lets anemone.lab.ray_runner run all of the
 // subject that are not finished.
 Status RunOnRay(const lab::LabSubject& subject, lab::JobsDb& db, std::span<const lab::Job> jobs,
-                int64_t first_position, const LabFlags& flags, const Globals& globals);
+                int64_t first_position, const LabFlags& flags, const Globals& globals,
+                Progress& progress);
 
 }  // namespace anemone::cli

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "cli/lab_flags.h"
 #include "compress/configuration_json.h"
@@ -59,29 +60,69 @@ std::vector<std::string> WorkerArguments(const LabFlags& flags) {
   add("--samples", fmt::format("{}", flags.samples));
   add("--input-seed", fmt::format("{}", flags.input_seed));
   add("--backend", flags.backend);
+  arguments.emplace_back("--worker");
   return arguments;
 }
 
+// What the runner writes on its standard error: lines "progress DONE TOTAL NAME", and errors.
+class RunnerErrors {
+ public:
+  explicit RunnerErrors(Progress& progress) : progress_(progress) {}
+
+  void Add(std::string_view piece) {
+    line_ += piece;
+    for (size_t end = line_.find('\n'); end != std::string::npos; end = line_.find('\n')) {
+      Take(line_.substr(0, end));
+      line_.erase(0, end + 1);
+    }
+  }
+  const std::string& text() {
+    if (!line_.empty()) Take(std::exchange(line_, {}));
+    return text_;
+  }
+
+ private:
+  void Take(const std::string& line) {
+    constexpr std::string_view kMark = "progress ";
+    constexpr size_t kMostText = 4096;
+    if (line.starts_with(kMark)) {
+      std::istringstream words(line.substr(kMark.size()));
+      int64_t done = 0;
+      int64_t total = 0;
+      std::string name;
+      if (words >> done >> total && std::getline(words >> std::ws, name))
+        return progress_.Count(done, total, name);
+    }
+    if (text_.size() < kMostText) text_ += (text_.empty() ? "" : "\n") + line;
+  }
+
+  Progress& progress_;
+  std::string line_;
+  std::string text_;
+};
+
 }  // namespace
 
-Status RunJobsFile(const lab::LabSubject& subject, const LabFlags& flags, const Globals& globals) {
-  ANEMONE_ASSIGN(const auto jobs, lab::ReadJobs(subject, flags.run_jobs));
+Status WorkOnJobs(const lab::LabSubject& subject, const Globals& globals) {
   lab::VariantOptions options;
   options.threads = globals.threads;
-  for (const lab::Job& job : jobs) {
+  for (std::string text; std::getline(std::cin, text);) {
+    ANEMONE_ASSIGN(const lab::Job job, lab::ParseJob(subject, text));
     ANEMONE_ASSIGN(const auto outcome, lab::RunJob(subject, job, options));
     Json line{{"name", job.name}, {"key", job.key}};
     line["result"] = outcome.result.empty() ? Json(nullptr) : Json(outcome.result);
     line["error_code"] = outcome.error_code;
     line["error"] = outcome.error;
     line["duration_ns"] = outcome.duration_ns;
-    std::cout << line.dump() << std::endl;
+    std::cout << line.dump(-1, ' ', false, Json::error_handler_t::replace) << std::endl;
+    if (!std::cout) return IoError("nobody reads the outcomes");
   }
   return {};
 }
 
 Status RunOnRay(const lab::LabSubject& subject, lab::JobsDb& db, std::span<const lab::Job> jobs,
-                int64_t first_position, const LabFlags& flags, const Globals& globals) {
+                int64_t first_position, const LabFlags& flags, const Globals& globals,
+                Progress& progress) {
   for (size_t i = 0; i < jobs.size(); ++i) {
     ANEMONE_TRY(db.AddVariant(subject.sha256(), jobs[i].name,
                               first_position + static_cast<int64_t>(i), jobs[i].key,
@@ -105,14 +146,23 @@ Status RunOnRay(const lab::LabSubject& subject, lab::JobsDb& db, std::span<const
                           subject.sha256(), "--threads", threads, "--"});
   for (std::string& argument : WorkerArguments(flags))
     child.arguments.push_back(std::move(argument));
+  RunnerErrors errors(progress);
+  child.on_errors = [&](std::string_view piece) { errors.Add(piece); };
   ANEMONE_ASSIGN(const auto result, runtime::RunChild(child));
   if (result.end == runtime::ChildResult::End::kExited && result.exit_code == 0) return {};
+  const std::string& text = errors.text();
   constexpr int kNoRay = 4;
+  constexpr int kNoCluster = 5;
   if (result.exit_code == kNoRay) {
-    return Unavailable("there is no Ray here: {}", result.errors)
+    return Unavailable("there is no Ray here: {}", text)
         .Advise("pip install 'anemone[ray]', or leave --ray away");
   }
-  return IoError("the sweep on Ray {}: {}", result.Describe(), result.errors)
+  if (result.exit_code == kNoCluster) {
+    return Unavailable("{}", text)
+        .At("--ray " + flags.ray)
+        .Advise("start a cluster with `ray start --head`, or give --ray local");
+  }
+  return IoError("the sweep on Ray {}: {}", result.Describe(), text)
       .Advise("what is finished is kept: go on with --resume");
 }
 

@@ -23,6 +23,29 @@ bool IsVerdict(ErrorCode code) {
          code == ErrorCode::kInvalidInput || code == ErrorCode::kMismatch;
 }
 
+using NamedConfiguration = std::pair<std::string, compress::Configuration>;
+
+Json ParseJson(std::string_view text) {
+  return Json::parse(
+      text, [](int depth, Json::parse_event_t, Json&) { return depth <= 32; }, false);
+}
+
+// One {"name": ..., "configuration": {...}}.
+Result<NamedConfiguration> ReadRow(const Json& row, const std::string& place) {
+  if (!row.is_object() || !row.contains("name") || !row["name"].is_string())
+    return Usage("{} has no name", place);
+  for (const auto& [key, value] : row.items()) {
+    if (key != "name" && key != "configuration")
+      return Usage("{} has the unknown key '{}'", place, key);
+  }
+  NamedConfiguration named{row["name"].get<std::string>(), {}};
+  if (row.contains("configuration") && !row["configuration"].is_null()) {
+    ANEMONE_ASSIGN(named.second, compress::ParseConfiguration(row["configuration"].dump())
+                                     .At(fmt::format("variant '{}'", named.first)));
+  }
+  return named;
+}
+
 compress::Configuration Uniform(const compress::OpConfig& config) {
   compress::WeightStep step;
   step.global_config = config;
@@ -137,15 +160,13 @@ Result<std::vector<Job>> DefaultJobs(const LabSubject& subject) {
   return jobs;
 }
 
-Result<std::vector<std::pair<std::string, compress::Configuration>>> ReadConfigurations(
-    const std::string& path) {
+Result<std::vector<NamedConfiguration>> ReadConfigurations(const std::string& path) {
   constexpr size_t kMaxBytes = size_t{64} << 20;
   ANEMONE_ASSIGN(const Bytes bytes, MapFile(path));
   if (bytes.size() > kMaxBytes)
     return Usage("a list of {} bytes is too long", bytes.size()).At(path);
-  const Json json = Json::parse(
-      std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()),
-      [](int depth, Json::parse_event_t, Json&) { return depth <= 32; }, false);
+  const Json json =
+      ParseJson(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
   const auto wrong = [&](const std::string& text) {
     return Usage("{}", text)
         .At(path)
@@ -153,26 +174,13 @@ Result<std::vector<std::pair<std::string, compress::Configuration>>> ReadConfigu
   };
   if (!json.is_object() || !json.contains("variants") || !json["variants"].is_array())
     return wrong("this is no list of variants");
-  std::vector<std::pair<std::string, compress::Configuration>> found;
+  std::vector<NamedConfiguration> found;
   std::set<std::string> names;
   for (const Json& row : json["variants"]) {
-    const std::string place = fmt::format("variant {}", found.size() + 1);
-    if (!row.is_object() || !row.contains("name") || !row["name"].is_string())
-      return wrong(place + " has no name");
-    for (const auto& [key, value] : row.items()) {
-      if (key != "name" && key != "configuration")
-        return wrong(fmt::format("{} has the unknown key '{}'", place, key));
-    }
-    const std::string name = row["name"].get<std::string>();
-    if (name.empty() || !names.insert(name).second)
-      return wrong(fmt::format("the name '{}' is empty or there twice", name));
-    compress::Configuration configuration;
-    if (row.contains("configuration") && !row["configuration"].is_null()) {
-      ANEMONE_ASSIGN(configuration, compress::ParseConfiguration(row["configuration"].dump())
-                                        .At(fmt::format("variant '{}'", name))
-                                        .At(path));
-    }
-    found.emplace_back(name, std::move(configuration));
+    ANEMONE_ASSIGN(auto named, ReadRow(row, fmt::format("variant {}", found.size() + 1)).At(path));
+    if (named.first.empty() || !names.insert(named.first).second)
+      return wrong(fmt::format("the name '{}' is empty or there twice", named.first));
+    found.push_back(std::move(named));
   }
   if (found.empty()) return wrong("the list is empty");
   return found;
@@ -184,6 +192,13 @@ Result<std::vector<Job>> ReadJobs(const LabSubject& subject, const std::string& 
   for (auto& [name, configuration] : configurations)
     jobs.push_back(MakeJob(subject, name, std::move(configuration)));
   return jobs;
+}
+
+Result<Job> ParseJob(const LabSubject& subject, const std::string& text) {
+  const Json json = ParseJson(text);
+  if (json.is_discarded()) return Usage("a job is no JSON");
+  ANEMONE_ASSIGN(auto named, ReadRow(json, "a job"));
+  return MakeJob(subject, std::move(named.first), std::move(named.second));
 }
 
 }  // namespace anemone::lab

@@ -61,9 +61,10 @@ Result<std::vector<Finished>> RunSweep(const LabSubject& subject, JobsDb& db,
 Result<std::vector<Job>> DefaultJobs(const LabSubject& subject);
 // Reads {"variants": [{"name": ..., "configuration": {...}}]}: configurations as `compress
 // --config` takes them. kUsage with the place.
-// The same without a subject: names and configurations.
 Result<std::vector<std::pair<std::string, compress::Configuration>>> ReadConfigurations(
     const std::string& path);
 Result<std::vector<Job>> ReadJobs(const LabSubject& subject, const std::string& path);
+// One such object {"name": ..., "configuration": {...}}: how a worker is told a job.
+Result<Job> ParseJob(const LabSubject& subject, const std::string& text);
 
 }  // namespace anemone::lab

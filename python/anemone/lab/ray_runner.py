@@ -1,28 +1,35 @@
 """Runs the unfinished jobs of a lab on a Ray cluster; `anemone lab --ray ADDRESS` starts it.
 
-Each task gives one worker process a few jobs (`anemone lab ... --run-jobs FILE`) and brings back one line of JSON for
-each. The worker computes each job's key itself, from its own copy of the model and of the samples, so a machine that
-sees other files is found out. Only this process writes to the database, one transaction for each result: what is
-finished stays finished, whatever ends the rest.
+Each task gives one worker process a few jobs, one after the other (`anemone lab ... --worker`: a line of JSON for each
+job in, a line for its outcome out), and hands on each outcome as it comes. The worker computes each job's key itself,
+from its own copy of the model and of the samples, so a machine that sees other files is found out. Only this process
+writes to the database, one transaction for each result: what is finished stays finished, whatever ends the rest.
 
-Exit codes: 0 all jobs have an outcome, 1 a job has none, 4 there is no Ray.
+A worker process that is killed is started again with the jobs it still has; a task that dies with its machine is tried
+again elsewhere. When the lab that started this process is gone, this one ends too.
+
+Exit codes: 0 all jobs have an outcome, 1 a job has none, 4 there is no Ray, 5 there is no such cluster.
 """
 
 import argparse
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
 import tempfile
 
+TRIES = 3  # of a job whose worker process dies
+
 
 def pending_jobs(database, subject):
-    with sqlite3.connect(database, timeout=60) as connection:
-        rows = connection.execute(
-            "select min(variant.name), job.key, job.configuration from variant join job using (key)"
-            " where variant.subject = ? and job.state = 'pending' group by job.key order by min(variant.position)",
-            (subject,)).fetchall()
+    connection = sqlite3.connect(database, timeout=60)
+    rows = connection.execute(
+        "select min(variant.name), job.key, job.configuration from variant join job using (key)"
+        " where variant.subject = ? and job.state = 'pending' group by job.key order by min(variant.position)",
+        (subject,)).fetchall()
+    connection.close()
     return [{"name": name, "key": key, "configuration": json.loads(configuration)} for name, key, configuration in rows]
 
 
@@ -46,30 +53,122 @@ def store(database, outcome):
     connection.close()
 
 
-def run_jobs(command, threads, jobs):
-    """On a worker: the outcomes of `jobs`, in order."""
-    with tempfile.TemporaryDirectory(prefix="anemone-lab-") as folder:
-        path = os.path.join(folder, "jobs.json")
-        variants = [{"name": job["name"], "configuration": job["configuration"]} for job in jobs]
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump({"variants": variants}, file)
-        done = subprocess.run([*command, "--run-jobs", path, "--threads", str(threads)],
-                              capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise RuntimeError(f"the worker ended with {done.returncode}: {done.stderr.strip()}")
-    outcomes = [json.loads(line) for line in done.stdout.splitlines()]
-    for job, outcome in zip(jobs, outcomes):
+class WorkerDied(RuntimeError):
+    """By a signal, or without a word: trying again may help."""
+
+
+class Worker:
+    """One `anemone lab --worker`. It ends with this process: its input does."""
+
+    def __init__(self, command, threads):
+        self.errors = tempfile.TemporaryFile("w+", errors="replace")
+        self.process = subprocess.Popen([*command, "--threads", str(threads)], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=self.errors, text=True)
+
+    def run(self, job):
+        try:
+            self.process.stdin.write(json.dumps({"name": job["name"], "configuration": job["configuration"]}) + "\n")
+            self.process.stdin.flush()
+            line = self.process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line.endswith("\n"):
+            code = self.process.wait()
+            self.errors.seek(0)
+            kind = WorkerDied if code <= 0 else RuntimeError
+            raise kind(f"'{job['name']}': the worker ended with {code}: {self.errors.read().strip()}")
+        outcome = json.loads(line)
         if outcome["key"] != job["key"]:
             raise RuntimeError(f"'{job['name']}': the worker sees another model, or other samples")
-    if len(outcomes) != len(jobs):
-        raise RuntimeError(f"the worker did {len(outcomes)} of {len(jobs)} jobs")
-    return outcomes
+        return outcome
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait()
+        self.errors.close()
+
+
+def run_jobs(command, threads, jobs):
+    """On a worker: gives the outcomes of `jobs`, in order, each as soon as it is there."""
+    worker = None
+    try:
+        for job in jobs:
+            for attempt in range(TRIES):
+                worker = worker or Worker(command, threads)
+                try:
+                    yield worker.run(job)
+                    break
+                except WorkerDied:
+                    worker.close()
+                    worker = None
+                    if attempt == TRIES - 1:
+                        raise
+    finally:
+        if worker:
+            worker.process.kill()
+            worker.close()
 
 
 def chunks(jobs, workers):
-    """About four tasks for each worker: few enough to load the model seldom, enough to even out."""
-    size = max(1, len(jobs) // (4 * max(1, workers)))
+    """About three tasks for each worker: few enough to run the reference seldom, enough to even out."""
+    size = max(1, -(-len(jobs) // (3 * max(1, workers))))
     return [jobs[i:i + size] for i in range(0, len(jobs), size)]
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def join(ray, address):
+    """Connects to a cluster. Gives the folder of one that was started here, to be removed; else None."""
+    quiet = {"log_to_driver": False, "configure_logging": False}
+    if address != "local":
+        try:
+            ray.init(address=address, **quiet)
+            return None
+        except ConnectionError:
+            if address != "auto":
+                raise
+    # A cluster of one machine, as long as this process lives. No figures go to anybody.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Short: the names of sockets below it must fit into 107 characters.
+    folder = tempfile.mkdtemp(prefix="ray-")
+    try:
+        ray.init(address="local", include_dashboard=False, _temp_dir=folder, **quiet)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return folder
+
+
+def run_all(ray, flags, command, jobs):
+    """The number of tasks that failed."""
+    threads = max(1, flags.threads)
+    workers = int(ray.cluster_resources().get("CPU", 1)) // threads
+    task = ray.remote(num_cpus=threads, max_retries=2)(run_jobs).options(num_returns="streaming")
+    running = [task.remote(command, threads, chunk) for chunk in chunks(jobs, workers)]
+    parent = os.getppid()
+    done = failures = 0
+    while running:
+        ready, _ = ray.wait(running, num_returns=1, timeout=1)
+        if os.getppid() != parent:
+            raise RuntimeError("the lab that asked for the sweep is gone")
+        for outcomes in ready:
+            try:
+                outcome = ray.get(next(outcomes))
+            except StopIteration:
+                running.remove(outcomes)
+                continue
+            except ray.exceptions.RayError as error:
+                failures += 1
+                running.remove(outcomes)
+                say(str(getattr(error, "cause", None) or error))
+                continue
+            store(flags.database, outcome)
+            done += 1
+            say(f"progress {done} {len(jobs)} {outcome['name']}")
+    return failures
 
 
 def main(arguments=None):
@@ -81,34 +180,27 @@ def main(arguments=None):
     parser.add_argument("command", nargs=argparse.REMAINDER)
     flags = parser.parse_args(arguments)
     command = [part for part in flags.command if part != "--"]
+    # What Ray's own processes log is no error of the sweep.
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")
     try:
         import ray
     except ImportError as error:
-        print(error, file=sys.stderr)
+        say(error)
         return 4
     jobs = pending_jobs(flags.database, flags.subject)
     if not jobs:
         return 0
-    threads = max(1, flags.threads)
-    address = None if flags.address == "local" else flags.address
-    ray.init(address=address, log_to_driver=False, include_dashboard=False, configure_logging=False)
     try:
-        workers = int(ray.cluster_resources().get("CPU", 1)) // threads
-        # A task that dies with its machine is tried again elsewhere; one that fails is not.
-        task = ray.remote(num_cpus=threads, max_retries=2)(run_jobs)
-        waiting = [task.remote(command, threads, chunk) for chunk in chunks(jobs, workers)]
-        failures = 0
-        while waiting:
-            done, waiting = ray.wait(waiting, num_returns=1)
-            try:
-                for outcome in ray.get(done[0]):
-                    store(flags.database, outcome)
-            except Exception as error:  # what a worker raises arrives as Ray's own types
-                failures += 1
-                print(error, file=sys.stderr)
-        return 1 if failures else 0
+        folder = join(ray, flags.address)
+    except Exception as error:  # no cluster, one of another version, an address that is none
+        say(error)
+        return 5
+    try:
+        return 1 if run_all(ray, flags, command, jobs) else 0
     finally:
         ray.shutdown()
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":
