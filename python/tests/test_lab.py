@@ -7,9 +7,11 @@ import resource
 import shutil
 import signal
 import sqlite3
+import struct
 import subprocess
 import sys
-import time
+import tempfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -167,6 +169,25 @@ def test_arrays_of_the_wrong_shape(model, tmp_path):
     expect_nothing(tmp_path / "out")
 
 
+def test_arrays_that_are_no_numbers(model, tmp_path):
+    np.save(tmp_path / "a.npy", np.full((1, 3, 14, 14), np.nan, np.float32))
+    for flag in ("--images", "--calibration"):
+        done = lab(model, "-o", tmp_path / "out", flag, tmp_path, "--max-drop", 1, code=3)
+        assert "a.npy" in done.stderr and "NaN" in done.stderr
+        expect_nothing(tmp_path / "out")
+
+
+def test_labels_that_the_model_does_not_have(model, tmp_path):
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", 14, 14, 8, 2, 0, 0, 0)), (b"IDAT", zlib.compress(bytes(14 * (1 + 3 * 14)))),
+              (b"IEND", b"")]
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks))
+    (tmp_path / "labels.csv").write_text("file,class_index\na.png,100\n")
+    done = lab(model, "-o", tmp_path / "out", "--images", tmp_path, "--labels", tmp_path / "labels.csv", code=3)
+    assert "a.png" in done.stderr and "100 classes" in done.stderr
+    expect_nothing(tmp_path / "out")
+
+
 def test_a_corrupt_image(model, tmp_path):
     images = tmp_path / "images"
     images.mkdir()
@@ -189,6 +210,28 @@ def test_a_target_that_lacks_the_form(model, tmp_path):
     assert "ios18" in variant["error"].lower()
     done = lab(model, "-o", tmp_path / "old", "--max-drop", 1, "--minimum-deployment-target", "iOS15", code=3)
     assert "iOS16" in done.stderr
+    expect_nothing(tmp_path / "old")
+
+
+def test_compress_takes_a_package_to_another_target(finished, tmp_path):
+    def compress(source, out, target, *flags, code=0):
+        done = subprocess.run([str(COMMAND), "compress", str(source), "-o", str(tmp_path / out), "--mode", "linear",
+                               "--minimum-deployment-target", target, *flags], capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stderr
+        return done.stderr
+
+    package = finished / "base.mlpackage"  # for iOS18
+    errors = compress(package, "none.mlpackage", "iOS16", "--dtype", "int4", code=3)
+    assert "ios18" in errors and list(tmp_path.iterdir()) == []
+    errors = compress(package, "none.mlpackage", "iOS15", code=3)
+    assert "ios16" in errors and list(tmp_path.iterdir()) == []
+    compress(package, "old.mlpackage", "iOS16")
+    # And back up: what the older target has not is there again.
+    compress(tmp_path / "old.mlpackage", "both.mlpackage", "iOS18")
+    coremltools = pytest.importorskip("coremltools")
+    versions = [coremltools.utils.load_spec(str(tmp_path / name)).specificationVersion
+                for name in ("old.mlpackage", "both.mlpackage")]
+    assert versions == [7, 9]
 
 
 def test_a_full_disk(model, tmp_path):
@@ -218,13 +261,89 @@ def test_a_file_that_is_no_database(model, tmp_path):
 
 # ---- Ray ----
 
-@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")
-def test_the_same_results_on_ray(model, tmp_path):
-    here, there = tmp_path / "here", tmp_path / "there"
+needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None,
+                               reason="ray is not installed; pip install 'anemone[ray]'")
+
+
+def with_ray(**more):
+    return dict(os.environ, ANEMONE_PYTHON=sys.executable, ANEMONE_RAY_RUNNER=str(RUNNER), **more)
+
+
+def rows(folder):
+    """All of the database but for when and how fast."""
+    with sqlite3.connect(folder / "lab.sqlite") as db:
+        return [db.execute(query).fetchall() for query in (
+            "select key, configuration, state, error_code, error from job order by key",
+            "select * from result order by key", "select * from variant order by subject, name")]
+
+
+@needs_ray
+@pytest.mark.parametrize("address", ["local", "auto"])
+def test_the_same_results_on_ray(model, tmp_path, address):
+    here, there, scratch = tmp_path / "here", tmp_path / "there", Path(tempfile.mkdtemp(prefix="t"))
     lab(model, "-o", here)
-    environment = dict(os.environ, ANEMONE_PYTHON=sys.executable, ANEMONE_RAY_RUNNER=str(RUNNER))
-    lab(model, "-o", there, "--ray", "local", env=environment)
+    lab(model, "-o", there, "--ray", address, env=with_ray(TMPDIR=str(scratch)))
     assert (there / "lab.json").read_text() == (here / "lab.json").read_text()
+    assert rows(here) == rows(there)
+    assert list(scratch.iterdir()) == []
+    scratch.rmdir()
+
+
+@needs_ray
+def test_no_cluster_at_the_address(model, tmp_path):
+    done = lab(model, "-o", tmp_path / "out", "--ray", "127.0.0.1:1", code=4, env=with_ray())
+    assert "--ray 127.0.0.1:1" in done.stderr and "ray start" in done.stderr and "Traceback" not in done.stderr
+
+
+def load_runner():
+    spec = importlib.util.spec_from_file_location("ray_runner", RUNNER)
+    runner = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(runner)
+    return runner
+
+
+WORKER = """
+import json, os, pathlib, sys
+for line in sys.stdin:
+    job = json.loads(line)
+    mark = pathlib.Path(sys.argv[1]) / job["name"]
+    tries = len(mark.read_text()) if mark.exists() else 0
+    mark.write_text("x" * (tries + 1))
+    if job["name"] == "unlucky" and tries == 0 or job["name"] == "deadly":
+        os.kill(os.getpid(), 9)
+    if job["name"] == "refused":
+        sys.exit("no such folder")
+    print(json.dumps({"name": job["name"], "key": "k " + job["name"]}), flush=True)
+"""
+
+
+def run_worker(tmp_path, *names):
+    (tmp_path / "worker.py").write_text(WORKER)
+    command = [sys.executable, str(tmp_path / "worker.py"), str(tmp_path)]
+    jobs = [{"name": name, "key": "k " + name, "configuration": {}} for name in names]
+    done = []
+    try:
+        for outcome in load_runner().run_jobs(command, 1, jobs):
+            done.append(outcome["name"])
+    except RuntimeError as error:
+        return done, str(error)
+    return done, None
+
+
+def test_a_worker_that_is_killed_goes_on(tmp_path):
+    assert run_worker(tmp_path, "a", "unlucky", "b") == (["a", "unlucky", "b"], None)
+    # Killed again and again: what was done before is kept, the error names the job.
+    done, error = run_worker(tmp_path, "c", "deadly", "d")
+    assert done == ["c"] and "'deadly'" in error and "-9" in error
+    done, error = run_worker(tmp_path, "refused")
+    assert done == [] and "no such folder" in error and (tmp_path / "refused").read_text() == "x"
+
+
+def test_a_worker_of_another_model_is_found_out(tmp_path):
+    (tmp_path / "worker.py").write_text("import sys\nfor line in sys.stdin: print('{\"key\": \"other\"}', flush=True)\n")
+    jobs = [{"name": "a", "key": "k", "configuration": {}}]
+    with pytest.raises(RuntimeError, match="another model"):
+        list(load_runner().run_jobs([sys.executable, str(tmp_path / "worker.py")], 1, jobs))
 
 
 def test_without_ray_it_says_what_to_install(model, tmp_path):

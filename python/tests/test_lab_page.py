@@ -7,6 +7,7 @@ import os
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 from conftest import make_network
@@ -27,8 +28,56 @@ def folder(tmp_path_factory):
     return root / "lab"
 
 
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory):
+    """A lab whose variants learn from inputs that do not judge them."""
+    root = tmp_path_factory.mktemp("learnt")
+    onnx.save(make_network(), str(root / "classifier.onnx"))
+    (root / "inputs").mkdir()
+    random = np.random.default_rng(0)
+    for index in range(12):
+        np.save(root / f"inputs/<{index:02}>.npy", random.normal(size=(1, 3, 14, 14)).astype(np.float32))
+    done = subprocess.run([str(COMMAND), "lab", str(root / "classifier.onnx"), "-o", str(root / "lab"), "--images",
+                           str(root / "inputs"), "--max-drop", "30"], capture_output=True, text=True, timeout=300,
+                          check=False)
+    assert done.returncode == 0, done.stderr
+    return root / "lab"
+
+
 def open_lab(browser, folder, **options):
     return Opened(browser, folder / "lab.html", ready="html[data-ready=true]", **options)
+
+
+def test_which_samples_judged_and_which_taught(browser, learnt):
+    found = json.loads((learnt / "lab.json").read_text())
+    uses = [sample["use"] for sample in found["sample_list"]]
+    assert (uses.count("evaluation"), uses.count("calibration")) == (9, 3)
+    with open_lab(browser, learnt, viewport=PHONE) as opened:
+        page = opened.page
+        facts = dict(zip(page.locator("#facts dt").all_inner_texts(), page.locator("#facts dd").all_inner_texts()))
+        assert facts["Judged by"] == found["samples"] and facts["Learnt from"] == found["calibration"]
+        note = page.locator("#samples-note").inner_text()
+        assert "judged by 9 samples" in note and "learn from 3" in note and "none of which judges" in note
+        rows = page.locator("#samples-table tbody tr")
+        assert rows.count() == 12
+        assert rows.nth(0).locator("td").all_inner_texts() == ["<00>.npy", "not labelled", "judged by"]
+        page.select_option("#samples-filter", "calibration")
+        assert [row.split()[0] for row in rows.all_inner_texts()] == ["<02>.npy", "<06>.npy", "<10>.npy"]
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        assert opened.messages == []
+
+
+def test_a_finger_hits_every_control(browser, folder):
+    with open_lab(browser, folder, viewport=PHONE) as opened:
+        small = opened.page.evaluate("""[...document.querySelectorAll('button, select, nav a')]
+            .filter((part) => part.getBoundingClientRect().height < 24).map((part) => part.outerHTML)""")
+        assert small == []
+        # Wide tables move inside their own frame, and their head stays in sight.
+        frame = opened.page.locator(".scroll").first
+        assert frame.evaluate("(part) => part.scrollWidth > part.clientWidth")
+        frame.evaluate("(part) => { part.scrollTop = 60; part.scrollLeft = 200; }")
+        top = frame.evaluate("(part) => part.querySelector('th').getBoundingClientRect().top - part.getBoundingClientRect().top")
+        assert abs(top) < 3
 
 
 @pytest.mark.parametrize("viewport", [PHONE, DESK])
@@ -96,6 +145,16 @@ def test_the_keyboard_reaches_everything(browser, folder):
         opened.page.keyboard.press("Enter")
         assert opened.page.locator("#variants-table thead th").nth(8).get_attribute("aria-sort") == "ascending"
         assert opened.page.evaluate("document.activeElement.tagName") == "BUTTON"
+        # Charts change and files are saved without a mouse.
+        label = opened.page.locator("#front-chart").get_attribute("aria-label")
+        opened.page.locator("#front-x").focus()
+        opened.page.keyboard.press("ArrowDown")
+        assert opened.page.locator("#front-chart").get_attribute("aria-label") != label
+        with opened.page.expect_download() as download:
+            opened.page.locator("#export-json").focus()
+            opened.page.keyboard.press("Space")
+        assert download.value.suggested_filename == "lab.json"
+        assert opened.page.locator("#status").inner_text() == "lab.json saved"
 
 
 def test_exports(browser, folder):
@@ -111,5 +170,15 @@ def test_exports(browser, folder):
         assert [row["name"] for row in variants] and len(variants) == len(found["variants"])
         sensitivity = list(csv.DictReader(io.StringIO(saved("#export-sensitivity"))))
         assert len(sensitivity) == sum(len(weight["forms"]) for weight in found["sensitivity"])
-        assert list(csv.DictReader(io.StringIO(saved("#export-tensors"))))
-        assert list(csv.DictReader(io.StringIO(saved("#export-weights"))))
+        measured = [variant for variant in found["variants"] if variant["result"]]
+        tensors = list(csv.DictReader(io.StringIO(saved("#export-tensors"))))
+        assert len(tensors) == sum(len(variant["result"]["tensors"]) for variant in measured)
+        outputs = list(csv.DictReader(io.StringIO(saved("#export-outputs"))))
+        assert len(outputs) == sum(len(variant["result"]["outputs"]) for variant in measured)
+        assert float(outputs[0]["rmse"]) == measured[0]["result"]["outputs"][0]["rmse"]
+        weights = list(csv.DictReader(io.StringIO(saved("#export-weights"))))
+        assert [[int(count) for count in row["bins"].split()] for row in weights] == [w["bins"] for w in found["weights"]]
+        half = list(csv.DictReader(io.StringIO(saved("#export-fidelity"))))
+        assert [row["name"] for row in half] == [operator["name"] for operator in found["fidelity"]["operators"]]
+        samples = list(csv.DictReader(io.StringIO(saved("#export-samples"))))
+        assert [row["name"] for row in samples] == [sample["name"] for sample in found["sample_list"]]

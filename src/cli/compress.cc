@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/package_manifest.h"
 #include "compress/configuration_json.h"
+#include "facade/convert.h"
 #include "facade/save.h"
 
 namespace anemone::cli {
@@ -19,6 +20,7 @@ struct CompressFlags {
   double target_sparsity = -1;
   double threshold = -1;
   bool storage_only = false;
+  std::string target;  // empty: a package's own
   std::vector<float> mean{0.485f, 0.456f, 0.406f};
   std::vector<float> deviation{0.229f, 0.224f, 0.225f};
 };
@@ -71,10 +73,25 @@ Result<lab::Manifest> MakeManifest(const CompressFlags& flags,
   return manifest;
 }
 
+// The model, a package for another target than its own converted to that.
+Result<facade::LoadedModel> LoadForTarget(const CompressFlags& flags) {
+  ModelFlags model = flags.model;
+  if (!flags.target.empty()) model.target = flags.target;
+  ANEMONE_ASSIGN(auto loaded, Load(model));
+  const ir::Function* function = loaded.model->program.main();
+  if (flags.target.empty() || !loaded.origin.starts_with("ml") || function == nullptr)
+    return loaded;
+  facade::ConvertOptions convert;
+  ANEMONE_ASSIGN(convert.target, facade::ParseDeploymentTarget(flags.target));
+  if (convert.target != function->opset)
+    ANEMONE_TRY(facade::Convert(*loaded.model, convert).At(model.source.model));
+  return loaded;
+}
+
 Status RunCompress(const CompressFlags& flags, const Globals& globals) {
   Progress progress(globals);
   progress.Step("reading " + flags.model.source.model);
-  ANEMONE_ASSIGN(auto loaded, Load(flags.model));
+  ANEMONE_ASSIGN(auto loaded, LoadForTarget(flags));
   compress::Report report;
   facade::CompressOptions options = flags.options;
   if (flags.target_sparsity >= 0) options.target_sparsity = flags.target_sparsity;
@@ -143,7 +160,10 @@ Status RunCompress(const CompressFlags& flags, const Globals& globals) {
 void AddCompress(Command app, Context& context) {
   Command command = app.AddCommand("compress", "make a compressed variant");
   auto flags = std::make_shared<CompressFlags>();
-  AddModelFlags(command, flags->model, true);
+  AddModelFlags(command, flags->model, false);
+  command.AddOption("--minimum-deployment-target", flags->target,
+                    "iOS15 to iOS18, or macOS12 to macOS15; a package keeps its own by default, "
+                    "others get iOS17");
   command.AddOption("-o,--output", flags->output, "the .mlpackage to write").Required();
   facade::CompressOptions& options = flags->options;
   command

@@ -177,10 +177,6 @@ class Lab {
   Status MeasureSensitivity(std::vector<lab::WeightSensitivity>* found) {
     lab::SensitivityOptions options;
     options.forms = Forms();
-    if (options.forms.empty()) {
-      return Unsupported("no op set before iOS16 holds compressed weights")
-          .Advise("give --minimum-deployment-target iOS16, or higher");
-    }
     options.samples = flags_.sensitivity_samples;
     options.threads = globals_.threads;
     options.progress = [&](int64_t done, int64_t total) {
@@ -316,6 +312,18 @@ std::string CalibrationList(const LabFlags& flags, const lab::Samples& learnt_fr
   return list;
 }
 
+void ListSamples(const SampleSets& sets, lab::LabReport* report) {
+  const auto list = [&](const lab::Samples& samples, bool learnt_from) {
+    for (size_t i = 0; i < samples.names().size(); ++i) {
+      lab::LabReport::Sample sample{samples.names()[i], {}, learnt_from};
+      if (!samples.labels().empty()) sample.label = samples.labels()[i];
+      report->sample_list.push_back(std::move(sample));
+    }
+  };
+  list(*sets.judged, false);
+  if (sets.learnt_from != nullptr) list(*sets.learnt_from, true);
+}
+
 void SayResults(const lab::LabReport& report, const Globals& globals) {
   for (const lab::Finished& variant : report.variants) {
     if (!variant.result) {
@@ -364,6 +372,10 @@ Status RunLab(LabFlags flags, const Globals& globals) {
   ANEMONE_ASSIGN(const auto subject,
                  lab::LabSubject::Make(models.reference, models.base, sets.judged, *backend,
                                        globals.threads, sets.learnt_from));
+  if (flags.max_drop >= 0 && lab::FormsOf(subject.function().opset, false).empty()) {
+    return Unsupported("no op set before iOS16 holds compressed weights")
+        .Advise("give --minimum-deployment-target iOS16, or higher");
+  }
   if (flags.worker) return WorkOnJobs(subject, globals);
   ANEMONE_TRY(OpenFolder(flags));
   ANEMONE_ASSIGN(auto db, lab::JobsDb::Open((fs::path(flags.output) / kDatabase).string()));
@@ -376,6 +388,7 @@ Status RunLab(LabFlags flags, const Globals& globals) {
   report.backend = std::string(backend->name());
   report.samples = samples->description();
   if (sets.learnt_from != nullptr) report.calibration = sets.learnt_from->description();
+  ListSamples(sets, &report);
   report.subject = subject.sha256();
   report.base_sha256 = subject.base_sha256();
   Lab lab(flags, globals, subject, db);

@@ -93,6 +93,11 @@ class RunnerErrors {
       if (words >> done >> total && std::getline(words >> std::ws, name))
         return progress_.Count(done, total, name);
     }
+    // Ray's own log below errors: "[2026-11-23 20:26:39,277 W 23983 ...".
+    constexpr size_t kSeverity = 25;
+    if (line.starts_with("[20") && line.size() > kSeverity &&
+        (line[kSeverity] == 'I' || line[kSeverity] == 'W'))
+      return;
     if (text_.size() < kMostText) text_ += (text_.empty() ? "" : "\n") + line;
   }
 

@@ -1,5 +1,9 @@
 #include "compress/calibrate.h"
 
+#include <algorithm>
+#include <cmath>
+#include <span>
+
 namespace anemone::compress {
 
 Status ForEachActivation(
@@ -29,8 +33,16 @@ Status ForEachActivation(
   for (int64_t i = 0; i < count; ++i) {
     if (cancelled && cancelled()) return Cancelled("interrupted");
     ANEMONE_ASSIGN(const auto inputs, calibration.data->Sample(i));
-    for (const auto& [name, tensor] : inputs)
-      if (tensor.dtype() == DType::kFp32) visit(name, tensor.view());
+    for (const auto& [name, tensor] : inputs) {
+      if (tensor.dtype() != DType::kFp32) continue;
+      // Infinities may be meant (masks); what is no number makes all that follows none.
+      const exec::ConstTensor view = tensor.view();
+      const std::span<const float> values(view.As<float>(), static_cast<size_t>(view.count()));
+      if (std::ranges::any_of(values, [](float value) { return std::isnan(value); }))
+        return InvalidInput("calibration input {}: '{}' holds values that are no numbers", i + 1,
+                            name);
+      visit(name, view);
+    }
     ANEMONE_TRY(session->Run(inputs, nullptr, &tracer).status().At("calibration"));
     if (progress) progress("calibration inputs", i + 1, count);
   }

@@ -1,6 +1,7 @@
 #include "compress/moments.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "ir/spatial.h"
 
@@ -298,6 +299,11 @@ Result<InputStatistics> CollectMoments(const ir::Model& model, const Calibration
                                     }
                                   }
                                 }));
+  // What left the range of the numbers on its way teaches nothing.
+  std::erase_if(statistics, [](const auto& entry) {
+    return std::ranges::any_of(entry.second.squares,
+                               [](double square) { return !std::isfinite(square); });
+  });
   return statistics;
 }
 

@@ -101,20 +101,27 @@ void Encode(std::span<const float> values, Coded* coded) {
   }
 }
 
-// Entries at even distances from the smallest to the largest value.
+// Entries at even distances from the smallest to the largest value. In coremltools the distance has
+// the weight's dtype by NumPy 2 and is a double by NumPy 1: the better of both.
 Coded CodeUniform(std::span<const float> values, int entries, DType dtype) {
   float low = values[0];
   float high = values[0];
   FindRange(values, &low, &high);
   const bool half = dtype == DType::kFp16;
   const auto rounded = [&](float value) { return half ? HalfToFloat(FloatToHalf(value)) : value; };
-  const float step = rounded(rounded(high - low) / static_cast<float>(entries - 1));
-  Coded coded;
-  for (int i = 0; i < entries; ++i)
-    coded.table.push_back(static_cast<float>(i * double{step} + double{low}));
-  RoundTo(dtype, &coded.table);
-  Encode(values, &coded);
-  return coded;
+  const auto coded_by = [&](double step) {
+    Coded coded;
+    for (int i = 0; i < entries; ++i)
+      coded.table.push_back(static_cast<float>(i * step + double{low}));
+    RoundTo(dtype, &coded.table);
+    Encode(values, &coded);
+    return coded;
+  };
+  const float width = rounded(high - low);
+  const double exact = width / double{static_cast<float>(entries - 1)};
+  Coded coded = coded_by(rounded(static_cast<float>(exact)));
+  Coded other = coded_by(exact);
+  return other.squares < coded.squares ? other : coded;
 }
 
 std::vector<float> DifferentValues(std::span<const float> values) {

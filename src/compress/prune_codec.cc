@@ -167,18 +167,26 @@ Result<SparseTensor> PruneByMagnitude(const ir::Literal& weight, const Magnitude
                      static_cast<size_t>(config.n_m_ratio->second), config.dim.value_or(1));
   }
   const std::vector<float> values = *weight.AsFloats();
+  DType dtype = weight.dtype();
   std::vector<float> magnitudes(values.size());
   std::ranges::transform(values, magnitudes.begin(), [](float v) { return std::abs(v); });
   if (config.block_size) {
     const int dim = config.dim.value_or(0);
     ANEMONE_TRY(CheckStructured(weight.shape(), "block sparsity", *config.block_size, dim));
-    magnitudes = BlockNorms(magnitudes, ViewAt(weight.shape(), static_cast<size_t>(dim)),
-                            static_cast<size_t>(*config.block_size), weight.dtype());
+    const View view = ViewAt(weight.shape(), static_cast<size_t>(dim));
+    const auto size = static_cast<size_t>(*config.block_size);
+    auto norms = BlockNorms(magnitudes, view, size, weight.dtype());
+    // Squares that leave the range of half precision tell no block from another.
+    if (std::ranges::any_of(norms, [](float norm) { return !std::isfinite(norm); })) {
+      norms = BlockNorms(magnitudes, view, size, DType::kFp32);
+      dtype = DType::kFp32;
+    }
+    magnitudes = std::move(norms);
   }
   const double sparsity = config.target_sparsity.value_or(0);
   std::vector<uint8_t> mask(values.size(), sparsity == 1 ? 0 : 1);
   if (sparsity > 0 && sparsity < 1) {
-    const float limit = Quantile(magnitudes, sparsity, weight.dtype());
+    const float limit = Quantile(magnitudes, sparsity, dtype);
     for (size_t i = 0; i < values.size(); ++i) mask[i] = magnitudes[i] > limit ? 1 : 0;
   }
   return Keep(weight, values, std::move(mask));

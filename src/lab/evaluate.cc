@@ -151,6 +151,12 @@ Result<Evaluation> Evaluate(exec::Session& session, exec::Session* reference,
     ANEMONE_ASSIGN(inputs[input.name], PrepareImage(path, shape, options.preprocess));
     ANEMONE_ASSIGN(const auto outputs, session.Run(inputs, nullptr, nullptr));
     ANEMONE_ASSIGN(const exec::Tensor* scores, ScoresOf(outputs));
+    if (image.label >= scores->view().count()) {
+      return InvalidInput("its class index is {}, the model has {} classes", image.label,
+                          scores->view().count())
+          .At(image.file)
+          .Advise("count classes from 0; give the labels of this model");
+    }
     ANEMONE_ASSIGN(const auto best, BestFive(*scores));
     Evaluation::Row row{image.file, image.label, best[0], -1, scores->As<float>()[best[0]]};
     ++evaluation.images;

@@ -94,6 +94,13 @@ std::string LabJson(const LabReport& report) {
   json["backend"] = report.backend;
   json["samples"] = report.samples;
   json["calibration"] = report.calibration.empty() ? Json(nullptr) : Json(report.calibration);
+  Json list = Json::array();
+  for (const LabReport::Sample& sample : report.sample_list) {
+    Json row{{"name", sample.name}, {"use", sample.learnt_from ? "calibration" : "evaluation"}};
+    row["class_index"] = sample.label ? Json(*sample.label) : Json(nullptr);
+    list.push_back(std::move(row));
+  }
+  json["sample_list"] = std::move(list);
   json["subject_sha256"] = report.subject;
   json["base_sha256"] = report.base_sha256;
   json["drop_measure"] = MeasureOf(report.base);

@@ -24,7 +24,14 @@ struct LabReport {
   std::string backend;
   std::string samples;      // Samples::description
   std::string calibration;  // of the samples that variants learnt from; empty: none
-  std::string subject;      // LabSubject::sha256
+  // Each sample, and what it was for.
+  struct Sample {
+    std::string name;
+    std::optional<int64_t> label = {};
+    bool learnt_from = false;  // else judged by
+  };
+  std::vector<Sample> sample_list;
+  std::string subject;  // LabSubject::sha256
   std::string base_sha256;
   std::optional<Budget> budget;
   std::optional<VariantResult> base;  // the empty configuration's

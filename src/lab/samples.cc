@@ -1,6 +1,7 @@
 #include "lab/samples.h"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <optional>
 #include <utility>
@@ -93,6 +94,8 @@ Result<exec::Tensor> ReadNumbers(const std::string& path, const ir::Value& input
   const DType wanted = exec::StorageDType(input.type.dtype());
   if (wanted == DType::kFp32) {
     const auto values = literal.AsFloats();
+    if (values && std::ranges::any_of(*values, [](float value) { return std::isnan(value); }))
+      return InvalidInput("it holds values that are no numbers (NaN)").At(path);
     if (values) return exec::Tensor::Copy({DType::kFp32, array.shape, values->data()});
   }
   if (array.dtype != wanted) {

@@ -11,6 +11,7 @@
 #include "compress/weights.h"
 #include "exec/session_inputs.h"
 #include "format/package.h"
+#include "lab/evaluate.h"
 #include "lab/fingerprint.h"
 #include "lab/placement_facts.h"
 #include "lab/subgraph.h"
@@ -79,6 +80,16 @@ Result<LabSubject> LabSubject::Make(std::shared_ptr<const ir::Model> reference,
     for (int64_t i = 0; i < samples->count(); ++i) {
       ANEMONE_ASSIGN(auto outputs, session->Run(samples->at(i), nullptr, nullptr)
                                        .At(samples->names()[static_cast<size_t>(i)]));
+      if (!samples->labels().empty()) {
+        ANEMONE_ASSIGN(const exec::Tensor* scores, ScoresOf(outputs));
+        const int64_t label = samples->labels()[static_cast<size_t>(i)];
+        if (label >= scores->view().count()) {
+          return InvalidInput("its class index is {}, the model has {} classes", label,
+                              scores->view().count())
+              .At(samples->names()[static_cast<size_t>(i)])
+              .Advise("count classes from 0; give the labels of this model");
+        }
+      }
       subject.wanted_.push_back(std::move(outputs));
     }
   }

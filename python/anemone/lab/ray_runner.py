@@ -15,12 +15,15 @@ import argparse
 import json
 import os
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 
 TRIES = 3  # of a job whose worker process dies
+JOIN_SECONDS = 60  # Ray itself would try for ever
 
 
 def pending_jobs(database, subject):
@@ -122,6 +125,27 @@ def say(text):
 
 def join(ray, address):
     """Connects to a cluster. Gives the folder of one that was started here, to be removed; else None."""
+    if ":" in address and "://" not in address:
+        host, _, port = address.rpartition(":")
+        try:
+            socket.create_connection((host, int(port)), timeout=10).close()
+        except (OSError, ValueError) as error:
+            raise ConnectionError(f"no Ray cluster answers at {address}: {error}") from error
+
+    def give_up():
+        say(f"the Ray cluster at {address} did not take us in within {JOIN_SECONDS} s")
+        os._exit(5)
+
+    patience = threading.Timer(JOIN_SECONDS, give_up)
+    patience.daemon = True
+    patience.start()
+    try:
+        return join_in_time(ray, address)
+    finally:
+        patience.cancel()
+
+
+def join_in_time(ray, address):
     quiet = {"log_to_driver": False, "configure_logging": False}
     if address != "local":
         try:

@@ -57,6 +57,8 @@
     ["Limit", lab.max_drop_pct === null ? "none given" : `${lab.max_drop_pct} % of ${measureNames[lab.drop_measure].split(",")[0]}`],
     ["Chosen", chosen ? chosen.name : "none"],
     ["Its size", chosen ? megabytes(chosen.result.package_bytes) : "unknown"],
+    ["Judged by", lab.samples],
+    ["Learnt from", lab.calibration === null ? "nothing: no form here needed inputs" : lab.calibration],
     ["Tool", "anemone " + lab.tool_version],
   ];
   for (const [name, value] of facts) {
@@ -299,6 +301,32 @@
     }));
   };
 
+  // ---- samples ----
+  const judged = lab.sample_list.filter((sample) => sample.use === "evaluation");
+  const learnt = lab.sample_list.filter((sample) => sample.use === "calibration");
+  const drawSamples = () => {
+    const use = byId("samples-filter").value;
+    const rows = lab.sample_list.filter((sample) => use === "all" || sample.use === use);
+    const names = new Set(learnt.map((sample) => sample.name));
+    const both = judged.filter((sample) => names.has(sample.name)).length;
+    byId("samples-note").textContent = `Variants are judged by ${judged.length} samples (${lab.samples}). ` +
+      (learnt.length
+        ? `They learn from ${learnt.length} (${lab.calibration}), ${both ? both + " of which also judge" : "none of which judges"}.`
+        : "None learns from inputs.");
+    const head = element("tr");
+    head.append(...["Sample", "Class", "Use"].map((name) => element("th", name, { scope: "col" })));
+    byId("samples-table").tHead.replaceChildren(head);
+    byId("samples-table").tBodies[0].replaceChildren(...rows.map((sample) => {
+      const row = element("tr");
+      row.append(element("td", sample.name), element("td", sample.class_index === null ? "not labelled" : String(sample.class_index)),
+        element("td", sample.use === "calibration" ? "learnt from" : "judged by"));
+      return row;
+    }));
+  };
+  fillSelect(byId("samples-filter"), [["all", `all ${lab.sample_list.length}`],
+    ["evaluation", `those that judge (${judged.length})`], ["calibration", `those learnt from (${learnt.length})`]]);
+  byId("samples-filter").addEventListener("change", drawSamples);
+
   // ---- export ----
   const cell = (value) => {
     const text = value === null || value === undefined ? "" : String(value);
@@ -328,14 +356,18 @@
       form: t.form, skipped: t.skipped, bytes_before: t.bytes_before, bytes_after: t.bytes_after, max_error: t.max_error, rms_error: t.rms_error }))),
     sensitivity: () => weights.flatMap((w) => w.forms.map((form) => ({ weight: w.weight, operator: w.operator, form: form.form,
       possible: form.possible, bytes: form.bytes, loss: form.loss, snr_db: form.snr_db }))),
-    weights: () => lab.weights.map((w) => ({ weight: w.weight, elements: w.elements, low: w.low, high: w.high, mean: w.mean, rms: w.rms })),
+    weights: () => lab.weights.map((w) => ({ weight: w.weight, elements: w.elements, non_finite: w.non_finite, low: w.low, high: w.high,
+      mean: w.mean, rms: w.rms, bins: w.bins.join(" ") })),
+    outputs: () => variants.flatMap((v) => v.result.outputs.map((row) => Object.assign({ variant: v.name }, row))),
+    fidelity: () => (lab.fidelity ? lab.fidelity.operators : []),
+    samples: () => lab.sample_list,
   };
   byId("export-json").addEventListener("click", () => save("lab.json", JSON.stringify(lab, null, 1), "application/json"));
   for (const [name, rows] of Object.entries(tables))
     byId("export-" + name).addEventListener("click", () => save(name + ".csv", csv(rows()), "text/csv"));
 
   const drawAll = () => {
-    drawFront(); drawVariants(); drawTensors(); drawSensitivity(); drawWeights(); drawFidelity();
+    drawFront(); drawVariants(); drawTensors(); drawSensitivity(); drawWeights(); drawFidelity(); drawSamples();
   };
   drawAll();
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);

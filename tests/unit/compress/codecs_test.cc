@@ -2,6 +2,7 @@
 // (tests/oracle/make_compress_fixture.py), and by themselves.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 
@@ -93,6 +94,61 @@ TEST(Prune, WhatCannotBe) {
   const auto dense = PruneByThreshold(weight, {.threshold = 0.1});
   ASSERT_FALSE(dense.ok());
   EXPECT_NE(dense.error().message().find("0.0 %"), std::string::npos);
+}
+
+// The squares of such weights leave half precision's range; blocks must be told apart all the same.
+TEST(Prune, LargeHalvesKeepTheirLargestBlocks) {
+  Random random(3);
+  std::vector<float> values(64 * 32);
+  for (size_t i = 0; i < values.size(); ++i)
+    values[i] = static_cast<float>((i / 32 / 4 % 2 == 0 ? 300 : 900) * (1 + random.NextBits() % 5));
+  const ir::Literal weight = ir::Literal::Floats(DType::kFp16, values, {64, 32});
+  const auto sparse = PruneByMagnitude(weight, Blocks(0.5, 4, 0));
+  ASSERT_TRUE(sparse.ok()) << sparse.error().ToString();
+  const std::vector<float> dense = Dense(*sparse);
+  const auto zeros = std::ranges::count(dense, 0.0f);
+  EXPECT_NEAR(static_cast<double>(zeros), 1024, 64);
+  double kept = 0;
+  double all = 0;
+  for (size_t i = 0; i < dense.size(); ++i) {
+    kept += std::abs(double{dense[i]});
+    all += std::abs(double{values[i]});
+  }
+  EXPECT_GT(kept, 0.6 * all);
+}
+
+// coremltools takes the step of a uniform palette in the weight's dtype or in double, by the
+// version of NumPy: ours loses no more than either.
+TEST(Palette, UniformIsTheBetterOfBothSteps) {
+  Random random(5);
+  for (const DType dtype : {DType::kFp16, DType::kFp32}) {
+    for (int round = 0; round < 20; ++round) {
+      std::vector<float> values(512);
+      for (float& value : values)
+        value = static_cast<float>(static_cast<double>(random.NextBits() % 20001) / 7001 - 1.3);
+      const ir::Literal weight = ir::Literal::Floats(dtype, values, {16, 32});
+      const auto tensor = Palettize(weight, {.mode = PaletteMode::kUniform, .nbits = 4});
+      ASSERT_TRUE(tensor.ok());
+      const double lost = SquaredError(weight, *Depalettize(*tensor, dtype));
+      const std::vector<float> given = *weight.AsFloats();
+      const auto rounded = [&](double value) {
+        const auto narrow = static_cast<float>(value);
+        return dtype == DType::kFp16 ? HalfToFloat(FloatToHalf(narrow)) : narrow;
+      };
+      const float low = *std::ranges::min_element(given);
+      const double width = rounded(double{*std::ranges::max_element(given)} - low);
+      for (const double step : {double{rounded(width / 15)}, width / 15}) {
+        double other = 0;
+        for (const float value : given) {
+          double nearest = 1e9;
+          for (int i = 0; i < 16; ++i)
+            nearest = std::min(nearest, std::abs(double{value} - rounded(i * step + low)));
+          other += nearest * nearest;
+        }
+        EXPECT_LE(lost, other * (1 + 1e-9));
+      }
+    }
+  }
 }
 
 TEST(Palettize, NeverWorseThanCoremltools) {
