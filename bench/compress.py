@@ -1,9 +1,9 @@
 """Compression beside coremltools, in one run on one machine: time, and the error of every tensor.
 
     python bench/compress.py --anemone build/release/anemone [--models resnet50,...] [--variants int8,palette4,palette8]
-                             [--package FILE.mlpackage] [--rounds 5] [--keep FOLDER] [--json FILE]
+                             [--package FILE.mlpackage] [--compute-precision float16] [--rounds 5] [--keep FOLDER] [--json FILE]
 
-Catalogue models are written as float16 packages with seeded weights first. Needs coremltools, and scikit-learn, which
+Catalogue models are written as float16 (or float32) packages with seeded weights first. Needs coremltools, and scikit-learn, which
 coremltools clusters small and float32 tensors with, and our Python package. Like is compared with like:
   call     a loaded model compressed and the result written, in Python: theirs (which writes its result to a temporary
            package) beside ours
@@ -157,13 +157,14 @@ def main():
     parser.add_argument("--models", default="mobilenetv3_small,fastvit_t8,resnet50")
     parser.add_argument("--package", action="append", default=[])
     parser.add_argument("--variants", default="int8,palette4,palette8")
+    parser.add_argument("--compute-precision", default="float16", choices=["float16", "float32"])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--json")
     flags = parser.parse_args()
     rows = []
-    print(f"{'':30} {'call':^32} {'process':^32}")
-    print(f"{'model':20} {'variant':9} {'coremltools':>12} {'anemone':>11} {'ratio':>7} {'coremltools':>12} {'anemone':>11}"
+    print(f"{'':35} {'call':^32} {'process':^32}")
+    print(f"{'model':25} {'variant':9} {'coremltools':>12} {'anemone':>11} {'ratio':>7} {'coremltools':>12} {'anemone':>11}"
           f" {'ratio':>7} {'tensors':>8} {'worse':>6}")
     with tempfile.TemporaryDirectory() as scratch:
         folder = flags.keep or Path(scratch)
@@ -171,10 +172,10 @@ def main():
         sources = [Path(package) for package in flags.package]
         if not sources:
             for name in flags.models.split(","):
-                sources.append(folder / f"{name}.mlpackage")
+                sources.append(folder / f"{name}_{flags.compute_precision}.mlpackage")
                 if sources[-1].exists():
                     continue
-                subprocess.run([flags.anemone, "convert", name, "--weights", "seeded", "--compute-precision", "float16",
+                subprocess.run([flags.anemone, "convert", name, "--weights", "seeded", "--compute-precision", flags.compute_precision,
                                 "--minimum-deployment-target", "iOS16", "-o", str(sources[-1])], check=True,
                                capture_output=True)
         for source in sources:
@@ -192,7 +193,7 @@ def main():
                        "compression_s": inner, "compression_ratio": their["call_s"] / inner,
                        **compare(source, our_path, their_path)}
                 rows.append(row)
-                print(f"{row['model']:20} {variant:9} {their['call_s']:10.3f} s {call * 1e3:8.1f} ms"
+                print(f"{row['model']:25} {variant:9} {their['call_s']:10.3f} s {call * 1e3:8.1f} ms"
                       f" {row['call_ratio']:6.0f}x {their['process_s']:10.3f} s {wall * 1e3:8.1f} ms"
                       f" {row['process_ratio']:6.0f}x {row['tensors']:8} {len(row['worse']):6}", flush=True)
     if flags.json:

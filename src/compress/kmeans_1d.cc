@@ -7,6 +7,7 @@
 #include <numeric>
 #include <utility>
 
+#include "compress/kmeans_binned.h"
 #include "compress/linear_kernels.h"
 
 namespace anemone::compress {
@@ -362,7 +363,6 @@ WeightedPoints Distinct(std::span<const float> values, std::span<const float> im
 }
 
 constexpr size_t kHalves = 65536;
-
 constexpr uint16_t kSign = 0x8000;
 
 // Counts them all in a table; the magnitudes are at most `magnitude`. Two tables in turn: the same
@@ -466,6 +466,10 @@ Clusters KMeans1D(std::span<const float> values, int k, DType dtype,
                   std::span<const float> importance) {
   Clusters clusters;
   if (values.empty()) return clusters;
+  constexpr size_t kBinnedFrom = 8192;
+  if (importance.empty() && dtype == DType::kFp32 && values.size() >= kBinnedFrom) {
+    if (auto binned = KMeansBinned(values, k)) return std::move(*binned);
+  }
   WeightedPoints points = Distinct(values, importance);
   // Nothing counts: then all count alike.
   if (points.value.empty()) points = Distinct(values, {});
