@@ -1,6 +1,8 @@
 #include "compress/configuration_json.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "base/mapped_file.h"
@@ -64,13 +66,16 @@ class Reader {
 
   void Get(const char* key, int64_t* value) {
     if (!Has(key)) return;
-    if (!json_[key].is_number_integer()) return Fail(key, "is no whole number");
-    *value = json_[key].get<int64_t>();
+    const auto number = Number(json_[key]);
+    if (!number || *number != std::floor(*number) || std::abs(*number) > 1e15)
+      return Fail(key, "is no whole number");
+    *value = static_cast<int64_t>(*number);
   }
   void Get(const char* key, double* value) {
     if (!Has(key)) return;
-    if (!json_[key].is_number()) return Fail(key, "is no number");
-    *value = json_[key].get<double>();
+    const auto number = Number(json_[key]);
+    if (!number) return Fail(key, "is no number");
+    *value = *number;
   }
   void Get(const char* key, bool* value) {
     if (!Has(key)) return;
@@ -127,6 +132,17 @@ class Reader {
   }
 
  private:
+  // Also as text, as coremltools has it.
+  static std::optional<double> Number(const Json& json) {
+    if (json.is_number()) return json.get<double>();
+    if (!json.is_string()) return std::nullopt;
+    const auto text = json.get<std::string>();
+    double number = 0;
+    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+    const bool all = parsed.ec == std::errc() && parsed.ptr == text.data() + text.size();
+    return all && std::isfinite(number) ? std::optional(number) : std::nullopt;
+  }
+
   const Json& json_;
   std::string place_;
   std::vector<std::string> known_;

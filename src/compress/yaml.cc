@@ -2,9 +2,14 @@
 
 #include <yaml.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <initializer_list>
 #include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace anemone::compress {
 namespace {
@@ -14,21 +19,44 @@ using Json = nlohmann::json;
 constexpr int kMaxDepth = 32;
 constexpr int kMaxNodes = 1'000'000;  // aliases may unfold to any number
 
+// Plain scalars are what PyYAML takes them for (YAML 1.1), as coremltools reads with it.
+std::optional<int64_t> Integer(std::string text) {
+  std::erase(text, '_');
+  const bool negative = text.starts_with('-');
+  if (negative || text.starts_with('+')) text.erase(0, 1);
+  int base = 10;
+  if (text.starts_with("0x")) {
+    base = 16;
+  } else if (text.starts_with("0b")) {
+    base = 2;
+  } else if (text.size() > 1 && text[0] == '0') {
+    base = 8;
+  }
+  if (base == 16 || base == 2) text.erase(0, 2);
+  int64_t value = 0;
+  const char* end = text.data() + text.size();
+  // A second sign is no part of a number.
+  if (text.empty() || text[0] == '-') return std::nullopt;
+  const auto parsed = std::from_chars(text.data(), end, value, base);
+  if (parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
+  return negative ? -value : value;
+}
+
 Json Scalar(const yaml_node_t& node) {
   const auto* begin = reinterpret_cast<const char*>(node.data.scalar.value);
   std::string text(begin, node.data.scalar.length);
   if (node.data.scalar.style != YAML_PLAIN_SCALAR_STYLE) return text;
-  if (text.empty() || text == "~" || text == "null" || text == "Null" || text == "NULL")
-    return nullptr;
-  if (text == "true" || text == "True" || text == "TRUE") return true;
-  if (text == "false" || text == "False" || text == "FALSE") return false;
+  const auto is = [&](std::initializer_list<const char*> words) {
+    return std::ranges::any_of(words, [&](const char* word) { return text == word; });
+  };
+  if (text.empty() || is({"~", "null", "Null", "NULL"})) return nullptr;
+  if (is({"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"})) return true;
+  if (is({"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"})) return false;
+  if (const auto integer = Integer(text)) return *integer;
   const char* first = text.data() + (text[0] == '+' ? 1 : 0);
   const char* last = text.data() + text.size();
-  int64_t integer = 0;
-  auto parsed = std::from_chars(first, last, integer);
-  if (parsed.ec == std::errc() && parsed.ptr == last) return integer;
   double number = 0;
-  parsed = std::from_chars(first, last, number);
+  const auto parsed = std::from_chars(first, last, number);
   if (parsed.ec == std::errc() && parsed.ptr == last && std::isfinite(number)) return number;
   return text;
 }
@@ -54,19 +82,49 @@ class Converter {
       return list;
     }
     Json object = Json::object();
+    std::vector<int> merged;
     for (auto* pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top; ++pair) {
       const yaml_node_t* key = yaml_document_get_node(document_, pair->key);
       if (key == nullptr || key->type != YAML_SCALAR_NODE)
         return Usage("a key is no text").At(Place(*node));
       std::string name(reinterpret_cast<const char*>(key->data.scalar.value),
                        key->data.scalar.length);
+      const bool plain = key->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+      if (name == "<<" && plain) {
+        merged.push_back(pair->value);
+        continue;
+      }
       if (object.contains(name)) return Usage("the key '{}' occurs twice", name).At(Place(*key));
       ANEMONE_ASSIGN(object[name], Convert(pair->value, depth + 1));
     }
+    for (const int from : merged) ANEMONE_TRY(Merge(from, depth, &object));
     return object;
   }
 
  private:
+  // "<<": the members of a mapping, or of several, unless they are given beside it; of several the
+  // first has its way.
+  Status Merge(int id, int depth, Json* object) {
+    ANEMONE_ASSIGN(const Json from, Convert(id, depth + 1));
+    const auto take = [&](const Json& mapping) {
+      for (const auto& [name, value] : mapping.items())
+        if (!object->contains(name)) (*object)[name] = value;
+    };
+    const auto wrong = [&] {
+      return Usage("'<<' takes mappings").At(Place(*yaml_document_get_node(document_, id)));
+    };
+    if (from.is_object()) {
+      take(from);
+      return {};
+    }
+    if (!from.is_array()) return wrong();
+    for (const Json& mapping : from) {
+      if (!mapping.is_object()) return wrong();
+      take(mapping);
+    }
+    return {};
+  }
+
   static std::string Place(const yaml_node_t& node) {
     return fmt::format("line {}, column {}", node.start_mark.line + 1, node.start_mark.column + 1);
   }
@@ -89,22 +147,45 @@ struct Parser {
   bool loaded = false;
 };
 
+// JSON that is no YAML: tabs, surrogate pairs. Nullopt when it is no JSON either.
+std::optional<Json> ParseJson(std::string_view text) {
+  bool deep = false;
+  Json json = Json::parse(
+      text,
+      [&](int depth, Json::parse_event_t, Json&) {
+        deep = deep || depth > kMaxDepth;
+        return !deep;
+      },
+      false);
+  if (deep || json.is_discarded()) return std::nullopt;
+  return json;
+}
+
 }  // namespace
 
 Result<Json> ParseYaml(std::string_view text) {
+  if (text.empty()) return Usage("it is empty");
   Parser parser;
   if (!parser.ok) return Internal("libyaml has no memory");
   yaml_parser_set_input_string(&parser.parser, reinterpret_cast<const unsigned char*>(text.data()),
                                text.size());
   parser.loaded = yaml_parser_load(&parser.parser, &parser.document) != 0;
   if (!parser.loaded) {
+    if (auto json = ParseJson(text)) return *std::move(json);
     const auto& mark = parser.parser.problem_mark;
     const char* problem = parser.parser.problem;
     return Usage("{}", problem != nullptr ? problem : "it is no YAML")
         .At(fmt::format("line {}, column {}", mark.line + 1, mark.column + 1));
   }
   if (yaml_document_get_root_node(&parser.document) == nullptr) return Usage("it is empty");
-  return Converter(&parser.document).Convert(1, 0);
+  ANEMONE_ASSIGN(Json json, Converter(&parser.document).Convert(1, 0));
+  yaml_document_t next;
+  if (yaml_parser_load(&parser.parser, &next) == 0) return Usage("its end is no YAML");
+  const bool more = yaml_document_get_root_node(&next) != nullptr;
+  const size_t line = next.start_mark.line + 1;
+  yaml_document_delete(&next);
+  if (more) return Usage("a second document begins").At(fmt::format("line {}", line));
+  return json;
 }
 
 }  // namespace anemone::compress

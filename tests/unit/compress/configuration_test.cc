@@ -63,6 +63,51 @@ TEST(Configuration, ReadsCoremltoolsJson) {
   EXPECT_EQ(std::get<LinearConfig>(defaults->weights[0].global_config.value()), LinearConfig());
 }
 
+// What PyYAML and cattrs, with which coremltools reads, make of such files.
+TEST(Configuration, ReadsYamlAsPyYamlDoes) {
+  const auto got = ParseConfiguration(R"(
+config_type: OpPalettizerConfig
+global_config: &all
+  mode: uniform
+  nbits: 0x4
+  enable_per_channel_scale: yes
+  weight_threshold: 1_000
+op_type_configs:
+  conv:
+    <<: *all
+    nbits: 2
+  linear:
+    <<: [{nbits: 6}, {nbits: 8, mode: kmeans}]
+    enable_per_channel_scale: off
+  matmul: *all
+op_name_configs:
+  fc: {mode: uniform, nbits: "8", weight_threshold: 10.0}
+)");
+  ASSERT_TRUE(got.ok()) << got.status().ToString();
+  const WeightStep& step = got->weights[0];
+  const auto palette = [](const std::optional<OpConfig>& config) {
+    return std::get<PaletteConfig>(config.value());
+  };
+  EXPECT_EQ(palette(step.global_config).nbits, 4);
+  EXPECT_EQ(palette(step.global_config).weight_threshold, 1000);
+  EXPECT_TRUE(palette(step.global_config).enable_per_channel_scale);
+  EXPECT_EQ(palette(step.op_type_configs.at("conv")).nbits, 2);
+  EXPECT_EQ(palette(step.op_type_configs.at("conv")).mode, PaletteMode::kUniform);
+  EXPECT_EQ(palette(step.op_type_configs.at("linear")).nbits, 6);
+  EXPECT_EQ(palette(step.op_type_configs.at("linear")).mode, PaletteMode::kKMeans);
+  EXPECT_EQ(palette(step.op_type_configs.at("matmul")), palette(step.global_config));
+  EXPECT_EQ(palette(step.op_name_configs.at("fc")).nbits, 8);
+  EXPECT_EQ(palette(step.op_name_configs.at("fc")).weight_threshold, 10);
+}
+
+TEST(Configuration, ReadsJsonThatIsNoYaml) {
+  const auto got = ParseConfiguration(
+      "{\n\t\"config_type\":\t\"OpLinearQuantizerConfig\",\n\t\"op_name_configs\": "
+      "{\"a\\/b\\ud83d\\ude00\": null}}");
+  ASSERT_TRUE(got.ok()) << got.status().ToString();
+  EXPECT_TRUE(got->weights[0].op_name_configs.contains("a/b\xF0\x9F\x98\x80"));
+}
+
 TEST(Configuration, GoesThroughJsonUnchanged) {
   Configuration configuration;
   configuration.equalize = true;
@@ -176,6 +221,23 @@ std::vector<float> RunSeeded(const ir::Program& program) {
 }
 
 // Steps one after the other, the second on what the first has compressed.
+TEST(Configuration, BrokenFilesAreRefused) {
+  const std::string good = "config_type: OpPalettizerConfig\nglobal_config: {nbits: 4}\n";
+  ASSERT_TRUE(ParseConfiguration(good).ok());
+  ASSERT_TRUE(ParseConfiguration("---\n" + good + "...\n").ok());
+  for (const std::string& text :
+       {std::string(), std::string(" \n# nothing\n"), good + "---\na: b\n", good + "<<: 3\n",
+        good + "<<: [3]\n", std::string("{\"a\":\t"), std::string("\0", 1),
+        std::string("config_type: OpPalettizerConfig\nglobal_config: {nbits: 4.5}\n"),
+        std::string("config_type: OpPalettizerConfig\nglobal_config: {nbits: 1e300}\n"),
+        std::string("config_type: OpPalettizerConfig\nglobal_config: {nbits: four}\n"),
+        "{\"a\":\t" + std::string(100, '[') + std::string(100, ']') + "}"}) {
+    const auto got = ParseConfiguration(text);
+    ASSERT_FALSE(got.ok()) << text;
+    EXPECT_EQ(got.error().code(), ErrorCode::kUsage) << text;
+  }
+}
+
 TEST(Apply, JointForms) {
   const OpConfig sparse = MagnitudeConfig{.target_sparsity = 0.6};
   const OpConfig palette = PaletteConfig{.nbits = 4};
