@@ -371,13 +371,15 @@ Status Encode(ir::Opset opset, const WeightData* data, Job* job) {
   const Site& site = job->site;
   std::vector<uint8_t> mask;
   ANEMONE_ASSIGN(const ir::Literal weight, DenseValue(site, opset, &mask));
+  const OpConfig& config = *site.config;
   if (IsFloat(weight.dtype())) {
-    const std::string reason = WhyNotFinite(weight);
+    // QuantizeLinear looks itself, as it goes over the values anyway.
+    const bool linear = std::holds_alternative<LinearConfig>(config);
+    const std::string reason = linear ? "" : WhyNotFinite(weight);
     if (!reason.empty()) return InvalidInput("{}", reason);
   } else if (BitWidth(weight.dtype()) < 8) {
     return InvalidInput("{} needs no table", DTypeName(weight.dtype()));
   }
-  const OpConfig& config = *site.config;
   const InputMoments* moments = MomentsOf(site, data);
   if (const auto* linear = std::get_if<LinearConfig>(&config)) {
     ANEMONE_TRY(Run(*linear, weight, moments, data != nullptr ? data->learnt.get() : nullptr, job));

@@ -8,6 +8,7 @@
 #include "base/uninitialised.h"
 #include "compress/linear_kernels.h"
 #include "compress/pack_bits.h"
+#include "compress/weights.h"
 
 namespace anemone::compress {
 namespace {
@@ -73,11 +74,12 @@ struct Range {
   bool empty = true;
 };
 
+// False: not all values are finite.
 template <typename T>
-void Extend(std::span<const T> values, Range* range) {
-  if (values.empty()) return;
+bool Extend(std::span<const T> values, Range* range) {
+  if (values.empty()) return true;
   if (range->empty) *range = {values[0], values[0], false};
-  FindRange(values, &range->low, &range->high);
+  return FindRange(values, &range->low, &range->high);
 }
 
 struct Parameters {
@@ -179,9 +181,9 @@ Status CheckArguments(const ir::Literal& weight, const ir::Shape& blocks, DType 
 
 // Quantizes all blocks to `out`, one byte each.
 template <typename T>
-Status QuantizeBlocks(std::span<const T> values, DType values_dtype, const Layout& layout,
-                      DType dtype, LinearMode mode, std::vector<Parameters>* parameters,
-                      int8_t* out, ErrorSum* error) {
+Status QuantizeBlocks(const ir::Literal& weight, const Layout& layout, DType dtype, LinearMode mode,
+                      std::vector<Parameters>* parameters, int8_t* out, ErrorSum* error) {
+  const std::span<const T> values = weight.As<T>();
   const Limits limits = LimitsOf(dtype, mode);
   const auto run_values = static_cast<size_t>(layout.run);
   const auto values_of = [&](size_t run) { return values.subspan(run * run_values, run_values); };
@@ -190,17 +192,19 @@ Status QuantizeBlocks(std::span<const T> values, DType values_dtype, const Layou
   // Where each run is a block of its own its values are still at hand when its range is known.
   const size_t step = runs == ranges.size() ? 1 : std::max<size_t>(1, runs);
   for (size_t first = 0; first < runs; first += step) {
-    for (size_t run = first; run < first + step; ++run)
-      Extend(values_of(run), &ranges[static_cast<size_t>(layout.run_block[run])]);
+    for (size_t run = first; run < first + step; ++run) {
+      if (!Extend(values_of(run), &ranges[static_cast<size_t>(layout.run_block[run])]))
+        return InvalidInput("{}", WhyNotFinite(weight));
+    }
     const size_t block = step == 1 ? static_cast<size_t>(layout.run_block[first]) : 0;
     for (size_t i = block; i < (step == 1 ? block + 1 : ranges.size()); ++i) {
       Parameters& found = (*parameters)[i];
-      found =
-          ParametersOf(ranges[i], limits, mode, IsUnsignedInt(dtype), values_dtype == DType::kFp16);
+      found = ParametersOf(ranges[i], limits, mode, IsUnsignedInt(dtype),
+                           weight.dtype() == DType::kFp16);
       const bool zeros = ranges[i].low == 0 && ranges[i].high == 0;
       if (!std::isfinite(found.scale) || (found.scale == 0 && !zeros)) {
         return InvalidInput("values from {} to {} leave no scale in {}", ranges[i].low,
-                            ranges[i].high, DTypeName(values_dtype));
+                            ranges[i].high, DTypeName(weight.dtype()));
       }
     }
     for (size_t run = first; run < first + step; ++run) {
@@ -229,11 +233,11 @@ Result<LinearTensor> QuantizeLinear(const ir::Literal& weight, const ir::Shape& 
   std::vector<Parameters> parameters(static_cast<size_t>(count));
   const Uninitialised<int8_t> quantized(elements);
   ErrorSum error;
-  ANEMONE_TRY(weight.dtype() == DType::kFp16
-                  ? QuantizeBlocks(weight.As<Half>(), DType::kFp16, layout, dtype, mode,
-                                   &parameters, quantized.data(), &error)
-                  : QuantizeBlocks(weight.As<float>(), DType::kFp32, layout, dtype, mode,
-                                   &parameters, quantized.data(), &error));
+  ANEMONE_TRY(
+      weight.dtype() == DType::kFp16
+          ? QuantizeBlocks<Half>(weight, layout, dtype, mode, &parameters, quantized.data(), &error)
+          : QuantizeBlocks<float>(weight, layout, dtype, mode, &parameters, quantized.data(),
+                                  &error));
   LinearTensor result;
   result.scale_shape = layout.scale_shape;
   result.max_error = error.largest;

@@ -32,7 +32,8 @@ struct LinearTensor {
 };
 
 // `weight` is fp32 or fp16, of rank 1 or more. `blocks[i]` is the length of a block along dimension
-// i and divides it; 0 means all of it. `dtype` is int8, uint8, int4 or uint4.
+// i and divides it; 0 means all of it. `dtype` is int8, uint8, int4 or uint4. kInvalidInput also
+// names the first element that is not finite.
 Result<LinearTensor> QuantizeLinear(const ir::Literal& weight, const ir::Shape& blocks, DType dtype,
                                     LinearMode mode);
 

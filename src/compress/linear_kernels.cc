@@ -60,25 +60,30 @@ hn::Vec<Floats> RoundAs(const Half* /*like*/, Floats d, hn::Vec<Floats> value) {
 
 // All functions take whole groups of 16; the callers fill up the last.
 template <typename T>
-void Range(const T* values, size_t n, float* low, float* high) {
+void Range(const T* values, size_t n, float* low, float* high, uint32_t* magnitude) {
   const Floats d;
+  const hn::RebindToUnsigned<Floats> du;
+  const auto mask = hn::Set(du, 0x7fffffffu);
+  auto largest = hn::Set(du, *magnitude);
   auto lows = hn::Set(d, *low);
   auto highs = hn::Set(d, *high);
   for (size_t i = 0; i < n; i += hn::Lanes(d)) {
     const auto value = LoadElements(d, values + i);
     lows = hn::Min(lows, value);
     highs = hn::Max(highs, value);
+    largest = hn::Max(largest, hn::And(hn::BitCast(du, value), mask));
   }
+  *magnitude = hn::GetLane(hn::MaxOfLanes(du, largest));
   *low = hn::GetLane(hn::MinOfLanes(d, lows));
   *high = hn::GetLane(hn::MaxOfLanes(d, highs));
 }
 
-void RangeFloats(const float* values, size_t n, float* low, float* high) {
-  Range(values, n, low, high);
+void RangeFloats(const float* values, size_t n, float* low, float* high, uint32_t* magnitude) {
+  Range(values, n, low, high, magnitude);
 }
 
-void RangeHalves(const Half* values, size_t n, float* low, float* high) {
-  Range(values, n, low, high);
+void RangeHalves(const Half* values, size_t n, float* low, float* high, uint32_t* magnitude) {
+  Range(values, n, low, high, magnitude);
 }
 
 uint32_t MagnitudeVectors(const float* values, size_t n) {
@@ -210,10 +215,14 @@ struct Lanes {
 };
 
 template <typename T, typename Find>
-void FindRangeWith(Find find, std::span<const T> values, float* low, float* high) {
+bool FindRangeWith(Find find, std::span<const T> values, float* low, float* high) {
   const size_t whole = Whole(values.size());
-  if (whole != 0) find(values.data(), whole, low, high);
-  if (whole != values.size()) find(Tail(values, values.back()).values, kGroup, low, high);
+  uint32_t magnitude = 0;
+  if (whole != 0) find(values.data(), whole, low, high, &magnitude);
+  if (whole != values.size())
+    find(Tail(values, values.back()).values, kGroup, low, high, &magnitude);
+  constexpr uint32_t kInfinity = 0x7f800000;
+  return magnitude < kInfinity;
 }
 
 template <typename T, typename QuantizeGroups>
@@ -241,12 +250,14 @@ HWY_EXPORT(QuantizeFloats);
 HWY_EXPORT(QuantizeHalves);
 HWY_EXPORT(CompareVectors);
 
-void FindRange(std::span<const float> values, float* low, float* high) {
-  FindRangeWith([](auto... all) { HWY_DYNAMIC_DISPATCH(RangeFloats)(all...); }, values, low, high);
+bool FindRange(std::span<const float> values, float* low, float* high) {
+  return FindRangeWith([](auto... all) { HWY_DYNAMIC_DISPATCH(RangeFloats)(all...); }, values, low,
+                       high);
 }
 
-void FindRange(std::span<const Half> values, float* low, float* high) {
-  FindRangeWith([](auto... all) { HWY_DYNAMIC_DISPATCH(RangeHalves)(all...); }, values, low, high);
+bool FindRange(std::span<const Half> values, float* low, float* high) {
+  return FindRangeWith([](auto... all) { HWY_DYNAMIC_DISPATCH(RangeHalves)(all...); }, values, low,
+                       high);
 }
 
 uint32_t LargestMagnitude(std::span<const float> values) {

@@ -10,9 +10,10 @@
 
 namespace anemone::compress {
 
-// Smallest and largest of `values` and *low, *high.
-void FindRange(std::span<const float> values, float* low, float* high);
-void FindRange(std::span<const Half> values, float* low, float* high);
+// Smallest and largest of `values` and *low, *high; they mean nothing when the result is false: not
+// all values are finite.
+bool FindRange(std::span<const float> values, float* low, float* high);
+bool FindRange(std::span<const Half> values, float* low, float* high);
 
 // The largest of the bit patterns with the sign left out: 0x7f800000 and above means that one is
 // not finite.

@@ -43,7 +43,7 @@ TEST(LinearKernels, RangeAndMagnitude) {
       const std::vector<float> values = Values(n);
       float low = 0.25f;
       float high = 0.25f;
-      FindRange(values, &low, &high);
+      EXPECT_TRUE(FindRange(values, &low, &high));
       float want_low = 0.25f;
       float want_high = 0.25f;
       for (const float value : values) {
@@ -56,7 +56,7 @@ TEST(LinearKernels, RangeAndMagnitude) {
       const std::vector<Half> halves(values.begin(), values.end());
       float half_low = 0.25f;
       float half_high = 0.25f;
-      FindRange(halves, &half_low, &half_high);
+      EXPECT_TRUE(FindRange(halves, &half_low, &half_high));
       EXPECT_EQ(half_low, HalfToFloat(FloatToHalf(want_low))) << n;
       EXPECT_EQ(half_high, HalfToFloat(FloatToHalf(want_high))) << n;
       EXPECT_LT(LargestMagnitude(values), 0x7f800000u);
@@ -66,6 +66,9 @@ TEST(LinearKernels, RangeAndMagnitude) {
         bad[i] = i % 2 == 0 ? -std::numeric_limits<float>::infinity()
                             : std::numeric_limits<float>::quiet_NaN();
         EXPECT_GE(LargestMagnitude(bad), 0x7f800000u) << i << " of " << n;
+        EXPECT_FALSE(FindRange(bad, &low, &high)) << i << " of " << n;
+        const std::vector<Half> bad_halves(bad.begin(), bad.end());
+        EXPECT_FALSE(FindRange(bad_halves, &low, &high)) << i << " of " << n;
       }
     }
   });
