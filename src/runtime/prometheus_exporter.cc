@@ -13,6 +13,7 @@
 
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <exception>
@@ -200,20 +201,22 @@ Status CheckAddress(const std::string& address) {
   return {};
 }
 
-// Connects to where the server listens, and hangs up.
-void Knock(const std::string& host, int port) {
+// Connects to where the server listens, and hangs up. False when nobody listens any more.
+bool Knock(const std::string& host, int port) {
   addrinfo hints{};
   hints.ai_flags = AI_NUMERICSERV;
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
-  if (getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found) != 0) return;
+  if (getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found) != 0) return false;
   const int fd = socket(found->ai_family, found->ai_socktype, 0);
+  bool refused = false;
   if (fd >= 0) {
     (void)fcntl(fd, F_SETFL, O_NONBLOCK);
-    [[maybe_unused]] const int begun = connect(fd, found->ai_addr, found->ai_addrlen);
+    refused = connect(fd, found->ai_addr, found->ai_addrlen) != 0 && errno == ECONNREFUSED;
     close(fd);
   }
   freeaddrinfo(found);
+  return !refused;
 }
 
 // Of "HOST:PORT" or "[::1]:PORT".
@@ -239,8 +242,7 @@ struct PrometheusExporter::Server {
     std::thread knocker;
     if (!ports.empty()) {
       knocker = std::thread([&, port = ports.front()] {
-        while (!stopped.load(std::memory_order_acquire)) {
-          Knock(host, port);
+        while (!stopped.load(std::memory_order_acquire) && Knock(host, port)) {
           std::this_thread::sleep_for(std::chrono::milliseconds(5));
         }
       });
