@@ -259,6 +259,38 @@ def test_a_file_that_is_no_database(model, tmp_path):
     assert "no lab database" in done.stderr
 
 
+# ---- the doctor ----
+
+def doctor(*arguments):
+    done = subprocess.run([str(COMMAND), "doctor", *map(str, arguments), "--json"], capture_output=True, text=True,
+                          timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)["model"]
+
+
+def test_the_doctor_judges_what_would_be_converted(model, finished):
+    found = doctor(model, "--chip", "m1")
+    assert found["placement_of"].startswith("its conversion to float16")
+    assert found["chips"][0]["ane_supported_pct"] > 90  # as float32 it would be none
+    assert found["float16"]["passed"] and found["float16"]["dominant"]
+    assert doctor(finished / "base.mlpackage", "--chip", "m1")["placement_of"] == "the model as it is"
+
+
+def test_the_doctor_finds_what_overflows(tmp_path):
+    network = make_network()
+    weights = {tensor.name: tensor for tensor in network.graph.initializer}
+    for name, factor in (("w2", 3e5), ("w3", 1 / 3e5)):
+        values = onnx.numpy_helper.to_array(weights[name]) * np.float32(factor)
+        weights[name].CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float32), name))
+    onnx.save(network, str(tmp_path / "large.onnx"))
+    found = doctor(tmp_path / "large.onnx", "--chip", "m1")["float16"]
+    assert not found["passed"] and found["first_overflow"]
+    first = next(operator for operator in found["operators"] if operator["name"] == found["first_overflow"])
+    assert first["largest"] > 65504 and first["type"] == "conv"
+    assert found["keep_float32"] and found["keep_float32_passed"]
+    assert len(found["keep_float32"]) < len(found["operators"])
+
+
 # ---- Ray ----
 
 needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None,

@@ -12,6 +12,7 @@
 #include "cli/doctor_float16.h"
 #include "cli/session_flags.h"
 #include "exec/session_inputs.h"
+#include "facade/convert.h"
 #include "placement/analyze.h"
 #include "placement/chip.h"
 #include "runtime/backends.h"
@@ -138,18 +139,30 @@ Json BlockersJson(const placement::Analysis& analysis) {
 
 Result<Json> ModelJson(const DoctorFlags& flags, const Globals& globals) {
   ANEMONE_ASSIGN(const auto loaded, Load(flags.model));
-  ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*loaded.model, ""));
   ANEMONE_ASSIGN(const auto chips, placement::ParseChips(flags.chips));
   Json json;
   json["name"] = loaded.name;
+  // What is no package yet is judged as it would be converted: that it computes in float32 now
+  // would hide all else.
+  auto placed = std::make_shared<ir::Model>(facade::CloneModel(*loaded.model));
+  json["placement_of"] = "the model as it is";
+  if (!loaded.origin.starts_with("ml")) {
+    facade::ConvertOptions convert;
+    convert.precision = facade::Precision::kFloat16;
+    ANEMONE_TRY(facade::Convert(*placed, convert).At(loaded.name));
+    json["placement_of"] =
+        "its conversion to float16 for " + facade::DeploymentTargetName(convert.target);
+  }
+  ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*placed, ""));
   json["chips"] = Json::array();
   for (const placement::Chip* chip : chips) {
     const placement::Analysis analysis =
-        placement::Analyze(*function, *chip, placement::FlexibilityOf(*loaded.model, ""));
+        placement::Analyze(*function, *chip, placement::FlexibilityOf(*placed, ""));
     json["chips"].push_back({{"chip", chip->name},
                              {"ane_supported_pct", analysis.supported.by_count_pct},
                              {"ane_preferred_pct", analysis.preferred.by_count_pct},
                              {"source", "estimated"},
+                             {"notes", analysis.notes},
                              {"blockers", BlockersJson(analysis)}});
   }
   ANEMONE_ASSIGN(json["float16"], Float16Json(*loaded.model, flags.float16, globals));
@@ -189,12 +202,15 @@ void PrintText(const Json& document) {
   }
   if (!document.contains("model")) return;
   PrintFloat16(document["model"]["float16"]);
+  std::cout << fmt::format("placement of {}\n", Text(document["model"]["placement_of"]));
   for (const Json& chip : document["model"]["chips"]) {
     std::cout << fmt::format(
         "{:<9} {:.1f} % of the operators could run on the Neural Engine, "
         "{:.1f} % would (estimated)\n",
         Text(chip["chip"]), chip["ane_supported_pct"].get<double>(),
         chip["ane_preferred_pct"].get<double>());
+    for (const Json& note : chip["notes"])
+      std::cout << fmt::format("          note: {}\n", Text(note));
     for (const Json& blocker : chip["blockers"]) {
       std::cout << fmt::format("          {} x {} ('{}', {})\n", Text(blocker["operators"]),
                                Text(blocker["reason"]), Text(blocker["example"]),

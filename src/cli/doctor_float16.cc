@@ -103,11 +103,11 @@ void PrintFloat16(const Json& float16) {
                              output["output"].get<std::string>(), figure("l_inf_relative"),
                              figure("rmse_relative"));
   }
-  if (float16["passed"].get<bool>()) return;
   std::string names;
   for (const Json& name : float16["dominant"])
     names += (names.empty() ? "'" : ", '") + name.get<std::string>() + "'";
   if (!names.empty()) std::cout << "          most of the error: " << names << "\n";
+  if (float16["passed"].get<bool>()) return;
   std::string keep;
   for (const Json& pattern : float16["keep_float32"])
     keep += fmt::format(" --keep-float32 '{}'", pattern.get<std::string>());

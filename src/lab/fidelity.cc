@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <unordered_map>
 
 #include "exec/session_inputs.h"
@@ -110,12 +111,14 @@ class Diagnosis {
       int64_t compared = 0;
       for (size_t k = 0; k < wanted.size(); ++k) {
         const double magnitude = std::abs(double{wanted[k]});
-        if (std::isnan(wanted[k]) || std::isnan(got[k])) {
+        if (!std::isnan(wanted[k])) row.largest = std::max(row.largest, magnitude);
+        // Beyond the range by itself, whatever an earlier overflow has made of it in half.
+        const bool beyond = magnitude > kHalfMax;
+        if (!beyond && (std::isnan(wanted[k]) || std::isnan(got[k]))) {
           ++row.not_a_number;
           continue;
         }
-        row.largest = std::max(row.largest, magnitude);
-        if (magnitude > kHalfMax || std::isinf(got[k])) {
+        if (beyond || std::isinf(got[k])) {
           ++row.overflowing;
           continue;
         }
@@ -211,6 +214,9 @@ Result<Fidelity> DiagnoseFloat16(const exec::Backend& backend,
         if (use.operation != nullptr) takers[operation.name()].push_back(use.operation->name());
     }
   });
+  std::set<std::string> overflowing;
+  for (const OperatorFidelity& row : fidelity.operators)
+    if (row.overflowing > 0) overflowing.insert(row.name);
   // The worst 1, 2, 4 ... operators, until the outputs pass.
   size_t count = 1;
   for (int trial = 0; trial < options.max_trials && !order.empty(); ++trial) {
@@ -220,10 +226,18 @@ Result<Fidelity> DiagnoseFloat16(const exec::Backend& backend,
       std::string pattern = Escape(name);
       if (std::ranges::find(keep, pattern) == keep.end()) keep.push_back(std::move(pattern));
     };
-    for (size_t i = 0; i < count; ++i) {
-      add(order[i]->name);
-      if (order[i]->overflowing == 0) continue;
-      for (const std::string& taker : takers[order[i]->name]) add(taker);
+    // Along a way that stays beyond the range (a convolution, its relu) down to who leads back.
+    std::vector<std::string> chosen;
+    std::set<std::string> seen;
+    const auto choose = [&](const std::string& name) {
+      if (seen.insert(name).second) chosen.push_back(name);
+    };
+    for (size_t i = 0; i < count; ++i) choose(order[i]->name);
+    for (size_t i = 0; i < chosen.size(); ++i) {
+      const std::string name = chosen[i];
+      add(name);
+      if (!overflowing.contains(name)) continue;
+      for (const std::string& taker : takers[name]) choose(taker);
     }
     ANEMONE_ASSIGN(const auto kept, options.to_float16(keep));
     ANEMONE_ASSIGN(auto outputs,
