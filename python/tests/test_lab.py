@@ -276,6 +276,13 @@ def test_the_doctor_judges_what_would_be_converted(model, finished):
     assert doctor(finished / "base.mlpackage", "--chip", "m1")["placement_of"] == "the model as it is"
 
 
+def test_the_doctor_knows_what_drifts_on_the_neural_engine(model):
+    (drift,) = doctor("mobilenetv3_small", "--weights", "seeded", "--no-float16", "--chip", "m1")["known_drifts"]
+    assert drift["operator"] == "conv_head" and "hard-swish" in drift["reason"] and "#2625" in drift["source"]
+    assert "--keep-float32 'conv_head'" in drift["rewrite"]
+    assert doctor(model, "--chip", "m1")["known_drifts"] == []
+
+
 def test_the_doctor_finds_what_overflows(tmp_path):
     network = make_network()
     weights = {tensor.name: tensor for tensor in network.graph.initializer}

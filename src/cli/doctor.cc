@@ -1,6 +1,7 @@
 // anemone doctor: what this machine can do, and what stands in a model's way on Apple's.
 #include <hwy/targets.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
 #include <map>
@@ -137,6 +138,38 @@ Json BlockersJson(const placement::Analysis& analysis) {
   return list;
 }
 
+// What users have seen to drift on the Neural Engine, and nobody can see without one: a hard-swish
+// of what a linear layer or matrix product of rank 2 gives, as in MobileNetV3's head.
+Json KnownDriftsJson(const ir::Function& function) {
+  Json list = Json::array();
+  const ir::UseMap uses = ir::FindUses(function);
+  ir::ForEachOperation(*function.block, [&](const ir::Operation& gate) {
+    if (gate.type() != "sigmoid_hard") return;
+    const ir::Value* x = gate.Input("x");
+    if (x == nullptr || x->producer == nullptr || x->type.rank() > 2) return;
+    const std::string& type = x->producer->type();
+    if (type != "linear" && type != "matmul") return;
+    const auto found = uses.find(gate.output());
+    if (found == uses.end()) return;
+    const bool hard_swish = std::ranges::any_of(found->second, [&](const ir::Use& use) {
+      const ir::Operation* product = use.operation;
+      return product != nullptr && product->type() == "mul" &&
+             (product->Input("x") == x || product->Input("y") == x);
+    });
+    if (!hard_swish) return;
+    const std::string name = x->producer->name();
+    list.push_back(
+        {{"operator", name},
+         {"reason", type + " of rank 2 into a hard-swish: reported to drift on the Neural Engine, "
+                           "up to 4 % of the output"},
+         {"source", "apple/coremltools#2625, apple/coreai-torch#51"},
+         {"confidence", "reported"},
+         {"rewrite",
+          "make it a 1x1 conv of rank 4, or convert with --keep-float32 '" + name + "'"}});
+  });
+  return list;
+}
+
 Result<Json> ModelJson(const DoctorFlags& flags, const Globals& globals) {
   ANEMONE_ASSIGN(const auto loaded, Load(flags.model));
   ANEMONE_ASSIGN(const auto chips, placement::ParseChips(flags.chips));
@@ -154,6 +187,7 @@ Result<Json> ModelJson(const DoctorFlags& flags, const Globals& globals) {
         "its conversion to float16 for " + facade::DeploymentTargetName(convert.target);
   }
   ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*placed, ""));
+  json["known_drifts"] = KnownDriftsJson(*function);
   json["chips"] = Json::array();
   for (const placement::Chip* chip : chips) {
     const placement::Analysis analysis =
@@ -202,6 +236,11 @@ void PrintText(const Json& document) {
   }
   if (!document.contains("model")) return;
   PrintFloat16(document["model"]["float16"]);
+  for (const Json& drift : document["model"]["known_drifts"]) {
+    std::cout << fmt::format("drift     '{}': {} ({})\n            instead: {}\n",
+                             Text(drift["operator"]), Text(drift["reason"]), Text(drift["source"]),
+                             Text(drift["rewrite"]));
+  }
   std::cout << fmt::format("placement of {}\n", Text(document["model"]["placement_of"]));
   for (const Json& chip : document["model"]["chips"]) {
     std::cout << fmt::format(
