@@ -11,6 +11,12 @@ constexpr std::string_view kNotTaken = "nothing that a joint compression of this
 
 bool IsConstexpr(const ir::Operation& op) { return op.type().starts_with("constexpr_"); }
 
+// Whether the setting would leave the constant as it is for its size or rank.
+bool LeavesAlone(const OpConfig& config, const Site& site) {
+  return site.shape.size() <= 1 ||
+         ir::ElementCount(site.shape).value_or(0) <= WeightThreshold(config);
+}
+
 Result<const OpConfig*> ConfigOf(const WeightStep& step, const Site& site) {
   const auto named = step.op_name_configs.find(site.weight.op->name());
   if (named != step.op_name_configs.end())
@@ -21,8 +27,10 @@ Result<const OpConfig*> ConfigOf(const WeightStep& step, const Site& site) {
   const OpConfig* first = setting_of(site.weight.uses[0]);
   for (const ir::Use& use : site.weight.uses) {
     const OpConfig* other = setting_of(use);
-    const bool same = other == nullptr || first == nullptr ? other == first : *other == *first;
-    if (same) continue;
+    // Settings that come to nothing do not differ: one bias of zeros may serve many operators.
+    const bool first_counts = first != nullptr && !LeavesAlone(*first, site);
+    const bool other_counts = other != nullptr && !LeavesAlone(*other, site);
+    if (first_counts == other_counts && (!first_counts || *other == *first)) continue;
     return Usage("the constant '{}' is shared by '{}' and '{}', which have different settings",
                  site.weight.value->name, site.weight.uses[0].operation->name(),
                  use.operation->name())

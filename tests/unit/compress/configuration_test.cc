@@ -316,6 +316,26 @@ TEST(Apply, NameBeforeTypeBeforeGlobal) {
   EXPECT_TRUE(ApplyStep(other, step).ok());
 }
 
+// One bias for two operators that want different things: it is left alone either way.
+TEST(Apply, SharedConstantsThatStayAreNoConflict) {
+  ir::Program program = Parse(R"(
+    func main<ios18>(tensor<fp32, [1, 64]> x) {
+      b = const()[val = tensor<fp32, [64]>(seed 3)];
+      v = const()[val = tensor<fp32, [64, 64]>(seed 4)];
+      w = const()[val = tensor<fp32, [64, 64]>(seed 5)];
+      y = linear(x = x, weight = v, bias = b);
+      z = linear(x = y, weight = w, bias = b);
+    } -> (z);)");
+  WeightStep step;
+  step.op_name_configs["y"] = LinearConfig();
+  step.op_name_configs["z"] = PaletteConfig{.nbits = 4};
+  const auto report = ApplyStep(program, step);
+  ASSERT_TRUE(report.ok()) << report.status().ToString();
+  EXPECT_EQ(report->compressed.size(), 2u);
+  ASSERT_EQ(report->skipped.size(), 1u);
+  EXPECT_EQ(report->skipped[0].name, "b");
+}
+
 // Every form that there is: verified, the executor's results equal to those of the dense weights,
 // and refused with the right target where the op set lacks it.
 TEST(Apply, EveryFormOnEveryTarget) {
