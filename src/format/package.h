@@ -30,8 +30,8 @@ Result<ir::Model> ReadModelBytes(const Bytes& bytes, const std::string& name,
 Result<ir::Model> ReadCompiled(const std::string& path);
 
 struct WriteOptions {
-  // kDisk waits for the disk, some milliseconds, and with that promises that not even a crash of the
-  // machine leaves a half package.
+  // kDisk waits for the disk, some milliseconds, and with that promises that not even a crash of
+  // the machine leaves a half package.
   Durability durability = Durability::kProcess;
 };
 // Writes `path` (an .mlpackage) atomically; an existing package there is replaced, anything else is
