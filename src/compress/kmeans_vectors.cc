@@ -257,7 +257,7 @@ VectorClusters KMeansVectors(std::span<const float> vectors, size_t dim, int k,
   // Where a start falls is luck: small problems are started more often.
   constexpr size_t kWork = size_t{1} << 25;
   const uint64_t starts =
-      std::clamp<uint64_t>(kWork / (vectors.size() * static_cast<size_t>(k)), 1, 24);
+      std::clamp<uint64_t>(kWork / (vectors.size() * static_cast<size_t>(k)), 1, 96);
   Attempt best = Cluster(columns, vectors, dim, k, importance, 0);
   for (uint64_t seed = 1; seed < starts; ++seed) {
     Attempt other = Cluster(columns, vectors, dim, k, importance, seed);
