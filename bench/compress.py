@@ -1,10 +1,10 @@
 """Compression beside coremltools, in one run on one machine: time, and the error of every tensor.
 
-    python bench/compress.py --anemone build/release/anemone [--models resnet50,...] [--variants int8,palette4,palette8]
+    python bench/compress.py [--anemone build/release/anemone] [--models resnet50,...] [--variants int8,palette4,palette8]
                              [--package FILE.mlpackage] [--compute-precision float16] [--rounds 5] [--keep FOLDER] [--json FILE]
 
 Catalogue models are written as float16 (or float32) packages with seeded weights first. Needs coremltools, and scikit-learn, which
-coremltools clusters small and float32 tensors with, and our Python package. Like is compared with like:
+coremltools clusters small and float32 tensors with, and for the calls our Python package. Like is compared with like:
   call     a loaded model compressed and the result written, in Python: theirs (which writes its result to a temporary
            package) beside ours
   process  from nothing to a saved package: a script of four lines with coremltools (start, import, load, compress, save)
@@ -36,7 +36,10 @@ import coremltools as ct
 import coremltools.optimize.coreml as cto
 import numpy as np
 
-import anemone
+try:
+    import anemone
+except ImportError:
+    anemone = None
 from coremltools.converters.mil.frontend.milproto.load import load as load_program
 
 FLAGS = {
@@ -102,7 +105,9 @@ CALLS = {"int8": {"mode": "linear", "dtype": "int8", "granularity": "per_channel
 
 
 def ours_in_python(source, target, variant, rounds):
-    """What their call does: a loaded model compressed, and the result written."""
+    """What their call does: a loaded model compressed, and the result written. None without our Python package."""
+    if anemone is None:
+        return None
     model = anemone.load(str(source))
     times = []
     for _ in range(rounds):
@@ -153,7 +158,8 @@ def compare(original, our_path, their_path):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--anemone", default="anemone")
+    built = Path(__file__).parent.parent / "build/release/anemone"
+    parser.add_argument("--anemone", default=str(built) if built.exists() else "anemone")
     parser.add_argument("--models", default="mobilenetv3_small,fastvit_t8,resnet50")
     parser.add_argument("--package", action="append", default=[])
     parser.add_argument("--variants", default="int8,palette4,palette8")
@@ -187,14 +193,16 @@ def main():
                 call = ours_in_python(source, Path(scratch) / "call.mlpackage", variant, flags.rounds)
                 their = theirs_kept(model, source, variant, their_path)
                 row = {"model": source.stem, "variant": variant,
-                       "coremltools_call_s": their["call_s"], "call_s": call, "call_ratio": their["call_s"] / call,
+                       "coremltools_call_s": their["call_s"], "call_s": call,
+                       "call_ratio": their["call_s"] / call if call else None,
                        "coremltools_process_s": their["process_s"], "process_s": wall,
                        "process_ratio": their["process_s"] / wall, "call_over_process_ratio": their["call_s"] / wall,
                        "compression_s": inner, "compression_ratio": their["call_s"] / inner,
                        **compare(source, our_path, their_path)}
                 rows.append(row)
-                print(f"{row['model']:25} {variant:9} {their['call_s']:10.3f} s {call * 1e3:8.1f} ms"
-                      f" {row['call_ratio']:6.0f}x {their['process_s']:10.3f} s {wall * 1e3:8.1f} ms"
+                shown = f"{call * 1e3:8.1f} ms {row['call_ratio']:6.0f}x" if call else "not installed"
+                print(f"{row['model']:25} {variant:9} {their['call_s']:10.3f} s"
+                      f" {shown:>19} {their['process_s']:10.3f} s {wall * 1e3:8.1f} ms"
                       f" {row['process_ratio']:6.0f}x {row['tensors']:8} {len(row['worse']):6}", flush=True)
     if flags.json:
         Path(flags.json).write_text(json.dumps({"schema": "anemone.bench.compress", "schema_version": 2, "rows": rows},
