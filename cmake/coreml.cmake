@@ -71,10 +71,12 @@ target_compile_definitions(anemone_coreml_double PRIVATE
 target_compile_options(anemone_coreml_double PRIVATE -Wall -Wextra
   $<$<BOOL:${ANEMONE_WERROR}>:-Werror>
   "$<${objc}:-fobjc-runtime=gcc;-fexceptions;-fobjc-exceptions;-fblocks>"
-  "$<${objc}:-fconstant-string-class=NSConstantString;-Wno-deprecated-declarations>"
-  # clang's instrumentation is not for the sanitizers of the compiler that links, but for the one
-  # that must see every atomic (tests/doubles/CoreML/tsan.c has what that lacks).
-  $<$<NOT:$<STREQUAL:${ANEMONE_SANITIZE},thread>>:$<${objc}:-fno-sanitize=all>>)
+  "$<${objc}:-fconstant-string-class=NSConstantString;-Wno-deprecated-declarations>")
+# clang's instrumentation is not for the sanitizers of the compiler that links, but for the one that
+# must see every atomic (tests/doubles/CoreML/tsan.c has what that lacks).
+if(NOT ANEMONE_SANITIZE STREQUAL "thread")
+  target_compile_options(anemone_coreml_double PRIVATE "$<${objc}:-fno-sanitize=all>")
+endif()
 # The blocks runtime is needed, and comes before GNUstep, whatever the linker thinks: its symbols are
 # weak, and GNUstep has a _Block_copy of its own, which leaves the copy of a block uninitialised.
 target_link_libraries(anemone_coreml_double PUBLIC anemone_core
