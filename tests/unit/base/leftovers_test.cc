@@ -44,8 +44,8 @@ TEST(LeftoversTest, FoldersWhoseOwnersNeverComeToItGoAtTheExit) {
   EXPECT_EXIT(
       {
         ::setenv("TMPDIR", scratch.path().c_str(), 1);
-        // As a thread that hangs would.
-        auto* const folder = new TemporaryFolder(*TemporaryFolder::Create("anemone-test"));
+        // exit() leaves what functions hold as it is.
+        const auto folder = TemporaryFolder::Create("anemone-test");
         test::WriteText(*folder / "deep/file", "x");
         std::exit(scratch.entries() == 1 ? 0 : 1);
       },
