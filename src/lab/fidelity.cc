@@ -234,10 +234,9 @@ Result<Fidelity> DiagnoseFloat16(const exec::Backend& backend,
     };
     for (size_t i = 0; i < count; ++i) choose(order[i]->name);
     for (size_t i = 0; i < chosen.size(); ++i) {
-      const std::string name = chosen[i];
-      add(name);
-      if (!overflowing.contains(name)) continue;
-      for (const std::string& taker : takers[name]) choose(taker);
+      add(chosen[i]);
+      if (!overflowing.contains(chosen[i])) continue;
+      for (const std::string& taker : takers[chosen[i]]) choose(taker);
     }
     ANEMONE_ASSIGN(const auto kept, options.to_float16(keep));
     ANEMONE_ASSIGN(auto outputs,
