@@ -33,9 +33,15 @@ def own_state(tmp_path, monkeypatch):
     (tmp_path / "temporary").mkdir()
 
 
+def heed_signals():
+    """A process of the background starts with some ignored, and the command leaves it at that."""
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_DFL)
+
+
 def start(*arguments, **options):
     return subprocess.Popen([str(COMMAND), *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            text=True, **options)
+                            text=True, preexec_fn=heed_signals, **options)
 
 
 def run(*arguments, code=0):
