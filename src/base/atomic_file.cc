@@ -83,9 +83,14 @@ bool ExchangeUnsupported(int code) {
   return code == ENOSYS || code == EINVAL || code == ENOTSUP || code == EOPNOTSUPP;
 }
 
+// Tries again where another thread still adds to the tree; that ends once its root is gone. What
+// then remains cannot be helped: the target is right already.
 void RemoveTree(const std::string& path) {
-  std::error_code ignored;  // nothing more can be done: the target is already right
-  fs::remove_all(path, ignored);
+  std::error_code error;
+  for (int i = 0; i < 10; ++i) {
+    fs::remove_all(path, error);
+    if (!error) return;
+  }
 }
 
 }  // namespace
@@ -166,27 +171,41 @@ Status OutputFile::Close() {
   return {};
 }
 
-AtomicFile::AtomicFile(std::string target, OutputFile file, Durability durability)
+AtomicFile::AtomicFile(std::string target, OutputFile file, Durability durability,
+                       Leftover leftover)
     : target_(std::move(target)),
       temporary_(file.path()),
       file_(std::move(file)),
-      durability_(durability) {}
+      durability_(durability),
+      leftover_(std::move(leftover)) {}
 
 AtomicFile::~AtomicFile() {
   if (!temporary_.empty()) ::unlink(temporary_.c_str());
 }
 
 Result<AtomicFile> AtomicFile::Create(const std::string& target, Durability durability) {
-  ANEMONE_ASSIGN(OutputFile file, OutputFile::Create(TemporaryName(target), durability));
-  return AtomicFile(target, std::move(file), durability);
+  const std::string temporary = TemporaryName(target);
+  Result<OutputFile> file = Internal("not created");
+  Leftover leftover([&]() -> Leftover::Clear {
+    file = OutputFile::Create(temporary, durability);
+    if (!file.ok()) return nullptr;
+    return [temporary] { ::unlink(temporary.c_str()); };
+  });
+  if (!file.ok()) return std::move(file).status();
+  return AtomicFile(target, std::move(file).value(), durability, std::move(leftover));
 }
 
 Status AtomicFile::Commit() {
   ANEMONE_TRY(file_.Close());
-  if (::rename(temporary_.c_str(), target_.c_str()) != 0) {
-    return SystemError(target_, "cannot put the new file in place", errno);
-  }
+  Status renamed = Cancelled("the process is ending").At(target_);
+  leftover_.Keep([&] {
+    renamed = ::rename(temporary_.c_str(), target_.c_str()) == 0
+                  ? Status()
+                  : SystemError(target_, "cannot put the new file in place", errno);
+  });
+  ANEMONE_TRY(renamed);
   temporary_.clear();
+  leftover_.Forget();
   if (durability_ == Durability::kDisk) return Sync(ParentOf(target_), O_DIRECTORY);
   return {};
 }
@@ -197,38 +216,47 @@ AtomicDirectory::~AtomicDirectory() {
 
 Result<AtomicDirectory> AtomicDirectory::Create(const std::string& target) {
   const std::string clean = WithoutTrailingSlashes(target);
-  std::string temporary = TemporaryName(clean);
-  if (::mkdir(temporary.c_str(), 0777) != 0) {
-    return SystemError(temporary, "cannot create the directory", errno);
+  const std::string temporary = TemporaryName(clean);
+  int code = 0;
+  Leftover leftover([&]() -> Leftover::Clear {
+    if (::mkdir(temporary.c_str(), 0777) != 0) {
+      code = errno;
+      return nullptr;
+    }
+    return [temporary] { RemoveTree(temporary); };
+  });
+  if (code != 0) return SystemError(temporary, "cannot create the directory", code);
+  return AtomicDirectory(clean, temporary, std::move(leftover));
+}
+
+// Afterwards `temporary_` holds the old tree, if there was one.
+Status AtomicDirectory::PutInPlace() {
+  // rename() itself replaces an absent or empty directory in one step.
+  if (::rename(temporary_.c_str(), target_.c_str()) == 0) return {};
+  if (errno != ENOTEMPTY && errno != EEXIST)
+    return SystemError(target_, "cannot put the new directory in place", errno);
+  if (Exchange(temporary_, target_)) return {};
+  if (!ExchangeUnsupported(errno))
+    return SystemError(target_, "cannot exchange the old and the new directory", errno);
+  const std::string old = TemporaryName(target_);
+  if (::rename(target_.c_str(), old.c_str()) != 0)
+    return SystemError(target_, "cannot move the old directory away", errno);
+  if (::rename(temporary_.c_str(), target_.c_str()) != 0) {
+    const int code = errno;
+    ::rename(old.c_str(), target_.c_str());  // back to how it was
+    return SystemError(target_, "cannot put the new directory in place", code);
   }
-  return AtomicDirectory(clean, std::move(temporary));
+  if (::rename(old.c_str(), temporary_.c_str()) != 0) RemoveTree(old);
+  return {};
 }
 
 Status AtomicDirectory::Commit(Durability durability) {
   if (durability == Durability::kDisk) ANEMONE_TRY(SyncDirectories(temporary_));
-  // rename() itself replaces an absent or empty directory in one step.
-  if (::rename(temporary_.c_str(), target_.c_str()) != 0) {
-    if (errno != ENOTEMPTY && errno != EEXIST) {
-      return SystemError(target_, "cannot put the new directory in place", errno);
-    }
-    if (Exchange(temporary_, target_)) {
-      RemoveTree(temporary_);  // now the old tree
-    } else if (ExchangeUnsupported(errno)) {
-      const std::string old = TemporaryName(target_);
-      if (::rename(target_.c_str(), old.c_str()) != 0) {
-        return SystemError(target_, "cannot move the old directory away", errno);
-      }
-      if (::rename(temporary_.c_str(), target_.c_str()) != 0) {
-        const int code = errno;
-        ::rename(old.c_str(), target_.c_str());  // back to how it was
-        return SystemError(target_, "cannot put the new directory in place", code);
-      }
-      RemoveTree(old);
-    } else {
-      return SystemError(target_, "cannot exchange the old and the new directory", errno);
-    }
-  }
-  temporary_.clear();
+  Status placed = Cancelled("the process is ending").At(target_);
+  leftover_.Keep([&] { placed = PutInPlace(); });
+  ANEMONE_TRY(placed);
+  RemoveTree(std::exchange(temporary_, {}));
+  leftover_.Forget();
   if (durability == Durability::kDisk) return Sync(ParentOf(target_), O_DIRECTORY);
   return {};
 }

@@ -1,7 +1,8 @@
 // Files and directories that appear whole or not at all. Both write beside the target, under a
 // hidden temporary name in the same folder, and take the target's place in Commit(); when Commit()
-// is not reached or fails, the destructor removes what was written and the target is as it was. A
-// process that is killed leaves only the hidden temporary.
+// is not reached or fails, the destructor removes what was written and the target is as it was. So
+// does the end of the process (base/leftovers.h); only one that is killed by SIGKILL leaves the
+// hidden temporary.
 //
 //   ANEMONE_ASSIGN(AtomicFile file, AtomicFile::Create(path));
 //   ANEMONE_TRY(file.Write(bytes));
@@ -18,6 +19,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/leftovers.h"
 #include "base/status.h"
 
 namespace anemone {
@@ -68,7 +70,8 @@ class AtomicFile {
       : target_(std::move(other.target_)),
         temporary_(std::exchange(other.temporary_, {})),
         file_(std::move(other.file_)),
-        durability_(other.durability_) {}
+        durability_(other.durability_),
+        leftover_(std::move(other.leftover_)) {}
   AtomicFile& operator=(AtomicFile&&) = delete;
   ~AtomicFile();
 
@@ -78,11 +81,12 @@ class AtomicFile {
   Status Commit();
 
  private:
-  AtomicFile(std::string target, OutputFile file, Durability durability);
+  AtomicFile(std::string target, OutputFile file, Durability durability, Leftover leftover);
   std::string target_;
   std::string temporary_;  // empty once committed or moved from
   OutputFile file_;
   Durability durability_;
+  Leftover leftover_;
 };
 
 // A new directory tree that takes the place of `target`, which may be absent or a directory.
@@ -94,7 +98,9 @@ class AtomicDirectory {
  public:
   static Result<AtomicDirectory> Create(const std::string& target);
   AtomicDirectory(AtomicDirectory&& other) noexcept
-      : target_(std::move(other.target_)), temporary_(std::exchange(other.temporary_, {})) {}
+      : target_(std::move(other.target_)),
+        temporary_(std::exchange(other.temporary_, {})),
+        leftover_(std::move(other.leftover_)) {}
   AtomicDirectory& operator=(AtomicDirectory&&) = delete;
   ~AtomicDirectory();
 
@@ -104,10 +110,14 @@ class AtomicDirectory {
   Status Commit(Durability durability = Durability::kProcess);
 
  private:
-  AtomicDirectory(std::string target, std::string temporary)
-      : target_(std::move(target)), temporary_(std::move(temporary)) {}
+  AtomicDirectory(std::string target, std::string temporary, Leftover leftover)
+      : target_(std::move(target)),
+        temporary_(std::move(temporary)),
+        leftover_(std::move(leftover)) {}
+  Status PutInPlace();
   std::string target_;
   std::string temporary_;  // empty once committed or moved from
+  Leftover leftover_;
 };
 
 }  // namespace anemone

@@ -53,6 +53,12 @@ void Leftover::Forget() {
   registry.entries.erase(std::exchange(id_, 0));
 }
 
+void Leftover::Keep(const std::function<void()>& act) {
+  Registry& registry = TheRegistry();
+  const std::lock_guard lock(registry.mutex);
+  if (registry.entries.contains(id_)) act();
+}
+
 std::unique_lock<std::mutex> ClearLeftovers() {
   Registry& registry = TheRegistry();
   std::unique_lock lock(registry.mutex);

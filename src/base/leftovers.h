@@ -1,5 +1,6 @@
-// What must not outlive the process although its owner may not come to clear it: temporary folders
-// and child processes whose owner hangs in another thread, or is cut short by Ctrl-C.
+// What must not outlive the process although its owner may not come to clear it: temporary folders,
+// half-written output and child processes whose owner hangs in another thread, or is cut short by
+// Ctrl-C.
 //
 // At exit() all that is still entered is cleared, last entered first. Signals are the business of
 // the program that the library is part of: the command clears on them (cli/signals.h). SIGKILL,
@@ -31,6 +32,9 @@ class Leftover {
   // The owner has cleared it, or is about to. Waits for a clearing that is under way.
   ~Leftover() { Forget(); }
   void Forget();
+  // Does what no clearing may cut in two: either it is done before, or the thing is gone and `act`
+  // is not called. Keeps the entry.
+  void Keep(const std::function<void()>& act);
 
  private:
   uint64_t id_ = 0;  // 0: none

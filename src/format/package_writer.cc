@@ -67,10 +67,14 @@ ManifestItem MakeItem(std::string_view name, std::string_view description,
   return item;
 }
 
-Status MakeFolders(const fs::path& path) {
-  std::error_code error;
-  fs::create_directories(path, error);
-  if (error) return IoError("cannot create the directory: {}", error.message()).At(path.string());
+// The folders of `path` below `root`. Not the root: if that is gone, somebody has given up.
+Status MakeFolders(fs::path root, const fs::path& path) {
+  for (const fs::path& name : path) {
+    root /= name;
+    std::error_code error;
+    fs::create_directory(root, error);
+    if (error) return IoError("cannot create the directory: {}", error.message()).At(root.string());
+  }
   return {};
 }
 
@@ -82,7 +86,6 @@ Status WriteFile(const fs::path& path, std::string_view text, Durability durabil
 
 Result<ContentHash> WriteWeights(const fs::path& path, const WeightWriter& weights,
                                  Durability durability) {
-  ANEMONE_TRY(MakeFolders(path.parent_path()));
   ANEMONE_ASSIGN(OutputFile file, OutputFile::Create(path.string(), durability));
   ANEMONE_ASSIGN(const ContentHash hash, weights.WriteTo(file));
   ANEMONE_TRY(file.Close());
@@ -118,8 +121,9 @@ Status WritePackage(const ir::Model& model, const std::string& path, const Write
   ANEMONE_TRY(CheckReplaceable(path));
 
   ANEMONE_ASSIGN(AtomicDirectory package, AtomicDirectory::Create(path));
-  const fs::path folder = fs::path(package.path()) / kDataFolder / kAuthor;
-  ANEMONE_TRY(MakeFolders(folder));
+  const fs::path inside = fs::path(kDataFolder) / kAuthor;
+  const fs::path folder = package.path() / inside;
+  ANEMONE_TRY(MakeFolders(package.path(), weights.empty() ? inside : inside / kWeightsName));
   ANEMONE_TRY(WriteFile(folder / kModelName, specification, options.durability));
   ContentHash hash{};
   if (!weights.empty()) {

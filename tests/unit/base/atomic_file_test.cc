@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <filesystem>
@@ -151,6 +153,32 @@ TEST_F(AtomicFileTest, ReadersAlwaysSeeAWholeDirectory) {
     last = value;
   }
   writer.join();
+}
+
+// A process that is told to end clears what it was writing, and then nothing takes the target's
+// place any more, neither half nor whole.
+TEST_F(AtomicFileTest, TheEndOfTheProcessClearsWhatIsHalfWritten) {
+  const std::string file_path = root_ / "file";
+  const std::string folder_path = root_ / "folder";
+  Put(file_path, "old");
+  fs::create_directory(folder_path);
+  Put(folder_path + "/value", "old");
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    auto file = AtomicFile::Create(file_path);
+    auto folder = AtomicDirectory::Create(folder_path);
+    const bool made = file.ok() && folder.ok() && file->Write("new").ok();
+    ClearLeftovers();
+    const bool refused = made && !file->Commit().ok() && !folder->Commit().ok();
+    ::_exit(refused ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(Contents(file_path), "old");
+  EXPECT_EQ(Contents(folder_path + "/value"), "old");
+  EXPECT_EQ(CountEntries(), 2u);
 }
 
 TEST_F(AtomicFileTest, MapFileReadsWholeFilesAndOutlivesTheName) {
