@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 import zlib
 from pathlib import Path
 
@@ -123,6 +124,9 @@ def test_killed_at_any_moment_and_resumed_it_ends_the_same(model, finished, tmp_
     flags = [model, "--max-drop", 20, "--samples", 16, "--minimum-deployment-target", "iOS18"]
     want = (finished / "lab.json").read_text()
     folder = tmp_path / "killed"
+    begin = time.monotonic()
+    lab(*flags, "-o", tmp_path / "whole")
+    whole = time.monotonic() - begin
     kills = 0
     for attempt in range(200):
         resume = ["--resume"] if (folder / "lab.sqlite").exists() else []
@@ -130,7 +134,7 @@ def test_killed_at_any_moment_and_resumed_it_ends_the_same(model, finished, tmp_
                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         try:
             # Later each time, so that the kills fall on reading, sweeping, walking, searching, writing.
-            child.wait(timeout=0.1 + 0.07 * attempt)
+            child.wait(timeout=whole * (0.1 + 0.1 * attempt))
         except subprocess.TimeoutExpired:
             child.send_signal(signal.SIGKILL)
             child.wait()
