@@ -3,7 +3,7 @@
     python bench/compress.py [--anemone build/release/anemone] [--models resnet50,...] [--variants int8,palette4,palette8]
                              [--package FILE.mlpackage] [--compute-precision float16] [--rounds 5] [--keep FOLDER] [--json FILE]
 
-Catalogue models are written as float16 (or float32) packages with seeded weights first. Needs coremltools, and scikit-learn, which
+Catalog models are written as float16 (or float32) packages with seeded weights first. Needs coremltools, and scikit-learn, which
 coremltools clusters small and float32 tensors with, and for the calls our Python package. Like is compared with like:
   call     a loaded model compressed and the result written, in Python: theirs (which writes its result to a temporary
            package) beside ours

@@ -111,7 +111,7 @@ def search(flags):
                 writer = csv.DictWriter(file, rows[0].keys())
                 writer.writeheader()
                 writer.writerows(rows[half::2])
-        # Searched on one half, of which a quarter is only learnt from; judged on the other.
+        # Searched on one half, of which a quarter is only learned from; judged on the other.
         common = ["--images", flags.images, "--jobs", flags.jobs, "--minimum-deployment-target", flags.target,
                   "--no-fidelity"]
         started = time.monotonic()

@@ -87,7 +87,7 @@ def measure(path, threads, rounds):
 
 
 def traced_networks():
-    """The three catalogue networks as TorchScript, and the ONNX files of the same networks."""
+    """The three catalog networks as TorchScript, and the ONNX files of the same networks."""
     import timm
     import torch
     import torchvision

@@ -78,7 +78,7 @@ if(NOT ANEMONE_SANITIZE STREQUAL "thread")
   target_compile_options(anemone_coreml_double PRIVATE "$<${objc}:-fno-sanitize=all>")
 endif()
 # The blocks runtime is needed, and comes before GNUstep, whatever the linker thinks: its symbols are
-# weak, and GNUstep has a _Block_copy of its own, which leaves the copy of a block uninitialised.
+# weak, and GNUstep has a _Block_copy of its own, which leaves the copy of a block uninitialized.
 target_link_libraries(anemone_coreml_double PUBLIC anemone_core
   "-Wl,--push-state,--no-as-needed,${ANEMONE_BLOCKS_RUNTIME},--pop-state"
   ${ANEMONE_GNUSTEP_BASE} objc)

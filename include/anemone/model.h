@@ -81,7 +81,7 @@ struct Classes {
 };
 
 struct LoadOptions {
-  std::string weights;  // catalogue models: "pretrained" (if empty), "seeded", or a file
+  std::string weights;  // catalog models: "pretrained" (if empty), "seeded", or a file
   uint64_t seed = 0;
   std::map<std::string, std::vector<int64_t>> input_shapes = {};
   std::string minimum_deployment_target = "iOS17";  // of what an importer writes
@@ -128,7 +128,7 @@ class State;
 
 class Model {
  public:
-  // An .onnx, .mlpackage, .mlmodel or .mlmodelc path, or a catalogue name. The plan to run it is
+  // An .onnx, .mlpackage, .mlmodel or .mlmodelc path, or a catalog name. The plan to run it is
   // made by the first Predict.
   static Expected<Model> Load(const std::string& model, const LoadOptions& options = {});
 

@@ -1,7 +1,7 @@
 """Anemone: convert, compress, inspect and run Core ML models on Linux and macOS.
 
     import anemone
-    model = anemone.load("fastvit_t8.mlpackage")      # or .onnx, .mlmodel, .mlmodelc, or a catalogue name
+    model = anemone.load("fastvit_t8.mlpackage")      # or .onnx, .mlmodel, .mlmodelc, or a catalog name
     outputs = model.predict({"image": x})             # dict of NumPy arrays
     anemone.convert("model.onnx", compute_precision="float16").save("model.mlpackage")
 
@@ -146,7 +146,7 @@ def load(
     numerics: str = "as_typed",
     threads: int = 0,
 ) -> Model:
-    """Loads an .onnx, .mlpackage, .mlmodel or .mlmodelc, or a catalogue model by name."""
+    """Loads an .onnx, .mlpackage, .mlmodel or .mlmodelc, or a catalog model by name."""
     shapes = {name: [int(size) for size in shape] for name, shape in (input_shapes or {}).items()}
     return Model(_anemone.Model.load(os.fspath(path), os.fspath(weights), seed, shapes, minimum_deployment_target,
                                      function, backend, numerics, threads))

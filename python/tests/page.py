@@ -36,8 +36,8 @@ def contrasts(page, selectors):
         v /= 255; return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; });
         return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
       const groundOf = (part) => { for (; part; part = part.parentElement) {
-        const colour = getComputedStyle(part).backgroundColor;
-        if (!/, 0\\)$/.test(colour)) return light(colour); } return 1; };
+        const color = getComputedStyle(part).backgroundColor;
+        if (!/, 0\\)$/.test(color)) return light(color); } return 1; };
       return selectors.map((selector) => {
         const part = document.querySelector(selector);
         const ink = light(getComputedStyle(part).color), ground = groundOf(part);

@@ -118,7 +118,7 @@ class Nginx:
 
 
 class Request:
-    """What a behaviour sees: the path, the header, and the raw connection to answer on."""
+    """What a behavior sees: the path, the header, and the raw connection to answer on."""
 
     def __init__(self, path, header, connection):
         self.path, self.header, self.connection = path, header, connection
@@ -135,10 +135,10 @@ class Request:
 
 
 class BadServer:
-    """Calls behaviours[path](request, n), n counting the requests for that path from 0. `requests` lists them all."""
+    """Calls behaviors[path](request, n), n counting the requests for that path from 0. `requests` lists them all."""
 
-    def __init__(self, behaviours):
-        self.behaviours = behaviours
+    def __init__(self, behaviors):
+        self.behaviors = behaviors
         self.requests = []
         outer = self
 
@@ -156,7 +156,7 @@ class BadServer:
                     count = sum(1 for request in outer.requests if request.path == path)
                     request = Request(path, header, self.connection)
                     outer.requests.append(request)
-                    outer.behaviours[path](request, count)
+                    outer.behaviors[path](request, count)
 
         class Server(socketserver.ThreadingTCPServer):
             allow_reuse_address = True

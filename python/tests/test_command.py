@@ -136,7 +136,7 @@ def test_demo_packages_hold_one_scale_for_each_tensor(tmp_path):
     (["convert", "{classifier}", "-o", "x.mlpackage", "--minimum-deployment-target", "iOS9"], 2, "iOS9"),
     (["convert", "{classifier}", "-o", "x.txt"], 2, "x.txt"),
     (["inspect", "nothing.onnx"], 3, "nothing.onnx"),
-    (["inspect", "nonsense"], 3, "catalogue"),
+    (["inspect", "nonsense"], 3, "catalog"),
     (["run", "{classifier}"], 2, "image"),
     (["run", "{classifier}", "--random-inputs", "--backend", "coreml"], 4, "Core ML"),
     (["run", "{classifier}", "--random-inputs", "--backend", "abacus"], 2, "abacus"),

@@ -82,8 +82,8 @@ def nginx(tmp_path_factory):
 def bad():
     started = []
 
-    def start(behaviours):
-        started.append(servers.BadServer(behaviours))
+    def start(behaviors):
+        started.append(servers.BadServer(behaviors))
         return started[-1]
 
     yield start
@@ -288,7 +288,7 @@ def test_convert_offline_says_how_to_go_on(box, tmp_path):
 def test_seeded_weights_as_a_file(box, tmp_path):
     """Made without a connection, the same each time, and what `convert --weights seeded` builds from."""
     file = box.fetch("mobilenetv3_small", "--weights", "seeded", "--seed", "3", "--offline")
-    assert file["checked_against"] == "seed" and file["seed"] == 3 and file["licence"] is None
+    assert file["checked_against"] == "seed" and file["seed"] == 3 and file["license"] is None
     assert file["url"] == "seeded:mobilenetv3_small?seed=3" and file["path"].endswith(".seed3.safetensors")
     assert servers.sha256(Path(file["path"]).read_bytes()) == file["sha256"]
     assert box.fetch("mobilenetv3_small", "--weights", "seeded", "--seed", "3")["sha256"] == file["sha256"]
@@ -323,7 +323,7 @@ def test_first_use_is_recorded_and_held(nginx, box, tmp_path):
     first = publish(1)
     mirror = {"ANEMONE_MIRROR": nginx.url("")}
     file = box.fetch("fastvit_t8", **mirror)
-    assert file["checked_against"] == "first use" and file["sha256"] == first and file["licence"]
+    assert file["checked_against"] == "first use" and file["sha256"] == first and file["license"]
     assert json.loads(box.lock.read_text())["sha256"] == {f"https://{origin}/model.safetensors": first}
     shutil.rmtree(box.cache)
     second = publish(2)
@@ -383,7 +383,7 @@ def test_cache_ls_and_clear(nginx, box):
 
 @needs_nginx
 def test_provenance_travels_into_the_package(nginx, box, tmp_path):
-    """A catalogue graph served by a mirror: what is known of its origin is in the package and outlives compression."""
+    """A catalog graph served by a mirror: what is known of its origin is in the package and outlives compression."""
     from onnx import TensorProto, helper, numpy_helper, save
 
     folder = nginx.root / "huggingface.co/onnx-community/mobilenetv4_conv_small.e2400_r224_in1k/resolve/main/onnx"
@@ -407,11 +407,11 @@ def test_provenance_travels_into_the_package(nginx, box, tmp_path):
         notes = shown["metadata"]["user_defined"]
         assert notes["anemone.weights.url"].startswith("https://huggingface.co/onnx-community/mobilenetv4")
         assert notes["anemone.weights.sha256"] == digest
-        assert notes["anemone.weights.licence"] == shown["metadata"]["license"] == "apache-2.0"
+        assert notes["anemone.weights.license"] == shown["metadata"]["license"] == "apache-2.0"
         assert notes["anemone.weights"] == "pretrained" and notes["anemone.tool_version"]
         manifest = json.loads(path.with_suffix(".manifest.json").read_text())
         assert manifest["weights"]["source"] == "pretrained" and manifest["weights"]["sha256"] == digest
-        assert manifest["weights"]["url"] == notes["anemone.weights.url"] and manifest["weights"]["licence"] == "apache-2.0"
+        assert manifest["weights"]["url"] == notes["anemone.weights.url"] and manifest["weights"]["license"] == "apache-2.0"
         assert manifest["tool_version"] == notes["anemone.tool_version"]
         assert manifest["accuracy_delta_l_inf"] is None  # nothing was compared
     assert digest in box.run("inspect", package).out

@@ -152,7 +152,7 @@ def test_server_errors_are_tried_again_others_are_not(bad, box):
     assert box.fetch(server.url("/busy"), *FAST)["failures_mended"] == 2
     shutil.rmtree(box.cache)
     assert "404" in box.refuse(server.url("/gone"), *FAST)["message"]
-    assert "licence" in box.refuse(server.url("/closed"), *FAST)["advice"]
+    assert "license" in box.refuse(server.url("/closed"), *FAST)["advice"]
     box.refuse(server.url("/teapot"), *FAST)
     assert [request.path for request in server.requests].count("/gone") == 1
 

@@ -104,7 +104,7 @@ def test_photographs_of_every_kind(package, real_inputs, tmp_path):
     shutil.copy(MEDIA / "rgb.jpg", pictures / "a.JPEG")
     shutil.copy(MEDIA / "progressive.jpg", pictures / "b.jpg")
     shutil.copy(MEDIA / "rgba8.png", pictures / "c.PNG")
-    shutil.copy(MEDIA / "grey8.png", pictures / "d.png")
+    shutil.copy(MEDIA / "gray8.png", pictures / "d.png")
     (pictures / "notes.txt").write_text("no picture")
     rows = compare(package, real_inputs, "--images", pictures)
     assert len(rows) == 2 and all("4 real inputs" in row for row in rows), rows

@@ -77,7 +77,7 @@ def test_the_chosen_configuration_is_what_compress_accepts(finished, tmp_path):
     assert json.loads(done.stdout)["weight_bytes_after"] == chosen["result"]["weight_bytes"]
 
 
-def test_what_is_learnt_from_is_not_judged(model, tmp_path):
+def test_what_is_learned_from_is_not_judged(model, tmp_path):
     inputs = tmp_path / "inputs"
     inputs.mkdir()
     random = np.random.default_rng(0)
@@ -88,8 +88,8 @@ def test_what_is_learnt_from_is_not_judged(model, tmp_path):
     lab(model, "-o", folder, "--images", inputs, "--max-drop", 30, *target)
     found = document(folder)
     assert found["samples"].startswith("9 of 12") and found["calibration"].startswith("3 of 12")
-    learnt = (folder / "calibration.txt").read_text().splitlines()
-    assert [Path(name).name for name in learnt] == ["02.npy", "06.npy", "10.npy"]
+    learned = (folder / "calibration.txt").read_text().splitlines()
+    assert [Path(name).name for name in learned] == ["02.npy", "06.npy", "10.npy"]
     names = {variant["name"] for variant in found["variants"]}
     assert {"palette 4 by inputs", "int4 block 32 gptq", "int4 block 32 adaround"} <= names
     # The same data, by hand: the same bytes.

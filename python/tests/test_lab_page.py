@@ -29,9 +29,9 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def learnt(tmp_path_factory):
+def learned(tmp_path_factory):
     """A lab whose variants learn from inputs that do not judge them."""
-    root = tmp_path_factory.mktemp("learnt")
+    root = tmp_path_factory.mktemp("learned")
     onnx.save(make_network(), str(root / "classifier.onnx"))
     (root / "inputs").mkdir()
     random = np.random.default_rng(0)
@@ -48,19 +48,19 @@ def open_lab(browser, folder, **options):
     return Opened(browser, folder / "lab.html", ready="html[data-ready=true]", **options)
 
 
-def test_which_samples_judged_and_which_taught(browser, learnt):
-    found = json.loads((learnt / "lab.json").read_text())
+def test_which_samples_judged_and_which_taught(browser, learned):
+    found = json.loads((learned / "lab.json").read_text())
     uses = [sample["use"] for sample in found["sample_list"]]
     assert (uses.count("evaluation"), uses.count("calibration")) == (9, 3)
-    with open_lab(browser, learnt, viewport=PHONE) as opened:
+    with open_lab(browser, learned, viewport=PHONE) as opened:
         page = opened.page
         facts = dict(zip(page.locator("#facts dt").all_inner_texts(), page.locator("#facts dd").all_inner_texts()))
-        assert facts["Judged by"] == found["samples"] and facts["Learnt from"] == found["calibration"]
+        assert facts["Judged by"] == found["samples"] and facts["Learned from"] == found["calibration"]
         note = page.locator("#samples-note").inner_text()
         assert "judged by 9 samples" in note and "learn from 3" in note and "none of which judges" in note
         rows = page.locator("#samples-table tbody tr")
         assert rows.count() == 12
-        assert rows.nth(0).locator("td").all_inner_texts() == ["<00>.npy", "not labelled", "judged by"]
+        assert rows.nth(0).locator("td").all_inner_texts() == ["<00>.npy", "not labeled", "judged by"]
         page.select_option("#samples-filter", "calibration")
         assert [row.split()[0] for row in rows.all_inner_texts()] == ["<02>.npy", "<06>.npy", "<10>.npy"]
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]

@@ -1,4 +1,4 @@
-"""The device matrix in a headless browser: layout, both colour schemes, no script, no network, the keyboard."""
+"""The device matrix in a headless browser: layout, both color schemes, no script, no network, the keyboard."""
 
 import os
 import subprocess

@@ -90,7 +90,7 @@ def whole(body, status=200, **header):
 
 
 PROVOKED = {
-    "the catalogue has no model '...'": lambda p: p.fetch("resnet51", code=2),
+    "the catalog has no model '...'": lambda p: p.fetch("resnet51", code=2),
     "is not in the cache, and offline nothing is fetched": lambda p: p.convert("resnet50", "--offline"),
     "given up after ... attempts": lambda p: p.serve(whole(b"", 503)),
     "the server stalls: less than 1024 bytes per second for ... s": lambda p: p.serve(p.drip),
@@ -129,8 +129,8 @@ def test_every_text_of_the_readme_is_provoked():
 def test_the_command_says_so(text, tmp_path):
     started = []
 
-    def bad(behaviours):
-        started.append(servers.BadServer(behaviours))
+    def bad(behaviors):
+        started.append(servers.BadServer(behaviors))
         return started[-1]
 
     try:
@@ -142,7 +142,7 @@ def test_the_command_says_so(text, tmp_path):
     assert not Path("/tmp/executed").exists()
 
 
-def test_the_table_is_the_catalogue():
+def test_the_table_is_the_catalog():
     models = json.loads((ROOT / "models/catalog.json").read_text())["models"]
     rows = {cells[1].strip().strip("`"): cells for cells in
             (line.split("|") for line in README.split("## Where things are kept")[0].splitlines() if line.startswith("| `"))}
@@ -150,6 +150,6 @@ def test_the_table_is_the_catalogue():
     for model in models:
         cells = rows[model["name"]]
         assert model["title"] == cells[2].strip()
-        assert (model["licence"] or "see publisher") == cells[7].strip()
+        assert (model["license"] or "see publisher") == cells[7].strip()
         accuracy = model["accuracy"]
         assert (f"{accuracy[0]['metric']} {accuracy[0]['value']:g} %" if accuracy else "–") == cells[6].strip()

@@ -78,8 +78,8 @@ def test_threads_and_telemetry(path, tmp_path):
 
 
 def test_bad_options_and_inputs(path):
-    with pytest.raises(anemone.Error, match="no option 'colour'"):
-        anemone.Session(path, colour="red")
+    with pytest.raises(anemone.Error, match="no option 'color'"):
+        anemone.Session(path, color="red")
     with pytest.raises(anemone.Error, match="threads"):
         anemone.Session(path, threads="two")
     with pytest.raises(anemone.Error) as error:

@@ -53,7 +53,7 @@ Result<CacheRecord> ReadRecord(const std::string& path) {
               Text(json, "file_name"),
               Text(json, "sha256"),
               0,
-              Text(json, "licence"),
+              Text(json, "license"),
               Text(json, "fetched_from"),
               Text(json, "fetched_at"),
               Text(json, "tool_version"),
@@ -80,7 +80,7 @@ Status WriteRecord(const CacheRecord& record, const std::string& path) {
   json["file_name"] = record.file_name;
   json["sha256"] = record.sha256;
   json["size_bytes"] = record.size_bytes;
-  json["licence"] = record.licence;
+  json["license"] = record.license;
   json["fetched_from"] = record.fetched_from;
   json["fetched_at"] = record.fetched_at;
   json["tool_version"] = record.tool_version;

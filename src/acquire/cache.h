@@ -2,7 +2,7 @@
 //
 //   ROOT/downloads/objects/ab/ab12...   content by its SHA-256, read-only; verified before it is
 //                                       moved here, so it is whole or absent
-//   ROOT/downloads/records/KEY.json     one for each URL: digest, size, licence, where and when
+//   ROOT/downloads/records/KEY.json     one for each URL: digest, size, license, where and when
 //   ROOT/downloads/views/KEY/NAME       the object under its own name (a hard link): what readers
 //                                       open, files of one model side by side
 //   ROOT/downloads/partial/KEY/         a download under way, and its lock
@@ -29,11 +29,11 @@ std::string DefaultCacheRoot();
 
 struct CacheRecord {
   std::string url;
-  std::string name;  // the catalogue model it was fetched for; empty for a plain URL
+  std::string name;  // the catalog model it was fetched for; empty for a plain URL
   std::string file_name;
   std::string sha256;
   int64_t size_bytes = 0;
-  std::string licence;       // SPDX or the publisher's name; empty when not known
+  std::string license;       // SPDX or the publisher's name; empty when not known
   std::string fetched_from;  // mirror and redirects followed, without a query
   std::string fetched_at;    // "2026-11-23T12:36:17Z"
   std::string tool_version;

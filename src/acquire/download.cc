@@ -42,7 +42,7 @@ int64_t NowUnix() {
 
 std::string WithoutQuery(std::string url) { return url.substr(0, url.find('?')); }
 
-// A page of HTML where a file should be: an error page, or a form to log in or accept a licence.
+// A page of HTML where a file should be: an error page, or a form to log in or accept a license.
 bool LooksLikeHtml(std::span<const std::byte> head) {
   std::string text;
   for (const std::byte byte : head.first(std::min<size_t>(head.size(), 256))) {
@@ -226,7 +226,7 @@ bool Downloader::Accept(Job& job, const Response& response) {
       (response.content_type == "text/html" || response.content_type == "application/xhtml+xml")) {
     return Fail(InvalidInput("the server answered with a web page (HTML), not with the file")
                     .Advise("open the address in a browser: it may want a login or the acceptance "
-                            "of a licence"));
+                            "of a license"));
   }
   if (!response.bad_length.empty()) {
     return Fail(
@@ -286,7 +286,7 @@ bool Downloader::Take(Job& job, std::span<const std::byte> data) {
   if (segment->position == 0 && !request_.html_expected && LooksLikeHtml(data)) {
     return Fail(InvalidInput("the server answered with a web page (HTML), not with the file")
                     .Advise("open the address in a browser: it may want a login or the acceptance "
-                            "of a licence"));
+                            "of a license"));
   }
   const auto size = static_cast<int64_t>(data.size());
   const int64_t wanted =
@@ -401,7 +401,7 @@ void Downloader::Ended(Job& job, CURLcode code) {
   } else if (status >= 400) {
     const bool hidden = status == 401 || status == 403;
     Fail(IoError("the server answers {}", status)
-             .Advise(hidden ? "the file may need a login or the acceptance of a licence: fetch it "
+             .Advise(hidden ? "the file may need a login or the acceptance of a license: fetch it "
                               "in a browser and name it with --weights FILE"
                             : "check the address"));
   } else if (status != 0 && status != 200 && status != 206) {

@@ -39,12 +39,12 @@ size_t Distance(std::string_view a, std::string_view b) {
 Error UnknownName(const std::string& name) {
   std::vector<std::string> near;
   std::vector<std::string> all;
-  for (const CatalogueEntry& entry : Catalogue()) {
+  for (const CatalogEntry& entry : Catalog()) {
     all.push_back(entry.name);
     if (Distance(name, entry.name) <= 2 + name.size() / 6) near.push_back(entry.name);
   }
   const auto& shown = near.empty() ? all : near;
-  return Usage("the catalogue has no model '{}'", name)
+  return Usage("the catalog has no model '{}'", name)
       .Advise(fmt::format("{}: {}", near.empty() ? "there are" : "did you mean",
                           fmt::join(shown, ", ")));
 }
@@ -92,7 +92,7 @@ class Fetcher {
         cache_(options.cache_root.empty() ? DefaultCacheRoot() : options.cache_root),
         lock_file_(options.lock_file.empty() ? DefaultLockFile() : options.lock_file) {}
 
-  Result<FetchedFile> FetchFile(const CatalogueFile& wanted, const CatalogueEntry* entry,
+  Result<FetchedFile> FetchFile(const CatalogFile& wanted, const CatalogEntry* entry,
                                 const std::string& group);
 
  private:
@@ -101,7 +101,7 @@ class Fetcher {
     std::string sha256;
     std::string by;
   };
-  Result<Expectation> Expect(const CatalogueFile& wanted, const CatalogueEntry* entry,
+  Result<Expectation> Expect(const CatalogFile& wanted, const CatalogEntry* entry,
                              const std::string& url) const;
 
   const FetchOptions& options_;
@@ -109,21 +109,20 @@ class Fetcher {
   std::string lock_file_;
 };
 
-Result<Fetcher::Expectation> Fetcher::Expect(const CatalogueFile& wanted,
-                                             const CatalogueEntry* entry,
+Result<Fetcher::Expectation> Fetcher::Expect(const CatalogFile& wanted, const CatalogEntry* entry,
                                              const std::string& url) const {
   if (!wanted.sha256.empty()) {
-    return Expectation{wanted.sha256, entry != nullptr ? "catalogue" : "--sha256"};
+    return Expectation{wanted.sha256, entry != nullptr ? "catalog" : "--sha256"};
   }
   if (entry == nullptr) return Expectation{"", "nothing"};
   ANEMONE_ASSIGN(const auto pins, ReadPins(lock_file_));
   const auto pin = pins.find(url);
   if (pin != pins.end()) return Expectation{pin->second, "lock file"};
-  if (!wanted.sha256_prefix.empty()) return Expectation{wanted.sha256_prefix, "catalogue prefix"};
+  if (!wanted.sha256_prefix.empty()) return Expectation{wanted.sha256_prefix, "catalog prefix"};
   return Expectation{"", "first use"};
 }
 
-Result<FetchedFile> Fetcher::FetchFile(const CatalogueFile& wanted, const CatalogueEntry* entry,
+Result<FetchedFile> Fetcher::FetchFile(const CatalogFile& wanted, const CatalogEntry* entry,
                                        const std::string& group) {
   ANEMONE_ASSIGN(const Url url, ParseUrl(wanted.url));
   ANEMONE_ASSIGN(const Expectation expected, Expect(wanted, entry, url.text));
@@ -176,7 +175,7 @@ Result<FetchedFile> Fetcher::FetchFile(const CatalogueFile& wanted, const Catalo
     clean_up();
     return Status(content).At(url.text).error();
   }
-  if (expected.by == "first use" || expected.by == "catalogue prefix") {
+  if (expected.by == "first use" || expected.by == "catalog prefix") {
     ANEMONE_TRY(AddPin(lock_file_, url.text, downloaded->sha256));
   }
   FetchedFile file;
@@ -186,7 +185,7 @@ Result<FetchedFile> Fetcher::FetchFile(const CatalogueFile& wanted, const Catalo
                  url.file_name,
                  downloaded->sha256,
                  downloaded->size_bytes,
-                 entry != nullptr ? entry->licence : "",
+                 entry != nullptr ? entry->license : "",
                  downloaded->fetched_from,
                  UtcNow(),
                  ANEMONE_VERSION,
@@ -198,7 +197,7 @@ Result<FetchedFile> Fetcher::FetchFile(const CatalogueFile& wanted, const Catalo
 }
 
 // The shards that a safetensors index names, beside it.
-Result<std::vector<CatalogueFile>> ShardsOf(const CacheRecord& index) {
+Result<std::vector<CatalogFile>> ShardsOf(const CacheRecord& index) {
   ANEMONE_ASSIGN(const Bytes text, MapFile(index.path));
   ANEMONE_ASSIGN(
       const auto map,
@@ -209,7 +208,7 @@ Result<std::vector<CatalogueFile>> ShardsOf(const CacheRecord& index) {
   for (const auto& [tensor, file] : map) names.push_back(file);
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
-  std::vector<CatalogueFile> files;
+  std::vector<CatalogFile> files;
   for (const std::string& name : names) files.push_back({folder + name, {}, {}, {}});
   return files;
 }
@@ -224,17 +223,17 @@ FetchOptions FetchOptions::FromEnvironment() {
 
 Result<Fetched> Fetch(const std::string& name_or_url, const FetchOptions& options) {
   Fetched fetched;
-  std::vector<CatalogueFile> wanted;
+  std::vector<CatalogFile> wanted;
   std::string group;
   if (LooksLikeUrl(name_or_url)) {
     ANEMONE_ASSIGN(const Url url, ParseUrl(name_or_url));
     group = url.text;
     wanted.push_back({url.text, {}, options.sha256, {}});
   } else {
-    fetched.entry = FindInCatalogue(name_or_url);
+    fetched.entry = FindInCatalog(name_or_url);
     if (fetched.entry == nullptr) return UnknownName(name_or_url);
     if (!options.sha256.empty()) {
-      return Usage("--sha256 belongs to a URL; the catalogue has its own digests");
+      return Usage("--sha256 belongs to a URL; the catalog has its own digests");
     }
     group = fetched.entry->name;
     wanted = fetched.entry->files;

@@ -1,18 +1,18 @@
-// Fetch: from a catalogue name or a URL to verified files in the cache.
+// Fetch: from a catalog name or a URL to verified files in the cache.
 //
 //   ANEMONE_ASSIGN(Fetched files, Fetch("resnet50", FetchOptions::FromEnvironment()));
 //   Open(files.main().path);
 //
 // What is in the cache is used without a connection. Several processes that want one file: one
 // fetches, the others wait for it. Thread rules: any thread. Errors: what Download says; kUsage for
-// a name that is not in the catalogue (the message lists near ones).
+// a name that is not in the catalog (the message lists near ones).
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "acquire/cache.h"
-#include "acquire/catalogue.h"
+#include "acquire/catalog.h"
 #include "acquire/download.h"
 #include "base/status.h"
 
@@ -34,14 +34,14 @@ struct FetchOptions {
 struct FetchedFile {
   CacheRecord record;  // record.path is the file to open
   bool from_cache = false;
-  std::string checked_against;  // "catalogue", "catalogue prefix", "lock file", "--sha256", or
+  std::string checked_against;  // "catalog", "catalog prefix", "lock file", "--sha256", or
                                 // "first use" (recorded now), "nothing" (a plain URL)
   DownloadResult download;      // when it was fetched now
 };
 
 struct Fetched {
-  const CatalogueEntry* entry = nullptr;  // null for a plain URL
-  std::vector<FetchedFile> files;         // the first is the one to open
+  const CatalogEntry* entry = nullptr;  // null for a plain URL
+  std::vector<FetchedFile> files;       // the first is the one to open
   const CacheRecord& main() const { return files.front().record; }
 };
 

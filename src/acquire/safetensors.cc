@@ -110,7 +110,7 @@ Status CheckTiling(std::vector<HeaderEntry> entries, uint64_t size) {
   uint64_t end = 0;
   for (const HeaderEntry& entry : entries) {
     if (entry.begin < end) {
-      return InvalidInput("tensor '{}' begins at {}, inside its neighbour that ends at {}",
+      return InvalidInput("tensor '{}' begins at {}, inside its neighbor that ends at {}",
                           entry.name, entry.begin, end);
     }
     if (entry.begin > end) {

@@ -9,7 +9,7 @@
 namespace anemone::acquire {
 
 struct Url {
-  std::string text;       // normalised, without fragment
+  std::string text;       // normalized, without fragment
   std::string scheme;     // "https" or "http"
   std::string host;       // with port when one is given
   std::string path;       // from '/', with the query

@@ -45,11 +45,11 @@ std::string ParentOf(const std::string& path) {
 
 Status Sync(const std::string& path, int flags) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | flags);
-  if (fd < 0) return SystemError(path, "cannot open to synchronise", errno);
+  if (fd < 0) return SystemError(path, "cannot open to synchronize", errno);
   const int result = ::fsync(fd);
   const int code = errno;
   ::close(fd);
-  if (result != 0) return SystemError(path, "cannot synchronise to disk", code);
+  if (result != 0) return SystemError(path, "cannot synchronize to disk", code);
   return {};
 }
 
@@ -166,7 +166,7 @@ Status OutputFile::Close() {
   const int sync = durability_ == Durability::kDisk ? ::fsync(fd_) : 0;
   const int sync_code = errno;
   const int closed = ::close(std::exchange(fd_, -1));
-  if (sync != 0) return SystemError(path_, "cannot synchronise to disk", sync_code);
+  if (sync != 0) return SystemError(path_, "cannot synchronize to disk", sync_code);
   if (closed != 0) return SystemError(path_, "cannot close the file", errno);
   return {};
 }

@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <mutex>
 
-#include "base/uninitialised.h"
+#include "base/uninitialized.h"
 
 namespace anemone {
 
@@ -26,7 +26,7 @@ const std::byte* Bytes::Realign() const {
 }
 
 Bytes Bytes::Copy(const void* data, size_t size) {
-  const Uninitialised<std::byte> copy(size);
+  const Uninitialized<std::byte> copy(size);
   if (size != 0) std::memcpy(copy.data(), data, size);
   return copy.ToBytes();
 }

@@ -82,7 +82,7 @@ Status List(const CacheFlags& flags, const Globals& globals) {
                        {"path", record.path},
                        {"size_bytes", record.size_bytes},
                        {"sha256", record.sha256},
-                       {"licence", record.licence.empty() ? Json(nullptr) : Json(record.licence)},
+                       {"license", record.license.empty() ? Json(nullptr) : Json(record.license)},
                        {"fetched_at", record.fetched_at}});
   }
   document["downloads"] = std::move(fetched);
@@ -176,7 +176,7 @@ void AddCache(Command app, Context& context) {
     sub.Footer(fmt::format("Example: anemone cache {} --json", name));
     if (std::string_view(name) == "clear") {
       sub.AddOption("NAME", flags->which,
-                    "only the downloads of this catalogue model or URL; everything by default");
+                    "only the downloads of this catalog model or URL; everything by default");
       sub.AddFlag("--keep-downloads", flags->keep_downloads,
                   "delete compiled models and verdicts only");
     }

@@ -102,11 +102,11 @@ void AddModelFlags(Command command, ModelFlags& flags, bool with_target,
                    const std::string& weights_flag) {
   command
       .AddOption("MODEL", flags.source.model,
-                 "an .onnx, .mlpackage, .mlmodel or .mlmodelc, or a catalogue name")
+                 "an .onnx, .mlpackage, .mlmodel or .mlmodelc, or a catalog name")
       .Required();
   command.AddOption(
       weights_flag, flags.source.weights,
-      "catalogue models: 'pretrained' (fetched unless it is in the cache; the default), "
+      "catalog models: 'pretrained' (fetched unless it is in the cache; the default), "
       "'seeded' for deterministic values, a weight file, or its URL");
   command.AddOption("--seed", flags.source.seed, "seed of seeded weights");
   command.AddOption("--input", flags.input_shapes,

@@ -210,14 +210,14 @@ void AddCompress(Command app, Context& context) {
       .ShowDefault();
   command.AddOption("--percentile", options.percentile, "of the observer percentile").ShowDefault();
   command.AddFlag("--equalize", options.equalize,
-                  "scale the channels of neighbouring layers to alike ranges first");
+                  "scale the channels of neighboring layers to alike ranges first");
   command.AddFlag("--correct-bias", options.correct_bias,
                   "take the mean error of each channel out of the biases");
   command.AddOption("--rounding", options.rounding, "linear: nearest, gptq or adaround")
       .ShowDefault();
   command
       .AddOption("--crop", options.preprocess.crop,
-                 "images: centre crop, a share of the shorter side or pixels")
+                 "images: center crop, a share of the shorter side or pixels")
       .ShowDefault();
   command.AddOption("--resize", options.preprocess.resize,
                     "images: resize the shorter side first, when --crop is in pixels");

@@ -1,4 +1,4 @@
-// The main job on embedded defaults: the three catalogue models, each as fp32, fp16 and int8
+// The main job on embedded defaults: the three catalog models, each as fp32, fp16 and int8
 // packages with manifests, each variant verified by running it beside the fp32 original.
 #include <filesystem>
 #include <iostream>
@@ -180,13 +180,11 @@ Status RunDemo(DemoFlags flags, const Globals& globals) {
 
 void AddDemo(Command app, Context& context) {
   Command command = app.AddCommand(
-      "demo", "the whole job on the catalogue models, offline: build, convert, compress, verify");
+      "demo", "the whole job on the catalog models, offline: build, convert, compress, verify");
   auto flags = std::make_shared<DemoFlags>();
   command.AddOption("--models-dir", flags->directory, "where the packages and manifests go")
       .ShowDefault();
-  command.AddOption("--models", flags->models, "which catalogue models")
-      .Delimiter(',')
-      .ShowDefault();
+  command.AddOption("--models", flags->models, "which catalog models").Delimiter(',').ShowDefault();
   command
       .AddOption("--weights", flags->weights,
                  "'seeded', 'pretrained', or a weight file for a single model")

@@ -286,9 +286,9 @@ void AddDoctor(Command app, Context& context) {
       "doctor", "this machine; with MODEL: what stands in its way on Apple's, and what to do");
   auto flags = std::make_shared<DoctorFlags>();
   command.AddOption("MODEL", flags->model.source.model,
-                    "an .onnx, .mlpackage, .mlmodelc or catalogue name");
+                    "an .onnx, .mlpackage, .mlmodelc or catalog name");
   command.AddOption("--weights", flags->model.source.weights,
-                    "catalogue models: a weight file, or 'seeded'");
+                    "catalog models: a weight file, or 'seeded'");
   AddFloat16Flags(command, flags->float16);
   command.AddOption("--chip", flags->chips, "chips to ask about").ShowDefault();
   command.Footer("Example: anemone doctor model.mlpackage --chip m1,m4,a17pro");

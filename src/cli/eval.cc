@@ -50,7 +50,7 @@ Status RunEval(const EvalFlags& flags, const Globals& globals) {
   ANEMONE_ASSIGN(const ir::Function* function,
                  exec::ChooseFunction(*loaded.model, flags.backend.function));
   ANEMONE_ASSIGN(auto session, backend->Load(loaded.model, load));
-  std::unique_ptr<exec::Session> reference;
+  std::unique_ptr<exec::Executable> reference;
   if (!flags.reference.empty()) {
     ANEMONE_ASSIGN(const auto other, Load(flags.reference));
     load.numerics = exec::Numerics::kAsTyped;
@@ -110,7 +110,7 @@ Status RunEval(const EvalFlags& flags, const Globals& globals) {
 }  // namespace
 
 void AddEval(Command app, Context& context) {
-  Command command = app.AddCommand("eval", "top-1 and top-5 over labelled photographs");
+  Command command = app.AddCommand("eval", "top-1 and top-5 over labeled photographs");
   auto flags = std::make_shared<EvalFlags>();
   AddModelFlags(command, flags->model, false);
   command.AddOption("--images", flags->images, "folder of PNG and JPEG files").Required();
@@ -124,7 +124,7 @@ void AddEval(Command app, Context& context) {
   command
       .AddOption(
           "--crop", flags->crop,
-          "centre crop: a share of the shorter side up to 1, then resized to the input; or pixels")
+          "center crop: a share of the shorter side up to 1, then resized to the input; or pixels")
       .ShowDefault();
   command.AddOption("--mean", flags->mean, "three channel means of values in 0 to 1")
       .Delimiter(',')

@@ -29,24 +29,24 @@ Json RecordJson(const acquire::CacheRecord& record) {
   json["path"] = record.path;
   json["sha256"] = record.sha256;
   json["size_bytes"] = record.size_bytes;
-  json["licence"] = record.licence.empty() ? Json(nullptr) : Json(record.licence);
+  json["license"] = record.license.empty() ? Json(nullptr) : Json(record.license);
   json["fetched_from"] = record.fetched_from;
   json["fetched_at"] = record.fetched_at;
   json["tool_version"] = record.tool_version;
   return json;
 }
 
-Status ListCatalogue(const Globals& globals) {
+Status ListCatalog(const Globals& globals) {
   if (globals.json) {
-    Print(Json::parse(acquire::CatalogueJson()));
+    Print(Json::parse(acquire::CatalogJson()));
     return {};
   }
-  for (const acquire::CatalogueEntry& entry : acquire::Catalogue()) {
+  for (const acquire::CatalogEntry& entry : acquire::Catalog()) {
     const std::string digest = !entry.files[0].sha256.empty()          ? "SHA-256 known"
                                : !entry.files[0].sha256_prefix.empty() ? "SHA-256 prefix known"
                                                                        : "recorded at first use";
     std::cout << fmt::format("{:24} {:32} {:8} {:22} {}\n", entry.name, entry.title, entry.import,
-                             entry.licence.empty() ? "licence unknown" : entry.licence, digest);
+                             entry.license.empty() ? "license unknown" : entry.license, digest);
   }
   return {};
 }
@@ -111,10 +111,10 @@ Status MakeSeeded(const FetchFlags& flags, const Globals& globals) {
 }
 
 Status RunFetch(const FetchFlags& flags, const Globals& globals) {
-  if (flags.list) return ListCatalogue(globals);
+  if (flags.list) return ListCatalog(globals);
   if (flags.verify) return VerifyCache(flags, globals);
   if (flags.what.empty()) {
-    return Usage("nothing to fetch").Advise("name a catalogue model or a URL, or use --list");
+    return Usage("nothing to fetch").Advise("name a catalog model or a URL, or use --list");
   }
   if (flags.weights == "seeded") return MakeSeeded(flags, globals);
   Progress progress(globals);
@@ -158,11 +158,11 @@ Status RunFetch(const FetchFlags& flags, const Globals& globals) {
 void AddFetch(Command app, Context& context) {
   Command command = app.AddCommand("fetch", "download weights or a model into the cache, checked");
   auto flags = std::make_shared<FetchFlags>();
-  command.AddOption("NAME", flags->what, "a catalogue model, or a URL");
+  command.AddOption("NAME", flags->what, "a catalog model, or a URL");
   AddFetchNetworkFlags(command, flags->network);
   command
       .AddOption("--weights", flags->weights,
-                 "of a catalogue model: 'pretrained', or 'seeded' to make a file of deterministic "
+                 "of a catalog model: 'pretrained', or 'seeded' to make a file of deterministic "
                  "values without a connection")
       .OneOf({"pretrained", "seeded"})
       .ShowDefault();
@@ -171,7 +171,7 @@ void AddFetch(Command app, Context& context) {
   command.AddOption("--from", flags->from,
                     "a file brought here by other means, taken into the cache as if fetched");
   command.AddFlag("--refresh", flags->refresh, "fetch again although it is in the cache");
-  command.AddFlag("--list", flags->list, "print the catalogue");
+  command.AddFlag("--list", flags->list, "print the catalog");
   command.AddFlag("--verify", flags->verify, "read everything in the cache again and check it");
   command.AddFlag("--repair", flags->repair, "with --verify: remove what is damaged");
   command.Footer(

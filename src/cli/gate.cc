@@ -71,7 +71,7 @@ Result<std::vector<std::string>> Expand(const std::vector<std::string>& models) 
   return expanded;
 }
 
-// The catalogue's network that a manifest says it comes from, built anew; null when it does not.
+// The catalog's network that a manifest says it comes from, built anew; null when it does not.
 Result<std::shared_ptr<const ir::Model>> Rebuilt(const std::string& manifest_path) {
   const std::shared_ptr<const ir::Model> none;
   std::ifstream stream(manifest_path, std::ios::binary);
@@ -137,7 +137,7 @@ Result<std::vector<lab::Inputs>> RealInputs(const GateFlags& flags, const ir::Mo
   return sets;
 }
 
-// Loads one MODEL. What is no package yet (a catalogue model, an .onnx) is converted to float16 the
+// Loads one MODEL. What is no package yet (a catalog model, an .onnx) is converted to float16 the
 // way `convert` does, and judged beside its original.
 Result<gate::LiveModel> MakeLive(const GateFlags& flags, const std::string& argument,
                                  const std::string& scratch) {
@@ -344,7 +344,7 @@ void AddGate(Command app, Context& context) {
   Command command = app.AddCommand("gate", "pass or fail against a policy");
   auto flags = std::make_shared<GateFlags>();
   command.AddOption("MODEL", flags->models,
-                    "packages, a folder of them, .onnx files or catalogue names");
+                    "packages, a folder of them, .onnx files or catalog names");
   command.AddOption("--policy", flags->policy,
                     "a policy file (gates/*.json); Gate C when left out");
   command.AddOption("--record", flags->records, "judge these run records instead of running");
@@ -365,7 +365,7 @@ void AddGate(Command app, Context& context) {
   command.AddOption("--limit", flags->limit, "files of that folder at most, evenly spread")
       .ShowDefault();
   command.AddOption("--weights", flags->source.source.weights,
-                    "catalogue models: a .safetensors file, or 'seeded'");
+                    "catalog models: a .safetensors file, or 'seeded'");
   command.AddOption("--seed", flags->source.source.seed, "seed of seeded weights");
   command
       .AddOption("--minimum-deployment-target", flags->source.target,

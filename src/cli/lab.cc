@@ -88,13 +88,13 @@ Result<lab::Samples> MakeSamples(const LabFlags& flags, const ir::Model& model) 
   if (flags.labels.empty())
     return lab::Samples::Folder(*function, flags.images, preprocess, flags.limit);
   ANEMONE_ASSIGN(const auto images, lab::ReadLabels(flags.labels));
-  return lab::Samples::Labelled(*function, flags.images, images, preprocess, flags.limit);
+  return lab::Samples::Labeled(*function, flags.images, images, preprocess, flags.limit);
 }
 
 // Judges and teachers.
 struct SampleSets {
   std::shared_ptr<const lab::Samples> judged;
-  std::shared_ptr<const lab::Samples> learnt_from;  // null: none
+  std::shared_ptr<const lab::Samples> learned_from;  // null: none
 };
 
 // Whether the list of variants needs inputs to learn from.
@@ -117,8 +117,8 @@ Result<SampleSets> MakeSampleSets(LabFlags& flags, const ir::Model& model) {
     LabFlags others = flags;
     others.images = flags.calibration;
     others.labels.clear();
-    ANEMONE_ASSIGN(auto learnt, MakeSamples(others, model));
-    sets.learnt_from = share(std::move(learnt));
+    ANEMONE_ASSIGN(auto learned, MakeSamples(others, model));
+    sets.learned_from = share(std::move(learned));
   } else {
     constexpr double kShare = 0.25;
     if (flags.hold_out < 0) {
@@ -128,7 +128,7 @@ Result<SampleSets> MakeSampleSets(LabFlags& flags, const ir::Model& model) {
     }
     if (flags.hold_out > 0 && judged.count() > 1) {
       const auto every = static_cast<int64_t>(std::lround(1 / flags.hold_out));
-      sets.learnt_from = share(judged.SetAside(std::clamp<int64_t>(every, 2, judged.count())));
+      sets.learned_from = share(judged.SetAside(std::clamp<int64_t>(every, 2, judged.count())));
     }
   }
   sets.judged = share(std::move(judged));
@@ -300,28 +300,28 @@ Result<lab::Fidelity> DiagnoseModel(const Models& models, const lab::LabSubject&
                               subject.samples().Subset(kFidelitySamples), options);
 }
 
-// The files that variants learnt from, for `compress --calibration`.
-std::string CalibrationList(const LabFlags& flags, const lab::Samples& learnt_from) {
+// The files that variants learned from, for `compress --calibration`.
+std::string CalibrationList(const LabFlags& flags, const lab::Samples& learned_from) {
   const bool listed = flags.calibration.ends_with(".txt");  // then the names are paths already
   const fs::path folder = listed                      ? ""
                           : flags.calibration.empty() ? flags.images
                                                       : flags.calibration;
   std::string list;
-  for (const std::string& name : learnt_from.names())
+  for (const std::string& name : learned_from.names())
     list += fs::absolute(folder / name).string() + "\n";
   return list;
 }
 
 void ListSamples(const SampleSets& sets, lab::LabReport* report) {
-  const auto list = [&](const lab::Samples& samples, bool learnt_from) {
+  const auto list = [&](const lab::Samples& samples, bool learned_from) {
     for (size_t i = 0; i < samples.names().size(); ++i) {
-      lab::LabReport::Sample sample{samples.names()[i], {}, learnt_from};
+      lab::LabReport::Sample sample{samples.names()[i], {}, learned_from};
       if (!samples.labels().empty()) sample.label = samples.labels()[i];
       report->sample_list.push_back(std::move(sample));
     }
   };
   list(*sets.judged, false);
-  if (sets.learnt_from != nullptr) list(*sets.learnt_from, true);
+  if (sets.learned_from != nullptr) list(*sets.learned_from, true);
 }
 
 void SayResults(const lab::LabReport& report, const Globals& globals) {
@@ -371,7 +371,7 @@ Status RunLab(LabFlags flags, const Globals& globals) {
   progress.Step("running the reference");
   ANEMONE_ASSIGN(const auto subject,
                  lab::LabSubject::Make(models.reference, models.base, sets.judged, *backend,
-                                       globals.threads, sets.learnt_from));
+                                       globals.threads, sets.learned_from));
   if (flags.max_drop >= 0 && lab::FormsOf(subject.function().opset, false).empty()) {
     return Unsupported("no op set before iOS16 holds compressed weights")
         .Advise("give --minimum-deployment-target iOS16, or higher");
@@ -387,7 +387,7 @@ Status RunLab(LabFlags flags, const Globals& globals) {
   report.precision = models.precision;
   report.backend = std::string(backend->name());
   report.samples = samples->description();
-  if (sets.learnt_from != nullptr) report.calibration = sets.learnt_from->description();
+  if (sets.learned_from != nullptr) report.calibration = sets.learned_from->description();
   ListSamples(sets, &report);
   report.subject = subject.sha256();
   report.base_sha256 = subject.base_sha256();
@@ -399,9 +399,9 @@ Status RunLab(LabFlags flags, const Globals& globals) {
     ANEMONE_ASSIGN(report.fidelity, DiagnoseModel(models, subject, globals));
   }
   ANEMONE_TRY(WriteFiles(flags, models, report));
-  if (sets.learnt_from != nullptr && !flags.images.empty()) {
+  if (sets.learned_from != nullptr && !flags.images.empty()) {
     ANEMONE_TRY(WriteText(fs::path(flags.output) / kCalibrationList,
-                          CalibrationList(flags, *sets.learnt_from)));
+                          CalibrationList(flags, *sets.learned_from)));
   }
   ANEMONE_TRY(db.Checkpoint());
   SayResults(report, globals);

@@ -61,7 +61,7 @@ void AddLabFlags(Command command, LabFlags& flags) {
       .ShowDefault();
   command
       .AddOption("--crop", flags.crop,
-                 "centre crop: a share of the shorter side up to 1, then resized to the input; or "
+                 "center crop: a share of the shorter side up to 1, then resized to the input; or "
                  "pixels")
       .ShowDefault();
   command.AddOption("--mean", flags.mean, "three channel means of values in 0 to 1")

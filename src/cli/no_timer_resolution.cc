@@ -1,5 +1,5 @@
 // The shared library of Highway 1.0 measures the resolution of the processor's timer whenever a
-// program that links it starts (a static initialiser of its benchmark helper), which takes 3 ms and
+// program that links it starts (a static initializer of its benchmark helper), which takes 3 ms and
 // which nothing here asks for. Defined in the program itself the function is found first. Where
 // Highway is linked otherwise, or no longer does this, nobody calls it.
 #ifdef __linux__

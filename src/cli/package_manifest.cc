@@ -27,7 +27,7 @@ void NoteWeights(const std::string& source, const facade::LoadedModel& original,
   // The same under short names, for scripts.
   for (const auto& [key, name] :
        {std::pair(zoo::kKeyUrl, "url"), std::pair(zoo::kKeySha256, "sha256"),
-        std::pair(zoo::kKeyLicence, "licence"), std::pair(zoo::kKeySeed, "seed")}) {
+        std::pair(zoo::kKeyLicense, "license"), std::pair(zoo::kKeySeed, "seed")}) {
     const auto found = manifest->weights.find(key);
     if (found != manifest->weights.end()) manifest->weights[name] = std::string(found->second);
   }

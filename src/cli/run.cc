@@ -144,10 +144,10 @@ void AddRun(Command app, Context& context) {
   auto flags = std::make_shared<RunFlags>();
   command
       .AddOption("MODEL", flags->model.source.model,
-                 "an .onnx, .mlpackage, .mlmodelc or catalogue name")
+                 "an .onnx, .mlpackage, .mlmodelc or catalog name")
       .Required();
   command.AddOption("--weights", flags->model.source.weights,
-                    "catalogue models: 'pretrained' (the default), 'seeded', or a weight file");
+                    "catalog models: 'pretrained' (the default), 'seeded', or a weight file");
   command.AddOption("--seed", flags->model.source.seed, "seed of seeded weights");
   command.AddOption("--input", flags->inputs,
                     "NAME=FILE.npy, .png or .jpg; NAME may be left out for one input");

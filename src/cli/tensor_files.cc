@@ -66,7 +66,7 @@ Result<exec::Tensor> ReadArrayTensor(const std::string& path, const ir::Type& ty
   return TensorOf(array, type);
 }
 
-// Every input by its name. Arrays of other names are an error: a misspelt one would be left out.
+// Every input by its name. Arrays of other names are an error: a misspelled one would be left out.
 Status ReadArchive(const std::string& path, const ir::Function& function,
                    std::map<std::string, exec::Tensor>& inputs) {
   ANEMONE_ASSIGN(const auto arrays, ReadNpz(path));

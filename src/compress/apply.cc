@@ -118,16 +118,16 @@ std::string_view KindSuffix(SiteKind kind) {
 }
 
 // Rounds by inputs, or finds it done.
-Status RoundLearnt(const LinearConfig& config, const ir::Shape& blocks, const ir::Literal& weight,
-                   const InputMoments& moments, LearntRoundings* learnt, const std::string& name,
-                   LinearTensor* tensor) {
+Status RoundLearned(const LinearConfig& config, const ir::Shape& blocks, const ir::Literal& weight,
+                    const InputMoments& moments, LearnedRoundings* learned, const std::string& name,
+                    LinearTensor* tensor) {
   // Copies of a model share the bytes of its weights: their place tells namesakes apart.
   const std::string key =
       fmt::format("{} {} {} {} {} {}", static_cast<int>(config.rounding),
                   static_cast<int>(config.mode), DTypeName(config.dtype), ir::ShapeToString(blocks),
                   name, static_cast<const void*>(weight.bytes().data()));
-  if (learnt != nullptr) {
-    if (auto found = learnt->Find(key)) {
+  if (learned != nullptr) {
+    if (auto found = learned->Find(key)) {
       *tensor = std::move(*found);
       return {};
     }
@@ -135,19 +135,19 @@ Status RoundLearnt(const LinearConfig& config, const ir::Shape& blocks, const ir
   ANEMONE_TRY(config.rounding == Rounding::kAdaRound
                   ? RoundByLearning(weight, moments, config.mode, tensor)
                   : RoundByInputs(weight, moments, config.mode, tensor));
-  if (learnt != nullptr) learnt->Keep(key, *tensor);
+  if (learned != nullptr) learned->Keep(key, *tensor);
   return {};
 }
 
 Status Run(const LinearConfig& config, const ir::Literal& weight, const InputMoments* moments,
-           LearntRoundings* learnt, Job* job) {
+           LearnedRoundings* learned, Job* job) {
   ANEMONE_ASSIGN(const ir::Shape blocks, BlocksOf(job->site, config));
   ANEMONE_ASSIGN(LinearTensor tensor, QuantizeLinear(weight, blocks, config.dtype, config.mode));
   const bool by_inputs =
       config.rounding != Rounding::kNearest && moments != nullptr && !moments->products.empty();
   if (by_inputs) {
-    ANEMONE_TRY(RoundLearnt(config, blocks, weight, *moments, learnt, job->site.weight.value->name,
-                            &tensor));
+    ANEMONE_TRY(RoundLearned(config, blocks, weight, *moments, learned,
+                             job->site.weight.value->name, &tensor));
   }
   job->record.form =
       fmt::format("{} {}", DTypeName(config.dtype),
@@ -382,7 +382,8 @@ Status Encode(ir::Opset opset, const WeightData* data, Job* job) {
   }
   const InputMoments* moments = MomentsOf(site, data);
   if (const auto* linear = std::get_if<LinearConfig>(&config)) {
-    ANEMONE_TRY(Run(*linear, weight, moments, data != nullptr ? data->learnt.get() : nullptr, job));
+    ANEMONE_TRY(
+        Run(*linear, weight, moments, data != nullptr ? data->learned.get() : nullptr, job));
   } else if (const auto* palette = std::get_if<PaletteConfig>(&config)) {
     // What is 0 already is not looked up: it shapes no table.
     std::vector<float> importance(mask.begin(), mask.end());
@@ -501,7 +502,7 @@ Result<WeightData> GatherWeightData(const ir::Model& model, const Configuration&
   // Layers that are made alike first are driven otherwise than before.
   if (options.inputs != nullptr && !configuration.equalize) {
     data.inputs = options.inputs;
-    data.learnt = options.learnt;
+    data.learned = options.learned;
     return data;
   }
   ANEMONE_ASSIGN(InputStatistics inputs,

@@ -23,9 +23,9 @@
 
 namespace anemone::compress {
 
-// Roundings that were learnt, for others who compress the same weights with the same inputs: a
+// Roundings that were learned, for others who compress the same weights with the same inputs: a
 // sweep learns each once. Thread rules: any number of threads.
-class LearntRoundings {
+class LearnedRoundings {
  public:
   std::optional<LinearTensor> Find(const std::string& key) {
     const std::lock_guard lock(mutex_);
@@ -52,8 +52,8 @@ struct ApplyOptions {
   // What those inputs say of the weights of this model (CollectMoments), where somebody has asked
   // before; with products where a rounding needs them. Saves running them again.
   std::shared_ptr<const InputStatistics> inputs = nullptr;
-  // Goes with `inputs`: what was learnt from them of these weights.
-  std::shared_ptr<LearntRoundings> learnt = nullptr;
+  // Goes with `inputs`: what was learned from them of these weights.
+  std::shared_ptr<LearnedRoundings> learned = nullptr;
 };
 
 Result<Report> Apply(ir::Model& model, const Configuration& configuration,
@@ -62,7 +62,7 @@ Result<Report> Apply(ir::Model& model, const Configuration& configuration,
 // What calibration inputs tell about the weights; null: nothing.
 struct WeightData {
   std::shared_ptr<const InputStatistics> inputs;
-  std::shared_ptr<LearntRoundings> learnt = nullptr;
+  std::shared_ptr<LearnedRoundings> learned = nullptr;
   bool correct_bias = false;
 };
 

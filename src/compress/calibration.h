@@ -1,4 +1,4 @@
-// Calibration: inputs to run a model on, and what is learnt from that: ranges of activations, and
+// Calibration: inputs to run a model on, and what is learned from that: ranges of activations, and
 // how strongly each weight is driven. One streaming pass: samples come one at a time, what is kept
 // does not grow with their number, and nothing is written to disk. Thread rules: one thread.
 #pragma once
@@ -21,14 +21,14 @@ class CalibrationData {
  public:
   virtual ~CalibrationData() = default;
   virtual int64_t count() const = 0;
-  // Inputs by feature name, as exec::Session takes them.
+  // Inputs by feature name, as exec::Executable takes them.
   virtual Result<std::map<std::string, exec::Tensor>> Sample(int64_t index) const = 0;
 };
 
 // Samples, and how to run a model on them.
 struct Calibration {
   const CalibrationData* data = nullptr;
-  std::function<Result<std::unique_ptr<exec::Session>>(std::shared_ptr<const ir::Model>)> load;
+  std::function<Result<std::unique_ptr<exec::Executable>>(std::shared_ptr<const ir::Model>)> load;
 };
 
 // How a weight of a conv or linear operator is driven: x are the inputs that one row of the weight

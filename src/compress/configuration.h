@@ -123,7 +123,7 @@ auto SettingOf(const Step& step, const std::string& name, const std::string& typ
 }
 
 struct Configuration {
-  // Before anything else: make the channels of neighbouring layers alike in range.
+  // Before anything else: make the channels of neighboring layers alike in range.
   bool equalize = false;
   std::optional<ActivationStep> activations = {};
   std::vector<WeightStep> weights = {};  // one after the other

@@ -71,7 +71,7 @@ class Equalizer {
       if (!layer.changed) continue;
       const DType dtype = op->Input("weight")->type.dtype();
       if (!passes::FitDType(layer.weight, dtype) || !passes::FitDType(layer.bias, dtype))
-        return InvalidInput("equalised weights of '{}' leave the range of {}", op->name(),
+        return InvalidInput("equalized weights of '{}' leave the range of {}", op->name(),
                             DTypeName(dtype));
     }
     // In the order of the program, so that the names come out alike each time.

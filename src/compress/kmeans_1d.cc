@@ -250,7 +250,7 @@ class Splitter {
 
 constexpr size_t kMaxPoints = size_t{1} << 20;
 
-// Neighbours that fall into the same 2^-20 of the range become their mean.
+// Neighbors that fall into the same 2^-20 of the range become their mean.
 WeightedPoints Thinned(WeightedPoints all) {
   if (all.value.size() <= kMaxPoints) return all;
   WeightedPoints points;

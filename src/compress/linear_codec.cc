@@ -5,7 +5,7 @@
 #include <limits>
 #include <span>
 
-#include "base/uninitialised.h"
+#include "base/uninitialized.h"
 #include "compress/linear_kernels.h"
 #include "compress/pack_bits.h"
 #include "compress/weights.h"
@@ -28,7 +28,7 @@ Limits LimitsOf(DType dtype, LinearMode mode) {
   return {-values / 2 + (symmetric ? 1 : 0), values / 2 - 1};
 }
 
-// Where the blocks of a tensor lie: runs of neighbouring elements that belong to one block.
+// Where the blocks of a tensor lie: runs of neighboring elements that belong to one block.
 struct Layout {
   ir::Shape scale_shape;
   int64_t run = 1;                 // length of each
@@ -231,7 +231,7 @@ Result<LinearTensor> QuantizeLinear(const ir::Literal& weight, const ir::Shape& 
   const auto elements = static_cast<size_t>(weight.element_count());
 
   std::vector<Parameters> parameters(static_cast<size_t>(count));
-  const Uninitialised<int8_t> quantized(elements);
+  const Uninitialized<int8_t> quantized(elements);
   ErrorSum error;
   ANEMONE_TRY(
       weight.dtype() == DType::kFp16

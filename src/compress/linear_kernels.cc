@@ -19,7 +19,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 constexpr size_t kLanes = 16;
 using Floats = hn::CappedTag<float, kLanes>;
 
-// 16 neighbouring elements fill this many vectors.
+// 16 neighboring elements fill this many vectors.
 constexpr size_t kVectors = kLanes / hn::MaxLanes(Floats());
 
 hn::Vec<Floats> LoadElements(Floats d, const float* values) { return hn::LoadU(d, values); }

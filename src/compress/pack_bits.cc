@@ -4,7 +4,7 @@
 #include <cstring>
 #include <vector>
 
-#include "base/uninitialised.h"
+#include "base/uninitialized.h"
 
 namespace anemone::compress {
 namespace {
@@ -12,7 +12,7 @@ namespace {
 // Eight at a time: pairs join in bytes, bytes in halves, halves in words.
 Bytes PackNibbles(std::span<const uint8_t> values) {
   static_assert(std::endian::native == std::endian::little);
-  const Uninitialised<uint8_t> packed((values.size() + 1) / 2);
+  const Uninitialized<uint8_t> packed((values.size() + 1) / 2);
   size_t i = 0;
   for (; i + 8 <= values.size(); i += 8) {
     uint64_t eight = 0;

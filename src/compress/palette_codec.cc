@@ -18,7 +18,7 @@ struct Groups {
   size_t per_group = 1;  // channels
 
   size_t count() const { return channels / per_group; }
-  size_t run() const { return per_group * inner; }  // neighbours that belong to one group
+  size_t run() const { return per_group * inner; }  // neighbors that belong to one group
   size_t elements() const { return outer * run(); }
 
   // Calls fn(first element in the tensor, first element in the group) for each run of `group`.
@@ -131,7 +131,7 @@ std::vector<float> DifferentValues(std::span<const float> values) {
   return different;
 }
 
-// [channels of the group, inner] for each of outer, turned into vectors of neighbouring channels,
+// [channels of the group, inner] for each of outer, turned into vectors of neighboring channels,
 // in the order of the indices.
 std::vector<float> AsVectors(const Groups& groups, std::span<const float> values, size_t dim) {
   std::vector<float> vectors(values.size());

@@ -1,6 +1,6 @@
 // Palettization of one tensor: tables of 2^nbits entries and an index for each element. One table
 // for the whole tensor, or one for each group of channels; entries are single values or, with
-// cluster_dim > 1, vectors of neighbours along the channel axis. Thread rules: pure functions;
+// cluster_dim > 1, vectors of neighbors along the channel axis. Thread rules: pure functions;
 // results do not depend on the machine. Errors: kInvalidInput with the reason why this tensor
 // cannot be palettized so.
 #pragma once

@@ -31,7 +31,7 @@ Result<SparseTensor> Keep(const ir::Literal& weight, const std::vector<float>& v
   return sparse;
 }
 
-// The value below which (or at which) `share` of `values` lie, between two neighbours as NumPy's
+// The value below which (or at which) `share` of `values` lie, between two neighbors as NumPy's
 // percentile has it.
 float Quantile(std::vector<float> values, double share, DType dtype) {
   const double position = share * static_cast<double>(values.size() - 1);

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "coreml/compute_plan.h"
-#include "coreml/session.h"
+#include "coreml/executable.h"
 #include "exec/session_inputs.h"
 
 namespace anemone::coreml {
@@ -31,17 +31,17 @@ class CoreMl : public exec::Backend {
   std::string_view name() const override { return "coreml"; }
   bool foreign() const override { return true; }
   Status Available() const override { return {}; }
-  Result<std::unique_ptr<exec::Session>> Load(std::shared_ptr<const ir::Model> model,
-                                              const exec::LoadOptions& options) const override {
+  Result<std::unique_ptr<exec::Executable>> Load(std::shared_ptr<const ir::Model> model,
+                                                 const exec::LoadOptions& options) const override {
     if (options.numerics != exec::Numerics::kAsTyped) {
       return Unsupported("Core ML computes as the program is typed").Advise("use --backend cpu");
     }
     ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*model, options.function));
     ANEMONE_ASSIGN(Border border, BorderOf(*model, *function));
     ANEMONE_ASSIGN(LoadedModel loaded, CompileAndLoad(*model, options));
-    std::unique_ptr<exec::Session> session =
-        std::make_unique<CoreMlSession>(std::move(model), std::move(border), std::move(loaded));
-    return session;
+    std::unique_ptr<exec::Executable> executable =
+        std::make_unique<CoreMlExecutable>(std::move(model), std::move(border), std::move(loaded));
+    return executable;
   }
   Result<std::vector<exec::PlannedOperation>> Plan(std::shared_ptr<const ir::Model> model,
                                                    const exec::LoadOptions& options,

@@ -21,8 +21,8 @@ class NoCoreMl : public exec::Backend {
   std::string_view name() const override { return "coreml"; }
   bool foreign() const override { return true; }
   Status Available() const override { return Why(); }
-  Result<std::unique_ptr<exec::Session>> Load(std::shared_ptr<const ir::Model>,
-                                              const exec::LoadOptions&) const override {
+  Result<std::unique_ptr<exec::Executable>> Load(std::shared_ptr<const ir::Model>,
+                                                 const exec::LoadOptions&) const override {
     return Why();
   }
 };

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <tuple>
 
-#include "cpu/specialise.h"
+#include "cpu/specialize.h"
 
 namespace anemone::cpu {
 namespace {
@@ -38,7 +38,7 @@ Result<std::shared_ptr<const Plan>> Compiled::PlanFor(const InputShapes& shapes,
     std::rotate(plans_.begin(), found, found + 1);
     return plans_.front().plan;
   }
-  ANEMONE_ASSIGN(Specialised facts, Specialise(function_, shapes));
+  ANEMONE_ASSIGN(Specialized facts, Specialize(function_, shapes));
   Planner planner(function_, std::move(facts),
                   {.numerics = numerics_, .trace_values = trace_values, .packs = &packs_});
   ANEMONE_ASSIGN(auto plan, planner.Build());

@@ -19,9 +19,9 @@ int64_t NowNs() {
   return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-class CpuSession : public exec::Session {
+class CpuExecutable : public exec::Executable {
  public:
-  CpuSession(std::shared_ptr<Compiled> compiled, const exec::LoadOptions& options)
+  CpuExecutable(std::shared_ptr<Compiled> compiled, const exec::LoadOptions& options)
       : compiled_(std::move(compiled)), pool_(ThreadPool::Shared(options.threads)) {
     frame_.pool = pool_.get();
   }
@@ -266,17 +266,17 @@ class Cpu : public exec::Backend {
  public:
   std::string_view name() const override { return "cpu"; }
   Status Available() const override { return {}; }
-  Result<std::unique_ptr<exec::Session>> Load(std::shared_ptr<const ir::Model> model,
-                                              const exec::LoadOptions& options) const override {
+  Result<std::unique_ptr<exec::Executable>> Load(std::shared_ptr<const ir::Model> model,
+                                                 const exec::LoadOptions& options) const override {
     if (options.threads < 0 || options.threads > 1024) {
       return Usage("{} threads", options.threads).Advise("choose 1 to 1024, or 0 for one per core");
     }
     ANEMONE_ASSIGN(model, exec::WithTensorOutputs(std::move(model)));
     ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*model, options.function));
-    auto session = std::make_unique<CpuSession>(
+    auto executable = std::make_unique<CpuExecutable>(
         Compiled::Find(std::move(model), *function, options.numerics), options);
-    ANEMONE_TRY(session->Prepare());
-    return std::unique_ptr<exec::Session>(std::move(session));
+    ANEMONE_TRY(executable->Prepare());
+    return std::unique_ptr<exec::Executable>(std::move(executable));
   }
 };
 

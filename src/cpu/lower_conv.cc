@@ -24,7 +24,7 @@ struct PlainParameters {
   std::vector<float> bias_storage;
 };
 
-Result<PlainParameters> Materialise(const ConvParameters& from, int64_t out_channels) {
+Result<PlainParameters> Materialize(const ConvParameters& from, int64_t out_channels) {
   PlainParameters to;
   if (from.weight->dtype() == DType::kFp32 && from.scale.empty()) {
     to.weight = from.weight->As<float>().data();
@@ -109,7 +109,7 @@ Result<bool> LowerConv(Planner& planner, const Node& node) {
                    self = &group]() -> Result<Group::Run> {
     using Shared = std::shared_ptr<const PackedConv>;
     const auto pack = [&]() -> Result<Shared> {
-      ANEMONE_ASSIGN(const PlainParameters plain, Materialise(*parameters, shape.out_c));
+      ANEMONE_ASSIGN(const PlainParameters plain, Materialize(*parameters, shape.out_c));
       return Shared(std::make_shared<const PackedConv>(shape, plain.weight, plain.bias));
     };
     ANEMONE_ASSIGN(const Shared packed,
@@ -143,7 +143,7 @@ Result<bool> LowerConvTranspose(Planner& planner, const Node& node) {
   ConvParameters parameters;
   parameters.weight = planner.Known(weight);
   parameters.bias = bias == nullptr ? nullptr : planner.Known(bias);
-  ANEMONE_ASSIGN(const PlainParameters plain, Materialise(parameters, shape.in_c));
+  ANEMONE_ASSIGN(const PlainParameters plain, Materialize(parameters, shape.in_c));
   auto conv = std::make_shared<const PackedConvTranspose>(shape, plain.weight, plain.bias);
   ANEMONE_ASSIGN(const BufferId from, planner.Read(x, Layout::kChannelsLast));
   const BufferId scratch = planner.NewBuffer(conv->ScratchFloats() * int64_t{sizeof(float)});

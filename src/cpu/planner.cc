@@ -41,7 +41,7 @@ int64_t StorageBytes(const ir::Type& type) {
       ByteSize(exec::StorageDType(type.dtype()), CountOf(type)).value_or(0));
 }
 
-Planner::Planner(const ir::Function& function, Specialised facts, const PlanOptions& options)
+Planner::Planner(const ir::Function& function, Specialized facts, const PlanOptions& options)
     : function_(function),
       facts_(std::move(facts)),
       options_(options),

@@ -22,7 +22,7 @@
 
 #include "base/status.h"
 #include "cpu/plan.h"
-#include "cpu/specialise.h"
+#include "cpu/specialize.h"
 
 namespace anemone::cpu {
 
@@ -71,7 +71,7 @@ struct PlanOptions {
 
 class Planner {
  public:
-  Planner(const ir::Function& function, Specialised facts, const PlanOptions& options);
+  Planner(const ir::Function& function, Specialized facts, const PlanOptions& options);
   Result<std::shared_ptr<const Plan>> Build();
 
   // ---- what lowerings ask ----
@@ -143,7 +143,7 @@ class Planner {
   bool ComesBack(const ir::Value* value, const ir::Operation& reader) const;
 
   const ir::Function& function_;
-  Specialised facts_;
+  Specialized facts_;
   PlanOptions options_;
   std::shared_ptr<Plan> plan_;
   std::unordered_map<const ir::Value*, State> states_;

@@ -47,8 +47,9 @@ Status CopyToBinding(const Tensor& result, const BoundOutput& bound) {
   return {};
 }
 
-Status Session::RunBound(std::span<const BoundInput> inputs, std::span<const BoundOutput> outputs,
-                         State* state, const Tracer* tracer) {
+Status Executable::RunBound(std::span<const BoundInput> inputs,
+                            std::span<const BoundOutput> outputs, State* state,
+                            const Tracer* tracer) {
   std::map<std::string, Tensor> tensors;
   for (const BoundInput& input : inputs) {
     ANEMONE_ASSIGN(tensors[std::string(input.name)], Tensor::Copy(input.tensor));

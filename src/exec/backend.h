@@ -1,8 +1,8 @@
 // The backend interface: four calls (available, load, run, unload) that the CPU executor and Core
 // ML implement alike.
 //
-// Ownership: a Session owns its buffers and shares the model and the plan with other sessions.
-// Unloading is destroying. Thread rules: Backend is immutable and shared. A Session serves one call
+// Ownership: a Executable owns its buffers and shares the model and the plan with other sessions.
+// Unloading is destroying. Thread rules: Backend is immutable and shared. A Executable serves one call
 // at a time; any number of sessions of one model run at once. A Tracer is called on the calling
 // thread.
 #pragma once
@@ -92,9 +92,9 @@ Error WrongBinding(const BoundOutput& bound, const ConstTensor& result);
 // Copies a result to the caller's memory; WrongBinding when it does not fit.
 Status CopyToBinding(const Tensor& result, const BoundOutput& bound);
 
-class Session {
+class Executable {
  public:
-  virtual ~Session() = default;
+  virtual ~Executable() = default;
   // `inputs` by feature name; fp16 features are given as float32. Returns the outputs by name.
   // `state` and `tracer` may be null. Errors: a missing, left-over or misshapen input is kUsage
   // (the caller's mistake).
@@ -106,7 +106,7 @@ class Session {
   // through Run; a backend that can avoid that does.
   virtual Status RunBound(std::span<const BoundInput> inputs, std::span<const BoundOutput> outputs,
                           State* state, const Tracer* tracer);
-  // Bytes of working memory that this session holds (weights not included), for reports.
+  // Bytes of working memory that this executable holds (weights not included), for reports.
   virtual int64_t working_memory_bytes() const = 0;
 };
 
@@ -128,9 +128,9 @@ class Backend {
   virtual bool foreign() const { return false; }
   // OK, or why it cannot run here (kUnavailable).
   virtual Status Available() const = 0;
-  // Plans or compiles the model. The session keeps `model` alive.
-  virtual Result<std::unique_ptr<Session>> Load(std::shared_ptr<const ir::Model> model,
-                                                const LoadOptions& options) const = 0;
+  // Plans or compiles the model. The executable keeps `model` alive.
+  virtual Result<std::unique_ptr<Executable>> Load(std::shared_ptr<const ir::Model> model,
+                                                   const LoadOptions& options) const = 0;
   // What the backend plans for each operation but constants. kUnavailable where it makes no plan.
   virtual Result<std::vector<PlannedOperation>> Plan(std::shared_ptr<const ir::Model> model,
                                                      const LoadOptions& options,

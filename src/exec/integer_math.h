@@ -1,4 +1,4 @@
-// Integer arithmetic without undefined behaviour: wrap-around on overflow, division that floors
+// Integer arithmetic without undefined behavior: wrap-around on overflow, division that floors
 // (NumPy's signs), and conversion of floats that saturates. Thread rules: pure functions.
 #pragma once
 
@@ -25,7 +25,7 @@ constexpr T WrapMul(T a, T b) {
   return static_cast<T>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
 }
 
-// Quotient rounded towards zero; 0 for a division by zero, which no integer can express.
+// Quotient rounded toward zero; 0 for a division by zero, which no integer can express.
 template <typename T>
 constexpr T TruncDiv(T a, T b) {
   if (b == 0) return 0;
@@ -35,7 +35,7 @@ constexpr T TruncDiv(T a, T b) {
   return static_cast<T>(a / b);
 }
 
-// Quotient rounded towards minus infinity, and the remainder that goes with it (sign of b). Both 0
+// Quotient rounded toward minus infinity, and the remainder that goes with it (sign of b). Both 0
 // for b == 0.
 template <typename T>
 constexpr T FloorMod(T a, T b) {
@@ -75,7 +75,7 @@ constexpr T WrapPow(T base, T exponent) {
   return result;
 }
 
-// Truncates towards zero; values beyond T's range become its nearest end, NaN becomes 0 (as ARM's
+// Truncates toward zero; values beyond T's range become its nearest end, NaN becomes 0 (as ARM's
 // conversions do).
 template <typename T>
 T SaturatingCast(double value) {

@@ -9,9 +9,9 @@
 namespace anemone::exec {
 namespace {
 
-class ReferenceSession : public Session {
+class ReferenceExecutable : public Executable {
  public:
-  ReferenceSession(std::shared_ptr<const ir::Model> model, const ir::Function& function)
+  ReferenceExecutable(std::shared_ptr<const ir::Model> model, const ir::Function& function)
       : model_(std::move(model)), function_(function) {}
 
   Result<std::map<std::string, Tensor>> Run(const std::map<std::string, Tensor>& inputs,
@@ -56,17 +56,17 @@ class Reference : public Backend {
  public:
   std::string_view name() const override { return "reference"; }
   Status Available() const override { return {}; }
-  Result<std::unique_ptr<Session>> Load(std::shared_ptr<const ir::Model> model,
-                                        const LoadOptions& options) const override {
+  Result<std::unique_ptr<Executable>> Load(std::shared_ptr<const ir::Model> model,
+                                           const LoadOptions& options) const override {
     if (options.numerics != Numerics::kAsTyped) {
       return Unsupported("the reference backend rounds as the program is typed")
           .Advise("use --backend cpu");
     }
     ANEMONE_ASSIGN(model, WithTensorOutputs(std::move(model)));
     ANEMONE_ASSIGN(const ir::Function* function, ChooseFunction(*model, options.function));
-    std::unique_ptr<Session> session =
-        std::make_unique<ReferenceSession>(std::move(model), *function);
-    return session;
+    std::unique_ptr<Executable> executable =
+        std::make_unique<ReferenceExecutable>(std::move(model), *function);
+    return executable;
   }
 };
 

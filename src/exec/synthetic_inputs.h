@@ -1,5 +1,5 @@
 // Seeded inputs for a function: what stands in for a user's data where there is none. Standard
-// normal for float tensors (images normalised as networks see them), small integers for integer
+// normal for float tensors (images normalized as networks see them), small integers for integer
 // ones, coins for bools. Thread rules: pure functions.
 #pragma once
 

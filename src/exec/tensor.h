@@ -48,7 +48,7 @@ struct MutableTensor {
 class Tensor {
  public:
   Tensor() = default;
-  // Uninitialised elements. `shape` is static.
+  // Uninitialized elements. `shape` is static.
   static Result<Tensor> Allocate(DType dtype, Shape shape);
   static Result<Tensor> Copy(const ConstTensor& source);
   // Half becomes float32; sub-byte integers become int8 or uint8; other dtypes stay.

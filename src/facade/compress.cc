@@ -202,7 +202,7 @@ Status Compress(ir::Model& model, const CompressOptions& options, compress::Repo
                                                    options.calibration_limit));
     calibration.data = folder.get();
     calibration.load =
-        [&](std::shared_ptr<const ir::Model> loaded) -> Result<std::unique_ptr<exec::Session>> {
+        [&](std::shared_ptr<const ir::Model> loaded) -> Result<std::unique_ptr<exec::Executable>> {
       ANEMONE_ASSIGN(const exec::Backend* backend, runtime::FindBackend("cpu"));
       exec::LoadOptions load;
       load.threads = options.threads;

@@ -48,7 +48,7 @@ struct CompressOptions {
   lab::Preprocess preprocess = {};
   std::string observer = "min_max";  // activations: min_max, percentile, mse, entropy
   double percentile = 99.99;
-  bool equalize = false;      // activations: make the channels of neighbouring layers alike first
+  bool equalize = false;      // activations: make the channels of neighboring layers alike first
   bool correct_bias = false;  // take the mean error of each channel out of the biases
   std::string rounding = "nearest";  // linear: or gptq, adaround
   // A file with a configuration (JSON or YAML, coremltools' or ours) instead of all the above.

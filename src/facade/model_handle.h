@@ -15,7 +15,7 @@ namespace anemone {
 
 struct Model::Impl {
   facade::LoadedModel loaded;
-  std::string argument;  // what named it: a path, a catalogue name
+  std::string argument;  // what named it: a path, a catalog name
   LoadOptions options;
   std::mutex mutex;
   std::shared_ptr<runtime::Session> session;

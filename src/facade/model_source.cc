@@ -44,15 +44,14 @@ void NoteProvenance(const acquire::Fetched& fetched, ir::Metadata* metadata) {
   notes[zoo::kKeyWeights] = fetched.entry != nullptr ? "pretrained" : "file";
   notes[zoo::kKeyUrl] = record.url;
   notes[zoo::kKeySha256] = record.sha256;
-  if (!record.licence.empty()) {
-    notes[zoo::kKeyLicence] = record.licence;
-    metadata->license = record.licence;
+  if (!record.license.empty()) {
+    notes[zoo::kKeyLicense] = record.license;
+    metadata->license = record.license;
   }
 }
 
-// The catalogue's files, or an error that says how to go on without them. Never another model.
-Result<acquire::Fetched> FetchOrExplain(const std::string& what,
-                                        const acquire::CatalogueEntry* entry,
+// The catalog's files, or an error that says how to go on without them. Never another model.
+Result<acquire::Fetched> FetchOrExplain(const std::string& what, const acquire::CatalogEntry* entry,
                                         const acquire::FetchOptions& options) {
   auto fetched = acquire::Fetch(what, options);
   if (fetched.ok() || fetched.error().code() == ErrorCode::kCancelled) return fetched;
@@ -76,8 +75,8 @@ Result<ir::Model> ReadOnnx(const std::string& path, const ModelSource& source) {
   return onnx::ImportOnnx(path, {.input_shapes = source.input_shapes, .target = source.target});
 }
 
-// An ONNX graph that the catalogue names.
-Result<LoadedModel> LoadOnnxEntry(const acquire::CatalogueEntry& entry, const ModelSource& source) {
+// An ONNX graph that the catalog names.
+Result<LoadedModel> LoadOnnxEntry(const acquire::CatalogEntry& entry, const ModelSource& source) {
   if (!source.weights.empty() && source.weights != "pretrained") {
     return Usage("'{}' is an ONNX graph of its publisher: its weights cannot be replaced",
                  entry.name)
@@ -85,28 +84,28 @@ Result<LoadedModel> LoadOnnxEntry(const acquire::CatalogueEntry& entry, const Mo
   }
   ANEMONE_ASSIGN(const auto fetched, FetchOrExplain(entry.name, &entry, source.fetch));
   ModelSource shaped = source;
-  for (const acquire::CatalogueInput& input : entry.inputs) {
+  for (const acquire::CatalogInput& input : entry.inputs) {
     shaped.input_shapes.emplace(input.name, input.shape);
   }
   ANEMONE_ASSIGN(ir::Model model, ReadOnnx(fetched.main().path, shaped));
   NoteProvenance(fetched, &model.metadata);
   model.metadata.user_defined[zoo::kKeyArchitecture] = entry.architecture;
-  return LoadedModel{std::make_shared<ir::Model>(std::move(model)), entry.name, "catalogue",
+  return LoadedModel{std::make_shared<ir::Model>(std::move(model)), entry.name, "catalog",
                      "pretrained"};
 }
 
 // A network of the zoo, with the weights that are asked for.
-Result<LoadedModel> LoadZooEntry(const std::string& name, const acquire::CatalogueEntry* entry,
+Result<LoadedModel> LoadZooEntry(const std::string& name, const acquire::CatalogEntry* entry,
                                  const ModelSource& source) {
   const std::string architecture = entry != nullptr ? entry->architecture : name;
-  LoadedModel loaded{nullptr, name, "catalogue", source.weights};
+  LoadedModel loaded{nullptr, name, "catalog", source.weights};
   zoo::WeightSource weights;
   acquire::Fetched fetched;
   if (source.weights == "seeded") {
     weights = zoo::WeightSource::Seeded(source.seed);
   } else if (source.weights.empty() || source.weights == "pretrained") {
     if (entry == nullptr) {
-      return NotFound("the catalogue knows no published weights of '{}'", name)
+      return NotFound("the catalog knows no published weights of '{}'", name)
           .Advise("give --weights FILE, or --weights seeded");
     }
     ANEMONE_ASSIGN(fetched, FetchOrExplain(name, entry, source.fetch));
@@ -137,11 +136,11 @@ Result<LoadedModel> LoadZooEntry(const std::string& name, const acquire::Catalog
 
 }  // namespace
 
-std::vector<std::string> CatalogueNames() {
+std::vector<std::string> CatalogNames() {
   std::vector<std::string> names;
-  for (const acquire::CatalogueEntry& entry : acquire::Catalogue()) names.push_back(entry.name);
+  for (const acquire::CatalogEntry& entry : acquire::Catalog()) names.push_back(entry.name);
   for (const zoo::ZooEntry& entry : zoo::Entries()) {
-    if (acquire::FindInCatalogue(entry.name) == nullptr) names.emplace_back(entry.name);
+    if (acquire::FindInCatalog(entry.name) == nullptr) names.emplace_back(entry.name);
   }
   return names;
 }
@@ -154,7 +153,7 @@ bool IsModelFile(const std::string& name) {
          extension == ".onnx" || extension == ".mil";
 }
 
-// A model that is not in the catalogue: by the extension of its file.
+// A model that is not in the catalog: by the extension of its file.
 Result<LoadedModel> LoadFile(const ModelSource& source) {
   std::string text = source.model;
   while (text.size() > 1 && text.back() == '/') text.pop_back();
@@ -176,9 +175,9 @@ Result<LoadedModel> LoadFile(const ModelSource& source) {
     loaded.origin = "mil";
   } else {
     std::string names;
-    for (const std::string& name : CatalogueNames()) names += (names.empty() ? "" : ", ") + name;
+    for (const std::string& name : CatalogNames()) names += (names.empty() ? "" : ", ") + name;
     return NotFound("'{}' is no model", source.model)
-        .Advise("name an .onnx, .mlpackage, .mlmodel or .mlmodelc, or a catalogue model: " + names);
+        .Advise("name an .onnx, .mlpackage, .mlmodel or .mlmodelc, or a catalog model: " + names);
   }
   return loaded;
 }
@@ -195,9 +194,9 @@ Result<LoadedModel> LoadUrl(const ModelSource& source) {
 }  // namespace
 
 Result<LoadedModel> LoadModel(const ModelSource& source) {
-  // Names of the catalogue have no slash and no such ending; reading it takes longer than a file.
+  // Names of the catalog have no slash and no such ending; reading it takes longer than a file.
   const bool file = source.model.find('/') != std::string::npos || IsModelFile(source.model);
-  const acquire::CatalogueEntry* entry = file ? nullptr : acquire::FindInCatalogue(source.model);
+  const acquire::CatalogEntry* entry = file ? nullptr : acquire::FindInCatalog(source.model);
   Result<LoadedModel> loaded = [&]() -> Result<LoadedModel> {
     if (entry != nullptr && entry->import == "onnx") return LoadOnnxEntry(*entry, source);
     if (entry != nullptr || zoo::FindEntry(source.model) != nullptr) {

@@ -1,5 +1,5 @@
 // Loads a MODEL of any kind that the command, the facade and the lab name: an .onnx file, an
-// .mlpackage, an .mlmodel, an .mlmodelc, a .mil text, or a catalogue model. Thread rules: pure
+// .mlpackage, an .mlmodel, an .mlmodelc, a .mil text, or a catalog model. Thread rules: pure
 // functions. Errors: what the readers report; kNotFound lists what a MODEL may be.
 #pragma once
 
@@ -16,8 +16,8 @@
 namespace anemone::facade {
 
 struct ModelSource {
-  std::string model;  // path, name in the catalogue, or a URL
-  // Catalogue models only: a weight file or its URL, "pretrained" for what the catalogue names, or
+  std::string model;  // path, name in the catalog, or a URL
+  // Catalog models only: a weight file or its URL, "pretrained" for what the catalog names, or
   // "seeded" for deterministic values from `seed`. Empty is "pretrained".
   std::string weights;
   uint64_t seed = 0;
@@ -32,14 +32,14 @@ struct ModelSource {
 struct LoadedModel {
   std::shared_ptr<ir::Model> model;
   std::string name;    // for file names and reports: "resnet50"
-  std::string origin;  // "onnx", "mlpackage", "mlmodel", "mlmodelc", "mil", "catalogue"
-  // "pretrained", "seeded" or "file" for a catalogue model; empty otherwise.
+  std::string origin;  // "onnx", "mlpackage", "mlmodel", "mlmodelc", "mil", "catalog"
+  // "pretrained", "seeded" or "file" for a catalog model; empty otherwise.
   std::string weights;
 };
 
 Result<LoadedModel> LoadModel(const ModelSource& source);
 
-// Names of the catalogue models.
-std::vector<std::string> CatalogueNames();
+// Names of the catalog models.
+std::vector<std::string> CatalogNames();
 
 }  // namespace anemone::facade

@@ -2,7 +2,7 @@
 
 #include <filesystem>
 
-#include "acquire/catalogue.h"
+#include "acquire/catalog.h"
 #include "acquire/safetensors.h"
 #include "base/atomic_file.h"
 #include "base/sha256.h"
@@ -12,7 +12,7 @@ namespace anemone::facade {
 
 Result<acquire::CacheRecord> MakeSeededFile(const std::string& name, uint64_t seed,
                                             const std::string& cache_root) {
-  const acquire::CatalogueEntry* entry = acquire::FindInCatalogue(name);
+  const acquire::CatalogEntry* entry = acquire::FindInCatalog(name);
   if (entry != nullptr && entry->import == "onnx") {
     return Usage("'{}' is an ONNX graph of its publisher: there are no made-up weights for it",
                  name)

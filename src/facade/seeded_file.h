@@ -11,7 +11,7 @@
 
 namespace anemone::facade {
 
-// The record's `url` is "seeded:NAME?seed=SEED", which no download can have; its licence is empty.
+// The record's `url` is "seeded:NAME?seed=SEED", which no download can have; its license is empty.
 // The same name and seed give the same bytes on every machine. `cache_root` empty: the default.
 Result<acquire::CacheRecord> MakeSeededFile(const std::string& name, uint64_t seed,
                                             const std::string& cache_root);

@@ -22,7 +22,7 @@ struct OpenOptions {
 // at once.
 Result<OpenOptions> ParseOpenOptions(std::string_view json);
 
-// Opens a session on a loaded model; `argument` is what named it (a path, a catalogue name). Its
+// Opens a session on a loaded model; `argument` is what named it (a path, a catalog name). Its
 // content is hashed when something is to be remembered.
 Result<std::shared_ptr<runtime::Session>> OpenSession(const LoadedModel& model,
                                                       const std::string& argument,
@@ -31,7 +31,7 @@ Result<std::shared_ptr<runtime::Session>> OpenSession(const LoadedModel& model,
 // Whether the backend named so ("auto" included) is one that sessions guard and remember about.
 Result<bool> HasForeignBackend(const std::string& backend);
 
-// SHA-256 of what `argument` names: a package, a file, or a catalogue model with its weights.
+// SHA-256 of what `argument` names: a package, a file, or a catalog model with its weights.
 Result<std::string> ContentHash(const LoadedModel& model, const std::string& argument);
 
 }  // namespace anemone::facade

@@ -45,7 +45,7 @@ Result<std::string> EncodeModel(const ir::Model& model, WeightWriter* weights) {
   }
   std::string bytes;
   bytes.reserve(size);
-  if (!wire.AppendToString(&bytes)) return Internal("the model could not be serialised");
+  if (!wire.AppendToString(&bytes)) return Internal("the model could not be serialized");
   return bytes;
 }
 

@@ -7,9 +7,10 @@
 namespace anemone::gate {
 namespace {
 
-class FaultSession : public exec::Session {
+class FaultExecutable : public exec::Executable {
  public:
-  FaultSession(std::shared_ptr<FaultBackend::Shared> shared, std::unique_ptr<exec::Session> inner)
+  FaultExecutable(std::shared_ptr<FaultBackend::Shared> shared,
+                  std::unique_ptr<exec::Executable> inner)
       : shared_(std::move(shared)), inner_(std::move(inner)) {}
 
   Result<std::map<std::string, exec::Tensor>> Run(const std::map<std::string, exec::Tensor>& inputs,
@@ -40,21 +41,21 @@ class FaultSession : public exec::Session {
 
  private:
   std::shared_ptr<FaultBackend::Shared> shared_;
-  std::unique_ptr<exec::Session> inner_;
+  std::unique_ptr<exec::Executable> inner_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<exec::Session>> FaultBackend::Load(std::shared_ptr<const ir::Model> model,
-                                                          const exec::LoadOptions& options) const {
+Result<std::unique_ptr<exec::Executable>> FaultBackend::Load(
+    std::shared_ptr<const ir::Model> model, const exec::LoadOptions& options) const {
   if (shared_->fault.load() == FaultKind::kLoadError) {
     shared_->faults.fetch_add(1);
     return exec::Failure(exec::FailureKind::kLoadError, "injected by the gate");
   }
   ANEMONE_ASSIGN(auto inner, inner_.Load(std::move(model), options));
-  std::unique_ptr<exec::Session> session =
-      std::make_unique<FaultSession>(shared_, std::move(inner));
-  return session;
+  std::unique_ptr<exec::Executable> executable =
+      std::make_unique<FaultExecutable>(shared_, std::move(inner));
+  return executable;
 }
 
 }  // namespace anemone::gate

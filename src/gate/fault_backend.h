@@ -40,8 +40,8 @@ class FaultBackend : public exec::Backend {
   std::string_view name() const override { return "injected_fault"; }
   bool foreign() const override { return true; }
   Status Available() const override { return inner_.Available(); }
-  Result<std::unique_ptr<exec::Session>> Load(std::shared_ptr<const ir::Model> model,
-                                              const exec::LoadOptions& options) const override;
+  Result<std::unique_ptr<exec::Executable>> Load(std::shared_ptr<const ir::Model> model,
+                                                 const exec::LoadOptions& options) const override;
 
   struct Shared {
     std::atomic<FaultKind> fault{FaultKind::kNone};

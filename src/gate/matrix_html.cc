@@ -31,11 +31,11 @@ ul{margin:.2rem 0;padding-left:1.1rem;color:var(--soft);font-size:.85rem}li,td{o
 )";
 
 std::string Badge(Verdict verdict) {
-  const char* colour = verdict == Verdict::kPass           ? "pass"
-                       : verdict == Verdict::kFail         ? "fail"
-                       : verdict == Verdict::kInconclusive ? "maybe"
-                                                           : "none";
-  return fmt::format("<span class=\"v {}\">{}</span>", colour, VerdictName(verdict));
+  const char* color = verdict == Verdict::kPass           ? "pass"
+                      : verdict == Verdict::kFail         ? "fail"
+                      : verdict == Verdict::kInconclusive ? "maybe"
+                                                          : "none";
+  return fmt::format("<span class=\"v {}\">{}</span>", color, VerdictName(verdict));
 }
 
 std::vector<std::string> Distinct(const std::vector<MatrixRow>& rows,

@@ -7,7 +7,7 @@
 //    "checks": {"latency": {"percentile": 99, "max_ratio": 0.7}, ...}}
 //
 // A check that is not named is not made. Keys left out keep their defaults; a key that does not
-// exist is an error, so that a misspelt limit cannot pass in silence. Thread rules: values. Errors:
+// exist is an error, so that a misspelled limit cannot pass in silence. Thread rules: values. Errors:
 // kUsage with file:key and the rule.
 #pragma once
 

@@ -1,5 +1,5 @@
 // The MIL program in memory: Program > Function > Block > Operation > Value. Importers build it,
-// passes rewrite it, writers serialise it, the executor plans from it, placement reads it.
+// passes rewrite it, writers serialize it, the executor plans from it, placement reads it.
 //
 // Ownership: a Program owns its Functions, a Function its Block, a Block its Operations and its own
 // input Values, an Operation its output Values and nested Blocks. Pointers to Values and Operations

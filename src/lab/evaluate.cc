@@ -88,10 +88,10 @@ Result<exec::Tensor> PrepareImage(const std::string& path, const ir::Shape& shap
   return exec::Tensor::Copy({DType::kFp32, {1, 3, shape[2], shape[3]}, values.data()});
 }
 
-Result<std::vector<LabelledImage>> ReadLabels(const std::string& path) {
+Result<std::vector<LabeledImage>> ReadLabels(const std::string& path) {
   ANEMONE_ASSIGN(const Bytes bytes, MapFile(path));
   std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  std::vector<LabelledImage> images;
+  std::vector<LabeledImage> images;
   size_t file_column = SIZE_MAX;
   size_t label_column = SIZE_MAX;
   int64_t line_number = 0;
@@ -128,9 +128,9 @@ Result<std::vector<LabelledImage>> ReadLabels(const std::string& path) {
   return images;
 }
 
-Result<Evaluation> Evaluate(exec::Session& session, exec::Session* reference,
+Result<Evaluation> Evaluate(exec::Executable& session, exec::Executable* reference,
                             const ir::Function& function, const std::string& directory,
-                            const std::vector<LabelledImage>& images,
+                            const std::vector<LabeledImage>& images,
                             const EvaluateOptions& options) {
   if (function.inputs().size() != 1) return Usage("eval takes a model of one image input");
   const ir::Value& input = *function.inputs()[0];
@@ -145,7 +145,7 @@ Result<Evaluation> Evaluate(exec::Session& session, exec::Session* reference,
                          ? std::min<int64_t>(options.limit, static_cast<int64_t>(images.size()))
                          : static_cast<int64_t>(images.size());
   for (int64_t i = 0; i < total; ++i) {
-    const LabelledImage& image = images[static_cast<size_t>(i)];
+    const LabeledImage& image = images[static_cast<size_t>(i)];
     const std::string path = (std::filesystem::path(directory) / image.file).string();
     std::map<std::string, exec::Tensor> inputs;
     ANEMONE_ASSIGN(inputs[input.name], PrepareImage(path, shape, options.preprocess));

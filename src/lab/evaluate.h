@@ -1,4 +1,4 @@
-// Evaluate: top-1 and top-5 of a classifier over labelled photographs, and agreement with a
+// Evaluate: top-1 and top-5 of a classifier over labeled photographs, and agreement with a
 // reference model. The pictures go through exactly Pillow's arithmetic, so results agree with
 // Python pipelines to the image. Thread rules: uses a session for each model, one after the other.
 #pragma once
@@ -18,7 +18,7 @@
 namespace anemone::lab {
 
 struct Preprocess {
-  // At most 1: the centre square of that share of the shorter side (rounded down) is cut out and
+  // At most 1: the center square of that share of the shorter side (rounded down) is cut out and
   // resized to the network's input. More than 1: pixels of the square cut out after `resize`. 0: no
   // crop.
   double crop = 0.875;
@@ -34,13 +34,13 @@ struct Preprocess {
 Result<exec::Tensor> PrepareImage(const std::string& path, const ir::Shape& shape,
                                   const Preprocess& how);
 
-struct LabelledImage {
+struct LabeledImage {
   std::string file;
   int64_t label = 0;
 };
 // CSV with a header line that names the columns "file" and "class_index" (any order; others are
 // ignored).
-Result<std::vector<LabelledImage>> ReadLabels(const std::string& csv_path);
+Result<std::vector<LabeledImage>> ReadLabels(const std::string& csv_path);
 
 struct EvaluateOptions {
   Preprocess preprocess;
@@ -73,9 +73,9 @@ struct Evaluation {
 
 // `session` and `reference` (may be null) take one image input [1, 3, H, W] (`function` says
 // which); the scores are the output "logits" or "probabilities", or the only output.
-Result<Evaluation> Evaluate(exec::Session& session, exec::Session* reference,
+Result<Evaluation> Evaluate(exec::Executable& session, exec::Executable* reference,
                             const ir::Function& function, const std::string& image_directory,
-                            const std::vector<LabelledImage>& images,
+                            const std::vector<LabeledImage>& images,
                             const EvaluateOptions& options);
 
 // The output that ranks classes: "logits", "probabilities", or the only one.

@@ -50,7 +50,7 @@ class Diagnosis {
   explicit Diagnosis(Fidelity* fidelity) : fidelity_(*fidelity) {}
 
   // One input through both.
-  Status Add(exec::Session& single, exec::Session& half, const Inputs& inputs) {
+  Status Add(exec::Executable& single, exec::Executable& half, const Inputs& inputs) {
     references_.clear();
     Status failed;
     exec::Tracer first;

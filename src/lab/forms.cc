@@ -37,33 +37,33 @@ std::vector<Form> FormsOf(ir::Opset opset, bool data) {
   if (opset < ir::Opset::kIOS16) return {};
   std::vector<Form> forms;
   const auto add = [&](Form form) { forms.push_back(std::move(form)); };
-  const auto add_learnt = [&](Form form) {
+  const auto add_learned = [&](Form form) {
     if (data) forms.push_back(std::move(form));
   };
   add({"int8", compress::LinearConfig{}});
   add(Palette("palette 8", 8));
   const bool groups = opset >= ir::Opset::kIOS18;  // also palettes of 3 bits, and int4
   add(Palette("palette 6", 6));
-  add_learnt(Palette("palette 6 by inputs", 6, 0, true));
+  add_learned(Palette("palette 6 by inputs", 6, 0, true));
   if (groups) {
     add(Int4("int4 block 32"));
-    add_learnt(Int4("int4 block 32 gptq", compress::Rounding::kGptq));
-    add_learnt(Int4("int4 block 32 adaround", compress::Rounding::kAdaRound));
+    add_learned(Int4("int4 block 32 gptq", compress::Rounding::kGptq));
+    add_learned(Int4("int4 block 32 adaround", compress::Rounding::kAdaRound));
     add(Palette("palette 4 group 8", 4, 8));
-    add_learnt(Palette("palette 4 group 8 by inputs", 4, 8, true));
+    add_learned(Palette("palette 4 group 8 by inputs", 4, 8, true));
     add(Palette("palette 4 group 32", 4, 32));
   }
   add(Palette("palette 4", 4));
-  add_learnt(Palette("palette 4 by inputs", 4, 0, true));
+  add_learned(Palette("palette 4 by inputs", 4, 0, true));
   if (groups) {
     add(Palette("palette 3 group 8", 3, 8));
-    add_learnt(Palette("palette 3 group 8 by inputs", 3, 8, true));
+    add_learned(Palette("palette 3 group 8 by inputs", 3, 8, true));
     add(Palette("palette 3", 3));
     add(Palette("palette 2 group 4", 2, 4));
-    add_learnt(Palette("palette 2 group 4 by inputs", 2, 4, true));
+    add_learned(Palette("palette 2 group 4 by inputs", 2, 4, true));
   }
   add(Palette("palette 2", 2));
-  add_learnt(Palette("palette 2 by inputs", 2, 0, true));
+  add_learned(Palette("palette 2 by inputs", 2, 0, true));
   add(Palette("palette 1", 1));
   return forms;
 }

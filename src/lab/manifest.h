@@ -44,7 +44,7 @@ struct Manifest {
 
   // "seeded" or "pretrained", or "file" for a model of the user's.
   std::string weights_source;
-  std::map<std::string, std::string> weights;  // seed; or url, sha256, licence
+  std::map<std::string, std::string> weights;  // seed; or url, sha256, license
   std::string tool_version;
   std::string deployment_target;
   std::string package_sha256;

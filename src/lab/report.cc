@@ -96,7 +96,7 @@ std::string LabJson(const LabReport& report) {
   json["calibration"] = report.calibration.empty() ? Json(nullptr) : Json(report.calibration);
   Json list = Json::array();
   for (const LabReport::Sample& sample : report.sample_list) {
-    Json row{{"name", sample.name}, {"use", sample.learnt_from ? "calibration" : "evaluation"}};
+    Json row{{"name", sample.name}, {"use", sample.learned_from ? "calibration" : "evaluation"}};
     row["class_index"] = sample.label ? Json(*sample.label) : Json(nullptr);
     list.push_back(std::move(row));
   }

@@ -23,12 +23,12 @@ struct LabReport {
   std::string precision;  // of the base: "float16", "float32"
   std::string backend;
   std::string samples;      // Samples::description
-  std::string calibration;  // of the samples that variants learnt from; empty: none
+  std::string calibration;  // of the samples that variants learned from; empty: none
   // Each sample, and what it was for.
   struct Sample {
     std::string name;
     std::optional<int64_t> label = {};
-    bool learnt_from = false;  // else judged by
+    bool learned_from = false;  // else judged by
   };
   std::vector<Sample> sample_list;
   std::string subject;  // LabSubject::sha256

@@ -156,9 +156,9 @@ Result<Samples> Samples::Synthetic(const ir::Function& function, int64_t count, 
   return samples;
 }
 
-Result<Samples> Samples::Labelled(const ir::Function& function, const std::string& directory,
-                                  const std::vector<LabelledImage>& images,
-                                  const Preprocess& preprocess, int64_t limit) {
+Result<Samples> Samples::Labeled(const ir::Function& function, const std::string& directory,
+                                 const std::vector<LabeledImage>& images,
+                                 const Preprocess& preprocess, int64_t limit) {
   ANEMONE_ASSIGN(const ir::Value* input, OnlyInput(function));
   ANEMONE_TRY(CheckImageInput(*input));
   const size_t count =
@@ -177,7 +177,7 @@ Result<Samples> Samples::Labelled(const ir::Function& function, const std::strin
     samples.labels_.push_back(images[i].label);
     samples.names_.push_back(images[i].file);
   }
-  samples.description_ = fmt::format("{} labelled images", count);
+  samples.description_ = fmt::format("{} labeled images", count);
   samples.Seal();
   return samples;
 }

@@ -1,4 +1,4 @@
-// Samples: what a sweep measures every variant on: labelled photographs, a folder of photographs or
+// Samples: what a sweep measures every variant on: labeled photographs, a folder of photographs or
 // .npy files, or seeded inputs where there is no data. Read and checked once, before any work
 // begins; a digest over all contents tells two sets apart. Thread rules: immutable once made; any
 // number of readers. Errors: kNotFound, kInvalidInput with the file and the rule; up to ten bad
@@ -26,9 +26,9 @@ class Samples : public compress::CalibrationData {
   // Standard-normal inputs (exec/synthetic_inputs.h).
   static Result<Samples> Synthetic(const ir::Function& function, int64_t count, uint64_t seed);
   // Photographs with labels; the function takes one input [1, 3, H, W].
-  static Result<Samples> Labelled(const ir::Function& function, const std::string& directory,
-                                  const std::vector<LabelledImage>& images,
-                                  const Preprocess& preprocess, int64_t limit);
+  static Result<Samples> Labeled(const ir::Function& function, const std::string& directory,
+                                 const std::vector<LabeledImage>& images,
+                                 const Preprocess& preprocess, int64_t limit);
   // Every photograph (.png, .jpg, .jpeg) of a folder; or, for a function of one input, every .npy
   // file, of exactly the input's shape. In the order of their names. Or, for a .txt file, those
   // that it names, in its order.
@@ -45,12 +45,12 @@ class Samples : public compress::CalibrationData {
   // Class indices, one for each sample; empty without labels.
   const std::vector<int64_t>& labels() const { return labels_; }
   const std::vector<std::string>& names() const { return names_; }
-  // "100 labelled images", "8 seeded standard-normal inputs (seed 0)".
+  // "100 labeled images", "8 seeded standard-normal inputs (seed 0)".
   const std::string& description() const { return description_; }
   // Over all values and labels.
   const std::string& sha256() const { return sha256_; }
   // Takes every `every`-th sample out, from the middle of the first stride on, and returns them:
-  // for calibration, so that what is learnt from is never judged by. 2 or more.
+  // for calibration, so that what is learned from is never judged by. 2 or more.
   Samples SetAside(int64_t every);
   // `count` of the samples, spread evenly over all.
   Samples Subset(int64_t count) const;

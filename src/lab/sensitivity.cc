@@ -86,7 +86,7 @@ Result<std::vector<Site>> FindSites(const LabSubject& subject, const OperationOr
 // A subgraph, loaded.
 struct Part {
   Subgraph graph;
-  std::unique_ptr<exec::Session> session;
+  std::unique_ptr<exec::Executable> session;
 
   Result<Values> Run(const Values& known) const {
     Values inputs;
@@ -143,8 +143,8 @@ class Pass {
         options_.forms, [](const Form& form) { return compress::NeedsData(form.config); });
     if (!data) return {};
     if (subject_.calibration() == nullptr) return Usage("there are no calibration inputs");
-    const Samples learnt = subject_.calibration()->Subset(kCalibrationSamples);
-    for (int64_t i = 0; i < learnt.count(); ++i) calibration_.push_back(learnt.at(i));
+    const Samples learned = subject_.calibration()->Subset(kCalibrationSamples);
+    for (int64_t i = 0; i < learned.count(); ++i) calibration_.push_back(learned.at(i));
     return {};
   }
 
@@ -217,7 +217,7 @@ class Pass {
                                         .progress = {},
                                         .calibration = nullptr,
                                         .inputs = nullptr,
-                                        .learnt = nullptr},
+                                        .learned = nullptr},
                                        &data_));
     if (report.compressed.empty()) {
       cost.possible = false;

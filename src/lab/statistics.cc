@@ -15,7 +15,7 @@ size_t Draw(Random& random, size_t bound) {
   return static_cast<size_t>(((random.NextBits() >> 32) * static_cast<uint64_t>(bound)) >> 32);
 }
 
-// An empirical quantile of sorted values, 0 <= share <= 1, between neighbours.
+// An empirical quantile of sorted values, 0 <= share <= 1, between neighbors.
 double QuantileOf(const std::vector<double>& sorted, double share) {
   const double at = share * static_cast<double>(sorted.size() - 1);
   const auto low = static_cast<size_t>(std::floor(at));

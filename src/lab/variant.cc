@@ -143,7 +143,7 @@ Result<std::shared_ptr<ir::Model>> MakeVariant(const LabSubject& subject,
     apply.calibration = &calibration;
     if (compress::WeightsNeedData(configuration) && !configuration.equalize) {
       ANEMONE_ASSIGN(apply.inputs, subject.Moments(options.threads, options.cancelled));
-      apply.learnt = subject.learnt();
+      apply.learned = subject.learned();
     }
   }
   ANEMONE_ASSIGN(auto done, compress::Apply(*model, configuration, apply));

@@ -1,5 +1,5 @@
 // Variant: one configuration of a model, and all that is measured of it: size, parity with the
-// reference, accuracy on labelled samples, estimated latency by chip, the error of every tensor.
+// reference, accuracy on labeled samples, estimated latency by chip, the error of every tensor.
 // Everything in a result is a pure function of model, configuration and samples: no times, no
 // dates; so a sweep that is killed and resumed, or runs on other machines, gives the same. Thread
 // rules: a LabSubject is immutable and shared; MeasureVariant may run on many threads at once.
@@ -46,8 +46,8 @@ class LabSubject {
   // asks computes it.
   Result<std::shared_ptr<const compress::InputStatistics>> Moments(
       int threads, const std::function<bool()>& cancelled) const;
-  // What variants have learnt from those.
-  std::shared_ptr<compress::LearntRoundings> learnt() const { return moments_->learnt; }
+  // What variants have learned from those.
+  std::shared_ptr<compress::LearnedRoundings> learned() const { return moments_->learned; }
   const exec::Backend& backend() const { return *backend_; }
   const ir::Function& function() const { return *function_; }  // of the base, the one measured
   // Tells apart what results depend on: both models and the samples.
@@ -68,8 +68,8 @@ class LabSubject {
   struct MomentsCache {
     std::mutex mutex;
     std::shared_ptr<const compress::InputStatistics> moments;
-    std::shared_ptr<compress::LearntRoundings> learnt =
-        std::make_shared<compress::LearntRoundings>();
+    std::shared_ptr<compress::LearnedRoundings> learned =
+        std::make_shared<compress::LearnedRoundings>();
   };
   std::shared_ptr<MomentsCache> moments_ = std::make_shared<MomentsCache>();
   const exec::Backend* backend_ = nullptr;
@@ -90,7 +90,7 @@ struct VariantResult {
   int64_t package_bytes = 0;
   int64_t weight_bytes = 0;
   int64_t samples = 0;
-  // Of the labelled samples; absent without labels.
+  // Of the labeled samples; absent without labels.
   std::optional<int64_t> top1;
   std::optional<int64_t> top5;
   // Samples on which the best class is the reference's; absent when no output ranks classes.

@@ -9,8 +9,8 @@ namespace anemone::lab {
 namespace {
 
 struct Pair {
-  std::unique_ptr<exec::Session> reference;
-  std::unique_ptr<exec::Session> variant;
+  std::unique_ptr<exec::Executable> reference;
+  std::unique_ptr<exec::Executable> variant;
 };
 
 Result<Pair> LoadPair(const exec::Backend& backend, std::shared_ptr<const ir::Model> reference,

@@ -1,7 +1,7 @@
 // Image: 8-bit RGB pixels, and reading one from a PNG or JPEG file.
-// Pixels equal those of Pillow's Image.open(path).convert("RGB"), bit for bit: alpha and colour
+// Pixels equal those of Pillow's Image.open(path).convert("RGB"), bit for bit: alpha and color
 // profiles are dropped, EXIF orientation is not applied, 16-bit samples keep their high byte
-// (16-bit grey without colour saturates at 255, as there). Ownership: values. Thread rules: pure
+// (16-bit gray without color saturates at 255, as there). Ownership: values. Thread rules: pure
 // functions. Errors: not_found and io from the system; invalid_input for broken or oversized files;
 // unsupported for other formats.
 #pragma once

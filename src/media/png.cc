@@ -47,12 +47,12 @@ bool ReadHeader(Job* job) {
   return true;
 }
 
-// After this, rows hold: RGB8; or palette indices (one byte each); or grey 16-bit big-endian.
-bool Configure(Job* job, bool palette, bool grey16) {
+// After this, rows hold: RGB8; or palette indices (one byte each); or gray 16-bit big-endian.
+bool Configure(Job* job, bool palette, bool gray16) {
   if (setjmp(png_jmpbuf(job->png)) != 0) return false;
   if (palette) {
     png_set_packing(job->png);
-  } else if (!grey16) {
+  } else if (!gray16) {
     png_set_strip_16(job->png);
     png_set_expand_gray_1_2_4_to_8(job->png);
     png_set_strip_alpha(job->png);
@@ -93,8 +93,8 @@ Result<Image> DecodePng(const Bytes& file) {
                         height);
   }
   const bool palette = type == PNG_COLOR_TYPE_PALETTE;
-  const bool grey16 = type == PNG_COLOR_TYPE_GRAY && depth == 16;
-  if (!Configure(&job, palette, grey16)) return Broken(job);
+  const bool gray16 = type == PNG_COLOR_TYPE_GRAY && depth == 16;
+  if (!Configure(&job, palette, gray16)) return Broken(job);
 
   const size_t row_bytes = png_get_rowbytes(job.png, job.info);
   std::vector<uint8_t> raw(row_bytes * static_cast<size_t>(height));
@@ -103,7 +103,7 @@ Result<Image> DecodePng(const Bytes& file) {
   if (!ReadRows(&job, rows.data())) return Broken(job);
 
   Image image{static_cast<int>(width), static_cast<int>(height), {}};
-  if (!palette && !grey16) {
+  if (!palette && !gray16) {
     image.pixels = std::move(raw);
     return image;
   }
@@ -114,7 +114,7 @@ Result<Image> DecodePng(const Bytes& file) {
   image.pixels.resize(count * 3);
   for (size_t i = 0; i < count; ++i) {
     uint8_t* out = image.pixels.data() + i * 3;
-    if (grey16) {
+    if (gray16) {
       out[0] = out[1] = out[2] = raw[2 * i] == 0 ? raw[2 * i + 1] : uint8_t{255};
     } else if (raw[i] < color_count) {  // indices past the palette stay black
       out[0] = colors[raw[i]].red;

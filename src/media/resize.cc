@@ -142,7 +142,7 @@ Image Vertical(const Image& image, const Kernel& kernel, int out_height, int fir
   return out;
 }
 
-// Python's round(twice / 2) for twice >= 0: halves go to the even neighbour.
+// Python's round(twice / 2) for twice >= 0: halves go to the even neighbor.
 int RoundHalf(int twice) {
   const int floor = twice / 2;
   return twice % 2 == 0 || floor % 2 == 0 ? floor : floor + 1;

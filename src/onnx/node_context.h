@@ -28,7 +28,7 @@ struct Operand {
   ir::Shape dims;
   std::optional<Constant> constant;
   // The value in the program; null until a constant is first needed there. Its shape may differ
-  // from `dims` when a Reshape has not been written yet: neighbouring reshapes and transposes are
+  // from `dims` when a Reshape has not been written yet: neighboring reshapes and transposes are
   // merged, and tensors of rank 6 and more, which Core ML does not have, often vanish that way.
   ir::Value* value = nullptr;
   // Depends on a node that could not be converted: only good for finding further such nodes.

@@ -4,7 +4,7 @@
 #include <bit>
 #include <limits>
 
-#include "base/uninitialised.h"
+#include "base/uninitialized.h"
 #include "passes/match.h"
 
 namespace anemone::passes {
@@ -23,7 +23,7 @@ bool IsDenseFloat(const ir::Value* value) {
 // out = in * scale, and the largest magnitude of out in bits (NaN above infinity).
 uint32_t ScaleRow(const float* in, size_t n, double scale, float* out) {
   uint32_t largest = 0;
-  constexpr size_t kBlock = 64;  // a fixed count, which compilers vectorise
+  constexpr size_t kBlock = 64;  // a fixed count, which compilers vectorize
   size_t i = 0;
   for (; i + kBlock <= n; i += kBlock) {
     for (size_t k = 0; k < kBlock; ++k) out[i + k] = static_cast<float>(in[i + k] * scale);
@@ -50,7 +50,7 @@ std::optional<ir::Literal> ScaledWeight(const ir::Operation& conv, ir::Opset ops
   if (count == 0) return weight;
   const bool transposed = conv.type() == "conv_transpose";
   const int64_t groups = std::max<int64_t>(1, GroupsOf(conv, opset));
-  // All weights of one output channel are neighbours in a conv, [C_out, C_in / groups, ...]. In a
+  // All weights of one output channel are neighbors in a conv, [C_out, C_in / groups, ...]. In a
   // conv_transpose, [C_in, C_out / groups, ...], each input channel has a row for each output
   // channel of its group.
   const auto rows = static_cast<size_t>(transposed ? shape[0] * shape[1] : shape[0]);
@@ -64,7 +64,7 @@ std::optional<ir::Literal> ScaledWeight(const ir::Operation& conv, ir::Opset ops
   std::vector<float> widened;
   if (half) widened = *weight.AsFloats();
   const float* in = half ? widened.data() : weight.As<float>().data();
-  const Uninitialised<float> scaled(count);
+  const Uninitialized<float> scaled(count);
   uint32_t largest = 0;
   for (size_t row = 0; row < rows; ++row) {
     const size_t begin = row * length;
@@ -74,7 +74,7 @@ std::optional<ir::Literal> ScaledWeight(const ir::Operation& conv, ir::Opset ops
   const float limit = half ? 65504.0f : std::numeric_limits<float>::max();
   if (largest > std::bit_cast<uint32_t>(limit)) return std::nullopt;
   if (!half) return ir::Literal::FromBytes(weight.type(), scaled.ToBytes()).value();
-  const Uninitialised<Half> halves(count);
+  const Uninitialized<Half> halves(count);
   FloatToHalf(scaled.span(), halves.span());
   return ir::Literal::FromBytes(weight.type(), halves.ToBytes()).value();
 }

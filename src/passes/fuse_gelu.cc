@@ -1,4 +1,4 @@
-// Recognises gelu in the forms that exporters write, whatever the order of the factors:
+// Recognizes gelu in the forms that exporters write, whatever the order of the factors:
 //   exact      0.5 x (1 + erf(x / sqrt 2))
 //   tanh       0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))
 //   sigmoid    x sigmoid(1.702 x)

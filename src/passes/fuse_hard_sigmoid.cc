@@ -1,4 +1,4 @@
-// Recognises the hard sigmoid of mobile networks, clip(x + 3, 0, 6) / 6, also inside a hard swish x
+// Recognizes the hard sigmoid of mobile networks, clip(x + 3, 0, 6) / 6, also inside a hard swish x
 // * clip(x + 3, 0, 6) / 6 (MIL has no hard swish: it stays a product). In general clip(x + c, 0, d)
 // / d becomes sigmoid_hard(alpha = 1 / d, beta = c / d).
 //

@@ -1,4 +1,4 @@
-// Recognises layer_norm written out, as exporters do for old op sets, with or without gamma and
+// Recognizes layer_norm written out, as exporters do for old op sets, with or without gamma and
 // beta:
 //   (x - mean) / sqrt(mean((x - mean)^2) + epsilon) * gamma + beta
 // where mean is over the last dimensions. The division may be a product with rsqrt, the square a

@@ -1,4 +1,4 @@
-// Recognises a softmax written out: exp(x - max(x)) / sum(exp(x - max(x))), with or without the
+// Recognizes a softmax written out: exp(x - max(x)) / sum(exp(x - max(x))), with or without the
 // maximum, over one axis.
 //
 //   before                                                            after

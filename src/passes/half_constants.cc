@@ -5,7 +5,7 @@
 #include <cstring>
 #include <span>
 
-#include "base/uninitialised.h"
+#include "base/uninitialized.h"
 
 namespace anemone::passes {
 namespace {
@@ -34,7 +34,7 @@ void ForEachBlock(const ir::Literal& constant, const Use& use) {
 }  // namespace
 
 HalfRange RangeInHalf(const ir::Literal& constant) {
-  // Magnitudes compare as integers do, and integer loops vectorise.
+  // Magnitudes compare as integers do, and integer loops vectorize.
   constexpr uint32_t kMagnitude = 0x7fffffff;
   const auto bits_of = [](float value) {
     uint32_t bits;
@@ -62,7 +62,7 @@ HalfRange RangeInHalf(const ir::Literal& constant) {
 
 ir::Literal RoundToHalf(const ir::Literal& constant, int64_t* lost) {
   const auto count = static_cast<size_t>(constant.element_count());
-  const Uninitialised<Half> halves(count);
+  const Uninitialized<Half> halves(count);
   const bool small = constant.element_count() < kSmall;
   ForEachBlock(constant, [&](size_t begin, std::span<const float> values) {
     FloatToHalf(values, {halves.data() + begin, values.size()});

@@ -21,15 +21,15 @@ const Pass kConvBatchNorm{"fuse_conv_batch_norm", "fold batch_norm into conv", F
 const Pass kConvBias{"fuse_conv_bias", "fold an addition into conv", FuseConvBias};
 const Pass kConvPad{"fuse_conv_pad", "fold zero padding into conv", FuseConvPad};
 const Pass kConvScale{"fuse_conv_scale", "fold a multiplication into conv", FuseConvScale};
-const Pass kGelu{"fuse_gelu", "recognise gelu", FuseGelu};
-const Pass kHardSigmoid{"fuse_hard_sigmoid", "recognise hard sigmoid and hard swish",
+const Pass kGelu{"fuse_gelu", "recognize gelu", FuseGelu};
+const Pass kHardSigmoid{"fuse_hard_sigmoid", "recognize hard sigmoid and hard swish",
                         FuseHardSigmoid};
-const Pass kLayerNorm{"fuse_layer_norm", "recognise layer_norm", FuseLayerNorm};
+const Pass kLayerNorm{"fuse_layer_norm", "recognize layer_norm", FuseLayerNorm};
 const Pass kLinearBias{"fuse_linear_bias", "fold an addition into linear", FuseLinearBias};
 const Pass kMatmul{"fuse_matmul_to_linear", "matmul by a constant matrix is linear",
                    FuseMatmulToLinear};
-const Pass kSilu{"fuse_silu", "recognise silu", FuseSilu};
-const Pass kSoftmax{"fuse_softmax", "recognise softmax", FuseSoftmax};
+const Pass kSilu{"fuse_silu", "recognize silu", FuseSilu};
+const Pass kSoftmax{"fuse_softmax", "recognize softmax", FuseSoftmax};
 
 Pass Float16Pass(const Float16Options& options) {
   return {"float16", "compute in half precision",
@@ -44,7 +44,7 @@ std::vector<PassGroup> Pipeline(const PipelineOptions& options) {
   std::vector<PassGroup> groups = {
       {"clean", {kDeadCode, kConstantFolding, kNoops, kCommonSubexpressions, kDeadCode}, true},
       // Patterns of several operations come before the fusions that would take a part of them.
-      {"recognise", {kGelu, kHardSigmoid, kSilu, kSoftmax, kLayerNorm}, true},
+      {"recognize", {kGelu, kHardSigmoid, kSilu, kSoftmax, kLayerNorm}, true},
       {"fuse",
        {kMergeReshapes, kMergeTransposes, kConvPad, kConvBatchNorm, kConvScale, kConvBias, kMatmul,
         kLinearBias, kNoops, kConstantFolding, kDeadCode},

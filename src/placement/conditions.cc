@@ -133,8 +133,8 @@ std::optional<Verdict> CheckWeights(const Query& query) {
       if (HasZeroPoint(*producer)) {
         return Maybe("asymmetric_weights", true, kStrings,
                      "weights with a zero point: the compiler's messages refuse asymmetric "
-                     "quantisation",
-                     "quantise symmetrically (mode linear_symmetric)");
+                     "quantization",
+                     "quantize symmetrically (mode linear_symmetric)");
       }
     }
   }

@@ -121,7 +121,7 @@ bool IsDepthwise(const ir::Operation& operation) {
 }
 
 // Both operands come from int8: the weight decompresses from it, the activation was just
-// dequantised (W8A8, as the compressor writes it).
+// dequantized (W8A8, as the compressor writes it).
 bool IsInt8(const ir::Operation& operation) {
   const ir::Value* x = operation.Input("x");
   const ir::Value* weight =

@@ -27,7 +27,7 @@ struct Workload {
   double activation_bytes = 0;
   // The same for data movement: transposes, slices, reshapes that change the last axis, ...
   double movement_bytes = 0;
-  // The same for normalisations, reductions and softmax.
+  // The same for normalizations, reductions and softmax.
   double reduction_bytes = 0;
   int64_t operations = 0;  // that do not fuse
 

@@ -178,7 +178,7 @@ std::string ChildResult::Describe() const {
   if (end == End::kTimedOut) {
     return fmt::format("took longer than {:.1f} s", seconds(duration_ns));
   }
-  if (end == End::kSignalled) {
+  if (end == End::kSignaled) {
     const char* name = ::strsignal(signal);
     return fmt::format("was killed by signal {} ({})", signal, name != nullptr ? name : "unknown");
   }
@@ -253,7 +253,7 @@ Result<ChildResult> RunChild(const ChildOptions& options) {
   result.peak_rss_bytes = usage.ru_maxrss * 1024;
 #endif
   if (WIFSIGNALED(status)) {
-    result.end = ended ? ChildResult::End::kSignalled : ChildResult::End::kTimedOut;
+    result.end = ended ? ChildResult::End::kSignaled : ChildResult::End::kTimedOut;
     result.signal = WTERMSIG(status);
     if (!ended && limit() < deadline) {
       result.silent_ns = std::chrono::nanoseconds(Clock::now() - heard).count();

@@ -36,7 +36,7 @@ struct ChildOptions {
 };
 
 struct ChildResult {
-  enum class End : uint8_t { kExited, kSignalled, kTimedOut };
+  enum class End : uint8_t { kExited, kSignaled, kTimedOut };
   End end = End::kExited;
   int exit_code = -1;  // when it exited
   int signal = 0;      // when it was killed by one, the deadline's SIGKILL included

@@ -68,7 +68,7 @@ FirstLoadVerdict Judge(const ChildResult& child, const std::string& result_path)
   const std::string how =
       fmt::format("the child process {} in phase {}", child.Describe(), verdict.phase);
   if (child.end == ChildResult::End::kTimedOut) return fail(FailureKind::kTimeout, how);
-  if (child.end == ChildResult::End::kSignalled) {
+  if (child.end == ChildResult::End::kSignaled) {
     verdict.signal = child.signal;
     return fail(FailureKind::kCrash, how);
   }

@@ -53,7 +53,7 @@ Status CheckOutput(const std::string& name, const exec::ConstTensor& expected,
 
 bool AllFinite(const exec::ConstTensor& tensor) {
   if (tensor.dtype != DType::kFp32) return true;
-  // Exponent bits all set; an integer loop vectorises.
+  // Exponent bits all set; an integer loop vectorizes.
   constexpr uint32_t kExponent = 0x7f800000;
   const auto count = static_cast<size_t>(tensor.count());
   const float* values = tensor.As<float>();
@@ -98,7 +98,7 @@ Status KnownAnswer::Check(const Tensors& outputs, const AnswerLimits& limits) co
   return {};
 }
 
-Status KnownAnswer::Ask(exec::Session& session, const AnswerLimits& limits) const {
+Status KnownAnswer::Ask(exec::Executable& session, const AnswerLimits& limits) const {
   exec::State state;
   ANEMONE_ASSIGN(const auto outputs, session.Run(inputs_, &state, nullptr));
   return Check(outputs, limits);

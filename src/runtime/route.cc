@@ -45,7 +45,7 @@ Error TimedOut(std::string_view what, int64_t timeout_ns) {
 
 // What a guarded call works on: nothing of the caller's, as it may outlive the call.
 struct Staged {
-  std::shared_ptr<exec::Session> session;
+  std::shared_ptr<exec::Executable> session;
   Tensors inputs;
   exec::State state;
   bool has_state = false;
@@ -112,11 +112,12 @@ Result<std::unique_ptr<Route::Lane>> Route::MakeLane() {
   auto lane = std::make_unique<Lane>();
   const bool guarded = options_.predict_timeout_ns > 0 || options_.load_timeout_ns > 0;
   const int64_t start_ns = NowNs();
-  Result<std::unique_ptr<exec::Session>> session = [&]() -> Result<std::unique_ptr<exec::Session>> {
+  Result<std::unique_ptr<exec::Executable>> session =
+      [&]() -> Result<std::unique_ptr<exec::Executable>> {
     if (!guarded) return options_.backend->Load(model_, options_.load);
     lane->thread = std::make_unique<DeadlineThread>();
     // Shared with the thread, which may outlive this call.
-    auto made = std::make_shared<Result<std::unique_ptr<exec::Session>>>(
+    auto made = std::make_shared<Result<std::unique_ptr<exec::Executable>>>(
         Internal("the load has not ended"));
     const auto task = [made, backend = options_.backend, model = model_, load = options_.load] {
       *made = backend->Load(model, load);

@@ -1,5 +1,5 @@
 // Route: one way to run a model, a backend with its compute units, as a session sees it: loaded
-// when first needed, with a pool of lanes (a lane is an exec::Session and, where the backend may
+// when first needed, with a pool of lanes (a lane is an exec::Executable and, where the backend may
 // hang, a thread to call it on), a circuit breaker and the plan of units.
 //
 // Thread rules: every method from any thread at once. A lane is used by one call at a time; at most
@@ -91,7 +91,7 @@ class Route {
 
  private:
   struct Lane {
-    std::shared_ptr<exec::Session> session;
+    std::shared_ptr<exec::Executable> session;
     std::unique_ptr<DeadlineThread> thread;  // null: called directly
     uint64_t generation = 0;
   };

@@ -43,7 +43,7 @@ struct RunHeader {
   int64_t time_unix_ns = 0;
   std::string tool_version;
   RunMachine machine;
-  std::string model;       // a name for people: the file's, or the catalogue's
+  std::string model;       // a name for people: the file's, or the catalog's
   std::string model_hash;  // SHA-256 of the content, 64 hexadecimal digits
   int64_t threads = 0;     // of the executor
   int64_t clients = 1;     // callers at once

@@ -329,7 +329,7 @@ void Session::Prepare() {
   Status first_problem;
   for (const auto& route : routes_) {
     if (route->stopped()) return;
-    // What an earlier process learnt the hard way is not tried again on the way up.
+    // What an earlier process learned the hard way is not tried again on the way up.
     if (route->breaker() != nullptr && !route->breaker()->Acquire()) continue;
     // A process that dies in here is found out by the next one.
     std::optional<BreakerStore::Attempt> mark;

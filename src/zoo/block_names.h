@@ -6,7 +6,7 @@
 
 namespace anemone::zoo {
 
-// A convolution and the batch normalisation after it.
+// A convolution and the batch normalization after it.
 struct NamedPair {
   std::string_view conv;
   std::string_view norm;

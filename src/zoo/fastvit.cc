@@ -42,7 +42,7 @@ Kernel ReadFolded(Net& net, const Feature& x, const std::string& name, ConvSpec 
 }
 
 // MobileOne: a k x k branch, a 1 x 1 branch (when k > 1), and, when the shape does not change, an
-// identity branch, each with its own batch normalisation, added.
+// identity branch, each with its own batch normalization, added.
 Kernel ReadMobileOne(Net& net, const Feature& x, const std::string& name, ConvSpec spec) {
   if (IsFolded(net, name)) return ReadFolded(net, x, name, spec);
   const bool has_scale = spec.size > 1;

@@ -1,4 +1,4 @@
-// The arithmetic of folding: batch normalisation and parallel branches into one convolution, in
+// The arithmetic of folding: batch normalization and parallel branches into one convolution, in
 // double precision. Kernels are [out, in / groups, size, size], row-major. Thread rules: pure
 // functions.
 #pragma once
@@ -19,7 +19,7 @@ struct Kernel {
   int64_t taps() const { return size * size; }
 };
 
-// Inference-time batch normalisation: y = (x - mean) / sqrt(variance + epsilon) * scale + shift,
+// Inference-time batch normalization: y = (x - mean) / sqrt(variance + epsilon) * scale + shift,
 // for each channel.
 struct BatchNorm {
   std::vector<double> scale;
@@ -29,9 +29,9 @@ struct BatchNorm {
   double epsilon = 1e-5;
 };
 
-// The convolution followed by the normalisation.
+// The convolution followed by the normalization.
 Kernel Fold(Kernel kernel, const BatchNorm& norm);
-// A convolution that changes nothing: ones at the centre. With `in` channels to a group, out
+// A convolution that changes nothing: ones at the center. With `in` channels to a group, out
 // channels in all.
 Kernel Identity(int64_t out, int64_t in, int64_t size);
 // The same convolution with zeros around its kernel; both sizes odd.

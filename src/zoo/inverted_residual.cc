@@ -1,7 +1,7 @@
 // Networks of inverted residuals in equal stages: MobileNetV2, EfficientNet and EfficientNet-Lite.
 // One table row for each network, one for each stage, and one for each way of naming the tensors:
 // timm's, torchvision's, and that of the efficientnet_pytorch package. The naming also says how the
-// publisher pads and which epsilon their batch normalisation has.
+// publisher pads and which epsilon their batch normalization has.
 #include <array>
 #include <cmath>
 #include <span>
@@ -79,7 +79,7 @@ struct Naming {
   NamedPair head;
   std::string_view classifier;
   bool same;       // TensorFlow's padding
-  double epsilon;  // of every batch normalisation
+  double epsilon;  // of every batch normalization
 };
 // {} stands for the number after the last block.
 constexpr std::array<Naming, 4> kNamings{{

@@ -76,7 +76,7 @@ struct Naming {
   std::string_view hidden;
   bool hidden_is_conv;  // stored as a 1 x 1 convolution
   std::string_view classifier;
-  double epsilon;  // of every batch normalisation
+  double epsilon;  // of every batch normalization
 };
 constexpr Naming kTimm{
     {"conv_stem", "bn1"}, {"conv", "bn1"}, "conv_head", true, "classifier", 1e-5};

@@ -42,7 +42,7 @@ std::vector<double> Negated(std::vector<double> values) {
 }
 
 // Seeded weights of deviation `deviation`. A depthwise kernel passes most of its channel through
-// (all channels alike, so that a common level stays one) and adds some of the neighbourhood.
+// (all channels alike, so that a common level stays one) and adds some of the neighborhood.
 Fill ConvFill(const Kernel& kernel, double deviation) {
   Fill fill = Fill::Uniform(0.0, kUniformSpread * deviation);
   if (kernel.in >= kBalancedFrom) fill.balanced = true;
@@ -108,7 +108,7 @@ Kernel Net::ReadConv(const Feature& x, const ConvSpec& spec) {
     return Fold(std::move(kernel),
                 ReadBatchNorm(after, spec.norm, spec.out, spec.epsilon, spec.gain));
   }
-  // Without normalisation the bias centres what comes out.
+  // Without normalization the bias centers what comes out.
   kernel.bias = weights_->Take(spec.conv + ".bias", {spec.out},
                                Fill::Around(Negated(after.mean), 0.2 * spec.gain));
   return kernel;

@@ -28,7 +28,7 @@ struct Feature {
 };
 
 // A convolution in a file: `conv`.weight [out, in / groups, size, size] and either `conv`.bias or,
-// when `norm` is named, the batch normalisation that follows it. The padding is size / 2
+// when `norm` is named, the batch normalization that follows it. The padding is size / 2
 // on all sides, or TensorFlow's "SAME", which puts an odd pixel after.
 struct ConvSpec {
   std::string conv;
@@ -53,10 +53,10 @@ class Net {
   // The input "image".
   Feature Image(int64_t size);
 
-  // ---- weights: read (or made, given what will come in), normalisation folded, nothing emitted
+  // ---- weights: read (or made, given what will come in), normalization folded, nothing emitted
   // ----
   Kernel ReadConv(const Feature& x, const ConvSpec& spec);
-  // A batch normalisation alone, as a convolution of kernel `size` and `groups`.
+  // A batch normalization alone, as a convolution of kernel `size` and `groups`.
   Kernel ReadNorm(const Feature& x, const std::string& norm, int64_t size, int64_t groups,
                   double gain);
   // One factor for each channel; `shape` as stored.

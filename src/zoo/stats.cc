@@ -7,12 +7,12 @@
 namespace anemone::zoo {
 namespace {
 
-// How alike neighbouring values of one channel are taken to be: between noise (0) and smooth
+// How alike neighboring values of one channel are taken to be: between noise (0) and smooth
 // pictures (1).
 constexpr double kSpatialCorrelation = 0.5;
 // The share of a plane's variance that is left in its mean.
 constexpr double kPlaneCorrelation = 0.3;
-// The colour channels of a picture resemble one another.
+// The color channels of a picture resemble one another.
 constexpr double kColorCorrelation = 0.8;
 
 // Equally likely values of a Laplace variable (each with its negative), scaled to unit variance:

@@ -1,6 +1,6 @@
 // Where the values of a seeded network lie: mean and variance of each channel, carried through the
 // layers by formula. Seeded batch-norm statistics are set from it, so that activations stay near
-// unit variance and centred, as they do in a trained network, without running anything. Only +, -,
+// unit variance and centered, as they do in a trained network, without running anything. Only +, -,
 // *, / and sqrt are used: the same bits on every machine. Thread rules: pure functions.
 #pragma once
 

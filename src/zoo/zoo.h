@@ -1,11 +1,11 @@
-// The catalogue: image classifiers that Anemone builds itself, from published weights or from a
+// The catalog: image classifiers that Anemone builds itself, from published weights or from a
 // seed.
 //
 //   ANEMONE_ASSIGN(ir::Model model, zoo::Build("resnet50",
 //   zoo::WeightSource::File("resnet50.safetensors")));
 //
-// Every model takes "image" (fp32, [1, 3, H, W], normalised as its Preprocessing says) and gives
-// "logits" and "probabilities" (fp32, [1, 1000]). Batch normalisation and train-time branches are
+// Every model takes "image" (fp32, [1, 3, H, W], normalized as its Preprocessing says) and gives
+// "logits" and "probabilities" (fp32, [1, 1000]). Batch normalization and train-time branches are
 // folded into convolutions, in double precision. The metadata says where the weights came from
 // (keys below). Thread rules: pure functions. Errors: kUsage for an unknown name (the message lists
 // the names); of a weight file, every missing, left-over and wrongly shaped tensor at once.
@@ -24,7 +24,7 @@
 
 namespace anemone::zoo {
 
-// How a picture becomes the input: shorter side to `resize` with `filter`, centre crop to `size`,
+// How a picture becomes the input: shorter side to `resize` with `filter`, center crop to `size`,
 // then (value / 255 - mean) / std for each channel.
 struct Preprocessing {
   int64_t size = 224;
@@ -41,7 +41,7 @@ struct ZooEntry {
   Preprocessing preprocessing;
 };
 
-// In the order of the catalogue.
+// In the order of the catalog.
 std::span<const ZooEntry> Entries();
 // Null when there is none.
 const ZooEntry* FindEntry(std::string_view name);
@@ -61,7 +61,7 @@ inline constexpr char kKeyWeights[] = "anemone.weights";  // "pretrained", "file
 inline constexpr char kKeySeed[] = "anemone.weights.seed";
 inline constexpr char kKeySha256[] = "anemone.weights.sha256";
 inline constexpr char kKeyUrl[] = "anemone.weights.url";
-inline constexpr char kKeyLicence[] = "anemone.weights.licence";
+inline constexpr char kKeyLicense[] = "anemone.weights.license";
 inline constexpr char kKeyToolVersion[] = "anemone.tool_version";
 
 Result<ir::Model> Build(std::string_view name, const WeightSource& source,

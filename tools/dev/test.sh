@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # build and run all tests, or those of one folder: [FOLDER] of tests/unit, or python
 #
-# CI=true adds the unit tests under the address and undefined-behaviour sanitizers, unless
+# CI=true adds the unit tests under the address and undefined-behavior sanitizers, unless
 # ANEMONE_TEST_SANITIZE=0; ANEMONE_TEST_SANITIZE=1 adds them anywhere. With ANEMONE_SANITIZE_UNTIL,
 # seconds since 1970, folders that do not fit before it are named as not run.
 source "$(dirname "$0")/../lib/common.sh"
@@ -37,7 +37,7 @@ unit() {
   summary+=("unit tests, $preset: $line   (${log#"$ROOT"/})")
 }
 
-# The unit tests under the address and undefined-behaviour sanitizers, as ./dev sanitize runs them.
+# The unit tests under the address and undefined-behavior sanitizers, as ./dev sanitize runs them.
 sanitized() {
   local log=$LOG_DIR/sanitize.log
   bash tools/dev/sanitize.sh asan-ubsan 2>&1 | tee "$log" || failed=1

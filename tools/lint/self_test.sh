@@ -78,7 +78,7 @@ coreml_must_fail tests/doubles/CoreML/CoreML.h '+ (NSURL\*)compileModelAtURL' '-
 coreml_must_fail tests/doubles/CoreML/CoreML.h 'MLComputeUnitsAll = 2' 'MLComputeUnitsAll = 3'
 coreml_must_fail tests/doubles/CoreML/CoreML.h 'NSInteger size,' 'NSInteger size, NSInteger more,'
 coreml_must_fail tests/doubles/CoreVideo/CVPixelBuffer.h 'size_t width, size_t height' 'size_t width'
-coreml_must_fail src/coreml/session.mm ' newState' ' makeState'
+coreml_must_fail src/coreml/executable.mm ' newState' ' makeState'
 coreml_must_fail src/coreml/objc.mm 'longLongValue' 'veryLongValue'
 must_fail layers src/base/number.cc '#include "ir/program.h"'
 must_fail layers src/ir/program.cc '#include "onnx/import.h"'

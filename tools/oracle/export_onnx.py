@@ -68,7 +68,7 @@ def export_vision(name, opsets, unfolded, dynamo):
 
 
 def mnist():
-    """The shape of the ONNX zoo's mnist (opset 8, IR version 3: initialisers are also inputs)."""
+    """The shape of the ONNX zoo's mnist (opset 8, IR version 3: initializers are also inputs)."""
     rng = np.random.default_rng(0)
 
     def tensor(name, shape, scale=0.2):

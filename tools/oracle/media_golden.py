@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes tests/fixtures/media: small PNG and JPEG files of every kind, and golden.npz with what Pillow and torchvision
-make of them (decoded pixels, resized, cropped, normalised). Needs Pillow, torch and torchvision; `./dev test` needs only
+make of them (decoded pixels, resized, cropped, normalized). Needs Pillow, torch and torchvision; `./dev test` needs only
 the files. Run from the root of the project."""
 
 import io
@@ -57,7 +57,7 @@ def png_files():
     rgb = picture(WIDTH, HEIGHT)
     rng = np.random.default_rng(2)
     alpha = rng.integers(0, 256, (HEIGHT, WIDTH, 1))
-    grey = rgb[..., :1]
+    gray = rgb[..., :1]
     wide = lambda a: a.astype(np.uint16) * 256 + rng.integers(0, 256, a.shape)
     palette = picture(16, 1, 3).tobytes()
     make = lambda depth, kind, values, **kw: png(WIDTH, HEIGHT, depth, kind, pack(values, depth), **kw)
@@ -68,17 +68,17 @@ def png_files():
         "rgb16": make(16, 2, wide(rgb)),
         "rgba8": make(8, 6, np.concatenate([rgb, alpha], -1)),
         "rgba16": make(16, 6, wide(np.concatenate([rgb, alpha], -1))),
-        "grey8": make(8, 0, grey),
-        "grey8_trns": make(8, 0, grey, tRNS=b"\0\7"),
-        "grey16": make(16, 0, grey.astype(np.uint16) * 2),
-        "grey_alpha8": make(8, 4, np.concatenate([grey, alpha], -1)),
-        "grey_alpha16": make(16, 4, wide(np.concatenate([grey, alpha], -1))),
-        "palette8_trns": make(8, 3, grey % 16, PLTE=palette, tRNS=bytes(range(9))),
-        "palette8_short": make(8, 3, grey % 32, PLTE=palette),
+        "gray8": make(8, 0, gray),
+        "gray8_trns": make(8, 0, gray, tRNS=b"\0\7"),
+        "gray16": make(16, 0, gray.astype(np.uint16) * 2),
+        "gray_alpha8": make(8, 4, np.concatenate([gray, alpha], -1)),
+        "gray_alpha16": make(16, 4, wide(np.concatenate([gray, alpha], -1))),
+        "palette8_trns": make(8, 3, gray % 16, PLTE=palette, tRNS=bytes(range(9))),
+        "palette8_short": make(8, 3, gray % 32, PLTE=palette),
     }
     for depth in (1, 2, 4):
-        files[f"grey{depth}"] = make(depth, 0, grey % 2**depth)
-        files[f"palette{depth}"] = make(depth, 3, grey % 2**depth, PLTE=palette)
+        files[f"gray{depth}"] = make(depth, 0, gray % 2**depth)
+        files[f"palette{depth}"] = make(depth, 3, gray % 2**depth, PLTE=palette)
     passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
     rows = [r for x, y, dx, dy in passes for r in pack(rgb[y::dy, x::dx], 8) if rgb[y::dy, x::dx].size]
     files["rgb8_interlaced"] = png(WIDTH, HEIGHT, 8, 2, rows, interlace=1)
@@ -106,7 +106,7 @@ def jpeg_files():
         "progressive.jpg": save(rgb, quality=60, progressive=True),
         "restart.jpg": save(rgb, quality=75, restart_marker_blocks=2),
         "rgb.jpg": save(rgb, quality=85, keep_rgb=True),
-        "grey.jpg": save(rgb.convert("L"), quality=75),
+        "gray.jpg": save(rgb.convert("L"), quality=75),
         "cmyk.jpg": plain_cmyk,
         "ycck.jpg": ycck,
         "exif.jpg": save(rgb, quality=75, exif=exif),

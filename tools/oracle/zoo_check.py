@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compares the catalogue's models with timm's and torchvision's on the same weights, and writes the golden logits that
+"""Compares the catalog's models with timm's and torchvision's on the same weights, and writes the golden logits that
 `./dev test` checks. Needs torch, timm, torchvision and safetensors; run it from the root after `./dev build`.
 
   zoo_check.py            every architecture and naming, random weights: largest difference relative to the logits' range
@@ -33,7 +33,7 @@ def timm_model(name):
     return timm.create_model(name, pretrained=False)
 
 
-# What, catalogue name, input size, model in PyTorch, whether to reparameterise.
+# What, catalog name, input size, model in PyTorch, whether to reparameterise.
 CASES = [
     ("timm", "fastvit_t8", 256, lambda: timm_model("fastvit_t8"), False),
     ("timm, reparameterised", "fastvit_t8", 256, lambda: timm_model("fastvit_t8"), True),

@@ -1,4 +1,4 @@
-// Floats: uninitialised floats aligned for any vector. Thread rules: as std::vector.
+// Floats: uninitialized floats aligned for any vector. Thread rules: as std::vector.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// Depthwise convolution (one filter per channel), vectorised over channels. Internal to PackedConv.
+// Depthwise convolution (one filter per channel), vectorized over channels. Internal to PackedConv.
 #pragma once
 
 #include <cstdint>

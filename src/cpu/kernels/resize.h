@@ -12,7 +12,7 @@ class ThreadPool;
 
 namespace anemone::cpu {
 
-// (1 - weight) * in[low] + weight * in[high]; nearest neighbour is weight 0.
+// (1 - weight) * in[low] + weight * in[high]; nearest neighbor is weight 0.
 struct ResizeTap {
   int64_t low = 0;
   int64_t high = 0;

@@ -1,4 +1,4 @@
-// Work along the last axis of a rows x columns tensor: softmax, layer normalisation, reductions.
+// Work along the last axis of a rows x columns tensor: softmax, layer normalization, reductions.
 // Each row is handled by one thread, in a fixed order. Thread rules: pure functions.
 #pragma once
 

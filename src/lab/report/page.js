@@ -58,7 +58,7 @@
     ["Chosen", chosen ? chosen.name : "none"],
     ["Its size", chosen ? megabytes(chosen.result.package_bytes) : "unknown"],
     ["Judged by", lab.samples],
-    ["Learnt from", lab.calibration === null ? "nothing: no form here needed inputs" : lab.calibration],
+    ["Learned from", lab.calibration === null ? "nothing: no form here needed inputs" : lab.calibration],
     ["Tool", "anemone " + lab.tool_version],
   ];
   for (const [name, value] of facts) {
@@ -303,28 +303,28 @@
 
   // ---- samples ----
   const judged = lab.sample_list.filter((sample) => sample.use === "evaluation");
-  const learnt = lab.sample_list.filter((sample) => sample.use === "calibration");
+  const learned = lab.sample_list.filter((sample) => sample.use === "calibration");
   const drawSamples = () => {
     const use = byId("samples-filter").value;
     const rows = lab.sample_list.filter((sample) => use === "all" || sample.use === use);
-    const names = new Set(learnt.map((sample) => sample.name));
+    const names = new Set(learned.map((sample) => sample.name));
     const both = judged.filter((sample) => names.has(sample.name)).length;
     byId("samples-note").textContent = `Variants are judged by ${judged.length} samples (${lab.samples}). ` +
-      (learnt.length
-        ? `They learn from ${learnt.length} (${lab.calibration}), ${both ? both + " of which also judge" : "none of which judges"}.`
+      (learned.length
+        ? `They learn from ${learned.length} (${lab.calibration}), ${both ? both + " of which also judge" : "none of which judges"}.`
         : "None learns from inputs.");
     const head = element("tr");
     head.append(...["Sample", "Class", "Use"].map((name) => element("th", name, { scope: "col" })));
     byId("samples-table").tHead.replaceChildren(head);
     byId("samples-table").tBodies[0].replaceChildren(...rows.map((sample) => {
       const row = element("tr");
-      row.append(element("td", sample.name), element("td", sample.class_index === null ? "not labelled" : String(sample.class_index)),
-        element("td", sample.use === "calibration" ? "learnt from" : "judged by"));
+      row.append(element("td", sample.name), element("td", sample.class_index === null ? "not labeled" : String(sample.class_index)),
+        element("td", sample.use === "calibration" ? "learned from" : "judged by"));
       return row;
     }));
   };
   fillSelect(byId("samples-filter"), [["all", `all ${lab.sample_list.length}`],
-    ["evaluation", `those that judge (${judged.length})`], ["calibration", `those learnt from (${learnt.length})`]]);
+    ["evaluation", `those that judge (${judged.length})`], ["calibration", `those learned from (${learned.length})`]]);
   byId("samples-filter").addEventListener("change", drawSamples);
 
   // ---- export ----

@@ -13,7 +13,7 @@ namespace {
 
 Verdict NoUnit(const Query&) { return placement::Unknown("no_unit", "constants have no unit"); }
 
-// Scale and zero point of every element's quantisation must be known; a zero point bars it.
+// Scale and zero point of every element's quantization must be known; a zero point bars it.
 Verdict Quantization(const Query& query) {
   if (query.IsDynamic("scale") || query.IsDynamic("zero_point")) {
     return placement::Maybe("quantize_dynamic_scale", false, placement::kTables,
@@ -25,9 +25,9 @@ Verdict Quantization(const Query& query) {
       if (value == 0) continue;
       return placement::Maybe("quantize_zero_point", false, placement::kStrings,
                               fmt::format("zero point {}: the compiler refuses asymmetric "
-                                          "quantisation",
+                                          "quantization",
                                           value),
-                              "quantise symmetrically (mode linear_symmetric)");
+                              "quantize symmetrically (mode linear_symmetric)");
     }
   }
   if (!query.chip.int8_compute) {

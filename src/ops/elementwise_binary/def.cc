@@ -61,7 +61,7 @@ std::vector<OpDef> Defs() {
       Binary("not_equal", kNumeric, InferTruth, "True where x and y differ; NaN differs from all."),
       Binary("pow", kNumeric, InferArithmetic, "x raised to the power y."),
       Binary("real_div", kNumeric, InferArithmetic,
-             "Quotient x / y. Of integers, the quotient rounded towards zero, 0 for y = 0."),
+             "Quotient x / y. Of integers, the quotient rounded toward zero, 0 for y = 0."),
       Binary("sub", kNumeric, InferArithmetic,
              "Difference x - y. Integers wrap around on overflow."),
   };

@@ -37,7 +37,7 @@ Status EmitGreaterOrEqual(NodeContext& c) { return EmitCompare(c, "greater_equal
 Status EmitLess(NodeContext& c) { return EmitCompare(c, "less"); }
 Status EmitLessOrEqual(NodeContext& c) { return EmitCompare(c, "less_equal"); }
 
-// ONNX divides integers towards zero, floor_div downwards: they differ by one where a remainder is
+// ONNX divides integers toward zero, floor_div downwards: they differ by one where a remainder is
 // left and the signs differ.
 Status EmitDiv(NodeContext& c) {
   ANEMONE_TRY(CheckTwo(c));

@@ -152,7 +152,7 @@ std::vector<OpDef> Defs() {
       Unary("erf", kFloat,
             "Gauss error function 2 / sqrt(pi) * integral of exp(-t^2) from 0 to x."),
       Unary("exp", kFloat, "Exponential e^x."),
-      Unary("exp2", kNumeric, "Power 2^x; of an integer, the result rounded towards zero."),
+      Unary("exp2", kNumeric, "Power 2^x; of an integer, the result rounded toward zero."),
       Unary("floor", kFloat, "The largest whole number that is not above x."),
       WithEpsilon("inverse", "Reciprocal 1 / (x + epsilon).",
                   [](const OpArgs& args) { return LikeX(args, 1e-4f); }),

@@ -293,7 +293,7 @@ Status InferResample(const OpArgs& args, std::vector<Type>* outputs) {
   return {};
 }
 
-// Eight flops for the four neighbours of each output element.
+// Eight flops for the four neighbors of each output element.
 OpCost BilinearCost(const OpArgs&, std::span<const Type> outputs) {
   return {CostProduct({OutputElements(outputs), 8})};
 }
@@ -328,7 +328,7 @@ std::vector<OpDef> Defs() {
        .cost = NoCost},
       {.name = "upsample_bilinear",
        .doc = "The last two dimensions of x enlarged (or shrunk) by factors, to floor(size * "
-              "factor) elements, by linear interpolation between neighbours. With align_corners "
+              "factor) elements, by linear interpolation between neighbors. With align_corners "
               "the first and last elements of input and output coincide; with half_pixel_centers "
               "the pixels are areas whose outer edges do; with neither, output i lies at i * old "
               "size / new size.",
@@ -464,7 +464,7 @@ std::vector<OpDef> Defs() {
       {.name = "resample",
        .doc = "x [B, C, H, W] read at coordinates [B, h, w, 2], each pair (x, y), by linear "
               "interpolation or from the nearest pixel. Coordinates are pixels, or run from 0 or "
-              "-1 to 1 over the image: between the centres of its corner pixels with "
+              "-1 to 1 over the image: between the centers of its corner pixels with "
               "align_corners, else between its edges. padding_mode says what lies outside: "
               "padding_value, the edge pixel, or the image mirrored at its edge pixel "
               "(reflection) or edge (symmetric).",

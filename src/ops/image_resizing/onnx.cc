@@ -226,7 +226,7 @@ Status EmitGridSample(NodeContext& c) {
   std::string pad;
   if (padding == "zeros") pad = "constant";
   if (padding == "border") pad = "border";
-  // ONNX reflects at the centres of the border elements, or at their outer edges: MIL's words for
+  // ONNX reflects at the centers of the border elements, or at their outer edges: MIL's words for
   // these.
   const bool align = c.Int("align_corners", 0) != 0;
   if (padding == "reflection") pad = align ? "reflection" : "symmetric";

@@ -16,7 +16,7 @@ float Position(const Sampling& sampling, int64_t i, int64_t in, int64_t out, dou
   }
   if (sampling.coordinates == "pytorch_half_pixel" && out == 1) return 0.0f;
   if (sampling.coordinates == "half_pixel_symmetric") {
-    // Centres the output, whose size was rounded, on the input.
+    // Centers the output, whose size was rounded, on the input.
     const float adjustment = size_out / (scale * size_in);
     return size_in / 2 * (1 - adjustment) + (x + 0.5f) / scale - 0.5f;
   }

@@ -138,7 +138,7 @@ Result<Equation> ParseEquation(std::string text, size_t operands) {
 }
 
 // An operand and the letter of each of its dimensions.
-struct Labelled {
+struct Labeled {
   ir::Value* value;
   std::string labels;
 };
@@ -148,7 +148,7 @@ bool Contains(const std::string& labels, char label) {
 }
 
 // Sums over the dimensions whose letter is not in `keep`.
-void SumOut(NodeContext& c, Labelled& x, const std::string& keep) {
+void SumOut(NodeContext& c, Labeled& x, const std::string& keep) {
   std::vector<int64_t> axes;
   std::string left;
   for (size_t d = 0; d < x.labels.size(); ++d) {
@@ -164,7 +164,7 @@ void SumOut(NodeContext& c, Labelled& x, const std::string& keep) {
   x.labels = left;
 }
 
-void TransposeTo(NodeContext& c, Labelled& x, const std::string& labels) {
+void TransposeTo(NodeContext& c, Labeled& x, const std::string& labels) {
   if (x.labels == labels) return;
   std::vector<int64_t> perm;
   for (const char label : labels) perm.push_back(static_cast<int64_t>(x.labels.find(label)));
@@ -194,13 +194,13 @@ Status EmitEinsum(NodeContext& c) {
       size = c.Dims(i)[d];
     }
   }
-  Labelled a{c.Value(0), equation.inputs[0]};
+  Labeled a{c.Value(0), equation.inputs[0]};
   if (operands == 1) {
     SumOut(c, a, equation.output);
     TransposeTo(c, a, equation.output);
     return c.Set(0, a.value);
   }
-  Labelled b{c.Value(1), equation.inputs[1]};
+  Labeled b{c.Value(1), equation.inputs[1]};
   SumOut(c, a, equation.output + b.labels);
   SumOut(c, b, equation.output + a.labels);
   std::string batch, rows, columns, inner;
@@ -220,11 +220,11 @@ Status EmitEinsum(NodeContext& c) {
   };
   a.value = c.Reshape(a.value, {product(batch), product(rows), product(inner)});
   b.value = c.Reshape(b.value, {product(batch), product(inner), product(columns)});
-  Labelled y{c.Op("matmul", {{"x", a.value},
-                             {"y", b.value},
-                             {"transpose_x", Flag(false)},
-                             {"transpose_y", Flag(false)}}),
-             batch + rows + columns};
+  Labeled y{c.Op("matmul", {{"x", a.value},
+                            {"y", b.value},
+                            {"transpose_x", Flag(false)},
+                            {"transpose_y", Flag(false)}}),
+            batch + rows + columns};
   ir::Shape dims;
   for (const char label : y.labels) dims.push_back(sizes[static_cast<unsigned char>(label)]);
   if (y.labels == equation.output) return c.SetView(0, y.value, std::move(dims));

@@ -97,8 +97,8 @@ OpCost TwoFlops(const OpArgs&, std::span<const Type> outputs) {
 OpCost MomentsCost(const OpArgs&, std::span<const Type> outputs) {
   return {CostProduct({OutputElements(outputs), 6})};
 }
-// Square and add for each neighbour, then a power and a division.
-OpCost NeighboursCost(const OpArgs& args, std::span<const Type> outputs) {
+// Square and add for each neighbor, then a power and a division.
+OpCost NeighborsCost(const OpArgs& args, std::span<const Type> outputs) {
   const Result<int64_t> size = args.Int("size");
   if (!size.ok()) return {};
   const Result<int64_t> flops = AddDims(*size, 1);
@@ -185,7 +185,7 @@ std::vector<OpDef> Defs() {
        .infer = InferLayerNorm,
        .cost = MomentsCost},
       {.name = "local_response_norm",
-       .doc = "x / (k + alpha / size * s)^beta, where s sums the squares of `size` neighbours "
+       .doc = "x / (k + alpha / size * s)^beta, where s sums the squares of `size` neighbors "
               "along the third dimension from the end (the channels of [n, c, h, w]): size / 2 "
               "before the element (rounded down), itself, and the others after it, none beyond "
               "the ends.",
@@ -198,7 +198,7 @@ std::vector<OpDef> Defs() {
        .constraints = {{"local_response_norm_c1", "x has rank 3, 4 or 5"},
                        {"local_response_norm_c2", "size is positive"}},
        .infer = InferLocalResponseNorm,
-       .cost = NeighboursCost},
+       .cost = NeighborsCost},
   };
 }
 

@@ -174,8 +174,8 @@ Status LocalResponseNorm(KernelContext& context) {
       for (int64_t i = 0; i < view.inner; ++i) {
         double power = 0;
         for (int64_t j = first; j <= last; ++j) {
-          const double neighbour = in[j * view.inner + i];
-          power += neighbour * neighbour;
+          const double neighbor = in[j * view.inner + i];
+          power += neighbor * neighbor;
         }
         const double divisor = std::pow(k + alpha * power / static_cast<double>(size), beta);
         result[c * view.inner + i] = static_cast<float>(in[c * view.inner + i] / divisor);

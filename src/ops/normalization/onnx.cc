@@ -51,21 +51,21 @@ Status EmitBatchNorm(NodeContext& c) {
   }
   // (x - mean) / sqrt(variance + epsilon) * gamma + beta
   const ir::Shape dims = AlongChannels(c.Dims(0)[1], rank);
-  ir::Value* centred = c.Binary("sub", {c.Value(0), c.Reshape(c.Value(3), dims)});
+  ir::Value* centered = c.Binary("sub", {c.Value(0), c.Reshape(c.Value(3), dims)});
   ir::Value* scale = c.Op("rsqrt", {{"x", c.Value(4)}, {"epsilon", Number(epsilon)}});
   scale = c.Reshape(c.Binary("mul", {scale, c.Value(1)}), dims);
   return c.Emit("add",
-                {{"x", c.Binary("mul", {centred, scale})}, {"y", c.Reshape(c.Value(2), dims)}});
+                {{"x", c.Binary("mul", {centered, scale})}, {"y", c.Reshape(c.Value(2), dims)}});
 }
 
 // (x - mean) / sqrt(variance + epsilon) over `axes`.
 ir::Value* Standardize(NodeContext& c, ir::Value* x, const std::vector<int64_t>& axes,
                        double epsilon) {
-  ir::Value* centred = c.Binary("sub", {x, Reduce(c, "reduce_mean", x, axes)});
-  ir::Value* square = c.Op("square", {{"x", centred}});
+  ir::Value* centered = c.Binary("sub", {x, Reduce(c, "reduce_mean", x, axes)});
+  ir::Value* square = c.Op("square", {{"x", centered}});
   ir::Value* scale =
       c.Op("rsqrt", {{"x", Reduce(c, "reduce_mean", square, axes)}, {"epsilon", Number(epsilon)}});
-  return c.Binary("mul", {centred, scale});
+  return c.Binary("mul", {centered, scale});
 }
 
 Status EmitInstanceNorm(NodeContext& c) {

@@ -1,4 +1,4 @@
-// Normalisations: all of them, over any axis (measured on M4).
+// Normalizations: all of them, over any axis (measured on M4).
 #include "placement/place.h"
 
 namespace anemone::ops::normalization {

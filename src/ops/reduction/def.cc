@@ -136,7 +136,7 @@ std::vector<OpDef> Defs() {
                CostPerInput<4>),
       OverAxes("reduce_max", "Largest element over axes (all when absent).", CostPerInput<1>),
       OverAxes("reduce_mean",
-               "Arithmetic mean over axes (all when absent); of integers, rounded towards zero.",
+               "Arithmetic mean over axes (all when absent); of integers, rounded toward zero.",
                CostPerInput<1>),
       OverAxes("reduce_min", "Smallest element over axes (all when absent).", CostPerInput<1>),
       OverAxes("reduce_prod", "Product over axes (all when absent).", CostPerInput<1>),

@@ -61,7 +61,7 @@ Status EmitUnsqueeze(NodeContext& c) {
 }
 
 // A transpose in as few dimensions as say the same: those of size 1 are dropped, those that stay
-// neighbours are one.
+// neighbors are one.
 struct Transposition {
   ir::Shape dims;             // of the input, reduced
   std::vector<int64_t> perm;  // over these

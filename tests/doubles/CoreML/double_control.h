@@ -79,7 +79,7 @@ int64_t CoreMLDoubleFaults(DoubleFault fault);
 int64_t CoreMLDoubleLiveObjects(void);
 // Predictions that wrote straight into all of the caller's output backings.
 int64_t CoreMLDoubleBackedPredictions(void);
-// The optimisation hints of the last load: 1 for infrequent reshapes, 2 for fast predictions.
+// The optimization hints of the last load: 1 for infrequent reshapes, 2 for fast predictions.
 int CoreMLDoubleHints(void);
 
 // For the double itself.

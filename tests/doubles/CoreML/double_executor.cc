@@ -45,7 +45,7 @@ uint32_t PixelFormatOf(const ir::ImageFeature& image) {
 struct DoubleModel {
   std::shared_ptr<const ir::Model> model;
   const ir::Function* function = nullptr;
-  std::unique_ptr<exec::Session> session;
+  std::unique_ptr<exec::Executable> session;
   std::vector<DoubleTensor> features[3];
   std::deque<std::string> strings;
   std::deque<std::vector<const char*>> names;

@@ -228,7 +228,7 @@ def warps(c):
     for padding, (name, only) in torch_mode.items():
         for align in (True, False):
             if only is not None and only != align:
-                continue  # PyTorch mirrors at pixel centres only when it aligns corners
+                continue  # PyTorch mirrors at pixel centers only when it aligns corners
             for sampling in ("bilinear", "nearest"):
                 y = F.grid_sample(T(x), T(coordinates), mode=sampling, padding_mode=name, align_corners=align).numpy()
                 c.add(f"resample_{padding}_{sampling}_{'' if align else 'not_'}aligned",

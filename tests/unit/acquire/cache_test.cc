@@ -1,11 +1,11 @@
-// The download cache, the lock file and the catalogue.
+// The download cache, the lock file and the catalog.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <thread>
 
 #include "acquire/cache.h"
-#include "acquire/catalogue.h"
+#include "acquire/catalog.h"
 #include "acquire/pins.h"
 #include "base/sha256.h"
 #include "support/scratch.h"
@@ -139,39 +139,39 @@ TEST(Pins, RecordOnceAndHold) {
   EXPECT_THAT(ReadPins(path).error().message(), HasSubstr("no lock file"));
 }
 
-TEST(CatalogueTest, TheBuiltInOneIsValid) {
-  const auto parsed = ParseCatalogue(CatalogueJson());
+TEST(CatalogTest, TheBuiltInOneIsValid) {
+  const auto parsed = ParseCatalog(CatalogJson());
   ASSERT_TRUE(parsed.ok()) << parsed.error().ToString();
-  EXPECT_EQ(parsed->size(), Catalogue().size());
-  EXPECT_EQ(CatalogueJson(), test::ReadText("models/catalog.json"));
+  EXPECT_EQ(parsed->size(), Catalog().size());
+  EXPECT_EQ(CatalogJson(), test::ReadText("models/catalog.json"));
   for (const char* name : {"fastvit_t8", "mobilenetv3_small", "resnet50"}) {
-    ASSERT_NE(FindInCatalogue(name), nullptr) << name;
+    ASSERT_NE(FindInCatalog(name), nullptr) << name;
   }
-  for (const CatalogueEntry& entry : Catalogue()) {
+  for (const CatalogEntry& entry : Catalog()) {
     // What is said of a network was shown, and a figure says whose it is.
     EXPECT_FALSE(entry.checked.empty()) << entry.name;
     for (const auto& accuracy : entry.accuracy) EXPECT_FALSE(accuracy.source.empty());
   }
 }
 
-TEST(CatalogueTest, EveryBreachOfTheSchemaIsListedAtOnce) {
-  const auto parsed = ParseCatalogue(R"({
-    "schema": "anemone.catalogue", "schema_version": 1, "models": [
+TEST(CatalogTest, EveryBreachOfTheSchemaIsListedAtOnce) {
+  const auto parsed = ParseCatalog(R"({
+    "schema": "anemone.catalog", "schema_version": 1, "models": [
       {"name": "A b", "title": "t", "task": "x", "import": "zip", "architecture": "a",
-       "naming": "n", "licence": null, "source": "s", "labels": null, "accuracy": null,
-       "checked": null, "colour": 1,
+       "naming": "n", "license": null, "source": "s", "labels": null, "accuracy": null,
+       "checked": null, "color": 1,
        "files": [{"url": "http://h/x", "size_bytes": -1, "sha256": "12", "sha256_prefix": null}],
        "inputs": [{"name": "i", "dtype": "float32", "shape": [0], "preprocessing": null}]}]})");
   ASSERT_FALSE(parsed.ok());
   const std::string& message = parsed.error().message();
   for (const char* part :
-       {"the name must be lower case", "'import' must be", "'colour' is not known", "must be https",
+       {"the name must be lower case", "'import' must be", "'color' is not known", "must be https",
         "'size_bytes'", "64 hexadecimal digits", "'shape'"}) {
     EXPECT_THAT(message, HasSubstr(part));
   }
-  EXPECT_FALSE(ParseCatalogue("[]").ok());
-  EXPECT_FALSE(ParseCatalogue("{\"schema\"").ok());
-  EXPECT_FALSE(ParseCatalogue(std::string(100'000, '[')).ok());
+  EXPECT_FALSE(ParseCatalog("[]").ok());
+  EXPECT_FALSE(ParseCatalog("{\"schema\"").ok());
+  EXPECT_FALSE(ParseCatalog(std::string(100'000, '[')).ok());
 }
 
 }  // namespace

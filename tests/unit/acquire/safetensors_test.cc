@@ -171,7 +171,7 @@ TEST(SafeTensors, EachRuleOfTheFormat) {
       {R"({"x":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", 8, "[0, 4) before tensor 'x'"},
       {R"({"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
        R"("y":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})",
-       8, "inside its neighbour"},
+       8, "inside its neighbor"},
       {R"({"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)"
        R"("x":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})",
        8, "tensor 'x' is listed twice"},

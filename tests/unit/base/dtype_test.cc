@@ -203,7 +203,7 @@ TEST(Bf16Test, EveryValueRoundTrips) {
   }
 }
 
-// bf16 is the upper half of a float, so its neighbours are one apart in bits and the tie is 0x8000.
+// bf16 is the upper half of a float, so its neighbors are one apart in bits and the tie is 0x8000.
 TEST(Bf16Test, RoundsEveryIntervalToNearestTiesToEven) {
   for (uint32_t i = 0; i < 0x7F80; ++i) {
     const uint32_t base = i << 16;

@@ -11,7 +11,7 @@ TEST(UuidTest, IsAVersion8UuidOfTheHash) {
   EXPECT_TRUE(IsUuid(uuid));
 }
 
-TEST(UuidTest, RecognisesUuids) {
+TEST(UuidTest, RecognizesUuids) {
   EXPECT_TRUE(IsUuid("5f15aadd-2f4e-4414-826f-af8d81b958c7"));
   EXPECT_FALSE(IsUuid("5f15aadd-2f4e-4414-826f-af8d81b958c"));
   EXPECT_FALSE(IsUuid("5f15aadd-2f4e-4414-826f-af8d81b958cg"));

@@ -1,5 +1,5 @@
 // What needs inputs: observers, quantized activations, rounding and palettes by inputs, bias
-// correction; and equalisation, which needs none.
+// correction; and equalization, which needs none.
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -96,7 +96,7 @@ inline void ExpectSame(const Tensors& got, const Tensors& want) {
 // A model on the double, one set of inputs, and the answer of the CPU to them.
 struct Subject {
   ModelPtr model;
-  std::unique_ptr<exec::Session> session;
+  std::unique_ptr<exec::Executable> session;
   Tensors inputs;
   Tensors want;
 
@@ -120,8 +120,8 @@ class CoreMlTest : public ::testing::Test {
     char error[160] = "";
     ASSERT_TRUE(CoreMLDoubleSetScript(script, error, sizeof error)) << error;
   }
-  static Result<std::unique_ptr<exec::Session>> LoadIt(const ModelPtr& model,
-                                                       const exec::LoadOptions& options = {}) {
+  static Result<std::unique_ptr<exec::Executable>> LoadIt(const ModelPtr& model,
+                                                          const exec::LoadOptions& options = {}) {
     return CoreMlBackend().Load(model, options);
   }
   // `session` is null, and the test has failed, when it does not load.

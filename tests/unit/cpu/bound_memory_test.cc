@@ -78,7 +78,7 @@ class BoundMemoryTest : public ::testing::Test {
   Status Run(std::vector<BoundInput> inputs, std::vector<BoundOutput> outputs) {
     return session_->RunBound(inputs, outputs, nullptr, nullptr);
   }
-  std::unique_ptr<exec::Session> session_;
+  std::unique_ptr<exec::Executable> session_;
   float x_[6] = {-1, 2, -3, 4, -5, 6};
   float y_[6] = {};
 };

@@ -62,9 +62,9 @@ TEST_F(CApiTest, ErrorsCarryTheExitCodeAndText) {
   EXPECT_EQ(Open("/no/such.mlpackage", nullptr).code, 3);
   EXPECT_EQ(Open(nullptr, nullptr).code, 2);
   EXPECT_EQ(Open(path_.c_str(), "[1]").code, 2);
-  const Answer unknown = Open(path_.c_str(), "{\"colour\": 1, \"threads\": \"two\"}");
+  const Answer unknown = Open(path_.c_str(), "{\"color\": 1, \"threads\": \"two\"}");
   EXPECT_EQ(unknown.code, 2);
-  EXPECT_NE(unknown.message.find("no option 'colour'"), std::string::npos) << unknown.message;
+  EXPECT_NE(unknown.message.find("no option 'color'"), std::string::npos) << unknown.message;
   EXPECT_NE(unknown.message.find("'threads' must be 0 to 1024"), std::string::npos);
   EXPECT_NE(Open(path_.c_str(), "{\"backend\": \"tpu\"}").message.find("tpu"), std::string::npos);
   const Answer hint = Open(path_.c_str(), "{\"specialization_strategy\": \"fast\"}");

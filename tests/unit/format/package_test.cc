@@ -39,7 +39,7 @@ constexpr std::string_view kFixtures[] = {
     "convolution_spec8",
     "convolution_spec9",
     "image_enumerated",
-    "image_grey16",
+    "image_gray16",
     "image_range",
     "int4_spec9",
     "multi_function",
@@ -197,10 +197,10 @@ TEST(PackageTest, FlexibleInputs) {
   const ir::Model optional = ReadFixture("array_default");
   EXPECT_TRUE(optional.main()->inputs[0].optional);
   EXPECT_EQ(std::get<float>(optional.main()->inputs[0].array()->default_value), 0.5f);
-  const ir::Model grey = ReadFixture("image_grey16");
-  EXPECT_EQ(grey.main()->inputs[0].image()->color_space,
+  const ir::Model gray = ReadFixture("image_gray16");
+  EXPECT_EQ(gray.main()->inputs[0].image()->color_space,
             ir::ImageFeature::ColorSpace::kGrayscaleFp16);
-  EXPECT_NE(grey.main()->outputs[0].image(), nullptr);
+  EXPECT_NE(gray.main()->outputs[0].image(), nullptr);
 }
 
 TEST(PackageTest, Classifiers) {

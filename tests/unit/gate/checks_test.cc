@@ -14,12 +14,12 @@ using test::GateC;
 using test::MakePair;
 using test::OnlyBaseline;
 using test::Pair;
-using test::Summarise;
+using test::Summarize;
 
 void Break(runtime::RunRecord& record, size_t index, FailureKind kind) {
   record.calls[index].ok = false;
   record.calls[index].failure = kind;
-  Summarise(record);
+  Summarize(record);
 }
 
 std::string Joined(const CheckResult& result) { return test::Show(result); }
@@ -328,7 +328,7 @@ TEST(GateChecks, Fallbacks) {
   EXPECT_VERDICT(CheckFallbacks(GateC(), EvidenceOf(MakePair())), kPass);
   Pair pair = MakePair();
   pair.subject.calls[7].fallback_reason = FallbackReason::kTimeout;
-  Summarise(pair.subject);
+  Summarize(pair.subject);
   const CheckResult result = CheckFallbacks(GateC(), EvidenceOf(pair));
   EXPECT_VERDICT(result, kFail);
   EXPECT_NE(Joined(result).find("1 timeout"), std::string::npos);

@@ -55,7 +55,7 @@ struct Pair {
 };
 
 // Sets the summary as the writer does, with telemetry that counted each call once.
-inline void Summarise(runtime::RunRecord& record) {
+inline void Summarize(runtime::RunRecord& record) {
   record.summary = runtime::SummaryOf(record.calls, nullptr);
   record.summary->load = {1, 0, 1'000'000};
   record.summary->first_inference = {1, 0, 1'000'000};
@@ -95,8 +95,8 @@ inline Pair MakePair(const PairOptions& options = {}) {
     if (round % 2 != 0) block(pair.subject, options.subject_ms);
   }
   pair.subject.parity.push_back({"y", "synthetic", "cpu", "fp16", 4, 0, 1e-3, 1e-4, false});
-  Summarise(pair.subject);
-  Summarise(pair.baseline);
+  Summarize(pair.subject);
+  Summarize(pair.baseline);
   return pair;
 }
 

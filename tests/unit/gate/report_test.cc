@@ -88,7 +88,7 @@ TEST(GateReports, EveryClassOfFailureIsDiagnosed) {
   for (auto& [name, unit] : *pair.subject.header.planned_units) unit = runtime::ComputeUnit::kCpu;
   pair.subject.calls[4].ok = false;
   pair.subject.calls[4].failure = runtime::FailureKind::kCrash;
-  test::Summarise(pair.subject);
+  test::Summarize(pair.subject);
   Evidence evidence = EvidenceOf(pair);
   evidence.blocking_operators = {"3 x conv: kernel width 17 > 15"};
   const GateReport report = ReportOf({evidence});

@@ -49,7 +49,7 @@ TEST_F(EvaluateTest, BadLabelsAreRefusedWithTheLine) {
   expect("file,class_index\na.png,-1\n", "'-1' is no class index");
 }
 
-// A "classifier" whose scores are the channel means: which colour a picture has most of.
+// A "classifier" whose scores are the channel means: which color a picture has most of.
 TEST_F(EvaluateTest, CountsTopOneTopFiveAndAgreement) {
   auto program = ir::ParseText(R"(
     func main<ios15>(tensor<fp32, [1, 3, 4, 4]> image) {

@@ -34,15 +34,15 @@ inline std::shared_ptr<const ir::Model> ModelOf(const std::string& text) {
   return std::make_shared<const ir::Model>(std::move(model).value());
 }
 
-// The model measured against itself on seeded inputs; `learnt`: with so many others to learn from.
+// The model measured against itself on seeded inputs; `learned`: with so many others to learn from.
 inline LabSubject SubjectOf(const std::string& text = kClassifier, int64_t count = 4,
-                            int64_t learnt = 0, uint64_t learnt_seed = 1) {
+                            int64_t learned = 0, uint64_t learned_seed = 1) {
   const auto model = ModelOf(text);
   auto samples = Samples::Synthetic(*model->program.main(), count, 0);
   EXPECT_TRUE(samples.ok());
   std::shared_ptr<const Samples> calibration;
-  if (learnt > 0) {
-    auto others = Samples::Synthetic(*model->program.main(), learnt, learnt_seed);
+  if (learned > 0) {
+    auto others = Samples::Synthetic(*model->program.main(), learned, learned_seed);
     EXPECT_TRUE(others.ok());
     calibration = std::make_shared<const Samples>(std::move(others).value());
   }

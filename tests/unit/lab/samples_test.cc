@@ -77,13 +77,13 @@ TEST_F(SamplesTest, WhatIsSetAsideIsNotJudged) {
 }
 
 TEST_F(SamplesTest, LabelsStayWithTheirPictures) {
-  std::vector<LabelledImage> images;
+  std::vector<LabeledImage> images;
   for (int64_t i = 0; i < 6; ++i) {
     const std::string name = std::string(1, static_cast<char>('a' + i)) + ".png";
     fs::copy_file(Picture(), folder_ / name);
     images.push_back({name, 10 + i});
   }
-  auto judged = Samples::Labelled(function(), folder_.path().string(), images, {}, 0);
+  auto judged = Samples::Labeled(function(), folder_.path().string(), images, {}, 0);
   ASSERT_TRUE(judged.ok()) << judged.error().ToString();
   const Samples aside = judged->SetAside(3);
   EXPECT_EQ(aside.labels(), (std::vector<int64_t>{11, 14}));
@@ -100,13 +100,13 @@ TEST_F(SamplesTest, PicturesAndLabels) {
   EXPECT_EQ(folder->count(), 2);
   EXPECT_TRUE(folder->labels().empty());
   EXPECT_EQ(folder->at(0).at("image").shape(), (ir::Shape{1, 3, 6, 6}));
-  const auto labelled =
-      Samples::Labelled(function(), folder_.path().string(), {{"b.PNG", 4}, {"a.png", 2}}, {}, 1);
-  ASSERT_TRUE(labelled.ok()) << labelled.error().ToString();
-  EXPECT_EQ(labelled->labels(), (std::vector<int64_t>{4}));
-  const auto other = Samples::Labelled(function(), folder_.path().string(), {{"b.PNG", 5}}, {}, 1);
+  const auto labeled =
+      Samples::Labeled(function(), folder_.path().string(), {{"b.PNG", 4}, {"a.png", 2}}, {}, 1);
+  ASSERT_TRUE(labeled.ok()) << labeled.error().ToString();
+  EXPECT_EQ(labeled->labels(), (std::vector<int64_t>{4}));
+  const auto other = Samples::Labeled(function(), folder_.path().string(), {{"b.PNG", 5}}, {}, 1);
   ASSERT_TRUE(other.ok());
-  EXPECT_NE(labelled->sha256(), other->sha256());
+  EXPECT_NE(labeled->sha256(), other->sha256());
 }
 
 TEST_F(SamplesTest, AnEmptyFolderOrNone) {

@@ -87,7 +87,7 @@ TEST_F(SensitivityTest, EqualsFullRunsOfOneCompressedWeight) {
 
 // Forms that learn: what the pass gathers in front of one operator is what a full run gathers, and
 // it does not come from the samples that judge.
-TEST(SensitivityOfLearntForms, EqualsFullRunsAndLearnsFromTheOthersOnly) {
+TEST(SensitivityOfLearnedForms, EqualsFullRunsAndLearnsFromTheOthersOnly) {
   const LabSubject subject = SubjectOf(kClassifier, 4, 6);
   SensitivityOptions options;
   options.forms = FormsOf(ir::Opset::kIOS18, true);
@@ -96,7 +96,7 @@ TEST(SensitivityOfLearntForms, EqualsFullRunsAndLearnsFromTheOthersOnly) {
   options.threads = 1;
   const auto found = MeasureSensitivity(subject, options);
   ASSERT_TRUE(found.ok()) << found.error().ToString();
-  int learnt = 0;
+  int learned = 0;
   for (const WeightSensitivity& weight : *found) {
     for (size_t i = 0; i < weight.forms.size(); ++i) {
       const FormCost& cost = weight.forms[i];
@@ -107,10 +107,10 @@ TEST(SensitivityOfLearntForms, EqualsFullRunsAndLearnsFromTheOthersOnly) {
       ASSERT_TRUE(direct.ok()) << direct.error().ToString();
       EXPECT_NEAR(cost.loss, direct->loss, 1e-3 * direct->loss + 1e-9)
           << weight.weight << " " << cost.form;
-      ++learnt;
+      ++learned;
     }
   }
-  EXPECT_GT(learnt, 12);
+  EXPECT_GT(learned, 12);
   // Others to learn from: another outcome, though the same samples judge.
   const auto other = MeasureSensitivity(SubjectOf(kClassifier, 4, 6, 99), options);
   ASSERT_TRUE(other.ok());
@@ -126,10 +126,10 @@ TEST(SensitivityOfLearntForms, EqualsFullRunsAndLearnsFromTheOthersOnly) {
       }
     }
   }
-  EXPECT_GT(different, learnt / 2);
+  EXPECT_GT(different, learned / 2);
 }
 
-TEST(SensitivityOfLearntForms, NothingToLearnFromIsAnError) {
+TEST(SensitivityOfLearnedForms, NothingToLearnFromIsAnError) {
   SensitivityOptions options;
   options.forms = FormsOf(ir::Opset::kIOS18, true);
   const auto found = MeasureSensitivity(SubjectOf(), options);

@@ -125,7 +125,7 @@ TEST(RobustSlope, IgnoresOutliersAndBoundsTheTruth) {
   for (int i = 0; i < 100; ++i) {
     points.push_back({i * 10.0, 1e6 + i * 10.0 * 64 + 50.0 * static_cast<double>(random.Normal())});
   }
-  points[50].y += 1e9;  // one neighbour's page cache
+  points[50].y += 1e9;  // one neighbor's page cache
   const auto slope = RobustSlope(points);
   ASSERT_TRUE(slope.has_value());
   EXPECT_NEAR(slope->value, 64, 1);

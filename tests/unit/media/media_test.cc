@@ -117,7 +117,7 @@ TEST(Decode, TruncatedFilesAreErrors) {
 }
 
 TEST(Decode, DamagedFilesNeverCrash) {
-  for (const char* name : {"rgb8.png", "palette4.png", "grey16.png", "rgb8_interlaced.png",
+  for (const char* name : {"rgb8.png", "palette4.png", "gray16.png", "rgb8_interlaced.png",
                            "yuv420.jpg", "progressive.jpg", "cmyk.jpg", "restart.jpg"}) {
     const auto file = MapFile(kFolder + name);
     ASSERT_TRUE(file.ok());

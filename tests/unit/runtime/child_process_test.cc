@@ -51,7 +51,7 @@ TEST(ChildProcess, GivesWhatTheProgramSaidAndHowItEnded) {
 TEST(ChildProcess, ASignalIsToldByNumber) {
   for (const int number : {SIGKILL, SIGSEGV, SIGABRT}) {
     const ChildResult result = Shell("kill -" + std::to_string(number) + " $$");
-    EXPECT_EQ(result.end, ChildResult::End::kSignalled);
+    EXPECT_EQ(result.end, ChildResult::End::kSignaled);
     EXPECT_EQ(result.signal, number);
     EXPECT_NE(result.Describe().find("signal " + std::to_string(number)), std::string::npos);
   }
@@ -142,7 +142,7 @@ TEST(ChildProcess, InheritsNoDescriptorAndNoIgnoredSignal) {
       Shell("test -e /dev/fd/" + std::to_string(fd) + " && exit 7; kill -TERM $$");
   ::signal(SIGTERM, SIG_DFL);
   ::close(fd);
-  EXPECT_EQ(result.end, ChildResult::End::kSignalled);
+  EXPECT_EQ(result.end, ChildResult::End::kSignaled);
   EXPECT_EQ(result.signal, SIGTERM);
 }
 

@@ -43,8 +43,8 @@ class FakeBackend : public exec::Backend {
   bool foreign() const override { return true; }
   Status Available() const override { return {}; }
 
-  Result<std::unique_ptr<exec::Session>> Load(std::shared_ptr<const ir::Model> model,
-                                              const exec::LoadOptions& options) const override {
+  Result<std::unique_ptr<exec::Executable>> Load(std::shared_ptr<const ir::Model> model,
+                                                 const exec::LoadOptions& options) const override {
     // A load that was given up may return after this backend is gone.
     const std::shared_ptr<Shared> shared = shared_;
     shared->loads.fetch_add(1);
@@ -54,7 +54,7 @@ class FakeBackend : public exec::Backend {
       return exec::Failure(exec::FailureKind::kLoadError, "told to fail");
     }
     ANEMONE_ASSIGN(auto inner, exec::ReferenceBackend().Load(std::move(model), {}));
-    std::unique_ptr<exec::Session> session =
+    std::unique_ptr<exec::Executable> session =
         std::make_unique<FakeSession>(shared, std::move(inner), options.compute_units);
     return session;
   }
@@ -102,9 +102,9 @@ class FakeBackend : public exec::Backend {
     }
   };
 
-  class FakeSession : public exec::Session {
+  class FakeSession : public exec::Executable {
    public:
-    FakeSession(std::shared_ptr<Shared> shared, std::unique_ptr<exec::Session> inner,
+    FakeSession(std::shared_ptr<Shared> shared, std::unique_ptr<exec::Executable> inner,
                 exec::ComputeUnits units)
         : shared_(std::move(shared)), inner_(std::move(inner)), units_(units) {}
 
@@ -142,7 +142,7 @@ class FakeBackend : public exec::Backend {
 
    private:
     std::shared_ptr<Shared> shared_;
-    std::unique_ptr<exec::Session> inner_;
+    std::unique_ptr<exec::Executable> inner_;
     exec::ComputeUnits units_;
   };
 

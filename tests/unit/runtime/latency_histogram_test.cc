@@ -91,7 +91,7 @@ TEST(LatencyHistogramTest, EveryBucketHoldsItsMiddleAndIsNarrow) {
     ASSERT_EQ(latency::BucketOf(middle), bucket);
     last = middle;
   }
-  // At each border: neighbours differ by at most one bucket, and the middle is near.
+  // At each border: neighbors differ by at most one bucket, and the middle is near.
   std::mt19937_64 engine(3);
   for (int i = 0; i < 200'000; ++i) {
     const auto value = static_cast<int64_t>(engine() >> (17 + engine() % 47));

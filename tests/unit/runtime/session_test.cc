@@ -335,7 +335,7 @@ TEST(SessionTest, EndsWhileTheOtherStillCompiles) {
   fake.Release();
 }
 
-TEST(SessionTest, WhatOneProcessLearntTheNextKnows) {
+TEST(SessionTest, WhatOneProcessLearnedTheNextKnows) {
   const anemone::test::ScratchFolder scratch;
   FakeBackend fake([](ComputeUnits, int64_t) { return Fault::kRuntimeError; });
   SessionOptions options = With(fake);

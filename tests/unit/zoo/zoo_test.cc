@@ -51,8 +51,8 @@ void ExpectSame(const ir::Model& a, const ir::Model& b) {
   }
 }
 
-// Weights and biases of the convolutions and linear layers of timm's models, normalisation folded
-// (for each batch normalisation a bias), FastViT reparameterised.
+// Weights and biases of the convolutions and linear layers of timm's models, normalization folded
+// (for each batch normalization a bias), FastViT reparameterised.
 const std::map<std::string_view, int64_t> kParameters{
     {"fastvit_t8", 3'992'392},         {"mobilenetv3_small", 2'536'800},
     {"resnet50", 25'530'472},          {"mobilenetv2", 3'487'816},
@@ -107,7 +107,7 @@ TEST(Zoo, OnlyInferenceOperatorsAreLeft) {
   }
 }
 
-TEST(Zoo, UnknownNamesListTheCatalogue) {
+TEST(Zoo, UnknownNamesListTheCatalog) {
   const auto model = Build("resnet51", WeightSource::Seeded(0));
   ASSERT_FALSE(model.ok());
   EXPECT_EQ(model.error().code(), ErrorCode::kUsage);

@@ -1,4 +1,4 @@
-// One loaded MLModel as an exec::Session. Objective-C++ only.
+// One loaded MLModel as an exec::Executable. Objective-C++ only.
 #pragma once
 
 #include <map>
@@ -17,10 +17,10 @@
 
 namespace anemone::coreml {
 
-class CoreMlSession : public exec::Session {
+class CoreMlExecutable : public exec::Executable {
  public:
-  CoreMlSession(std::shared_ptr<const ir::Model> model, Border border, LoadedModel loaded);
-  ~CoreMlSession() override;
+  CoreMlExecutable(std::shared_ptr<const ir::Model> model, Border border, LoadedModel loaded);
+  ~CoreMlExecutable() override;
 
   Result<std::map<std::string, exec::Tensor>> Run(const std::map<std::string, exec::Tensor>& inputs,
                                                   exec::State* state,

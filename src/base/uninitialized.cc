@@ -1,4 +1,4 @@
-#include "base/uninitialised.h"
+#include "base/uninitialized.h"
 
 #include <sys/mman.h>
 
@@ -12,7 +12,7 @@ constexpr size_t kAlignment = 64;
 
 }  // namespace
 
-std::shared_ptr<void> AllocateUninitialised(size_t size) {
+std::shared_ptr<void> AllocateUninitialized(size_t size) {
   const auto alignment = static_cast<std::align_val_t>(size >= kHugePage ? kHugePage : kAlignment);
   void* data = ::operator new(size, alignment);
 #ifdef MADV_HUGEPAGE

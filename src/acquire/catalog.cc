@@ -1,4 +1,4 @@
-#include "acquire/catalogue.h"
+#include "acquire/catalog.h"
 
 #include <fmt/format.h>
 
@@ -10,9 +10,9 @@
 
 namespace anemone::acquire {
 
-// Made by cmake/catalogue.cmake from models/catalog.json.
-extern const char* const kCatalogueJson;
-extern const size_t kCatalogueJsonSize;
+// Made by cmake/catalog.cmake from models/catalog.json.
+extern const char* const kCatalogJson;
+extern const size_t kCatalogJsonSize;
 
 namespace {
 
@@ -91,10 +91,10 @@ std::array<double, 3> Three(Object& object, const char* key) {
   return values;
 }
 
-CatalogueFile ReadFile(const Json& json, const std::string& place,
-                       std::vector<std::string>* problems) {
+CatalogFile ReadFile(const Json& json, const std::string& place,
+                     std::vector<std::string>* problems) {
   Object object(json, place, problems);
-  CatalogueFile file;
+  CatalogFile file;
   file.url = object.Text("url", true);
   const auto url = ParseUrl(file.url);
   if (!url.ok()) object.Say(url.error().message());
@@ -116,10 +116,10 @@ CatalogueFile ReadFile(const Json& json, const std::string& place,
   return file;
 }
 
-CatalogueInput ReadInput(const Json& json, const std::string& place,
-                         std::vector<std::string>* problems) {
+CatalogInput ReadInput(const Json& json, const std::string& place,
+                       std::vector<std::string>* problems) {
   Object object(json, place, problems);
-  CatalogueInput input;
+  CatalogInput input;
   input.name = object.Text("name", true);
   input.dtype = object.Text("dtype", true);
   if (const Json* shape = object.Get("shape", true, &Json::is_array, "a list")) {
@@ -132,7 +132,7 @@ CatalogueInput ReadInput(const Json& json, const std::string& place,
   }
   if (const Json* pre = object.Get("preprocessing", false, &Json::is_object, "an object")) {
     Object inner(*pre, place + " preprocessing", problems);
-    CataloguePreprocessing read;
+    CatalogPreprocessing read;
     if (const Json* resize =
             inner.Get("resize", true, &Json::is_number_unsigned, "a positive integer")) {
       read.resize = resize->get<int64_t>();
@@ -146,10 +146,10 @@ CatalogueInput ReadInput(const Json& json, const std::string& place,
   return input;
 }
 
-CatalogueAccuracy ReadAccuracy(const Json& json, const std::string& place,
-                               std::vector<std::string>* problems) {
+CatalogAccuracy ReadAccuracy(const Json& json, const std::string& place,
+                             std::vector<std::string>* problems) {
   Object object(json, place, problems);
-  CatalogueAccuracy accuracy;
+  CatalogAccuracy accuracy;
   accuracy.metric = object.Text("metric", true);
   if (const Json* value = object.Get("value", true, &Json::is_number, "a number")) {
     accuracy.value = value->get<double>();
@@ -175,11 +175,11 @@ std::vector<T> ReadList(Object& object, const char* key, bool required,
   return list;
 }
 
-CatalogueEntry ReadEntry(const Json& json, size_t index, std::vector<std::string>* problems) {
+CatalogEntry ReadEntry(const Json& json, size_t index, std::vector<std::string>* problems) {
   const bool named = json.is_object() && json.contains("name") && json["name"].is_string();
   Object object(json, named ? json["name"].get<std::string>() : fmt::format("model {}", index),
                 problems);
-  CatalogueEntry entry;
+  CatalogEntry entry;
   entry.name = object.Text("name", true);
   if (entry.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") != std::string::npos) {
     object.Say("the name must be lower case letters, digits and '_'");
@@ -193,7 +193,7 @@ CatalogueEntry ReadEntry(const Json& json, size_t index, std::vector<std::string
   entry.architecture = object.Text("architecture", true);
   entry.naming = object.Text("naming", true);
   entry.files = ReadList(object, "files", true, &ReadFile, problems);
-  entry.licence = object.Text("licence", false);
+  entry.license = object.Text("license", false);
   entry.source = object.Text("source", true);
   entry.inputs = ReadList(object, "inputs", true, &ReadInput, problems);
   entry.labels = object.Text("labels", false);
@@ -204,16 +204,16 @@ CatalogueEntry ReadEntry(const Json& json, size_t index, std::vector<std::string
 
 }  // namespace
 
-Result<std::vector<CatalogueEntry>> ParseCatalogue(std::string_view text) {
+Result<std::vector<CatalogEntry>> ParseCatalog(std::string_view text) {
   const Json json =
       Json::parse(text, [](int depth, Json::parse_event_t, Json&) { return depth <= 16; }, false);
   if (json.is_discarded() || !json.is_object()) return InvalidInput("this is no JSON object");
   std::vector<std::string> problems;
-  std::vector<CatalogueEntry> entries;
+  std::vector<CatalogEntry> entries;
   {
-    Object object(json, "catalogue", &problems);
-    if (object.Text("schema", true) != "anemone.catalogue") {
-      object.Say("the schema must be 'anemone.catalogue'");
+    Object object(json, "catalog", &problems);
+    if (object.Text("schema", true) != "anemone.catalog") {
+      object.Say("the schema must be 'anemone.catalog'");
     }
     const Json* version =
         object.Get("schema_version", true, &Json::is_number_integer, "an integer");
@@ -225,28 +225,28 @@ Result<std::vector<CatalogueEntry>> ParseCatalogue(std::string_view text) {
     }
   }
   std::set<std::string> names;
-  for (const CatalogueEntry& entry : entries) {
+  for (const CatalogEntry& entry : entries) {
     if (!names.insert(entry.name).second) problems.push_back(entry.name + ": is there twice");
   }
   if (problems.empty()) return entries;
   return InvalidInput("{}", fmt::join(problems, "; "));
 }
 
-std::string_view CatalogueJson() { return {kCatalogueJson, kCatalogueJsonSize}; }
+std::string_view CatalogJson() { return {kCatalogJson, kCatalogJsonSize}; }
 
-const std::vector<CatalogueEntry>& Catalogue() {
+const std::vector<CatalogEntry>& Catalog() {
   static const auto* const entries = [] {
-    auto parsed = ParseCatalogue(CatalogueJson());
-    return new std::vector<CatalogueEntry>(parsed.ok() ? std::move(parsed).value()
-                                                       : std::vector<CatalogueEntry>{});
+    auto parsed = ParseCatalog(CatalogJson());
+    return new std::vector<CatalogEntry>(parsed.ok() ? std::move(parsed).value()
+                                                     : std::vector<CatalogEntry>{});
   }();
   return *entries;
 }
 
-const CatalogueEntry* FindInCatalogue(std::string_view name) {
-  const auto& entries = Catalogue();
+const CatalogEntry* FindInCatalog(std::string_view name) {
+  const auto& entries = Catalog();
   const auto found = std::find_if(entries.begin(), entries.end(),
-                                  [&](const CatalogueEntry& entry) { return entry.name == name; });
+                                  [&](const CatalogEntry& entry) { return entry.name == name; });
   return found != entries.end() ? &*found : nullptr;
 }
 

@@ -1,4 +1,4 @@
-// Specialise: what can be known about a function before it runs, for given input shapes: the type
+// Specialize: what can be known about a function before it runs, for given input shapes: the type
 // of every value, the values that depend on constants and shapes only, and which operations matter
 // for the outputs. Ownership: the result borrows the function and owns the literals it made. Thread
 // rules: pure function.
@@ -34,14 +34,14 @@ struct Node {
   bool interpreted = false;
 };
 
-struct Specialised {
+struct Specialized {
   std::deque<Node> nodes;  // live and not folded, in order
   std::unordered_map<const ir::Value*, ValueFacts> values;
   std::vector<std::shared_ptr<const ir::Literal>> literals;
 };
 
 // `shapes`: of the tensor inputs, by name. Errors name the operation.
-Result<Specialised> Specialise(const ir::Function& function,
+Result<Specialized> Specialize(const ir::Function& function,
                                const std::map<std::string, ir::Shape>& shapes);
 
 }  // namespace anemone::cpu

@@ -1,4 +1,4 @@
-// Uninitialised<T>: an array that is written once and not first filled with zeros: weights are
+// Uninitialized<T>: an array that is written once and not first filled with zeros: weights are
 // large. From 2 MiB on it lies on huge pages where the system has them, which saves most of the
 // page faults. Ownership: shared with the Bytes made of it. Thread rules: plain memory.
 #pragma once
@@ -13,14 +13,14 @@
 namespace anemone {
 
 // At least `size` bytes, aligned for any element type. Throws std::bad_alloc when there are none.
-std::shared_ptr<void> AllocateUninitialised(size_t size);
+std::shared_ptr<void> AllocateUninitialized(size_t size);
 
 template <typename T>
-class Uninitialised {
+class Uninitialized {
  public:
   static_assert(std::is_trivially_destructible_v<T>);
-  explicit Uninitialised(size_t count)
-      : memory_(AllocateUninitialised(count * sizeof(T))), count_(count) {}
+  explicit Uninitialized(size_t count)
+      : memory_(AllocateUninitialized(count * sizeof(T))), count_(count) {}
 
   T* data() const { return static_cast<T*>(memory_.get()); }
   size_t size() const { return count_; }

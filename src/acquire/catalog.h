@@ -1,6 +1,6 @@
-// The catalogue of models: models/catalog.json, built into the binary. What is known of each model
-// and where each fact comes from; facts without a source are absent. Thread rules: Catalogue() is
-// immutable and shared; ParseCatalogue is pure. Errors: kInvalidInput that lists every breach of
+// The catalog of models: models/catalog.json, built into the binary. What is known of each model
+// and where each fact comes from; facts without a source are absent. Thread rules: Catalog() is
+// immutable and shared; ParseCatalog is pure. Errors: kInvalidInput that lists every breach of
 // the schema at once, with the model's name and the key.
 #pragma once
 
@@ -15,7 +15,7 @@
 
 namespace anemone::acquire {
 
-struct CatalogueFile {
+struct CatalogFile {
   std::string url;
   std::optional<int64_t> size_bytes;
   // Lower-case hex, all 64 digits; or, in sha256_prefix, the first digits when the publisher puts
@@ -24,23 +24,23 @@ struct CatalogueFile {
   std::string sha256_prefix;
 };
 
-// How a picture becomes the input: shorter side to `resize` with `filter`, centre crop to the
+// How a picture becomes the input: shorter side to `resize` with `filter`, center crop to the
 // input's size, then (value / 255 - mean) / std for each channel.
-struct CataloguePreprocessing {
+struct CatalogPreprocessing {
   int64_t resize = 0;
   std::string filter;  // "bicubic" or "bilinear"
   std::array<double, 3> mean{};
   std::array<double, 3> std{};
 };
 
-struct CatalogueInput {
+struct CatalogInput {
   std::string name;
   std::string dtype;           // "float32", "int64" ...
   std::vector<int64_t> shape;  // as convert makes it: static
-  std::optional<CataloguePreprocessing> preprocessing;
+  std::optional<CatalogPreprocessing> preprocessing;
 };
 
-struct CatalogueAccuracy {
+struct CatalogAccuracy {
   std::string metric;   // "top-1"
   double value = 0;     // in `unit`
   std::string unit;     // "%"
@@ -48,29 +48,29 @@ struct CatalogueAccuracy {
   std::string source;   // who says so
 };
 
-struct CatalogueEntry {
+struct CatalogEntry {
   std::string name;
   std::string title;
-  std::string task;                  // "image-classification" ...
-  std::string import;                // "zoo": weights for a builder of ours; "onnx": a graph
-  std::string architecture;          // the zoo's name, or the publisher's
-  std::string naming;                // of the weights: "timm", "torchvision", "onnx" ...
-  std::vector<CatalogueFile> files;  // the first is the one to open
-  std::string licence;               // SPDX, or the publisher's name for it
-  std::string source;                // where URL and licence were read
-  std::vector<CatalogueInput> inputs;
+  std::string task;                // "image-classification" ...
+  std::string import;              // "zoo": weights for a builder of ours; "onnx": a graph
+  std::string architecture;        // the zoo's name, or the publisher's
+  std::string naming;              // of the weights: "timm", "torchvision", "onnx" ...
+  std::vector<CatalogFile> files;  // the first is the one to open
+  std::string license;             // SPDX, or the publisher's name for it
+  std::string source;              // where URL and license were read
+  std::vector<CatalogInput> inputs;
   std::string labels;  // "imagenet-1k", or empty
-  std::vector<CatalogueAccuracy> accuracy;
+  std::vector<CatalogAccuracy> accuracy;
   std::string checked;  // how it was shown that the importer takes this network
 };
 
-Result<std::vector<CatalogueEntry>> ParseCatalogue(std::string_view json);
+Result<std::vector<CatalogEntry>> ParseCatalog(std::string_view json);
 
 // The built-in one, in its order. A test parses it, so it is valid.
-const std::vector<CatalogueEntry>& Catalogue();
+const std::vector<CatalogEntry>& Catalog();
 // Null when there is none of that name.
-const CatalogueEntry* FindInCatalogue(std::string_view name);
+const CatalogEntry* FindInCatalog(std::string_view name);
 // The text of models/catalog.json.
-std::string_view CatalogueJson();
+std::string_view CatalogJson();
 
 }  // namespace anemone::acquire

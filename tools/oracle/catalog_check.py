@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Shows that the importers take the networks of models/catalog.json that come as ONNX: exports each architecture with random
-weights, converts it with the command, runs it, and compares with ONNX Runtime. Also compares what the catalogue says of timm's
+weights, converts it with the command, runs it, and compares with ONNX Runtime. Also compares what the catalog says of timm's
 and torchvision's weights with what those packages say. Needs torch, timm, torchvision, transformers and onnxruntime; run it
 from the root after `./dev build`.
 
-  catalogue_check.py [NAME...]    prints the largest difference relative to the output's range
+  catalog_check.py [NAME...]    prints the largest difference relative to the output's range
 """
 
 import json
@@ -136,7 +136,7 @@ def check(entry, folder):
 
 
 def facts(entry):
-    """What the catalogue says of weights that an installed package knows, and the package says otherwise."""
+    """What the catalog says of weights that an installed package knows, and the package says otherwise."""
     wrong = []
     file, source = entry["files"][0], entry["source"]
     if entry["naming"] == "torchvision":
@@ -154,18 +154,18 @@ def facts(entry):
         config = timm.get_pretrained_cfg(source.split()[-1])
         if f"https://huggingface.co/{config.hf_hub_id}/resolve/main/model.safetensors" != file["url"]:
             wrong.append("url")
-        if config.license != entry["licence"]:
-            wrong.append("licence")
+        if config.license != entry["license"]:
+            wrong.append("license")
         if list(config.mean) != entry["inputs"][0]["preprocessing"]["mean"]:
             wrong.append("mean")
     return wrong
 
 
 def main():
-    catalogue = json.loads(pathlib.Path("models/catalog.json").read_text())["models"]
-    chosen = sys.argv[1:] or [entry["name"] for entry in catalogue]
+    catalog = json.loads(pathlib.Path("models/catalog.json").read_text())["models"]
+    chosen = sys.argv[1:] or [entry["name"] for entry in catalog]
     failures = 0
-    for entry in catalogue:
+    for entry in catalog:
         if entry["name"] not in chosen:
             continue
         wrong = facts(entry)

@@ -1,4 +1,4 @@
-#include "coreml/session.h"
+#include "coreml/executable.h"
 
 #include <algorithm>
 
@@ -28,8 +28,8 @@ bool Fits(const ir::Type& type, const ir::Shape& shape) {
 
 }  // namespace
 
-CoreMlSession::CoreMlSession(std::shared_ptr<const ir::Model> model, Border border,
-                             LoadedModel loaded)
+CoreMlExecutable::CoreMlExecutable(std::shared_ptr<const ir::Model> model, Border border,
+                                   LoadedModel loaded)
     : model_(std::move(model)), border_(std::move(border)), loaded_(std::move(loaded)) {
   @autoreleasepool {
     for (const auto& [features, ports] :
@@ -44,7 +44,7 @@ CoreMlSession::CoreMlSession(std::shared_ptr<const ir::Model> model, Border bord
   }
 }
 
-CoreMlSession::~CoreMlSession() {
+CoreMlExecutable::~CoreMlExecutable() {
   // What a dying model autoreleases belongs to no pool of the caller's.
   const Status ignored = Pooled(FailureKind::kRuntimeError, [&]() -> Status {
     inputs_.clear();
@@ -57,7 +57,7 @@ CoreMlSession::~CoreMlSession() {
   });
 }
 
-int64_t CoreMlSession::working_memory_bytes() const {
+int64_t CoreMlExecutable::working_memory_bytes() const {
   size_t bytes = 0;
   for (const auto* ports : {&inputs_, &outputs_}) {
     for (const Port& port : *ports) bytes += port.halves.size() * sizeof(Half);
@@ -65,7 +65,7 @@ int64_t CoreMlSession::working_memory_bytes() const {
   return static_cast<int64_t>(bytes);
 }
 
-Status CoreMlSession::CheckInputs(std::span<const exec::BoundInput> inputs) const {
+Status CoreMlExecutable::CheckInputs(std::span<const exec::BoundInput> inputs) const {
   std::string problems;
   const auto add = [&](const std::string& problem) {
     problems += (problems.empty() ? "" : "; ") + problem;
@@ -89,7 +89,7 @@ Status CoreMlSession::CheckInputs(std::span<const exec::BoundInput> inputs) cons
   return {};
 }
 
-Status CoreMlSession::BindArray(Port& port, void* data, const ir::Shape& shape, bool* changed) {
+Status CoreMlExecutable::BindArray(Port& port, void* data, const ir::Shape& shape, bool* changed) {
   if (port.array && port.bound == data && port.bound_shape == shape) return {};
   ANEMONE_ASSIGN(MLMultiArray * array, ArrayOver(data, port.feature->dtype, ArrayShape(shape)));
   port.array = Strong<MLMultiArray*>(array);
@@ -99,7 +99,7 @@ Status CoreMlSession::BindArray(Port& port, void* data, const ir::Shape& shape, 
   return {};
 }
 
-Status CoreMlSession::BindInput(Port& port, const exec::ConstTensor& tensor, bool* changed) {
+Status CoreMlExecutable::BindInput(Port& port, const exec::ConstTensor& tensor, bool* changed) {
   if (port.feature->image) {
     if (port.pixels.get() == nullptr || port.bound_shape != tensor.shape) {
       ANEMONE_ASSIGN(port.pixels, MakePixelBuffer(port.feature->image->color_space, tensor.shape));
@@ -118,7 +118,7 @@ Status CoreMlSession::BindInput(Port& port, const exec::ConstTensor& tensor, boo
   return BindArray(port, port.halves.data(), tensor.shape, changed);
 }
 
-Status CoreMlSession::BindOutput(Port& port, const exec::MutableTensor& tensor, bool* changed) {
+Status CoreMlExecutable::BindOutput(Port& port, const exec::MutableTensor& tensor, bool* changed) {
   if (port.feature->kind != BorderFeature::Kind::kArray) return {};
   if (port.feature->dtype != DType::kFp16) {
     return BindArray(port, tensor.data, tensor.shape, changed);
@@ -127,7 +127,7 @@ Status CoreMlSession::BindOutput(Port& port, const exec::MutableTensor& tensor, 
   return BindArray(port, port.halves.data(), tensor.shape, changed);
 }
 
-Status CoreMlSession::MakeProvider() {
+Status CoreMlExecutable::MakeProvider() {
   NSMutableDictionary* values = [NSMutableDictionary dictionaryWithCapacity:inputs_.size()];
   for (const Port& port : inputs_) {
     MLFeatureValue* value = port.feature->image
@@ -143,7 +143,7 @@ Status CoreMlSession::MakeProvider() {
   return {};
 }
 
-Status CoreMlSession::MakeOptions() {
+Status CoreMlExecutable::MakeOptions() {
   MLPredictionOptions* options = [[[MLPredictionOptions alloc] init] autorelease];
   NSMutableDictionary* backings = [NSMutableDictionary dictionaryWithCapacity:outputs_.size()];
   for (const Port& port : outputs_) {
@@ -154,7 +154,7 @@ Status CoreMlSession::MakeOptions() {
   return {};
 }
 
-Result<Strong<MLState*>> CoreMlSession::MakeState(const exec::State* state) {
+Result<Strong<MLState*>> CoreMlExecutable::MakeState(const exec::State* state) {
   Strong<MLState*> made;
   if (border_.states.empty()) return made;
 #if ANEMONE_SDK(150000)
@@ -186,7 +186,7 @@ Result<Strong<MLState*>> CoreMlSession::MakeState(const exec::State* state) {
   return Unavailable("models with states need macOS 15 or iOS 18");
 }
 
-Status CoreMlSession::TakeState(MLState* from, exec::State* state) {
+Status CoreMlExecutable::TakeState(MLState* from, exec::State* state) {
 #if ANEMONE_SDK(150000)
   if (@available(macOS 15.0, iOS 18.0, *)) {
     exec::State taken;
@@ -209,7 +209,7 @@ Status CoreMlSession::TakeState(MLState* from, exec::State* state) {
   return {};
 }
 
-Result<id<MLFeatureProvider>> CoreMlSession::Predict(MLState* state) {
+Result<id<MLFeatureProvider>> CoreMlExecutable::Predict(MLState* state) {
   NSError* error = nil;
   id<MLFeatureProvider> results = nil;
   if (state == nil) {
@@ -231,8 +231,8 @@ Result<id<MLFeatureProvider>> CoreMlSession::Predict(MLState* state) {
   return results;
 }
 
-Result<id<MLFeatureProvider>> CoreMlSession::PredictOrUnbind(const exec::State* given,
-                                                             Strong<MLState*>* state) {
+Result<id<MLFeatureProvider>> CoreMlExecutable::PredictOrUnbind(const exec::State* given,
+                                                                Strong<MLState*>* state) {
   const bool backed = [[options_.get() outputBackings] count] > 0;
   auto results = Predict(state->get());
   if (results.ok()) {
@@ -253,8 +253,8 @@ Result<id<MLFeatureProvider>> CoreMlSession::PredictOrUnbind(const exec::State* 
   return results;
 }
 
-Result<ir::Shape> CoreMlSession::ShapeOfOutput(const Port& port,
-                                               id<MLFeatureProvider> results) const {
+Result<ir::Shape> CoreMlExecutable::ShapeOfOutput(const Port& port,
+                                                  id<MLFeatureProvider> results) const {
   MLMultiArray* array = [[results featureValueForName:port.name.get()] multiArrayValue];
   if (array == nil) return Missing(port.feature->name);
   ir::Shape shape = ShapeOf([array shape]);
@@ -268,8 +268,8 @@ Result<ir::Shape> CoreMlSession::ShapeOfOutput(const Port& port,
   return shape;
 }
 
-Status CoreMlSession::TakeOutput(Port& port, id<MLFeatureProvider> results,
-                                 const exec::MutableTensor& to) {
+Status CoreMlExecutable::TakeOutput(Port& port, id<MLFeatureProvider> results,
+                                    const exec::MutableTensor& to) {
   MLFeatureValue* value = [results featureValueForName:port.name.get()];
   if (value == nil) return Missing(port.feature->name);
   if (port.feature->image) {
@@ -299,16 +299,17 @@ Status CoreMlSession::TakeOutput(Port& port, id<MLFeatureProvider> results,
   return CopyOut(array, to).At("output " + port.feature->name);
 }
 
-CoreMlSession::Port* CoreMlSession::FindPort(std::vector<Port>& ports, std::string_view name) {
+CoreMlExecutable::Port* CoreMlExecutable::FindPort(std::vector<Port>& ports,
+                                                   std::string_view name) {
   const auto found = std::find_if(ports.begin(), ports.end(),
                                   [&](const Port& port) { return port.feature->name == name; });
   return found == ports.end() ? nullptr : &*found;
 }
 
 template <typename Take>
-Status CoreMlSession::Call(std::span<const exec::BoundInput> inputs,
-                           std::span<const exec::BoundOutput> outputs, exec::State* state,
-                           Take take) {
+Status CoreMlExecutable::Call(std::span<const exec::BoundInput> inputs,
+                              std::span<const exec::BoundOutput> outputs, exec::State* state,
+                              Take take) {
   return Pooled(FailureKind::kRuntimeError, [&]() -> Status {
     bool inputs_changed = !provider_;
     for (const exec::BoundInput& input : inputs) {
@@ -340,9 +341,9 @@ Status CoreMlSession::Call(std::span<const exec::BoundInput> inputs,
   });
 }
 
-Status CoreMlSession::RunBound(std::span<const exec::BoundInput> inputs,
-                               std::span<const exec::BoundOutput> outputs, exec::State* state,
-                               const exec::Tracer* tracer) {
+Status CoreMlExecutable::RunBound(std::span<const exec::BoundInput> inputs,
+                                  std::span<const exec::BoundOutput> outputs, exec::State* state,
+                                  const exec::Tracer* tracer) {
   ANEMONE_TRY(NoTracing(tracer));
   ANEMONE_TRY(CheckInputs(inputs));
   for (const exec::BoundOutput& output : outputs) {
@@ -363,7 +364,7 @@ Status CoreMlSession::RunBound(std::span<const exec::BoundInput> inputs,
   });
 }
 
-Result<std::map<std::string, exec::Tensor>> CoreMlSession::Run(
+Result<std::map<std::string, exec::Tensor>> CoreMlExecutable::Run(
     const std::map<std::string, exec::Tensor>& inputs, exec::State* state,
     const exec::Tracer* tracer) {
   ANEMONE_TRY(NoTracing(tracer));

@@ -1,4 +1,4 @@
-#include "cpu/specialise.h"
+#include "cpu/specialize.h"
 
 #include <unordered_set>
 
@@ -46,11 +46,11 @@ void ForEachRead(const ir::Operation& operation, const Visit& visit) {
   }
 }
 
-class Specialiser {
+class Specializer {
  public:
-  explicit Specialiser(const ir::Function& function) : function_(function) {}
+  explicit Specializer(const ir::Function& function) : function_(function) {}
 
-  Result<Specialised> Run(const std::map<std::string, ir::Shape>& shapes) {
+  Result<Specialized> Run(const std::map<std::string, ir::Shape>& shapes) {
     for (const auto& input : function_.inputs()) {
       ValueFacts& facts = out_.values[input.get()];
       facts.type = input->type;
@@ -188,14 +188,14 @@ class Specialiser {
   }
 
   const ir::Function& function_;
-  Specialised out_;
+  Specialized out_;
 };
 
 }  // namespace
 
-Result<Specialised> Specialise(const ir::Function& function,
+Result<Specialized> Specialize(const ir::Function& function,
                                const std::map<std::string, ir::Shape>& shapes) {
-  return Specialiser(function).Run(shapes);
+  return Specializer(function).Run(shapes);
 }
 
 }  // namespace anemone::cpu
