@@ -1,5 +1,5 @@
 /* Anemone's C interface: load a model, predict, read what happened. C99; usable from Swift, Rust
- * and whatever else calls C. The C++ interface is in model.h and session.h.
+ * and any other language that calls C. The C++ interface is in model.h and session.h.
  *
  *   anemone_error* error = NULL;
  *   anemone_session* session = NULL;
@@ -10,11 +10,11 @@
  *
  * Results: functions that can fail return 0, or the exit code that the command would end with (2
  * usage, 3 invalid or unsupported input, 4 not on this machine, 5 backend crash, 6 timeout, 70
- * internal) and set *error, which the caller frees; `error` may be NULL. Ownership: who opens,
- * creates or is given a pointer frees it with the function of the same name; strings returned as
- * `const char*` live as long as the object that they were asked of. Thread rules: a session serves
- * any number of threads at once; a binding and a state one call at a time. Stability: functions and
- * fields are only ever added; options are JSON so that they can grow.
+ * internal) and set *error, which the caller frees; `error` may be NULL. Ownership: the caller
+ * frees what it opens, creates or is given a pointer to, with the function of the same name; strings
+ * returned as `const char*` live as long as the object that returned them. Thread rules: a session
+ * serves any number of threads at once; a binding and a state serve one call at a time. Stability:
+ * functions and fields are only ever added; options are JSON so that they can grow.
  */
 /* NOLINTBEGIN(readability-identifier-naming): C's names */
 #ifndef ANEMONE_ANEMONE_H_
@@ -65,7 +65,7 @@ ANEMONE_EXPORT int anemone_session_open(const char* model, const char* options_j
                                         anemone_session** session, anemone_error** error);
 /* Calls in progress on other threads must have ended. NULL is allowed. */
 ANEMONE_EXPORT void anemone_session_close(anemone_session* session);
-/* "loading", "compiling", "warming", "ready" or "failed". A literal: lives for ever. */
+/* "loading", "compiling", "warming", "ready" or "failed". A literal: it is valid forever. */
 ANEMONE_EXPORT const char* anemone_session_state(const anemone_session* session);
 
 /* Inputs and outputs of the model, in order. */
@@ -85,15 +85,15 @@ ANEMONE_EXPORT int anemone_session_output_type(const anemone_session* session, s
                                                size_t capacity);
 
 /* A classifier's label is the index of its class (ANEMONE_INT32, rank 0), and its probabilities are
- * ANEMONE_FLOAT32 [classes]; these give the names. 0 and NULL where the model is no classifier, has
- * no such output, or there is no such class. An integer label's name is in decimal. */
+ * ANEMONE_FLOAT32 [classes]; these give the names. 0 and NULL when the model is not a classifier,
+ * has no such output, or has no such class. An integer label's name is in decimal. */
 ANEMONE_EXPORT size_t anemone_session_class_count(const anemone_session* session);
 ANEMONE_EXPORT const char* anemone_session_class_name(const anemone_session* session, size_t index);
 ANEMONE_EXPORT const char* anemone_session_label_output(const anemone_session* session);
 ANEMONE_EXPORT const char* anemone_session_probabilities_output(const anemone_session* session);
 
-/* Memory of the caller for the inputs and outputs of calls: row-major, and kept by the caller until
- * the binding is freed or bound anew. Binding a name again replaces it. */
+/* The caller's memory for the inputs and outputs of calls: row-major, and kept by the caller until
+ * the binding is freed or the name is bound again, which replaces the earlier memory. */
 ANEMONE_EXPORT anemone_binding* anemone_binding_create(void);
 ANEMONE_EXPORT void anemone_binding_free(anemone_binding* binding);
 ANEMONE_EXPORT int anemone_binding_input(anemone_binding* binding, const char* name,
@@ -107,7 +107,7 @@ ANEMONE_EXPORT int anemone_binding_output(anemone_binding* binding, const char* 
 ANEMONE_EXPORT anemone_state* anemone_state_create(void);
 ANEMONE_EXPORT void anemone_state_free(anemone_state* state);
 
-/* Who answered. The strings are literals: they live for ever. */
+/* Who answered. The strings are literals: they are valid forever. */
 typedef struct anemone_call_report {
   size_t struct_size;          /* set by the caller to sizeof(anemone_call_report) */
   const char* backend;         /* "coreml", "cpu" */
@@ -118,7 +118,7 @@ typedef struct anemone_call_report {
   const char* circuit_state;   /* of the preferred backend, before the call */
   int64_t fallback_unix_ns;    /* 0: no fallback */
   int64_t duration_ns;
-  int32_t attempts;     /* backends that were asked */
+  int32_t attempts;     /* backends that were tried */
   int32_t experimental; /* 1: Core ML answered, and no gate has passed it here with this model */
 } anemone_call_report;
 

@@ -75,7 +75,7 @@ struct FeatureInfo {
 // its dictionary as "float32" {classes}, in this order.
 struct Classes {
   std::string label;          // the output with the label; empty when there is none
-  std::string probabilities;  // the output with the dictionary, likewise
+  std::string probabilities;  // the output with the dictionary; empty when none
   bool integers = false;      // the names stand for integer labels
   std::vector<std::string> names;
 };
@@ -97,7 +97,7 @@ struct ConvertOptions {
   std::vector<std::string> keep_float32 = {};
 };
 
-// What the command's flags of the same names say; empty and 0 stand for the defaults.
+// The command's flags of the same names; empty and 0 stand for the defaults.
 struct CompressOptions {
   std::string mode = "linear";  // or linear_asymmetric, palettize, prune, activations
   std::string dtype = "int8";   // or uint8, int4, uint4, float16
@@ -134,12 +134,12 @@ class Model {
 
   std::vector<FeatureInfo> inputs() const;
   std::vector<FeatureInfo> outputs() const;
-  // nullopt when the model is no classifier.
+  // nullopt when the model is not a classifier.
   std::optional<Classes> classes() const;
   // Runs the model. Every input is required.
   Expected<std::map<std::string, Array>> Predict(const std::map<std::string, Array>& inputs,
                                                  State* state = nullptr) const;
-  // A changed copy; this model stays as it is.
+  // Returns a converted copy; this model is unchanged.
   Expected<Model> Convert(const ConvertOptions& options = {}) const;
   Expected<Model> Compress(const CompressOptions& options = {}) const;
   // Writes an .mlpackage; an existing one is replaced as a whole or left alone.

@@ -25,14 +25,14 @@ namespace anemone {
 struct SessionOptions {
   std::string backend = "auto";       // "auto", "cpu", "coreml", "reference"
   std::string compute_units = "all";  // "all", "cpu_only", "cpu_and_gpu", "cpu_and_ne": Core ML's
-  // Core ML's MLOptimizationHints, for macOS 14.4 or 15 and later; others do without.
+  // Core ML's MLOptimizationHints, for macOS 14.4 or 15 and later; earlier ones ignore them.
   std::string reshape_frequency = "frequent";       // or "infrequent": shapes seldom change
   std::string specialization_strategy = "default";  // or "fast_prediction": a longer first load
   std::string function = {};                        // empty: the default one
   std::string numerics = "as_typed";  // "as_typed", "float32", "float16": of Anemone's executor
   int threads = 0;                    // of one call; 0: one for each core
   int max_concurrent_calls = 0;       // on one backend; 0: one for each core, at least 2
-  // The next backend answers a call that the preferred one failed. Off: its error is the caller's.
+  // When the preferred backend fails a call, the next one answers. Off: the caller gets the error.
   bool fallback = true;
   // Open() returns at once, and Anemone's executor answers until Core ML has compiled.
   bool serve_while_compiling = false;
@@ -44,7 +44,7 @@ struct SessionOptions {
   // Parameters of the circuit breakers as a JSON object, for example {"consecutive_failures": 5}.
   std::string breaker_json = {};
   // Folder for what is remembered between processes (breakers, measurements, certificates of the
-  // gate); empty: nothing is.
+  // gate); empty: nothing is remembered.
   std::string state_dir = {};
   // Folder for models that Core ML compiled; empty: nothing is kept.
   std::string cache_dir = {};
@@ -58,25 +58,25 @@ struct SessionOptions {
   std::string trace_file = {};
 };
 
-// An object with any of the fields above under their names ("breaker" for breaker_json, as an
-// object). Unknown keys and wrong types are refused, all at once.
+// Parses an object with any of the fields above under their names ("breaker" for breaker_json, as
+// an object). Reports all unknown keys and wrong types at once.
 Expected<SessionOptions> ParseSessionOptions(const std::string& json);
 
 // Who answered a call.
 struct CallReport {
-  std::string backend;           // "coreml", "cpu"
-  std::string compute_units;     // that the backend was allowed; empty for Anemone's executor
-  bool experimental = false;     // no gate has passed it here with this model (docs/gate.md)
-  std::string planned_unit;      // "cpu", "gpu", "ane", "mixed", "unknown"
-  std::string observed_unit;     // "unknown" unless there was no choice: a plan is no observation
-  int attempts = 0;              // backends that were asked
+  std::string backend;        // "coreml", "cpu"
+  std::string compute_units;  // that the backend was allowed; empty for Anemone's executor
+  bool experimental = false;  // no gate has passed it here with this model (docs/gate.md)
+  std::string planned_unit;   // "cpu", "gpu", "ane", "mixed", "unknown"
+  std::string observed_unit;  // "unknown" unless there was no choice: a plan is not an observation
+  int attempts = 0;           // backends that were tried
   std::string fallback_reason;   // "none", "runtime_error", "circuit_open" ...
   int64_t fallback_unix_ns = 0;  // 0: no fallback
   std::string circuit_state;     // of the preferred backend, before the call
   int64_t duration_ns = 0;
 };
 
-// Inputs and outputs in the caller's memory, for calls that take nothing from the heap.
+// Inputs and outputs in the caller's memory, for calls that allocate nothing on the heap.
 class Binding {
  public:
   Binding();
@@ -104,19 +104,19 @@ class Session {
                                                  State* state = nullptr,
                                                  CallReport* report = nullptr) const;
   // Reads the bound inputs, writes the bound outputs. Without a report, and in the steady state of
-  // Anemone's executor, this takes nothing from the heap.
+  // Anemone's executor, this allocates nothing on the heap.
   std::optional<Failure> Run(const Binding& binding, State* state = nullptr,
                              CallReport* report = nullptr) const;
 
-  // nullopt when the model is no classifier.
+  // nullopt when the model is not a classifier.
   std::optional<Classes> classes() const;
   // "loading", "compiling", "warming", "ready", "failed".
   std::string state() const;
-  // Waits until ready or failed; the state then.
+  // Waits until the session is ready or failed, and returns its state.
   std::string WaitReady(int64_t timeout_ms) const;
-  // What has been counted so far, as a JSON object (schema anemone.telemetry).
+  // The counts so far, as a JSON object (schema anemone.telemetry).
   std::string TelemetryJson() const;
-  // Whether what is not planned for the CPU fails so often that the CPU should answer.
+  // Whether the work planned for other units fails so often that the CPU should answer.
   bool ShouldFallBackToCpu() const;
 
  private:

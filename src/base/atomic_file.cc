@@ -28,8 +28,8 @@ std::string WithoutTrailingSlashes(std::string path) {
   return path;
 }
 
-// A name beside `target` that no other thread or process uses; hidden, so that nobody's
-// `*.mlpackage` picks it up.
+// A name beside `target` that no other thread or process uses; hidden, so that a user's
+// `*.mlpackage` does not match it.
 std::string TemporaryName(const std::string& target) {
   static std::atomic<uint64_t> counter{0};
   const fs::path path(target);
@@ -83,8 +83,8 @@ bool ExchangeUnsupported(int code) {
   return code == ENOSYS || code == EINVAL || code == ENOTSUP || code == EOPNOTSUPP;
 }
 
-// Tries again where another thread still adds to the tree; that ends once its root is gone. What
-// then remains cannot be helped: the target is right already.
+// Retries while another thread still adds to the tree, which ends once its root is gone. Anything
+// that remains after that is harmless: the target is already right.
 void RemoveTree(const std::string& path) {
   std::error_code error;
   for (int i = 0; i < 10; ++i) {
@@ -124,7 +124,7 @@ OutputFile::~OutputFile() {
 Status OutputFile::Write(std::span<const std::byte> data) { return Write(std::span(&data, 1)); }
 
 Status OutputFile::Write(std::span<const std::span<const std::byte>> pieces) {
-  // Small enough for the disk to have work early; some systems refuse more than 2 GiB at once.
+  // Small enough for the disk to start early; some systems refuse more than 2 GiB at once.
   constexpr size_t kMaxBytes = size_t{8} << 20;
   constexpr size_t kMaxPieces = 64;
   size_t done = 0;  // of pieces[0]
@@ -154,7 +154,7 @@ Status OutputFile::Write(std::span<const std::span<const std::byte>> pieces) {
 
 void OutputFile::StartWriteback() {
 #ifdef __linux__
-  // A hint: whatever it returns, fsync in Close() is what counts.
+  // Only a hint, so its result is ignored: fsync in Close() is what counts.
   (void)::sync_file_range(fd_, static_cast<off64_t>(started_bytes_),
                           static_cast<off64_t>(size_bytes_ - started_bytes_),
                           SYNC_FILE_RANGE_WRITE);
@@ -243,7 +243,7 @@ Status AtomicDirectory::PutInPlace() {
     return SystemError(target_, "cannot move the old directory away", errno);
   if (::rename(temporary_.c_str(), target_.c_str()) != 0) {
     const int code = errno;
-    ::rename(old.c_str(), target_.c_str());  // back to how it was
+    ::rename(old.c_str(), target_.c_str());  // restore the old tree
     return SystemError(target_, "cannot put the new directory in place", code);
   }
   if (::rename(old.c_str(), temporary_.c_str()) != 0) RemoveTree(old);

@@ -1,14 +1,14 @@
-// Files and directories that appear whole or not at all. Both write beside the target, under a
-// hidden temporary name in the same folder, and take the target's place in Commit(); when Commit()
-// is not reached or fails, the destructor removes what was written and the target is as it was. So
-// does the end of the process (base/leftovers.h); only one that is killed by SIGKILL leaves the
-// hidden temporary.
+// Files and directories that appear whole or not at all. Both are written beside the target, under
+// a hidden temporary name in the same folder, and take the target's place in Commit(). When
+// Commit() is not reached or fails, the destructor removes what was written and the target is
+// unchanged. So does the end of the process (base/leftovers.h); only a process killed by SIGKILL
+// leaves the hidden temporary behind.
 //
 //   ANEMONE_ASSIGN(AtomicFile file, AtomicFile::Create(path));
 //   ANEMONE_TRY(file.Write(bytes));
 //   ANEMONE_TRY(file.Commit());
 //
-// Thread rules: one thread per object; two writers of one target do not mix, the last Commit wins.
+// Thread rules: one thread per object; two writers of one target do not mix; the last Commit wins.
 // Errors: kIo with the path and the system's reason (a full disk included).
 #pragma once
 
@@ -28,10 +28,10 @@ namespace anemone {
 // half file; kDisk also covers a crash of the machine.
 enum class Durability { kProcess, kDisk };
 
-// A new file, written front to back. Closed by Close(), or, its errors unseen, by the destructor.
+// A new file, written front to back. Closed by Close(), or by the destructor, which ignores errors.
 class OutputFile {
  public:
-  // With kDisk the disk begins to work while the file is still being written, and Close() waits for
+  // With kDisk the disk starts writing while the file is still being filled, and Close() waits for
   // the rest.
   static Result<OutputFile> Create(const std::string& path,
                                    Durability durability = Durability::kProcess);
@@ -43,7 +43,7 @@ class OutputFile {
   Status Write(std::string_view text) {
     return Write(std::as_bytes(std::span(text.data(), text.size())));
   }
-  // All pieces, one behind the other, in few calls to the system.
+  // Writes all pieces, one after the other, in few system calls.
   Status Write(std::span<const std::span<const std::byte>> pieces);
   // Bytes written so far.
   uint64_t size_bytes() const { return size_bytes_; }
@@ -59,7 +59,7 @@ class OutputFile {
   int fd_ = -1;
   Durability durability_ = Durability::kProcess;
   uint64_t size_bytes_ = 0;
-  uint64_t started_bytes_ = 0;  // what the disk has been asked to begin with
+  uint64_t started_bytes_ = 0;  // what the disk has been asked to write
 };
 
 class AtomicFile {
@@ -90,10 +90,10 @@ class AtomicFile {
 };
 
 // A new directory tree that takes the place of `target`, which may be absent or a directory.
-// An existing target and the new tree change places in one step of the file system where it can do
-// that (renameat2(RENAME_EXCHANGE) on Linux, renamex_np(RENAME_SWAP) on macOS). Where it cannot,
-// the old tree is renamed away first: a crash in the few microseconds between the two renames
-// leaves no tree at `target`, and the old one, whole, beside it under the hidden name.
+// An existing target and the new tree are swapped in one step where the file system supports it
+// (renameat2(RENAME_EXCHANGE) on Linux, renamex_np(RENAME_SWAP) on macOS). Where it does not, the
+// old tree is renamed away first: a crash in the few microseconds between the two renames leaves no
+// tree at `target`, and the old one, whole, beside it under the hidden name.
 class AtomicDirectory {
  public:
   static Result<AtomicDirectory> Create(const std::string& target);

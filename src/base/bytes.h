@@ -1,8 +1,8 @@
 // Bytes: an immutable view of memory together with what keeps that memory alive. A weight tensor is
 // a Bytes into the memory-mapped weight.bin: copying a Bytes copies two words and a reference
-// count, never the data. A file may hold its tensors at any address (PyTorch writes ONNX so): such
-// Bytes are hashed, compared and written as they lie, and copied to aligned memory, once for all
-// their copies, when somebody first asks for typed elements. Thread rules: immutable; copies may be
+// count, never the data. A file may hold its tensors at any address (ONNX files from PyTorch do):
+// such Bytes are hashed, compared and written in place, and copied to aligned memory, once for all
+// their copies, the first time typed elements are requested. Thread rules: immutable; copies may be
 // used from any thread.
 #pragma once
 
@@ -32,8 +32,8 @@ class Bytes {
 
   // Where the bytes lie, at any alignment.
   const std::byte* data() const { return data_; }
-  // The same bytes, aligned for any element type if they were from AtAnyAddress(), else where they
-  // lie.
+  // The same bytes, aligned for any element type if they came from AtAnyAddress(); otherwise
+  // in place.
   const std::byte* aligned_data() const { return realigned_ == nullptr ? data_ : Realign(); }
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
@@ -42,7 +42,7 @@ class Bytes {
     Bytes slice(data_ + offset, size, owner_);
     return realigned_ == nullptr ? slice : slice.AtAnyAddress();
   }
-  // The same view, for bytes that may lie at an address that their elements cannot have.
+  // The same view, for bytes whose address may be misaligned for their elements.
   Bytes AtAnyAddress() const;
   // The bytes as an array of T; the caller knows that they hold T and, unless they are
   // from AtAnyAddress(), are aligned for it.

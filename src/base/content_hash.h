@@ -1,6 +1,6 @@
-// ContentHash: tells contents apart at the speed of memory. It is no proof: whoever wants two
-// contents of one hash can make them; what must not be forged takes base/sha256.h. Source: XXH3,
-// 128 bits (xxhash.com), in its canonical byte order. Thread rules: pure functions.
+// ContentHash: tells contents apart at the speed of memory. It is not cryptographic: collisions can
+// be constructed, so use base/sha256.h for what must not be forged. Source: XXH3, 128 bits
+// (xxhash.com), in its canonical byte order. Thread rules: pure functions.
 #pragma once
 
 #include <array>

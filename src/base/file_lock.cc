@@ -15,7 +15,7 @@ Result<std::optional<FileLock>> FileLock::Try(const std::string& path, Mode mode
   const int fd = ::open(path.c_str(), flags, 0644);
   if (fd < 0) {
     const std::string why = std::generic_category().message(errno);
-    if (errno == ENOENT) return NotFound("there is no lock file").At(path);
+    if (errno == ENOENT) return NotFound("the lock file does not exist").At(path);
     return IoError("cannot open the lock file: {}", why).At(path);
   }
   const int operation = (mode == Mode::kShared ? LOCK_SH : LOCK_EX) | LOCK_NB;

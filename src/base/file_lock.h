@@ -1,5 +1,5 @@
 // flock() on a file: held until destroyed, or until the process ends, however it ends. Thread
-// rules: locks of one process exclude each other too, as each has a descriptor of its own.
+// rules: locks of one process exclude each other too, because each has its own descriptor.
 #pragma once
 
 #include <optional>
@@ -13,8 +13,8 @@ namespace anemone {
 class FileLock {
  public:
   enum class Mode { kShared, kExclusive };
-  // Nullopt when another holds it. The file is made where it is missing if `create`, else a missing
-  // one is kNotFound.
+  // Returns nullopt when another holder has it. Creates a missing file if `create`; otherwise a
+  // missing file is kNotFound.
   static Result<std::optional<FileLock>> Try(const std::string& path, Mode mode, bool create);
   FileLock(FileLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
   FileLock& operator=(FileLock&& other) noexcept {
@@ -24,7 +24,7 @@ class FileLock {
   ~FileLock();
   // Whether `path` still names the file that is locked.
   bool Names(const std::string& path) const;
-  // Gives up the descriptor, still locked.
+  // Hands over the descriptor, still locked.
   int Release() && { return std::exchange(fd_, -1); }
 
  private:

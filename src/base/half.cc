@@ -74,8 +74,8 @@ HWY_EXPORT(WidenVectors);
 HWY_EXPORT(NarrowVectors);
 HWY_EXPORT(RoundVectors);
 
-// Each hands whole vectors to the target's code and does the rest one by one; both give the same
-// bits.
+// Each hands whole vectors to the target's code and converts the rest one by one; both give the
+// same bits.
 void HalfToFloat(std::span<const Half> in, std::span<float> out) {
   const auto* bits = reinterpret_cast<const uint16_t*>(in.data());
   for (size_t i = HWY_DYNAMIC_DISPATCH(WidenVectors)(bits, out.data(), in.size()); i < in.size();

@@ -20,7 +20,7 @@ Result<std::string> ReadJsonFile(const std::string& path, std::string_view schem
   const Json json = Json::parse(text, nullptr, false);
   if (!json.is_object() || json.value("schema", Json()) != schema ||
       json.value("schema_version", Json()) != version) {
-    return InvalidInput("this is no {} of version {}", schema, version).At(path);
+    return InvalidInput("the file is not a {} document of version {}", schema, version).At(path);
   }
   return text;
 }

@@ -20,7 +20,7 @@ struct Registry {
 
 void ClearAll(Registry& registry) {
   for (auto entry = registry.entries.rbegin(); entry != registry.entries.rend(); ++entry) {
-    // After fork() they are the parent's.
+    // After fork(), entries made before it belong to the parent.
     if (entry->second.process == ::getpid()) entry->second.clear();
   }
   registry.entries.clear();

@@ -196,11 +196,11 @@ Result<NpyArray> ParseNpy(const Bytes& file) {
   }
   const int version = static_cast<unsigned char>(text[6]);
   if (version < 1 || version > 3 || text[7] != 0) {
-    return InvalidInput("version {}.{} of .npy is not known", version, int{text[7]});
+    return InvalidInput("version {}.{} of .npy is not supported", version, int{text[7]});
   }
   const size_t length_bytes = version == 1 ? 2 : 4;
   size_t start = 8 + length_bytes;
-  if (text.size() < start) return InvalidInput("the .npy file ends in its header");
+  if (text.size() < start) return InvalidInput("the .npy file ends inside its header");
   size_t length = 0;
   for (size_t i = 0; i < length_bytes; ++i) {
     length |= static_cast<size_t>(static_cast<unsigned char>(text[8 + i])) << (8 * i);
@@ -209,7 +209,7 @@ Result<NpyArray> ParseNpy(const Bytes& file) {
     return InvalidInput("a .npy header of {} bytes exceeds the limit of {}", length,
                         kMaxHeaderBytes);
   }
-  if (length > text.size() - start) return InvalidInput("the .npy file ends in its header");
+  if (length > text.size() - start) return InvalidInput("the .npy file ends inside its header");
   ANEMONE_ASSIGN(auto fields, HeaderParser(text.substr(start, length)).Parse());
   start += length;
 
@@ -220,7 +220,7 @@ Result<NpyArray> ParseNpy(const Bytes& file) {
   const auto size = count ? ByteSize(array.dtype, *count) : std::nullopt;
   if (!size) return InvalidInput("the shape's size overflows");
   if (*size != file.size() - start) {
-    return InvalidInput("shape and type need {} bytes of data, the file has {}", *size,
+    return InvalidInput("shape and type need {} bytes of data, but the file has {}", *size,
                         file.size() - start)
         .Advise("the file may be truncated");
   }
@@ -284,7 +284,7 @@ Result<std::vector<std::pair<std::string, NpyArray>>> ParseNpz(const Bytes& file
   std::vector<std::pair<std::string, NpyArray>> arrays;
   for (ZipEntry& entry : entries) {
     const std::string place = fmt::format("entry '{}'", entry.name);
-    if (!EndsWith(entry.name, ".npy")) return InvalidInput("is not a .npy").At(place);
+    if (!EndsWith(entry.name, ".npy")) return InvalidInput("is not a .npy file").At(place);
     ANEMONE_ASSIGN(NpyArray array, ParseNpy(entry.data).At(place));
     arrays.emplace_back(entry.name.substr(0, entry.name.size() - 4), std::move(array));
   }

@@ -12,7 +12,7 @@ namespace anemone {
 class Random {
  public:
   explicit Random(uint64_t seed) : state_(seed) {}
-  // A stream of its own for each name, so that adding a tensor does not change the others.
+  // Each name has its own stream, so that adding a tensor does not change the others.
   Random(uint64_t seed, std::string_view stream);
 
   uint64_t NextBits();

@@ -13,7 +13,7 @@ struct Sha256::Context {
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
   void Reset() {
-    // Fails only when memory is gone or OpenSSL was built without SHA-2.
+    // Fails only when memory runs out or OpenSSL was built without SHA-2.
     [[maybe_unused]] const int ok = EVP_DigestInit_ex(evp, EVP_sha256(), nullptr);
     assert(ok == 1);
   }

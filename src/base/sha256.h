@@ -23,7 +23,7 @@ class Sha256 {
 
   void Update(std::span<const std::byte> data);
   void Update(std::string_view text) { Update(std::as_bytes(std::span(text.data(), text.size()))); }
-  // The digest of all updates; afterwards this is as new.
+  // The digest of all updates; afterwards this object is as new.
   Sha256Digest Finish();
 
  private:

@@ -25,7 +25,7 @@
 
 namespace anemone {
 
-// What kind of failure. The command maps each to one exit code (docs: cli exit codes).
+// What kind of failure. The command maps each to one exit code (docs/ci.md).
 enum class ErrorCode {
   kMismatch,         // 1: a comparison or a gate failed
   kUsage,            // 2: wrong arguments or configuration: the caller's mistake
@@ -42,7 +42,7 @@ enum class ErrorCode {
   kInternal,         // 70: a bug of ours
 };
 
-// The exit code that `anemone` ends with for `code` (cli.md).
+// The exit code that `anemone` ends with for `code`.
 int ExitCode(ErrorCode code);
 // "invalid_input" and so on: stable names for JSON and for Python's exception.
 std::string_view ErrorCodeName(ErrorCode code);
@@ -95,7 +95,7 @@ class [[nodiscard]] Status {
     assert(error_);
     return std::move(*error_);
   }
-  // The same status, its error moved one place outwards.
+  // The same status, with `place` added to its error as an outer place.
   Status At(std::string_view place) && {
     if (ok()) return {};
     return std::move(*error_).At(place);

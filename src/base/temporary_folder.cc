@@ -23,7 +23,7 @@ void RemoveFolder(const std::string& path) {
 Result<TemporaryFolder> TemporaryFolder::Create(std::string_view name) {
   std::error_code error;
   const std::filesystem::path root = std::filesystem::temp_directory_path(error);
-  if (error) return IoError("there is no folder for temporary files: {}", error.message());
+  if (error) return IoError("cannot find a folder for temporary files: {}", error.message());
   std::string path = (root / (std::string(name) + "-XXXXXX")).string();
   TemporaryFolder folder;
   folder.leftover_ = Leftover([&]() -> Leftover::Clear {

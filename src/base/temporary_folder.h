@@ -1,6 +1,6 @@
-// A folder of one's own below the system's temporary one (TMPDIR), removed with all that is in it
-// when the object goes, or the process (leftovers.h). Thread rules: one owner. Errors: kIo when it
-// cannot be made.
+// A private folder below the system's temporary one (TMPDIR), removed with everything in it when
+// the object is destroyed or the process ends (leftovers.h). Thread rules: one owner. Errors: kIo
+// when it cannot be made.
 #pragma once
 
 #include <string>
@@ -14,7 +14,7 @@ namespace anemone {
 
 class TemporaryFolder {
  public:
-  // `name` begins the folder's name, for who finds it after a crash.
+  // The folder's name begins with `name`, to identify it after a crash.
   static Result<TemporaryFolder> Create(std::string_view name);
   TemporaryFolder(TemporaryFolder&& other) noexcept
       : path_(std::exchange(other.path_, {})), leftover_(std::move(other.leftover_)) {}

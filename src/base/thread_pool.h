@@ -1,12 +1,12 @@
 // ThreadPool: a fixed set of worker threads and one operation, ParallelFor.
 //
-// Determinism: work is cut into chunks by (n, grain) and the thread count only; which thread takes
-// a chunk is left to chance. Bodies therefore write disjoint results and never split a reduction,
-// and then the bits do not depend on the number of threads.
+// Determinism: work is cut into chunks by (n, grain) and the thread count only; any thread may take
+// any chunk. Bodies therefore write disjoint results and never split a reduction, so that the bits
+// do not depend on the number of threads.
 //
 // Thread rules: any thread may call ParallelFor at any time. One call at a time uses the workers; a
-// call that finds them taken (another session), and a call from inside a body, run all of their
-// range on the calling thread. The destructor must not race with a call. Bodies do not throw.
+// call that finds them busy (another session), and a call from inside a body, runs its whole range
+// on the calling thread. The destructor must not race with a call. Bodies do not throw.
 #pragma once
 
 #include <atomic>
@@ -26,15 +26,15 @@ class ThreadPool {
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
-  // The pool of this many threads that all who ask for it share, so that sessions side by side do
-  // not start threads of their own beyond the cores there are. It ends with its last user.
+  // The pool with this many threads, shared by every caller, so that concurrent sessions do not
+  // start more threads than there are cores. It ends with its last user.
   static std::shared_ptr<ThreadPool> Shared(int threads);
 
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
   // Calls body(begin, end) for disjoint ranges that cover [0, n), each but the last a multiple of
-  // `grain` long; returns when all are done. A `grain` is worth some microseconds; a body that
-  // costs less should not be here.
+  // `grain` long; returns when all are done. A grain should be worth some microseconds; run cheaper
+  // bodies without ParallelFor.
   template <typename Body>
   void ParallelFor(int64_t n, int64_t grain, const Body& body) {
     Run(n, grain, &body, [](const void* context, int64_t begin, int64_t end) {

@@ -20,7 +20,7 @@ Result<TreeFacts> HashTree(const std::string& path) {
     facts.sha256 = ToHex(Sha256Of({bytes.data(), bytes.size()}));
     return facts;
   }
-  if (!fs::is_directory(path, error)) return NotFound("there is no such model").At(path);
+  if (!fs::is_directory(path, error)) return NotFound("the model does not exist").At(path);
   std::vector<std::string> files;
   fs::recursive_directory_iterator walk(path, error);
   for (; !error && walk != fs::recursive_directory_iterator(); walk.increment(error)) {

@@ -1,5 +1,5 @@
-// What a package is, in one number: the same files give the same hash wherever they lie. Thread
-// rules: pure functions; reads the disk.
+// The identity of a package in one hash: the same files give the same hash wherever they are.
+// Thread rules: pure functions; reads the disk.
 #pragma once
 
 #include <cstdint>
@@ -14,9 +14,9 @@ struct TreeFacts {
   int64_t size_bytes = 0;
 };
 
-// SHA-256 over each regular file below `path` in the order of its path as text: the path below it,
-// a zero byte, the size in decimal, a zero byte, the contents. Of a single file: of its contents
-// alone. kNotFound when there is neither; kIo.
+// SHA-256 over the regular files below `path`, in the order of their paths as text: for each, the
+// path below `path`, a zero byte, the size in decimal, a zero byte, and the contents. For a single
+// file: over its contents alone. kNotFound when there is neither; kIo.
 Result<TreeFacts> HashTree(const std::string& path);
 
 }  // namespace anemone

@@ -1,6 +1,6 @@
-// Uninitialized<T>: an array that is written once and not first filled with zeros: weights are
-// large. From 2 MiB on it lies on huge pages where the system has them, which saves most of the
-// page faults. Ownership: shared with the Bytes made of it. Thread rules: plain memory.
+// Uninitialized<T>: an array that is written once and not first filled with zeros, because weights
+// are large. From 2 MiB on it is placed on huge pages where the system has them, which saves most
+// of the page faults. Ownership: shared with the Bytes made from it. Thread rules: plain memory.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +12,7 @@
 
 namespace anemone {
 
-// At least `size` bytes, aligned for any element type. Throws std::bad_alloc when there are none.
+// At least `size` bytes, aligned for any element type. Throws std::bad_alloc when memory runs out.
 std::shared_ptr<void> AllocateUninitialized(size_t size);
 
 template <typename T>

@@ -1,5 +1,5 @@
-// Content-derived UUIDs: identifiers that are the same for the same bytes, where a file format asks
-// for a UUID and others draw it at random.
+// Content-derived UUIDs: the same bytes give the same identifier. For file formats that ask for a
+// UUID, which others draw at random.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@
 
 namespace anemone {
 
-// `hash` as a version 8 UUID (RFC 9562: vendor-defined content), upper
+// `hash` as a version 8 UUID (RFC 9562: vendor-defined content), in upper
 // case: "5F15AADD-2F4E-8414-826F-AF8D81B958C7".
 std::string UuidFrom(const ContentHash& hash);
 

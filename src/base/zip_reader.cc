@@ -120,7 +120,7 @@ Result<Bytes> Inflate(const Bytes& packed, uint64_t size) {
   }
   std::vector<std::byte> out(size);
   z_stream stream{};
-  if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) return Internal("zlib does not start");
+  if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) return Internal("zlib cannot be initialized");
   // zlib's interface lacks const; it does not write to its input.
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<std::byte*>(packed.data()));
   stream.avail_in = static_cast<uInt>(packed.size());
@@ -144,7 +144,8 @@ Result<ZipEntry> Extract(const Bytes& archive, const Reader& reader, const Recor
   }
   const uint64_t start = record.local + kLocalSize + reader.Get(record.local + 26, 2) +
                          reader.Get(record.local + 28, 2);
-  if (!reader.Has(start, record.packed)) return InvalidInput("the data ends past the file");
+  if (!reader.Has(start, record.packed))
+    return InvalidInput("the data extends past the end of the file");
   ZipEntry entry{record.name, archive.Slice(start, record.packed)};
   if (record.method == 8) {
     ANEMONE_ASSIGN(entry.data, Inflate(entry.data, record.size));
@@ -188,10 +189,10 @@ Result<std::vector<ZipEntry>> ReadZip(const Bytes& archive) {
     }
     at += total;
     if (!record.name.empty() && record.name.back() == '/' && record.size == 0) continue;
-    if (!names.insert(record.name).second) return InvalidInput("is there twice").At(place);
+    if (!names.insert(record.name).second) return InvalidInput("appears twice").At(place);
     // Overlapping entries would let a small archive unpack to its square.
     if (record.packed > archive.size() - std::min<uint64_t>(packed_total, archive.size())) {
-      return InvalidInput("entries overlap or end past the file").At(place);
+      return InvalidInput("entries overlap or extend past the end of the file").At(place);
     }
     packed_total += record.packed;
     ANEMONE_ASSIGN(ZipEntry entry, Extract(archive, reader, record).At(place));

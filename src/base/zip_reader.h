@@ -19,8 +19,8 @@ struct ZipEntry {
   Bytes data;
 };
 
-// All entries but folders, in the order of the archive's directory; names are unique and are not
-// checked as paths.
+// All entries but folders, in the order of the archive's directory; names are unique but are not
+// validated as paths.
 Result<std::vector<ZipEntry>> ReadZip(const Bytes& archive);
 
 }  // namespace anemone

@@ -207,7 +207,7 @@ TEST(Npy, EachRule) {
   EXPECT_NE(ErrorOf(Npy("{}", "", 9)).find("version 9"), std::string::npos);
   EXPECT_NE(ErrorOf(std::string("\x93NUMPY\2\0\xff\xff\xff\x7f{}", 14)).find("exceeds"),
             std::string::npos);
-  EXPECT_NE(ErrorOf(std::string("\x93NUMPY\1\0\xff\xff{}", 12)).find("ends in its header"),
+  EXPECT_NE(ErrorOf(std::string("\x93NUMPY\1\0\xff\xff{}", 12)).find("ends inside its header"),
             std::string::npos);
 }
 
@@ -254,7 +254,7 @@ TEST(Npz, Rules) {
   EXPECT_NE(error("").find("too short"), std::string::npos);
   EXPECT_NE(error(std::string(100, 'x')).find("no end record"), std::string::npos);
   EXPECT_NE(error(Zip({{"x.txt", x}})).find("is not a .npy"), std::string::npos);
-  EXPECT_NE(error(Zip({{"x.npy", x}, {"x.npy", x}})).find("is there twice"), std::string::npos);
+  EXPECT_NE(error(Zip({{"x.npy", x}, {"x.npy", x}})).find("appears twice"), std::string::npos);
   std::string damaged = Zip({{"x.npy", x}});
   damaged[60] ^= 1;
   EXPECT_NE(error(damaged).find("checksum"), std::string::npos);
