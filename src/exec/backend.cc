@@ -29,11 +29,11 @@ Result<ComputeUnits> ComputeUnitsFromName(std::string_view name) {
     if (known == name) return value;
     names += (names.empty() ? "" : ", ") + std::string(known);
   }
-  return Usage("there are no compute units '{}'", name).Advise("choose one of " + names);
+  return Usage("'{}' does not name compute units", name).Advise("choose one of " + names);
 }
 
 Error WrongBinding(const BoundOutput& bound, const ConstTensor& result) {
-  return Usage("output '{}' is {} {}, its memory is bound as {} {}", bound.name,
+  return Usage("output '{}' is {} {}, but its memory is bound as {} {}", bound.name,
                DTypeName(result.dtype), ir::ShapeToString(result.shape),
                DTypeName(bound.tensor.dtype), ir::ShapeToString(bound.tensor.shape));
 }
@@ -57,7 +57,7 @@ Status Executable::RunBound(std::span<const BoundInput> inputs,
   ANEMONE_ASSIGN(const auto results, Run(tensors, state, tracer));
   for (const BoundOutput& output : outputs) {
     const auto found = results.find(std::string(output.name));
-    if (found == results.end()) return Usage("there is no output '{}'", output.name);
+    if (found == results.end()) return Usage("the model has no output '{}'", output.name);
     ANEMONE_TRY(CopyToBinding(found->second, output));
   }
   return {};
@@ -65,7 +65,7 @@ Status Executable::RunBound(std::span<const BoundInput> inputs,
 
 Result<std::vector<PlannedOperation>> Backend::Plan(std::shared_ptr<const ir::Model>,
                                                     const LoadOptions&, int64_t) const {
-  return Unavailable("the {} backend makes no plan of devices", name());
+  return Unavailable("the {} backend does not plan compute units", name());
 }
 
 }  // namespace anemone::exec

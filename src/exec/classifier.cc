@@ -57,7 +57,7 @@ Status Rewrite(ir::Function& function, ir::FunctionDescription* description) {
     wanted.push_back({i, outputs[i] == classify.output(0), classify.Input("probabilities"),
                       static_cast<int64_t>(ListOf(classify).size()), outputs[i]->name});
     if (wanted.back().probabilities == nullptr || wanted.back().count == 0) {
-      return InvalidInput("a classifier without classes").At("output " + outputs[i]->name);
+      return InvalidInput("a classifier needs classes").At("output " + outputs[i]->name);
     }
   }
   // Nothing else can use a label or a dictionary; their names become free.

@@ -20,12 +20,12 @@ namespace anemone::exec {
 
 struct Classes {
   std::string label;          // the output with the label; empty when the function has none
-  std::string probabilities;  // the output with the probabilities, likewise
+  std::string probabilities;  // the output with the probabilities; empty when none
   bool integers = false;      // the names stand for int64 labels
   std::vector<std::string> names;
 };
 
-// Of a function whose outputs come from `classify`; nullopt for any other.
+// The classes of a function whose outputs come from `classify`; nullopt for any other function.
 std::optional<Classes> ClassesOf(const ir::Function& function);
 
 // The same model with the outputs of its classifiers as tensors; `model` itself when it has none.

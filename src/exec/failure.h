@@ -1,7 +1,7 @@
-// The kinds of failure of a backend, as telemetry counts them and the circuit breaker judges them,
-// and how an Error carries its kind: the message begins with the name and a colon ("load_error:
-// com.apple.CoreML 3: ..."). The caller's own mistakes (kUsage, kCancelled) are no failures of the
-// backend. Thread rules: pure functions.
+// The kinds of backend failure, as telemetry counts them and the circuit breaker judges them, and
+// how an Error carries its kind: the message begins with the name and a colon ("load_error:
+// com.apple.CoreML 3: ..."). The caller's own mistakes (kUsage, kCancelled) do not count as
+// failures of the backend. Thread rules: pure functions.
 #pragma once
 
 #include <array>
@@ -36,11 +36,11 @@ inline constexpr std::array kFailureKinds{FailureKind::kCompileError,   FailureK
 std::string_view FailureKindName(FailureKind kind);
 std::optional<FailureKind> FailureKindFromName(std::string_view name);
 
-// An error of a backend that carries `kind`; its code, and with it the exit code, follows from the
-// kind.
+// A backend error that carries `kind`, which determines its code and so its exit code.
 Error Failure(FailureKind kind, std::string_view message);
-// The kind that `error` carries, else what its code implies. Nullopt when it is the caller's own
-// mistake (kUsage, kInvalidInput, kNotFound) or a cancelled call, which count as no failure.
+// The kind that `error` carries, else what its code implies. Nullopt when it is the caller's
+// own mistake (kUsage, kInvalidInput, kNotFound) or a cancelled call, neither of which counts
+// as a failure.
 std::optional<FailureKind> FailureKindOf(const Error& error);
 
 }  // namespace anemone::exec

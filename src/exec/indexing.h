@@ -144,7 +144,7 @@ Status DispatchWidth(DType dtype, Fn&& fn) {
   }
 }
 
-// The elements of x in the same order, as those of `out`, which has as many of the same width.
+// Copies the elements of x, in order, to `out`, which has the same number and width of elements.
 inline Status CopyElements(const ConstTensor& x, const MutableTensor& out) {
   return DispatchWidth(x.dtype, [&](auto zero) -> Status {
     using T = decltype(zero);

@@ -75,8 +75,8 @@ constexpr T WrapPow(T base, T exponent) {
   return result;
 }
 
-// Truncates toward zero; values beyond T's range become its nearest end, NaN becomes 0 (as ARM's
-// conversions do).
+// Truncates toward zero; values beyond T's range become its nearest end, and NaN becomes 0 (as
+// ARM's conversions do).
 template <typename T>
 T SaturatingCast(double value) {
   if (std::isnan(value)) return 0;

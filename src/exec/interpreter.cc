@@ -40,7 +40,7 @@ Status BindInput(const ir::Value& input, const std::map<std::string, Tensor>& in
   const ir::Type given = ir::Type::Tensor(input.type.dtype(), found->second.shape());
   if (StorageDType(input.type.dtype()) != found->second.dtype() ||
       !ir::IsCompatible(given, input.type)) {
-    return Usage("input '{}' takes {}, is given {} {}", input.name, input.type.ToString(),
+    return Usage("input '{}' takes {}, but is given {} {}", input.name, input.type.ToString(),
                  DTypeName(found->second.dtype()), ir::ShapeToString(found->second.shape()));
   }
   Tensor tensor = found->second;
@@ -115,7 +115,7 @@ Status Interpreter::RunOperation(const ir::Operation& operation) {
   }
   ANEMONE_ASSIGN(auto outputs, Evaluate(*operation.def(), opset_, inputs, options_.rounding));
   if (outputs.size() != operation.outputs().size())
-    return Internal("the kernel made {} outputs", outputs.size());
+    return Internal("the kernel returned {} outputs", outputs.size());
   if (options_.observe) options_.observe(operation, outputs);
   for (size_t i = 0; i < outputs.size(); ++i)
     slots_[operation.output(i)].tensor = std::move(outputs[i]);
@@ -140,7 +140,7 @@ Status Interpreter::RunInner(const ir::Block& block, const std::vector<Slot>& ar
 
 Status Interpreter::Store(const ir::Operation& operation, std::vector<Slot> results) {
   if (results.size() != operation.outputs().size()) {
-    return InvalidInput("the body gives {} values for {} outputs", results.size(),
+    return InvalidInput("the body returns {} values for {} outputs", results.size(),
                         operation.outputs().size());
   }
   for (size_t i = 0; i < results.size(); ++i) slots_[operation.output(i)] = std::move(results[i]);
@@ -171,7 +171,7 @@ Status Interpreter::RunWhile(const ir::Operation& operation) {
       return InvalidInput("the loop did not end after {} rounds", round);
     std::vector<Slot> condition;
     ANEMONE_TRY(RunInner(*operation.blocks()[0], variables, &condition));
-    if (condition.size() != 1) return InvalidInput("a loop's condition gives one bool");
+    if (condition.size() != 1) return InvalidInput("a loop's condition must return one bool");
     if (condition[0].tensor.As<uint8_t>()[0] == 0) break;
     std::vector<Slot> next;
     ANEMONE_TRY(RunInner(*operation.blocks()[1], variables, &next));
@@ -188,7 +188,7 @@ Status Interpreter::RunState(const ir::Operation& operation) {
     return InvalidInput("an argument is missing");
   ANEMONE_ASSIGN(const Slot slot, Get(*handle));
   if (state_ == nullptr || !state_->contains(slot.state))
-    return Internal("'{}' is no state", handle->name);
+    return Internal("'{}' is not a state", handle->name);
   Slot result;
   if (!read) {
     ANEMONE_ASSIGN(const Slot written, Get(*value));
@@ -212,8 +212,8 @@ Result<int64_t> Interpreter::Index(const ir::Operation& operation, std::string_v
   return index;
 }
 
-// What a list holds where nothing was written: zeros, or a tensor of no dtype when the shape of the
-// elements is not known.
+// The contents of a list element that was never written: zeros, or a tensor without a dtype when
+// the shape of the elements is not known.
 Result<Tensor> BlankElement(const ir::Type& element) {
   if (!element.is_static()) return Tensor();
   return Tensor::FromLiteral(ir::Literal::Zeros(element));
@@ -224,14 +224,15 @@ Status Interpreter::RunList(const ir::Operation& operation) {
   const std::string& type = operation.type();
   if (type == "make_list") {
     const ir::Type& element = operation.output()->type.elements()[0];
-    // Files declare the initial length of growing lists too: only the argument tells them apart.
+    // Files declare an initial length for growing lists too; only the argument tells the two apart.
     ANEMONE_ASSIGN(result.grows, ir::OpArgs(operation, opset_).Bool("dynamic_length"));
     int64_t length = 1;
     if (const ir::Value* init = operation.Input("init_length")) {
       ANEMONE_ASSIGN(const Slot slot, Get(*init));
       length = slot.tensor.As<int32_t>()[0];
     }
-    if (length < 0 || length > 1'000'000) return InvalidInput("a list of {} elements", length);
+    if (length < 0 || length > 1'000'000)
+      return InvalidInput("a list cannot have {} elements", length);
     ANEMONE_ASSIGN(const Tensor blank, BlankElement(element));
     result.list.assign(static_cast<size_t>(length), blank);
     slots_[operation.output()] = std::move(result);
@@ -262,7 +263,7 @@ Status Interpreter::RunList(const ir::Operation& operation) {
         return InvalidInput("element {} was never written, or its shape differs", index);
       }
     }
-    if (parts.empty()) return InvalidInput("no index is given");
+    if (parts.empty()) return InvalidInput("no index was given");
     ANEMONE_ASSIGN(result.tensor, Stack(parts, parts[0]->dtype(), parts[0]->shape()));
   } else if (type == "list_write" || type == "list_scatter") {
     ANEMONE_ASSIGN(const Slot value, Get(*operation.Input("value")));
@@ -273,7 +274,7 @@ Status Interpreter::RunList(const ir::Operation& operation) {
     for (int64_t i = 0; i < where.tensor.count(); ++i) {
       const int64_t index = where.tensor.As<int32_t>()[i];
       if (index < 0 || index > 1'000'000)
-        return InvalidInput("index {} is no place in a list", index);
+        return InvalidInput("index {} is not a valid list index", index);
       // A list of dynamic length grows to hold the index.
       if (index >= static_cast<int64_t>(result.list.size())) {
         if (!result.grows) return InvalidInput("index {} is past the list's end", index);

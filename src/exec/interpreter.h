@@ -25,21 +25,21 @@ struct InterpretOptions {
   RoundingRule rounding = {};
 };
 
-// Tensors by the names of the function's inputs, in float32 for fp16 inputs (they are rounded on
-// entry). `state` holds the state inputs by name; missing ones are zero, and all are updated.
-// Returns one tensor for each output. Errors: a missing or misshapen input is kUsage; whatever a
-// kernel reports, with the operation as place.
+// Runs `function` on tensors by the names of its inputs, in float32 for fp16 inputs (they are
+// rounded on entry). `state` holds the state inputs by name; missing ones are zero, and all are
+// updated. Returns one tensor for each output. Errors: kUsage for a missing or misshapen input;
+// kernel errors, with the operation as place.
 Result<std::vector<Tensor>> Interpret(const ir::Function& function,
                                       const std::map<std::string, Tensor>& inputs,
                                       std::map<std::string, Tensor>* state = nullptr,
                                       const InterpretOptions& options = {});
 
-// The same one operation at a time, for executors that run most of a function in other ways: they
-// leave control flow, lists, states and values of dynamic shape to this. One running call; one
-// thread.
+// Runs one operation at a time, for executors that run most of a function in other ways and
+// leave control flow, lists, states and values of dynamic shape to this class. One running call;
+// one thread.
 class Interpreter {
  public:
-  // What a value holds at run time. Lists are shared by value: list_write makes a new one.
+  // The contents of a value at run time. Lists are shared by value: list_write makes a new one.
   struct Slot {
     Tensor tensor = {};
     std::vector<Tensor> list = {};

@@ -7,7 +7,7 @@
 namespace anemone::exec {
 namespace {
 
-// Values of at most this many elements are handed to inference as known: shapes, axes, scalars.
+// Values of at most this many elements are given to inference as known: shapes, axes, scalars.
 constexpr int64_t kKnownElements = 4096;
 
 // Runs the kernel of `args` on tensors; `types` gets the inferred types of the outputs.
@@ -32,7 +32,7 @@ Result<std::vector<Tensor>> Run(const ir::OpArgs& args, const std::vector<EvalIn
   ANEMONE_TRY(RunKernel(kernel, context));
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (outputs[i].dtype() == DType::kInvalid)
-      return Internal("the kernel of {} made no output {}", def.name, i);
+      return Internal("the kernel of {} did not write output {}", def.name, i);
     if (rounding.Rounds((*types)[i].dtype()) && outputs[i].dtype() == DType::kFp32) {
       RoundToHalf({outputs[i].As<float>(), static_cast<size_t>(outputs[i].count())});
     }
@@ -43,10 +43,11 @@ Result<std::vector<Tensor>> Run(const ir::OpArgs& args, const std::vector<EvalIn
 }  // namespace
 
 Status RunKernel(KernelFn kernel, KernelContext& context) {
-  // The one place that catches: kernels hold intermediate values in vectors, whose sizes follow
-  // from the model and its inputs.
+  // This is the only place that catches: kernels hold intermediate values in vectors, whose sizes
+  // follow from the model and its inputs.
   const auto no_memory = [&] {
-    return InvalidInput("no memory for the intermediate values of {}", context.args().def().name);
+    return InvalidInput("not enough memory for the intermediate values of {}",
+                        context.args().def().name);
   };
   try {
     return kernel(context);

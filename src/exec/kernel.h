@@ -1,8 +1,8 @@
-// The reference-kernel interface: what src/ops/<family>/kernel.cc implements. Reference kernels are
-// readable, are the oracle of every faster kernel, the fallback of the executor, and the constant
-// folder. They see float tensors as float32, accumulate in float or double, and know nothing of
-// rounding: the caller rounds results declared fp16. Thread rules: a kernel is a pure function of
-// its context; any number run at once.
+// The reference-kernel interface, which src/ops/<family>/kernel.cc implements. Reference kernels
+// are written to be read: they are the oracle of every faster kernel, the fallback of the executor,
+// and the constant folder. They see float tensors as float32, accumulate in float or double, and
+// know nothing of rounding: the caller rounds results declared fp16. Thread rules: a kernel is a
+// pure function of its context; any number run at once.
 #pragma once
 
 #include <functional>
@@ -29,8 +29,8 @@ class KernelContext {
     inputs_.push_back({param, std::move(tensors)});
   }
 
-  // Compile-time parameters and types. Values of integer inputs are known here even when they came
-  // at run time.
+  // Compile-time parameters and types. Values of integer inputs are known here even when they
+  // arrive at run time.
   const ir::OpArgs& args() const { return args_; }
   bool Has(std::string_view param) const;
   // A given tensor argument, or (scalars such as `alpha`) its default.
@@ -61,7 +61,7 @@ struct KernelEntry {
   KernelFn kernel;
 };
 
-// Runs `kernel`; running out of memory for its intermediate values is an error like any other.
+// Runs `kernel`; running out of memory for its intermediate values is returned as an error.
 Status RunKernel(KernelFn kernel, KernelContext& context);
 
 // The reference kernel of `op`, or null. Defined by the op table (src/ops/registry.cc).
@@ -72,9 +72,8 @@ KernelFn FindReferenceKernel(std::string_view op);
 struct EvalInput {
   std::string_view param;
   std::vector<Tensor> tensors;
-  std::vector<DType> declared = {};  // empty: the tensors' own dtypes
-  std::vector<const ir::Literal*> known =
-      {};  // values that are no tensors (strings), instead of `tensors`
+  std::vector<DType> declared = {};            // empty: the tensors' own dtypes
+  std::vector<const ir::Literal*> known = {};  // instead of `tensors`: strings
 };
 // Which float results are rounded to half, by the dtype that the program declares.
 struct RoundingRule {
@@ -85,14 +84,13 @@ struct RoundingRule {
   }
 };
 // Runs one operator through its reference kernel. Integer, bool and scalar inputs count as known
-// values in inference, so shapes are exact. Floats are rounded to half where the inferred type says
-// fp16.
+// values in inference, so shapes are exact. Floats are rounded to half where the inferred type
+// says fp16.
 Result<std::vector<Tensor>> Evaluate(const ir::OpDef& def, ir::Opset opset,
                                      const std::vector<EvalInput>& inputs,
                                      const RoundingRule& rounding = {});
 
-// The same on constants: what constant folding and constexpr_* use. String parameters are allowed
-// here.
+// The same on constants, for constant folding and constexpr_*. String parameters are allowed here.
 struct FoldInput {
   std::string_view param;
   std::vector<const ir::Literal*> literals;

@@ -32,14 +32,15 @@ Status CheckInputs(const ir::Function& function, std::span<const BoundInput> inp
     const ir::Type given = ir::Type::Tensor(input->type.dtype(), tensor.shape);
     if (tensor.dtype != StorageDType(input->type.dtype()) ||
         !ir::IsCompatible(given, input->type)) {
-      add(fmt::format("input '{}' takes {}, is given {} {}", input->name, input->type.ToString(),
-                      DTypeName(tensor.dtype), ir::ShapeToString(tensor.shape)));
+      add(fmt::format("input '{}' takes {}, but is given {} {}", input->name,
+                      input->type.ToString(), DTypeName(tensor.dtype),
+                      ir::ShapeToString(tensor.shape)));
     }
   }
   for (const BoundInput& given : inputs) {
     const bool known = std::any_of(function.inputs().begin(), function.inputs().end(),
                                    [&](const auto& input) { return input->name == given.name; });
-    if (!known) add(fmt::format("there is no input '{}'", given.name));
+    if (!known) add(fmt::format("the model has no input '{}'", given.name));
     if (FindInput(inputs, given.name) != &given) {
       add(fmt::format("input '{}' is given twice", given.name));
     }

@@ -1,6 +1,6 @@
-// Seeded inputs for a function: what stands in for a user's data where there is none. Standard
-// normal for float tensors (images normalized as networks see them), small integers for integer
-// ones, coins for bools. Thread rules: pure functions.
+// Seeded inputs for a function, used when there is no user data. Standard normal for float tensors
+// (images normalized as networks see them), small integers for integer tensors, coin flips for
+// bools. Thread rules: pure functions.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,8 @@ namespace anemone::exec {
 Result<std::map<std::string, Tensor>> SyntheticInputs(const ir::Function& function, uint64_t seed,
                                                       int sample);
 
-// Turns the inputs that are images into pixels, whole numbers from 0 to 255: what a system that
-// takes images can represent.
+// Turns the inputs that are images into pixels, whole numbers from 0 to 255: the values that a
+// system that takes images can represent.
 void MakePixels(const ir::Model& model, const ir::Function& function,
                 std::map<std::string, Tensor>* inputs);
 

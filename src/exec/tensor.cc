@@ -47,7 +47,7 @@ Result<Tensor> Tensor::Allocate(DType dtype, Shape shape) {
       rounded >= *size ? std::aligned_alloc(kAlignment, std::max(rounded, kAlignment)) : nullptr;
   if (data == nullptr) {
     return Error(ErrorCode::kInvalidInput,
-                 fmt::format("no memory for a tensor of {} {} ({} bytes)", DTypeName(dtype),
+                 fmt::format("not enough memory for a tensor of {} {} ({} bytes)", DTypeName(dtype),
                              ir::ShapeToString(shape), *size));
   }
   tensor.buffer_ = std::shared_ptr<void>(data, std::free);
@@ -67,7 +67,7 @@ Result<Tensor> Tensor::FromLiteral(const ir::Literal& literal) {
   const DType from = literal.dtype();
   const DType to = StorageDType(from);
   if (!literal.type().is_tensor() || from == DType::kString) {
-    return Unsupported("a constant of type {} is no numeric tensor", literal.type().ToString());
+    return Unsupported("a constant of type {} is not a numeric tensor", literal.type().ToString());
   }
   ANEMONE_ASSIGN(Tensor tensor, Allocate(to, literal.shape()));
   const auto count = static_cast<size_t>(tensor.count());

@@ -61,7 +61,7 @@ Value* Builder::Const(Literal literal, std::string_view hint) {
 Result<std::unique_ptr<Operation>> Builder::Make(std::string_view type, std::vector<ArgInit> args,
                                                  std::string_view name) {
   const OpDef* def = FindOpDef(type);
-  if (def == nullptr) return Internal("there is no operator named {}", type);
+  if (def == nullptr) return Internal("the operator '{}' does not exist", type);
   auto operation = std::make_unique<Operation>(std::string(type), def);
   for (ArgInit& arg : args) {
     if (auto* value = std::get_if<Value*>(&arg.value)) {
@@ -80,7 +80,7 @@ Result<Operation*> Builder::Finish(std::unique_ptr<Operation> operation, std::st
   const std::string label(name.empty() ? std::string_view(operation->type()) : name);
   const OpDef& def = *operation->def();
   {
-    // First found, then set: the arguments that `args` looks at must not move meanwhile.
+    // Found first and set later: the arguments that `args` points to must not move meanwhile.
     std::vector<std::pair<std::string_view, Literal>> missing;
     const OpArgs args(*operation, function_->opset);
     for (const Param& param : def.params) {

@@ -1,10 +1,11 @@
-// Builder: appends operations to a block, checks and infers each one at once, fills defaults in as
+// Builder: appends operations to a block, checks and infers each one at once, adds defaults as
 // constants (Core ML's compiler wants every parameter spelled out), and keeps names unique.
 //
 //   Builder b(function);
-//   Value* y = b.Op("conv", {{"x", x}, {"weight", w}, {"strides", Ints({2, 2})}}, "stem");   //
-//   sticky: null after an error ANEMONE_TRY(b.status()); ANEMONE_ASSIGN(Operation* split,
-//   b.Add("split", {...}, "parts"));                          // immediate error
+//   Value* y = b.Op("conv", {{"x", x}, {"weight", w}, {"strides", Ints({2, 2})}}, "stem");
+//   ANEMONE_TRY(b.status());                                           // Op's errors are sticky
+//   ANEMONE_ASSIGN(Operation* split, b.Add("split", {...}, "parts"));  // Add's are immediate
+//
 // Thread rules: one thread.
 #pragma once
 
@@ -37,7 +38,7 @@ class Builder {
 
   // A function input; `name` must be free.
   Value* Input(std::string name, Type type);
-  // A "const" operation. `hint` is the wanted name; a number is added when it is taken.
+  // A "const" operation named `hint`, with a number added when that name is taken.
   Value* Const(Literal literal, std::string_view hint = "const");
   // Adds an operation; outputs are named `name`, or `name`_0, `name`_1 ... when there are several.
   // A null Value* in `args` leaves that parameter out.

@@ -39,8 +39,8 @@ class Literal {
   static Literal Fp32s(std::vector<float> values, Shape shape);
   // Converts float values to `dtype` (kFp16 or kFp32).
   static Literal Floats(DType dtype, const std::vector<float>& values, Shape shape);
-  // List (all of one type), tuple or dictionary (keys at even places, values at odd ones) of
-  // `elements`.
+  // A list (all of one type), tuple or dictionary (keys at even places, values at odd ones)
+  // of `elements`.
   static Literal Compound(Type type, std::vector<Literal> elements);
 
   const Type& type() const { return type_; }
@@ -62,7 +62,7 @@ class Literal {
   std::optional<double> AsDouble() const;  // any float or integer dtype
   std::optional<bool> AsBool() const;
   std::optional<std::string> AsString() const;
-  // All elements, row-major; nullopt when the dtype is no integer (or bool).
+  // All elements, row-major; nullopt when the dtype is neither an integer nor bool.
   std::optional<std::vector<int64_t>> AsInts() const;
   // All elements as doubles, from any numeric dtype, sub-byte ones included.
   std::optional<std::vector<double>> AsDoubles() const;

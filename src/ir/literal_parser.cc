@@ -102,7 +102,7 @@ Result<Shape> LiteralParser::ParseShape() {
     const Token token = tokens_.current();
     if (token.kind == Token::Kind::kNumber) {
       ANEMONE_ASSIGN(const int64_t dim, Integer(token));
-      if (dim < 0) return tokens_.Fail("a dimension must not be negative, is {}", dim);
+      if (dim < 0) return tokens_.Fail("a dimension must not be negative, but is {}", dim);
       shape.push_back(dim);
     } else if (token.text == "?" || token.kind == Token::Kind::kIdentifier) {
       shape.push_back(kDynamic);
@@ -160,7 +160,7 @@ Result<Type> LiteralParser::ParseType() {
     if (word == "dict") type = Type::Dictionary(elements[0], elements[1]);
     if (word == "tuple") type = Type::Tuple(std::move(elements));
   } else {
-    return tokens_.Fail("'{}' is no type", word);
+    return tokens_.Fail("'{}' is not a type", word);
   }
   --depth_;
   return type;
@@ -174,7 +174,7 @@ Result<double> LiteralParser::Number(const Token& token) {
   char* end = nullptr;
   const double value = std::strtod(text.c_str(), &end);
   if (token.kind != Token::Kind::kNumber || end != text.c_str() + text.size()) {
-    return tokens_.Fail("'{}' is no number", text);
+    return tokens_.Fail("'{}' is not a number", text);
   }
   return value;
 }
@@ -189,7 +189,7 @@ Result<int64_t> LiteralParser::Integer(const Token& token) {
   const int64_t value = negative ? std::strtoll(text.c_str(), &end, 0)
                                  : static_cast<int64_t>(std::strtoull(text.c_str(), &end, 0));
   if (errno != 0 || end != text.c_str() + text.size() || token.kind != Token::Kind::kNumber) {
-    return tokens_.Fail("'{}' is no integer, or too large", text);
+    return tokens_.Fail("'{}' is not an integer, or is too large", text);
   }
   return value;
 }
@@ -275,7 +275,7 @@ Result<Literal> LiteralParser::ParseBlob(const Type& type) {
   ANEMONE_TRY(tokens_.Expect(")"));
   if (path.empty() || offset < 0) return tokens_.Fail("BLOBFILE needs a path and an offset");
   if (options_.load_blob == nullptr)
-    return tokens_.Fail("there is no weight file '{}' beside this text", path);
+    return tokens_.Fail("the weight file '{}' does not exist beside this text", path);
   return options_.load_blob(options_.load_blob_context, path, static_cast<uint64_t>(offset), type);
 }
 
@@ -293,7 +293,7 @@ Result<Literal> LiteralParser::ParseTensorContents(const Type& type) {
     const int64_t count = *type.element_count();
     if (splat) return FromTokens(type, std::vector<Token>(static_cast<size_t>(count), token));
     ANEMONE_ASSIGN(const int64_t seed, Integer(token));
-    if (!IsFloat(type.dtype())) return tokens_.Fail("seed makes floats only");
+    if (!IsFloat(type.dtype())) return tokens_.Fail("seed needs a float type");
     std::vector<std::byte> bytes;
     bytes.reserve(*size);
     for (int64_t i = 0; i < count; ++i) AppendElement(type.dtype(), SeededValue(seed, i), &bytes);

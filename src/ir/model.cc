@@ -12,7 +12,7 @@ const T* FindByName(const std::vector<T>& list, std::string_view name) {
 }
 
 Result<ArrayFeature> DescribeTensor(const Type& type) {
-  if (!type.is_tensor()) return Unsupported("a feature of type {} does not exist", type.ToString());
+  if (!type.is_tensor()) return Unsupported("a feature cannot have the type {}", type.ToString());
   if (!type.has_rank()) return Unsupported("a feature must have a known rank");
   switch (type.dtype()) {
     case DType::kFp16:
@@ -21,8 +21,8 @@ Result<ArrayFeature> DescribeTensor(const Type& type) {
     case DType::kInt32:
       break;
     default:
-      return Unsupported("a feature of {} elements does not exist", DTypeName(type.dtype()))
-          .Advise("cast it to fp32, fp16 or int32 at the border of the model");
+      return Unsupported("a feature cannot have {} elements", DTypeName(type.dtype()))
+          .Advise("cast it to fp32, fp16 or int32 at the boundary of the model");
   }
   ArrayFeature feature;
   feature.dtype = type.dtype();
@@ -46,7 +46,7 @@ Result<decltype(Feature::type)> DescribeOutput(const Type& type) {
     return Described(DictionaryFeature{strings ? KeyType::kString : KeyType::kInt64});
   }
   ANEMONE_ASSIGN(ArrayFeature array, DescribeTensor(type));
-  // Outputs state no ranges: a shape that only the run time knows is left out.
+  // Outputs declare no ranges: a shape that is known only at run time is left out.
   if (!type.is_static()) array.shape.clear();
   array.shape_range.clear();
   return Described(std::move(array));
@@ -87,7 +87,7 @@ Result<FunctionDescription> DescribeFunction(const Function& function) {
       continue;
     }
     ANEMONE_ASSIGN(ArrayFeature array, DescribeTensor(input->type).At(input->name));
-    // A scalar is handed in as an array of one element.
+    // A scalar is passed in as an array of one element.
     if (input->type.is_scalar()) array.shape = {1};
     description.inputs.push_back({.name = input->name, .type = std::move(array)});
   }

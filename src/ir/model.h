@@ -46,10 +46,10 @@ struct ImageFeature {
 // A multi-dimensional array.
 struct ArrayFeature {
   DType dtype = DType::kFp32;          // kFp16, kFp32, kFp64, kInt8 or kInt32
-  Shape shape;                         // the default one when flexible; empty when not stated
+  Shape shape;                         // the default one when flexible; empty when not declared
   std::vector<Shape> enumerated;       // the allowed shapes; empty unless enumerated
   std::vector<SizeRange> shape_range;  // one per dimension; empty unless a range
-  // Stands in for an optional input that is not given; held in the dtype of the file (int32, fp32
+  // Stands in for an optional input that is not given; has the dtype of the file (int32, fp32
   // or fp64).
   std::variant<std::monostate, int32_t, float, double> default_value;
   friend bool operator==(const ArrayFeature&, const ArrayFeature&) = default;
@@ -123,8 +123,8 @@ struct Model {
   const FunctionDescription* main() const;
 };
 
-// The specification version that has `opset`, and back; nullopt for versions that have no ML
-// Programs or are not known.
+// The specification version of `opset`, and back; nullopt for versions that are unknown or have no
+// ML Programs.
 int32_t SpecVersionOf(Opset opset);
 std::optional<Opset> OpsetOfSpecVersion(int32_t spec_version);
 

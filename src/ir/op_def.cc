@@ -129,14 +129,14 @@ Result<const Literal*> OpArgs::Known(std::string_view param) const {
   return InvalidInput("parameter '{}' is missing", param);
 }
 
-#define ANEMONE_KNOWN(Name, CType, Method, What)                           \
-  Result<CType> OpArgs::Name(std::string_view param) const {               \
-    ANEMONE_ASSIGN(const Literal* literal, Known(param));                  \
-    auto value = literal->Method();                                        \
-    if (!value)                                                            \
-      return InvalidInput("parameter '{}' must be {}, is {}", param, What, \
-                          literal->type().ToString());                     \
-    return *value;                                                         \
+#define ANEMONE_KNOWN(Name, CType, Method, What)                               \
+  Result<CType> OpArgs::Name(std::string_view param) const {                   \
+    ANEMONE_ASSIGN(const Literal* literal, Known(param));                      \
+    auto value = literal->Method();                                            \
+    if (!value)                                                                \
+      return InvalidInput("parameter '{}' must be {}, but is {}", param, What, \
+                          literal->type().ToString());                         \
+    return *value;                                                             \
   }
 ANEMONE_KNOWN(Int, int64_t, AsInt, "an integer")
 ANEMONE_KNOWN(Ints, std::vector<int64_t>, AsInts, "a tensor of integers")
@@ -152,7 +152,7 @@ std::span<const std::unique_ptr<Block>> OpArgs::blocks() const {
 
 namespace {
 
-// Whether `dtype` lies in the parameter's domain; binds type variables on first sight.
+// Checks that the dtype is in the parameter's domain; the first use of a type variable binds it.
 Status CheckDType(const OpArgs& args, const Param& param, const Type& type,
                   std::vector<std::pair<std::string_view, DType>>* bound) {
   if (param.types.empty() || param.types == "any") return {};
@@ -161,21 +161,21 @@ Status CheckDType(const OpArgs& args, const Param& param, const Type& type,
   if (type.kind() == Type::Kind::kList || type.kind() == Type::Kind::kTuple ||
       type.kind() == Type::Kind::kDictionary) {
     if (ListHas(param.types, "list")) return {};
-    return InvalidInput("parameter '{}' takes {}, is given {}", param.name, param.types,
+    return InvalidInput("parameter '{}' takes {}, but is given {}", param.name, param.types,
                         type.ToString());
   }
   const std::string_view name = DTypeName(dtype);
   const TypeDomain* domain = FindDomain(args.def(), param.types);
   if (domain == nullptr) {
     if (ListHas(param.types, name)) return {};
-    return InvalidInput("parameter '{}' takes {}, is given {}", param.name, param.types,
+    return InvalidInput("parameter '{}' takes {}, but is given {}", param.name, param.types,
                         type.ToString());
   }
   const bool wide = args.opset() >= domain->wider_since && ListHas(domain->wider_dtypes, name);
   if (!ListHas(domain->dtypes, name) && !wide) {
     const bool later = ListHas(domain->wider_dtypes, name);
     return Error(later ? ErrorCode::kUnsupported : ErrorCode::kInvalidInput,
-                 fmt::format("parameter '{}' takes {}, is given {}", param.name, domain->dtypes,
+                 fmt::format("parameter '{}' takes {}, but is given {}", param.name, domain->dtypes,
                              type.ToString()))
         .Advise(later
                     ? fmt::format("{} is allowed from {} on", name, OpsetName(domain->wider_since))
@@ -193,13 +193,13 @@ Status CheckDType(const OpArgs& args, const Param& param, const Type& type,
 }
 
 // Whether an argument is fixed when the model is compiled: its value is known, or a constexpr_*
-// operator makes it. An operator evaluated on its own is handed large weights as tensors, so
-// nothing is demanded of those.
+// operator makes it. An operator that is evaluated by itself receives large weights as tensors, so
+// they need not be constant.
 bool IsConstant(const OpArgs& args, std::string_view param, size_t index) {
   if (args.ValueOf(param, index) != nullptr || args.operation() == nullptr) return true;
   const Operation* producer = args.operation()->Inputs(param)[index]->producer;
   if (producer == nullptr) return false;
-  // One that the op table does not know yet is known by its name.
+  // An operator that the op table does not know is judged by its name.
   return producer->def() != nullptr ? producer->def()->constexpr_op
                                     : producer->type().starts_with("constexpr_");
 }
@@ -208,7 +208,7 @@ bool IsConstant(const OpArgs& args, std::string_view param, size_t index) {
 
 namespace {
 
-// The sizes that are known multiply within 64 bits, so that nobody after inference can overflow.
+// The product of the known sizes fits into 64 bits, so that code after inference cannot overflow.
 Status CheckElementCount(const Type& type) {
   if (!type.is_tensor()) return {};
   Shape known;
@@ -224,7 +224,7 @@ Status CheckElementCount(const Type& type) {
 Status InferTypes(const OpArgs& args, std::vector<Type>* outputs) {
   const OpDef& def = args.def();
   if (args.opset() < def.since) {
-    return Unsupported("operator {} needs the op set {} or later, the function is {}", def.name,
+    return Unsupported("operator {} needs the op set {} or later, but the function is {}", def.name,
                        OpsetName(def.since), OpsetName(args.opset()))
         .Advise(fmt::format("raise the deployment target to {}", OpsetName(def.since)));
   }
@@ -240,7 +240,7 @@ Status InferTypes(const OpArgs& args, std::vector<Type>* outputs) {
     const size_t count = args.Count(param.name);
     if (count == 0) {
       if (param.required && args.opset() >= param.since) {
-        return InvalidInput("operator {} lacks its parameter '{}'", def.name, param.name);
+        return InvalidInput("operator {} is missing its parameter '{}'", def.name, param.name);
       }
       continue;
     }
@@ -249,8 +249,8 @@ Status InferTypes(const OpArgs& args, std::vector<Type>* outputs) {
                          OpsetName(param.since));
     }
     if (count > 1 && !param.variadic) {
-      return InvalidInput("parameter '{}' of {} takes one value, is given {}", param.name, def.name,
-                          count);
+      return InvalidInput("parameter '{}' of {} takes one value, but is given {}", param.name,
+                          def.name, count);
     }
     for (size_t i = 0; i < count; ++i) {
       ANEMONE_TRY(CheckDType(args, param, args.TypeOf(param.name, i), &bound));

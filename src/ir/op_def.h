@@ -1,9 +1,9 @@
 // OpDef: everything that the IR knows about one MIL operator: parameters, type domains, defaults,
-// constraints, type and shape inference, cost. The table itself is in src/ops/ (one folder a
+// constraints, type and shape inference, cost. The table itself is in src/ops/ (one folder per
 // family); the IR reaches it through FindOpDef.
 //
 // Versions are data on one definition: `since` on an operator, a parameter or a wider type domain
-// says from which op set on it exists. Thread rules: definitions are immutable and live for the
+// names the first op set that has it. Thread rules: definitions are immutable and live for the
 // whole process.
 #pragma once
 
@@ -33,7 +33,7 @@ std::optional<Opset> OpsetFromName(std::string_view name);
 // One parameter. `types` names a type variable of the definition ("T") or lists dtypes ("int32
 // bool"). `default_text` is a literal in text form ("1", "true", "\"valid\"", "[0, 0]"); a float
 // takes the dtype of its type variable. `default_fn` is for defaults that depend on other
-// arguments. Neither and !required: absent means absent.
+// arguments. A parameter that has neither and is not required has no value when it is absent.
 struct Param {
   std::string_view name;
   std::string_view types;
@@ -53,8 +53,8 @@ struct TypeDomain {
   std::string_view wider_dtypes = {};
 };
 
-// A rule that inference enforces. `label` ("conv_c3") stands in the definition, in the error and in
-// the negative test.
+// A rule that inference enforces. `label` ("conv_c3") appears in the definition, in the error and
+// in the negative test.
 struct Constraint {
   std::string_view label;
   std::string_view text;
@@ -97,7 +97,7 @@ class OpArgs {
   };
 
   OpArgs(const OpDef& def, Opset opset) : def_(&def), opset_(opset) {}
-  // Of an operation of the IR.
+  // The arguments of an operation of the IR.
   OpArgs(const Operation& operation, Opset opset);
   void Add(std::string_view param, Arg arg) { AddAll(param, {std::move(arg)}); }
   void AddAll(std::string_view param, std::vector<Arg> args);
@@ -113,13 +113,13 @@ class OpArgs {
   size_t Count(std::string_view param) const;
   // Type of argument `index` of a given parameter. Only when Has(param).
   const Type& TypeOf(std::string_view param, size_t index = 0) const;
-  // The known value: given constant, or the default; null when unknown or absent.
+  // The known value: the given constant or the default; null when unknown or absent.
   const Literal* ValueOf(std::string_view param, size_t index = 0) const;
-  // Whether the parameter is absent without default, or known now.
+  // Whether the value is known now, or the parameter is absent without a default.
   bool IsKnown(std::string_view param) const;
 
-  // Known values; an error names the parameter when it is unknown, absent without default, or of
-  // the wrong dtype.
+  // Known values. An error names the parameter when its value is unknown, has the wrong dtype, or
+  // is absent without a default.
   Result<int64_t> Int(std::string_view param) const;
   Result<std::vector<int64_t>> Ints(std::string_view param) const;
   Result<double> Float(std::string_view param) const;

@@ -50,8 +50,8 @@ class Operation {
   Operation& operator=(const Operation&) = delete;
 
   const std::string& type() const { return type_; }
-  // Null for an operator that the op table does not know: it can be read, printed and written, not
-  // inferred or run.
+  // Null for an operator that the op table does not know: it can be read, printed and written, but
+  // not inferred or run.
   const OpDef* def() const { return def_; }
   bool is_const() const { return type_ == "const"; }
   // The block that holds this operation.
@@ -103,10 +103,10 @@ class Block {
   Value* AddInput(std::string name, Type type);
 
   const std::vector<std::unique_ptr<Operation>>& operations() const { return operations_; }
-  // Puts `operation` before position `index` (the end by default) and returns it.
+  // Inserts `operation` before position `index` (the end by default) and returns it.
   Operation* Insert(std::unique_ptr<Operation> operation, size_t index = SIZE_MAX);
-  // Erases the operations for which `dead` is true, in one sweep. Nothing may use their values any
-  // more.
+  // Erases the operations for which `dead` is true, in one sweep. Nothing may still use
+  // their values.
   template <typename Predicate>
   void EraseIf(Predicate dead) {
     std::erase_if(operations_, [&](const auto& operation) { return dead(*operation); });

@@ -101,11 +101,11 @@ Result<Windows> ReadWindows(const OpArgs& args, const std::vector<int64_t>& kern
   });
   const std::optional<PadType> pad_type = PadTypeFromName(name);
   if (!pad_type) {
-    return Violates(labels.pad_type, "pad_type \"{}\" is none of valid, same, same_lower, custom",
-                    name);
+    return Violates(labels.pad_type,
+                    "pad_type \"{}\" is not one of valid, same, same_lower, custom", name);
   }
   if (*pad_type == PadType::kSameLower && args.opset() < Opset::kIOS16) {
-    return Violates(labels.pad_type, "pad_type same_lower exists from ios16 on");
+    return Violates(labels.pad_type, "pad_type same_lower needs the op set ios16 or later");
   }
   windows.pad_type = *pad_type;
   if (*pad_type == PadType::kCustom) {

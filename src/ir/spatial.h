@@ -41,11 +41,11 @@ Status PlaceWindow(int64_t input, PadType pad_type, bool ceil_mode, WindowDim* w
 // The constraint labels under which ReadWindows reports each kind of mistake.
 struct WindowLabels {
   std::string_view strides;  // strides and dilations: one positive value for each spatial dimension
-  std::string_view pad_type;  // a known pad_type, and same_lower from ios16 on
+  std::string_view pad_type;  // a known pad_type, same_lower only from ios16 on
   std::string_view pad;  // custom padding: two values, none negative, for each spatial dimension
 };
 
-// The arguments `strides`, `dilations` (where the operator has it), `pad_type` and `pad` of an
+// The arguments `strides`, `dilations` (if the operator has it), `pad_type` and `pad` of an
 // operator with `kernel` sizes; the windows are not placed yet.
 struct Windows {
   PadType pad_type = PadType::kValid;
@@ -54,7 +54,7 @@ struct Windows {
 Result<Windows> ReadWindows(const OpArgs& args, const std::vector<int64_t>& kernel,
                             const WindowLabels& labels);
 
-// Default values: one 1 for each spatial dimension of `x`, two 0 for each.
+// Default values: a 1 for each spatial dimension of `x`, and two 0s for each.
 Result<Literal> OnesForSpatialDims(const OpArgs& args);
 Result<Literal> ZeroPadForSpatialDims(const OpArgs& args);
 

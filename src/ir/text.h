@@ -4,18 +4,21 @@
 //   program(1.0)
 //   {
 //     func main<ios16>(tensor<fp32, [1, 3, 8, 8]> image) {
-//       w = const()[val = tensor<fp32, [4, 3, 1, 1]>(BLOBFILE(path = "weights/weight.bin", offset =
-//       64))]; y = conv(x = image, weight = w, strides = [2, 2], pad_type = "valid", groups =
-//       1)[name = "stem"]; (a, b) = split(x = y, num_splits = 2, axis = 1); z = concat(values = (b,
-//       a), axis = 1, interleave = false);
+//       w = const()[val = tensor<fp32, [4, 3, 1, 1]>(BLOBFILE(path = "weights/weight.bin",
+//                                                             offset = 64))];
+//       y = conv(x = image, weight = w, strides = [2, 2], pad_type = "valid",
+//                groups = 1)[name = "stem"];
+//       (a, b) = split(x = y, num_splits = 2, axis = 1);
+//       z = concat(values = (b, a), axis = 1, interleave = false);
 //     } -> (z);
 //   }
 //
-// Where Apple's form spells a type before each name, ours may leave it out: it is inferred.
-// Constants may stand inline:
-//   3 (int32)  0.5 (fp32)  fp16(0.5)  true  "same"  [1, 2] (int32 tensor)  [0.5, 1.5] (fp32 tensor)
-//   tensor<fp16, [2, 2]>([1, 2, 3, 4])  tensor<fp16, [2, 2]>(splat 1.5)  tensor<fp32, [64, 3, 7,
-//   7]>(seed 7)
+// Apple's form spells a type before each name; ours may leave it out, because it is inferred.
+// Constants may be inline:
+//   3 (int32)  0.5 (fp32)  fp16(0.5)  true  "same"
+//   [1, 2] (int32 tensor)  [0.5, 1.5] (fp32 tensor)
+//   tensor<fp16, [2, 2]>([1, 2, 3, 4])  tensor<fp16, [2, 2]>(splat 1.5)
+//   tensor<fp32, [64, 3, 7, 7]>(seed 7)
 // "seed" gives deterministic values in [-1, 1), for tests. Comments run from // to the end of the
 // line. Thread rules: pure functions. Errors: kInvalidInput with line and column.
 #pragma once
@@ -30,8 +33,8 @@
 namespace anemone::ir {
 
 struct ParseOptions {
-  // Contents of the weight files that BLOBFILE constants name, by the path as written. Gives the
-  // bytes of the tensor of `type` at `offset`.
+  // Reads the weight files that BLOBFILE constants name, by the path as written: returns the tensor
+  // of `type` at `offset`.
   Result<Literal> (*load_blob)(void* context, std::string_view path, uint64_t offset,
                                const Type& type) = nullptr;
   void* load_blob_context = nullptr;
@@ -42,10 +45,10 @@ Result<Program> ParseText(std::string_view text, const ParseOptions& options = {
 Result<Literal> ParseLiteral(std::string_view text, DType float_dtype = DType::kFp32);
 
 struct PrintOptions {
-  // Constants of at most this many elements are printed in place; larger ones as const operations.
+  // Constants of at most this many elements are printed inline; larger ones as const operations.
   int64_t inline_elements = 8;
-  // Larger tensors are printed with their values only up to this many elements; beyond, as a
-  // summary with a hash that does not parse back.
+  // Tensors of more than this many elements are printed as a summary with a hash, which does not
+  // parse back.
   int64_t value_elements = INT64_MAX;
 };
 std::string PrintText(const Program& program, const PrintOptions& options = {});

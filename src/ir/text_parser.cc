@@ -252,7 +252,7 @@ class Parser {
       if (operation.def() != nullptr) {
         ANEMONE_TRY(InferOperation(operation, function_->opset, &types).At(place));
         if (types.size() != outputs.size()) {
-          return tokens_.Fail("{} has {} outputs, {} are named", operation.type(), types.size(),
+          return tokens_.Fail("{} has {} outputs, but {} are named", operation.type(), types.size(),
                               outputs.size());
         }
       }
@@ -270,8 +270,8 @@ class Parser {
     return {};
   }
 
-  // Names of inline constants must not meet names that the text uses later, so they hold a mark no
-  // writer uses.
+  // Names of inline constants must not collide with names that the text uses later, so they hold a
+  // mark that no writer uses.
   std::string FreshName(const std::string& hint) {
     return builder_names_->UniqueName(hint + "__inline");
   }

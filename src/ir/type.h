@@ -21,7 +21,7 @@ class Type {
  public:
   enum class Kind : uint8_t { kTensor, kList, kTuple, kDictionary, kState };
 
-  // A scalar of no dtype: what a default-constructed Value has before inference.
+  // A scalar without a dtype: the type of a default-constructed Value before inference.
   Type() = default;
   static Type Tensor(DType dtype, Shape shape);
   static Type Scalar(DType dtype) { return Tensor(dtype, {}); }
@@ -54,8 +54,8 @@ class Type {
   const std::vector<Type>& elements() const;
   int64_t list_length() const { return list_length_; }
 
-  // "tensor<fp16, [1, 3, ?, 224]>", "int32", "list<tensor<fp32, [3]>, 8>", "state<tensor<fp16, [1,
-  // 8]>>".
+  // "tensor<fp16, [1, 3, ?, 224]>", "int32", "list<tensor<fp32, [3]>, 8>", "state<tensor<fp16,
+  // [1, 8]>>".
   std::string ToString() const;
   friend bool operator==(const Type& a, const Type& b);
 

@@ -9,8 +9,8 @@ class Checker {
  public:
   explicit Checker(const Function& function) : function_(function) {}
 
-  // `defined` holds what is visible: the values of the enclosing blocks and those above in this
-  // one.
+  // `defined` holds the visible values: those of the enclosing blocks and the earlier ones of
+  // this block.
   Status Check(const Block& block, std::unordered_set<const Value*> defined) {
     for (const auto& input : block.inputs()) {
       ANEMONE_TRY(Define(*input));
@@ -53,9 +53,9 @@ class Checker {
       }
     }
     if (operation.is_const()) {
-      if (operation.outputs().size() != 1) return InvalidInput("a const has one output");
+      if (operation.outputs().size() != 1) return InvalidInput("a const must have one output");
       const Value& value = *operation.output();
-      if (!value.literal) return InvalidInput("a const has a value");
+      if (!value.literal) return InvalidInput("a const needs a value");
       if (!(value.literal->type() == value.type)) {
         return InvalidInput("the value of type {} is declared {}", value.literal->type().ToString(),
                             value.type.ToString());
@@ -67,13 +67,13 @@ class Checker {
     std::vector<Type> types;
     ANEMONE_TRY(InferOperation(operation, function_.opset, &types));
     if (types.size() != operation.outputs().size()) {
-      return InvalidInput("{} outputs are declared, the operator has {}",
+      return InvalidInput("{} outputs are declared, but the operator has {}",
                           operation.outputs().size(), types.size());
     }
     for (size_t i = 0; i < types.size(); ++i) {
       const Value& output = *operation.output(i);
       if (!IsCompatible(types[i], output.type)) {
-        return InvalidInput("output '{}' is declared {}, inference says {}", output.name,
+        return InvalidInput("output '{}' is declared {}, but inference gives {}", output.name,
                             output.type.ToString(), types[i].ToString());
       }
     }

@@ -12,7 +12,7 @@ namespace anemone::ir {
 Status Verify(const Function& function);
 Status Verify(const Program& program);
 
-// Infers the output types of `operation` anew from its arguments (no change to the operation).
+// Infers the output types of `operation` from its arguments, without changing the operation.
 Status InferOperation(const Operation& operation, Opset opset, std::vector<Type>* outputs);
 
 }  // namespace anemone::ir
