@@ -27,7 +27,7 @@ std::string StringOr(const Json& object, const char* key, std::string fallback =
   return it != object.end() && it->is_string() ? it->get<std::string>() : fallback;
 }
 
-// Sizes stand as decimal text.
+// Sizes are decimal text.
 std::optional<int64_t> SizeAt(const Json& object, const char* key) {
   const std::string text = StringOr(object, key);
   int64_t size = 0;
@@ -48,7 +48,7 @@ Status ApplySchema(const Json& json, const char* key, std::vector<ir::Feature>* 
   const auto schema = json.find(key);
   if (schema == json.end() || !schema->is_array()) return {};
   for (const Json& entry : *schema) {
-    if (!entry.is_object()) return InvalidInput("an entry of '{}' is no object", key);
+    if (!entry.is_object()) return InvalidInput("an entry of '{}' is not an object", key);
     const auto feature = std::ranges::find(*features, StringOr(entry, "name"), &ir::Feature::name);
     if (feature == features->end()) continue;
     feature->description = StringOr(entry, "shortDescription");

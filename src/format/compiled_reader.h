@@ -5,7 +5,7 @@
 //     weights/weight.bin   the large constants
 //     metadata.json        features and metadata, as text for people and tools
 //
-// Only what Core ML itself needs besides (coremldata.bin) is not read. Pure functions.
+// coremldata.bin, which only Core ML itself needs, is not read. Pure functions.
 #pragma once
 
 #include <string_view>
@@ -18,7 +18,7 @@ namespace anemone::format {
 inline constexpr std::string_view kCompiledProgramName = "model.mil";
 inline constexpr std::string_view kCompiledMetadataName = "metadata.json";
 
-// Takes over from the text of metadata.json what the program's types cannot say: which inputs and
+// Takes from the text of metadata.json what the program's types cannot express: which inputs and
 // outputs are images, the descriptions, the specification version and the metadata. Entries of
 // features that `model` does not have are ignored.
 Status ApplyCompiledMetadata(std::string_view json, ir::Model* model);

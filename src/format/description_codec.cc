@@ -341,13 +341,13 @@ Status CheckFunctionDescription(const ir::FunctionDescription& description,
   std::unordered_set<std::string_view> described;
   for (const Feature& feature : description.inputs) {
     if (!is_input(feature, false)) {
-      return InvalidInput("feature '{}' is no input of the function", feature.name);
+      return InvalidInput("feature '{}' is not an input of the function", feature.name);
     }
     described.insert(feature.name);
   }
   for (const Feature& feature : description.states) {
     if (!is_input(feature, true)) {
-      return InvalidInput("feature '{}' is no state of the function", feature.name);
+      return InvalidInput("feature '{}' is not a state of the function", feature.name);
     }
     described.insert(feature.name);
   }
@@ -360,7 +360,7 @@ Status CheckFunctionDescription(const ir::FunctionDescription& description,
   for (const ir::Value* output : function.outputs()) outputs.insert(output->name);
   for (const Feature& feature : description.outputs) {
     if (!outputs.contains(feature.name)) {
-      return InvalidInput("feature '{}' is no output of the function", feature.name);
+      return InvalidInput("feature '{}' is not an output of the function", feature.name);
     }
   }
   return {};

@@ -16,8 +16,8 @@ class ModelDescription;
 Status DecodeDescription(const proto::ModelDescription& wire, ir::Model* model);
 Status EncodeDescription(const ir::Model& model, proto::ModelDescription* wire);
 
-// Whether each described feature is an input, state or output of the function of that name, and
-// each input is described.
+// Checks that each described feature is an input, state or output of the function of that name, and
+// that each input is described.
 Status CheckDescription(const ir::Model& model);
 
 }  // namespace anemone::format

@@ -311,7 +311,7 @@ bool BelongsInWeightFile(const Literal& literal, int32_t spec_version) {
     case DType::kBf16:
     case DType::kInt8:
     case DType::kUInt8:
-    // coremltools holds the sub-byte types as 8-bit ones, and so treats them alike here.
+    // coremltools holds the sub-byte types as 8-bit ones, so the same rule covers both.
     case DType::kInt4:
     case DType::kUInt1:
     case DType::kUInt2:

@@ -1,5 +1,5 @@
-// ir::Literal to and from the wire format. Internal to src/format. Pure but for what they read and
-// plan of weight files.
+// ir::Literal to and from the wire format. Internal to src/format. Pure but for reading and
+// planning weight files.
 #pragma once
 
 #include "base/status.h"

@@ -103,7 +103,7 @@ std::string PrintManifest(const Manifest& manifest) {
   const Json json = {{"fileFormatVersion", kVersion},
                      {"itemInfoEntries", entries},
                      {"rootModelIdentifier", manifest.root_identifier}};
-  // Text that is not UTF-8 is replaced rather than thrown about.
+  // Invalid UTF-8 is replaced; otherwise dump() would throw.
   return json.dump(4, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

@@ -31,12 +31,12 @@ struct Manifest {
   const ManifestItem* root() const;
 };
 
-// Checks the version, that every entry is complete, identifiers are UUIDs and unique, paths safe
-// (IsSafeRelativePath) and the root among the entries. Unknown keys are ignored. kInvalidInput
-// names the key and the rule.
+// Checks the version, that every entry is complete, identifiers are UUIDs and unique, paths are
+// safe (IsSafeRelativePath) and the root is among the entries. Unknown keys are ignored.
+// kInvalidInput names the key and the rule.
 Result<Manifest> ParseManifest(std::string_view text);
 
-// The text, its entries sorted by identifier, as coremltools lays it out.
+// The text, with entries sorted by identifier and laid out as coremltools does.
 std::string PrintManifest(const Manifest& manifest);
 
 // Whether `path` is relative, not empty, and stays below where it starts: no "..", no empty or "."

@@ -1,10 +1,10 @@
 // Reading and writing Core ML models: the face of src/format.
 //
 // A read model's constants are views into the mapped weight file: opening a 100 MB model touches a
-// few pages. Types are as the file declares them; run ir::Verify before trusting them. Bytes are
-// believed in nothing: every error of the file is kInvalidInput with file, place and rule; what is
-// valid but not handled here (a model that is no ML Program, an op set newer than iOS18) is
-// kUnsupported. Thread rules: pure functions.
+// few pages. Types are as the file declares them; run ir::Verify before trusting them. Files are
+// not trusted: every error in one is kInvalidInput with file, place and rule; a valid file that is
+// not handled here (not an ML Program, or an op set newer than iOS18) is kUnsupported. Thread
+// rules: pure functions.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@
 
 namespace anemone::format {
 
-// An .mlpackage, .mlmodel or .mlmodelc, told apart by what is there, not by the name.
+// Reads an .mlpackage, .mlmodel or .mlmodelc, told apart by content, not by name.
 Result<ir::Model> ReadModel(const std::string& path);
 
 Result<ir::Model> ReadPackage(const std::string& path);
@@ -26,12 +26,12 @@ Result<ir::Model> ReadModelFile(const std::string& path);
 // The bytes of a model file. `name` is what errors call it; `folder` is where its weight files are.
 Result<ir::Model> ReadModelBytes(const Bytes& bytes, const std::string& name,
                                  const std::string& folder);
-// A compiled model: model.mil and its weights. The description is what the program's types give.
+// A compiled model: model.mil and its weights. The description follows from the program's types.
 Result<ir::Model> ReadCompiled(const std::string& path);
 
 struct WriteOptions {
-  // kDisk waits for the disk, some milliseconds, and with that promises that not even a crash of
-  // the machine leaves a half package.
+  // kDisk waits for the disk, some milliseconds, so that not even a crash of the machine leaves
+  // half a package.
   Durability durability = Durability::kProcess;
 };
 // Writes `path` (an .mlpackage) atomically; an existing package there is replaced, anything else is

@@ -40,10 +40,10 @@ Result<std::string> FindModelFile(const std::string& package) {
   std::error_code error;
   if (!fs::exists(package, error)) return NotFound("no such file or directory").At(package);
   if (!fs::is_directory(package, error)) {
-    return InvalidInput("an .mlpackage is a directory").At(package);
+    return InvalidInput("an .mlpackage must be a directory").At(package);
   }
   if (!fs::exists(manifest_path, error)) {
-    return InvalidInput("an .mlpackage holds a {}", kManifestName).At(package);
+    return InvalidInput("an .mlpackage must hold a {}", kManifestName).At(package);
   }
   ANEMONE_ASSIGN(const Bytes bytes, MapFile(manifest_path));
   if (bytes.size() > kMaxManifestBytes) {
@@ -70,11 +70,11 @@ Status CheckReplaceable(const std::string& path) {
   if (error) return IoError("{}", error.message()).At(path);
   if (status.type() == fs::file_type::directory) {
     if (fs::is_empty(path, error) || fs::exists(fs::path(path) / kManifestName, error)) return {};
-    return Usage("the directory exists and is no .mlpackage; it is left alone")
+    return Usage("the directory exists and is not an .mlpackage; it is left alone")
         .At(path)
         .Advise("choose another output path, or remove the directory");
   }
-  return Usage("the path exists and is no .mlpackage; it is left alone")
+  return Usage("the path exists and is not an .mlpackage; it is left alone")
       .At(path)
       .Advise("choose another output path, or remove the file");
 }

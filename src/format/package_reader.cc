@@ -107,7 +107,7 @@ Status CheckKind(const proto::Model& wire) {
   if (wire.Type_case() != proto::Model::kMlProgram) {
     return Unsupported("the model is of type {}; only ML Programs are supported",
                        NameOfType(wire.Type_case()))
-        .Advise("convert the original model anew, with a deployment target of iOS15 or later");
+        .Advise("convert the original model again, with a deployment target of iOS15 or later");
   }
   if (wire.specificationversion() < ir::SpecVersionOf(ir::Opset::kIOS15)) {
     return InvalidInput("specification version {} has no ML Programs", wire.specificationversion());
@@ -125,7 +125,7 @@ Result<ir::Model> DecodeModel(const Bytes& bytes, const std::string& folder) {
   }
   proto::Model wire;
   if (!wire.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-    return InvalidInput("the file is no Core ML model: not well-formed, or nested too deeply");
+    return InvalidInput("the file is not a Core ML model: it is malformed or nested too deeply");
   }
   ANEMONE_TRY(CheckKind(wire));
   ir::Model model;

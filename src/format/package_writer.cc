@@ -67,7 +67,7 @@ ManifestItem MakeItem(std::string_view name, std::string_view description,
   return item;
 }
 
-// The folders of `path` below `root`. Not the root: if that is gone, somebody has given up.
+// Makes the folders of `path` below `root`, but not the root: if that is gone, the writer gave up.
 Status MakeFolders(fs::path root, const fs::path& path) {
   for (const fs::path& name : path) {
     root /= name;
@@ -107,7 +107,7 @@ Manifest ManifestOf(const ContentHash& specification, const ContentHash* weights
 Result<int64_t> PackageSizeBytes(const ir::Model& model) {
   WeightWriter weights;
   ANEMONE_ASSIGN(const std::string specification, EncodeModel(model, &weights));
-  // Hashes are of one length whatever they say.
+  // Any hash serves: all have the same length.
   const ContentHash any{};
   const std::string manifest = PrintManifest(ManifestOf(any, weights.empty() ? nullptr : &any));
   return static_cast<int64_t>(specification.size() + manifest.size() +
@@ -115,7 +115,7 @@ Result<int64_t> PackageSizeBytes(const ir::Model& model) {
 }
 
 Status WritePackage(const ir::Model& model, const std::string& path, const WriteOptions& options) {
-  // Everything that can be wrong with the model shows before the disk is touched.
+  // Every error in the model is found before the disk is touched.
   WeightWriter weights;
   ANEMONE_ASSIGN(const std::string specification, EncodeModel(model, &weights).At(path));
   ANEMONE_TRY(CheckReplaceable(path));

@@ -1,14 +1,12 @@
 // ir::Program to and from the wire format. Internal to src/format.
 //
-// What the two forms say differently:
+// The two forms differ:
 // - Constants bound in place (an argument's value, an attribute of a constexpr_ operation) are
-// operations of type "const"
-//   in the IR; writing puts them back where Core ML's compiler wants them.
-// - A name may be used in two sibling blocks, or hide an outer one, in the file; in the IR it is
-// unique within the
-//   function, so the reader renames the later one.
-// - Arguments stand in the order of the operator's definition in the IR, sorted by name in the
-// file.
+//   operations of type "const" in the IR; writing puts them back where Core ML's compiler expects
+//   them.
+// - In a file, a name may be used in two sibling blocks, or hide an outer one; in the IR it is
+//   unique within the function, so the reader renames the later one.
+// - Arguments are in the order of the operator's definition in the IR, sorted by name in a file.
 #pragma once
 
 #include "base/status.h"

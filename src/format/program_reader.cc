@@ -67,10 +67,12 @@ class FunctionReader {
       if (entry.key() == wire.opset()) body = &entry.value();
     }
     ANEMONE_ASSIGN(const std::string opset, CheckedName(wire.opset(), "the op set"));
-    if (body == nullptr) return InvalidInput("there is no block for the op set '{}'", opset);
+    if (body == nullptr)
+      return InvalidInput("the function has no block for the op set '{}'", opset);
     ANEMONE_ASSIGN(function_.opset, OpsetFromWire(opset));
     ANEMONE_ASSIGN(function_.attributes, DecodeAttributes(wire.attributes(), weights_));
-    if (body->inputs_size() != 0) return InvalidInput("the block of a function has no inputs");
+    if (body->inputs_size() != 0)
+      return InvalidInput("the block of a function must not have inputs");
     CollectNames(wire.inputs());
     CollectNames(*body);
     ANEMONE_TRY(ReadInputs(wire.inputs(), *function_.block));
@@ -104,7 +106,7 @@ class FunctionReader {
   std::string NameInIr(const std::string& wanted, bool from_file) {
     std::string name = wanted;
     if (ir_names_.contains(name) || (!from_file && file_names_.contains(name))) {
-      int& suffix = next_suffix_[wanted];  // so that a name used ten thousand times costs no more
+      int& suffix = next_suffix_[wanted];  // so that even a name used 10,000 times is cheap
       do {
         name = fmt::format("{}_{}", wanted, suffix++);
       } while (ir_names_.contains(name) || file_names_.contains(name));
@@ -128,7 +130,7 @@ class FunctionReader {
     const auto found = visible_.find(name);
     if (found != visible_.end() && found->second.value != nullptr) return found->second.value;
     ANEMONE_ASSIGN(const std::string checked, CheckedName(name, "a value's name"));
-    return InvalidInput("value '{}' is used but not defined before", checked);
+    return InvalidInput("value '{}' is used before it is defined", checked);
   }
 
   Status ReadInputs(const NamedValues& wire, ir::Block& block) {
@@ -201,7 +203,7 @@ class FunctionReader {
       ANEMONE_ASSIGN(ir::Type output_type,
                      DecodeType(output.type()).At(fmt::format("output '{}'", name)));
       if (literal != nullptr && !(output_type == literal->type())) {
-        return InvalidInput("the constant's value has the type {}, its output {}",
+        return InvalidInput("the constant's value has the type {}, but its output has {}",
                             literal->type().ToString(), output_type.ToString());
       }
       Value* value = operation->AddOutput(NameInIr(name, true), std::move(output_type));
@@ -216,7 +218,7 @@ class FunctionReader {
   static Result<std::shared_ptr<const Literal>> TakeConstant(
       const proto::Operation& wire, std::map<std::string, Literal>& attributes) {
     if (wire.inputs_size() != 0 || wire.blocks_size() != 0 || wire.outputs_size() != 1) {
-      return InvalidInput("a constant has no inputs, no blocks and one output");
+      return InvalidInput("a constant must have no inputs, no blocks and one output");
     }
     const auto value = attributes.find(std::string(kValueAttribute));
     if (value == attributes.end()) return InvalidInput("attribute 'val' is missing");
@@ -283,8 +285,8 @@ class FunctionReader {
     return InvalidInput("a binding has neither a name nor a value");
   }
 
-  // The order of the file's map means nothing: known parameters as their definition lists them,
-  // then the rest by name.
+  // The order of the file's map means nothing: known parameters are sorted as their definition
+  // lists them, the rest by name.
   static void SortArguments(Operation& operation) {
     const ir::OpDef* def = operation.def();
     const auto place = [def](const ir::Argument& argument) {

@@ -33,8 +33,8 @@ constexpr std::array<ImmediateParameter, 4> kImmediateParameters{{
     {"reshape_like", "end_masks"},
 }};
 
-// constexpr_ operations took attributes in iOS16 and take inputs since iOS18, which redefined all
-// of the older ones but this one.
+// constexpr_ operations took attributes in iOS16; from iOS18 on they take inputs. iOS18 redefined
+// all of the older ones but this one.
 bool TakesAttributes(std::string_view constexpr_type, ir::Opset opset) {
   return opset < ir::Opset::kIOS18 || constexpr_type == "constexpr_affine_dequantize";
 }

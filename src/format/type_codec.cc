@@ -61,7 +61,7 @@ Status EncodeTensorType(const ir::Type& type, proto::TensorType* wire) {
   ANEMONE_ASSIGN(const int32_t data_type, MilOfDType(type.dtype()));
   wire->set_datatype(data_type);
   if (!type.has_rank()) {
-    wire->set_rank(1);  // of one dimension, which stands for any number of them
+    wire->set_rank(1);  // one variadic dimension stands for any number of dimensions
     wire->add_dimensions()->mutable_unknown()->set_variadic(true);
     return {};
   }

@@ -10,8 +10,9 @@ namespace proto {
 class ValueType;
 }
 
-// No tensor type may have more elements than this (unknown dimensions count as one): 2^35 floats
-// are 128 GiB. It keeps sums and products of sizes far from overflow everywhere behind the reader.
+// No tensor type may have more elements than this (unknown dimensions count as one): 2^35
+// floats are 128 GiB. The limit keeps sums and products of sizes far from overflow everywhere
+// after the reader.
 inline constexpr int64_t kMaxTensorElements = int64_t{1} << 35;
 
 Result<ir::Type> DecodeType(const proto::ValueType& wire);

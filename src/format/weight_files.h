@@ -1,5 +1,5 @@
-// WeightFiles: the weight files that a model refers to, mapped when they are first asked for.
-// Thread rules: one thread. Ownership: the returned Bytes keep the mapping alive, not this object.
+// WeightFiles: the weight files that a model refers to, mapped on first use. Thread rules: one
+// thread. Ownership: the returned Bytes keep the mapping alive, not this object.
 #pragma once
 
 #include <cstdint>

@@ -5,8 +5,8 @@
 //   128  data            size_bytes, then zeros up to the next multiple of 64
 //   ...  BlobHeader, data, BlobHeader, data ...; the last blob is not padded
 //
-// Sub-byte elements are packed, the first one in the lowest bits of the first byte, across byte
-// borders.
+// Sub-byte elements are packed, the first one in the lowest bits of the first byte, across
+// byte boundaries.
 #pragma once
 
 #include <bit>
@@ -65,7 +65,7 @@ enum class BlobDType : uint32_t {
 
 // nullopt for element types that a blob cannot hold (strings, booleans, 64-bit types).
 std::optional<BlobDType> BlobDTypeOf(DType dtype);
-// nullopt for a number that stands for nothing.
+// nullopt for an unassigned number.
 std::optional<DType> DTypeOfBlob(uint32_t blob_dtype);
 
 // `size` rounded up to a multiple of 64; nullopt on overflow.

@@ -35,7 +35,7 @@ Result<WeightReader::Blob> WeightReader::ReadHeader(uint64_t header_offset) cons
   };
   const uint64_t file_size = file_.size();
   if (header_offset % kBlobAlignment != 0 || header_offset < sizeof(FileHeader)) {
-    return fail(InvalidInput("a blob's header stands at a multiple of {} after the file's header",
+    return fail(InvalidInput("a blob's header must be at a multiple of {} after the file's header",
                              kBlobAlignment));
   }
   if (header_offset > file_size || file_size - header_offset < sizeof(BlobHeader)) {
@@ -44,13 +44,13 @@ Result<WeightReader::Blob> WeightReader::ReadHeader(uint64_t header_offset) cons
   BlobHeader header;
   std::memcpy(&header, file_.data() + header_offset, sizeof(header));
   if (header.sentinel != kBlobSentinel) {
-    return fail(InvalidInput("a blob's header starts with {:#010x}, but here is {:#010x}",
+    return fail(InvalidInput("a blob's header must start with {:#010x}, but starts with {:#010x}",
                              kBlobSentinel, header.sentinel));
   }
   const std::optional<DType> dtype = DTypeOfBlob(header.blob_dtype);
   if (!dtype) return fail(InvalidInput("blob data type {} is not known", header.blob_dtype));
   if (header.offset % kBlobAlignment != 0) {
-    return fail(InvalidInput("a blob's data stands at a multiple of {}, but here at {}",
+    return fail(InvalidInput("a blob's data must be at a multiple of {}, but is at {}",
                              kBlobAlignment, header.offset));
   }
   if (header.offset > file_size || header.size_bytes > file_size - header.offset) {

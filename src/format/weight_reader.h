@@ -1,7 +1,7 @@
-// WeightReader: blobs of a weight.bin as views into the mapped file. Nothing is believed: each
-// header and range is checked against the file before a view is made. Ownership: the views keep the
-// mapping alive; the reader may go. Thread rules: immutable once opened. Errors: kNotFound / kIo
-// when the file cannot be mapped, kInvalidInput with the offset and the broken rule otherwise.
+// WeightReader: blobs of a weight.bin as views into the mapped file. The file is not trusted: each
+// header and range is checked before a view is made. Ownership: the views keep the mapping alive
+// and may outlive the reader. Thread rules: immutable once opened. Errors: kNotFound / kIo when the
+// file cannot be mapped, kInvalidInput with the offset and the broken rule otherwise.
 #pragma once
 
 #include <cstdint>

@@ -14,7 +14,7 @@ namespace {
 constexpr size_t kHashPiece = size_t{1} << 20;
 
 // Of dtype, size, and the ends and the middle of the data: cheap, and enough to tell most blobs
-// apart; equality is decided by comparing all bytes.
+// apart; all bytes are compared before two blobs count as equal.
 uint64_t Fingerprint(DType dtype, const Bytes& data) {
   constexpr size_t kSample = 64;
   const uint64_t header[] = {static_cast<uint64_t>(dtype), data.size()};
@@ -107,7 +107,7 @@ Result<ContentHash> WeightWriter::WriteTo(OutputFile& file) const {
     for (size_t i = next.fetch_add(1); i < hashed.size(); i = next.fetch_add(1))
       hashes[i] = ContentHashOf(hashed[i]);
   };
-  // Hashing runs beside the writing, which joins in when done.
+  // Hashing runs in parallel with the writing, which helps once it is done.
   std::thread beside(hash);
   const Status outcome = file.Write(written);
   if (outcome.ok()) hash();

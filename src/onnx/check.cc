@@ -22,7 +22,7 @@ struct Scope {
   }
 };
 
-// Values that `graph` and its subgraphs read but do not make: what its owner node depends on
+// The values that `graph` and its subgraphs read but do not make: what the owner node depends on
 // besides its inputs.
 void CollectFree(const Graph& graph, std::vector<const Names*>& bound,
                  std::vector<std::string_view>& free);
@@ -59,7 +59,7 @@ void CollectFree(const Graph& graph, std::vector<const Names*>& bound,
 }
 
 // Orders `nodes` so that makers come before users; among those ready, the file's order. `scope`
-// holds what is there before the first node and receives every output.
+// holds what exists before the first node and receives every output.
 Status SortNodes(std::vector<Node>& nodes, Scope& scope) {
   std::unordered_map<std::string_view, size_t> maker;
   for (size_t i = 0; i < nodes.size(); ++i) {
@@ -147,10 +147,10 @@ Status CheckGraph(Graph& graph, const Scope* outer) {
     if (!tensors.insert(tensor.name).second) {
       return InvalidInput("two initializers are called '{}'", tensor.name);
     }
-    scope.names.insert(tensor.name);  // may repeat an input: then it is that input's default
+    scope.names.insert(tensor.name);  // one that repeats an input is its default
   }
   ANEMONE_TRY(SortNodes(graph.nodes, scope));
-  // Only now: sorting moves the nodes, and short strings with them.
+  // Not earlier: sorting moves the nodes, and short strings with them.
   for (const auto& node : graph.nodes) {
     scope.names.insert(node.outputs.begin(), node.outputs.end());
   }

@@ -1,5 +1,6 @@
-// Structure of a graph as read: unique names, every input there, no cycle; puts the nodes into an
-// order in which every value is made before it is used (the file's own order where that is one).
+// Checks the structure of a graph as read: names are unique, every input exists, there is no cycle.
+// Puts the nodes into an order in which every value is made before it is used (the file's own order
+// if it is one).
 #pragma once
 
 #include <string_view>
@@ -14,8 +15,8 @@ namespace anemone::onnx {
 // Errors: kInvalidInput naming the node and the value.
 Status CheckModel(Model& model);
 
-// Names that `node` reads: its inputs, and what its subgraphs take from outside. "" is left out;
-// names may repeat.
+// The names that `node` reads: its inputs, and what its subgraphs take from outside. "" is left
+// out; names may repeat.
 std::vector<std::string_view> UsedNames(const Node& node);
 
 }  // namespace anemone::onnx

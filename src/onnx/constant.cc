@@ -106,7 +106,7 @@ Result<Constant> Constant::FromTensor(const Tensor& tensor) {
     return Unsupported("tensors of {} cannot be held", ElementTypeName(tensor.type));
   }
   Constant constant{tensor.dtype, tensor.dims, tensor.data};
-  // Half types only save space here: one float type spares every reader of constants a case.
+  // Half types only save space here; with one float type, readers of constants need no extra case.
   if (tensor.dtype == DType::kFp16 || tensor.dtype == DType::kBf16) {
     return Floats(constant.AsFloats(), tensor.dims);
   }
@@ -211,7 +211,7 @@ Result<ir::Literal> Constant::ToLiteral() const {
     const int64_t value = (*ints)[i];
     if (value < std::numeric_limits<int32_t>::min() ||
         value > std::numeric_limits<int32_t>::max()) {
-      return Unsupported("a constant holds {}, Core ML's integers have 32 bits", value);
+      return Unsupported("a constant holds {}, but Core ML's integers have 32 bits", value);
     }
     narrow[i] = static_cast<int32_t>(value);
   }

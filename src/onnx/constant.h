@@ -1,6 +1,6 @@
 // Constant: a tensor that the importer knows, with ONNX's own element type. Shapes are computed in
-// int64 on these, so that chains such as Shape > Gather > Concat > Reshape come out exact; only
-// what a MIL operation needs becomes a Literal. Ownership: shares the bytes. Thread rules:
+// int64 on these, so that chains such as Shape > Gather > Concat > Reshape are exact; only the
+// values that a MIL operation needs become Literals. Ownership: shares the bytes. Thread rules:
 // immutable value.
 #pragma once
 
@@ -34,13 +34,13 @@ struct Constant {
 
   int64_t count() const { return ir::ElementCount(dims).value_or(0); }
   bool is_integer() const { return IsInt(dtype) || dtype == DType::kBool; }
-  // All elements; the first also for bool, both empty optionals for dtypes that do not fit.
+  // All elements, AsInts also for bool; both are nullopt for dtypes that do not fit.
   std::optional<std::vector<int64_t>> AsInts() const;
   std::optional<std::vector<double>> AsDoubles() const;
   std::vector<float> AsFloats() const;  // any numeric dtype, rounded to float
 
-  // As MIL has it: floats become fp32, integers int32 (kUnsupported when one does not fit), bool
-  // stays.
+  // As MIL holds it: floats become fp32, integers int32 (kUnsupported when one does not fit), bool
+  // stays bool.
   Result<ir::Literal> ToLiteral() const;
   // The same elements under other dims.
   Constant Reshaped(ir::Shape new_dims) const { return {dtype, std::move(new_dims), data}; }

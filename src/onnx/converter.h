@@ -1,6 +1,6 @@
 // Converter: one row of the ONNX coverage table: an operator over a range of versions, and either
-// how it is written in MIL or why it is not. The rows lie with the MIL operators they need, in
-// src/ops/<family>/onnx.cc. Thread rules: immutable tables.
+// how it is written in MIL or why it is not. The rows are beside the MIL operators that they need,
+// in src/ops/<family>/onnx.cc. Thread rules: immutable tables.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +23,7 @@ struct Converter {
   std::string_view domain = {};  // "" is ai.onnx
 };
 
-// Versions of ai.onnx that the table is written for. Older files can be brought up by ONNX's
-// version converter.
+// Versions of ai.onnx that the table covers. ONNX's version converter can upgrade older files.
 constexpr int64_t kOldestOpset = 7;
 constexpr int64_t kNewestOpset = 24;
 

@@ -21,11 +21,11 @@ Result<Bytes> ExternalFiles::Open(const std::string& location) {
   const fs::path relative(location);
   if (relative.is_absolute()) {
     return InvalidInput(
-        "external data location '{}' is an absolute path; it must lie beside the model", location);
+        "external data location '{}' is an absolute path; it must be beside the model", location);
   }
   for (const auto& part : relative) {
     if (part == "..") {
-      return InvalidInput("external data location '{}' climbs out of the model's folder", location);
+      return InvalidInput("external data location '{}' leads out of the model's folder", location);
     }
   }
   std::error_code error;
@@ -38,7 +38,7 @@ Result<Bytes> ExternalFiles::Open(const std::string& location) {
   }
   const fs::path inside = full.lexically_relative(root);
   if (inside.empty() || *inside.begin() == "..") {
-    return InvalidInput("external data location '{}' is a link out of the model's folder",
+    return InvalidInput("external data location '{}' is a symbolic link out of the model's folder",
                         location);
   }
   ANEMONE_ASSIGN(Bytes bytes, MapFile(full.string()));
@@ -53,7 +53,7 @@ Result<Bytes> ExternalFiles::Read(const std::string& location, uint64_t offset,
   }
   ANEMONE_ASSIGN(const Bytes file, Open(location));
   if (offset > file.size() || size_bytes > file.size() - offset) {
-    return InvalidInput("external data needs bytes {} to {} of '{}', which has {}", offset,
+    return InvalidInput("external data needs bytes {} to {} of '{}', which has only {}", offset,
                         fmt::format("{}+{}", offset, size_bytes), location, file.size());
   }
   return file.Slice(offset, size_bytes);

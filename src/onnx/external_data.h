@@ -16,7 +16,7 @@ namespace anemone::onnx {
 
 class ExternalFiles {
  public:
-  // `folder` is where the model lies; empty when the model has none (read from memory): then every
+  // `folder` is the model's folder; empty when the model has none (read from memory): then every
   // location is refused.
   explicit ExternalFiles(std::string folder) : folder_(std::move(folder)) {}
 

@@ -60,7 +60,7 @@ Result<Shape> ReshapedDims(const Shape& dims, const std::vector<int64_t>& shape,
     }
     if (out[i] == 0 && !allow_zero) {
       if (i >= dims.size()) {
-        return InvalidInput("the shape copies dim {}, the input has rank {}", i, dims.size());
+        return InvalidInput("the shape copies dim {}, but the input has rank {}", i, dims.size());
       }
       out[i] = dims[i];
     }
@@ -157,7 +157,7 @@ Result<std::vector<int64_t>> SplitSizes(int64_t size, size_t outputs,
     return out;
   }
   if (sizes->size() != outputs) {
-    return InvalidInput("Split has {} outputs and {} sizes", outputs, sizes->size());
+    return InvalidInput("Split has {} outputs but {} sizes", outputs, sizes->size());
   }
   int64_t left = size;
   for (const int64_t part : *sizes) {
@@ -205,7 +205,8 @@ Result<std::vector<int64_t>> Permutation(const Node& node, size_t rank) {
   std::vector<int64_t> perm(rank);
   if (const auto* attribute = node.Find("perm")) {
     if (attribute->ints.size() != rank) {
-      return InvalidInput("perm has {} axes, the input rank {}", attribute->ints.size(), rank);
+      return InvalidInput("perm has {} axes, but the input has rank {}", attribute->ints.size(),
+                          rank);
     }
     return NormalizeAxes(attribute->ints, static_cast<int64_t>(rank));
   }

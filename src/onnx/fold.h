@@ -1,6 +1,6 @@
-// Evaluates ONNX nodes whose inputs are all known, in ONNX's own types and int64 arithmetic. Needed
-// because many parameters (the shape of a Reshape, the pads of a Pad) are computed in the graph;
-// also spares the program the rearranging of weights. Thread rules: pure functions.
+// Evaluates ONNX nodes whose inputs are all known, in ONNX's own types and int64 arithmetic. Many
+// parameters (the shape of a Reshape, the pads of a Pad) are computed in the graph; folding also
+// rearranges weights at import rather than at run time. Thread rules: pure functions.
 #pragma once
 
 #include <optional>
@@ -19,8 +19,8 @@ struct FoldArgs {
 
   const Constant* In(size_t i) const { return i < inputs.size() ? inputs[i] : nullptr; }
   int64_t Int(std::string_view attribute, int64_t fallback) const;
-  // The integers of input `i` or, where there is none, of the attribute; nullopt when neither is
-  // given.
+  // The integers of input `i` or, when it is absent, of the attribute; nullopt when neither
+  // is given.
   std::optional<std::vector<int64_t>> Ints(size_t i, std::string_view attribute) const;
 };
 

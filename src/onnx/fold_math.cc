@@ -36,7 +36,7 @@ enum class BinaryOp {
 
 bool IsComparison(BinaryOp op) { return op >= BinaryOp::kEqual; }
 
-// What follows from the order of the numbers.
+// Operators that depend on the order of the numbers.
 template <typename T>
 std::optional<T> ApplyOrder(BinaryOp op, T a, T b) {
   switch (op) {
@@ -216,7 +216,7 @@ Outputs FoldRange(const FoldArgs& args) {
   return std::vector<Constant>{Constant::FromDoubles(start.dtype, values, {count})};
 }
 
-// Rows of elements that one element of the result is made of.
+// For each element of the result, the elements that it is made from.
 struct Reduction {
   Shape dims;                             // of the result
   std::vector<std::vector<size_t>> rows;  // element numbers

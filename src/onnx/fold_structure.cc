@@ -1,4 +1,4 @@
-// Folding of operators that move elements: the bytes are copied whatever they mean.
+// Folding of operators that move elements: the bytes are copied, whatever their type.
 #include <algorithm>
 #include <cstring>
 #include <numeric>
@@ -175,7 +175,7 @@ Result<std::vector<Constant>> FoldGather(const FoldArgs& args) {
   ANEMONE_ASSIGN(const int64_t axis,
                  NormalizeAxis(args.Int("axis", 0), static_cast<int64_t>(x.dims.size())));
   const auto indices = args.In(1)->AsInts();
-  if (!indices) return InvalidInput("the indices of Gather are no integers");
+  if (!indices) return InvalidInput("the indices of Gather are not integers");
   const auto d = static_cast<size_t>(axis);
   const int64_t size = x.dims[d];
   const size_t width = static_cast<size_t>(BitWidth(x.dtype)) / 8;
@@ -235,7 +235,7 @@ Result<std::vector<Constant>> FoldTile(const FoldArgs& args) {
 
 Result<std::vector<Constant>> FoldConstantOfShape(const FoldArgs& args) {
   const auto dims = args.Ints(0, "");
-  if (!dims) return InvalidInput("the shape of ConstantOfShape is no integer tensor");
+  if (!dims) return InvalidInput("the shape of ConstantOfShape is not an integer tensor");
   for (const int64_t dim : *dims) {
     if (dim < 0) return InvalidInput("a dim of ConstantOfShape is negative");
   }

@@ -1,4 +1,4 @@
-// The rows that FoldNode looks operators up in, and what the two files of folders share. Internal
+// The rows in which FoldNode looks up operators, and what both files of folders share. Internal
 // to src/onnx.
 #pragma once
 
@@ -18,7 +18,7 @@ struct FoldRow {
 std::span<const FoldRow> StructureFolds();
 std::span<const FoldRow> MathFolds();
 
-// What a folder returns when the result is better left to the program.
+// A folder returns this when the result is better left to the program.
 inline Error NotFolded() { return Error(ErrorCode::kUnavailable, "not folded"); }
 
 Result<ir::Shape> SqueezedDims(const ir::Shape& dims,

@@ -2,11 +2,11 @@
 // shapes.
 //
 // Types: every float type of ONNX becomes fp32; every integer type int32 (a constant that does not
-// fit is an error); bool stays inside the program and becomes int32 at its border, where Core ML
-// has no bool. Scalars at the border get the shape [1]. Names of inputs and outputs are kept when
-// they are legal identifiers; otherwise they are made legal and the original stands in the metadata
-// under "onnx.name.<new name>". Ownership: weights stay views of the mapped file where possible.
-// Thread rules: none shared.
+// fit is an error); bool stays inside the program and becomes int32 at its boundary, where Core ML
+// has no bool. Scalars at the boundary get the shape [1]. Names of inputs and outputs are kept when
+// they are legal identifiers; otherwise they are made legal and the original name is kept in the
+// metadata under "onnx.name.<new name>". Ownership: weights stay views of the mapped file where
+// possible. Thread rules: none shared.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@
 namespace anemone::onnx {
 
 struct ImportOptions {
-  // Shapes of inputs by their ONNX name: needed where the file leaves dimensions open.
+  // Shapes of inputs by their ONNX name: required where the file leaves dimensions open.
   std::map<std::string, std::vector<int64_t>> input_shapes;
   ir::Opset target = ir::Opset::kIOS15;
 };

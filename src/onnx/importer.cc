@@ -9,15 +9,15 @@
 namespace anemone::onnx {
 namespace {
 
-constexpr int kMaxDepth = 32;            // of subgraphs and functions within one another
-constexpr int64_t kMaxWalked = 1 << 20;  // nodes, those of inlined functions included
+constexpr int kMaxDepth = 32;            // of nested subgraphs and functions
+constexpr int64_t kMaxWalked = 1 << 20;  // nodes, including those of inlined functions
 
 int64_t OpsetOf(const std::map<std::string, int64_t>& opsets, const std::string& domain) {
   const auto found = opsets.find(domain);
   return found == opsets.end() ? 0 : found->second;
 }
 
-// Which of `nodes` something in `wanted` depends on.
+// Tells which of `nodes` something in `wanted` depends on.
 std::vector<bool> FindLive(const std::vector<Node>& nodes, const std::vector<std::string>& wanted) {
   std::unordered_set<std::string_view> needed(wanted.begin(), wanted.end());
   std::vector<bool> live(nodes.size(), false);
@@ -59,7 +59,7 @@ Status Importer::CheckOpset() const {
   if (model_.opset() < kOldestOpset) {
     return Unsupported("opset {} is older than {}, the oldest that can be read", model_.opset(),
                        kOldestOpset)
-        .Advise("bring the model up with onnx.version_converter");
+        .Advise("upgrade the model with onnx.version_converter");
   }
   if (model_.opset() > kNewestOpset) {
     return Unsupported("opset {} is newer than {}, the newest that can be read", model_.opset(),
@@ -75,7 +75,7 @@ Status Importer::AddInitializers(const Graph& graph, Scope& scope) {
     operand.name = tensor.name;
     operand.dims = tensor.dims;
     auto constant = Constant::FromTensor(tensor);
-    // Of a type that cannot be held: whoever reads it is reported.
+    // If its type cannot be held, the nodes that read it are reported.
     if (constant.ok()) {
       operand.constant = std::move(*constant);
     } else {
@@ -223,8 +223,8 @@ const Function* Importer::FindFunction(const Node& node) const {
 
 namespace {
 
-// Gives attributes that refer to the function's own the values of the call; drops those that are
-// not given.
+// Replaces attributes that refer to the function's own by the values of the call; drops those that
+// the call does not give.
 void BindAttributes(std::vector<Node>& nodes, const Function& function, const Node& call) {
   const auto find = [&](const std::string& name) -> const Attribute* {
     if (const auto* given = call.Find(name)) return given;
@@ -256,7 +256,7 @@ void BindAttributes(std::vector<Node>& nodes, const Function& function, const No
 Status Importer::Inline(const Function& function, const Node& node, std::vector<Operand*> inputs,
                         Scope& scope, ir::Builder& builder, int depth) {
   if (inputs.size() > function.inputs.size() || node.outputs.size() > function.outputs.size()) {
-    return InvalidInput("function '{}' is called with {} inputs and {} outputs, it has {} and {}",
+    return InvalidInput("function '{}' is called with {} inputs and {} outputs, but has {} and {}",
                         function.name, inputs.size(), node.outputs.size(), function.inputs.size(),
                         function.outputs.size());
   }
@@ -269,7 +269,7 @@ Status Importer::Inline(const Function& function, const Node& node, std::vector<
   }
   std::vector<Node> body = function.nodes;
   BindAttributes(body, function, node);
-  // An input that the call leaves out is left out wherever the body reads it.
+  // An input that the call omits is omitted wherever the body reads it.
   for (auto& inside : body) {
     for (auto& input : inside.inputs) {
       const bool parameter =
@@ -283,7 +283,8 @@ Status Importer::Inline(const Function& function, const Node& node, std::vector<
     if (node.outputs[i].empty()) continue;
     const Operand* made = inner.Find(function.outputs[i]);
     if (made == nullptr)
-      return InvalidInput("function '{}' makes no '{}'", function.name, function.outputs[i]);
+      return InvalidInput("function '{}' does not make its output '{}'", function.name,
+                          function.outputs[i]);
     Operand operand = *made;
     operand.name = node.outputs[i];
     scope.Add(std::move(operand));

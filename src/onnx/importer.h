@@ -33,7 +33,7 @@ class Importer {
   // A node that cannot be converted.
   struct Blocked {
     std::string text;
-    bool unsupported = true;  // or against the rules of ONNX
+    bool unsupported = true;  // false: it breaks ONNX's rules
   };
 
   Status CheckOpset() const;
@@ -51,7 +51,7 @@ class Importer {
   Status WalkNode(const Node& node, size_t index, const Opsets& opsets, Scope& scope,
                   ir::Builder& builder, int depth);
   Status CountFolded(const FoldArgs& args, const std::vector<Constant>& outputs);
-  // Converts the node, or says why not.
+  // Converts the node, or returns why it cannot be converted.
   Status Convert(NodeContext& context);
   Result<std::vector<Operand>> ImportGraph(const Graph& graph, const Opsets& opsets, Scope& scope,
                                            ir::Builder& builder, ir::Block* block, int depth);

@@ -1,4 +1,4 @@
-// The border of the imported program: its inputs and outputs, their types, shapes and names, and
+// The boundary of the imported program: its inputs and outputs, their types, shapes and names, and
 // the metadata.
 #include <algorithm>
 
@@ -20,14 +20,15 @@ Status Importer::AddInputs(Scope& scope) {
     const auto found = std::find_if(model_.graph.inputs.begin(), model_.graph.inputs.end(),
                                     [&](const auto& input) { return input.name == name; });
     if (found == model_.graph.inputs.end() || is_initializer(name)) {
-      return Usage("a shape is given for '{}', which is no input; the inputs are {}", name, names);
+      return Usage("a shape is given for '{}', which is not an input; the inputs are {}", name,
+                   names);
     }
   }
   for (const auto& input : model_.graph.inputs) {
     if (is_initializer(input.name)) continue;
     Status status = AddInput(input, scope).At(fmt::format("input '{}'", input.name));
     if (status.ok()) continue;
-    // Every open shape is named at once, so that one more try suffices.
+    // All open shapes are reported at once, so that one more try suffices.
     if (status.error().code() != ErrorCode::kUnsupported) return status;
     blocked_.push_back({status.ToString()});
   }
@@ -43,23 +44,23 @@ Result<ir::Shape> Importer::InputShape(const ValueInfo& info) const {
   if (given != options_.input_shapes.end()) {
     const auto& shape = given->second;
     for (const int64_t dim : shape) {
-      if (dim < 1) return Usage("the given shape holds {}, sizes must be at least 1", dim);
+      if (dim < 1) return Usage("the given shape holds {}, but sizes must be at least 1", dim);
     }
     if (info.shape && info.shape->size() != shape.size()) {
-      return Usage("the given shape has rank {}, the model says {}", shape.size(),
+      return Usage("the given shape has rank {}, but the model says {}", shape.size(),
                    info.shape->size());
     }
     for (size_t d = 0; info.shape && d < shape.size(); ++d) {
       const auto& dim = (*info.shape)[d];
       if (dim.value && *dim.value != shape[d]) {
-        return Usage("the given shape has {} for dim {}, the model fixes it to {}", shape[d], d,
+        return Usage("the given shape has {} for dim {}, but the model fixes it to {}", shape[d], d,
                      *dim.value);
       }
     }
     return ir::Shape(shape);
   }
   if (!info.shape) {
-    return Unsupported("the model does not say its rank")
+    return Unsupported("the model does not declare its rank")
         .Advise(fmt::format("give its shape, for example --input {}:1x3x224x224", info.name));
   }
   ir::Shape shape;
@@ -160,8 +161,8 @@ Status Importer::SetOutputs(const Scope& scope) {
   return {};
 }
 
-// Gives the outputs the names that they have in the file, moving others that took them out of the
-// way.
+// Gives the outputs the names that they have in the file, renaming other values that hold
+// those names.
 void Importer::NameOutputs(const std::vector<ir::Value*>& values) {
   std::unordered_map<std::string, ir::Value*> by_name;
   std::unordered_set<std::string> inputs;
@@ -179,7 +180,7 @@ void Importer::NameOutputs(const std::vector<ir::Value*>& values) {
   for (size_t i = 0; i < values.size(); ++i) {
     const std::string& original = model_.graph.outputs[i].name;
     std::string wanted = ir::SanitizeIdentifier(original);
-    // A sanitised name may meet an input or an earlier output.
+    // A sanitized name may collide with an input or an earlier output.
     while (inputs.contains(wanted) || used.contains(wanted)) wanted += "_out";
     used.insert(wanted);
     if (wanted != original) renamed_[wanted] = original;

@@ -11,8 +11,8 @@ struct ElementTypeRow {
   DType dtype;
 };
 
-// Numbers 14 and 15 are complex, 17 to 20 and 23 on are the small floats and 2-bit integers: no
-// dtype for those here.
+// Numbers 14 and 15 are complex, 17 to 20 and 23 on are the small floats and 2-bit integers; none
+// has a dtype here.
 constexpr ElementTypeRow kElementTypes[] = {
     {0, "undefined", DType::kInvalid},
     {1, "float", DType::kFp32},

@@ -45,16 +45,16 @@ DType ToDType(int32_t type);
 
 struct Tensor {
   std::string name;
-  int32_t type = 0;               // an ElementType, or a newer one that we do not know
+  int32_t type = 0;               // an ElementType, or a newer, unknown one
   DType dtype = DType::kInvalid;  // ToDType(type)
   std::vector<int64_t> dims;      // all >= 0
   int64_t element_count = 0;      // product of dims
-  Bytes data;  // the elements, aligned for dtype; empty for strings and for unknown types
+  Bytes data;  // the elements, aligned for dtype; empty for strings and unknown types
   std::vector<std::string> strings;  // elements of a string tensor
 };
 
-// One dimension: a size, or the name of a size that only the run time knows ("" when it has no
-// name).
+// One dimension: a size, or the name of a size that is known only at run time ("" when it has
+// no name).
 struct Dim {
   std::optional<int64_t> value;
   std::string param;
@@ -91,7 +91,7 @@ struct Attribute {
   };
   std::string name;
   Kind kind = Kind::kUndefined;
-  std::string reference;  // inside a function's body: the function attribute whose value to take
+  std::string reference;  // inside a function's body: the function attribute that gives the value
   float f = 0;
   int64_t i = 0;
   std::string s;

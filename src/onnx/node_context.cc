@@ -31,8 +31,8 @@ ir::Value* NodeContext::Materialize(Operand& operand) {
   if (!status_.ok()) return nullptr;
   if (operand.value == nullptr && operand.constant) {
     if (operand.rank() > kMaxRank) {
-      status_ = Unsupported("the constant '{}' has rank {}, Core ML's limit is {}", operand.name,
-                            operand.rank(), kMaxRank);
+      status_ = Unsupported("the constant '{}' has rank {}, but Core ML's limit is {}",
+                            operand.name, operand.rank(), kMaxRank);
       return nullptr;
     }
     auto literal = operand.constant->ToLiteral();
@@ -44,12 +44,12 @@ ir::Value* NodeContext::Materialize(Operand& operand) {
   }
   if (operand.pending_reshape()) {
     if (operand.rank() > kMaxRank) {
-      status_ = Unsupported("its input '{}' has rank {}, Core ML's limit is {}", operand.name,
+      status_ = Unsupported("its input '{}' has rank {}, but Core ML's limit is {}", operand.name,
                             operand.rank(), kMaxRank);
       return nullptr;
     }
-    // Written where it is first needed. A body of control flow must not leak it, so there it is not
-    // kept.
+    // Written where it is first needed. The body of a control-flow operator must not leak it, so
+    // there it is not kept.
     ir::Value* reshaped = Reshape(operand.value, operand.dims);
     if (&builder_ == &constants_) operand.value = reshaped;
     return reshaped;
@@ -67,7 +67,7 @@ Result<std::vector<int64_t>> NodeContext::Ints(size_t i, std::string_view what) 
         .Advise("export with fixed shapes, or simplify the model so that it becomes a constant");
   }
   const auto ints = constant->AsInts();
-  if (!ints) return InvalidInput("{} is no integer tensor", what);
+  if (!ints) return InvalidInput("{} is not an integer tensor", what);
   return *ints;
 }
 
@@ -76,7 +76,7 @@ Result<double> NodeContext::Number(size_t i, std::string_view what) const {
   const auto* constant = Const(i);
   if (constant == nullptr) return Unsupported("{} is computed at run time", what);
   const auto values = constant->AsDoubles();
-  if (!values || values->size() != 1) return InvalidInput("{} is no scalar", what);
+  if (!values || values->size() != 1) return InvalidInput("{} is not a scalar", what);
   return values->front();
 }
 
@@ -166,7 +166,7 @@ ir::Value* NodeContext::Cast(ir::Value* value, DType dtype) {
 
 Status NodeContext::Set(size_t output, ir::Value* value) {
   ANEMONE_TRY(status_);
-  if (value == nullptr) return Internal("the converter of {} made no value", node_.op);
+  if (value == nullptr) return Internal("the converter of {} did not make a value", node_.op);
   if (!value->type.is_tensor() || !value->type.is_static()) {
     return Unsupported("the size of its output depends on the data")
         .Advise("rewrite the model so that every tensor has a fixed shape");
@@ -177,7 +177,7 @@ Status NodeContext::Set(size_t output, ir::Value* value) {
 Status NodeContext::SetView(size_t output, ir::Value* value, ir::Shape dims) {
   ANEMONE_TRY(status_);
   if (output >= outputs_.size()) return {};
-  if (value == nullptr) return Internal("the converter of {} made no value", node_.op);
+  if (value == nullptr) return Internal("the converter of {} did not make a value", node_.op);
   outputs_[output].value = value;
   outputs_[output].dims = std::move(dims);
   return {};

@@ -1,12 +1,12 @@
-// NodeContext: what the converter of one ONNX node sees. It gives the node's inputs as known
-// constants or as values of the program, the attributes with their defaults, and appends MIL
-// operations named after the node's outputs.
+// NodeContext: the importer as the converter of one ONNX node sees it. It gives the node's inputs
+// as known constants or as values of the program, the attributes with their defaults, and appends
+// MIL operations named after the node's outputs.
 //
 // Emission is sticky: after a failure Op() returns null, later calls do nothing, and status()
 // (which the importer checks after each converter) holds the first error. A converter returns
-// Unsupported(...) for what cannot be expressed; the importer collects these, so that the user sees
-// all of them at once. Ownership: points into the importer; lives for one node. Thread rules: one
-// thread.
+// Unsupported(...) when MIL cannot express the node; the importer collects these, so that the user
+// sees all of them at once. Ownership: points into the importer; lives for one node. Thread rules:
+// one thread.
 #pragma once
 
 #include <functional>
@@ -29,13 +29,13 @@ struct Operand {
   std::optional<Constant> constant;
   // The value in the program; null until a constant is first needed there. Its shape may differ
   // from `dims` when a Reshape has not been written yet: neighboring reshapes and transposes are
-  // merged, and tensors of rank 6 and more, which Core ML does not have, often vanish that way.
+  // merged, and tensors of rank 6 and more, which Core ML does not support, often vanish that way.
   ir::Value* value = nullptr;
-  // Depends on a node that could not be converted: only good for finding further such nodes.
+  // Depends on a node that could not be converted: serves only to find further such nodes.
   bool poisoned = false;
-  std::string reason = {};  // why, where no node is to blame
-  // Of a narrow integer (uint8 ...), which the program holds as int32; kInvalid where it does not
-  // matter.
+  std::string reason = {};  // why, when no node is the cause
+  // A narrow integer dtype (uint8 ...) that the program holds as int32; kInvalid where it does
+  // not matter.
   DType narrow = DType::kInvalid;
 
   DType dtype() const;  // as in the program: kFp32, kInt32 or kBool
@@ -82,8 +82,8 @@ class NodeContext {
   // The value in the program (written now when it is a constant or a pending reshape); null when
   // absent.
   ir::Value* Value(size_t i);
-  // Known integers or one known number; kUnsupported naming `what` when only the run time knows
-  // them.
+  // Known integers or one known number; kUnsupported naming `what` when it is known only at
+  // run time.
   Result<std::vector<int64_t>> Ints(size_t i, std::string_view what) const;
   Result<double> Number(size_t i, std::string_view what) const;
   // Input `i`, or else the attribute; nullopt when neither is given.
@@ -100,10 +100,10 @@ class NodeContext {
   size_t OutputCount() const { return outputs_.size(); }
   // Whether something may read output `i`.
   bool Wants(size_t i) const { return i < node_.outputs.size() && !node_.outputs[i].empty(); }
-  // An operation with one output, of which the node's output 0 will be made.
+  // An operation with one output, a step toward the node's output 0.
   ir::Value* Op(std::string_view type, Args args);
-  // An operation of two operands. They come in braces, so that what makes them is written in this
-  // order by every compiler.
+  // An operation with two operands. They are passed in braces, so that every compiler evaluates the
+  // expressions that make them in this order.
   struct Two {
     ir::Value *x, *y;
   };
@@ -112,7 +112,7 @@ class NodeContext {
   }
   // An operation with several outputs.
   std::vector<ir::Value*> MultiOp(std::string_view type, Args args);
-  // The operation that makes output 0.
+  // Adds the operation that makes output 0.
   Status Emit(std::string_view type, Args args);
   // A constant of the program.
   ir::Value* MakeConst(ir::Literal literal, std::string_view suffix);

@@ -88,7 +88,7 @@ class Reader {
       return InvalidInput("the file holds no graph: not an ONNX model").Advise("check the file");
     }
     if (model.opset() == 0) {
-      return InvalidInput("the file imports no version of the ONNX operator set");
+      return InvalidInput("the file does not import the ONNX operator set");
     }
     return model;
   }
@@ -96,7 +96,7 @@ class Reader {
  private:
   Status Count() {
     if (++count_ > kMaxNodes) {
-      return InvalidInput("more than {} nodes, tensors and values: beyond the limit", kMaxNodes);
+      return InvalidInput("the file exceeds the limit of {} nodes, tensors and values", kMaxNodes);
     }
     return {};
   }
@@ -285,7 +285,7 @@ class Reader {
     return {};
   }
 
-  // Only tensors are looked into; what else there is, is known by its kind.
+  // Only tensors are read in detail; of other types only the kind is kept.
   Status ReadType(const WireReader& field, ValueInfo& info) {
     ANEMONE_ASSIGN(const WireReader message, field.Message());
     return ForEachField(message, [&](const WireReader& inner) -> Status {
@@ -335,7 +335,7 @@ class Reader {
       if (inner.number() == 2) return Assign(inner, dim.param);
       if (inner.number() != 1) return {};
       ANEMONE_ASSIGN(const int64_t value, inner.Int64());
-      // Some exporters write -1 for "not known"; 0 stands for an empty dimension.
+      // Some exporters write -1 for "unknown"; 0 is an empty dimension.
       if (value >= 0) dim.value = value;
       return {};
     });

@@ -1,8 +1,8 @@
 // Reads an ONNX file into plain structs (model.h) and checks what the importer relies on: every
-// count and length lies inside the file, names are unique, every input is made before it is used
-// (nodes in a wrong order are put right), subgraphs nest at most 32 deep. Ownership: the Model owns
-// everything; its Bytes keep the mapped file alive. Thread rules: none shared. Errors: kNotFound /
-// kIo for the file; kInvalidInput with file, node and rule; kUnsupported for sparse initializers.
+// count and length fits the file, names are unique, every input is made before it is used (nodes in
+// a wrong order are sorted), subgraphs nest at most 32 deep. Ownership: the Model owns everything;
+// its Bytes keep the mapped file alive. Thread rules: none shared. Errors: kNotFound / kIo for the
+// file; kInvalidInput with file, node and rule; kUnsupported for sparse initializers.
 #pragma once
 
 #include <string>
@@ -15,7 +15,7 @@ namespace anemone::onnx {
 
 Result<Model> ReadModel(const std::string& path);
 
-// The same from memory. `folder` is where external data files lie; "" refuses them.
+// The same from memory. `folder` holds the external data files; "" refuses them.
 Result<Model> ReadModel(const Bytes& file, const std::string& folder);
 
 }  // namespace anemone::onnx

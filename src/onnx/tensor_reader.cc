@@ -45,7 +45,7 @@ Status ReadField(const WireReader& field, Parts& parts) {
       return {};
     }
     case 3:
-      return InvalidInput("tensors split into segments are not part of ONNX any more");
+      return InvalidInput("tensors split into segments are no longer part of ONNX");
     case 4:
       return field.AppendFloats(parts.floats);
     case 5:
@@ -90,7 +90,7 @@ Result<uint64_t> ParseUnsigned(const std::string& key, const std::string& text) 
   uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) {
-    return InvalidInput("external data {} '{}' is no whole number", key, text);
+    return InvalidInput("external data {} '{}' is not a whole number", key, text);
   }
   return value;
 }
@@ -172,7 +172,7 @@ Result<Bytes> FromTypedArray(Parts& parts) {
 Status CheckBools(const Tensor& tensor) {
   if (tensor.dtype != DType::kBool) return {};
   for (const uint8_t value : tensor.data.As<uint8_t>()) {
-    if (value > 1) return InvalidInput("a bool element holds {}, it must hold 0 or 1", value);
+    if (value > 1) return InvalidInput("a bool element holds {}, but must hold 0 or 1", value);
   }
   return {};
 }
@@ -184,16 +184,16 @@ Status Assemble(Parts& parts, const Bytes& file, ExternalFiles& external) {
   }
   tensor.element_count = 1;
   for (const int64_t dim : tensor.dims) {
-    if (dim < 0) return InvalidInput("a dim is {}, it must not be negative", dim);
+    if (dim < 0) return InvalidInput("a dim is {}, but must not be negative", dim);
     if (__builtin_mul_overflow(tensor.element_count, dim, &tensor.element_count)) {
       return InvalidInput("the product of the dims overflows 64 bits");
     }
   }
   tensor.dtype = ToDType(tensor.type);
-  if (tensor.dtype == DType::kInvalid) return {};  // the importer says so where the tensor is used
+  if (tensor.dtype == DType::kInvalid) return {};  // the importer reports its uses
   if (tensor.dtype == DType::kString) {
     if (static_cast<uint64_t>(tensor.element_count) != tensor.strings.size()) {
-      return InvalidInput("{} strings are given, the dims need {}", tensor.strings.size(),
+      return InvalidInput("{} strings are given, but the dims need {}", tensor.strings.size(),
                           tensor.element_count);
     }
     return {};
@@ -208,13 +208,13 @@ Status Assemble(Parts& parts, const Bytes& file, ExternalFiles& external) {
     if (parts.raw.size() == *size_bytes) {
       tensor.data = file.Slice(offset, parts.raw.size()).AtAnyAddress();
     } else {
-      return InvalidInput("raw_data has {} bytes, dims and type {} need {}", parts.raw.size(),
+      return InvalidInput("raw_data has {} bytes, but dims and type {} need {}", parts.raw.size(),
                           ElementTypeName(tensor.type), *size_bytes);
     }
   } else {
     ANEMONE_ASSIGN(tensor.data, FromTypedArray(parts));
     if (tensor.data.size() != *size_bytes) {
-      return InvalidInput("the data field holds {} bytes, dims and type {} need {}",
+      return InvalidInput("the data field holds {} bytes, but dims and type {} need {}",
                           tensor.data.size(), ElementTypeName(tensor.type), *size_bytes);
     }
   }

@@ -1,5 +1,5 @@
 // Reads one TensorProto message: dims, type and the elements in whichever of ONNX's encodings the
-// file uses (raw bytes, typed arrays, external data). Elements that already lie in the file in the
+// file uses (raw bytes, typed arrays, external data). Elements that the file already holds in the
 // right layout are views, not copies.
 #pragma once
 

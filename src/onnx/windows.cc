@@ -12,7 +12,7 @@ Status ReadPositive(const NodeContext& context, std::string_view name, size_t co
     return InvalidInput("{} has {} entries for {} spatial dims", name, out.size(), count);
   }
   for (const int64_t value : out) {
-    if (value < 1 || value > INT32_MAX) return InvalidInput("{} holds {}", name, value);
+    if (value < 1 || value > INT32_MAX) return InvalidInput("{} must not hold {}", name, value);
   }
   return {};
 }
@@ -33,9 +33,10 @@ std::vector<int64_t> Windows::MilPads() const {
 Result<Windows> ReadWindows(const NodeContext& context, std::vector<int64_t> kernel) {
   const ir::Shape& dims = context.Dims(0);
   if (dims.size() < 3 || dims.size() != kernel.size() + 2) {
-    return InvalidInput("a kernel of {} dims for an input of rank {}", kernel.size(), dims.size());
+    return InvalidInput("a kernel of {} dims does not fit an input of rank {}", kernel.size(),
+                        dims.size());
   }
-  if (dims.size() > 5) return Unsupported("more than three spatial dims");
+  if (dims.size() > 5) return Unsupported("more than three spatial dims are not supported");
   Windows windows;
   windows.kernel = std::move(kernel);
   const size_t count = windows.count();
@@ -68,7 +69,7 @@ Result<Windows> ReadWindows(const NodeContext& context, std::vector<int64_t> ker
     windows.begin[i] = pads[i];
     windows.end[i] = pads[i + count];
     if (pads[i] < 0 || pads[i + count] < 0) {
-      return Unsupported("negative pads").Advise("crop with Slice before it");
+      return Unsupported("negative pads are not supported").Advise("crop with Slice before it");
     }
     if (pads[i] > INT32_MAX || pads[i + count] > INT32_MAX)
       return InvalidInput("a pad is too large");

@@ -19,9 +19,9 @@ struct Windows {
   std::vector<int64_t> MilPads() const;
 };
 
-// Of a node whose input 0 is [N, C, spatial ...]. `kernel` as the weight or the attribute says. For
-// auto_pad the pads are those of a forward window (not of ConvTranspose). Errors: kInvalidInput for
-// lengths that do not fit, non-positive strides; kUnsupported for negative pads.
+// The windows of a node whose input 0 is [N, C, spatial ...]. `kernel` comes from the weight or the
+// attribute. For auto_pad the pads are those of a forward window (not of ConvTranspose). Errors:
+// kInvalidInput for lengths that do not fit, non-positive strides; kUnsupported for negative pads.
 Result<Windows> ReadWindows(const NodeContext& context, std::vector<int64_t> kernel);
 
 }  // namespace anemone::onnx

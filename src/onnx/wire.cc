@@ -19,7 +19,7 @@ Result<uint64_t> WireReader::ReadVarint(size_t& position) const {
   uint64_t value = 0;
   for (int i = 0; i < kMaxVarintBytes; ++i) {
     if (position >= bytes_.size())
-      return Invalid("the message ends inside a varint: file truncated?");
+      return Invalid("the message ends inside a varint: the file may be truncated");
     const auto byte = static_cast<uint64_t>(bytes_[position++]);
     value |= (byte & 0x7f) << (7 * i);
     if ((byte & 0x80) == 0) return value;
@@ -49,7 +49,8 @@ Result<bool> WireReader::Next() {
     case 5: {
       const size_t width = (tag & 7) == 1 ? 8 : 4;
       type_ = width == 8 ? WireType::kFixed64 : WireType::kFixed32;
-      if (left < width) return Invalid("the message ends inside a number: file truncated?");
+      if (left < width)
+        return Invalid("the message ends inside a number: the file may be truncated");
       payload_offset_ = position;
       payload_ = bytes_.subspan(position, width);
       position += width;
@@ -59,9 +60,9 @@ Result<bool> WireReader::Next() {
       type_ = WireType::kBytes;
       ANEMONE_ASSIGN(const uint64_t length, ReadVarint(position));
       if (length > bytes_.size() - position) {
-        return Invalid(
-            fmt::format("field {} claims {} bytes, {} are left: file truncated or damaged", number_,
-                        length, bytes_.size() - position));
+        return Invalid(fmt::format(
+            "field {} claims {} bytes, but {} are left: the file is truncated or damaged", number_,
+            length, bytes_.size() - position));
       }
       payload_offset_ = position;
       payload_ = bytes_.subspan(position, length);
@@ -89,7 +90,7 @@ Result<int64_t> WireReader::Int64() const {
 Result<int32_t> WireReader::Int32() const {
   ANEMONE_ASSIGN(const int64_t value, Int64());
   if (value < INT32_MIN || value > INT32_MAX) {
-    return Invalid(fmt::format("field {} holds {}, which is no int32", number_, value));
+    return Invalid(fmt::format("field {} holds {}, which is not an int32", number_, value));
   }
   return static_cast<int32_t>(value);
 }
@@ -138,7 +139,7 @@ Status WireReader::AppendFixed(WireType single, std::vector<T>& out) const {
     return Invalid(fmt::format("field {} must hold {}-byte numbers", number_, sizeof(T)));
   }
   if (payload_.size() % sizeof(T) != 0) {
-    return Invalid(fmt::format("field {} holds {} bytes, no multiple of {}", number_,
+    return Invalid(fmt::format("field {} holds {} bytes, which is not a multiple of {}", number_,
                                payload_.size(), sizeof(T)));
   }
   const size_t count = payload_.size() / sizeof(T);

@@ -1,6 +1,6 @@
 // WireReader: walks the fields of one protobuf message in memory, without a schema and without
 // copying. ONNX files are read with it, rather than with generated protobuf classes, so that a
-// weight stays a view into the mapped file and a hostile length can never ask for memory: each
+// weight stays a view into the mapped file and a hostile length can never cause an allocation: each
 // field is checked against the bytes that are there. Ownership: views the caller's bytes. Thread
 // rules: one reader, one thread. Errors: kInvalidInput with the byte offset.
 #pragma once
@@ -24,8 +24,7 @@ class WireReader {
   explicit WireReader(std::span<const std::byte> bytes, size_t base_offset = 0)
       : bytes_(bytes), base_(base_offset) {}
 
-  // Moves to the next field; false at the end of the message. Unknown fields may simply be passed
-  // over.
+  // Moves to the next field; false at the end of the message. Unknown fields may simply be skipped.
   Result<bool> Next();
 
   uint32_t number() const { return number_; }

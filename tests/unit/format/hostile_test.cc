@@ -150,11 +150,11 @@ const std::vector<Case>& Cases() {
        [](M& m) { AddOf(m)->mutable_outputs(0)->set_name("a\nb"); }},
       {"HugeName", "the limit is 65536",
        [](M& m) { AddOf(m)->mutable_outputs(0)->set_name(std::string(70000, 'a')); }},
-      {"UndefinedValue", "value 'nothing' is used but not defined",
+      {"UndefinedValue", "value 'nothing' is used before it is defined",
        [](M& m) {
          AddOf(m)->mutable_inputs(1)->mutable_value()->mutable_arguments(0)->set_name("nothing");
        }},
-      {"Cycle", "value 'out' is used but not defined",
+      {"Cycle", "value 'out' is used before it is defined",
        [](M& m) {
          AddOf(m)->mutable_inputs(1)->mutable_value()->mutable_arguments(0)->set_name("out");
        }},
@@ -216,7 +216,7 @@ const std::vector<Case>& Cases() {
        [](M& m) { ValueOf(m)->clear_immediatevalue(); }},
       {"ConstantWithoutVal", "attribute 'val' is missing",
        [](M& m) { ConstOf(m)->mutable_attributes(0)->set_key("value"); }},
-      {"ConstantWithInputs", "has no inputs",
+      {"ConstantWithInputs", "must have no inputs",
        [](M& m) { *ConstOf(m)->add_inputs() = AddOf(m)->inputs(0); }},
       {"TooFewValues", "has 2 values",
        [](M& m) {
@@ -295,11 +295,11 @@ const std::vector<Case>& Cases() {
       // The description
       {"FeatureTwice", "input feature 'x': the name occurs twice",
        [](M& m) { *m.mutable_description()->add_input() = m.description().input(0); }},
-      {"FeatureOfNothing", "feature 'y' is no input",
+      {"FeatureOfNothing", "feature 'y' is not an input",
        [](M& m) { AddFeature(m.mutable_description()->add_input(), "y", {1}); }},
       {"InputNotDescribed", "input 'x' of the function is not described",
        [](M& m) { m.mutable_description()->clear_input(); }},
-      {"OutputOfNothing", "feature 'y' is no output",
+      {"OutputOfNothing", "feature 'y' is not an output",
        [](M& m) { AddFeature(m.mutable_description()->add_output(), "y", {1}); }},
       {"FeatureWithoutType", "the feature has no type",
        [](M& m) { m.mutable_description()->mutable_input(0)->clear_type(); }},
@@ -402,8 +402,7 @@ TEST(HostileTest, ErrorsNameTheOperation) {
   AddOf(wire)->mutable_inputs(1)->mutable_value()->mutable_arguments(0)->set_name("nothing");
   EXPECT_EQ(ReadText(wire.SerializeAsString()).error().ToString(),
             "model.mlmodel: function 'main': operation add 'out': parameter 'y': value 'nothing' "
-            "is used but not "
-            "defined before");
+            "is used before it is defined");
 }
 
 // Length-delimited field `number` around `content`.

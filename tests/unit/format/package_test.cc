@@ -365,7 +365,7 @@ TEST(PackageWriterTest, AModelThatCannotBeWrittenLeavesTheOldPackage) {
          "'image' of the function is not described");
   ir::Model wrong_name = ReadFixture("convolution_spec6");
   wrong_name.functions[0].outputs[0].name = "other";
-  refuse(std::move(wrong_name), ErrorCode::kInvalidInput, "'other' is no output");
+  refuse(std::move(wrong_name), ErrorCode::kInvalidInput, "'other' is not an output");
   ir::Model functions = ReadFixture("multi_function");
   functions.default_function = "none";
   refuse(std::move(functions), ErrorCode::kInvalidInput, "'none' is not described");

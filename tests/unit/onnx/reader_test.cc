@@ -132,7 +132,7 @@ TEST(OnnxReader, ReadsEveryTensorEncoding) {
 
 TEST(OnnxReader, RefusesBrokenTensors) {
   ExpectInvalid(WithTensor(Floats("w", {3}, {1, 2})),
-                "raw_data has 8 bytes, dims and type float need 12");
+                "raw_data has 8 bytes, but dims and type float need 12");
   ExpectInvalid(WithTensor(TensorHead("w", kFloat, {2}).Float(4, 1)),
                 "the data field holds 4 bytes");
   ExpectInvalid(WithTensor(Floats("w", {int64_t{1} << 40}, {1})), "need 4398046511104");
@@ -194,7 +194,7 @@ TEST(OnnxReader, SortsNodesAndRefusesBrokenGraphs) {
   ExpectInvalid(MakeModel(MakeGraph(parts)), "has no outputs");
 
   ExpectInvalid(Message().Varint(1, 8), "holds no graph");
-  ExpectInvalid(Message().Sub(7, MakeGraph(OneRelu())), "imports no version");
+  ExpectInvalid(Message().Sub(7, MakeGraph(OneRelu())), "does not import");
   ExpectInvalid(MakeModel(MakeGraph(OneRelu())).Sub(7, MakeGraph(OneRelu())),
                 "more than one graph");
   ExpectInvalid(MakeModel(MakeGraph(OneRelu()), -4), "has version -4");
@@ -263,8 +263,8 @@ TEST_F(ExternalData, IsMapped) {
 }
 
 TEST_F(ExternalData, StaysInsideTheFolder) {
-  ExpectError({{"location", "../secret.bin"}}, "climbs out");
-  ExpectError({{"location", "sub/../../secret.bin"}}, "climbs out");
+  ExpectError({{"location", "../secret.bin"}}, "leads out");
+  ExpectError({{"location", "sub/../../secret.bin"}}, "leads out");
   ExpectError({{"location", (root_ / "secret.bin").string()}}, "absolute path");
   ExpectError({{"location", "link.bin"}}, "link out of the model's folder");
   ExpectError({{"location", "gone.bin"}}, "is not in the model's folder");
