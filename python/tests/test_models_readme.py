@@ -91,20 +91,20 @@ def whole(body, status=200, **header):
 
 PROVOKED = {
     "the catalog has no model '...'": lambda p: p.fetch("resnet51", code=2),
-    "is not in the cache, and offline nothing is fetched": lambda p: p.convert("resnet50", "--offline"),
+    "is not in the cache, and nothing is fetched offline": lambda p: p.convert("resnet50", "--offline"),
     "given up after ... attempts": lambda p: p.serve(whole(b"", 503)),
     "the server stalls: less than 1024 bytes per second for ... s": lambda p: p.serve(p.drip),
     "the server's certificate is not trusted": lambda p: p.trust(),
     "the server answers 404": lambda p: p.serve(whole(b"", 404)),
     "the server answers 403": lambda p: p.serve(whole(b"", 403)),
-    "the server answers 429 (too many requests); it asks to come back in ... s":
+    "the server answers 429 (too many requests); it asks to retry in ... s":
         lambda p: p.serve(whole(b"", 429, **{"Retry-After": "900"})),
     "the server answered with a web page (HTML), not with the file":
         lambda p: p.serve(whole(b"<html>log in</html>", **{"Content-Type": "text/html"})),
     "the server redirects to '...', which is not followed": lambda p: p.serve(whole(b"", 302, Location="file:///etc/passwd")),
     "the server offers ... bytes, ... are expected": lambda p: p.other_size(),
-    "the content has the SHA-256 ..., expected ...": lambda p: p.serve(whole(b"data"), "--sha256", "0" * 64),
-    "the server announces ... bytes, the limit is ...": lambda p: p.serve(whole(b"data"), "--max-size", "3"),
+    "the content has the SHA-256 ..., but ... is expected": lambda p: p.serve(whole(b"data"), "--sha256", "0" * 64),
+    "the server announces ... bytes, but the limit is ...": lambda p: p.serve(whole(b"data"), "--max-size", "3"),
     "the disk has room for ...":
         lambda p: p.serve(lambda request, n: request.send(200, {"Content-Length": 1 << 60}, b"x"), "--max-size", str(1 << 61)),
     "the name '...' promises ..., the content is something else": lambda p: p.serve(whole(b"hello"), path="/a.safetensors"),

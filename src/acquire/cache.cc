@@ -66,7 +66,7 @@ Result<CacheRecord> ReadRecord(const std::string& path) {
   if (record.url.empty() || !IsHex(record.sha256, 64) || !plain || record.size_bytes < 0) {
     return InvalidInput("the record is damaged")
         .At(path)
-        .Advise("'anemone fetch --verify --repair' removes what is damaged");
+        .Advise("'anemone fetch --verify --repair' removes damaged files");
   }
   return record;
 }
@@ -187,10 +187,10 @@ Result<std::optional<CacheRecord>> DownloadCache::Find(std::string_view url,
   const std::string object = ObjectPath(record.sha256);
   if (!fs::exists(object, error)) return std::optional<CacheRecord>();
   if (SizeOf(object) != record.size_bytes) {
-    return InvalidInput("the cached file has {} bytes, its record says {}", SizeOf(object),
+    return InvalidInput("the cached file has {} bytes, but its record says {}", SizeOf(object),
                         record.size_bytes)
         .At(object)
-        .Advise("'anemone fetch --verify --repair' removes what is damaged; then fetch it again");
+        .Advise("'anemone fetch --verify --repair' removes damaged files; then fetch it again");
   }
   ANEMONE_TRY(MakeView(group, &record));
   return std::optional(std::move(record));
@@ -203,7 +203,7 @@ Status DownloadCache::MakeView(std::string_view group, CacheRecord* record) cons
   record->path = view.string();
   if (SameFile(view, object)) return {};
   ANEMONE_TRY(MakeFolder(folder));
-  // Made beside and renamed: another process may be reading the old one, or making the same.
+  // Made beside it and renamed: another process may be reading the old one, or making the same.
   const fs::path made = folder / (".new." + std::to_string(::getpid()) + record->file_name);
   std::error_code error;
   fs::remove(made, error);
@@ -225,7 +225,7 @@ Status DownloadCache::Add(const std::string& path, std::string_view group,
   ANEMONE_TRY(MakeFolder(object.parent_path()));
   ANEMONE_TRY(MakeFolder(Folder("records")));
   std::error_code error;
-  // The same content from another URL: the links to what is there stay good, if it is whole.
+  // The same content from another URL: if the object is intact, links to it stay valid.
   const auto there =
       fs::exists(object, error) ? DigestOf(object.string()) : Result<std::string>("");
   error.clear();
@@ -246,7 +246,7 @@ Result<CacheListing> DownloadCache::List() const {
   for (const fs::path& path : Entries(Folder("records"))) {
     if (path.extension() != ".json") continue;
     auto record = ReadRecord(path.string());
-    if (!record.ok()) continue;  // Verify() speaks of it
+    if (!record.ok()) continue;  // Verify() reports it
     record->path = ObjectPath(record->sha256);
     listing.records.push_back(std::move(record).value());
   }
@@ -283,7 +283,7 @@ Result<int64_t> DownloadCache::Clear(const std::string& which) const {
     fs::remove_all(Folder("views/") + KeyOf(record.name.empty() ? record.url : record.name), error);
   }
   if (!found) {
-    return NotFound("nothing in the cache is of '{}'", which).Advise("'anemone cache ls' lists it");
+    return NotFound("the cache has nothing of '{}'", which).Advise("'anemone cache ls' lists it");
   }
   int64_t freed = 0;
   for (const std::string& sha256 : dropped) {
@@ -321,7 +321,8 @@ Result<std::vector<CacheProblem>> DownloadCache::Verify(
       const auto digest = DigestOf(object);
       if (!digest.ok()) verdict = digest.error().message();
       if (digest.ok() && *digest != sha256) {
-        verdict = fmt::format("the content has the SHA-256 {}, expected {}", *digest, sha256);
+        verdict =
+            fmt::format("the content has the SHA-256 {}, but {} is expected", *digest, sha256);
       }
     }
     return verdicts[sha256] = verdict;
@@ -343,7 +344,7 @@ Result<std::vector<CacheProblem>> DownloadCache::Verify(
     const std::string name = object.filename().string();
     if (verdicts.contains(name)) continue;
     if (!IsHex(name, 64)) {
-      problem("", object.string(), "this is no object of the cache", "");
+      problem("", object.string(), "this is not an object of the cache", "");
     } else if (const std::string& verdict = judge(name); !verdict.empty()) {
       problem("", object.string(), verdict, "");
     }

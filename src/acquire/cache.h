@@ -5,7 +5,7 @@
 //   ROOT/downloads/records/KEY.json     one for each URL: digest, size, license, where and when
 //   ROOT/downloads/views/KEY/NAME       the object under its own name (a hard link): what readers
 //                                       open, files of one model side by side
-//   ROOT/downloads/partial/KEY/         a download under way, and its lock
+//   ROOT/downloads/partial/KEY/         a download in progress, and its lock
 //
 // ROOT is --cache-dir, ANEMONE_CACHE_DIR, $XDG_CACHE_HOME/anemone or ~/.cache/anemone. Thread
 // rules: any number of threads and processes; writers of one URL take its lock. Errors: kIo;
@@ -24,30 +24,30 @@
 
 namespace anemone::acquire {
 
-// The root as the environment gives it.
+// The root, from the environment.
 std::string DefaultCacheRoot();
 
 struct CacheRecord {
   std::string url;
-  std::string name;  // the catalog model it was fetched for; empty for a plain URL
+  std::string name;  // the catalog model that it belongs to; empty for a plain URL
   std::string file_name;
   std::string sha256;
   int64_t size_bytes = 0;
-  std::string license;       // SPDX or the publisher's name; empty when not known
+  std::string license;       // SPDX or the publisher's name; empty when unknown
   std::string fetched_from;  // mirror and redirects followed, without a query
   std::string fetched_at;    // "2026-11-23T12:36:17Z"
   std::string tool_version;
   std::string path;  // of the view; not stored
 };
 
-// This moment as CacheRecord::fetched_at has it.
+// The current time, formatted as CacheRecord::fetched_at.
 std::string UtcNow();
 
 struct CacheListing {
   std::string root;
   std::vector<CacheRecord> records;  // by name and URL
   int64_t object_bytes = 0;          // of all objects, each once
-  int64_t partial_bytes = 0;         // of downloads under way or interrupted
+  int64_t partial_bytes = 0;         // of downloads in progress or interrupted
 };
 
 struct CacheProblem {
@@ -61,20 +61,20 @@ class DownloadCache {
   explicit DownloadCache(std::string root) : root_(std::move(root)) {}
 
   const std::string& root() const { return root_; }
-  // The folder for a download of `url` that is under way.
+  // The folder for a download of `url` in progress.
   std::string PartialFolder(std::string_view url) const;
   Result<PathLock> Lock(std::string_view url, const std::function<bool()>& waiting) const;
-  // The record of `url` when its content is there; nullopt when it is not. `group` names the folder
-  // of the view: files of one group lie side by side.
+  // The record of `url` when its content is in the cache; nullopt when it is not. `group` names the
+  // folder of the view: files of one group are in the same folder.
   Result<std::optional<CacheRecord>> Find(std::string_view url, std::string_view group) const;
   // Moves the verified file at `path` into the cache. Fills record.path.
   Status Add(const std::string& path, std::string_view group, CacheRecord* record) const;
 
   Result<CacheListing> List() const;
-  // Removes records and content of the model or URL `which` (all of it, interrupted downloads
-  // included, when empty); content that other records share stays. Returns the bytes freed.
+  // Removes records and content of the model or URL `which` (when empty: of everything, interrupted
+  // downloads included); content that other records share stays. Returns the bytes freed.
   Result<int64_t> Clear(const std::string& which = "") const;
-  // Reads every object again. What is wrong: content that is not its digest, records without
+  // Reads every object again. Reports content that does not match its digest and records without
   // content. With `repair` such content and records are removed.
   Result<std::vector<CacheProblem>> Verify(
       bool repair, const std::function<bool(const CacheRecord&)>& progress = {}) const;

@@ -18,23 +18,23 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// Reads one object and keeps account of its keys: what is missing, of another type, or not known.
+// Reads one object and collects its problems: keys that are missing, mistyped or unknown.
 class Object {
  public:
   Object(const Json& json, std::string place, std::vector<std::string>* problems)
       : json_(json), place_(std::move(place)), problems_(problems) {
-    if (!json_.is_object()) Say("this is no object");
+    if (!json_.is_object()) Say("this is not an object");
   }
   ~Object() {
     if (!json_.is_object()) return;
     for (const auto& [key, value] : json_.items()) {
-      if (!known_.contains(key)) Say(fmt::format("the key '{}' is not known", key));
+      if (!known_.contains(key)) Say(fmt::format("the key '{}' is unknown", key));
     }
   }
   Object(const Object&) = delete;
   Object& operator=(const Object&) = delete;
 
-  // Null keys are absent facts; `required` ones must be there and not null.
+  // Null keys are absent facts; `required` ones must be present and not null.
   const Json* Get(const char* key, bool required, bool (Json::*is)() const noexcept,
                   const char* type) {
     known_.insert(key);
@@ -138,7 +138,7 @@ CatalogInput ReadInput(const Json& json, const std::string& place,
       read.resize = resize->get<int64_t>();
     }
     read.filter = inner.Text("filter", true);
-    if (!IsOneOf(read.filter, {"bicubic", "bilinear"})) inner.Say("the filter is not known");
+    if (!IsOneOf(read.filter, {"bicubic", "bilinear"})) inner.Say("the filter is unknown");
     read.mean = Three(inner, "mean");
     read.std = Three(inner, "std");
     input.preprocessing = read;
@@ -207,7 +207,7 @@ CatalogEntry ReadEntry(const Json& json, size_t index, std::vector<std::string>*
 Result<std::vector<CatalogEntry>> ParseCatalog(std::string_view text) {
   const Json json =
       Json::parse(text, [](int depth, Json::parse_event_t, Json&) { return depth <= 16; }, false);
-  if (json.is_discarded() || !json.is_object()) return InvalidInput("this is no JSON object");
+  if (json.is_discarded() || !json.is_object()) return InvalidInput("this is not a JSON object");
   std::vector<std::string> problems;
   std::vector<CatalogEntry> entries;
   {
@@ -226,7 +226,7 @@ Result<std::vector<CatalogEntry>> ParseCatalog(std::string_view text) {
   }
   std::set<std::string> names;
   for (const CatalogEntry& entry : entries) {
-    if (!names.insert(entry.name).second) problems.push_back(entry.name + ": is there twice");
+    if (!names.insert(entry.name).second) problems.push_back(entry.name + ": appears twice");
   }
   if (problems.empty()) return entries;
   return InvalidInput("{}", fmt::join(problems, "; "));

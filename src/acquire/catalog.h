@@ -1,6 +1,6 @@
-// The catalog of models: models/catalog.json, built into the binary. What is known of each model
-// and where each fact comes from; facts without a source are absent. Thread rules: Catalog() is
-// immutable and shared; ParseCatalog is pure. Errors: kInvalidInput that lists every breach of
+// The catalog of models: models/catalog.json, built into the binary. It holds what is known of each
+// model and the source of each fact; facts without a source are absent. Thread rules: Catalog() is
+// immutable and shared; ParseCatalog is pure. Errors: kInvalidInput that lists every violation of
 // the schema at once, with the model's name and the key.
 #pragma once
 
@@ -19,7 +19,7 @@ struct CatalogFile {
   std::string url;
   std::optional<int64_t> size_bytes;
   // Lower-case hex, all 64 digits; or, in sha256_prefix, the first digits when the publisher puts
-  // no more into the name. Both empty: recorded at first use.
+  // only these into the name. Both empty: recorded at first use.
   std::string sha256;
   std::string sha256_prefix;
 };
@@ -45,30 +45,30 @@ struct CatalogAccuracy {
   double value = 0;     // in `unit`
   std::string unit;     // "%"
   std::string dataset;  // "ImageNet-1K validation"
-  std::string source;   // who says so
+  std::string source;   // who published it
 };
 
 struct CatalogEntry {
   std::string name;
   std::string title;
   std::string task;                // "image-classification" ...
-  std::string import;              // "zoo": weights for a builder of ours; "onnx": a graph
+  std::string import;              // "zoo": weights for one of our builders; "onnx": a graph
   std::string architecture;        // the zoo's name, or the publisher's
   std::string naming;              // of the weights: "timm", "torchvision", "onnx" ...
   std::vector<CatalogFile> files;  // the first is the one to open
   std::string license;             // SPDX, or the publisher's name for it
-  std::string source;              // where URL and license were read
+  std::string source;              // where the URL and the license are stated
   std::vector<CatalogInput> inputs;
   std::string labels;  // "imagenet-1k", or empty
   std::vector<CatalogAccuracy> accuracy;
-  std::string checked;  // how it was shown that the importer takes this network
+  std::string checked;  // how the import of this network was verified
 };
 
 Result<std::vector<CatalogEntry>> ParseCatalog(std::string_view json);
 
-// The built-in one, in its order. A test parses it, so it is valid.
+// The built-in catalog, in its order. A test parses it, so it is valid.
 const std::vector<CatalogEntry>& Catalog();
-// Null when there is none of that name.
+// Null when no model has that name.
 const CatalogEntry* FindInCatalog(std::string_view name);
 // The text of models/catalog.json.
 std::string_view CatalogJson();

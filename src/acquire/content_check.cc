@@ -30,7 +30,7 @@ bool IsSafeTensors(std::string_view head, uint64_t size) {
 }
 
 bool IsZip(std::string_view head) { return head.starts_with("PK\x03\x04"); }
-// A pickle of protocol 2 or later begins so; the legacy form of PyTorch's files is one.
+// A pickle of protocol 2 or later begins like this; the legacy form of PyTorch's files is one.
 bool IsPickle(std::string_view head) {
   return head.size() > 2 && head[0] == '\x80' && head[1] >= 2 && head[1] <= 5;
 }
@@ -61,13 +61,14 @@ Status CheckContent(const std::string& path, std::string_view file_name) {
   }
   const auto named = [&](std::string_view extension) { return file_name.ends_with(extension); };
   const auto wrong = [&](std::string_view kind) {
-    return InvalidInput("the name '{}' promises {}, the content is something else", file_name, kind)
+    return InvalidInput("the name '{}' promises {}, but the content is something else", file_name,
+                        kind)
         .Advise("check the address");
   };
   if (named(".safetensors") && !IsSafeTensors(head, size)) return wrong("a safetensors file");
   if (named(".npz") && !IsZip(head)) return wrong("an .npz archive");
   if ((named(".pth") || named(".pt") || named(".bin")) && !IsZip(head) && !IsPickle(head)) {
-    // .bin is also what OpenVINO and others call theirs: only PyTorch's are read here.
+    // OpenVINO and others use .bin too: only PyTorch's files are read here.
     return wrong("a PyTorch file");
   }
   if (named(".json") && !IsJson(head)) return wrong("JSON");

@@ -1,5 +1,5 @@
-// A first look at a file that has just arrived, by what its name promises: enough to tell a weight
-// file from an error page, a Git LFS pointer or a torn archive before it enters the cache. Readers
+// A first look at a file that has just arrived, judged by its name: enough to tell a weight file
+// from an error page, a Git LFS pointer or a truncated archive before it enters the cache. Readers
 // check everything later. Thread rules: pure functions. Errors: kInvalidInput.
 #pragma once
 

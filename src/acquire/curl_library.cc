@@ -1,8 +1,8 @@
-// On Linux libcurl is opened when it is first needed: it brings thirty libraries with it (TLS,
-// Kerberos, LDAP ...), which take 10 ms to start, and of all commands two use the network. The
-// functions of <curl/curl.h> that we call are defined here, under their own names, and pass on to
-// the library; where it is not installed they fail as libcurl does without memory. Elsewhere it is
-// linked as usual. Thread rules: as libcurl's.
+// On Linux libcurl is opened on first use: it brings thirty libraries with it (TLS, Kerberos, LDAP
+// ...), which take 10 ms to start, and only two commands use the network. The functions of
+// <curl/curl.h> that we call are defined here, under their own names, and forward to the library;
+// where it is not installed they fail as libcurl does without memory. On other systems it is linked
+// as usual. Thread rules: as libcurl's.
 #ifdef __linux__
 
 #include <curl/curl.h>
@@ -22,7 +22,7 @@ Function* Find(const char* name) {
   return library == nullptr ? nullptr : reinterpret_cast<Function*>(dlsym(library, name));
 }
 
-// Calls libcurl's function, or gives `fallback`.
+// Calls libcurl's function, or returns `fallback`.
 template <typename Function, typename Result, typename... Args>
 Result Call(Function* function, Result fallback, Args... args) {
   return function == nullptr ? fallback : function(args...);
@@ -70,7 +70,7 @@ CURLcode curl_easy_setopt(CURL* handle, CURLoption option, ...) {
   std::va_list list;
   va_start(list, option);
   CURLcode result = CURLE_OK;
-  // The number of an option tells what follows it.
+  // The number of an option determines the type of its argument.
   if (option < CURLOPTTYPE_OBJECTPOINT) {
     result = real(handle, option, va_arg(list, long));
   } else if (option >= CURLOPTTYPE_OFF_T && option < CURLOPTTYPE_BLOB) {
@@ -92,8 +92,8 @@ CURLcode curl_easy_getinfo(CURL* handle, CURLINFO info, ...) {
 }
 
 const char* curl_easy_strerror(CURLcode code) {
-  return Call(ANEMONE_CURL(curl_easy_strerror), static_cast<const char*>("libcurl is not there"),
-              code);
+  return Call(ANEMONE_CURL(curl_easy_strerror),
+              static_cast<const char*>("libcurl is not installed"), code);
 }
 
 void curl_free(void* memory) { CallVoid(ANEMONE_CURL(curl_free), memory); }

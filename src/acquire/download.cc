@@ -24,14 +24,14 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-// A second connection costs a handshake: it is opened when the first would need longer than this.
+// A second connection costs a handshake: it is opened only when the first would need longer than this.
 constexpr double kWorthSplittingSeconds = 1.0;
 constexpr int64_t kSmallestPart = int64_t{4} << 20;
-constexpr auto kWarmUp = milliseconds(400);  // how long the first connection shows its speed
+constexpr auto kWarmUp = milliseconds(400);  // time to measure the first connection's speed
 constexpr auto kSaveEvery = milliseconds(500);
 constexpr auto kReportEvery = milliseconds(200);
 constexpr auto kRateWindow = std::chrono::seconds(5);
-// So much progress forgives the failures before it.
+// Progress of this many bytes resets the count of failures.
 constexpr int64_t kForgivingBytes = int64_t{1} << 20;
 
 int64_t NowUnix() {
@@ -70,18 +70,18 @@ class Downloader {
         random_(std::random_device{}()) {}
 
   Result<DownloadResult> Run();
-  // Whether what is on disk is worth keeping after a failure.
+  // Whether the bytes on disk are worth keeping after a failure.
   bool resumable() const { return resumable_ && !fatal_; }
-  // Whether bytes of an earlier run were among what failed.
+  // Whether the failed file held bytes of an earlier run.
   bool resumed() const { return fatal_ && result_.resumed_bytes > 0; }
 
  private:
   // One connection and the segment that it fills.
   struct Job {
-    int64_t begin = 0;  // names the segment: positions move, beginnings do not
+    int64_t begin = 0;  // identifies the segment: positions move, beginnings do not
     int64_t asked = 0;  // the first byte asked for
     bool ranged = false;
-    bool finished_early = false;  // the segment was complete, the rest of the answer is not wanted
+    bool finished_early = false;  // the segment was complete, so the rest of the answer is dropped
     std::unique_ptr<Transfer> transfer;
   };
 
@@ -108,7 +108,7 @@ class Downloader {
   PartialFile& partial_;
   std::string url_;
   PrefixHasher hasher_;
-  WriteBehind writer_;  // after the hasher that it feeds, so that it goes first
+  WriteBehind writer_;  // declared after the hasher that it feeds, so destroyed first
   std::unique_ptr<CURLM, decltype(&curl_multi_cleanup)> multi_;
   std::vector<std::unique_ptr<Job>> jobs_;
   std::minstd_rand random_;
@@ -117,10 +117,10 @@ class Downloader {
   Status error_;
   bool fatal_ = false;      // the content is wrong: nothing on disk is worth keeping
   bool resumable_ = false;  // the server has shown that it serves ranges of this file
-  bool restarted_ = false;  // after a 416: once
+  bool restarted_ = false;  // after a 416; at most once
   int limit_ = 1;           // connections allowed now
   int failures_in_row_ = 0;
-  int64_t most_received_ = 0;  // at a failure; only more than that is progress
+  int64_t most_received_ = 0;  // at a failure; only more than this is progress
   std::string last_failure_;
   Clock::time_point pause_until_{};
   Clock::time_point started_ = Clock::now();
@@ -149,27 +149,27 @@ bool Downloader::Fail(Error error) {
 bool Downloader::CheckTotal(int64_t total) {
   if (request_.size_bytes && total != *request_.size_bytes) {
     return Fail(
-        InvalidInput("the server offers {} bytes, {} are expected", total, *request_.size_bytes)
+        InvalidInput("the server offers {} bytes, but {} are expected", total, *request_.size_bytes)
             .Advise("the file behind this address has changed"));
   }
   if (total > options_.max_bytes) {
-    return Fail(
-        InvalidInput("the server announces {} bytes, the limit is {}", total, options_.max_bytes)
-            .Advise("raise it with --max-size if that is right"));
+    return Fail(InvalidInput("the server announces {} bytes, but the limit is {}", total,
+                             options_.max_bytes)
+                    .Advise("raise it with --max-size if that is right"));
   }
   struct statvfs disk{};
   if (::statvfs(request_.folder.c_str(), &disk) == 0) {
     const auto free_bytes = static_cast<double>(disk.f_bavail) * static_cast<double>(disk.f_frsize);
     const auto needed = static_cast<double>(total - Received());
     if (needed > free_bytes) {
-      return Fail(IoError("{} bytes are to come, the disk has room for {:.0f}", total - Received(),
-                          free_bytes)
+      return Fail(IoError("{} bytes are still to come, but the disk has room for {:.0f}",
+                          total - Received(), free_bytes)
                       .At(request_.folder)
                       .Advise("make room, or name another place with --cache-dir"));
     }
   }
   if (!partial_.segments().SetTotal(total)) {
-    return Fail(InvalidInput("the server says {} bytes now and said {} before", total,
+    return Fail(InvalidInput("the server says {} bytes now but said {} before", total,
                              partial_.segments().total().value_or(-1)));
   }
   return true;
@@ -210,7 +210,7 @@ void Downloader::Start(size_t index) {
       [this, raw](std::span<const std::byte> data) { return Take(*raw, data); });
   if (job->transfer->handle() == nullptr ||
       curl_multi_add_handle(multi_.get(), job->transfer->handle()) != CURLM_OK) {
-    Fail(Internal("libcurl does not start a transfer"));
+    Fail(Internal("libcurl cannot start a transfer"));
     return;
   }
   segment.active = true;
@@ -241,10 +241,10 @@ bool Downloader::Accept(Job& job, const Response& response) {
 
 bool Downloader::AcceptWhole(Job& job, const Response& response) {
   if (job.ranged) {
-    // Another version of the file (If-Range says so), or a server that knows no ranges.
+    // Another version of the file (If-Range says so), or a server without ranges.
     if (jobs_.size() > 1) {
       last_failure_ = "the server stopped serving ranges";
-      limit_ = 0;  // Ended() lets the others run out and begins anew with one
+      limit_ = 0;  // Ended() lets the others finish, then starts over with one
       return false;
     }
     if (!BeginAnew()) return false;
@@ -258,21 +258,22 @@ bool Downloader::AcceptWhole(Job& job, const Response& response) {
   }
   Identify(response);
   if (response.content_length && !CheckTotal(*response.content_length)) return false;
-  // Resuming needs ranges, and something that tells this version of the file from the next.
+  // Resuming needs ranges, and a validator that identifies this version of the file.
   resumable_ = response.accepts_ranges && !response.validator().empty();
   return true;
 }
 
 bool Downloader::AcceptRange(Job& job, const Response& response) {
-  if (!job.ranged) return Fail(IoError("the server sent a part (206) of what was asked for whole"));
+  if (!job.ranged)
+    return Fail(IoError("the server sent a part (206), but the whole file was requested"));
   if (!response.range_first || *response.range_first != job.asked) {
-    return Fail(IoError("byte {} was asked for, the server sent from {}", job.asked,
+    return Fail(IoError("byte {} was requested, but the server sent from {}", job.asked,
                         response.range_first.value_or(-1)));
   }
   const std::string validator = partial_.identity().validator();
   if (!validator.empty() && !response.validator().empty() && response.validator() != validator) {
     return Fail(IoError("the server sent a part of another version of the file")
-                    .Advise("fetch again: it begins anew"));
+                    .Advise("fetch again: it starts over"));
   }
   if (validator.empty()) Identify(response);
   if (response.range_total && !CheckTotal(*response.range_total)) return false;
@@ -315,24 +316,24 @@ bool Downloader::Take(Job& job, std::span<const std::byte> data) {
   return true;
 }
 
-// A failure that another attempt may mend.
+// A failure that another attempt may cure.
 void Downloader::Failed(const std::string& reason, int64_t pause_ms) {
   last_failure_ = reason;
   ++result_.failures;
   if (Received() - most_received_ >= kForgivingBytes) failures_in_row_ = 0;
   most_received_ = std::max(most_received_, Received());
   ++failures_in_row_;
-  limit_ = 1;  // a server in trouble is not helped by more connections
+  limit_ = 1;  // more connections do not help a server in trouble
   if (pause_ms > options_.max_wait_seconds * 1000) {
     if (error_.ok()) {
-      error_ = IoError("{}; it asks to come back in {} s", reason, pause_ms / 1000)
+      error_ = IoError("{}; it asks to retry in {} s", reason, pause_ms / 1000)
                    .Advise(fmt::format("try again then; waits of up to {} s are sat out "
                                        "(--max-wait)",
                                        options_.max_wait_seconds));
     }
     return;
   }
-  // A host that was never reached is probably not there at all: no long wait for it.
+  // A host that was never reached probably does not exist: do not wait long for it.
   const bool reached = first_byte_ != Clock::time_point{};
   if (failures_in_row_ > (reached ? options_.retries : std::min(options_.retries, 2))) {
     if (error_.ok()) {
@@ -343,7 +344,7 @@ void Downloader::Failed(const std::string& reason, int64_t pause_ms) {
     }
     return;
   }
-  // Without anything that tells this version of the file from the next, its rest may not fit.
+  // Without a validator, the rest might come from another version of the file.
   if (jobs_.empty() && partial_.identity().validator().empty() && request_.sha256.size() < 64) {
     BeginAnew();
   }
@@ -369,8 +370,7 @@ void Downloader::Ended(Job& job, CURLcode code) {
                  response.location.substr(0, 200))
              .Advise("only https and http are followed, and never from https to http"));
   } else if (code == CURLE_TOO_MANY_REDIRECTS) {
-    Fail(IoError("the server redirects without end, last to '{}'",
-                 response.location.substr(0, 200)));
+    Fail(IoError("the server redirects endlessly, last to '{}'", response.location.substr(0, 200)));
   } else if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE ||
              code == CURLE_SSL_ISSUER_ERROR) {
     Fail(IoError("the server's certificate is not trusted: {}", job.transfer->ErrorText(code))
@@ -405,7 +405,7 @@ void Downloader::Ended(Job& job, CURLcode code) {
                               "in a browser and name it with --weights FILE"
                             : "check the address"));
   } else if (status != 0 && status != 200 && status != 206) {
-    Fail(IoError("the server answers {} where 200 is expected", status));
+    Fail(IoError("the server answers {}, but 200 is expected", status));
   } else if (code == CURLE_PARTIAL_FILE || (code == CURLE_OK && segment != nullptr &&
                                             segment->end >= 0 && !segment->complete())) {
     Failed(fmt::format("the server sent {} of {} bytes and closed",
@@ -451,7 +451,7 @@ void Downloader::StartMore() {
       return;
     }
   }
-  // One more connection at a time, as long as it promises to save more than it costs.
+  // Adds one connection at a time, as long as it should save more time than it costs.
   if (!resumable_ || limit_ >= options_.connections || failures_in_row_ > 0) return;
   if (first_byte_ == Clock::time_point{} || now - first_byte_ < kWarmUp) return;
   if (static_cast<int>(jobs_.size()) < limit_ || !segments.total()) return;
@@ -465,7 +465,7 @@ Status Downloader::Report(bool force) {
   const auto now = Clock::now();
   if (now - saved_ >= kSaveEvery && Received() > 0 && !partial_.segments().complete()) {
     saved_ = now;
-    ANEMONE_TRY(writer_.Flush());  // the book must not promise what is still on its way
+    ANEMONE_TRY(writer_.Flush());  // the record must not include bytes that are not written yet
     ANEMONE_TRY(partial_.Save(false));
   }
   if (!options_.progress || (!force && now - reported_ < kReportEvery)) return {};
@@ -502,16 +502,16 @@ Result<DownloadResult> Downloader::Complete() {
   result_.last_modified = partial_.identity().last_modified;
   if (!request_.sha256.empty() && !result_.sha256.starts_with(request_.sha256)) {
     fatal_ = true;
-    return InvalidInput("the content has the SHA-256 {}, expected {}{}", result_.sha256,
+    return InvalidInput("the content has the SHA-256 {}, but {}{} is expected", result_.sha256,
                         request_.sha256, request_.sha256.size() < 64 ? "..." : "")
-        .Advise("the file was damaged or replaced on the way; nothing of it was kept");
+        .Advise("the file was damaged or replaced in transit; none of it was kept");
   }
   return result_;
 }
 
 Result<DownloadResult> Downloader::Run() {
   if (multi_ == nullptr)
-    return Unavailable("libcurl is not there").Advise("install it (Debian: libcurl4)");
+    return Unavailable("libcurl is not installed").Advise("install it (Debian: libcurl4)");
   result_.resumed_bytes = Received();
   most_received_ = Received();
   resumable_ = Received() > 0;
@@ -533,7 +533,7 @@ Result<DownloadResult> Downloader::Run() {
   jobs_.clear();
   if (const Status status = writer_.Flush(); !status.ok()) {
     Fail(Error(status.error()));
-    fatal_ = true;  // whatever came before: the book is ahead of the file
+    fatal_ = true;  // whatever came before, the record is ahead of the file
   }
   if (!error_.ok()) return error_.error();
   static_cast<void>(Report(true));
@@ -565,7 +565,7 @@ Result<DownloadResult> Download(const DownloadRequest& request, const NetworkOpt
     ANEMONE_ASSIGN(asked, AtMirror(options.mirror, url));
   }
   if (options.offline) {
-    return NotFound("'{}' is not in the cache, and offline nothing is fetched", url.text)
+    return NotFound("'{}' is not in the cache, and nothing is fetched offline", url.text)
         .Advise("fetch it once without --offline (ANEMONE_OFFLINE)");
   }
   for (int attempt = 0;; ++attempt) {
@@ -577,11 +577,11 @@ Result<DownloadResult> Download(const DownloadRequest& request, const NetworkOpt
       return result;
     }
     if (downloader.resumable() && partial.segments().done_bytes() > 0) {
-      // An orderly end: what has arrived outlives even the machine.
+      // An orderly end: the bytes received survive even a crash of the machine.
       static_cast<void>(partial.Save(true));
       return std::move(result).At(asked);
     }
-    // What an earlier run left behind may be what was wrong: once more without it.
+    // The bytes of an earlier run may be at fault: try once more without them.
     const bool stale = attempt == 0 && downloader.resumed();
     partial.Discard();
     if (!stale) return std::move(result).At(asked);

@@ -20,7 +20,7 @@
 namespace anemone::acquire {
 namespace {
 
-// How many letters to change, add or drop to make one of the other.
+// How many letters to change, add or drop to turn one into the other.
 size_t Distance(std::string_view a, std::string_view b) {
   std::vector<size_t> row(b.size() + 1);
   for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
@@ -70,12 +70,12 @@ Result<DownloadResult> CopyIn(const std::string& from, const DownloadRequest& re
   if (std::ferror(file.get()) != 0) return IoError("cannot read").At(from);
   result.sha256 = ToHex(hash.Finish());
   if (!result.sha256.starts_with(request.sha256)) {
-    return InvalidInput("the content has the SHA-256 {}, expected {}", result.sha256,
+    return InvalidInput("the content has the SHA-256 {}, but {} is expected", result.sha256,
                         request.sha256)
         .At(from);
   }
   if (request.size_bytes && *request.size_bytes != result.size_bytes) {
-    return InvalidInput("the file has {} bytes, {} are expected", result.size_bytes,
+    return InvalidInput("the file has {} bytes, but {} are expected", result.size_bytes,
                         *request.size_bytes)
         .At(from);
   }
@@ -96,7 +96,7 @@ class Fetcher {
                                 const std::string& group);
 
  private:
-  // What the content must be, and who says so.
+  // The expected digest, and its source.
   struct Expectation {
     std::string sha256;
     std::string by;
@@ -128,7 +128,7 @@ Result<FetchedFile> Fetcher::FetchFile(const CatalogFile& wanted, const CatalogE
   ANEMONE_ASSIGN(const Expectation expected, Expect(wanted, entry, url.text));
   const auto waiting = [this] {
     DownloadProgress progress;
-    progress.note = "another process fetches this file; waiting for it";
+    progress.note = "another process is fetching this file; waiting for it";
     return !options_.network.progress || options_.network.progress(progress);
   };
   const auto from_cache = [&]() -> Result<std::optional<FetchedFile>> {
@@ -136,8 +136,8 @@ Result<FetchedFile> Fetcher::FetchFile(const CatalogFile& wanted, const CatalogE
     ANEMONE_ASSIGN(auto record, cache_.Find(url.text, group));
     if (!record) return std::optional<FetchedFile>();
     if (!record->sha256.starts_with(expected.sha256)) {
-      return InvalidInput("the cached file has the SHA-256 {}, expected {} ({})", record->sha256,
-                          expected.sha256, expected.by)
+      return InvalidInput("the cached file has the SHA-256 {}, but {} is expected ({})",
+                          record->sha256, expected.sha256, expected.by)
           .At(record->path)
           .Advise("fetch it again with --refresh");
     }
@@ -148,17 +148,17 @@ Result<FetchedFile> Fetcher::FetchFile(const CatalogFile& wanted, const CatalogE
   ANEMONE_ASSIGN(auto cached, from_cache());
   if (cached) return std::move(*cached);
   if (options_.network.offline && options_.from.empty()) {
-    return NotFound("'{}' is not in the cache, and offline nothing is fetched", url.text)
+    return NotFound("'{}' is not in the cache, and nothing is fetched offline", url.text)
         .Advise(
             "fetch it once without --offline and ANEMONE_OFFLINE, or name the file with --from");
   }
   ANEMONE_ASSIGN(const PathLock lock, cache_.Lock(url.text, waiting));
-  ANEMONE_ASSIGN(cached, from_cache());  // another process may have brought it meanwhile
+  ANEMONE_ASSIGN(cached, from_cache());  // another process may have fetched it meanwhile
   if (cached) return std::move(*cached);
 
   const DownloadRequest request{url.text, cache_.PartialFolder(url.text), wanted.size_bytes,
                                 expected.sha256, url.file_name.ends_with(".html")};
-  const auto clean_up = [&] {  // the folder goes when nothing is kept in it
+  const auto clean_up = [&] {  // removes the folder when nothing is kept in it
     std::error_code ignored;
     std::filesystem::remove(request.folder, ignored);
   };
@@ -233,13 +233,13 @@ Result<Fetched> Fetch(const std::string& name_or_url, const FetchOptions& option
     fetched.entry = FindInCatalog(name_or_url);
     if (fetched.entry == nullptr) return UnknownName(name_or_url);
     if (!options.sha256.empty()) {
-      return Usage("--sha256 belongs to a URL; the catalog has its own digests");
+      return Usage("--sha256 is for URLs; the catalog has its own digests");
     }
     group = fetched.entry->name;
     wanted = fetched.entry->files;
   }
   if (!options.from.empty() && wanted.size() != 1) {
-    return Usage("'{}' consists of {} files, and --from names one", name_or_url, wanted.size());
+    return Usage("'{}' consists of {} files, but --from names one", name_or_url, wanted.size());
   }
   Fetcher fetcher(options);
   for (size_t i = 0; i < wanted.size(); ++i) {

@@ -3,9 +3,9 @@
 //   ANEMONE_ASSIGN(Fetched files, Fetch("resnet50", FetchOptions::FromEnvironment()));
 //   Open(files.main().path);
 //
-// What is in the cache is used without a connection. Several processes that want one file: one
-// fetches, the others wait for it. Thread rules: any thread. Errors: what Download says; kUsage for
-// a name that is not in the catalog (the message lists near ones).
+// Cached files are used without a connection. When several processes want one file, one fetches it
+// and the others wait. Thread rules: any thread. Errors: those of Download; kUsage for a name that
+// is not in the catalog (the message lists near ones).
 #pragma once
 
 #include <string>
@@ -23,10 +23,10 @@ struct FetchOptions {
   std::string cache_root;  // empty: DefaultCacheRoot()
   std::string lock_file;   // empty: DefaultLockFile()
   std::string sha256;      // of a URL's content, if the caller knows it
-  // A file that came by other means (a memory stick, a browser behind a login), to be taken into
-  // the cache as if it had been fetched: the same checks, the same records.
+  // A file that came by other means (a memory stick, a browser behind a login), to be added to the
+  // cache as if it had been fetched: the same checks, the same records.
   std::string from;
-  bool refresh = false;  // fetch again although it is in the cache
+  bool refresh = false;  // fetch again even if it is in the cache
 
   static FetchOptions FromEnvironment();
 };
@@ -36,7 +36,7 @@ struct FetchedFile {
   bool from_cache = false;
   std::string checked_against;  // "catalog", "catalog prefix", "lock file", "--sha256", or
                                 // "first use" (recorded now), "nothing" (a plain URL)
-  DownloadResult download;      // when it was fetched now
+  DownloadResult download;      // when it was fetched by this call
 };
 
 struct Fetched {

@@ -22,7 +22,7 @@ using Json = nlohmann::ordered_json;
 constexpr int kVersion = 1;
 constexpr size_t kMaxStateBytes = 1 << 20;
 
-// Differs after each start of the machine; empty where the system does not say.
+// Differs after each start of the machine; empty where the system does not provide it.
 std::string BootId() {
   std::ifstream stream("/proc/sys/kernel/random/boot_id");
   std::string id;
@@ -83,7 +83,7 @@ bool PartialFile::TakeUp(const std::string& url) {
   if (total && *total < 0) return false;
   auto segments = Segments::Parse(Text(json, "ranges"), total);
   if (!segments.ok()) return false;
-  // The file must be as long as the book says.
+  // The file must be as long as the record says.
   struct stat info{};
   if (::fstat(fd_, &info) != 0) return false;
   int64_t last = 0;

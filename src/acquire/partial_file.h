@@ -1,5 +1,5 @@
-// A download that is not whole yet: the data file and, beside it, the book of what is in it.
-// Ownership: owns the descriptor. Thread rules: one thread. Errors: kIo.
+// A download that is not complete yet: the data file and, beside it, a record of which bytes it
+// holds. Ownership: owns the descriptor. Thread rules: one thread. Errors: kIo.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@
 
 namespace anemone::acquire {
 
-// Which version of which file the bytes belong to.
+// Identifies the file, and the version of it, that the bytes belong to.
 struct PartialIdentity {
   std::string url;
   std::string etag;
@@ -22,9 +22,8 @@ struct PartialIdentity {
 
 class PartialFile {
  public:
-  // Opens FOLDER/data and takes up what state.json says of it; starts anew when there is no state,
-  // or it is of another URL, unreadable, or from before a restart of the machine without having
-  // been synced.
+  // Opens FOLDER/data and resumes from state.json. Starts over when there is no state, or it is for
+  // another URL, unreadable, or from before a restart of the machine and never synced.
   static Result<PartialFile> Open(const std::string& folder, const std::string& url);
   PartialFile(PartialFile&& other) noexcept;
   PartialFile& operator=(PartialFile&&) = delete;
@@ -38,11 +37,11 @@ class PartialFile {
   Status Write(int64_t offset, std::span<const std::byte> data);
   // Empties the file.
   Status Restart(std::optional<int64_t> total);
-  // Writes the book; `sync` first brings the data to the disk, so that it outlives the machine.
+  // Writes the record; `sync` flushes the data first, so that both survive a crash of the machine.
   Status Save(bool sync);
   // Removes both files.
   void Discard();
-  // The data is whole: only the book goes.
+  // The data is complete: removes only the record.
   void Finish();
 
  private:

@@ -1,6 +1,6 @@
 // A lock between processes: flock(2) on a file that is made for it and removed with it. The system
-// lets go of it when the process ends, however it ends.
-// Thread rules: one thread per object. Errors: kIo; kCancelled when `waiting` says so.
+// releases it when the process ends, however it ends. Thread rules: one thread per object. Errors:
+// kIo; kCancelled when `waiting` returns false.
 #pragma once
 
 #include <functional>
@@ -15,13 +15,13 @@ namespace anemone::acquire {
 
 class PathLock {
  public:
-  // Waits as long as another process holds it, asking `waiting` (if given) ten times a second
-  // whether to go on.
+  // Waits as long as another process holds it; calls `waiting` (if given) ten times a second, which
+  // returns whether to keep waiting.
   static Result<PathLock> Acquire(const std::string& path,
                                   const std::function<bool()>& waiting = {});
   PathLock(PathLock&& other) noexcept;
   PathLock& operator=(PathLock&&) = delete;
-  // Removes the file and lets go.
+  // Removes the file and releases the lock.
   ~PathLock();
 
  private:

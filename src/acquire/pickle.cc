@@ -15,7 +15,7 @@ constexpr size_t kMaxDims = 64;
 // its size.
 constexpr size_t kMaxValues = 2'000'000;
 
-// What may be named. Nothing here is looked up in any Python; the names only tell what to build.
+// The globals that are allowed. Nothing is looked up in Python; a name only says what to build.
 enum class Builds : uint8_t { kDict, kTuple, kTensor, kTensorV2, kParameter, kNothing };
 struct Global {
   std::string_view module;
@@ -104,9 +104,9 @@ class Machine {
   }
   void Push(PickleValue* value) { stack_.push_back(value); }
   Result<PickleValue*> Pop();
-  // The values above the last mark, which goes too.
+  // Pops the values above the last mark, and the mark.
   Result<std::vector<PickleValue*>> PopMark();
-  // Copies of containers are counted, or a small pickle could copy a large list again and again.
+  // Limits copies of containers, so that a small pickle cannot copy a large list over and over.
   Status Charge(size_t count) {
     charged_ += count;
     if (charged_ > kMaxValues) return Broken("it builds more values than weight files have");
@@ -147,7 +147,7 @@ uint64_t Machine::Little(size_t count) {
 }
 
 Result<std::string> Machine::Text(size_t length) {
-  if (!Has(length)) return Broken("a string ends past the file");
+  if (!Has(length)) return Broken("a string extends past the end of the file");
   std::string text(reinterpret_cast<const char*>(bytes_.data()) + at_, length);
   at_ += length;
   return text;
@@ -171,7 +171,7 @@ Result<PickleValue*> Machine::Pop() {
 }
 
 Result<std::vector<PickleValue*>> Machine::PopMark() {
-  if (marks_.empty()) return Broken("there is no mark");
+  if (marks_.empty()) return Broken("the stack has no mark");
   const auto first = stack_.begin() + static_cast<std::ptrdiff_t>(marks_.back());
   std::vector<PickleValue*> values(first, stack_.end());
   stack_.erase(first, stack_.end());
@@ -233,14 +233,14 @@ Status Machine::StepNumber(uint8_t code) {
       return {};
     }
   }
-  return Broken("a number ends past the file");
+  return Broken("a number extends past the end of the file");
 }
 
 Status Machine::StepText(uint8_t code) {
   size_t width = 4;  // 'X' BINUNICODE, 'T' BINSTRING
   if (code == 0x8c || code == 'U') width = 1;
   if (code == 0x8d) width = 8;
-  if (!Has(width)) return Broken("a length ends past the file");
+  if (!Has(width)) return Broken("a length extends past the end of the file");
   const uint64_t length = Little(width);
   ANEMONE_ASSIGN(std::string text, Text(length));
   PickleValue* made = Make(Kind::kString);
@@ -260,7 +260,7 @@ Status Machine::Tuple(size_t count) {
 }
 
 Status Machine::SetItems(PickleValue* dict, const std::vector<PickleValue*>& items) {
-  if (dict->kind != Kind::kDict) return Broken("items are set in something that is no dict");
+  if (dict->kind != Kind::kDict) return Broken("items are set in something that is not a dict");
   if (items.size() % 2 != 0) return Broken("a key has no value");
   dict->items.insert(dict->items.end(), items.begin(), items.end());
   return {};
@@ -294,7 +294,8 @@ Status Machine::StepContainer(uint8_t code) {
         ANEMONE_ASSIGN(items, PopMark());
       }
       ANEMONE_ASSIGN(PickleValue * list, Pop());
-      if (list->kind != Kind::kList) return Broken("something is appended to what is no list");
+      if (list->kind != Kind::kList)
+        return Broken("something is appended to a value that is not a list");
       list->items.insert(list->items.end(), items.begin(), items.end());
       Push(list);
       return {};
@@ -344,7 +345,7 @@ Result<PickleValue*> Machine::Tensor(const PickleValue& arguments, bool v2) {
   const bool enough = v2 ? items.size() == 6 || items.size() == 7 : items.size() == 4;
   if (!enough || items[0]->kind != Kind::kStorage || items[1]->kind != Kind::kInt ||
       items[1]->integer < 0) {
-    return Broken("a tensor is built of the wrong things");
+    return Broken("a tensor is built from the wrong arguments");
   }
   PickleValue* tensor = Make(Kind::kTensor);
   tensor->items = {items[0]};
@@ -352,7 +353,7 @@ Result<PickleValue*> Machine::Tensor(const PickleValue& arguments, bool v2) {
   tensor->offset = items[1]->integer;
   if (!Integers(*items[2], &tensor->size) || !Integers(*items[3], &tensor->stride) ||
       tensor->size.size() != tensor->stride.size()) {
-    return Broken("a tensor's size or stride is no tuple of integers");
+    return Broken("a tensor's size or stride is not a tuple of integers");
   }
   return tensor;
 }
@@ -368,13 +369,13 @@ Status Machine::Reduce() {
     case Builds::kDict: {
       PickleValue* dict = Make(Kind::kDict);
       if (items.size() > 1 || (items.size() == 1 && items[0]->kind != Kind::kList)) {
-        return Broken("an OrderedDict is built of the wrong things");
+        return Broken("an OrderedDict is built from the wrong arguments");
       }
       if (items.size() == 1) {  // a list of pairs
         ANEMONE_TRY(Charge(items[0]->items.size()));
         for (const PickleValue* pair : items[0]->items) {
           if (pair->items.size() != 2 || pair->kind == Kind::kDict) {
-            return Broken("an OrderedDict is built of the wrong things");
+            return Broken("an OrderedDict is built from the wrong arguments");
           }
           ANEMONE_TRY(SetItems(dict, pair->items));
         }
@@ -384,7 +385,7 @@ Status Machine::Reduce() {
     }
     case Builds::kTuple: {
       PickleValue* tuple = Make(Kind::kTuple);
-      if (items.size() != 1) return Broken("a Size is built of the wrong things");
+      if (items.size() != 1) return Broken("a Size is built from the wrong arguments");
       ANEMONE_TRY(Charge(items[0]->items.size()));
       tuple->items = items[0]->items;
       Push(tuple);
@@ -399,7 +400,7 @@ Status Machine::Reduce() {
     }
     case Builds::kParameter:
       if (items.empty() || items[0]->kind != Kind::kTensor) {
-        return Broken("a parameter is built of the wrong things");
+        return Broken("a parameter is built from the wrong arguments");
       }
       Push(items[0]);
       return {};
@@ -417,7 +418,7 @@ Status Machine::Storage() {
       items[0]->kind != Kind::kString || items[0]->text != "storage" ||
       items[1]->kind != Kind::kGlobal || items[2]->kind != Kind::kString ||
       items[4]->kind != Kind::kInt || items[4]->integer < 0) {
-    return Broken("a persistent id names no storage");
+    return Broken("a persistent id does not name a storage");
   }
   if (items[1]->dtype == DType::kInvalid) {
     return Refused(fmt::format("a storage of class '{}'", items[1]->text));
@@ -430,7 +431,7 @@ Status Machine::Storage() {
     const auto& view = items[5]->items;
     if (items[5]->kind != Kind::kTuple || view.size() != 3 || view[1]->kind != Kind::kInt ||
         view[1]->integer < 0) {
-      return Broken("a view of a storage is no triple");
+      return Broken("a view of a storage is not a triple");
     }
     storage->offset = view[1]->integer;
   }
@@ -449,7 +450,7 @@ Status Machine::StepObject(uint8_t code) {
       ANEMONE_ASSIGN(const PickleValue* name, Pop());
       ANEMONE_ASSIGN(const PickleValue* module, Pop());
       if (name->kind != Kind::kString || module->kind != Kind::kString) {
-        return Broken("a global's name is no string");
+        return Broken("a global's name is not a string");
       }
       return PushGlobal(module->text, name->text);
     }
@@ -457,11 +458,11 @@ Status Machine::StepObject(uint8_t code) {
       return Reduce();
     case 'Q':
       return Storage();
-    default: {  // 'b' BUILD: attributes of an OrderedDict ("_metadata") say nothing of the weights
+    default: {  // 'b' BUILD: attributes of an OrderedDict ("_metadata") do not concern the weights
       ANEMONE_ASSIGN(const PickleValue* state, Pop());
       if (stack_.empty() || stack_.back()->kind != Kind::kDict ||
           (state->kind != Kind::kDict && state->kind != Kind::kTuple)) {
-        return Refused("BUILD of something that is no dict");
+        return Refused("BUILD of something that is not a dict");
       }
       return {};
     }
@@ -471,13 +472,13 @@ Status Machine::StepObject(uint8_t code) {
 Status Machine::Step(uint8_t code) {
   switch (code) {
     case 0x80:  // PROTO
-      if (!Has(1)) return Broken("no protocol number");
+      if (!Has(1)) return Broken("the protocol number is missing");
       if (const uint64_t protocol = Little(1); protocol < 2 || protocol > 5) {
         return Refused(fmt::format("protocol {}", protocol));
       }
       return {};
-    case 0x95:  // FRAME: a length that says nothing new
-      if (!Has(8)) return Broken("no frame length");
+    case 0x95:  // FRAME: a length, not needed here
+      if (!Has(8)) return Broken("the frame length is missing");
       at_ += 8;
       return {};
     case '(':
@@ -494,18 +495,18 @@ Status Machine::Step(uint8_t code) {
       return {};
     }
     case 'q':
-      if (!Has(1)) return Broken("no memo index");
+      if (!Has(1)) return Broken("the memo index is missing");
       return Memoize(Little(1));
     case 'r':
-      if (!Has(4)) return Broken("no memo index");
+      if (!Has(4)) return Broken("the memo index is missing");
       return Memoize(Little(4));
     case 0x94:
       return Memoize(memo_.size());
     case 'h':
-      if (!Has(1)) return Broken("no memo index");
+      if (!Has(1)) return Broken("the memo index is missing");
       return Recall(Little(1));
     case 'j':
-      if (!Has(4)) return Broken("no memo index");
+      if (!Has(4)) return Broken("the memo index is missing");
       return Recall(Little(4));
     case 'K':
     case 'M':
@@ -541,7 +542,7 @@ Status Machine::Step(uint8_t code) {
       for (const Opcode& opcode : kRefused) {
         if (opcode.code == code) return Refused(fmt::format("the opcode {}", opcode.name));
       }
-      return Broken(fmt::format("0x{:02x} is no opcode", code));
+      return Broken(fmt::format("0x{:02x} is not an opcode", code));
   }
 }
 

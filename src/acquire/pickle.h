@@ -1,11 +1,11 @@
-// A restricted reader of Python pickles, for the ones in PyTorch's weight files: plain data,
-// OrderedDict, and tensors as descriptions of storage. It executes nothing: a global is a name in a
-// short list or an error, REDUCE builds a dict, a tuple or a tensor or is an error, and every other
-// opcode that could call code is refused with its name and its offset in the file.
+// A restricted reader of Python pickles, for those in PyTorch's weight files: plain data,
+// OrderedDict, and tensors as descriptions of storage. It executes nothing: a global must be in a
+// short list of names, REDUCE can only build a dict, a tuple or a tensor, and every other opcode
+// that could call code is refused with its name and its offset in the file.
 //
 // Ownership: values live in the Pickle's arena and point into it; strings are copies. Memory is
 // bounded by a constant times the pickle's size. Thread rules: one thread; immutable afterwards.
-// Errors: kInvalidInput for broken pickles, kUnsupported for what lies outside the tensor set.
+// Errors: kInvalidInput for broken pickles, kUnsupported for what weight files do not need.
 #pragma once
 
 #include <cstdint>

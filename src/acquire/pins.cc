@@ -43,9 +43,9 @@ Result<std::map<std::string, std::string>> ReadPins(const std::string& path) {
   const bool whole = json.is_object() && json.contains("schema") && json["schema"] == kSchema &&
                      json.contains("sha256") && json["sha256"].is_object();
   if (!whole) {
-    return InvalidInput("this is no lock file of anemone")
+    return InvalidInput("this is not an anemone lock file")
         .At(path)
-        .Advise("restore it, or remove it to record the digests anew");
+        .Advise("restore it, or remove it to record the digests again");
   }
   for (const auto& [url, digest] : json["sha256"].items()) {
     const std::string value = digest.is_string() ? digest.get<std::string>() : "";
@@ -63,7 +63,7 @@ Status AddPin(const std::string& path, const std::string& url, const std::string
   const auto [at, added] = pins.emplace(url, sha256);
   if (!added && at->second == sha256) return {};
   if (!added) {
-    return InvalidInput("'{}' had the SHA-256 {} at its first use and has {} now", url, at->second,
+    return InvalidInput("'{}' had the SHA-256 {} at its first use but has {} now", url, at->second,
                         sha256)
         .At(path)
         .Advise(

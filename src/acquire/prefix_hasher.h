@@ -1,4 +1,4 @@
-// The SHA-256 of a file while it is being written: a thread of its own follows the written prefix,
+// The SHA-256 of a file while it is being written: its own thread follows the written prefix,
 // reading from the page cache, so that hashing costs the download no time and 1 MiB of memory.
 // Ownership: borrows the descriptor. Thread rules: Advance, Restart and Finish from one thread.
 // Errors: kIo, from Finish.
@@ -23,7 +23,7 @@ class PrefixHasher {
 
   // [0, bytes) is in the file and will not change; never goes back.
   void Advance(int64_t bytes);
-  // What was in the file no longer counts.
+  // Forgets the contents: the file starts over.
   void Restart();
   // The digest of [0, bytes), once it has been read.
   Result<Sha256Digest> Finish(int64_t bytes);

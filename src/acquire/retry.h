@@ -1,5 +1,5 @@
-// When a failed transfer is tried again, and after how long: exponential back-off with jitter, or
-// what the server asks for in Retry-After (RFC 9110, 10.2.3). Thread rules: pure functions.
+// When to retry a failed transfer, and after how long: exponential back-off with jitter, or the
+// server's Retry-After (RFC 9110, 10.2.3). Thread rules: pure functions.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace anemone::acquire {
 
-// Statuses that may be gone a moment later: 408, 425, 429 and the server's own errors.
+// Statuses that a retry may cure: 408, 425, 429 and the server's own errors.
 bool IsTransientStatus(long status);
 
 // The pause before attempt `failures` + 1: 0.5 s doubled with each failure, at most 30 s, times a

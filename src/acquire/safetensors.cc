@@ -33,7 +33,7 @@ constexpr std::array<TypeName, 13> kTypes{{{"BOOL", DType::kBool},
                                            {"F64", DType::kFp64},
                                            {"I64", DType::kInt64},
                                            {"U64", DType::kUInt64}}};
-// Types of the format that DType cannot hold.
+// Types of the format that DType does not have.
 constexpr std::array<std::string_view, 8> kForeignTypes{
     {"F8_E5M2", "F8_E4M3", "F8_E8M0", "F6_E2M3", "F6_E3M2", "F4", "C64", "F8_E4M3FNUZ"}};
 
@@ -51,8 +51,8 @@ std::optional<std::string_view> NameFromType(DType dtype) {
   return std::nullopt;
 }
 
-// Elements of a shape; nullopt when the product exceeds int64 (a zero anywhere still wins only if
-// the rest fits).
+// The number of elements of a shape; nullopt when the product exceeds int64 (a zero dimension does
+// not help when the others overflow).
 std::optional<int64_t> CountOf(const std::vector<uint64_t>& shape) {
   uint64_t count = 1;
   for (const uint64_t dim : shape) {
@@ -71,7 +71,7 @@ Result<NamedTensor> TensorOf(const HeaderEntry& entry, const Bytes& data) {
     return InvalidInput("data_offsets [{}, {}] run backwards", entry.begin, entry.end).At(place());
   }
   if (entry.end > data.size()) {
-    return InvalidInput("data_offsets [{}, {}] end past the {} bytes of data", entry.begin,
+    return InvalidInput("data_offsets [{}, {}] extend past the {} bytes of data", entry.begin,
                         entry.end, data.size())
         .At(place())
         .Advise("the file may be truncated: fetch it again");
@@ -87,14 +87,14 @@ Result<NamedTensor> TensorOf(const HeaderEntry& entry, const Bytes& data) {
   const auto size = count ? ByteSize(*dtype, *count) : std::nullopt;
   if (!size) return InvalidInput("the shape's size overflows").At(place());
   if (*size != entry.end - entry.begin) {
-    return InvalidInput("shape and type need {} bytes, data_offsets give {}", *size,
+    return InvalidInput("shape and type need {} bytes, but data_offsets give {}", *size,
                         entry.end - entry.begin)
         .At(place());
   }
   NamedTensor tensor{entry.name, *dtype, {entry.shape.begin(), entry.shape.end()}, {}};
   tensor.data = data.Slice(entry.begin, *size);
-  // The format does not promise alignment. Ours and almost every other writer's files are aligned;
-  // the rest is copied.
+  // The format does not promise alignment. Our files and almost every other writer's are aligned;
+  // tensors that are not are copied.
   const auto width = static_cast<uintptr_t>(BitWidth(*dtype) / 8);
   if (reinterpret_cast<uintptr_t>(tensor.data.data()) % width != 0) {
     tensor.data = Bytes::Copy(tensor.data.data(), tensor.data.size());
@@ -114,13 +114,13 @@ Status CheckTiling(std::vector<HeaderEntry> entries, uint64_t size) {
                           entry.name, entry.begin, end);
     }
     if (entry.begin > end) {
-      return InvalidInput("bytes [{}, {}) before tensor '{}' belong to no tensor", end, entry.begin,
-                          entry.name);
+      return InvalidInput("bytes [{}, {}) before tensor '{}' do not belong to a tensor", end,
+                          entry.begin, entry.name);
     }
     end = entry.end;
   }
   if (end != size) {
-    return InvalidInput("bytes [{}, {}) at the end belong to no tensor", end, size);
+    return InvalidInput("bytes [{}, {}) at the end do not belong to a tensor", end, size);
   }
   return {};
 }
@@ -142,11 +142,12 @@ Result<SafeTensors> SafeTensors::Parse(const Bytes& file) {
     length |= static_cast<uint64_t>(file.data()[i]) << (8 * i);
   }
   if (length > kMaxHeaderBytes) {
-    return InvalidInput("the header says {} bytes; the format allows {}", length, kMaxHeaderBytes)
-        .Advise("is this a safetensors file?");
+    return InvalidInput("the header claims {} bytes, but the format allows {}", length,
+                        kMaxHeaderBytes)
+        .Advise("check that this is a safetensors file");
   }
   if (length > file.size() - kLengthBytes) {
-    return InvalidInput("the header says {} bytes, the file has {} left", length,
+    return InvalidInput("the header claims {} bytes, but the file has {} left", length,
                         file.size() - kLengthBytes)
         .Advise("the file may be truncated: fetch it again");
   }

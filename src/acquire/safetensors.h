@@ -4,14 +4,14 @@
 //   +--------------+------------------------------+------------------------------------+
 //   | u64 LE: N    | N bytes of JSON (UTF-8)      | data: the tensors back to back     |
 //   +--------------+------------------------------+------------------------------------+
-//   {"__metadata__": {string: string}, NAME: {"dtype": "F32", "shape": [..], "data_offsets":
-//   [begin, end]}, ...}
+// {"__metadata__": {string: string},
+//  NAME: {"dtype": "F32", "shape": [..], "data_offsets": [begin, end]}, ...}
 //
 // Every rule of the format is checked before a byte of data is used: header size, JSON shape,
-// duplicate names, data type, shape overflow, offsets in range, no overlap, no hole, nothing after
+// duplicate names, data type, shape overflow, offsets in range, no overlap, no gap, nothing after
 // the last tensor. Ownership: tensors are views that keep the mapping alive. Thread rules:
 // immutable after opening. Errors: not_found and io from the system; invalid_input with the
-// tensor's name and the rule; unsupported for data types that DType has no name for (F8, F4, C64).
+// tensor's name and the rule; unsupported for data types that DType does not have (F8, F4, C64).
 #pragma once
 
 #include <cstdint>

@@ -103,7 +103,7 @@ class HeaderHandler : public nlohmann::json_sax<Json> {
   bool end_object() override {
     if (state_ == State::kTensor) {
       if (seen_.size() != 3) {
-        return Fail(fmt::format("{}: needs dtype, shape and data_offsets", Where()));
+        return Fail(fmt::format("{}: dtype, shape and data_offsets are required", Where()));
       }
       header_.entries.push_back(std::move(entry_));
       entry_ = {};
@@ -160,8 +160,8 @@ class HeaderHandler : public nlohmann::json_sax<Json> {
 void AppendQuoted(std::string* out, const std::string& text) { *out += Json(text).dump(); }
 
 bool IsUtf8(const std::string& text) {
-  // nlohmann refuses ill-formed UTF-8 only by throwing; dropping bad bytes and replacing them
-  // differ exactly when there are any.
+  // nlohmann refuses ill-formed UTF-8 only by throwing; the outputs with bad bytes dropped and with
+  // bad bytes replaced differ exactly when there are any.
   const Json json(text);
   return json.dump(-1, ' ', false, Json::error_handler_t::ignore) ==
          json.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -229,7 +229,7 @@ Result<std::map<std::string, std::string>> ParseIndex(std::string_view json) {
     if (text.empty() || text == "." || text == ".." ||
         text.find_first_of(std::string_view("/\\\0", 3)) != std::string::npos) {
       return InvalidInput("tensor '{}': '{}' is not a plain file name", name, text)
-          .Advise("shards must lie beside the index");
+          .Advise("shards must be beside the index");
     }
     map[name] = text;
   }

@@ -25,8 +25,8 @@ struct Header {
   std::map<std::string, std::string> metadata;
 };
 
-// Errors: invalid_input for anything but the one shape of JSON the format allows, with the tensor's
-// name.
+// Errors: invalid_input, with the tensor's name, for anything but the one JSON structure that the
+// format allows.
 Result<Header> ParseHeader(std::string_view json);
 // No padding. Strings must be UTF-8.
 Result<std::string> PrintHeader(const Header& header);

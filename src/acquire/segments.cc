@@ -94,15 +94,15 @@ Result<Segments> Segments::Parse(std::string_view text, std::optional<int64_t> t
     const char* stop = std::to_address(part.end());
     const auto first = std::from_chars(start, stop, begin);
     if (first.ec != std::errc() || first.ptr == stop || *first.ptr != '-') {
-      return InvalidInput("'{}' is no range", part);
+      return InvalidInput("'{}' is not a range", part);
     }
     const auto second = std::from_chars(first.ptr + 1, stop, end);
     if (second.ec != std::errc() || second.ptr != stop || begin < at || end <= begin ||
         (total && end > *total)) {
-      return InvalidInput("'{}' is no range after {}", part, at);
+      return InvalidInput("'{}' is not a range after {}", part, at);
     }
     if (begin > at) {
-      // What comes before it is missing: an empty segment, or the tail of the one before.
+      // The bytes before it are missing: an empty segment, or the tail of the previous one.
       if (result.segments_.empty()) {
         result.segments_.push_back({0, 0, begin, false});
       } else {

@@ -1,6 +1,6 @@
-// Which bytes of a download are there: a file cut into segments that fill front to back, each by
-// one connection at a time. Keeps the book and nothing else, so that resuming and splitting can be
-// tested without a network. Thread rules: one thread.
+// Which bytes of a download are present: a file cut into segments that fill front to back, each by
+// one connection at a time. Only keeps this record, so that resuming and splitting can be tested
+// without a network. Thread rules: one thread.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,7 @@ class Segments {
   explicit Segments(std::optional<int64_t> total = std::nullopt);
 
   std::optional<int64_t> total() const;
-  // Sets the size. False when it contradicts what is known or is there already.
+  // Sets the size. False when it contradicts the known size or the bytes on disk.
   bool SetTotal(int64_t total);
 
   size_t size() const { return segments_.size(); }
@@ -41,14 +41,14 @@ class Segments {
   int64_t contiguous_bytes() const;
   // The first segment that is neither complete nor active.
   std::optional<size_t> NextIdle() const;
-  // Cuts the rest of the active segment with the most left in two when each half has at least
-  // `smallest` bytes; the index of the new, idle half. Indices of others may move.
+  // Splits the active segment with the most left in two when each half has at least `smallest`
+  // bytes; returns the index of the new, idle half. Indices of others may change.
   std::optional<size_t> Split(int64_t smallest);
-  // Nothing is there any more.
+  // Forgets all bytes: the download starts over.
   void Restart(std::optional<int64_t> total);
 
-  // "0-100 200-300": the ranges on disk, and back. Parse needs the total and refuses what is not
-  // sorted, disjoint and inside it.
+  // "0-100 200-300": the ranges on disk, and back. Parse needs the total and rejects ranges that
+  // are not sorted, disjoint and inside it.
   std::string Print() const;
   static Result<Segments> Parse(std::string_view text, std::optional<int64_t> total);
 

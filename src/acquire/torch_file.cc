@@ -23,7 +23,7 @@ constexpr std::array<uint8_t, 15> kLegacyMagic{0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xf
 constexpr int64_t kLegacyProtocol = 1001;
 constexpr int kMaxDepth = 8;
 constexpr size_t kMaxEntries = 1'000'000;
-// Where checkpoints keep the weights, the averaged ones first.
+// The keys under which checkpoints keep the weights, the averaged ones first.
 constexpr std::array<std::string_view, 10> kStateKeys{
     "state_dict_ema", "model_ema", "ema", "state_dict", "model_state_dict",
     "model_state",    "model",     "net", "params",     "weights"};
@@ -55,7 +55,7 @@ class Flattener {
   Status Add(const PickleValue& dict, const std::string& prefix, int depth) {
     if (depth > kMaxDepth) return InvalidInput("dicts are nested too deeply");
     for (size_t i = 0; i + 1 < dict.items.size(); i += 2) {
-      if (++seen_ > kMaxEntries) return InvalidInput("there are too many entries");
+      if (++seen_ > kMaxEntries) return InvalidInput("the dict has too many entries");
       const PickleValue& key = *dict.items[i];
       const PickleValue& value = *dict.items[i + 1];
       const std::string name =
@@ -74,11 +74,11 @@ class Flattener {
 Result<std::map<std::string, const PickleValue*>> StateDict(const PickleValue& root) {
   std::map<std::string, const PickleValue*> tensors;
   if (root.kind == Kind::kTensor) {
-    return InvalidInput("the file holds one tensor and no names")
+    return InvalidInput("the file holds one tensor without a name")
         .Advise("save the state_dict: torch.save(model.state_dict(), FILE)");
   }
   if (root.kind != Kind::kDict) {
-    return InvalidInput("the file holds no dict of tensors")
+    return InvalidInput("the file does not hold a dict of tensors")
         .Advise("save the state_dict: torch.save(model.state_dict(), FILE)");
   }
   const PickleValue* dict = &root;
@@ -92,11 +92,11 @@ Result<std::map<std::string, const PickleValue*>> StateDict(const PickleValue& r
     }
   }
   ANEMONE_TRY(Flattener(&tensors).Add(*dict, "", 0));
-  if (tensors.empty()) return InvalidInput("the file holds no tensors");
+  if (tensors.empty()) return InvalidInput("the file does not hold any tensors");
   return tensors;
 }
 
-// Elements that a tensor reaches past its first one; nullopt when that overflows.
+// How many elements past its first one a tensor reaches; nullopt when that overflows.
 std::optional<int64_t> Reach(const PickleValue& tensor, int64_t* count) {
   constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
   int64_t reach = 0;
@@ -215,7 +215,7 @@ Result<std::vector<NamedTensor>> ParseZipForm(const Bytes& file) {
                entry.name.find('/') == entry.name.size() - kPickle.size();
       });
   if (pickle_entry == entries.end()) {
-    return InvalidInput("the zip archive holds no data.pkl: this is no PyTorch file");
+    return InvalidInput("the zip archive has no data.pkl, so it is not a PyTorch file");
   }
   const std::string folder =
       pickle_entry->name.substr(0, pickle_entry->name.size() - kPickle.size() + 1);
@@ -251,7 +251,7 @@ std::map<std::string, DType> StorageTypes(const Pickle& pickle) {
 Result<std::vector<NamedTensor>> ParseLegacyForm(const Bytes& file) {
   ANEMONE_ASSIGN(const Pickle protocol, ReadPickle(file, kLegacyMagic.size()));
   if (protocol.root->kind != Kind::kInt || protocol.root->integer != kLegacyProtocol) {
-    return Unsupported("the legacy form has the protocol {}, this tool reads {}",
+    return Unsupported("the legacy form has the protocol {}, but this tool reads {}",
                        protocol.root->integer, kLegacyProtocol);
   }
   ANEMONE_ASSIGN(const Pickle system, ReadPickle(file, protocol.end));
@@ -262,7 +262,7 @@ Result<std::vector<NamedTensor>> ParseLegacyForm(const Bytes& file) {
   }
   ANEMONE_ASSIGN(const Pickle object, ReadPickle(file, system.end));
   ANEMONE_ASSIGN(const Pickle keys, ReadPickle(file, object.end));
-  if (keys.root->kind != Kind::kList) return InvalidInput("the list of storages is no list");
+  if (keys.root->kind != Kind::kList) return InvalidInput("the list of storages is not a list");
   const auto types = StorageTypes(object);
   Storages storages;
   size_t at = keys.end;
@@ -277,14 +277,15 @@ Result<std::vector<NamedTensor>> ParseLegacyForm(const Bytes& file) {
     at += 8;
     const auto width = static_cast<uint64_t>(BitWidth(type->second) / 8);
     if (count > (file.size() - at) / width) {
-      return InvalidInput("the storage '{}' of {} elements ends past the file", key->text, count)
+      return InvalidInput("the storage '{}' of {} elements extends past the end of the file",
+                          key->text, count)
           .Advise("the file may be truncated: fetch it again");
     }
     storages[key->text] = file.Slice(at, count * width);
     at += count * width;
   }
   if (at != file.size())
-    return InvalidInput("{} bytes at the end belong to nothing", file.size() - at);
+    return InvalidInput("{} bytes at the end do not belong to a storage", file.size() - at);
   return Collect(object, storages, file.size());
 }
 
@@ -298,7 +299,7 @@ bool IsLegacyTorchFile(const Bytes& file) {
 Result<std::vector<NamedTensor>> ParseTorchFile(const Bytes& file) {
   if (IsLegacyTorchFile(file)) return ParseLegacyForm(file);
   if (file.size() > 4 && std::memcmp(file.data(), "PK\x03\x04", 4) == 0) return ParseZipForm(file);
-  return InvalidInput("this is no file of torch.save")
+  return InvalidInput("this is not a file of torch.save")
       .Advise(
           "files from before PyTorch 0.1.10 (a tar archive) and bare pickles are not read: save "
           "the state_dict again with torch.save");

@@ -1,12 +1,12 @@
 // PyTorch's weight files (.pth, .pt, .bin), read without executing anything: the zip form of
 // torch.save and the legacy form from before 1.6. The restricted reader is pickle.h.
 //
-// Which tensors: those of the state_dict, which is the outermost dict when tensors lie in it, or
-// the dict under one of the usual keys ("state_dict", "model", "model_state", ...). Other entries
-// of a checkpoint (epoch, optimizer) are left out. Ownership: tensors are views of the mapped file
-// where layout and alignment allow, else copies, in all not more than twice the file. Thread rules:
-// pure functions. Errors: kInvalidInput with tensor and rule; kUnsupported for TorchScript,
-// big-endian files and what pickle.h refuses.
+// It returns the tensors of the state_dict: the outermost dict when it holds tensors, or the dict
+// under one of the usual keys ("state_dict", "model", "model_state", ...). Other entries of a
+// checkpoint (epoch, optimizer) are left out. Ownership: tensors are views of the mapped file where
+// layout and alignment allow, else copies, in all not more than twice the file. Thread rules: pure
+// functions. Errors: kInvalidInput with tensor and rule; kUnsupported for TorchScript, big-endian
+// files and anything that pickle.h refuses.
 #pragma once
 
 #include <string>
@@ -20,7 +20,7 @@ namespace anemone::acquire {
 
 // Sorted by name, names unique.
 Result<std::vector<NamedTensor>> ParseTorchFile(const Bytes& file);
-// Whether the bytes begin like the legacy form.
+// Whether the bytes begin as the legacy form does.
 bool IsLegacyTorchFile(const Bytes& file);
 
 }  // namespace anemone::acquire

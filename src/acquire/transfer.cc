@@ -10,11 +10,11 @@
 namespace anemone::acquire {
 namespace {
 
-// Larger than libcurl's own 16 KiB: fewer system calls for each megabyte. Four connections of it
+// Larger than libcurl's own 16 KiB: fewer system calls per megabyte, and four connections with it
 // are still small.
 constexpr long kBufferBytes = 512 << 10;
 constexpr long kMaxRedirects = 10;
-// A header without end must not fill memory: libcurl caps a line at 100 KiB, this the number.
+// An endless header must not fill memory: libcurl caps a line at 100 KiB, this caps the number.
 constexpr size_t kMaxFieldBytes = 4096;
 
 std::string_view Trim(std::string_view text) {
@@ -85,7 +85,7 @@ Transfer::Transfer(const TransferSettings& settings, Accept accept, Sink sink)
   set(CURLOPT_SSL_VERIFYPEER, 1L);
   set(CURLOPT_SSL_VERIFYHOST, 2L);
   if (!settings.ca_file.empty()) set(CURLOPT_CAINFO, settings.ca_file.c_str());
-  // One answer at a time on a connection: parallel ranges are to use several.
+  // One answer at a time per connection, so that parallel ranges use several connections.
   set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(settings.connect_timeout_ms));
   set(CURLOPT_LOW_SPEED_LIMIT, static_cast<long>(settings.min_bytes_per_second));

@@ -1,4 +1,4 @@
-// One HTTP request on libcurl: what was asked for, what the answer says, and where its body goes.
+// One HTTP request on libcurl: the request, the header of the answer, and the sink for its body.
 // Knows HTTP and nothing of files, retries or caches. Ownership: owns its handle; borrows the sink,
 // which must outlive it. Thread rules: one thread, that of the multi handle.
 #pragma once
@@ -18,11 +18,11 @@ namespace anemone::acquire {
 struct TransferSettings {
   std::string url;
   std::string ca_file;     // empty: the system's
-  int64_t first_byte = 0;  // > 0, or last_byte set: a range is asked for
+  int64_t first_byte = 0;  // > 0, or last_byte set: request a range
   std::optional<int64_t> last_byte;
-  std::string if_range;  // a strong validator: the range only of that very file
+  std::string if_range;  // a strong validator: send the range only if it still matches
   int64_t connect_timeout_ms = 15'000;
-  int64_t stall_seconds = 30;  // slower than min_bytes_per_second for so long: given up
+  int64_t stall_seconds = 30;  // slower than min_bytes_per_second for this long: give up
   int64_t min_bytes_per_second = 1024;
 };
 
@@ -32,8 +32,8 @@ struct Response {
   std::string content_type;      // lower case, without parameters
   std::string content_encoding;  // lower case
   std::optional<int64_t> content_length;
-  std::string bad_length;  // a Content-Length that is no number, or too large for one
-  // Of "Content-Range: bytes FIRST-LAST/TOTAL" or "bytes */TOTAL".
+  std::string bad_length;  // a Content-Length that is not a number, or is too large
+  // From "Content-Range: bytes FIRST-LAST/TOTAL" or "bytes */TOTAL".
   std::optional<int64_t> range_first;
   std::optional<int64_t> range_last;
   std::optional<int64_t> range_total;
@@ -43,14 +43,13 @@ struct Response {
   std::string retry_after;
   std::string location;  // the last redirect's target
 
-  // What If-Range may use: a strong ETag, or a Last-Modified; empty when there is none.
+  // The validator for If-Range: a strong ETag, or a Last-Modified; empty when there is none.
   std::string validator() const;
 };
 
 class Transfer {
  public:
-  // Called with the first piece of the body (or at the end of an empty one is never called); false
-  // stops the transfer.
+  // Called with the first piece of the body (never for an empty body); false stops the transfer.
   using Accept = std::function<bool(const Response&)>;
   using Sink = std::function<bool(std::span<const std::byte>)>;
 
@@ -63,7 +62,7 @@ class Transfer {
   const Response& response() const { return response_; }
   // True when accept or sink stopped it.
   bool stopped() const { return stopped_; }
-  // Where redirects led.
+  // The URL after redirects.
   std::string effective_url() const;
   // libcurl's words for `code`.
   std::string ErrorText(CURLcode code) const;

@@ -37,11 +37,11 @@ bool LooksLikeUrl(std::string_view text) { return text.find("://") != std::strin
 Result<Url> ParseUrl(std::string_view text) {
   const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> handle(curl_url(), curl_url_cleanup);
   if (handle == nullptr)
-    return Unavailable("libcurl is not there").Advise("install it (Debian: libcurl4)");
+    return Unavailable("libcurl is not installed").Advise("install it (Debian: libcurl4)");
   const std::string copy(text);
   if (curl_url_set(handle.get(), CURLUPART_URL, copy.c_str(), CURLU_NON_SUPPORT_SCHEME) !=
       CURLUE_OK) {
-    return Usage("'{}' is no URL", text).Advise("write https://host/path/file");
+    return Usage("'{}' is not a URL", text).Advise("write https://host/path/file");
   }
   Url url;
   url.scheme = Part(handle.get(), CURLUPART_SCHEME);

@@ -1,4 +1,4 @@
-// URLs as this tool takes them: http or https, nothing secret inside. Thread rules: pure functions.
+// URLs that this tool accepts: http or https, without credentials. Thread rules: pure functions.
 #pragma once
 
 #include <string>
@@ -16,8 +16,8 @@ struct Url {
   std::string file_name;  // last part of the path, made safe as a name of a file: never empty
 };
 
-// kUsage for what is no URL, for other schemes, and for URLs that carry a password: they would be
-// kept in records.
+// kUsage for text that is not a URL, for other schemes, and for URLs that carry a password, which
+// records would keep.
 Result<Url> ParseUrl(std::string_view text);
 // Whether it looks like one ("scheme://").
 bool LooksLikeUrl(std::string_view text);

@@ -15,7 +15,7 @@ bool BeginsWith(const Bytes& file, std::string_view head) {
   return file.size() >= head.size() && std::memcmp(file.data(), head.data(), head.size()) == 0;
 }
 
-// An .npz holds nothing but arrays; PyTorch's archive has a data.pkl.
+// An .npz holds only arrays; PyTorch's archive has a data.pkl.
 bool IsNpz(const Bytes& file) {
   constexpr std::string_view kNpy = ".npy";
   // The first local header holds the first entry's name: length at 26, text at 30.
@@ -53,13 +53,13 @@ Result<WeightFile> WeightFile::Open(const std::string& path) {
     ANEMONE_ASSIGN(auto tensors, (npz ? ReadArrays(file) : ParseTorchFile(file)).At(path));
     return WeightFile(npz ? "npz" : "pytorch", std::move(tensors));
   }
-  // The first byte of safetensors is a length, and may be any: its header tells it.
+  // The first byte of safetensors is a length, and may be anything: the header after it decides.
   const bool safetensors = file.size() > 8 && file.data()[8] == std::byte{'{'};
   if (BeginsWith(file, "\x80") && !safetensors) {
     return Status(ParseTorchFile(file).error()).At(path).error();
   }
   if (BeginsWith(file, "\x89HDF")) {
-    return Unsupported("HDF5 weight files (Keras) are not read")
+    return Unsupported("HDF5 weight files (Keras) are not supported")
         .At(path)
         .Advise("convert the model to ONNX, or save its weights as safetensors or .npz");
   }

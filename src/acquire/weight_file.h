@@ -1,6 +1,6 @@
-// A weight file of any kind that is read here, told by its content: safetensors (one file or a
-// sharded index), PyTorch (zip or legacy), .npz. Ownership: tensors keep the mapping alive. Thread
-// rules: immutable after opening. Errors: those of the format's reader; kUnsupported for others.
+// A weight file of any supported kind, told by its content: safetensors (one file or a sharded
+// index), PyTorch (zip or legacy), .npz. Ownership: tensors keep the mapping alive. Thread rules:
+// immutable after opening. Errors: those of the format's reader; kUnsupported for other kinds.
 #pragma once
 
 #include <string>

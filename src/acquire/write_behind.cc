@@ -45,7 +45,7 @@ Status WriteBehind::Flush() {
   return error_;
 }
 
-// Hands over what was gathered, and takes memory for more.
+// Hands over the gathered block and takes memory for the next.
 void WriteBehind::Push(std::unique_lock<std::mutex>& lock) {
   news_.wait(lock, [this] { return in_flight_ + 1 < kBlocks; });
   waiting_.push_back(std::exchange(filling_, Block{}));

@@ -1,6 +1,6 @@
-// Writes on a thread of its own, so that receiving does not wait for the file: the kernel copies
-// each byte twice, out of the socket and into the page cache, and the two go side by side. Small
-// pieces are gathered into large writes. Memory: at most kBlocks blocks of kBlockBytes.
+// Writes on its own thread, so that receiving does not wait for the file: the kernel copies each
+// byte twice, out of the socket and into the page cache, and the two copies overlap. Small pieces
+// are gathered into large writes. Memory: at most kBlocks blocks of kBlockBytes.
 //
 // Ownership: the functions given are called on the writer's thread and must outlive it. Thread
 // rules: Write, Mark and Flush from one thread. Errors: those of `write`; the first one is
@@ -30,17 +30,17 @@ class WriteBehind {
   using Reached = std::function<void(int64_t mark)>;
 
   WriteBehind(WriteAt write, Reached reached);
-  // What has not been flushed may be lost.
+  // Data that has not been flushed may be lost.
   ~WriteBehind();
   WriteBehind(const WriteBehind&) = delete;
   WriteBehind& operator=(const WriteBehind&) = delete;
 
   // Copies `data`; waits only when all blocks are on their way.
   Status Write(int64_t offset, std::span<const std::byte> data);
-  // `reached` is called with `mark` once everything given until now has been written. Of several
-  // marks in one block, the last counts.
+  // Calls `reached` with `mark` once everything passed so far has been written. Of several marks in
+  // one block, the last counts.
   void Mark(int64_t mark);
-  // Everything given until now has been written, and its marks reached.
+  // Waits until everything passed so far has been written and its marks reached.
   Status Flush();
 
  private:
@@ -61,7 +61,7 @@ class WriteBehind {
   std::condition_variable work_;  // to the thread
   std::condition_variable news_;  // from it
   std::deque<Block> waiting_;
-  std::vector<std::vector<std::byte>> spare_;  // memory of blocks that were written
+  std::vector<std::vector<std::byte>> spare_;  // memory of written blocks, for reuse
   size_t in_flight_ = 0;                       // waiting or being written
   bool stop_ = false;
   Status error_;

@@ -7,7 +7,8 @@
 namespace anemone::media {
 
 Status CheckImageSize(int64_t width, int64_t height) {
-  if (width <= 0 || height <= 0) return InvalidInput("an image of {} x {} pixels", width, height);
+  if (width <= 0 || height <= 0)
+    return InvalidInput("an image cannot have {} x {} pixels", width, height);
   if (width > kMaxPixels / height) {
     return InvalidInput("{} x {} pixels exceed the limit of {}", width, height, kMaxPixels);
   }

@@ -1,9 +1,9 @@
-// Image: 8-bit RGB pixels, and reading one from a PNG or JPEG file.
-// Pixels equal those of Pillow's Image.open(path).convert("RGB"), bit for bit: alpha and color
-// profiles are dropped, EXIF orientation is not applied, 16-bit samples keep their high byte
-// (16-bit gray without color saturates at 255, as there). Ownership: values. Thread rules: pure
-// functions. Errors: not_found and io from the system; invalid_input for broken or oversized files;
-// unsupported for other formats.
+// Image: 8-bit RGB pixels, and reading one from a PNG or JPEG file. Pixels equal those of Pillow's
+// Image.open(path).convert("RGB"), bit for bit: alpha and color profiles are dropped, EXIF
+// orientation is not applied, 16-bit samples keep their high byte (16-bit gray without color
+// saturates at 255, as in Pillow). Ownership: values. Thread rules: pure functions. Errors:
+// not_found and io from the system; invalid_input for broken or oversized files; unsupported for
+// other formats.
 #pragma once
 
 #include <cstdint>
@@ -24,12 +24,12 @@ struct Image {
   uint8_t* Row(int y) { return pixels.data() + size_t(y) * size_t(width) * 3; }
 };
 
-// Where Pillow starts to warn of a decompression bomb; larger images are refused.
+// Above this Pillow warns of a decompression bomb; larger images are refused.
 inline constexpr int64_t kMaxPixels = int64_t{1024} * 1024 * 1024 / 4 / 3;
-// An error unless 0 < width * height <= kMaxPixels.
+// An error unless both are positive and width * height <= kMaxPixels.
 Status CheckImageSize(int64_t width, int64_t height);
 
-// PNG or JPEG, told apart by their first bytes.
+// Decodes a PNG or JPEG, told apart by the first bytes.
 Result<Image> DecodeImage(const Bytes& file);
 Result<Image> ReadImage(const std::string& path);
 

@@ -95,7 +95,7 @@ bool ReadRows(Job* job, uint8_t* out, size_t row_bytes) {
     JSAMPROW row = out + size_t{job->decoder.output_scanline} * row_bytes;
     jpeg_read_scanlines(&job->decoder, &row, 1);
   }
-  return true;  // what follows the last row (the end marker may be missing) does not matter
+  return true;  // data after the last row does not matter; the end marker may be missing
 }
 
 Error Broken(const Job& job) { return InvalidInput("broken JPEG: {}", job.message); }
@@ -130,7 +130,7 @@ Result<Image> DecodeJpeg(const Bytes& file) {
   ANEMONE_TRY(CheckImageSize(width, height));
   const int components = job.decoder.num_components;
   if (components != 1 && components != 3 && components != 4) {
-    return Unsupported("a JPEG of {} components", components);
+    return Unsupported("a JPEG of {} components is not supported", components);
   }
   job.decoder.out_color_space = components == 4 ? JCS_CMYK : JCS_RGB;
 

@@ -76,9 +76,9 @@ Error Broken(const Job& job) { return InvalidInput("broken PNG: {}", job.message
 Result<Image> DecodePng(const Bytes& file) {
   Job job(file.data(), file.size());
   job.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &job, OnError, OnWarning);
-  if (job.png == nullptr) return Internal("libpng does not start");
+  if (job.png == nullptr) return Internal("libpng cannot be initialized");
   job.info = png_create_info_struct(job.png);
-  if (job.info == nullptr) return Internal("libpng does not start");
+  if (job.info == nullptr) return Internal("libpng cannot be initialized");
   png_set_user_limits(job.png, 0x7FFFFFFF, 0x7FFFFFFF);  // CheckImageSize limits the product
   if (!ReadHeader(&job)) return Broken(job);
 

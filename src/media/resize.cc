@@ -123,7 +123,7 @@ Image Horizontal(const Image& image, const Kernel& kernel, int out_width, int fi
   return out;
 }
 
-// `image` holds the rows from `first` on of the picture that the kernel counts in.
+// `image` holds the rows from `first` on of the picture that the kernel's rows refer to.
 Image Vertical(const Image& image, const Kernel& kernel, int out_height, int first) {
   const size_t row_bytes = size_t(image.width) * 3;
   Image out{image.width, out_height, std::vector<uint8_t>(row_bytes * size_t(out_height))};

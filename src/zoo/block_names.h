@@ -1,5 +1,5 @@
-// The names of the tensors inside a block of inverted residuals: timm names the parts by role,
-// torchvision numbers those that are there. Thread rules: constants.
+// The names of the tensors inside a block of inverted residuals: timm names the parts by role;
+// torchvision numbers those that exist. Thread rules: constants.
 #pragma once
 
 #include <string_view>

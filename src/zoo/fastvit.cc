@@ -1,6 +1,6 @@
 // FastViT without attention (T8, T12, S12): a convolutional stem, four stages of RepMixer blocks,
 // and a squeeze-and-excite head. Trained with parallel branches, which are folded here into one
-// convolution each; files that were folded elsewhere (timm's reparameterised form) are read as they
+// convolution each; files that were folded elsewhere (timm's reparameterized form) are read as they
 // are, block by block.
 #include <array>
 
@@ -47,7 +47,7 @@ Kernel ReadMobileOne(Net& net, const Feature& x, const std::string& name, ConvSp
   if (IsFolded(net, name)) return ReadFolded(net, x, name, spec);
   const bool has_scale = spec.size > 1;
   const bool has_identity = spec.out == x.channels && spec.stride == 1;
-  // Seeded: so that the branches together have unit variance.
+  // Seeded: gains that give the branches unit variance together.
   constexpr std::array<double, 3> kGains{1.0, 0.7, 0.55};
   const double gain = kGains[size_t{has_scale} + size_t{has_identity}];
   spec.gain = gain;
@@ -97,7 +97,7 @@ Feature LargeKernel(Net& net, const Feature& x, const std::string& name, int64_t
   return net.Conv(x, kernel, spec.stride, spec.groups, Act::kNone, name);
 }
 
-// RepMixer: x + scale * (mixer(x) - norm(x)), all of it linear, hence one depthwise convolution.
+// RepMixer: x + scale * (mixer(x) - norm(x)), all of it linear, so one depthwise convolution.
 Feature RepMixer(Net& net, const Feature& x, const std::string& name) {
   const ConvSpec spec{.conv = {}, .out = x.channels, .size = kMixerSize, .groups = x.channels};
   Kernel kernel;

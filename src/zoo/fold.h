@@ -31,12 +31,12 @@ struct BatchNorm {
 
 // The convolution followed by the normalization.
 Kernel Fold(Kernel kernel, const BatchNorm& norm);
-// A convolution that changes nothing: ones at the center. With `in` channels to a group, out
-// channels in all.
+// A convolution that changes nothing: ones at the center. `in` channels per group, `out` channels
+// in all.
 Kernel Identity(int64_t out, int64_t in, int64_t size);
-// The same convolution with zeros around its kernel; both sizes odd.
+// The same convolution with zeros around its kernel; both sizes must be odd.
 Kernel Enlarge(const Kernel& kernel, int64_t size);
-// a + factor * b, of one geometry: two branches added.
+// a + factor * b, for kernels of the same geometry: two branches added.
 Kernel AddScaled(Kernel a, const Kernel& b, double factor);
 // Each output channel times its factor: a layer scale after the convolution.
 Kernel ScaleOutputs(Kernel kernel, const std::vector<double>& factors);

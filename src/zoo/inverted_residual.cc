@@ -1,6 +1,6 @@
 // Networks of inverted residuals in equal stages: MobileNetV2, EfficientNet and EfficientNet-Lite.
 // One table row for each network, one for each stage, and one for each way of naming the tensors:
-// timm's, torchvision's, and that of the efficientnet_pytorch package. The naming also says how the
+// timm's, torchvision's, and the efficientnet_pytorch package's. The naming also says how the
 // publisher pads and which epsilon their batch normalization has.
 #include <array>
 #include <cmath>
@@ -42,7 +42,7 @@ struct Network {
   int64_t image;
   Act act;
   bool squeeze;  // squeeze-and-excite, a quarter of the block's input channels
-  bool fixed;    // stem, head and the outer stages do not scale (Lite)
+  bool fixed;    // the stem, head and outer stages do not scale (Lite)
 };
 constexpr Network kMobileNetV2{kMobileNetV2Stages, 1.0, 1.0, 224, Act::kRelu6, false, false};
 constexpr Network kEfficientNetB0{kEfficientNetStages, 1.0, 1.0, 224, Act::kSilu, true, false};
@@ -59,9 +59,9 @@ constexpr double kLogitGain = 5.0;
 // Found by running the seeded networks in PyTorch on noise and on pictures
 // (tools/oracle/zoo_check.py --golden).
 constexpr double kVarianceExcess = 1.2;
-// SiLU and the gates grow faster than their input, so that an error of the formulas would grow from
-// block to block, or everything would fade: outputs well beyond SiLU's bend and gates that hardly
-// move keep the network close to linear in scale.
+// SiLU and the gates grow faster than their input, so errors of the formulas would grow from block
+// to block, or everything would fade. Outputs well beyond SiLU's bend and gates that hardly move
+// keep the network close to linear in scale.
 constexpr double kVarianceExcessWithGates = 1.27;
 constexpr double kSiluGain = 3.0;
 constexpr double kGateGain = 0.1;

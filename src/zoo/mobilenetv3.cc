@@ -15,7 +15,7 @@ struct BlockRow {
   int64_t size;      // of the depthwise kernel
   int64_t expanded;  // channels between the two 1 x 1 convolutions
   int64_t out;
-  int64_t squeezed;  // channels inside squeeze-and-excite; 0 without
+  int64_t squeezed;  // channels inside squeeze-and-excite; 0 when there is none
   Act act;
   int64_t stride;
   std::string_view timm;

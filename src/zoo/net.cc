@@ -11,7 +11,7 @@ using ir::Literal;
 using ir::Shape;
 using ir::Value;
 
-// Fewer inputs (a picture) say too little without their common level.
+// With fewer inputs (a picture), too little is left without their common level.
 constexpr int64_t kBalancedFrom = 8;
 // Half the width of a uniform distribution of variance 1.
 constexpr double kUniformSpread = 1.7320508075688772;
@@ -29,7 +29,7 @@ double Mean(const std::vector<double>& values) {
   return sum / static_cast<double>(values.size());
 }
 
-// A channel that is predicted to be almost still must not be blown up when it does move.
+// A channel predicted to be almost constant must not be blown up when it does vary.
 std::vector<double> WithFloor(std::vector<double> variances) {
   const double floor = kVarianceFloor * Mean(variances);
   for (double& variance : variances) variance += floor;
@@ -42,7 +42,7 @@ std::vector<double> Negated(std::vector<double> values) {
 }
 
 // Seeded weights of deviation `deviation`. A depthwise kernel passes most of its channel through
-// (all channels alike, so that a common level stays one) and adds some of the neighborhood.
+// (equally in all channels, which keeps a common level) and adds some of the neighborhood.
 Fill ConvFill(const Kernel& kernel, double deviation) {
   Fill fill = Fill::Uniform(0.0, kUniformSpread * deviation);
   if (kernel.in >= kBalancedFrom) fill.balanced = true;
@@ -108,7 +108,7 @@ Kernel Net::ReadConv(const Feature& x, const ConvSpec& spec) {
     return Fold(std::move(kernel),
                 ReadBatchNorm(after, spec.norm, spec.out, spec.epsilon, spec.gain));
   }
-  // Without normalization the bias centers what comes out.
+  // Without normalization the bias centers the output.
   kernel.bias = weights_->Take(spec.conv + ".bias", {spec.out},
                                Fill::Around(Negated(after.mean), 0.2 * spec.gain));
   return kernel;

@@ -1,11 +1,12 @@
-// Net: the layers that the architectures are written in. Reads weights, folds them, appends
+// Net: the layers in which the architectures are written. Reads weights, folds them, appends
 // operations to a function, and (for seeded weights) carries the statistics along.
 //
 //   Feature x = net.Image(224);
-//   x = net.Conv(x, net.ConvNorm(x, {.conv = "conv1", .norm = "bn1", .out = 64, .size = 7, .stride
-//   = 2}), {...});
-// Ownership: borrows the builder and the weights. Thread rules: one thread. Errors: noted by both;
-// see their Finish() and status().
+//   x = net.Conv(x, {.conv = "conv1", .norm = "bn1", .out = 64, .size = 7, .stride = 2},
+//                Act::kRelu);
+//
+// Ownership: borrows the builder and the weights. Thread rules: one thread. Errors: both record
+// them; see their Finish() and status().
 #pragma once
 
 #include <cstdint>
@@ -28,8 +29,8 @@ struct Feature {
 };
 
 // A convolution in a file: `conv`.weight [out, in / groups, size, size] and either `conv`.bias or,
-// when `norm` is named, the batch normalization that follows it. The padding is size / 2
-// on all sides, or TensorFlow's "SAME", which puts an odd pixel after.
+// when `norm` is named, the batch normalization that follows it. The padding is size / 2 on all
+// sides, or TensorFlow's "SAME", which puts the odd pixel at the end.
 struct ConvSpec {
   std::string conv;
   std::string norm = {};
@@ -38,7 +39,7 @@ struct ConvSpec {
   int64_t stride = 1;
   int64_t groups = 1;
   double epsilon = 1e-5;
-  double gain = 1.0;  // seeded: the standard deviation of what comes out
+  double gain = 1.0;  // seeded: the standard deviation of the output
   bool same = false;
 };
 
@@ -47,14 +48,13 @@ class Net {
   Net(ir::Builder& builder, Weights& weights) : builder_(&builder), weights_(&weights) {}
 
   // Seeded: see AfterActivation. Found for each architecture by running it on pictures
-  // (tools/oracle/zoo_check.py prints where the activations lie).
+  // (tools/oracle/zoo_check.py prints the range of the activations).
   void set_variance_excess(double excess) { variance_excess_ = excess; }
 
   // The input "image".
   Feature Image(int64_t size);
 
-  // ---- weights: read (or made, given what will come in), normalization folded, nothing emitted
-  // ----
+  // ---- weights: read or made for the expected input, normalization folded, nothing emitted ----
   Kernel ReadConv(const Feature& x, const ConvSpec& spec);
   // A batch normalization alone, as a convolution of kernel `size` and `groups`.
   Kernel ReadNorm(const Feature& x, const std::string& norm, int64_t size, int64_t groups,
@@ -72,7 +72,7 @@ class Net {
   Feature Add(const Feature& a, const Feature& b, Act act, const std::string& name);
   Feature MaxPool3x3(const Feature& x, const std::string& name);
   // x times gate(expand(inner(reduce(mean of x)))), channel by channel. Seeded: `gate_gain` is the
-  // deviation of what goes into the gate; small, so that it does not close or open for good.
+  // deviation of the gate's input; small, so that the gate neither closes nor opens for good.
   Feature SqueezeExcite(const Feature& x, const std::string& reduce, const std::string& expand,
                         int64_t reduced, Act gate, const std::string& name, Act inner = Act::kRelu,
                         double gate_gain = 0.5);
@@ -82,7 +82,7 @@ class Net {
   // 1, 1]).
   Feature Linear(const Feature& x, const std::string& name, const ir::Shape& shape, double gain,
                  Act act);
-  // Names `logits` and adds "probabilities".
+  // Names the output "logits" and adds "probabilities".
   void Classify(const Feature& logits);
 
  private:

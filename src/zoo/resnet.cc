@@ -1,5 +1,5 @@
 // ResNet-18 and -34 (basic blocks), and ResNet-50, -101 and -152 v1.5 (bottlenecks): the stride of
-// a stage's first block sits on its 3 x 3 convolution (v1 had it on the first 1 x 1). timm and
+// a stage's first block is on its 3 x 3 convolution (v1 had it on the first 1 x 1). timm and
 // torchvision use the same tensor names.
 #include <array>
 
@@ -24,9 +24,9 @@ constexpr Variant k152{{3, 8, 36, 3}, true};
 constexpr std::array<Stage, 4> kStages{{{64, 1}, {128, 2}, {256, 2}, {512, 2}}};
 constexpr int64_t kExpansion = 4;  // of bottlenecks
 constexpr int64_t kClasses = 1000;
-// Seeded: the residual branch is much weaker than what it is added to, as where the last scale of a
-// branch starts at zero (Goyal et al., arXiv 1706.02677). Chosen after the demo's fp16 variant had
-// missed its limits at 0.5: sixteen strong branches pile up and amplify rounding.
+// Seeded: the residual branch is much weaker than the value it is added to, as where the last scale
+// of a branch starts at zero (Goyal et al., arXiv 1706.02677). At 0.5 the demo's fp16 variant
+// missed its limits, because sixteen strong branches accumulate and amplify rounding.
 constexpr double kResidualGain = 0.2;
 constexpr double kLogitGain = 4.0;
 constexpr double kVarianceExcess = 1.05;

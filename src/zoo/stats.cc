@@ -7,10 +7,10 @@
 namespace anemone::zoo {
 namespace {
 
-// How alike neighboring values of one channel are taken to be: between noise (0) and smooth
+// The assumed correlation of neighboring values of one channel: between noise (0) and smooth
 // pictures (1).
 constexpr double kSpatialCorrelation = 0.5;
-// The share of a plane's variance that is left in its mean.
+// The share of a plane's variance that remains in its mean.
 constexpr double kPlaneCorrelation = 0.3;
 // The color channels of a picture resemble one another.
 constexpr double kColorCorrelation = 0.8;

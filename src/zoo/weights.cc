@@ -9,7 +9,7 @@
 namespace anemone::zoo {
 namespace {
 
-// A counter that PyTorch stores beside batch-norm statistics; it has no part in inference.
+// A counter that PyTorch stores beside batch-norm statistics; inference does not use it.
 constexpr std::string_view kIgnoredSuffix = "num_batches_tracked";
 
 bool IsIgnored(std::string_view name) {
@@ -75,7 +75,7 @@ std::vector<double> Weights::FromFile(const std::string& name, const ir::Shape& 
   if (tensor == nullptr) {
     missing_.push_back(fmt::format("{} {}", name, ir::ShapeToString(shape)));
   } else if (tensor->shape != shape) {
-    wrong_.push_back(fmt::format("{} is {} and should be {}", name,
+    wrong_.push_back(fmt::format("{} is {} but should be {}", name,
                                  ir::ShapeToString(tensor->shape), ir::ShapeToString(shape)));
   } else if (!ToDoubles(*tensor, &values)) {
     wrong_.push_back(fmt::format("{} holds {}, not floats", name, DTypeName(tensor->dtype)));
@@ -106,8 +106,8 @@ Status Weights::Finish() const {
   }
   std::string problems;
   List("tensors are missing", missing_, &problems);
-  List("are wrong", wrong_, &problems);
-  List("belong to no layer", left_over, &problems);
+  List("have a wrong shape or type", wrong_, &problems);
+  List("are not used by any layer", left_over, &problems);
   if (problems.empty()) return {};
   return InvalidInput("{}", problems).Advise("the weights must be those of this architecture");
 }

@@ -1,6 +1,6 @@
-// Weights: where the builders take their tensors from, by name. From a file, every request is
-// checked and every problem noted, so that Finish() can list them all; from a seed, every request
-// makes the tensor. Thread rules: one thread.
+// Weights: gives the builders their tensors by name. From a file, every request is checked and
+// every problem recorded, so that Finish() can list them all; from a seed, every request makes the
+// tensor. Thread rules: one thread.
 #pragma once
 
 #include <cstdint>
@@ -16,14 +16,14 @@
 
 namespace anemone::zoo {
 
-// What a seeded tensor holds: value i is center[i] (or center[0] for all) plus uniform noise within
-// +-spread. Uniform numbers need nothing but exact arithmetic, so the same seed gives the same bits
-// on every machine.
+// The contents of a seeded tensor: value i is center[i] (or center[0] for all) plus uniform noise
+// within +-spread. Uniform numbers need nothing but exact arithmetic, so the same seed gives the
+// same bits on every machine.
 struct Fill {
   std::vector<double> center;
   double spread = 0;
-  // For [out, in, ...]: what one output takes from all inputs sums to zero, so that a level common
-  // to all inputs does not show in the output.
+  // For [out, in, ...]: the weights from all inputs to one output sum to zero, so that a level
+  // common to all inputs does not show in the output.
   bool balanced = false;
 
   static Fill Uniform(double center, double spread) { return {{center}, spread}; }
@@ -41,12 +41,11 @@ class Weights {
   // Whether the file has `name`; false when seeded.
   bool Has(const std::string& name) const { return file_ && file_->Find(name) != nullptr; }
 
-  // The tensor `name`, row-major. Zeros, and a note for Finish(), when it is missing or not of
-  // `shape`.
+  // The tensor `name`, row-major. Zeros, and a problem for Finish(), when it is missing or not
+  // of `shape`.
   std::vector<double> Take(const std::string& name, const ir::Shape& shape, const Fill& fill);
 
-  // From a file: an error that names every missing, left-over, wrongly shaped or wrongly typed
-  // tensor.
+  // From a file: an error that names every missing, unused, wrongly shaped or wrongly typed tensor.
   Status Finish() const;
   // Seeded: everything taken so far.
   std::vector<acquire::NamedTensor> made() const { return made_; }

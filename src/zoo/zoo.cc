@@ -85,7 +85,7 @@ Result<const Architecture*> Find(std::string_view name) {
     if (!names.empty()) names += ", ";
     names += architecture.entry.name;
   }
-  return Usage("no catalog model is named '{}'", name).Advise("there are " + names);
+  return Usage("the catalog has no model '{}'", name).Advise("there are " + names);
 }
 
 // Runs the architecture's builder over `weights` into a new function.

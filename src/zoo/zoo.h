@@ -1,14 +1,13 @@
-// The catalog: image classifiers that Anemone builds itself, from published weights or from a
-// seed.
+// The catalog: image classifiers that Anemone builds itself, from published weights or from a seed.
 //
-//   ANEMONE_ASSIGN(ir::Model model, zoo::Build("resnet50",
-//   zoo::WeightSource::File("resnet50.safetensors")));
+//   ANEMONE_ASSIGN(ir::Model model,
+//                  zoo::Build("resnet50", zoo::WeightSource::File("resnet50.safetensors")));
 //
 // Every model takes "image" (fp32, [1, 3, H, W], normalized as its Preprocessing says) and gives
 // "logits" and "probabilities" (fp32, [1, 1000]). Batch normalization and train-time branches are
 // folded into convolutions, in double precision. The metadata says where the weights came from
 // (keys below). Thread rules: pure functions. Errors: kUsage for an unknown name (the message lists
-// the names); of a weight file, every missing, left-over and wrongly shaped tensor at once.
+// the names); for a weight file, every missing, unused and wrongly shaped tensor at once.
 #pragma once
 
 #include <array>
@@ -43,7 +42,7 @@ struct ZooEntry {
 
 // In the order of the catalog.
 std::span<const ZooEntry> Entries();
-// Null when there is none.
+// Null when no entry has that name.
 const ZooEntry* FindEntry(std::string_view name);
 
 struct WeightSource {
@@ -67,8 +66,8 @@ inline constexpr char kKeyToolVersion[] = "anemone.tool_version";
 Result<ir::Model> Build(std::string_view name, const WeightSource& source,
                         ir::Opset opset = ir::Opset::kIOS15);
 
-// The seeded weights under the names that timm gives them, batch-norm statistics included: what
-// Build folds. Write them with acquire::EncodeSafeTensors to load them elsewhere.
+// The seeded weights that Build folds, under the names that timm gives them, batch-norm statistics
+// included. Write them with acquire::EncodeSafeTensors to load them elsewhere.
 Result<std::vector<acquire::NamedTensor>> SeededWeights(std::string_view name, uint64_t seed);
 
 }  // namespace anemone::zoo

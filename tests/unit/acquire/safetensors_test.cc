@@ -124,7 +124,7 @@ TEST(SafeTensors, HeaderSize) {
   EXPECT_FALSE(SafeTensors::Parse(Bytes::Copy("\x02\0\0\0\0\0\0", 7)).ok());
   const auto past = SafeTensors::Parse(Bytes::Copy("\x09\0\0\0\0\0\0\0{}", 10));
   ASSERT_FALSE(past.ok());
-  EXPECT_NE(past.error().ToString().find("says 9 bytes, the file has 2"), std::string::npos);
+  EXPECT_NE(past.error().ToString().find("claims 9 bytes, but the file has 2"), std::string::npos);
   const auto huge = SafeTensors::Parse(Bytes::Copy("\xff\xff\xff\xff\xff\xff\xff\xff{}", 10));
   ASSERT_FALSE(huge.ok());
   EXPECT_NE(huge.error().ToString().find("the format allows 100000000"), std::string::npos);
@@ -167,7 +167,7 @@ TEST(SafeTensors, EachRuleOfTheFormat) {
        "overflows"},
       {R"({"x":{"dtype":"F32","shape":[99999999999999999999],"data_offsets":[0,4]}})", 4,
        "not a whole number of 64 bits"},
-      {R"({"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 8, "at the end belong to no"},
+      {R"({"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 8, "at the end do not belong"},
       {R"({"x":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", 8, "[0, 4) before tensor 'x'"},
       {R"({"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
        R"("y":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})",

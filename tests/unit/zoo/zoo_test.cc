@@ -188,8 +188,8 @@ TEST_F(Files, EveryProblemIsListedAtOnce) {
   const std::string text = model.error().ToString();
   for (const char* part :
        {"weights.safetensors", "2 tensors are missing", "classifier.weight [1000, 1024]",
-        "blocks.1.0.bn1.bias [72]", "2 are wrong", "bn1.bias holds int32",
-        "blocks.2.0.bn1.weight is [96, 1] and should be [96]", "2 belong to no layer",
+        "blocks.1.0.bn1.bias [72]", "2 have a wrong shape or type", "bn1.bias holds int32",
+        "blocks.2.0.bn1.weight is [96, 1] but should be [96]", "2 are not used by any layer",
         "head.weight", "stray"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
   }
@@ -201,7 +201,8 @@ TEST_F(Files, WeightsOfAnotherArchitectureAreRefused) {
   ASSERT_FALSE(model.ok());
   // Of 267 tensors, four have a name that the other architecture has too, in another shape.
   EXPECT_NE(model.error().ToString().find("263 tensors are missing"), std::string::npos);
-  EXPECT_NE(model.error().ToString().find("4 are wrong: bn1.weight is [16] and should be [64]"),
+  EXPECT_NE(model.error().ToString().find(
+                "4 have a wrong shape or type: bn1.weight is [16] but should be [64]"),
             std::string::npos);
   EXPECT_FALSE(Build("resnet50", WeightSource::File(folder_ / "none.safetensors")).ok());
 }
