@@ -1,5 +1,6 @@
 // Merges constants with the same type and bytes, and operations with the same operator and
-// arguments. Operations with an effect, with bodies, or that the op table does not know stay.
+// arguments. Operations with an effect or with bodies, and operators that the op table does not
+// know, stay.
 //
 //   before                        after
 //     a = relu(x = x);              a = relu(x = x);
@@ -16,7 +17,7 @@ namespace anemone::passes {
 namespace {
 
 // A hash of some of the bytes: weights are large, and those of one shape nearly always differ in
-// the first few. Equality is decided by comparing all of them.
+// the first few. All bytes are compared before two constants count as equal.
 uint64_t SampleHash(const Bytes& bytes) {
   constexpr size_t kSamples = 64;
   uint64_t hash = 0xcbf29ce484222325u ^ bytes.size();
@@ -37,10 +38,10 @@ std::string KeyOfLiteral(const ir::Literal& literal) {
   return key;
 }
 
-// Operator, arguments by identity. The "name" attribute says nothing about the result.
+// Operator and arguments by identity. The "name" attribute does not affect the result.
 std::string KeyOfOperation(const ir::Operation& operation) {
   std::string key = operation.type();
-  // By name of parameter: the order in which arguments were written does not matter.
+  // Sorted by parameter, because the order in which arguments are written does not matter.
   std::map<std::string_view, const ir::Argument*> sorted;
   for (const ir::Argument& argument : operation.arguments()) sorted[argument.name] = &argument;
   for (const auto& [name, argument] : sorted) {
@@ -64,8 +65,8 @@ class Merger {
   }
 
  private:
-  // What a block sees: its own operations so far and those of the enclosing blocks. On leaving, its
-  // own are forgotten.
+  // The candidates of a block: its own operations so far and those of the enclosing blocks. On
+  // leaving, its own are forgotten.
   Status Visit(const ir::Block& block, PassContext& context) {
     std::vector<std::string> added;
     for (const auto& operation : block.operations()) {

@@ -1,8 +1,8 @@
 // Replaces an operation on constants by its result, and the shape of a statically shaped value by a
-// constant; sizes that become known so are written into the types. Kept as they are: constexpr_*
-// (their point is to stay compressed), operations with an effect, results that take much more
-// memory than what they are made of, and what makes an output of the function (an output must be
-// made by an operation).
+// constant; sizes that become known this way are written into the types. These stay: constexpr_*
+// operators (their purpose is to stay compressed), operations with an effect, results that take
+// much more memory than the operands, and operations that make an output of the function (an output
+// must be made by an operation).
 //
 //   before                                      after
 //     a = add(x = [1.5, 2.5], y = [1.0, 1.0]);     y = mul(x = x, y = [2.5, 3.5]);
@@ -20,7 +20,7 @@ namespace {
 
 // A result may be larger than the arguments together up to this size.
 constexpr size_t kFreeBytes = size_t{1} << 20;
-// Reference kernels are slow: what takes longer than about a second is left for the run time.
+// Reference kernels are slow: operations that would take more than about a second stay.
 constexpr int64_t kMaxFlops = int64_t{1} << 28;
 
 bool AllConstant(const ir::Operation& operation) {
@@ -47,8 +47,8 @@ bool SizesAllow(const ir::Operation& operation, ir::Opset opset) {
   }
   for (const auto& output : operation.outputs()) {
     types.push_back(output->type);
-    // Sizes that only running tells (range_1d, non_zero) are bounded by the arguments' values; run
-    // those only for outputs of a known size.
+    // Only running tells the sizes of range_1d and non_zero, and only the values of their arguments
+    // bound them; so only run operations whose outputs have a known size.
     if (!output->type.is_tensor() || !output->type.is_static()) return false;
     out += SizeOf(output->type);
   }
@@ -57,7 +57,7 @@ bool SizesAllow(const ir::Operation& operation, ir::Opset opset) {
   return operation.def()->cost(ir::OpArgs(operation, opset), types).flops <= kMaxFlops;
 }
 
-// The result of one operation, or nothing when it is not to be folded.
+// The result of one operation, or nothing when it must not be folded.
 std::vector<ir::Literal> FoldOperation(const ir::Operation& operation, ir::Opset opset) {
   const ir::OpDef& def = *operation.def();
   if (operation.type() == "shape") {
@@ -75,12 +75,12 @@ std::vector<ir::Literal> FoldOperation(const ir::Operation& operation, ir::Opset
     for (const ir::Value* value : argument.values) input.literals.push_back(value->literal.get());
     inputs.push_back(std::move(input));
   }
-  // What cannot be evaluated now is not wrong: it fails, or not, when it is run.
+  // An operation that cannot be evaluated now is not an error: it may succeed when it is run.
   auto folded = exec::Fold(def, opset, inputs);
   return folded.ok() ? std::move(folded).value() : std::vector<ir::Literal>();
 }
 
-// Gives outputs of an unknown size the type that inference finds now that more arguments are known.
+// Gives outputs of unknown size the type that inference finds with more arguments known.
 bool RefineTypes(ir::Operation& operation, ir::Opset opset) {
   const auto known = [](const auto& output) {
     return !output->type.is_tensor() || output->type.is_static();

@@ -20,10 +20,10 @@ bool IsDenseFloat(const ir::Value* value) {
          (value->literal->dtype() == DType::kFp32 || value->literal->dtype() == DType::kFp16);
 }
 
-// out = in * scale, and the largest magnitude of out in bits (NaN above infinity).
+// out = in * scale; returns the largest magnitude of out in bits (NaN above infinity).
 uint32_t ScaleRow(const float* in, size_t n, double scale, float* out) {
   uint32_t largest = 0;
-  constexpr size_t kBlock = 64;  // a fixed count, which compilers vectorize
+  constexpr size_t kBlock = 64;  // a fixed count, so that compilers vectorize
   size_t i = 0;
   for (; i + kBlock <= n; i += kBlock) {
     for (size_t k = 0; k < kBlock; ++k) out[i + k] = static_cast<float>(in[i + k] * scale);
@@ -50,7 +50,7 @@ std::optional<ir::Literal> ScaledWeight(const ir::Operation& conv, ir::Opset ops
   if (count == 0) return weight;
   const bool transposed = conv.type() == "conv_transpose";
   const int64_t groups = std::max<int64_t>(1, GroupsOf(conv, opset));
-  // All weights of one output channel are neighbors in a conv, [C_out, C_in / groups, ...]. In a
+  // All weights of one output channel are adjacent in a conv, [C_out, C_in / groups, ...]. In a
   // conv_transpose, [C_in, C_out / groups, ...], each input channel has a row for each output
   // channel of its group.
   const auto rows = static_cast<size_t>(transposed ? shape[0] * shape[1] : shape[0]);

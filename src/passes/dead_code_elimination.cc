@@ -1,5 +1,5 @@
-// Removes operations whose results nothing uses. Operations with an effect (state, random numbers)
-// stay, and so do operators that the op table does not know.
+// Removes operations whose results are unused. Operations with an effect (state, random numbers)
+// and operators that the op table does not know stay.
 //
 //   before                          after
 //     a = relu(x = x);                b = tanh(x = x);
@@ -29,7 +29,7 @@ class Marker {
       for (const auto& block : operation->blocks()) {
         for (const ir::Value* output : block->outputs()) Mark(output->producer);
       }
-      // What happens inside a body needs the operation that has the body.
+      // An operation in a body needs the operation that has the body.
       if (operation->parent() != nullptr) Mark(operation->parent()->owner());
     }
   }

@@ -23,10 +23,10 @@ namespace anemone::passes {
 namespace {
 
 constexpr std::string_view kPass = "float16";
-// Elements that become 0 are noted when they are more than one in so many.
+// Elements that become 0 are noted when they are more than one in this many.
 constexpr int64_t kWorthNoting = 100;
 
-// Operators whose dtypes are not changed here: casts say theirs, bodies and lists keep what they
+// Operators whose dtypes are not changed here: casts name theirs, bodies and lists keep those they
 // declare, states are declared outside.
 constexpr std::array<std::string_view, 14> kNotConverted = {
     "cast",        "constexpr_cast", "while_loop",          "cond",       "make_list",
@@ -81,7 +81,8 @@ class Converter {
   Result<bool> Run() {
     if ((options_.half_inputs || options_.half_outputs) && function_.opset < ir::Opset::kIOS16) {
       return Unsupported(
-                 "float16 inputs and outputs need the op set ios16 or later, function '{}' is {}",
+                 "float16 inputs and outputs need the op set ios16 or later, but function '{}' is "
+                 "{}",
                  function_.name, ir::OpsetName(function_.opset))
           .Advise("raise the deployment target to iOS16");
     }
@@ -160,8 +161,8 @@ class Converter {
     return false;
   }
 
-  // Tries the operation on half arguments; the error of its inference when it cannot be, with the
-  // arguments put back.
+  // Tries the operation on half arguments; when inference fails, restores the arguments and returns
+  // its error.
   Result<std::string> ConvertArguments(ir::Operation& op, bool keep_some) {
     const std::vector<ir::Argument> before = op.arguments();
     std::vector<ir::Argument> after = before;
@@ -195,10 +196,10 @@ class Converter {
     return std::string();
   }
 
-  // An operation that stays as it is: gets the float32 form of arguments that are half now.
+  // Gives an operation that stays in float32 the float32 form of arguments that are now half.
   Status FeedFloat32(ir::Operation& op) {
     const std::vector<ir::Argument> before = op.arguments();
-    // A cast takes either.
+    // A cast accepts either.
     if (op.type() == "cast") return {};
     for (const ir::Argument& argument : before) {
       std::vector<ir::Value*> values = argument.values;
@@ -247,7 +248,7 @@ class Converter {
                                                                : nullptr;
   }
 
-  // What a cast to float32 was made of when that is exact: int32 -> fp32 -> fp16 is int32 -> fp16.
+  // The source of an exact cast to float32: int32 -> fp32 -> fp16 is int32 -> fp16.
   static ir::Value* SourceOfCast(ir::Value* value) {
     const ir::Operation* cast = value->producer;
     if (cast == nullptr || cast->type() != "cast") return value;
@@ -270,15 +271,15 @@ class Converter {
     return wide;
   }
 
-  // Bodies give what they did before; so does the function, unless its outputs become half.
+  // Bodies return the same types as before; so does the function, unless its outputs become half.
   Status FixBlockOutputs() {
     std::vector<ir::Value*> outputs = function_.block->outputs();
     if (!options_.half_outputs) {
       for (ir::Value* output : outputs) {
         if (!native_.contains(output) || replaced_.contains(output)) continue;
         replaced_.insert(output);
-        // A cast that is there already has other users and another name to keep: the output gets
-        // its own.
+        // A cast that already exists has other users and its own name to keep, so the output gets a
+        // new one.
         const ir::Literal dtype = ir::Literal::String("fp32");
         ir::Value* wide = rewriter_.builder().Op("cast", {{"x", output}, {"dtype", dtype}},
                                                  output->name + "_to_fp32");
@@ -330,7 +331,7 @@ Result<std::function<bool(const ir::Operation&)>> MatchOperations(
     try {
       compiled.emplace_back(pattern);
     } catch (const std::regex_error& error) {
-      return Usage("'{}' is no regular expression: {}", pattern, error.what());
+      return Usage("'{}' is not a regular expression: {}", pattern, error.what());
     }
   }
   return std::function<bool(const ir::Operation&)>(

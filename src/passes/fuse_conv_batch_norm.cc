@@ -1,6 +1,6 @@
 // Folds a batch_norm into the conv or conv_transpose before it: the weights of output channel c are
-// scaled by gamma[c] / sqrt(variance[c] + epsilon), the bias becomes beta + (bias - mean) * that.
-// Computed in double.
+// scaled by s = gamma[c] / sqrt(variance[c] + epsilon), and the bias becomes beta + (bias - mean) *
+// s. Computed in double.
 //
 //   before                                           after
 //     a = conv(x = x, weight = w);                     y = conv(x = x, weight = w', bias = b');
@@ -16,7 +16,7 @@
 namespace anemone::passes {
 namespace {
 
-// The parameter's values, or `fallback` when it is absent; empty when it is no constant of that
+// The parameter's values, or `fallback` when it is absent; empty when it is not a constant of that
 // many elements.
 std::vector<double> ChannelValues(const ir::Operation& norm, std::string_view param,
                                   int64_t channels, double fallback) {

@@ -1,11 +1,10 @@
 // Folds zero padding of the spatial dimensions into the padding of the conv after it.
 //
-//   before                                                       after
-//     a = pad(x = x, pad = [0, 0, 0, 0, 1, 1, 2, 2],               y = conv(x = x, weight = w,
-//     pad_type = "custom",
-//             mode = "constant", constant_val = 0.0);                       pad = [1, 1, 2, 2]);
-//     y = conv(x = a, weight = w, pad_type = "valid");           } -> (y);
-//   } -> (y);
+//   before                                               after
+//     a = pad(x = x, pad = [0, 0, 0, 0, 1, 1, 2, 2],       y = conv(x = x, weight = w,
+//             mode = "constant", constant_val = 0.0);               pad_type = "custom",
+//     y = conv(x = a, weight = w, pad_type = "valid");              pad = [1, 1, 2, 2]);
+//   } -> (y);                                            } -> (y);
 #include <algorithm>
 
 #include "passes/match.h"
@@ -28,7 +27,7 @@ std::vector<int64_t> ZeroPadding(const ir::Operation& pad, ir::Opset opset, size
                   [](int64_t amount) { return amount != 0; })) {
     return {};
   }
-  // Fewer amounts than dimensions: they belong to the last ones.
+  // When there are fewer amounts than dimensions, they apply to the last ones.
   std::vector<int64_t> result(2 * spatial - (size - leading), 0);
   result.insert(result.end(), amounts->begin() + static_cast<std::ptrdiff_t>(leading),
                 amounts->end());

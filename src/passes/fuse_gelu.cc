@@ -83,7 +83,7 @@ const char* ModeOf(const Rewriter& rewriter, const ir::Value* x, ir::Value* othe
 
 Result<bool> FuseGelu(ir::Function& function, PassContext&) {
   Rewriter rewriter(function);
-  // From the last: the outermost product of a tree first.
+  // Backward, so that the outermost product of a tree comes first.
   const auto& operations = rewriter.operations();
   for (auto it = operations.rbegin(); it != operations.rend(); ++it) {
     ir::Operation* op = *it;

@@ -1,11 +1,11 @@
-// Recognizes the hard sigmoid of mobile networks, clip(x + 3, 0, 6) / 6, also inside a hard swish x
-// * clip(x + 3, 0, 6) / 6 (MIL has no hard swish: it stays a product). In general clip(x + c, 0, d)
-// / d becomes sigmoid_hard(alpha = 1 / d, beta = c / d).
+// Recognizes the hard sigmoid of mobile networks, clip(x + 3, 0, 6) / 6, also inside a hard swish,
+// x * clip(x + 3, 0, 6) / 6, which stays a product because MIL has no hard swish. In general clip(x
+// + c, 0, d) / d becomes sigmoid_hard(alpha = 1 / d, beta = c / d).
 //
-//   before                                              after
-//     a = add(x = x, y = 3.0);                            y = sigmoid_hard(x = x, alpha =
-//     0.1666667, beta = 0.5); b = clip(x = a, alpha = 0.0, beta = 6.0);         } -> (y); y =
-//     real_div(x = b, y = 6.0);
+//   before                                      after
+//     a = add(x = x, y = 3.0);                    y = sigmoid_hard(x = x, alpha = 0.16666667,
+//     b = clip(x = a, alpha = 0.0, beta = 6.0);                    beta = 0.5);
+//     y = real_div(x = b, y = 6.0);             } -> (y);
 //   } -> (y);
 #include "passes/match.h"
 #include "passes/passes.h"
@@ -47,7 +47,7 @@ std::optional<HardSigmoid> MatchClip(const Rewriter& rewriter, const ir::Value* 
 
 Result<bool> FuseHardSigmoid(ir::Function& function, PassContext&) {
   Rewriter rewriter(function);
-  // From the last: the outermost product of a tree first.
+  // Backward, so that the outermost product of a tree comes first.
   const auto& operations = rewriter.operations();
   for (auto it = operations.rbegin(); it != operations.rend(); ++it) {
     ir::Operation* op = *it;

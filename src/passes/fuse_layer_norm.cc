@@ -1,15 +1,19 @@
-// Recognizes layer_norm written out, as exporters do for old op sets, with or without gamma and
-// beta:
+// Recognizes a written-out layer_norm, as exporters emit it for old op sets, with or without gamma
+// and beta:
 //   (x - mean) / sqrt(mean((x - mean)^2) + epsilon) * gamma + beta
 // where mean is over the last dimensions. The division may be a product with rsqrt, the square a
 // pow, a mul or a square.
 //
-//   before                                                               after
-//     m = reduce_mean(x = x, axes = [-1], keep_dims = true);               y = layer_norm(x = x,
-//     axes = [-1], gamma = g, d = sub(x = x, y = m); beta = b, epsilon = 1e-5); q = pow(x = d, y
-//     = 2.0);                                           } -> (y); v = reduce_mean(x = q, axes =
-//     [-1], keep_dims = true); e = add(x = v, y = 1e-5); r = sqrt(x = e); n = real_div(x = d, y =
-//     r); s = mul(x = n, y = g); y = add(x = s, y = b);
+//   before                                                    after
+//     m = reduce_mean(x = x, axes = [2], keep_dims = true);     y = layer_norm(x = x, axes = [2],
+//     d = sub(x = x, y = m);                                                   gamma = g, beta = b,
+//     q = pow(x = d, y = 2.0);                                                 epsilon = 1e-5);
+//     v = reduce_mean(x = q, axes = [2], keep_dims = true);   } -> (y);
+//     e = add(x = v, y = 1e-5);
+//     r = sqrt(x = e);
+//     n = real_div(x = d, y = r);
+//     s = mul(x = n, y = g);
+//     y = add(x = s, y = b);
 //   } -> (y);
 #include <algorithm>
 
@@ -38,8 +42,8 @@ std::vector<int64_t> AxesOf(const ir::Operation& reduction, ir::Opset opset) {
   return sorted;
 }
 
-// The variance's square root plus epsilon: the operand of the division (or, inverted, of the
-// product).
+// The square root of variance plus epsilon, by which the difference is divided (or multiplied, when
+// it is inverted).
 const ir::Operation* MatchRoot(const Rewriter& rewriter, const ir::Value* value, bool inverted,
                                ir::Opset opset, double* epsilon) {
   const ir::Operation* root = OwnedProducer(rewriter, value, inverted ? "rsqrt" : "sqrt");
@@ -85,11 +89,11 @@ std::optional<Moments> MatchNormalized(const Rewriter& rewriter, const ir::Opera
     found.x = sub->Input("x");
     found.axes = AxesOf(*mean, rewriter.opset());
     if (found.axes.empty() || AxesOf(*variance, rewriter.opset()) != found.axes) continue;
-    // The last dimensions: what gamma and beta line up with.
+    // The axes must be the last dimensions, to which gamma and beta apply.
     const int rank = found.x->type.rank();
     const int first = rank - static_cast<int>(found.axes.size());
     if (found.axes.front() != first || found.axes.back() != rank - 1) continue;
-    // The difference serves here and in the square, and nowhere else: the rest goes away with it.
+    // The difference must have no uses beyond this one and the square: it is removed.
     const size_t uses_in_square = square->producer->type() == "mul" ? 2 : 1;
     if (rewriter.UseCount(difference) != 1 + uses_in_square) continue;
     return found;
@@ -97,7 +101,7 @@ std::optional<Moments> MatchNormalized(const Rewriter& rewriter, const ir::Opera
   return std::nullopt;
 }
 
-// The constant as a tensor of the normalized shape; nullopt when it has another one.
+// The constant as a tensor of the normalized shape; nullopt when it has a different shape.
 std::optional<ir::Literal> Scale(const ir::Value* constant, const Moments& moments) {
   ir::Shape wanted;
   for (const int64_t axis : moments.axes) wanted.push_back(moments.x->type.shape()[axis]);
@@ -113,8 +117,7 @@ std::optional<ir::Literal> Scale(const ir::Value* constant, const Moments& momen
   return literal.ok() ? std::optional(std::move(literal).value()) : std::nullopt;
 }
 
-// The operation of `type` that alone uses `value`, together with its constant of the normalized
-// shape.
+// The operation of `type` that alone uses `value`, with its constant in the normalized shape.
 ir::Operation* NextWithScale(const Rewriter& rewriter, const ir::Operation& op,
                              std::string_view type, const Moments& moments,
                              std::optional<ir::Literal>* scale) {

@@ -30,7 +30,7 @@ Result<bool> FuseLinearBias(ir::Function& function, PassContext&) {
     if (!old_bias) continue;
     for (int64_t i = 0; i < features; ++i)
       (*bias)[i] = (*old_bias)[i] + (minus ? -(*bias)[i] : (*bias)[i]);
-    // A weight that is compressed keeps its form; the bias takes the dtype of the result.
+    // A compressed weight keeps its form; the bias takes the dtype of the result.
     if (!FitDType(*bias, type.dtype())) continue;
     ir::Value* fused =
         rewriter.builder().Op("linear",

@@ -1,10 +1,9 @@
-// Turns a matmul by a constant matrix on the right into a linear, whose weight is stored [D_out,
-// D_in]: Core ML has its fastest kernels, and weight compression its channels, there.
+// Turns a matmul by a constant matrix on the right into a linear, whose weight w' is w transposed,
+// [D_out, D_in]: linear has Core ML's fastest kernels, and its weights compress by output channel.
 //
-//   before                                                 after
-//     y = matmul(x = x, y = w);   // w: [D_in, D_out]        y = linear(x = x, weight = transpose
-//     of w);
-//   } -> (y);                                              } -> (y);
+//   before                                             after
+//     y = matmul(x = x, y = w);  // w: [D_in, D_out]     y = linear(x = x, weight = w');
+//   } -> (y);                                          } -> (y);
 #include <algorithm>
 #include <span>
 

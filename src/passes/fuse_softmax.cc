@@ -1,10 +1,12 @@
-// Recognizes a softmax written out: exp(x - max(x)) / sum(exp(x - max(x))), with or without the
+// Recognizes a written-out softmax: exp(x - max(x)) / sum(exp(x - max(x))), with or without the
 // maximum, over one axis.
 //
-//   before                                                            after
-//     m = reduce_max(x = x, axes = [-1], keep_dims = true);             y = softmax(x = x, axis =
-//     -1); d = sub(x = x, y = m);                                          } -> (y); e = exp(x =
-//     d); s = reduce_sum(x = e, axes = [-1], keep_dims = true); y = real_div(x = e, y = s);
+//   before                                                   after
+//     m = reduce_max(x = x, axes = [1], keep_dims = true);     y = softmax(x = x, axis = 1);
+//     d = sub(x = x, y = m);                                 } -> (y);
+//     e = exp(x = d);
+//     s = reduce_sum(x = e, axes = [1], keep_dims = true);
+//     y = real_div(x = e, y = s);
 //   } -> (y);
 #include "passes/match.h"
 #include "passes/passes.h"

@@ -15,9 +15,8 @@ constexpr int64_t kSmall = 400;
 constexpr uint16_t kSmallestHalfBits = 1;
 constexpr uint16_t kSignBit = 0x8000;
 
-// Calls use(first, values) for one block of a float32 constant after the other. A block passes
-// through the first-level cache, so that weights at an odd address of their file need no aligned
-// copy of their own.
+// Calls use(first, values) for each block of a float32 constant in turn. A block fits the
+// first-level cache, so that unaligned weights in a file need no aligned copy.
 template <typename Use>
 void ForEachBlock(const ir::Literal& constant, const Use& use) {
   constexpr size_t kBlock = 4096;
@@ -42,7 +41,7 @@ HalfRange RangeInHalf(const ir::Literal& constant) {
     return bits;
   };
   const uint32_t limit = bits_of(1e38f);
-  // 2^-25 is half way to the smallest half, and rounds to the even side, which is 0.
+  // 2^-25 is halfway to the smallest half, and rounds to the even side, which is 0.
   const uint32_t tiny = bits_of(0x1p-25f);
   uint32_t largest = 0;
   HalfRange range;

@@ -28,7 +28,7 @@ std::optional<double> UniformValue(const ir::Value* value) {
   const size_t width = static_cast<size_t>(BitWidth(dtype)) / 8;
   if (count > 1) {
     if (width == 0) return std::nullopt;
-    // Equal to itself one element later: all elements are the same.
+    // The data equals itself shifted by one element, so all elements are the same.
     const std::byte* data = literal.bytes().data();
     if (std::memcmp(data, data + width, literal.bytes().size() - width) != 0) return std::nullopt;
   }
@@ -74,7 +74,7 @@ std::optional<std::vector<double>> DoublesOf(const ir::Value* constant) {
 }
 
 ir::Literal FloatsFromDoubles(DType dtype, const std::vector<double>& values, ir::Shape shape) {
-  // Rounded twice on the way to half: the error of the first is far below the second's.
+  // Rounded twice for half, but the error of the first rounding is far below the second's.
   return ir::Literal::Floats(dtype, std::vector<float>(values.begin(), values.end()),
                              std::move(shape));
 }

@@ -12,15 +12,15 @@ namespace anemone::passes {
 
 // The operation that makes `value`, when it has this type; null otherwise.
 ir::Operation* ProducerOf(const ir::Value* value, std::string_view type);
-// The same, when in addition `user`'s block holds it and nothing but one argument of one operation
-// uses its result: then it may be merged into its user.
+// The same, but only when `user`'s block holds it and its result has a single use, so that it may
+// be merged into its user.
 ir::Operation* OwnedProducer(const Rewriter& rewriter, const ir::Value* value,
                              std::string_view type);
 
-// The number that every element of a constant (float or integer) has; nullopt for other values and
+// The value that all elements of a constant (float or integer) have; nullopt for other values and
 // for empty tensors.
 std::optional<double> UniformValue(const ir::Value* value);
-// Whether UniformValue is within a few units of float16 or float32 rounding of `wanted`.
+// Whether UniformValue is `wanted` up to a few units of float16 or float32 rounding.
 bool IsAbout(const ir::Value* value, double wanted);
 bool IsAbout(double value, double wanted);
 
@@ -32,10 +32,10 @@ struct WithConst {
 };
 std::optional<WithConst> MatchWithConst(const ir::Operation& operation);
 
-// Elements of a float constant as doubles, read once for each output channel: `channels` of them,
-// from a constant that is a scalar, or whose only dimension above 1 is `axis` of a tensor of rank
-// `rank` (aligned at the right). nullopt for any other shape, and when adding it would broadcast
-// the tensor.
+// Elements of a float constant as doubles, one for each of `channels` output channels, from a
+// constant that is a scalar or whose only dimension above 1 is `axis` of a tensor of rank
+// `rank` (aligned at the right). nullopt for any other shape, and when adding it would
+// broadcast the tensor.
 std::optional<std::vector<double>> PerChannel(const ir::Value* constant, int rank, int axis,
                                               int64_t channels);
 
@@ -43,7 +43,7 @@ std::optional<std::vector<double>> PerChannel(const ir::Value* constant, int ran
 std::optional<std::vector<double>> DoublesOf(const ir::Value* constant);
 // Doubles rounded to `dtype` (fp16 or fp32).
 ir::Literal FloatsFromDoubles(DType dtype, const std::vector<double>& values, ir::Shape shape);
-// Whether each rounds to a finite number of `dtype`.
+// Whether every value rounds to a finite number of `dtype`.
 bool FitDType(const std::vector<double>& values, DType dtype);
 
 }  // namespace anemone::passes

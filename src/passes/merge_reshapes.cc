@@ -1,6 +1,6 @@
 // Merges a chain of operations that only change the shape (reshape, expand_dims, squeeze,
-// flatten2d) into one reshape. Only where the last shape is static, and the inner result has no
-// other use (else nothing would be saved).
+// flatten2d) into one reshape. The last shape must be static, and the inner result must have no
+// other use (otherwise nothing would be saved).
 //
 //   before                                           after
 //     a = reshape(x = x, shape = [4, 6]);              y = reshape(x = x, shape = [2, 2, 6]);
@@ -32,7 +32,7 @@ Result<bool> MergeReshapes(ir::Function& function, PassContext&) {
     ir::Value* x = middle->producer->Input("x");
     const ir::Type& type = last->output()->type;
     // A size of 0 in `shape` means "as in x", so an empty tensor keeps its chain. Core ML's tensors
-    // end at rank 5.
+    // have at most rank 5.
     if (!type.is_static() || type.rank() == 0 || type.rank() > 5 || x->type.dtype() != type.dtype())
       continue;
     if (std::ranges::find(type.shape(), 0) != type.shape().end()) continue;

@@ -1,4 +1,4 @@
-// Removes operations that give back what they are given: identity, cast to the dtype it has,
+// Removes operations that return their input unchanged: identity, cast to the dtype it has,
 // reshape, slice, tile, expand_dims or squeeze to the shape it has, transpose that keeps the order,
 // padding or cropping by nothing, x + 0, x - 0, x * 1, x / 1, x ^ 1, concat of one tensor, relu of
 // a relu.
@@ -63,7 +63,7 @@ bool IsWholeSlice(const ir::Operation& op, ir::Opset opset) {
   return true;
 }
 
-// The value that `op` gives back unchanged, or null.
+// The value that `op` returns unchanged, or null.
 ir::Value* PassedThrough(const ir::Operation& op, ir::Opset opset) {
   const std::string& type = op.type();
   if (type == "add") return NeutralBinary(op, 0, true);

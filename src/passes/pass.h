@@ -1,8 +1,8 @@
-// Pass: one rewrite of a function, meaning preserved. Each pass lives in a file of its own with the
-// IR before and after in its head comment and in its test (<pass>.mil); pipeline.cc lists them all
+// Pass: one rewrite of a function that preserves its meaning. Each pass has its own file, with the
+// IR before and after in its first comment and in its test (<pass>.mil); pipeline.cc lists them all
 // in order. The runner (pass_runner.h), not the pass, times, verifies, disables by name and
-// interrupts. Thread rules: a pass is a pure function of the program and its options; one thread to
-// a program.
+// interrupts. Thread rules: a pass is a pure function of the program and its options; one thread
+// per program.
 #pragma once
 
 #include <functional>
@@ -15,7 +15,7 @@
 
 namespace anemone::passes {
 
-// Something that a user wants to know about what a pass did or left undone: "conv_3 stays in
+// Something a user should know about what a pass did or left undone: "conv_3 stays in
 // float32: ...".
 struct Note {
   std::string pass;
@@ -23,12 +23,12 @@ struct Note {
   std::string text;
 };
 
-// What the runner gives a pass.
+// The runner's side of a pass: cancellation and notes.
 class PassContext {
  public:
   explicit PassContext(std::function<bool()> cancelled = {}) : cancelled_(std::move(cancelled)) {}
 
-  // kCancelled when the caller wants to stop; long passes ask now and then.
+  // kCancelled when the caller wants to stop; long passes check now and then.
   Status CheckCancelled() const {
     if (cancelled_ && cancelled_()) return Cancelled("interrupted");
     return {};

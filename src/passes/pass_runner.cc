@@ -61,7 +61,7 @@ class Runner {
     if (changed && options_.verify) {
       const Status verified = ir::Verify(function);
       if (!verified.ok()) {
-        return Internal("the program is broken afterwards: {}", verified.ToString()).At(place);
+        return Internal("the pass broke the program: {}", verified.ToString()).At(place);
       }
     }
     return changed;
@@ -83,7 +83,7 @@ Status CheckNames(std::span<const PassGroup> groups, const std::vector<std::stri
         known += (known.empty() ? "" : ", ") + std::string(pass.name);
       }
     }
-    if (!found) return Usage("no pass is named '{}'", name).Advise("passes: " + known);
+    if (!found) return Usage("there is no pass named '{}'", name).Advise("passes: " + known);
   }
   return {};
 }

@@ -1,8 +1,8 @@
 // The pass runner: runs groups of passes over every function of a program, verifies after each pass
-// that changed it, times each, leaves out those disabled by name, stops when asked. Thread rules:
-// one thread to a program. Errors: whatever a pass reports, with the pass as place; kCancelled;
-// kInternal when a pass breaks the program; kUsage for a name in `disabled` that no pass has. After
-// an error the program is in an unknown state and should be thrown away.
+// that changed it, times each, skips those disabled by name, and stops on request. Thread rules:
+// one thread per program. Errors: those of a pass, with the pass as place; kCancelled; kInternal
+// when a pass breaks the program; kUsage for a name in `disabled` that no pass has. After an error
+// the program is in an unknown state and should be discarded.
 #pragma once
 
 #include <cstdint>
@@ -17,16 +17,16 @@ namespace anemone::passes {
 
 struct RunOptions {
   std::vector<std::string> disabled = {};  // names of passes
-  std::function<bool()> cancelled = {};    // asked before each pass; true stops
+  std::function<bool()> cancelled = {};    // called before each pass; true stops
   bool verify = true;
-  // A group still changing after this many rounds is left as it is, with a note: its passes undo
+  // A group that still changes after this many rounds is stopped, with a note: its passes undo
   // one another.
   int max_rounds = 32;
 };
 
 struct PassRecord {
   std::string name;
-  int64_t time_ns = 0;  // all its runs, verification left out
+  int64_t time_ns = 0;  // all its runs, without verification
   int runs = 0;
   int changes = 0;  // runs that changed something
 };

@@ -1,5 +1,5 @@
 // The pass pipeline: every pass of the library in the order in which it runs (pipeline.cc is the
-// list). Thread rules: one thread to a program.
+// list). Thread rules: one thread per program.
 #pragma once
 
 #include <vector>
@@ -17,7 +17,7 @@ struct PipelineOptions {
 
 // The groups that Optimize runs.
 std::vector<PassGroup> Pipeline(const PipelineOptions& options = {});
-// Dead code and no-ops only: what a program read from a package gets before it is changed.
+// Dead code and no-ops only: for a program read from a package, before it is changed.
 std::vector<PassGroup> CleanupPipeline();
 // Every pass, by name, once.
 std::vector<Pass> AllPasses();

@@ -9,7 +9,7 @@ bool IsScalar(const ir::Value* value) {
   return UniformValue(value).has_value() && value->type.element_count() == 1;
 }
 
-// Adds `value` to the product; `inner` when it may be taken apart: nothing else needs it.
+// Adds `value` to the product; `inner` when it may be split, because nothing else needs it.
 void Collect(const Rewriter& rewriter, ir::Value* value, bool inner, int depth, Product* product) {
   constexpr int kMaxDepth = 8;
   if (IsScalar(value)) {
@@ -25,7 +25,7 @@ void Collect(const Rewriter& rewriter, ir::Value* value, bool inner, int depth, 
     Collect(rewriter, operand, rewriter.OnlyUser(operand) == op, depth + 1, product);
   };
   if (op->type() == "mul") {
-    // A value times itself has two uses, and is not taken apart.
+    // A value times itself has two uses, so it is not split.
     recurse(op->Input("x"));
     recurse(op->Input("y"));
   } else if (op->type() == "real_div" && IsScalar(op->Input("y"))) {

@@ -171,7 +171,7 @@ bool Rewriter::Finish() {
   };
   std::vector<ir::Block*> blocks;
   ForEachBlock(*function_.block, [&](ir::Block& block) { blocks.push_back(&block); });
-  // Dead operations must outlive the sweep: the keys of the maps point at them.
+  // Dead operations must outlive the sweep: the keys of the maps point to them.
   Operations graveyard;
   for (ir::Block* block : blocks) {
     Operations old = block->TakeOperations();

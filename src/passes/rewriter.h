@@ -1,16 +1,16 @@
-// Rewriter: what a pass uses to change a function while walking over it. New operations are made
-// with builder(), put in their place, and take over from old ones; operations that nothing needs
-// any more are dropped at once, so that counts of uses stay exact. Pointers stay valid until
-// Finish().
+// Rewriter: changes a function while a pass walks over it. New operations are made with builder(),
+// committed, and replace old ones; operations that are no longer needed are dropped at once, so
+// that counts of uses stay exact. Pointers stay valid until Finish().
 //
 //   Rewriter rewriter(function);
 //   for (ir::Operation* op : rewriter.operations()) {
 //     if (rewriter.IsDead(*op) || op->type() != "mul") continue;
 //     ir::Value* y = rewriter.builder().Op("silu", {{"x", x}}, op->name());
-//     ANEMONE_TRY(rewriter.Commit(*op));          // the new operations stand before op
+//     ANEMONE_TRY(rewriter.Commit(*op));          // the new operations go before op
 //     rewriter.Replace(op->output(), y);          // op is dead now
 //   }
 //   return rewriter.Finish();
+//
 // A pass that only uses the Rewriter must not change arguments behind its back. Thread rules: one
 // thread.
 #pragma once
@@ -40,36 +40,35 @@ class Rewriter {
 
   // How often a value is used, as an argument or as an output of a block.
   size_t UseCount(const ir::Value* value) const;
-  // The operation whose argument is the only use of `value`; null when there are more uses, or
-  // another kind.
+  // The operation whose argument is the only use of `value`; null when there are more uses, or the
+  // use is not an argument.
   ir::Operation* OnlyUser(const ir::Value* value) const;
   // Whether `value` is an output of the function: then its name is part of the interface.
   bool IsFunctionOutput(const ir::Value* value) const;
 
-  // Makes new operations; they have no place before Commit or CommitAfter.
+  // Makes new operations; they belong to no block before Commit or CommitAfter.
   ir::Builder& builder() { return builder_; }
-  // Puts the new operations before `anchor`, one of operations(); or gives the builder's error.
+  // Puts the new operations before `anchor`, one of operations(); or returns the builder's error.
   Status Commit(const ir::Operation& anchor);
-  // Puts them after the operation that makes `value`, or at the start of the block whose input it
-  // is.
+  // Puts them after the operation that makes `value`, or at the start of the block whose input
+  // it is.
   Status CommitAfter(const ir::Value* value);
   // Forgets new operations that were not committed.
   void Discard();
 
-  // Whether Replace(old, replacement) may be done: an output of the function keeps its name, so its
+  // Whether Replace(old, replacement) is allowed: an output of the function keeps its name, so its
   // replacement cannot be an input, a constant or another output.
   bool CanReplace(const ir::Value* old, const ir::Value* replacement) const;
-  // Turns every use of `old` into one of `replacement` (of a type that may stand there). A new
-  // value, and any value that becomes an output of the function, takes over the name.
+  // Turns every use of `old` into one of `replacement`, whose type must fit there. A new value, and
+  // any value that becomes an output of the function, takes over the name.
   void Replace(ir::Value* old, ir::Value* replacement);
-  // Makes the block outputs which are `old` into `replacement`, and nothing else; `replacement`
-  // takes over the name.
+  // Changes only the block outputs that are `old` to `replacement`, which takes over the name.
   void ReplaceFunctionOutput(ir::Value* old, ir::Value* replacement);
   // Changes one argument.
   void SetInputs(ir::Operation& operation, std::string_view parameter,
                  std::vector<ir::Value*> values);
 
-  // Brings the blocks in order; true when anything changed. Once, at the end.
+  // Restores the order of the blocks; returns whether anything changed. Call once, at the end.
   bool Finish();
 
  private:
