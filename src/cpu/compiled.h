@@ -23,12 +23,12 @@ class Compiled {
            exec::Numerics numerics)
       : model_(std::move(model)), function_(function), numerics_(numerics) {}
 
-  // The one for these arguments that is alive, or a new one.
+  // The Compiled for these arguments that is still alive, or a new one.
   static std::shared_ptr<Compiled> Find(std::shared_ptr<const ir::Model> model,
                                         const ir::Function& function, exec::Numerics numerics);
 
   const ir::Function& function() const { return function_; }
-  // The plan for inputs of these shapes, made now if need be. The most recently used few are kept.
+  // The plan for inputs of these shapes, made if necessary. The few most recently used are kept.
   Result<std::shared_ptr<const Plan>> PlanFor(const InputShapes& shapes, bool trace_values);
 
  private:

@@ -26,7 +26,7 @@ class CpuExecutable : public exec::Executable {
     frame_.pool = pool_.get();
   }
 
-  // Plans ahead where the program says all shapes, so that a model that cannot run fails at load.
+  // Plans ahead if the program has static shapes, so that a model that cannot run fails at load.
   Status Prepare() {
     InputShapes shapes;
     for (const auto& input : compiled_->function().inputs()) {
@@ -50,8 +50,8 @@ class CpuExecutable : public exec::Executable {
     return outputs;
   }
 
-  // In the steady state (the shapes of the call before, no operation that is interpreted) this
-  // takes no memory from the heap.
+  // In the steady state (the shapes of the previous call, no interpreted operation) this allocates
+  // nothing on the heap.
   Status RunBound(std::span<const exec::BoundInput> inputs,
                   std::span<const exec::BoundOutput> outputs, exec::State* state,
                   const exec::Tracer* tracer) override {
@@ -66,7 +66,7 @@ class CpuExecutable : public exec::Executable {
   }
 
  private:
-  // One call: `take` fetches the outputs while they are there.
+  // One call: `take` fetches the outputs while they are valid.
   template <typename Take>
   Status Call(std::span<const exec::BoundInput> inputs, exec::State* state,
               const exec::Tracer* tracer, const Take& take) {
@@ -169,7 +169,7 @@ class CpuExecutable : public exec::Executable {
 
   Status RunTraced(const exec::Tracer& tracer) {
     const int64_t start_ns = NowNs();
-    // With values, an operation's own report follows all of its instructions.
+    // When values are traced, an operation's report follows all of its instructions.
     int64_t begin_ns = 0, busy_ns = 0;
     std::string_view kernel;
     for (const Instruction& instruction : plan_->instructions) {
@@ -250,14 +250,14 @@ class CpuExecutable : public exec::Executable {
       ANEMONE_ASSIGN(const Tensor tensor, Take(output));
       return exec::CopyToBinding(tensor, bound);
     }
-    return Usage("there is no output '{}'", bound.name);
+    return Usage("the model has no output '{}'", bound.name);
   }
 
   std::shared_ptr<Compiled> compiled_;
   std::shared_ptr<ThreadPool> pool_;
   std::shared_ptr<const Plan> plan_;
-  InputShapes shapes_;         // that plan_ is for
-  bool trace_values_ = false;  // likewise
+  InputShapes shapes_;         // of plan_
+  bool trace_values_ = false;  // of plan_
   Frame frame_;
   Floats arena_;
 };
@@ -269,7 +269,8 @@ class Cpu : public exec::Backend {
   Result<std::unique_ptr<exec::Executable>> Load(std::shared_ptr<const ir::Model> model,
                                                  const exec::LoadOptions& options) const override {
     if (options.threads < 0 || options.threads > 1024) {
-      return Usage("{} threads", options.threads).Advise("choose 1 to 1024, or 0 for one per core");
+      return Usage("{} threads is out of range", options.threads)
+          .Advise("choose 1 to 1024, or 0 for one per core");
     }
     ANEMONE_ASSIGN(model, exec::WithTensorOutputs(std::move(model)));
     ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*model, options.function));

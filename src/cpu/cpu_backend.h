@@ -1,6 +1,6 @@
-// The CPU backend ("cpu"): plans a function for the shapes that it is given (fusion, layouts,
-// memory), and runs the plan with SIMD kernels on a thread pool. What has no fast kernel runs
-// through the reference kernels.
+// The CPU backend ("cpu"): plans a function for the given shapes (fusion, layouts, memory), and
+// runs the plan with SIMD kernels on a thread pool. Operations without a fast kernel run through
+// the reference kernels.
 //
 // A model that is loaded several times is planned and packed once, as long as one of its sessions
 // lives. Thread rules: as exec/backend.h says.

@@ -8,7 +8,7 @@
 namespace anemone::cpu {
 namespace {
 
-// Weights and bias, and what is folded into them before they are packed.
+// Weights and bias, with the scale and shift to fold into them before they are packed.
 struct ConvParameters {
   const ir::Literal* weight = nullptr;
   const ir::Literal* bias = nullptr;
@@ -16,7 +16,7 @@ struct ConvParameters {
   std::vector<float> shift;
 };
 
-// The bias and the weights as floats, without a copy where they are stored so.
+// The bias and the weights as floats, without a copy where they are stored as floats.
 struct PlainParameters {
   const float* weight = nullptr;
   const float* bias = nullptr;
@@ -30,13 +30,15 @@ Result<PlainParameters> Materialize(const ConvParameters& from, int64_t out_chan
     to.weight = from.weight->As<float>().data();
   } else {
     auto floats = from.weight->AsFloats();
-    if (!floats) return Unsupported("weights of {}", DTypeName(from.weight->dtype()));
+    if (!floats)
+      return Unsupported("weights of type {} are not supported", DTypeName(from.weight->dtype()));
     to.weight_storage = std::move(*floats);
     to.weight = to.weight_storage.data();
   }
   if (from.bias != nullptr) {
     auto floats = from.bias->AsFloats();
-    if (!floats) return Unsupported("a bias of {}", DTypeName(from.bias->dtype()));
+    if (!floats)
+      return Unsupported("a bias of type {} is not supported", DTypeName(from.bias->dtype()));
     to.bias_storage = std::move(*floats);
   }
   if (!from.scale.empty()) {

@@ -1,5 +1,5 @@
 // Elementwise operations: each becomes steps, which join the group that computes an operand when
-// they are its only reader, or open a group of their own.
+// they are its only reader, or open their own group.
 #include <algorithm>
 #include <cmath>
 #include <optional>
@@ -15,12 +15,12 @@ using K = StepKind;
 
 struct Unary {
   StepKind kind;
-  // Where alpha and beta of the step come from: a parameter, or a fixed value when empty.
+  // The parameters that give the step's alpha and beta; when empty, a fixed value does.
   std::string_view alpha_param = {};
   std::string_view beta_param = {};
   float alpha = 0.0f;
   float beta = 0.0f;
-  // Rounding the result changes nothing when the argument was half.
+  // Rounding the result changes nothing when the argument is half.
   bool exact = false;
 };
 
@@ -65,7 +65,7 @@ const std::unordered_map<std::string_view, Binary>& BinaryTable() {
   return table;
 }
 
-// The steps of an operation of one argument; empty when it has none here.
+// The steps of an operation of one argument; empty when it is not in the table.
 Result<std::vector<GroupStep>> UnarySteps(const Node& node, bool* exact) {
   const std::string& type = node.operation->type();
   const OpArgs& args = *node.args;
@@ -97,8 +97,8 @@ Result<std::vector<GroupStep>> UnarySteps(const Node& node, bool* exact) {
   return std::vector<GroupStep>{{.step = step}};
 }
 
-// How an operand of `shape` meets a result of `type` in a group of the given layout and view. On
-// success `columns` is the view's (0 where any will do).
+// How an operand of `shape` broadcasts to a result of `type` in a group of the given layout and
+// view. On success `columns` is the view's (0 when any will do).
 struct OperandView {
   StepOperand operand;
   bool whole = false;
@@ -187,7 +187,7 @@ Result<bool> LowerUnary(Planner& planner, const Node& node) {
   bool exact = false;
   ANEMONE_ASSIGN(std::vector<GroupStep> steps, UnarySteps(node, &exact));
   if (steps.empty()) return false;
-  // The argument's own values are half only if they were rounded.
+  // The argument's values are half only if they were rounded.
   exact = exact && planner.Rounds(planner.TypeOf(x)) && planner.Known(x) == nullptr;
   Group* group = planner.Joinable(x, *node.operation);
   if (group != nullptr) {
@@ -217,7 +217,7 @@ Result<bool> LowerBinary(Planner& planner, const Node& node) {
   std::vector<Side> sides;
   if (planner.TypeOf(x).shape() == type.shape()) sides.push_back({x, y, binary.kind});
   if (planner.TypeOf(y).shape() == type.shape()) sides.push_back({y, x, binary.reversed});
-  // A constant is the worse base; else the operand computed last is the better one.
+  // Prefer a base that is not a constant, then the operand computed last.
   std::stable_sort(sides.begin(), sides.end(), [&](const Side& a, const Side& b) {
     return (planner.Known(a.base) == nullptr) > (planner.Known(b.base) == nullptr);
   });
@@ -236,7 +236,7 @@ Result<bool> LowerBinary(Planner& planner, const Node& node) {
     return true;
   }
   for (const Side& side : sides) {
-    // Where both operands are whole, the layout that one has anyway.
+    // When both operands are whole tensors, use a layout that one already has.
     Layout layout = planner.LayoutOf(side.base);
     if (layout == Layout::kRowMajor && planner.Known(side.base) != nullptr) {
       layout = planner.LayoutOf(side.other);
@@ -356,7 +356,7 @@ bool IsPlainStep(const Planner& planner, const ir::Operation& operation) {
     const ir::Value* value = operation.Input(param);
     if (planner.Known(value) != nullptr && CountOf(planner.TypeOf(value)) == 1 &&
         planner.TypeOf(value).rank() <= planner.TypeOf(operation.output()).rank()) {
-      // The other operand must be what has the result's shape.
+      // The other operand must have the result's shape.
       const ir::Value* other = operation.Input(param == "x" ? "y" : "x");
       return planner.TypeOf(other).shape() == planner.TypeOf(operation.output()).shape() &&
              IsFloat32(planner.TypeOf(other)) && IsFloat32(planner.TypeOf(value));

@@ -27,13 +27,16 @@ Result<std::shared_ptr<const PackedMatrix>> Pack(const ConstantProduct& product)
     weight = product.weight->As<float>().data();
   } else {
     auto floats = product.weight->AsFloats();
-    if (!floats) return Unsupported("weights of {}", DTypeName(product.weight->dtype()));
+    if (!floats)
+      return Unsupported("weights of type {} are not supported",
+                         DTypeName(product.weight->dtype()));
     storage = std::move(*floats);
     weight = storage.data();
   }
   if (product.bias != nullptr) {
     auto floats = product.bias->AsFloats();
-    if (!floats || std::ssize(*floats) != product.n) return Unsupported("this kind of bias");
+    if (!floats || std::ssize(*floats) != product.n)
+      return Unsupported("this kind of bias is not supported");
     bias = std::move(*floats);
   }
   return std::make_shared<const PackedMatrix>(weight, product.k, product.n, product.row_stride,
@@ -79,7 +82,7 @@ Result<bool> LowerLinear(Planner& planner, const Node& node) {
   return LowerConstantProduct(planner, node, x, product);
 }
 
-// A batch of products of two tensors: y is packed, and x turned where transposed, for each.
+// A batch of products of two tensors; each packs y, and transposes x where required.
 struct BatchProduct {
   BufferId x = kNoBuffer;
   BufferId y = kNoBuffer;

@@ -19,7 +19,7 @@ Result<bool> LowerReshape(Planner& planner, const Node& node) {
   const ir::Type& out = node.types[0];
   if (!in.is_tensor() || in.dtype() != out.dtype() || in.dtype() == DType::kString) return false;
   const ir::Value* result = node.operation->output();
-  // [n, c, h, w] <-> [n, c, h * w], and the like: channels stay last.
+  // [n, c, h, w] <-> [n, c, h * w] and similar: channels stay last.
   const bool same_pixels = CanHaveChannelsLast(in) && CanHaveChannelsLast(out) &&
                            in.shape()[0] == out.shape()[0] && in.shape()[1] == out.shape()[1];
   const Layout layout = same_pixels ? planner.LayoutOf(x) : Layout::kRowMajor;

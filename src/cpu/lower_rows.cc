@@ -118,7 +118,7 @@ Result<bool> LowerPool(Planner& planner, const Node& node) {
   if (node.operation->type() == "avg_pool") {
     ANEMONE_ASSIGN(const bool exclude, node.args->Bool("exclude_padding_from_average"));
     kind = exclude ? PoolKind::kAverageInside : PoolKind::kAverage;
-    // What the last window of ceil_mode divides by is the reference kernel's business.
+    // The reference kernel handles the divisor of the last window in ceil_mode.
     if (ceil_mode && !exclude) return false;
   }
   ANEMONE_ASSIGN(ir::Windows windows, ir::ReadWindows(*node.args, kernel, {}));
@@ -165,7 +165,7 @@ Result<bool> LowerReduce(Planner& planner, const Node& node) {
   if (axes.empty()) {
     for (int64_t axis = 0; axis < rank; ++axis) axes.push_back(axis);
   }
-  // Over all of the image, keeping the dimensions or not: a pooling, in channels-last memory. Its
+  // Over the whole image, keeping the dimensions or not: a pooling, in channels-last memory. Its
   // result is the same in both layouts.
   const bool pooled = HasChannels(in) && axes.front() == 2 && std::ssize(axes) == rank - 2 &&
                       (*kind == ReduceKind::kMean || *kind == ReduceKind::kMax) &&
@@ -198,7 +198,7 @@ Result<bool> LowerReduce(Planner& planner, const Node& node) {
 }
 
 // The index of the first of the largest (or smallest) elements, or of the first NaN, as in the
-// reference kernel. Integers come out, so that nothing joins the instruction.
+// reference kernel. The result is integers, so nothing joins the instruction.
 template <bool kLargest>
 Result<bool> LowerArg(Planner& planner, const Node& node) {
   const ir::Value* x = node.operation->Input("x");

@@ -116,7 +116,7 @@ std::vector<ResizeTap> LinearTaps(SamplingMode mode, int64_t size, int64_t count
   return taps;
 }
 
-// The nearest element; of two the lower one.
+// The nearest element; the lower one in a tie.
 std::vector<ResizeTap> NearestTaps(SamplingMode mode, int64_t size, int64_t count) {
   std::vector<ResizeTap> taps;
   for (int64_t i = 0; i < count; ++i) {
@@ -137,7 +137,7 @@ std::vector<ResizeTap> FloorTaps(int64_t size, int64_t count) {
   return taps;
 }
 
-// How an operator picks its taps along one axis.
+// Picks an operator's taps along one axis.
 struct Sampler {
   enum class Kind : uint8_t { kFloor, kNearest, kLinear };
   Kind kind = Kind::kFloor;

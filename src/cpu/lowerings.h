@@ -9,8 +9,8 @@
 
 namespace anemone::cpu {
 
-// True when the operation was taken; false leaves it to the reference kernel. Must decide before it
-// changes the planner.
+// Returns true when it took the operation; false leaves it to the reference kernel. Must decide
+// before it changes the planner.
 using Lowering = Result<bool> (*)(Planner& planner, const Node& node);
 
 struct LoweringEntry {
@@ -28,8 +28,8 @@ std::span<const LoweringEntry> SpatialLowerings();  // lower_spatial.cc: pad, sl
 
 // The lowering of an operator type, or null.
 Lowering FindLowering(std::string_view operation);
-// Whether an operation adds steps to what computes `value`, whatever its other operand may be: a
-// function of one argument, or arithmetic with a known scalar.
+// Whether an operation adds steps to the kernel that computes `value`, whatever its other operand
+// is: a function of one argument, or arithmetic with a known scalar.
 bool IsPlainStep(const Planner& planner, const ir::Operation& operation);
 // Whether the operation is arithmetic of two values.
 bool IsBinary(const ir::Operation& operation);

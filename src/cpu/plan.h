@@ -1,11 +1,11 @@
-// Plan: a function made ready to run for one set of input shapes: a list of instructions over
+// Plan: a function prepared to run for one set of input shapes: a list of instructions over
 // numbered buffers.
 //
 // Buffers: most live in one arena whose layout is fixed here; constants point into the model or
-// into memory that the plan owns; inputs are the caller's. Values whose shape only the run knows,
-// lists and states live outside, in the frame's environment (interpret.h). Ownership: a Plan owns
-// its constants and packed weights and borrows the ir::Function, which must outlive it. Thread
-// rules: a Plan is immutable and shared; a Frame belongs to one running call.
+// into memory that the plan owns; inputs belong to the caller. Values whose shape is known only at
+// run time, lists and states live outside, in the frame's interpreter (exec/interpreter.h).
+// Ownership: a Plan owns its constants and packed weights and borrows the ir::Function, which must
+// outlive it. Thread rules: a Plan is immutable and shared; a Frame belongs to one running call.
 #pragma once
 
 #include <cstdint>
@@ -34,7 +34,7 @@ struct Buffer {
   enum class Kind : uint8_t { kArena, kConstant, kInput };
   Kind kind = Kind::kArena;
   int64_t size_bytes = 0;
-  int64_t offset = 0;                 // kArena: where it lies
+  int64_t offset = 0;                 // kArena: offset in the arena
   const void* data = nullptr;         // kConstant
   std::shared_ptr<const void> owner;  // kConstant: keeps `data` alive
 };
@@ -46,7 +46,7 @@ struct Frame {
   const Plan* plan = nullptr;
   std::vector<void*> at;  // by BufferId
   ThreadPool* pool = nullptr;
-  // Holds values of dynamic shape, lists and states; runs what is interpreted.
+  // Holds values of dynamic shape, lists and states; runs interpreted operations.
   exec::Interpreter* interpreter = nullptr;
 
   const float* In(BufferId id) const {
@@ -55,7 +55,7 @@ struct Frame {
   float* Out(BufferId id) const { return static_cast<float*>(at[static_cast<size_t>(id)]); }
 };
 
-// A step whose operand lies in a buffer (or in none).
+// A step whose operand is in a buffer (or that has none).
 struct PlannedStep {
   Step step;
   BufferId operand = kNoBuffer;
@@ -83,10 +83,10 @@ struct Instruction {
   std::vector<BufferId> reads;
   std::vector<BufferId> writes;  // scratch memory included
   std::string_view kernel;
-  // The operations that this does, first to last; empty for a change of layout.
+  // The operations that this performs, first to last; empty for a change of layout.
   std::vector<const ir::Operation*> operations;
-  // In a plan for tracing values: where the outputs of the last operation lie, row-major. A value
-  // of the environment has kNoBuffer. Such an instruction only reports; `run` is empty.
+  // In a plan for tracing values: the buffers of the outputs of the last operation, row-major. A
+  // value of the interpreter has kNoBuffer. Such an instruction only reports; `run` is empty.
   std::vector<BufferId> traced;
 };
 
@@ -94,7 +94,7 @@ struct Instruction {
 struct PlanInput {
   const ir::Value* value = nullptr;
   BufferId buffer = kNoBuffer;
-  BufferId rounded = kNoBuffer;  // where the copy rounded to half goes; kNoBuffer: used as given
+  BufferId rounded = kNoBuffer;  // the copy rounded to half; kNoBuffer: used as given
 };
 struct PlanOutput {
   const ir::Value* value = nullptr;
@@ -110,7 +110,7 @@ class Plan {
   std::vector<PlanInput> inputs;
   std::vector<PlanOutput> outputs;
   int64_t arena_bytes = 0;
-  // Where values of known type lie row-major, for what is interpreted.
+  // The row-major buffers of values of known type, for interpreted operations.
   struct Place {
     BufferId buffer = kNoBuffer;
     ir::Type type;

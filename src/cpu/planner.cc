@@ -11,9 +11,8 @@
 namespace anemone::cpu {
 namespace {
 
-constexpr size_t kMaxReturnSteps =
-    5;  // operations between a saved value and the one that comes back to it
-// What one operation may add to a group, rounding included.
+constexpr size_t kMaxReturnSteps = 5;  // operations between a saved value and its second reader
+// The most steps that one operation may add to a group, rounding included.
 constexpr size_t kMaxStepsEach = 3;
 
 exec::RoundingRule RuleOf(exec::Numerics numerics) {
@@ -294,7 +293,7 @@ Group* Planner::Joinable(const ir::Value* value, const ir::Operation& reader) {
   const auto found = states_.find(value);
   if (found == states_.end() || found->second.pending == nullptr) return nullptr;
   Group* group = found->second.pending;
-  // Room for this operation, and for those up to the one that comes back.
+  // Room for this operation, and for those up to the second reader of a saved value.
   if (group->steps.size() + kMaxStepsEach * (kMaxReturnSteps + 2) > BoundSteps::kMax) {
     if (group->saved == nullptr || group->steps.size() + kMaxStepsEach > BoundSteps::kMax) {
       return nullptr;
@@ -336,7 +335,7 @@ void Planner::Join(Group& group, const ir::Operation& operation, std::vector<Gro
   }
   for (GroupStep& step : steps) {
     if (step.value != nullptr && step.value == group.saved) {
-      step.value = nullptr;  // what was saved
+      step.value = nullptr;  // the saved value
       step.whole = false;
       group.saved = nullptr;
     }
@@ -426,7 +425,7 @@ Status Planner::LowerReference(const Node& node) {
   return {};
 }
 
-// Whatever the operation and its bodies read must be where the interpreter finds it.
+// Everything that the operation and its bodies read must be where the interpreter finds it.
 Status Planner::LowerInterpreted(const Node& node) {
   const ir::Operation& operation = *node.operation;
   Instruction instruction;

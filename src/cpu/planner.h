@@ -2,13 +2,13 @@
 // (lowerings.h), or to the reference kernel when none takes it.
 //
 // A lowering opens a Group: a kernel plus the elementwise steps that follow it. Nothing is emitted
-// until somebody else needs the group's value; until then an elementwise operation that is its only
-// reader joins it. Each operator's result is still rounded where the numerics ask for it, so that
-// fusing changes no bit.
+// until another operation needs the group's value; until then an elementwise operation that is its
+// only reader joins it. Each operator's result is still rounded where the numerics require it, so
+// that fusing changes no bit.
 //
 // A value of rank 3 or 4 may exist row-major (NCHW) and with channels last (NHWC); reading it in a
-// layout that it does not have emits the conversion, once. Ownership: lives while one plan is
-// built. Thread rules: one thread.
+// layout that it does not have emits the conversion once. Ownership: lives while one plan is built.
+// Thread rules: one thread.
 #pragma once
 
 #include <deque>
@@ -42,8 +42,8 @@ struct Group {
   const ir::Value* result = nullptr;
   ir::Type type;  // of the result
   Layout layout = Layout::kRowMajor;
-  // The result seen as rows x columns. 0: any view does, as long as all steps work on whole tensors
-  // and scalars.
+  // The columns when the result is seen as rows x columns. 0: any view works, as long as all steps
+  // work on whole tensors and scalars.
   int64_t columns = 0;
   std::vector<GroupStep> steps;
   const ir::Value* saved = nullptr;  // the value that the last kSave step kept
@@ -51,11 +51,11 @@ struct Group {
   std::vector<BufferId> scratch;
   // Computes into `out`, and applies the steps.
   using Run = std::function<Status(Frame& frame, float* out, std::span<const Step> steps)>;
-  // Makes Run when the group is emitted, after all that wanted to join has.
+  // Makes Run when the group is emitted, after the last operation has joined.
   std::function<Result<Run>()> prepare;
-  // Takes in result * scale[c] + shift[c] for each channel (batch norm), or is null.
+  // Absorbs result * scale[c] + shift[c] for each channel (batch norm), or is null.
   std::function<void(std::vector<float> scale, std::vector<float> shift)> fold_affine;
-  // An elementwise group without steps is its input under another name.
+  // The input that an elementwise group without steps merely renames.
   BufferId only_copies = kNoBuffer;
 };
 
@@ -74,14 +74,14 @@ class Planner {
   Planner(const ir::Function& function, Specialized facts, const PlanOptions& options);
   Result<std::shared_ptr<const Plan>> Build();
 
-  // ---- what lowerings ask ----
+  // ---- queries for lowerings ----
   const ir::Type& TypeOf(const ir::Value* value) const { return facts_.values.at(value).type; }
   const ir::Literal* Known(const ir::Value* value) const { return facts_.values.at(value).known; }
   bool Rounds(const ir::Type& type) const { return plan_->rounding.Rounds(type.dtype()); }
-  // The layout that reading `value` costs nothing in.
+  // The layout in which `value` can be read without conversion.
   Layout LayoutOf(const ir::Value* value) const;
 
-  // What `pack` made for the operation in an earlier plan of the function, or makes now.
+  // The result of `pack` for the operation, kept from an earlier plan of the function or made now.
   template <typename T, typename Pack>
   Result<std::shared_ptr<const T>> Packed(const ir::Operation& operation, bool folded,
                                           const Pack& pack) {
@@ -95,12 +95,12 @@ class Planner {
     return std::static_pointer_cast<const T>(entry);
   }
 
-  // ---- what lowerings do ----
-  // The buffer of `value`, computing it or changing its layout if need be.
+  // ---- actions for lowerings ----
+  // The buffer of `value`; computes it or changes its layout if necessary.
   Result<BufferId> Read(const ir::Value* value, Layout layout);
   BufferId NewBuffer(int64_t size_bytes);
   BufferId NewConstant(std::vector<float> values);
-  // Says where `value` lies.
+  // Records the buffer of `value`.
   void SetBuffer(const ir::Value* value, Layout layout, BufferId buffer);
   void Emit(Instruction instruction);
   // Emits an instruction that nothing joins: `run` computes one output of the operation into `out`.
@@ -117,8 +117,8 @@ class Planner {
   Group* Joinable(const ir::Value* value, const ir::Operation& reader);
   // Adds an operation's steps to a group.
   void Join(Group& group, const ir::Operation& operation, std::vector<GroupStep> steps);
-  // Rounds the group's result if the numerics say so. Open and Join have not done it yet when they
-  // return; lowerings call this once their steps are in.
+  // Rounds the group's result if the numerics require it. Open and Join leave this to the lowering,
+  // which calls it once its steps are in.
   void FinishOperation(Group& group, bool exact = false);
 
  private:
@@ -138,8 +138,8 @@ class Planner {
   Status Trace(const Node& node);
   Result<BufferId> ReadConstant(const ir::Value* value, Layout layout);
   Result<BufferId> ChangeLayout(BufferId from, const ir::Type& type, Layout to);
-  // Whether an operation that reads the pending `value` can do so while a second reader comes back
-  // to it.
+  // Whether an operation that reads the pending `value` can do so although a second reader follows
+  // later in the same chain.
   bool ComesBack(const ir::Value* value, const ir::Operation& reader) const;
 
   const ir::Function& function_;

@@ -6,7 +6,7 @@
 namespace anemone::cpu {
 namespace {
 
-// Integers that only the run knows are shown to the kernel's argument checks up to this many.
+// Integers known only at run time are passed to the kernel's argument checks up to this many.
 constexpr int64_t kKnownElements = 4096;
 
 bool IsInteger(DType dtype) { return IsInt(dtype) || dtype == DType::kBool; }
@@ -36,8 +36,8 @@ Status ReferenceOp::Run(Frame& frame) const {
       args, outputs,
       [&](size_t index, DType dtype, const exec::Shape& shape) -> Result<exec::MutableTensor> {
         if (shape != outputs[index].shape()) {
-          return Internal("output {} has shape {}, planned {}", index, ir::ShapeToString(shape),
-                          ir::ShapeToString(outputs[index].shape()));
+          return Internal("output {} has shape {}, but {} was planned", index,
+                          ir::ShapeToString(shape), ir::ShapeToString(outputs[index].shape()));
         }
         return exec::MutableTensor{dtype, shape, frame.Out(buffers[index])};
       });
@@ -65,7 +65,7 @@ Status RunInterpreted(const ir::Operation& operation, const std::vector<Interpre
   for (const InterpretedOutput& output : outputs) {
     ANEMONE_ASSIGN(const auto slot, frame.interpreter->Get(*output.value));
     if (slot.tensor.shape() != output.type.shape()) {
-      return InvalidInput("output '{}' has shape {}, declared {}", output.value->name,
+      return InvalidInput("output '{}' has shape {}, but is declared {}", output.value->name,
                           ir::ShapeToString(slot.tensor.shape()),
                           ir::ShapeToString(output.type.shape()));
     }

@@ -1,5 +1,5 @@
 // Operations that run through their reference kernel on buffers of the plan, or through the
-// interpreter. Thread rules: immutable once built; Run works on the frame it is given.
+// interpreter. Thread rules: immutable once built; Run works on its frame.
 #pragma once
 
 #include <string_view>

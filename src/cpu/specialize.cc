@@ -7,7 +7,7 @@
 namespace anemone::cpu {
 namespace {
 
-// Operators of constants that grow their input beyond this (fill, tile) are left for the run.
+// Operators on constants that grow their input beyond this (fill, tile) run each time instead.
 constexpr int64_t kFoldGrowthBytes = 1 << 20;
 
 bool IsInterpreted(const ir::Operation& operation) {
@@ -159,7 +159,7 @@ class Specializer {
     out_.values[value].known = out_.literals.back().get();
   }
 
-  // Drops operations that nothing needs and records the users of each value.
+  // Drops operations that no output needs and records the users of each value.
   void KeepLive() {
     std::unordered_set<const ir::Value*> needed;
     for (const ir::Value* output : function_.outputs()) {
@@ -179,7 +179,7 @@ class Specializer {
       if (!live[i]) continue;
       const ir::Operation* operation = out_.nodes[i].operation;
       ForEachRead(*operation, [&](const ir::Value& value) {
-        const auto found = out_.values.find(&value);  // not there: a value of a nested body
+        const auto found = out_.values.find(&value);  // missing: a value of a nested body
         if (found != out_.values.end()) found->second.users.push_back(operation);
       });
       kept.push_back(std::move(out_.nodes[i]));

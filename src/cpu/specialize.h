@@ -1,6 +1,6 @@
-// Specialize: what can be known about a function before it runs, for given input shapes: the type
-// of every value, the values that depend on constants and shapes only, and which operations matter
-// for the outputs. Ownership: the result borrows the function and owns the literals it made. Thread
+// Specialize: what is known about a function before it runs, for given input shapes: the type of
+// every value, the values that depend on constants and shapes only, and which operations contribute
+// to the outputs. Ownership: the result borrows the function and owns the literals it made. Thread
 // rules: pure function.
 #pragma once
 
@@ -20,8 +20,7 @@ namespace anemone::cpu {
 struct ValueFacts {
   ir::Type type;
   const ir::Literal* known = nullptr;
-  // Live operations that use it, in order, each as often as it does; a nested body counts for its
-  // owner.
+  // Live operations that use it, in order, once per use; a nested body counts for its owner.
   std::vector<const ir::Operation*> users;
   bool is_output = false;
   bool dynamic = false;  // computed by the interpreter, not in a buffer
@@ -29,7 +28,7 @@ struct ValueFacts {
 
 struct Node {
   const ir::Operation* operation = nullptr;
-  std::optional<ir::OpArgs> args;  // absent for what is interpreted
+  std::optional<ir::OpArgs> args;  // absent when interpreted
   std::vector<ir::Type> types;     // of the outputs
   bool interpreted = false;
 };
@@ -40,7 +39,7 @@ struct Specialized {
   std::vector<std::shared_ptr<const ir::Literal>> literals;
 };
 
-// `shapes`: of the tensor inputs, by name. Errors name the operation.
+// `shapes` holds those of the tensor inputs, by name. Errors name the operation.
 Result<Specialized> Specialize(const ir::Function& function,
                                const std::map<std::string, ir::Shape>& shapes);
 

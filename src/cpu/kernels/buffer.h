@@ -18,14 +18,14 @@ class Floats {
   float* data() { return data_.get(); }
   const float* data() const { return data_.get(); }
   int64_t capacity() const { return capacity_; }
-  // Makes room for `count`; what was there is lost when it grows.
+  // Makes room for `count`; the contents are lost when it grows.
   void Reserve(int64_t count) {
     if (count <= capacity_) return;
     const auto bytes = static_cast<size_t>(count) * sizeof(float);
     data_.reset(static_cast<float*>(::operator new(bytes, std::align_val_t{kAlignment})));
     capacity_ = count;
   }
-  // The same; false, with nothing changed, when there is not enough memory.
+  // The same; returns false, with nothing changed, when memory runs out.
   bool TryReserve(int64_t count) {
     if (count <= capacity_) return true;
     const auto bytes = static_cast<size_t>(count) * sizeof(float);

@@ -11,9 +11,8 @@
 namespace anemone::cpu {
 namespace {
 
-constexpr int64_t kMaxRepeat = 4;  // filters per channel that count as depthwise
-constexpr int64_t kFewChannels =
-    16;  // below, a tap alone is too short a loop: whole kernel rows are read
+constexpr int64_t kMaxRepeat = 4;     // filters per channel that count as depthwise
+constexpr int64_t kFewChannels = 16;  // below, one tap is too short a loop: read whole kernel rows
 
 // Walks the output pixels of flattened row indices.
 struct Pixel {
@@ -29,7 +28,7 @@ struct Pixel {
   int64_t image, y, x;
 };
 
-// Each channel of `in` `repeat` times, so that every filter has a channel of its own.
+// Each channel of `in` `repeat` times, so that every filter has its own channel.
 void RepeatChannels(const float* in, int64_t count, int64_t repeat, float* out, ThreadPool& pool) {
   pool.ParallelFor(count, 16 * 1024, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
@@ -214,8 +213,7 @@ void PackedConv::Run(const float* in, float* out, float* scratch, std::span<cons
 PackedConvTranspose::PackedConvTranspose(const ConvShape& s, const float* weights,
                                          const float* bias)
     : shape_(s) {
-  // Each of our input pixels times a matrix gives its contribution to every tap of the window it
-  // spreads over.
+  // Each of our input pixels times a matrix gives its contribution to every tap of its window.
   const int64_t taps = s.kernel_h * s.kernel_w;
   const int64_t depth = s.out_c / s.groups;
   const int64_t channels = s.in_c / s.groups;

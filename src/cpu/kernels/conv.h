@@ -60,7 +60,7 @@ class PackedConv {
     std::vector<PackedMatrix> groups;
     std::vector<PackedView> views;
     Floats depthwise;  // [taps, out_c rounded up to a vector], then the bias
-    Floats zeros;      // what taps in the padding read
+    Floats zeros;      // read by taps in the padding
   };
 
   ConvShape shape_;

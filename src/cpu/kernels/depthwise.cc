@@ -16,7 +16,7 @@ HWY_BEFORE_NAMESPACE();
 namespace anemone::cpu {
 namespace HWY_NAMESPACE {
 
-// A run of output pixels of one row, and the taps that lie inside of the image for all of them.
+// A run of output pixels of one row, and the taps that are inside the image for all of them.
 struct Window {
   const float* in;       // the image
   const float* weights;  // [taps][stride], then the bias
@@ -73,8 +73,8 @@ HWY_INLINE void Channels(const ConvShape& s, const Window& w, int64_t c, size_t 
   }
 }
 
-// Enough accumulators to hide the latency of a multiply-add: several vectors of channels where
-// there are few pixels.
+// Enough accumulators to hide the latency of a multiply-add: several vectors of channels when there
+// are few pixels.
 template <int kPixels>
 void Pixels(const ConvShape& s, const Window& w) {
   constexpr int kVectors = kPixels >= 8 ? 1 : kPixels == 4 ? 2 : 4;
@@ -87,9 +87,9 @@ void Pixels(const ConvShape& s, const Window& w) {
   if (c < s.out_c) Channels<kPixels, 1, false>(s, w, c, static_cast<size_t>(s.out_c - c));
 }
 
-// kPixels outputs of a kernel kWidth wide, undilated. Each input is loaded once and meets all the
-// outputs that it is part of; columns outside of the image are skipped. The sums run in the order
-// of Channels.
+// kPixels outputs of a kernel kWidth wide, undilated. Each input is loaded once and used for
+// all the outputs that need it; columns outside the image are skipped. The sums run in the
+// order of Channels.
 template <int kWidth, int kStride, int kPixels, bool kWhole>
 HWY_INLINE void SlideChannels(const ConvShape& s, const Window& w, int64_t c, size_t count) {
   const hn::ScalableTag<float> d;
@@ -133,7 +133,7 @@ void SlideRow(const ConvShape& s, Window w) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<float>()));
   float* const row = w.out;
   for (int64_t x = 0; x < s.out_w; x += kPixels) {
-    // The last pixels again where they do not fill a run: the same values are written twice.
+    // The last run overlaps the one before when it is not full: the same values are written twice.
     const int64_t first = HWY_MIN(x, s.out_w - kPixels);
     w.out = row + first * s.out_c;
     w.x = first * kStride - s.pad_left;
@@ -161,7 +161,7 @@ bool SlideRowOf(const ConvShape& s, const Window& w) {
   return true;
 }
 
-// Whether the row was done: common kernels only.
+// Returns whether it did the row: only for common kernels.
 bool Slide(const ConvShape& s, const Window& w) {
   if (s.dilation_w != 1) return false;
   switch (s.kernel_w) {

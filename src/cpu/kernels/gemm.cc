@@ -73,7 +73,7 @@ TileCut::TileCut(const TileProblem& problem, int threads) {
   panels = CeilDiv(b.n, PanelWidth());
   const double flops =
       2.0 * static_cast<double>(problem.m) * static_cast<double>(b.k) * static_cast<double>(b.n);
-  // Enough tasks to even out threads of unequal speed, none too small; split what is larger, so
+  // Enough tasks to balance threads of unequal speed, none too small; splits the larger operand, so
   // that each thread reads only its part of it.
   const auto wanted =
       static_cast<int64_t>(std::clamp(flops / kTaskFlops, 1.0, static_cast<double>(4 * threads)));

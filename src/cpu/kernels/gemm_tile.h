@@ -1,5 +1,5 @@
 // The one inner loop of matrix multiply and convolution: a tile of up to MaxTileRows() x
-// PanelWidth() outputs, each accumulated in a register over all of the reduction, in order. So the
+// PanelWidth() outputs, each accumulated in a register over the whole reduction, in order. So the
 // bits of an output depend on its operands only, not on how tiles are cut or spread over threads.
 //
 // Thread rules: pure functions. PanelWidth and MaxTileRows depend on the machine's SIMD target,

@@ -8,7 +8,7 @@
 namespace anemone::cpu {
 
 IndexCopy::IndexCopy(std::vector<std::vector<int64_t>> sources, float fill) : fill_(fill) {
-  // The last axes that are whole move as blocks.
+  // The last axes that are copied whole move as blocks.
   int64_t block = 1;
   const auto whole = [&](const std::vector<int64_t>& axis) {
     for (size_t i = 0; i < axis.size(); ++i) {

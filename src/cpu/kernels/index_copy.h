@@ -1,6 +1,6 @@
-// Copies chosen elements of a tensor: slices, constant padding. Each axis of the result has a list
-// of source positions; an element is the source at the sum of its axes' positions, or the fill
-// value where one of them says so. Thread rules: immutable once built.
+// Copies selected elements of a tensor: slices, constant padding. Each axis of the result has a
+// list of source positions; an element is the source at the sum of its axes' positions, or the fill
+// value if any of them is kFill. Thread rules: immutable once built.
 #pragma once
 
 #include <cstdint>

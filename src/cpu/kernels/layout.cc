@@ -89,8 +89,8 @@ void TransposeMatrices(const float* in, float* out, int64_t batch, int64_t rows,
 
 void Permute(const float* in, float* out, std::span<const int64_t> shape,
              std::span<const int64_t> permutation, ThreadPool& pool) {
-  // Axes of size 1 go, and axes that stay neighbors merge: most permutations become one matrix
-  // transpose.
+  // Axes of size 1 are dropped, and axes that stay adjacent are merged: most permutations become
+  // one matrix transpose.
   constexpr size_t kMaxAxes = 8;
   std::array<int64_t, kMaxAxes> size{};    // of out's axes
   std::array<int64_t, kMaxAxes> stride{};  // of the same axes in `in`

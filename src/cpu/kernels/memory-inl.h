@@ -15,7 +15,7 @@ namespace anemone::cpu {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Targets whose masked memory access touches no lane outside of the mask.
+// Targets whose masked memory access touches no lane outside the mask.
 #undef ANEMONE_MASKED_MEMORY
 #if HWY_TARGET <= HWY_AVX2
 #define ANEMONE_MASKED_MEMORY 1

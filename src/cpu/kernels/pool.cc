@@ -21,7 +21,7 @@ namespace HWY_NAMESPACE {
 using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
 
-// The part of a window that lies inside of the image: `rows` x `columns` pixels from `in` on.
+// The part of a window that is inside the image: `rows` x `columns` pixels from `in` on.
 struct Part {
   const float* in;
   int64_t rows, columns;

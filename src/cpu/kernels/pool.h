@@ -19,9 +19,9 @@ struct PoolShape {
 };
 
 enum class PoolKind : uint8_t {
-  kMax,            // padding never wins; a window of nothing but padding gives -infinity
+  kMax,            // padding never wins; a window of only padding gives -infinity
   kAverage,        // padding counts: the divisor is kernel_h * kernel_w
-  kAverageInside,  // padding does not count; a window of nothing but padding gives 0
+  kAverageInside,  // padding does not count; a window of only padding gives 0
 };
 
 // in: [batch, in_h, in_w, channels], out: [batch, out_h, out_w, channels]; must not overlap. Sums

@@ -17,8 +17,8 @@ HWY_BEFORE_NAMESPACE();
 namespace anemone::cpu {
 namespace HWY_NAMESPACE {
 
-// One output pixel from its four source pixels; a weight of 0 or 1 never reads an infinity into the
-// other side.
+// One output pixel from its four source pixels; with a weight of 0 or 1 the other side is not read,
+// so an infinity there has no effect.
 void Blend(const float* top_left, const float* top_right, const float* bottom_left,
            const float* bottom_right, float weight_x, float weight_y, float* out, size_t n) {
   const hn::ScalableTag<float> d;

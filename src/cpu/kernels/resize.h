@@ -1,6 +1,6 @@
-// Resizing images by separable two-point interpolation over NHWC. Which source points and weights
-// an output row or column takes is data, computed by the caller for its coordinate convention.
-// Thread rules: pure functions.
+// Resizes images by separable two-point interpolation over NHWC. The caller computes the source
+// points and weights of each output row and column for its coordinate convention. Thread rules:
+// pure functions.
 #pragma once
 
 #include <cstdint>

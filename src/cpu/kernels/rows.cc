@@ -95,12 +95,12 @@ void LayerNormRow(const float* in, float* out, size_t n, const float* gamma, con
   const float mean = Sum(in, n) / count;
   const V shift = hn::Set(d, mean);
   MapRow(in, out, n, ANEMONE_LAMBDA(hn::Sub(v, shift), V v));
-  // Far from zero the mean itself is rounded; what is left of it shows now that the values are
-  // small.
+  // Far from zero the mean itself is rounded; its error can be measured now that the values
+  // are small.
   const V rest = hn::Set(d, Sum(out, n) / count);
   MapRow(out, out, n, ANEMONE_LAMBDA(hn::Sub(v, rest), V v));
   const float deviation = std::sqrt(SumSquare(out, n) / count + epsilon);
-  // A flat row without epsilon is all zeros by now.
+  // A constant row is all zeros by now, so without epsilon the scale must not be infinite.
   const V scale = hn::Set(d, deviation == 0.0f ? 0.0f : 1.0f / deviation);
   const size_t lanes = hn::Lanes(d);
   for (size_t i = 0; i < n; i += lanes) {

@@ -10,7 +10,7 @@ class ThreadPool;
 
 namespace anemone::cpu {
 
-// exp(x - max) / sum; `in` may equal `out`. A row of nothing but -infinity gives NaN, as the
+// exp(x - max) / sum; `in` may equal `out`. A row of only -infinity gives NaN, as the
 // definition does.
 void Softmax(const float* in, float* out, int64_t rows, int64_t columns, ThreadPool& pool);
 

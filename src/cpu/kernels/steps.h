@@ -35,7 +35,7 @@ enum class StepKind : uint8_t {
   kMax,
   kMin,
   kPRelu,  // x >= 0 ? x : y * x
-  // Without; alpha and beta where named.
+  // Without an operand; alpha and beta as noted.
   kRelu,
   kClamp,      // to [alpha, beta]
   kLeakyRelu,  // x >= 0 ? x : alpha * x
@@ -65,11 +65,11 @@ enum class StepKind : uint8_t {
   kCeil,
   kRoundEven,
   kRoundToHalf,  // to the nearest float16 (emulated numerics)
-  kSave,         // keeps x aside; a later step whose operand has no data reads it
+  kSave,         // saves x; a later step whose operand has no data reads it
 };
 
 // Element (r, c) is data[(r / rows_per_step) * row_stride + c * column_stride]; column_stride is 0
-// or 1. No data: what the last kSave kept.
+// or 1. No data: the value that the last kSave kept.
 struct StepOperand {
   const float* data = nullptr;
   int64_t row_stride = 0;

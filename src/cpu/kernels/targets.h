@@ -1,6 +1,6 @@
-// Which Highway targets the kernels are built for; include before any Highway header. SSSE3 is
-// served by the portable code, and targets whose vector length is unknown at compile time (arrays
-// of vectors are not possible there) by NEON.
+// Which Highway targets the kernels are built for; include before any Highway header. On SSSE3 the
+// portable code runs, and on targets whose vector length is unknown at compile time (which rules
+// out arrays of vectors) NEON does.
 #pragma once
 
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)

@@ -1,5 +1,5 @@
-// Cuts a product (or several alike: the groups of a convolution) into tiles and spreads them over
-// threads. Internal to the kernels; see gemm_tile.h for what a tile is.
+// Cuts a product (or several of equal size: the groups of a convolution) into tiles and spreads
+// them over threads. Internal to the kernels; gemm_tile.h describes a tile.
 #pragma once
 
 #include <algorithm>
@@ -21,10 +21,10 @@ struct TileProblem {
   float* c = nullptr;             // group g writes columns [g * n, (g + 1) * n)
   int64_t c_stride = 0;
   std::span<const Step> steps;
-  int64_t a_floats = 0;  // about how much of A one group reads: decides what is kept in cache
+  int64_t a_floats = 0;  // about how much of A one group reads: decides what to keep in cache
 };
 
-// What of the steps a tile does in its registers, and what is left for afterwards.
+// The steps that a tile applies in its registers, and those left for afterwards.
 struct TileSteps {
   explicit TileSteps(std::span<const Step> steps);
   const Step* residual = nullptr;
@@ -55,9 +55,9 @@ void RunTile(const TileProblem& problem, const TileSteps& steps, int64_t group, 
 void ApplyRest(const TileProblem& problem, const TileSteps& steps, int64_t group,
                int64_t panel_begin, int64_t panel_end, int64_t row, int64_t rows);
 
-// Rows that lie a multiple of 4 KiB apart (`stride` floats) fall into one set of the first-level
-// cache and push each other out: then pointers[0, rows), each to `depth` floats, are set to copies
-// that lie apart. `slot` is as in Fill.
+// Rows that are a multiple of 4 KiB apart (`stride` floats) map to one set of the first-level cache
+// and evict each other: in that case this sets pointers[0, rows), each to `depth` floats, to copies
+// that are spread out. `slot` is as in Fill.
 void SeparateRows(int64_t stride, int64_t depth, int rows, int64_t slot, const float** pointers);
 
 // Fill(group, row, rows, slot, out) sets out[tap * rows + r] for `rows` rows from `row` on; `slot`
@@ -97,7 +97,7 @@ void RunTiles(const TileProblem& problem, ThreadPool& pool, const Fill& fill) {
             a += rows * problem.taps;
           }
         }
-        // What the tiles leave to do, on whole rows while they are in cache.
+        // The remaining steps, on whole rows while they are in cache.
         if (!steps.rest.empty()) {
           const int64_t row = cut.RowBegin(problem, tile);
           ApplyRest(problem, steps, group, panel_begin, panel_end, row,
