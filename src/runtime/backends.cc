@@ -24,7 +24,7 @@ Result<const exec::Backend*> FindBackend(std::string_view name) {
     }
     names += ", " + std::string(backend->name());
   }
-  return Usage("there is no backend '{}'", name).Advise("choose one of " + names);
+  return Usage("'{}' is not a backend", name).Advise("choose one of " + names);
 }
 
 }  // namespace anemone::runtime

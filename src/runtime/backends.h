@@ -10,11 +10,11 @@
 
 namespace anemone::runtime {
 
-// All backends, the preferred one first; "reference" last. Core ML is among them everywhere, and
-// says why where it is not available.
+// All backends, the preferred one first, "reference" last. Core ML is listed on every system; where
+// it is not available, Available() returns why.
 std::span<const exec::Backend* const> Backends();
-// "auto" is the first one that is available. kUsage lists the names; kUnavailable when it cannot
-// run here.
+// "auto" is the first available backend. kUsage lists the names; kUnavailable when the backend
+// cannot run here.
 Result<const exec::Backend*> FindBackend(std::string_view name);
 
 }  // namespace anemone::runtime

@@ -51,10 +51,10 @@ struct Saved {
   BreakerImage image;
 };
 
-// What `text` says about `key`, or the rule that it breaks.
+// The state of `key` in `text`, or the rule that `text` breaks.
 Result<Saved> FromJson(const std::string& text, const BreakerKey& key) {
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (json.is_discarded() || !json.is_object()) return InvalidInput("it is no JSON object");
+  if (json.is_discarded() || !json.is_object()) return InvalidInput("it is not a JSON object");
   if (json.value("schema", Json()) != kSchema ||
       json.value("schema_version", Json()) != kSchemaVersion) {
     return InvalidInput("it is not of schema {} version {}", kSchema, kSchemaVersion);
@@ -62,12 +62,13 @@ Result<Saved> FromJson(const std::string& text, const BreakerKey& key) {
   if (json.value("model_hash", Json()) != key.model_hash ||
       json.value("backend", Json()) != key.backend ||
       json.value("compute_units", Json()) != key.units) {
-    return InvalidInput("it is about another model, backend or units");
+    return InvalidInput("it belongs to another model, backend or units");
   }
   Saved saved;
   const Json os_build = json.value("os_build", Json());
   const Json state = json.value("state", Json());
-  if (!os_build.is_string() || !state.is_string()) return InvalidInput("a text is missing");
+  if (!os_build.is_string() || !state.is_string())
+    return InvalidInput("os_build or state is missing");
   saved.os_build = os_build.get<std::string>();
   const auto parsed = CircuitStateFromName(state.get_ref<const std::string&>());
   if (!parsed) return InvalidInput("its state is unknown");
@@ -81,7 +82,7 @@ Result<Saved> FromJson(const std::string& text, const BreakerKey& key) {
     if (!value.is_number_integer() ||
         (value.is_number_unsigned() && value.get<uint64_t>() > INT64_MAX) ||
         value.get<int64_t>() < 0) {
-      return InvalidInput("'{}' is no number of at least 0", name);
+      return InvalidInput("'{}' is not a number of at least 0", name);
     }
     saved.image.*member = value.get<int64_t>();
   }
@@ -124,7 +125,7 @@ std::string BreakerStore::PathOf(const BreakerKey& key) const {
   return (fs::path(dir_) / (ToHex(hash.Finish()).substr(0, 32) + ".json")).string();
 }
 
-// Marks are PATH.mark-PID-N, held locked while the process lives; the system lets go when it dies.
+// Marks are PATH.mark-PID-N, held locked while the process lives; the system unlocks them when it dies.
 int64_t BreakerStore::CollectDeaths(const BreakerKey& key) const {
   const std::string prefix = fs::path(PathOf(key)).filename().string() + ".mark-";
   std::error_code error;
@@ -138,7 +139,7 @@ int64_t BreakerStore::CollectDeaths(const BreakerKey& key) const {
   for (const std::string& mark : marks) {
     const int fd = ::open(mark.c_str(), O_RDWR | O_CLOEXEC);
     if (fd < 0) continue;
-    // Only the one that removes it counts it, should two processes look at once.
+    // If two processes look at once, only the one that removes it counts it.
     if (::flock(fd, LOCK_EX | LOCK_NB) == 0 && ::unlink(mark.c_str()) == 0) ++deaths;
     ::close(fd);
   }
@@ -156,11 +157,11 @@ BreakerStore::Loaded BreakerStore::Load(const BreakerKey& key) const {
                      ? Result<Saved>(InvalidInput("it is too large"))
                      : FromJson({std::istreambuf_iterator<char>(stream), {}}, key);
     if (!saved.ok()) {
-      loaded.note = fmt::format("{}: begun afresh, since {}", path, saved.error().message());
+      loaded.note = fmt::format("{}: started fresh, because {}", path, saved.error().message());
     } else if (saved->os_build != os_build_) {
-      loaded.note = fmt::format("{}: learned on OS build {}, this is {}: probing again", path,
+      loaded.note = fmt::format("{}: learned on OS build {}, but this is {}: probing again", path,
                                 saved->os_build, os_build_);
-      // What never failed needs no probes.
+      // A backend that never failed needs no probes.
       const bool healthy = saved->image.state == CircuitState::kClosed;
       if (!healthy) loaded.image.emplace().state = CircuitState::kHalfOpen;
     } else {
@@ -192,7 +193,7 @@ Result<BreakerStore::Attempt> BreakerStore::Begin(const BreakerKey& key,
   ANEMONE_TRY(MakeFolder(dir_));
   const std::string suffix = fmt::format("{}-{}", ::getpid(), counter.fetch_add(1));
   const std::string path = fmt::format("{}.mark-{}", PathOf(key), suffix);
-  // Locked before it has the name that others look for: an unlocked mark is a death.
+  // Locked before it gets the name that others look for: an unlocked mark counts as a death.
   const std::string unlocked = fmt::format("{}.new-{}", PathOf(key), suffix);
   const auto failed = [&path](std::string_view doing) {
     return IoError("cannot {} the mark: {}", doing, std::generic_category().message(errno))
@@ -265,7 +266,7 @@ std::shared_ptr<CircuitBreaker> BreakerRegistry::Get(const BreakerKey& key) {
       const Status saved = store->Save(key, image);
       if (!saved.ok() && note) note(key, saved.error().ToString());
     };
-    // Deaths were taken off the disk as marks; they must not be lost if this process dies too.
+    // The marks of the deaths are gone from the disk; their count must survive if this process dies.
     if (loaded.deaths > 0) options.on_image(*loaded.image);
   }
   breaker = std::make_shared<CircuitBreaker>(config_, std::move(options));

@@ -1,21 +1,21 @@
-// What circuit breakers keep on disk, so that a crash loop ends: one small JSON file for each
+// The state of circuit breakers on disk, which ends crash loops: one small JSON file for each
 // (model, backend, units), with the OS build that it was learned on.
 //
 //   BreakerStore store(dir, os_build);
-//   BreakerStore::Loaded loaded = store.Load(key);      // image, and what is worth a log line
+//   BreakerStore::Loaded loaded = store.Load(key);      // the image, and a note for the log
 //   ANEMONE_ASSIGN(Attempt attempt, store.Begin(key, "load"));
-//   ... what may kill this process ...
+//   ... work that may kill this process ...
 //   attempt.End();
 //
-// Begin leaves a mark on disk that End takes away. A mark whose process is gone means that it died
-// in between: the next Load counts that as one more failure in a row, so that after
+// Begin leaves a mark on disk that End removes. A mark whose process is gone means that the process
+// died in between: the next Load counts it as one more consecutive failure, so that after
 // `consecutive_failures` such deaths the circuit is open from the start and the backend is not even
 // tried. Marks of living processes are left alone. A process that the user kills in between counts
-// too: it cannot be told apart.
+// too, because it looks the same.
 //
 // Files are replaced atomically; an unreadable one is a fresh start with the reason in `note`,
 // never an error. A file that was learned on another OS build gives half_open: an update may have
-// mended it, so probes find out. Thread rules: any thread at once; between processes the last
+// fixed the backend, so probes decide. Thread rules: any thread at once; between processes the last
 // writer of a key wins. Errors: kIo when writing.
 #pragma once
 
@@ -33,7 +33,7 @@
 
 namespace anemone::runtime {
 
-// What a breaker is for.
+// The route that a breaker guards.
 struct BreakerKey {
   std::string model_hash;
   std::string backend;
@@ -48,9 +48,9 @@ Event CircuitEvent(const BreakerKey& key, const BreakerEvent& event);
 class BreakerStore {
  public:
   struct Loaded {
-    std::optional<BreakerImage> image;  // empty: nothing known, begin afresh
-    std::string note;                   // why it is not what was saved; empty when it is
-    int64_t deaths = 0;                 // marks of dead processes that were counted just now
+    std::optional<BreakerImage> image;  // empty: nothing known, start fresh
+    std::string note;                   // why it differs from the saved one; empty when it does not
+    int64_t deaths = 0;                 // marks of dead processes that this Load counted
   };
 
   // Removes its mark when it is destroyed or End is called; a process that dies does neither.
@@ -66,10 +66,10 @@ class BreakerStore {
     friend class BreakerStore;
     Attempt(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
     std::string path_;
-    int fd_ = -1;  // holds the lock that shows this process alive
+    int fd_ = -1;  // holds the lock that shows that this process is alive
   };
 
-  // `dir` is made when the first thing is written.
+  // `dir` is made on the first write.
   BreakerStore(std::string dir, std::string os_build);
 
   Loaded Load(const BreakerKey& key) const;
@@ -79,7 +79,7 @@ class BreakerStore {
   // Forgets everything about the key.
   Status Clear(const BreakerKey& key) const;
 
-  // The file of a key: named by a hash of it.
+  // The file of a key, named by a hash of it.
   std::string PathOf(const BreakerKey& key) const;
 
  private:
@@ -89,7 +89,7 @@ class BreakerStore {
   std::string os_build_;
 };
 
-// One breaker for each key in this process, kept in step with the store.
+// One breaker for each key in this process, synchronized with the store.
 // Ownership: shared; breakers stay alive with the registry. Thread rules: any thread at once. The
 // callbacks must not call the registry.
 class BreakerRegistry {
@@ -104,9 +104,9 @@ class BreakerRegistry {
   BreakerRegistry& operator=(const BreakerRegistry&) = delete;
   ~BreakerRegistry();
 
-  // The breaker of the key, made and restored when it is the first to ask.
+  // The breaker of the key, made and restored on first use.
   std::shared_ptr<CircuitBreaker> Get(const BreakerKey& key);
-  // Calls `visit` for each.
+  // Calls `visit` for each breaker.
   void ForEach(const std::function<void(const BreakerKey&, CircuitBreaker&)>& visit);
 
  private:

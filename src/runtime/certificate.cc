@@ -11,7 +11,7 @@ using Json = nlohmann::json;
 
 constexpr std::streamsize kMaxBytes = std::streamsize{4} << 20;
 
-// A build becomes a part of a file's name: letters, digits, '.', '-' and '_' stay.
+// A build becomes part of a file's name: letters, digits, '.', '-' and '_' stay.
 std::string FileName(const std::string& text) {
   std::string name;
   for (const char c : text) {
@@ -75,7 +75,7 @@ std::string CertificatePath(const std::string& directory, const std::string& mod
 
 Result<Certificate> ReadCertificate(const std::string& path) {
   std::ifstream stream(path, std::ios::binary);
-  if (!stream) return NotFound("there is no certificate").At(path);
+  if (!stream) return NotFound("the certificate does not exist").At(path);
   std::string text(static_cast<size_t>(kMaxBytes) + 1, '\0');
   stream.read(text.data(), kMaxBytes + 1);
   if (stream.gcount() > kMaxBytes) {

@@ -1,12 +1,12 @@
 // A certificate: the proof that a gate has passed one model on one build of an operating system.
-// `anemone gate` writes it (gate/certificate.h); a session reads it, and calls a backend that
-// nobody has certified experimental.
+// `anemone gate` writes it (gate/certificate.h); a session reads it, and reports a backend without
+// a certificate as experimental.
 //
 //   CERTIFICATE_DIR/MODEL_HASH-OS_BUILD.gate.json
 //
 // Thread rules: pure functions of the file system. Errors: kNotFound when there is none;
-// kInvalidInput with file and rule for one that is malformed or about something else, which
-// certifies nothing.
+// kInvalidInput with file and rule for one that is malformed or belongs to something else; neither
+// certifies anything.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@ inline constexpr int kCertificateSchemaVersion = 1;
 struct Certificate {
   std::string model_hash;  // 64 hexadecimal digits
   std::string os_build;
-  std::string backend;  // that was certified: "coreml"
+  std::string backend;  // the certified backend: "coreml"
   std::string compute_units;
   std::string policy;  // its name
   std::string policy_sha256;

@@ -69,7 +69,7 @@ Result<Pipe> MakePipe() {
   return pipe;
 }
 
-// posix_spawn's two objects, destroyed with the scope.
+// The two objects of posix_spawn, destroyed with the scope.
 struct SpawnSetup {
   posix_spawn_file_actions_t actions{};
   posix_spawnattr_t attributes{};
@@ -115,7 +115,7 @@ Result<pid_t> Spawn(const ChildOptions& options, int output, int errors) {
 #if defined(__APPLE__)
   flags = static_cast<short>(flags | POSIX_SPAWN_CLOEXEC_DEFAULT);
 #elif defined(__GLIBC__) && __GLIBC_PREREQ(2, 34)
-  // Also what other code opened without O_CLOEXEC.
+  // Also closes descriptors that other code opened without O_CLOEXEC.
   if (code == 0) code = posix_spawn_file_actions_addclosefrom_np(&setup.actions, 3);
 #endif
   sigset_t all, none;
@@ -142,7 +142,7 @@ Result<pid_t> Spawn(const ChildOptions& options, int output, int errors) {
 
 using OnText = std::function<void(std::string_view)>;
 
-// Appends what there is to read; false at the end of the stream.
+// Appends the available text; false at the end of the stream.
 bool Drain(int fd, size_t limit, std::string* text, const OnText& on_text) {
   std::array<char, 4096> buffer{};
   while (true) {
@@ -158,7 +158,7 @@ bool Drain(int fd, size_t limit, std::string* text, const OnText& on_text) {
   }
 }
 
-// Whether the child has ended. It stays a zombie, so that its group cannot be another's yet.
+// Whether the child has ended. It stays a zombie, so that its group id cannot be reused yet.
 bool HasEnded(pid_t pid) {
   siginfo_t info{};
   int result = 0;
@@ -186,13 +186,13 @@ std::string ChildResult::Describe() const {
 }
 
 Result<ChildResult> RunChild(const ChildOptions& options) {
-  if (options.arguments.empty()) return Usage("there is no program to run");
+  if (options.arguments.empty()) return Usage("no program was given to run");
   ANEMONE_ASSIGN(Pipe output, MakePipe());
   ANEMONE_ASSIGN(Pipe errors, MakePipe());
   const Clock::time_point start = Clock::now();
   const Clock::time_point deadline = start + options.timeout;
   Result<pid_t> spawned = 0;
-  // Who ends this process by Ctrl-C does not reach the child's group.
+  // Ctrl-C on this process does not reach the child's group.
   Leftover leftover([&]() -> Leftover::Clear {
     spawned = Spawn(options, output.write.get(), errors.write.get());
     if (!spawned.ok()) return nullptr;
@@ -214,8 +214,8 @@ Result<ChildResult> RunChild(const ChildOptions& options) {
   };
   bool ended = false;
   while (!(ended = HasEnded(pid)) && Clock::now() < limit()) {
-    // The end of the child may leave the pipes open (a process of its own holds them), and pipes
-    // may close before its end: look at both, at growing intervals.
+    // The end of the child may leave the pipes open (its own children hold them), and the pipes may
+    // close before its end: check both, at growing intervals.
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(limit() - Clock::now());
     const auto wait = std::clamp(left, std::chrono::milliseconds(0), pause);
     if (streams[0].fd < 0 && streams[1].fd < 0) {
@@ -228,11 +228,11 @@ Result<ChildResult> RunChild(const ChildOptions& options) {
       if (streams[i].fd < 0 || streams[i].revents == 0) continue;
       if ((streams[i].revents & POLLIN) != 0) heard = Clock::now();
       if (!Drain(streams[i].fd, options.max_output_bytes, texts[i], on_text[i])) {
-        streams[i].fd = -1;  // poll() passes it over
+        streams[i].fd = -1;  // poll() skips it
       }
     }
   }
-  // Whatever it left running goes too. Before it is waited for: then the group is still its own.
+  // Kills what it left running too, before waiting for it, while the group id is still its own.
   ::kill(-pid, SIGKILL);
   leftover.Forget();
   int status = 0;
@@ -259,7 +259,7 @@ Result<ChildResult> RunChild(const ChildOptions& options) {
       result.silent_ns = std::chrono::nanoseconds(Clock::now() - heard).count();
     }
   } else {
-    // It may have ended in the moment between the deadline and the kill.
+    // It may have ended between the deadline and the kill.
     result.exit_code = WEXITSTATUS(status);
   }
   return result;

@@ -1,7 +1,7 @@
-// ChromeTrace: collects what happened on a time line and writes it in the Trace Event Format, which
-// Perfetto and chrome://tracing open. Durations are complete events (ph X), changes are instants
-// (ph i), memory is a counter (ph C). Times are microseconds with three decimals: nothing is
-// rounded.
+// ChromeTrace: collects events on a time line and writes them in the Trace Event Format, which
+// Perfetto and chrome://tracing open. Durations are complete events (ph X), changes are
+// instants (ph i), memory is a counter (ph C). Times are microseconds with three decimals, so
+// nothing is rounded.
 //
 // Ownership: keeps copies. Thread rules: any thread at once. Errors: kIo when writing; beyond
 // max_events the newest are dropped and counted, here and in the file.
@@ -26,7 +26,7 @@ class ChromeTrace : public EventSink {
 
   void Emit(const Event& event) override;
   uint64_t dropped() const override;
-  // A piece of work: an operator, a copy. `arguments` are shown when it is clicked on.
+  // A piece of work: an operator, a copy. `arguments` are shown when it is clicked.
   void Slice(std::string_view name, std::string_view category, int64_t start_ns,
              int64_t duration_ns, uint64_t thread,
              const std::vector<std::pair<std::string, std::string>>& arguments = {});

@@ -86,7 +86,7 @@ CircuitBreaker::CircuitBreaker(const BreakerConfig& config, BreakerOptions optio
 }
 
 void CircuitBreaker::RestoreLocked(const BreakerImage& image) {
-  // An administrative state of the configuration stands above what was left on disk.
+  // An administrative state of the configuration overrides the one on disk.
   if (config_.initial_state != CircuitState::kClosed) return;
   consecutive_opens_ = std::max<int64_t>(image.consecutive_opens, 0);
   switch (image.state) {
@@ -98,7 +98,7 @@ void CircuitBreaker::RestoreLocked(const BreakerImage& image) {
       }
       return;
     case CircuitState::kOpen: {
-      // A clock that was set back must not keep it open for longer than it was told to be.
+      // A clock that was set back must not keep it open longer than configured.
       const int64_t wait =
           std::clamp<int64_t>(image.wait_ns, 0, config_.max_wait_duration_in_open_state_ns);
       const int64_t now = clock_.unix_ns();
@@ -110,7 +110,7 @@ void CircuitBreaker::RestoreLocked(const BreakerImage& image) {
       return;
     }
     case CircuitState::kHalfOpen:
-      // A probe that took its process with it has failed.
+      // A probe that killed its process has failed.
       if (image.consecutive_failures > 0) {
         return OpenLocked(TransitionReason::kRestored, std::nullopt);
       }
@@ -123,7 +123,7 @@ void CircuitBreaker::RestoreLocked(const BreakerImage& image) {
   }
 }
 
-// --- Asking
+// --- Admission
 
 CircuitBreaker::Permit CircuitBreaker::Acquire() {
   const uint64_t word = word_.load(std::memory_order_acquire);
@@ -179,8 +179,8 @@ void CircuitBreaker::Report(const Permit& permit, Outcome outcome, FailureKind k
   const bool probe = permit.state_ == CircuitState::kHalfOpen;
   if (!probe) {
     if (outcome == Outcome::kIgnored) return;
-    // The common case: nothing that this success could change. As if it came before whatever clears
-    // the flag meanwhile.
+    // The common case: this success could not change anything. It counts as if it came before any
+    // report that clears the flag meanwhile.
     if (!marks.any() && all_clean_.load(std::memory_order_acquire) &&
         GenerationOf(word_.load(kRelaxed)) == permit.generation_) {
       return;
@@ -247,7 +247,7 @@ std::optional<TransitionReason> CircuitBreaker::BrokenRuleLocked() const {
     const int64_t window = config_.sliding_window_type == WindowType::kCount
                                ? std::min(config_.sliding_window_size, enough)
                                : enough;
-    // The nearest-rank p99 is over the limit when more calls are than stand above that rank.
+    // The nearest-rank p99 exceeds the limit when more calls do than there are above that rank.
     const int64_t above_rank = totals.calls - (totals.calls * 99 + 99) / 100;
     if (totals.calls >= std::max(minimum, window) && totals.over_sla > above_rank) {
       return TransitionReason::kLatencySla;
@@ -283,7 +283,7 @@ void CircuitBreaker::SetBaseline(int64_t p50_ns) {
   slow_ns_.store(p50_ns <= 0 || slow >= 9e18 ? INT64_MAX : static_cast<int64_t>(slow), kRelaxed);
 }
 
-// --- Moving
+// --- Transitions
 
 int64_t CircuitBreaker::NextWaitLocked() {
   const auto longest = static_cast<double>(config_.max_wait_duration_in_open_state_ns);
@@ -318,7 +318,7 @@ void CircuitBreaker::OpenLocked(TransitionReason reason, std::optional<FailureKi
 void CircuitBreaker::MoveLocked(CircuitState to, TransitionReason reason,
                                 std::optional<FailureKind> failure, int64_t wait_ns) {
   const uint64_t word = word_.load(kRelaxed);
-  // A state begins with nothing counted.
+  // A state starts with empty counts.
   all_clean_.store(false, kRelaxed);
   window_.Clear();
   consecutive_failures_ = 0;
@@ -363,8 +363,8 @@ void CircuitBreaker::Reset() {
   Deliver();
 }
 
-// Whoever finds something to tell and no teller at work becomes the teller; so events keep their
-// order, and a listener may call the breaker.
+// The first thread that finds events and no thread delivering them delivers them all; so events
+// keep their order, and a listener may call the breaker.
 void CircuitBreaker::Deliver() {
   std::unique_lock lock(mutex_);
   if (delivering_) return;

@@ -1,4 +1,4 @@
-// CircuitBreaker: stops calling a backend that fails, and finds out off the request path when it
+// CircuitBreaker: stops calls to a backend that fails, and tests off the request path whether it
 // works again. One for each (model, backend, units).
 //
 //                 trip                     wait over, a prober asks
@@ -16,14 +16,14 @@
 //
 // Requests are never delayed and never used as probes: in open and half_open they are refused at
 // once, and probe_due() says that a prober has something to do. half_open admits exactly N probes;
-// one that is ignored or dropped without a report gives its place back. A report counts only in the
-// state that gave the permit: a call that began before a transition does not decide about what came
+// one that is ignored or dropped without a report returns its place. A report counts only in the
+// state that issued the permit: a call that began before a transition does not affect the state
 // after it. The caller's mistakes (Ignore) never count.
 //
-// Thread rules: every method from any thread at once. Acquire takes no lock; a success does not
-// either once a count window is full of successes. Listeners are called without a lock, in order,
-// exactly once for each transition, on a thread that reported or administered. The breaker outlives
-// its permits. Units: durations in nanoseconds. Errors: none; see Validate for configurations.
+// Thread rules: every method from any thread at once. Acquire takes no lock; neither does a success
+// once a count window is full of successes. Listeners are called without a lock, in order, exactly
+// once for each transition, on a thread that reported or administered. The breaker outlives its
+// permits. Units: durations in nanoseconds. Errors: none; see Validate for configurations.
 #pragma once
 
 #include <atomic>
@@ -53,7 +53,7 @@ enum class TransitionReason : uint8_t {
   kWaitElapsed,     // open to half_open
   kProbesPassed,    // half_open to closed
   kProbeFailed,     // half_open to open
-  kAdministrative,  // told to
+  kAdministrative,  // by a caller's request
   kRestored,        // from disk
 };
 inline constexpr size_t kTransitionReasonCount = 11;
@@ -64,13 +64,13 @@ struct BreakerEvent {
   CircuitState from = CircuitState::kClosed;
   CircuitState to = CircuitState::kClosed;
   TransitionReason reason = TransitionReason::kAdministrative;
-  std::optional<FailureKind> failure;  // the one that tipped it, if one did
+  std::optional<FailureKind> failure;  // the failure that caused it, if any
   int64_t time_unix_ns = 0;
   int64_t wait_ns = 0;      // until probes are due; 0 unless `to` is open
   uint64_t transition = 0;  // 1 for the first of this breaker, without gaps
 };
 
-// What outlives the process (breaker_store.h).
+// The state that outlives the process (breaker_store.h).
 struct BreakerImage {
   CircuitState state = CircuitState::kClosed;
   int64_t consecutive_failures = 0;
@@ -80,7 +80,7 @@ struct BreakerImage {
   bool operator==(const BreakerImage&) const = default;
 };
 
-// A reading. Rates are null below minimum_number_of_calls.
+// A snapshot. Rates are null below minimum_number_of_calls.
 struct BreakerGauges {
   CircuitState state = CircuitState::kClosed;
   std::optional<double> failure_rate;    // per cent
@@ -102,14 +102,14 @@ struct BreakerGauges {
 struct BreakerOptions {
   const Clock* clock = nullptr;  // null: the machine's; must outlive the breaker
   // Uniform in [0, 1), for the jitter; called under the breaker's lock. Empty: a generator seeded
-  // by wait_jitter_seed.
+  // with wait_jitter_seed.
   std::function<double()> uniform = {};
   // After each transition.
   std::function<void(const BreakerEvent&)> on_transition = {};
-  // After each change of what Image() returns: a transition, a failure while closed, the success
-  // that ends a row of failures.
+  // After each change of Image(): a transition, a failure while closed, the success that ends a run
+  // of failures.
   std::function<void(const BreakerImage&)> on_image = {};
-  // Where to go on from; empty: initial_state.
+  // The state to resume from; empty: initial_state.
   std::optional<BreakerImage> restored = {};
 };
 
@@ -126,13 +126,13 @@ class CircuitBreaker {
     explicit operator bool() const { return admitted_; }
     // The state that decided.
     CircuitState state() const { return state_; }
-    // Refused, and a prober would be admitted now.
+    // Whether the call was refused and a prober would be admitted now.
     bool probe_due() const { return probe_due_; }
 
-    // Exactly one of these; later ones do nothing.
+    // Report exactly one of these; later reports do nothing.
     void Success(int64_t duration_ns);
     void Failure(FailureKind kind, int64_t duration_ns);
-    // The caller's mistake, or a call that was given up: says nothing about the backend.
+    // The caller's mistake, or an abandoned call: neither says anything about the backend.
     void Ignore();
 
    private:
@@ -145,17 +145,17 @@ class CircuitBreaker {
     bool probe_due_ = false;
   };
 
-  // `config` has passed Validate.
+  // `config` must have passed Validate.
   explicit CircuitBreaker(const BreakerConfig& config, BreakerOptions options = {});
   CircuitBreaker(const CircuitBreaker&) = delete;
   CircuitBreaker& operator=(const CircuitBreaker&) = delete;
 
-  // May this request go to the backend?
+  // Asks whether a request may go to the backend.
   Permit Acquire();
-  // May this probe? Opens half_open when the wait is over. Refused in every other state.
+  // Asks to probe. Moves from open to half_open when the wait is over; refused in other states.
   Permit AcquireProbe();
 
-  // The backend's memory: more than the limit opens a closed circuit, and fails a half_open one.
+  // Reports the backend's memory: above the limit a closed circuit opens and a half_open one fails.
   void RecordMemory(int64_t bytes);
   // Opens a closed or half_open circuit at once: a known-answer test failed, a child crashed.
   void Trip(FailureKind kind);
@@ -169,8 +169,8 @@ class CircuitBreaker {
   void MetricsOnly() { Administer(CircuitState::kMetricsOnly); }
 
   CircuitState state() const { return StateOf(word_.load(std::memory_order_acquire)); }
-  // For a prober that sleeps: how long until AcquireProbe has a chance; null when only a transition
-  // can bring one.
+  // For a prober that sleeps: how long until AcquireProbe may succeed; null when only a transition
+  // can change that.
   std::optional<int64_t> probe_due_in_ns() const;
   BreakerGauges Gauges();
   BreakerImage Image() const;
@@ -179,7 +179,7 @@ class CircuitBreaker {
  private:
   enum class Outcome : uint8_t { kSuccess, kFailure, kIgnored };
 
-  // One word tells the state and how many transitions led to it.
+  // One word holds the state and the number of transitions that led to it.
   static CircuitState StateOf(uint64_t word) { return static_cast<CircuitState>(word & 7); }
   static uint64_t GenerationOf(uint64_t word) { return word >> 3; }
 
@@ -193,7 +193,7 @@ class CircuitBreaker {
   void Administer(CircuitState to);
   BreakerImage ImageLocked() const;
   int64_t NextWaitLocked();
-  // Calls the listeners with what has gathered; never holds the lock meanwhile.
+  // Calls the listeners with the queued events, without holding the lock.
   void Deliver();
 
   const BreakerConfig config_;
@@ -217,7 +217,7 @@ class CircuitBreaker {
   int64_t opened_unix_ns_ = 0;
   int64_t wait_ns_ = 0;
   uint64_t jitter_state_;
-  std::deque<BreakerEvent> events_;  // to be told
+  std::deque<BreakerEvent> events_;  // not delivered yet
   bool image_changed_ = false;
   bool delivering_ = false;
 };

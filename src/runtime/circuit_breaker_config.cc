@@ -17,7 +17,7 @@ struct Unit {
   std::string_view name;
   int64_t ns;
 };
-// Longer names first where one ends with another.
+// Longer names come first where one ends with another.
 constexpr std::array<Unit, 6> kUnits = {{{"ns", 1},
                                          {"us", 1'000},
                                          {"ms", 1'000'000},
@@ -212,7 +212,7 @@ Result<int64_t> ParseDurationNs(std::string_view text) {
     if (value * static_cast<double>(unit.ns) > static_cast<double>(kLongestNs)) break;
     return std::llround(value * static_cast<double>(unit.ns));
   }
-  return Usage("'{}' is no duration", text)
+  return Usage("'{}' is not a duration", text)
       .Advise(
           "write a number and a unit: 250ms, 30s, 1.5min (ns, us, ms, s, min, h), at most 366 "
           "days");
@@ -291,7 +291,7 @@ Result<BreakerConfig> ParseBreakerConfig(std::string_view json, std::string_view
                  document.type_name())
         .At(place);
   }
-  if (!twice.empty()) return Usage("'{}' must be given once, but is given again", twice).At(place);
+  if (!twice.empty()) return Usage("'{}' must be given only once", twice).At(place);
   BreakerConfig config;
   for (const auto& [name, value] : document.items()) {
     const Key* found = nullptr;
@@ -301,7 +301,7 @@ Result<BreakerConfig> ParseBreakerConfig(std::string_view json, std::string_view
     if (found == nullptr) {
       std::string names;
       for (const Key& key : Keys()) names += (names.empty() ? "" : ", ") + std::string(key.name);
-      return Usage("there is no parameter '{}'", name)
+      return Usage("'{}' is not a parameter", name)
           .Advise(fmt::format("the parameters are {}", names))
           .At(place);
     }

@@ -1,5 +1,6 @@
-// The parameters of a circuit breaker, by the names of resilience4j in snake case, two of Envoy's,
-// and our own for latency and memory; read from JSON, where durations are text with a unit.
+// The parameters of a circuit breaker: resilience4j's by their names in snake case, two of
+// Envoy's, and our own for latency and memory. They are read from JSON, where durations are text
+// with a unit.
 //
 //   {"sliding_window_type": "time", "sliding_window_size": 60, "consecutive_failures": 5,
 //    "slow_call_duration_threshold": "10x", "wait_duration_in_open_state": "30s"}
@@ -21,8 +22,8 @@ namespace anemone::runtime {
 enum class WindowType : uint8_t { kCount, kTime };
 
 struct BreakerConfig {
-  // The calls that rates are taken over: the last `size` calls, or those of the last `size`
-  // seconds.
+  // The calls over which rates are taken: the last `size` calls, or those of the last
+  // `size` seconds.
   WindowType sliding_window_type = WindowType::kCount;
   int64_t sliding_window_size = 100;
   // Rates are not judged below this many calls in the window.
@@ -30,20 +31,20 @@ struct BreakerConfig {
   // Per cent of the calls in the window; opens at or above. 0: not judged.
   double failure_rate_threshold = 50;
   double slow_call_rate_threshold = 80;
-  // Opens at so many failures in a row, however few calls there were. 0: not judged.
+  // Opens at this many consecutive failures, however few calls there were. 0: not judged.
   int64_t consecutive_failures = 3;
-  // A call is slow at or above this. Unset: `slow_call_baseline_factor` times the baseline p50 that
-  // SetBaseline was told; no call is slow before that.
+  // A call is slow at or above this. Unset: `slow_call_baseline_factor` times the baseline p50
+  // given to SetBaseline; until then no call is slow.
   std::optional<int64_t> slow_call_duration_threshold_ns;
   double slow_call_baseline_factor = 10;
   // Opens when the window's p99 exceeds this, judged from 100 calls on (or a full smaller window):
   // with fewer, p99 is just the worst call. 0: not judged.
   int64_t latency_sla_p99_ns = 0;
-  // Opens when RecordMemory is told more. 0: not judged.
+  // Opens when RecordMemory reports more. 0: not judged.
   int64_t memory_limit_bytes = 0;
 
   // How long it stays open: the first wait, times the multiplier for each further opening without a
-  // closing in between, at most the maximum, give or take the jitter (a share of the wait).
+  // closing in between, at most the maximum, plus or minus the jitter (a share of the wait).
   int64_t wait_duration_in_open_state_ns = 30'000'000'000;
   double wait_backoff_multiplier = 2;
   int64_t max_wait_duration_in_open_state_ns = 600'000'000'000;
@@ -52,11 +53,11 @@ struct BreakerConfig {
   // Probes that must all pass before it closes.
   int64_t permitted_number_of_calls_in_half_open_state = 3;
 
-  // Else such an answer is a success, as the caller wants it.
+  // If false, such an answer counts as a success.
   bool record_nonfinite_as_failure = true;
   bool record_parity_drift_as_failure = true;
 
-  // Limits that a session sets on the backend's work; the breaker only carries them. An ANE compile
+  // Limits that a session sets on the backend's work; the breaker only stores them. An ANE compile
   // can take minutes.
   int64_t load_timeout_ns = 300'000'000'000;
   int64_t predict_timeout_ns = 30'000'000'000;
@@ -67,11 +68,11 @@ struct BreakerConfig {
   bool operator==(const BreakerConfig&) const = default;
 };
 
-// Every rule on the values, the first broken one.
+// Checks every rule on the values; reports the first broken one.
 Status Validate(const BreakerConfig& config);
 
-// An object with any of the keys above (durations without their _ns, as "30s"; see
-// docs/telemetry.md); keys left out keep their defaults, unknown ones are refused. `place` names
+// Parses an object with any of the keys above (durations without their _ns, as "30s"; see
+// docs/telemetry.md). Omitted keys keep their defaults; unknown ones are an error. `place` names
 // the file in errors.
 Result<BreakerConfig> ParseBreakerConfig(std::string_view json, std::string_view place);
 // All keys with their values; ParseBreakerConfig reads it back.

@@ -46,8 +46,8 @@ void CallWindow::Add(CallMarks marks, int64_t now_ns) {
 void CallWindow::Expire(int64_t now_ns) {
   if (type_ == WindowType::kCount) return;
   const int64_t second = now_ns / kSecondNs;
-  // Threads read the clock before they take the lock, so a call may be a little older than the
-  // last.
+  // Threads read the clock before they take the lock, so a call may be slightly older than the
+  // last one.
   if (second <= last_second_) return;
   const int64_t steps = std::min(second - last_second_, size_);
   for (int64_t i = 0; i < steps; ++i) {

@@ -10,7 +10,7 @@
 
 namespace anemone::runtime {
 
-// What is counted about one call.
+// The outcomes counted for one call.
 struct CallMarks {
   bool failed = false;
   bool slow = false;
@@ -30,11 +30,11 @@ class CallWindow {
  public:
   explicit CallWindow(const BreakerConfig& config);
   void Add(CallMarks marks, int64_t now_ns);
-  // Forgets what is too old by now (time windows only).
+  // Forgets calls that are too old by now (time windows only).
   void Expire(int64_t now_ns);
   void Clear();
   const WindowTotals& totals() const { return totals_; }
-  // Full, without a mark: one more clean call would change nothing (count windows only).
+  // Full and without a mark: another clean call would change nothing (count windows only).
   bool full_and_clean() const {
     return type_ == WindowType::kCount && totals_ == WindowTotals{size_, 0, 0, 0};
   }
@@ -46,7 +46,7 @@ class CallWindow {
   int64_t size_;
   // Count: one slot a call. Time: one slot a second, at (second mod size).
   std::vector<WindowTotals> slots_;
-  int64_t next_ = 0;          // count: where the next call goes
+  int64_t next_ = 0;          // count: slot of the next call
   int64_t last_second_ = -1;  // time: the newest second in the window
   WindowTotals totals_;
 };

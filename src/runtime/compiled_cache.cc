@@ -29,9 +29,9 @@ constexpr const char* kLock = "entry.lock";
 constexpr const char* kTemporary = ".tmp-";
 constexpr const char* kTrash = ".trash-";
 constexpr const char* kMaking = ".make-";
-// A hidden folder without a lock file is between two system calls of a live process, or left by a
-// dead one. The name tells the process; on a disk shared with other machines that is not sure, but
-// by then it is certainly dead.
+// A hidden folder without a lock file is between two system calls of a live process, or was left by
+// a dead one. The name identifies the process, which is not reliable on a disk shared with other
+// machines; but after this time it is certainly dead.
 constexpr auto kGrace = std::chrono::minutes(10);
 
 Error SystemError(const std::string& path, std::string_view what, const std::error_code& error) {
@@ -52,7 +52,7 @@ bool MakerIsGone(const std::string& name, const char* prefix) {
   return parsed.ec == std::errc() && pid > 0 && ::kill(pid, 0) != 0 && errno == ESRCH;
 }
 
-// For people, and safe as a file name.
+// Readable, and safe as a file name.
 std::string SafeName(const std::string& name) {
   std::string safe;
   for (const char c : name.substr(0, 48)) {
@@ -76,7 +76,7 @@ Result<std::vector<fs::path>> FilesBelow(const fs::path& root) {
   return files;
 }
 
-// The sizes of an entry's files, by which a reader knows that it is whole.
+// The sizes of an entry's files, which show a reader that it is complete.
 Result<Json> SizesOf(const fs::path& folder) {
   ANEMONE_ASSIGN(const std::vector<fs::path> files, FilesBelow(folder));
   Json sizes = Json::object();
@@ -154,7 +154,7 @@ Status SyncTree(const std::string& root) {
   return {};
 }
 
-// A folder of ours under a hidden name, locked; removed by the destructor unless renamed away.
+// A locked folder under a hidden name; removed by the destructor unless renamed away.
 class HiddenFolder {
  public:
   static Result<HiddenFolder> Create(const fs::path& root) {
@@ -167,12 +167,12 @@ class HiddenFolder {
       }
       auto lock = FileLock::Try(path + "/" + kLock, FileLock::Mode::kShared, true);
       if (!lock.ok() && lock.error().code() != ErrorCode::kNotFound) return std::move(lock).error();
-      // A cleaner that came between the two calls has taken it: take another.
+      // If a cleaner took it between the two calls, try another.
       if (lock.ok() && lock.value() && lock.value()->Names(path + "/" + kLock)) {
         return HiddenFolder(path, std::move(*lock.value()));
       }
     }
-    return IoError("cannot make a folder of our own").At(root.string());
+    return IoError("cannot make a hidden folder").At(root.string());
   }
   HiddenFolder(HiddenFolder&& other) noexcept
       : path_(std::exchange(other.path_, {})), lock_(std::move(other.lock_)) {}
@@ -239,7 +239,7 @@ void CompiledCache::RemoveLeftovers() const {
     std::error_code ignored;
     if (name.starts_with(kTrash)) fs::remove_all(path, ignored);
     if (name.starts_with(kMaking)) {
-      // Whoever takes it after us sees that it locked a file without a name.
+      // The next holder sees that the file it locked has no name.
       auto lock = FileLock::Try(path, FileLock::Mode::kExclusive, false);
       if (lock.ok() && lock.value()) fs::remove(path, ignored);
     }
@@ -251,7 +251,7 @@ void CompiledCache::RemoveLeftovers() const {
       abandoned = MakerIsGone(name, kTemporary) || (!ignored && age > kGrace);
     }
     if (!abandoned) continue;
-    // By another name first, in case we do not get to the end of it.
+    // Renamed first, in case deleting it is interrupted.
     const std::string trash = root_ + "/" + UniqueName(kTrash);
     if (::rename(path.c_str(), trash.c_str()) == 0) fs::remove_all(trash, ignored);
   }
@@ -273,7 +273,7 @@ Result<std::optional<CompiledEntry>> CompiledCache::Acquire(const std::string& p
                                                             bool found) const {
   const std::string lock_path = path + "/" + kLock;
   std::optional<FileLock> lock;
-  // List() and Delete() hold it exclusively for a moment, Delete() then renames the entry away.
+  // List() and Delete() hold it exclusively for a moment; Delete() then renames the entry away.
   for (int attempt = 0; !lock && attempt < 200; ++attempt) {
     if (attempt > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     auto taken = FileLock::Try(lock_path, FileLock::Mode::kShared, false);
@@ -289,7 +289,7 @@ Result<std::optional<CompiledEntry>> CompiledCache::Acquire(const std::string& p
   if (!json || KeyOf(*json).Hash() != hash || !sizes.ok() || FilesOf(*json) != *sizes) {
     return std::optional<CompiledEntry>();
   }
-  // The time of use, for Trim().
+  // Records the time of use, for Trim().
   ::utimensat(AT_FDCWD, (path + "/" + kDescription).c_str(), nullptr, 0);
   return std::optional<CompiledEntry>(CompiledEntry(path, std::move(*lock).Release(), found));
 }
@@ -311,13 +311,13 @@ Result<CompiledEntry> CompiledCache::FindOrMake(
     ANEMONE_ASSIGN(auto found, Find(key));
     if (found) return std::move(*found);
     ANEMONE_ASSIGN(turn, FileLock::Try(making, FileLock::Mode::kExclusive, true));
-    // A lock on a file that the last holder has deleted excludes nobody.
+    // A lock on a file that the last holder has deleted excludes no one.
     if (turn && !turn->Names(making)) continue;
     if (turn || std::chrono::steady_clock::now() >= deadline) break;
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   {
-    ANEMONE_ASSIGN(auto found, Find(key));  // made while we waited for our turn
+    ANEMONE_ASSIGN(auto found, Find(key));  // made while we waited
     if (found) return std::move(*found);
   }
   ANEMONE_ASSIGN(HiddenFolder folder, HiddenFolder::Create(root_));
@@ -347,18 +347,18 @@ Result<CompiledEntry> CompiledCache::FindOrMake(
       CompiledEntry entry(target, folder.ReleaseLock(), false);
       if (turn) ::unlink(making.c_str());
       if (options_.max_bytes > 0) {
-        auto trimmed = Trim(options_.max_bytes);  // a full cache is no reason to fail
+        auto trimmed = Trim(options_.max_bytes);  // a full cache is not an error
         (void)trimmed;
       }
       return entry;
     }
-    // Another was faster, or what is there is damaged.
+    // Another process was faster, or the existing entry is damaged.
     ANEMONE_ASSIGN(auto theirs, Acquire(target, hash, true));
     if (theirs) return std::move(*theirs);
     ANEMONE_ASSIGN(const bool deleted, Delete(target));
     (void)deleted;
   }
-  return IoError("a damaged entry is in the way and in use").At(target);
+  return IoError("a damaged entry is in use and cannot be replaced").At(target);
 }
 
 Result<bool> CompiledCache::Delete(const std::string& path) {

@@ -1,13 +1,13 @@
 // Compiled models kept between processes, by content hash, OS build and compute units.
 //
-//   ROOT/NAME-KEY/            one entry: entry.json, entry.lock and what was put there
+//   ROOT/NAME-KEY/            one entry: entry.json, entry.lock and its content
 //   ROOT/.tmp-*, .trash-*     being written, being deleted; their owner holds a lock on them
-//   ROOT/.make-KEY            whoever compiles KEY holds a lock on it
+//   ROOT/.make-KEY            the process that compiles KEY holds a lock on it
 //
-// An entry is written beside its place and appears by one rename; it is deleted by one rename
+// An entry is written beside its place and appears by one rename; it is deleted by renaming it
 // first. So a process that is killed at any point leaves complete entries and hidden leftovers,
 // never half an entry; leftovers whose owner is gone are removed when a cache is opened. Locks are
-// flock()s, which end with their process. An Entry holds its lock shared: what is in use is not
+// flock()s, which end with their process. An Entry holds its lock shared: an entry in use is not
 // deleted, not even by another process.
 //
 // Thread rules: any number of threads and processes use one folder at once. Errors: kIo.
@@ -26,23 +26,23 @@ namespace anemone::runtime {
 
 struct CompiledKey {
   std::string content_sha256;  // of the package (base/tree_hash.h)
-  std::string os_build;        // compiled models are the system's own: another build, another key
+  std::string os_build;        // compiled models belong to one build of the system
   std::string compute_units;
-  std::string variant = {};  // whatever else the compiled form depends on
+  std::string variant = {};  // anything else that the compiled form depends on
 
   // Sixty-four hexadecimal digits.
   std::string Hash() const;
 };
 
-// An entry in use. Movable; gives its lock back when destroyed.
+// An entry in use. Movable; releases its lock when destroyed.
 class CompiledEntry {
  public:
   CompiledEntry(CompiledEntry&& other) noexcept;
   CompiledEntry& operator=(CompiledEntry&& other) noexcept;
   ~CompiledEntry();
-  // The folder that holds what was put there. Read only.
+  // The folder that holds the entry's content. Read only.
   const std::string& path() const { return path_; }
-  // Whether it was there before, and nothing had to be made.
+  // Whether it already existed.
   bool found() const { return found_; }
 
  private:
@@ -65,29 +65,29 @@ struct CachedModel {
 };
 
 struct CacheOptions {
-  int64_t max_bytes = int64_t{8} << 30;  // the least recently used go first; 0: no limit
-  // How long to wait for another process that compiles the same model, before doing it as well.
+  int64_t max_bytes = int64_t{8} << 30;  // the least recently used entries go first; 0: no limit
+  // How long to wait for another process that compiles the same model before compiling it too.
   std::chrono::milliseconds wait_for_other{120'000};
 };
 
 class CompiledCache {
  public:
-  // Makes the folder where it is missing, and removes what dead processes left.
+  // Makes a missing folder, and removes the leftovers of dead processes.
   static Result<CompiledCache> Open(const std::string& root, const CacheOptions& options = {});
 
-  // The entry, if it is there and complete.
+  // The entry, if it exists and is complete.
   Result<std::optional<CompiledEntry>> Find(const CompiledKey& key) const;
-  // The entry, made by `make(folder)` where it is missing: one caller at a time makes one key. What
-  // `make` leaves in the folder is published when it returns OK. `name` is for people.
+  // The entry; if it is missing, `make(folder)` makes it, one caller at a time for each key. The
+  // contents of the folder are published when `make` returns OK. `name` is for people.
   Result<CompiledEntry> FindOrMake(const CompiledKey& key, const std::string& name,
                                    const std::function<Status(const std::string& folder)>& make);
   // Deletes the entry, unless it is in use.
   Status Remove(const CompiledKey& key);
-  // What is kept, the latest used first.
+  // The cached models, the most recently used first.
   Result<std::vector<CachedModel>> List() const;
-  // Deletes every entry that is not in use; how many bytes that freed.
+  // Deletes every entry that is not in use; returns the bytes freed.
   Result<int64_t> Clear();
-  // Deletes the least recently used until the rest fits; how many bytes that freed.
+  // Deletes the least recently used until the rest fits; returns the bytes freed.
   Result<int64_t> Trim(int64_t max_bytes);
   const std::string& root() const { return root_; }
 

@@ -25,7 +25,7 @@ DeadlineThread::DeadlineThread() : shared_(std::make_shared<Shared>()) {
       std::function<void()> task = std::exchange(shared->task, nullptr);
       lock.unlock();
       task();
-      task = nullptr;  // lets go of what it owns before the caller goes on
+      task = nullptr;  // releases what it owns before the caller continues
       lock.lock();
       shared->busy = false;
       shared->changed.notify_all();
@@ -58,7 +58,7 @@ bool DeadlineThread::Run(std::function<void()> task, int64_t timeout_ns,
   while (shared_->busy) {
     const Clock::time_point now = Clock::now();
     if (now >= deadline || (stop != nullptr && stop->load(std::memory_order_relaxed))) {
-      if (shared_->task != nullptr) {  // not begun: it never runs, and the thread is free
+      if (shared_->task != nullptr) {  // not started: it never runs, and the thread is free
         shared_->task = nullptr;
         shared_->busy = false;
         return false;

@@ -56,7 +56,7 @@ std::string PathOf(const std::string& key, const DispatchOptions& options) {
   return options.state_dir + "/dispatch-" + digest.substr(0, 32) + ".json";
 }
 
-// Empty when there is nothing, or nothing that can be used.
+// Empty when the file is missing or unusable.
 std::optional<DispatchChoice> Remembered(const std::string& path, const std::string& key,
                                          const std::vector<Candidate>& candidates) {
   const Result<Bytes> bytes = MapFile(path);
@@ -106,7 +106,7 @@ Status Remember(const std::string& path, const std::string& key, const DispatchC
     if (!measurement.error.empty()) row["error"] = measurement.error;
     document["measured"].push_back(std::move(row));
   }
-  std::error_code ignored;  // Create reports what matters
+  std::error_code ignored;  // Create reports errors
   std::filesystem::create_directories(std::filesystem::path(path).parent_path(), ignored);
   ANEMONE_ASSIGN(AtomicFile file, AtomicFile::Create(path));
   ANEMONE_TRY(file.Write(document.dump(2) + "\n"));
@@ -197,7 +197,7 @@ Result<DispatchChoice> ChooseDispatch(const exec::Backend& backend,
     return Unsupported("no setting of the {} backend runs the model: {}", backend.name(),
                        contenders.front().error);
   }
-  // What cannot be remembered is measured again next time.
+  // If it cannot be remembered, it is measured again next time.
   if (keep) (void)Remember(path, key, choice);
   return choice;
 }

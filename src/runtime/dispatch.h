@@ -1,9 +1,9 @@
 // Dispatch by measurement: which units (a foreign backend) or how many threads (Anemone's executor)
 // run this model fastest on this machine. `all` can be slower than one device alone, and two
-// threads slower than one for a small network; only the clock knows. The answer is remembered in a
-// folder by model, backend, chip, OS build and tool version. Thread rules: pure functions; two
-// processes that measure at once both write, the last one wins. Errors: those of the backend when
-// no candidate runs; a damaged file is measured anew.
+// threads slower than one for a small network; only measuring tells. The answer is remembered in a
+// folder by model, backend, chip, OS build and tool version. Thread rules: pure functions; when two
+// processes measure at once both write, and the last one wins. Errors: those of the backend when no
+// candidate runs; a damaged file is measured again.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ namespace anemone::runtime {
 
 struct DispatchOptions {
   std::string state_dir = {};   // empty: measured each time
-  std::string model_hash = {};  // needed to remember
+  std::string model_hash = {};  // required to remember
   int rounds = 5;               // candidates take turns; medians are over all rounds
   int64_t round_ns = 30'000'000;
   int64_t load_timeout_ns = 0;  // of a foreign backend, as RouteOptions
@@ -29,14 +29,14 @@ struct DispatchOptions {
 struct DispatchMeasurement {
   std::string label;                 // "threads=2", "cpu_and_ne"
   std::optional<int64_t> median_ns;  // null when it did not run
-  std::string error;                 // then why
+  std::string error;                 // why it did not run
 };
 
 struct DispatchChoice {
   exec::LoadOptions load;  // the base options with the winner's setting
   std::string label;
-  bool remembered = false;                    // read from the folder, nothing was measured
-  std::vector<DispatchMeasurement> measured;  // also when remembered: as then
+  bool remembered = false;                    // read from the folder, not measured
+  std::vector<DispatchMeasurement> measured;  // when remembered: the earlier measurements
 };
 
 // Chooses on seeded inputs. kUnsupported when the model's shapes are dynamic.

@@ -74,7 +74,7 @@ FirstLoadVerdict Judge(const ChildResult& child, const std::string& result_path)
   }
   auto said = ReadVerdict(result_path);
   if (child.exit_code != 0 || !said.ok()) {
-    // The system ended it by exit(), or it is no helper of this version.
+    // The system ended it by exit(), or the helper is of another version.
     return fail(verdict.phase == "start" ? FailureKind::kUnknown : FailureKind::kCrash, how);
   }
   FirstLoadVerdict result = *std::move(said);
@@ -90,7 +90,7 @@ Result<FirstLoadVerdict> RunIt(const exec::Backend& backend, const std::string& 
   const std::vector<std::string> helper =
       options.helper.empty() ? FirstLoadHelper() : options.helper;
   if (helper.empty()) {
-    return Unavailable("there is no program to try the model in a process of its own")
+    return Unavailable("there is no program to try the model in a child process")
         .Advise("put the anemone command into PATH, or name it in ANEMONE_HELPER");
   }
   FirstLoadRequest request;
@@ -106,7 +106,7 @@ Result<FirstLoadVerdict> RunIt(const exec::Backend& backend, const std::string& 
   child.arguments = helper;
   child.arguments.emplace_back(kFirstLoadCommand);
   child.arguments.push_back(request_path);
-  // What a killed child leaves in the temporary folder goes with ours.
+  // A killed child's temporary files are removed with our folder.
   child.environment = {{"TMPDIR", scratch.path()}};
   child.timeout = options.timeout;
   ANEMONE_ASSIGN(const ChildResult ended, RunChild(child));
@@ -202,7 +202,7 @@ Result<FirstLoadVerdict> TryFirstLoad(const exec::Backend& backend, const ir::Mo
     ANEMONE_ASSIGN(const std::string key, FirstLoadKey(backend, content, load));
     path = options.verdict_dir + "/" + key + ".json";
     turn_path = options.verdict_dir + "/." + key + ".lock";
-    // Another process that tries the same is given the time that its child has.
+    // Waits for another process that tries the same key as long as its child may take.
     const auto deadline = std::chrono::steady_clock::now() + options.timeout;
     do {
       if (auto remembered = Remembered(path, options)) return *std::move(remembered);

@@ -19,7 +19,7 @@ int64_t Since(Clock::time_point start) {
   return std::chrono::nanoseconds(Clock::now() - start).count();
 }
 
-// One write, past any buffer: the process may be dead the moment after.
+// One unbuffered write: the process may die right after it.
 void Announce(const char* phase) {
   const std::string line = std::string(kPhaseMark) + phase + "\n";
   const ssize_t ignored = ::write(2, line.data(), line.size());
@@ -29,14 +29,14 @@ void Announce(const char* phase) {
 FirstLoadVerdict Failed(FirstLoadVerdict verdict, const Error& error) {
   verdict.passed = false;
   verdict.failure = exec::FailureKindOf(error).value_or(exec::FailureKind::kUnknown);
-  // The kind is put before it again when it is told.
+  // The kind is prepended again when it is reported.
   verdict.message = error.ToString();
   const std::string prefix = std::string(exec::FailureKindName(*verdict.failure)) + ": ";
   if (verdict.message.starts_with(prefix)) verdict.message.erase(0, prefix.size());
   return verdict;
 }
 
-// The backend that the answers are measured against: the first of ours.
+// The backend that gives the reference answers: the first of ours.
 const exec::Backend* Trusted() {
   for (const exec::Backend* backend : Backends()) {
     if (!backend->foreign() && backend->Available().ok()) return backend;
@@ -48,7 +48,7 @@ Result<FirstLoadVerdict> Try(const FirstLoadRequest& request) {
   ANEMONE_ASSIGN(const exec::Backend* backend, FindBackend(request.backend));
   ANEMONE_ASSIGN(ir::Model read, format::ReadModel(request.load.package_path));
   const auto model = std::make_shared<const ir::Model>(std::move(read));
-  // Ours is asked first, so that its time and memory do not look like the other's.
+  // Ours is asked first, so that its time and memory are not charged to the other.
   std::optional<KnownAnswer> question;
   if (const exec::Backend* trusted = Trusted()) {
     exec::LoadOptions load = request.load;
@@ -84,7 +84,7 @@ Result<FirstLoadVerdict> Try(const FirstLoadRequest& request) {
 int RunFirstLoadChild(const std::string& request_path) {
   auto request = ReadRequest(request_path);
   if (!request.ok()) return ExitCode(request.error().code());
-  // Should the parent die, nobody keeps the deadline: SIGALRM then ends this process.
+  // If the parent dies, no one enforces the deadline: SIGALRM then ends this process.
   constexpr int64_t kSpareS = 10;
   const int64_t timeout_s =
       std::chrono::duration_cast<std::chrono::seconds>(request->timeout).count();

@@ -12,7 +12,7 @@ using Json = nlohmann::ordered_json;
 constexpr const char* kRequestSchema = "anemone.first_load_request";
 constexpr const char* kVerdictSchema = "anemone.first_load_verdict";
 
-// What the system wrote to stderr need not be UTF-8.
+// The system's text on stderr need not be UTF-8.
 std::string Text(const Json& json) {
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
@@ -75,7 +75,7 @@ Result<FirstLoadRequest> ReadRequest(const std::string& path) {
   request.timeout = std::chrono::nanoseconds(Number(json, "timeout_ns").value_or(0));
   request.result_path = Text(json, "result_path");
   if (request.backend.empty() || request.load.package_path.empty() || request.result_path.empty()) {
-    return InvalidInput("the request names no backend, package or result").At(path);
+    return InvalidInput("the request lacks a backend, a package or a result").At(path);
   }
   return request;
 }
@@ -103,7 +103,7 @@ Result<FirstLoadVerdict> ReadVerdict(const std::string& path) {
   verdict.passed = Flag(json, "passed");
   verdict.failure = exec::FailureKindFromName(Text(json, "failure"));
   if (!verdict.passed && !verdict.failure) {
-    return InvalidInput("the verdict is a failure of no known kind").At(path);
+    return InvalidInput("the verdict is a failure of an unknown kind").At(path);
   }
   verdict.message = Text(json, "message");
   verdict.phase = Text(json, "phase");

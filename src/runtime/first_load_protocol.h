@@ -1,5 +1,5 @@
-// What a first load's parent and child write to each other: a request file, a result file, and a
-// line on stderr for each phase. JSON; nothing in it is trusted. Pure functions but for the files.
+// The messages between a first load's parent and child: a request file, a result file, and a line
+// on stderr for each phase. JSON; none of it is trusted. Pure functions but for the files.
 #pragma once
 
 #include <chrono>

@@ -20,7 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// No line of ours is longer; a longer tail is not ours to cut.
+// No line of ours is longer, so a longer tail must not be cut.
 constexpr uint64_t kMaxTornBytes = uint64_t{1} << 20;
 
 Error SystemError(const std::string& path, std::string_view what) {
@@ -40,7 +40,7 @@ Result<std::unique_ptr<JsonLinesFile>> JsonLinesFile::Open(const std::string& pa
                                                            const JsonLinesOptions& options) {
   std::unique_ptr<JsonLinesFile> file(new JsonLinesFile(path, options));
   struct stat info{};
-  // A pipe or a device takes lines as they come.
+  // A pipe or a device needs no lock, repair or rotation.
   const bool special = ::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode);
   if (!special) ANEMONE_TRY(file->Lock());
   ANEMONE_TRY(file->OpenFile());
@@ -60,8 +60,8 @@ Status JsonLinesFile::Lock() {
   while (::flock(lock_fd_, LOCK_EX | LOCK_NB) != 0) {
     if (errno == EINTR) continue;
     if (errno == EWOULDBLOCK) {
-      return Unavailable("another process writes this log")
-          .Advise("give each process a log of its own")
+      return Unavailable("another process is writing this log")
+          .Advise("give each process its own log")
           .At(path_);
     }
     return SystemError(path_, "cannot lock the log");
@@ -75,7 +75,7 @@ Status JsonLinesFile::OpenFile() {
   if (fd_ < 0) fd_ = ::open(path_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
   if (fd_ < 0) return SystemError(path_, "cannot open the log");
   struct stat info{};
-  if (::fstat(fd_, &info) != 0) return SystemError(path_, "cannot look at the log");
+  if (::fstat(fd_, &info) != 0) return SystemError(path_, "cannot stat the log");
   regular_ = S_ISREG(info.st_mode);
   size_bytes_ = regular_ ? static_cast<uint64_t>(info.st_size) : 0;
   return {};
@@ -86,11 +86,11 @@ Status JsonLinesFile::Repair() {
   char first = 0;
   if (::pread(fd_, &first, 1, 0) != 1) return SystemError(path_, "cannot read the log");
   if (first != '{') {
-    return InvalidInput("the file exists and is no JSON Lines file: it must begin with '{{'")
+    return InvalidInput("the file exists and is not a JSON Lines file: it must begin with '{{'")
         .Advise("choose another name for the log")
         .At(path_);
   }
-  // Backwards to the last end of line.
+  // Scans backward to the last end of line.
   std::array<char, 4096> block;
   uint64_t end = size_bytes_;
   while (end > 0) {
@@ -109,7 +109,7 @@ Status JsonLinesFile::Repair() {
     if (size_bytes_ - begin > kMaxTornBytes) break;
   }
   if (size_bytes_ - end > kMaxTornBytes) {
-    return InvalidInput("the file exists and its last line has more than {} bytes: it is no log",
+    return InvalidInput("the file exists and its last line has more than {} bytes: it is not a log",
                         kMaxTornBytes)
         .Advise("choose another name for the log")
         .At(path_);
@@ -123,8 +123,8 @@ Status JsonLinesFile::Repair() {
   return {};
 }
 
-// From the oldest on, so that a process killed in between leaves a gap in the numbers and loses
-// nothing; the next rotation closes the gap.
+// Renames from the oldest on, so that a process killed in between leaves a gap in the numbers but
+// loses nothing; the next rotation closes the gap.
 Status JsonLinesFile::Rotate() {
   const auto numbered = [this](int number) { return fmt::format("{}.{}", path_, number); };
   std::error_code absent;
@@ -150,7 +150,7 @@ Status JsonLinesFile::Append(std::string_view line) {
   std::string whole(line);
   whole += '\n';
   const std::lock_guard lock(mutex_);
-  if (fd_ < 0) ANEMONE_TRY(OpenFile());  // a rotation had failed half-way
+  if (fd_ < 0) ANEMONE_TRY(OpenFile());  // a rotation had failed halfway
   if (regular_ && options_.max_bytes > 0 && size_bytes_ > 0 &&
       size_bytes_ + whole.size() > options_.max_bytes) {
     ANEMONE_TRY(Rotate());
@@ -161,16 +161,16 @@ Status JsonLinesFile::Append(std::string_view line) {
   } while (written < 0 && errno == EINTR);
   if (written != static_cast<ssize_t>(whole.size())) {
     const Error error = written < 0 ? SystemError(path_, "cannot write to the log")
-                                    : IoError("only a part of a line fitted").At(path_);
-    // Nobody else writes here, so what came last is ours to take back.
+                                    : IoError("only part of a line fitted").At(path_);
+    // No one else writes here, so the partial line is ours to remove.
     if (written > 0 && regular_ && ::ftruncate(fd_, static_cast<off_t>(size_bytes_)) != 0) {
-      return SystemError(path_, "cannot take back half a line");
+      return SystemError(path_, "cannot remove a partial line");
     }
     return error;
   }
   size_bytes_ += whole.size();
   if (options_.sync && regular_ && ::fsync(fd_) != 0) {
-    return SystemError(path_, "cannot bring the log to the disk");
+    return SystemError(path_, "cannot flush the log to disk");
   }
   return {};
 }

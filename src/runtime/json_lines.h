@@ -5,12 +5,12 @@
 //   ANEMONE_ASSIGN(auto sink, JsonLinesSink::Open("telemetry.jsonl", {}));
 //   telemetry.AddSink(std::move(sink));
 //
-// One process writes a log at a time, held by a lock on a hidden file beside it (.NAME.lock), which
-// the system releases when the process dies in whatever way. Forked children do not write.
+// One process at a time writes a log; it holds a lock on a hidden file beside it (.NAME.lock),
+// which the system releases when the process dies in any way. Forked children do not write.
 //
 // Ownership: the object owns its file. Thread rules: any thread at once. Errors: kIo with the
 // system's reason; kUnavailable while another process writes the log; kInvalidInput for an existing
-// file that is no JSON Lines file, which is left alone.
+// file that is not a JSON Lines file, which is left alone.
 #pragma once
 
 #include <atomic>
@@ -26,8 +26,8 @@
 namespace anemone::runtime {
 
 struct JsonLinesOptions {
-  uint64_t max_bytes = uint64_t{64} << 20;  // a file that reached it is rotated; 0: never
-  int max_files = 5;                        // rotated ones that are kept; 0: none
+  uint64_t max_bytes = uint64_t{64} << 20;  // a file that reaches it is rotated; 0: never
+  int max_files = 5;                        // rotated files to keep; 0: none
   bool sync = false;                        // fsync each line, against a crash of the machine
 };
 
@@ -39,7 +39,7 @@ class JsonLinesFile {
   JsonLinesFile& operator=(const JsonLinesFile&) = delete;
   ~JsonLinesFile();
 
-  // One line, without its end. A line that cannot be written whole is not there at all.
+  // Writes one line, given without its end. A line that cannot be written whole is removed.
   Status Append(std::string_view line);
   // Bytes of a torn last line that Open cut off.
   uint64_t repaired_bytes() const { return repaired_bytes_; }
@@ -58,7 +58,7 @@ class JsonLinesFile {
   std::mutex mutex_;
   int lock_fd_ = -1;
   int fd_ = -1;
-  bool regular_ = false;  // else a pipe or a device: no repair, no rotation
+  bool regular_ = false;  // otherwise a pipe or a device: no repair, no rotation
   uint64_t size_bytes_ = 0;
   uint64_t repaired_bytes_ = 0;
 };
@@ -66,7 +66,7 @@ class JsonLinesFile {
 // Writes each event as one line (docs/schemas/event.schema.json).
 class JsonLinesSink : public EventSink {
  public:
-  // Tells about a repair by a note, the first line of this process.
+  // Reports a repair in a note, the first line of this process.
   static Result<std::unique_ptr<JsonLinesSink>> Open(const std::string& path,
                                                      const JsonLinesOptions& options);
   void Emit(const Event& event) override;

@@ -1,4 +1,4 @@
-// A little of JSON for the runtime's line formats. Thread rules: pure functions.
+// The JSON that the runtime's line formats need. Thread rules: pure functions.
 #pragma once
 
 #include <string>
@@ -6,8 +6,8 @@
 
 namespace anemone::runtime {
 
-// `text` as a JSON string with its quotes. Bytes that are no UTF-8 become U+FFFD: what the system
-// or a model's author called something must not make a line unreadable.
+// `text` as a JSON string with its quotes. Invalid UTF-8 becomes U+FFFD, so that a name from the
+// system or a model's author cannot make a line unreadable.
 std::string JsonString(std::string_view text);
 
 }  // namespace anemone::runtime

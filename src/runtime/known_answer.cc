@@ -17,7 +17,7 @@ Status CheckOutput(const std::string& name, const exec::ConstTensor& expected,
                    const exec::ConstTensor& given, const AnswerLimits& limits) {
   if (given.dtype != expected.dtype || given.shape != expected.shape) {
     return exec::Failure(exec::FailureKind::kSchemaMismatch,
-                         fmt::format("output '{}' is {} {}, it should be {} {}", name,
+                         fmt::format("output '{}' is {} {}, but should be {} {}", name,
                                      DTypeName(given.dtype), ir::ShapeToString(given.shape),
                                      DTypeName(expected.dtype), ir::ShapeToString(expected.shape)));
   }
@@ -25,7 +25,7 @@ Status CheckOutput(const std::string& name, const exec::ConstTensor& expected,
     return exec::Failure(exec::FailureKind::kNonFinite,
                          fmt::format("output '{}' holds a NaN or an infinity", name));
   }
-  // Integers are choices (a label, an arg-max) that half precision may tip: only floats are judged.
+  // Integers are choices (a label, an arg-max) that half precision may flip: only floats are judged.
   if (expected.dtype != DType::kFp32) return {};
   const auto count = static_cast<size_t>(expected.count());
   const float* want = expected.As<float>();
@@ -91,7 +91,7 @@ Status KnownAnswer::Check(const Tensors& outputs, const AnswerLimits& limits) co
     const auto given = outputs.find(name);
     if (given == outputs.end()) {
       return exec::Failure(exec::FailureKind::kSchemaMismatch,
-                           fmt::format("there is no output '{}'", name));
+                           fmt::format("output '{}' is missing", name));
     }
     ANEMONE_TRY(CheckOutput(name, expected.view(), given->second.view(), limits));
   }

@@ -1,5 +1,5 @@
-// KnownAnswer: one seeded input of a function with the answer of a backend that is trusted, to ask
-// another backend the same. A compiled model can load, succeed and be wrong
+// KnownAnswer: one seeded input of a function with the answer of a trusted backend, to put the same
+// question to another one. A compiled model can load, succeed and be wrong
 // (microsoft/onnxruntime#32569, apple/coremltools#2716). Thread rules: immutable once made.
 #pragma once
 
@@ -12,8 +12,8 @@
 
 namespace anemone::runtime {
 
-// What may differ: units compute in half precision, and a network of some hundred operators adds
-// that up. A wrong answer is off by the whole range of an output.
+// The allowed difference: units compute in half precision, and the errors of some hundred operators
+// add up. A wrong answer is off by the whole range of an output.
 struct AnswerLimits {
   double linf_of_range = 0.1;
   double rmse_of_range = 0.02;
@@ -21,8 +21,8 @@ struct AnswerLimits {
 
 class KnownAnswer {
  public:
-  // kUnsupported when the inputs' shapes are dynamic, or the trusted answer is not finite: then
-  // nothing can be asked.
+  // kUnsupported when the inputs' shapes are dynamic, or the trusted answer is not finite, so that
+  // there is no question to ask.
   static Result<KnownAnswer> Make(const exec::Backend& trusted,
                                   std::shared_ptr<const ir::Model> model,
                                   const exec::LoadOptions& options);
@@ -31,7 +31,7 @@ class KnownAnswer {
   // OK, or an exec::Failure: schema_mismatch, non_finite or parity_drift, with output and figures.
   Status Check(const std::map<std::string, exec::Tensor>& outputs,
                const AnswerLimits& limits = {}) const;
-  // Asks a session.
+  // Asks an executable.
   Status Ask(exec::Executable& session, const AnswerLimits& limits = {}) const;
 
  private:

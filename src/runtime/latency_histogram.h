@@ -25,7 +25,7 @@ inline constexpr int kMaxBits = 47;             // 2^47 ns and more share the la
 inline constexpr size_t kBuckets = static_cast<size_t>(kSub) * (kMaxBits - kSubBits + 1);
 // The bucket of a duration; negative ones count as 0.
 size_t BucketOf(int64_t duration_ns);
-// The middle of a bucket.
+// The middle of a bucket, in nanoseconds.
 int64_t ValueOf(size_t bucket);
 }  // namespace latency
 
@@ -62,7 +62,7 @@ class LatencyHistogram {
 class AtomicLatencyHistogram {
  public:
   void Record(int64_t duration_ns);
-  // Adds everything to `out` and starts anew. No Record may run meanwhile.
+  // Adds everything to `out` and starts over. No Record may run meanwhile.
   void DrainInto(LatencyHistogram& out);
 
  private:

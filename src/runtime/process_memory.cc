@@ -24,7 +24,7 @@ std::optional<int64_t> ResidentBytes() {
   }
   return static_cast<int64_t>(info.resident_size);
 #else
-  // Read by hand: a stream would take its buffer from the heap, and this is asked between calls.
+  // Read by hand: a stream would allocate its buffer, and this runs between timed calls.
   const int file = ::open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
   if (file < 0) return std::nullopt;
   char text[128];

@@ -1,5 +1,5 @@
-// How much memory this process has, as the system counts it. Null where it does not say. Thread
-// rules: any thread.
+// How much memory this process has, as the system counts it. Null where the system does not report
+// it. Thread rules: any thread.
 #pragma once
 
 #include <cstdint>

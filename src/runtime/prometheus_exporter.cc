@@ -185,7 +185,7 @@ class Collector final : public prometheus::Collectable {
   std::vector<PrometheusSource> sources_;
 };
 
-// "HOST:PORT" with a port; an address without a host would listen to the whole network.
+// "HOST:PORT" with a port; an address without a host would listen on the whole network.
 Status CheckAddress(const std::string& address) {
   const size_t colon = address.rfind(':');
   const std::string_view digits =
@@ -195,13 +195,13 @@ Status CheckAddress(const std::string& address) {
   const char* const end = begin + digits.size();
   const auto [rest, error] = std::from_chars(begin, end, port);
   if (colon == 0 || digits.empty() || error != std::errc() || rest != end) {
-    return Usage("'{}' is no address to listen on", address)
+    return Usage("'{}' is not an address to listen on", address)
         .Advise("write HOST:PORT, for example 127.0.0.1:9464");
   }
   return {};
 }
 
-// Connects to where the server listens, and hangs up. False when nobody listens any more.
+// Connects to the server's port and closes the connection. False when nothing listens any more.
 bool Knock(const std::string& host, int port) {
   addrinfo hints{};
   hints.ai_flags = AI_NUMERICSERV;
@@ -219,7 +219,7 @@ bool Knock(const std::string& host, int port) {
   return !refused;
 }
 
-// Of "HOST:PORT" or "[::1]:PORT".
+// The host of "HOST:PORT" or "[::1]:PORT".
 std::string HostOf(const std::string& address) {
   std::string host = address.substr(0, address.rfind(':'));
   if (host.size() > 2 && host.front() == '[') host = host.substr(1, host.size() - 2);
@@ -233,8 +233,8 @@ struct PrometheusExporter::Server {
   std::shared_ptr<Collector> collector;
   std::unique_ptr<prometheus::Exposer> exposer;
 
-  // civetweb's listening thread looks at its stop flag only when its poll of the socket returns,
-  // every two seconds or when somebody connects: so somebody does, until it has stopped.
+  // civetweb's listening thread checks its stop flag only when its poll of the socket returns,
+  // every two seconds or on a connection. So the destructor connects until the thread has stopped.
   ~Server() {
     if (exposer == nullptr) return;
     const auto ports = exposer->GetListeningPorts();

@@ -4,8 +4,7 @@
 // Ownership: the exporter holds the sources' functions, which are called on its own threads while
 // it lives. Thread rules: sources must be callable from any thread. Errors: kUnavailable where
 // prometheus-cpp was absent when this was built; kIo when the address cannot be bound; kUsage when
-// it is no address.
-// Names and labels are in docs/telemetry.md.
+// it is not an address. Names and labels are in docs/telemetry.md.
 #pragma once
 
 #include <functional>
@@ -29,10 +28,10 @@ struct PrometheusSource {
   std::function<BreakerGauges()> gauges;
 };
 
-// Whether this build can.
+// Whether this build has it.
 bool PrometheusAvailable();
 
-// The exposition text (version 0.0.4) of now.
+// The current exposition text (version 0.0.4).
 Result<std::string> PrometheusText(const std::vector<PrometheusSource>& sources);
 
 class PrometheusExporter {

@@ -43,7 +43,7 @@ Error TimedOut(std::string_view what, int64_t timeout_ns) {
                        fmt::format("{} took longer than {}", what, DurationText(timeout_ns)));
 }
 
-// What a guarded call works on: nothing of the caller's, as it may outlive the call.
+// The memory of a guarded call: none of it is the caller's, because it may outlive the call.
 struct Staged {
   std::shared_ptr<exec::Executable> session;
   Tensors inputs;
@@ -71,7 +71,7 @@ ComputeUnit Route::observed() const {
 void Route::MakePlan(int64_t timeout_ns) {
   using Device = exec::PlannedOperation::Device;
   auto plan = options_.backend->Plan(model_, options_.load, timeout_ns);
-  if (!plan.ok() || plan->empty()) return;  // no plan is no failure: the units stay unknown
+  if (!plan.ok() || plan->empty()) return;  // without a plan the units stay unknown
   constexpr std::array<ComputeUnit, 4> kUnits{ComputeUnit::kUnknown, ComputeUnit::kCpu,
                                               ComputeUnit::kGpu, ComputeUnit::kAne};
   const auto unit_of = [&](Device device) { return kUnits[static_cast<size_t>(device)]; };
@@ -265,7 +265,8 @@ Status Route::RunGuarded(Lane& lane, const Call& call) const {
   } else {
     for (const exec::BoundOutput& output : call.outputs) {
       const auto found = staged->results->find(std::string(output.name));
-      if (found == staged->results->end()) return Usage("there is no output '{}'", output.name);
+      if (found == staged->results->end())
+        return Usage("the model has no output '{}'", output.name);
       ANEMONE_TRY(exec::CopyToBinding(found->second, output));
     }
   }

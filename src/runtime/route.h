@@ -48,19 +48,19 @@ class Route {
   // "cpu", "coreml/all".
   std::string label() const;
   const RouteOptions& options() const { return options_; }
-  // Where the plan says that it runs; kCpu for Anemone's own executor, which leaves no choice.
-  // kUnknown until MakePlan has found out.
+  // The unit on which the plan puts it; kCpu for Anemone's own executor, which leaves no choice.
+  // kUnknown until MakePlan has run.
   ComputeUnit planned() const { return planned_.load(std::memory_order_relaxed); }
   // Asks the backend for its plan, once. Takes as long as a load.
   void MakePlan(int64_t timeout_ns);
-  // By operation; empty when there is none.
+  // The plan by operation; empty when there is none.
   std::vector<exec::PlannedOperation> plan() const;
-  // What is known without asking the plan: kCpu where there is no choice, else kUnknown.
+  // The unit that is known without a plan: kCpu where there is no choice, else kUnknown.
   ComputeUnit observed() const;
 
-  // Null for a route that never opens.
+  // Null for a route whose circuit never opens.
   CircuitBreaker* breaker() const { return breaker_.get(); }
-  // Before the first call.
+  // Call it before the first call.
   void SetBreaker(std::shared_ptr<CircuitBreaker> breaker) { breaker_ = std::move(breaker); }
 
   // Makes the first lane, if there is none yet.
@@ -69,7 +69,7 @@ class Route {
 
   struct Call {
     std::span<const exec::BoundInput> inputs;
-    // The same inputs, where the caller has them so; saves a copy.
+    // The same inputs as tensors, if the caller has them; saves a copy.
     const std::map<std::string, exec::Tensor>* tensors = nullptr;
     std::span<const exec::BoundOutput> outputs;  // when `results` is null
     std::map<std::string, exec::Tensor>* results = nullptr;
@@ -86,7 +86,7 @@ class Route {
   // Loads and calls that wait for a deadline stop waiting.
   void Stop() { stop_.store(true, std::memory_order_relaxed); }
   bool stopped() const { return stop_.load(std::memory_order_relaxed); }
-  // Forgets the lanes, so that the next call loads anew. Lanes in use end with their call.
+  // Forgets the lanes, so that the next call loads again. Lanes in use end with their call.
   void Drop();
 
  private:

@@ -1,6 +1,6 @@
 // A run record (run.jsonl): what ran, on which machine, and one line for each call, with lines of
-// memory samples and of measured parity among them. The values
-// alone, standard library only; run_record_io.h reads and writes them, docs/telemetry.md and
+// memory samples and of measured parity among them. This header holds the values, with the standard
+// library only; run_record_io.h reads and writes them, and docs/telemetry.md and
 // docs/schemas/run.schema.json describe the file.
 //
 // Units: nanoseconds as integers. Unknown is null (an empty optional), never 0 and never a guess.
@@ -60,7 +60,7 @@ struct RunCall {
   int64_t start_ns = 0;  // since the run began
   int64_t duration_ns = 0;
   bool ok = true;
-  std::string backend;  // that answered, or the last one tried
+  std::string backend;  // the one that answered, or the last one tried
   ComputeUnit planned = ComputeUnit::kUnknown;
   ComputeUnit observed = ComputeUnit::kUnknown;  // never taken from a plan
   int64_t attempts = 1;                          // backends tried
@@ -86,18 +86,18 @@ struct RunParity {
   std::string precision;  // of the model: "fp32", "fp16", "int8"
   int64_t samples = 0;    // inputs
   int64_t non_finite = 0;
-  // The two figures that limits apply to; null when they are no finite numbers.
+  // The two figures that limits apply to; null when they are not finite.
   std::optional<double> l_inf;
   std::optional<double> rmse;
   bool relative = false;  // divided by the reference's range
   bool operator==(const RunParity&) const = default;
 };
 
-// How often one thing was tried (TelemetrySnapshot's PhaseCounts without the histogram).
+// The attempts of one phase (TelemetrySnapshot's PhaseCounts without the histogram).
 struct RunPhase {
   int64_t succeeded = 0;
   int64_t failed = 0;
-  std::optional<int64_t> p50_ns;  // of the successes; null without any
+  std::optional<int64_t> p50_ns;  // of the successes; null if there are none
   bool operator==(const RunPhase&) const = default;
 };
 
@@ -107,7 +107,7 @@ struct RunLatency {
 };
 
 // The last line. The first group counts the lines above, and must agree with them; the second is
-// telemetry's, which also saw warm-up calls and each attempt of a call by itself.
+// telemetry's, which also counts warm-up calls and each attempt of a call separately.
 struct RunSummary {
   int64_t calls = 0;
   int64_t ok = 0;
@@ -116,7 +116,7 @@ struct RunSummary {
   std::array<int64_t, kFallbackReasonCount> fallbacks{};  // by reason; [kNone] stays 0
   std::array<int64_t, kComputeUnitCount> planned{};       // by unit
   std::array<int64_t, kComputeUnitCount> observed{};      // by unit
-  std::optional<RunLatency> latency;  // of the calls that were ok, within 1 %; null without any
+  std::optional<RunLatency> latency;  // of the ok calls, within 1 %; null if there are none
 
   RunPhase compile, load, first_inference, inference;
   std::optional<int64_t> memory_high_water_bytes;
@@ -130,8 +130,8 @@ struct RunRecord {
   std::vector<RunCall> calls;
   std::vector<RunMemory> memory;
   std::vector<RunParity> parity;
-  std::optional<RunSummary> summary;  // null: the run did not end in order
-  bool torn = false;                  // a last line without its end was left out
+  std::optional<RunSummary> summary;  // null: the run did not end normally
+  bool torn = false;                  // an incomplete last line was left out
 };
 
 }  // namespace anemone::runtime

@@ -4,8 +4,8 @@
 //   ANEMONE_TRY(writer->Append(call));            // any thread
 //   ANEMONE_TRY(writer->Finish(&telemetry.Snapshot()));
 //
-// A line is written whole by one write(2), so a process that is killed leaves at most one torn last
-// line. The reader leaves that one out and refuses everything else that breaks a rule, with
+// A line is written whole by one write(2), so a process that is killed leaves at most one torn
+// last line. The reader skips that one and rejects everything else that breaks a rule, with
 // "file:line: rule".
 //
 // Ownership: the writer owns its file. Thread rules: a writer takes calls from any thread at once.
@@ -29,7 +29,7 @@ namespace anemone::runtime {
 
 class RunRecordWriter {
  public:
-  // Replaces what was at `path`, and writes the header.
+  // Replaces the file at `path`, and writes the header.
   static Result<std::unique_ptr<RunRecordWriter>> Create(const std::string& path,
                                                          const RunHeader& header);
   // `call.index` is set here, in the order of arrival.
@@ -57,7 +57,7 @@ std::string RunMemoryLine(const RunMemory& memory);
 std::string RunParityLine(const RunParity& parity);
 std::string RunSummaryLine(const RunSummary& summary);
 
-// What Finish writes, for calls in memory.
+// The summary that Finish writes, for calls in memory.
 RunSummary SummaryOf(const std::vector<RunCall>& calls, const TelemetrySnapshot* telemetry,
                      int64_t circuit_transitions = 0);
 
@@ -65,7 +65,7 @@ Result<RunRecord> ReadRunRecord(const std::string& path);
 // The same from memory; `place` is the file's name in errors.
 Result<RunRecord> ParseRunRecord(std::string_view text, const std::string& place);
 
-// What can be found out about this machine without Apple's frameworks; the rest stays null.
+// The machine as known without Apple's frameworks; the rest stays null.
 RunMachine DescribeMachine();
 
 }  // namespace anemone::runtime

@@ -55,12 +55,12 @@ void DescribeSystem(RunMachine& machine) {
   int64_t bytes = 0;
   size_t size = sizeof(bytes);
   if (sysctlbyname("hw.memsize", &bytes, &size, nullptr, 0) == 0) machine.memory_bytes = bytes;
-  // Thermal state and power mode are NSProcessInfo's: src/coreml/ fills them in.
+  // Thermal state and power mode come from NSProcessInfo: src/coreml/ fills them in.
 }
 
 #else
 
-// The value after `key` in a file of "key = value" or "key : value" lines, quotes taken off.
+// The value after `key` in a file of "key = value" or "key : value" lines, without its quotes.
 std::optional<std::string> ValueIn(const char* path, std::string_view key) {
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {

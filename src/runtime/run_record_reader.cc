@@ -19,7 +19,7 @@ using Json = nlohmann::ordered_json;
 constexpr size_t kMaxHeaderBytes = size_t{64} << 20;  // planned units of every operator
 constexpr size_t kMaxLineBytes = size_t{64} << 10;
 
-// A JSON object whose keys are given once, at any depth.
+// Parses a JSON object; keys must not repeat, at any depth.
 Result<Json> ParseObject(std::string_view line) {
   std::vector<std::set<std::string, std::less<>>> open;
   std::string twice;
@@ -47,8 +47,8 @@ Result<Json> ParseObject(std::string_view line) {
   return document;
 }
 
-// Takes the fields of an object one by one; remembers the first rule that one broke. Readers go on
-// with harmless values and look at status() at the end.
+// Takes the fields of an object one by one and keeps the first broken rule. Readers continue with
+// harmless values and check status() at the end.
 class Fields {
  public:
   Fields(const Json& object, std::string path) : object_(object), path_(std::move(path)) {
@@ -153,12 +153,12 @@ class Fields {
   }
   const std::string& path() const { return path_; }
 
-  // OK when every field was there and right, and no other is.
+  // OK when every field was present and valid, and there is no other.
   Status status() {
     if (error_.empty() && object_.size() > taken_.size()) {
       for (const auto& [key, value] : object_.items()) {
         if (std::find(taken_.begin(), taken_.end(), key) == taken_.end()) {
-          error_ = fmt::format("'{}{}' is no key of this schema", path_, key);
+          error_ = fmt::format("'{}{}' is not a key of this schema", path_, key);
         }
       }
     }
@@ -207,7 +207,7 @@ bool IsHash(const std::string& text) {
 }
 
 Result<RunHeader> ReadHeader(const Json& object) {
-  // Told apart first, for a message that helps.
+  // Checked first, for a helpful message.
   if (object.value("schema", Json()) != kRunSchema) {
     return InvalidInput("the first line must be a header with \"schema\": \"{}\"", kRunSchema)
         .Advise("a run record is written by `anemone bench --export-times`");
@@ -263,7 +263,8 @@ Result<RunCall> ReadCall(const Json& object, size_t index) {
   c.failure = f.NameOrNull("failure", FailureKindFromName);
   ANEMONE_TRY(f.status());
   if (c.index != static_cast<int64_t>(index)) {
-    return InvalidInput("'index' must count the calls: {} expected, but is {}", index, c.index);
+    return InvalidInput("'index' must count the calls: {} is expected, but it is {}", index,
+                        c.index);
   }
   if (c.ok == c.failure.has_value()) {
     return InvalidInput("'failure' must be given exactly when 'ok' is false");
@@ -280,7 +281,7 @@ Result<RunMemory> ReadMemory(const Json& object, size_t calls) {
   m.resident_bytes = f.Integer("resident_bytes");
   ANEMONE_TRY(f.status());
   if (m.calls != static_cast<int64_t>(calls)) {
-    return InvalidInput("'calls' must count the calls above: {} expected, but is {}", calls,
+    return InvalidInput("'calls' must count the calls above: {} is expected, but it is {}", calls,
                         m.calls);
   }
   return m;
@@ -362,7 +363,7 @@ int64_t Percentile(const std::vector<int64_t>& sorted, size_t per_mille) {
   return sorted[std::max<size_t>(rank, 1) - 1];
 }
 
-// The summary's first group must be what the lines say.
+// The summary's first group must agree with the lines.
 Status CheckSummary(const RunSummary& s, const std::vector<RunCall>& calls) {
   RunSummary counted;
   std::vector<int64_t> durations;
@@ -383,8 +384,8 @@ Status CheckSummary(const RunSummary& s, const std::vector<RunCall>& calls) {
   }
   const auto agree = [](std::string_view name, int64_t said, int64_t is) -> Status {
     if (said == is) return {};
-    return InvalidInput("'{}' must agree with the lines above: {} expected, but is {}", name, is,
-                        said);
+    return InvalidInput("'{}' must agree with the lines above: {} is expected, but it is {}", name,
+                        is, said);
   };
   ANEMONE_TRY(agree("calls", s.calls, counted.calls));
   ANEMONE_TRY(agree("ok", s.ok, counted.ok));
@@ -413,8 +414,8 @@ Status CheckSummary(const RunSummary& s, const std::vector<RunCall>& calls) {
       return {};
     }
     return InvalidInput(
-        "'latency.{}' must be within 1 % of the lines above: {} expected, but is {}", name, is,
-        said);
+        "'latency.{}' must be within 1 % of the lines above: {} is expected, but it is {}", name,
+        is, said);
   };
   ANEMONE_TRY(agree("latency.min_ns", s.latency->min_ns, durations.front()));
   ANEMONE_TRY(near("p50_ns", s.latency->p50_ns, Percentile(durations, 500)));
@@ -485,10 +486,10 @@ Result<RunRecord> ParseRunRecord(std::string_view text, const std::string& place
 }
 
 Result<RunRecord> ReadRunRecord(const std::string& path) {
-  // Read, not mapped: a record may be written anew while it is read.
+  // Read, not mapped, because a record may be rewritten while it is read.
   std::ifstream stream(path, std::ios::binary);
   if (!stream) {
-    return NotFound("there is no run record to read").At(path);
+    return NotFound("the run record does not exist").At(path);
   }
   const std::string text{std::istreambuf_iterator<char>(stream), {}};
   if (stream.bad()) return IoError("cannot read").At(path);

@@ -20,7 +20,7 @@ namespace {
 
 using exec::ComputeUnits;
 
-// How a foreign backend is given less and less to do with the hardware.
+// The units of a foreign backend's routes, fewer from route to route.
 std::vector<ComputeUnits> Descend(ComputeUnits from) {
   switch (from) {
     case ComputeUnits::kAll:
@@ -106,7 +106,7 @@ Result<std::vector<const exec::Backend*>> Session::ChooseBackends() const {
   ANEMONE_ASSIGN(const exec::Backend* preferred, FindBackend(options_.backend));
   std::vector<const exec::Backend*> chosen{preferred};
   if (preferred->foreign()) {
-    // The first one of ours stands behind it.
+    // The first backend of ours is its fallback.
     for (const exec::Backend* backend : Backends()) {
       if (backend->foreign() || !backend->Available().ok()) continue;
       chosen.push_back(backend);
@@ -165,7 +165,7 @@ BreakerKey Session::KeyOf(const Route& route) const {
 }
 
 void Session::OnTransition(const BreakerKey& key, const BreakerEvent& event) {
-  // A backend that failed begins anew when it is probed.
+  // A backend that failed loads again when it is probed.
   if (event.to == CircuitState::kOpen) {
     for (const auto& route : routes_) {
       if (KeyOf(*route) == key) route->Drop();
@@ -240,7 +240,7 @@ Result<const KnownAnswer*> Session::Question() {
         }
       }
     }
-    question_ = trusted == nullptr ? Result<KnownAnswer>(Unavailable("no backend to trust"))
+    question_ = trusted == nullptr ? Result<KnownAnswer>(Unavailable("there is no trusted backend"))
                                    : KnownAnswer::Make(*trusted, tensor_model_, load);
   }
   if (!question_->ok()) return question_->error();
@@ -263,7 +263,7 @@ Status Session::TryInChild(const Route& route) {
   note.backend = options.backend->name();
   note.units = exec::ComputeUnitsName(options.load.compute_units);
   if (!verdict.ok()) {
-    // No child to ask says nothing of the model.
+    // A missing child says nothing about the model.
     note.text = "no first load in a child process: " + verdict.error().ToString();
     telemetry_->record_event(std::move(note));
     return {};
@@ -329,9 +329,9 @@ void Session::Prepare() {
   Status first_problem;
   for (const auto& route : routes_) {
     if (route->stopped()) return;
-    // What an earlier process learned the hard way is not tried again on the way up.
+    // A route that failed in an earlier process is not tried again while starting.
     if (route->breaker() != nullptr && !route->breaker()->Acquire()) continue;
-    // A process that dies in here is found out by the next one.
+    // If this process dies here, the next one detects it.
     std::optional<BreakerStore::Attempt> mark;
     if (store_ != nullptr && route->breaker() != nullptr) {
       if (auto begun = store_->Begin(KeyOf(*route), "load"); begun.ok()) {
@@ -382,7 +382,7 @@ Session::Attempt Session::Try(Route& route, const Route::Call& call, CallReport&
   }
   ++report.attempts;
   const int64_t start_ns = clock_.monotonic_ns();
-  int64_t waited_ns = -1;  // stays so when no lane was to be had
+  int64_t waited_ns = -1;  // stays -1 when no lane was available
   Status status = route.Run(call, &waited_ns);
   const bool ran = waited_ns >= 0;
   const int64_t duration_ns = clock_.monotonic_ns() - start_ns - std::max<int64_t>(0, waited_ns);
@@ -402,7 +402,7 @@ Session::Attempt Session::Try(Route& route, const Route::Call& call, CallReport&
     return {Attempt::Outcome::kCallersError, FallbackReason::kNone, std::move(status)};
   }
   if (permit) permit->Failure(*kind, duration_ns);
-  // A load that failed has been recorded as such.
+  // A failed load has already been recorded.
   if (ran) {
     telemetry_->record_inference(duration_ns, false, route.planned(), route.observed(), *kind);
   }
@@ -427,7 +427,7 @@ Status Session::Call(const Route::Call& asked, CallReport* out) {
   size_t first = 0;
   if (guarded) {
     report.circuit_state = routes_.front()->breaker()->state();
-    // Said before any route is asked: the caller's mistake is nobody's failure.
+    // Checked before any route is tried: the caller's mistake does not count as a failure.
     ANEMONE_TRY(exec::CheckInputs(*function_, call.inputs));
     const SessionState now = state();
     if (options_.serve_while_compiling && routes_.size() > 1 && now != SessionState::kReady &&
@@ -502,7 +502,7 @@ void Session::WakeProber() {
 bool Session::ProbeOnce(Route& route) {
   CircuitBreaker::Permit probe = route.breaker()->AcquireProbe();
   if (!probe) return false;
-  // Only the inference is timed: a load is slow by nature, and no sign of a slow backend.
+  // Only the inference is timed: loading is always slow, and says nothing about the backend.
   int64_t duration_ns = 0;
   Status status = route.Load();
   const Result<const KnownAnswer*> question = Question();
@@ -532,7 +532,7 @@ bool Session::ProbeOnce(Route& route) {
 
 void Session::Work() {
   if (options_.serve_while_compiling) Prepare();
-  // An injected clock does not wake anybody; requests that find a probe due do.
+  // An injected clock wakes no thread; requests that find a probe due do.
   constexpr auto kLongest = std::chrono::seconds(60);
   constexpr auto kMemoryInterval = std::chrono::milliseconds(250);
   constexpr auto kShortest = std::chrono::microseconds(100);
@@ -544,7 +544,7 @@ void Session::Work() {
         wait = std::min<std::chrono::nanoseconds>(wait, std::chrono::nanoseconds(*due));
       }
     }
-    // The limit on memory is looked at between requests, never during one.
+    // The limit on memory is checked between requests, never during one.
     if (options_.breaker.memory_limit_bytes > 0) {
       wait = std::min<std::chrono::nanoseconds>(wait, kMemoryInterval);
       if (const auto bytes = ResidentBytes()) {

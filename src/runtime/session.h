@@ -1,14 +1,14 @@
 // Session: one model, ready to serve. It loads the model on the preferred backend, answers calls,
-// and goes on answering when that backend fails: the same call goes to the next route (all units,
-// CPU and GPU, CPU only, Anemone's own executor, which is always closed), once for each.
+// and continues when that backend fails: the same call goes to the next route (all units, CPU and
+// GPU, CPU only, Anemone's own executor, whose circuit is always closed), once for each.
 //
 //   ANEMONE_ASSIGN(auto session, Session::Open(model, {.backend = "auto"}));
 //   CallReport report;
 //   ANEMONE_ASSIGN(auto outputs, session->Predict(inputs, nullptr, &report));
 //
 // States: loading (the routes are made), compiling (the first route loads), warming (it answers a
-// known question), ready (a real inference has succeeded; without one where `warm` is off or the
-// shapes are dynamic, so that there is nothing to ask), failed (no route loads). With
+// known question), ready (a real inference has succeeded, unless `warm` is off or the shapes are
+// dynamic, so that there is no question to ask), failed (no route loads). With
 // `serve_while_compiling`, Open returns at once and Anemone's executor answers until the first
 // route is ready.
 //
@@ -50,7 +50,7 @@ std::string_view SessionStateName(SessionState state);
 struct SessionOptions {
   std::string backend = "auto";  // the first that is available, or one by name
   exec::LoadOptions load = {};
-  bool fallback = true;  // else the preferred route alone
+  bool fallback = true;  // false: the preferred route alone
   bool serve_while_compiling = false;
   // Ask a question with a known answer before a foreign backend serves, and when probing.
   bool self_test = true;
@@ -63,19 +63,18 @@ struct SessionOptions {
   int max_lanes = 0;  // calls of one route at the same time; 0: one for each core, at least 2
   std::shared_ptr<Telemetry> telemetry = nullptr;  // null: the session makes one
   std::string model_hash = {};                     // labels and the breakers' memory
-  // Where breakers and measurements are kept between processes; empty: nowhere.
+  // The folder for breakers and measurements between processes; empty: nothing is kept.
   std::string state_dir = {};
-  // Where the gate's certificates are (runtime/certificate.h); empty: nowhere, nothing is
-  // certified.
+  // The folder of the gate's certificates (runtime/certificate.h); empty: nothing is certified.
   std::string certificate_dir = {};
-  // Measure which units or thread count is fastest (runtime/dispatch.h), or remember it.
+  // Measure which units or thread count is fastest (runtime/dispatch.h), or use what is remembered.
   bool dispatch_by_measurement = false;
-  // Instead of the backends of this build, for tests: the preferred first, the last one trusted.
+  // For tests, replaces this build's backends: the preferred one first, the last one trusted.
   std::vector<const exec::Backend*> backends = {};
   const Clock* clock = nullptr;  // of telemetry and breakers; null: the machine's
 };
 
-// Who answered a call, and how it came to that.
+// Who answered a call, and why.
 struct CallReport {
   std::string_view backend;  // "coreml", "cpu"
   bool foreign = false;
@@ -84,10 +83,10 @@ struct CallReport {
   exec::ComputeUnits compute_units = exec::ComputeUnits::kAll;  // of a foreign backend
   ComputeUnit planned = ComputeUnit::kUnknown;
   ComputeUnit observed = ComputeUnit::kUnknown;
-  int attempts = 0;  // routes that were asked
+  int attempts = 0;  // routes that were tried
   // Why not the preferred route; kNone when it answered.
   FallbackReason fallback_reason = FallbackReason::kNone;
-  int64_t fallback_unix_ns = 0;                        // when it was left; 0 when it was not
+  int64_t fallback_unix_ns = 0;                        // when the call left it; 0 when it did not
   CircuitState circuit_state = CircuitState::kClosed;  // of the preferred route, at the start
   int64_t duration_ns = 0;                             // of the whole call
 };
@@ -105,23 +104,23 @@ class Session {
   Result<Tensors> Predict(const Tensors& inputs, exec::State* state = nullptr,
                           CallReport* report = nullptr, const exec::Tracer* tracer = nullptr);
   // On the caller's memory. With Anemone's executor and no fallback above it, in the steady state,
-  // this takes nothing from the heap. After an error the outputs are undefined.
+  // this allocates nothing on the heap. After an error the outputs are undefined.
   Status PredictBound(std::span<const exec::BoundInput> inputs,
                       std::span<const exec::BoundOutput> outputs, exec::State* state = nullptr,
                       CallReport* report = nullptr);
 
   SessionState state() const { return state_.load(std::memory_order_acquire); }
-  // Waits until ready or failed, at most so long; the state then.
+  // Waits until ready or failed, at most `timeout_ns`; returns the state.
   SessionState WaitReady(int64_t timeout_ns);
-  // Why the preferred route did not load; OK when it did or is still on the way.
+  // Why the preferred route did not load; OK when it did or is still loading.
   Status load_status() const;
 
-  // What runs, with the outputs of a classifier as tensors (exec/classifier.h).
+  // The function that runs, with the outputs of a classifier as tensors (exec/classifier.h).
   const ir::Function& function() const { return *function_; }
-  // The names of the classes; nullopt when the model is no classifier.
+  // The names of the classes; nullopt when the model is not a classifier.
   const std::optional<exec::Classes>& classes() const { return classes_; }
   Telemetry& telemetry() { return *telemetry_; }
-  // What was measured; empty unless dispatch_by_measurement.
+  // The measurements; empty unless dispatch_by_measurement.
   const std::optional<DispatchChoice>& dispatch() const { return dispatch_; }
   // Whether a gate has passed this model on the preferred backend and this build of the system.
   bool certified() const { return certified_; }
@@ -139,7 +138,7 @@ class Session {
   Result<std::vector<const exec::Backend*>> ChooseBackends() const;
   // Loads and warms the preferred route, then sets the state.
   void Prepare();
-  // OK, or why the route must not serve.
+  // OK, or the reason why the route must not serve.
   Status TryInChild(const Route& route);
   Status Warm(Route& route);
   Status Call(const Route::Call& call, CallReport* report);
@@ -148,7 +147,7 @@ class Session {
   Attempt Try(Route& route, const Route::Call& call, CallReport& report);
   void Note(const Route& from, const Route& to, FallbackReason reason, CallReport& report);
   Result<const KnownAnswer*> Question();
-  // The background thread: prepares, then probes what is open and due.
+  // The background thread: prepares, then probes the routes whose probes are due.
   void Work();
   bool ProbeOnce(Route& route);
   void WakeProber();
@@ -160,7 +159,7 @@ class Session {
   }
 
   std::shared_ptr<const ir::Model> model_;
-  std::shared_ptr<const ir::Model> tensor_model_;  // the same one unless it classifies
+  std::shared_ptr<const ir::Model> tensor_model_;  // the same one unless it is a classifier
   std::optional<exec::Classes> classes_;
   SessionOptions options_;
   const ir::Function* function_ = nullptr;

@@ -22,7 +22,7 @@ os_log_t Log() {
 
 bool SignpostsAvailable() { return true; }
 
-// The names must be literals, hence the switches.
+// The names must be literals, so the switches are needed.
 SignpostInterval::SignpostInterval(Kind kind, const char* detail) : kind_(kind) {
   if (!os_signpost_enabled(Log())) return;
   id_ = os_signpost_id_generate(Log());

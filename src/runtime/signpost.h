@@ -1,7 +1,7 @@
 // Signposts: intervals and events that Instruments shows beside Apple's own (macOS: os_signpost in
 // the subsystem "anemone", category "PointsOfInterest"). Elsewhere every call does nothing.
 //
-// Thread rules: any thread at once. Cost while nobody records: one load.
+// Thread rules: any thread at once. When no one records, each call costs one load.
 #pragma once
 
 #include <cstdint>

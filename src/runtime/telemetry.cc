@@ -87,7 +87,7 @@ struct Telemetry::Hot {
   }
 };
 
-// Rare: a lock is fine.
+// Rare events, so a lock is fine.
 struct Telemetry::Phase {
   mutable std::mutex mutex;
   PhaseCounts counts;
@@ -222,7 +222,7 @@ void Telemetry::record_inference(int64_t duration_ns, bool success, ComputeUnit 
   Emit(std::move(event));
 }
 
-// While all is well the register is 0 and a success would leave it so: nothing is written.
+// Without failures the register is 0 and a success leaves it 0, so nothing is written.
 void Telemetry::NoteOutcome(bool success) {
   uint64_t seen = recent_failures_.load(kRelaxed);
   if (success && seen == 0) return;
@@ -254,7 +254,7 @@ void Telemetry::record_memory(int64_t bytes) {
   while (bytes > seen && !memory_high_water_.compare_exchange_weak(seen, bytes, kRelaxed)) {
   }
   if (bytes <= seen || sinks_.empty()) return;
-  // A mark that creeps up page by page is told about in steps, not each time.
+  // A mark that grows page by page is reported in steps, not each time.
   int64_t told = memory_told_.load(kRelaxed);
   if (bytes < told + told / 8) return;
   if (!memory_told_.compare_exchange_strong(told, bytes, kRelaxed)) return;

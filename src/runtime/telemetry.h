@@ -34,8 +34,8 @@
 
 namespace anemone::runtime {
 
-// Attempts of one kind. `latency` holds the durations of those that succeeded: a failure that took
-// the whole timeout says nothing about speed.
+// Attempts of one kind. `latency` holds the durations of successes only: a failure that took the
+// whole timeout says nothing about speed.
 struct PhaseCounts {
   uint64_t succeeded = 0;
   uint64_t failed = 0;
@@ -46,13 +46,13 @@ struct PhaseCounts {
   uint64_t total() const { return succeeded + failed; }
 };
 
-// A plain value: what was counted up to one moment.
+// A plain value: the counts up to one moment.
 struct TelemetrySnapshot {
   int64_t time_unix_ns = 0;
   PhaseCounts compile;
   PhaseCounts load;
   PhaseCounts first_inference;
-  PhaseCounts inference;  // first inferences are not among them
+  PhaseCounts inference;  // first inferences not included
   // Inferences by [planned][observed] unit.
   std::array<std::array<uint64_t, kComputeUnitCount>, kComputeUnitCount> inferences_by_unit{};
   std::array<uint64_t, kFallbackReasonCount> fallbacks{};  // by reason; [kNone] stays 0
@@ -78,9 +78,9 @@ struct TelemetryOptions {
   std::string model = {};    // content hash
   std::string backend = {};  // first choice
   std::string units = {};
-  // One event for each inference too. Costs a sink call a record: for traces, not for production.
+  // Also one event for each inference. Costs a sink call each: for traces, not for production.
   bool inference_events = false;
-  // Snapshots also look at the process's peak resident memory, all models in it together.
+  // Snapshots also include the process's peak resident memory, for all its models together.
   bool process_memory = false;
   const Clock* clock = nullptr;  // null: the machine's; must outlive this
 };
@@ -92,14 +92,14 @@ class Telemetry {
   Telemetry& operator=(const Telemetry&) = delete;
   ~Telemetry();
 
-  // Before the first record. Shared with whoever flushes it.
+  // Call it before the first record. The sink may be shared with its flusher.
   void AddSink(std::shared_ptr<EventSink> sink);
 
   void record_compile(int64_t duration_ns, bool success,
                       FailureKind failure = FailureKind::kCompileError);
   void record_load(int64_t duration_ns, bool success,
                    FailureKind failure = FailureKind::kLoadError);
-  // The first inference after a load, which pays for work put off until then.
+  // The first inference after a load, which pays for deferred work.
   void record_first_inference(int64_t duration_ns, bool success,
                               ComputeUnit planned = ComputeUnit::kUnknown,
                               ComputeUnit observed = ComputeUnit::kUnknown,
@@ -114,22 +114,22 @@ class Telemetry {
                        std::string_view to_backend);
   // A level of memory in use; the highest is kept.
   void record_memory(int64_t bytes);
-  // Passes an event on (a breaker's transition, a note), its labels and time filled in where empty.
+  // Passes an event on (a breaker's transition, a note), with empty labels and time filled in.
   void record_event(Event event);
 
-  // Advice for callers that have no circuit breaker: whether what was not planned for the CPU fails
-  // so often that the CPU should answer. True when the last compile or load failed, the last 3 such
-  // inferences failed, or 10 of the last 20 did. Inferences planned for the CPU do not count;
-  // successes elsewhere (probes) make it false again.
+  // Advice for callers without a circuit breaker: whether the work planned for other units than the
+  // CPU fails so often that the CPU should answer. True when the last compile or load failed, the
+  // last 3 such inferences failed, or 10 of the last 20 did. Inferences planned for the CPU do not
+  // count; successes on other units (probes) make it false again.
   bool should_fallback_to_cpu() const;
 
-  // All counts since the start. Waits for no one but other snapshots and records at work.
+  // All counts since the start. Waits only for other snapshots and for records in progress.
   TelemetrySnapshot Snapshot() const;
 
   const TelemetryOptions& options() const { return options_; }
 
  private:
-  // What one inference touches.
+  // The counters that one inference touches.
   struct Hot;
   struct Phase;
 
@@ -153,7 +153,7 @@ class Telemetry {
   std::atomic<bool> load_failed_{false};
 
   mutable std::mutex snapshot_mutex_;
-  mutable TelemetrySnapshot drained_;  // what earlier snapshots took out of hot_
+  mutable TelemetrySnapshot drained_;  // counts that earlier snapshots moved out of hot_
 };
 
 }  // namespace anemone::runtime

@@ -15,11 +15,11 @@ class Clock {
   virtual int64_t monotonic_ns() const = 0;
   // Nanoseconds since 1970-01-01 UTC; may jump. For records that outlive the process.
   virtual int64_t unix_ns() const = 0;
-  // The machine's clock; lives for ever.
+  // The machine's clock; never destroyed.
   static const Clock& System();
 };
 
-// Stands still until told to move. Both times advance together; unix time can also be set.
+// Moves only when told. Both times advance together; unix time can also be set.
 class ManualClock : public Clock {
  public:
   explicit ManualClock(int64_t unix_ns = 1'700'000'000'000'000'000) : unix_ns_(unix_ns) {}

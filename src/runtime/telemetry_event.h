@@ -1,9 +1,9 @@
-// What telemetry tells its sinks: one plain struct for each thing that happened, and the interface
-// of a sink. Counters do not go through here; an event is for what is rare, or what was asked for.
+// Events that telemetry passes to its sinks: one plain struct for each thing that happened, and the
+// interface of a sink. Counters do not go through here; events are for rare or requested things.
 //
 // Thread rules: events are values. A sink is called from any thread at once and must not call back
-// into the Telemetry that feeds it. Errors: a sink that cannot write counts what it dropped;
-// telling never fails a request.
+// into the Telemetry that feeds it. Errors: a sink that cannot write counts the events that it
+// dropped; an event never fails a request.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ enum class EventType : uint8_t {
   kCompile,
   kLoad,
   kFirstInference,
-  kInference,  // only when asked for (TelemetryOptions::inference_events)
+  kInference,  // only on request (TelemetryOptions::inference_events)
   kFallback,
   kCircuit,  // a breaker changed its state
   kMemory,   // a new high-water mark that crossed a step of 1/8
@@ -34,7 +34,7 @@ struct Event {
   int64_t time_unix_ns = 0;  // when it ended
   int64_t start_ns = 0;      // monotonic
   uint64_t thread = 0;       // small number of the thread
-  // Whose: filled in by Telemetry from its labels when empty.
+  // The owner: filled in by Telemetry from its labels when empty.
   std::string model;    // content hash
   std::string backend;  // "coreml", "cpu"
   std::string units;    // "all", "cpu_only", ...
@@ -55,7 +55,7 @@ struct Event {
   int64_t wait_ns = 0;  // until the next probe; 0 unless `to` is open
   // memory
   int64_t memory_bytes = 0;
-  // circuit: the rule that made it change; note: the text.
+  // circuit: the rule that changed the state; note: the text.
   std::string text;
 };
 
@@ -63,7 +63,7 @@ class EventSink {
  public:
   virtual ~EventSink() = default;
   virtual void Emit(const Event& event) = 0;
-  // Events that could not be written so far.
+  // How many events could not be written so far.
   virtual uint64_t dropped() const { return 0; }
 };
 

@@ -8,8 +8,8 @@
 
 namespace anemone::runtime {
 
-// Counts by kind hold every kind, zeros too, so that readers need no list of their own; percentiles
-// are null without a success.
+// Counts by kind list every kind, zeros included, so that readers need no list of their own;
+// percentiles are null without a success.
 std::string TelemetryJson(const TelemetrySnapshot& snapshot, const TelemetryOptions& labels);
 
 }  // namespace anemone::runtime

@@ -13,7 +13,7 @@ struct Numbers {
   size_t next = 0;
 };
 
-// Never destroyed: threads may end after the statics did.
+// Never destroyed: threads may outlive the statics.
 Numbers& AllNumbers() {
   static auto* const numbers = new Numbers;
   return *numbers;

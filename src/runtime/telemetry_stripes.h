@@ -1,15 +1,15 @@
 // Stripes<T>: counters that any number of threads bump at once without a lock, and that a reader
 // takes as one consistent cut while they do.
 //
-// Each thread writes to a stripe of its own (threads beyond kStripes share). A stripe holds two
-// copies of T. Write() notes its start in the counter of the active copy, changes it, and notes its
-// end; Drain() makes the other copy active, waits for the few writers that are still inside, and
-// then has the old copy to itself. So each Write is in exactly one Drain, whole.
+// Each thread writes to its own stripe (threads beyond kStripes share). A stripe holds two copies
+// of T. Write() records its start in the counter of the active copy, changes it, and records its
+// end; Drain() activates the other copy, waits for the few writers that are still inside, and then
+// owns the old copy. So each Write is in exactly one Drain, whole.
 //
 // Thread rules: Write from any thread, wait-free after the thread's first call, which allocates its
-// stripe. Drain from any thread, one at a time; it waits for writers at work, never they for it. T
-// is made of relaxed atomics (two threads can share a stripe) and must not throw. In a forked child
-// of a process with other threads, do not Drain: a writer that was inside is gone. Source: G.
+// stripe. Drain from any thread, one at a time; it waits for active writers, never they for it. T
+// consists of relaxed atomics (two threads can share a stripe) and must not throw. In a forked
+// child of a process with other threads, do not Drain: a writer that was inside is gone. Source: G.
 // Tene's WriterReaderPhaser.
 #pragma once
 
@@ -22,8 +22,8 @@
 
 namespace anemone::runtime {
 
-// A small number of the calling thread, reused after it ended: threads that live at once have
-// different ones.
+// A small number of the calling thread, reused after the thread ends: threads that live at once
+// have different ones.
 size_t ThreadNumber();
 
 template <typename T>

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::array<std::string_view, kComputeUnitCount> kUnits = {"unknown", "cpu", "gpu", "ane",
                                                                     "mixed"};
-// The failures in both orders: a reason is "none", a failure, or one of those at the end.
+// A reason is "none", a failure (in the order of the failures), or one of those at the end.
 constexpr std::array<std::string_view, kFallbackReasonCount> kReasons = {
     "none",          "compile_error", "load_error", "schema_mismatch", "timeout", "memory_pressure",
     "runtime_error", "crash",         "non_finite", "parity_drift",    "unknown", "circuit_open",

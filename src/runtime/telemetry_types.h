@@ -26,8 +26,8 @@ using exec::FailureKindFromName;
 using exec::FailureKindName;
 inline constexpr size_t kFailureKindCount = exec::kFailureKinds.size();
 
-// Why a call was answered by another backend than the first choice: its failure, or one of the
-// reasons that follow.
+// Why another backend than the first choice answered a call: its failure, or one of the reasons
+// after the failures.
 enum class FallbackReason : uint8_t {
   kNone,
   kCompileError,
@@ -41,7 +41,7 @@ enum class FallbackReason : uint8_t {
   kParityDrift,
   kUnknown,
   kCircuitOpen,   // the breaker did not permit the call
-  kNotReady,      // the preferred backend still compiles or warms up
+  kNotReady,      // the preferred backend is still compiling or warming up
   kNotAvailable,  // the preferred backend cannot run on this machine
   kDispatch,      // another backend was measured to be faster
 };

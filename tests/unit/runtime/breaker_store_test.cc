@@ -80,7 +80,7 @@ TEST_F(BreakerStoreTest, AnotherOsBuildProbesAgain) {
   ASSERT_TRUE(loaded.image);
   EXPECT_EQ(loaded.image->state, CircuitState::kHalfOpen);
   EXPECT_EQ(loaded.image->consecutive_opens, 0);
-  EXPECT_NE(loaded.note.find("learned on OS build 24B83, this is 24C101"), std::string::npos);
+  EXPECT_NE(loaded.note.find("learned on OS build 24B83, but this is 24C101"), std::string::npos);
   ASSERT_TRUE(store_.Save(key_, {}).ok());
   EXPECT_FALSE(BreakerStore(dir_, "24C101").Load(key_).image) << "a closed one needs no probes";
 }
@@ -100,18 +100,18 @@ TEST_F(BreakerStoreTest, ABrokenFileIsAFreshStartWithAReason) {
     changed.replace(changed.find(from), from.size(), to);
     return broken(changed);
   };
-  EXPECT_NE(broken("").find("it is no JSON object"), std::string::npos);
-  EXPECT_NE(broken("[1]").find("it is no JSON object"), std::string::npos);
+  EXPECT_NE(broken("").find("it is not a JSON object"), std::string::npos);
+  EXPECT_NE(broken("[1]").find("it is not a JSON object"), std::string::npos);
   EXPECT_NE(broken(good.substr(0, good.size() / 2)).find("no JSON object"), std::string::npos);
   EXPECT_NE(broken(std::string(100'000, ' ')).find("too large"), std::string::npos);
   EXPECT_NE(with("\"schema_version\": 1", "\"schema_version\": 2").find("version 1"),
             std::string::npos);
   EXPECT_NE(with("\"coreml\"", "\"cpu\"").find("another model"), std::string::npos);
   EXPECT_NE(with("\"open\"", "\"ajar\"").find("state is unknown"), std::string::npos);
-  EXPECT_NE(with("\"wait_ns\": 6", "\"wait_ns\": -6").find("'wait_ns' is no number"),
+  EXPECT_NE(with("\"wait_ns\": 6", "\"wait_ns\": -6").find("'wait_ns' is not a number"),
             std::string::npos);
   EXPECT_NE(with("\"wait_ns\": 6", "\"wait_ns\": 1.6").find("'wait_ns'"), std::string::npos);
-  EXPECT_NE(with("\"24B83\"", "7").find("a text is missing"), std::string::npos);
+  EXPECT_NE(with("\"24B83\"", "7").find("os_build or state is missing"), std::string::npos);
   // Whatever bytes: never worse than a fresh start.
   std::mt19937_64 engine(3);
   for (int i = 0; i < 2000; ++i) {

@@ -87,7 +87,7 @@ TEST(BreakerConfigTest, ErrorsNameFileKeyAndRule) {
            {"{", "not JSON"},
            {"[]", "must be a JSON object, but is array"},
            {"{\"a\xff\": 1}", "not JSON"},
-           {R"({"failure_rate": 1})", "there is no parameter 'failure_rate'"},
+           {R"({"failure_rate": 1})", "'failure_rate' is not a parameter"},
            {R"({"wait_jitter": 0.1, "wait_jitter": 0.2})", "'wait_jitter' must be given once"},
            {R"({"sliding_window_type": "calls"})", "'sliding_window_type' must be \"count\""},
            {R"({"sliding_window_size": 0})", "'sliding_window_size' must be from 1 to 1000000"},

@@ -89,7 +89,8 @@ TEST_F(JsonLinesTest, OneProcessAtATime) {
   const auto second = JsonLinesFile::Open(path_, {});
   ASSERT_FALSE(second.ok());
   EXPECT_EQ(second.error().code(), ErrorCode::kUnavailable);
-  EXPECT_NE(second.error().ToString().find("another process writes this log"), std::string::npos);
+  EXPECT_NE(second.error().ToString().find("another process is writing this log"),
+            std::string::npos);
   first.reset();
   EXPECT_NE(Open(), nullptr);
 }
