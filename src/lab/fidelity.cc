@@ -19,7 +19,7 @@ using Json = nlohmann::ordered_json;
 constexpr double kHalfMax = 65504;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-// What one operator's output was in float32.
+// The float32 output of one operator.
 struct Reference {
   exec::Tensor value;
   double rms = 0;
@@ -35,7 +35,7 @@ std::span<const float> Floats(const exec::ConstTensor& tensor) {
   return {tensor.As<float>(), static_cast<size_t>(tensor.count())};
 }
 
-// Regular expressions match names in full; names may hold what they take for signs.
+// Regular expressions match names in full, and names may hold special characters.
 std::string Escape(const std::string& name) {
   std::string pattern;
   for (const char c : name) {
@@ -49,7 +49,7 @@ class Diagnosis {
  public:
   explicit Diagnosis(Fidelity* fidelity) : fidelity_(*fidelity) {}
 
-  // One input through both.
+  // Runs one input through both.
   Status Add(exec::Executable& single, exec::Executable& half, const Inputs& inputs) {
     references_.clear();
     Status failed;
@@ -92,7 +92,7 @@ class Diagnosis {
   }
 
   void Judge(const exec::TraceEvent& event) {
-    double taken = 0;  // the error of what the operator takes
+    double taken = 0;  // the error of the operator's inputs
     for (const ir::Argument& argument : event.operation->arguments()) {
       for (const ir::Value* value : argument.values) {
         const auto found = errors_.find(value->name);
@@ -112,7 +112,7 @@ class Diagnosis {
       for (size_t k = 0; k < wanted.size(); ++k) {
         const double magnitude = std::abs(double{wanted[k]});
         if (!std::isnan(wanted[k])) row.largest = std::max(row.largest, magnitude);
-        // Beyond the range by itself, whatever an earlier overflow has made of it in half.
+        // Judged in float32, so that an earlier overflow in half does not count here.
         const bool beyond = magnitude > kHalfMax;
         if (!beyond && (std::isnan(wanted[k]) || std::isnan(got[k]))) {
           ++row.not_a_number;
@@ -195,14 +195,14 @@ Result<Fidelity> DiagnoseFloat16(const exec::Backend& backend,
   if (options.to_float16) {
     ANEMONE_ASSIGN(converted, options.to_float16({}));
   }
-  // Core ML's float16 program when it can be made; else every result rounded.
+  // Core ML's float16 program if it can be made; otherwise every result is rounded.
   ANEMONE_ASSIGN(
       fidelity.outputs,
       Compare(backend, model, converted ? converted : model,
               converted ? exec::Numerics::kAsTyped : exec::Numerics::kFloat16, samples, options));
   fidelity.passed = AllPassed(fidelity.outputs);
   if (fidelity.passed || !options.to_float16) return fidelity;
-  // What takes a value beyond half's range must be float32 too.
+  // Operators that take a value beyond half's range must be float32 too.
   ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*model, ""));
   const ir::UseMap uses = ir::FindUses(*function);
   std::unordered_map<std::string, std::vector<std::string>> takers;
@@ -226,7 +226,7 @@ Result<Fidelity> DiagnoseFloat16(const exec::Backend& backend,
       std::string pattern = Escape(name);
       if (std::ranges::find(keep, pattern) == keep.end()) keep.push_back(std::move(pattern));
     };
-    // Along a way that stays beyond the range (a convolution, its relu) down to who leads back.
+    // Follows values beyond the range (a convolution, its relu) to the operator that leads back.
     std::vector<std::string> chosen;
     std::set<std::string> seen;
     const auto choose = [&](const std::string& name) {

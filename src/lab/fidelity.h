@@ -1,11 +1,12 @@
 // Fidelity: what half precision does to a model. Runs it operator by operator in float32 and in
 // float16 on the same inputs, and finds the first operator that leaves half's range (|x| > 65504),
 // the first NaN, the operators that add most of the error, and the smallest list to keep in float32
-// that brings the outputs back within limits, tried, not guessed.
+// that brings the outputs back within limits. The list is tested, not guessed.
 //
-// An operator's own error is what rounding does to it alone: its float16 result from float32 inputs
-// is not at hand, so it is told from the growth of the error between what the operator takes and
-// what it gives. Thread rules: pure; uses the backend's threads. Errors: those of running a model.
+// An operator's own error is what rounding does to it alone. Its float16 result from float32
+// inputs is not available, so the error is inferred from how much it grows between the operator's
+// inputs and its outputs. Thread rules: pure; uses the backend's threads. Errors: those of running
+// a model.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +31,7 @@ struct OperatorFidelity {
   int64_t overflowing = 0;   // elements beyond 65504 in float32, or infinite in float16 only
   int64_t not_a_number = 0;  // in float32 or float16
   double error = 0;          // RMS of the difference, divided by the RMS in float32
-  double added = 0;          // the part of it that its inputs do not explain
+  double added = 0;          // the part that its inputs do not explain
 };
 
 struct Fidelity {
@@ -39,11 +40,11 @@ struct Fidelity {
   // Names of the first operators, empty when there are none.
   std::string first_overflow;
   std::string first_not_a_number;
-  std::vector<std::string> dominant;  // by added error, the largest first
+  std::vector<std::string> dominant;  // by added error, largest first
   // The outputs in float16 beside float32.
   std::vector<OutputParity> outputs;
   bool passed = false;
-  // What to give to --keep-float32 (patterns that match names in full); empty when it passes, or
+  // The patterns for --keep-float32 (they match names in full); empty when the model passes, or
   // when nothing helped.
   std::vector<std::string> keep_float32;
   // The outputs with that list.
@@ -57,12 +58,12 @@ struct FidelityOptions {
   size_t max_dominant = 8;
   int max_trials = 8;
   // Makes the float16 form of the model with these operators kept in float32; the facade's Convert.
-  // Null: no list is searched.
+  // Null: do not search for a list.
   std::function<Result<std::shared_ptr<const ir::Model>>(const std::vector<std::string>& keep)>
       to_float16 = {};
 };
 
-// `model` computes in float32.
+// `model` must compute in float32.
 Result<Fidelity> DiagnoseFloat16(const exec::Backend& backend,
                                  std::shared_ptr<const ir::Model> model, const Samples& samples,
                                  const FidelityOptions& options);

@@ -7,7 +7,7 @@ namespace anemone::lab {
 
 std::string FingerprintOf(const ir::Program& program) {
   Sha256 sha;
-  // Values of large constants follow as bytes; the text has only a summary of them.
+  // Values of large constants are hashed as bytes, because the text only summarizes them.
   constexpr int64_t kSpelledOut = 16;
   sha.Update(ir::PrintText(program, {.value_elements = kSpelledOut}));
   for (const auto& function : program.functions) {

@@ -1,5 +1,5 @@
-// Fingerprint: the SHA-256 of a program: its text and the bytes of every constant, wherever they
-// come from. Names count, metadata does not. Thread rules: pure functions.
+// Fingerprint: the SHA-256 of a program: its text and the bytes of every constant, wherever it is
+// stored. Names count, metadata does not. Thread rules: pure functions.
 #pragma once
 
 #include <string>

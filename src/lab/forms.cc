@@ -87,7 +87,7 @@ std::string SensitivityJson(const WeightSensitivity& sensitivity) {
 
 Result<WeightSensitivity> ParseSensitivity(const std::string& text) {
   const Json json = Json::parse(text, nullptr, false);
-  if (!json.is_object()) return InvalidInput("a sensitivity is no JSON object");
+  if (!json.is_object()) return InvalidInput("a sensitivity is not a JSON object");
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   const auto number = [&](const Json& row, const char* key) {
     return row.at(key).is_number() ? row.at(key).get<double>() : kInfinity;

@@ -66,7 +66,7 @@ Error SqliteError(sqlite3* db, const std::string& path) {
   const int code = db != nullptr ? sqlite3_errcode(db) : SQLITE_NOMEM;
   const char* text = db != nullptr ? sqlite3_errmsg(db) : "out of memory";
   if (code == SQLITE_NOTADB || code == SQLITE_CORRUPT)
-    return InvalidInput("this is no lab database: {}", text).At(path);
+    return InvalidInput("this is not a lab database: {}", text).At(path);
   if (code == SQLITE_FULL) return IoError("the disk is full").At(path).Advise("free some space");
   return IoError("the database cannot be used: {}", text).At(path);
 }
@@ -113,7 +113,7 @@ class Statement {
     return Check(std::isfinite(value) ? sqlite3_bind_double(statement_, ++bound_, value)
                                       : sqlite3_bind_null(statement_, ++bound_));
   }
-  // True: a row is there.
+  // True when there is a row.
   Result<bool> Step() {
     if (failed_) return SqliteError(db_, path_);
     const int code = sqlite3_step(statement_);
@@ -145,7 +145,7 @@ class Statement {
 // Rolled back unless committed.
 template <typename Body>
 Status InTransaction(sqlite3* db, const std::string& path, const Body& body) {
-  // Immediate: a transaction that begins by reading and is then refused the lock cannot wait.
+  // Immediate, because a transaction that reads first and then fails to get the lock cannot wait.
   if (sqlite3_exec(db, "begin immediate", nullptr, nullptr, nullptr) != SQLITE_OK)
     return SqliteError(db, path);
   Status status = body();
@@ -189,9 +189,9 @@ Result<JobsDb> JobsDb::Open(const std::string& path) {
                                             kSchemaVersion, kApplicationId);
       return state->Exec(stamp.c_str());
     }
-    if (application != kApplicationId) return InvalidInput("this is no lab database").At(path);
+    if (application != kApplicationId) return InvalidInput("this is not a lab database").At(path);
     if (version != kSchemaVersion) {
-      return Unsupported("the database has schema version {}, this tool reads {}", version,
+      return Unsupported("the database has schema version {}, but this tool reads {}", version,
                          kSchemaVersion)
           .At(path)
           .Advise("give another output folder");

@@ -7,8 +7,8 @@
 
 namespace anemone::lab {
 
-// The smallest sample that at least `percent` of the samples do not exceed. `samples_ns` need not
-// be sorted; not empty; 0 < percent <= 100.
+// The smallest sample that at least `percent` of the samples do not exceed. `samples_ns` must not
+// be empty and need not be sorted; 0 < percent <= 100.
 int64_t PercentileNs(std::vector<int64_t> samples_ns, double percent);
 double MeanNs(const std::vector<int64_t>& samples_ns);
 

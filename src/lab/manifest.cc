@@ -39,7 +39,7 @@ Json ToJsonObject(const OutputParity& output) {
   return json;
 }
 
-// The output that the flat keys speak of: a distribution if there is one, else the first.
+// The output that the flat keys describe: a distribution if there is one, else the first.
 const OutputParity* Headline(const Manifest& manifest) {
   const auto found =
       std::find_if(manifest.outputs.begin(), manifest.outputs.end(),
@@ -78,19 +78,20 @@ Result<std::string> ReadString(const Json& json, const char* key) {
 }
 
 Result<ManifestKeys> ParseManifest(std::string_view text) {
-  // The callback refuses documents that nest without end before they cost memory.
+  // The callback rejects deeply nested documents before they cost memory.
   const Json json =
       Json::parse(text, [](int depth, Json::parse_event_t, Json&) { return depth <= 32; }, false);
-  if (json.is_discarded() || !json.is_object()) return InvalidInput("this is no JSON object");
+  if (json.is_discarded() || !json.is_object()) return InvalidInput("this is not a JSON object");
   ANEMONE_ASSIGN(const std::string schema, ReadString(json, "schema"));
-  if (schema != kSchema) return InvalidInput("the schema is '{}', expected '{}'", schema, kSchema);
+  if (schema != kSchema)
+    return InvalidInput("the schema is '{}', but '{}' is expected", schema, kSchema);
   const auto version = json.find("schema_version");
   if (version == json.end() || !version->is_number_integer()) {
     return InvalidInput("the key 'schema_version' must be an integer");
   }
   if (version->get<int64_t>() != kSchemaVersion) {
-    return Unsupported("schema version {} is not known, this tool reads {}",
-                       version->get<int64_t>(), kSchemaVersion);
+    return Unsupported("schema version {} is unknown; this tool reads {}", version->get<int64_t>(),
+                       kSchemaVersion);
   }
   ManifestKeys keys;
   ANEMONE_ASSIGN(keys.model, ReadString(json, "model"));
@@ -155,7 +156,7 @@ std::string ToJson(const Manifest& manifest) {
   Json parity = Json::array();
   for (const OutputParity& output : manifest.outputs) parity.push_back(ToJsonObject(output));
   json["parity"] = std::move(parity);
-  // Nothing was compared, nothing was passed.
+  // Without a comparison there is no verdict.
   json["passed"] = manifest.outputs.empty() ? Json(nullptr) : Json(manifest.passed());
   json["first_drift"] = manifest.first_drift.empty() ? Json(nullptr) : Json(manifest.first_drift);
   json["tensors"] = TensorsJson(manifest);

@@ -38,11 +38,11 @@ struct Manifest {
   std::optional<Estimate> expected_speedup_m1;
   std::optional<Estimate> expected_speedup_m2;
   std::optional<Estimate> expected_speedup_m3;
-  // Of the output that Judge looks at first; absolute. Absent for the reference itself.
+  // Of the first judged output; absolute. Absent for the reference itself.
   std::vector<OutputParity> outputs;
   std::string first_drift;  // the first operator over the limit, when an output failed
 
-  // "seeded" or "pretrained", or "file" for a model of the user's.
+  // "seeded" or "pretrained", or "file" for the user's own model.
   std::string weights_source;
   std::map<std::string, std::string> weights;  // seed; or url, sha256, license
   std::string tool_version;
@@ -50,7 +50,7 @@ struct Manifest {
   std::string package_sha256;
   int64_t package_size_bytes = 0;
   int64_t weight_bytes = 0;
-  std::string parity_inputs;  // what the deltas were measured on
+  std::string parity_inputs;  // the inputs of the measured deltas
   struct Tensor {
     std::string name;
     int64_t bytes_before = 0;
@@ -67,7 +67,7 @@ std::string ToJson(const Manifest& manifest);
 // Writes atomically.
 Status WriteManifest(const Manifest& manifest, const std::string& path);
 
-// The nine fixed keys, as read back from a file.
+// The nine fixed keys, read back from a file.
 struct ManifestKeys {
   std::string model;
   std::string backend;

@@ -67,7 +67,7 @@ double SoftmaxKl(std::span<const double> reference, std::span<const double> vari
   return std::max(0.0, sum);
 }
 
-// The sixth largest value: what a class must beat to be among the best five.
+// The sixth largest value, which a class must beat to be among the best five.
 double Sixth(std::span<const double> values) {
   if (values.size() < 6) return -kInfinity;
   std::vector<double> sorted(values.begin(), values.end());
@@ -79,7 +79,7 @@ double Sixth(std::span<const double> values) {
 
 Status ParityMeter::Add(const exec::ConstTensor& reference, const exec::ConstTensor& variant) {
   if (reference.shape != variant.shape) {
-    return Usage("the reference is {}, the variant {}", ir::ShapeToString(reference.shape),
+    return Usage("the reference is {}, but the variant is {}", ir::ShapeToString(reference.shape),
                  ir::ShapeToString(variant.shape));
   }
   ANEMONE_ASSIGN(const auto a, ToDoubles(reference));
@@ -89,7 +89,7 @@ Status ParityMeter::Add(const exec::ConstTensor& reference, const exec::ConstTen
   for (size_t i = 0; i < a.size(); ++i) {
     if (!std::isfinite(a[i])) {
       ++sums_.reference_non_finite;
-      // The same infinity, or NaN for NaN, is agreement; it takes no part in the sums.
+      // The same infinity, or NaN on both sides, is agreement, and is left out of the sums.
       const bool same = a[i] == b[i] || (std::isnan(a[i]) && std::isnan(b[i]));
       if (!same) ++sums_.non_finite;
       continue;
@@ -140,7 +140,7 @@ void ParityMeter::AddRow(std::span<const double> reference, std::span<const doub
     finite &= std::isfinite(reference[i]) && std::isfinite(variant[i]);
     if (reference[i] > 0) kl += reference[i] * std::log(reference[i] / std::max(variant[i], 1e-12));
   }
-  // No class is better than one that is not a number; that is no agreement.
+  // No score compares greater than NaN; that must not count as agreement.
   if (!finite) better = std::max<size_t>(5, reference.size());
   sums_.top1_agree += better == 0 ? 1 : 0;
   sums_.top5_agree += better < 5 ? 1 : 0;

@@ -17,7 +17,7 @@ namespace anemone::lab {
 struct Parity {
   int64_t elements = 0;
   int64_t samples = 0;  // tensors compared
-  // NaN or infinity in the variant that the reference does not have at that place, or the reverse.
+  // NaN or infinity in the variant where the reference has none, or the reverse.
   int64_t non_finite = 0;
   int64_t reference_non_finite = 0;
   double linf = 0;
@@ -55,8 +55,8 @@ struct Parity {
 // Accumulates over inputs; not for tensors of different shapes.
 class ParityMeter {
  public:
-  // Both row-major, of one shape. Integers and bools are compared as numbers. kUsage when shapes
-  // differ.
+  // Both row-major, of one shape. Integers and bools are compared as numbers. kUsage when the
+  // shapes differ.
   Status Add(const exec::ConstTensor& reference, const exec::ConstTensor& variant);
   Parity Result() const;
 
@@ -85,7 +85,7 @@ struct ParityLimits {
 inline constexpr ParityLimits kFp16Limits{1e-2, 1e-3};
 inline constexpr ParityLimits kInt8Limits{5e-2, 5e-3};
 
-// The two figures that `limits` apply to.
+// The two figures that `limits` judges.
 struct JudgedParity {
   double linf = 0;
   double rmse = 0;
@@ -94,8 +94,8 @@ struct JudgedParity {
 };
 JudgedParity Judge(const Parity& parity, const ParityLimits& limits);
 
-// One JSON object, the same in compare, manifests and the lab. What is not finite is null; figures
-// of rows are null where there are none. (parity_json.h has it as a value.)
+// One JSON object, the same in compare, manifests and the lab. Values that are not finite are null;
+// figures of rows are null when there are no rows. (parity_json.h gives it as a JSON value.)
 std::string ToJson(const Parity& parity);
 
 }  // namespace anemone::lab

@@ -1,5 +1,5 @@
-// Parity as JSON: one form for compare, manifests and the lab. What is not finite is null, as JSON
-// has no infinity; figures of rows are null where the output has none.
+// Parity as JSON: one form for compare, manifests and the lab. Values that are not finite are null,
+// because JSON has no infinity; figures of rows are null when the output has no rows.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>

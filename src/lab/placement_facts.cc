@@ -16,8 +16,8 @@ std::optional<Estimate> ToEstimate(const std::optional<placement::Interval>& int
 
 }  // namespace
 
-// The segmenter's choice among the operators that the rules are sure of, and those they admit: when
-// it gives everything to the CPU, the interval says what the engine could take.
+// The segmenter's choice among the operators that the rules are sure of, and those they admit. When
+// it gives everything to the CPU, the interval shows what the engine could take.
 Estimate CoverageOf(const placement::Analysis& analysis) {
   const double preferred = analysis.preferred.by_count_pct;
   return {preferred, std::min(preferred, analysis.supported_low_pct),

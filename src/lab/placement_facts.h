@@ -1,4 +1,4 @@
-// What placement says of a model, for its manifest: coverage of the Neural Engine and expected
+// Facts about placement for a model's manifest: coverage of the Neural Engine and expected
 // speed-ups over the CPU on M1, M2 and M3. Estimates with intervals; absent where nothing is known.
 // Thread rules: pure functions.
 #pragma once
@@ -16,7 +16,7 @@ namespace anemone::lab {
 // Neural Engine: the smallest of the three chips, in an interval from the smallest share that all
 // rules are sure of to the largest that any rule admits.
 Status AddPlacementFacts(const ir::Model& model, Manifest* manifest);
-// That share for one chip.
+// This share for one chip.
 Estimate CoverageOf(const placement::Analysis& analysis);
 
 }  // namespace anemone::lab

@@ -43,7 +43,7 @@ Json HistogramJson(const WeightHistogram& histogram) {
           {"rms", FiniteOrNull(histogram.rms)},   {"bins", histogram.bins}};
 }
 
-// What the drop is measured in.
+// The unit of the drop.
 const char* MeasureOf(const std::optional<VariantResult>& base) {
   if (base && base->top1) return "top1";
   if (base && base->agreement) return "agreement";
@@ -129,8 +129,8 @@ std::string LabJson(const LabReport& report) {
 }
 
 std::string LabHtml(const std::string& lab_json) {
-  // Inside a script element "</script" and "<!--" would end or hide it; in JSON a "<" may be
-  // written as an escape anywhere it can stand.
+  // Inside a script element "</script" and "<!--" would end or hide it; JSON allows an escape in
+  // place of any "<".
   std::string data;
   data.reserve(lab_json.size());
   for (const char c : lab_json) {

@@ -23,27 +23,27 @@ struct LabReport {
   std::string precision;  // of the base: "float16", "float32"
   std::string backend;
   std::string samples;      // Samples::description
-  std::string calibration;  // of the samples that variants learned from; empty: none
-  // Each sample, and what it was for.
+  std::string calibration;  // of the calibration samples; empty: none
+  // Each sample and its use.
   struct Sample {
     std::string name;
     std::optional<int64_t> label = {};
-    bool learned_from = false;  // else judged by
+    bool learned_from = false;  // false: used to judge
   };
   std::vector<Sample> sample_list;
   std::string subject;  // LabSubject::sha256
   std::string base_sha256;
   std::optional<Budget> budget;
   std::optional<VariantResult> base;  // the empty configuration's
-  std::vector<Finished> variants;     // each once
+  std::vector<Finished> variants;     // each variant once
   std::string chosen;                 // name of the variant; empty: none
   std::vector<WeightSensitivity> sensitivity;
   std::vector<WeightHistogram> weights;
   std::optional<Fidelity> fidelity;
 };
 
-// Which variants no other beats: smaller and no worse, or as small and better. By the drop if
-// `base` has one, then by the loss.
+// Tells which variants no other beats: smaller and no worse, or as small and better. Compares by
+// the drop if `base` has one, then by the loss.
 std::vector<bool> ParetoFront(const std::vector<Finished>& variants,
                               const std::optional<VariantResult>& base);
 

@@ -30,12 +30,12 @@ std::string ExtensionOf(const fs::path& path) {
 
 Result<const ir::Value*> OnlyInput(const ir::Function& function) {
   if (function.inputs().size() != 1) {
-    return Usage("the model has {} inputs; files can feed a model of one", function.inputs().size())
-        .Advise("leave --images away: the lab then uses seeded inputs");
+    return Usage("the model has {} inputs, but files can feed only one", function.inputs().size())
+        .Advise("leave out --images: the lab then uses seeded inputs");
   }
   const ir::Value* input = function.inputs()[0].get();
   if (!input->type.is_tensor() || !input->type.is_static()) {
-    return Usage("the input '{}' is {}; files need a static shape", input->name,
+    return Usage("the input '{}' is {}, but files need a static shape", input->name,
                  input->type.ToString());
   }
   return input;
@@ -44,7 +44,7 @@ Result<const ir::Value*> OnlyInput(const ir::Function& function) {
 Status CheckBudget(size_t count, const ir::Type& type) {
   const int64_t bytes = static_cast<int64_t>(count) * type.element_count().value_or(0) * 4;
   if (bytes <= kMaxBytes) return {};
-  return Usage("{} samples take {} bytes of memory, the limit is {}", count, bytes, kMaxBytes)
+  return Usage("{} samples take {} bytes of memory, but the limit is {}", count, bytes, kMaxBytes)
       .Advise("take fewer with --limit");
 }
 
@@ -77,7 +77,7 @@ Status ForAll(size_t count, const Prepare& prepare) {
 Status CheckImageInput(const ir::Value& input) {
   const ir::Shape& shape = input.type.shape();
   if (shape.size() == 4 && shape[0] == 1 && shape[1] == 3) return {};
-  return Usage("images need an input [1, 3, height, width], '{}' is {}", input.name,
+  return Usage("images need an input [1, 3, height, width], but '{}' is {}", input.name,
                input.type.ToString())
       .Advise("give a folder of .npy files");
 }
@@ -85,8 +85,9 @@ Status CheckImageInput(const ir::Value& input) {
 Result<exec::Tensor> ReadNumbers(const std::string& path, const ir::Value& input) {
   ANEMONE_ASSIGN(const NpyArray array, ReadNpy(path));
   if (array.shape != input.type.shape()) {
-    return InvalidInput("the shape is {}, the input '{}' takes {}", ir::ShapeToString(array.shape),
-                        input.name, ir::ShapeToString(input.type.shape()))
+    return InvalidInput("the shape is {}, but the input '{}' takes {}",
+                        ir::ShapeToString(array.shape), input.name,
+                        ir::ShapeToString(input.type.shape()))
         .At(path);
   }
   ANEMONE_ASSIGN(const ir::Literal literal,
@@ -95,11 +96,11 @@ Result<exec::Tensor> ReadNumbers(const std::string& path, const ir::Value& input
   if (wanted == DType::kFp32) {
     const auto values = literal.AsFloats();
     if (values && std::ranges::any_of(*values, [](float value) { return std::isnan(value); }))
-      return InvalidInput("it holds values that are no numbers (NaN)").At(path);
+      return InvalidInput("it holds NaN values").At(path);
     if (values) return exec::Tensor::Copy({DType::kFp32, array.shape, values->data()});
   }
   if (array.dtype != wanted) {
-    return InvalidInput("the elements are {}, the input '{}' takes {}", DTypeName(array.dtype),
+    return InvalidInput("the elements are {}, but the input '{}' takes {}", DTypeName(array.dtype),
                         input.name, DTypeName(wanted))
         .At(path);
   }
@@ -124,7 +125,7 @@ Result<std::vector<std::string>> ReadFileList(const std::string& path) {
     const std::string extension = ExtensionOf(line);
     const auto known = {".png", ".jpg", ".jpeg", ".npy", ".npz"};
     if (std::ranges::none_of(known, [&](const char* one) { return extension == one; }))
-      return InvalidInput("line {} names no .png, .jpg, .npy or .npz file", number).At(path);
+      return InvalidInput("line {} does not name a .png, .jpg, .npy or .npz file", number).At(path);
     files.push_back((folder / line).string());
   }
   return files;
@@ -201,18 +202,18 @@ Result<Samples> Samples::Folder(const ir::Function& function, const std::string&
       take(it->path());
   }
   if (error == std::errc::no_such_file_or_directory)
-    return NotFound("there is no such folder").At(directory);
+    return NotFound("the folder does not exist").At(directory);
   if (error) return IoError("cannot read the folder: {}", error.message()).At(directory);
   if (!images.empty() && !arrays.empty()) {
-    return InvalidInput("the folder holds {} images and {} .npy files", images.size(),
+    return InvalidInput("the folder holds both {} images and {} .npy files", images.size(),
                         arrays.size())
         .At(directory)
-        .Advise("keep one kind in it");
+        .Advise("keep only one kind in it");
   }
   const bool is_images = !images.empty();
   std::vector<fs::path>& files = is_images ? images : arrays;
   if (files.empty()) {
-    return InvalidInput("the folder holds no .png, .jpg or .npy file").At(directory);
+    return InvalidInput("the folder has no .png, .jpg or .npy files").At(directory);
   }
   if (!list) std::ranges::sort(files);
   if (limit > 0 && files.size() > static_cast<size_t>(limit))

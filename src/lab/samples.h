@@ -1,8 +1,8 @@
-// Samples: what a sweep measures every variant on: labeled photographs, a folder of photographs or
-// .npy files, or seeded inputs where there is no data. Read and checked once, before any work
-// begins; a digest over all contents tells two sets apart. Thread rules: immutable once made; any
-// number of readers. Errors: kNotFound, kInvalidInput with the file and the rule; up to ten bad
-// files are named at once.
+// Samples: the inputs on which a sweep measures every variant: labeled photographs, a folder of
+// photographs or .npy files, or seeded inputs when there is no data. Read and checked once, before
+// any work starts; a digest over all contents tells two sets apart. Thread rules: immutable once
+// made; any number of readers. Errors: kNotFound, kInvalidInput with the file and the rule; up to
+// ten bad files are named at once.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@
 
 namespace anemone::lab {
 
-// The files that a text file names, one a line, relative to it: .png, .jpg, .jpeg, .npy or .npz.
+// The files that a text file names, one per line, relative to it: .png, .jpg, .jpeg, .npy or .npz.
 Result<std::vector<std::string>> ReadFileList(const std::string& path);
 
 class Samples : public compress::CalibrationData {
@@ -30,7 +30,7 @@ class Samples : public compress::CalibrationData {
                                  const std::vector<LabeledImage>& images,
                                  const Preprocess& preprocess, int64_t limit);
   // Every photograph (.png, .jpg, .jpeg) of a folder; or, for a function of one input, every .npy
-  // file, of exactly the input's shape. In the order of their names. Or, for a .txt file, those
+  // file, of exactly the input's shape. In the order of their names. For a .txt file, the files
   // that it names, in its order.
   static Result<Samples> Folder(const ir::Function& function, const std::string& directory,
                                 const Preprocess& preprocess, int64_t limit);
@@ -49,8 +49,8 @@ class Samples : public compress::CalibrationData {
   const std::string& description() const { return description_; }
   // Over all values and labels.
   const std::string& sha256() const { return sha256_; }
-  // Takes every `every`-th sample out, from the middle of the first stride on, and returns them:
-  // for calibration, so that what is learned from is never judged by. 2 or more.
+  // Removes every `every`-th sample, from the middle of the first stride on, and returns these
+  // samples for calibration, so that no sample both calibrates and judges. 2 or more.
   Samples SetAside(int64_t every);
   // `count` of the samples, spread evenly over all.
   Samples Subset(int64_t count) const;

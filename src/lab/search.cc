@@ -30,7 +30,7 @@ Point PointOf(const WeightSensitivity& weight, int form) {
   return {form, cost.bytes, std::max(0.0, cost.loss)};
 }
 
-// The lower convex hull of a weight's forms, from keeping it on.
+// The lower convex hull of a weight's forms, starting with keeping it as it is.
 std::vector<Point> HullOf(const WeightSensitivity& weight) {
   std::vector<Point> points{{kKeep, weight.bytes, 0}};
   for (size_t i = 0; i < weight.forms.size(); ++i) {
@@ -38,7 +38,7 @@ std::vector<Point> HullOf(const WeightSensitivity& weight) {
     if (cost.possible && std::isfinite(cost.loss) && cost.bytes < weight.bytes)
       points.push_back({static_cast<int>(i), cost.bytes, std::max(0.0, cost.loss)});
   }
-  // Larger ones first; of equal size the better.
+  // Larger ones first; the better one first at equal size.
   std::ranges::stable_sort(points, [](const Point& a, const Point& b) {
     return a.bytes != b.bytes ? a.bytes > b.bytes : a.loss < b.loss;
   });
@@ -48,7 +48,7 @@ std::vector<Point> HullOf(const WeightSensitivity& weight) {
   };
   for (const Point& point : points) {
     if (!hull.empty() && point.bytes == hull.back().bytes) continue;
-    // One that is larger and no better is on no path.
+    // A form that is larger and no better is never on a path.
     while (!hull.empty() && hull.back().loss >= point.loss && hull.back().form != kKeep)
       hull.pop_back();
     while (hull.size() > 1 &&
@@ -88,7 +88,7 @@ void Take(const Step& step, Assignment* assignment) {
   assignment->loss += step.added;
 }
 
-// Gives the room that is left to the largest gains.
+// Spends the remaining bytes on the largest gains.
 Assignment FillRoom(std::span<const WeightSensitivity> weights, Assignment best, int64_t bytes) {
   for (;;) {
     size_t at = weights.size();
@@ -113,7 +113,7 @@ Assignment FillRoom(std::span<const WeightSensitivity> weights, Assignment best,
   }
 }
 
-// The steps in order, those of banned weights' indices left out from their first banned step on.
+// Takes the steps in order; for a weight with a banned step, all from that one on are left out.
 class Walker {
  public:
   Walker(std::span<const WeightSensitivity> weights, std::vector<Step> steps)
@@ -165,7 +165,7 @@ Assignment FitBytes(std::span<const WeightSensitivity> weights, std::span<const 
       std::ranges::find_if(path, [&](const Assignment& a) { return a.bytes <= bytes; });
   if (first == path.end()) return path.back();
   Assignment best = FillRoom(weights, *first, bytes);
-  // One form for all, with what room it leaves: the path's steps are coarse where weights are few.
+  // Also tries one form for all: with few weights, the path's steps are coarse.
   const size_t forms = weights.empty() ? 0 : weights[0].forms.size();
   for (size_t form = 0; form < forms; ++form) {
     Assignment uniform = Start(weights);
@@ -200,7 +200,8 @@ Result<Found> Search(const LabSubject& subject, std::span<const WeightSensitivit
   const std::vector<Assignment> path = SearchPath(weights);
   int64_t measured_bytes = 0;
   for (const WeightSensitivity& weight : weights) measured_bytes += weight.bytes;
-  const int64_t other_bytes = base.weight_bytes - measured_bytes;  // what is never compressed
+  const int64_t other_bytes =
+      base.weight_bytes - measured_bytes;  // the part that is never compressed
   bool correct_bias = false;
   const auto job_of = [&](std::string name, const Assignment& assignment) {
     compress::Configuration configuration = ToConfiguration(weights, options.forms, assignment);
@@ -233,7 +234,7 @@ Result<Found> Search(const LabSubject& subject, std::span<const WeightSensitivit
     correct_bias = true;
     ANEMONE_ASSIGN(const std::vector<Finished> corrected, mixes_of_targets(", bias corrected"));
     for (const Finished& finished : corrected) consider(finished);
-    // Decided where a search would end up: by the mixes that come close to the limit.
+    // Decided where the search will end: by the mixes near the limit.
     int better = 0;
     for (size_t i = 0; i < plain.size(); ++i) {
       if (!plain[i].result || !corrected[i].result) continue;
@@ -249,7 +250,7 @@ Result<Found> Search(const LabSubject& subject, std::span<const WeightSensitivit
     ANEMONE_ASSIGN(const auto done, options.evaluate(std::span(&job, 1)));
     return consider(done[0]);
   };
-  // How far along the path: halving, as if the measured loss only rose.
+  // Bisects the path, as if the measured loss only rose.
   size_t good = 0;
   size_t bad = walker.size() + 1;
   while (bad - good > 1) {
@@ -257,8 +258,8 @@ Result<Found> Search(const LabSubject& subject, std::span<const WeightSensitivit
     ANEMONE_ASSIGN(const bool passed, try_at(middle));
     (passed ? good : bad) = middle;
   }
-  // Beyond: leave out the step that broke it, and go on with those after it, in growing strides as
-  // long as they pass.
+  // Beyond that: leave out the step that exceeds the budget, and continue with the steps after it,
+  // in growing strides as long as they pass.
   size_t stride = 1;
   for (int round = 0; round < options.max_refinements && good < walker.size(); ++round) {
     const size_t next = std::min(walker.size(), good + stride);

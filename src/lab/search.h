@@ -1,11 +1,11 @@
 // Search: the smallest setting of every weight within a stated loss.
 //
-// From the sensitivities each weight has a list of (bytes, loss); losses of weights add up, nearly,
-// while they are small. So the best mixes for all sizes lie on one path: each weight's list is cut
+// From the sensitivities each weight has a list of (bytes, loss); losses of weights nearly add up
+// while they are small. So the best mixes for all sizes are on one path: each weight's list is cut
 // to its lower convex hull, and the steps of all hulls are taken in the order of loss for each byte
-// saved (Shoham and Gersho 1988, allocation by Lagrange multipliers). Along the path real
-// evaluations find how far one may go, and then, around that place, which single steps cost more
-// than the estimate said: those are undone and the next ones tried. Thread rules: as RunSweep.
+// saved (Shoham and Gersho 1988, allocation by Lagrange multipliers). Real evaluations along the
+// path find how far one may go, and then, around that place, which single steps cost more than
+// estimated: those are undone and the next ones tried. Thread rules: as RunSweep.
 #pragma once
 
 #include <cstdint>
@@ -21,38 +21,38 @@
 
 namespace anemone::lab {
 
-// What may be lost, in percent of the samples: top-1 with labels, else agreement with the
+// The loss that is allowed, in percent of the samples: top-1 with labels, else agreement with the
 // reference's best class; for outputs that rank nothing, of the reference's power.
 struct Budget {
   double max_drop_pct = 0.5;
 };
-// What a variant loses, in that measure; infinite when an output is not finite. `base` is what it
-// may lose against.
+// The loss of a variant in that measure; infinite when an output is not finite. `base` is the model
+// that loses nothing.
 double DropPct(const VariantResult& base, const VariantResult& variant);
 
-// Which form each weight has: an index into WeightSensitivity::forms, or kKeep.
+// The form of each weight: an index into WeightSensitivity::forms, or kKeep.
 inline constexpr int kKeep = -1;
 struct Assignment {
-  std::vector<int> forms;  // as the sensitivities
+  std::vector<int> forms;  // parallel to the sensitivities
   int64_t bytes = 0;       // of these weights
   double loss = 0;         // estimated: the sum
 };
 
 // The path: the first keeps everything, the last has the smallest of each weight's hull.
 std::vector<Assignment> SearchPath(std::span<const WeightSensitivity> weights);
-// The last of the path that takes at most `bytes`; from there further steps are taken as long as
-// they fit. The path's smallest when none does.
+// The last assignment of the path that takes at most `bytes`, with further steps as long as they
+// fit; the path's smallest when none does.
 Assignment FitBytes(std::span<const WeightSensitivity> weights, std::span<const Assignment> path,
                     int64_t bytes);
 
-// The setting of each weight by name; those that keep their form are named with null.
+// The setting of each weight by name; weights that keep their form map to null.
 compress::Configuration ToConfiguration(std::span<const WeightSensitivity> weights,
                                         std::span<const Form> forms, const Assignment& assignment);
 
 struct SearchOptions {
   Budget budget;
   std::vector<Form> forms;
-  // Sizes at which to give the best mix too: those of uniform variants.
+  // Sizes at which the best mix is wanted too: those of uniform variants.
   struct Target {
     std::string name;
     int64_t weight_bytes = 0;
@@ -61,7 +61,7 @@ struct SearchOptions {
   // Try bias correction on the targets' mixes, and use it from then on if it lowers their losses.
   bool try_bias_correction = true;
   int max_refinements = 12;
-  // Evaluates a batch; the sweep.
+  // Evaluates a batch of jobs, as the sweep does.
   std::function<Result<std::vector<Finished>>(std::span<const Job> jobs)> evaluate;
 };
 

@@ -19,13 +19,13 @@ namespace {
 using Values = std::map<std::string, exec::Tensor>;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-// Calibration samples that a form learns from here; their values wait in front of each operator.
+// The calibration samples from which a form learns; their values are kept for each operator.
 constexpr int64_t kCalibrationSamples = 16;
 
 // A weight and the operators of the function's block that take it.
 struct Site {
   WeightSensitivity found;
-  std::vector<size_t> users;  // places in the order, ascending
+  std::vector<size_t> users;  // positions in the order, ascending
   std::vector<double> noise;  // by form: power of the error and of the output, over all users
   bool known = false;         // from an earlier pass
 };
@@ -36,13 +36,13 @@ compress::WeightStep Only(const std::string& weight, const compress::OpConfig& c
   return step;
 }
 
-// The weights of the base model, as the compression will find them.
+// The weights of the base model, as the compression finds them.
 Result<std::vector<Site>> FindSites(const LabSubject& subject, const OperationOrder& order) {
   std::unordered_map<std::string, size_t> place;
   for (size_t i = 0; i < order.size(); ++i) {
     for (const auto& output : order.at(i).outputs()) place[output->name] = i;
   }
-  // The walk wants a function it may change.
+  // Rewriter needs a function that it may change.
   ir::Model copy = CloneModel(subject.base());
   ir::Function* function = copy.program.Find(subject.function().name);
   const passes::Rewriter rewriter(*function);
@@ -72,8 +72,8 @@ Result<std::vector<Site>> FindSites(const LabSubject& subject, const OperationOr
     ++weights_of_operator[site.found.operator_name];
     sites.push_back(std::move(site));
   }
-  // An operator's name is the plainer setting, and survives where constants are renamed; it will do
-  // where it means this weight alone.
+  // An operator's name is the simpler setting, and survives renamed constants; it serves when it
+  // selects only this weight.
   for (Site& site : sites) {
     const bool alone = site.users.size() == 1 && weights_of_operator[site.found.operator_name] == 1;
     site.found.setting = alone ? site.found.operator_name : site.found.weight;
@@ -83,7 +83,7 @@ Result<std::vector<Site>> FindSites(const LabSubject& subject, const OperationOr
   return sites;
 }
 
-// A subgraph, loaded.
+// A loaded subgraph.
 struct Part {
   Subgraph graph;
   std::unique_ptr<exec::Executable> session;
@@ -131,7 +131,7 @@ class Pass {
     load_.threads = options.threads;
   }
 
-  // Runs the base on the samples: what the losses are measured against.
+  // Runs the base on the samples; losses are measured against its outputs.
   Status Begin() {
     ANEMONE_ASSIGN(const auto session, subject_.backend().Load(subject_.shared_base(), load_));
     for (int64_t i = 0; i < samples_.count(); ++i) {
@@ -180,7 +180,7 @@ class Pass {
     return part;
   }
 
-  // Takes the kept values from in front of operator `position_` to in front of `to`.
+  // Moves the kept values from in front of operator `position_` to in front of `to`.
   Status MoveTo(size_t to) {
     if (to == position_) return {};
     ANEMONE_ASSIGN(const Part between, Load(position_, to));
@@ -242,7 +242,7 @@ class Pass {
       }
       for (size_t k = 0; k < meters.size(); ++k) {
         const std::string& name = subject_.function().outputs()[k]->name;
-        // An output that was made before, or by the operator itself, is no result of the rest.
+        // An output made earlier, or by the operator itself, is not a result of the rest.
         const auto found = results.find(name);
         const exec::Tensor& got = found != results.end() ? found->second : known.at(name);
         ANEMONE_TRY(meters[k].Add(wanted_[i].at(name).view(), got.view()));
@@ -251,7 +251,7 @@ class Pass {
     std::vector<OutputParity> outputs;
     for (size_t k = 0; k < meters.size(); ++k)
       outputs.push_back({subject_.function().outputs()[k]->name, meters[k].Result(), {}, {}});
-    // Several operators that share the weight: their losses add up, the loudest noise counts.
+    // When several operators share the weight, losses add up and the largest noise counts.
     cost.loss += LossOf(outputs);
     cost.snr_db = std::min(cost.snr_db, local.Result().snr_db);
     return {};
@@ -281,7 +281,7 @@ class Pass {
                         ParityMeter* meter) {
     exec::ConstTensor a = reference.view();
     exec::ConstTensor b = variant.view();
-    // As columns of one: there are no classes to rank inside a network.
+    // As columns of one element, because there are no classes to rank inside a network.
     a.shape = {a.count(), 1};
     b.shape = {b.count(), 1};
     return meter->Add(a, b);
@@ -293,10 +293,10 @@ class Pass {
   Samples samples_;
   exec::LoadOptions load_;
   size_t position_ = 0;
-  std::vector<Values> values_;  // by sample: what is live in front of operator position_
+  std::vector<Values> values_;  // by sample: the live values in front of operator position_
   std::vector<Values> wanted_;
-  std::vector<Values> calibration_;  // as values_, of the samples that forms learn from
-  compress::WeightData data_;        // of the operator at hand
+  std::vector<Values> calibration_;  // as values_, for the calibration samples
+  compress::WeightData data_;        // of the current operator
 };
 
 }  // namespace

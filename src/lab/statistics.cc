@@ -31,7 +31,7 @@ Blocks WithoutEmpty(const Blocks& blocks) {
   return kept;
 }
 
-// One resample: as many blocks as there are, each drawn whole and its samples drawn anew.
+// One resample: draws as many blocks as there are, and redraws the samples in each.
 int64_t ResampledPercentile(const Blocks& blocks, double percent, Random& random,
                             std::vector<int64_t>& buffer) {
   buffer.clear();
@@ -54,8 +54,8 @@ std::optional<int64_t> EarlyStoppingRank(int64_t n, double percent, double confi
   const double p = percent / 100;
   const double limit = 1 - confidence;
   if (n <= 0 || !(p > 0 && p < 1) || !(confidence > 0 && confidence < 1)) return std::nullopt;
-  // The binomial tail P(X <= k), X ~ Binomial(n, 1 - p), summed term by term; terms are carried as
-  // logarithms, as the first ones underflow for large n.
+  // The binomial tail P(X <= k), X ~ Binomial(n, 1 - p), summed term by term in logarithms, because
+  // the first terms underflow for large n.
   const double log_odds = std::log1p(-p) - std::log(p);
   double log_term = static_cast<double>(n) * std::log(p);
   double tail = 0;
@@ -133,7 +133,7 @@ std::optional<Interval> RobustSlope(std::span<const Point> points) {
   }
   if (slopes.empty()) return std::nullopt;
   std::sort(slopes.begin(), slopes.end());
-  // Kendall's variance gives how many slopes from the middle the bounds stand.
+  // Kendall's variance gives the distance of the bounds from the middle, in slopes.
   const auto n = static_cast<double>(used.size());
   const double spread = 1.959964 * std::sqrt(n * (n - 1) * (2 * n + 5) / 18);
   const auto pairs = static_cast<double>(slopes.size());

@@ -83,7 +83,7 @@ std::vector<const ir::Value*> OperationOrder::LiveBefore(size_t index) const {
   std::vector<const ir::Value*> live;
   for (const Span& span : spans_) {
     const bool made = span.made == SIZE_MAX || span.made < index;
-    // An input that nothing takes has last == 0, as one that only the first operation takes.
+    // An unused input has last == 0, like one that only the first operation takes.
     if (made && span.last >= index) live.push_back(span.value);
   }
   return live;
@@ -94,7 +94,7 @@ Result<Subgraph> Extract(const OperationOrder& order, size_t begin, size_t end) 
   for (const auto& input : source.inputs()) {
     if (input->type.is_state())
       return Unsupported("the function '{}' has states", source.name)
-          .Advise("models with states are measured as a whole only");
+          .Advise("models with states can only be measured as a whole");
   }
   std::unordered_set<const ir::Operation*> kept;
   for (size_t i = begin; i < end; ++i) kept.insert(&order.at(i));
@@ -134,7 +134,7 @@ Result<Subgraph> Extract(const OperationOrder& order, size_t begin, size_t end) 
       subgraph.outputs.push_back(output->name);
     }
   }
-  // No description: values of any type may cross the border, and nobody writes this model.
+  // No description: values of any type may cross the boundary, and this model is never written.
   subgraph.model = std::make_shared<ir::Model>();
   subgraph.model->program = std::move(program);
   subgraph.model->spec_version = ir::SpecVersionOf(source.opset);

@@ -1,7 +1,7 @@
-// Subgraph: a range of a function's operations as a model of its own, so that one operator, or all
-// that follows it, can be run on values that were computed before. What the range takes from
-// outside becomes inputs, by the names of the values; constants come along (their bytes shared).
-// Thread rules: pure functions. Errors: kUnsupported for functions with states.
+// Subgraph: a range of a function's operations as a separate model, so that one operator, or
+// everything after it, can be run on values that were computed before. Values that the range takes
+// from outside become inputs, by their names; constants are included (their bytes shared). Thread
+// rules: pure functions. Errors: kUnsupported for functions with states.
 #pragma once
 
 #include <cstddef>
@@ -17,8 +17,8 @@ namespace anemone::lab {
 // A deep copy that shares the bytes of the weights.
 ir::Model CloneModel(const ir::Model& model);
 
-// The operations of a function's block that are no constants, in execution order, with what flows
-// between them. Points into the function.
+// The operations of a function's block except constants, in execution order, and the values that
+// flow between them. Points into the function.
 class OperationOrder {
  public:
   explicit OperationOrder(const ir::Function& function);
@@ -33,8 +33,8 @@ class OperationOrder {
  private:
   const ir::Function* function_;
   std::vector<const ir::Operation*> operations_;
-  // By value: which operation makes it (SIZE_MAX: an input) and the last that takes it (size() for
-  // an output of the function).
+  // For each value, the operation that makes it (SIZE_MAX: an input) and the last that takes it
+  // (size() for an output of the function).
   struct Span {
     const ir::Value* value = nullptr;
     size_t made = 0;

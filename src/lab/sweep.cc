@@ -17,7 +17,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// Whether trying again would say the same.
+// Whether another attempt would give the same result.
 bool IsVerdict(ErrorCode code) {
   return code == ErrorCode::kUsage || code == ErrorCode::kUnsupported ||
          code == ErrorCode::kInvalidInput || code == ErrorCode::kMismatch;
@@ -173,13 +173,13 @@ Result<std::vector<NamedConfiguration>> ReadConfigurations(const std::string& pa
         .Advise(R"(write {"variants": [{"name": "int8", "configuration": {...}}]})");
   };
   if (!json.is_object() || !json.contains("variants") || !json["variants"].is_array())
-    return wrong("this is no list of variants");
+    return wrong("this is not a list of variants");
   std::vector<NamedConfiguration> found;
   std::set<std::string> names;
   for (const Json& row : json["variants"]) {
     ANEMONE_ASSIGN(auto named, ReadRow(row, fmt::format("variant {}", found.size() + 1)).At(path));
     if (named.first.empty() || !names.insert(named.first).second)
-      return wrong(fmt::format("the name '{}' is empty or there twice", named.first));
+      return wrong(fmt::format("the name '{}' is empty or appears twice", named.first));
     found.push_back(std::move(named));
   }
   if (found.empty()) return wrong("the list is empty");
@@ -196,7 +196,7 @@ Result<std::vector<Job>> ReadJobs(const LabSubject& subject, const std::string& 
 
 Result<Job> ParseJob(const LabSubject& subject, const std::string& text) {
   const Json json = ParseJson(text);
-  if (json.is_discarded()) return Usage("a job is no JSON");
+  if (json.is_discarded()) return Usage("a job is not JSON");
   ANEMONE_ASSIGN(auto named, ReadRow(json, "a job"));
   return MakeJob(subject, std::move(named.first), std::move(named.second));
 }

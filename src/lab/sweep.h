@@ -1,8 +1,9 @@
-// Sweep: a list of independent jobs, each one variant, run on some workers, the results in a
-// JobsDb. What the database has already is not done again, so a sweep that was killed goes on where
-// it was; results do not depend on the workers, nor on who ran a job. Thread rules: RunSweep starts
-// its own threads and returns when they ended. Errors: the first that is no verdict on a variant
-// (a full disk, an interrupt); what a configuration alone is to blame for becomes its outcome.
+// Sweep: a list of independent jobs, each one variant, run by a number of workers, with the results
+// in a JobsDb. Jobs that the database has finished are not run again, so a killed sweep resumes
+// where it was; results depend neither on the workers nor on which of them ran a job. Thread rules:
+// RunSweep starts its own threads and returns when they have ended. Errors: the first that is not a
+// verdict on a variant (a full disk, an interrupt); a failure that a configuration alone causes
+// becomes its outcome.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +26,7 @@ struct Job {
   std::string key;  // LabSubject::KeyOf
 };
 
-// What became of a job: a result, or why the variant cannot be.
+// The outcome of a job: a result, or why the variant is impossible.
 struct Finished {
   Job job;
   std::optional<VariantResult> result;
@@ -35,9 +36,9 @@ struct Finished {
 
 struct SweepOptions {
   int jobs = 1;     // variants at once
-  int threads = 0;  // of the whole machine that they share; 0: one for each core
+  int threads = 0;  // shared by all variants; 0: one for each core
   std::function<bool()> cancelled = {};
-  // Called after each job, from one thread at a time; `found`: it was in the database.
+  // Called after each job, from one thread at a time; `found`: the result was in the database.
   std::function<void(int64_t done, int64_t total, const Finished& finished, bool found)> progress =
       {};
 };
@@ -45,26 +46,26 @@ struct SweepOptions {
 // Makes the job of a configuration.
 Job MakeJob(const LabSubject& subject, std::string name, compress::Configuration configuration);
 
-// Runs one job, without a database: what a worker on another machine does. Only errors that are no
-// verdict on the variant are errors.
+// Runs one job, without a database: for a worker on another machine. Returns as errors only those
+// that are not a verdict on the variant.
 Result<JobOutcome> RunJob(const LabSubject& subject, const Job& job, const VariantOptions& options);
 Status StoreOutcome(JobsDb& db, const std::string& key, const JobOutcome& outcome);
 Result<Finished> ToFinished(const Job& job, const JobOutcome& outcome);
 
-// In the order of `jobs`, whose names are entered as the subject's variants from `first_position`
-// on.
+// Returns the outcomes in the order of `jobs`, whose names are entered as the subject's variants
+// from `first_position` on.
 Result<std::vector<Finished>> RunSweep(const LabSubject& subject, JobsDb& db,
                                        std::span<const Job> jobs, int64_t first_position,
                                        const SweepOptions& options);
 
-// The variants that a lab tries when nobody says which: the uniform forms of the op set.
+// The variants that a lab tries by default: the uniform forms of the op set.
 Result<std::vector<Job>> DefaultJobs(const LabSubject& subject);
-// Reads {"variants": [{"name": ..., "configuration": {...}}]}: configurations as `compress
+// Reads {"variants": [{"name": ..., "configuration": {...}}]}, with configurations as `compress
 // --config` takes them. kUsage with the place.
 Result<std::vector<std::pair<std::string, compress::Configuration>>> ReadConfigurations(
     const std::string& path);
 Result<std::vector<Job>> ReadJobs(const LabSubject& subject, const std::string& path);
-// One such object {"name": ..., "configuration": {...}}: how a worker is told a job.
+// Parses one such object {"name": ..., "configuration": {...}}, the form in which a worker gets a job.
 Result<Job> ParseJob(const LabSubject& subject, const std::string& text);
 
 }  // namespace anemone::lab

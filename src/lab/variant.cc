@@ -20,7 +20,7 @@
 namespace anemone::lab {
 namespace {
 
-// Part of every key: results of another way to measure are not found again.
+// Part of every key, so that results of another measuring method are not reused.
 constexpr int kMethodVersion = 1;
 
 // Whether the output ranks classes: one row of scores for each sample.
@@ -84,7 +84,7 @@ Result<LabSubject> LabSubject::Make(std::shared_ptr<const ir::Model> reference,
         ANEMONE_ASSIGN(const exec::Tensor* scores, ScoresOf(outputs));
         const int64_t label = samples->labels()[static_cast<size_t>(i)];
         if (label >= scores->view().count()) {
-          return InvalidInput("its class index is {}, the model has {} classes", label,
+          return InvalidInput("its class index is {}, but the model has {} classes", label,
                               scores->view().count())
               .At(samples->names()[static_cast<size_t>(i)])
               .Advise("count classes from 0; give the labels of this model");

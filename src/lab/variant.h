@@ -1,8 +1,8 @@
-// Variant: one configuration of a model, and all that is measured of it: size, parity with the
-// reference, accuracy on labeled samples, estimated latency by chip, the error of every tensor.
-// Everything in a result is a pure function of model, configuration and samples: no times, no
-// dates; so a sweep that is killed and resumed, or runs on other machines, gives the same. Thread
-// rules: a LabSubject is immutable and shared; MeasureVariant may run on many threads at once.
+// Variant: one configuration of a model, and everything measured of it: size, parity with the
+// reference, accuracy on labeled samples, estimated latency by chip, the error of every tensor. A
+// result is a pure function of model, configuration and samples: no times, no dates; so a sweep
+// that is killed and resumed, or runs on other machines, gives the same. Thread rules: a LabSubject
+// is immutable and shared; MeasureVariant may run on many threads at once.
 #pragma once
 
 #include <cstdint>
@@ -24,13 +24,13 @@
 
 namespace anemone::lab {
 
-// What all variants of a sweep share.
+// The state that all variants of a sweep share.
 class LabSubject {
  public:
-  // `reference` is what outputs are compared with (float32), `base` what is compressed; they may be
-  // the same. Runs the reference on all samples. `threads`: for that; 0 is one for each core.
-  // `calibration`: what configurations that need data learn from, others than the samples that
-  // judge them; null: there is none, and such configurations fail.
+  // Outputs are compared with those of `reference` (float32); `base` is the model to compress, and
+  // may be the same. Runs the reference on all samples, with `threads` threads (0: one for each
+  // core). `calibration` holds the samples from which configurations that need data learn, other
+  // than those that judge them; null: there are none, and such configurations fail.
   static Result<LabSubject> Make(std::shared_ptr<const ir::Model> reference,
                                  std::shared_ptr<const ir::Model> base,
                                  std::shared_ptr<const Samples> samples,
@@ -42,15 +42,15 @@ class LabSubject {
   std::shared_ptr<const ir::Model> reference() const { return reference_; }
   const Samples& samples() const { return *samples_; }
   const Samples* calibration() const { return calibration_.get(); }  // null: none
-  // How the calibration samples drive the weights of the base, products included; the first who
-  // asks computes it.
+  // How the calibration samples drive the weights of the base, products included; computed on
+  // first use.
   Result<std::shared_ptr<const compress::InputStatistics>> Moments(
       int threads, const std::function<bool()>& cancelled) const;
-  // What variants have learned from those.
+  // The roundings that variants have learned from those samples.
   std::shared_ptr<compress::LearnedRoundings> learned() const { return moments_->learned; }
   const exec::Backend& backend() const { return *backend_; }
   const ir::Function& function() const { return *function_; }  // of the base, the one measured
-  // Tells apart what results depend on: both models and the samples.
+  // Identifies everything that results depend on: both models and the samples.
   const std::string& sha256() const { return sha256_; }
   const std::string& base_sha256() const { return base_sha256_; }
   // Outputs of the reference for a sample, by name.
@@ -82,7 +82,7 @@ class LabSubject {
 // One chip's estimate; absent where nothing is known.
 struct ChipEstimate {
   std::string chip;
-  std::optional<Estimate> latency_ms;  // as Core ML would place the operators
+  std::optional<Estimate> latency_ms;  // with the operators placed as Core ML would
   std::optional<Estimate> ane_op_coverage_pct;
 };
 
@@ -96,7 +96,7 @@ struct VariantResult {
   // Samples on which the best class is the reference's; absent when no output ranks classes.
   std::optional<int64_t> agreement;
   std::vector<OutputParity> outputs;
-  // One figure to rank variants by, 0 for the reference: mean KL on softmax of the output that
+  // One figure to rank variants by, 0 for the reference: the mean KL on softmax of the output that
   // ranks classes, or else the squared error divided by the reference's power. Infinite when an
   // output is not finite.
   double loss = 0;
@@ -126,11 +126,11 @@ Result<VariantResult> MeasureVariant(const LabSubject& subject,
                                      const compress::Configuration& configuration,
                                      const VariantOptions& options = {});
 
-// As one JSON object, for the database and lab.json, and back. Not finite becomes null.
+// As one JSON object, for the database and lab.json, and back. Values that are not finite are null.
 std::string ResultJson(const VariantResult& result);
 Result<VariantResult> ParseResult(const std::string& json);
 
-// The loss of `outputs`, as VariantResult has it; parity by output name.
+// The loss of `outputs`, as in VariantResult; parity by output name.
 double LossOf(const std::vector<OutputParity>& outputs);
 
 }  // namespace anemone::lab

@@ -78,7 +78,7 @@ Parity ReadParity(const Json& json) {
   Parity parity;
   parity.non_finite = json.value("non_finite", int64_t{0});
   parity.reference_non_finite = json.value("reference_non_finite", int64_t{0});
-  // Null stands for what was not finite: an error without bound, or a ratio to no error.
+  // Null stands for an infinite value: an unbounded error, or a ratio to zero error.
   const double ratio = parity.non_finite > 0 ? -kInfinity : kInfinity;
   parity.linf = ReadNumber(json, "l_inf", kInfinity);
   parity.rmse = ReadNumber(json, "rmse", kInfinity);
@@ -141,7 +141,7 @@ std::string ResultJson(const VariantResult& result) {
 
 Result<VariantResult> ParseResult(const std::string& text) {
   const Json json = Json::parse(text, nullptr, false);
-  if (!json.is_object()) return InvalidInput("a result is no JSON object");
+  if (!json.is_object()) return InvalidInput("a result is not a JSON object");
   VariantResult result;
   // The library's accessors throw for wrong types; a database may have been edited by hand.
   try {

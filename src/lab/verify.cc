@@ -85,7 +85,7 @@ Result<std::vector<OperatorDrift>> CompareOperators(const exec::Backend& backend
                                                     const Inputs& inputs,
                                                     const VerifyOptions& options) {
   ANEMONE_ASSIGN(Pair pair, LoadPair(backend, std::move(reference), std::move(variant), options));
-  // The reference's values are kept as a whole: its tracer's views end with the call.
+  // The reference's values are copied, because its tracer's views end with the call.
   std::unordered_map<std::string, exec::Tensor> wanted;
   Status failed;
   exec::Tracer keep;

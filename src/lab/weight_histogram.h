@@ -12,7 +12,7 @@ namespace anemone::lab {
 struct WeightHistogram {
   std::string weight;  // name of the constant
   int64_t elements = 0;
-  int64_t non_finite = 0;  // not counted in the rest
+  int64_t non_finite = 0;  // not counted in the other fields
   double low = 0;
   double high = 0;
   double mean = 0;
@@ -21,7 +21,7 @@ struct WeightHistogram {
   std::vector<int64_t> bins;
 };
 
-// Of the float constants with more than `threshold` elements, in program order.
+// Histograms of the float constants with more than `threshold` elements, in program order.
 std::vector<WeightHistogram> HistogramsOf(const ir::Function& function, int64_t threshold,
                                           int bins = 48);
 
