@@ -24,7 +24,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-// A second connection costs a handshake: it is opened only when the first would need longer than this.
+// A second connection costs a handshake: it is opened only when the first would need
+// longer than this.
 constexpr double kWorthSplittingSeconds = 1.0;
 constexpr int64_t kSmallestPart = int64_t{4} << 20;
 constexpr auto kWarmUp = milliseconds(400);  // time to measure the first connection's speed

@@ -20,7 +20,8 @@ Result<PathLock> PathLock::Acquire(const std::string& path, const std::function<
       return std::move(lock).error();
     }
     if (*lock) {
-      // The holder removes the file before unlocking it, and a lock on a removed file excludes no one.
+      // The holder removes the file before unlocking it, and a lock on a removed file
+      // excludes no one.
       if ((*lock)->Names(path)) return PathLock(path, std::move(**lock));
       continue;
     }

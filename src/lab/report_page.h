@@ -9,7 +9,8 @@ namespace anemone::lab {
 std::string_view PageTemplate();
 std::string_view PageStyle();
 std::string_view PageScript();
-// Chart.js (MIT), minified; empty when the build did not find it: the page then shows only its tables.
+// Chart.js (MIT), minified; empty when the build did not find it: the page then shows
+// only its tables.
 std::string_view ChartLibrary();
 
 }  // namespace anemone::lab

@@ -65,7 +65,8 @@ Result<std::vector<Job>> DefaultJobs(const LabSubject& subject);
 Result<std::vector<std::pair<std::string, compress::Configuration>>> ReadConfigurations(
     const std::string& path);
 Result<std::vector<Job>> ReadJobs(const LabSubject& subject, const std::string& path);
-// Parses one such object {"name": ..., "configuration": {...}}, the form in which a worker gets a job.
+// Parses one such object {"name": ..., "configuration": {...}}, the form in which a worker
+// gets a job.
 Result<Job> ParseJob(const LabSubject& subject, const std::string& text);
 
 }  // namespace anemone::lab

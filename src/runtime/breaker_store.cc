@@ -125,7 +125,8 @@ std::string BreakerStore::PathOf(const BreakerKey& key) const {
   return (fs::path(dir_) / (ToHex(hash.Finish()).substr(0, 32) + ".json")).string();
 }
 
-// Marks are PATH.mark-PID-N, held locked while the process lives; the system unlocks them when it dies.
+// Marks are PATH.mark-PID-N, held locked while the process lives; the system unlocks them
+// when it dies.
 int64_t BreakerStore::CollectDeaths(const BreakerKey& key) const {
   const std::string prefix = fs::path(PathOf(key)).filename().string() + ".mark-";
   std::error_code error;
@@ -266,7 +267,8 @@ std::shared_ptr<CircuitBreaker> BreakerRegistry::Get(const BreakerKey& key) {
       const Status saved = store->Save(key, image);
       if (!saved.ok() && note) note(key, saved.error().ToString());
     };
-    // The marks of the deaths are gone from the disk; their count must survive if this process dies.
+    // The marks of the deaths are gone from the disk; their count must survive if
+    // this process dies.
     if (loaded.deaths > 0) options.on_image(*loaded.image);
   }
   breaker = std::make_shared<CircuitBreaker>(config_, std::move(options));

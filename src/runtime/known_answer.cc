@@ -25,7 +25,8 @@ Status CheckOutput(const std::string& name, const exec::ConstTensor& expected,
     return exec::Failure(exec::FailureKind::kNonFinite,
                          fmt::format("output '{}' holds a NaN or an infinity", name));
   }
-  // Integers are choices (a label, an arg-max) that half precision may flip: only floats are judged.
+  // Integers are choices (a label, an arg-max) that half precision may flip: only
+  // floats are judged.
   if (expected.dtype != DType::kFp32) return {};
   const auto count = static_cast<size_t>(expected.count());
   const float* want = expected.As<float>();
