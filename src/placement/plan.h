@@ -11,10 +11,10 @@
 //   ExecuTorch             the text of coreml_compute_plan.py with --show_non_ane: counts by
 //                          operator, no names
 //   Xcode                  NAME.mlperf, the performance report that Xcode 16 exports: a folder
-//   whose
-//                          report.json holds, below deviceResults.modelStructure, each operation
-//                          with deviceUsage and cost. Apple documents no structure; this one is
-//                          what public readers of it agree on, and what differs is refused.
+//                          whose report.json holds, below deviceResults.modelStructure, each
+//                          operation with deviceUsage and cost. Apple does not document its
+//                          structure; this is the one on which public readers of it agree, and any
+//                          other is an error.
 //
 // A plan is no trace: what ran may differ. Thread rules: pure functions. Errors: kInvalidInput with
 // the place in the file and the rule.

@@ -1,5 +1,5 @@
 // A certificate: the proof that a gate has passed one model on one build of an operating system.
-// `anemone gate` writes it (gate/certificate.h); a session reads it, and reports a backend without
+// `anemone gate` writes it (gate/report.h); a session reads it, and reports a backend without
 // a certificate as experimental.
 //
 //   CERTIFICATE_DIR/MODEL_HASH-OS_BUILD.gate.json

@@ -43,10 +43,27 @@ def without_comments_and_strings(text):
     return _TOKEN.sub(blank, text)
 
 
-def includes(name):
-    """(line number, path) of each #include "path"."""
+_SCRIPT_COMMENT = re.compile(r'"""(.*?)"""|(?:(?<=\s)|^)#(?!include|import|pragma)([^\n]*)', re.S | re.M)
+
+
+def comments(name):
+    """(line number, text) of each line of each comment; docstrings count."""
+    text = read(name)
+    if name.endswith((".h", ".cc", ".mm", ".m", ".inc")):
+        found = [(match.start(), match.group(0)) for match in _TOKEN.finditer(text)
+                 if match.group(0).startswith(("//", "/*"))]
+    else:
+        found = [(match.start(), match.group(0)) for match in _SCRIPT_COMMENT.finditer(text)]
+    for start, comment in found:
+        first = text.count("\n", 0, start) + 1
+        yield from enumerate(comment.split("\n"), first)
+
+
+def includes(name, kind="ours"):
+    """(line number, path) of each #include "path"; of <path> too when `kind` is "system"."""
+    names = r'"([^"]+)"' if kind == "ours" else r'["<]([^">]+)[">]'
     for number, line in enumerate(read(name).splitlines(), 1):
-        match = re.match(r'\s*#\s*(?:include|import)\s+"([^"]+)"', line)
+        match = re.match(r"\s*#\s*(?:include|import)\s+" + names, line)
         if match:
             yield number, match.group(1)
 
