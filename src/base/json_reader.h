@@ -1,19 +1,19 @@
-// The one strict reader of JSON objects (and of YAML, once it is a Json). A reader asks for each key
-// by its name, type and range; whatever is wrong is collected, so that a document's mistakes are
-// reported all at once, each with its place: a key that was not asked for (with the nearest names),
-// one that is given twice, one that is missing, a wrong type, a number out of its range.
+// The one strict reader of JSON objects (and of YAML, once it is a Json). A reader asks for each
+// key by its name, type and range; whatever is wrong is collected, so that a document's mistakes
+// are reported all at once, each with its place: a key that was not asked for (with the nearest
+// names), one that is given twice, one that is missing, a wrong type, a number out of its range.
 //
-//   JsonDocument document(text, "gates/p.json");
+//   JsonDocument document(text, "a policy");
 //   {
 //     JsonObject top = document.root();
 //     top.Require("name", &policy.name);
 //     JsonObject run = top.Object("run");
 //     run.Get("inferences", &policy.inferences, 1, 1'000'000);
 //   }  // here each object reports the keys that nobody asked for
-//   ANEMONE_TRY(document.status(ErrorCode::kUsage));
+//   ANEMONE_TRY(document.status(ErrorCode::kUsage, path));
 //
-// A key that is absent, or wrong, leaves the caller's value as it was. Thread rules: values; objects
-// must not outlive their document.
+// A key that is absent, or wrong, leaves the caller's value as it was. Thread rules: values;
+// objects must not outlive their document.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// MLMultiArrays over memory of ours, and out of Core ML's. Objective-C++ only; call inside
-// Pooled().
+// MLMultiArrays over our memory, and copies out of Core ML's. Objective-C++ only; call
+// inside Pooled().
 #pragma once
 
 #include "coreml/objc.h"
@@ -11,8 +11,8 @@ namespace anemone::coreml {
 // An array over `data`, row-major, which the caller keeps alive as long as the array. Autoreleased.
 // `dtype` is kFp16, kFp32 or kInt32.
 Result<MLMultiArray*> ArrayOver(void* data, DType dtype, const ir::Shape& shape);
-// Copies `array` into `to`, whatever its strides and float type.
-// exec::Failure(kSchemaMismatch) when it is of another shape or kind.
+// Copies `array` into `to`, whatever its strides and float type. exec::Failure(kSchemaMismatch)
+// when its shape or kind differs.
 Status CopyOut(MLMultiArray* array, const exec::MutableTensor& to);
 Status CopyIn(const exec::ConstTensor& from, MLMultiArray* array);
 // kInvalid for a type that is not handled.

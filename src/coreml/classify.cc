@@ -28,7 +28,7 @@ exec::FailureKind Classify(exec::FailureKind stage, const Cause& cause) {
     if (cause.code == ETIMEDOUT) return FailureKind::kTimeout;
   }
   if (cause.domain == "NSMallocException") return FailureKind::kMemoryPressure;
-  // Core ML has one code (0) for most of what can go wrong; the text tells.
+  // Core ML has one code (0) for most errors; only the text distinguishes them.
   constexpr std::array<std::string_view, 4> kMemory{"out of memory", "allocate memory",
                                                     "memory pressure", "memory allocation"};
   for (const std::string_view words : kMemory) {

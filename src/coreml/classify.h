@@ -1,4 +1,4 @@
-// Which kind of failure an error of Core ML's is. Pure functions.
+// Maps an error of Core ML to a kind of failure. Pure functions.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ struct Cause {
   std::string_view text;
 };
 
-// The kind that `cause` shows for itself, or else `stage`: what fails at that stage.
+// The kind that `cause` itself shows, or else `stage`, the kind of failures at that stage.
 exec::FailureKind Classify(exec::FailureKind stage, const Cause& cause);
 
 }  // namespace anemone::coreml

@@ -1,4 +1,4 @@
-// From a model to a loaded MLModel: the package (written where there is none), Apple's compiler,
+// From a model to a loaded MLModel: the package (written if there is none), Apple's compiler,
 // the cache of compiled models, loading. Objective-C++ only. Ownership: a CompiledModel keeps its
 // files: the lock on its entry of the cache, or a temporary folder that it removes.
 #pragma once
@@ -23,15 +23,15 @@ struct CompiledModel {
   bool from_cache() const { return entry && entry->found(); }
 };
 
-// Compiles, or takes what is in the cache; `fresh` compiles whatever the cache holds, and replaces
-// it.
+// Compiles, or takes the cached model; `fresh` compiles in any case, and replaces the
+// cache's entry.
 Result<CompiledModel> Compile(const ir::Model& model, const exec::LoadOptions& options, bool fresh);
 
 struct LoadedModel {
   CompiledModel compiled;
   Strong<MLModel*> model;
 };
-// Compiles and loads. What the cache holds but does not load is compiled anew, once.
+// Compiles and loads. A cached model that does not load is compiled again, once.
 Result<LoadedModel> CompileAndLoad(const ir::Model& model, const exec::LoadOptions& options);
 
 }  // namespace anemone::coreml

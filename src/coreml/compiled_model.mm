@@ -32,8 +32,8 @@ Result<std::string> PackageOf(const ir::Model& model, const exec::LoadOptions& o
   return path;
 }
 
-// Deprecated for one that answers on another thread, which a caller in a process of its own with a
-// deadline has no use for.
+// Deprecated in favor of one that answers on another thread, which a child process with a deadline
+// does not need.
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Wdeprecated-declarations"
 NSURL* CompileAtUrl(NSURL* url, NSError** error) {
@@ -41,7 +41,7 @@ NSURL* CompileAtUrl(NSURL* url, NSError** error) {
 }
 #pragma clang diagnostic pop
 
-// Runs Apple's compiler and moves what it made to `target`.
+// Runs Apple's compiler and moves its result to `target`.
 Status CompileTo(const std::string& package, const std::string& target) {
   std::string made;
   ANEMONE_TRY(Pooled(exec::FailureKind::kCompileError, [&]() -> Status {
@@ -54,7 +54,7 @@ Status CompileTo(const std::string& package, const std::string& target) {
   std::error_code error;
   fs::rename(made, target, error);
   if (!error) return {};
-  // The temporary folder is on another disk.
+  // The temporary folder is on another disk, so the result must be copied.
   fs::copy(made, target, fs::copy_options::recursive, error);
   std::error_code ignored;
   fs::remove_all(made, ignored);
@@ -116,8 +116,8 @@ Result<LoadedModel> CompileAndLoad(const ir::Model& model, const exec::LoadOptio
   ANEMONE_ASSIGN(result.compiled, Compile(model, options, false));
   auto loaded = LoadFrom(result.compiled.path, model, options);
   if (!loaded.ok() && result.compiled.from_cache()) {
-    // Complete, and yet the system refuses it: its own format may have moved on.
-    result.compiled = CompiledModel();  // gives the lock back, so that it can be replaced
+    // Complete, but the system rejects it: its own format may have changed.
+    result.compiled = CompiledModel();  // releases the lock, so that the entry can be replaced
     ANEMONE_ASSIGN(result.compiled, Compile(model, options, true));
     loaded = LoadFrom(result.compiled.path, model, options);
   }

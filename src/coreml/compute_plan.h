@@ -1,9 +1,9 @@
-// What Core ML plans for each operation (MLComputePlan, macOS 14.4, iOS 17.4): a plan, no record of
-// what ran where. No public way to observe that is known, so nothing here may be reported as
-// "ran on". Constants have no device and are left out.
+// What Core ML plans for each operation (MLComputePlan, macOS 14.4, iOS 17.4): a plan, not a record
+// of what ran where. No public API observes that, so nothing here may be reported as "ran on".
+// Constants have no device and are left out.
 //
-// Values. Thread rules: pure functions; loading a plan waits on a thread of Core ML's, no longer
-// than its timeout.
+// Values. Thread rules: pure functions; loading a plan waits for one of Core ML's threads, at most
+// until its timeout.
 #pragma once
 
 #include <chrono>
@@ -27,7 +27,7 @@ std::string_view DeviceName(Device device);
 struct PlannedOperation {
   std::string type;    // "ios17.conv"
   std::string output;  // name of its first output
-  // Nullopt: Core ML says nothing, which is unknown, not the CPU (it says nothing about any
+  // Nullopt when Core ML says nothing: that means unknown, not the CPU (it says nothing about any
   // operation of some packages with an old deployment target).
   std::optional<Device> planned;
   std::vector<Device> supported;      // empty when unknown
@@ -41,7 +41,7 @@ struct ComputePlan {
   int64_t unknown_operations() const;
   int64_t CountPlanned(Device device) const;
   // Share of the operations, and of the estimated cost, planned on `device`. Nullopt when that is
-  // unknown for any operation, or there is none.
+  // unknown for any operation, or there are no operations.
   std::optional<double> OperationShare(Device device) const;
   std::optional<double> CostShare(Device device) const;
 };

@@ -12,7 +12,7 @@ namespace {
 
 using exec::FailureKind;
 
-// What the asker and Core ML's thread share; the last of the two frees it.
+// Shared by the caller and Core ML's thread; the last of the two frees it.
 struct Answer {
   std::mutex mutex;
   std::condition_variable ready;
@@ -64,7 +64,7 @@ void ReadBlock(MLComputePlan* plan, MLModelStructureProgramBlock* block, Compute
 API_AVAILABLE(macos(14.4), ios(17.4))
 Status ReadPlan(MLComputePlan* plan, const std::string& function, ComputePlan* out) {
   MLModelStructureProgram* program = plan.modelStructure.program;
-  if (program == nil) return Unsupported("the compute plan is not of an ML Program");
+  if (program == nil) return Unsupported("the compute plan is not for an ML Program");
   MLModelStructureProgramFunction* body = [program.functions objectForKey:NsText(function)];
   if (body == nil) {
     return exec::Failure(FailureKind::kSchemaMismatch,
@@ -79,7 +79,7 @@ Status Ask(const std::string& path, const ir::Model& model, const exec::LoadOpti
            const std::string& function, const std::shared_ptr<Answer>& answer) {
   return Pooled(FailureKind::kLoadError, [&]() -> Status {
     ANEMONE_ASSIGN(MLModelConfiguration * configuration, MakeConfiguration(model, options));
-    // The block is copied, and copies what it names: it may be called after we have left.
+    // The block is copied, and copies what it names: it may be called after we return.
     const std::shared_ptr<Answer> shared = answer;  // NOLINT: a block keeps no reference
     const std::string name = function;              // NOLINT: nor this one
     [MLComputePlan loadContentsOfURL:[NSURL fileURLWithPath:NsText(path)]
@@ -116,7 +116,7 @@ Result<ComputePlan> LoadComputePlan(std::shared_ptr<const ir::Model> model,
     if (!answer->ready.wait_for(lock, timeout, [&] { return answer->done; })) {
       return exec::Failure(
           FailureKind::kTimeout,
-          fmt::format("Core ML gave no compute plan within {} ms",
+          fmt::format("Core ML returned no compute plan within {} ms",
                       std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count()));
     }
     ANEMONE_TRY(std::move(answer->status));

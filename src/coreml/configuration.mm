@@ -17,7 +17,7 @@ MLComputeUnits UnitsOf(exec::ComputeUnits units) {
   return MLComputeUnitsAll;
 }
 
-// Hints are wishes: a system that does not know one goes without.
+// Hints are optional: a system that does not know one ignores it.
 void ApplyHints(const exec::OptimizationHints& hints, MLModelConfiguration* configuration) {
   if (hints == exec::OptimizationHints()) return;
 #if ANEMONE_SDK(140400)

@@ -11,7 +11,7 @@
 namespace anemone::coreml {
 namespace {
 
-// What Core ML does not say stays unknown.
+// A device that Core ML does not name stays unknown.
 exec::PlannedOperation::Device DeviceOf(std::optional<Device> device) {
   using To = exec::PlannedOperation::Device;
   if (!device) return To::kUnknown;

@@ -37,15 +37,15 @@ class CoreMlExecutable : public exec::Executable {
     Strong<NSString*> name;
     std::vector<Half> halves;  // of an fp16 feature
     PixelBuffer pixels;        // of an image input
-    // What the current array stands for; it is made anew when that changes.
+    // The memory that the current array wraps; a new array is made when it changes.
     const void* bound = nullptr;
     ir::Shape bound_shape = {};
     Strong<MLMultiArray*> array;
   };
 
-  // Checks the given inputs, all problems at once.
+  // Checks the given inputs; reports all problems at once.
   Status CheckInputs(std::span<const exec::BoundInput> inputs) const;
-  // Binds one input or output to the caller's memory; sets `changed` when its object is another.
+  // Binds one input or output to the caller's memory; sets `changed` when its object is replaced.
   Status BindInput(Port& port, const exec::ConstTensor& tensor, bool* changed);
   Status BindOutput(Port& port, const exec::MutableTensor& tensor, bool* changed);
   Status BindArray(Port& port, void* data, const ir::Shape& shape, bool* changed);
@@ -54,13 +54,13 @@ class CoreMlExecutable : public exec::Executable {
   Result<Strong<MLState*>> MakeState(const exec::State* state);
   Status TakeState(MLState* from, exec::State* state);
   Result<id<MLFeatureProvider>> Predict(MLState* state);
-  // Predict, and again without output backings where they may be why it failed.
+  // Predicts, and again without output backings if they may be why it failed.
   Result<id<MLFeatureProvider>> PredictOrUnbind(const exec::State* given, Strong<MLState*>* state);
   Status TakeOutput(Port& port, id<MLFeatureProvider> results, const exec::MutableTensor& to);
-  // The shape that an output has in `results`, which fits its declared type.
+  // The shape of an output in `results`, checked against its declared type.
   Result<ir::Shape> ShapeOfOutput(const Port& port, id<MLFeatureProvider> results) const;
   static Port* FindPort(std::vector<Port>& ports, std::string_view name);
-  // Binds, predicts, hands the results to take(results), keeps the state; all inside one pool.
+  // Binds, predicts, passes the results to take(results), and keeps the state; all in one pool.
   template <typename Take>
   Status Call(std::span<const exec::BoundInput> inputs, std::span<const exec::BoundOutput> outputs,
               exec::State* state, Take take);

@@ -20,7 +20,7 @@ Status NoTracing(const exec::Tracer* tracer) {
       .Advise("use --backend cpu");
 }
 
-// A scalar of the program may be given as [1], as Core ML has it.
+// A scalar of the program may be given as [1], as in Core ML.
 bool Fits(const ir::Type& type, const ir::Shape& shape) {
   return ir::IsCompatible(ir::Type::Tensor(type.dtype(), shape), type) ||
          (type.is_scalar() && shape == ir::Shape{1});
@@ -45,7 +45,7 @@ CoreMlExecutable::CoreMlExecutable(std::shared_ptr<const ir::Model> model, Borde
 }
 
 CoreMlExecutable::~CoreMlExecutable() {
-  // What a dying model autoreleases belongs to no pool of the caller's.
+  // Objects that a dying model autoreleases must not land in the caller's pool.
   const Status ignored = Pooled(FailureKind::kRuntimeError, [&]() -> Status {
     inputs_.clear();
     outputs_.clear();
@@ -77,13 +77,14 @@ Status CoreMlExecutable::CheckInputs(std::span<const exec::BoundInput> inputs) c
       add(fmt::format("input '{}' ({}) is not given", feature.name, feature.type.ToString()));
     } else if (found->tensor.dtype != exec::StorageDType(feature.type.dtype()) ||
                !Fits(feature.type, found->tensor.shape)) {
-      add(fmt::format("input '{}' takes {}, is given {} {}", feature.name, feature.type.ToString(),
-                      DTypeName(found->tensor.dtype), ir::ShapeToString(found->tensor.shape)));
+      add(fmt::format("input '{}' takes {}, but is given {} {}", feature.name,
+                      feature.type.ToString(), DTypeName(found->tensor.dtype),
+                      ir::ShapeToString(found->tensor.shape)));
     }
   }
   for (const exec::BoundInput& input : inputs) {
     if (border_.FindInput(input.name) == nullptr)
-      add(fmt::format("there is no input '{}'", input.name));
+      add(fmt::format("the model has no input '{}'", input.name));
   }
   if (!problems.empty()) return Usage("{}", problems);
   return {};
@@ -109,7 +110,7 @@ Status CoreMlExecutable::BindInput(Port& port, const exec::ConstTensor& tensor, 
     return FillPixels(port.feature->image->color_space, tensor, port.pixels.get());
   }
   if (port.feature->dtype != DType::kFp16) {
-    // Core ML reads it only.
+    // Core ML only reads it.
     return BindArray(port, const_cast<void*>(tensor.data), tensor.shape, changed);
   }
   const auto count = static_cast<size_t>(tensor.count());
@@ -160,14 +161,15 @@ Result<Strong<MLState*>> CoreMlExecutable::MakeState(const exec::State* state) {
 #if ANEMONE_SDK(150000)
   if (@available(macOS 15.0, iOS 18.0, *)) {
     MLState* object = [[loaded_.model.get() newState] autorelease];
-    if (object == nil) return exec::Failure(FailureKind::kRuntimeError, "Core ML made no state");
+    if (object == nil)
+      return exec::Failure(FailureKind::kRuntimeError, "Core ML did not make a state");
     made = Strong<MLState*>(object);
     for (const BorderFeature& feature : border_.states) {
       if (state == nullptr) break;
       const auto found = state->find(feature.name);
       if (found == state->end()) continue;
       if (found->second.shape() != feature.type.shape()) {
-        return Usage("state '{}' is {}, it was given as {}", feature.name, feature.type.ToString(),
+        return Usage("state '{}' is {}, but was given as {}", feature.name, feature.type.ToString(),
                      ir::ShapeToString(found->second.shape()));
       }
       Status status;
@@ -239,8 +241,8 @@ Result<id<MLFeatureProvider>> CoreMlExecutable::PredictOrUnbind(const exec::Stat
     if (backed) backings_ = Backings::kTaken;
     return results;
   }
-  // Some configurations take no backings at all. One more try tells those from other failures; a
-  // model that has taken them once is not asked again.
+  // Some configurations take no backings at all. One more try distinguishes those from other
+  // failures; a model that has taken backings once is not retried.
   if (!backed || backings_ != Backings::kUntried) return results;
   backings_ = Backings::kRefused;
   for (Port& port : outputs_) port.array = {};
@@ -262,7 +264,7 @@ Result<ir::Shape> CoreMlExecutable::ShapeOfOutput(const Port& port,
   if (!ir::IsCompatible(ir::Type::Tensor(port.feature->type.dtype(), shape), port.feature->type)) {
     return exec::Failure(
         FailureKind::kSchemaMismatch,
-        fmt::format("output '{}' is declared {}, Core ML returned {}", port.feature->name,
+        fmt::format("output '{}' is declared {}, but Core ML returned {}", port.feature->name,
                     port.feature->type.ToString(), ir::ShapeToString(shape)));
   }
   return shape;
@@ -293,7 +295,7 @@ Status CoreMlExecutable::TakeOutput(Port& port, id<MLFeatureProvider> results,
   }
   ANEMONE_ASSIGN(const ir::Shape shape, ShapeOfOutput(port, results));
   if (shape != to.shape) {
-    return Usage("output '{}' is {}, its memory is bound as {}", port.feature->name,
+    return Usage("output '{}' is {}, but its memory is bound as {}", port.feature->name,
                  ir::ShapeToString(shape), ir::ShapeToString(to.shape));
   }
   return CopyOut(array, to).At("output " + port.feature->name);
@@ -348,10 +350,10 @@ Status CoreMlExecutable::RunBound(std::span<const exec::BoundInput> inputs,
   ANEMONE_TRY(CheckInputs(inputs));
   for (const exec::BoundOutput& output : outputs) {
     const BorderFeature* feature = border_.FindOutput(output.name);
-    if (feature == nullptr) return Usage("there is no output '{}'", output.name);
+    if (feature == nullptr) return Usage("the model has no output '{}'", output.name);
     if (output.tensor.dtype != exec::StorageDType(feature->type.dtype()) ||
         !Fits(feature->type, output.tensor.shape)) {
-      return Usage("output '{}' is {}, its memory is bound as {} {}", output.name,
+      return Usage("output '{}' is {}, but its memory is bound as {} {}", output.name,
                    feature->type.ToString(), DTypeName(output.tensor.dtype),
                    ir::ShapeToString(output.tensor.shape));
     }

@@ -12,7 +12,7 @@ const BorderFeature* Find(const std::vector<BorderFeature>& features, std::strin
   return found == features.end() ? nullptr : &*found;
 }
 
-// Empty when it was added, else what is wrong with it.
+// Empty when it was added, else the problem.
 std::string Add(const std::string& name, const ir::Type& type, const ir::Feature* described,
                 std::vector<BorderFeature>* features) {
   BorderFeature feature{name, type, DType::kInvalid};
@@ -34,7 +34,7 @@ std::string Add(const std::string& name, const ir::Type& type, const ir::Feature
     }
   } else if (described != nullptr && described->array() == nullptr &&
              !std::holds_alternative<ir::StateFeature>(described->type)) {
-    return fmt::format("'{}' is no array", name);
+    return fmt::format("'{}' is not an array", name);
   }
   if (feature.dtype != DType::kFp16 && feature.dtype != DType::kFp32 &&
       feature.dtype != DType::kInt32) {
@@ -44,7 +44,7 @@ std::string Add(const std::string& name, const ir::Type& type, const ir::Feature
   return {};
 }
 
-// Whether `output` is what a classifier returns; then it is added, or `problem` says why not.
+// Whether `output` is a classifier's output; if so, it is added, or `problem` says why not.
 bool AddClass(const exec::Classes& classes, const std::string& output,
               std::vector<BorderFeature>* features, std::string* problem) {
   if (output == classes.label) {

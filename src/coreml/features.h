@@ -1,4 +1,4 @@
-// The features of one function as the border to Core ML needs them. Values; pure functions.
+// The features of one function, as the boundary to Core ML needs them. Values; pure functions.
 #pragma once
 
 #include <optional>
@@ -13,12 +13,12 @@
 namespace anemone::coreml {
 
 struct BorderFeature {
-  // What Core ML calls it: an array or an image, or what a classifier returns.
+  // The feature in Core ML: an array or an image, or a classifier's output.
   enum class Kind : uint8_t { kArray, kImage, kLabel, kProbabilities };
 
   std::string name;
-  // As the program declares it; a state's is its tensor, and what a classifier returns is as in
-  // exec/classifier.h.
+  // As the program declares it; a state has its tensor's type, and a classifier's output is as
+  // in exec/classifier.h.
   ir::Type type;
   DType dtype = DType::kInvalid;  // at Core ML's side: kFp16, kFp32 or kInt32
   std::optional<ir::ImageFeature> image = {};
@@ -37,8 +37,8 @@ struct Border {
   const BorderFeature* FindOutput(std::string_view name) const;
 };
 
-// kUnsupported lists every feature that cannot cross: an input that is no tensor or image (an ML
-// Program takes no others), a sequence, an element type that Core ML's arrays do not have, the
+// kUnsupported lists every feature that cannot cross: an input that is not a tensor or an image (an
+// ML Program takes no others), a sequence, an element type that Core ML's arrays do not have, the
 // probabilities of a classifier that names a class twice.
 Result<Border> BorderOf(const ir::Model& model, const ir::Function& function);
 

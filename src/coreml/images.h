@@ -36,7 +36,7 @@ Result<PixelBuffer> MakePixelBuffer(ir::ImageFeature::ColorSpace space, const ir
 // `from` is float32 [1, C, H, W] of the buffer's size.
 Status FillPixels(ir::ImageFeature::ColorSpace space, const exec::ConstTensor& from,
                   CVPixelBufferRef to);
-// exec::Failure(kSchemaMismatch) when the buffer is of another size or format.
+// exec::Failure(kSchemaMismatch) when the buffer has another size or format.
 Status ReadPixels(ir::ImageFeature::ColorSpace space, CVPixelBufferRef from,
                   const exec::MutableTensor& to);
 

@@ -65,7 +65,7 @@ Result<PixelBuffer> MakePixelBuffer(Space space, const ir::Shape& shape) {
                           FormatOf(space), nullptr, &buffer);
   if (code != kCVReturnSuccess || buffer == nullptr) {
     return exec::Failure(exec::FailureKind::kMemoryPressure,
-                         fmt::format("CVPixelBufferCreate gave {}", code));
+                         fmt::format("CVPixelBufferCreate returned {}", code));
   }
   return PixelBuffer(buffer);
 }

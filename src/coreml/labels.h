@@ -1,7 +1,7 @@
-// What a classifier returns, out of Core ML's feature values: the label as the index of its class,
+// Reads a classifier's outputs from Core ML's feature values: the label as the index of its class,
 // the dictionary as the probabilities in the order of the classes. Objective-C++ only; call inside
 // Pooled(). Ownership: owns the keys. Errors: exec::Failure(kSchemaMismatch) for a value of another
-// type, a label that is no class, a class without a probability.
+// type, a label that is not a class, a class without a probability.
 #pragma once
 
 #include "coreml/objc.h"

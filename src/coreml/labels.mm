@@ -24,7 +24,7 @@ Labels::Labels(const exec::Classes& classes) : integers_(classes.integers) {
   for (size_t i = 0; i < classes.names.size(); ++i) {
     const id key = KeyOf(classes.names[i], integers_);
     [keys addObject:key];
-    // Of two classes with one name, the first.
+    // The first of two classes with one name wins.
     if ([indices objectForKey:key] != nil) continue;
     [indices setObject:[NSNumber numberWithLongLong:static_cast<int64_t>(i)] forKey:key];
   }
@@ -41,9 +41,9 @@ Result<int32_t> Labels::IndexOf(MLFeatureValue* value) const {
   const id key = integers_ ? [NSNumber numberWithLongLong:number] : text;
   NSNumber* const index = key != nil ? [indices_.get() objectForKey:key] : nil;
   if (index == nil) {
-    return Mismatch(fmt::format("Core ML returned the label '{}', which is none of the {} classes",
-                                integers_ ? std::to_string(number) : Text(text),
-                                [keys_.get() count]));
+    return Mismatch(
+        fmt::format("Core ML returned the label '{}', which is not one of the {} classes",
+                    integers_ ? std::to_string(number) : Text(text), [keys_.get() count]));
   }
   return static_cast<int32_t>([index longLongValue]);
 }
@@ -55,7 +55,7 @@ Status Labels::Probabilities(MLFeatureValue* value, const exec::MutableTensor& t
   for (const id key in keys_.get()) {
     NSNumber* const probability = [dictionary objectForKey:key];
     if (probability == nil) {
-      return Mismatch(fmt::format("Core ML returned {} probabilities, and none of class '{}'",
+      return Mismatch(fmt::format("Core ML returned {} probabilities, but none for class '{}'",
                                   [dictionary count], Text([key description])));
     }
     *out++ = [probability floatValue];

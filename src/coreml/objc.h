@@ -1,6 +1,6 @@
-// What the Objective-C++ files of the backend share: owning pointers, strings, errors, pools.
-// Manual retain and release. Nothing throws a C++ exception, and no call into Objective-C is made
-// outside Pooled(): that is the rule which keeps pools drained and exceptions inside.
+// Shared by the backend's Objective-C++ files: owning pointers, strings, errors, pools. Manual
+// retain and release. Nothing throws a C++ exception, and no call into Objective-C is made outside
+// Pooled(): this rule keeps pools drained and exceptions inside.
 #pragma once
 
 #import <CoreML/CoreML.h>
@@ -16,7 +16,7 @@
 #include "exec/failure.h"
 #include "exec/tensor.h"
 
-// Whether the SDK that this is built with declares what came with that macOS (150000: macOS 15).
+// Whether the SDK of this build declares the API of that macOS (150000: macOS 15).
 #ifdef __APPLE__
 #define ANEMONE_SDK(version) (__MAC_OS_X_VERSION_MAX_ALLOWED >= (version))
 #else
@@ -58,8 +58,8 @@ inline NSString* NsText(const std::string& text) {
 NSArray* NsShape(const ir::Shape& shape);
 ir::Shape ShapeOf(NSArray* numbers);
 
-// `error` and its chain of causes as an exec::Failure; nil is "failed and gave no reason". `stage`
-// is the kind where the error does not say more.
+// `error` and its chain of causes as an exec::Failure; nil becomes "failed and gave no reason".
+// `stage` is the kind unless the error is more specific.
 Error ErrorOf(exec::FailureKind stage, NSError* error);
 Error ErrorOfException(exec::FailureKind stage, const char* name, const char* reason);
 

@@ -18,7 +18,7 @@ Error ErrorOf(exec::FailureKind stage, NSError* error) {
   if (error == nil) return exec::Failure(stage, "Core ML failed and gave no reason");
   std::string message;
   exec::FailureKind kind = stage;
-  // The chain is short; the limit is against one that bites its tail.
+  // The chain is short; the limit guards against a cycle.
   for (int depth = 0; error != nil && depth < 8; ++depth) {
     const std::string domain = Text([error domain]);
     const std::string text = Text([error localizedDescription]);

@@ -9,8 +9,8 @@
 extern "C" {
 #endif
 
-// 1, or 0 when `body` threw: then `name` and `reason` hold what (cut to their sizes). Objects that
-// the exception left behind are autoreleased: call this inside a pool.
+// Returns 1, or 0 when `body` threw: then `name` and `reason` describe the exception (cut to their
+// sizes). Objects that the exception left behind are autoreleased: call this inside a pool.
 int AnemoneObjcGuard(void (*body)(void*), void* context, char* name, size_t name_size, char* reason,
                      size_t reason_size);
 

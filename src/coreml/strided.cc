@@ -18,7 +18,7 @@ Error Wrong(const StridedArray& array, const std::string& why) {
 Status Check(const StridedArray& array, DType dtype, int64_t count) {
   const bool integer = array.dtype == DType::kInt32;
   if (!integer && !IsFloat(array.dtype))
-    return Wrong(array, "has an element type that is not read");
+    return Wrong(array, "has an element type that cannot be read");
   if (dtype != (integer ? DType::kInt32 : DType::kFp32)) {
     return Wrong(array, fmt::format("stands for {}", DTypeName(dtype)));
   }
@@ -71,7 +71,8 @@ void CopyRow(const From* from, int64_t from_stride, To* to, int64_t to_stride, i
 Status CopyFromStrided(const StridedArray& from, const void* bytes, const exec::MutableTensor& to) {
   const int64_t count = to.count();
   ANEMONE_TRY(Check(from, to.dtype, count));
-  if (bytes == to.data) return {};  // a backing that Core ML wrapped anew: it is there already
+  if (bytes == to.data)
+    return {};  // a backing that Core ML wrapped again: the data is already there
   ForEachRow(from, count, [&](int64_t source, int64_t target, int64_t length, int64_t stride) {
     const auto n = static_cast<size_t>(length);
     switch (from.dtype) {
@@ -107,7 +108,7 @@ Status CopyFromStrided(const StridedArray& from, const void* bytes, const exec::
 Status CopyToStrided(const exec::ConstTensor& from, const StridedArray& to, void* bytes) {
   const int64_t count = from.count();
   ANEMONE_TRY(Check(to, from.dtype, count));
-  if (to.dtype == DType::kFp64) return Wrong(to, "is not written");
+  if (to.dtype == DType::kFp64) return Wrong(to, "cannot be written");
   ForEachRow(to, count, [&](int64_t target, int64_t source, int64_t length, int64_t stride) {
     switch (to.dtype) {
       case DType::kInt32:

@@ -17,8 +17,8 @@ struct StridedArray {
   size_t size_bytes = 0;
 };
 
-// Reads `bytes` into `to`, float kinds converted to float32. exec::Failure(kSchemaMismatch) when
-// the element counts or kinds differ, or the strides lead out of the memory.
+// Reads `bytes` into `to`, with float kinds converted to float32. exec::Failure(kSchemaMismatch)
+// when the element counts or kinds differ, or the strides lead outside the memory.
 Status CopyFromStrided(const StridedArray& from, const void* bytes, const exec::MutableTensor& to);
 // Writes `from` into `bytes`, float32 rounded to half where the array holds halves.
 Status CopyToStrided(const exec::ConstTensor& from, const StridedArray& to, void* bytes);

@@ -1,5 +1,5 @@
-// Where there is no Core ML. The test double takes this file's place: it defines all that the
-// Objective-C++ body defines, and nothing else.
+// Used where there is no Core ML. The test double replaces this file: it defines exactly what the
+// Objective-C++ body defines.
 #include "coreml/compute_plan.h"
 #include "coreml/coreml_backend.h"
 

@@ -68,7 +68,7 @@ TEST_F(CoreMlTest, WhatIsNoClassIsATypedError) {
     const Subject net = SubjectOf(ReadFixture(fixture));
     ASSERT_NE(net.session, nullptr);
     for (const auto& [script, says] :
-         {std::pair("predict=shape", "which is none of the 12 classes"),
+         {std::pair("predict=shape", "which is not one of the 12 classes"),
           std::pair("predict=dtype", "label"), std::pair("predict=missing", "no output")}) {
       Script(script);
       ExpectFailure(net.Run(), FailureKind::kSchemaMismatch, says);

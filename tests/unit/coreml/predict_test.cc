@@ -272,7 +272,7 @@ TEST_F(CoreMlTest, FeaturesWithoutATensorAreRefusedTogether) {
   auto session = LoadIt(std::make_shared<const ir::Model>(std::move(model).value()));
   ASSERT_FALSE(session.ok());
   EXPECT_EQ(session.error().code(), ErrorCode::kUnsupported);
-  for (const char* says : {"'a' is no array", "'b' is no array"}) {
+  for (const char* says : {"'a' is not an array", "'b' is not an array"}) {
     EXPECT_NE(session.error().message().find(says), std::string::npos)
         << session.error().ToString();
   }
