@@ -9,9 +9,9 @@
 
 #include <pthread.h>
 
-// The sanitizers check that what one operator took the matching one gives back: theirs stay, and
-// their hooks count (malloc of C libraries too). Declared here, since g++'s packages leave out the
-// header, sanitizer/allocator_interface.h.
+// The sanitizers check that operators match: theirs stay, and their hooks count (the
+// malloc of C libraries too). Declared here, because g++'s packages leave out the
+// header sanitizer/allocator_interface.h.
 extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*)(const volatile void*, size_t),
                                                          void (*)(const volatile void*));
 
@@ -19,9 +19,9 @@ namespace {
 
 std::atomic<int64_t> allocations{0};
 
-// Before a new thread comes to the function that it was made for, the sanitizer asks glibc where
-// the thread's stack is, and that takes memory for an answer: no doing of ours, and as late as the
-// scheduler likes. So there a thread counts from that function on.
+// Before a new thread reaches its function, the sanitizer asks glibc for the thread's stack, which
+// allocates: not our doing, and at a time that the scheduler chooses. So there a thread counts from
+// that function on.
 #ifdef __linux__
 thread_local bool counts = false;
 #else
@@ -56,7 +56,7 @@ void* Begin(void* memory) {
 
 }  // namespace
 
-// In place of the sanitizer's own, which is weak so that this can be done, and which this calls.
+// Replaces the sanitizer's own, which is weak for this purpose and which this calls.
 extern "C" int pthread_create(pthread_t* thread, const pthread_attr_t* attributes,
                               void* (*function)(void*), void* argument) {
   auto* start = new Start{function, argument};
@@ -100,7 +100,7 @@ void* Allocate(std::size_t size, std::size_t alignment) {
 
 }  // namespace
 
-// All forms at once: a form left to the standard library would be given back by ours.
+// All forms, because ours would free what a form of the standard library allocated.
 void* operator new(std::size_t size) { return Allocate(size, 1); }
 void* operator new[](std::size_t size) { return Allocate(size, 1); }
 void* operator new(std::size_t size, const std::nothrow_t&) noexcept {

@@ -1,6 +1,6 @@
 // Counts the calls of operator new of all threads: a test binary that uses this gets a replaced
-// operator new. Under the address and thread sanitizers theirs stays, and their hooks count all
-// but what the sanitizer takes to begin a thread.
+// operator new. Under the address and thread sanitizers theirs stays, and their hooks count
+// everything but the sanitizer's own start of a thread.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@
 
 namespace anemone::test {
 
-// Whole networks are a hundred times slower then: tests make do with smaller inputs.
+// Whole networks are then a hundred times slower, so tests use smaller inputs.
 #ifdef ANEMONE_SANITIZER_ALLOCATES
 inline constexpr bool kSanitized = true;
 #else

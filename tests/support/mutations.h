@@ -18,7 +18,7 @@ struct MutationOptions {
   size_t overwrites = 2000;
 };
 
-// How many times as many variants are wanted: `./dev fuzz` sets ANEMONE_FUZZ_ROUNDS.
+// Multiplies the number of variants: `./dev fuzz` sets ANEMONE_FUZZ_ROUNDS.
 inline size_t FuzzRounds() {
   const char* rounds = std::getenv("ANEMONE_FUZZ_ROUNDS");
   return rounds == nullptr ? 1 : std::max<size_t>(1, std::strtoull(rounds, nullptr, 10));

@@ -1,4 +1,4 @@
-// ScratchFolder: an empty folder of a test's own, removed at the end, whatever the end is.
+// ScratchFolder: an empty folder for one test, removed when the test ends in any way.
 #pragma once
 
 #include <filesystem>

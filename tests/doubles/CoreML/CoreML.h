@@ -1,7 +1,7 @@
 // Test double of the Core ML classes that src/coreml uses, found by include path only when that
-// backend is built without Apple's frameworks (GNUstep). Declarations are Apple's; the lint
-// coreml_selectors checks them against Apple's published interface. How to make it fail:
-// double_control.h. Thread rules: as Core ML: a model serves one call at a time.
+// backend is built without Apple's frameworks (GNUstep). The declarations are Apple's; the lint
+// coreml_selectors checks them against Apple's published interface. double_control.h tells how to
+// make it fail. Thread rules: as Core ML: a model serves one call at a time.
 #pragma once
 
 #import <CoreVideo/CVPixelBuffer.h>

@@ -1,6 +1,6 @@
-// What the double computes with: a package read and run by the project's own CPU executor, behind a
-// C interface that Objective-C can call. Arrays cross it contiguous, in Core ML's element types.
-// Thread rules: a model serves one call at a time; models are independent.
+// The computation behind the double: a package read and run by the project's own CPU executor,
+// behind a C interface that Objective-C can call. Arrays are passed contiguous, in Core ML's
+// element types. Thread rules: a model serves one call at a time; models are independent.
 #pragma once
 
 #include <stddef.h>
@@ -13,8 +13,7 @@ extern "C" {
 enum { kDoubleMaxRank = 8 };
 enum { kDoubleInputs, kDoubleOutputs, kDoubleStates };
 
-// What a classifier returns: `data` is the index of the class (int32), or the probabilities
-// (float).
+// A classifier's outputs: `data` is the index of the class (int32), or the probabilities (float).
 enum { kDoubleTensor, kDoubleLabel, kDoubleProbabilities };
 
 typedef struct {

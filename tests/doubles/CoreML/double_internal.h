@@ -1,4 +1,4 @@
-// What the files of the double share.
+// Shared by the files of the double.
 #pragma once
 
 #import "CoreML/CoreML.h"
@@ -9,8 +9,8 @@ NSError* DoubleError(NSInteger code, NSString* message);
 // Bytes of one element; 0 for no known type.
 NSInteger DoubleElementSize(MLMultiArrayDataType type);
 
-// For a fault that is not the call's own: YES when `*error` is set, or nothing is to be returned.
-// Throws, and leaks, as the fault says.
+// For a fault outside a call: YES when `*error` is set, or nothing is to be returned. Throws, and
+// leaks, as the fault says.
 BOOL DoubleFails(DoubleFaultChoice fault, NSString* what, NSError** error);
 
 @interface MLMultiArray (Double)

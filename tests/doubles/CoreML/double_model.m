@@ -202,7 +202,7 @@ static MLMultiArray* PaddedArray(const DoubleTensor* tensor) {
   }
   NSString* inner = [compiled
       stringByAppendingPathComponent:[@"double." stringByAppendingString:[source pathExtension]]];
-  // Writes last what a reader looks for first.
+  // Writes the file that a reader looks for first last.
   if (![files copyItemAtPath:source toPath:inner error:error] ||
       ![[source pathExtension]
           writeToFile:[compiled stringByAppendingPathComponent:@"coremldata.bin"]
@@ -357,7 +357,7 @@ static id ClassKey(const DoubleTensor* output, int index) {
   return output->int_classes ? (id)[NSNumber numberWithLongLong:[name longLongValue]] : (id)name;
 }
 
-// What a classifier returns. Faults: another label, a label that is no class, a class left out, a
+// A classifier's outputs. Faults: another label, a label that is not a class, a missing class, a
 // value of another type.
 static MLFeatureValue* ClassValue(const DoubleTensor* output, DoubleFault fault) {
   if (fault == kFaultDType) {

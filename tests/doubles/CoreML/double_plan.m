@@ -1,6 +1,6 @@
 // MLComputePlan of the double. Convolutions and matrix products prefer the Neural Engine, integer
-// work and control flow the CPU, the rest the GPU, as far as the compute units allow: a rule of the
-// double, no statement on Apple's. Constants have no device and no cost.
+// work and control flow the CPU, the rest the GPU, as far as the compute units allow: the double's
+// own rule, which says nothing about Apple's. Constants have no device and no cost.
 #include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -170,7 +170,7 @@ typedef struct {
 + (MLComputePlan*)doublePlan:(PlanRequest*)request error:(NSError**)error;
 @end
 
-// The handler is called on a thread of its own, as Core ML does.
+// The handler is called on its own thread, as in Core ML.
 static void* Answer(void* argument) {
   PlanRequest* request = argument;
   @autoreleasepool {

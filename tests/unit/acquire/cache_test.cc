@@ -148,7 +148,7 @@ TEST(CatalogTest, TheBuiltInOneIsValid) {
     ASSERT_NE(FindInCatalog(name), nullptr) << name;
   }
   for (const CatalogEntry& entry : Catalog()) {
-    // What is said of a network was shown, and a figure says whose it is.
+    // Each claim about a network was verified, and each figure names its source.
     EXPECT_FALSE(entry.checked.empty()) << entry.name;
     for (const auto& accuracy : entry.accuracy) EXPECT_FALSE(accuracy.source.empty());
   }

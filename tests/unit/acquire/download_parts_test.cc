@@ -103,7 +103,7 @@ TEST(UrlTest, PartsAndNames) {
   const auto mirrored = AtMirror("http://mirror:1/pub/", *url);
   ASSERT_TRUE(mirrored.ok());
   EXPECT_EQ(*mirrored, "http://mirror:1/pub/" + url->host + "/a/b%20c.bin?x=1");
-  // A name that would climb, hide or be empty.
+  // A name that would lead out of the folder, hide or be empty.
   EXPECT_EQ(ParseUrl("https://h/a/..%2f..%2fetc%2fpasswd")->file_name, "passwd");
   EXPECT_EQ(ParseUrl("https://h/.bashrc")->file_name, "bashrc");
   EXPECT_EQ(ParseUrl("https://h/")->file_name, "download");
@@ -218,7 +218,7 @@ TEST(WriteBehind, TheFirstErrorIsReportedAndEndsIt) {
   }
   ASSERT_FALSE(status.ok());
   EXPECT_THAT(status.error().message(), HasSubstr("the disk is full at 2"));
-  EXPECT_LT(at, 20'000'000);  // it does not go on collecting what cannot be written
+  EXPECT_LT(at, 20'000'000);  // it stops collecting data that cannot be written
   EXPECT_FALSE(writer.Flush().ok());
   EXPECT_EQ(writes, 3);
   EXPECT_FALSE(reached);
@@ -243,7 +243,7 @@ TEST(PartialFileTest, TakesUpOnlyItsOwnBook) {
     EXPECT_EQ(partial->identity().validator(), "\"1\"");
     EXPECT_EQ(partial->segments().total(), std::optional<int64_t>(5000));
   }
-  // A file shorter than its book, a book that is broken, another URL: from the beginning.
+  // A file shorter than its record, a broken record, another URL: start over.
   std::filesystem::resize_file(folder / "p/data", 999);
   EXPECT_EQ(PartialFile::Open(folder / "p", "https://h/x")->segments().done_bytes(), 0);
   test::WriteText(folder / "p/data", data);

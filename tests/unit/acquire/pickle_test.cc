@@ -1,5 +1,5 @@
-// The restricted reader of pickles and the two forms of PyTorch's files, on bytes made by hand:
-// what is refused, with its name and offset, and what broken files do. Files that PyTorch wrote are
+// The restricted reader of pickles and the two forms of PyTorch's files, on handmade bytes: what
+// is refused, with its name and offset, and what broken files do. Files that PyTorch wrote are
 // in weight_file_test.cc.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -103,7 +103,7 @@ TEST(PickleTest, OpcodesThatCallCodeAreRefused) {
               HasSubstr("opcode NEWOBJ at offset 15"));
   EXPECT_THAT(ErrorOf(Whole("\x82\x01")), HasSubstr("opcode EXT1"));
   EXPECT_THAT(ErrorOf(Whole("P1\n")), HasSubstr("opcode PERSID"));
-  // Calling what is only a name; changing attributes of what is no dict.
+  // Calling something that is only a name; changing attributes of something that is not a dict.
   EXPECT_THAT(ErrorOf(Whole(Global("torch", "FloatStorage") + ")R")),
               HasSubstr("a call of 'torch.FloatStorage'"));
   EXPECT_THAT(ErrorOf(Whole(Global("torch", "Size") + "}b")), HasSubstr("BUILD"));

@@ -65,7 +65,7 @@ TEST_F(AtomicFileTest, MissingFolderIsAnIoErrorWithThePath) {
   EXPECT_NE(file.error().ToString().find("absent"), std::string::npos);
 }
 
-// A limit on the size of files stands in for a full disk: the write fails half-way.
+// A limit on the size of files stands in for a full disk: the write fails halfway.
 TEST_F(AtomicFileTest, FullDiskLeavesTheOldFile) {
   const std::string target = root_ / "a.bin";
   Put(target, "old");
@@ -155,8 +155,8 @@ TEST_F(AtomicFileTest, ReadersAlwaysSeeAWholeDirectory) {
   writer.join();
 }
 
-// A process that is told to end clears what it was writing, and then nothing takes the target's
-// place any more, neither half nor whole.
+// A process that is told to end clears what it was writing; after that nothing replaces the target,
+// neither half nor whole.
 TEST_F(AtomicFileTest, TheEndOfTheProcessClearsWhatIsHalfWritten) {
   const std::string file_path = root_ / "file";
   const std::string folder_path = root_ / "folder";

@@ -33,7 +33,7 @@ TEST(BytesTest, ElementsAtAnyAddressAreAlignedOnceForAllCopies) {
     std::memcpy(owner->data() + shift, values, sizeof(values));
     const Bytes view = Bytes(owner->data() + shift, sizeof(values), owner).AtAnyAddress();
     const std::vector<Bytes> copies(2, view);
-    EXPECT_EQ(view.data(), owner->data() + shift);  // as it lies
+    EXPECT_EQ(view.data(), owner->data() + shift);  // in place
     EXPECT_EQ(reinterpret_cast<uintptr_t>(view.As<float>().data()) % alignof(float), 0u);
     EXPECT_EQ(view.As<float>().data(), copies[0].As<float>().data());
     EXPECT_EQ(view.As<float>().data(), copies[1].As<float>().data());

@@ -220,7 +220,7 @@ TEST(Bf16Test, RoundsEveryIntervalToNearestTiesToEven) {
 }
 
 TEST(Bf16Test, NansDoNotBecomeInfinity) {
-  // The payload lies wholly in the bits that are cut off.
+  // The payload is entirely in the bits that are cut off.
   EXPECT_TRUE(std::isnan(Bf16ToFloat(FloatToBf16(std::bit_cast<float>(0x7F800001u)))));
   EXPECT_TRUE(std::isnan(Bf16ToFloat(FloatToBf16(std::bit_cast<float>(0xFF80FFFFu)))));
   EXPECT_TRUE(std::isinf(Bf16ToFloat(FloatToBf16(std::numeric_limits<float>::infinity()))));

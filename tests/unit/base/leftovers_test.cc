@@ -1,4 +1,4 @@
-// What must not outlive the process, when it ends while its owner still has it.
+// Things that must not outlive the process, when it ends while their owner still has them.
 #include "base/leftovers.h"
 
 #include <gtest/gtest.h>
@@ -44,7 +44,7 @@ TEST(LeftoversTest, FoldersWhoseOwnersNeverComeToItGoAtTheExit) {
   EXPECT_EXIT(
       {
         ::setenv("TMPDIR", scratch.path().c_str(), 1);
-        // exit() leaves what functions hold as it is.
+        // exit() does not destroy the locals of functions.
         const auto folder = TemporaryFolder::Create("anemone-test");
         test::WriteText(*folder / "deep/file", "x");
         std::exit(scratch.entries() == 1 ? 0 : 1);

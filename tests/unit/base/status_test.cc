@@ -11,7 +11,7 @@ namespace anemone {
 namespace {
 
 Result<int> ParseDigit(char c) {
-  if (c < '0' || c > '9') return InvalidInput("'{}' is no digit", c).Advise("use 0 to 9");
+  if (c < '0' || c > '9') return InvalidInput("'{}' is not a digit", c).Advise("use 0 to 9");
   return c - '0';
 }
 
@@ -124,7 +124,7 @@ TEST(ResultTest, HoldsAValue) {
 TEST(ResultTest, HoldsAnError) {
   const Result<int> digit = ParseDigit('x').At("line 1");
   ASSERT_FALSE(digit.ok());
-  EXPECT_EQ(digit.error().ToString(), "line 1: 'x' is no digit (use 0 to 9)");
+  EXPECT_EQ(digit.error().ToString(), "line 1: 'x' is not a digit (use 0 to 9)");
   EXPECT_EQ(digit.status().error().code(), ErrorCode::kInvalidInput);
 }
 

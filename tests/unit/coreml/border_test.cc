@@ -1,4 +1,4 @@
-// The pure parts of the border: strided copies, kinds of errors, features.
+// The pure parts of the boundary: strided copies, kinds of errors, features.
 #include <gtest/gtest.h>
 
 #include <cerrno>

@@ -1,6 +1,6 @@
 // The fault campaign: a session over the double, many calls from many threads while Core ML fails
-// in every way that does not end the process. Each call gets its right answer, from whoever gives
-// it, and nothing is left behind. `./dev soak` repeats it for longer (ANEMONE_CAMPAIGN_CALLS).
+// in every way that does not end the process. Each call gets its right answer, from whichever
+// backend, and nothing is left behind. `./dev soak` repeats it for longer (ANEMONE_CAMPAIGN_CALLS).
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
@@ -24,7 +24,7 @@ struct Tally {
   std::atomic<int64_t> right{0}, wrong{0}, errors{0}, by_coreml{0}, by_cpu{0}, fallbacks{0};
 };
 
-// `calls` predictions from each thread, each with inputs and answers of its own.
+// `calls` predictions from each thread, each with its own inputs and answers.
 void Drive(runtime::Session& session, const ModelPtr& model, int64_t calls, Tally* tally) {
   std::vector<std::thread> threads;
   for (uint64_t id = 0; id < kThreads; ++id) {
@@ -53,8 +53,8 @@ void Drive(runtime::Session& session, const ModelPtr& model, int64_t calls, Tall
   for (std::thread& thread : threads) thread.join();
 }
 
-// A probe that is under way when a session ends is not waited for; it ends soon after. TearDown
-// then looks for what was left behind.
+// A probe in progress when a session ends is not waited for; it ends soon after. TearDown then
+// checks what was left behind.
 void AwaitLive(int64_t want) {
   for (int i = 0; i < 500 && CoreMLDoubleLiveObjects() > want; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
@@ -69,7 +69,7 @@ runtime::SessionOptions Options() {
   // Circuits open and close many times a second.
   options.breaker.wait_duration_in_open_state_ns = 2'000'000;
   options.breaker.max_wait_duration_in_open_state_ns = 20'000'000;
-  options.breaker.slow_call_rate_threshold = 0;  // a loaded machine is no fault of the double
+  options.breaker.slow_call_rate_threshold = 0;  // a busy machine is not a fault of the double
   return options;
 }
 
@@ -81,8 +81,8 @@ constexpr const char* kEveryFault =
 
 class CampaignTest : public CoreMlTest {
  protected:
-  // Opens a session while all is well, then drives it under `script`: each call must be answered,
-  // and rightly.
+  // Opens a session without faults, then drives it under `script`: each call must be
+  // answered correctly.
   void Run(const runtime::SessionOptions& options, const std::string& script, int64_t calls) {
     const ModelPtr model = ParseModel(kHalfNet);
     auto session = runtime::Session::Open(model, options);
@@ -137,7 +137,7 @@ TEST_F(CampaignTest, HangsAndLeaksAmongAllOthers) {
   EXPECT_GE(counts.fallbacks[static_cast<size_t>(runtime::FallbackReason::kTimeout)], 3U);
   const int64_t leaked = CoreMLDoubleFaults(kFaultLeak);
   EXPECT_GT(leaked, 0);
-  // What hangs keeps its model, arrays and arguments for ever; nothing else may stay.
+  // A hanging call keeps its model, arrays and arguments forever; nothing else may stay.
   constexpr int64_t kOfOneCall = 16;
   Close(leaked + 3 * kOfOneCall);
   EXPECT_GE(CoreMLDoubleLiveObjects(), live_before_ + leaked);
@@ -174,7 +174,7 @@ TEST_F(CampaignTest, MemoryStaysFlat) {
   const int64_t live = CoreMLDoubleLiveObjects(), resident = runtime::ResidentBytes().value_or(0);
   Drive(**session, model, 12'500, &tally);
   EXPECT_LE(CoreMLDoubleLiveObjects(), live + 16);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they keep what was freed
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they keep freed memory
   EXPECT_LT(runtime::ResidentBytes().value_or(0) - resident, int64_t{4} << 20);
 #else
   (void)resident;
@@ -193,7 +193,7 @@ TEST_F(CampaignTest, HangsAreGivenUp) {
   EXPECT_GE(CoreMLDoubleFaults(kFaultHang), 1);
   Script("");
   session_.reset();
-  // The threads that hang keep what they hold: that is lost, and all of it.
+  // The hanging threads keep everything that they hold; nothing else is lost.
   live_before_ = CoreMLDoubleLiveObjects();
 }
 

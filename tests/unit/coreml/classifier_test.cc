@@ -1,5 +1,5 @@
 // Classifiers through Core ML: strings, integers and dictionaries become the tensors that Anemone's
-// executor gives, and what is no class is a typed error.
+// executor gives, and a label that is not a class is a typed error.
 #include <set>
 
 #include "anemone/anemone.h"
@@ -89,7 +89,7 @@ TEST_F(CoreMlTest, ADictionaryCannotNameAClassTwice) {
   EXPECT_NE(session.error().message().find("two classes are named 'crane'"), std::string::npos)
       << session.error().ToString();
   EXPECT_NE(session.error().advice().find("--backend cpu"), std::string::npos);
-  // The label alone is no trouble; neither is our own executor.
+  // The label alone works; so does our own executor.
   const ModelPtr label = Twice("label");
   auto alone = LoadIt(label);
   ASSERT_TRUE(alone.ok()) << alone.status().ToString();

@@ -118,7 +118,7 @@ TEST_F(CoreMlTest, APlanThatComesLateIsNotWaitedForNorTouched) {
   auto plan = LoadComputePlan(ParseModel(kPlanNet), {}, std::chrono::milliseconds(50));
   ASSERT_FALSE(plan.ok());
   EXPECT_EQ(exec::FailureKindOf(plan.error()), exec::FailureKind::kTimeout);
-  // Its answer comes after the asker has gone; then all of it is released.
+  // Its answer arrives after the caller has left; then all of it is released.
   for (int i = 0; i < 500 && CoreMLDoubleLiveObjects() != live_before_; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }

@@ -133,7 +133,7 @@ class CoreMlTest : public ::testing::Test {
     if (session.ok()) subject.session = std::move(session).value();
     return subject;
   }
-  // One typed error of this kind, which says this.
+  // One typed error of this kind, with this text.
   template <typename T>
   static void ExpectFailure(const Result<T>& result, exec::FailureKind kind, const char* says) {
     ASSERT_FALSE(result.ok()) << says;

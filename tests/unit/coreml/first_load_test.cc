@@ -52,7 +52,7 @@ TEST_F(FirstLoadTest, AGoodModelPassesOnceAndIsRemembered) {
   EXPECT_GT(first.load_ns.value_or(0), 0);
   EXPECT_GT(first.first_inference_ns.value_or(0), 0);
   EXPECT_GT(first.peak_rss_bytes.value_or(0), 0);
-  // A second time no child is asked: this one would crash.
+  // The second time no child is started: this one would crash.
   const FirstLoadVerdict second = Try("load=crash");
   EXPECT_TRUE(second.passed);
   EXPECT_TRUE(second.remembered);
@@ -94,7 +94,7 @@ TEST_F(FirstLoadTest, WhatTheChildSuffersIsTypedAndTheParentLives) {
     EXPECT_EQ(verdict.signal, c.signal) << c.script;
     EXPECT_EQ(verdict.phase, c.phase) << c.script;
     EXPECT_EQ(exec::FailureKindOf(verdict.status().error()), c.kind) << c.script;
-    // It is remembered, with all that was known.
+    // It is remembered with all its details.
     const FirstLoadVerdict again = Try("");
     EXPECT_TRUE(again.remembered) << c.script;
     EXPECT_EQ(again.failure, verdict.failure);
@@ -161,7 +161,7 @@ TEST_F(FirstLoadTest, AModelInMemoryIsWrittenForTheChild) {
   load_.package_path.clear();
   EXPECT_TRUE(Try("").passed);
   EXPECT_TRUE(Try("load=crash").remembered);
-  // A model whose shapes only the caller knows is loaded, and not asked.
+  // A model whose shapes only the caller knows is loaded, but not run.
   model_ = ParseModel("func main<ios17>(tensor<fp32, [?, 3]> x) { y = relu(x = x); } -> (y);");
   const FirstLoadVerdict dynamic = Try("");
   EXPECT_TRUE(dynamic.passed) << dynamic.message;
@@ -173,7 +173,7 @@ TEST_F(FirstLoadTest, WithoutAHelperNothingIsClaimed) {
   auto verdict = runtime::TryFirstLoad(CoreMlBackend(), *model_, load_, options_);
   ASSERT_FALSE(verdict.ok());
   EXPECT_EQ(verdict.error().code(), ErrorCode::kNotFound);
-  // One that is no helper fails without a phase: nothing is known.
+  // A program that is not a helper fails without a phase: nothing is known.
   options_.helper = {"/bin/false"};
   EXPECT_EQ(Try("").failure, FailureKind::kUnknown);
 }

@@ -1,6 +1,6 @@
-// Gate C end to end on the double of Core ML: a live run with plan, records, parity and blocks
-// against the CPU, and what a fault of Core ML makes of the verdict. Speed is not judged: the
-// double's is nobody's.
+// Gate C end to end on the double of Core ML: a live run with plan, records, parity and
+// blocks against the CPU, and the verdict when Core ML fails. Speed is not judged: the
+// double's means nothing.
 #include "gate/live.h"
 #include "gate/report.h"
 
@@ -23,7 +23,7 @@ func main<ios17>(tensor<fp32, [1, 3, 8, 8]> x) {
 class CoreMlGateTest : public CoreMlTest {
  protected:
   static gate::Policy Policy() { return gate::test::Quick(); }
-  // With `script` in a process of its own, whose double does what it says.
+  // Runs with `script` in a child process, whose double follows it.
   gate::ModelReport Run(const gate::Policy& policy, const char* script = nullptr) {
     gate::LiveModel model;
     model.name = "net";
@@ -62,7 +62,7 @@ TEST_F(CoreMlGateTest, APlanARunAndARecordPass) {
   EXPECT_EQ(Of(report, "dispatch"), Verdict::kPass) << Text(report);
   EXPECT_EQ(Of(report, "backend_parity"), Verdict::kPass) << Text(report);
   EXPECT_NE(Of(report, "latency"), Verdict::kNotMeasured);
-  // The record alone tells the same, on any machine.
+  // The record alone gives the same verdict, on any machine.
   std::vector<gate::RecordFile> files;
   for (const char* name : {"subject.run.jsonl", "baseline.run.jsonl"}) {
     auto file = gate::ReadRecordFile(scratch_ / name);
@@ -134,7 +134,7 @@ TEST_F(CoreMlGateTest, ACrashOfCoreMlIsAFinding) {
     EXPECT_EQ(Of(report, c.check), Verdict::kFail) << c.script << Text(report);
     EXPECT_EQ(report.exit_code, c.exit_code) << c.script << Text(report);
     EXPECT_NE(Text(report).find(c.words), std::string::npos) << c.script << Text(report);
-    // The baseline is there all the same.
+    // The baseline is still there.
     EXPECT_EQ(report.evidence.records.back().record.header.backend, "cpu") << c.script;
   }
 }

@@ -1,5 +1,5 @@
-// The tests of the Core ML backend, and the helper that they start for a first
-// load or the gate's measured calls.
+// The tests of the Core ML backend, and the helper that they start for a first load or the gate's
+// measured calls.
 #include <gtest/gtest.h>
 
 #include <string_view>
@@ -8,11 +8,11 @@
 #include "runtime/first_load.h"
 
 namespace {
-// In the helper: what a leak check says at its end would look like its verdict.
+// In the helper, the output of a leak check at its end would look like its verdict.
 bool in_helper = false;
 }  // namespace
 
-// Asked by the leak checker, which looks the two up by name.
+// Called by the leak checker, which looks the two up by name.
 #define ANEMONE_FOR_SANITIZER extern "C" __attribute__((visibility("default"), used))
 // libobjc and GNUstep keep classes and caches for the life of the process.
 ANEMONE_FOR_SANITIZER const char* __lsan_default_suppressions() {  // NOLINT: its name

@@ -1,5 +1,5 @@
-// What a prediction returns: the double computes with the CPU executor, so the answers of the
-// backend must be the CPU's to the bit, whatever way they came.
+// The results of predictions: the double computes with the CPU executor, so the answers of the
+// backend must equal the CPU's to the bit, on every path.
 #include "coreml_test_util.h"
 
 namespace anemone::coreml {
@@ -59,7 +59,7 @@ TEST_F(CoreMlTest, WhereBackingsAreRefusedResultsAreCopied) {
     // Found out once, by one more prediction.
     EXPECT_EQ(CoreMLDoubleCalls(kDoublePredict), 4);
   }
-  // A session that has been given backings blames nothing on them.
+  // A session whose backings have worked does not retry without them.
   const Subject net = SubjectOf(ParseModel(kHalfNet));
   ASSERT_NE(net.session, nullptr);
   Script("predict@2=error");
@@ -261,7 +261,7 @@ TEST_F(CoreMlTest, ShapesThatOnlyTheCallKnows) {
 }
 
 TEST_F(CoreMlTest, FeaturesWithoutATensorAreRefusedTogether) {
-  // An ML Program takes no dictionary and no sequence; a file may still say so.
+  // An ML Program takes no dictionary and no sequence, but a file may still declare one.
   auto model =
       ir::MakeModel(ir::ParseText("func main<ios17>(tensor<fp32, [2]> a, tensor<fp32, [2]> "
                                   "b) {\n  y = add(x = a, y = b);\n} -> (y);\n")

@@ -44,8 +44,8 @@ TEST_P(ZooMemoryTest, SteadyStateTakesNothingFromTheHeap) {
       const Status status = (*session)->RunBound(bound_inputs, bound_outputs, nullptr, nullptr);
       ASSERT_TRUE(status.ok()) << status.error().ToString();
     };
-    // A worker makes its own buffer with the first work that chance gives it, which on a busy
-    // machine may be late: from then on, nothing.
+    // A worker allocates its buffer with the first work that it happens to get, which may be late
+    // on a busy machine: after that, nothing is allocated.
     int quiet = 0;
     for (int i = 0; i < 400 && quiet < 20; ++i) {
       const int64_t before = test::AllocationsSoFar();

@@ -21,7 +21,7 @@ struct Case {
   const char* outputs = "y";
 };
 
-// What one line each of these bodies is about stands in its name.
+// The name of each body says what it tests.
 const Case kCases[] = {
     {"conv_relu_residual", "tensor<fp32, [1, 3, 9, 8]> x",
      R"(a = conv(x = x, weight = tensor<fp32, [8, 3, 3, 3]>(seed 1), bias = tensor<fp32, [8]>(seed 2), pad_type = "same");
@@ -256,7 +256,7 @@ TEST_P(Executor, MatchesTheInterpreterInFloat16) {
     if (tensor.dtype() != DType::kFp32 || name == "e") continue;  // "e": a constant stays as it is
     for (int64_t i = 0; i < tensor.count(); ++i) {
       const float v = tensor.As<float>()[i];
-      ASSERT_EQ(v, HalfToFloat(FloatToHalf(v))) << name << " element " << i << " is no half";
+      ASSERT_EQ(v, HalfToFloat(FloatToHalf(v))) << name << " element " << i << " is not a half";
     }
   }
 }

@@ -1,4 +1,4 @@
-// What the executor's tests share: a program from text, seeded inputs, and running it on a backend.
+// Shared by the executor's tests: a program from text, seeded inputs, and running it on a backend.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -55,7 +55,7 @@ TEST(Gemm, TransposedOperandAndStridedRows) {
   OnTargetsAndThreads(
       [&](ThreadPool& pool) {
         const PackedMatrix packed(b.data(), kK, kN, 1, kK, nullptr);
-        // Rows of the result are kN + 5 apart: what lies between must stay as it was.
+        // Rows of the result are kN + 5 apart: the gaps must stay unchanged.
         std::vector<float> wide(kM * (kN + 5), 42.0f), c;
         Gemm(a.data(), kK + 3, kM, packed.view(), wide.data(), kN + 5, {}, pool);
         for (int64_t i = 0; i < kM; ++i) {
@@ -73,8 +73,8 @@ TEST(Gemm, TransposedOperandAndStridedRows) {
       [&](const std::vector<float>& c) { ExpectClose(c, expected, 1e-5); });
 }
 
-// Every combination of steps gives the bits of the same steps applied afterwards: fused or not
-// makes no difference.
+// Every combination of steps gives the same bits as the same steps applied afterwards, fused
+// or not.
 TEST(Gemm, FusedStepsEqualSeparateOnes) {
   constexpr int64_t kM = 30, kK = 12, kN = 41;
   const auto a = RandomFloats(kM * kK, 6), b = RandomFloats(kK * kN, 7), bias = RandomFloats(kN, 8);

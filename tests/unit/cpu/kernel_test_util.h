@@ -1,4 +1,4 @@
-// What the kernel tests share: seeded data, and running a case on every SIMD target and several
+// Shared by the kernel tests: seeded data, and running a case on every SIMD target and several
 // thread counts.
 #pragma once
 

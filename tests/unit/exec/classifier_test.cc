@@ -1,4 +1,4 @@
-// Classifiers as tensors: what the rewrite changes, and what it leaves alone.
+// Classifiers as tensors: what the rewrite changes and what it keeps.
 #include "exec/classifier.h"
 
 #include <gtest/gtest.h>
@@ -56,9 +56,9 @@ TEST(Classifier, OutputsKeepTheirNamesAndOrder) {
   ASSERT_NE(feature, nullptr);
   ASSERT_NE(feature->array(), nullptr);
   EXPECT_EQ(feature->array()->shape, (ir::Shape{3}));
-  // The model that was given is as it was.
+  // The given model is unchanged.
   EXPECT_FALSE(model->program.main()->outputs()[0]->type.is_tensor());
-  // Twice is once.
+  // A second rewrite changes nothing.
   auto again = WithTensorOutputs(*tensors);
   ASSERT_TRUE(again.ok());
   EXPECT_EQ(*again, *tensors);

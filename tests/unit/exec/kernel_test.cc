@@ -40,7 +40,7 @@ TEST(RunKernel, HandsOnTheKernelsOwnResult) {
 }
 
 TEST(Evaluate, TakesConstantParametersTooLargeToCountAsKnown) {
-  // 3 outputs of 2000 features: more elements than inference is shown.
+  // 3 outputs of 2000 features: more elements than inference is given as known values.
   const int64_t features = 2000;
   const std::vector<float> ones(static_cast<size_t>(3 * features), 1.0f);
   const Literal weight = Literal::Fp32s(ones, {3, features});

@@ -473,7 +473,7 @@ TEST(HostileTest, OffsetsIntoTheWeightFile) {
 }
 
 // Work must grow with the size of the file, not with its square: a hundred thousand of everything
-// takes seconds at most (minutes, were it quadratic).
+// takes seconds at most (minutes if it were quadratic).
 TEST(HostileTest, ManyOfEverything) {
   constexpr int kMany = 50000;
   proto::Model wire = GoodModel();

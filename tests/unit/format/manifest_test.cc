@@ -12,7 +12,7 @@ namespace {
 namespace fs = std::filesystem;
 using test::ScratchFolder;
 
-// As coremltools writes it.
+// As written by coremltools.
 constexpr std::string_view kGood = R"({
     "fileFormatVersion": "1.0.0",
     "itemInfoEntries": {
@@ -98,7 +98,7 @@ TEST(ManifestTest, NoMutationCrashes) {
                           ++accepted;
                           EXPECT_TRUE(IsSafeRelativePath(manifest->root()->path)) << text;
                         });
-  EXPECT_GT(accepted, 0) << "a changed letter of a description is no error";
+  EXPECT_GT(accepted, 0) << "a changed letter of a description is not an error";
 }
 
 class PackageLayoutTest : public ::testing::Test {

@@ -1,5 +1,5 @@
-// Packages that coremltools made (tests/oracle/make_package_fixtures.py): everything that they say
-// is read, and written again as it was.
+// Packages made by coremltools (tests/oracle/make_package_fixtures.py): all their contents are
+// read, and written back unchanged.
 #include "format/package.h"
 
 #include <gtest/gtest.h>

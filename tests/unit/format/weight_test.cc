@@ -52,7 +52,7 @@ ContentHash TreeHash(const std::string& file) {
   return ContentHashOf(std::as_bytes(std::span(hashes)));
 }
 
-// The writer's file as it lands on disk.
+// The writer's file, read back from disk.
 std::string Write(const WeightWriter& writer, const ScratchFolder& scratch) {
   const std::string path = scratch / "weight.bin";
   std::filesystem::remove(path);
@@ -154,7 +154,7 @@ TEST(WeightTest, EqualBlobsAreStoredOnce) {
   // Equal bytes, but five elements of four bits here and six there.
   const uint64_t five = Add(writer, DType::kInt4, 5, BytesOf({0x11, 0x11, 0x01}));
   EXPECT_NE(Add(writer, DType::kInt4, 6, BytesOf({0x11, 0x11, 0x01})), five);
-  // Differs only where the fingerprint does not look.
+  // Differs only in bytes that the fingerprint skips.
   std::vector<uint8_t> large(100000, 7);
   const uint64_t sevens = Add(writer, DType::kUInt8, 100000, Bytes::FromVector(large));
   large[1] = 8;

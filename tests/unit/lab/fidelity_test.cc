@@ -18,7 +18,7 @@ Fidelity Diagnose(const std::shared_ptr<const ir::Model>& model, FidelityOptions
   return std::move(found).value();
 }
 
-// What the facade's conversion does, in short.
+// The facade's conversion, in short.
 FidelityOptions Converting(const std::shared_ptr<const ir::Model>& model) {
   FidelityOptions options;
   options.to_float16 =
@@ -54,7 +54,7 @@ TEST(Fidelity, FindsTheFirstOperatorBeyondHalfsRange) {
   ASSERT_NE(row, found.operators.end());
   EXPECT_GT(row->largest, 65504);
   EXPECT_GT(row->overflowing, 0);
-  // What comes after took the damage, it did not do it.
+  // Operators after it suffer the error but do not cause it.
   const auto after = std::ranges::find(found.operators, "back", &OperatorFidelity::name);
   ASSERT_NE(after, found.operators.end());
   EXPECT_EQ(after->added, 0);

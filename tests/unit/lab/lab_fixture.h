@@ -1,4 +1,4 @@
-// What the lab's tests share: a small classifier with weights above the threshold, and a subject.
+// Shared by the lab's tests: a small classifier with weights above the threshold, and a subject.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -34,7 +34,8 @@ inline std::shared_ptr<const ir::Model> ModelOf(const std::string& text) {
   return std::make_shared<const ir::Model>(std::move(model).value());
 }
 
-// The model measured against itself on seeded inputs; `learned`: with so many others to learn from.
+// The model measured against itself on seeded inputs; `learned`: with this many other samples
+// to learn from.
 inline LabSubject SubjectOf(const std::string& text = kClassifier, int64_t count = 4,
                             int64_t learned = 0, uint64_t learned_seed = 1) {
   const auto model = ModelOf(text);

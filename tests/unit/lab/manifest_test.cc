@@ -57,7 +57,7 @@ TEST_F(ManifestTest, TheNineKeysStandFlatAndReadBack) {
   const Json json = Json::parse(std::ifstream(Path("m.json")));
   EXPECT_EQ(json["schema"], "anemone.manifest");
   EXPECT_EQ(json["backend"], "mlprogram");
-  // What nobody measured or estimated is null, never 0.
+  // Values that were not measured or estimated are null, never 0.
   EXPECT_TRUE(json["ane_op_coverage_pct"].is_null());
   EXPECT_TRUE(json["expected_speedup_m1"].is_null());
   EXPECT_EQ(json["sources"]["expected_speedup_m1"]["source"], "unknown");

@@ -68,7 +68,7 @@ TEST(Measure, WritesARecordThatTheReaderAccepts) {
   EXPECT_EQ(read->header.tool_version, "1.2.3");
   EXPECT_EQ(read->header.backend, "cpu");
   EXPECT_GE(read->memory.size(), 10u);
-  // Warm-up calls are telemetry's, not the record's; the first inference stands apart.
+  // Warm-up calls are in telemetry, not in the record; the first inference is counted separately.
   EXPECT_EQ(read->summary->inference.succeeded, 100 + one.warmup_calls);
   EXPECT_EQ(read->summary->first_inference.succeeded, 1);
 }

@@ -84,7 +84,7 @@ TEST(Parity, NonFiniteAlwaysFails) {
   const Parity parity = Compare({1, 2}, {1, nan}, {1, 2});
   EXPECT_EQ(parity.non_finite, 1);
   EXPECT_FALSE(Judge(parity, {.linf = 1e9, .rmse = 1e9}).passed);
-  // The reference's own infinities are no difference when the variant has them too.
+  // The reference's own infinities do not count as a difference when the variant has them too.
   EXPECT_EQ(Compare({1, inf}, {1, inf}, {2}).non_finite, 0);
   EXPECT_EQ(Compare({1, inf}, {1, -inf}, {2}).non_finite, 1);
 }
@@ -95,7 +95,7 @@ TEST(Parity, NothingThatIsNoNumberAgreesOrPasses) {
   EXPECT_EQ(broken.top1_agree, 0);
   EXPECT_EQ(broken.top5_agree, 0);
   EXPECT_TRUE(std::isinf(broken.kl_softmax));
-  // Nor does a reference that is none itself, however equal.
+  // Nor does a reference that itself holds a NaN, even when the variant equals it.
   const Parity same = Compare({1, nan, 3}, {1, nan, 3}, {1, 3});
   EXPECT_EQ(same.non_finite, 0);
   EXPECT_EQ(same.reference_non_finite, 1);

@@ -65,7 +65,7 @@ TEST(SearchPath, EveryPointIsTheBestOfItsSize) {
     EXPECT_LT(path[i].bytes, path[i - 1].bytes);
     EXPECT_NEAR(path[i].loss, BestByTrial(weights, path[i].bytes), 1e-12) << i;
   }
-  // What is on no hull, or cannot be, is never taken.
+  // A form that is on no hull, or is impossible, is never taken.
   for (const Assignment& assignment : path) {
     EXPECT_NE(assignment.forms[1], 1);
     EXPECT_NE(assignment.forms[2], 2);
@@ -87,7 +87,7 @@ TEST(SearchPath, FitsTheBytesAndUsesTheRoomLeft) {
                                : weights[i].forms[static_cast<size_t>(fit.forms[i])].bytes;
     EXPECT_EQ(size, fit.bytes);
   }
-  // Nothing is so small: the smallest there is.
+  // Nothing is that small, so it takes the smallest that exists.
   EXPECT_EQ(FitBytes(weights, path, 10).bytes, path.back().bytes);
 }
 
@@ -166,8 +166,8 @@ TEST_F(RealSearchTest, TheChosenIsWithinTheLimitAndTheSmallestTried) {
   }
 }
 
-// By the estimates; that measured losses follow them on networks whose weights are not noise is
-// what python/tests/test_lab.py and bench/lab.py show.
+// Judged by the estimates; python/tests/test_lab.py and bench/lab.py show that measured losses
+// follow them on networks whose weights are not noise.
 TEST_F(RealSearchTest, MixesAreExpectedToBeatUniformFormsOfTheirSize) {
   const auto path = SearchPath(weights_);
   for (size_t form = 0; form < options_.forms.size(); ++form) {

@@ -59,7 +59,7 @@ class SensitivityTest : public ::testing::Test {
   SensitivityOptions options_;
 };
 
-// The pass must say what a full run of the network with only this weight compressed says.
+// The pass must give the same as a full run of the network with only this weight compressed.
 TEST_F(SensitivityTest, EqualsFullRunsOfOneCompressedWeight) {
   const auto found = MeasureSensitivity(subject_, options_);
   ASSERT_TRUE(found.ok()) << found.error().ToString();
@@ -85,8 +85,8 @@ TEST_F(SensitivityTest, EqualsFullRunsOfOneCompressedWeight) {
   EXPECT_GT(compared, 20);
 }
 
-// Forms that learn: what the pass gathers in front of one operator is what a full run gathers, and
-// it does not come from the samples that judge.
+// Forms that learn: the pass gathers in front of one operator the same as a full run, and not from
+// the samples that judge.
 TEST(SensitivityOfLearnedForms, EqualsFullRunsAndLearnsFromTheOthersOnly) {
   const LabSubject subject = SubjectOf(kClassifier, 4, 6);
   SensitivityOptions options;
@@ -111,7 +111,7 @@ TEST(SensitivityOfLearnedForms, EqualsFullRunsAndLearnsFromTheOthersOnly) {
     }
   }
   EXPECT_GT(learned, 12);
-  // Others to learn from: another outcome, though the same samples judge.
+  // Other samples to learn from give another outcome, though the same samples judge.
   const auto other = MeasureSensitivity(SubjectOf(kClassifier, 4, 6, 99), options);
   ASSERT_TRUE(other.ok());
   int different = 0;

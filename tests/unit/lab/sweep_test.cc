@@ -241,7 +241,7 @@ TEST(Sweep, ListsOfVariantsAreReadAndBadOnesRefused) {
     EXPECT_NE(bad.error().ToString().find("list.json"), std::string::npos);
   }
   EXPECT_EQ(ReadJobs(subject, folder / "none.json").error().code(), ErrorCode::kNotFound);
-  // A worker is told them one by one.
+  // A worker gets them one by one.
   const auto job = ParseJob(subject, R"({"name": "p4", "configuration": )" + p4 + "}");
   ASSERT_TRUE(job.ok()) << job.error().ToString();
   EXPECT_EQ(job->key, (*good)[1].key);

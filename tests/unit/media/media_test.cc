@@ -16,7 +16,7 @@ namespace {
 
 const std::string kFolder = "tests/fixtures/media/";
 
-// What Pillow and torchvision gave (tools/oracle/media_golden.py).
+// The results of Pillow and torchvision (tools/oracle/media_golden.py).
 const std::map<std::string, NpyArray>& Golden() {
   static const std::map<std::string, NpyArray> kGolden = [] {
     auto arrays = ReadNpz(kFolder + "golden.npz");

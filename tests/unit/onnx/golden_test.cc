@@ -1,5 +1,5 @@
-// Small models with what ONNX Runtime makes of them (tools/oracle/onnx_golden.py), run through the
-// importer and the reference kernels, for the oldest and the newest deployment target.
+// Small models with ONNX Runtime's results (tools/oracle/onnx_golden.py), run through the importer
+// and the reference kernels, for the oldest and the newest deployment target.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -37,7 +37,7 @@ std::map<std::string, GoldenCase> ReadCases() {
   return cases;
 }
 
-// As the program has it: float32, int32.
+// In the program's types: float32, int32.
 exec::Tensor ToTensor(const NpyArray& array, const ir::Shape& shape) {
   std::vector<int32_t> ints;
   exec::ConstTensor view{array.dtype, shape, array.data.data()};

@@ -23,7 +23,7 @@ Result<ir::Model> Import(const Message& file, const ImportOptions& options = {})
   return imported;
 }
 
-// Types of the operations but for constants, in order.
+// Types of the operations except constants, in order.
 std::string Ops(const ir::Model& model) {
   std::string ops;
   for (const auto& operation : model.program.main()->block->operations()) {
@@ -427,7 +427,7 @@ TEST(OnnxConverters, TheTableIsWellFormed) {
 }
 
 // Damage in a file that mixes many operators: any answer but a crash, an endless loop or an
-// internal error will do.
+// internal error is acceptable.
 TEST(OnnxImport, SurvivesMutations) {
   const auto file = MakeModel(MakeGraph(
       {.nodes = {MakeNode("Conv", {"x", "w"}, {"c"},

@@ -295,7 +295,7 @@ TEST(OnnxReader, NamesTheFile) {
 }
 
 // Every truncation and a fixed sequence of bit flips, byte runs and insertions: any answer but a
-// crash will do, and a failure must be one of the codes of bad input.
+// crash is acceptable, and a failure must have one of the codes of bad input.
 TEST(OnnxReader, SurvivesMutations) {
   const std::string good = SmallModel().bytes();
   int accepted = 0;
@@ -341,7 +341,7 @@ TEST(OnnxReader, SurvivesMutations) {
     }
     check(bytes);
   }
-  EXPECT_GT(accepted, 100);  // flips inside weights and names still read
+  EXPECT_GT(accepted, 100);  // files with flips inside weights and names are still read
 }
 
 }  // namespace

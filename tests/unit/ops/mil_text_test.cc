@@ -156,7 +156,7 @@ Status CheckExpected(const Case& test, const ir::Function& function,
     ANEMONE_ASSIGN(const ir::Literal want, ir::ParseLiteral(rest).At("expect " + name));
     const auto found = outputs.find(name);
     if (found == outputs.end()) {
-      differences->push_back(name + " is no output" + where);
+      differences->push_back(name + " is not an output" + where);
       continue;
     }
     for (const ir::Value* output : function.outputs()) {
@@ -202,7 +202,7 @@ Status RunCase(const Case& test, std::vector<std::string>* differences) {
                                  want.ToString());
         }
       }
-      if (!found) differences->push_back(name + " is no output");
+      if (!found) differences->push_back(name + " is not an output");
     }
     runs |= directive.key == "expect" || directive.key == "error";
   }

@@ -74,7 +74,7 @@ TEST(OpTable, DefaultsParse) {
 }
 
 // The reference interpreter runs these itself: bodies, lists, state, constants; a classifier's
-// dictionary is no tensor.
+// dictionary is not a tensor.
 bool RunsWithoutKernel(std::string_view op) {
   static const std::set<std::string_view> kNames = {
       "classify",     "cond",       "const",     "list_gather", "list_length", "list_read",

@@ -1,5 +1,5 @@
-// Compares what two forms of a function computed: floats within tolerance * (1 + the largest finite
-// value wanted), all else to the bit.
+// Compares two forms of a function: floats within tolerance * (1 + the largest finite expected
+// value), everything else to the bit.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -23,7 +23,7 @@ constexpr std::string_view kTwoFunctions = R"(
   func other<ios16>(tensor<fp32, [3]> x) { y = identity(x = x); z = tanh(x = y); } -> (z);
 )";
 
-// Says that it changed the function the first `times` it runs, though it does nothing.
+// Reports that it changed the function the first `times` it runs, but does nothing.
 Pass Counting(std::string_view name, int times, int* runs) {
   return {name, "",
           [times, runs](ir::Function&, PassContext&) -> Result<bool> { return ++*runs <= times; }};

@@ -102,7 +102,7 @@ std::string Canonical(const ir::Program& original, bool ignore_floats) {
         }
       }
       if (op.def() == nullptr || op.is_const()) return;
-      // Defaults that one side spells out and the other leaves.
+      // Defaults that one side spells out and the other omits.
       const ir::OpArgs args(op, function->opset);
       for (const ir::Param& param : op.def()->params) {
         if (args.Has(param.name) || function->opset < param.since) continue;
@@ -110,7 +110,7 @@ std::string Canonical(const ir::Program& original, bool ignore_floats) {
         if (value == nullptr) continue;
         op.attributes().emplace("default_" + std::string(param.name), *value);
       }
-      // A given constant that equals the default is left to the default.
+      // A given constant that equals the default is omitted.
       std::vector<std::string> redundant;
       for (const ir::Argument& argument : op.arguments()) {
         ir::Operation bare(op.type(), op.def());

@@ -1,6 +1,6 @@
-// The whole pipeline on every text test of the operators: what a case computes stays the same, and
-// in half precision it stays a legal program that runs. Finds rewrites that do not hold for some
-// operator, dtype or op set.
+// The whole pipeline on every text test of the operators: each case computes the same as before,
+// and in half precision it stays a legal program that runs. Finds rewrites that do not hold for
+// some operator, dtype or op set.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -32,7 +32,7 @@ std::vector<Case> CasesOf(const fs::path& path) {
   std::ifstream in(path);
   Case current;
   bool wanted = true;
-  std::string* open = nullptr;  // the directive that a comment line goes on with
+  std::string* open = nullptr;  // the directive that a comment line continues
   const auto flush = [&] {
     if (wanted && !current.program.empty()) cases.push_back(current);
     current = Case();

@@ -1,5 +1,5 @@
-// The latency model: that the parameters in the binary are those that the fit's report speaks of,
-// that the tables and the report belong together, and how estimates behave.
+// The latency model: the binary has the parameters that the fit's report describes, the tables and
+// the report belong together, and estimates behave as they should.
 #include "placement/cost_model.h"
 
 #include <gmock/gmock.h>

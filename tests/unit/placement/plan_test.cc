@@ -74,7 +74,7 @@ TEST(Plans, ExecuTorchForm) {
   EXPECT_EQ(plan->operations[0].type, "tan");
 }
 
-// As Xcode 16 exports it, by the public readers of such reports; the device is nobody's.
+// As Xcode 16 exports it, according to public readers of such reports; the device is made up.
 std::string Xcode(std::string_view operations, std::string_view unit = "3") {
   return fmt::format(
       R"({{"computeUnit": {}, "modelMetadata": {{"fileName": "net"}},
@@ -257,7 +257,7 @@ TEST(Scores, TotalsAddUp) {
   EXPECT_EQ(total.by_operator.size(), 2u);
 }
 
-// No byte that is changed, cut off or put in may do worse than give an error.
+// Whichever byte is changed, cut off or inserted, the worst outcome is an error.
 TEST(Plans, MutatedFilesAreSafe) {
   const ir::Program program = Model();
   const Analysis analysis = AnalyzeOnM4(program);

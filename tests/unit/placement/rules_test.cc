@@ -1,5 +1,5 @@
-// What Core ML did on M4 with single operators, as far as it is written down (M6 section 3), and
-// what the tables say for older engines. One row for each claim.
+// What Core ML did on M4 with single operators, as far as it is documented (M6 section 3), and what
+// the tables say for older engines. One row for each claim.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

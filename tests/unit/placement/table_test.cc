@@ -1,5 +1,5 @@
-// Completeness: every operator of the op table has a rule or says in words that nothing is known;
-// every rule is of an operator; sources are those that the documentation explains.
+// Completeness: every operator of the op table has a rule or says that nothing is known; every rule
+// belongs to an operator; every source is one that the documentation explains.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

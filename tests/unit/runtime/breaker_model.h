@@ -1,5 +1,5 @@
 // The reference for CircuitBreaker: the same state machine, written to be read. It keeps every call
-// of the present state and works each rule out from that list, from scratch, each time. One thread.
+// of the present state and evaluates each rule from that list, from scratch, each time. One thread.
 #pragma once
 
 #include <algorithm>
@@ -16,7 +16,7 @@ namespace anemone::runtime::test {
 class BreakerModel {
  public:
   struct Ticket {
-    uint64_t age;  // how many transitions had been when it was given
+    uint64_t age;  // how many transitions had happened when it was issued
     CircuitState state;
   };
   struct Transition {
@@ -29,7 +29,7 @@ class BreakerModel {
   BreakerModel(const BreakerConfig& config, std::function<double()> uniform)
       : state(config.initial_state), config_(config), uniform_(std::move(uniform)) {}
 
-  // Everything that a test may look at.
+  // Everything that a test may check.
   CircuitState state;
   int64_t now_ns = 0;
   int64_t consecutive_opens = 0;
@@ -106,7 +106,7 @@ class BreakerModel {
     }
     return count;
   }
-  // The calls that rates are taken over.
+  // The calls over which rates are taken.
   WindowTotals Window() const {
     WindowTotals totals;
     for (size_t i = 0; i < calls_.size(); ++i) {
@@ -160,7 +160,7 @@ class BreakerModel {
     } else if (state == CircuitState::kClosed) {
       JudgeClosed();
     }
-    // What no rule looks at any more.
+    // Calls that no rule needs any more.
     if (calls_.size() > 4096) calls_.erase(calls_.begin(), calls_.begin() + 2048);
   }
 

@@ -223,7 +223,7 @@ class Walk {
   std::vector<BreakerEvent> events_;
   size_t compared_ = 0;
   std::unique_ptr<CircuitBreaker> breaker_;
-  std::vector<Pair> pairs_;  // before breaker_ goes
+  std::vector<Pair> pairs_;  // destroyed before breaker_
   double failure_chance_ = 0;
   double slow_chance_ = 0;
   bool long_advances_ = false;
@@ -242,7 +242,7 @@ TEST(BreakerModelTest, MillionsOfRandomStepsAgreeWithTheReference) {
       ++reasons[static_cast<size_t>(transition.reason)];
     }
   }
-  // The walk must have been everywhere, often.
+  // The walk must have visited every state, often.
   EXPECT_GT(transitions, 200'000u);
   RecordProperty("transitions", std::to_string(transitions));
   for (size_t i = 0; i < kTransitionReasonCount; ++i) {

@@ -61,7 +61,7 @@ TEST_F(BreakerStoreTest, ReadsBackWhatWasSaved) {
   EXPECT_EQ(loaded.image->consecutive_opens, 2);
   EXPECT_EQ(loaded.image->state, CircuitState::kOpen);
   EXPECT_EQ(loaded.note, "");
-  // Each key has a file of its own.
+  // Each key has its own file.
   for (const BreakerKey& other : {BreakerKey{key_.model_hash, "coreml", "cpu_only"},
                                   BreakerKey{key_.model_hash, "cpu", "all"},
                                   BreakerKey{key_.model_hash + "c", "oreml", "all"},
@@ -112,7 +112,7 @@ TEST_F(BreakerStoreTest, ABrokenFileIsAFreshStartWithAReason) {
             std::string::npos);
   EXPECT_NE(with("\"wait_ns\": 6", "\"wait_ns\": 1.6").find("'wait_ns'"), std::string::npos);
   EXPECT_NE(with("\"24B83\"", "7").find("os_build or state is missing"), std::string::npos);
-  // Whatever bytes: never worse than a fresh start.
+  // No bytes lead to worse than a fresh start.
   std::mt19937_64 engine(3);
   for (int i = 0; i < 2000; ++i) {
     std::string changed = good;
@@ -145,7 +145,7 @@ TEST_F(BreakerStoreTest, ADeathBetweenTheMarksCountsOnce) {
 }
 
 // The crash loop of the ANE: each start loads the model, and the load kills the process. After
-// three deaths nothing tries any more.
+// three deaths the load is no longer tried.
 TEST_F(BreakerStoreTest, ACrashLoopEnds) {
   int tried = 0;
   for (int start = 0; start < 10; ++start) {
@@ -155,7 +155,7 @@ TEST_F(BreakerStoreTest, ACrashLoopEnds) {
       auto store = std::make_shared<const BreakerStore>(dir_, "24B83");
       auto* registry = new BreakerRegistry({}, store);
       auto permit = registry->Get(key_)->Acquire();
-      if (!permit) return;  // answered by the next backend; dies of something else
+      if (!permit) return;  // answered by the next backend; dies for another reason
       auto* attempt = new auto(store->Begin(key_, "load"));
       (void)!write(pipe_fds[1], attempt->ok() ? "x" : "?", 1);
       kill(getpid(), SIGKILL);
@@ -213,7 +213,7 @@ TEST_F(BreakerStoreTest, RegistryKeepsOneForEachKeyAndSavesChanges) {
   registry.ForEach([&](const BreakerKey&, CircuitBreaker&) { ++visited; });
   EXPECT_EQ(visited, 2);
   EXPECT_TRUE(notes.empty());
-  // A folder that cannot be written is told about, and costs nothing else.
+  // A folder that cannot be written is reported, and has no other effect.
   fs::remove_all(dir_);
   test::WriteText(dir_, "a file in the way");
   breaker->Reset();

@@ -71,7 +71,7 @@ TEST(ChildProcess, SilenceEndsIt) {
   EXPECT_GE(result->silent_ns.value_or(0), 300'000'000);
   EXPECT_NE(result->Describe().find("gave no sign of life for 0."), std::string::npos);
   EXPECT_EQ(heard, "alive\n");
-  // One that keeps talking lives, on either stream, and is heard as it talks.
+  // A child that keeps writing, on either stream, lives, and is heard as it writes.
   options.max_silence = seconds(3);
   options.arguments = {"/bin/sh", "-c", "for i in 1 2 3; do echo $i >&2; sleep 0.1; done; echo $i"};
   heard.clear();
@@ -93,7 +93,7 @@ TEST(ChildProcess, SilenceEndsIt) {
 TEST(ChildProcess, TheDeadlineEndsTheWholeGroup) {
   const test::ScratchFolder scratch;
   const std::string pid_file = scratch / "pid";
-  // The grandchild holds the pipes open and ignores polite signals.
+  // The grandchild holds the pipes open and ignores signals that it may ignore.
   const ChildResult result = Shell(
       "(trap '' TERM HUP; echo $$ > " + pid_file + "; sleep 600) & sleep 600", milliseconds(300));
   EXPECT_EQ(result.end, ChildResult::End::kTimedOut);

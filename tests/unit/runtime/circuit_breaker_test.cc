@@ -83,7 +83,7 @@ TEST_F(CircuitBreakerTest, OpensWaitsProbesAndCloses) {
   EXPECT_EQ(breaker_->state(), CircuitState::kOpen) << "a request does not move it";
   EXPECT_TRUE(Probe(true));
   EXPECT_EQ(breaker_->state(), CircuitState::kHalfOpen);
-  EXPECT_FALSE(breaker_->Acquire()) << "requests are no probes";
+  EXPECT_FALSE(breaker_->Acquire()) << "requests are not probes";
   EXPECT_TRUE(Probe(true));
   EXPECT_TRUE(Probe(true));
   EXPECT_EQ(breaker_->state(), CircuitState::kClosed);
@@ -105,7 +105,7 @@ TEST_F(CircuitBreakerTest, FailedProbesWaitLongerUpToTheMaximum) {
   }
   const std::vector<int64_t> expected = {30, 60, 120, 240, 480, 600, 600, 600};
   for (size_t i = 0; i < waits.size(); ++i) EXPECT_EQ(waits[i], expected[i] * kSecond);
-  // Closing starts the row anew.
+  // Closing resets the run of openings.
   clock_.Advance(seconds(600));
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(Probe(true));
   Fail(3);
@@ -364,7 +364,7 @@ TEST_F(CircuitBreakerTest, GoesOnFromAnImage) {
   image.opened_unix_ns = INT64_MIN;
   Make({}, image);
   EXPECT_EQ(breaker_->probe_due_in_ns(), 0);
-  // The configuration's administrative state stands above the disk.
+  // The configuration's administrative state overrides the one on disk.
   BreakerConfig disabled;
   disabled.initial_state = CircuitState::kDisabled;
   Make(disabled, image);

@@ -80,7 +80,7 @@ TEST(CompiledCache, MadeOnceAndFoundAfter) {
     EXPECT_FALSE(cache.Find(other).value().has_value());
     EXPECT_NE(other.Hash(), Key(1).Hash());
   }
-  // Nor can two parts run into each other.
+  // Two parts cannot run into each other either.
   EXPECT_NE((CompiledKey{"ab", "c", "d"}.Hash()), (CompiledKey{"a", "bc", "d"}.Hash()));
 }
 
@@ -157,7 +157,7 @@ TEST(CompiledCache, AbandonedFoldersAreRemovedAndLiveOnesAreNot) {
   const test::ScratchFolder scratch;
   const std::string root = scratch / "cache";
   CompiledCache cache = MustOpen(root);
-  // As a process that was killed leaves it: a lock file that nobody holds.
+  // As a killed process leaves it: a lock file that no one holds.
   test::WriteText(root + "/.tmp-1-2-3/entry.lock", "");
   test::WriteText(root + "/.tmp-1-2-3/model.mlmodelc/model.mil", "half");
   test::WriteText(root + "/.trash-1-2-3/entry.json", "{}");
@@ -204,7 +204,7 @@ TEST(CompiledCache, OneThatHangsDoesNotHoldUpTheRestForever) {
       while (!leave) std::this_thread::sleep_for(std::chrono::milliseconds(1));
       return Fill(Key(1), folder, 5000);
     });
-    EXPECT_TRUE(entry.ok() && entry->found());  // the other's, as it was first
+    EXPECT_TRUE(entry.ok() && entry->found());  // the other's, which was first
   });
   while (!inside) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   CompiledCache cache =
@@ -251,7 +251,7 @@ TEST(CompiledCache, KilledAtAnyPointItIsNeverPoisoned) {
       ASSERT_EQ(::waitpid(pid, &status, 0), pid);
       ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << status;
     }
-    // Whatever they left: entries that are found are whole, and nothing is in the way.
+    // Whatever they left, every entry that is found is whole, and nothing is in the way.
     CompiledCache cache = MustOpen(root);
     for (int i = 0; i < 6; ++i) {
       auto entry = cache.Find(Key(i));

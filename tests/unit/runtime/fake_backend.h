@@ -31,7 +31,7 @@ enum class Fault : uint8_t {
 
 class FakeBackend : public exec::Backend {
  public:
-  // What the next call does; asked for load (call < 0) and for each call.
+  // Decides what the next call does; called for load (call < 0) and for each call.
   using Script = std::function<Fault(exec::ComputeUnits units, int64_t call)>;
 
   explicit FakeBackend(Script script) : shared_(std::make_shared<Shared>()) {
@@ -45,7 +45,7 @@ class FakeBackend : public exec::Backend {
 
   Result<std::unique_ptr<exec::Executable>> Load(std::shared_ptr<const ir::Model> model,
                                                  const exec::LoadOptions& options) const override {
-    // A load that was given up may return after this backend is gone.
+    // An abandoned load may return after this backend is destroyed.
     const std::shared_ptr<Shared> shared = shared_;
     shared->loads.fetch_add(1);
     const Fault fault = shared->Ask(options.compute_units, -1);

@@ -157,7 +157,7 @@ TEST_F(JsonLinesTest, ThreadsDoNotMixTheirLines) {
   for (const int count : next) EXPECT_EQ(count, 300);
 }
 
-// A line that does not fit (a full disk; here a limit on file sizes) is not there in part.
+// A line that does not fit (a full disk; here a limit on file sizes) is not left there in part.
 TEST_F(JsonLinesTest, ALineThatDoesNotFitIsTakenBack) {
   const pid_t child = fork();
   ASSERT_GE(child, 0);

@@ -12,7 +12,7 @@ TEST(ProcessMemoryTest, WhatIsTouchedIsResident) {
   ASSERT_TRUE(before);
   const std::vector<char> touched(size_t{64} << 20, 1);
   EXPECT_GE(*ResidentBytes() - *before, int64_t{60} << 20) << touched.front();
-  // Systems count the two in steps of their own.
+  // Systems update the two in different steps.
   EXPECT_GE(PeakResidentBytes().value_or(0), *before + (int64_t{60} << 20));
 }
 

@@ -133,7 +133,7 @@ TEST_F(PrometheusTest, AddressesAreCheckedAndTakenPortsReported) {
   EXPECT_NE(Get((*first)->port(), "/metrics").find("anemone_attempts_total"), std::string::npos);
 }
 
-// A server that is stopped when the test ends, however it ends.
+// A server that is stopped when the test ends in any way.
 class Server {
  public:
   Server(const std::string& program, const std::vector<std::string>& arguments,
@@ -184,7 +184,7 @@ TEST_F(PrometheusTest, ARealServerScrapesAndAnswersQueries) {
        "--web.listen-address=127.0.0.1:" + std::to_string(port)},
       log);
 
-  // The first value of a query, as the server gives it; empty when there is none.
+  // The first value of a query, as the server returns it; empty when there is none.
   const auto query = [&](const std::string& expression) -> std::string {
     std::string encoded;
     for (const unsigned char c : expression) {

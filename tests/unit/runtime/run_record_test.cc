@@ -317,7 +317,7 @@ TEST_F(RunRecordTest, MemoryAndParityLinesComeBack) {
   ASSERT_TRUE(writer.ok());
   ASSERT_TRUE((*writer)->AppendMemory({10, 0, 4096}).ok());
   ASSERT_TRUE((*writer)->Append(Calls()[0]).ok());
-  ASSERT_TRUE((*writer)->AppendMemory({20, 99, 8192}).ok());  // 99 is set right
+  ASSERT_TRUE((*writer)->AppendMemory({20, 99, 8192}).ok());  // 99 is corrected
   const RunParity parity{"y \"1\"", "real", "cpu", "fp16", 3, 0, 1.25e-3, 1e-4, true};
   ASSERT_TRUE((*writer)->AppendParity(parity).ok());
   RunParity broken = parity;

@@ -23,8 +23,8 @@ int64_t Calls() {
   return asked != nullptr ? std::atoll(asked) : 100'000;
 }
 
-// One fault in about a hundred calls; a phase of many now and then, so that circuits open and
-// close.
+// One fault in about a hundred calls; now and then a phase of many faults, so that circuits open
+// and close.
 Fault FaultAt(uint64_t seed, int64_t call) {
   Random random(seed, "call " + std::to_string(call));
   const uint64_t dice = random.NextBits() % 1000;
@@ -95,7 +95,7 @@ TEST(SessionCampaign, EachCallGetsOneRightAnswer) {
   const TelemetrySnapshot counts = session.telemetry().Snapshot();
   const Status consistent = CheckConsistent(counts);
   EXPECT_TRUE(consistent.ok()) << consistent.error().ToString();
-  // Every answer was counted once, and the warm-up as the first.
+  // Every answer was counted once, and the warm-up as the first inference.
   EXPECT_EQ(counts.inference.succeeded, static_cast<uint64_t>(by_cpu + by_fake));
   EXPECT_EQ(counts.first_inference.succeeded, 1u);
   EXPECT_GT(counts.fallbacks[static_cast<size_t>(FallbackReason::kCircuitOpen)], 0u);

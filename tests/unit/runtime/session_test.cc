@@ -287,7 +287,7 @@ TEST(SessionTest, ACallThatHangsIsGivenUpAndAnswered) {
   fake.SetScript([](ComputeUnits units, int64_t call) {
     return call >= 0 && units == ComputeUnits::kAll ? Fault::kHang : Fault::kNone;
   });
-  // More often than there are lanes: a lost lane gives its place back.
+  // More often than there are lanes: a lost lane frees its place.
   CallReport report;
   for (int i = 0; i < 3; ++i) {
     ExpectRight(session->Predict(Input(), nullptr, &report));
@@ -369,7 +369,7 @@ TEST(SessionTest, MeasuresTheFastestSettingAndRemembersIt) {
   EXPECT_TRUE(second->dispatch()->remembered);
   EXPECT_EQ(second->dispatch()->label, first->dispatch()->label);
   ExpectRight(second->Predict(Input()));
-  // A damaged memory is measured anew.
+  // A damaged file is measured again.
   for (const auto& entry : std::filesystem::directory_iterator(options.state_dir)) {
     std::ofstream(entry.path()) << "{\"schema\": \"anemone.dispatch\", \"key\": 3}";
   }

@@ -215,7 +215,7 @@ TEST(TelemetryTest, EventsCarryLabelsTimesAndReasons) {
   telemetry.AddSink(sink);
   telemetry.record_compile(40, true);
   clock.Advance(std::chrono::seconds(2));
-  telemetry.record_inference(1, true);  // counted, not told
+  telemetry.record_inference(1, true);  // counted, but no event
   telemetry.record_fallback(FallbackReason::kCircuitOpen, "coreml", "cpu");
   telemetry.record_fallback(FallbackReason::kNone, "coreml", "cpu");
   ASSERT_EQ(sink->events.size(), 3u);

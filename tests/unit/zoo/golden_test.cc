@@ -58,7 +58,7 @@ TEST_P(Golden, LogitsEqualPyTorchs) {
   EXPECT_NEAR(*std::max_element(logits, logits + 1000), range[1], tolerance);
   EXPECT_NEAR(*std::min_element(logits, logits + 1000), range[0], tolerance);
   EXPECT_EQ(std::max_element(logits, logits + 1000) - logits, best);
-  // Neither flat nor saturated: a comparison of variants says something.
+  // Neither flat nor saturated, so a comparison of variants is meaningful.
   EXPECT_GT(range[1] - range[0], 4.0f);
   const float* probabilities = outputs->at("probabilities").As<float>();
   EXPECT_LT(*std::max_element(probabilities, probabilities + 1000), 0.999f);

@@ -52,7 +52,7 @@ void ExpectSame(const ir::Model& a, const ir::Model& b) {
 }
 
 // Weights and biases of the convolutions and linear layers of timm's models, normalization folded
-// (for each batch normalization a bias), FastViT reparameterised.
+// (each batch normalization gives a bias), FastViT reparameterized.
 const std::map<std::string_view, int64_t> kParameters{
     {"fastvit_t8", 3'992'392},         {"mobilenetv3_small", 2'536'800},
     {"resnet50", 25'530'472},          {"mobilenetv2", 3'487'816},
@@ -118,7 +118,7 @@ TEST(Zoo, UnknownNamesListTheCatalog) {
   EXPECT_FALSE(SeededWeights("resnet51", 0).ok());
 }
 
-// The same bits on every machine: any change of generator, statistics or names shows here.
+// The same bits on every machine: any change of generator, statistics or names fails here.
 TEST(Zoo, SeededWeightsAreTheseBytes) {
   const std::pair<const char*, const char*> expected[] = {
       {"fastvit_t8", "b019ca9610f6ce5658059ab561bf1a304f9c46480e9760e54fca03bd7a9df4e3"},
