@@ -102,12 +102,12 @@ PROVOKED = {
     "the server answered with a web page (HTML), not with the file":
         lambda p: p.serve(whole(b"<html>log in</html>", **{"Content-Type": "text/html"})),
     "the server redirects to '...', which is not followed": lambda p: p.serve(whole(b"", 302, Location="file:///etc/passwd")),
-    "the server offers ... bytes, ... are expected": lambda p: p.other_size(),
+    "the server offers ... bytes, but ... are expected": lambda p: p.other_size(),
     "the content has the SHA-256 ..., but ... is expected": lambda p: p.serve(whole(b"data"), "--sha256", "0" * 64),
     "the server announces ... bytes, but the limit is ...": lambda p: p.serve(whole(b"data"), "--max-size", "3"),
     "the disk has room for ...":
         lambda p: p.serve(lambda request, n: request.send(200, {"Content-Length": 1 << 60}, b"x"), "--max-size", str(1 << 61)),
-    "the name '...' promises ..., the content is something else": lambda p: p.serve(whole(b"hello"), path="/a.safetensors"),
+    "the name '...' promises ..., but the content is something else": lambda p: p.serve(whole(b"hello"), path="/a.safetensors"),
     "of the cache's files are damaged": lambda p: p.damaged(),
     "tensors are missing: ...": lambda p: p.convert("resnet18", "--weights", WEIGHTS / "zip.pth"),
     "the global '...' at offset ... is outside what weight files need, and is not executed":
