@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""anemone fetch beside curl: one large file from nginx on the loopback interface, both in turn in one run.
+"""anemone fetch compared with curl: one large file from nginx on the loopback interface, in turn in one run.
 
   fetch.py [--size-mb 1000] [--rounds 5] [--tls]
 
 Prints for each: wall time of every round, the median, MB/s, and the largest resident memory. anemone hashes what it
-receives; so beside plain curl stands curl followed by sha256sum, which is what a script would do. Needs nginx, curl and
+receives, so it is also compared with curl followed by sha256sum, which is what a script would do. Needs nginx, curl and
 the built command (ANEMONE_COMMAND, or build/bin/anemone). Files are made in a temporary folder and removed.
 """
 

@@ -1,5 +1,5 @@
 // Speed of the CPU kernels on layers of well-known networks. Counters: GFLOP/s (a multiply-add is
-// two), and threads as the benchmark's last argument. Compare only figures taken side by side on an
+// two), and threads as the benchmark's last argument. Compare only figures taken together on an
 // idle machine.
 #include <benchmark/benchmark.h>
 

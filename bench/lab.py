@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The lab, measured: a sweep of 40 variants of ResNet-50, and the search on a network with real weights.
 
-  bench/lab.py sweep MODEL [--jobs 2] [--kill]      time of 40 variants; sizes beside Apple's published ones
-  bench/lab.py search MODEL --images DIR --labels CSV   mixes beside uniform palettes of their size, chosen on one half of
+  bench/lab.py sweep MODEL [--jobs 2] [--kill]      time of 40 variants; sizes compared with Apple's published ones
+  bench/lab.py search MODEL --images DIR --labels CSV   mixes compared with uniform palettes of their size, chosen on one half of
                                                     the photographs and judged on the other
 
 Prints one JSON document. --kill ends the sweep with SIGKILL at three places and resumes it; the time is of all parts.
@@ -111,7 +111,7 @@ def search(flags):
                 writer = csv.DictWriter(file, rows[0].keys())
                 writer.writeheader()
                 writer.writerows(rows[half::2])
-        # Searched on one half, of which a quarter is only learned from; judged on the other.
+        # Searched on one half, a quarter of which is only for calibration; judged on the other.
         common = ["--images", flags.images, "--jobs", flags.jobs, "--minimum-deployment-target", flags.target,
                   "--no-fidelity"]
         started = time.monotonic()

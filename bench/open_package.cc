@@ -1,6 +1,6 @@
-// Opening and writing a package: time, and how much memory opening takes (resident set, private
-// part). The package is ANEMONE_BENCH_PACKAGE, for example a ResNet-50; without it nothing is
-// measured.
+// Opening and writing a package: time, and the memory that opening takes (resident set,
+// private part). The package is ANEMONE_BENCH_PACKAGE, for example a ResNet-50; without it
+// nothing is measured.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -13,7 +13,7 @@
 
 namespace {
 
-// Pages of this process that no file backs, in bytes; 0 where /proc does not tell.
+// Pages of this process that no file backs, in bytes; 0 where /proc does not exist.
 double AnonymousBytes() {
   std::ifstream status("/proc/self/status");
   std::string word;
@@ -28,14 +28,14 @@ double AnonymousBytes() {
 
 const char* Package(benchmark::State& state) {
   const char* path = std::getenv("ANEMONE_BENCH_PACKAGE");
-  if (path == nullptr) state.SkipWithError("ANEMONE_BENCH_PACKAGE names no package");
+  if (path == nullptr) state.SkipWithError("set ANEMONE_BENCH_PACKAGE to a package");
   return path;
 }
 
 void OpenPackage(benchmark::State& state) {
   const char* path = Package(state);
   if (path == nullptr) return;
-  // Before the first model of the process: afterwards the heap keeps what it once got.
+  // Measured before the first model of the process, because the heap keeps freed memory.
   static const double start = AnonymousBytes();
   double extra = 0;
   for (auto _ : state) {

@@ -1,10 +1,10 @@
-"""Anemone beside its peers, in one run on one machine: inference latency and conversion time.
+"""Anemone compared with its peers, in one run on one machine: inference latency and conversion time.
 
     python bench/peers.py --models DIR [--threads 2] [--rounds 5] [--only SUBSTRING] [--json FILE]
 
 DIR holds .onnx files (`./dev oracle` writes the usual ones). Needs the `anemone` package, onnxruntime, and, where they are
 installed, openvino, and torch + timm + torchvision + coremltools for the conversion times. Peers run interleaved in rounds,
-so that the machine's moods fall on all alike; what counts is the ratio within one run, never a time by itself.
+so that changes of the machine's speed affect all equally; only the ratio within one run counts, never a time by itself.
 """
 
 import argparse
@@ -104,7 +104,7 @@ def traced_networks():
         yield name, torch.jit.trace(make().eval(), torch.randn(1, 3, size, size)), size, onnx_name
 
 
-# What a user of coremltools runs from the shell: the counterpart of `anemone convert`.
+# What a user of coremltools would run from the shell: the counterpart of `anemone convert`.
 COREMLTOOLS_SCRIPT = """
 import sys, coremltools, torch
 source, target, size, precision = sys.argv[1:]
@@ -123,7 +123,7 @@ def seconds(action):
 
 
 def conversions(models, command):
-    """From the network's file to a saved package: command beside command, and beside coremltools' convert and save alone
+    """From the network's file to a saved package: command against command, and against coremltools' convert and save alone
     (everything imported and the network traced beforehand)."""
     import coremltools
     import torch

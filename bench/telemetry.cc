@@ -1,7 +1,7 @@
-// Cost of telemetry and of the circuit breaker on the path of a request, alone and with 8 threads
-// at once. Look at the CPU column: processor time for each operation, what one call costs the
-// thread that makes it. With more threads than cores the other column also counts waiting for a
-// core, and divides by the number of threads.
+// The cost of telemetry and of the circuit breaker on the path of a request, alone and with 8
+// threads at once. Look at the CPU column: processor time for each operation, the cost of one call
+// to its thread. With more threads than cores the other column also counts waiting for a core, and
+// divides by the number of threads.
 #include <benchmark/benchmark.h>
 
 #include <cstdint>
@@ -16,7 +16,7 @@ namespace {
 
 using namespace anemone::runtime;
 
-// Durations as a model has them: around 1 ms, with a tail.
+// Durations like a model's: around 1 ms, with a tail.
 std::vector<int64_t> Durations() {
   std::vector<int64_t> out(4096);
   uint64_t random = 88172645463325252ULL;
@@ -93,7 +93,7 @@ void BreakerClosed(benchmark::State& state) {
   Loop(state, [](int64_t ns) { breaker.Acquire().Success(ns); });
 }
 
-// The same where the rates must be worked out each time: a window by time.
+// The same where the rates must be computed each time: a window by time.
 void BreakerClosedTimeWindow(benchmark::State& state) {
   static CircuitBreaker breaker = [] {
     BreakerConfig config;

@@ -30,7 +30,7 @@ add_library(anemone_cold_options INTERFACE)
 target_compile_options(anemone_cold_options INTERFACE $<$<CONFIG:Release>:-O1>)
 
 if(ANEMONE_SANITIZE)
-  # For every target, so that generated and third-party headers are instrumented alike.
+  # For every target, so that generated and third-party headers are instrumented too.
   add_compile_options(-fsanitize=${ANEMONE_SANITIZE} -fno-omit-frame-pointer
     -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${ANEMONE_SANITIZE})

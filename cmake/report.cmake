@@ -1,7 +1,7 @@
-# The parts of lab.html as C++ strings: src/lab/report/ and Chart.js 3.9.1 (MIT), which is not ours
-# to keep in the tree. It is Debian's libjs-chart.js, or the npm package of that version, fetched
-# once into the build folder and checked; or -DANEMONE_CHART_JS=FILE. Without it pages have tables
-# and no charts.
+# The parts of lab.html as C++ strings: src/lab/report/ and Chart.js 3.9.1 (MIT), which is not kept
+# in the tree. It is Debian's libjs-chart.js, or the npm package of that version, fetched once into
+# the build folder and checked; or -DANEMONE_CHART_JS=FILE. Without it the pages have tables but no
+# charts.
 set(chart_version 3.9.1)
 set(chart_sha512
   "468d896cb9af83cde05c5e45e2c9e2690fa54db4afd7c13e4c87f670e7a21f522a7763c614eb5e9be0d4b9f319b02270144ef2c0f3a97d7141c114c6abb761eb")
@@ -18,7 +18,7 @@ if(NOT ANEMONE_CHART_JS)
   if(EXISTS ${chart_archive})
     file(SHA512 ${chart_archive} chart_found)
     if(NOT chart_found STREQUAL chart_sha512)
-      message(FATAL_ERROR "${chart_archive} is not the archive that was expected")
+      message(FATAL_ERROR "${chart_archive} is not the expected archive")
     endif()
     file(ARCHIVE_EXTRACT INPUT ${chart_archive} DESTINATION ${chart_dir})
     set(ANEMONE_CHART_JS ${chart_dir}/package/dist/chart.min.js)

@@ -55,7 +55,7 @@ foreach(folder IN LISTS test_folders)
 endforeach()
 
 # tests/oracle/<name>.cc become programs anemone_oracle_<name>, built only when asked for: the scripts beside them compare
-# us with other implementations and are no part of the tests.
+# us with other implementations and are not part of the tests.
 file(GLOB oracle_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/oracle/*.cc)
 foreach(source IN LISTS oracle_sources)
   get_filename_component(name ${source} NAME_WE)

@@ -27,7 +27,7 @@ def check_workflow(workflow, problems):
         needs = job.get("needs", [])
         for needed in [needs] if isinstance(needs, str) else needs:
             if needed not in workflow["jobs"]:
-                problems.append(f"job {name}: needs {needed}, which is no job")
+                problems.append(f"job {name}: needs {needed}, which is not a job")
         if not job.get("steps"):
             problems.append(f"job {name}: no steps")
 

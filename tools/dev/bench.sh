@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # benchmarks: [NAME...] of bench/ without its ending (default: every C++ one, and peers.py where ORACLE_PYTHON has the peers)
 #
-# What counts is the ratio within one run, never a time by itself: machines are shared.
+# Only the ratio within one run counts, never a time by itself, because machines are shared.
 source "$(dirname "$0")/../lib/common.sh"
 bash tools/dev/install.sh build test
 build release

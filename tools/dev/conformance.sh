@@ -25,7 +25,7 @@ rm -f "$report"
 packages=$("$home/venv/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
 cd "$packages" || exit
 status=0
-# The tests of compression expect the casts of half precision: in float32 122 fail before anything is predicted.
+# The tests of compression expect half-precision casts: in float32, 122 of them fail before any prediction.
 float32=1
 if [[ "${folders[*]}" == *test/optimize* ]]; then float32=0; fi
 PYTHONPATH=$ROOT/tests/conformance COREML_EXECUTOR=anemone_executor:make COREML_REPORT=$report COREML_SAMPLE=$sample \

@@ -5,7 +5,7 @@ started=$SECONDS
 models=tests/fixtures/models
 bash tools/dev/install.sh build
 build release anemone
-[[ -x build/bin/anemone ]] || fail "the build made no build/bin/anemone (is src/cli/main.cc there?)"
+[[ -x build/bin/anemone ]] || fail "the build did not make build/bin/anemone (does src/cli/main.cc exist?)"
 say "build/bin/anemone demo --models-dir $models"
 rc=0
 build/bin/anemone demo --models-dir "$models" "$@" || rc=$?

@@ -2,7 +2,7 @@
 # try the committed tree in an empty Debian: debootstrap, clone, ./dev demo, ./dev test; [VERB...]
 #
 # Needs root, debootstrap and git. Takes its package mirror from this machine's apt settings, and
-# passes on its proxies, certificates and pip settings, so that it works behind a company's gate.
+# passes on its proxies, certificates and pip settings, so that it works behind a company proxy.
 #   ANEMONE_FRESH_SUITE=bookworm   the Debian release
 #   ANEMONE_FRESH_DIR=DIR          where to make it (default: a new folder in TMPDIR)
 #   ANEMONE_FRESH_KEEP=1           leave it there, unmounted
@@ -64,7 +64,7 @@ bootstrap() {
   }
 }
 
-# The clean environment of every command in there, plus what leads to the network.
+# The clean environment of every command in there, plus the network settings.
 environment=(HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 TERM=dumb)
 for name in CI ANEMONE_JOBS ANEMONE_TEST_SANITIZE ANEMONE_SANITIZE_UNTIL http_proxy https_proxy ftp_proxy no_proxy \
   HTTP_PROXY HTTPS_PROXY NO_PROXY SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE CURL_CA_BUNDLE \
@@ -91,8 +91,8 @@ prepare() {
     mkdir -p "$target/root/.config/pip"
     cp "$mine" "$target/root/.config/pip/pip.conf"
   fi
-  # First this machine's bundle, in case the mirror speaks https; the package then adds its own,
-  # and this machine's extra authorities go on top.
+  # First this machine's bundle, in case the mirror uses https; the package then adds its own,
+  # and this machine's extra authorities are added to it.
   mkdir -p "$target/etc/ssl/certs"
   if [[ -f $bundle ]]; then cp "$bundle" "$target$bundle"; fi
   inside apt-get -qq update
@@ -113,5 +113,5 @@ used=$(du -sxh "$target" 2> /dev/null | cut -f1 || true)
 echo
 echo "== ./dev fresh: $( ((failed)) && echo FAILED || echo passed) in $SECONDS s, ${used:-?} on disk"
 printf '   %s\n' "${times[@]}"
-if [[ -n $(git status --porcelain) ]]; then echo "   not tried: changes that are not committed"; fi
+if [[ -n $(git status --porcelain) ]]; then echo "   not tried: uncommitted changes"; fi
 exit "$failed"

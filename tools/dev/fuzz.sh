@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# damage every kind of input for longer under ASan and UBSan: [ROUNDS] (default 50 times what ./dev test does)
+# fuzz every kind of input for longer under ASan and UBSan: [ROUNDS] (default 50 times what ./dev test does)
 source "$(dirname "$0")/../lib/common.sh"
 rounds=${1:-50}
 bash tools/dev/install.sh build test

@@ -15,7 +15,7 @@ if on_macos; then
 fi
 
 if ! command -v dpkg-query > /dev/null || ! command -v apt-get > /dev/null; then
-  say "this is neither Debian, Ubuntu nor macOS: going on with what is installed"
+  say "this is neither Debian, Ubuntu nor macOS: continuing with what is installed"
   say "needed, by their Debian names: ${wanted[*]}"
   exit 0
 fi
@@ -29,7 +29,7 @@ if ((${#missing[@]} == 0)); then exit 0; fi
 
 as_root=()
 if ((EUID != 0)); then
-  # With no terminal to ask for a password on, only a sudo that needs none will do.
+  # Without a terminal to ask for a password, only a passwordless sudo works.
   if ! command -v sudo > /dev/null || ! { sudo -n true 2> /dev/null || [[ -t 0 ]]; }; then
     fail "these packages are missing; run this line as root, then ./dev again:
   apt-get update && apt-get install -y --no-install-recommends ${missing[*]}"

@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
 # compare with heavy oracles: golden | export | check [FILE...] | SCRIPT [ARGUMENT...] of tests/oracle or tools/oracle
 #
-# golden  writes tests/fixtures/onnx/nodes.npz anew
+# golden  rewrites tests/fixtures/onnx/nodes.npz
 # export  writes ONNX models of the catalog's architectures into ORACLE_ONNX
 # check   imports FILE... (default: all of ORACLE_ONNX) and compares with ONNX Runtime
 #
-# The Python is ORACLE_PYTHON, which has what tools/oracle/requirements.txt lists. Never part of the tests: what the tests
-# need of it is small files in the tree.
+# The Python is ORACLE_PYTHON, which has what tools/oracle/requirements.txt lists. Never part of the tests, which
+# only need small files in the tree.
 source "$(dirname "$0")/../lib/common.sh"
 python=${ORACLE_PYTHON:-python3}
 export ORACLE_ONNX=${ORACLE_ONNX:-$ROOT/build/oracle/onnx}
 verb=${1:-}
 if (($#)); then shift; fi
 
-# Runs the script of that name, the programs that such scripts use built first.
+# Builds the programs that such scripts use, then runs the script of that name.
 run_script() {
   local folder source name programs=()
   for folder in tests/oracle tools/oracle; do

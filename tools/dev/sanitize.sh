@@ -2,7 +2,7 @@
 # build and run unit tests under a sanitizer: [tsan|asan-ubsan] [FOLDER...]; asan-ubsan takes all folders by default, tsan those with threads
 #
 # With ANEMONE_SANITIZE_UNTIL, seconds since 1970, folders that do not fit before it are named as
-# not run. A folder that fails does not keep the others from running.
+# not run. A failing folder does not stop the others.
 source "$(dirname "$0")/../lib/common.sh"
 preset=asan-ubsan
 if [[ ${1:-} == tsan || ${1:-} == asan-ubsan ]]; then
@@ -14,7 +14,7 @@ if ((${#folders[@]} == 0)); then
   if [[ $preset == tsan ]]; then
     first=(base runtime coreml facade cpu)
   else
-    # Those that read what strangers wrote first.
+    # First those that read untrusted files.
     first=(format onnx acquire media base placement runtime facade)
     for name in tests/unit/*/; do first+=("$(basename "$name")"); done
   fi
@@ -31,7 +31,7 @@ mkdir -p "$LOG_DIR"
 log=$LOG_DIR/ctest-$preset.log
 : > "$log"
 cmake --preset "$preset" > "$LOG_DIR/configure-$preset.log" 2>&1 || fail "cmake could not configure '$preset'"
-# gcc's libtsan needs the address space laid out as it expects.
+# gcc's libtsan needs a fixed layout of the address space.
 straight=()
 if [[ $preset == tsan ]] && setarch -R true 2> /dev/null; then straight=(setarch -R); fi
 until=${ANEMONE_SANITIZE_UNTIL:-0} skipped=() ran=0 failed=0
@@ -60,6 +60,6 @@ for name in "${folders[@]}"; do
   fi
 done
 line="$ran of ${#folders[@]} folders passed"
-if ((${#skipped[@]})); then line+=", not run for want of time: ${skipped[*]}"; fi
+if ((${#skipped[@]})); then line+=", not run for lack of time: ${skipped[*]}"; fi
 say "sanitizers, $preset: $line   (build/logs/ctest-$preset.log)"
 exit "$failed"

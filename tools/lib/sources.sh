@@ -18,7 +18,7 @@ our_files() {
 }
 cxx_files() { our_files h cc mm; }
 
-# The pinned version of an LLVM tool, so that everyone formats alike.
+# The pinned version of an LLVM tool, so that everyone formats the same way.
 llvm_tool() {
   local candidate
   for candidate in "$1-19" "/opt/homebrew/opt/llvm@19/bin/$1" "/usr/local/opt/llvm@19/bin/$1"; do

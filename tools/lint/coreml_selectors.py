@@ -2,7 +2,7 @@
 """coreml_selectors: what src/coreml calls and the double declares is Apple's published interface
 
 The interface is that of the Rust crates objc2-core-ml, objc2-core-video and objc2-foundation, which are
-generated from Apple's headers. What is used of it is kept in tests/doubles/CoreML/apple_interface.json, so
+generated from Apple's headers. The part in use is kept in tests/doubles/CoreML/apple_interface.json, so
 that this lint needs no network; `./dev selectors` reads the crates again. Every class, selector, enumerator
 and function of the double must be in the table, with the same kind (class or instance method), the same
 kinds of arguments and result, and the same value; every selector that the backend sends must be, too.
@@ -173,7 +173,7 @@ def split_arguments(text):
 
 
 def parse_rust(folder):
-    """Everything that a crate says of Apple's headers."""
+    """Everything that a crate records from Apple's headers."""
     text = ""
     for path in sorted(glob.glob(os.path.join(folder, "src/generated/**/*.rs"), recursive=True)):
         with open(path, encoding="utf-8") as file:
@@ -241,7 +241,7 @@ def fetch_crates():
 
 
 def refresh():
-    """Writes the table anew: what the double declares and the backend sends, as Apple has it."""
+    """Rewrites the table: everything that the double declares and the backend sends, as Apple declares it."""
     ours, sent = parse_headers(), {selector for _, _, selector in sent_selectors()}
     folders = fetch_crates()
     table = {"source": dict(CRATES), "classes": {}, "enumerators": {}, "functions": {}, "constants": [],

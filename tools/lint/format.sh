@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# format: C++ is as clang-format-19 leaves it (./dev format mends it)
+# format: C++ is formatted by clang-format-19 (./dev format does it)
 source "$(dirname "$0")/../lib/common.sh"
 source tools/lib/sources.sh
 cd "${1:-$ROOT}" || exit 1

@@ -42,7 +42,7 @@ def expand(path):
 
 def exists(path):
     path = re.sub(r"<[^<>]*>", "*", path).rstrip("/")
-    # NAME and the like stand for any name.
+    # NAME and similar words stand for any name.
     path = re.sub(r"(?<![A-Za-z])[A-Z]{2,}(?=[./]|$)", "*", path) if not os.path.exists(
         os.path.join(ROOT, path)) else path
     if any(path == entry or path.startswith(entry + "/") for entry in IGNORED):

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# scripts: shell scripts parse, each verb and lint says in its second line what it does
+# scripts: shell scripts parse, and the second line of each verb and lint says what it does
 source "$(dirname "$0")/../lib/common.sh"
 cd "${1:-$ROOT}" || exit 1
 bad=0

@@ -18,5 +18,5 @@ for name in names:
     elif name.endswith(SOURCES):
         lines = read(name).count("\n")
         if lines > MAX_LINES:
-            problems.append(f"{name}:1: {lines} lines exceed {MAX_LINES}: one idea a file")
+            problems.append(f"{name}:1: {lines} lines exceed {MAX_LINES}: one idea per file")
 finish(f"{len(names)} files", problems)

@@ -21,7 +21,7 @@ BEGUN = time.time()
 DEADLINE = float(os.environ.get("ANEMONE_TIDY_UNTIL", BEGUN + 600))
 BUILD = os.path.join(ROOT, "build/release")
 CACHE = os.path.join(ROOT, "build/tidy")
-# g++'s warnings rule the build; clang's stricter reading of the same flags is not for here.
+# g++'s warnings govern the build; clang's stricter reading of the same flags does not apply here.
 QUIET = ["--extra-arg=-Wno-" + name for name in (
     "unknown-warning-option", "shadow", "deprecated-declarations")]
 SEARCH = ("src", "include", "tests", ".")
@@ -38,7 +38,7 @@ def find_tool():
 def sources():
     with open(os.path.join(BUILD, "compile_commands.json"), encoding="utf-8") as file:
         names = {os.path.relpath(entry["file"], ROOT) for entry in json.load(file)}
-    # The doubles bear the names that Apple gave.
+    # The doubles use Apple's names.
     return sorted(name for name in names if not name.startswith(("build/", "..", "tests/doubles/")))
 
 
