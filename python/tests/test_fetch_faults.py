@@ -66,7 +66,7 @@ def test_redirect_to_another_scheme(bad, box, target):
 
 def test_redirect_without_end(bad, box):
     server = bad({"/x": lambda request, n: request.send(302, {"Location": "/x", "Content-Length": 0})})
-    assert "redirects without end" in box.refuse(server.url("/x"), *FAST)["message"]
+    assert "redirects endlessly" in box.refuse(server.url("/x"), *FAST)["message"]
 
 
 @needs_nginx

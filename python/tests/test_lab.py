@@ -162,7 +162,7 @@ def expect_nothing(folder):
 def test_an_empty_folder_of_images(model, tmp_path):
     (tmp_path / "empty").mkdir()
     done = lab(model, "-o", tmp_path / "out", "--images", tmp_path / "empty", code=3)
-    assert "holds no .png, .jpg or .npy" in done.stderr
+    assert "has no .png, .jpg or .npy files" in done.stderr
     expect_nothing(tmp_path / "out")
 
 
@@ -260,7 +260,7 @@ def test_a_file_that_is_no_database(model, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/lab.sqlite").write_bytes(b"no database at all" * 100)
     done = lab(model, "-o", tmp_path / "out", "--resume", code=3)
-    assert "no lab database" in done.stderr
+    assert "not a lab database" in done.stderr
 
 
 # ---- the doctor ----

@@ -145,7 +145,7 @@ TEST(SafeTensors, EachRuleOfTheFormat) {
       {"{\"\xff\":{}}", 0, "not valid JSON"},
       {R"({"x":1})", 0, "a number is not allowed here"},
       {R"({"x":[1]})", 0, "an array is not allowed here"},
-      {R"({"x":{"dtype":"F32","shape":[1]}})", 0, "needs dtype, shape and data_offsets"},
+      {R"({"x":{"dtype":"F32","shape":[1]}})", 0, "dtype, shape and data_offsets are required"},
       {R"({"x":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4, "given twice"},
       {R"({"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"extra":1}})", 4, "unknown field"},
       {R"({"x":{"dtype":7,"shape":[1],"data_offsets":[0,4]}})", 4, "a number is not allowed"},

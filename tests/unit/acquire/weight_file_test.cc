@@ -119,7 +119,7 @@ TEST(WeightFileTest, OtherThings) {
   };
   EXPECT_THAT(error("\x89HDF\r\n\x1a\n"), HasSubstr("HDF5"));
   EXPECT_THAT(error("PK\x03\x04zip"), HasSubstr("zip"));
-  EXPECT_THAT(error("\x80\x02}q\x01."), HasSubstr("no file of torch.save"));
+  EXPECT_THAT(error("\x80\x02}q\x01."), HasSubstr("not a file of torch.save"));
   EXPECT_THAT(error("hello"), HasSubstr("header length"));
   EXPECT_THAT(error(""), HasSubstr("too few"));
 }

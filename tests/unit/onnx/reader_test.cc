@@ -275,8 +275,8 @@ TEST_F(ExternalData, StaysInsideTheFolder) {
 }
 
 TEST_F(ExternalData, ChecksOffsetAndLength) {
-  ExpectError({{"location", "w.bin"}, {"offset", "9"}}, "which has 12");
-  ExpectError({{"location", "w.bin"}, {"offset", "18446744073709551615"}}, "which has 12");
+  ExpectError({{"location", "w.bin"}, {"offset", "9"}}, "which has only 12");
+  ExpectError({{"location", "w.bin"}, {"offset", "18446744073709551615"}}, "which has only 12");
   ExpectError({{"location", "w.bin"}, {"offset", "99999999999999999999999"}}, "no whole number");
   ExpectError({{"location", "w.bin"}, {"offset", "-1"}}, "no whole number");
   ExpectError({{"location", "w.bin"}, {"length", "8"}}, "length is 8 bytes");
