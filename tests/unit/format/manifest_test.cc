@@ -135,7 +135,7 @@ TEST_F(PackageLayoutTest, FindsTheModelAndTheWeights) {
 TEST_F(PackageLayoutTest, MissingParts) {
   ExpectCode(FindModelFile(scratch_ / "absent"), ErrorCode::kNotFound, "absent");
   ExpectCode(FindModelFile(scratch_ / "secret"), ErrorCode::kInvalidInput, "must be a directory");
-  ExpectCode(FindModelFile(scratch_.path()), ErrorCode::kInvalidInput, "holds a Manifest.json");
+  ExpectCode(FindModelFile(scratch_.path()), ErrorCode::kInvalidInput, "must hold a Manifest.json");
   ExpectCode(ResolveModelPath(folder_, "@model_path/weights/1.bin"), ErrorCode::kNotFound, "1.bin");
   fs::remove(folder_ / "model.mlmodel");
   ExpectCode(FindModelFile(package_), ErrorCode::kNotFound, "model.mlmodel");

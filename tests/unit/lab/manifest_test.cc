@@ -111,9 +111,9 @@ TEST_F(ManifestTest, HostileFilesGiveAnErrorThatNamesFileAndRule) {
   };
   const std::string text = good.dump();
   const std::vector<std::pair<std::string, std::string>> cases{
-      {"", "no JSON object"},
-      {"[]", "no JSON object"},
-      {text.substr(0, text.size() / 2), "no JSON object"},
+      {"", "not a JSON object"},
+      {"[]", "not a JSON object"},
+      {text.substr(0, text.size() / 2), "not a JSON object"},
       {with("schema", "somebody.else"), "schema"},
       {with("schema_version", 99), "schema version 99"},
       {with("schema_version", "1"), "schema_version"},

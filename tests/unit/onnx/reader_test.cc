@@ -143,7 +143,7 @@ TEST(OnnxReader, RefusesBrokenTensors) {
   ExpectInvalid(WithTensor(TensorHead("w", kInt8, {1}).Varint(5, 200)), "does not fit");
   ExpectInvalid(WithTensor(TensorHead("w", kBool, {1}).Text(9, "\x02")), "a bool element holds 2");
   ExpectInvalid(WithTensor(TensorHead("w", kString, {2}).Text(6, "a")), "1 strings are given");
-  ExpectInvalid(WithTensor(TensorHead("w", kFloat, {1}).Text(4, "abc")), "no multiple of 4");
+  ExpectInvalid(WithTensor(TensorHead("w", kFloat, {1}).Text(4, "abc")), "not a multiple of 4");
   ExpectInvalid(WithTensor(Floats("", {1}, {1})), "has no name");
 }
 
@@ -277,8 +277,8 @@ TEST_F(ExternalData, StaysInsideTheFolder) {
 TEST_F(ExternalData, ChecksOffsetAndLength) {
   ExpectError({{"location", "w.bin"}, {"offset", "9"}}, "which has only 12");
   ExpectError({{"location", "w.bin"}, {"offset", "18446744073709551615"}}, "which has only 12");
-  ExpectError({{"location", "w.bin"}, {"offset", "99999999999999999999999"}}, "no whole number");
-  ExpectError({{"location", "w.bin"}, {"offset", "-1"}}, "no whole number");
+  ExpectError({{"location", "w.bin"}, {"offset", "99999999999999999999999"}}, "not a whole number");
+  ExpectError({{"location", "w.bin"}, {"offset", "-1"}}, "not a whole number");
   ExpectError({{"location", "w.bin"}, {"length", "8"}}, "length is 8 bytes");
 }
 
