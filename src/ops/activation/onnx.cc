@@ -34,7 +34,7 @@ Status EmitAlpha(NodeContext& c, std::string_view type, double fallback) {
 Status EmitElu(NodeContext& c) { return EmitAlpha(c, "elu", 1); }
 Status EmitLeakyRelu(NodeContext& c) { return EmitAlpha(c, "leaky_relu", 0.01f); }
 
-// MIL's thresholded_relu keeps x = alpha, ONNX's does not.
+// MIL's thresholded_relu keeps x = alpha; ONNX's does not.
 Status EmitThresholdedRelu(NodeContext& c) {
   ANEMONE_TRY(CheckOne(c));
   ir::Value* x = c.Value(0);
@@ -120,7 +120,7 @@ Status EmitPRelu(NodeContext& c) {
   const auto* slope = c.Const(1);
   const auto& dims = c.Dims(0);
   if (slope != nullptr && dims.size() >= 3 && dims.size() <= 5) {
-    // One slope, or one for each channel: dims that are 1 but for the channel's.
+    // One slope, or one for each channel: all dims but the channel's are 1.
     ir::Shape aligned(dims.size() - std::min(dims.size(), slope->dims.size()), 1);
     aligned.insert(aligned.end(), slope->dims.begin(), slope->dims.end());
     const bool one = slope->count() == 1 && FoldableCount({dims[1]});

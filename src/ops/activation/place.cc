@@ -1,4 +1,4 @@
-// Activations: the Neural Engine has them all. Measured on M4: relu, sigmoid, tanh, gelu, silu,
+// Activations: the Neural Engine has all of them. Measured on M4: relu, sigmoid, tanh, gelu, silu,
 // softplus, elu, leaky relu, prelu, clip, softmax over any axis.
 #include "placement/place.h"
 

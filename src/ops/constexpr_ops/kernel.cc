@@ -179,13 +179,12 @@ Status LookUp(const uint8_t* indices, const ir::Shape& shape, const ConstTensor&
                            for (int64_t v = 0; v < vector_size; ++v)
                              out[offsets[1] + v * out_strides[axis]] = values[v];
                          });
-  if (outside) return InvalidInput("an index lies outside the lookup table of {} entries", entries);
+  if (outside) return InvalidInput("an index is outside the lookup table of {} entries", entries);
   return {};
 }
 
 Result<size_t> VectorAxis(KernelContext& context, int rank) {
-  if (!context.args().Has("vector_axis"))
-    return size_t{0};  // vectors of one value: any axis will do
+  if (!context.args().Has("vector_axis")) return size_t{0};  // vectors of one value: any axis works
   ANEMONE_ASSIGN(int64_t axis, context.args().Int("vector_axis"));
   ANEMONE_ASSIGN(axis, NormalizeAxis("", axis, rank));
   return static_cast<size_t>(axis);
@@ -205,7 +204,7 @@ Status LutToDense(KernelContext& context) {
 
 // ---- sparse constants ----
 
-// Puts `values`, in order, where `is_set(i)`, zeros elsewhere.
+// Puts `values`, in order, where `is_set(i)`, and zeros elsewhere.
 template <typename T, typename IsSet>
 Status Scatter(const T* values, int64_t value_count, int64_t count, IsSet&& is_set, T* out) {
   int64_t next = 0;

@@ -1,5 +1,5 @@
-// How compressed constants lie in memory: values packed bit by bit into bytes, from the lowest bit
-// on. Thread rules: pure functions.
+// The memory layout of compressed constants: values packed bit by bit into bytes, from the lowest
+// bit on. Thread rules: pure functions.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Decompression of weights happens when the model is loaded, or as the weights stream in: it has no
-// unit of its own. quantize and dequantize do.
+// Decompression of weights happens when the model is loaded, or as the weights stream in, so it has
+// no unit of its own. quantize and dequantize do.
 #include "placement/place.h"
 
 namespace anemone::ops::constexpr_ops {

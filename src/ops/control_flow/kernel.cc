@@ -2,7 +2,7 @@
 
 namespace anemone::ops::control_flow {
 
-// None: the executor runs bodies, lists and state itself (see def.cc).
+// Empty: the executor runs bodies, lists and state itself (see def.cc).
 std::span<const exec::KernelEntry> Kernels() { return {}; }
 
 }  // namespace anemone::ops::control_flow

@@ -1,4 +1,4 @@
-// ONNX: If. A condition known at import takes its branch in; otherwise it becomes `cond`.
+// ONNX: If. A condition known at import selects its branch; otherwise the If becomes a `cond`.
 #include "onnx/converter.h"
 
 namespace anemone::ops::control_flow {
@@ -13,7 +13,7 @@ const Graph* Branch(const NodeContext& c, std::string_view name) {
 }
 
 Status CheckOutputs(const NodeContext& c, const std::vector<Operand>& outputs) {
-  if (outputs.size() < c.OutputCount()) return InvalidInput("a branch makes too few outputs");
+  if (outputs.size() < c.OutputCount()) return InvalidInput("a branch has too few outputs");
   for (const auto& output : outputs) {
     if (output.poisoned) return Unsupported("a node in a branch cannot be converted");
   }
@@ -27,7 +27,7 @@ Status EmitIf(NodeContext& c) {
   }
   if (const auto* condition = c.Const(0)) {
     const auto value = condition->AsInts();
-    if (!value || value->size() != 1) return InvalidInput("the condition is no bool scalar");
+    if (!value || value->size() != 1) return InvalidInput("the condition is not a bool scalar");
     ANEMONE_ASSIGN(const auto outputs,
                    c.ImportGraph(value->front() != 0 ? *then_branch : *else_branch, nullptr));
     ANEMONE_TRY(CheckOutputs(c, outputs));
@@ -51,7 +51,7 @@ Status EmitIf(NodeContext& c) {
             node.outputs = {output.name};
             NodeContext inner(node, c.opset(), {&output}, builder, c.builder(), {});
             ir::Value* value = inner.Value(0);
-            // A body gives back what it made itself.
+            // A body must return values that it made itself.
             if (value != nullptr) value = inner.Op("identity", {{"x", value}});
             ANEMONE_TRY(inner.status());
             block->outputs().push_back(value);
@@ -60,7 +60,7 @@ Status EmitIf(NodeContext& c) {
         const auto &a = cond.blocks()[0]->outputs(), &b = cond.blocks()[1]->outputs();
         for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
           if (!(a[i]->type == b[i]->type)) {
-            return Unsupported("the branches make {} and {}", a[i]->type.ToString(),
+            return Unsupported("the branches return {} and {}", a[i]->type.ToString(),
                                b[i]->type.ToString())
                 .Advise("make both branches give the same shape");
           }

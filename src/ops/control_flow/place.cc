@@ -1,5 +1,5 @@
-// Control flow and lists: no code of the Neural Engine of their own. States are read and written
-// on it (iOS18).
+// Control flow and lists have no code on the Neural Engine. States are read and written on
+// it (iOS18).
 #include "placement/place.h"
 
 namespace anemone::ops::control_flow {

@@ -36,7 +36,7 @@ struct Operands {
   float* y;
 };
 
-// Reads arguments and sizes; the padding of pad_type same is left for the kernel to decide.
+// Reads arguments and sizes; the padding of pad_type same is left to the kernel.
 Result<Operands> ReadOperands(KernelContext& context) {
   Operands operands;
   Geometry& g = operands.geometry;
@@ -131,8 +131,8 @@ Status Conv(KernelContext& context) {
 }
 
 // The padding that a convolution from the output back to the input would have under pad_type same:
-// what is cut off the full transposed result. When the strides leave gaps (kernel < stride) nothing
-// is cut and the end stays empty.
+// the amount cut off the full transposed result. When the strides leave gaps (kernel < stride)
+// nothing is cut and the end stays empty.
 int64_t SameCrop(int64_t input, int64_t output, const ir::WindowDim& window) {
   const int64_t full = (input - 1) * window.stride + window.extent();
   return std::max<int64_t>(0, full - output) / 2;

@@ -74,8 +74,8 @@ Status EmitConvTranspose(NodeContext& c) {
   const auto extra = c.IntsAttribute("output_padding").value_or(std::vector<int64_t>(count, 0));
   if (extra.size() != count) return InvalidInput("output_padding has the wrong length");
   ANEMONE_TRY(ResolveTransposed(c, extra, w));
-  // Output padding lengthens the far end: it takes padding back there, and beyond that adds rows
-  // that no window reaches.
+  // Output padding lengthens the far end: it removes padding there, and beyond that adds rows that
+  // no window reaches.
   std::vector<int64_t> beyond(2 * count, 0);
   for (size_t i = 0; i < count; ++i) {
     if (extra[i] < 0) return InvalidInput("output_padding is negative");

@@ -41,7 +41,7 @@ struct Mod {
 struct FloorDiv {
   float operator()(float x, float y) const {
     if (y == 0) return x / y;
-    // Not floor(x / y): the quotient may round up to a whole number that y * n exceeds x at.
+    // Not floor(x / y): the quotient may round up to a whole number n with y * n > x.
     const float remainder = std::fmod(x, y);
     float quotient = (x - remainder) / y;
     if (remainder != 0 && (remainder < 0) != (y < 0)) quotient -= 1;

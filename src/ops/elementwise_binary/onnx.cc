@@ -22,7 +22,7 @@ Status EmitAnd(NodeContext& c) { return EmitPair(c, "logical_and"); }
 Status EmitOr(NodeContext& c) { return EmitPair(c, "logical_or"); }
 Status EmitXor(NodeContext& c) { return EmitPair(c, "logical_xor"); }
 
-// Comparisons know no bool: those compare as 0 and 1.
+// MIL cannot compare bools, so they are compared as 0 and 1.
 Status EmitCompare(NodeContext& c, std::string_view type) {
   ANEMONE_TRY(CheckTwo(c));
   ir::Value* x = c.Value(0);

@@ -106,7 +106,7 @@ Status Clip(KernelContext& context) {
   ANEMONE_ASSIGN(MutableTensor out, context.Output());
   const auto low = static_cast<float>(alpha);
   const auto high = static_cast<float>(beta);
-  // The comparisons are false for NaN, which so stays NaN.
+  // The comparisons are false for NaN, so it stays NaN.
   Map<float>(x, out, [=](float v) {
     const float raised = v < low ? low : v;
     return raised > high ? high : raised;

@@ -14,7 +14,7 @@ Status CheckOne(const NodeContext& c) {
   return {};
 }
 
-// The operators that MIL has under a name of its own.
+// The operators that MIL has under another name.
 struct Direct {
   std::string_view onnx, mil;
 };
@@ -83,7 +83,7 @@ Status EmitIsInf(NodeContext& c) {
   return c.Emit("equal", {{"x", x}, {"y", c.Float32(positive ? infinity : -infinity)}});
 }
 
-// A bound of Clip: an attribute until opset 10, an input since.
+// A bound of Clip: an attribute until opset 10, an input since then.
 struct Bound {
   bool given = false;
   std::optional<double> value;  // absent when only the run time knows it
@@ -131,7 +131,7 @@ Status EmitClip(NodeContext& c) {
   return c.Emit("minimum", {{"x", x}, {"y", bound(2, high)}});
 }
 
-// To `to`, a dtype of ONNX that `name` says in words.
+// Casts to `to`; `name` is the name of ONNX's dtype.
 Status CastTo(NodeContext& c, DType to, const std::string& name) {
   if (to == DType::kInvalid || to == DType::kString || IsSubByte(to)) {
     return Unsupported("a cast to {}", name).Advise("remove the cast");

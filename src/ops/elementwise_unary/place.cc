@@ -1,5 +1,5 @@
-// Unary arithmetic. Not on any Neural Engine: most inverse and hyperbolic functions (M4's plans and
-// the compiler's tables agree). Sine and cosine have kernels from H15 on.
+// Unary arithmetic. No Neural Engine has most inverse and hyperbolic functions (M4's plans and the
+// compiler's tables agree). Sine and cosine have kernels from H15 on.
 #include "placement/place.h"
 
 namespace anemone::ops::elementwise_unary {
@@ -20,7 +20,7 @@ Verdict Trigonometry(const Query& query) {
       "precompute the table when the angles are constant");
 }
 
-// Between half and single precision the Neural Engine converts; integers it does not.
+// The Neural Engine converts between half and single precision, but not integers.
 Verdict Cast(const Query& query) {
   const auto plain = [](DType dtype) { return dtype == DType::kFp16 || dtype == DType::kFp32; };
   const DType from = query.args.TypeOf("x").dtype();

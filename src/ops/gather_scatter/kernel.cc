@@ -14,7 +14,7 @@ using exec::KernelEntry;
 using exec::MutableTensor;
 using ir::Shape;
 
-// What becomes of an index outside [0, size).
+// How an index outside [0, size) is treated.
 enum class Outside {
   kFromEnd,  // negative ones count from the end; the others are an error
   kError,    // validate_indices
@@ -65,8 +65,8 @@ int64_t Product(const Shape& shape, size_t begin, size_t end) {
   return product;
 }
 
-// A block of `count` elements at `data` in a tensor stands for the block at `selected` in the
-// picked or given one.
+// A block of `count` elements at `data` in a tensor corresponds to the block at `selected` in the
+// tensor of selected or given elements.
 struct Block {
   int64_t data = 0;
   int64_t selected = 0;
@@ -207,7 +207,7 @@ T Combine(std::string_view mode, T old, T update) {
   return update;
 }
 
-// Blocks that name the same place are combined one after the other, in the order of indices.
+// Blocks with the same target are combined one after another, in the order of the indices.
 Status Put(KernelContext& context, const Selection& selection) {
   ANEMONE_ASSIGN(ConstTensor data, context.Input("data"));
   ANEMONE_ASSIGN(ConstTensor updates, context.Input("updates"));

@@ -1,4 +1,4 @@
-// ONNX: Gather, Scatter and their kin.
+// ONNX: Gather, Scatter and their variants.
 #include <algorithm>
 
 #include "onnx/converter.h"
@@ -20,7 +20,7 @@ Status CheckInputs(const NodeContext& c, size_t count) {
 Result<ir::Value*> Indices(NodeContext& c, size_t input, int64_t size) {
   if (const auto* constant = c.Const(input)) {
     auto values = constant->AsInts();
-    if (!values) return InvalidInput("the indices are no integers");
+    if (!values) return InvalidInput("the indices are not integers");
     for (int64_t& value : *values) {
       if (value < 0) value += size;
       if (value < 0 || value >= size) {
@@ -37,7 +37,7 @@ Result<ir::Value*> Indices(NodeContext& c, size_t input, int64_t size) {
   return c.Op("select", {{"cond", negative}, {"a", wrapped}, {"b", indices}});
 }
 
-// Gathering knows no bool before iOS17: such a tensor goes as int32.
+// gather takes no bool before iOS17, so such a tensor is passed as int32.
 ir::Value* Data(NodeContext& c, size_t input) {
   ir::Value* value = c.Value(input);
   return c.Dtype(input) == DType::kBool ? c.Cast(value, DType::kInt32) : value;
@@ -77,7 +77,7 @@ Status EmitGather(NodeContext& c) {
 Status EmitGatherElements(NodeContext& c) {
   ANEMONE_TRY(CheckInputs(c, 2));
   ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(c.Int("axis", 0), c.Rank(0)));
-  // MIL wants the other dims of both to be equal; ONNX lets the indices be smaller.
+  // MIL requires the other dims to be equal; ONNX allows smaller indices.
   for (size_t d = 0; d < c.Dims(0).size() && d < c.Dims(1).size(); ++d) {
     if (static_cast<int64_t>(d) != axis && c.Dims(0)[d] != c.Dims(1)[d]) {
       return Unsupported("indices smaller than the data beside the axis").Advise("slice the data");

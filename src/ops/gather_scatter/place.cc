@@ -1,5 +1,5 @@
-// Gathering by indices known at compile time is a copy, which the Neural Engine does; indices known
-// only at run time are int32 arithmetic, which it does not. Nor does it scatter.
+// Gathering by indices known at compile time is a copy, which the Neural Engine does. Indices known
+// only at run time are int32 arithmetic, which it does not do; nor does it scatter.
 #include "placement/place.h"
 
 namespace anemone::ops::gather_scatter {
@@ -45,8 +45,8 @@ Verdict IndexArithmetic(const Query& query) {
             "use gather along one axis, or slices");
 }
 
-// Of gather_along_axis the plans on M4 name only the cast of its indices as what the engine
-// refuses.
+// For gather_along_axis, the plans on M4 name only the cast of its indices as unsupported by
+// the engine.
 Verdict GatherAlongAxis(const Query& query) {
   if (query.args.TypeOf("indices").dtype() == DType::kInt32) return IndexArithmetic(query);
   return placement::Maybe("gather_along_axis", query.on_m4(), placement::kMeasuredM4,

@@ -40,8 +40,8 @@ Taps LinearTaps(SamplingMode mode, int64_t size, int64_t count) {
   return taps;
 }
 
-// The element nearest to each grid point; of two the lower one, so that a whole factor repeats each
-// element.
+// The element nearest to each grid point, the lower one in a tie, so that a whole factor repeats
+// each element.
 Taps NearestTaps(SamplingMode mode, int64_t size, int64_t count) {
   Taps taps;
   for (int64_t i = 0; i < count; ++i) {

@@ -1,8 +1,8 @@
 // ONNX: Resize, Upsample, GridSample.
 //
-// ONNX has seven ways to place the samples, three kernels and several roundings; MIL has a few of
-// the combinations. Those are used where they say exactly the same. The rest goes through what
-// always works, one axis after the other: nearest by gathering known indices, linear and cubic by
+// ONNX has seven ways to place the samples, three kernels and several roundings; MIL has some of
+// the combinations, which are used where they are exactly equal. The rest uses a way that always
+// works, one axis after another: nearest by gathering known indices, linear and cubic by
 // multiplying with a known matrix of weights.
 #include <algorithm>
 #include <cmath>
@@ -59,7 +59,7 @@ Result<std::vector<double>> Scales(const NodeContext& c, size_t input) {
   if (constant == nullptr)
     return Unsupported("scales computed at run time").Advise("export with fixed shapes");
   const auto values = constant->AsDoubles();
-  if (!values) return InvalidInput("the scales are no numbers");
+  if (!values) return InvalidInput("the scales are not numbers");
   return *values;
 }
 
@@ -107,7 +107,7 @@ Result<Sampling> ReadSampling(const NodeContext& c) {
   return sampling;
 }
 
-// Whether output i reads input i / factor everywhere: what upsample_nearest_neighbor does.
+// Whether output i reads input i / factor everywhere, as upsample_nearest_neighbor does.
 bool IsRepeat(const std::vector<int64_t>& indices, int64_t size) {
   const auto out = static_cast<int64_t>(indices.size());
   if (out % size != 0) return false;
@@ -117,7 +117,7 @@ bool IsRepeat(const std::vector<int64_t>& indices, int64_t size) {
   return true;
 }
 
-// The way in which resize_bilinear places its samples, if it is that of `sampling`.
+// The mode in which resize_bilinear places its samples as `sampling` does; empty if none.
 std::string_view BilinearMode(const Sampling& sampling, const Target& target,
                               const ir::Shape& dims) {
   for (size_t d = dims.size() - 2; d < dims.size(); ++d) {
@@ -226,8 +226,8 @@ Status EmitGridSample(NodeContext& c) {
   std::string pad;
   if (padding == "zeros") pad = "constant";
   if (padding == "border") pad = "border";
-  // ONNX reflects at the centers of the border elements, or at their outer edges: MIL's words for
-  // these.
+  // ONNX reflects at the centers of the border elements, or at their outer edges: MIL's names
+  // for these.
   const bool align = c.Int("align_corners", 0) != 0;
   if (padding == "reflection") pad = align ? "reflection" : "symmetric";
   if (pad.empty()) return InvalidInput("padding_mode is '{}'", padding);

@@ -1,4 +1,4 @@
-// Resizing: the texture engine does it from H14 on. H13 has only a software path.
+// Resizing: done by the texture engine from H14 on. H13 has only a software path.
 #include "placement/place.h"
 
 namespace anemone::ops::image_resizing {

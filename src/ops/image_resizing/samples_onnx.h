@@ -1,5 +1,5 @@
-// Where ONNX's Resize samples its input along one axis, and with which weights. Positions are in
-// elements of the input. Thread rules: pure functions.
+// The positions and weights with which ONNX's Resize samples its input along one axis. Positions
+// are in elements of the input. Thread rules: pure functions.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,8 @@ struct Sampling {
   bool exclude_outside = false;
 };
 
-// The element that each of `out` outputs reads, of `in` elements. `scale` is out / in as the model
-// states it.
+// The element that each of `out` outputs reads, of `in` elements. `scale` is out / in as given by
+// the model.
 std::vector<int64_t> NearestIndices(const Sampling& sampling, int64_t in, int64_t out,
                                     double scale);
 

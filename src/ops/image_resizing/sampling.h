@@ -1,6 +1,6 @@
-// Where the resizing operators read their input: grid points of the sampling modes, and padding
-// modes of resample. Coordinates are those of pixel centers: 0 is the first element, size - 1 the
-// last. Thread rules: pure functions.
+// The positions at which the resizing operators read their input: grid points of the sampling
+// modes, and padding modes of resample. Coordinates are those of pixel centers: 0 is the first
+// element, size - 1 the last. Thread rules: pure functions.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,7 @@ double GridPoint(SamplingMode mode, int64_t i, int64_t count, double start, doub
 
 enum class PaddingMode : uint8_t {
   kConstant,
-  kBorder,      // the edge goes on: 1 2 3 | 3 3 3
+  kBorder,      // the edge continues: 1 2 3 | 3 3 3
   kReflection,  // mirrored at the center of the last pixel: 1 2 3 | 2 1 2
   kSymmetric,   // mirrored at its outer edge: 1 2 3 | 3 2 1
 };

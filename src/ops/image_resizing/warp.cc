@@ -19,7 +19,7 @@ struct Plane {
   const float* data;
   int64_t height, width;
 
-  // The pixel (y, x), or `outside` where there is none.
+  // The pixel (y, x), or `outside` beyond the image.
   double At(int64_t y, int64_t x, double outside) const {
     return y < 0 || y >= height || x < 0 || x >= width ? outside : data[y * width + x];
   }
@@ -95,8 +95,8 @@ Box ReadBox(const double* values, std::string_view mode) {
   return width_first ? Box{second, first} : Box{first, second};
 }
 
-// Whether a grid point lies in the image; one that only rounding took past the edge pixel is moved
-// back onto it.
+// Whether a grid point is in the image; a point that only rounding moved past the edge pixel is
+// moved back onto it.
 bool SnapInside(int64_t size, double* at) {
   const double last = static_cast<double>(size - 1);
   const double slack = 1e-5 * std::max(1.0, last);
@@ -105,8 +105,8 @@ bool SnapInside(int64_t size, double* at) {
   return true;
 }
 
-// The part of `size` pixels that a box spans. Where the sampling mode counts pixels, a box that has
-// none (its end before its start) stands for all of them, as in Core ML.
+// The part of `size` pixels that a box spans. In sampling modes that count pixels, a box without
+// any (its end before its start) means all of them, as in Core ML.
 Interval Extent(SamplingMode mode, const Interval& box, double scale, int64_t size) {
   const Interval scaled{box.start * scale, box.end * scale};
   const bool counts_pixels =
@@ -158,7 +158,7 @@ Status CropResize(KernelContext& context) {
   const int64_t stride = has_roi ? boxes.shape[2] : 4;
   const bool every_image = has_roi && stride == 4;
 
-  // The image of each box; of no use where each box is cut from every image.
+  // The image of each box; unused where each box is cut from every image.
   std::vector<double> indices;
   if (context.Has("box_indices")) {
     ANEMONE_ASSIGN(const ConstTensor tensor, context.Input("box_indices"));
@@ -170,7 +170,8 @@ Status CropResize(KernelContext& context) {
                          : indices.empty() ? static_cast<double>(b)
                                            : indices[static_cast<size_t>(b)];
     if (!(index >= 0 && index < static_cast<double>(images.batch()))) {
-      return InvalidInput("box {} is to be cut from image {} of {}", b, index, images.batch());
+      return InvalidInput("box {} refers to image {}, but the batch has {}", b, index,
+                          images.batch());
     }
     image_of_box.push_back(static_cast<int64_t>(index));
   }

@@ -74,7 +74,7 @@ Status EmitMatMul(NodeContext& c) {
   if (c.Rank(0) == 0 || c.Rank(1) == 0) return InvalidInput("MatMul of scalars");
   ir::Value* x = c.Value(0);
   ir::Value* y = c.Value(1);
-  // A vector stands for a row on the left and for a column on the right.
+  // A vector is a row on the left and a column on the right.
   if (c.Rank(0) == 1) x = c.Reshape(x, {1, c.Dims(0)[0]});
   if (c.Rank(1) == 1) y = c.Reshape(y, {c.Dims(1)[0], 1});
   Args args = {{"x", x}, {"y", y}, {"transpose_x", Flag(false)}, {"transpose_y", Flag(false)}};
@@ -131,7 +131,7 @@ Result<Equation> ParseEquation(std::string text, size_t operands) {
   for (const char label : equation.output) {
     if (left.find(label) == std::string::npos ||
         std::count(equation.output.begin(), equation.output.end(), label) != 1) {
-      return InvalidInput("the output of '{}' is not made of its inputs", text);
+      return InvalidInput("the output of '{}' has letters that its inputs do not have", text);
     }
   }
   return equation;
@@ -182,13 +182,13 @@ Status EmitEinsum(NodeContext& c) {
   for (size_t i = 0; i < operands; ++i) {
     if (!c.Has(i)) return InvalidInput("input {} is missing", i);
     if (equation.inputs[i].size() != c.Dims(i).size()) {
-      return InvalidInput("operand {} has rank {}, the equation says {}", i, c.Rank(i),
+      return InvalidInput("operand {} has rank {}, but the equation says {}", i, c.Rank(i),
                           equation.inputs[i].size());
     }
     for (size_t d = 0; d < c.Dims(i).size(); ++d) {
       int64_t& size = sizes[static_cast<unsigned char>(equation.inputs[i][d])];
       if (size != 0 && size != c.Dims(i)[d]) {
-        return Unsupported("the letter '{}' stands for {} and {}", equation.inputs[i][d], size,
+        return Unsupported("the letter '{}' stands for both {} and {}", equation.inputs[i][d], size,
                            c.Dims(i)[d]);
       }
       size = c.Dims(i)[d];

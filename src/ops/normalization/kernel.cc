@@ -32,8 +32,8 @@ Result<double> ReadScalar(KernelContext& context, std::string_view param) {
   return static_cast<double>(*tensor.As<float>());
 }
 
-// 1 / sqrt(power + epsilon). A flat input without epsilon (1e-12 is 0 in half precision) gives 0: x
-// - mean is 0 there.
+// 1 / sqrt(power + epsilon). A constant input without epsilon (1e-12 is 0 in half precision) gives
+// 0, because x - mean is 0 there.
 double InverseRoot(double power, double epsilon) {
   const double sum = power + epsilon;
   return sum == 0 ? 0 : 1 / std::sqrt(sum);
@@ -126,7 +126,7 @@ Status LayerNorm(KernelContext& context) {
   ANEMONE_ASSIGN(const double epsilon, ReadScalar(context, "epsilon"));
   ANEMONE_ASSIGN(const MutableTensor out, context.Output());
 
-  // Dimensions and strides of x, parted into those that are normalized together and the others.
+  // Dimensions and strides of x, split into those that are normalized together and the others.
   const exec::Strides strides = exec::RowMajorStrides(x.shape);
   exec::Shape inner_shape, outer_shape;
   exec::Strides inner_strides, outer_strides;
@@ -135,7 +135,7 @@ Status LayerNorm(KernelContext& context) {
     (inner ? inner_shape : outer_shape).push_back(x.shape[d]);
     (inner ? inner_strides : outer_strides).push_back(strides[d]);
   }
-  // Where the elements of one group lie, in the order of gamma and beta.
+  // The offsets of the elements of one group, in the order of gamma and beta.
   std::vector<int64_t> places;
   exec::ForEachOffset<1>(inner_shape, {inner_strides}, [&](const std::array<int64_t, 1>& offsets) {
     places.push_back(offsets[0]);

@@ -126,7 +126,7 @@ Status EmitGroupNorm(NodeContext& c) {
   ir::Value* y = c.Op("layer_norm", {{"x", c.Reshape(c.Value(0), {dims[0], groups, rest})},
                                      {"axes", ir::Ints({2})},
                                      {"epsilon", Number(c.Float("epsilon", 1e-5f))}});
-  // Until opset 20 there is one scale for each group, since then one for each channel.
+  // One scale for each group until opset 20, one for each channel since then.
   const bool by_group = c.Dims(1) == ir::Shape{groups} && groups != dims[1];
   const ir::Shape along = by_group ? ir::Shape{1, groups, 1} : AlongChannels(dims[1], c.Rank(0));
   if (!by_group) y = c.Reshape(y, dims);
@@ -150,9 +150,9 @@ Status EmitLpNorm(NodeContext& c) {
   ANEMONE_TRY(CheckParameters(c, {0}));
   ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(c.Int("axis", -1), c.Rank(0)));
   const int64_t p = c.Int("p", 2);
-  if (p != 1 && p != 2) return InvalidInput("p is {}, it must be 1 or 2", p);
+  if (p != 1 && p != 2) return InvalidInput("p is {}, but must be 1 or 2", p);
   ir::Value* norm = Reduce(c, p == 1 ? "reduce_l1_norm" : "reduce_l2_norm", c.Value(0), {axis});
-  // A row of zeros stays one.
+  // A row of zeros stays a row of zeros.
   norm = c.Binary("maximum", {norm, c.Float32(std::numeric_limits<float>::min())});
   return c.Emit("real_div", {{"x", c.Value(0)}, {"y", norm}});
 }

@@ -24,7 +24,7 @@ struct Span {
 
 Span SpanAt(int64_t position, int64_t input, const ir::WindowDim& window) {
   const int64_t start = position * window.stride - window.pad_before;
-  // With ceil_mode the last window may reach past the padding; what lies there does not count.
+  // With ceil_mode the last window may reach past the padding; elements there do not count.
   const int64_t stop = std::min(start + window.kernel, input + window.pad_after);
   Span span;
   span.length = stop - start;
@@ -33,7 +33,7 @@ Span SpanAt(int64_t position, int64_t input, const ir::WindowDim& window) {
   return span;
 }
 
-// What a pooling does with the elements of one window.
+// Each pooling is a fold over the elements of one window.
 struct Mean {
   bool exclude_padding;
   double sum = 0;

@@ -23,9 +23,9 @@ Result<Windows> PoolWindows(const NodeContext& c) {
   return w;
 }
 
-// Elements by which ceil_mode lengthens each dimension, so that the last window fits: rounding up
-// the number of windows, less one when that window would begin behind the input and its leading
-// pad.
+// The elements by which ceil_mode lengthens each dimension, so that the last window fits: the
+// number of windows is rounded up, less one when that window would begin behind the input and its
+// leading pad.
 std::vector<int64_t> CeilExtra(const NodeContext& c, const Windows& w) {
   std::vector<int64_t> extra(w.count(), 0);
   const std::string auto_pad = c.String("auto_pad", "NOTSET");
@@ -56,7 +56,8 @@ void Add(std::vector<int64_t>& to, const std::vector<int64_t>& what) {
 
 Status EmitMaxPool(NodeContext& c) {
   if (c.Wants(1)) {
-    return Unsupported("Core ML's pooling gives no indices").Advise("remove the use of Indices");
+    return Unsupported("Core ML's pooling does not return indices")
+        .Advise("remove the use of Indices");
   }
   ANEMONE_ASSIGN(Windows w, PoolWindows(c));
   Add(w.end, CeilExtra(c, w));
@@ -71,8 +72,8 @@ Status EmitAveragePool(NodeContext& c) {
   ir::Value* x = c.Value(0);
   bool exclude = !include;
   if (include && longer) {
-    // The pads count in the average, what ceil_mode adds does not: so the pads become part of the
-    // input.
+    // The pads count in the average, but the elements that ceil_mode adds do not: so the pads
+    // become part of the input.
     if (w.HasPads()) {
       x = c.Op("pad", {{"x", x},
                        {"pad", ir::Ints(w.MilPads())},

@@ -16,7 +16,7 @@ namespace {
 constexpr int64_t kMaxPoolWidth = 8;
 constexpr std::string_view kTwice = "pool twice with smaller windows";
 
-// One window over all that there is, larger than 1.
+// One window over the whole map, larger than 1.
 bool SpansTheMap(const Query& query, const ir::Type& x) {
   const auto kernel = query.args.Ints("kernel_sizes");
   if (!kernel.ok() || !x.is_static() || x.rank() < static_cast<int>(kernel->size()) + 2) {

@@ -12,7 +12,7 @@ struct Activation {
   double operator()(double x) const { return function(x); }
 };
 
-// Nullopt for an unknown name; case does not matter.
+// Nullopt for an unknown name; case is ignored.
 inline std::optional<Activation> ActivationFromName(std::string name) {
   for (char& c : name) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');

@@ -62,16 +62,16 @@ struct State {
   Vector h, c;
 };
 
-// Runs `step(weights, x, state)` over all sequences in one direction. Column `offset` of `width` is
-// where this direction stands in states and outputs.
+// Runs `step(weights, x, state)` over all sequences in one direction. The direction's states and
+// outputs are at column `offset` of `width`.
 struct Run {
   ConstTensor x;
   bool reverse = false;        // from the last step to the first
-  bool in_order_of_x = false;  // outputs lie where their inputs do, not in the order of computation
+  bool in_order_of_x = false;  // outputs are in the order of the inputs, not of the computation
   bool output_sequence = false;
   size_t offset = 0, width = 0;
   const float* initial_h = nullptr;
-  const float* initial_c = nullptr;  // null but for lstm
+  const float* initial_c = nullptr;  // null except for lstm
   float* outputs = nullptr;
   float* final_h = nullptr;
   float* final_c = nullptr;
@@ -150,7 +150,7 @@ Status Gru(KernelContext& context) {
   ANEMONE_ASSIGN(const bool reset_after, context.args().Bool("reset_after"));
   run.Execute(weights, [&](const Weights& w, const Vector& x, State* state) {
     const size_t hidden = w.hidden;
-    // Gates r, o, z; the sums of o are made anew below.
+    // Gates r, o, z; the sums of o are recomputed below.
     Vector gates = w.Gates(3, x, state->h);
     Vector reset(hidden), update(hidden), candidate(hidden, 0.0), from_state(hidden, 0.0);
     for (size_t i = 0; i < hidden; ++i) {

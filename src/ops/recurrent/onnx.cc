@@ -12,7 +12,7 @@ namespace {
 
 using namespace onnx;  // NOLINT: a converter file speaks both
 
-// What the three operators share.
+// The part that the three operators share.
 struct Cell {
   int64_t directions = 1, hidden = 0, batch = 0, length = 0;
   std::string direction;  // MIL's word
@@ -104,7 +104,7 @@ Weights ReadWeights(const NodeContext& c, const Cell& cell, int64_t direction,
       ir::Literal::Fp32s(std::move(bias), {rows})};
 }
 
-// The initial state as MIL has it: [batch, directions * hidden].
+// The initial state in MIL's layout: [batch, directions * hidden].
 ir::Value* State(NodeContext& c, const Cell& cell, size_t input) {
   const ir::Shape dims = {cell.batch, cell.directions * cell.hidden};
   if (!c.Has(input)) {
@@ -146,7 +146,7 @@ ir::Value* Sequence(NodeContext& c, const Cell& cell) {
   return cell.batch_first ? c.Op("transpose", {{"x", x}, {"perm", ir::Ints({1, 0, 2})}}) : x;
 }
 
-// The activations that the node names, in MIL's words; `fallback` when it names none.
+// The activations of the node, under MIL's names; `fallback` when it names none.
 Result<std::vector<std::string>> Activations(const NodeContext& c, int64_t directions,
                                              std::vector<std::string> fallback) {
   const auto* given = c.node().Find("activations");
@@ -171,8 +171,8 @@ Result<std::vector<std::string>> Activations(const NodeContext& c, int64_t direc
   return out;
 }
 
-// MIL gives the outputs of a reversed direction in the order of computation, ONNX in that of its
-// input.
+// MIL returns the outputs of a reversed direction in the order of computation, ONNX in that of
+// its input.
 ir::Value* InOrderOfInput(NodeContext& c, const Cell& cell, int64_t direction,
                           ir::Value* sequence) {
   if (!c.Wants(0) || !IsReversed(cell, direction)) return sequence;
@@ -210,14 +210,14 @@ Status EmitLstm(NodeContext& c) {
   args.push_back({"activation", ir::Literal::String(activations[2])});
   auto outputs = c.MultiOp("lstm", std::move(args));
   ANEMONE_TRY(c.status());
-  // Both directions in one come in the order of x.
+  // With both directions, the outputs are in the order of x.
   if (cell.directions == 1) outputs[0] = InOrderOfInput(c, cell, 0, outputs[0]);
   ANEMONE_TRY(SetSequence(c, cell, outputs[0]));
   ANEMONE_TRY(SetState(c, cell, 1, outputs[1]));
   return SetState(c, cell, 2, outputs[2]);
 }
 
-// gru and rnn know one direction: two of them stand side by side.
+// gru and rnn have one direction, so two of them run side by side.
 using EmitDirection = std::vector<ir::Value*> (*)(NodeContext& c, const Cell& cell,
                                                   int64_t direction, ir::Value* x, ir::Value* state,
                                                   const std::vector<std::string>& activations);
@@ -253,7 +253,7 @@ Status EmitDirections(NodeContext& c, const Cell& cell, const std::vector<std::s
   return SetState(c, cell, 1, finals[0]);
 }
 
-// Steps above which a GRU is not written out one by one.
+// A GRU with more steps than this is not unrolled.
 constexpr int64_t kMaxUnrolled = 512;
 
 ir::Value* SliceRows(NodeContext& c, ir::Value* x, int64_t axis, int64_t begin, int64_t size) {
@@ -273,7 +273,7 @@ std::vector<ir::Value*> UnrolledGru(NodeContext& c, const Cell& cell, int64_t di
   const int64_t hidden = cell.hidden;
   const bool before_reset = c.Int("linear_before_reset", 0) != 0;
   const bool reverse = IsReversed(cell, direction);
-  const std::vector<int64_t> order = {0, 1, 2};  // z r h, as ONNX has them
+  const std::vector<int64_t> order = {0, 1, 2};  // z r h, ONNX's order
   const auto zeros = std::vector<float>(static_cast<size_t>(3 * hidden), 0.0f);
   auto input_bias = zeros, hidden_bias = zeros;
   if (c.Has(3)) {
@@ -331,7 +331,7 @@ std::vector<ir::Value*> OneDirection(NodeContext& c, const Cell& cell, int64_t d
 }
 
 // With linear_before_reset, ONNX multiplies the reset gate with R h + bias: MIL's reset_after,
-// since iOS18. Without, it multiplies it with h, as MIL's gru does.
+// since iOS18. Without it, ONNX multiplies it with h, as MIL's gru does.
 std::vector<ir::Value*> OneGru(NodeContext& c, const Cell& cell, int64_t direction, ir::Value* x,
                                ir::Value* state, const std::vector<std::string>& activations) {
   const std::vector<int64_t> order = {1, 2, 0};
@@ -363,8 +363,9 @@ Status EmitGru(NodeContext& c) {
     return EmitDirections(c, cell, activations, OneGru);
   }
   if (cell.length > kMaxUnrolled) {
-    return Unsupported("a GRU of {} steps with linear_before_reset, which Core ML has since iOS18",
-                       cell.length)
+    return Unsupported(
+               "a GRU of {} steps with linear_before_reset, which Core ML supports from iOS18 on",
+               cell.length)
         .Advise("raise the deployment target to iOS18");
   }
   return EmitDirections(c, cell, activations, UnrolledGru);

@@ -1,4 +1,4 @@
-// Recurrent layers: on no Neural Engine (Apple's engineers and M4's plans agree).
+// Recurrent layers: no Neural Engine runs them (Apple's engineers and M4's plans agree).
 #include "placement/place.h"
 
 namespace anemone::ops::recurrent {

@@ -16,8 +16,8 @@ using exec::KernelEntry;
 using exec::MutableTensor;
 using ir::Shape;
 
-// What a reduction walks over: for each element of x in order, the element of the output that it
-// goes into.
+// The walk of a reduction: for each element of x in order, the element of the output to which
+// it contributes.
 struct Walk {
   exec::Strides in;
   exec::Strides out;

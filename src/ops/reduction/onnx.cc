@@ -8,8 +8,8 @@ namespace {
 
 using namespace onnx;  // NOLINT: a converter file speaks both
 
-// The axes moved from an attribute to an input in opset 13 (ReduceSum) and 18 (the others). None
-// means all of them, or none of them where noop_with_empty_axes is set.
+// The axes moved from an attribute to an input in opset 13 (ReduceSum) and 18 (the others). No axes
+// means all of them, or none when noop_with_empty_axes is set.
 Status EmitReduce(NodeContext& c, std::string_view type) {
   if (!c.Has(0)) return InvalidInput("the input is missing");
   ANEMONE_ASSIGN(auto axes, c.IntsOr(1, "axes"));
@@ -42,7 +42,8 @@ Status EmitSumSquare(NodeContext& c) { return EmitReduce(c, "reduce_sum_square")
 Status EmitArg(NodeContext& c, std::string_view type) {
   if (!c.Has(0)) return InvalidInput("the input is missing");
   if (c.Int("select_last_index", 0) != 0) {
-    return Unsupported("select_last_index").Advise("Core ML gives the first index of equal values");
+    return Unsupported("select_last_index")
+        .Advise("Core ML returns the first index of equal values");
   }
   ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(c.Int("axis", 0), c.Rank(0)));
   return c.Emit(type, {{"x", c.Value(0)},

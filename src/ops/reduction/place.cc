@@ -1,4 +1,4 @@
-// Reductions: all but the product, and but the indices of extremes, which are int32.
+// Reductions: all except the product, and the indices of extremes, which are int32.
 #include "placement/place.h"
 
 namespace anemone::ops::reduction {

@@ -25,7 +25,7 @@ Status ShapeOf(KernelContext& context) {
   return {};
 }
 
-// fill and fill_like; the output type says which shape.
+// fill and fill_like; the output type gives the shape.
 Status Fill(KernelContext& context) {
   ANEMONE_ASSIGN(MutableTensor out, context.Output());
   ANEMONE_ASSIGN(ConstTensor value, context.Input("value"));
@@ -139,7 +139,7 @@ Status RandomCategorical(KernelContext& context) {
     const float highest = classes == 0 ? 0 : *std::max_element(weights, weights + classes);
     double total = 0;
     for (size_t i = 0; i < cumulative.size(); ++i) {
-      // Any common factor will do: the draw is scaled by the total.
+      // Any common factor works: the draw is scaled by the total.
       total += mode == "logits" ? std::exp(static_cast<double>(weights[i]) - highest)
                                 : std::max(0.0, static_cast<double>(weights[i]));
       cumulative[i] = total;

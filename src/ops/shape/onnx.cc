@@ -27,7 +27,7 @@ Status EmitConstant(NodeContext& c) {
   if (const auto* value = node.Find("value_ints")) {
     return c.SetConstant(0, Constant::Int64s(value->ints));
   }
-  return Unsupported("a constant that is no number").Advise("remove strings and sparse tensors");
+  return Unsupported("a constant that is not a number").Advise("remove strings and sparse tensors");
 }
 
 Status EmitShape(NodeContext& c) {

@@ -14,7 +14,7 @@ using exec::KernelEntry;
 using exec::MutableTensor;
 using ir::Shape;
 
-// Where a slice lies in a contiguous tensor: element index (i0, i1 ...) of the slice, squeezed
+// The position of a slice in a contiguous tensor: element index (i0, i1 ...) of the slice, squeezed
 // dimensions counting as 1, is at start + i0 * strides[0] + ...
 struct Window {
   Shape shape;
@@ -79,7 +79,7 @@ Status SliceBySize(KernelContext& context) {
   Window window{out.shape, exec::RowMajorStrides(x.shape)};
   for (size_t i = 0; i < begin.size(); ++i) {
     const int64_t first = begin[i] < 0 ? begin[i] + x.shape[i] : begin[i];
-    // Inference has checked this when it knew begin; the run time may be the first to know.
+    // Inference checks this only when it knows begin, so it is checked again here.
     if (first < 0 || first > x.shape[i] - out.shape[i]) {
       return InvalidInput("{} elements from {} exceed dimension {} of size {}", out.shape[i],
                           begin[i], i, x.shape[i]);

@@ -21,13 +21,13 @@ Status EmitSlice(NodeContext& c) {
     const SliceRange& range = ranges[d];
     if (range.count == 0) {
       return Unsupported("its output is empty, which Core ML does not have")
-          .Advise("remove the slice and what joins it to others");
+          .Advise("remove the slice and the concatenation that takes it");
     }
     whole = whole && range.count == c.Dims(0)[d] && range.step == 1;
     begin.push_back(range.start);
     stride.push_back(range.step);
-    // One step beyond the last element. Before the first one there is no index: -1 would mean the
-    // last.
+    // One step beyond the last element. There is no index before the first one: -1 would mean
+    // the last.
     const int64_t last = range.start + (range.count - 1) * range.step;
     end.push_back(range.step > 0 ? last + 1 : std::max<int64_t>(last - 1, 0));
     to_the_end.push_back(range.step < 0 && last == 0);

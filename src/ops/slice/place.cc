@@ -12,7 +12,7 @@ using placement::Verdict;
 
 namespace {
 
-// What the compiler's tables say of the generations before M4, which were not measured.
+// The limits in the compiler's tables for the generations before M4, which were not measured.
 Verdict OnOlderEngines(const Query& query) {
   const ir::Type& x = query.args.TypeOf("x");
   const auto begin = query.args.Ints("begin");

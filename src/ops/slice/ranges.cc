@@ -43,11 +43,11 @@ Range KnownRange(int64_t size, const int64_t* begin, const int64_t* end, int64_t
   return range;
 }
 
-// The same where `size` is not known: only slices whose length cannot depend on it.
+// The same for an unknown `size`: only slices whose length cannot depend on it.
 Range DynamicRange(const int64_t* begin, const int64_t* end, int64_t step) {
   Range range{.first = kDynamic, .step = step, .count = kDynamic};
   if (begin != nullptr && end != nullptr) {
-    // A slice of at most one element, away from the border that moves.
+    // A slice of at most one element, away from the end that moves.
     const bool from_front = *begin >= 0 && *end >= 0 && step > 0;
     const bool from_back = *begin < 0 && *end < 0 && step < 0;
     if (from_front || from_back) {

@@ -11,8 +11,9 @@
 
 namespace anemone::ops::slice {
 
-// `count` indices first, first + step, first + 2 * step ...; one of a squeezed dimension, which the
-// result does not have. kDynamic for `first` or `count` that only the run time knows.
+// The indices first, first + step, first + 2 * step ..., `count` of them; just one for a squeezed
+// dimension, which the result does not have. `first` or `count` is kDynamic when known only at
+// run time.
 struct Range {
   int64_t first = 0;
   int64_t step = 1;

@@ -38,7 +38,7 @@ Status BandPart(KernelContext& context) {
 }
 
 // Copies each value, seen as slabs of `block` elements, round-robin into the output: with block =
-// size * inner a slab is all of the value that lies under one index of the outer dimensions;
+// size * inner a slab is the part of the value under one index of the outer dimensions;
 // interleaving takes one slice at a time.
 Status Join(KernelContext& context, size_t axis, bool interleave) {
   ANEMONE_ASSIGN(MutableTensor out, context.Output());
@@ -151,7 +151,7 @@ Status Pad(KernelContext& context) {
   ANEMONE_ASSIGN(MutableTensor out, context.Output());
   const auto constant = static_cast<float>(fill);
   const exec::Strides strides = exec::RowMajorStrides(x.shape);
-  // For each dimension, the offset in x of each index of the output; -1 where the constant stands.
+  // For each dimension, the offset in x of each index of the output; -1 for the constant.
   std::vector<std::vector<int64_t>> sources(x.shape.size());
   const size_t padded = pad.size() / 2;
   for (size_t d = 0; d < x.shape.size(); ++d) {

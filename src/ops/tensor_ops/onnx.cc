@@ -58,7 +58,7 @@ Result<Pads> ReadPads(const NodeContext& c) {
     pads.end[static_cast<size_t>(axes[i])] = (*given)[i + axes.size()];
   }
   for (size_t d = 0; d < rank; ++d) {
-    // No std::abs: the lowest int64 has no positive twin.
+    // Not std::abs: the lowest int64 has no positive counterpart.
     const auto fits = [](int64_t pad) { return pad >= -INT32_MAX && pad <= INT32_MAX; };
     if (!fits(pads.begin[d]) || !fits(pads.end[d])) {
       return InvalidInput("a pad is too large");
@@ -169,11 +169,11 @@ Status EmitTopK(NodeContext& c) {
   int64_t k = c.Int("k", 0);
   if (c.opset() >= 10) {
     ANEMONE_ASSIGN(const auto given, c.Ints(1, "k"));
-    if (given.size() != 1) return InvalidInput("k is no scalar");
+    if (given.size() != 1) return InvalidInput("k is not a scalar");
     k = given[0];
   }
   if (k < 1 || k > c.Dims(0)[static_cast<size_t>(axis)]) {
-    return InvalidInput("k is {}, the dim has {}", k, c.Dims(0)[static_cast<size_t>(axis)]);
+    return InvalidInput("k is {}, but the dim has {}", k, c.Dims(0)[static_cast<size_t>(axis)]);
   }
   const auto values =
       c.MultiOp("topk", {{"x", c.Value(0)},
@@ -214,7 +214,7 @@ Status EmitOneHot(NodeContext& c) {
 Status EmitCumSum(NodeContext& c) {
   ANEMONE_TRY(CheckInputs(c, 2));
   ANEMONE_ASSIGN(const auto given, c.Ints(1, "the axis"));
-  if (given.size() != 1) return InvalidInput("the axis is no scalar");
+  if (given.size() != 1) return InvalidInput("the axis is not a scalar");
   ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(given[0], c.Rank(0)));
   return c.Emit("cumsum", {{"x", c.Value(0)},
                            {"axis", Int(axis)},
@@ -229,7 +229,7 @@ Status EmitTrilu(NodeContext& c) {
   int64_t k = 0;
   if (c.Has(1)) {
     ANEMONE_ASSIGN(const auto given, c.Ints(1, "k"));
-    if (given.size() != 1) return InvalidInput("k is no scalar");
+    if (given.size() != 1) return InvalidInput("k is not a scalar");
     k = given[0];
   }
   const bool upper = c.Int("upper", 1) != 0;
@@ -248,7 +248,7 @@ Status EmitTrilu(NodeContext& c) {
   return c.Emit("select", {{"cond", keep}, {"a", c.Value(0)}, {"b", zero}});
 }
 
-// ---- QDQ: what QuantizeLinear gives is kept as whole numbers in float, so that everything that
+// ---- QDQ: the result of QuantizeLinear is kept as whole numbers in float, so that everything that
 // only moves or compares elements works on it; DequantizeLinear scales it back.
 
 // A scale or zero point along `axis`.

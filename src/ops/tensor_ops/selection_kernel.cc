@@ -14,8 +14,8 @@ using exec::KernelEntry;
 using exec::MutableTensor;
 using ir::Shape;
 
-// Order of elements for sorting. NaN comes last in both directions, so that the order is strict and
-// weak.
+// The order of elements for sorting. NaN comes last in both directions, so that the order is a
+// strict weak one.
 template <typename T>
 bool Before(T a, T b, bool ascending) {
   if (a != a || b != b) return a == a && b != b;
@@ -70,7 +70,7 @@ Status Topk(KernelContext& context) {
   }
   const auto view = exec::ViewAtAxis(x.shape, static_cast<size_t>(axis));
   const int64_t k = values.shape[static_cast<size_t>(axis)];
-  if (k > view.size) return InvalidInput("k is {}, the axis has {} elements", k, view.size);
+  if (k > view.size) return InvalidInput("k is {}, but the axis has {} elements", k, view.size);
   return exec::DispatchDType(x.dtype, [&](auto zero) -> Status {
     using T = decltype(zero);
     ForEachSortedRow<T>(

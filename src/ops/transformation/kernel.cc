@@ -18,7 +18,7 @@ using ir::Shape;
 Status Copy(KernelContext& context) {
   ANEMONE_ASSIGN(ConstTensor x, context.Input("x"));
   ANEMONE_ASSIGN(MutableTensor out, context.Output());
-  // Inference may have met the shape while the sizes of x were dynamic.
+  // Inference may have seen the shape while the sizes of x were still dynamic.
   if (x.count() != out.count()) {
     return InvalidInput("x of shape {} does not have as many elements as shape {}",
                         ir::ShapeToString(x.shape), ir::ShapeToString(out.shape));

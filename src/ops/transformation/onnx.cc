@@ -1,9 +1,9 @@
 // ONNX: operators that rearrange a tensor: Reshape, Transpose, Squeeze, DepthToSpace ...
 //
 // Reshape, Squeeze, Unsqueeze and Flatten write nothing: they give the value new dims (SetView),
-// and a reshape is written where some operator reads it. So runs of them become one, and the rank 6
-// of the usual pixel-shuffle pattern (Reshape, Transpose, Reshape) never reaches Core ML, whose
-// limit is 5.
+// and a reshape is written when an operator reads it. So runs of them become one, and the rank 6 of
+// the usual pixel-shuffle pattern (Reshape, Transpose, Reshape) never reaches Core ML, whose limit
+// is 5.
 #include <algorithm>
 
 #include "onnx/converter.h"
@@ -19,7 +19,7 @@ Status CheckOne(const NodeContext& c) {
   return {};
 }
 
-// The same elements under other dims. The value keeps whatever shape it has in the program so far.
+// The same elements under other dims. The value keeps the shape that it has in the program so far.
 Status View(NodeContext& c, ir::Shape dims) {
   if (c.Const(0) != nullptr) return c.SetConstant(0, c.Const(0)->Reshaped(std::move(dims)));
   return c.SetView(0, c.In(0).value, std::move(dims));
@@ -60,8 +60,8 @@ Status EmitUnsqueeze(NodeContext& c) {
   return View(c, std::move(dims));
 }
 
-// A transpose in as few dimensions as say the same: those of size 1 are dropped, those that stay
-// neighbors are one.
+// An equivalent transpose in the fewest dimensions: those of size 1 are dropped, and those that
+// stay adjacent are merged.
 struct Transposition {
   ir::Shape dims;             // of the input, reduced
   std::vector<int64_t> perm;  // over these

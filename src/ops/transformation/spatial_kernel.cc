@@ -25,7 +25,7 @@ void Permute(const float* x, const Shape& shape, const std::array<size_t, 6>& pe
   exec::ForEachOffset<1>(permuted, {strides}, [&](const auto& at) { *to++ = x[at[0]]; });
 }
 
-// Where the place within the block (fh, fw) stands among the channels: before the channel proper
+// The position of the place within the block (fh, fw) among the channels: before the channel proper
 // (depth_to_space) or after it (pixel_shuffle).
 enum class BlockFirst : bool { kNo, kYes };
 
