@@ -179,7 +179,7 @@ def test_outlives_a_server_that_goes_away_for_a_moment(nginx, tmp_path, box):
     assert process.returncode == 0, error
     file = json.loads(out)["files"][0]
     assert file["failures_mended"] >= 1 and file["sha256"] == servers.sha256(content(nginx, "big.dat"))
-    assert file["transferred_bytes"] < 26 << 20  # it went on, it did not begin anew
+    assert file["transferred_bytes"] < 26 << 20  # it resumed, it did not start over
 
 
 @needs_nginx
@@ -232,7 +232,7 @@ def test_digest_given_by_the_user(nginx, box):
     document = box.refuse(nginx.url("small.dat"), "--sha256", wrong)
     assert right in document["message"] and wrong in document["message"]
     assert box.fetch(nginx.url("small.dat"), "--sha256", right)["checked_against"] == "--sha256"
-    # What is in the cache is held to it too.
+    # Cached content is checked against it too.
     assert wrong in json.loads(box.run("fetch", nginx.url("small.dat"), "--sha256", wrong, "--json", code=3).out)["message"]
 
 
@@ -415,7 +415,7 @@ def test_provenance_travels_into_the_package(nginx, box, tmp_path):
         assert manifest["tool_version"] == notes["anemone.tool_version"]
         assert manifest["accuracy_delta_l_inf"] is None  # nothing was compared
     assert digest in box.run("inspect", package).out
-    # The second time nothing is asked of anybody; the first package is not made of something else.
+    # The second time no connection is made; the package is made from the same file.
     box.run("convert", "mobilenetv4_conv_small", "-o", package, "--offline")
     assert "--weights" in box.run("convert", "mobilenetv4_conv_small", "--weights", "seeded", "-o", package, code=2).error
 

@@ -105,7 +105,7 @@ def test_what_is_learned_from_is_not_judged(model, tmp_path):
     assert made.keys() == measured.keys() and any("adaround" in tensor["form"] for tensor in made.values())
     for name, tensor in made.items():
         assert tensor["rms_error"] == pytest.approx(measured[name]["rms_error"], rel=1e-6), name
-    # Another folder to learn from leaves all samples to judge by.
+    # With another folder to learn from, all samples judge.
     lab(model, "-o", tmp_path / "other", "--images", inputs, "--calibration", folder / "calibration.txt", "--max-drop",
         30, *target)
     assert document(tmp_path / "other")["samples"].startswith("12 ")
@@ -230,7 +230,7 @@ def test_compress_takes_a_package_to_another_target(finished, tmp_path):
     errors = compress(package, "none.mlpackage", "iOS15", code=3)
     assert "ios16" in errors and list(tmp_path.iterdir()) == []
     compress(package, "old.mlpackage", "iOS16")
-    # And back up: what the older target has not is there again.
+    # And back: the forms that the older target lacks are possible again.
     compress(tmp_path / "old.mlpackage", "both.mlpackage", "iOS18")
     coremltools = pytest.importorskip("coremltools")
     versions = [coremltools.utils.load_spec(str(tmp_path / name)).specificationVersion
@@ -247,7 +247,7 @@ def test_a_full_disk(model, tmp_path):
     out = tmp_path / "out"
     done = lab(model, "-o", out, code=3, preexec_fn=limit)
     assert str(out) in done.stderr
-    # What is there is whole: no half report, no temporary files, a database that can be read.
+    # Everything there is complete: no half report, no temporary files, a readable database.
     assert {file.name for file in out.iterdir()} <= {"lab.sqlite", "lab.sqlite-wal", "lab.sqlite-shm", "lab.json"}
     with sqlite3.connect(out / "lab.sqlite") as db:
         assert db.execute("pragma integrity_check").fetchone()[0] == "ok"

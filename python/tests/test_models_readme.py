@@ -1,4 +1,4 @@
-"""Every error text that models/README.md explains is what the command says: each is provoked here, and none is left out."""
+"""Every error text that models/README.md explains is the command's own: each is provoked here, and none is left out."""
 
 import json
 import re

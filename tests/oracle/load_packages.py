@@ -1,4 +1,4 @@
-"""Whether coremltools takes packages of our making: load_spec, then its milproto front end, which infers every type anew
+"""Whether coremltools accepts our packages: load_spec, then its milproto front end, which infers every type again
 and refuses what is not as it expects.
 
     ./dev oracle load_packages PACKAGE...

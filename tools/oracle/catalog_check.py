@@ -136,7 +136,7 @@ def check(entry, folder):
 
 
 def facts(entry):
-    """What the catalog says of weights that an installed package knows, and the package says otherwise."""
+    """Claims of the catalog about weights that an installed package contradicts."""
     wrong = []
     file, source = entry["files"][0], entry["source"]
     if entry["naming"] == "torchvision":

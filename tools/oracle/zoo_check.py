@@ -33,7 +33,7 @@ def timm_model(name):
     return timm.create_model(name, pretrained=False)
 
 
-# What, catalog name, input size, model in PyTorch, whether to reparameterise.
+# Kind, catalog name, input size, model in PyTorch, whether to reparameterize.
 CASES = [
     ("timm", "fastvit_t8", 256, lambda: timm_model("fastvit_t8"), False),
     ("timm, reparameterised", "fastvit_t8", 256, lambda: timm_model("fastvit_t8"), True),

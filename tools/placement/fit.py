@@ -39,7 +39,7 @@ SPEC = {
     "a14": (11.0, 34.1), "a15": (15.8, 34.1), "a16": (17.0, 51.2), "a17pro": (17.5, 51.2), "a18pro": (17.5, 60.0),
     "m2max": (15.8, 70.0), "m3max": (18.0, 70.0), "m4pro": (19.0, 70.0), "m5max": (19.27, 130.0),
 }
-# Chips that nobody measured with whole networks: the rates of a sibling with the same engine. Floor: that of the sibling, but M1's is
+# Chips without published measurements of whole networks: the rates of a sibling with the same engine. Floor: that of the sibling, but M1's is
 # the dispatch measured on it (0.19 to 0.23 ms).
 SIBLINGS = {
     "a18": ("a18pro", None), "m1": ("a14", 0.21), "m1pro": ("a14", 0.21), "m1max": ("a14", 0.21), "m1ultra": ("a14", 0.21),
@@ -48,7 +48,7 @@ SIBLINGS = {
 }
 
 
-# Rows "check:FORM" are compressed variants, and rows whose source contradicts itself: compared, not fitted. What a form changes of
+# Rows "check:FORM" are compressed variants, and rows whose source contradicts itself: compared, not fitted. The changes of a form to
 # the float16 workload: bits of a weight, and whether activations and products are int8.
 FORMS = {"": (16, False), "int8": (8, False), "w8a8": (8, True), "lut1": (1, False), "lut2": (2, False), "lut4": (4, False),
          "lut6": (6, False), "lut8": (8, False)}
@@ -183,7 +183,7 @@ def emit_report(data, checks, p, networks_out, chips_out, rows):
               "## Shared parameters", "", "| parameter | value |", "|---|---|"]
     lines += [f"| {name} | {value:.3f} |" for name, value in zip(SHARED, np.exp(p[:7]))]
     lines += ["", "## Chips", "",
-              "Networks 0: nobody measured whole networks on it; the rates are those of a chip with the same engine.", "",
+              "Networks 0: there are no measurements of whole networks on it; the rates are those of a chip with the same engine.", "",
               "| chip | compute TFLOP/s | traffic | weights GB/s | floor ms | interval factor | networks |", "|---|---|---|---|---|---|---|"]
     for chip in sorted(rows):
         r = rows[chip]
