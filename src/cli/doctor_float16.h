@@ -1,4 +1,4 @@
-// What half precision does to a model, for `anemone doctor MODEL`.
+// The effect of half precision on a model, for `anemone doctor MODEL`.
 #pragma once
 
 #include <string>
@@ -17,7 +17,7 @@ void AddFloat16Flags(Command command, Float16Flags& flags);
 // The value of the key "float16"; {"skipped": REASON} for a model that cannot be run on such
 // inputs.
 Result<Json> Float16Json(const ir::Model& model, const Float16Flags& flags, const Globals& globals);
-// As text, on stdout.
+// Prints it as text on stdout.
 void PrintFloat16(const Json& float16);
 
 }  // namespace anemone::cli

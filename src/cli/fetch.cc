@@ -1,4 +1,4 @@
-// anemone fetch: weights and models into the cache, or a check of what is there.
+// anemone fetch: downloads weights and models into the cache, or checks the cache.
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -87,10 +87,10 @@ Status VerifyCache(const FetchFlags& flags, const Globals& globals) {
   return {};
 }
 
-// Made-up weights: no connection, and nothing to check them against but the seed.
+// Makes seeded weights, without a connection; only the seed identifies them.
 Status MakeSeeded(const FetchFlags& flags, const Globals& globals) {
   if (!flags.sha256.empty() || !flags.from.empty()) {
-    return Usage("--weights seeded makes the file: --sha256 and --from belong to a download");
+    return Usage("--weights seeded makes the file; --sha256 and --from are for downloads");
   }
   ANEMONE_ASSIGN(const acquire::CacheRecord record,
                  facade::MakeSeededFile(flags.what, flags.seed, flags.network.cache_dir));
@@ -167,13 +167,13 @@ void AddFetch(Command app, Context& context) {
       .OneOf({"pretrained", "seeded"})
       .ShowDefault();
   command.AddOption("--seed", flags->seed, "seed of seeded weights");
-  command.AddOption("--sha256", flags->sha256, "what a URL's content must be (64 digits)");
+  command.AddOption("--sha256", flags->sha256, "expected SHA-256 of a URL's content (64 digits)");
   command.AddOption("--from", flags->from,
-                    "a file brought here by other means, taken into the cache as if fetched");
-  command.AddFlag("--refresh", flags->refresh, "fetch again although it is in the cache");
+                    "a file obtained by other means, added to the cache as if fetched");
+  command.AddFlag("--refresh", flags->refresh, "fetch again even if it is in the cache");
   command.AddFlag("--list", flags->list, "print the catalog");
   command.AddFlag("--verify", flags->verify, "read everything in the cache again and check it");
-  command.AddFlag("--repair", flags->repair, "with --verify: remove what is damaged");
+  command.AddFlag("--repair", flags->repair, "with --verify: remove damaged files");
   command.Footer(
       "Environment: ANEMONE_CACHE_DIR, ANEMONE_OFFLINE=1, ANEMONE_MIRROR=https://host/path, "
       "ANEMONE_CA_BUNDLE=FILE.pem, ANEMONE_LOCK_FILE, https_proxy, no_proxy.\n"

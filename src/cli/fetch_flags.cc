@@ -1,4 +1,4 @@
-// The flags of commands that may fetch, and the progress that they show.
+// The flags of commands that may fetch, and their progress display.
 #include <cmath>
 
 #include "cli/command.h"
@@ -35,13 +35,13 @@ void AddFetchNetworkFlags(Command command, FetchNetworkFlags& flags) {
   command.AddOption("--lock-file", flags.lock_file,
                     "digests recorded at first use; ANEMONE_LOCK_FILE by default");
   command.AddFlag("--offline", flags.offline, "use the cache only, open no connection");
-  command.AddOption("--mirror", flags.mirror, "ask MIRROR/host/path instead (ANEMONE_MIRROR)");
+  command.AddOption("--mirror", flags.mirror, "use MIRROR/host/path instead (ANEMONE_MIRROR)");
   command.AddOption("--ca-bundle", flags.ca_bundle,
                     "certificates to trust instead of the system's (ANEMONE_CA_BUNDLE)");
-  command.AddOption("--connections", flags.connections, "at most so many at once")
+  command.AddOption("--connections", flags.connections, "most connections at once")
       .Range(1, 16)
       .ShowDefault();
-  command.AddOption("--retries", flags.retries, "failures in a row that are tried again")
+  command.AddOption("--retries", flags.retries, "consecutive failures before giving up")
       .Range(0, 100)
       .ShowDefault();
   command
@@ -49,7 +49,7 @@ void AddFetchNetworkFlags(Command command, FetchNetworkFlags& flags) {
                  "seconds below 1 kB/s after which a connection counts as dead")
       .Range(1, 3600)
       .ShowDefault();
-  command.AddOption("--max-wait", flags.max_wait_seconds, "the longest Retry-After that is sat out")
+  command.AddOption("--max-wait", flags.max_wait_seconds, "the longest Retry-After to wait for")
       .Range(0, 86400)
       .ShowDefault();
   command.AddOption("--max-size", flags.max_bytes, "refuse more bytes than this (K, M and G: 1024)")

@@ -1,7 +1,7 @@
 // The shared library of Highway 1.0 measures the resolution of the processor's timer whenever a
 // program that links it starts (a static initializer of its benchmark helper), which takes 3 ms and
-// which nothing here asks for. Defined in the program itself the function is found first. Where
-// Highway is linked otherwise, or no longer does this, nobody calls it.
+// is not needed here. The loader finds the function defined in this program first. Where Highway is
+// linked otherwise, or no longer does this, it is never called.
 #ifdef __linux__
 
 #include <cstdint>

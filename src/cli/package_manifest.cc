@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Where the weights came from: what the model's metadata says, or the file that was named.
+// Records the source of the weights: the model's metadata, or the given file.
 void NoteWeights(const std::string& source, const facade::LoadedModel& original,
                  lab::Manifest* manifest) {
   manifest->weights.clear();

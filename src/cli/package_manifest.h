@@ -1,5 +1,6 @@
-// NAME.manifest.json beside a NAME.mlpackage that a command wrote: what it is, where its weights
-// came from, what it will probably do on Apple's chips. Thread rules: the main thread. Errors: kIo.
+// NAME.manifest.json beside a NAME.mlpackage that a command wrote: what the package is, where its
+// weights came from, and its expected behavior on Apple's chips. Thread rules: the main thread.
+// Errors: kIo.
 #pragma once
 
 #include <string>
@@ -14,9 +15,9 @@ namespace anemone::cli {
 // "out/model.mlpackage" -> "out/model.manifest.json".
 std::string ManifestPath(const std::string& package);
 
-// Fills all but the parity, which is what was measured, and the tensors, which is what compression
-// did. `source` is the MODEL argument that `original` was loaded from; `written` the program in
-// `package`. What cannot be estimated for this program stays unknown.
+// Fills everything except the parity, which comes from measurement, and the tensors, which come
+// from compression. `source` is the MODEL argument from which `original` was loaded; `written` is
+// the program in `package`. Values that cannot be estimated for this program stay unknown.
 Status DescribePackage(const std::string& source, const facade::LoadedModel& original,
                        const ir::Model& written, const std::string& package,
                        lab::Manifest* manifest);

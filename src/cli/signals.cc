@@ -21,7 +21,7 @@ extern "C" void Tell(int signal) {
   errno = error;
 }
 
-// Clearing takes locks and memory: too much for a signal handler, so that a thread does it.
+// Clearing takes locks and memory, which a signal handler must not, so a thread does it.
 void AwaitSignal() {
   unsigned char signal = 0;
   while (::read(told[0], &signal, 1) != 1) {
@@ -43,7 +43,7 @@ void ClearOnSignals() {
     struct sigaction action{};
     if (::sigaction(signal, nullptr, &action) != 0 || action.sa_handler != SIG_DFL) continue;
     action.sa_handler = Tell;
-    // Who writes to a closed pipe may go on to do so while we clear.
+    // A thread that writes to a closed pipe may continue to do so while we clear.
     action.sa_flags = signal == SIGPIPE ? SA_RESTART : SA_RESTART | static_cast<int>(SA_RESETHAND);
     ::sigaction(signal, &action, nullptr);
   }

@@ -28,7 +28,8 @@ Result<exec::Tensor> ReadImageTensor(const std::string& path, const ir::Type& ty
                                      bool image_feature) {
   const ir::Shape& shape = type.shape();
   if (type.rank() != 4 || !type.is_static() || shape[0] != 1 || shape[1] != 3) {
-    return Usage("an image fits an input of [1, 3, height, width], this one is {}", type.ToString())
+    return Usage("an image fits an input of [1, 3, height, width], but this one is {}",
+                 type.ToString())
         .Advise("give a .npy file");
   }
   ANEMONE_ASSIGN(media::Image image, media::ReadImage(path));
@@ -41,8 +42,8 @@ Result<exec::Tensor> ReadImageTensor(const std::string& path, const ir::Type& ty
                        image_feature ? std::array<float, 3>{1, 1, 1} : media::kImageNetStd,
                        media::PixelLayout::kNchw);
   if (image_feature) {
-    // An image feature hands the program pixel values as they are; rounding undoes the division by
-    // 255 exactly.
+    // An image feature passes pixel values to the program unchanged; rounding undoes the division
+    // by 255 exactly.
     for (float& value : values) value = std::round(value * 255);
   }
   return exec::Tensor::Copy({DType::kFp32, shape, values.data()});
@@ -58,7 +59,8 @@ Result<exec::Tensor> TensorOf(const NpyArray& array, const ir::Type& type) {
     const auto values = literal.AsFloats();
     if (values) return exec::Tensor::Copy({DType::kFp32, array.shape, values->data()});
   }
-  return Usage("the file holds {}, the input takes {}", DTypeName(array.dtype), type.ToString());
+  return Usage("the file holds {}, but the input takes {}", DTypeName(array.dtype),
+               type.ToString());
 }
 
 Result<exec::Tensor> ReadArrayTensor(const std::string& path, const ir::Type& type) {
@@ -66,7 +68,8 @@ Result<exec::Tensor> ReadArrayTensor(const std::string& path, const ir::Type& ty
   return TensorOf(array, type);
 }
 
-// Every input by its name. Arrays of other names are an error: a misspelled one would be left out.
+// Every input by its name. Arrays with other names are an error, because a misspelled one
+// would be ignored.
 Status ReadArchive(const std::string& path, const ir::Function& function,
                    std::map<std::string, exec::Tensor>& inputs) {
   ANEMONE_ASSIGN(const auto arrays, ReadNpz(path));
@@ -74,7 +77,7 @@ Status ReadArchive(const std::string& path, const ir::Function& function,
     const auto input = std::find_if(function.inputs().begin(), function.inputs().end(),
                                     [&](const auto& candidate) { return candidate->name == name; });
     if (input == function.inputs().end()) {
-      return Usage("it holds an array '{}', which is no input of the model", name);
+      return Usage("it holds an array '{}', which is not an input of the model", name);
     }
     auto tensor = TensorOf(array, (*input)->type);
     if (!tensor.ok()) return std::move(tensor).At("array " + name).error();
@@ -100,7 +103,8 @@ Result<std::map<std::string, exec::Tensor>> ReadInputs(const ir::Model& model,
     const std::string path = equals == std::string::npos ? binding : binding.substr(equals + 1);
     if (name.empty()) {
       if (function.inputs().size() != 1) {
-        return Usage("'{}' names no input, and the model has {}", binding, function.inputs().size())
+        return Usage("'{}' does not name an input, and the model has {}", binding,
+                     function.inputs().size())
             .Advise("write --input NAME=FILE");
       }
       name = function.inputs()[0]->name;

@@ -17,15 +17,15 @@
 
 namespace anemone::compress {
 
-// One value that becomes 8 bits.
+// One value to quantize to 8 bits.
 struct ActivationSite {
   ir::Value* value = nullptr;
   ActivationConfig config;
-  bool behind = false;  // it is what a quantized operator gives: all its users take 8 bits
+  bool behind = false;  // it is the result of a quantized operator: all its users take 8 bits
   std::vector<ir::Use> uses;
 };
 
-// Values to observe: the sites, and the groups that share a range by a concat.
+// Values to observe: the sites, and the groups that share a range through a concat.
 struct ActivationPlan {
   std::vector<ActivationSite> sites;
   std::vector<std::vector<std::string>> shared;
@@ -34,7 +34,7 @@ Result<ActivationPlan> PlanActivations(const passes::Rewriter& rewriter,
                                        const ActivationStep& step);
 
 using Observers = std::map<std::string, ActivationObserver>;  // by name of the value
-// Puts the pairs in; the report names each value, as skipped where it was never seen.
+// Inserts the pairs; the report lists each value, as skipped when it was never seen.
 Status InsertActivations(passes::Rewriter& rewriter, const ActivationStep& step,
                          const ActivationPlan& plan, const Observers& observers, Report* report);
 

@@ -12,7 +12,7 @@ Status ForEachActivation(
     const std::function<void(const std::string& name, const exec::ConstTensor& tensor)>& visit) {
   const int64_t count = calibration.data->count();
   if (count == 0) return Usage("there are no calibration inputs");
-  // The session wants to share the model: a copy that shares the weights.
+  // The session shares its model, so it gets a copy that shares the weights.
   auto shared = std::make_shared<ir::Model>();
   shared->spec_version = model.spec_version;
   shared->metadata = model.metadata;
@@ -35,12 +35,11 @@ Status ForEachActivation(
     ANEMONE_ASSIGN(const auto inputs, calibration.data->Sample(i));
     for (const auto& [name, tensor] : inputs) {
       if (tensor.dtype() != DType::kFp32) continue;
-      // Infinities may be meant (masks); what is no number makes all that follows none.
+      // Infinities may be intended (masks), but a NaN would turn everything after it into NaN.
       const exec::ConstTensor view = tensor.view();
       const std::span<const float> values(view.As<float>(), static_cast<size_t>(view.count()));
       if (std::ranges::any_of(values, [](float value) { return std::isnan(value); }))
-        return InvalidInput("calibration input {}: '{}' holds values that are no numbers", i + 1,
-                            name);
+        return InvalidInput("calibration input {}: '{}' holds NaN values", i + 1, name);
       visit(name, view);
     }
     ANEMONE_TRY(session->Run(inputs, nullptr, &tracer).status().At("calibration"));

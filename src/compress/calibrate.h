@@ -1,5 +1,5 @@
-// Calibrate: runs a model on calibration inputs once and gathers what is asked for. Thread rules:
-// one thread. Errors: whatever a sample or the session reports; kUsage when there is no sample.
+// Calibrate: runs a model on calibration inputs once and gathers the requested statistics. Thread
+// rules: one thread. Errors: those of a sample or the session; kUsage when there are no samples.
 #pragma once
 
 #include <set>
@@ -19,7 +19,7 @@ Status ForEachActivation(
     const std::function<bool()>& cancelled,
     const std::function<void(const std::string& name, const exec::ConstTensor& tensor)>& visit);
 
-// Observes the values named.
+// Observes the named values.
 Result<Observers> ObserveActivations(const ir::Model& model, const Calibration& calibration,
                                      const std::set<std::string>& names, bool histogram,
                                      const SampleProgress& progress,

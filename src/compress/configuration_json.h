@@ -1,8 +1,8 @@
-// The configuration as text. Reads coremltools' OptimizationConfig (from_dict and from_yaml: JSON
-// or YAML with config_type, global_config, op_type_configs, op_name_configs) as it is, and our own
-// document, which holds several such steps and what surrounds them. Thread rules: pure functions.
-// Errors: kUsage for what is no JSON or YAML, an unknown key, a value of the wrong kind or out of
-// range, each with its place.
+// The configuration as text. Reads coremltools' OptimizationConfig unchanged (from_dict and
+// from_yaml: JSON or YAML with config_type, global_config, op_type_configs, op_name_configs), and
+// our own document, which holds several such steps and their context. Thread rules: pure functions.
+// Errors: kUsage for text that is not JSON or YAML, an unknown key, a value of the wrong kind or
+// out of range, each with its place.
 #pragma once
 
 #include <string>

@@ -1,6 +1,6 @@
-// Decompression: every compressed constant (constexpr_*) becomes the dense constant that it stands
-// for. Thread rules: one thread to a program. Errors: whatever evaluating a constexpr operation
-// reports.
+// Decompression: every compressed constant (constexpr_*) becomes the dense constant that
+// it represents. Thread rules: one thread per program. Errors: those of evaluating a
+// constexpr operation.
 #pragma once
 
 #include "compress/report.h"
@@ -8,10 +8,10 @@
 
 namespace anemone::compress {
 
-// As a pass; true when there was something to decompress.
+// As a pass; returns whether there was something to decompress.
 Result<bool> Decompress(ir::Function& function, passes::PassContext& context);
-// All functions; the report lists each constant under `compressed`, with its sizes before and
-// after.
+// Decompresses all functions; the report lists each constant under `compressed`, with its sizes
+// before and after.
 Result<Report> DecompressWeights(ir::Program& program);
 
 }  // namespace anemone::compress

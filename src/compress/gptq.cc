@@ -16,7 +16,7 @@ constexpr double kDamping = 0.01;  // of the mean of the diagonal
 bool Cholesky(std::vector<float>* a, size_t n) {
   std::vector<float>& m = *a;
   for (size_t j = 0; j < n; ++j) {
-    // Rows below take away the part of row j that is known already.
+    // The rows below subtract the part of row j that is already known.
     double diagonal = m[j * n + j];
     for (size_t k = 0; k < j; ++k) diagonal -= double{m[j * n + k]} * m[j * n + k];
     if (!(diagonal > 0)) return false;
@@ -39,7 +39,7 @@ bool Cholesky(std::vector<float>* a, size_t n) {
   return true;
 }
 
-// The inverse of L (lower), in place of nothing: row-major [n, n], lower.
+// The inverse of L (lower), as a new matrix: row-major [n, n], lower.
 std::vector<float> InverseOfLower(const std::vector<float>& lower, size_t n) {
   std::vector<float> inverse(n * n, 0.0f);
   for (size_t i = 0; i < n; ++i) {
@@ -55,8 +55,7 @@ std::vector<float> InverseOfLower(const std::vector<float>& lower, size_t n) {
   return inverse;
 }
 
-// The upper triangle U with U^T U = h^-1: how an error at one input is made up for by the later
-// ones.
+// The upper triangle U with U^T U = h^-1: how later inputs compensate for an error at one input.
 Result<std::vector<float>> Compensation(std::span<const float> products, size_t n) {
   // With the order of inputs reversed, h' = P h P = L L^T, so h^-1 = (P L^-T P)(P L^-1 P), and
   // P L^-1 P is upper.
@@ -72,7 +71,7 @@ Result<std::vector<float>> Compensation(std::span<const float> products, size_t 
     }
     reversed[i * n + i] += static_cast<float>(kDamping * mean);
   }
-  if (!Cholesky(&reversed, n)) return InvalidInput("its inputs are too much alike");
+  if (!Cholesky(&reversed, n)) return InvalidInput("its inputs are too similar");
   const std::vector<float> inverse = InverseOfLower(reversed, n);
   std::vector<float> upper(n * n, 0.0f);
   for (size_t i = 0; i < n; ++i) {
@@ -108,7 +107,7 @@ Status RoundByInputs(const ir::Literal& weight, const InputMoments& moments, Lin
         const int integer = grid.Stored(scale == 0 ? 0 : std::nearbyint(row[i] / scale), block);
         integers[o * n + i] = integer;
         const float rounded = grid.Value(integer, block);
-        if (upper.ok()) {  // dead inputs: nothing to make up for
+        if (upper.ok()) {  // dead inputs: nothing to compensate
           const std::span<const float> u(upper->data() + i * n + i, n - i);
           const float error = (row[i] - rounded) / u[0];
           AddScaled(-error, u.subspan(1), std::span<float>(row).subspan(i + 1));

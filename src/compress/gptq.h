@@ -1,7 +1,7 @@
-// GPTQ (Frantar et al. 2022): rounds the integers of a linear quantization so that what the
-// operator gives on the calibration inputs changes least: input by input, and the error of each is
-// made up for by those that follow. Scales stay. Thread rules: pure functions. Errors:
-// kInvalidInput where it cannot be done, with the reason.
+// GPTQ (Frantar et al. 2022): rounds the integers of a linear quantization to change the operator's
+// output on the calibration inputs least: input by input, where later inputs compensate for the
+// error of each. Scales stay. Thread rules: pure functions. Errors: kInvalidInput when it cannot be
+// done, with the reason.
 #pragma once
 
 #include "compress/calibration.h"
@@ -9,8 +9,8 @@
 
 namespace anemone::compress {
 
-// `weight` is that of a conv or linear operator: output channels first. `tensor` is its nearest
-// rounding, and gets other data and errors.
+// `weight` belongs to a conv or linear operator: output channels first. `tensor` is its nearest
+// rounding; its data and errors are replaced.
 Status RoundByInputs(const ir::Literal& weight, const InputMoments& moments, LinearMode mode,
                      LinearTensor* tensor);
 

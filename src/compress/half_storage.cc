@@ -1,10 +1,10 @@
 // See half_storage.h.
 //
-//   before                                        after
-//     w = const()[val = tensor<fp32, ...>];         w = constexpr_cast(source_val = fp16 tensor,
-//     output_dtype = "fp32"); y = conv(x = x, weight = w);                  y = conv(x = x, weight
-//     = w);
-//   } -> (y);                                     } -> (y);
+//   before                                  after
+//     w = const()[val =                       w = constexpr_cast(source_val = tensor<fp16, ...>,
+//         tensor<fp32, ...>];                                    output_dtype = "fp32");
+//     y = conv(x = x, weight = w);            y = conv(x = x, weight = w);
+//   } -> (y);                               } -> (y);
 #include "compress/half_storage.h"
 
 #include <algorithm>
@@ -17,7 +17,7 @@ namespace {
 
 constexpr float kLargestHalf = 65504;
 
-// Rounds the tensor and measures what that changes; or why it cannot be half, in `reason`.
+// Rounds the tensor and measures the change; or sets `reason` when it cannot be half.
 ir::Literal Rounded(const ir::Literal& weight, TensorRecord* record, std::string* reason) {
   const std::span<const float> values = weight.As<float>();
   std::vector<Half> halves(values.size());
@@ -83,7 +83,8 @@ Result<Report> StoreWeightsInHalf(ir::Program& program, const HalfStorageOptions
   for (const auto& function : program.functions) {
     if (function->opset >= ir::Opset::kIOS16) continue;
     return Unsupported(
-               "half storage of float32 weights needs the op set ios16 or later, function '{}' is "
+               "half storage of float32 weights needs the op set ios16 or later, but function '{}' "
+               "is "
                "{}",
                function->name, ir::OpsetName(function->opset))
         .Advise("convert again with a deployment target of ios16 or later");

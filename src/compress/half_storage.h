@@ -1,7 +1,6 @@
 // Weights stored in half precision while the program computes in float32: constexpr_cast (ios16 and
-// later). Tensors of fewer than 512 bytes, and those with values beyond float16, are left alone.
-// Thread rules: one thread to a program. Errors: kUnsupported before ios16; then nothing is
-// changed.
+// later). Tensors of fewer than 512 bytes, and those with values beyond float16, stay float32.
+// Thread rules: one thread per program. Errors: kUnsupported before ios16; then nothing is changed.
 #pragma once
 
 #include <cstdint>

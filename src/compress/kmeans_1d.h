@@ -15,8 +15,8 @@
 
 namespace anemone::compress {
 
-// Different values in ascending order, each with its weight (how often it occurs, or how much it
-// counts), all positive.
+// Distinct values in ascending order, each with its weight (how often it occurs, or its
+// importance), all positive.
 struct WeightedPoints {
   std::vector<double> value;
   std::vector<double> weight;
@@ -35,11 +35,11 @@ struct Clusters {
 };
 
 // `values` are finite; 1 <= k <= 256; centers are rounded to `dtype` (fp32, fp16), then every value
-// goes to the nearest. `importance` (empty: all alike) holds a weight >= 0 for each value. From
-// 2^13 fp32 values on that count alike they are not sorted but binned (kmeans_binned.h), which is
-// exact but for where the search for the best borders begins: within 2^-11 of the best value. With
-// importance and more than 2^20 different values, those within 2^-20 of the range of one another
-// count as their mean.
+// goes to the nearest. `importance` (empty: all equal) holds a weight >= 0 for each value. From
+// 2^13 fp32 values of equal importance on they are not sorted but binned (kmeans_binned.h), which
+// is exact except for where the search for the best borders begins: within 2^-11 of the best value.
+// With importance and more than 2^20 different values, those within 2^-20 of the range of one
+// another count as their mean.
 Clusters KMeans1D(std::span<const float> values, int k, DType dtype = DType::kFp32,
                   std::span<const float> importance = {});
 // The same for half precision, where there are at most 65536 different values.

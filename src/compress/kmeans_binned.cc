@@ -17,15 +17,14 @@ struct Bin {
   uint64_t count = 0;
 };
 
-// The values below a place on the line.
+// The values below a point on the line.
 struct Below {
   double sum = 0;
   uint64_t count = 0;
 };
 
-// Magnitudes that halves of at most this exponent reach: the values are scaled so that the largest
-// has it. The lower it is the fewer bins there are, as what lies 14 octaves below 2^0 has bins of
-// even width.
+// The exponent of the largest magnitude after scaling. The lower it is, the fewer bins there are,
+// because values 14 octaves below 2^0 have bins of even width.
 constexpr int kFewBins = -10;  // about 10,000
 constexpr int kMoreBins = -6;  // about 18,000
 constexpr int kMostBins = 14;  // about 60,000
@@ -34,7 +33,7 @@ class BinnedValues {
  public:
   BinnedValues(std::span<const float> values, int exponent)
       : values_(values), zero_((static_cast<uint32_t>(exponent) + 15 + 1) << 10) {
-    // To scale changes no digit, and nothing overflows.
+    // Scaling changes no digit, and nothing overflows.
     const float largest = std::bit_cast<float>(LargestMagnitude(values));
     constexpr int kMostOfFloat = 127;
     scale_ = std::ldexp(
@@ -58,14 +57,14 @@ class BinnedValues {
     return SplitIntoClusters(points, k);
   }
 
-  // Means of the clusters when no border gains by moving.
+  // Means of the clusters once no border gains by moving.
   std::vector<float> Means(std::span<const uint32_t> starts) {
     Gather(starts);
     std::vector<Below> borders;  // of the clusters, with both ends
     for (const uint32_t start : starts) borders.push_back(below_[start]);
     borders.push_back(below_.back());
     std::vector<double> means(starts.size());
-    constexpr int kTurns = 100;  // far more than are needed
+    constexpr int kTurns = 100;  // far more than needed
     for (int turn = 0; turn < kTurns; ++turn) {
       for (size_t c = 0; c < means.size(); ++c) {
         const uint64_t count = borders[c + 1].count - borders[c].count;
@@ -84,10 +83,10 @@ class BinnedValues {
     return result;
   }
 
-  // Gives every value its nearest center; the lower one in the middle.
+  // Gives every value its nearest center; the lower one in a tie.
   void Assign(Clusters* clusters) const {
     const std::vector<float>& centers = clusters->centers;
-    // The largest float that goes to the lower side, and a last one that nothing is above.
+    // The largest float on the lower side of each border, and a last border above everything.
     std::vector<float> borders;
     for (size_t c = 0; c + 1 < centers.size(); ++c) {
       const double middle = (double{centers[c]} + centers[c + 1]) / 2;
@@ -96,7 +95,7 @@ class BinnedValues {
       borders.push_back(border);
     }
     borders.push_back(std::numeric_limits<float>::infinity());
-    // For each bin the borders before it; in it there is mostly none or one.
+    // For each bin the borders before it; it usually holds none or one.
     std::vector<uint8_t> first(2 * size_t{zero_} + 1, 0);
     size_t most = 1;
     size_t next = 0;
@@ -108,7 +107,7 @@ class BinnedValues {
       most = std::max(most, inside - next);
     }
     clusters->indices.resize(values_.size());
-    // Several sums, which do not wait for each other.
+    // Several independent sums, which do not wait for each other.
     constexpr size_t kChains = 4;
     double squares[kChains] = {};
     float largest[kChains] = {};
@@ -138,7 +137,7 @@ class BinnedValues {
  private:
   // The bits of a half in the order of the values: 0 (and -0) is zero_, less is less.
   uint16_t KeyOf(Half half) const {
-    // Without a branch: no processor foresees the signs of weights.
+    // Branch-free, because no processor predicts the signs of weights.
     const uint32_t magnitude = half.bits & 0x7fffu;
     const uint32_t less = 0u - (half.bits >> 15);  // all ones below 0
     return static_cast<uint16_t>(zero_ + ((magnitude ^ less) - less));
@@ -192,7 +191,7 @@ class BinnedValues {
     }
   }
 
-  // Of the values up to `place`; where their bin was not collected, of those of the bins before.
+  // The values up to `place`; if their bin was not collected, those of the bins before it.
   Below BelowOf(double place) const {
     const uint16_t key = KeyOf(place);
     const auto bin = std::lower_bound(keys_.begin(), keys_.end(), key);
@@ -219,7 +218,7 @@ class BinnedValues {
 }  // namespace
 
 std::optional<Clusters> KMeansBinned(std::span<const float> values, int k) {
-  // With fewer bins the borders would have too few places to choose from.
+  // With fewer bins the borders would have too few positions to choose from.
   constexpr size_t kBinsOfACluster = 12;
   constexpr int kManyClusters = 64;
   for (const int exponent : {k < kManyClusters ? kFewBins : kMoreBins, kMostBins}) {

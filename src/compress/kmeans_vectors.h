@@ -1,5 +1,5 @@
 // k-means of short vectors: greedy k-means++ seeding from fixed seeds, then Lloyd's iterations
-// until the loss stops falling; empty clusters move to the vector that is served worst. The same
+// until the loss stops falling; empty clusters move to the vector with the largest error. The same
 // result on every processor. Thread rules: pure functions.
 #pragma once
 
@@ -14,7 +14,7 @@ struct VectorClusters {
   std::vector<uint8_t> indices;  // the nearest center of each vector
 };
 
-// `vectors` is row-major [n, dim]; 1 <= k <= 256; `importance` (empty: all alike) has a weight >= 0
+// `vectors` is row-major [n, dim]; 1 <= k <= 256; `importance` (empty: all equal) has a weight >= 0
 // for each vector, not all 0.
 VectorClusters KMeansVectors(std::span<const float> vectors, size_t dim, int k,
                              std::span<const float> importance = {});

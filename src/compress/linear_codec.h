@@ -2,11 +2,11 @@
 // offset) for each block. The arithmetic is coremltools' own, operation by operation in the
 // tensor's dtype, so that data and scales are the same to the bit.
 //
-// symmetric:   the largest magnitude M of a block maps to the ends: scale = 2 M / (highest -
-// lowest); int8 uses
-//              -127 ... 127 without offset, uint8 0 ... 254 with offset 127 (int4: -7 ... 7, uint4:
-//              0 ... 14, offset 7).
+// symmetric:   the largest magnitude M of a block maps to the ends: scale = 2 M /
+//              (highest - lowest); int8 uses -127 ... 127 without offset, uint8 0 ... 254 with
+//              offset 127 (int4: -7 ... 7, uint4: 0 ... 14, offset 7).
 // asymmetric:  [min(0, smallest), max(0, largest)] maps to the full range, with an offset.
+//
 // Thread rules: pure functions. Errors: kInvalidInput for values that are not finite, or a range
 // too small or too large for the dtype.
 #pragma once
@@ -37,7 +37,7 @@ struct LinearTensor {
 Result<LinearTensor> QuantizeLinear(const ir::Literal& weight, const ir::Shape& blocks, DType dtype,
                                     LinearMode mode);
 
-// The values that `tensor` stands for, in `dtype` (fp32 or fp16), as Core ML computes them: scale *
+// The values that `tensor` represents, in `dtype` (fp32 or fp16), as Core ML computes them: scale *
 // (data - offset).
 Result<ir::Literal> DequantizeLinear(const LinearTensor& tensor, DType dtype);
 

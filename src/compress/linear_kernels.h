@@ -1,5 +1,5 @@
-// The inner loops of linear quantization, for whatever vectors the processor has; the same bits
-// with each of them. Thread rules: pure functions.
+// The inner loops of linear quantization, for any vectors that the processor has; the bits are the
+// same with each of them. Thread rules: pure functions.
 #pragma once
 
 #include <cstddef>
@@ -10,8 +10,8 @@
 
 namespace anemone::compress {
 
-// Smallest and largest of `values` and *low, *high; they mean nothing when the result is false: not
-// all values are finite.
+// Smallest and largest of `values` and *low, *high. Returns false when some value is not finite;
+// then both are meaningless.
 bool FindRange(std::span<const float> values, float* low, float* high);
 bool FindRange(std::span<const Half> values, float* low, float* high);
 
@@ -31,7 +31,7 @@ struct QuantizeArgs {
   float low = 0;
   float high = 0;
 };
-// What that changes, in steps.
+// The change by quantization, in steps.
 struct StepErrors {
   float largest = 0;
   double squares = 0;

@@ -1,7 +1,7 @@
 // Moments: how the weights of conv and linear operators are driven, from calibration inputs. At
-// some positions of each sample (evenly spread, at most 64) the inputs x that one row of a weight
-// meets are gathered, and their means, squares and (where asked for) products are summed. Thread
-// rules: one thread to a collector.
+// some positions of each sample (evenly spread, at most 64) the inputs x of one row of a weight are
+// gathered, and their means, squares and (if requested) products are summed. Thread rules: one
+// thread per collector.
 #pragma once
 
 #include <set>
@@ -15,14 +15,14 @@ namespace anemone::compress {
 // The largest rows whose products are kept: their number grows with the square.
 constexpr int64_t kMaxProductRow = 2304;
 
-// `names`: the constants to look at; those that no conv or linear operator takes as its weight
+// `names` lists the constants to examine; those that no conv or linear operator takes as its weight
 // alone are left out of the result.
 Result<InputStatistics> CollectMoments(const ir::Model& model, const Calibration& calibration,
                                        const std::set<std::string>& names, bool products,
                                        const SampleProgress& progress,
                                        const std::function<bool()>& cancelled);
 
-// The constants of two dimensions and more: what there can be moments of.
+// The constants of two or more dimensions, which can have moments.
 std::set<std::string> MatrixNames(const ir::Program& program);
 
 // sum += x x^T over the rows of `x` [count, n]; the upper triangle only.

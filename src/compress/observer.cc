@@ -17,7 +17,7 @@ struct Bin {
   double count;
 };
 
-// Mean square of what `levels` steps from low to high lose.
+// Mean square of the loss by `levels` steps from low to high.
 double SquaredLoss(const std::vector<Bin>& bins, ActivationRange range, int levels, double width) {
   const double step = (range.high - range.low) / (levels - 1);
   if (!(step > 0)) return std::numeric_limits<double>::infinity();
@@ -35,12 +35,12 @@ double SquaredLoss(const std::vector<Bin>& bins, ActivationRange range, int leve
   return loss;
 }
 
-// Kullback-Leibler divergence of the values (clipped into the range) from what `levels` steps leave
-// of them.
+// Kullback-Leibler divergence of the values (clipped into the range) from their form with
+// `levels` steps.
 double Divergence(const std::vector<Bin>& bins, ActivationRange range, int levels, double width) {
   const double step = (range.high - range.low) / levels;
   if (!(step > 0)) return std::numeric_limits<double>::infinity();
-  // What is clipped belongs to the outermost bins of the reference, and to none of the levels.
+  // Clipped values count in the outermost bins of the reference, but in none of the levels.
   std::vector<double> level_sum(static_cast<size_t>(levels), 0);
   std::vector<double> level_bins(static_cast<size_t>(levels), 0);
   std::vector<double> reference;
@@ -63,8 +63,8 @@ double Divergence(const std::vector<Bin>& bins, ActivationRange range, int level
       level_of.push_back(level);
     }
   }
-  // With less than a bin for each level there is nothing to compare; and what clips much is no
-  // calibration, however alike the rest may be.
+  // With less than a bin for each level there is nothing to compare; and a range that clips much is
+  // no calibration, however similar the rest may be.
   if (reference.empty() || step < width || below + above > kMostClipped * total)
     return std::numeric_limits<double>::infinity();
   double kept = 0;

@@ -1,6 +1,6 @@
-// Observer: what was seen of one activation, and the range that follows from it. Keeps the extremes
-// and, where asked for, a histogram whose bins widen as the values do; so its size does not depend
-// on how much it sees. The same result in any order of equal samples. Thread rules: one thread.
+// Observer: statistics of one activation, and the range that follows from them. Keeps the extremes
+// and, if requested, a histogram whose bins widen with the values, so its size does not depend on
+// the number of values. Equal samples give the same result in any order. Thread rules: one thread.
 #pragma once
 
 #include <cstdint>
@@ -20,16 +20,16 @@ class ActivationObserver {
  public:
   explicit ActivationObserver(bool histogram) : histogram_(histogram) {}
 
-  // Values that are not finite are counted, and otherwise left out.
+  // Values that are not finite are counted but otherwise ignored.
   void Add(std::span<const float> values);
   void Merge(const ActivationObserver& other);
 
   int64_t count() const { return count_; }
   int64_t not_finite() const { return not_finite_; }
-  // The range for 2^bits levels, symmetric or not. kMinMax: all that was seen. kPercentile: the
+  // The range for 2^bits levels, symmetric or not. kMinMax: all values seen. kPercentile: the
   // outermost values are cut off on both sides. kMse: the range with the smallest mean square of
-  // what rounding and clipping lose. kEntropy: the range whose levels have the distribution nearest
-  // to that of the values (Kullback-Leibler, as TensorRT calibrates).
+  // rounding and clipping errors. kEntropy: the range whose levels have the distribution nearest to
+  // that of the values (Kullback-Leibler, as TensorRT calibrates).
   ActivationRange Range(Observer observer, double percentile, LinearMode mode, int bits = 8) const;
 
  private:

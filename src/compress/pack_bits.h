@@ -8,8 +8,8 @@
 
 namespace anemone::compress {
 
-// The low `nbits` (1 to 8) of each value, one after the other from the lowest bit on; what is left
-// of the last byte is 0.
+// The low `nbits` (1 to 8) of each value, one after the other from the lowest bit on; the rest of
+// the last byte is 0.
 Bytes PackBits(std::span<const uint8_t> values, int nbits);
 
 }  // namespace anemone::compress

@@ -1,5 +1,5 @@
-// What a compression did: each constant that it compressed or passed over, with the reason, and the
-// sizes.
+// The report of a compression: each constant that was compressed or skipped, with the reason, and
+// the sizes.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,7 @@ struct TensorRecord {
 struct Report {
   std::vector<TensorRecord> compressed;
   std::vector<TensorRecord> skipped;
-  // Of all constants with 10 or more elements, compressed or not.
+  // The size of all constants with 10 or more elements, compressed or not.
   int64_t bytes_before = 0;
   int64_t bytes_after = 0;
 };

@@ -1,6 +1,6 @@
-// RoundingGrid: the integers that the elements of a linearly quantized tensor may take, and what
-// they stand for; shared by the roundings that look at inputs. Thread rules: immutable; it points
-// into the tensor.
+// RoundingGrid: the integers that the elements of a linearly quantized tensor may take, and the
+// values that they represent; shared by the roundings that use inputs. Thread rules: immutable; it
+// points into the tensor.
 #pragma once
 
 #include <algorithm>

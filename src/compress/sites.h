@@ -1,6 +1,5 @@
-// Sites: the places in a function where one step of a compression may do something, each with the
-// setting that the configuration has for it, or why it is left alone. Thread rules: one thread to a
-// program.
+// Sites: the places in a function where one step of a compression may act, each with its setting
+// from the configuration, or the reason why it is skipped. Thread rules: one thread per program.
 #pragma once
 
 #include <string>
@@ -24,7 +23,7 @@ struct Site {
   // The constant, or the constexpr operator (kCompressed), and the operators that take the weight.
   Weight weight;
   ir::Operation* child = nullptr;  // the constexpr operator that takes the constant
-  ir::Shape shape;                 // of the weight in the end
+  ir::Shape shape;                 // of the final weight
   std::optional<OpConfig> config;  // set unless there is a reason
   std::string reason;
 };

@@ -19,7 +19,7 @@ using Json = nlohmann::json;
 constexpr int kMaxDepth = 32;
 constexpr int kMaxNodes = 1'000'000;  // aliases may unfold to any number
 
-// Plain scalars are what PyYAML takes them for (YAML 1.1), as coremltools reads with it.
+// Plain scalars mean what they mean to PyYAML (YAML 1.1), which coremltools uses.
 std::optional<int64_t> Integer(std::string text) {
   std::erase(text, '_');
   const bool negative = text.starts_with('-');
@@ -35,7 +35,7 @@ std::optional<int64_t> Integer(std::string text) {
   if (base == 16 || base == 2) text.erase(0, 2);
   int64_t value = 0;
   const char* end = text.data() + text.size();
-  // A second sign is no part of a number.
+  // A second sign is not part of a number.
   if (text.empty() || text[0] == '-') return std::nullopt;
   const auto parsed = std::from_chars(text.data(), end, value, base);
   if (parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
@@ -86,7 +86,7 @@ class Converter {
     for (auto* pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top; ++pair) {
       const yaml_node_t* key = yaml_document_get_node(document_, pair->key);
       if (key == nullptr || key->type != YAML_SCALAR_NODE)
-        return Usage("a key is no text").At(Place(*node));
+        return Usage("a key is not text").At(Place(*node));
       std::string name(reinterpret_cast<const char*>(key->data.scalar.value),
                        key->data.scalar.length);
       const bool plain = key->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
@@ -102,8 +102,8 @@ class Converter {
   }
 
  private:
-  // "<<": the members of a mapping, or of several, unless they are given beside it; of several the
-  // first has its way.
+  // "<<": the members of a mapping, or of several, unless they are given beside it; the first
+  // mapping with a member wins.
   Status Merge(int id, int depth, Json* object) {
     ANEMONE_ASSIGN(const Json from, Convert(id, depth + 1));
     const auto take = [&](const Json& mapping) {
@@ -147,7 +147,7 @@ struct Parser {
   bool loaded = false;
 };
 
-// JSON that is no YAML: tabs, surrogate pairs. Nullopt when it is no JSON either.
+// JSON that is not YAML: tabs, surrogate pairs. Nullopt when it is not JSON either.
 std::optional<Json> ParseJson(std::string_view text) {
   bool deep = false;
   Json json = Json::parse(
@@ -166,7 +166,7 @@ std::optional<Json> ParseJson(std::string_view text) {
 Result<Json> ParseYaml(std::string_view text) {
   if (text.empty()) return Usage("it is empty");
   Parser parser;
-  if (!parser.ok) return Internal("libyaml has no memory");
+  if (!parser.ok) return Internal("libyaml is out of memory");
   yaml_parser_set_input_string(&parser.parser, reinterpret_cast<const unsigned char*>(text.data()),
                                text.size());
   parser.loaded = yaml_parser_load(&parser.parser, &parser.document) != 0;
@@ -174,17 +174,17 @@ Result<Json> ParseYaml(std::string_view text) {
     if (auto json = ParseJson(text)) return *std::move(json);
     const auto& mark = parser.parser.problem_mark;
     const char* problem = parser.parser.problem;
-    return Usage("{}", problem != nullptr ? problem : "it is no YAML")
+    return Usage("{}", problem != nullptr ? problem : "it is not YAML")
         .At(fmt::format("line {}, column {}", mark.line + 1, mark.column + 1));
   }
   if (yaml_document_get_root_node(&parser.document) == nullptr) return Usage("it is empty");
   ANEMONE_ASSIGN(Json json, Converter(&parser.document).Convert(1, 0));
   yaml_document_t next;
-  if (yaml_parser_load(&parser.parser, &next) == 0) return Usage("its end is no YAML");
+  if (yaml_parser_load(&parser.parser, &next) == 0) return Usage("its end is not YAML");
   const bool more = yaml_document_get_root_node(&next) != nullptr;
   const size_t line = next.start_mark.line + 1;
   yaml_document_delete(&next);
-  if (more) return Usage("a second document begins").At(fmt::format("line {}", line));
+  if (more) return Usage("a second document begins here").At(fmt::format("line {}", line));
   return json;
 }
 

@@ -1,5 +1,5 @@
 // YAML (and so JSON) as a JSON value, by libyaml. Only for .cc files: it brings nlohmann's header.
-// Plain scalars become null, booleans and numbers as YAML 1.2's core schema has them; quoted ones
+// Plain scalars become null, booleans and numbers as in YAML 1.2's core schema; quoted ones
 // are strings. Thread rules: pure functions. Errors: kUsage with line and column; documents that
 // nest too deeply or unfold to too much are refused.
 #pragma once

@@ -88,7 +88,7 @@ DType DTypeOfNumpy(const std::string& name) {
 
 Result<exec::Tensor> ToTensor(const Array& array, DType wanted) {
   const DType dtype = DTypeOfNumpy(array.dtype);
-  if (dtype == DType::kInvalid) return Usage("'{}' is no dtype", array.dtype);
+  if (dtype == DType::kInvalid) return Usage("'{}' is not a dtype", array.dtype);
   const DType storage = exec::StorageDType(wanted);
   const size_t size = ByteSize(dtype, ir::ElementCount(array.shape).value_or(-1)).value_or(0);
   if (array.data == nullptr && size != 0) return Usage("the array has no data");
@@ -96,8 +96,8 @@ Result<exec::Tensor> ToTensor(const Array& array, DType wanted) {
   ANEMONE_ASSIGN(const ir::Literal literal,
                  ir::Literal::FromBytes(ir::Type::Tensor(dtype, array.shape),
                                         Bytes(array.data.get(), size, array.data)));
-  // NumPy users pass int64 and float64 without meaning it; what fits is taken, a fraction for an
-  // integer input is not.
+  // NumPy users pass int64 and float64 without intending it: values that fit are taken; a fraction
+  // for an integer input is not.
   ANEMONE_ASSIGN(exec::Tensor tensor, exec::Tensor::Allocate(storage, array.shape));
   if (storage == DType::kFp32) {
     const auto values = literal.AsFloats();

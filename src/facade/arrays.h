@@ -1,5 +1,5 @@
-// Arrays and failures of the public interface, to and from what the library works with. Thread
-// rules: pure functions. Errors: kUsage for arrays that do not fit.
+// Arrays and failures of the public interface, to and from the library's own types. Thread rules:
+// pure functions. Errors: kUsage for arrays that do not fit.
 #pragma once
 
 #include <map>
@@ -19,7 +19,7 @@ Failure ToFailure(const Error& error);
 
 // "float32", "int8" ...: NumPy's names.
 std::string NumpyNameOf(DType dtype);
-// kInvalid for a name that there is not.
+// kInvalid for an unknown name.
 DType DTypeOfNumpy(const std::string& name);
 
 // A tensor for an input declared `wanted`; widens and narrows where every value fits.
@@ -35,7 +35,7 @@ std::optional<Classes> ToClasses(const std::optional<exec::Classes>& classes);
 // "as_typed", "float32" or "float16".
 Result<exec::Numerics> ParseNumerics(const std::string& text);
 
-// What a State holds.
+// The values of a State.
 exec::State& ValuesOf(State& state);
 
 }  // namespace anemone::facade

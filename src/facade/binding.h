@@ -1,5 +1,5 @@
-// Memory of the caller bound to features by name: what a Binding of the C++ and the C interface
-// holds. Ownership: borrows the memory, owns the names. Thread rules: one call at a time.
+// The caller's memory bound to features by name: the contents of a Binding of the C++ and the C
+// interface. Ownership: borrows the memory, owns the names. Thread rules: one call at a time.
 #pragma once
 
 #include <memory>

@@ -10,7 +10,7 @@ namespace anemone::facade {
 namespace {
 
 constexpr int64_t kWeightElements =
-    10;  // as Core ML tools: more elements than this go to weight.bin
+    10;  // as in coremltools: tensors with more elements go to weight.bin
 
 int64_t LiteralBytes(const ir::Literal& literal) {
   return static_cast<int64_t>(literal.bytes().size());

@@ -1,4 +1,4 @@
-// Inspect: what a model holds, as data: features, operators, weights by dtype, arithmetic.
+// Inspect: the contents of a model as data: features, operators, weights by dtype, arithmetic.
 // Thread rules: pure functions.
 #pragma once
 
@@ -41,7 +41,7 @@ struct Summary {
   std::vector<WeightRow> weights;  // tensors of more than 10 elements, largest first
 };
 
-// Of the function named `function`, or the default one.
+// The summary of the function named `function`, or of the default one.
 Result<Summary> Inspect(const ir::Model& model, const std::string& function = "");
 
 // "image: image 224x224 rgb", "logits: fp32 [1, 1000]".

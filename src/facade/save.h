@@ -8,7 +8,7 @@
 
 namespace anemone::facade {
 
-// An existing package is replaced as a whole or left as it was. kUsage for another ending.
+// An existing package is replaced as a whole or left unchanged. kUsage for another ending.
 Status Save(const ir::Model& model, const std::string& path);
 
 }  // namespace anemone::facade

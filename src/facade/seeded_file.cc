@@ -14,9 +14,8 @@ Result<acquire::CacheRecord> MakeSeededFile(const std::string& name, uint64_t se
                                             const std::string& cache_root) {
   const acquire::CatalogEntry* entry = acquire::FindInCatalog(name);
   if (entry != nullptr && entry->import == "onnx") {
-    return Usage("'{}' is an ONNX graph of its publisher: there are no made-up weights for it",
-                 name)
-        .Advise("leave --weights out");
+    return Usage("'{}' is its publisher's ONNX graph, which has no seeded weights", name)
+        .Advise("leave out --weights");
   }
   const std::string architecture = entry != nullptr ? entry->architecture : name;
   ANEMONE_ASSIGN(auto tensors, zoo::SeededWeights(architecture, seed));

@@ -1,6 +1,7 @@
-// Made-up weights as a file: what `--weights seeded` builds a network from, written into the
-// download cache as .safetensors under timm's names, for other tools to load. Needs no network.
-// Thread rules: any thread and process. Errors: kUsage for a name that the zoo does not build; kIo.
+// Seeded weights as a file: the weights from which `--weights seeded` builds a network, written
+// into the download cache as .safetensors under timm's names, for other tools to load. Needs no
+// network. Thread rules: any thread and process. Errors: kUsage for a name that the zoo does not
+// build; kIo.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Text from files, made safe for where it is shown. Thread rules: pure functions.
+// Makes text from files safe to display. Thread rules: pure functions.
 #pragma once
 
 #include <string>

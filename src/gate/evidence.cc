@@ -25,7 +25,7 @@ bool IsOn(const RecordFile& file, const std::string& backend, const std::string&
 
 std::string Device::label() const {
   std::string label = machine.chip.value_or(machine.architecture);
-  // "Debian GNU/Linux 12 (bookworm)" says which system it is.
+  // "Debian GNU/Linux 12 (bookworm)" identifies the system.
   const bool named = machine.os == "linux" && machine.os_version;
   label += ", " + (named ? *machine.os_version : machine.os);
   if (machine.os_version && !named) label += " " + *machine.os_version;
@@ -42,7 +42,7 @@ Result<RecordFile> ReadRecordFile(const std::string& path) {
     return file;
   }
   if (record.error().code() != ErrorCode::kInvalidInput) return std::move(record).error();
-  // A header that can be read makes it a run record; what is wrong with the rest is a finding.
+  // A readable header makes it a run record; errors in the rest are findings.
   std::ifstream stream(path, std::ios::binary);
   std::string line;
   if (!std::getline(stream, line) || stream.eof()) return std::move(record).error();
@@ -73,7 +73,7 @@ Sides SidesOf(const Policy& policy, const Evidence& evidence) {
   for (const RecordFile& file : evidence.records) {
     if (!file.broken.empty() || policy.baseline_backend.empty()) continue;
     if (&file == sides.subject || !IsOn(file, policy.baseline_backend, "")) continue;
-    // The one of the same run, where there are several.
+    // Prefers the one of the same run when there are several.
     const bool same_run = sides.subject != nullptr && file.record.header.time_unix_ns ==
                                                           sides.subject->record.header.time_unix_ns;
     if (sides.baseline == nullptr || same_run) sides.baseline = &file;
@@ -107,7 +107,7 @@ std::vector<Evidence> GroupRecords(std::vector<RecordFile> records) {
     }
     for (const runtime::RunParity& parity : file.record.parity) {
       if (group.precision.empty()) group.precision = parity.precision;
-      // Compared with the executor: the backend's own; compared with a model: the model's.
+      // Compared with the executor, it is the backend's parity; compared with a model, the model's.
       // Both records of a run hold it.
       if (parity.reference != "cpu" &&
           std::find(group.parity.begin(), group.parity.end(), parity) == group.parity.end()) {

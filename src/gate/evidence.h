@@ -1,9 +1,10 @@
-// Evidence: all that a gate looks at for one model on one device. Records of measured runs are most
-// of it; the rest is what only a live run or the files themselves can tell. Checks read this and
-// nothing else, so that a verdict from records is the verdict of the machine that wrote them.
+// Evidence: everything that a gate examines for one model on one device. Most of it is records of
+// measured runs; the rest comes from a live run or the files themselves. Checks read this and
+// nothing else, so that a verdict from records equals the verdict of the machine that wrote them.
 //
-// Thread rules: values. Errors of reading: kInvalidInput with file:line for what is no run record;
-// a run record that breaks a rule after its header is evidence (of a failure), not an error.
+// Thread rules: values. Errors of reading: kInvalidInput with file:line for a file that is not a
+// run record; a run record that breaks a rule after its header is evidence (of a failure), not
+// an error.
 #pragma once
 
 #include <optional>
@@ -23,7 +24,7 @@ struct RecordFile {
 };
 Result<RecordFile> ReadRecordFile(const std::string& path);
 
-// What the files beside a package say.
+// The facts in the files beside a package.
 struct FilesEvidence {
   std::string manifest_path;
   std::string problem;               // missing, malformed, another package's; empty: fine
@@ -31,13 +32,13 @@ struct FilesEvidence {
   std::optional<bool> verified;      // whether the manifest says that every output passed
 };
 
-// A fault put into a backend on purpose, and what the session made of it.
+// A fault injected into a backend, and how the session handled it.
 struct InjectedFault {
   std::string name;      // "runtime error in a call"
   std::string expected;  // "fallback_reason runtime_error, answer equal to the cpu's"
-  std::string observed;  // the same words, of what happened
+  std::string observed;  // the same, as it happened
   bool passed = false;
-  bool reached = true;  // the session came upon it at all
+  bool reached = true;  // the session reached the fault
 };
 
 struct LogEvidence {
@@ -70,14 +71,14 @@ struct Evidence {
   std::string model_path;  // empty: only records were given
   std::optional<Device> device;
   std::vector<RecordFile> records;
-  // Why the subject was not measured here; empty: it was, or nobody tried.
+  // Why the subject was not measured here; empty: it was, or no attempt was made.
   std::string unavailable;
   // Loading the subject failed: the error, and its kind's name.
   std::string compile_error;
   std::optional<EarlyEnd> ended;
   // The model against its reference, both on Anemone's executor.
   std::vector<runtime::RunParity> parity;
-  std::string parity_problem;  // why there is none
+  std::string parity_problem;  // why there is no parity
   std::optional<FilesEvidence> files;
   std::vector<InjectedFault> faults;
   std::vector<LogEvidence> logs;
@@ -95,7 +96,7 @@ struct Sides {
 };
 Sides SidesOf(const Policy& policy, const Evidence& evidence);
 
-// Evidence for each (model, device) that the records speak of, in the order of their first record.
+// Evidence for each (model, device) in the records, in the order of their first record.
 std::vector<Evidence> GroupRecords(std::vector<RecordFile> records);
 
 }  // namespace anemone::gate

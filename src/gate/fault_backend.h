@@ -1,6 +1,6 @@
-// A foreign backend that is Anemone's own executor with faults put in on purpose: the gate uses it
-// to prove that a session falls back. Its name says what it is, and nothing that it does is ever
-// reported as another backend's.
+// A foreign backend that is Anemone's own executor with injected faults: the gate uses it to
+// prove that a session falls back. Its name says so, and its results are never reported as
+// another backend's.
 //
 // Thread rules: as exec/backend.h; Arm from any thread. Ownership: shares its switch with the
 // sessions that it loads.
@@ -19,7 +19,7 @@ enum class FaultKind : uint8_t {
   kRuntimeError,  // a call fails
   kNotANumber,    // a call returns NaN
   kWrongAnswer,   // a call returns finite nonsense
-  kHang,          // a call does not return before another fault, or none, is armed
+  kHang,          // a call returns only when another fault, or none, is armed
 };
 
 class FaultBackend : public exec::Backend {
@@ -30,7 +30,7 @@ class FaultBackend : public exec::Backend {
   FaultBackend& operator=(const FaultBackend&) = delete;
   ~FaultBackend() override { Arm(FaultKind::kNone); }  // calls that hang return
 
-  // From now on.
+  // Takes effect from the next call on.
   void Arm(FaultKind fault) {
     shared_->fault.store(fault);
     shared_->fault.notify_all();

@@ -1,6 +1,6 @@
-// The device matrix: what the gate says of every model on every device that records speak of, as
-// one table (CSV, JSON) and one HTML page that needs nothing but itself.
-// Thread rules: pure functions. Units stand in the names of the columns.
+// The device matrix: the gate's verdict on every model on every device in the records, as one table
+// (CSV, JSON) and one self-contained HTML page. Thread rules: pure functions. The names of the
+// columns state the units.
 #pragma once
 
 #include <optional>
@@ -27,7 +27,7 @@ struct MatrixRow {
   std::optional<double> l_inf;
   std::optional<double> rmse;
   std::optional<int64_t> fallbacks;
-  std::string decided_by;  // the checks behind a verdict that is no PASS
+  std::string decided_by;  // the checks behind a verdict that is not PASS
 };
 
 struct Matrix {

@@ -1,5 +1,4 @@
-// The matrix as one HTML page: no script, no request, readable on a phone, in the light and in the
-// dark.
+// The matrix as one HTML page: no script, no request, readable on a phone, in light and dark mode.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -99,11 +98,11 @@ std::string ToHtml(const Matrix& matrix) {
   }
   out +=
       "</tbody></table></div>\n<p>An empty cell: no record. Times are of the records, planned "
-      "units of the system's plan: a plan is no observation.</p>\n<h2>Every check</h2>\n";
+      "units of the system's plan: a plan is not an observation.</p>\n<h2>Every check</h2>\n";
   for (size_t i = 0; i < matrix.rows.size(); ++i) {
     const ModelReport& model = matrix.report.models[i];
     out += fmt::format(
-        // The target of a cell's link stands inside, so that following it opens the details.
+        // The target of a cell's link is inside, so that following it opens the details.
         "<details><summary>{} {} on {}</summary>\n<div class=\"scroll\" id=\"m{}\" tabindex=\"0\" "
         "role=\"region\" aria-label=\"Checks\"><table><thead><tr><th scope=\"col\">Check</th>"
         "<th scope=\"col\">Value</th><th scope=\"col\">Limit</th><th "

@@ -42,7 +42,7 @@ std::string Plain(const std::string& text) {
   return out;
 }
 
-// A paragraph: `first`, and under it lines that begin where its text begins.
+// A paragraph: `first`, and under it lines indented to its text.
 void AppendLines(const std::string& first, const std::string& text, std::string& out) {
   constexpr size_t kColumns = 100;
   const std::string plain = Plain(text);
@@ -51,7 +51,7 @@ void AppendLines(const std::string& first, const std::string& text, std::string&
   while (begin < plain.size()) {
     const size_t room = kColumns - std::min(kColumns - 20, first.size());
     size_t end = plain.size() - begin <= room ? plain.size() : plain.rfind(' ', begin + room);
-    // A word that is too long stays whole.
+    // A word that is too long is not split.
     if (end == std::string::npos || end <= begin) end = plain.find(' ', begin + 1);
     if (end == std::string::npos) end = plain.size();
     out += line + plain.substr(begin, end - begin) + "\n";
@@ -60,14 +60,14 @@ void AppendLines(const std::string& first, const std::string& text, std::string&
   }
 }
 
-// "net fp16", "net" when nothing is known of the precision, or the name says it.
+// "net fp16"; "net" when the precision is unknown or in the name.
 std::string TitleOf(const Evidence& evidence) {
   const std::string& precision = evidence.precision;
   if (precision.empty() || evidence.model.ends_with(precision)) return evidence.model;
   return evidence.model + " " + precision;
 }
 
-// Paths of records are told once, not with every check.
+// Paths of records are printed once, not with every check.
 bool IsRecordPath(const Evidence& evidence, const std::string& line) {
   return std::any_of(evidence.records.begin(), evidence.records.end(),
                      [&](const RecordFile& file) { return file.path == line; });
@@ -97,7 +97,7 @@ void AppendCheck(const Evidence& evidence, const CheckResult& check, std::string
   if (!check.value.empty()) AppendLines(std::string(kIndent) + "value  ", check.value, out);
   if (!check.limit.empty()) AppendLines(std::string(kIndent) + "limit  ", check.limit, out);
   for (const std::string& line : check.evidence) {
-    // Said once, above or below.
+    // Printed once, above or below.
     if (line == evidence.unavailable || IsRecordPath(evidence, line)) continue;
     AppendLines(std::string(kIndent) + "- ", line, out);
   }
@@ -114,7 +114,7 @@ void AppendModel(const GateReport& report, const ModelReport& model, std::string
   for (const Diagnosis& diagnosis : model.diagnoses) {
     out += fmt::format("  why: {}\n", FailureClassName(diagnosis.failure));
     for (const std::string& line : diagnosis.operators) AppendLines("       ", line, out);
-    // Commands among them are copied: they stay on one line.
+    // Users copy commands among them, so they stay on one line.
     for (const std::string& line : diagnosis.advice) out += "    -> " + Plain(line) + "\n";
   }
   for (const RecordFile& file : evidence.records) AppendLines("  record: ", file.path, out);

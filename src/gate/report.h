@@ -1,4 +1,4 @@
-// What a gate says, for people and for machines: text for a terminal, Markdown for a pull request,
+// A gate's report, for people and for machines: text for a terminal, Markdown for a pull request,
 // JUnit XML for CI, JSON for scripts. Thread rules: pure functions of a report.
 #pragma once
 
@@ -14,7 +14,7 @@
 
 namespace anemone::gate {
 
-// Of a failure: its class, what is behind it, what to try.
+// The diagnosis of a failure: its class, its cause, what to try.
 struct Diagnosis {
   FailureClass failure = FailureClass::kNone;
   std::vector<std::string> operators;
@@ -35,7 +35,7 @@ ModelReport MakeReport(const Policy& policy, Evidence evidence);
 // For each class of failure among the checks.
 std::vector<Diagnosis> Diagnose(const Evidence& evidence, const std::vector<CheckResult>& checks);
 
-// The required checks behind a verdict that is no PASS.
+// The required checks behind a verdict that is not PASS.
 std::vector<const CheckResult*> Deciding(const ModelReport& model);
 
 struct GateReport {
@@ -57,7 +57,7 @@ std::string ToJUnit(const GateReport& report);
 std::string ToJson(const GateReport& report);
 
 // Writes the certificate of a model that passed, for its device's build of the system. kMismatch
-// for one that did not pass, kUsage when the evidence names no model or build.
+// for a model that did not pass, kUsage when the evidence lacks the model or the build.
 Result<std::string> WriteCertificate(const std::string& directory, const Policy& policy,
                                      const ModelReport& model, int64_t time_unix_ns,
                                      const std::string& tool_version);

@@ -120,7 +120,7 @@ Result<const Chip*> FindChip(std::string_view name) {
   const auto found = std::find_if(std::begin(kChips), std::end(kChips),
                                   [&](const Chip& chip) { return chip.name == folded; });
   if (found != std::end(kChips)) return &*found;
-  return Usage("chip '{}' is not known, these are: {}", name, Names());
+  return Usage("chip '{}' is unknown; the known chips are {}", name, Names());
 }
 
 Result<std::vector<const Chip*>> ParseChips(std::string_view list) {

@@ -1,7 +1,8 @@
-// Latency of one inference, estimated: by chip and unit, with an interval. The model of the Neural
-// Engine is fitted on published measurements by tools/placement/fit.py, whose report shows the
-// errors; those of the CPU and the GPU stand on few numbers and have wide intervals. What has no
-// evidence is nullopt. Milliseconds; a warm device, a static shape. Thread rules: pure functions.
+// The estimated latency of one inference, by chip and unit, with an interval. The model of the
+// Neural Engine is fitted on published measurements by tools/placement/fit.py, whose report
+// shows the errors; those of the CPU and the GPU rest on few numbers and have wide intervals.
+// Values without evidence are nullopt. Milliseconds; a warm device, a static shape. Thread
+// rules: pure functions.
 #pragma once
 
 #include <optional>
@@ -24,22 +25,22 @@ struct LatencyReport {
   std::optional<Interval> ane_ms;
   std::optional<Interval> gpu_ms;
   std::optional<Interval> cpu_ms;
-  // As the segmenter places them.
+  // With the operations placed as the segmenter does.
   std::optional<Interval> placed_ms;
   // cpu_ms / placed_ms.
   std::optional<Interval> speedup_over_cpu;
-  std::string basis;  // what the numbers stand on, in words
+  std::string basis;  // the basis of the numbers, in words
 };
 
-// Of the analysis' chip. Shapes must be static, or everything is nullopt.
+// Estimates for the analysis' chip. Shapes must be static; otherwise everything is nullopt.
 LatencyReport EstimateLatency(const Analysis& analysis);
 
-// Of a workload that runs on the Neural Engine as one segment. nullopt: nothing is known of the
-// chip's.
+// Estimates a workload that runs on the Neural Engine as one segment. nullopt: nothing is known
+// about the chip's engine.
 std::optional<Interval> AneLatency(const Workload& work, double streamed_weight_bytes,
                                    const Chip& chip);
 
-// Bytes that the weights of an operation stream on this engine: what the format saves there.
+// The bytes that the weights of an operation stream on this engine, given the form that it keeps.
 // Per-block int4 and int8 unfold to float16 on H13 and H14; int8 per channel on H13.
 double StreamedWeightBytes(const AnalyzedOp& op, AneFamily family);
 
