@@ -40,8 +40,7 @@ Result<lab::Subject> MakeSubject(const facade::LoadedModel& loaded, const std::s
   // What is measured is this backend: another one's answer would be another one's time.
   subject.session.fallback = false;
   ANEMONE_ASSIGN(subject.session.load, MakeLoadOptions(flags.backend, globals));
-  ANEMONE_ASSIGN(subject.session.load.compute_units,
-                 exec::ComputeUnitsFromName(flags.compute_units));
+  ANEMONE_ASSIGN(subject.session.load.compute_units, ComputeUnitsFromName(flags.compute_units));
   if (loaded.origin == "mlpackage") subject.session.load.package_path = argument;
   return subject;
 }

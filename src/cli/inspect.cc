@@ -66,7 +66,7 @@ Result<facade::PlacementReport> Placement(const ir::Model& model, const InspectF
   facade::PlacementOptions options;
   options.function = flags.function;
   ANEMONE_ASSIGN(options.chips, placement::ParseChips(flags.chips));
-  ANEMONE_ASSIGN(options.units, placement::ParseComputeUnits(flags.compute_units));
+  ANEMONE_ASSIGN(options.units, ComputeUnitsFromName(flags.compute_units));
   return facade::AnalyzePlacement(model, options);
 }
 

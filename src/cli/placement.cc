@@ -16,7 +16,6 @@ using placement::Agreement;
 using placement::ComputePlan;
 using placement::Disagreement;
 using placement::Score;
-using placement::Unit;
 
 struct ScoreFlags {
   ModelFlags model;
@@ -34,13 +33,14 @@ Result<ComputePlan> PlanOfRecord(const std::string& path) {
   ComputePlan plan;
   plan.form = "run record";
   plan.chip = record.header.machine.chip.value_or("");
-  const auto units = placement::ParseComputeUnits(record.header.compute_units);
+  const auto units = ComputeUnitsFromName(record.header.compute_units);
   if (units.ok()) plan.units = *units;
   for (const auto& [name, unit] : *record.header.planned_units) {
     placement::PlannedOperation operation;
     operation.name = name;
-    operation.preferred = placement::UnitFromName(runtime::ComputeUnitName(unit));
-    if (operation.preferred) plan.operations.push_back(std::move(operation));
+    operation.preferred = unit;
+    const bool one = unit != ComputeUnit::kUnknown && unit != ComputeUnit::kMixed;
+    if (one) plan.operations.push_back(std::move(operation));
   }
   return plan;
 }
@@ -62,15 +62,15 @@ Result<const placement::Chip*> ChipOf(const ScoreFlags& flags, const ComputePlan
   return placement::FindChip(name).At(path);
 }
 
-std::string UnitList(const std::vector<Unit>& units) {
+std::string UnitList(const std::vector<ComputeUnit>& units) {
   std::string text;
-  for (const Unit unit : units)
-    text += (text.empty() ? "" : "+") + std::string(placement::UnitName(unit));
+  for (const ComputeUnit unit : units)
+    text += (text.empty() ? "" : "+") + std::string(ComputeUnitName(unit));
   return text.empty() ? "-" : text;
 }
 
-std::string UnitText(const std::optional<Unit>& unit) {
-  return unit ? std::string(placement::UnitName(*unit)) : "-";
+std::string_view UnitText(ComputeUnit unit) {
+  return unit == ComputeUnit::kUnknown ? "-" : ComputeUnitName(unit);
 }
 
 std::string Share(int64_t right, int64_t compared) {
@@ -121,14 +121,14 @@ Json AgreementJson(const Agreement& agreement) {
   return json;
 }
 
-Json UnitsJson(const std::vector<Unit>& units) {
+Json UnitsJson(const std::vector<ComputeUnit>& units) {
   Json json = Json::array();
-  for (const Unit unit : units) json.push_back(placement::UnitName(unit));
+  for (const ComputeUnit unit : units) json.push_back(ComputeUnitName(unit));
   return json;
 }
 
-Json UnitJson(const std::optional<Unit>& unit) {
-  return unit ? Json(placement::UnitName(*unit)) : Json(nullptr);
+Json UnitJson(ComputeUnit unit) {
+  return unit == ComputeUnit::kUnknown ? Json(nullptr) : Json(ComputeUnitName(unit));
 }
 
 Json ScoreJson(const Score& score) {
@@ -161,9 +161,9 @@ Status RunScore(const ScoreFlags& flags, const Globals& globals) {
   for (const std::string& path : flags.reports) {
     ANEMONE_ASSIGN(const ComputePlan plan, ReadReport(path));
     ANEMONE_ASSIGN(const placement::Chip* chip, ChipOf(flags, plan, path));
-    auto units = plan.units.value_or(placement::ComputeUnits::kCpuAndNeuralEngine);
+    auto units = plan.units.value_or(ComputeUnits::kCpuAndNe);
     if (!flags.compute_units.empty()) {
-      ANEMONE_ASSIGN(units, placement::ParseComputeUnits(flags.compute_units));
+      ANEMONE_ASSIGN(units, ComputeUnitsFromName(flags.compute_units));
     }
     total.Add(placement::ScorePlan(placement::Analyze(*function, *chip, flexible, units), plan));
   }

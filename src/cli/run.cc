@@ -25,11 +25,10 @@ struct RunFlags {
 Json ReportJson(const runtime::CallReport& report, int64_t calls, int64_t fallbacks) {
   Json json;
   json["backend"] = report.backend;
-  json["compute_units"] =
-      report.foreign ? Json(exec::ComputeUnitsName(report.compute_units)) : Json();
+  json["compute_units"] = report.foreign ? Json(ComputeUnitsName(report.compute_units)) : Json();
   json["experimental"] = report.experimental;
-  json["planned_unit"] = runtime::ComputeUnitName(report.planned);
-  json["observed_unit"] = runtime::ComputeUnitName(report.observed);
+  json["planned_unit"] = ComputeUnitName(report.planned);
+  json["observed_unit"] = ComputeUnitName(report.observed);
   json["attempts"] = report.attempts;
   json["fallback_reason"] = runtime::FallbackReasonName(report.fallback_reason);
   json["fallback_unix_ns"] = report.fallback_unix_ns != 0 ? Json(report.fallback_unix_ns) : Json();

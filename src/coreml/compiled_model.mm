@@ -98,7 +98,7 @@ Result<CompiledModel> Compile(const ir::Model& model, const exec::LoadOptions& o
   ANEMONE_ASSIGN(const TreeFacts facts, HashTree(package));
   key.content_sha256 = facts.sha256;
   key.os_build = runtime::HostOsBuild();
-  key.compute_units = exec::ComputeUnitsName(options.compute_units);
+  key.compute_units = ComputeUnitsName(options.compute_units);
   ANEMONE_ASSIGN(auto cache, runtime::CompiledCache::Open(options.cache_dir + "/compiled"));
   if (fresh) ANEMONE_TRY(cache.Remove(key));
   ANEMONE_ASSIGN(

@@ -4,39 +4,28 @@
 
 namespace anemone::coreml {
 
-std::string_view DeviceName(Device device) {
-  switch (device) {
-    case Device::kCpu:
-      return "cpu";
-    case Device::kGpu:
-      return "gpu";
-    case Device::kNeuralEngine:
-      return "neural_engine";
-  }
-  return "unknown";
-}
-
 int64_t ComputePlan::unknown_operations() const {
-  return std::count_if(operations.begin(), operations.end(),
-                       [](const auto& operation) { return !operation.planned.has_value(); });
+  return std::count_if(operations.begin(), operations.end(), [](const auto& operation) {
+    return operation.planned == ComputeUnit::kUnknown;
+  });
 }
 
-int64_t ComputePlan::CountPlanned(Device device) const {
+int64_t ComputePlan::CountPlanned(ComputeUnit unit) const {
   return std::count_if(operations.begin(), operations.end(),
-                       [&](const auto& operation) { return operation.planned == device; });
+                       [&](const auto& operation) { return operation.planned == unit; });
 }
 
-std::optional<double> ComputePlan::OperationShare(Device device) const {
+std::optional<double> ComputePlan::OperationShare(ComputeUnit unit) const {
   if (operations.empty() || unknown_operations() > 0) return std::nullopt;
-  return static_cast<double>(CountPlanned(device)) / static_cast<double>(operations.size());
+  return static_cast<double>(CountPlanned(unit)) / static_cast<double>(operations.size());
 }
 
-std::optional<double> ComputePlan::CostShare(Device device) const {
+std::optional<double> ComputePlan::CostShare(ComputeUnit unit) const {
   double all = 0, here = 0;
   for (const PlannedOperation& operation : operations) {
-    if (!operation.planned || !operation.cost_weight) return std::nullopt;
+    if (operation.planned == ComputeUnit::kUnknown || !operation.cost_weight) return std::nullopt;
     all += *operation.cost_weight;
-    if (operation.planned == device) here += *operation.cost_weight;
+    if (operation.planned == unit) here += *operation.cost_weight;
   }
   if (all <= 0) return std::nullopt;
   return here / all;

@@ -1,6 +1,6 @@
 // What Core ML plans for each operation (MLComputePlan, macOS 14.4, iOS 17.4): a plan, not a record
 // of what ran where. No public API observes that, so nothing here may be reported as "ran on".
-// Constants have no device and are left out.
+// Constants have no unit and are left out.
 //
 // Values. Thread rules: pure functions; loading a plan waits for one of Core ML's threads, at most
 // until its timeout.
@@ -14,24 +14,21 @@
 #include <string_view>
 #include <vector>
 
+#include "base/compute_unit.h"
 #include "base/status.h"
 #include "exec/backend.h"
 #include "ir/model.h"
 
 namespace anemone::coreml {
 
-enum class Device : uint8_t { kCpu, kGpu, kNeuralEngine };
-// "cpu", "gpu", "neural_engine".
-std::string_view DeviceName(Device device);
-
 struct PlannedOperation {
   std::string type;    // "ios17.conv"
   std::string output;  // name of its first output
-  // Nullopt when Core ML says nothing: that means unknown, not the CPU (it says nothing about any
+  // kUnknown when Core ML says nothing, which does not mean the CPU (it says nothing about any
   // operation of some packages with an old deployment target).
-  std::optional<Device> planned;
-  std::vector<Device> supported;      // empty when unknown
-  std::optional<double> cost_weight;  // estimated share of the model's cost, 0 ... 1
+  ComputeUnit planned = ComputeUnit::kUnknown;
+  std::vector<ComputeUnit> supported;  // empty when unknown
+  std::optional<double> cost_weight;   // estimated share of the model's cost, 0 ... 1
 };
 
 struct ComputePlan {
@@ -39,11 +36,11 @@ struct ComputePlan {
   int64_t const_operations = 0;              // left out
 
   int64_t unknown_operations() const;
-  int64_t CountPlanned(Device device) const;
-  // Share of the operations, and of the estimated cost, planned on `device`. Nullopt when that is
+  int64_t CountPlanned(ComputeUnit unit) const;
+  // Share of the operations, and of the estimated cost, planned on `unit`. Nullopt when that is
   // unknown for any operation, or there are no operations.
-  std::optional<double> OperationShare(Device device) const;
-  std::optional<double> CostShare(Device device) const;
+  std::optional<double> OperationShare(ComputeUnit unit) const;
+  std::optional<double> CostShare(ComputeUnit unit) const;
 };
 
 // The plan for one function. Errors: kUnavailable without Core ML or on an older system, kTimeout,

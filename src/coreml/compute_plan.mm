@@ -22,12 +22,12 @@ struct Answer {
 };
 
 #if ANEMONE_SDK(140400)
-Device DeviceOf(id<MLComputeDeviceProtocol> device, bool* known) {
-  *known = true;
-  if ([device isKindOfClass:[MLNeuralEngineComputeDevice class]]) return Device::kNeuralEngine;
-  if ([device isKindOfClass:[MLGPUComputeDevice class]]) return Device::kGpu;
-  *known = [device isKindOfClass:[MLCPUComputeDevice class]];
-  return Device::kCpu;
+// kUnknown for a device that this version does not know, or none.
+ComputeUnit UnitOf(id<MLComputeDeviceProtocol> device) {
+  if ([device isKindOfClass:[MLNeuralEngineComputeDevice class]]) return ComputeUnit::kAne;
+  if ([device isKindOfClass:[MLGPUComputeDevice class]]) return ComputeUnit::kGpu;
+  if ([device isKindOfClass:[MLCPUComputeDevice class]]) return ComputeUnit::kCpu;
+  return ComputeUnit::kUnknown;
 }
 
 API_AVAILABLE(macos(14.4), ios(17.4))
@@ -45,12 +45,10 @@ void ReadBlock(MLComputePlan* plan, MLModelStructureProgramBlock* block, Compute
     }
     if (MLComputePlanDeviceUsage* usage =
             [plan computeDeviceUsageForMLProgramOperation:operation]) {
-      bool known = false;
-      const Device preferred = DeviceOf(usage.preferredComputeDevice, &known);
-      if (known) planned.planned = preferred;
+      planned.planned = UnitOf(usage.preferredComputeDevice);
       for (id<MLComputeDeviceProtocol> each in usage.supportedComputeDevices) {
-        const Device device = DeviceOf(each, &known);
-        if (known) planned.supported.push_back(device);
+        const ComputeUnit unit = UnitOf(each);
+        if (unit != ComputeUnit::kUnknown) planned.supported.push_back(unit);
       }
     }
     if (MLComputePlanCost* cost = [plan estimatedCostOfMLProgramOperation:operation]) {

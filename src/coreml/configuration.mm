@@ -3,15 +3,15 @@
 namespace anemone::coreml {
 namespace {
 
-MLComputeUnits UnitsOf(exec::ComputeUnits units) {
+MLComputeUnits UnitsOf(ComputeUnits units) {
   switch (units) {
-    case exec::ComputeUnits::kCpuOnly:
+    case ComputeUnits::kCpuOnly:
       return MLComputeUnitsCPUOnly;
-    case exec::ComputeUnits::kCpuAndGpu:
+    case ComputeUnits::kCpuAndGpu:
       return MLComputeUnitsCPUAndGPU;
-    case exec::ComputeUnits::kCpuAndNe:
+    case ComputeUnits::kCpuAndNe:
       return MLComputeUnitsCPUAndNeuralEngine;
-    case exec::ComputeUnits::kAll:
+    case ComputeUnits::kAll:
       break;
   }
   return MLComputeUnitsAll;

@@ -1,7 +1,6 @@
 #include "coreml/coreml_backend.h"
 
 #include <chrono>
-#include <optional>
 #include <vector>
 
 #include "coreml/compute_plan.h"
@@ -10,21 +9,6 @@
 
 namespace anemone::coreml {
 namespace {
-
-// A device that Core ML does not name stays unknown.
-exec::PlannedOperation::Device DeviceOf(std::optional<Device> device) {
-  using To = exec::PlannedOperation::Device;
-  if (!device) return To::kUnknown;
-  switch (*device) {
-    case Device::kCpu:
-      return To::kCpu;
-    case Device::kGpu:
-      return To::kGpu;
-    case Device::kNeuralEngine:
-      return To::kNeuralEngine;
-  }
-  return To::kUnknown;
-}
 
 class CoreMl : public exec::Backend {
  public:
@@ -50,7 +34,7 @@ class CoreMl : public exec::Backend {
                                                            std::chrono::nanoseconds(timeout_ns)));
     std::vector<exec::PlannedOperation> operations;
     for (const PlannedOperation& operation : plan.operations) {
-      operations.push_back({operation.type, operation.output, DeviceOf(operation.planned)});
+      operations.push_back({operation.type, operation.output, operation.planned});
     }
     return operations;
   }

@@ -1,37 +1,8 @@
 #include "exec/backend.h"
 
-#include <array>
 #include <cstring>
-#include <utility>
 
 namespace anemone::exec {
-namespace {
-
-constexpr std::array<std::pair<ComputeUnits, std::string_view>, 4> kComputeUnits{{
-    {ComputeUnits::kAll, "all"},
-    {ComputeUnits::kCpuOnly, "cpu_only"},
-    {ComputeUnits::kCpuAndGpu, "cpu_and_gpu"},
-    {ComputeUnits::kCpuAndNe, "cpu_and_ne"},
-}};
-
-}  // namespace
-
-std::string_view ComputeUnitsName(ComputeUnits units) {
-  for (const auto& [value, name] : kComputeUnits) {
-    if (value == units) return name;
-  }
-  return "unknown";
-}
-
-Result<ComputeUnits> ComputeUnitsFromName(std::string_view name) {
-  std::string names;
-  for (const auto& [value, known] : kComputeUnits) {
-    if (known == name) return value;
-    names += (names.empty() ? "" : ", ") + std::string(known);
-  }
-  return Usage("'{}' does not name compute units", name).Advise("choose one of " + names);
-}
-
 Error WrongBinding(const BoundOutput& bound, const ConstTensor& result) {
   return Usage("output '{}' is {} {}, but its memory is bound as {} {}", bound.name,
                DTypeName(result.dtype), ir::ShapeToString(result.shape),

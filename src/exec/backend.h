@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/compute_unit.h"
 #include "base/status.h"
 #include "exec/tensor.h"
 #include "ir/model.h"
@@ -47,13 +48,6 @@ struct Tracer {
   std::function<void(const TraceEvent&)> on_operation;
 };
 
-// The units that Core ML may use (MLComputeUnits); other backends ignore it.
-enum class ComputeUnits : uint8_t { kAll, kCpuOnly, kCpuAndGpu, kCpuAndNe };
-// "all", "cpu_only", "cpu_and_gpu", "cpu_and_ne".
-std::string_view ComputeUnitsName(ComputeUnits units);
-// kUsage lists the names.
-Result<ComputeUnits> ComputeUnitsFromName(std::string_view name);
-
 // What Core ML may assume to run faster (MLOptimizationHints); other backends ignore it.
 struct OptimizationHints {
   bool infrequent_reshape = false;  // input shapes seldom change from call to call
@@ -64,8 +58,8 @@ struct OptimizationHints {
 struct LoadOptions {
   std::string function;  // empty: the default function
   Numerics numerics = Numerics::kAsTyped;
-  int threads = 0;  // 0: one for each core
-  ComputeUnits compute_units = ComputeUnits::kAll;
+  int threads = 0;                                  // 0: one for each core
+  ComputeUnits compute_units = ComputeUnits::kAll;  // that Core ML may use; others ignore it
   // Where the model was read from; empty when it exists in memory only. A backend that needs files
   // (Core ML) compiles that package, or else writes one.
   std::string package_path = {};
@@ -112,10 +106,9 @@ class Executable {
 
 // Where a backend says that it would run one operation. A plan, never an observation.
 struct PlannedOperation {
-  enum class Device : uint8_t { kUnknown, kCpu, kGpu, kNeuralEngine };
   std::string type;    // "ios17.conv"
   std::string output;  // the name of its first output
-  Device device = Device::kUnknown;
+  ComputeUnit unit = ComputeUnit::kUnknown;
 };
 
 class Backend {

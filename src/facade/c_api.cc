@@ -231,9 +231,9 @@ int anemone_session_run(anemone_session* session, const anemone_binding* binding
     full.struct_size = report->struct_size;
     full.backend = called.backend.empty() ? "" : called.backend.data();
     full.compute_units =
-        called.foreign ? anemone::exec::ComputeUnitsName(called.compute_units).data() : "";
-    full.planned_unit = anemone::runtime::ComputeUnitName(called.planned).data();
-    full.observed_unit = anemone::runtime::ComputeUnitName(called.observed).data();
+        called.foreign ? anemone::ComputeUnitsName(called.compute_units).data() : "";
+    full.planned_unit = anemone::ComputeUnitName(called.planned).data();
+    full.observed_unit = anemone::ComputeUnitName(called.observed).data();
     full.fallback_reason = anemone::runtime::FallbackReasonName(called.fallback_reason).data();
     full.circuit_state = anemone::runtime::CircuitStateName(called.circuit_state).data();
     full.fallback_unix_ns = called.fallback_unix_ns;

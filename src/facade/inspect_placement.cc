@@ -14,10 +14,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 using placement::Analysis;
 using placement::AnalyzedOp;
-using placement::Unit;
 using placement::Verdict;
-
-constexpr Unit kUnits[] = {Unit::kAne, Unit::kGpu, Unit::kCpu};
 
 Json TextOrNull(std::string_view text) {
   return text.empty() ? Json(nullptr) : Json(std::string(text));
@@ -37,35 +34,25 @@ Json VerdictJson(const Verdict& verdict) {
   return json;
 }
 
-// Units that the caller allows, as Core ML's own plans do.
-bool IsAllowed(Unit unit, placement::ComputeUnits units) {
-  switch (units) {
-    case placement::ComputeUnits::kAll:
-      return true;
-    case placement::ComputeUnits::kCpuAndNeuralEngine:
-      return unit != Unit::kGpu;
-    case placement::ComputeUnits::kCpuAndGpu:
-      return unit != Unit::kAne;
-    case placement::ComputeUnits::kCpuOnly:
-      break;
-  }
-  return unit == Unit::kCpu;
+// Null for a unit that is not known.
+Json UnitJson(ComputeUnit unit) {
+  return unit == ComputeUnit::kUnknown ? Json(nullptr) : Json(ComputeUnitName(unit));
 }
 
-Json OperatorJson(const AnalyzedOp& op, placement::ComputeUnits units) {
+Json OperatorJson(const AnalyzedOp& op, ComputeUnits units) {
   Json json;
   json["name"] = op.operation->name();
   json["type"] = op.operation->type();
   json["outputs"] = Json::array();
   for (const auto& output : op.operation->outputs()) json["outputs"].push_back(output->name);
   Json supported = Json::array();
-  for (const Unit unit : kUnits) {
-    if (IsAllowed(unit, units) && op.Supports(unit)) supported.push_back(placement::UnitName(unit));
+  for (const ComputeUnit unit : kHardwareUnits) {
+    if (Allows(units, unit) && op.Supports(unit)) supported.push_back(ComputeUnitName(unit));
   }
   json["supported"] = std::move(supported);
-  json["preferred"] = op.preferred ? Json(placement::UnitName(*op.preferred)) : Json(nullptr);
-  for (const Unit unit : kUnits)
-    json[std::string(placement::UnitName(unit))] = VerdictJson(op.placement.of(unit));
+  json["preferred"] = UnitJson(op.preferred);
+  for (const ComputeUnit unit : kHardwareUnits)
+    json[std::string(ComputeUnitName(unit))] = VerdictJson(op.placement.of(unit));
   json["flops"] = op.work.known ? Json(op.work.flops) : Json(nullptr);
   json["bytes"] = op.work.known ? Json(op.work.bytes()) : Json(nullptr);
   json["weight_bytes"] = op.work.weight_bytes;
@@ -149,11 +136,11 @@ Json ChipJson(const Analysis& analysis) {
   return json;
 }
 
-std::string Supported(const AnalyzedOp& op, placement::ComputeUnits units) {
+std::string Supported(const AnalyzedOp& op, ComputeUnits units) {
   std::string text;
-  for (const Unit unit : kUnits) {
-    if (!IsAllowed(unit, units) || !op.Supports(unit)) continue;
-    text += (text.empty() ? "" : " ") + std::string(placement::UnitName(unit));
+  for (const ComputeUnit unit : kHardwareUnits) {
+    if (!Allows(units, unit) || !op.Supports(unit)) continue;
+    text += (text.empty() ? "" : " ") + std::string(ComputeUnitName(unit));
   }
   return text;
 }
@@ -167,7 +154,7 @@ std::string Reason(const AnalyzedOp& op) {
   }
   if (!ane.rewrite.empty()) text += "; try: " + ane.rewrite;
   if (!op.note.empty()) text += (text.empty() ? "" : "; ") + op.note;
-  if (text.empty() && ane.expected && op.preferred == Unit::kCpu)
+  if (text.empty() && ane.expected && op.preferred == ComputeUnit::kCpu)
     text = "supported; too little work to pay for a launch and the switches";
   return text;
 }
@@ -188,8 +175,8 @@ void AppendOperators(const Analysis& analysis, bool all, std::string* out) {
   constexpr int64_t kExamples = 3;
   std::map<std::string_view, int64_t> by_rule;
   for (const AnalyzedOp& op : analysis.operations) {
-    left += op.Supports(Unit::kAne) && op.preferred == Unit::kCpu ? 1 : 0;
-    if (!all && op.Supports(Unit::kAne) && op.note.empty()) {
+    left += op.Supports(ComputeUnit::kAne) && op.preferred == ComputeUnit::kCpu ? 1 : 0;
+    if (!all && op.Supports(ComputeUnit::kAne) && op.note.empty()) {
       ++hidden;
       continue;
     }
@@ -197,14 +184,14 @@ void AppendOperators(const Analysis& analysis, bool all, std::string* out) {
     if (!all && ++by_rule[ane.expected ? "note" : ane.rule] > kExamples) continue;
     *out += fmt::format("  {:{}} {:24} {:12} {:9} {}\n", op.operation->name(), width,
                         op.operation->type(), Supported(op, analysis.units),
-                        op.preferred ? placement::UnitName(*op.preferred) : "unknown", Reason(op));
+                        ComputeUnitName(op.preferred), Reason(op));
   }
   for (const auto& [rule, count] : by_rule) {
     if (count <= kExamples) continue;
     *out += fmt::format("  {} more of the rule {}\n", count - kExamples, rule);
   }
   if (hidden > 0) *out += fmt::format("  {} more could run on the Neural Engine\n", hidden);
-  if (left > 0 && analysis.units != placement::ComputeUnits::kCpuOnly) {
+  if (left > 0 && analysis.units != ComputeUnits::kCpuOnly) {
     *out += fmt::format(
         "  {} that it takes stay on the CPU: too little work to pay for its launch and the "
         "switches\n",

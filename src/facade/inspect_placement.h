@@ -15,7 +15,7 @@ namespace anemone::facade {
 struct PlacementOptions {
   std::string function;  // empty: the default one
   std::vector<const placement::Chip*> chips;
-  placement::ComputeUnits units = placement::ComputeUnits::kAll;
+  ComputeUnits units = ComputeUnits::kAll;
 };
 
 struct PlacementReport {

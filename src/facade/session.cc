@@ -53,10 +53,10 @@ namespace {
 CallReport ToReport(const runtime::CallReport& from) {
   CallReport report;
   report.backend = from.backend;
-  if (from.foreign) report.compute_units = exec::ComputeUnitsName(from.compute_units);
+  if (from.foreign) report.compute_units = ComputeUnitsName(from.compute_units);
   report.experimental = from.experimental;
-  report.planned_unit = runtime::ComputeUnitName(from.planned);
-  report.observed_unit = runtime::ComputeUnitName(from.observed);
+  report.planned_unit = ComputeUnitName(from.planned);
+  report.observed_unit = ComputeUnitName(from.observed);
   report.attempts = from.attempts;
   report.fallback_reason = runtime::FallbackReasonName(from.fallback_reason);
   report.fallback_unix_ns = from.fallback_unix_ns;

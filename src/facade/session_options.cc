@@ -159,7 +159,7 @@ Result<std::shared_ptr<runtime::Session>> OpenSession(const LoadedModel& model,
   open.load.threads = options.threads;
   open.load.cache_dir = options.cache_dir;
   ANEMONE_ASSIGN(open.load.numerics, ParseNumerics(options.numerics));
-  ANEMONE_ASSIGN(open.load.compute_units, exec::ComputeUnitsFromName(options.compute_units));
+  ANEMONE_ASSIGN(open.load.compute_units, ComputeUnitsFromName(options.compute_units));
   ANEMONE_ASSIGN(open.load.hints.infrequent_reshape,
                  Chosen("reshape_frequency", options.reshape_frequency, "frequent", "infrequent"));
   ANEMONE_ASSIGN(open.load.hints.fast_prediction,

@@ -22,8 +22,8 @@ std::vector<runtime::PrometheusSource> SourcesOf(const runtime::Session& session
     runtime::CircuitBreaker* const breaker = route->breaker();
     if (breaker == nullptr) continue;
     sources.push_back({model_hash, std::string(route->options().backend->name()),
-                       std::string(exec::ComputeUnitsName(route->options().load.compute_units)),
-                       nullptr, [breaker] { return breaker->Gauges(); }});
+                       std::string(ComputeUnitsName(route->options().load.compute_units)), nullptr,
+                       [breaker] { return breaker->Gauges(); }});
   }
   return sources;
 }

@@ -7,8 +7,6 @@
 namespace anemone::gate {
 namespace {
 
-using runtime::ComputeUnit;
-
 struct Share {
   int64_t on_unit = 0;
   int64_t unknown = 0;

@@ -36,7 +36,7 @@ void Dispatch(const Evidence& evidence, Diagnosis& diagnosis) {
     std::string off;
     int64_t count = 0;
     for (const auto& [name, unit] : *file.record.header.planned_units) {
-      if (unit == runtime::ComputeUnit::kAne || unit == runtime::ComputeUnit::kUnknown) continue;
+      if (unit == ComputeUnit::kAne || unit == ComputeUnit::kUnknown) continue;
       if (++count <= 5) off += (off.empty() ? "" : ", ") + name;
     }
     if (count > 0) {

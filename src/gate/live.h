@@ -29,7 +29,7 @@ struct LiveModel {
   std::string reference_problem = {};  // why there is no reference
   std::vector<lab::Inputs> real_inputs = {};
   // Instead of what the backend plans, for tests.
-  std::optional<std::vector<std::pair<std::string, runtime::ComputeUnit>>> planned_units = {};
+  std::optional<std::vector<std::pair<std::string, ComputeUnit>>> planned_units = {};
 };
 
 struct LiveOptions {

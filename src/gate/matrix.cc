@@ -40,10 +40,10 @@ MatrixRow RowOf(const Policy& policy, const ModelReport& model) {
   if (record.header.planned_units && !record.header.planned_units->empty()) {
     const auto& units = *record.header.planned_units;
     const auto on_ane = std::count_if(units.begin(), units.end(), [](const auto& unit) {
-      return unit.second == runtime::ComputeUnit::kAne;
+      return unit.second == ComputeUnit::kAne;
     });
     const bool known = std::none_of(units.begin(), units.end(), [](const auto& unit) {
-      return unit.second == runtime::ComputeUnit::kUnknown;
+      return unit.second == ComputeUnit::kUnknown;
     });
     if (known) {
       row.planned_ane_pct = 100 * static_cast<double>(on_ane) / static_cast<double>(units.size());

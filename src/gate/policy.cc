@@ -207,7 +207,7 @@ void ReadSides(Keys& top, Policy& policy) {
     Keys keys(*subject, "subject", top.status());
     keys.Text("backend", policy.subject_backend, true);
     keys.Text("compute_units", policy.subject_units);
-    if (!exec::ComputeUnitsFromName(policy.subject_units).ok()) {
+    if (!ComputeUnitsFromName(policy.subject_units).ok()) {
       keys.Fail("subject.compute_units", "must be all, cpu_only, cpu_and_gpu or cpu_and_ne");
     }
   }

@@ -133,8 +133,7 @@ Status RunSides(const Policy& policy, const LiveModel& model, const LiveOptions&
     subject.session.backends = {backend};
     if (backend->foreign()) subject.session.backends.push_back(cpu);
     subject.session.load.package_path = model.path;
-    ANEMONE_ASSIGN(subject.session.load.compute_units,
-                   exec::ComputeUnitsFromName(policy.subject_units));
+    ANEMONE_ASSIGN(subject.session.load.compute_units, ComputeUnitsFromName(policy.subject_units));
     subject.record_path = options.directory + "/subject.run.jsonl";
     subject.planned_units = model.planned_units;
     // Whether it loads at all, without anybody in its place.

@@ -94,7 +94,7 @@ Status Prepare(Runner& runner, const MeasureOptions& options) {
       .model = subject.model_hash,
       .backend = session.backends.empty() ? session.backend
                                           : std::string(session.backends.front()->name()),
-      .units = std::string(exec::ComputeUnitsName(session.load.compute_units))});
+      .units = std::string(ComputeUnitsName(session.load.compute_units))});
   session.telemetry->AddSink(runner.transitions);
   for (const auto& sink : subject.sinks) session.telemetry->AddSink(sink);
   const int64_t start_ns = NowNs();
@@ -141,20 +141,6 @@ Status WarmUp(Runner& runner, const MeasureOptions& options) {
   return {};
 }
 
-runtime::ComputeUnit UnitOf(exec::PlannedOperation::Device device) {
-  switch (device) {
-    case exec::PlannedOperation::Device::kCpu:
-      return runtime::ComputeUnit::kCpu;
-    case exec::PlannedOperation::Device::kGpu:
-      return runtime::ComputeUnit::kGpu;
-    case exec::PlannedOperation::Device::kNeuralEngine:
-      return runtime::ComputeUnit::kAne;
-    case exec::PlannedOperation::Device::kUnknown:
-      break;
-  }
-  return runtime::ComputeUnit::kUnknown;
-}
-
 runtime::RunHeader HeaderOf(const Runner& runner, const runtime::RunMachine& machine,
                             int64_t unix_ns, const std::string& tool_version) {
   const Subject& subject = *runner.subject;
@@ -168,14 +154,14 @@ runtime::RunHeader HeaderOf(const Runner& runner, const runtime::RunMachine& mac
   header.threads = route.load.threads > 0 ? route.load.threads : machine.cores.value_or(0);
   header.backend = route.backend->name();
   header.compute_units = route.backend->foreign()
-                             ? std::string(exec::ComputeUnitsName(route.load.compute_units))
+                             ? std::string(ComputeUnitsName(route.load.compute_units))
                              : "cpu_only";
   header.planned_units = subject.planned_units;
   const auto plan = runner.out.session->routes().front()->plan();
   if (!header.planned_units && !plan.empty()) {
     auto& units = header.planned_units.emplace();
     for (const exec::PlannedOperation& operation : plan) {
-      units.emplace_back(operation.output, UnitOf(operation.device));
+      units.emplace_back(operation.output, operation.unit);
     }
   }
   return header;

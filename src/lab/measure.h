@@ -51,7 +51,7 @@ struct Subject {
   runtime::SessionOptions session;  // its telemetry is made here
   std::vector<std::shared_ptr<runtime::EventSink>> sinks = {};
   // Instead of what the session's first route plans.
-  std::optional<std::vector<std::pair<std::string, runtime::ComputeUnit>>> planned_units = {};
+  std::optional<std::vector<std::pair<std::string, ComputeUnit>>> planned_units = {};
   std::vector<runtime::RunParity> parity = {};  // measured before; goes into the record
   std::string record_path = {};                 // where to write the record; empty: nowhere
 };

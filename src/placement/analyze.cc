@@ -16,7 +16,9 @@ constexpr double kMostBytesPhone = 1e9;
 constexpr double kMostBytesMac = 3e9;
 constexpr int64_t kManyIslands = 5;
 
-Unit UnitOf(Engine engine) { return engine == Engine::kAne ? Unit::kAne : Unit::kCpu; }
+ComputeUnit UnitOf(Engine engine) {
+  return engine == Engine::kAne ? ComputeUnit::kAne : ComputeUnit::kCpu;
+}
 
 // The last axis of a tensor on the Neural Engine is padded to 64 bytes (Apple's article on
 // transformers): a last axis of 1 costs 32 times the memory in half precision.
@@ -116,9 +118,7 @@ class Analyzer {
   }
 
   EngineEstimate Allowed(EngineEstimate estimate) const {
-    const bool engine = analysis_.units == ComputeUnits::kAll ||
-                        analysis_.units == ComputeUnits::kCpuAndNeuralEngine;
-    if (!engine) estimate.ane_us.reset();
+    if (!Allows(analysis_.units, ComputeUnit::kAne)) estimate.ane_us.reset();
     return estimate;
   }
 
@@ -130,7 +130,7 @@ class Analyzer {
       all.Add(op);
       const Verdict& ane = op.placement.ane;
       if (ane.expected) supported.Add(op);
-      if (op.preferred == Unit::kAne) preferred.Add(op);
+      if (op.preferred == ComputeUnit::kAne) preferred.Add(op);
       low += ane.support == Support::kSupported ? 1 : 0;
       high += ane.support != Support::kUnsupported ? 1 : 0;
     }
@@ -176,14 +176,6 @@ class Analyzer {
 
 }  // namespace
 
-Result<ComputeUnits> ParseComputeUnits(std::string_view name) {
-  if (name == "all") return ComputeUnits::kAll;
-  if (name == "cpu_and_ne") return ComputeUnits::kCpuAndNeuralEngine;
-  if (name == "cpu_and_gpu") return ComputeUnits::kCpuAndGpu;
-  if (name == "cpu_only") return ComputeUnits::kCpuOnly;
-  return Usage("compute units '{}' are none of all, cpu_and_ne, cpu_and_gpu, cpu_only", name);
-}
-
 std::string ModelSizeNote(double weight_bytes, const Chip& chip) {
   const double most = chip.phone ? kMostBytesPhone : kMostBytesMac;
   if (weight_bytes <= most) return {};
@@ -194,7 +186,7 @@ std::string ModelSizeNote(double weight_bytes, const Chip& chip) {
       chip.phone ? "coremltools, documented" : "more-ane-transformers, measured");
 }
 
-int64_t Analysis::CountPreferred(Unit unit) const {
+int64_t Analysis::CountPreferred(ComputeUnit unit) const {
   return std::count_if(operations.begin(), operations.end(),
                        [&](const AnalyzedOp& op) { return op.preferred == unit; });
 }

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/compute_unit.h"
 #include "ir/model.h"
 #include "placement/chip.h"
 #include "placement/estimate.h"
@@ -17,24 +18,18 @@
 
 namespace anemone::placement {
 
-// What the caller allows, as MLComputeUnits does. What Core ML does with the GPU in play is not
-// published: with kAll the choice is the one for the CPU and the Neural Engine.
-enum class ComputeUnits : uint8_t { kAll, kCpuAndNeuralEngine, kCpuAndGpu, kCpuOnly };
-// "all", "cpu_and_ne", "cpu_and_gpu", "cpu_only"; kUsage lists them.
-Result<ComputeUnits> ParseComputeUnits(std::string_view name);
-
 struct AnalyzedOp {
   const ir::Operation* operation = nullptr;
   OpPlacement placement;
   Work work;
   EngineEstimate estimate;
-  // What the segmenter chooses; nullopt when it depends on what nobody published (CPU and GPU).
-  std::optional<Unit> preferred;
+  // What the segmenter chooses; kUnknown when it depends on what nobody published (CPU and GPU).
+  ComputeUnit preferred = ComputeUnit::kUnknown;
   Engine engine = Engine::kBnns;
   std::string note;  // a caution that bars nothing: a last axis that pads
   bool nested = false;
 
-  bool Supports(Unit unit) const { return placement.of(unit).expected; }
+  bool Supports(ComputeUnit unit) const { return placement.of(unit).expected; }
 };
 
 // A share of the placed operations, 0 to 100. Constants do not count.
@@ -46,7 +41,7 @@ struct Coverage {
 
 struct Analysis {
   const Chip* chip = nullptr;
-  ComputeUnits units = ComputeUnits::kCpuAndNeuralEngine;
+  ComputeUnits units = ComputeUnits::kCpuAndNe;
   std::vector<AnalyzedOp> operations;  // placed ones, in file order
   std::vector<Segment> segments;       // of the operations that are not nested
   bool tie = false;
@@ -62,7 +57,7 @@ struct Analysis {
   // Cautions about the whole model, one sentence each, with their source.
   std::vector<std::string> notes;
 
-  int64_t CountPreferred(Unit unit) const;
+  int64_t CountPreferred(ComputeUnit unit) const;
 };
 
 // What is known of models with so many bytes of weights on the chip's engine; empty: nothing.
@@ -71,8 +66,10 @@ std::string ModelSizeNote(double weight_bytes, const Chip& chip);
 // How the shapes of a function's inputs may change.
 FlexibleShapes FlexibilityOf(const ir::Model& model, const std::string& function);
 
+// What Core ML does with the GPU in play is not published: with kAll the choice is the one for the
+// CPU and the Neural Engine.
 Analysis Analyze(const ir::Function& function, const Chip& chip,
                  FlexibleShapes flexible = FlexibleShapes::kNone,
-                 ComputeUnits units = ComputeUnits::kCpuAndNeuralEngine);
+                 ComputeUnits units = ComputeUnits::kCpuAndNe);
 
 }  // namespace anemone::placement

@@ -112,7 +112,7 @@ double CpuWorkUs(const AnalyzedOp& op) {
   return op.estimate.bnns_us.value_or(op.estimate.classic_us.value_or(0));
 }
 
-bool OnAne(const AnalyzedOp& op) { return op.preferred == Unit::kAne; }
+bool OnAne(const AnalyzedOp& op) { return op.preferred == ComputeUnit::kAne; }
 
 // The parts of the whole, each with its spread.
 struct Part {
@@ -142,7 +142,7 @@ class Estimator {
     const auto every = [](const AnalyzedOp&) { return true; };
     const bool all_supported =
         std::all_of(analysis_.operations.begin(), analysis_.operations.end(),
-                    [](const AnalyzedOp& op) { return op.Supports(Unit::kAne); });
+                    [](const AnalyzedOp& op) { return op.Supports(ComputeUnit::kAne); });
     if (ane_ != nullptr && all_supported) {
       const Part part = AnePart(every, 1);
       report.ane_ms = Around(part.ms, part.log_spread);
@@ -185,7 +185,7 @@ class Estimator {
     if (chip.phone || chip.family > AneFamily::kH16 || !chip.gpu_fp16_tflops || !chip.dram_gbps)
       return std::nullopt;
     for (const AnalyzedOp& op : analysis_.operations) {
-      if (!op.Supports(Unit::kGpu)) return std::nullopt;
+      if (!op.Supports(ComputeUnit::kGpu)) return std::nullopt;
     }
     double bytes = 0;
     double flops = 0;
@@ -205,7 +205,7 @@ class Estimator {
     const size_t segments = static_cast<size_t>(
         std::count_if(analysis_.segments.begin(), analysis_.segments.end(),
                       [](const Segment& segment) { return segment.engine == Engine::kAne; }));
-    const bool any_cpu = analysis_.CountPreferred(Unit::kCpu) > 0;
+    const bool any_cpu = analysis_.CountPreferred(ComputeUnit::kCpu) > 0;
     if ((segments > 0 && ane_ == nullptr) || (any_cpu && cpu_ == nullptr)) return std::nullopt;
     Part ane;
     Part cpu;
@@ -216,7 +216,7 @@ class Estimator {
 
   // The two estimates err independently, but for a model that stays on the CPU altogether.
   Interval Speedup(const LatencyReport& report) const {
-    if (analysis_.CountPreferred(Unit::kAne) == 0) return {1, 1, 1};
+    if (analysis_.CountPreferred(ComputeUnit::kAne) == 0) return {1, 1, 1};
     const Interval& placed = *report.placed_ms;
     const double value = report.cpu_ms->value / placed.value;
     const double cpu_spread = std::log(cpu_->factor);

@@ -47,11 +47,6 @@ Verdict GpuVerdict(Others others) {
 
 }  // namespace
 
-std::string_view UnitName(Unit unit) {
-  static constexpr std::string_view kNames[] = {"ane", "gpu", "cpu"};
-  return kNames[static_cast<size_t>(unit)];
-}
-
 std::string_view SupportName(Support support) {
   static constexpr std::string_view kNames[] = {"supported", "unsupported", "conditional",
                                                 "unknown"};

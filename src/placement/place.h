@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/compute_unit.h"
 #include "ir/op_def.h"
 #include "ir/program.h"
 #include "placement/chip.h"
@@ -22,9 +23,6 @@ class RuntimeValues;
 }
 
 namespace anemone::placement {
-
-enum class Unit : uint8_t { kAne, kGpu, kCpu };
-std::string_view UnitName(Unit unit);  // "ane", "gpu", "cpu"
 
 // kConditional: it depends on what the program does not tell, or the sources disagree; `expected`
 // of the verdict is then the better guess. kUnknown: no evidence.
@@ -100,8 +98,9 @@ struct OpPlacement {
   Verdict cpu;
   EstimateKind estimate = EstimateKind::kMemory;
 
-  const Verdict& of(Unit unit) const {
-    return unit == Unit::kAne ? ane : unit == Unit::kGpu ? gpu : cpu;
+  // Of a piece of hardware.
+  const Verdict& of(ComputeUnit unit) const {
+    return unit == ComputeUnit::kAne ? ane : unit == ComputeUnit::kGpu ? gpu : cpu;
   }
 };
 

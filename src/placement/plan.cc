@@ -41,21 +41,23 @@ Result<std::string> Text(const Json& object, const char* key, bool required) {
   return text;
 }
 
-Result<std::optional<Unit>> OneUnit(const Json& object, const char* key) {
+// A unit that is not told, or not one, is kUnknown.
+Result<ComputeUnit> OneUnit(const Json& object, const char* key) {
   ANEMONE_ASSIGN(const std::string name, Text(object, key, false));
-  if (name.empty() || name == "unknown" || name == "mixed") return std::optional<Unit>();
-  const auto unit = UnitFromName(name);
+  if (name.empty() || name == "unknown" || name == "mixed") return ComputeUnit::kUnknown;
+  const auto unit = HardwareUnitFromAnyName(name);
   if (!unit) return InvalidInput("the key '{}' names no compute unit: '{}'", key, name);
-  return unit;
+  return *unit;
 }
 
-Result<std::vector<Unit>> Units(const Json& object, const char* key) {
-  std::vector<Unit> units;
+Result<std::vector<ComputeUnit>> Units(const Json& object, const char* key) {
+  std::vector<ComputeUnit> units;
   const auto found = object.find(key);
   if (found == object.end() || found->is_null()) return units;
   if (!found->is_array()) return InvalidInput("the key '{}' must be a list", key);
   for (const Json& item : *found) {
-    const auto unit = item.is_string() ? UnitFromName(item.get<std::string>()) : std::nullopt;
+    const auto unit =
+        item.is_string() ? HardwareUnitFromAnyName(item.get<std::string>()) : std::nullopt;
     if (!unit) return InvalidInput("the key '{}' names no compute unit: {}", key, item.dump());
     if (std::find(units.begin(), units.end(), *unit) == units.end()) units.push_back(*unit);
   }
@@ -79,11 +81,11 @@ Result<PlannedOperation> ReadOperation(const Json& item, const char* preferred, 
   ANEMONE_ASSIGN(operation.preferred, OneUnit(item, preferred));
   ANEMONE_ASSIGN(operation.supported, Units(item, "supported"));
   ANEMONE_ASSIGN(operation.cost, Cost(item, cost_scale));
-  if (operation.preferred && !operation.supported.empty() &&
-      std::find(operation.supported.begin(), operation.supported.end(), *operation.preferred) ==
+  if (operation.preferred != ComputeUnit::kUnknown && !operation.supported.empty() &&
+      std::find(operation.supported.begin(), operation.supported.end(), operation.preferred) ==
           operation.supported.end()) {
     return InvalidInput("the preferred unit {} is not among the supported ones",
-                        UnitName(*operation.preferred));
+                        ComputeUnitName(operation.preferred));
   }
   return operation;
 }
@@ -97,7 +99,7 @@ Result<ComputePlan> ReadOwn(const Json& json) {
   ANEMONE_ASSIGN(plan.chip, Text(json, "chip", false));
   ANEMONE_ASSIGN(const std::string units, Text(json, "compute_units", false));
   if (!units.empty()) {
-    ANEMONE_ASSIGN(plan.units, ParseComputeUnits(units));
+    ANEMONE_ASSIGN(plan.units, ComputeUnitsFromName(units));
   }
   const auto operations = json.find("operations");
   if (operations == json.end() || !operations->is_array())
@@ -115,7 +117,7 @@ Result<ComputePlan> ReadOwn(const Json& json) {
     };
     ANEMONE_ASSIGN(PlannedOperation operation, read().At(fmt::format("operations[{}]", i)));
     // Constants have no unit; coremltools says null for both.
-    if (!operation.preferred && operation.supported.empty()) continue;
+    if (operation.preferred == ComputeUnit::kUnknown && operation.supported.empty()) continue;
     plan.operations.push_back(std::move(operation));
   }
   return plan;
@@ -152,12 +154,12 @@ const Json* Member(const Json* object, const char* key) {
 
 // A unit as Swift's encoder writes it: "neuralEngine", or {"neuralEngine": {}}; in a device, below
 // "deviceType".
-std::optional<Unit> XcodeUnit(const Json* device) {
+std::optional<ComputeUnit> XcodeUnit(const Json* device) {
   if (const Json* type = Member(device, "deviceType")) device = type;
   if (device == nullptr) return std::nullopt;
-  if (device->is_string()) return UnitFromName(device->get_ref<const std::string&>());
+  if (device->is_string()) return HardwareUnitFromAnyName(device->get_ref<const std::string&>());
   if (!device->is_object() || device->size() != 1) return std::nullopt;
-  return UnitFromName(device->begin().key());
+  return HardwareUnitFromAnyName(device->begin().key());
 }
 
 Result<PlannedOperation> ReadXcodeOperation(const Json& item, const Json& usage) {
@@ -170,8 +172,9 @@ Result<PlannedOperation> ReadXcodeOperation(const Json& item, const Json& usage)
     return InvalidInput("the key 'outputs' must be a list of objects");
   }
   ANEMONE_ASSIGN(operation.name, Text(outputs->front(), "name", true));
-  operation.preferred = XcodeUnit(Member(&usage, "preferred"));
-  if (!operation.preferred) return InvalidInput("'deviceUsage.preferred' names no compute unit");
+  const auto preferred = XcodeUnit(Member(&usage, "preferred"));
+  if (!preferred) return InvalidInput("'deviceUsage.preferred' names no compute unit");
+  operation.preferred = *preferred;
   const Json none = Json::array();
   const Json* supported = Member(&usage, "supported");
   if (supported == nullptr) supported = &none;
@@ -232,8 +235,7 @@ Result<ComputePlan> ReadXcode(const Json& json) {
   plan.form = "xcode";
   if (const auto unit = json.find("computeUnit"); unit != json.end() && unit->is_number_integer()) {
     static constexpr ComputeUnits kUnits[] = {ComputeUnits::kCpuOnly, ComputeUnits::kCpuAndGpu,
-                                              ComputeUnits::kAll,
-                                              ComputeUnits::kCpuAndNeuralEngine};
+                                              ComputeUnits::kAll, ComputeUnits::kCpuAndNe};
     const auto value = unit->get<int64_t>();
     if (value < 0 || value > 3) {
       return InvalidInput("the key 'computeUnit' is {}, expected 0 to 3", value);
@@ -298,7 +300,7 @@ Result<ComputePlan> ReadExecuTorch(std::string_view text) {
       if (plan.operations.size() > kMaxOperations)
         return InvalidInput("more than {} operators", kMaxOperations);
     } else if (const size_t colon = line.find(':'); colon != std::string_view::npos) {
-      const auto unit = UnitFromName(line.substr(0, colon));
+      const auto unit = HardwareUnitFromAnyName(line.substr(0, colon));
       std::string_view rest = line.substr(colon + 1);
       const auto count = TakeCount(&rest);
       rest = Trimmed(rest);
@@ -308,7 +310,7 @@ Result<ComputePlan> ReadExecuTorch(std::string_view text) {
       const auto total = TakeCount(&rest);
       if (!total || *count > *total)
         return InvalidInput("line {}: {} of what total?", line_number, *count);
-      if (unit == Unit::kAne) plan.ane_count = *count;
+      if (unit == ComputeUnit::kAne) plan.ane_count = *count;
       plan.total_count = *total;
     } else {
       return InvalidInput("line {}: not understood: '{}'", line_number,
@@ -326,20 +328,6 @@ Result<ComputePlan> ReadExecuTorch(std::string_view text) {
 }
 
 }  // namespace
-
-std::optional<Unit> UnitFromName(std::string_view name) {
-  std::string folded;
-  for (const char c : name) {
-    if (c == '_' || c == ' ' || c == '-') continue;
-    folded += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  }
-  if (folded == "ane" || folded == "ne" || folded == "neuralengine" ||
-      folded == "mlneuralenginecomputedevice")
-    return Unit::kAne;
-  if (folded == "gpu" || folded == "mlgpucomputedevice") return Unit::kGpu;
-  if (folded == "cpu" || folded == "mlcpucomputedevice") return Unit::kCpu;
-  return std::nullopt;
-}
 
 Result<ComputePlan> ParseComputePlan(std::string_view text) {
   if (text.size() > kMaxPlanBytes)

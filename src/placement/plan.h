@@ -26,6 +26,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/compute_unit.h"
 #include "base/status.h"
 #include "placement/analyze.h"
 #include "placement/place.h"
@@ -33,10 +34,10 @@
 namespace anemone::placement {
 
 struct PlannedOperation {
-  std::string name;             // of the operation or its first output; empty in counts by operator
-  std::string type;             // "conv", without the op set; empty when the form does not tell
-  std::vector<Unit> supported;  // empty: not told
-  std::optional<Unit> preferred;
+  std::string name;  // of the operation or its first output; empty in counts by operator
+  std::string type;  // "conv", without the op set; empty when the form does not tell
+  std::vector<ComputeUnit> supported;  // empty: not told
+  ComputeUnit preferred = ComputeUnit::kUnknown;
   std::optional<double> cost;  // share of the model's, 0 to 1
   int64_t count = 1;
 };
@@ -55,8 +56,5 @@ struct ComputePlan {
 Result<ComputePlan> ReadComputePlan(const std::string& path);
 // The same from memory.
 Result<ComputePlan> ParseComputePlan(std::string_view text);
-
-// "ANE", "neural_engine", "MLNeuralEngineComputeDevice", "cpu", ...
-std::optional<Unit> UnitFromName(std::string_view name);
 
 }  // namespace anemone::placement

@@ -10,8 +10,8 @@ class Scorer {
  public:
   Scorer(const Analysis& analysis, const ComputePlan& plan) : analysis_(analysis), plan_(plan) {
     for (const PlannedOperation& planned : plan.operations) {
-      for (const Unit unit : planned.supported) gpu_ = gpu_ || unit == Unit::kGpu;
-      gpu_ = gpu_ || planned.preferred == Unit::kGpu;
+      for (const ComputeUnit unit : planned.supported) gpu_ = gpu_ || unit == ComputeUnit::kGpu;
+      gpu_ = gpu_ || planned.preferred == ComputeUnit::kGpu;
     }
   }
 
@@ -63,7 +63,7 @@ class Scorer {
     for (const AnalyzedOp& op : analysis_.operations) {
       auto& [total, off] = ours[op.operation->type()];
       ++total;
-      off += op.preferred != Unit::kAne ? 1 : 0;
+      off += op.preferred != ComputeUnit::kAne ? 1 : 0;
     }
     std::unordered_map<std::string, int64_t> planned_off;
     for (const PlannedOperation& planned : plan_.operations) {
@@ -76,7 +76,7 @@ class Scorer {
     const bool listed = plan_.ane_count == plan_.total_count || !plan_.operations.empty();
     if (!listed) {
       const auto total = static_cast<int64_t>(analysis_.operations.size());
-      const int64_t on = analysis_.CountPreferred(Unit::kAne);
+      const int64_t on = analysis_.CountPreferred(ComputeUnit::kAne);
       score_.all.operations = std::min(total, plan_.total_count);
       score_.all.preferred_compared = score_.all.operations;
       const int64_t off = std::min(total - on, plan_.total_count - plan_.ane_count);
@@ -95,18 +95,18 @@ class Scorer {
     }
   }
 
-  std::vector<Unit> Comparable(const std::vector<Unit>& units) const {
-    std::vector<Unit> kept;
-    for (const Unit unit : {Unit::kAne, Unit::kGpu, Unit::kCpu}) {
+  std::vector<ComputeUnit> Comparable(const std::vector<ComputeUnit>& units) const {
+    std::vector<ComputeUnit> kept;
+    for (const ComputeUnit unit : kHardwareUnits) {
       const bool has = std::find(units.begin(), units.end(), unit) != units.end();
-      if (has && (unit != Unit::kGpu || gpu_)) kept.push_back(unit);
+      if (has && (unit != ComputeUnit::kGpu || gpu_)) kept.push_back(unit);
     }
     return kept;
   }
 
   void Compare(const AnalyzedOp& op, const PlannedOperation& planned) {
-    std::vector<Unit> ours;
-    for (const Unit unit : {Unit::kAne, Unit::kGpu, Unit::kCpu}) {
+    std::vector<ComputeUnit> ours;
+    for (const ComputeUnit unit : kHardwareUnits) {
       if (op.Supports(unit)) ours.push_back(unit);
     }
     Disagreement difference{
@@ -114,9 +114,10 @@ class Scorer {
         Comparable(ours), Comparable(planned.supported), op.preferred,
         planned.preferred};
     const bool sets = !planned.supported.empty();
-    const bool preferred = planned.preferred.has_value() && op.preferred.has_value();
+    const bool preferred =
+        planned.preferred != ComputeUnit::kUnknown && op.preferred != ComputeUnit::kUnknown;
     const bool set_right = !sets || difference.predicted == difference.planned;
-    const bool preferred_right = !preferred || *planned.preferred == *op.preferred;
+    const bool preferred_right = !preferred || planned.preferred == op.preferred;
     for (Agreement* agreement : {&operators_[difference.type], &rules_[difference.rule]}) {
       agreement->operations += 1;
       agreement->sets_compared += sets ? 1 : 0;

@@ -29,10 +29,10 @@ struct Disagreement {
   std::string name;
   std::string type;
   std::string rule;  // of our verdict on the Neural Engine
-  std::vector<Unit> predicted;
-  std::vector<Unit> planned;  // empty: the plan does not tell
-  std::optional<Unit> predicted_preferred;
-  std::optional<Unit> planned_preferred;
+  std::vector<ComputeUnit> predicted;
+  std::vector<ComputeUnit> planned;  // empty: the plan does not tell
+  ComputeUnit predicted_preferred = ComputeUnit::kUnknown;
+  ComputeUnit planned_preferred = ComputeUnit::kUnknown;
 };
 
 struct Score {

@@ -18,7 +18,6 @@ namespace anemone::runtime {
 namespace {
 
 using Json = nlohmann::ordered_json;
-using exec::ComputeUnits;
 
 struct Candidate {
   std::string label;
@@ -32,7 +31,7 @@ std::vector<Candidate> CandidatesFor(const exec::Backend& backend, const exec::L
                                      ComputeUnits::kCpuAndGpu, ComputeUnits::kCpuOnly}) {
       exec::LoadOptions load = base;
       load.compute_units = units;
-      candidates.push_back({std::string(exec::ComputeUnitsName(units)), load});
+      candidates.push_back({std::string(ComputeUnitsName(units)), load});
     }
     return candidates;
   }

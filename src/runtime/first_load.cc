@@ -151,7 +151,7 @@ std::vector<std::string> FirstLoadHelper() {
 Result<std::string> FirstLoadKey(const exec::Backend& backend, const std::string& content_sha256,
                                  const exec::LoadOptions& load) {
   Sha256 hash;
-  const std::string units(exec::ComputeUnitsName(load.compute_units));
+  const std::string units(ComputeUnitsName(load.compute_units));
   const std::string hints = fmt::format("{}{}", load.hints.infrequent_reshape ? "r" : "",
                                         load.hints.fast_prediction ? "p" : "");
   for (const std::string& part : {std::string(backend.name()), content_sha256, load.function, units,

@@ -52,7 +52,7 @@ Result<FirstLoadVerdict> Try(const FirstLoadRequest& request) {
   std::optional<KnownAnswer> question;
   if (const exec::Backend* trusted = Trusted()) {
     exec::LoadOptions load = request.load;
-    load.compute_units = exec::ComputeUnits::kCpuOnly;
+    load.compute_units = ComputeUnits::kCpuOnly;
     auto made = KnownAnswer::Make(*trusted, model, load);
     if (made.ok()) question = std::move(made).value();
   }

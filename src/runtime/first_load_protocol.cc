@@ -47,7 +47,7 @@ Status WriteRequest(const FirstLoadRequest& request, const std::string& path) {
   json["backend"] = request.backend;
   json["package_path"] = request.load.package_path;
   json["function"] = request.load.function;
-  json["compute_units"] = exec::ComputeUnitsName(request.load.compute_units);
+  json["compute_units"] = ComputeUnitsName(request.load.compute_units);
   json["cache_dir"] = request.load.cache_dir;
   json["infrequent_reshape"] = request.load.hints.infrequent_reshape;
   json["fast_prediction"] = request.load.hints.fast_prediction;
@@ -65,8 +65,7 @@ Result<FirstLoadRequest> ReadRequest(const std::string& path) {
   request.backend = Text(json, "backend");
   request.load.package_path = Text(json, "package_path");
   request.load.function = Text(json, "function");
-  ANEMONE_ASSIGN(request.load.compute_units,
-                 exec::ComputeUnitsFromName(Text(json, "compute_units")));
+  ANEMONE_ASSIGN(request.load.compute_units, ComputeUnitsFromName(Text(json, "compute_units")));
   request.load.cache_dir = Text(json, "cache_dir");
   request.load.hints.infrequent_reshape = Flag(json, "infrequent_reshape");
   request.load.hints.fast_prediction = Flag(json, "fast_prediction");

@@ -57,32 +57,27 @@ struct Staged {
 std::string Route::label() const {
   std::string label(options_.backend->name());
   if (options_.backend->foreign()) {
-    label += "/" + std::string(exec::ComputeUnitsName(options_.load.compute_units));
+    label += "/" + std::string(ComputeUnitsName(options_.load.compute_units));
   }
   return label;
 }
 
 ComputeUnit Route::observed() const {
   const bool no_choice =
-      !options_.backend->foreign() || options_.load.compute_units == exec::ComputeUnits::kCpuOnly;
+      !options_.backend->foreign() || options_.load.compute_units == ComputeUnits::kCpuOnly;
   return no_choice ? ComputeUnit::kCpu : ComputeUnit::kUnknown;
 }
 
 void Route::MakePlan(int64_t timeout_ns) {
-  using Device = exec::PlannedOperation::Device;
   auto plan = options_.backend->Plan(model_, options_.load, timeout_ns);
   if (!plan.ok() || plan->empty()) return;  // without a plan the units stay unknown
-  constexpr std::array<ComputeUnit, 4> kUnits{ComputeUnit::kUnknown, ComputeUnit::kCpu,
-                                              ComputeUnit::kGpu, ComputeUnit::kAne};
-  const auto unit_of = [&](Device device) { return kUnits[static_cast<size_t>(device)]; };
-  ComputeUnit unit = unit_of(plan->front().device);
+  ComputeUnit unit = plan->front().unit;
   for (const exec::PlannedOperation& operation : *plan) {
-    const ComputeUnit next = unit_of(operation.device);
-    if (next == ComputeUnit::kUnknown || unit == ComputeUnit::kUnknown) {
+    if (operation.unit == ComputeUnit::kUnknown) {
       unit = ComputeUnit::kUnknown;
       break;
     }
-    if (next != unit) unit = ComputeUnit::kMixed;
+    if (operation.unit != unit) unit = ComputeUnit::kMixed;
   }
   planned_.store(unit, std::memory_order_relaxed);
   const std::lock_guard lock(mutex_);

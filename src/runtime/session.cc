@@ -18,8 +18,6 @@
 namespace anemone::runtime {
 namespace {
 
-using exec::ComputeUnits;
-
 // The units of a foreign backend's routes, fewer from route to route.
 std::vector<ComputeUnits> Descend(ComputeUnits from) {
   switch (from) {
@@ -62,7 +60,7 @@ Session::Session(std::shared_ptr<const ir::Model> model, SessionOptions options)
     telemetry_ = std::make_shared<Telemetry>(
         TelemetryOptions{.model = options_.model_hash,
                          .backend = options_.backend,
-                         .units = std::string(exec::ComputeUnitsName(options_.load.compute_units)),
+                         .units = std::string(ComputeUnitsName(options_.load.compute_units)),
                          .clock = options_.clock});
   }
 }
@@ -161,7 +159,7 @@ Status Session::Dispatch(const exec::Backend& backend) {
 
 BreakerKey Session::KeyOf(const Route& route) const {
   return {options_.model_hash, std::string(route.options().backend->name()),
-          std::string(exec::ComputeUnitsName(route.options().load.compute_units))};
+          std::string(ComputeUnitsName(route.options().load.compute_units))};
 }
 
 void Session::OnTransition(const BreakerKey& key, const BreakerEvent& event) {
@@ -261,7 +259,7 @@ Status Session::TryInChild(const Route& route) {
   const auto verdict = TryFirstLoad(*options.backend, *model_, options.load, first);
   Event note;
   note.backend = options.backend->name();
-  note.units = exec::ComputeUnitsName(options.load.compute_units);
+  note.units = ComputeUnitsName(options.load.compute_units);
   if (!verdict.ok()) {
     // A missing child says nothing about the model.
     note.text = "no first load in a child process: " + verdict.error().ToString();

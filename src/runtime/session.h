@@ -80,7 +80,7 @@ struct CallReport {
   bool foreign = false;
   // A foreign backend that no gate has passed with this model on this build of the system.
   bool experimental = false;
-  exec::ComputeUnits compute_units = exec::ComputeUnits::kAll;  // of a foreign backend
+  ComputeUnits compute_units = ComputeUnits::kAll;  // of a foreign backend
   ComputeUnit planned = ComputeUnit::kUnknown;
   ComputeUnit observed = ComputeUnit::kUnknown;
   int attempts = 0;  // routes that were tried

@@ -7,8 +7,6 @@
 namespace anemone::runtime {
 namespace {
 
-constexpr std::array<std::string_view, kComputeUnitCount> kUnits = {"unknown", "cpu", "gpu", "ane",
-                                                                    "mixed"};
 // A reason is "none", a failure (in the order of the failures), or one of those at the end.
 constexpr std::array<std::string_view, kFallbackReasonCount> kReasons = {
     "none",          "compile_error", "load_error", "schema_mismatch", "timeout", "memory_pressure",
@@ -32,11 +30,6 @@ std::optional<Enum> Find(const Names& names, std::string_view name) {
 }
 
 }  // namespace
-
-std::string_view ComputeUnitName(ComputeUnit unit) { return kUnits[static_cast<size_t>(unit)]; }
-std::optional<ComputeUnit> ComputeUnitFromName(std::string_view name) {
-  return Find<ComputeUnit>(kUnits, name);
-}
 
 std::string_view FallbackReasonName(FallbackReason reason) {
   return kReasons[static_cast<size_t>(reason)];

@@ -1,4 +1,4 @@
-// The vocabulary of the runtime: units, kinds of failure, reasons to fall back, states of a
+// The vocabulary of the runtime: kinds of failure, reasons to fall back, states of a
 // circuit, and their stable names in files. Thread rules: values and pure functions.
 #pragma once
 
@@ -7,19 +7,15 @@
 #include <optional>
 #include <string_view>
 
+#include "base/compute_unit.h"
 #include "exec/failure.h"
 
 namespace anemone::runtime {
 
-// Where an inference ran. `planned` is what the system's plan said before the run, `observed` what
-// was seen at run time. No public interface of Apple shows the ANE at run time, so `observed` is
-// kUnknown unless the backend leaves no choice (Anemone's own executor is always kCpu): a plan is
-// never reported as an observation.
-enum class ComputeUnit : uint8_t { kUnknown, kCpu, kGpu, kAne, kMixed };
-inline constexpr size_t kComputeUnitCount = 5;
-// "unknown", "cpu", "gpu", "ane", "mixed".
-std::string_view ComputeUnitName(ComputeUnit unit);
-std::optional<ComputeUnit> ComputeUnitFromName(std::string_view name);
+// Of the units of an inference, `planned` is what the system's plan said before the run, `observed`
+// what was seen at run time. No public interface of Apple shows the ANE at run time, so `observed`
+// is kUnknown unless the backend leaves no choice (Anemone's own executor is always kCpu): a plan
+// is never reported as an observation.
 
 using exec::FailureKind;
 using exec::FailureKindFromName;

@@ -26,45 +26,45 @@ TEST_F(CoreMlTest, ThePlanNamesDevicesAndCostsOfOperations) {
   ASSERT_EQ(plan->operations.size(), 3U);
   EXPECT_EQ(plan->operations[0].type, "ios17.conv");
   EXPECT_EQ(plan->operations[0].output, "c");
-  EXPECT_EQ(plan->operations[0].planned, Device::kNeuralEngine);
+  EXPECT_EQ(plan->operations[0].planned, ComputeUnit::kAne);
   EXPECT_EQ(plan->operations[0].supported.size(), 3U);
-  EXPECT_EQ(plan->operations[1].planned, Device::kGpu);
-  EXPECT_EQ(plan->operations[2].planned, Device::kCpu);
+  EXPECT_EQ(plan->operations[1].planned, ComputeUnit::kGpu);
+  EXPECT_EQ(plan->operations[2].planned, ComputeUnit::kCpu);
   EXPECT_EQ(plan->unknown_operations(), 0);
-  for (const Device device : {Device::kCpu, Device::kGpu, Device::kNeuralEngine}) {
-    EXPECT_NEAR(plan->OperationShare(device).value_or(-1), 1.0 / 3, 1e-12);
-    EXPECT_NEAR(plan->CostShare(device).value_or(-1), 1.0 / 3, 1e-12);
+  for (const ComputeUnit unit : {ComputeUnit::kCpu, ComputeUnit::kGpu, ComputeUnit::kAne}) {
+    EXPECT_NEAR(plan->OperationShare(unit).value_or(-1), 1.0 / 3, 1e-12);
+    EXPECT_NEAR(plan->CostShare(unit).value_or(-1), 1.0 / 3, 1e-12);
   }
 }
 
 TEST_F(CoreMlTest, TheBackendsPlanKeepsUnknownApart) {
-  using To = exec::PlannedOperation::Device;
   constexpr int64_t kTimeoutNs = 20'000'000'000;
   auto plan = CoreMlBackend().Plan(ParseModel(kPlanNet), {}, kTimeoutNs);
   ASSERT_TRUE(plan.ok()) << plan.status().ToString();
   ASSERT_EQ(plan->size(), 3U);
-  EXPECT_EQ((*plan)[0].device, To::kNeuralEngine);
+  EXPECT_EQ((*plan)[0].unit, ComputeUnit::kAne);
   EXPECT_EQ((*plan)[0].type, "ios17.conv");
   EXPECT_EQ((*plan)[0].output, "c");
-  EXPECT_EQ((*plan)[1].device, To::kGpu);
-  EXPECT_EQ((*plan)[2].device, To::kCpu);
+  EXPECT_EQ((*plan)[1].unit, ComputeUnit::kGpu);
+  EXPECT_EQ((*plan)[2].unit, ComputeUnit::kCpu);
   Script("plan=nil");
   plan = CoreMlBackend().Plan(ParseModel(kPlanNet), {}, kTimeoutNs);
   ASSERT_TRUE(plan.ok());
-  for (const exec::PlannedOperation& operation : *plan) EXPECT_EQ(operation.device, To::kUnknown);
+  for (const exec::PlannedOperation& operation : *plan)
+    EXPECT_EQ(operation.unit, ComputeUnit::kUnknown);
 }
 
 TEST_F(CoreMlTest, ThePlanFollowsTheComputeUnits) {
   exec::LoadOptions options;
-  options.compute_units = exec::ComputeUnits::kCpuOnly;
+  options.compute_units = ComputeUnits::kCpuOnly;
   auto plan = LoadComputePlan(ParseModel(kPlanNet), options, seconds(20));
   ASSERT_TRUE(plan.ok());
-  EXPECT_EQ(plan->OperationShare(Device::kCpu), 1.0);
-  options.compute_units = exec::ComputeUnits::kCpuAndGpu;
+  EXPECT_EQ(plan->OperationShare(ComputeUnit::kCpu), 1.0);
+  options.compute_units = ComputeUnits::kCpuAndGpu;
   plan = LoadComputePlan(ParseModel(kPlanNet), options, seconds(20));
   ASSERT_TRUE(plan.ok());
-  EXPECT_EQ(plan->CountPlanned(Device::kNeuralEngine), 0);
-  EXPECT_EQ(plan->CountPlanned(Device::kGpu), 2);
+  EXPECT_EQ(plan->CountPlanned(ComputeUnit::kAne), 0);
+  EXPECT_EQ(plan->CountPlanned(ComputeUnit::kGpu), 2);
 }
 
 TEST_F(CoreMlTest, WhatThePlanDoesNotSayIsUnknownAndNotTheCpu) {
@@ -73,12 +73,12 @@ TEST_F(CoreMlTest, WhatThePlanDoesNotSayIsUnknownAndNotTheCpu) {
   ASSERT_TRUE(plan.ok()) << plan.status().ToString();
   EXPECT_EQ(plan->unknown_operations(), 3);
   for (const PlannedOperation& operation : plan->operations) {
-    EXPECT_EQ(operation.planned, std::nullopt);
+    EXPECT_EQ(operation.planned, ComputeUnit::kUnknown);
     EXPECT_TRUE(operation.supported.empty());
     EXPECT_EQ(operation.cost_weight, std::nullopt);
   }
-  EXPECT_EQ(plan->OperationShare(Device::kCpu), std::nullopt);
-  EXPECT_EQ(plan->CostShare(Device::kCpu), std::nullopt);
+  EXPECT_EQ(plan->OperationShare(ComputeUnit::kCpu), std::nullopt);
+  EXPECT_EQ(plan->CostShare(ComputeUnit::kCpu), std::nullopt);
 }
 
 TEST_F(CoreMlTest, PlansOfControlFlowAndOfSeveralFunctions) {

@@ -140,7 +140,7 @@ TEST_F(FirstLoadTest, VerdictsDependOnAllThatMatters) {
     return runtime::FirstLoadKey(CoreMlBackend(), content, load).value();
   };
   exec::LoadOptions units = load_, function = load_, hints = load_;
-  units.compute_units = exec::ComputeUnits::kCpuOnly;
+  units.compute_units = ComputeUnits::kCpuOnly;
   function.function = "f";
   hints.hints.fast_prediction = true;
   EXPECT_EQ(key(load_), key(load_));

@@ -6,7 +6,6 @@
 namespace anemone::gate {
 namespace {
 
-using runtime::ComputeUnit;
 using runtime::FailureKind;
 using runtime::FallbackReason;
 using test::EvidenceOf;

@@ -34,9 +34,9 @@ inline runtime::RunHeader Header(const std::string& backend) {
   header.backend = backend;
   header.compute_units = backend == "cpu" ? "cpu_only" : "all";
   if (backend == "coreml") {
-    header.planned_units = {{{"conv_0", runtime::ComputeUnit::kAne},
-                             {"conv_1", runtime::ComputeUnit::kAne},
-                             {"softmax", runtime::ComputeUnit::kCpu}}};
+    header.planned_units = {{{"conv_0", ComputeUnit::kAne},
+                             {"conv_1", ComputeUnit::kAne},
+                             {"softmax", ComputeUnit::kCpu}}};
   }
   return header;
 }
@@ -81,8 +81,8 @@ inline Pair MakePair(const PairOptions& options = {}) {
       call.duration_ns = static_cast<int64_t>(middle_ms * 1e6 * factor);
       call.backend = record.header.backend;
       const bool cpu = call.backend == "cpu";
-      call.planned = cpu ? runtime::ComputeUnit::kCpu : runtime::ComputeUnit::kAne;
-      call.observed = cpu ? runtime::ComputeUnit::kCpu : runtime::ComputeUnit::kUnknown;
+      call.planned = cpu ? ComputeUnit::kCpu : ComputeUnit::kAne;
+      call.observed = cpu ? ComputeUnit::kCpu : ComputeUnit::kUnknown;
       clock_ns += call.duration_ns + 1000;
       record.calls.push_back(call);
     }

@@ -97,7 +97,7 @@ Policy ForFake() {
 TEST_F(GateLive, AForeignBackendThatBehavesPasses) {
   const FakeBackend fake(nullptr);
   LiveModel live = Live();
-  live.planned_units = {{{"y", runtime::ComputeUnit::kAne}}};
+  live.planned_units = {{{"y", ComputeUnit::kAne}}};
   Policy policy = ForFake();
   policy.dispatch->required = true;
   const ModelReport report = MakeReport(policy, Run(policy, live, &fake));
@@ -109,9 +109,8 @@ TEST_F(GateLive, AForeignBackendThatBehavesPasses) {
 }
 
 TEST_F(GateLive, AForeignBackendThatFailsACallFails) {
-  const FakeBackend fake([](exec::ComputeUnits, int64_t call) {
-    return call == 400 ? Fault::kRuntimeError : Fault::kNone;
-  });
+  const FakeBackend fake(
+      [](ComputeUnits, int64_t call) { return call == 400 ? Fault::kRuntimeError : Fault::kNone; });
   const Policy policy = ForFake();
   const ModelReport report = MakeReport(policy, Run(policy, Live(), &fake));
   EXPECT_EQ(report.exit_code, 1);
@@ -122,9 +121,8 @@ TEST_F(GateLive, AForeignBackendThatFailsACallFails) {
 }
 
 TEST_F(GateLive, AForeignBackendThatDoesNotLoadFails) {
-  const FakeBackend fake([](exec::ComputeUnits, int64_t call) {
-    return call < 0 ? Fault::kRuntimeError : Fault::kNone;
-  });
+  const FakeBackend fake(
+      [](ComputeUnits, int64_t call) { return call < 0 ? Fault::kRuntimeError : Fault::kNone; });
   const Policy policy = ForFake();
   const ModelReport report = MakeReport(policy, Run(policy, Live(), &fake));
   EXPECT_EQ(report.exit_code, 1);
@@ -135,7 +133,7 @@ TEST_F(GateLive, AForeignBackendThatDoesNotLoadFails) {
 
 TEST_F(GateLive, AForeignBackendThatIsWrongFailsParity) {
   // Right when the self-test asks, wrong afterwards.
-  const FakeBackend fake([](exec::ComputeUnits, int64_t call) {
+  const FakeBackend fake([](ComputeUnits, int64_t call) {
     return call >= 1 && call < 40 ? Fault::kWrong : Fault::kNone;
   });
   const Policy policy = ForFake();

@@ -21,7 +21,7 @@ FakeBackend::Script Death(const std::string& text) {
   const size_t colon = text.find(':');
   const long long at = std::atoll(text.c_str());
   const std::string how = colon == std::string::npos ? "" : text.substr(colon + 1);
-  return [=](anemone::exec::ComputeUnits, int64_t call) {
+  return [=](anemone::ComputeUnits, int64_t call) {
     if (call != at || how.empty()) return Fault::kNone;
     if (how == "exit") ::_exit(0);
     const std::string_view words = "a fault, on purpose\n";

@@ -85,7 +85,7 @@ TEST(GateReports, AFailureSaysWhyAndWhatToTry) {
 
 TEST(GateReports, EveryClassOfFailureIsDiagnosed) {
   test::Pair pair = MakePair({.subject_ms = 20});
-  for (auto& [name, unit] : *pair.subject.header.planned_units) unit = runtime::ComputeUnit::kCpu;
+  for (auto& [name, unit] : *pair.subject.header.planned_units) unit = ComputeUnit::kCpu;
   pair.subject.calls[4].ok = false;
   pair.subject.calls[4].failure = runtime::FailureKind::kCrash;
   test::Summarize(pair.subject);

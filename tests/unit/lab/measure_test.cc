@@ -95,7 +95,7 @@ TEST(Measure, BlocksAlternateABBA) {
 
 TEST(Measure, FailedCallsAreLinesNotErrors) {
   int64_t bad = 0;
-  FakeBackend fake([&bad](exec::ComputeUnits, int64_t call) {
+  FakeBackend fake([&bad](ComputeUnits, int64_t call) {
     return call >= 30 && call < 33 && ++bad > 0 ? Fault::kRuntimeError : Fault::kNone;
   });
   Subject subject = Fake(fake);
@@ -113,9 +113,8 @@ TEST(Measure, FailedCallsAreLinesNotErrors) {
 }
 
 TEST(Measure, ABackendThatOnlyFailsEndsTheRun) {
-  FakeBackend fake([](exec::ComputeUnits, int64_t call) {
-    return call > 25 ? Fault::kRuntimeError : Fault::kNone;
-  });
+  FakeBackend fake(
+      [](ComputeUnits, int64_t call) { return call > 25 ? Fault::kRuntimeError : Fault::kNone; });
   Subject subject = Fake(fake);
   subject.session.fallback = false;
   subject.session.self_test = false;

@@ -59,11 +59,11 @@ void CheckAnalysis(const Analysis& analysis) {
   size_t chosen = 0;
   for (const AnalyzedOp& op : analysis.operations) {
     chosen += op.nested ? 0 : 1;
-    for (const Unit unit : {Unit::kAne, Unit::kGpu, Unit::kCpu})
+    for (const ComputeUnit unit : {ComputeUnit::kAne, ComputeUnit::kGpu, ComputeUnit::kCpu})
       CheckVerdict(op.placement.of(unit), op.operation->type());
-    EXPECT_TRUE(op.Supports(Unit::kCpu)) << op.operation->type();
-    ASSERT_TRUE(op.preferred.has_value());
-    EXPECT_TRUE(op.Supports(*op.preferred)) << op.operation->type();
+    EXPECT_TRUE(op.Supports(ComputeUnit::kCpu)) << op.operation->type();
+    ASSERT_NE(op.preferred, ComputeUnit::kUnknown);
+    EXPECT_TRUE(op.Supports(op.preferred)) << op.operation->type();
     EXPECT_GE(op.work.flops, 0) << op.operation->type();
     EXPECT_GE(op.work.bytes(), 0) << op.operation->type();
   }

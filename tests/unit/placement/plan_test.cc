@@ -47,11 +47,11 @@ TEST(Plans, OwnForm) {
   ASSERT_TRUE(plan.ok()) << plan.status().ToString();
   EXPECT_EQ(plan->form, "anemone");
   EXPECT_EQ(plan->chip, "m4");
-  EXPECT_EQ(plan->units, ComputeUnits::kCpuAndNeuralEngine);
+  EXPECT_EQ(plan->units, ComputeUnits::kCpuAndNe);
   ASSERT_EQ(plan->operations.size(), 2u) << "a constant has no unit";
   EXPECT_EQ(plan->operations[0].type, "tan");
-  EXPECT_THAT(plan->operations[0].supported, ElementsAre(Unit::kCpu));
-  EXPECT_EQ(plan->operations[0].preferred, Unit::kCpu);
+  EXPECT_THAT(plan->operations[0].supported, ElementsAre(ComputeUnit::kCpu));
+  EXPECT_EQ(plan->operations[0].preferred, ComputeUnit::kCpu);
   EXPECT_EQ(plan->operations[1].cost, 0.25);
 }
 
@@ -60,7 +60,7 @@ TEST(Plans, WhisperKitForm) {
   ASSERT_TRUE(plan.ok()) << plan.status().ToString();
   EXPECT_EQ(plan->form, "whisperkit");
   ASSERT_EQ(plan->operations.size(), 2u);
-  EXPECT_EQ(plan->operations[1].preferred, Unit::kAne);
+  EXPECT_EQ(plan->operations[1].preferred, ComputeUnit::kAne);
   EXPECT_DOUBLE_EQ(*plan->operations[0].cost, 0.75);
 }
 
@@ -99,14 +99,14 @@ TEST(Plans, XcodeForm) {
   ASSERT_TRUE(plan.ok()) << plan.status().ToString();
   EXPECT_EQ(plan->form, "xcode");
   EXPECT_EQ(plan->chip, "");
-  EXPECT_EQ(plan->units, ComputeUnits::kCpuAndNeuralEngine);
+  EXPECT_EQ(plan->units, ComputeUnits::kCpuAndNe);
   ASSERT_EQ(plan->operations.size(), 2u) << "a constant has no unit";
   EXPECT_EQ(plan->operations[0].name, "a");
   EXPECT_EQ(plan->operations[0].type, "tan");
-  EXPECT_EQ(plan->operations[0].preferred, Unit::kCpu);
+  EXPECT_EQ(plan->operations[0].preferred, ComputeUnit::kCpu);
   EXPECT_EQ(plan->operations[0].cost, 0.75);
-  EXPECT_EQ(plan->operations[1].preferred, Unit::kAne);
-  EXPECT_THAT(plan->operations[1].supported, ElementsAre(Unit::kCpu, Unit::kAne));
+  EXPECT_EQ(plan->operations[1].preferred, ComputeUnit::kAne);
+  EXPECT_THAT(plan->operations[1].supported, ElementsAre(ComputeUnit::kCpu, ComputeUnit::kAne));
   // Scored like any other plan.
   const ir::Program program = Model();
   const Analysis analysis = AnalyzeOnM4(program);
@@ -194,13 +194,6 @@ TEST(Plans, DeepNestingIsRefused) {
   EXPECT_FALSE(ParseComputePlan(deep).ok());
 }
 
-TEST(Plans, UnitNames) {
-  EXPECT_EQ(UnitFromName("MLNeuralEngineComputeDevice"), Unit::kAne);
-  EXPECT_EQ(UnitFromName("neural_engine"), Unit::kAne);
-  EXPECT_EQ(UnitFromName("Gpu"), Unit::kGpu);
-  EXPECT_FALSE(UnitFromName("").has_value());
-}
-
 TEST(Scores, AgreeingPlan) {
   const ir::Program program = Model();
   const auto plan = ParseComputePlan(kOwn);
@@ -229,7 +222,7 @@ TEST(Scores, TheWrongRuleComesFirst) {
   EXPECT_EQ(score.by_rule[0].name, "ane_no_kernel");
   EXPECT_EQ(score.by_operator[0].name, "tan");
   ASSERT_EQ(score.disagreements.size(), 1u);
-  EXPECT_THAT(score.disagreements[0].planned, ElementsAre(Unit::kAne, Unit::kCpu));
+  EXPECT_THAT(score.disagreements[0].planned, ElementsAre(ComputeUnit::kAne, ComputeUnit::kCpu));
   EXPECT_EQ(score.not_in_model, 1);
 }
 

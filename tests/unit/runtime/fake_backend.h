@@ -32,7 +32,7 @@ enum class Fault : uint8_t {
 class FakeBackend : public exec::Backend {
  public:
   // Decides what the next call does; called for load (call < 0) and for each call.
-  using Script = std::function<Fault(exec::ComputeUnits units, int64_t call)>;
+  using Script = std::function<Fault(ComputeUnits units, int64_t call)>;
 
   explicit FakeBackend(Script script) : shared_(std::make_shared<Shared>()) {
     shared_->script = std::move(script);
@@ -88,7 +88,7 @@ class FakeBackend : public exec::Backend {
     std::atomic<int64_t> calls{0};
     std::atomic<int64_t> loads{0};
 
-    Fault Ask(exec::ComputeUnits units, int64_t call) {
+    Fault Ask(ComputeUnits units, int64_t call) {
       Script script_now;
       {
         const std::lock_guard lock(mutex);
@@ -105,7 +105,7 @@ class FakeBackend : public exec::Backend {
   class FakeSession : public exec::Executable {
    public:
     FakeSession(std::shared_ptr<Shared> shared, std::unique_ptr<exec::Executable> inner,
-                exec::ComputeUnits units)
+                ComputeUnits units)
         : shared_(std::move(shared)), inner_(std::move(inner)), units_(units) {}
 
     Result<std::map<std::string, exec::Tensor>> Run(
@@ -143,7 +143,7 @@ class FakeBackend : public exec::Backend {
    private:
     std::shared_ptr<Shared> shared_;
     std::unique_ptr<exec::Executable> inner_;
-    exec::ComputeUnits units_;
+    ComputeUnits units_;
   };
 
   std::shared_ptr<Shared> shared_;

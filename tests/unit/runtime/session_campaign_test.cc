@@ -55,7 +55,7 @@ TEST(SessionCampaign, EachCallGetsOneRightAnswer) {
   const auto opened = Session::Open(model, options);
   ASSERT_TRUE(opened.ok()) << opened.error().ToString();
   Session& session = **opened;
-  fake.SetScript([](exec::ComputeUnits, int64_t call) { return FaultAt(seed, call); });
+  fake.SetScript([](ComputeUnits, int64_t call) { return FaultAt(seed, call); });
 
   std::atomic<int64_t> next{0}, wrong{0}, errors{0}, refused{0}, by_cpu{0}, by_fake{0};
   std::vector<std::thread> threads;

@@ -19,7 +19,6 @@
 namespace anemone::runtime {
 namespace {
 
-using exec::ComputeUnits;
 using test::FakeBackend;
 using test::Fault;
 
@@ -98,26 +97,25 @@ TEST(SessionTest, AForeignBackendIsNeverSaidToHaveUsedAUnit) {
 }
 
 TEST(SessionTest, PlannedUnitsComeFromThePlanAndAreNoObservation) {
-  using Device = exec::PlannedOperation::Device;
-  const std::pair<std::vector<Device>, ComputeUnit> cases[] = {
+  const std::pair<std::vector<ComputeUnit>, ComputeUnit> cases[] = {
       {{}, ComputeUnit::kUnknown},
-      {{Device::kNeuralEngine, Device::kNeuralEngine}, ComputeUnit::kAne},
-      {{Device::kNeuralEngine, Device::kCpu}, ComputeUnit::kMixed},
-      {{Device::kGpu}, ComputeUnit::kGpu},
-      {{Device::kNeuralEngine, Device::kUnknown}, ComputeUnit::kUnknown},
-      {{Device::kCpu, Device::kGpu, Device::kUnknown}, ComputeUnit::kUnknown},
+      {{ComputeUnit::kAne, ComputeUnit::kAne}, ComputeUnit::kAne},
+      {{ComputeUnit::kAne, ComputeUnit::kCpu}, ComputeUnit::kMixed},
+      {{ComputeUnit::kGpu}, ComputeUnit::kGpu},
+      {{ComputeUnit::kAne, ComputeUnit::kUnknown}, ComputeUnit::kUnknown},
+      {{ComputeUnit::kCpu, ComputeUnit::kGpu, ComputeUnit::kUnknown}, ComputeUnit::kUnknown},
   };
-  for (const auto& [devices, expected] : cases) {
+  for (const auto& [units, expected] : cases) {
     FakeBackend fake({});
     std::vector<exec::PlannedOperation> plan;
-    for (const Device device : devices) plan.push_back({"ios15.relu", "y", device});
+    for (const ComputeUnit unit : units) plan.push_back({"ios15.relu", "y", unit});
     fake.SetPlan(plan);
     const auto session = Open(With(fake));
     CallReport report;
     ExpectRight(session->Predict(Input(), nullptr, &report));
     EXPECT_EQ(report.planned, expected);
     EXPECT_EQ(report.observed, ComputeUnit::kUnknown);
-    EXPECT_EQ(session->routes()[0]->plan().size(), devices.size());
+    EXPECT_EQ(session->routes()[0]->plan().size(), units.size());
     const TelemetrySnapshot counts = session->telemetry().Snapshot();
     EXPECT_EQ(counts.planned(expected), 1u);
     EXPECT_EQ(counts.observed(ComputeUnit::kAne), 0u);
