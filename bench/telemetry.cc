@@ -14,6 +14,7 @@
 
 namespace {
 
+using anemone::ComputeUnit;
 using namespace anemone::runtime;
 
 // Durations like a model's: around 1 ms, with a tail.
