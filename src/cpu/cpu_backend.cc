@@ -1,9 +1,9 @@
 #include "cpu/cpu_backend.h"
 
-#include <chrono>
 #include <cstring>
 #include <new>
 
+#include "base/clock.h"
 #include "cpu/compiled.h"
 #include "cpu/kernels/gemm_tile.h"
 #include "exec/classifier.h"
@@ -14,10 +14,6 @@ namespace anemone::cpu {
 namespace {
 
 using exec::Tensor;
-
-int64_t NowNs() {
-  return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 class CpuExecutable : public exec::Executable {
  public:

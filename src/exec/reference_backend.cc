@@ -1,7 +1,6 @@
 #include "exec/reference_backend.h"
 
-#include <chrono>
-
+#include "base/clock.h"
 #include "exec/classifier.h"
 #include "exec/interpreter.h"
 #include "exec/session_inputs.h"
@@ -18,12 +17,11 @@ class ReferenceExecutable : public Executable {
                                             State* state, const Tracer* tracer) override {
     ANEMONE_TRY(CheckInputs(function_, BindAll(inputs)));
     InterpretOptions options;
-    const auto start = std::chrono::steady_clock::now();
+    const int64_t start_ns = NowNs();
     int64_t previous_ns = 0;
     if (tracer != nullptr && tracer->on_operation) {
       options.observe = [&](const ir::Operation& operation, const std::vector<Tensor>& outputs) {
-        const int64_t now_ns =
-            std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
+        const int64_t now_ns = NowNs() - start_ns;
         std::vector<ConstTensor> views;
         for (const Tensor& output : outputs) views.push_back(output.view());
         TraceEvent event;
@@ -33,7 +31,7 @@ class ReferenceExecutable : public Executable {
         event.duration_ns = now_ns - previous_ns;
         event.outputs = views;
         tracer->on_operation(event);
-        previous_ns = std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
+        previous_ns = NowNs() - start_ns;
       };
     }
     State local;

@@ -1,11 +1,11 @@
 #include "gate/fallback_proof.h"
 
-#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "base/clock.h"
 #include "exec/session_inputs.h"
 #include "exec/synthetic_inputs.h"
 #include "gate/fault_backend.h"
@@ -34,10 +34,6 @@ constexpr Plan kPlans[] = {
     {"hanging call", FaultKind::kHang, false, FallbackReason::kTimeout},
 };
 constexpr int kCalls = 5;
-
-int64_t NowNs() {
-  return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 bool SameBits(const Tensors& a, const Tensors& b) {
   if (a.size() != b.size()) return false;
@@ -153,8 +149,7 @@ Result<FallbackProof> ProveFallback(std::shared_ptr<const ir::Model> model,
   std::error_code ignored;
   std::filesystem::remove(events, ignored);
   runtime::RunHeader header;
-  header.time_unix_ns =
-      std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
+  header.time_unix_ns = UnixNowNs();
   header.tool_version = "gate";
   header.machine = runtime::DescribeMachine();
   header.model = model_name;

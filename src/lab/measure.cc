@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cmath>
 
+#include "base/clock.h"
 #include "exec/failure.h"
 #include "exec/session_inputs.h"
 #include "exec/synthetic_inputs.h"
@@ -17,10 +17,6 @@ namespace {
 
 using runtime::CallReport;
 using runtime::RunCall;
-
-int64_t NowNs() {
-  return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 class TransitionCounter : public runtime::EventSink {
  public:
@@ -227,8 +223,7 @@ Result<std::vector<Measured>> Measure(const std::vector<Subject>& subjects,
     ANEMONE_TRY(Prepare(runners[i], options).At(subjects[i].label));
   }
   for (Runner& runner : runners) ANEMONE_TRY(WarmUp(runner, options));
-  const int64_t unix_ns =
-      std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
+  const int64_t unix_ns = UnixNowNs();
   const int64_t origin_ns = NowNs();
   for (Runner& runner : runners) {
     runner.out.record.header = HeaderOf(runner, machine, unix_ns, tool_version);

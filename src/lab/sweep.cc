@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <thread>
 
+#include "base/clock.h"
 #include "base/mapped_file.h"
 #include "compress/configuration_json.h"
 #include "lab/sensitivity.h"
@@ -62,10 +62,10 @@ Job MakeJob(const LabSubject& subject, std::string name, compress::Configuration
 
 Result<JobOutcome> RunJob(const LabSubject& subject, const Job& job,
                           const VariantOptions& options) {
-  const auto start = std::chrono::steady_clock::now();
+  const int64_t start_ns = NowNs();
   const auto result = MeasureVariant(subject, job.configuration, options);
   JobOutcome outcome;
-  outcome.duration_ns = std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
+  outcome.duration_ns = NowNs() - start_ns;
   if (result.ok()) {
     outcome.result = ResultJson(*result);
     return outcome;

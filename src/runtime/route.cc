@@ -1,10 +1,10 @@
 #include "runtime/route.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 #include <utility>
 
+#include "base/clock.h"
 #include "exec/failure.h"
 #include "exec/session_inputs.h"
 #include "runtime/known_answer.h"
@@ -13,10 +13,6 @@ namespace anemone::runtime {
 namespace {
 
 using Tensors = std::map<std::string, exec::Tensor>;
-
-int64_t NowNs() {
-  return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 bool AllFinite(std::span<const exec::BoundInput> inputs) {
   for (const exec::BoundInput& input : inputs) {
