@@ -78,7 +78,7 @@ Status Convert(ir::Model& model, const ConvertOptions& options, ConvertReport* r
     ANEMONE_ASSIGN(pipeline.float16.keep_float32, passes::MatchOperations(options.keep_float32));
   }
   passes::RunOptions run;
-  if (options.progress) run.cancelled = [&] { return !options.progress("optimize"); };
+  run.progress = options.progress;
   ANEMONE_ASSIGN(const auto ran, passes::Optimize(model.program, pipeline, run));
   for (const auto& pass : ran.passes)
     out.passes.push_back({pass.name, pass.time_ns, pass.changes > 0});

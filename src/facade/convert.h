@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/status.h"
@@ -25,8 +26,9 @@ struct ConvertOptions {
   // Operators kept in float32 when the precision is float16: regular expressions over operator
   // names, or operator types.
   std::vector<std::string> keep_float32 = {};
-  // Called between passes with a pass's name; returning false cancels.
-  std::function<bool(const std::string& pass)> progress = {};
+  // Called with a pass's name before each run of it, and by long passes now and then; returning
+  // false cancels (kCancelled).
+  std::function<bool(std::string_view pass)> progress = {};
 };
 
 struct ConvertReport {

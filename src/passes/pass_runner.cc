@@ -1,8 +1,8 @@
 #include "passes/pass_runner.h"
 
 #include <algorithm>
-#include <chrono>
 
+#include "base/clock.h"
 #include "ir/verifier.h"
 
 namespace anemone::passes {
@@ -11,7 +11,7 @@ namespace {
 class Runner {
  public:
   Runner(ir::Program& program, const RunOptions& options)
-      : program_(program), options_(options), context_(options.cancelled) {}
+      : program_(program), options_(options), context_([this] { return IsStopped(); }) {}
 
   Status RunGroup(const PassGroup& group) {
     for (const auto& function : program_.functions) {
@@ -40,6 +40,8 @@ class Runner {
   }
 
  private:
+  bool IsStopped() const { return options_.progress && !options_.progress(running_); }
+
   PassRecord& RecordOf(std::string_view name) {
     for (PassRecord& record : report_.passes) {
       if (record.name == name) return record;
@@ -50,12 +52,13 @@ class Runner {
 
   Result<bool> RunOne(const Pass& pass, ir::Function& function) {
     const std::string place = fmt::format("pass {}", pass.name);
+    running_ = pass.name;
     ANEMONE_TRY(context_.CheckCancelled().At(place));
-    const auto start = std::chrono::steady_clock::now();
+    const int64_t start_ns = NowNs();
     ANEMONE_ASSIGN(const bool changed, pass.run(function, context_).At(place));
-    const auto time = std::chrono::steady_clock::now() - start;
+    const int64_t time_ns = NowNs() - start_ns;
     PassRecord& record = RecordOf(pass.name);
-    record.time_ns += std::chrono::duration_cast<std::chrono::nanoseconds>(time).count();
+    record.time_ns += time_ns;
     ++record.runs;
     record.changes += changed ? 1 : 0;
     if (changed && options_.verify) {
@@ -70,6 +73,7 @@ class Runner {
   ir::Program& program_;
   const RunOptions& options_;
   PassContext context_;
+  std::string_view running_;  // the name of the pass
   RunReport report_;
 };
 

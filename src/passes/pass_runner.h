@@ -9,6 +9,7 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "passes/pass.h"
@@ -17,7 +18,8 @@ namespace anemone::passes {
 
 struct RunOptions {
   std::vector<std::string> disabled = {};  // names of passes
-  std::function<bool()> cancelled = {};    // called before each pass; true stops
+  // Called with a pass's name before each run of it, and by long passes now and then; false stops.
+  std::function<bool(std::string_view pass)> progress = {};
   bool verify = true;
   // A group that still changes after this many rounds is stopped, with a note: its passes undo
   // one another.

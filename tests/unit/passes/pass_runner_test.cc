@@ -85,7 +85,8 @@ TEST(RunPasses, StopsWhenAsked) {
   ir::Program program = Parse(kTwoFunctions);
   int asked = 0;
   const auto groups = Pipeline();
-  const auto report = RunPasses(program, groups, {.cancelled = [&] { return ++asked > 3; }});
+  const auto report =
+      RunPasses(program, groups, {.progress = [&](std::string_view) { return ++asked <= 3; }});
   ASSERT_FALSE(report.ok());
   EXPECT_EQ(report.error().code(), ErrorCode::kCancelled);
   EXPECT_EQ(asked, 4);
