@@ -83,24 +83,19 @@ const char* ModeOf(const Rewriter& rewriter, const ir::Value* x, ir::Value* othe
 
 Result<bool> FuseGelu(ir::Function& function, PassContext&) {
   Rewriter rewriter(function);
-  // Backward, so that the outermost product of a tree comes first.
-  const auto& operations = rewriter.operations();
-  for (auto it = operations.rbegin(); it != operations.rend(); ++it) {
-    ir::Operation* op = *it;
-    if (rewriter.IsDead(*op) || (op->type() != "mul" && op->type() != "real_div")) continue;
-    const Product product = FlattenProduct(rewriter, op->output());
-    if (product.factors.size() != 2) continue;
+  const auto rewrite = [&](const ir::Operation& op,
+                           const Product& product) -> std::optional<ir::Value*> {
+    if (product.factors.size() != 2) return std::nullopt;
     for (size_t i = 0; i < 2; ++i) {
       ir::Value* x = product.factors[i];
       const char* mode = ModeOf(rewriter, x, product.factors[1 - i], product.constant);
-      if (mode == nullptr || !(x->type == op->output()->type)) continue;
-      ir::Value* y = rewriter.builder().Op("gelu", {{"x", x}, {"mode", ir::Literal::String(mode)}},
-                                           op->name());
-      ANEMONE_TRY(rewriter.Commit(*op));
-      rewriter.Replace(op->output(), y);
-      break;
+      if (mode == nullptr || !(x->type == op.output()->type)) continue;
+      return rewriter.builder().Op("gelu", {{"x", x}, {"mode", ir::Literal::String(mode)}},
+                                   op.name());
     }
-  }
+    return std::nullopt;
+  };
+  ANEMONE_TRY(RewriteProducts(rewriter, rewrite));
   return rewriter.Finish();
 }
 

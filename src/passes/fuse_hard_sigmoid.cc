@@ -47,13 +47,9 @@ std::optional<HardSigmoid> MatchClip(const Rewriter& rewriter, const ir::Value* 
 
 Result<bool> FuseHardSigmoid(ir::Function& function, PassContext&) {
   Rewriter rewriter(function);
-  // Backward, so that the outermost product of a tree comes first.
-  const auto& operations = rewriter.operations();
-  for (auto it = operations.rbegin(); it != operations.rend(); ++it) {
-    ir::Operation* op = *it;
-    if (rewriter.IsDead(*op) || (op->type() != "mul" && op->type() != "real_div")) continue;
-    const Product product = FlattenProduct(rewriter, op->output());
-    if (product.factors.empty() || product.factors.size() > 2) continue;
+  const auto rewrite = [&](const ir::Operation& op,
+                           const Product& product) -> std::optional<ir::Value*> {
+    if (product.factors.empty() || product.factors.size() > 2) return std::nullopt;
     for (size_t i = 0; i < product.factors.size(); ++i) {
       const auto match = MatchClip(rewriter, product.factors[i]);
       if (!match || !IsAbout(product.constant * match->limit, 1)) continue;
@@ -65,20 +61,17 @@ Result<bool> FuseHardSigmoid(ir::Function& function, PassContext&) {
                                            {{"x", match->x},
                                             {"alpha", scalar(1 / match->limit)},
                                             {"beta", scalar(match->offset / match->limit)}},
-                                           op->name());
+                                           op.name());
       if (y != nullptr && product.factors.size() == 2) {
         ir::Value* other = product.factors[1 - i];
-        y = rewriter.builder().Op("mul", {{"x", other}, {"y", y}}, op->name());
+        y = rewriter.builder().Op("mul", {{"x", other}, {"y", y}}, op.name());
       }
-      if (y != nullptr && !(y->type == op->output()->type)) {
-        rewriter.Discard();
-        continue;
-      }
-      ANEMONE_TRY(rewriter.Commit(*op));
-      rewriter.Replace(op->output(), y);
-      break;
+      if (y == nullptr || y->type == op.output()->type) return y;
+      rewriter.Discard();
     }
-  }
+    return std::nullopt;
+  };
+  ANEMONE_TRY(RewriteProducts(rewriter, rewrite));
   return rewriter.Finish();
 }
 

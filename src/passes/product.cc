@@ -50,6 +50,20 @@ Product FlattenProduct(const Rewriter& rewriter, ir::Value* root) {
   return product;
 }
 
+Status RewriteProducts(Rewriter& rewriter, const ProductRewrite& rewrite) {
+  // Backward, so that the outermost product of a tree comes first.
+  const auto& operations = rewriter.operations();
+  for (auto it = operations.rbegin(); it != operations.rend(); ++it) {
+    ir::Operation& op = **it;
+    if (rewriter.IsDead(op) || (op.type() != "mul" && op.type() != "real_div")) continue;
+    const auto replacement = rewrite(op, FlattenProduct(rewriter, op.output()));
+    if (!replacement) continue;
+    ANEMONE_TRY(rewriter.Commit(op));
+    rewriter.Replace(op.output(), *replacement);
+  }
+  return {};
+}
+
 ir::Value* AddedTo(const Rewriter& rewriter, const ir::Value* sum, double wanted) {
   const ir::Operation* add = ProducerOf(sum, "add");
   if (add == nullptr || rewriter.OnlyUser(sum) == nullptr) return nullptr;

@@ -2,6 +2,8 @@
 // order, with the constants multiplied or divided anywhere. Patterns compare the factors.
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <vector>
 
 #include "passes/rewriter.h"
@@ -16,6 +18,14 @@ struct Product {
 // Flattens the mul, real_div by a scalar constant, square, and pow by 2 or 3 that make `root`;
 // inner results must have no other use. Without any multiplication the product is `root` itself.
 Product FlattenProduct(const Rewriter& rewriter, ir::Value* root);
+
+// What takes the place of the product that `operation` ends; nullopt leaves it as it is.
+using ProductRewrite =
+    std::function<std::optional<ir::Value*>(const ir::Operation& operation, const Product&)>;
+// Offers every mul and real_div of the function to `rewrite`, the outermost of a tree first, and
+// replaces those for which it built a value.
+Status RewriteProducts(Rewriter& rewriter, const ProductRewrite& rewrite);
+
 // The other operand of an `add` whose one operand is the scalar constant `wanted` (within
 // rounding); null otherwise.
 ir::Value* AddedTo(const Rewriter& rewriter, const ir::Value* sum, double wanted);
