@@ -31,21 +31,6 @@ std::optional<std::vector<int64_t>> FoldArgs::Ints(size_t i, std::string_view at
   return std::nullopt;
 }
 
-Result<int64_t> NormalizeAxis(int64_t axis, int64_t rank) {
-  if (axis < -rank || axis >= rank) return InvalidInput("axis {} is outside rank {}", axis, rank);
-  return axis < 0 ? axis + rank : axis;
-}
-
-Result<std::vector<int64_t>> NormalizeAxes(std::vector<int64_t> axes, int64_t rank) {
-  std::vector<bool> seen(static_cast<size_t>(rank), false);
-  for (int64_t& axis : axes) {
-    ANEMONE_ASSIGN(axis, NormalizeAxis(axis, rank));
-    if (seen[static_cast<size_t>(axis)]) return InvalidInput("axis {} is given twice", axis);
-    seen[static_cast<size_t>(axis)] = true;
-  }
-  return axes;
-}
-
 Result<Shape> ReshapedDims(const Shape& dims, const std::vector<int64_t>& shape, bool allow_zero) {
   Shape out = shape;
   const auto total = ir::ElementCount(dims);
@@ -80,24 +65,11 @@ Result<Shape> ReshapedDims(const Shape& dims, const std::vector<int64_t>& shape,
   return out;
 }
 
-Result<Shape> BroadcastDims(const Shape& a, const Shape& b) {
-  const Shape& longer = a.size() >= b.size() ? a : b;
-  const Shape& shorter = a.size() >= b.size() ? b : a;
-  Shape out = longer;
-  const size_t shift = longer.size() - shorter.size();
-  for (size_t i = 0; i < shorter.size(); ++i) {
-    int64_t& dim = out[shift + i];
-    if (dim == shorter[i] || shorter[i] == 1) continue;
-    if (dim != 1) {
-      return InvalidInput("shapes {} and {} do not broadcast", ir::ShapeToString(a),
-                          ir::ShapeToString(b));
-    }
-    dim = shorter[i];
+Result<Shape> ExpandedDims(const Shape& dims, const std::vector<int64_t>& shape) {
+  for (const int64_t dim : shape) {
+    if (dim < 0) return InvalidInput("the shape holds {}", dim);
   }
-  for (const int64_t dim : out) {
-    if (dim < 0) return InvalidInput("a shape holds the dim {}", dim);
-  }
-  return out;
+  return ops::BroadcastShapes("", dims, shape);
 }
 
 Result<std::vector<SliceRange>> SliceRanges(const Shape& dims, const std::vector<int64_t>& starts,
@@ -113,7 +85,7 @@ Result<std::vector<SliceRange>> SliceRanges(const Shape& dims, const std::vector
       (steps && steps->size() != starts.size())) {
     return InvalidInput("starts, ends, axes and steps differ in length");
   }
-  ANEMONE_ASSIGN(along, NormalizeAxes(along, static_cast<int64_t>(dims.size())));
+  ANEMONE_ASSIGN(along, ops::NormalizeAxes(along, static_cast<int64_t>(dims.size())));
   for (size_t i = 0; i < starts.size(); ++i) {
     const auto d = static_cast<size_t>(along[i]);
     const int64_t size = dims[d];
@@ -176,7 +148,7 @@ Result<Shape> SqueezedDims(const Shape& dims, const std::optional<std::vector<in
                  [](int64_t d) { return d != 1; });
     return out;
   }
-  ANEMONE_ASSIGN(const auto drop, NormalizeAxes(*axes, static_cast<int64_t>(dims.size())));
+  ANEMONE_ASSIGN(const auto drop, ops::NormalizeAxes(*axes, static_cast<int64_t>(dims.size())));
   for (size_t d = 0; d < dims.size(); ++d) {
     if (std::find(drop.begin(), drop.end(), static_cast<int64_t>(d)) == drop.end()) {
       out.push_back(dims[d]);
@@ -189,7 +161,7 @@ Result<Shape> SqueezedDims(const Shape& dims, const std::optional<std::vector<in
 
 Result<Shape> UnsqueezedDims(const Shape& dims, const std::vector<int64_t>& axes) {
   const size_t rank = dims.size() + axes.size();
-  ANEMONE_ASSIGN(const auto added, NormalizeAxes(axes, static_cast<int64_t>(rank)));
+  ANEMONE_ASSIGN(const auto added, ops::NormalizeAxes(axes, static_cast<int64_t>(rank)));
   Shape out(rank, 0);
   for (const int64_t axis : added) out[static_cast<size_t>(axis)] = 1;
   size_t from = 0;
@@ -208,7 +180,7 @@ Result<std::vector<int64_t>> Permutation(const Node& node, size_t rank) {
       return InvalidInput("perm has {} axes, but the input has rank {}", attribute->ints.size(),
                           rank);
     }
-    return NormalizeAxes(attribute->ints, static_cast<int64_t>(rank));
+    return ops::NormalizeAxes(attribute->ints, static_cast<int64_t>(rank));
   }
   std::iota(perm.rbegin(), perm.rend(), 0);
   return perm;

@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "onnx/constant.h"
 #include "onnx/model.h"
+#include "ops/infer.h"  // axes and broadcasting
 
 namespace anemone::onnx {
 
@@ -34,14 +35,11 @@ Result<std::optional<std::vector<Constant>>> FoldNode(const FoldArgs& args);
 // Whether a tensor of these dims is small enough to be made at import (2^26 elements).
 bool FoldableCount(const ir::Shape& dims);
 
-// `axis` made non-negative; kInvalidInput outside [-rank, rank).
-Result<int64_t> NormalizeAxis(int64_t axis, int64_t rank);
-Result<std::vector<int64_t>> NormalizeAxes(std::vector<int64_t> axes, int64_t rank);
 // The shape that Reshape gives `dims`.
 Result<ir::Shape> ReshapedDims(const ir::Shape& dims, const std::vector<int64_t>& shape,
                                bool allow_zero);
-// NumPy broadcasting.
-Result<ir::Shape> BroadcastDims(const ir::Shape& a, const ir::Shape& b);
+// The shape that Expand gives `dims`: both broadcast together.
+Result<ir::Shape> ExpandedDims(const ir::Shape& dims, const std::vector<int64_t>& shape);
 // Start, step and count of elements that Slice takes along each dimension.
 struct SliceRange {
   int64_t start = 0;

@@ -126,7 +126,7 @@ Result<std::vector<T>> ApplyAll(BinaryOp op, const std::vector<T>& a, const std:
 }
 
 Result<Constant> Binary(BinaryOp op, const Constant& a, const Constant& b) {
-  ANEMONE_ASSIGN(const Shape dims, BroadcastDims(a.dims, b.dims));
+  ANEMONE_ASSIGN(const Shape dims, ops::BroadcastShapes("", a.dims, b.dims));
   if (!FoldableCount(dims)) return NotFolded();
   const Constant x = BroadcastConstant(a, dims), y = BroadcastConstant(b, dims);
   const DType dtype = IsComparison(op) ? DType::kBool : a.dtype;
@@ -230,7 +230,7 @@ Result<Reduction> PlanReduction(const FoldArgs& args) {
     if (args.Int("noop_with_empty_axes", 0) != 0) return NotFolded();
     for (int64_t d = 0; d < rank; ++d) axes.push_back(d);
   }
-  ANEMONE_ASSIGN(axes, NormalizeAxes(axes, rank));
+  ANEMONE_ASSIGN(axes, ops::NormalizeAxes(axes, rank));
   std::vector<bool> reduced(x.dims.size(), false);
   for (const int64_t axis : axes) reduced[static_cast<size_t>(axis)] = true;
   if (x.count() > 1 << 20 || x.count() == 0) return NotFolded();

@@ -126,8 +126,9 @@ Result<std::vector<Constant>> FoldTranspose(const FoldArgs& args) {
 }
 
 Result<std::vector<Constant>> FoldConcat(const FoldArgs& args) {
-  ANEMONE_ASSIGN(const int64_t axis,
-                 NormalizeAxis(args.Int("axis", 1), static_cast<int64_t>(args.In(0)->dims.size())));
+  ANEMONE_ASSIGN(
+      const int64_t axis,
+      ops::NormalizeAxis(args.Int("axis", 1), static_cast<int64_t>(args.In(0)->dims.size())));
   ANEMONE_ASSIGN(Constant out, Concat(args.inputs, static_cast<size_t>(axis)));
   return std::vector<Constant>{std::move(out)};
 }
@@ -154,7 +155,7 @@ Result<std::vector<Constant>> FoldSlice(const FoldArgs& args) {
 Result<std::vector<Constant>> FoldSplit(const FoldArgs& args) {
   const Constant& x = *args.In(0);
   ANEMONE_ASSIGN(const int64_t axis,
-                 NormalizeAxis(args.Int("axis", 0), static_cast<int64_t>(x.dims.size())));
+                 ops::NormalizeAxis(args.Int("axis", 0), static_cast<int64_t>(x.dims.size())));
   const auto d = static_cast<size_t>(axis);
   ANEMONE_ASSIGN(const auto sizes,
                  SplitSizes(x.dims[d], args.node.outputs.size(), args.Ints(1, "split")));
@@ -173,7 +174,7 @@ Result<std::vector<Constant>> FoldSplit(const FoldArgs& args) {
 Result<std::vector<Constant>> FoldGather(const FoldArgs& args) {
   const Constant& x = *args.In(0);
   ANEMONE_ASSIGN(const int64_t axis,
-                 NormalizeAxis(args.Int("axis", 0), static_cast<int64_t>(x.dims.size())));
+                 ops::NormalizeAxis(args.Int("axis", 0), static_cast<int64_t>(x.dims.size())));
   const auto indices = args.In(1)->AsInts();
   if (!indices) return InvalidInput("the indices of Gather are not integers");
   const auto d = static_cast<size_t>(axis);
@@ -206,7 +207,7 @@ Result<std::vector<Constant>> FoldGather(const FoldArgs& args) {
 Result<std::vector<Constant>> FoldExpand(const FoldArgs& args) {
   const auto shape = args.Ints(1, "shape");
   if (!shape) return InvalidInput("Expand has no shape");
-  ANEMONE_ASSIGN(const Shape dims, BroadcastDims(args.In(0)->dims, *shape));
+  ANEMONE_ASSIGN(const Shape dims, ExpandedDims(args.In(0)->dims, *shape));
   if (!FoldableCount(dims)) return NotFolded();
   return std::vector<Constant>{BroadcastConstant(*args.In(0), dims)};
 }
@@ -249,8 +250,9 @@ Result<std::vector<Constant>> FoldConstantOfShape(const FoldArgs& args) {
 }
 
 Result<std::vector<Constant>> FoldWhere(const FoldArgs& args) {
-  ANEMONE_ASSIGN(const Shape branches, BroadcastDims(args.In(1)->dims, args.In(2)->dims));
-  ANEMONE_ASSIGN(const Shape dims, BroadcastDims(args.In(0)->dims, branches));
+  ANEMONE_ASSIGN(const Shape branches,
+                 ops::BroadcastShapes("", args.In(1)->dims, args.In(2)->dims));
+  ANEMONE_ASSIGN(const Shape dims, ops::BroadcastShapes("", args.In(0)->dims, branches));
   if (!FoldableCount(dims)) return NotFolded();
   if (args.In(0)->dtype != DType::kBool || args.In(1)->dtype != args.In(2)->dtype) {
     return InvalidInput("Where needs a bool condition and two values of one type");

@@ -40,6 +40,17 @@ bool ShapesAgree(const Shape& a, const Shape& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), DimsAgree);
 }
 
+namespace {
+
+// A broken constraint of ours or, without a label, a broken rule of another format.
+template <typename... Args>
+Error Broken(std::string_view label, fmt::format_string<Args...> format, Args&&... args) {
+  if (!label.empty()) return Violates(label, format, std::forward<Args>(args)...);
+  return InvalidInput("{}", fmt::vformat(format, fmt::make_format_args(args...)));
+}
+
+}  // namespace
+
 Result<Shape> BroadcastShapes(std::string_view label, const Shape& a, const Shape& b) {
   Shape shape(std::max(a.size(), b.size()));
   for (size_t i = 0; i < shape.size(); ++i) {
@@ -54,7 +65,7 @@ Result<Shape> BroadcastShapes(std::string_view label, const Shape& a, const Shap
     } else if (da == kDynamic || db == kDynamic) {
       dim = MergeDims(da, db);
     } else {
-      return Violates(
+      return Broken(
           label, "shapes {} and {} do not broadcast: {} against {} in dimension {} from the right",
           ir::ShapeToString(a), ir::ShapeToString(b), da, db, i);
     }
@@ -70,8 +81,8 @@ Result<Type> BroadcastTypes(std::string_view label, const Type& a, const Type& b
 
 Result<int64_t> NormalizeAxis(std::string_view label, int64_t axis, int64_t rank) {
   if (axis < -rank || axis >= rank) {
-    return Violates(label, "axis {} is outside [{}, {}) of a tensor of rank {}", axis, -rank, rank,
-                    rank);
+    return Broken(label, "axis {} is outside [{}, {}) of a tensor of rank {}", axis, -rank, rank,
+                  rank);
   }
   return axis < 0 ? axis + rank : axis;
 }
@@ -81,7 +92,7 @@ Result<std::vector<int64_t>> NormalizeAxes(std::string_view label, std::vector<i
   std::vector<bool> seen(static_cast<size_t>(rank), false);
   for (int64_t& axis : axes) {
     ANEMONE_ASSIGN(axis, NormalizeAxis(label, axis, rank));
-    if (seen[static_cast<size_t>(axis)]) return Violates(label, "axis {} is given twice", axis);
+    if (seen[static_cast<size_t>(axis)]) return Broken(label, "axis {} is given twice", axis);
     seen[static_cast<size_t>(axis)] = true;
   }
   return axes;

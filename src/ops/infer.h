@@ -51,6 +51,13 @@ Result<int64_t> NormalizeAxis(std::string_view label, int64_t axis, int64_t rank
 // All of them; no two the same.
 Result<std::vector<int64_t>> NormalizeAxes(std::string_view label, std::vector<int64_t> axes,
                                            int64_t rank);
+// The same where no constraint of ours is broken, as in the nodes of other formats.
+inline Result<int64_t> NormalizeAxis(int64_t axis, int64_t rank) {
+  return NormalizeAxis("", axis, rank);
+}
+inline Result<std::vector<int64_t>> NormalizeAxes(std::vector<int64_t> axes, int64_t rank) {
+  return NormalizeAxes("", std::move(axes), rank);
+}
 
 // An error with `label` unless the tensor argument `param` has rank within [low, high] (or no known
 // rank).

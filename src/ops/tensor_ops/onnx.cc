@@ -136,7 +136,7 @@ ir::Value* TileTo(NodeContext& c, ir::Value* x, const std::vector<int64_t>& repe
 Status EmitExpand(NodeContext& c) {
   ANEMONE_TRY(CheckInputs(c, 2));
   ANEMONE_ASSIGN(const auto shape, c.Ints(1, "the shape"));
-  ANEMONE_ASSIGN(const ir::Shape dims, BroadcastDims(c.Dims(0), shape));
+  ANEMONE_ASSIGN(const ir::Shape dims, ExpandedDims(c.Dims(0), shape));
   ir::Shape own(dims.size() - c.Dims(0).size(), 1);
   own.insert(own.end(), c.Dims(0).begin(), c.Dims(0).end());
   std::vector<int64_t> repeats;
