@@ -1,5 +1,6 @@
 // conv and conv_transpose with constant weights, of one or two spatial dimensions.
 #include <memory>
+#include <optional>
 
 #include "cpu/kernels/conv.h"
 #include "cpu/lowerings.h"
@@ -83,20 +84,39 @@ Result<ConvShape> ReadShape(const Node& node, const ir::Type& in, const ir::Type
   return s;
 }
 
-Result<bool> LowerConv(Planner& planner, const Node& node) {
-  const ir::Value* x = node.operation->Input("x");
+// A convolution of either direction that the fast kernels take.
+struct ConvWork {
+  const ir::Value* x = nullptr;
+  ConvParameters parameters;
+  ConvShape shape;
+};
+
+// Nullopt where the reference kernel must do it: other types, or weights that are not known.
+Result<std::optional<ConvWork>> ReadWork(const Planner& planner, const Node& node,
+                                         bool transposed) {
+  ConvWork work;
+  work.x = node.operation->Input("x");
   const ir::Value* weight = node.operation->Input("weight");
   const ir::Value* bias = node.operation->Input("bias");
-  const ir::Type in = planner.TypeOf(x);
-  if (!IsFloat32(node.types[0]) || !HasChannels(in) || CountOf(node.types[0]) == 0) return false;
-  if (planner.Known(weight) == nullptr || (bias != nullptr && planner.Known(bias) == nullptr)) {
-    return false;
+  const ir::Type in = planner.TypeOf(work.x);
+  if (!IsFloat32(node.types[0]) || !HasChannels(in) || CountOf(node.types[0]) == 0) {
+    return std::optional<ConvWork>();
   }
-  ANEMONE_ASSIGN(const ConvShape shape, ReadShape(node, in, planner.TypeOf(weight), false));
-  ANEMONE_ASSIGN(const BufferId from, planner.Read(x, Layout::kChannelsLast));
-  auto parameters = std::make_shared<ConvParameters>();
-  parameters->weight = planner.Known(weight);
-  parameters->bias = bias == nullptr ? nullptr : planner.Known(bias);
+  work.parameters.weight = planner.Known(weight);
+  work.parameters.bias = bias == nullptr ? nullptr : planner.Known(bias);
+  if (work.parameters.weight == nullptr || (bias != nullptr && work.parameters.bias == nullptr)) {
+    return std::optional<ConvWork>();
+  }
+  ANEMONE_ASSIGN(work.shape, ReadShape(node, in, planner.TypeOf(weight), transposed));
+  return std::optional(std::move(work));
+}
+
+Result<bool> LowerConv(Planner& planner, const Node& node) {
+  ANEMONE_ASSIGN(const auto work, ReadWork(planner, node, false));
+  if (!work) return false;
+  const ConvShape shape = work->shape;
+  ANEMONE_ASSIGN(const BufferId from, planner.Read(work->x, Layout::kChannelsLast));
+  const auto parameters = std::make_shared<ConvParameters>(work->parameters);
   Group& group = planner.Open(*node.operation, "conv", Layout::kChannelsLast);
   group.reads = {from};
   if (!planner.Rounds(node.types[0])) {
@@ -131,23 +151,13 @@ Result<bool> LowerConv(Planner& planner, const Node& node) {
 }
 
 Result<bool> LowerConvTranspose(Planner& planner, const Node& node) {
-  const ir::Value* x = node.operation->Input("x");
-  const ir::Value* weight = node.operation->Input("weight");
-  const ir::Value* bias = node.operation->Input("bias");
-  const ir::Type in = planner.TypeOf(x);
-  if (!IsFloat32(node.types[0]) || !HasChannels(in) || CountOf(node.types[0]) == 0) return false;
-  if (planner.Known(weight) == nullptr || (bias != nullptr && planner.Known(bias) == nullptr)) {
-    return false;
-  }
   ANEMONE_ASSIGN(const std::string pad_type, node.args->String("pad_type"));
   if (pad_type != "valid" && pad_type != "custom") return false;
-  ANEMONE_ASSIGN(const ConvShape shape, ReadShape(node, in, planner.TypeOf(weight), true));
-  ConvParameters parameters;
-  parameters.weight = planner.Known(weight);
-  parameters.bias = bias == nullptr ? nullptr : planner.Known(bias);
-  ANEMONE_ASSIGN(const PlainParameters plain, Materialize(parameters, shape.in_c));
-  auto conv = std::make_shared<const PackedConvTranspose>(shape, plain.weight, plain.bias);
-  ANEMONE_ASSIGN(const BufferId from, planner.Read(x, Layout::kChannelsLast));
+  ANEMONE_ASSIGN(const auto work, ReadWork(planner, node, true));
+  if (!work) return false;
+  ANEMONE_ASSIGN(const PlainParameters plain, Materialize(work->parameters, work->shape.in_c));
+  auto conv = std::make_shared<const PackedConvTranspose>(work->shape, plain.weight, plain.bias);
+  ANEMONE_ASSIGN(const BufferId from, planner.Read(work->x, Layout::kChannelsLast));
   const BufferId scratch = planner.NewBuffer(conv->ScratchFloats() * int64_t{sizeof(float)});
   Group& group = planner.Open(*node.operation, "conv_transpose", Layout::kChannelsLast);
   group.reads = {from};
