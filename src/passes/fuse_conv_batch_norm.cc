@@ -7,8 +7,10 @@
 //     y = batch_norm(x = a, mean = m, variance = v,  } -> (y);
 //                    gamma = g, beta = b);
 //   } -> (y);
+#include <algorithm>
 #include <cmath>
 
+#include "ops/batch_norm.h"
 #include "passes/conv_affine.h"
 #include "passes/match.h"
 #include "passes/passes.h"
@@ -38,20 +40,18 @@ Result<bool> FuseConvBatchNorm(ir::Function& function, PassContext& context) {
     const auto epsilon = ir::OpArgs(*norm, function.opset).Float("epsilon");
     if (conv == nullptr || !epsilon.ok()) continue;
     const int64_t channels = ChannelsOf(*conv, function.opset).count;
-    const auto mean = ChannelValues(*norm, "mean", channels, 0);
-    const auto variance = ChannelValues(*norm, "variance", channels, 1);
-    const auto gamma = ChannelValues(*norm, "gamma", channels, 1);
-    const auto beta = ChannelValues(*norm, "beta", channels, 0);
-    if (mean.empty() || variance.empty() || gamma.empty() || beta.empty()) continue;
-    std::vector<double> scale(channels);
-    std::vector<double> shift(channels);
-    bool finite = true;
-    for (int64_t c = 0; c < channels; ++c) {
-      scale[c] = gamma[c] / std::sqrt(variance[c] + *epsilon);
-      shift[c] = beta[c] - mean[c] * scale[c];
-      finite &= std::isfinite(scale[c]) && std::isfinite(shift[c]);
+    const ops::BatchNorm values{.gamma = ChannelValues(*norm, "gamma", channels, 1),
+                                .beta = ChannelValues(*norm, "beta", channels, 0),
+                                .mean = ChannelValues(*norm, "mean", channels, 0),
+                                .variance = ChannelValues(*norm, "variance", channels, 1),
+                                .epsilon = *epsilon};
+    if (values.mean.empty() || values.variance.empty() || values.gamma.empty() ||
+        values.beta.empty()) {
+      continue;
     }
-    if (!finite) continue;
+    const auto [scale, shift] = ops::AffineOf(values);
+    const auto finite = [](double value) { return std::isfinite(value); };
+    if (!std::ranges::all_of(scale, finite) || !std::ranges::all_of(shift, finite)) continue;
     ANEMONE_TRY(FuseIntoConv(rewriter, *conv, *norm, scale, shift).status());
   }
   return rewriter.Finish();

@@ -1,7 +1,6 @@
 #include "zoo/fold.h"
 
 #include <cassert>
-#include <cmath>
 #include <utility>
 
 namespace anemone::zoo {
@@ -17,14 +16,9 @@ Kernel ScaleOutputs(Kernel kernel, const std::vector<double>& factors) {
 }
 
 Kernel Fold(Kernel kernel, const BatchNorm& norm) {
-  std::vector<double> factors(norm.scale.size());
-  for (size_t o = 0; o < factors.size(); ++o) {
-    factors[o] = norm.scale[o] / std::sqrt(norm.variance[o] + norm.epsilon);
-  }
-  kernel = ScaleOutputs(std::move(kernel), factors);
-  for (size_t o = 0; o < factors.size(); ++o) {
-    kernel.bias[o] += norm.shift[o] - norm.mean[o] * factors[o];
-  }
+  const ops::ChannelAffine affine = ops::AffineOf(norm);
+  kernel = ScaleOutputs(std::move(kernel), affine.scale);
+  for (size_t o = 0; o < affine.shift.size(); ++o) kernel.bias[o] += affine.shift[o];
   return kernel;
 }
 

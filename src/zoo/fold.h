@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "ops/batch_norm.h"
+
 namespace anemone::zoo {
 
 // y[o] = sum of weight[o, i, ky, kx] * x[...] + bias[o].
@@ -19,15 +21,7 @@ struct Kernel {
   int64_t taps() const { return size * size; }
 };
 
-// Inference-time batch normalization: y = (x - mean) / sqrt(variance + epsilon) * scale + shift,
-// for each channel.
-struct BatchNorm {
-  std::vector<double> scale;
-  std::vector<double> shift;
-  std::vector<double> mean;
-  std::vector<double> variance;
-  double epsilon = 1e-5;
-};
+using ops::BatchNorm;
 
 // The convolution followed by the normalization.
 Kernel Fold(Kernel kernel, const BatchNorm& norm);

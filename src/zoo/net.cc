@@ -83,8 +83,8 @@ BatchNorm Net::ReadBatchNorm(const Stats& before, const std::string& norm, int64
   const Fill mean = seeded() ? Fill::Around(before.mean, 0.05) : Fill{};
   const Fill variance = seeded() ? Fill::Around(WithFloor(before.variance), 0.0) : Fill{};
   BatchNorm read;
-  read.scale = weights_->Take(norm + ".weight", shape, Fill::Uniform(gain, 0.2 * gain));
-  read.shift = weights_->Take(norm + ".bias", shape, Fill::Uniform(0.0, 0.2 * gain));
+  read.gamma = weights_->Take(norm + ".weight", shape, Fill::Uniform(gain, 0.2 * gain));
+  read.beta = weights_->Take(norm + ".bias", shape, Fill::Uniform(0.0, 0.2 * gain));
   read.mean = weights_->Take(norm + ".running_mean", shape, mean);
   read.variance = weights_->Take(norm + ".running_var", shape, variance);
   read.epsilon = epsilon;

@@ -55,8 +55,8 @@ Picture Convolve(const Picture& x, int64_t in_channels, const Kernel& kernel) {
 Picture Normalize(Picture x, const BatchNorm& norm) {
   for (size_t i = 0; i < x.size(); ++i) {
     const size_t c = i / size_t(kSize * kSize);
-    x[i] = (x[i] - norm.mean[c]) / std::sqrt(norm.variance[c] + norm.epsilon) * norm.scale[c] +
-           norm.shift[c];
+    x[i] = (x[i] - norm.mean[c]) / std::sqrt(norm.variance[c] + norm.epsilon) * norm.gamma[c] +
+           norm.beta[c];
   }
   return x;
 }
