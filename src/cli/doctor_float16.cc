@@ -16,7 +16,7 @@ namespace {
 bool UsesHalf(const ir::Function& function) {
   bool half = false;
   ir::ForEachOperation(*function.block, [&](const ir::Operation& operation) {
-    if (operation.is_const() || operation.type().starts_with("constexpr_")) return;
+    if (operation.is_const() || operation.is_constexpr()) return;
     for (const auto& output : operation.outputs())
       half |= output->type.is_tensor() && output->type.dtype() == DType::kFp16;
   });

@@ -33,10 +33,7 @@ bool IsFloat(const ir::Value* value) {
 }
 
 // Made when the model runs, not when it is loaded.
-bool IsLive(const ir::Value* value) {
-  return IsFloat(value) && !value->is_const() &&
-         (value->producer == nullptr || !value->producer->type().starts_with("constexpr_"));
-}
+bool IsLive(const ir::Value* value) { return IsFloat(value) && !value->is_stored(); }
 
 // The parameters of `op` that become 8 bits; empty when it is none that computes so.
 std::vector<std::string_view> QuantizedInputs(const ir::Operation& op) {

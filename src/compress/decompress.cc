@@ -18,7 +18,7 @@ Result<std::vector<TensorRecord>> Run(ir::Function& function, passes::PassContex
   passes::Rewriter rewriter(function);
   std::vector<TensorRecord> records;
   for (ir::Operation* op : rewriter.operations()) {
-    if (rewriter.IsDead(*op) || op->def() == nullptr || !op->def()->constexpr_op) continue;
+    if (rewriter.IsDead(*op) || op->def() == nullptr || !op->is_constexpr()) continue;
     ANEMONE_TRY(context.CheckCancelled());
     const std::string place = fmt::format("{} '{}'", op->type(), op->name());
     std::vector<exec::FoldInput> inputs;

@@ -9,8 +9,6 @@ constexpr int64_t kMinElements = 10;  // smaller constants are written into the 
 
 constexpr std::string_view kNotTaken = "nothing that a joint compression of this kind takes";
 
-bool IsConstexpr(const ir::Operation& op) { return op.type().starts_with("constexpr_"); }
-
 // Whether the setting would leave the constant as it is for its size or rank.
 bool LeavesAlone(const OpConfig& config, const Site& site) {
   return site.shape.size() <= 1 ||
@@ -47,7 +45,7 @@ std::vector<ir::Use> EndUses(const ir::UseMap& uses, const ir::Value* value) {
   if (found == uses.end()) return end;
   for (const ir::Use& use : found->second) {
     if (use.operation == nullptr) return {};
-    if (!IsConstexpr(*use.operation)) {
+    if (!use.operation->is_constexpr()) {
       end.push_back(use);
       continue;
     }
@@ -64,7 +62,7 @@ ir::Shape EndShape(const ir::UseMap& uses, const ir::Operation& op) {
     const auto found = uses.find(output.get());
     if (found == uses.end()) continue;
     for (const ir::Use& use : found->second) {
-      if (use.operation != nullptr && !IsConstexpr(*use.operation)) return output->type.shape();
+      if (use.operation != nullptr && !use.operation->is_constexpr()) return output->type.shape();
       if (use.operation != nullptr) return EndShape(uses, *use.operation);
     }
   }
@@ -208,7 +206,7 @@ Result<std::vector<Site>> FindSites(const passes::Rewriter& rewriter, const Weig
       continue;
     }
     const bool fed_to_constexpr = std::ranges::any_of(found->second, [](const ir::Use& use) {
-      return use.operation != nullptr && IsConstexpr(*use.operation);
+      return use.operation != nullptr && use.operation->is_constexpr();
     });
     site.shape = value->type.shape();
     if (prunable) {

@@ -10,10 +10,6 @@ namespace {
 // Smaller constants are written into the program itself.
 constexpr int64_t kMinElements = 10;
 
-bool IsConstexpr(const ir::Operation* op) {
-  return op != nullptr && op->type().starts_with("constexpr_");
-}
-
 bool MatmulTransposes(const ir::Operation& matmul, std::string_view param) {
   const ir::Value* value = matmul.Input(param);
   return value != nullptr && value->is_const() && value->literal->AsBool().value_or(false);
@@ -35,7 +31,7 @@ std::vector<Weight> FindWeights(const passes::Rewriter& rewriter) {
     if (found == uses.end()) continue;
     bool eligible = true;
     for (const ir::Use& use : found->second)
-      eligible &= use.operation != nullptr && !IsConstexpr(use.operation);
+      eligible &= use.operation != nullptr && !use.operation->is_constexpr();
     if (eligible) weights.push_back({op, value, found->second});
   }
   return weights;

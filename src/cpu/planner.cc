@@ -69,11 +69,7 @@ Result<std::shared_ptr<const Plan>> Planner::Build() {
 bool Planner::HasFixedWeights(const ir::Operation& operation) {
   for (const std::string_view param : {"weight", "bias", "y"}) {
     const ir::Value* value = operation.Input(param);
-    if (value == nullptr || value->is_const()) continue;
-    const ir::Operation* producer = value->producer;
-    if (producer == nullptr || producer->def() == nullptr || !producer->def()->constexpr_op) {
-      return false;
-    }
+    if (value != nullptr && !value->is_stored()) return false;
   }
   return true;
 }

@@ -11,15 +11,14 @@ namespace {
 constexpr int64_t kFoldGrowthBytes = 1 << 20;
 
 bool IsInterpreted(const ir::Operation& operation) {
-  static const std::unordered_set<std::string_view> kTypes = {
-      "cond",        "while_loop", "read_state",  "coreml_update_state", "write_state", "make_list",
-      "list_length", "list_read",  "list_gather", "list_write",          "list_scatter"};
-  return kTypes.contains(operation.type()) || operation.def() == nullptr;
+  return operation.def() == nullptr || operation.def()->traits.run_by == ir::RunBy::kInterpreter;
 }
 
-bool HasEffects(const ir::Operation& operation) {
-  return operation.type() == "coreml_update_state" || operation.type() == "write_state" ||
-         operation.type() == "while_loop" || operation.type() == "cond";
+// Whether it must run though nothing uses its results. Bodies are not searched: each may write.
+bool MustRun(const ir::Operation& operation) {
+  if (operation.def() == nullptr) return false;
+  const ir::Effects effects = operation.def()->traits.effects;
+  return effects == ir::Effects::kWrites || effects == ir::Effects::kBodies;
 }
 
 int64_t Bytes(const ir::Type& type) {
@@ -127,7 +126,7 @@ class Specializer {
   }
 
   Result<bool> Fold(const ir::Operation& operation, const Node& node) {
-    if (operation.def()->impure) return false;
+    if (!operation.def()->pure()) return false;
     if (operation.type() == "shape") {
       const ir::Value* x = operation.Input("x");
       if (node.types[0].dtype() != DType::kInt32) return false;
@@ -169,7 +168,7 @@ class Specializer {
     std::vector<bool> live(out_.nodes.size());
     for (size_t i = out_.nodes.size(); i-- > 0;) {
       const ir::Operation& operation = *out_.nodes[i].operation;
-      live[i] = HasEffects(operation);
+      live[i] = MustRun(operation);
       for (const auto& output : operation.outputs())
         live[i] = live[i] || needed.contains(output.get());
       if (live[i]) ForEachRead(operation, [&](const ir::Value& value) { needed.insert(&value); });

@@ -53,25 +53,26 @@ class Interpreter {
               const InterpretOptions& options, Outer outer = {})
       : opset_(opset), state_(state), options_(options), outer_(std::move(outer)) {}
 
+  ir::Opset opset() const { return opset_; }
+  const InterpretOptions& options() const { return options_; }
+
   // Makes a function's state input known, with zeros when it has no value yet.
   Status BindState(const ir::Value& input);
+  // The state of that name, or null. It is the caller's: writing to it changes the state.
+  Tensor* FindState(const std::string& name);
   void Set(const ir::Value& value, Slot slot) { slots_[&value] = std::move(slot); }
   // A constant, a value that was set or computed, or one from `outer`.
   Result<Slot> Get(const ir::Value& value);
   // Computes the outputs. Errors name the operation.
   Status Run(const ir::Operation& operation);
   Status RunBlock(const ir::Block& block);
+  // Runs a body on `arguments`, one for each of its inputs; what it returns.
+  Result<std::vector<Slot>> RunBody(const ir::Block& body, const std::vector<Slot>& arguments);
+  // Sets all outputs of an operation.
+  Status SetOutputs(const ir::Operation& operation, std::vector<Slot> results);
 
  private:
   Status RunOperation(const ir::Operation& operation);
-  Status RunInner(const ir::Block& block, const std::vector<Slot>& arguments,
-                  std::vector<Slot>* results);
-  Status Store(const ir::Operation& operation, std::vector<Slot> results);
-  Status RunCond(const ir::Operation& operation);
-  Status RunWhile(const ir::Operation& operation);
-  Status RunState(const ir::Operation& operation);
-  Status RunList(const ir::Operation& operation);
-  Result<int64_t> Index(const ir::Operation& operation, std::string_view param, size_t size);
 
   ir::Opset opset_;
   std::map<std::string, Tensor>* state_;

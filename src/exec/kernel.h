@@ -56,9 +56,17 @@ class KernelContext {
 };
 
 using KernelFn = Status (*)(KernelContext& context);
+
+class Interpreter;
+// How an operator runs that no kernel can compute (RunBy::kInterpreter): it reads its arguments
+// from the interpreter and sets its outputs there.
+using InterpretFn = Status (*)(const ir::Operation& operation, Interpreter& interpreter);
+
+// One of the two, by the operator's trait RunBy.
 struct KernelEntry {
   std::string_view op;
-  KernelFn kernel;
+  KernelFn kernel = nullptr;
+  InterpretFn interpret = nullptr;
 };
 
 // Runs `kernel`; running out of memory for its intermediate values is returned as an error.
@@ -66,6 +74,8 @@ Status RunKernel(KernelFn kernel, KernelContext& context);
 
 // The reference kernel of `op`, or null. Defined by the op table (src/ops/registry.cc).
 KernelFn FindReferenceKernel(std::string_view op);
+// How the interpreter runs `op`, or null when a kernel does, or nothing. Likewise.
+InterpretFn FindInterpretFn(std::string_view op);
 
 // One parameter's tensors for Evaluate, with the dtypes that the program declares for them (fp16 is
 // float32 in memory).

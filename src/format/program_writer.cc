@@ -40,7 +40,7 @@ bool TakesAttributes(std::string_view constexpr_type, ir::Opset opset) {
 }
 
 Binding BindingOf(const Operation& operation, std::string_view parameter, ir::Opset opset) {
-  if (operation.type().starts_with("constexpr_")) {
+  if (operation.is_constexpr()) {
     return TakesAttributes(operation.type(), opset) ? Binding::kAttribute : Binding::kValue;
   }
   for (const ImmediateParameter& row : kImmediateParameters) {

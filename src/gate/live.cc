@@ -95,7 +95,7 @@ std::string PrecisionOf(const ir::Model& model) {
   bool half = false;
   bool compressed = false;
   for (const auto& operation : (*function)->block->operations()) {
-    compressed |= operation->type().starts_with("constexpr_");
+    compressed |= operation->is_constexpr();
     for (const auto& output : operation->outputs()) {
       half |= output->type.is_tensor() && output->type.dtype() == DType::kFp16;
     }

@@ -198,10 +198,7 @@ Status CheckDType(const OpArgs& args, const Param& param, const Type& type,
 bool IsConstant(const OpArgs& args, std::string_view param, size_t index) {
   if (args.ValueOf(param, index) != nullptr || args.operation() == nullptr) return true;
   const Operation* producer = args.operation()->Inputs(param)[index]->producer;
-  if (producer == nullptr) return false;
-  // An operator that the op table does not know is judged by its name.
-  return producer->def() != nullptr ? producer->def()->constexpr_op
-                                    : producer->type().starts_with("constexpr_");
+  return producer != nullptr && producer->is_constexpr();
 }
 
 }  // namespace

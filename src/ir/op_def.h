@@ -1,5 +1,5 @@
 // OpDef: everything that the IR knows about one MIL operator: parameters, type domains, defaults,
-// constraints, type and shape inference, cost. The table itself is in src/ops/ (one folder per
+// constraints, type and shape inference, traits, cost. The table itself is in src/ops/ (one folder per
 // family); the IR reaches it through FindOpDef.
 //
 // Versions are data on one definition: `since` on an operator, a parameter or a wider type domain
@@ -43,6 +43,9 @@ struct Param {
   std::string_view default_text = {};
   Result<Literal> (*default_fn)(const OpArgs& args) = nullptr;
   Opset since = Opset::kIOS15;
+  // From this op set on the argument may be float32 beside half data, and the float16 pass leaves
+  // it so where it can. Absent: it has the precision of the data.
+  std::optional<Opset> float32_since = std::nullopt;
 };
 
 struct TypeDomain {
@@ -65,6 +68,45 @@ struct OpCost {
   int64_t flops = 0;  // a multiply-accumulate counts as two
 };
 
+// Who computes the results of an operator.
+enum class RunBy : uint8_t {
+  kUnset,
+  kKernel,       // a kernel, from tensors alone, so that the executor can plan it
+  kInterpreter,  // the interpreter, as it runs bodies, or holds lists or states
+  kNothing,      // nothing: a constant is known, a classifier is rewritten before the run
+};
+
+// What running an operator sees or changes beside its arguments and results.
+enum class Effects : uint8_t {
+  kUnset,
+  kNone,    // the same arguments give the same results: may be folded, merged and removed
+  kReads,   // reads a state or draws random numbers: never folded or merged
+  kWrites,  // writes a state: must run even when nothing uses its results
+  kBodies,  // those of the operations in its bodies
+};
+
+// In which precision the float32 tensors of an operator are computed when the model is converted to
+// float16.
+enum class Precision : uint8_t {
+  kUnset,
+  kMayBeHalf,   // in half, wherever the type domains admit it
+  kAsDeclared,  // as they are: the operator names a dtype, or serves a body, list or state that does
+};
+
+// What the layers above ask about an operator, so that none of them lists operators by name. Every
+// definition sets every trait; tests/unit/ops/table_test.cc finds one that does not.
+struct Traits {
+  RunBy run_by = RunBy::kUnset;
+  Effects effects = Effects::kUnset;
+  Precision precision = Precision::kUnset;
+};
+// A function of its tensors in either precision, as most operators are.
+inline constexpr Traits kTensorFunction{
+    .run_by = RunBy::kKernel, .effects = Effects::kNone, .precision = Precision::kMayBeHalf};
+// One whose results have the dtype that an argument names, as those of cast.
+inline constexpr Traits kNamesItsDType{
+    .run_by = RunBy::kKernel, .effects = Effects::kNone, .precision = Precision::kAsDeclared};
+
 using InferFn = Status (*)(const OpArgs& args, std::vector<Type>* outputs);
 using CostFn = OpCost (*)(const OpArgs& args, std::span<const Type> outputs);
 
@@ -78,13 +120,13 @@ struct OpDef {
   InferFn infer = nullptr;
   // Null: one flop for each output element.
   CostFn cost = nullptr;
+  Traits traits = {};
   // Compile-time decompression (constexpr_*): all inputs constant, evaluated at load.
   bool constexpr_op = false;
-  // Reads or writes state, or draws random numbers: never folded, merged or removed when its result
-  // is used.
-  bool impure = false;
 
   const Param* FindParam(std::string_view param) const;
+  // Whether the same arguments give the same results, and nothing else happens.
+  bool pure() const { return traits.effects == Effects::kNone; }
 };
 
 // The arguments of one operation as inference, kernels, placement and cost see them: types, known

@@ -2,7 +2,17 @@
 
 #include <algorithm>
 
+#include "ir/op_def.h"
+
 namespace anemone::ir {
+
+bool Value::is_stored() const {
+  return is_const() || (producer != nullptr && producer->is_constexpr());
+}
+
+bool Operation::is_constexpr() const {
+  return def_ != nullptr ? def_->constexpr_op : type_.starts_with("constexpr_");
+}
 
 Value* Operation::Input(std::string_view parameter) const {
   const auto& values = Inputs(parameter);

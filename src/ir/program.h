@@ -34,6 +34,8 @@ struct Value {
   std::shared_ptr<const Literal> literal;
 
   bool is_const() const { return literal != nullptr; }
+  // Whether it is known once the model is loaded: a constant, or decompressed from constants.
+  bool is_stored() const;
 };
 
 // An argument: the values bound to one parameter. More than one only for a variadic parameter such
@@ -54,6 +56,9 @@ class Operation {
   // not inferred or run.
   const OpDef* def() const { return def_; }
   bool is_const() const { return type_ == "const"; }
+  // Whether it decompresses constants when the model is loaded (constexpr_*). An operator that the
+  // op table does not know is judged by its name.
+  bool is_constexpr() const;
   // The block that holds this operation.
   Block* parent() const { return parent_; }
 

@@ -5,15 +5,6 @@
 
 namespace anemone::onnx {
 
-std::vector<const Converter*> AllConverters() {
-  std::vector<const Converter*> rows;
-#define ANEMONE_ONNX_FAMILY(family) \
-  for (const Converter& row : ops::family::OnnxConverters()) rows.push_back(&row);
-#include "onnx/families.inc"
-#undef ANEMONE_ONNX_FAMILY
-  return rows;
-}
-
 const Converter* FindConverter(std::string_view domain, std::string_view op, int64_t opset) {
   using Key = std::pair<std::string_view, std::string_view>;
   static const auto* const table = [] {

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
-#include <vector>
 
 #include "onnx/node_context.h"
 
@@ -29,16 +28,7 @@ constexpr int64_t kNewestOpset = 24;
 
 // The row for `op`, or null when the table has none at all.
 const Converter* FindConverter(std::string_view domain, std::string_view op, int64_t opset);
-// Every row, in the order of families.inc: for the coverage page and for tests.
-std::vector<const Converter*> AllConverters();
+// Every row, in the order of the families. Defined by the op table (src/ops/registry.cc).
+std::span<const Converter* const> AllConverters();
 
 }  // namespace anemone::onnx
-
-namespace anemone::ops {
-#define ANEMONE_ONNX_FAMILY(family)                  \
-  namespace family {                                 \
-  std::span<const onnx::Converter> OnnxConverters(); \
-  }
-#include "onnx/families.inc"
-#undef ANEMONE_ONNX_FAMILY
-}  // namespace anemone::ops

@@ -2,10 +2,8 @@
 
 #include <algorithm>
 #include <limits>
-#include <unordered_set>
 
 #include "ir/program.h"
-#include "ops/runtime_values.h"
 
 namespace anemone::ops {
 
@@ -104,25 +102,6 @@ Status CheckRank(const OpArgs& args, std::string_view param, int low, int high,
   if (!type.has_rank() || (type.rank() >= low && type.rank() <= high)) return {};
   if (low == high) return Violates(label, "{} has rank {}, wanted {}", param, type.rank(), low);
   return Violates(label, "{} has rank {}, wanted {} to {}", param, type.rank(), low, high);
-}
-
-bool IsConstantArg(const OpArgs& args, std::string_view param) {
-  if (args.ValueOf(param) != nullptr || args.operation() == nullptr) return true;
-  const std::vector<ir::Value*>& given = args.operation()->Inputs(param);
-  std::vector<const ir::Value*> pending(given.begin(), given.end());
-  std::unordered_set<const ir::Operation*> seen;
-  while (!pending.empty()) {
-    const ir::Value* value = pending.back();
-    pending.pop_back();
-    if (value->is_const()) continue;
-    const ir::Operation* producer = value->producer;
-    if (IsUnforeseeable(producer)) return false;
-    if (!seen.insert(producer).second) continue;
-    for (const ir::Argument& argument : producer->arguments()) {
-      pending.insert(pending.end(), argument.values.begin(), argument.values.end());
-    }
-  }
-  return true;
 }
 
 Result<ir::Literal> FloatLikeX(const OpArgs& args, float value) {

@@ -16,6 +16,8 @@ namespace anemone::ops {
 
 using ir::Constraint;
 using ir::kDynamic;
+using ir::kNamesItsDType;
+using ir::kTensorFunction;
 using ir::OpArgs;
 using ir::OpCost;
 using ir::OpDef;
@@ -67,10 +69,6 @@ inline Status CheckRank(const OpArgs& args, std::string_view param, int rank,
                         std::string_view label) {
   return CheckRank(args, param, rank, rank, label);
 }
-
-// Whether an argument is fixed when the model is compiled: a known value, or computed from
-// constants only. True when its producer is not known (an operator evaluated on its own).
-bool IsConstantArg(const OpArgs& args, std::string_view param);
 
 // `value` in the dtype of argument `x`: for defaults of float parameters.
 Result<ir::Literal> FloatLikeX(const OpArgs& args, float value);

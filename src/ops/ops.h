@@ -1,5 +1,6 @@
-// The operator table: every family's definitions and reference kernels, from the list in
-// families.inc. Thread rules: built once on first use, immutable afterwards.
+// What each family folder gives, for the families that families.inc lists: the one place where a
+// family is named. The tables made of them are in registry.cc. Thread rules: built once on first
+// use, immutable afterwards.
 #pragma once
 
 #include <span>
@@ -8,15 +9,23 @@
 #include "exec/kernel.h"
 #include "ir/op_def.h"
 
+namespace anemone::onnx {
+struct Converter;
+}
+namespace anemone::placement {
+struct PlaceRule;
+}
+
 namespace anemone::ops {
 
-// What each family folder gives: its definitions and its reference kernels.
-#define ANEMONE_OP_FAMILY(family)               \
-  namespace family {                            \
-  std::vector<ir::OpDef> Defs();                \
-  std::span<const exec::KernelEntry> Kernels(); \
+#define ANEMONE_FAMILY(family)                        \
+  namespace family {                                  \
+  std::vector<ir::OpDef> Defs();                      \
+  std::span<const exec::KernelEntry> Kernels();       \
+  std::span<const onnx::Converter> OnnxConverters();  \
+  std::span<const placement::PlaceRule> PlaceRules(); \
   }
 #include "ops/families.inc"
-#undef ANEMONE_OP_FAMILY
+#undef ANEMONE_FAMILY
 
 }  // namespace anemone::ops

@@ -1,32 +1,51 @@
+// The tables of all families: what ir, exec, onnx and placement declare and look up by an operator's
+// name, and leave to be defined here, as they know no family.
 #include <algorithm>
 #include <unordered_map>
 
+#include "onnx/converter.h"
 #include "ops/ops.h"
+#include "placement/place.h"
 
 namespace anemone {
 namespace {
 
 struct Table {
   std::vector<ir::OpDef> defs;
-  std::vector<const ir::OpDef*> sorted;
-  std::unordered_map<std::string_view, const ir::OpDef*> by_name;
-  std::unordered_map<std::string_view, exec::KernelFn> kernels;
+  std::vector<const ir::OpDef*> sorted_defs;
+  std::unordered_map<std::string_view, const ir::OpDef*> defs_by_name;
+  std::unordered_map<std::string_view, exec::KernelEntry> kernels;
+  std::vector<const onnx::Converter*> converters;
+  std::vector<const placement::PlaceRule*> sorted_rules;
+  std::unordered_map<std::string_view, const placement::PlaceRule*> rules_by_op;
 
   Table() {
-#define ANEMONE_OP_FAMILY(family)                                                \
-  {                                                                              \
-    auto family_defs = ops::family::Defs();                                      \
-    std::move(family_defs.begin(), family_defs.end(), std::back_inserter(defs)); \
-  }                                                                              \
-  for (const exec::KernelEntry& entry : ops::family::Kernels()) kernels[entry.op] = entry.kernel;
+#define ANEMONE_FAMILY(family)                                                    \
+  Add(ops::family::Defs(), ops::family::Kernels(), ops::family::OnnxConverters(), \
+      ops::family::PlaceRules());
 #include "ops/families.inc"
-#undef ANEMONE_OP_FAMILY
+#undef ANEMONE_FAMILY
     for (const ir::OpDef& def : defs) {
-      sorted.push_back(&def);
-      by_name[def.name] = &def;
+      sorted_defs.push_back(&def);
+      defs_by_name[def.name] = &def;
     }
-    std::sort(sorted.begin(), sorted.end(),
-              [](const auto* a, const auto* b) { return a->name < b->name; });
+    std::ranges::sort(sorted_defs, {}, &ir::OpDef::name);
+    for (const auto& [op, rule] : rules_by_op) sorted_rules.push_back(rule);
+    std::ranges::sort(sorted_rules, {}, &placement::PlaceRule::op);
+  }
+
+  void Add(std::vector<ir::OpDef> family_defs, std::span<const exec::KernelEntry> family_kernels,
+           std::span<const onnx::Converter> family_converters,
+           std::span<const placement::PlaceRule> family_rules) {
+    std::ranges::move(family_defs, std::back_inserter(defs));
+    for (const exec::KernelEntry& entry : family_kernels) kernels[entry.op] = entry;
+    for (const onnx::Converter& converter : family_converters) converters.push_back(&converter);
+    for (const placement::PlaceRule& rule : family_rules) rules_by_op[rule.op] = &rule;
+  }
+
+  exec::KernelEntry Kernel(std::string_view op) const {
+    const auto found = kernels.find(op);
+    return found == kernels.end() ? exec::KernelEntry{} : found->second;
   }
 };
 
@@ -35,25 +54,37 @@ const Table& TheTable() {
   return table;
 }
 
+template <typename T>
+const T* Find(const std::unordered_map<std::string_view, const T*>& by_name,
+              std::string_view name) {
+  const auto found = by_name.find(name);
+  return found == by_name.end() ? nullptr : found->second;
+}
+
 }  // namespace
 
-namespace ir {
-
-const OpDef* FindOpDef(std::string_view name) {
-  const auto found = TheTable().by_name.find(name);
-  return found == TheTable().by_name.end() ? nullptr : found->second;
+const ir::OpDef* ir::FindOpDef(std::string_view name) {
+  return Find(TheTable().defs_by_name, name);
 }
 
-std::span<const OpDef* const> AllOpDefs() { return TheTable().sorted; }
+std::span<const ir::OpDef* const> ir::AllOpDefs() { return TheTable().sorted_defs; }
 
-}  // namespace ir
-
-namespace exec {
-
-KernelFn FindReferenceKernel(std::string_view op) {
-  const auto found = TheTable().kernels.find(op);
-  return found == TheTable().kernels.end() ? nullptr : found->second;
+exec::KernelFn exec::FindReferenceKernel(std::string_view op) {
+  return TheTable().Kernel(op).kernel;
 }
 
-}  // namespace exec
+exec::InterpretFn exec::FindInterpretFn(std::string_view op) {
+  return TheTable().Kernel(op).interpret;
+}
+
+std::span<const onnx::Converter* const> onnx::AllConverters() { return TheTable().converters; }
+
+const placement::PlaceRule* placement::FindPlaceRule(std::string_view op) {
+  return Find(TheTable().rules_by_op, op);
+}
+
+std::span<const placement::PlaceRule* const> placement::AllPlaceRules() {
+  return TheTable().sorted_rules;
+}
+
 }  // namespace anemone

@@ -99,8 +99,7 @@ class Merger {
   }
 
   void VisitOperation(ir::Operation& operation, std::vector<std::string>* added) {
-    if (operation.def() == nullptr || operation.def()->impure || !operation.blocks().empty())
-      return;
+    if (operation.def() == nullptr || !operation.def()->pure()) return;
     std::string key = KeyOfOperation(operation);
     std::vector<ir::Operation*>& same = seen_[key];
     for (ir::Operation* earlier : same) {

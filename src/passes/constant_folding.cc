@@ -111,9 +111,7 @@ Result<bool> ConstantFolding(ir::Function& function, PassContext& context) {
       continue;
     refined |= RefineTypes(*operation, function.opset);
     const ir::OpDef& def = *operation->def();
-    if (def.constexpr_op || def.impure || !operation->blocks().empty() ||
-        operation->outputs().empty())
-      continue;
+    if (def.constexpr_op || !def.pure() || operation->outputs().empty()) continue;
     const auto& outputs = operation->outputs();
     if (std::ranges::any_of(outputs,
                             [&](const auto& o) { return rewriter.IsFunctionOutput(o.get()); }))

@@ -12,6 +12,13 @@
 namespace anemone::passes {
 namespace {
 
+// Effects of its own. Those of operations in bodies are found there.
+bool HasEffects(const ir::Operation& operation) {
+  if (operation.def() == nullptr) return !operation.is_const();
+  const ir::Effects effects = operation.def()->traits.effects;
+  return effects == ir::Effects::kReads || effects == ir::Effects::kWrites;
+}
+
 class Marker {
  public:
   void Mark(const ir::Operation* operation) {
@@ -60,8 +67,7 @@ Result<bool> DeadCodeElimination(ir::Function& function, PassContext&) {
   Marker marker;
   for (const ir::Value* output : function.outputs()) marker.Mark(output->producer);
   ir::ForEachOperation(*function.block, [&](const ir::Operation& operation) {
-    const bool unknown = operation.def() == nullptr && !operation.is_const();
-    if (unknown || (operation.def() != nullptr && operation.def()->impure)) marker.Mark(&operation);
+    if (HasEffects(operation)) marker.Mark(&operation);
   });
   marker.Run();
   return Sweep(*function.block, marker);

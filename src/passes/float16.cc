@@ -9,7 +9,6 @@
 #include "passes/float16.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <regex>
 #include <unordered_map>
@@ -26,27 +25,10 @@ constexpr std::string_view kPass = "float16";
 // Elements that become 0 are noted when they are more than one in this many.
 constexpr int64_t kWorthNoting = 100;
 
-// Operators whose dtypes are not changed here: casts name theirs, bodies and lists keep those they
-// declare, states are declared outside.
-constexpr std::array<std::string_view, 14> kNotConverted = {
-    "cast",        "constexpr_cast", "while_loop",          "cond",       "make_list",
-    "list_gather", "list_scatter",   "list_read",           "list_write", "list_length",
-    "read_state",  "write_state",    "coreml_update_state", "classify"};
-
-// From ios17 on these parameters may be float32 beside half data, and keep their precision.
-bool MayStayFloat32(ir::Opset opset, const ir::Operation& op, std::string_view param) {
-  if (opset < ir::Opset::kIOS17) return false;
-  constexpr std::array<std::string_view, 4> kAlpha = {"elu", "leaky_relu", "prelu",
-                                                      "thresholded_relu"};
-  constexpr std::array<std::string_view, 5> kAlphaBeta = {
-      "clamped_relu", "linear_activation", "scaled_tanh", "sigmoid_hard", "softplus_parametric"};
-  constexpr std::array<std::string_view, 3> kEpsilon = {"inverse", "log", "rsqrt"};
-  const auto in = [&](const auto& list) {
-    return std::ranges::find(list, op.type()) != list.end();
-  };
-  if (param == "alpha") return in(kAlpha) || in(kAlphaBeta);
-  if (param == "beta") return in(kAlphaBeta);
-  return param == "epsilon" && in(kEpsilon);
+// Whether the argument may be float32 beside half data, and keep its precision so.
+bool MayStayFloat32(ir::Opset opset, const ir::Operation& op, std::string_view param_name) {
+  const ir::Param* param = op.def()->FindParam(param_name);
+  return param != nullptr && param->float32_since && opset >= *param->float32_since;
 }
 
 bool IsTensorOf(const ir::Type& type, DType dtype) {
@@ -139,7 +121,8 @@ class Converter {
   }
 
   Result<bool> TryConvert(ir::Operation& op) {
-    if (std::ranges::find(kNotConverted, op.type()) != kNotConverted.end()) return false;
+    if (op.def() != nullptr && op.def()->traits.precision == ir::Precision::kAsDeclared)
+      return false;
     const bool has_half = std::ranges::any_of(op.arguments(), [&](const ir::Argument& argument) {
       return std::ranges::any_of(argument.values,
                                  [&](const ir::Value* v) { return native_.contains(v); });

@@ -147,8 +147,8 @@ void Rewriter::DropIfUnused(ir::Operation* operation) {
   while (!pending.empty()) {
     ir::Operation* candidate = pending.back();
     pending.pop_back();
-    if (candidate == nullptr || dead_.contains(candidate) || !candidate->blocks().empty()) continue;
-    if (!candidate->is_const() && (candidate->def() == nullptr || candidate->def()->impure))
+    if (candidate == nullptr || dead_.contains(candidate)) continue;
+    if (!candidate->is_const() && (candidate->def() == nullptr || !candidate->def()->pure()))
       continue;
     const auto& outputs = candidate->outputs();
     if (std::ranges::any_of(outputs,

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "ops/runtime_values.h"
+#include "ir/runtime_values.h"
 
 namespace anemone::placement {
 namespace {
@@ -170,7 +170,7 @@ class Analyzer {
 
   const ir::Function& function_;
   FlexibleShapes flexible_;
-  ops::RuntimeValues runtime_;
+  ir::RuntimeValues runtime_;
   Analysis analysis_;
 };
 

@@ -25,10 +25,7 @@ std::vector<Tensor> RuntimeTensors(const Query& query) {
     for (const ir::Argument& argument : operation->arguments()) {
       if (!query.IsDynamic(argument.name)) continue;
       for (const ir::Value* value : argument.values) {
-        const bool folded =
-            value->is_const() || (value->producer != nullptr && value->producer->def() != nullptr &&
-                                  value->producer->def()->constexpr_op);
-        if (!folded) tensors.push_back({argument.name, value->type});
+        if (!value->is_stored()) tensors.push_back({argument.name, value->type});
       }
     }
     for (const auto& output : operation->outputs())
@@ -120,9 +117,7 @@ std::optional<Verdict> CheckWeights(const Query& query) {
   for (const ir::Argument& argument : query.args.operation()->arguments()) {
     for (const ir::Value* value : argument.values) {
       const ir::Operation* producer = value->producer;
-      if (producer == nullptr || producer->def() == nullptr || !producer->def()->constexpr_op) {
-        continue;
-      }
+      if (producer == nullptr || !producer->is_constexpr()) continue;
       if (HasPerBlockScales(*producer)) {
         return Maybe(
             "per_block_weights", false, {"coremltools issue 2510", Confidence::kMeasured},

@@ -245,8 +245,7 @@ class Estimator {
 const ir::Operation* Decompressor(const ir::Operation& operation) {
   for (const std::string_view param : {"weight", "y", "x"}) {
     const ir::Value* value = operation.Input(param);
-    if (value != nullptr && value->producer != nullptr && value->producer->def() != nullptr &&
-        value->producer->def()->constexpr_op)
+    if (value != nullptr && value->producer != nullptr && value->producer->is_constexpr())
       return value->producer;
   }
   return nullptr;

@@ -113,10 +113,7 @@ std::optional<Stored> StoredBytes(const ir::Value& value, int depth = 0) {
                   value.literal->element_count()};
   }
   const ir::Operation* producer = value.producer;
-  if (producer == nullptr || producer->def() == nullptr || !producer->def()->constexpr_op ||
-      depth > kMaxChain) {
-    return std::nullopt;
-  }
+  if (producer == nullptr || !producer->is_constexpr() || depth > kMaxChain) return std::nullopt;
   Stored stored;
   for (const ir::Argument& argument : producer->arguments()) {
     for (const ir::Value* input : argument.values) {

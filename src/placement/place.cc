@@ -1,34 +1,11 @@
 #include "placement/place.h"
 
-#include <algorithm>
-#include <unordered_map>
 #include <vector>
 
-#include "ops/infer.h"
-#include "ops/runtime_values.h"
+#include "ir/runtime_values.h"
 
 namespace anemone::placement {
 namespace {
-
-struct Table {
-  std::vector<const PlaceRule*> sorted;
-  std::unordered_map<std::string_view, const PlaceRule*> by_op;
-
-  Table() {
-#define ANEMONE_PLACE_FAMILY(family) \
-  for (const PlaceRule& rule : ops::family::PlaceRules()) by_op[rule.op] = &rule;
-#include "placement/families.inc"
-#undef ANEMONE_PLACE_FAMILY
-    for (const auto& [op, rule] : by_op) sorted.push_back(rule);
-    std::sort(sorted.begin(), sorted.end(),
-              [](const auto* a, const auto* b) { return a->op < b->op; });
-  }
-};
-
-const Table& TheTable() {
-  static const Table table;
-  return table;
-}
 
 Verdict GpuVerdict(Others others) {
   switch (others) {
@@ -63,7 +40,7 @@ bool Query::IsDynamic(std::string_view param) const {
   if (runtime != nullptr && args.operation() != nullptr) {
     return runtime->Among(*args.operation(), param);
   }
-  return args.Has(param) && !ops::IsConstantArg(args, param);
+  return args.Has(param) && !ir::IsConstantArg(args, param);
 }
 
 int64_t Query::IntOr(std::string_view param, int64_t otherwise) const {
@@ -112,17 +89,10 @@ Verdict NoKernel(const Query& query) {
             fmt::format("the Neural Engine has no {}", query.args.def().name));
 }
 
-const PlaceRule* FindPlaceRule(std::string_view op) {
-  const auto found = TheTable().by_op.find(op);
-  return found == TheTable().by_op.end() ? nullptr : found->second;
-}
-
-std::span<const PlaceRule* const> AllPlaceRules() { return TheTable().sorted; }
-
 OpPlacement Place(const ir::Operation& operation, ir::Opset opset, const Chip& chip,
-                  FlexibleShapes flexible, const ops::RuntimeValues* runtime) {
+                  FlexibleShapes flexible, const ir::RuntimeValues* runtime) {
   OpPlacement placement;
-  if (operation.is_const() || (operation.def() != nullptr && operation.def()->constexpr_op)) {
+  if (operation.is_const() || operation.is_constexpr()) {
     placement.placed = false;
     return placement;
   }

@@ -18,7 +18,7 @@
 #include "ir/program.h"
 #include "placement/chip.h"
 
-namespace anemone::ops {
+namespace anemone::ir {
 class RuntimeValues;
 }
 
@@ -53,7 +53,7 @@ struct Query {
   std::span<const ir::Type> outputs;
   const Chip& chip;
   FlexibleShapes flexible = FlexibleShapes::kNone;
-  const ops::RuntimeValues* runtime = nullptr;  // of the whole program, where somebody has it
+  const ir::RuntimeValues* runtime = nullptr;  // of the whole program, where somebody has it
 
   bool on_m4() const { return chip.at_least(AneFamily::kH16); }
   // Whether an argument is given and only the run time knows it.
@@ -104,7 +104,7 @@ struct OpPlacement {
   }
 };
 
-// The rule of an operator, or null.
+// The rule of an operator, or null. Defined by the op table (src/ops/registry.cc).
 const PlaceRule* FindPlaceRule(std::string_view op);
 std::span<const PlaceRule* const> AllPlaceRules();  // sorted by operator
 
@@ -112,7 +112,7 @@ std::span<const PlaceRule* const> AllPlaceRules();  // sorted by operator
 // operations so far; null: the graph above is searched for each question.
 OpPlacement Place(const ir::Operation& operation, ir::Opset opset, const Chip& chip,
                   FlexibleShapes flexible = FlexibleShapes::kNone,
-                  const ops::RuntimeValues* runtime = nullptr);
+                  const ir::RuntimeValues* runtime = nullptr);
 
 // The conditions that hold for every operator; nullopt when none bars it.
 std::optional<Verdict> CheckConditions(const Query& query, const PlaceRule& rule);
@@ -152,15 +152,3 @@ Verdict YesBut(const Query& query, std::string_view rule, Evidence evidence, std
 Verdict NoKernel(const Query& query);
 
 }  // namespace anemone::placement
-
-namespace anemone::ops {
-
-// What each family's place.cc gives.
-#define ANEMONE_PLACE_FAMILY(family)                  \
-  namespace family {                                  \
-  std::span<const placement::PlaceRule> PlaceRules(); \
-  }
-#include "placement/families.inc"
-#undef ANEMONE_PLACE_FAMILY
-
-}  // namespace anemone::ops

@@ -84,11 +84,6 @@ double PaddedBytes(const ir::Type& type) {
   return rows * static_cast<double>(padded);
 }
 
-bool IsStored(const ir::Value& value) {
-  return value.is_const() || (value.producer != nullptr && value.producer->def() != nullptr &&
-                              value.producer->def()->constexpr_op);
-}
-
 struct Traffic {
   double inputs = 0;
   double largest_input = 0;
@@ -99,7 +94,7 @@ Traffic TrafficOf(const ir::Operation& operation) {
   Traffic traffic;
   for (const ir::Argument& argument : operation.arguments()) {
     for (const ir::Value* value : argument.values) {
-      if (IsStored(*value)) continue;
+      if (value->is_stored()) continue;
       const double bytes = PaddedBytes(value->type);
       traffic.inputs += bytes;
       traffic.largest_input = std::max(traffic.largest_input, bytes);
@@ -128,8 +123,8 @@ bool IsInt8(const ir::Operation& operation) {
       operation.Input("weight") != nullptr ? operation.Input("weight") : operation.Input("y");
   if (x == nullptr || weight == nullptr || x->producer == nullptr || weight->producer == nullptr)
     return false;
-  if (x->producer->type() != "dequantize" || weight->producer->def() == nullptr) return false;
-  return weight->producer->def()->constexpr_op || weight->producer->type() == "dequantize";
+  return x->producer->type() == "dequantize" &&
+         (weight->producer->is_constexpr() || weight->producer->type() == "dequantize");
 }
 
 }  // namespace

@@ -91,10 +91,17 @@ Status InferSoftmax(const OpArgs& args, std::vector<Type>* outputs) {
 
 constexpr Param kX{.name = "x", .types = "T"};
 
-Param Parameter(std::string_view name) { return {.name = name, .types = "U", .constant = true}; }
+Param Parameter(std::string_view name) {
+  return {.name = name, .types = "U", .constant = true, .float32_since = Opset::kIOS17};
+}
 
 OpDef Plain(std::string_view name, std::string_view doc) {
-  return {.name = name, .doc = doc, .params = {kX}, .domains = {kT}, .infer = InferLikeX};
+  return {.name = name,
+          .doc = doc,
+          .params = {kX},
+          .domains = {kT},
+          .infer = InferLikeX,
+          .traits = kTensorFunction};
 }
 OpDef WithAlpha(std::string_view name, std::string_view doc) {
   return {.name = name,
@@ -102,7 +109,8 @@ OpDef WithAlpha(std::string_view name, std::string_view doc) {
           .params = {kX, Parameter("alpha")},
           .domains = {kT, kU},
           .constraints = {kDTypes, kScalars},
-          .infer = InferWithScalars};
+          .infer = InferWithScalars,
+          .traits = kTensorFunction};
 }
 OpDef WithAlphaBeta(std::string_view name, std::string_view doc) {
   OpDef def = WithAlpha(name, doc);
@@ -129,7 +137,8 @@ std::vector<OpDef> Defs() {
                    .default_text = "\"EXACT\""}},
        .domains = {kT},
        .constraints = {{"gelu_c1", "mode is EXACT, TANH_APPROXIMATION or SIGMOID_APPROXIMATION"}},
-       .infer = InferGelu},
+       .infer = InferGelu,
+       .traits = kTensorFunction},
       WithAlpha("leaky_relu", "x where x >= 0, alpha * x elsewhere."),
       WithAlphaBeta("linear_activation", "alpha * x + beta."),
       {.name = "prelu",
@@ -141,7 +150,8 @@ std::vector<OpDef> Defs() {
                        {"prelu_c1", "x has rank 3, 4 or 5"},
                        {"prelu_c2", "alpha has rank 1 and one value for each channel"},
                        {"prelu_c3", "all alphas are equal when x has rank 3 or 5"}},
-       .infer = InferPRelu},
+       .infer = InferPRelu,
+       .traits = kTensorFunction},
       Plain("relu", "max(x, 0)."),
       Plain("relu6", "min(max(x, 0), 6)."),
       WithAlphaBeta("scaled_tanh", "alpha * tanh(beta * x)."),
@@ -163,7 +173,8 @@ std::vector<OpDef> Defs() {
        .cost =
            [](const OpArgs&, std::span<const Type> outputs) {
              return OpCost{CostProduct({OutputElements(outputs), 4})};
-           }},
+           },
+       .traits = kTensorFunction},
       Plain("softplus", "log(1 + e^x), which for large x is x."),
       {.name = "softplus_parametric",
        .doc = "alpha * log(1 + e^(beta * x)) with one alpha and beta for each channel (dimension "
@@ -174,7 +185,8 @@ std::vector<OpDef> Defs() {
                        {"softplus_parametric_c1", "x has rank 3 or more"},
                        {"softplus_parametric_c2",
                         "alpha and beta have rank 1 and one value for each channel"}},
-       .infer = InferSoftplusParametric},
+       .infer = InferSoftplusParametric,
+       .traits = kTensorFunction},
       Plain("softsign", "x / (1 + |x|)."),
       WithAlpha("thresholded_relu", "x where x >= alpha, 0 elsewhere."),
   };

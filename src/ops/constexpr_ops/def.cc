@@ -342,13 +342,15 @@ std::vector<OpDef> Defs() {
                {{"constexpr_affine_dequantize_c1", "axis lies in [-rank, rank)"},
                 {"constexpr_affine_dequantize_c2",
                  "scale and zero_point are scalars or have one value for each element along axis"}},
-           .infer = InferAffineDequantize}),
+           .infer = InferAffineDequantize,
+           .traits = kTensorFunction}),
       Constexpr({.name = "constexpr_cast",
                  .doc = "source_val, kept in half precision, as float32.",
                  .since = Opset::kIOS16,
                  .params = {Constant("source_val", "fp16"), Constant("output_dtype", "string")},
                  .constraints = {{"constexpr_cast_c1", "output_dtype is fp32"}},
-                 .infer = InferCast}),
+                 .infer = InferCast,
+                 .traits = kNamesItsDType}),
       Constexpr({.name = "constexpr_lut_to_dense",
                  .doc = "Values looked up in a table (palettized weights). Before ios18: indices "
                         "[M] are bytes into which the indices, log2(table size) bits each, are "
@@ -376,7 +378,8 @@ std::vector<OpDef> Defs() {
                                  {"constexpr_lut_to_dense_c6",
                                   "vector_axis lies in [-rank, rank), and is given when vectors "
                                   "have several values"}},
-                 .infer = InferLutToDense}),
+                 .infer = InferLutToDense,
+                 .traits = kTensorFunction}),
       Constexpr(
           {.name = "constexpr_sparse_to_dense",
            .doc = "nonzero_data [D] put, in order, where the mask is set, zeros elsewhere. Before "
@@ -394,7 +397,8 @@ std::vector<OpDef> Defs() {
                  "gone"},
                 {"constexpr_sparse_to_dense_c3",
                  "nonzero_data has rank 1 and one value for each bit set, none set past the end"}},
-           .infer = InferSparseToDense}),
+           .infer = InferSparseToDense,
+           .traits = kTensorFunction}),
       Constexpr(
           {.name = "constexpr_blockwise_shift_scale",
            .doc = "scale * (data - offset), where each element of scale and offset serves a block "
@@ -407,7 +411,8 @@ std::vector<OpDef> Defs() {
                             "scale has data's rank, 1 or more, and its dimensions divide data's"},
                            {"constexpr_blockwise_shift_scale_c2",
                             "offset has scale's shape, and is a float or of data's dtype"}},
-           .infer = InferShiftScale}),
+           .infer = InferShiftScale,
+           .traits = kTensorFunction}),
       Constexpr(
           {.name = "constexpr_sparse_blockwise_shift_scale",
            .doc = "constexpr_blockwise_shift_scale of the values that a mask keeps: data_mask has "
@@ -424,7 +429,8 @@ std::vector<OpDef> Defs() {
                  "scale has the mask's rank, 1 or more, and its dimensions divide the mask's"},
                 {"constexpr_sparse_blockwise_shift_scale_c3",
                  "offset has scale's shape, and is a float or of the data's dtype"}},
-           .infer = InferSparseShiftScale}),
+           .infer = InferSparseShiftScale,
+           .traits = kTensorFunction}),
       Constexpr(
           {.name = "constexpr_lut_to_sparse",
            .doc = "constexpr_lut_to_dense of the indices that a mask keeps: indices_mask has the "
@@ -445,7 +451,8 @@ std::vector<OpDef> Defs() {
                 {"constexpr_lut_to_sparse_c4",
                  "vector_axis lies in [-rank, rank), and is given when vectors have several "
                  "values"}},
-           .infer = InferLutToSparse}),
+           .infer = InferLutToSparse,
+           .traits = kTensorFunction}),
       {.name = "quantize",
        .doc = "round(input / scale) + zero_point, halves to even, clipped to the range of "
               "output_dtype; scale and zero_point are scalars or run along `axis`.",
@@ -461,7 +468,8 @@ std::vector<OpDef> Defs() {
                        {"quantize_c2", "zero_point has output_dtype"},
                        {"quantize_c3", "not all of scale is 0"}},
        .infer = InferQuantize,
-       .cost = TwoFlops},
+       .cost = TwoFlops,
+       .traits = kTensorFunction},
       {.name = "dequantize",
        .doc = "scale * (input - zero_point); scale and zero_point are scalars or run along `axis`.",
        .since = Opset::kIOS17,
@@ -472,7 +480,8 @@ std::vector<OpDef> Defs() {
        .domains = {{"SrcT", "uint8 int8"}, kFloat},
        .constraints = {scale_fits},
        .infer = InferDequantize,
-       .cost = TwoFlops},
+       .cost = TwoFlops,
+       .traits = kTensorFunction},
   };
 }
 

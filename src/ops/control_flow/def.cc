@@ -1,10 +1,16 @@
-// Bodies, lists and state. The executor runs these itself: no kernel can call a body or hold a
-// list.
+// Bodies, lists and state. The interpreter runs these (kernel.cc): no kernel can call a body or hold
+// a list.
 #include "ir/program.h"
 #include "ops/infer.h"
 #include "ops/ops.h"
 
 namespace anemone::ops::control_flow {
+
+using ir::Effects;
+using ir::Precision;
+using ir::RunBy;
+using ir::Traits;
+
 namespace {
 
 constexpr std::string_view kCondBodies = "cond_c1";
@@ -194,6 +200,15 @@ Status InferWriteState(const OpArgs& args, std::vector<Type>*) {
   return {};
 }
 
+// All of them are run by the interpreter, on what bodies, lists and states declare.
+constexpr Traits By(Effects effects) {
+  return {.run_by = RunBy::kInterpreter, .effects = effects, .precision = Precision::kAsDeclared};
+}
+constexpr Traits kCallsBodies = By(Effects::kBodies);
+constexpr Traits kHoldsLists = By(Effects::kNone);
+constexpr Traits kReadsState = By(Effects::kReads);
+constexpr Traits kWritesState = By(Effects::kWrites);
+
 const Constraint kListRule{kList, "ls is a list of tensors."};
 const Constraint kIndexRule{kListIndex, "index is one number; indices is a vector."};
 const Constraint kValueRule{
@@ -213,25 +228,29 @@ std::vector<OpDef> Defs() {
        .constraints = {{kCondBodies, "There are two bodies, without inputs, of as many outputs."},
                        {kCondTypes, "Outputs of the two bodies have compatible types."}},
        .infer = InferCond,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = kCallsBodies},
       {.name = "list_gather",
        .doc = "The elements of the list at indices, stacked along a new first dimension.",
        .params = {{.name = "ls", .types = "any"}, {.name = "indices", .types = "int32"}},
        .constraints = {kListRule, kIndexRule},
        .infer = InferListGather,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = kHoldsLists},
       {.name = "list_length",
        .doc = "The number of elements of the list.",
        .params = {{.name = "ls", .types = "any"}},
        .constraints = {kListRule},
        .infer = InferListLength,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = kHoldsLists},
       {.name = "list_read",
        .doc = "The element of the list at index.",
        .params = {{.name = "ls", .types = "any"}, {.name = "index", .types = "int32"}},
        .constraints = {kListRule, kIndexRule},
        .infer = InferListRead,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = kHoldsLists},
       {.name = "list_scatter",
        .doc = "The list with element indices[i] replaced by value[i].",
        .params = {{.name = "ls", .types = "any"},
@@ -240,7 +259,8 @@ std::vector<OpDef> Defs() {
        .domains = {{.name = "T", .dtypes = kElement}},
        .constraints = {kListRule, kIndexRule, kValueRule},
        .infer = InferListScatter,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = kHoldsLists},
       {.name = "list_write",
        .doc =
            "The list with the element at index replaced by value; a list of dynamic length grows "
@@ -251,7 +271,8 @@ std::vector<OpDef> Defs() {
        .domains = {{.name = "T", .dtypes = kElement}},
        .constraints = {kListRule, kIndexRule, kValueRule},
        .infer = InferListWrite,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = kHoldsLists},
       {.name = "make_list",
        .doc = "A list of init_length tensors of zeros of shape elem_shape and the dtype named by "
               "dtype; with dynamic_length it can grow.",
@@ -273,7 +294,8 @@ std::vector<OpDef> Defs() {
                         "-1."},
                        {kListLength, "init_length is not negative."}},
        .infer = InferMakeList,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = kHoldsLists},
       {.name = "read_state",
        .doc = "The tensor that the state holds now.",
        .since = Opset::kIOS18,
@@ -281,7 +303,7 @@ std::vector<OpDef> Defs() {
        .constraints = {kStateRule},
        .infer = InferReadState,
        .cost = NoCost,
-       .impure = true},
+       .traits = kReadsState},
       {.name = "while_loop",
        .doc = "Keeps loop_vars: as long as the first body, the condition, returns true for them, "
               "the second body replaces them by what it returns. Gives their last values.",
@@ -292,7 +314,8 @@ std::vector<OpDef> Defs() {
                        {kLoopCondition, "The first body returns one bool."},
                        {kLoopTypes, "No variable changes its type from round to round."}},
        .infer = InferWhileLoop,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = kCallsBodies},
       {.name = "write_state",
        .doc = "Makes data the tensor that the state holds. No output.",
        .since = Opset::kIOS18,
@@ -301,7 +324,7 @@ std::vector<OpDef> Defs() {
        .constraints = {kStateRule, {kStateData, "data has the type of the state's tensor."}},
        .infer = InferWriteState,
        .cost = NoCost,
-       .impure = true},
+       .traits = kWritesState},
   };
 }
 

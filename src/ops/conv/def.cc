@@ -1,6 +1,7 @@
 // conv and conv_transpose: definitions.
 #include <fmt/core.h>
 
+#include "ir/runtime_values.h"
 #include "ir/spatial.h"
 #include "ops/infer.h"
 #include "ops/ops.h"
@@ -268,7 +269,8 @@ std::vector<ir::OpDef> Defs() {
              "before ios17, weight and bias have the dtype of x, and bias is constant"},
             {"conv_c9", "a dilated convolution has a constant weight"}},
        .infer = InferConv,
-       .cost = ConvCost},
+       .cost = ConvCost,
+       .traits = kTensorFunction},
       {.name = "conv_transpose",
        .doc = "Transposed convolution (the gradient of conv with respect to its input). x is [n, "
               "C_in, d...], weight [C_in, C_out / groups, k...]: each input element adds its "
@@ -301,7 +303,8 @@ std::vector<ir::OpDef> Defs() {
             {"conv_transpose_c9",
              "output_shape holds the batch, C_out and a positive size for each spatial dimension"}},
        .infer = InferConvTranspose,
-       .cost = ConvTransposeCost},
+       .cost = ConvTransposeCost,
+       .traits = kTensorFunction},
   };
 }
 

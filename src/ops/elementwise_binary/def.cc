@@ -30,7 +30,8 @@ OpDef Binary(std::string_view name, std::string_view dtypes, ir::InferFn infer,
           .constraints = {{kBroadcast,
                            "Aligned at the right, the dimensions of x and y are equal, or one of "
                            "them is 1 or missing."}},
-          .infer = infer};
+          .infer = infer,
+          .traits = kTensorFunction};
 }
 
 }  // namespace

@@ -17,7 +17,8 @@ OpDef Unary(std::string_view name, std::string_view dtypes, std::string_view doc
           .doc = doc,
           .params = {{.name = "x", .types = "T"}},
           .domains = {{.name = "T", .dtypes = dtypes}},
-          .infer = InferLikeX};
+          .infer = InferLikeX,
+          .traits = kTensorFunction};
 }
 
 Status InferWithEpsilon(const OpArgs& args, std::vector<Type>* outputs) {
@@ -39,13 +40,15 @@ OpDef WithEpsilon(std::string_view name, std::string_view doc,
                       .types = "U",
                       .required = false,
                       .constant = true,
-                      .default_fn = default_epsilon}},
+                      .default_fn = default_epsilon,
+                      .float32_since = Opset::kIOS17}},
           .domains = {{.name = "T", .dtypes = "fp16 fp32"}, {.name = "U", .dtypes = "fp16 fp32"}},
           .constraints = {{kEpsilonDType, "Before ios17, epsilon has the dtype of x."}},
           .infer = InferWithEpsilon,
           .cost = [](const OpArgs&, std::span<const Type> outputs) -> OpCost {
             return {CostProduct({OutputElements(outputs), 2})};
-          }};
+          },
+          .traits = kTensorFunction};
 }
 Result<ir::Literal> LikeX(const OpArgs& args, float value) {
   return ir::Literal::Float(args.TypeOf("x").dtype(), value);
@@ -107,7 +110,8 @@ OpDef Cast() {
                            "dtype is fp16, fp32, int32 or bool; from ios17 on also int8, uint8, "
                            "int16 or uint16."}},
           .infer = InferCast,
-          .cost = NoCost};
+          .cost = NoCost,
+          .traits = kNamesItsDType};
 }
 
 OpDef Clip() {
@@ -121,7 +125,8 @@ OpDef Clip() {
           .infer = InferClip,
           .cost = [](const OpArgs&, std::span<const Type> outputs) -> OpCost {
             return {CostProduct({OutputElements(outputs), 2})};
-          }};
+          },
+          .traits = kTensorFunction};
 }
 
 OpDef Threshold() {
@@ -130,7 +135,8 @@ OpDef Threshold() {
       .doc = "Raises small elements to a floor: max(x, alpha).",
       .params = {{.name = "x", .types = "T"}, {.name = "alpha", .types = "T", .constant = true}},
       .domains = {{.name = "T", .dtypes = "fp16 fp32 int32"}},
-      .infer = InferLikeX};
+      .infer = InferLikeX,
+      .traits = kTensorFunction};
 }
 
 }  // namespace

@@ -267,7 +267,8 @@ OpDef Scatter(std::string_view name, std::string_view doc, bool with_axis, ir::I
           .domains = {{.name = "T", .dtypes = "fp16 fp32 int32"}},
           .constraints = std::move(constraints),
           .infer = infer,
-          .cost = CostOfScatter};
+          .cost = CostOfScatter,
+          .traits = kTensorFunction};
 }
 
 }  // namespace
@@ -286,7 +287,8 @@ std::vector<OpDef> Defs() {
        .domains = GatherDomains(),
        .constraints = {kAxisRule, kIndexRule, kBatchRule, kIndexDTypeRule},
        .infer = InferGather,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = kTensorFunction},
       {.name = "gather_along_axis",
        .doc = "Elements of x picked along axis: out[.., i, ..] = x[.., indices[.., i, ..], ..]. A "
               "negative index counts from the end.",
@@ -297,7 +299,8 @@ std::vector<OpDef> Defs() {
        .domains = GatherDomains(),
        .constraints = {kAxisRule, kIndexRule, kAlongRule, kIndexDTypeRule},
        .infer = InferGatherAlongAxis,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = kTensorFunction},
       {.name = "gather_nd",
        .doc =
            "Each row of indices (its last dimension) names an element or slice of x by its first "
@@ -309,7 +312,8 @@ std::vector<OpDef> Defs() {
        .domains = GatherDomains(),
        .constraints = {kIndexRule, kDepthRule, kBatchRule, kIndexDTypeRule},
        .infer = InferGatherNd,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = kTensorFunction},
       Scatter("scatter",
               "A copy of data whose slices at indices along axis are combined with those of "
               "updates: replaced (update), or added to, reduced by, multiplied, divided, or the "

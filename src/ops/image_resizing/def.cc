@@ -325,7 +325,8 @@ std::vector<OpDef> Defs() {
        .domains = {kT, {"U", "fp32 int32"}},
        .constraints = {kRank3, scales},
        .infer = InferUpsample,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = kTensorFunction},
       {.name = "upsample_bilinear",
        .doc = "The last two dimensions of x enlarged (or shrunk) by factors, to floor(size * "
               "factor) elements, by linear interpolation between neighbors. With align_corners "
@@ -345,7 +346,8 @@ std::vector<OpDef> Defs() {
        .domains = {kT, {"U", "fp32 int32"}},
        .constraints = {kRank3, scales},
        .infer = InferUpsample,
-       .cost = BilinearCost},
+       .cost = BilinearCost,
+       .traits = kTensorFunction},
       {.name = "resize_nearest_neighbor",
        .doc = "The last two dimensions of x brought to given sizes: element i is input element "
               "floor(i * old size / new size).",
@@ -354,7 +356,8 @@ std::vector<OpDef> Defs() {
        .domains = {kT},
        .constraints = {kRank3, kTargets},
        .infer = InferResizeToTarget,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = kTensorFunction},
       {.name = "resize_bilinear",
        .doc = "The last two dimensions of x brought to given sizes by linear interpolation at the "
               "points that sampling_mode names. For n points over pixels 0 to m - 1: DEFAULT i * "
@@ -367,7 +370,8 @@ std::vector<OpDef> Defs() {
        .domains = {kT},
        .constraints = {kRank3, kTargets, sampling_modes("resize_bilinear_c1")},
        .infer = InferResizeToTarget,
-       .cost = BilinearCost},
+       .cost = BilinearCost,
+       .traits = kTensorFunction},
       {.name = "resize",
        .doc = "The last resized_dims dimensions of x brought to the last sizes in `shape` (0 "
               "keeps a size), by linear interpolation or from the nearest element (the lower one "
@@ -385,7 +389,8 @@ std::vector<OpDef> Defs() {
                        sampling_modes("resize_c4"),
                        {"resize_c5", "no size is negative"}},
        .infer = InferResize,
-       .cost = BilinearCost},
+       .cost = BilinearCost,
+       .traits = kTensorFunction},
       {.name = "crop",
        .doc = "x without its first and last elements along the last two dimensions; crop_height "
               "and crop_width say how many at either end.",
@@ -395,7 +400,8 @@ std::vector<OpDef> Defs() {
                        {"crop_c1", "crop_height and crop_width hold two values >= 0 each"},
                        {"crop_c2", "something is left of either dimension"}},
        .infer = InferCrop,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = kTensorFunction},
       {.name = "crop_resize",
        .doc = "Boxes cut out of x [B, C, H, W] and brought to one size by linear interpolation at "
               "the points that sampling_mode names (as in resize_bilinear) between a box's first "
@@ -438,7 +444,8 @@ std::vector<OpDef> Defs() {
             {"crop_resize_c7", "normalized boxes are fp16 or fp32"},
             kTargets},
        .infer = InferCropResize,
-       .cost = BilinearCost},
+       .cost = BilinearCost,
+       .traits = kTensorFunction},
       {.name = "affine",
        .doc = "x [B, C, H, W] seen through an affine map: output point (x, y), both from -1 to 1, "
               "is the input at (a0 x + a1 y + a2, b0 x + b1 y + b2) by linear interpolation, zero "
@@ -460,7 +467,8 @@ std::vector<OpDef> Defs() {
                         "coordinates_mode normalized_minus_one_to_one"},
                        kTargets},
        .infer = InferAffine,
-       .cost = BilinearCost},
+       .cost = BilinearCost,
+       .traits = kTensorFunction},
       {.name = "resample",
        .doc = "x [B, C, H, W] read at coordinates [B, h, w, 2], each pair (x, y), by linear "
               "interpolation or from the nearest pixel. Coordinates are pixels, or run from 0 or "
@@ -484,7 +492,8 @@ std::vector<OpDef> Defs() {
                         "normalized_minus_one_to_one or normalized_zero_to_one"},
                        {"resample_c4", "coordinates are fp16 from ios16 on only"}},
        .infer = InferResample,
-       .cost = BilinearCost},
+       .cost = BilinearCost,
+       .traits = kTensorFunction},
   };
 }
 

@@ -1,4 +1,5 @@
 // linear, matmul, einsum and scaled_dot_product_attention: definitions.
+#include "ir/runtime_values.h"
 #include "ops/infer.h"
 #include "ops/ops.h"
 
@@ -251,7 +252,8 @@ std::vector<OpDef> Defs() {
                        {"linear_c3", "bias has rank 1 and as many elements as weight has rows"},
                        {"linear_c4", "before ios17, weight and bias have the dtype of x"}},
        .infer = InferLinear,
-       .cost = LinearCost},
+       .cost = LinearCost,
+       .traits = kTensorFunction},
       {.name = "matmul",
        .doc = "Matrix product over the last two dimensions, broadcast over those before: [..., m, "
               "k] times [..., k, n] gives [..., m, n]. A vector acts as one row (x) or one column "
@@ -267,7 +269,8 @@ std::vector<OpDef> Defs() {
                         "x and y have one dtype; from ios17 on they may differ when exactly one "
                         "of them is constant"}},
        .infer = InferMatmul,
-       .cost = MatmulCost},
+       .cost = MatmulCost,
+       .traits = kTensorFunction},
       {.name = "einsum",
        .doc = "Matrix product over dimensions -1 and -3: values [n, c, h, w] and [n, w, h, u] "
               "give [n, c, h, u] (or all without n), with n and h broadcast. `equation` names the "
@@ -283,7 +286,8 @@ std::vector<OpDef> Defs() {
                         "the last dimension of the first value equals dimension -3 of the second"},
                        {"einsum_c5", "the other shared dimensions broadcast"}},
        .infer = InferEinsum,
-       .cost = EinsumCost},
+       .cost = EinsumCost,
+       .traits = kTensorFunction},
       {.name = "scaled_dot_product_attention",
        .doc = "softmax(query * key^T / sqrt(E) + attn_mask) * value for query [..., L, E], key "
               "[..., S, E] and value [..., S, EV]; the result is [..., L, EV]. A bool mask lets "
@@ -302,7 +306,8 @@ std::vector<OpDef> Defs() {
             {"scaled_dot_product_attention_c5",
              "attn_mask broadcasts to [..., L, S], and its last dimension is S"}},
        .infer = InferAttention,
-       .cost = AttentionCost},
+       .cost = AttentionCost,
+       .traits = kTensorFunction},
   };
 }
 

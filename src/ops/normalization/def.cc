@@ -142,7 +142,8 @@ std::vector<OpDef> Defs() {
             {"batch_norm_c2",
              "mean, variance, gamma and beta have rank 1 and one value for each channel"}},
        .infer = InferBatchNorm,
-       .cost = TwoFlops},
+       .cost = TwoFlops,
+       .traits = kTensorFunction},
       {.name = "instance_norm",
        .doc = "Each channel of each sample of x [n, c, d...] less its mean, over the square root "
               "of its variance (by the number of elements) plus epsilon, times gamma, plus beta.",
@@ -154,7 +155,8 @@ std::vector<OpDef> Defs() {
                        {"instance_norm_c2",
                         "gamma and beta have rank 1 and one value for each channel"}},
        .infer = InferInstanceNorm,
-       .cost = MomentsCost},
+       .cost = MomentsCost,
+       .traits = kTensorFunction},
       {.name = "l2_norm",
        .doc = "x / sqrt(sum of squares + epsilon), the sum taken over the last three dimensions.",
        .params = {x, Scalar("epsilon", Default<1e-6f>)},
@@ -164,7 +166,8 @@ std::vector<OpDef> Defs() {
        .cost =
            [](const OpArgs&, std::span<const Type> outputs) {
              return OpCost{CostProduct({OutputElements(outputs), 3})};
-           }},
+           },
+       .traits = kTensorFunction},
       {.name = "layer_norm",
        .doc = "x less its mean over `axes`, over the square root of its variance (by the number "
               "of elements) plus epsilon, times gamma, plus beta; gamma and beta have the shape "
@@ -183,7 +186,8 @@ std::vector<OpDef> Defs() {
                        {"layer_norm_c1", "axes lie in [-rank, rank) and differ"},
                        {"layer_norm_c2", "gamma and beta have the shape of x along the axes"}},
        .infer = InferLayerNorm,
-       .cost = MomentsCost},
+       .cost = MomentsCost,
+       .traits = kTensorFunction},
       {.name = "local_response_norm",
        .doc = "x / (k + alpha / size * s)^beta, where s sums the squares of `size` neighbors "
               "along the third dimension from the end (the channels of [n, c, h, w]): size / 2 "
@@ -198,7 +202,8 @@ std::vector<OpDef> Defs() {
        .constraints = {{"local_response_norm_c1", "x has rank 3, 4 or 5"},
                        {"local_response_norm_c2", "size is positive"}},
        .infer = InferLocalResponseNorm,
-       .cost = NeighborsCost},
+       .cost = NeighborsCost,
+       .traits = kTensorFunction},
   };
 }
 

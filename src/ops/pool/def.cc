@@ -99,7 +99,8 @@ OpDef Pool(std::string_view name, std::string_view doc) {
                 "and the pads before and after each dimension are equal"},
                {"pool_c6", "the kernel fits into the padded input along every dimension"}},
           .infer = InferPool,
-          .cost = PoolCost};
+          .cost = PoolCost,
+          .traits = kTensorFunction};
 }
 
 }  // namespace

@@ -169,7 +169,8 @@ std::vector<OpDef> Defs() {
        .domains = domains,
        .constraints = common,
        .infer = InferGru,
-       .cost = RecurrentCost},
+       .cost = RecurrentCost,
+       .traits = kTensorFunction},
       {.name = "lstm",
        .doc = "Long short-term memory over x [s, b, I] with H hidden values. With gates i, f, o, "
               "z in that order in weights and bias, and p the peepholes of i, f, o: i = f(U x + R "
@@ -187,7 +188,8 @@ std::vector<OpDef> Defs() {
        .domains = domains,
        .constraints = of_lstm,
        .infer = InferLstm,
-       .cost = RecurrentCost},
+       .cost = RecurrentCost,
+       .traits = kTensorFunction},
       {.name = "rnn",
        .doc = "h = activation(weight_ih x + weight_hh h + bias) over x [s, b, I] with H hidden "
               "values. Gives the outputs [s, b, H] in the order of computation, or the last [1, "
@@ -197,7 +199,8 @@ std::vector<OpDef> Defs() {
        .domains = domains,
        .constraints = common,
        .infer = InferRnn,
-       .cost = RecurrentCost},
+       .cost = RecurrentCost,
+       .traits = kTensorFunction},
   };
 }
 

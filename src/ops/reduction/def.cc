@@ -85,7 +85,8 @@ OpDef OverAxes(std::string_view name, std::string_view doc, ir::CostFn cost) {
       .domains = {{.name = "T", .dtypes = "fp16 fp32 int32"}},
       .constraints = {{kAxes, "Each of axes is within [-rank, rank), and no two are the same."}},
       .infer = InferOverAxes,
-      .cost = cost};
+      .cost = cost,
+      .traits = kTensorFunction};
 }
 
 OpDef Arg(std::string_view name, std::string_view doc) {
@@ -112,7 +113,8 @@ OpDef Arg(std::string_view name, std::string_view doc) {
           .constraints = {{kAxis, "axis is within [-rank, rank)."},
                           {kArgDType, "output_dtype is int32 or uint16."}},
           .infer = InferArg,
-          .cost = CostPerInput<1>};
+          .cost = CostPerInput<1>,
+          .traits = kTensorFunction};
 }
 
 }  // namespace

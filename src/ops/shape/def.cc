@@ -100,6 +100,11 @@ Status InferCategorical(const OpArgs& args, std::vector<Type>* outputs) {
   return {};
 }
 
+// Draws numbers, which a second draw need not repeat.
+constexpr ir::Traits kRandomDraw{.run_by = ir::RunBy::kKernel,
+                                 .effects = ir::Effects::kReads,
+                                 .precision = ir::Precision::kMayBeHalf};
+
 OpDef Random(std::string_view name, std::string_view doc, std::vector<Param> params,
              ir::InferFn infer) {
   params.insert(params.begin(), Param{.name = "shape", .types = "int32"});
@@ -111,7 +116,7 @@ OpDef Random(std::string_view name, std::string_view doc, std::vector<Param> par
           .constraints = {{kRandomShape, "shape is a vector of at most 32 sizes, none negative."}},
           .infer = infer,
           .cost = NoCost,
-          .impure = true};
+          .traits = kRandomDraw};
 }
 
 }  // namespace
@@ -123,26 +128,32 @@ std::vector<OpDef> Defs() {
        .doc = "A constant: its output holds a literal, in place or as a view of weight.bin.",
        .params = {},
        .infer = InferConst,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = {.run_by = ir::RunBy::kNothing,
+                  .effects = ir::Effects::kNone,
+                  .precision = ir::Precision::kAsDeclared}},
       {.name = "fill",
        .doc = "A tensor of the given shape with value in every element.",
        .params = {{.name = "shape", .types = "int32"}, Constant("value", "T", "0.0")},
        .domains = {{.name = "T", .dtypes = kAny}},
        .constraints = {{kShape, "shape is a vector of at most 32 sizes, none negative."}},
        .infer = InferFill,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = kTensorFunction},
       {.name = "fill_like",
        .doc = "A tensor of the shape of ref_tensor with value in every element.",
        .since = Opset::kIOS16,
        .params = {{.name = "ref_tensor", .types = "T"}, Constant("value", "U", "0.0")},
        .domains = {{.name = "T", .dtypes = kAny}, {.name = "U", .dtypes = kAny}},
        .infer = InferFillLike,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = kTensorFunction},
       {.name = "identity",
        .doc = "x itself: a new name for a tensor or a list.",
        .params = {{.name = "x", .types = "any"}},
        .infer = InferLikeX,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = kTensorFunction},
       Random("random_bernoulli",
              "Ones with probability prob, zeros otherwise. The same seed gives the same tensor.",
              {Constant("prob", "T", "0.5")},
@@ -162,7 +173,7 @@ std::vector<OpDef> Defs() {
                        {kDraws, "size is not negative and x is no scalar."}},
        .infer = InferCategorical,
        .cost = NoCost,
-       .impure = true},
+       .traits = kRandomDraw},
       Random("random_normal",
              "Numbers of the normal distribution with the given mean and standard deviation. The "
              "same seed gives the same tensor.",
@@ -184,13 +195,15 @@ std::vector<OpDef> Defs() {
                   {.name = "step", .types = "T"}},
        .domains = {{.name = "T", .dtypes = "fp16 fp32 int32"}},
        .constraints = {{kStep, "step is not 0."}, {kLength, "There are fewer than 2^31 elements."}},
-       .infer = InferRange},
+       .infer = InferRange,
+       .traits = kTensorFunction},
       {.name = "shape",
        .doc = "The sizes of the dimensions of x, as a vector.",
        .params = {{.name = "x", .types = "T"}},
        .domains = {{.name = "T", .dtypes = kAny}},
        .infer = InferShape,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = kTensorFunction},
   };
 }
 

@@ -196,7 +196,8 @@ std::vector<OpDef> Defs() {
        .domains = SliceDomains(),
        .constraints = WithRangeConstraints({}),
        .infer = InferSliceByIndex,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = kTensorFunction},
       {.name = "slice_by_size",
        .doc = "The box of x that starts at begin and spans size elements in each dimension; a size "
               "of -1 reaches to the end. A negative begin counts from the end.",
@@ -207,7 +208,8 @@ std::vector<OpDef> Defs() {
        .constraints = {{kSizeLength, "begin and size have one element for each dimension of x."},
                        {kSizeRange, "The box lies within x; a size is not below -1."}},
        .infer = InferSliceBySize,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = kTensorFunction},
       {.name = "slice_update",
        .doc = "A copy of x in which update stands where slice_by_index with the same arguments "
               "would read.",
@@ -217,7 +219,8 @@ std::vector<OpDef> Defs() {
        .constraints = WithRangeConstraints({{kUpdateShape, "update has the shape of the slice."},
                                             {kUpdateScalar, "update is no scalar."}}),
        .infer = InferSliceUpdate,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = kTensorFunction},
       {.name = "sliding_windows",
        .doc = "All windows of size elements along axis, stride apart: a dimension of n elements "
               "becomes two, (n - size) / stride + 1 and size.",
@@ -236,7 +239,8 @@ std::vector<OpDef> Defs() {
        .constraints = {{kWindowAxis, "axis is within [-rank, rank)."},
                        {kWindowSize, "size and stride are positive, and a window fits the axis."}},
        .infer = InferSlidingWindows,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = kTensorFunction},
       {.name = "split",
        .doc = "Cuts x along axis into num_splits equal parts, or into parts of split_sizes. One "
               "output for each part.",
@@ -252,7 +256,8 @@ std::vector<OpDef> Defs() {
                        {kSplitSizes,
                         "split_sizes holds num_splits sizes that add up to that of the axis."}},
        .infer = InferSplit,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = kTensorFunction},
   };
 }
 

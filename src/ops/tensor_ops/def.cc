@@ -225,7 +225,8 @@ std::vector<OpDef> Defs() {
        .domains = {{.name = "T", .dtypes = kBasic}},
        .constraints = {{kBandRank, "x has at least two dimensions."}},
        .infer = InferBandPart,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = kTensorFunction},
       {.name = "concat",
        .doc = "Joins values along axis. With interleave, slice i of every value comes before slice "
               "i + 1 of any. Scalars join to a vector.",
@@ -238,7 +239,8 @@ std::vector<OpDef> Defs() {
                        {kConcatDims, "The values have equal sizes in all dimensions but axis."},
                        {kConcatInterleave, "With interleave, also those along axis are equal."}},
        .infer = InferConcat,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = kTensorFunction},
       {.name = "cumsum",
        .doc =
            "Running sums along axis. exclusive leaves the element itself out of its sum; reverse "
@@ -249,14 +251,16 @@ std::vector<OpDef> Defs() {
                   Constant("reverse", "bool", "false")},
        .domains = {{.name = "T", .dtypes = "fp16 fp32 int32"}},
        .constraints = {{kCumsumAxis, "axis is within [-rank, rank)."}},
-       .infer = InferCumsum},
+       .infer = InferCumsum,
+       .traits = kTensorFunction},
       {.name = "flatten2d",
        .doc = "x as a matrix: the dimensions before axis become rows, the others columns.",
        .params = {{.name = "x", .types = "T"}, Constant("axis", "int32", "1")},
        .domains = {{.name = "T", .dtypes = kBasic}},
        .constraints = {{kFlattenAxis, "axis is within [-rank, rank]."}},
        .infer = InferFlatten2d,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = kTensorFunction},
       {.name = "pad",
        .doc = "Adds elements around x: pad holds a count before and a count after for each of the "
               "last dimensions. mode constant fills with constant_val, reflect mirrors x without "
@@ -276,7 +280,8 @@ std::vector<OpDef> Defs() {
              "A reflection is shorter than the dimension; an empty dimension has no "
              "border to replicate."}},
        .infer = InferPad,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = kTensorFunction},
       {.name = "select",
        .doc = "The element of a where cond is true, that of b elsewhere; all three broadcast.",
        .params = {{.name = "cond", .types = "bool"},
@@ -284,7 +289,8 @@ std::vector<OpDef> Defs() {
                   {.name = "b", .types = "T"}},
        .domains = {{.name = "T", .dtypes = kBasic}},
        .constraints = {{kSelectShapes, "The shapes of cond, a and b broadcast."}},
-       .infer = InferSelect},
+       .infer = InferSelect,
+       .traits = kTensorFunction},
       {.name = "stack",
        .doc = "Joins values, tensors of one shape, along a new dimension at axis.",
        .params = {{.name = "values", .types = "T", .variadic = true},
@@ -293,7 +299,8 @@ std::vector<OpDef> Defs() {
        .constraints = {{kStackShapes, "All values have the same shape."},
                        {kStackAxis, "axis is within [-rank - 1, rank]."}},
        .infer = InferStack,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = kTensorFunction},
       {.name = "tile",
        .doc = "Repeats x reps[i] times along each dimension i.",
        .params = {{.name = "x", .types = "T"}, {.name = "reps", .types = "int32"}},
@@ -301,7 +308,8 @@ std::vector<OpDef> Defs() {
        .constraints = {{kTileReps, "reps has one element for each dimension of x, at least one."},
                        {kTilePositive, "All reps are positive."}},
        .infer = InferTile,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = kTensorFunction},
   };
   std::ranges::move(SelectionDefs(), std::back_inserter(defs));
   return defs;

@@ -190,7 +190,8 @@ std::vector<OpDef> SelectionDefs() {
        .domains = {{.name = "T", .dtypes = "fp16 fp32 int32"}},
        .constraints = {{kSortAxis, "axis is within [-rank, rank)."}},
        .infer = InferArgsort,
-       .cost = CostOfSort},
+       .cost = CostOfSort,
+       .traits = kTensorFunction},
       {.name = "classify",
        .doc = "The class of the highest probability, and a dictionary from each class to its "
               "probability. Ends a classifier model.",
@@ -201,7 +202,10 @@ std::vector<OpDef> SelectionDefs() {
        .infer = InferClassify,
        .cost = [](const OpArgs& args, std::span<const Type>) -> OpCost {
          return {ElementsOf(args, "probabilities")};
-       }},
+       },
+       .traits = {.run_by = ir::RunBy::kNothing,
+                  .effects = ir::Effects::kNone,
+                  .precision = ir::Precision::kAsDeclared}},
       {.name = "non_maximum_suppression",
        .doc = "Picks up to max_boxes boxes by descending best score, passing over each that "
               "overlaps an already picked one (of its class with per_class_suppression) by more "
@@ -222,7 +226,8 @@ std::vector<OpDef> SelectionDefs() {
                         "[n, K, B]."},
                        {kNmsCount, "max_boxes is not negative."}},
        .infer = InferNms,
-       .cost = CostOfNms},
+       .cost = CostOfNms,
+       .traits = kTensorFunction},
       {.name = "non_zero",
        .doc = "Indices of the elements that are not 0, in row-major order: one row of rank(x) "
               "numbers each.",
@@ -231,7 +236,8 @@ std::vector<OpDef> SelectionDefs() {
        .infer = InferNonZero,
        .cost = [](const OpArgs& args, std::span<const Type>) -> OpCost {
          return {ElementsOf(args, "x")};
-       }},
+       },
+       .traits = kTensorFunction},
       {.name = "one_hot",
        .doc = "For each index a vector, along a new dimension at axis, that holds on_value at that "
               "index and off_value elsewhere.",
@@ -252,7 +258,8 @@ std::vector<OpDef> SelectionDefs() {
        .constraints = {{kOneHotAxis, "axis is within [-rank - 1, rank] of indices."},
                        {kOneHotSize, "one_hot_vector_size is not negative."}},
        .infer = InferOneHot,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = kTensorFunction},
       {.name = "topk",
        .doc = "The k largest elements along axis (smallest with ascending; all for k = -1) and "
               "their indices, in order. Of equal elements the first comes first.",
@@ -277,7 +284,8 @@ std::vector<OpDef> SelectionDefs() {
                         "output_indices_dtype is int32 or uint16, and only given with "
                         "return_indices."}},
        .infer = InferTopk,
-       .cost = CostOfSort},
+       .cost = CostOfSort,
+       .traits = kTensorFunction},
   };
 }
 

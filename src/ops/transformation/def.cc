@@ -271,7 +271,8 @@ std::vector<OpDef> Defs() {
                         "Each of axes is within [-r, r) for r = rank(x) + the number of axes, and "
                         "no two are the same."}},
        .infer = InferExpandDims,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = kTensorFunction},
       {.name = "reshape",
        .doc = "The elements of x, in the same row-major order, under a new shape. A -1 stands for "
               "the size that makes the number of elements equal; a 0 for the size of x in that "
@@ -283,7 +284,8 @@ std::vector<OpDef> Defs() {
                        {kReshapeZero, "Before ios17, a shape with a 0 has the rank of x."},
                        {kReshapeCount, "x and the result have as many elements."}},
        .infer = InferReshape,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = kTensorFunction},
       {.name = "reshape_like",
        .doc = "The elements of x under a shape pieced together from those of ref_tensors: "
               "dimensions begins[i] up to ends[i] of tensor i, or up to its last where "
@@ -300,7 +302,8 @@ std::vector<OpDef> Defs() {
                        {kLikeStatic, "The new shape has no dynamic dimension."},
                        {kLikeCount, "x and the result have as many elements."}},
        .infer = InferReshapeLike,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = kTensorFunction},
       {.name = "reverse",
        .doc = "x read backwards along axes, along all of them when absent.",
        .params = {{.name = "x", .types = "T"},
@@ -309,7 +312,8 @@ std::vector<OpDef> Defs() {
        .constraints = {{kReverseAxes,
                         "Each of axes is within [-rank, rank), and no two are the same."}},
        .infer = InferReverse,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = kTensorFunction},
       {.name = "reverse_sequence",
        .doc = "For each index b of batch_axis, the first lengths[b] elements along seq_axis read "
               "backwards; those after them stay.",
@@ -331,7 +335,8 @@ std::vector<OpDef> Defs() {
                         "lengths is a vector with one length, from 0 to the size of seq_axis, for "
                         "each index of batch_axis."}},
        .infer = InferReverseSequence,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = kTensorFunction},
       {.name = "squeeze",
        .doc =
            "x without the dimensions at axes, which have size 1; without all of size 1 when axes "
@@ -343,7 +348,8 @@ std::vector<OpDef> Defs() {
                         "Each of axes is within [-rank, rank), and no two are the same."},
                        {kSqueezeSize, "The dimensions at axes have size 1."}},
        .infer = InferSqueeze,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = kTensorFunction},
       {.name = "transpose",
        .doc = "x with its dimensions reordered: dimension i of the result is dimension perm[i] of "
               "x.",
@@ -352,7 +358,8 @@ std::vector<OpDef> Defs() {
        .domains = Domains(false),
        .constraints = {{kPerm, "perm names every dimension of x once."}},
        .infer = InferTranspose,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = kTensorFunction},
   };
   std::ranges::move(SpatialDefs(), std::back_inserter(defs));
   return defs;

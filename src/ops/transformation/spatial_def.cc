@@ -122,7 +122,8 @@ OpDef Depth(std::string_view name, std::string_view doc, std::string_view param,
       .domains = {{.name = "T", .dtypes = "fp16 fp32"}},
       .constraints = {kRankRule, kFactorRule, kDividesRule},
       .infer = infer,
-      .cost = NoCost};
+      .cost = NoCost,
+      .traits = kTensorFunction};
 }
 
 }  // namespace
@@ -144,7 +145,8 @@ std::vector<OpDef> SpatialDefs() {
                         "crops do not exceed the space."},
                        {kBatchDivides, "The batch divides by the product of block_shape."}},
        .infer = InferBatchToSpace,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = kTensorFunction},
       Depth("depth_to_space",
             "Channels into blocks of block_size by block_size: channel (bh * b + bw) * C + c goes "
             "to channel c at place (bh, bw) of the block. [n, C * b * b, h, w] -> [n, C, h * b, w "
@@ -183,7 +185,8 @@ std::vector<OpDef> SpatialDefs() {
                         "paddings or crops is a 2 by 2 matrix of numbers that are not negative; "
                         "crops do not exceed the space."}},
        .infer = InferSpaceToBatch,
-       .cost = NoCost},
+       .cost = NoCost,
+       .traits = kTensorFunction},
       Depth("space_to_depth",
             "Undoes depth_to_space: [n, C, h * b, w * b] -> [n, C * b * b, h, w].", "block_size",
             "int32",

@@ -10,6 +10,7 @@
 
 #include "exec/kernel.h"
 #include "ir/op_def.h"
+#include "ops/ops.h"
 #include "test_paths.h"
 
 namespace anemone {
@@ -73,20 +74,72 @@ TEST(OpTable, DefaultsParse) {
   }
 }
 
-// The reference interpreter runs these itself: bodies, lists, state, constants; a classifier's
-// dictionary is not a tensor.
-bool RunsWithoutKernel(std::string_view op) {
-  static const std::set<std::string_view> kNames = {
-      "classify",     "cond",       "const",     "list_gather", "list_length", "list_read",
-      "list_scatter", "list_write", "make_list", "read_state",  "while_loop",  "write_state"};
-  return kNames.contains(op);
+TEST(OpTable, EveryOperatorSetsEveryTrait) {
+  for (const ir::OpDef* def : ir::AllOpDefs()) {
+    EXPECT_NE(def->traits.run_by, ir::RunBy::kUnset) << def->name;
+    EXPECT_NE(def->traits.effects, ir::Effects::kUnset) << def->name;
+    EXPECT_NE(def->traits.precision, ir::Precision::kUnset) << def->name;
+  }
 }
 
-TEST(OpTable, EveryOperatorHasAReferenceKernel) {
+TEST(OpTable, WhatRunsAnOperatorIsThere) {
   for (const ir::OpDef* def : ir::AllOpDefs()) {
-    EXPECT_EQ(exec::FindReferenceKernel(def->name) == nullptr, RunsWithoutKernel(def->name))
+    EXPECT_EQ(exec::FindReferenceKernel(def->name) != nullptr,
+              def->traits.run_by == ir::RunBy::kKernel)
+        << def->name;
+    EXPECT_EQ(exec::FindInterpretFn(def->name) != nullptr,
+              def->traits.run_by == ir::RunBy::kInterpreter)
         << def->name;
   }
+}
+
+// A kernel of an operator without a definition could never run: nothing would find it.
+TEST(OpTable, EveryKernelIsOfAnOperator) {
+#define ANEMONE_FAMILY(family)                                                  \
+  for (const exec::KernelEntry& entry : ops::family::Kernels()) {               \
+    EXPECT_NE(ir::FindOpDef(entry.op), nullptr) << entry.op;                    \
+    EXPECT_NE(entry.kernel == nullptr, entry.interpret == nullptr) << entry.op; \
+  }
+#include "ops/families.inc"
+#undef ANEMONE_FAMILY
+}
+
+TEST(OpTable, EffectsAndPrecisionFitTheParameters) {
+  for (const ir::OpDef* def : ir::AllOpDefs()) {
+    // What is folded when the model is loaded has no effects.
+    if (def->constexpr_op) EXPECT_TRUE(def->pure()) << def->name;
+    for (const ir::Param& param : def->params) {
+      if (!param.float32_since) continue;
+      // Beside half data: under a type variable of its own, which admits float32.
+      EXPECT_NE(param.types, def->params.front().types) << def->name << ": " << param.name;
+      EXPECT_TRUE(std::ranges::any_of(def->domains,
+                                      [&](const ir::TypeDomain& domain) {
+                                        return domain.name == param.types &&
+                                               domain.dtypes.find("fp32") != std::string_view::npos;
+                                      }))
+          << def->name << ": " << param.name;
+    }
+  }
+}
+
+// A family is its folder and its line in families.inc.
+TEST(OpTable, EveryFamilyFolderIsListed) {
+  std::set<std::string> listed;
+#define ANEMONE_FAMILY(family) listed.insert(#family);
+#include "ops/families.inc"
+#undef ANEMONE_FAMILY
+  const auto root = std::filesystem::path(anemone::testing::kSourceDir) / "src" / "ops";
+  std::set<std::string> folders;
+  for (const auto& entry : std::filesystem::directory_iterator(root)) {
+    if (!entry.is_directory()) continue;
+    const std::string family = entry.path().filename().string();
+    folders.insert(family);
+    for (const std::string file : {"def.cc", "kernel.cc", "onnx.cc", "place.cc"}) {
+      EXPECT_TRUE(std::filesystem::exists(entry.path() / file)) << family << "/" << file;
+    }
+    EXPECT_TRUE(std::filesystem::exists(entry.path() / (family + ".mil"))) << family;
+  }
+  EXPECT_EQ(listed, folders);
 }
 
 TEST(OpTable, EveryOperatorAppearsInATextTest) {
