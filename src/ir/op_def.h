@@ -63,7 +63,7 @@ struct Constraint {
   std::string_view text;
 };
 
-// Arithmetic of one operation, for the cost model; bytes follow from the types.
+// Arithmetic of one operation, for placement and its latency model; bytes follow from the types.
 struct OpCost {
   int64_t flops = 0;  // a multiply-accumulate counts as two
 };
