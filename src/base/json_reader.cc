@@ -30,6 +30,7 @@ std::string Escaped(std::string_view name) {
 }
 
 std::string IntegerRule(int64_t low, int64_t high) {
+  if (low == high) return fmt::format("must be {}", low);
   if (high != INT64_MAX) return fmt::format("must be an integer from {} to {}", low, high);
   if (low != INT64_MIN) return fmt::format("must be an integer of at least {}", low);
   return "must be an integer";

@@ -18,6 +18,8 @@
 #include "facade/convert.h"
 #include "facade/save.h"
 #include "facade/session_options.h"
+#include "gate/check_dispatch.h"
+#include "gate/checks.h"
 #include "gate/live.h"
 #include "gate/report.h"
 #include "gate/sides_child.h"
@@ -180,30 +182,6 @@ Result<gate::LiveModel> MakeLive(const GateFlags& flags, const std::string& argu
   return live;
 }
 
-void Require(const std::string& unit, gate::Policy& policy) {
-  if (unit.empty()) return;
-  if (unit == "none") {
-    if (policy.dispatch) policy.dispatch->required = false;
-    return;
-  }
-  if (!policy.dispatch) policy.dispatch.emplace();
-  policy.dispatch->required = true;
-  policy.dispatch->unit = unit;
-}
-
-// Nothing that only a run can tell, as records tell it.
-gate::Policy WithoutRuns(gate::Policy policy) {
-  policy.compile.reset();
-  policy.inferences.reset();
-  policy.dispatch.reset();
-  policy.latency.reset();
-  policy.backend_parity.reset();
-  policy.telemetry.reset();
-  policy.memory.reset();
-  policy.fallbacks.reset();
-  return policy;
-}
-
 // Paths in a folder that is removed mean nothing to the reader.
 void ForgetFolder(const std::string& folder, gate::Evidence& evidence) {
   const auto shorten = [&](std::string& path) {
@@ -251,7 +229,7 @@ Result<std::vector<gate::Evidence>> Gather(const GateFlags& flags, const gate::P
       gathered.push_back(std::move(evidence));
       continue;
     }
-    ANEMONE_ASSIGN(const auto here, gate::RunLive(WithoutRuns(policy), live, options));
+    ANEMONE_ASSIGN(const auto here, gate::RunLive(gate::WithoutRuns(policy), live, options));
     bool any = false;
     for (gate::Evidence& group : groups) {
       if (group.model_hash != live.hash) continue;
@@ -287,7 +265,7 @@ Status RunGate(const GateFlags& flags, Context& context) {
   }
   gate::GateReport report;
   ANEMONE_ASSIGN(report.policy, FindPolicy(flags.policy));
-  Require(flags.require, report.policy);
+  ANEMONE_TRY(gate::RequireUnit(flags.require, report.policy));
   report.tool_version = ANEMONE_VERSION;
   report.time_unix_ns =
       std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();

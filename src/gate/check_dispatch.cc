@@ -1,11 +1,26 @@
 // Whether the system plans to use the unit, and what was seen of it. A plan is no observation: the
 // two are counted apart, and a plan alone is always called one.
+#include "gate/check_dispatch.h"
+
 #include <fmt/core.h>
 
 #include "gate/checks.h"
 
 namespace anemone::gate {
 namespace {
+
+constexpr std::string_view kKey = "dispatch";
+constexpr std::string_view kUnits[] = {"ane", "gpu"};
+
+struct DispatchPolicy : LimitsOf<DispatchPolicy> {
+  std::string unit = "ane";
+  double min_share_pct = 0;  // more than this share of the operators, or of the calls
+
+  void Visit(LimitVisitor& visitor) override {
+    visitor.Choice("unit", unit, kUnits);
+    visitor.Number("min_share_pct", min_share_pct, 0, 100);
+  }
+};
 
 struct Share {
   int64_t on_unit = 0;
@@ -25,13 +40,10 @@ struct Share {
   }
 };
 
-}  // namespace
-
-CheckResult CheckDispatch(const Policy& policy, const Evidence& evidence) {
-  const DispatchPolicy& limits = *policy.dispatch;
+CheckResult Judge(const DispatchPolicy& limits, const Policy& policy, const Evidence& evidence,
+                  CheckResult result) {
   const bool ane = limits.unit == "ane";
-  CheckResult result =
-      StartCheck("dispatch", ane ? "Planned for the Neural Engine" : "Planned for the GPU", limits);
+  if (!ane) result.title = "Planned for the GPU";
   result.limit = fmt::format("more than {:g} %", limits.min_share_pct);
   const Sides sides = SidesOf(policy, evidence);
   if (sides.subject == nullptr) return NotMeasured(std::move(result), sides.absent);
@@ -88,6 +100,26 @@ CheckResult CheckDispatch(const Policy& policy, const Evidence& evidence) {
     result.exit_code = ExitCode(ErrorCode::kUnitNotObtained);
   }
   return result;
+}
+
+}  // namespace
+
+Check DispatchCheck() {
+  return MakeCheck<DispatchPolicy, Judge>(
+      {.key = kKey,
+       .title = "Planned for the Neural Engine",
+       .needs = {Need::kRuns, Need::kPlacement},
+       .passes_when = "the plan puts a larger share than the limit on the unit, and no observation "
+                      "contradicts it"});
+}
+
+Status RequireUnit(const std::string& unit, Policy& policy) {
+  if (unit.empty()) return {};
+  if (unit == "none") {
+    if (CheckPolicy* named = policy.checks.Find(kKey)) named->required = false;
+    return {};
+  }
+  return SetCheck(policy, kKey, {{"required", true}, {"unit", unit}});
 }
 
 }  // namespace anemone::gate

@@ -1,12 +1,14 @@
 // Whether the package has its manifest, whole and about this package.
+#include "gate/check_files.h"
+
 #include <fmt/core.h>
 
 #include "gate/checks.h"
 
 namespace anemone::gate {
+namespace {
 
-CheckResult CheckFiles(const Policy& policy, const Evidence& evidence) {
-  CheckResult result = StartCheck("files", "Manifest complete, files in place", *policy.files);
+CheckResult Judge(const FilesPolicy&, const Policy&, const Evidence& evidence, CheckResult result) {
   result.limit = "manifest of this package, no unknown key, variant verified";
   if (!evidence.files) return NotMeasured(std::move(result), "no package was given");
   const FilesEvidence& files = *evidence.files;
@@ -33,6 +35,17 @@ CheckResult CheckFiles(const Policy& policy, const Evidence& evidence) {
   result.verdict = Verdict::kPass;
   result.value = "complete, verified";
   return result;
+}
+
+}  // namespace
+
+Check FilesCheck() {
+  return MakeCheck<FilesPolicy, Judge>(
+      {.key = kFilesKey,
+       .title = "Manifest complete, files in place",
+       .needs = {Need::kPackage},
+       .passes_when = "the manifest is complete, about this package, and says that the variant was "
+                      "verified"});
 }
 
 }  // namespace anemone::gate

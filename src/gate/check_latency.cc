@@ -10,6 +10,26 @@
 namespace anemone::gate {
 namespace {
 
+struct LatencyPolicy : LimitsOf<LatencyPolicy> {
+  double percentile = 99;
+  double max_ratio = 0.7;  // of the subject's percentile and the baseline's
+  double confidence = 0.95;
+  int64_t resamples = 2000;
+  double conservative_speedup = 1.5;  // shown beside; decides when `require_conservative`
+  bool require_conservative = false;
+  bool require_interleaved = true;
+
+  void Visit(LimitVisitor& visitor) override {
+    visitor.Number("percentile", percentile, 0.1, 99.99);
+    visitor.Number("max_ratio", max_ratio, 1e-6, 1e6);
+    visitor.Number("confidence", confidence, 0.5, 0.9999);
+    visitor.Count("resamples", resamples, 100, 1'000'000);
+    visitor.Number("conservative_speedup", conservative_speedup, 1e-6, 1e6);
+    visitor.Flag("require_conservative", require_conservative);
+    visitor.Flag("require_interleaved", require_interleaved);
+  }
+};
+
 // "coreml: n 1000, p50 1.204 ms, p99 1.310 ms, p99 at most 1.350 ms (99 % confidence)".
 std::string Describe(const Policy& policy, const RecordFile& file, double percentile) {
   const std::vector<int64_t> durations = lab::DurationsNs(file.record);
@@ -38,11 +58,8 @@ std::string Disturbed(const RecordFile& file) {
   return {};
 }
 
-}  // namespace
-
-CheckResult CheckLatency(const Policy& policy, const Evidence& evidence) {
-  const LatencyPolicy& limits = *policy.latency;
-  CheckResult result = StartCheck("latency", "Faster than the CPU", limits);
+CheckResult Judge(const LatencyPolicy& limits, const Policy& policy, const Evidence& evidence,
+                  CheckResult result) {
   result.limit = fmt::format("p{:g} ratio at most {:g}", limits.percentile, limits.max_ratio);
   if (limits.require_conservative) {
     result.limit += fmt::format(", speed-up at least {:g}", limits.conservative_speedup);
@@ -113,6 +130,16 @@ CheckResult CheckLatency(const Policy& policy, const Evidence& evidence) {
     result.evidence.emplace_back("the interval straddles the limit: measure longer");
   }
   return result;
+}
+
+}  // namespace
+
+Check LatencyCheck() {
+  return MakeCheck<LatencyPolicy, Judge>(
+      {.key = "latency",
+       .title = "Faster than the CPU",
+       .needs = {Need::kRuns, Need::kBaseline},
+       .passes_when = "the interval of the ratio of percentiles lies below the limit"});
 }
 
 }  // namespace anemone::gate

@@ -1,5 +1,7 @@
 // Whether the outputs are close enough: the model's to its reference's (what conversion and
 // compression cost), and the backend's to the executor's (what the hardware costs).
+#include "gate/check_parity.h"
+
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -76,25 +78,22 @@ CheckResult Judge(const ParityPolicy& policy, const std::string& precision,
   return result;
 }
 
-}  // namespace
-
-CheckResult CheckParity(const Policy& policy, const Evidence& evidence) {
-  CheckResult result = StartCheck("parity", "As accurate as the original", *policy.parity);
+CheckResult JudgeModel(const ParityPolicy& limits, const Policy&, const Evidence& evidence,
+                       CheckResult result) {
   if (evidence.parity.empty()) {
     return NotMeasured(std::move(result), evidence.parity_problem.empty()
                                               ? "nothing compares the model with its reference"
                                               : evidence.parity_problem);
   }
   const std::string& reference = evidence.parity.front().reference;
-  result = Judge(*policy.parity, evidence.precision, evidence.parity, std::move(result));
+  result = Judge(limits, evidence.precision, evidence.parity, std::move(result));
   result.evidence.insert(result.evidence.begin(),
                          "against " + reference + ", both on Anemone's executor");
   return result;
 }
 
-CheckResult CheckBackendParity(const Policy& policy, const Evidence& evidence) {
-  CheckResult result =
-      StartCheck("backend_parity", "Computes what the executor computes", *policy.backend_parity);
+CheckResult JudgeBackend(const ParityPolicy& limits, const Policy& policy, const Evidence& evidence,
+                         CheckResult result) {
   const Sides sides = SidesOf(policy, evidence);
   if (sides.subject == nullptr) return NotMeasured(std::move(result), sides.absent);
   std::vector<RunParity> rows;
@@ -105,7 +104,37 @@ CheckResult CheckBackendParity(const Policy& policy, const Evidence& evidence) {
   if (rows.empty()) {
     return NotMeasured(std::move(result), "the record does not compare the backend with the CPU");
   }
-  return Judge(*policy.backend_parity, rows.front().precision, rows, std::move(result));
+  return Judge(limits, rows.front().precision, rows, std::move(result));
+}
+
+}  // namespace
+
+LimitsByPrecision DefaultParityLimits() {
+  // fp32: what reordering the sums of float32 can do.
+  return {{"fp32", {1e-4, 1e-5}}, {"fp16", lab::kFp16Limits}, {"int8", lab::kInt8Limits}};
+}
+
+void ParityPolicy::Visit(LimitVisitor& visitor) {
+  visitor.ByPrecision("limits", limits);
+  visitor.Count("synthetic_samples", synthetic_samples, 1, 10'000);
+  visitor.Count("seed", seed, 0, INT64_MAX);
+  visitor.Flag("real_inputs", real_inputs);
+}
+
+Check ParityCheck() {
+  return MakeCheck<ParityPolicy, JudgeModel>(
+      {.key = kParityKey,
+       .title = "As accurate as the original",
+       .needs = {Need::kReference},
+       .passes_when = "the model agrees with its original, both on Anemone's executor"});
+}
+
+Check BackendParityCheck() {
+  return MakeCheck<ParityPolicy, JudgeBackend>(
+      {.key = kBackendParityKey,
+       .title = "Computes what the executor computes",
+       .needs = {Need::kRuns, Need::kExecutor},
+       .passes_when = "the backend agrees with the executor on the same model"});
 }
 
 }  // namespace anemone::gate

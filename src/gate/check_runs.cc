@@ -7,6 +7,36 @@
 namespace anemone::gate {
 namespace {
 
+struct InferencesPolicy : LimitsOf<InferencesPolicy> {
+  int64_t min_count = 1000;
+  int64_t max_crashes = 0;
+  int64_t max_failures = 0;  // of any kind, crashes included
+
+  void Visit(LimitVisitor& visitor) override {
+    visitor.Count("min_count", min_count, 1, 1'000'000'000);
+    visitor.Count("max_crashes", max_crashes, 0, 1'000'000'000);
+    visitor.Count("max_failures", max_failures, 0, 1'000'000'000);
+  }
+};
+
+struct MemoryPolicy : LimitsOf<MemoryPolicy> {
+  double max_growth_bytes_per_call = 1024;
+  int64_t min_calls = 200;  // fewer cannot show a slope
+
+  void Visit(LimitVisitor& visitor) override {
+    visitor.Number("max_growth_bytes_per_call", max_growth_bytes_per_call, 0, 1e15);
+    visitor.Count("min_calls", min_calls, 1, 1'000'000'000);
+  }
+};
+
+struct FallbacksPolicy : LimitsOf<FallbacksPolicy> {
+  int64_t max_count = 0;
+
+  void Visit(LimitVisitor& visitor) override {
+    visitor.Count("max_count", max_count, 0, 1'000'000'000);
+  }
+};
+
 using runtime::FailureKind;
 using runtime::RunRecord;
 using runtime::RunSummary;
@@ -97,10 +127,8 @@ CheckResult JudgeSides(const Policy& policy, const Evidence& evidence, CheckResu
   return NotMeasured(std::move(baseline), sides.absent);
 }
 
-}  // namespace
-
-CheckResult CheckCompile(const Policy& policy, const Evidence& evidence) {
-  CheckResult result = StartCheck("compile", "Compiles and loads without error", *policy.compile);
+CheckResult JudgeCompile(const CheckPolicy&, const Policy& policy, const Evidence& evidence,
+                         CheckResult result) {
   result.limit = "0 errors";
   if (!evidence.compile_error.empty()) {
     result.verdict = Verdict::kFail;
@@ -143,9 +171,8 @@ CheckResult CheckCompile(const Policy& policy, const Evidence& evidence) {
   return result;
 }
 
-CheckResult CheckInferences(const Policy& policy, const Evidence& evidence) {
-  const InferencesPolicy& limits = *policy.inferences;
-  CheckResult start = StartCheck("inferences", "Inferences without a crash", limits);
+CheckResult JudgeInferences(const InferencesPolicy& limits, const Policy& policy,
+                            const Evidence& evidence, CheckResult start) {
   start.limit = fmt::format("at least {} inferences, at most {} crashes and {} failures",
                             limits.min_count, limits.max_crashes, limits.max_failures);
   const std::optional<EarlyEnd>& ended = evidence.ended;
@@ -181,9 +208,8 @@ CheckResult CheckInferences(const Policy& policy, const Evidence& evidence) {
   return JudgeSides(policy, evidence, std::move(start), judge);
 }
 
-CheckResult CheckFallbacks(const Policy& policy, const Evidence& evidence) {
-  const FallbacksPolicy& limits = *policy.fallbacks;
-  CheckResult start = StartCheck("fallbacks", "Answered by the backend that was asked", limits);
+CheckResult JudgeFallbacks(const FallbacksPolicy& limits, const Policy& policy,
+                           const Evidence& evidence, CheckResult start) {
   start.limit = fmt::format("at most {} fallbacks", limits.max_count);
   return JudgeSides(
       policy, evidence, std::move(start), [&](const RunRecord& record, CheckResult result) {
@@ -205,9 +231,8 @@ CheckResult CheckFallbacks(const Policy& policy, const Evidence& evidence) {
       });
 }
 
-CheckResult CheckMemory(const Policy& policy, const Evidence& evidence) {
-  const MemoryPolicy& limits = *policy.memory;
-  CheckResult start = StartCheck("memory", "Memory stays flat", limits);
+CheckResult JudgeMemory(const MemoryPolicy& limits, const Policy& policy, const Evidence& evidence,
+                        CheckResult start) {
   start.limit = fmt::format("at most {:g} bytes for each call", limits.max_growth_bytes_per_call);
   return JudgeSides(
       policy, evidence, std::move(start), [&](const RunRecord& record, CheckResult result) {
@@ -245,6 +270,42 @@ CheckResult CheckMemory(const Policy& policy, const Evidence& evidence) {
         }
         return result;
       });
+}
+
+}  // namespace
+
+Check CompileCheck() {
+  return MakeCheck<CheckPolicy, JudgeCompile>(
+      {.key = "compile",
+       .title = "Compiles and loads without error",
+       .needs = {Need::kRuns},
+       .passes_when = "telemetry counted a load and no error; the process neither died nor hung in "
+                      "it"});
+}
+
+Check InferencesCheck() {
+  return MakeCheck<InferencesPolicy, JudgeInferences>(
+      {.key = "inferences",
+       .title = "Inferences without a crash",
+       .needs = {Need::kRuns},
+       .passes_when = "enough calls, no crash, no failure; a record without its summary counts as "
+                      "one crash"});
+}
+
+Check FallbacksCheck() {
+  return MakeCheck<FallbacksPolicy, JudgeFallbacks>(
+      {.key = "fallbacks",
+       .title = "Answered by the backend that was asked",
+       .needs = {Need::kRuns},
+       .passes_when = "the backend that was asked answered"});
+}
+
+Check MemoryCheck() {
+  return MakeCheck<MemoryPolicy, JudgeMemory>(
+      {.key = "memory",
+       .title = "Memory stays flat",
+       .needs = {Need::kRuns},
+       .passes_when = "the slope of resident memory over calls is below the limit"});
 }
 
 }  // namespace anemone::gate

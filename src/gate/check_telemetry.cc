@@ -8,6 +8,12 @@
 namespace anemone::gate {
 namespace {
 
+struct TelemetryPolicy : LimitsOf<TelemetryPolicy> {
+  double max_gap_s = 60;  // between two calls of a record
+
+  void Visit(LimitVisitor& visitor) override { visitor.Number("max_gap_s", max_gap_s, 0, 1e9); }
+};
+
 // The first thing that does not add up; empty: all does. `ended` is false for a record that has
 // nothing to be compared with.
 std::string Contradiction(const RecordFile& file, double max_gap_s, bool* ended) {
@@ -52,13 +58,10 @@ std::string Contradiction(const RecordFile& file, double max_gap_s, bool* ended)
   return {};
 }
 
-}  // namespace
-
-CheckResult CheckTelemetry(const Policy& policy, const Evidence& evidence) {
-  CheckResult result =
-      StartCheck("telemetry", "Telemetry is complete and adds up", *policy.telemetry);
+CheckResult JudgeTelemetry(const TelemetryPolicy& limits, const Policy& policy,
+                           const Evidence& evidence, CheckResult result) {
   result.limit = fmt::format("no gap in the numbers, none above {:g} s in time, equal counts",
-                             policy.telemetry->max_gap_s);
+                             limits.max_gap_s);
   if (evidence.records.empty()) {
     const Sides sides = SidesOf(policy, evidence);
     return NotMeasured(std::move(result), sides.absent);
@@ -68,7 +71,7 @@ CheckResult CheckTelemetry(const Policy& policy, const Evidence& evidence) {
   bool all_ended = true;
   for (const RecordFile& file : evidence.records) {
     bool ended = true;
-    const std::string problem = Contradiction(file, policy.telemetry->max_gap_s, &ended);
+    const std::string problem = Contradiction(file, limits.max_gap_s, &ended);
     calls += static_cast<int64_t>(file.record.calls.size());
     if (!problem.empty()) {
       ++problems;
@@ -93,8 +96,8 @@ CheckResult CheckTelemetry(const Policy& policy, const Evidence& evidence) {
   return result;
 }
 
-CheckResult CheckLogs(const Policy& policy, const Evidence& evidence) {
-  CheckResult result = StartCheck("logs", "Logs are written and valid", *policy.logs);
+CheckResult JudgeLogs(const CheckPolicy&, const Policy&, const Evidence& evidence,
+                      CheckResult result) {
   result.limit = "every line valid JSON of its schema";
   if (evidence.logs.empty()) return NotMeasured(std::move(result), "no log was written");
   int64_t lines = 0;
@@ -112,9 +115,8 @@ CheckResult CheckLogs(const Policy& policy, const Evidence& evidence) {
   return result;
 }
 
-CheckResult CheckFallbackProof(const Policy& policy, const Evidence& evidence) {
-  CheckResult result =
-      StartCheck("fallback_proof", "Falls back when a backend fails", *policy.fallback_proof);
+CheckResult JudgeFallbackProof(const CheckPolicy&, const Policy&, const Evidence& evidence,
+                               CheckResult result) {
   result.limit = "every injected fault is answered by the CPU";
   if (evidence.faults.empty()) {
     return NotMeasured(std::move(result), "no fault was injected: this needs the model itself");
@@ -141,6 +143,34 @@ CheckResult CheckFallbackProof(const Policy& policy, const Evidence& evidence) {
                                                  : Verdict::kFail;
   if (result.verdict == Verdict::kFail) result.failure = FailureClass::kCrash;
   return result;
+}
+
+}  // namespace
+
+Check TelemetryCheck() {
+  return MakeCheck<TelemetryPolicy, JudgeTelemetry>(
+      {.key = "telemetry",
+       .title = "Telemetry is complete and adds up",
+       .needs = {Need::kRuns},
+       .passes_when = "indices and times have no gap, the counts of lines, summary and telemetry "
+                      "agree"});
+}
+
+Check LogsCheck() {
+  return MakeCheck<CheckPolicy, JudgeLogs>({.key = "logs",
+                                            .title = "Logs are written and valid",
+                                            .needs = {Need::kFaults},
+                                            .passes_when = "every line that was written is valid"});
+}
+
+Check FallbackProofCheck() {
+  return MakeCheck<CheckPolicy, JudgeFallbackProof>(
+      {.key = "fallback_proof",
+       .title = "Falls back when a backend fails",
+       .needs = {Need::kFaults},
+       .passes_when =
+           "each injected fault (load error, wrong answer, error, NaN, hang) is answered "
+           "by the CPU with its own bits"});
 }
 
 }  // namespace anemone::gate

@@ -6,12 +6,51 @@
 
 namespace anemone::gate {
 
-CheckResult StartCheck(const char* name, const char* title, const CheckPolicy& policy) {
-  CheckResult result;
-  result.name = name;
-  result.title = title;
-  result.required = policy.required;
-  return result;
+const std::vector<Check>& Checks() {
+  static const std::vector<Check> checks = {
+#define ANEMONE_GATE_CHECK(Name) Name##Check(),
+#include "gate/checks.inc"
+#undef ANEMONE_GATE_CHECK
+  };
+  return checks;
+}
+
+bool Needs(const Policy& policy, Need need) {
+  return std::ranges::any_of(Checks(), [&](const Check& check) {
+    return policy.checks.Has(check.key) && check.Needs(need);
+  });
+}
+
+Policy WithoutRuns(Policy policy) {
+  for (const Check& check : Checks()) {
+    if (check.Needs(Need::kRuns)) policy.checks.Erase(check.key);
+  }
+  return policy;
+}
+
+std::vector<CheckResult> Decide(const Policy& policy, const Evidence& evidence) {
+  std::vector<CheckResult> results;
+  for (const Check& check : Checks()) {
+    const CheckPolicy* limits = policy.checks.Find(check.key);
+    if (limits == nullptr) continue;
+    CheckResult result;
+    result.name = check.key;
+    result.title = check.title;
+    result.required = limits->required;
+    results.push_back(check.judge(*limits, policy, evidence, std::move(result)));
+  }
+  return results;
+}
+
+std::string ChecksTable() {
+  std::string table = "| key | passes when | limits (default) |\n|---|---|---|\n";
+  for (const Check& check : Checks()) {
+    const std::unique_ptr<CheckPolicy> limits = check.defaults();
+    const std::string text = DescribeLimits([&](LimitVisitor& visitor) { limits->Visit(visitor); });
+    table += fmt::format("| `{}` | {} | {}|\n", check.key, check.passes_when,
+                         text.empty() ? "" : text + " ");
+  }
+  return table;
 }
 
 CheckResult NotMeasured(CheckResult result, const std::string& why) {
@@ -23,26 +62,6 @@ CheckResult NotMeasured(CheckResult result, const std::string& why) {
 std::string Counted(int64_t count, const char* one) {
   const bool hiss = std::string_view(one).ends_with("sh");
   return fmt::format("{} {}{}", count, one, count == 1 ? "" : hiss ? "es" : "s");
-}
-
-std::vector<CheckResult> Decide(const Policy& policy, const Evidence& evidence) {
-  std::vector<CheckResult> results;
-  const auto check = [&](bool named, CheckResult (*made)(const Policy&, const Evidence&)) {
-    if (named) results.push_back(made(policy, evidence));
-  };
-  check(policy.files.has_value(), CheckFiles);
-  check(policy.compile.has_value(), CheckCompile);
-  check(policy.inferences.has_value(), CheckInferences);
-  check(policy.dispatch.has_value(), CheckDispatch);
-  check(policy.latency.has_value(), CheckLatency);
-  check(policy.parity.has_value(), CheckParity);
-  check(policy.backend_parity.has_value(), CheckBackendParity);
-  check(policy.telemetry.has_value(), CheckTelemetry);
-  check(policy.memory.has_value(), CheckMemory);
-  check(policy.fallbacks.has_value(), CheckFallbacks);
-  check(policy.fallback_proof.has_value(), CheckFallbackProof);
-  check(policy.logs.has_value(), CheckLogs);
-  return results;
 }
 
 }  // namespace anemone::gate

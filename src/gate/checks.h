@@ -1,39 +1,32 @@
-// The checks of a gate: each looks at the evidence under its part of the policy and says what it
-// found. One function each; Decide runs those that the policy names, in a fixed order.
-// Thread rules: pure functions.
+// All checks of a gate (gate/checks.inc), and what follows from their rows: what a policy needs,
+// the verdicts on evidence, the table of docs/gate.md. Thread rules: pure functions.
 #pragma once
 
+#include <string>
 #include <vector>
 
-#include "gate/evidence.h"
-#include "gate/policy.h"
-#include "gate/verdict.h"
+#include "gate/check.h"
 
 namespace anemone::gate {
 
-// check_runs.cc
-CheckResult CheckCompile(const Policy& policy, const Evidence& evidence);
-CheckResult CheckInferences(const Policy& policy, const Evidence& evidence);
-CheckResult CheckFallbacks(const Policy& policy, const Evidence& evidence);
-CheckResult CheckMemory(const Policy& policy, const Evidence& evidence);
-// check_dispatch.cc
-CheckResult CheckDispatch(const Policy& policy, const Evidence& evidence);
-// check_latency.cc
-CheckResult CheckLatency(const Policy& policy, const Evidence& evidence);
-// check_parity.cc
-CheckResult CheckParity(const Policy& policy, const Evidence& evidence);
-CheckResult CheckBackendParity(const Policy& policy, const Evidence& evidence);
-// check_telemetry.cc
-CheckResult CheckTelemetry(const Policy& policy, const Evidence& evidence);
-CheckResult CheckLogs(const Policy& policy, const Evidence& evidence);
-CheckResult CheckFallbackProof(const Policy& policy, const Evidence& evidence);
-// check_files.cc
-CheckResult CheckFiles(const Policy& policy, const Evidence& evidence);
+#define ANEMONE_GATE_CHECK(Name) Check Name##Check();
+#include "gate/checks.inc"
+#undef ANEMONE_GATE_CHECK
 
+// In the order of reports.
+const std::vector<Check>& Checks();
+
+// Whether some check of the policy needs it.
+bool Needs(const Policy& policy, Need need);
+// The policy without the checks on measured calls: what is left when records tell of those.
+Policy WithoutRuns(Policy policy);
+
+// Makes the checks that the policy names.
 std::vector<CheckResult> Decide(const Policy& policy, const Evidence& evidence);
 
-// A result that has its names, and whether it is required.
-CheckResult StartCheck(const char* name, const char* title, const CheckPolicy& policy);
+// The Markdown table of all checks: key, when it passes, limits with their defaults.
+std::string ChecksTable();
+
 // Says NOT MEASURED, and why.
 CheckResult NotMeasured(CheckResult result, const std::string& why);
 

@@ -49,7 +49,9 @@ Result<RecordFile> ReadRecordFile(const std::string& path) {
   auto header = runtime::ParseRunRecord(line + "\n", path);
   if (!header.ok()) return std::move(record).error();
   file.record = std::move(*header);
+  // Evidence is told in one line, which a list of problems is not.
   file.broken = record.error().ToString();
+  std::ranges::replace(file.broken, '\n', ' ');
   return file;
 }
 

@@ -2,8 +2,8 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "base/tree_hash.h"
 #include "gate/live.h"
 
@@ -17,7 +17,7 @@ std::string ManifestPathOf(const std::string& package) {
   return stem + ".manifest.json";
 }
 
-FilesEvidence LookAtFiles(const std::string& package, const FilesPolicy& policy) {
+FilesEvidence LookAtFiles(const std::string& package, const std::vector<std::string>& wanted) {
   FilesEvidence files;
   files.manifest_path = ManifestPathOf(package);
   std::error_code ignored;
@@ -41,21 +41,20 @@ FilesEvidence LookAtFiles(const std::string& package, const FilesPolicy& policy)
   }
   std::ifstream stream(files.manifest_path, std::ios::binary);
   const std::string text{std::istreambuf_iterator<char>(stream), {}};
-  const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
-  for (const std::string& key : policy.manifest_keys) {
-    const auto found = json.find(key);
-    if (found == json.end()) {
+  const Result<Json> read = ParseJson(text);
+  const Json json = read.ok() ? *read : Json();
+  for (const std::string& key : wanted) {
+    const Json* found = json.Find(key);
+    if (found == nullptr) {
       files.problem = fmt::format("the manifest has no key '{}'", key);
       return files;
     }
     if (found->is_null()) files.unknown.push_back(key);
   }
   // Judged outputs, or nobody verified it.
-  const auto parity = json.find("parity");
-  const auto passed = json.find("passed");
-  if (parity != json.end() && parity->is_array() && !parity->empty() && passed != json.end() &&
-      passed->is_boolean()) {
-    files.verified = passed->get<bool>();
+  const Json& passed = json["passed"];
+  if (json["parity"].is_array() && !json["parity"].empty() && passed.is_boolean()) {
+    files.verified = passed.boolean();
   }
   return files;
 }

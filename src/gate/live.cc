@@ -3,6 +3,9 @@
 #include <algorithm>
 
 #include "exec/session_inputs.h"
+#include "gate/check_files.h"
+#include "gate/check_parity.h"
+#include "gate/checks.h"
 #include "gate/fallback_proof.h"
 #include "gate/sides.h"
 #include "gate/sides_child.h"
@@ -23,10 +26,11 @@ Status CompareWithReference(const Policy& policy, const LiveModel& model,
         model.reference_problem.empty() ? "there is no reference" : model.reference_problem;
     return {};
   }
-  const lab::ParityLimits limits = LimitsOf(*policy.parity, evidence.precision);
+  const auto parity = policy.checks.Of<ParityPolicy>(kParityKey);
+  const lab::ParityLimits limits = LimitsFor(parity, evidence.precision);
   ANEMONE_ASSIGN(const exec::Backend* cpu, runtime::FindBackend("cpu"));
   ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*model.reference, ""));
-  ANEMONE_ASSIGN(const auto synthetic, SyntheticSets(*function, *policy.parity));
+  ANEMONE_ASSIGN(const auto synthetic, SyntheticSets(*function, parity));
   lab::VerifyOptions verify;
   verify.threads = options.threads;
   const lab::Inputs* bad = nullptr;
@@ -110,27 +114,28 @@ Result<Evidence> RunLive(const Policy& policy, const LiveModel& model, const Liv
   evidence.model_path = model.path;
   evidence.precision = model.precision.empty() ? PrecisionOf(*model.model) : model.precision;
   evidence.device = Device{runtime::DescribeMachine()};
-  if (policy.files && !model.path.empty()) {
-    evidence.files = LookAtFiles(model.path, *policy.files);
+  if (Needs(policy, Need::kPackage) && !model.path.empty()) {
+    evidence.files =
+        LookAtFiles(model.path, policy.checks.Of<FilesPolicy>(kFilesKey).manifest_keys);
   }
-  if (policy.parity) {
+  if (Needs(policy, Need::kReference)) {
     if (options.progress) options.progress("comparing with the reference", 0, 0);
     ANEMONE_TRY(CompareWithReference(policy, model, options, evidence).At(model.name));
   }
-  if (policy.needs_runs()) {
+  if (Needs(policy, Need::kRuns)) {
     const bool alone = !options.helper.empty() && !model.path.empty();
     ANEMONE_TRY((alone ? RunSidesInChild(policy, model, options, evidence)
                        : RunSides(policy, model, options, evidence))
                     .At(model.name));
   }
-  if (policy.fallback_proof || policy.logs) {
+  if (Needs(policy, Need::kFaults)) {
     if (options.progress) options.progress("injecting faults", 0, 0);
     ANEMONE_ASSIGN(FallbackProof proof, ProveFallback(model.model, model.name, model.hash,
                                                       options.directory, options.threads));
     evidence.faults = std::move(proof.faults);
     evidence.logs = std::move(proof.logs);
   }
-  if (policy.dispatch) evidence.blocking_operators = Blockers(*model.model);
+  if (Needs(policy, Need::kPlacement)) evidence.blocking_operators = Blockers(*model.model);
   return evidence;
 }
 

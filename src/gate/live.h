@@ -50,6 +50,7 @@ Result<Evidence> RunLive(const Policy& policy, const LiveModel& model, const Liv
 std::string PrecisionOf(const ir::Model& model);
 // The manifest beside NAME.mlpackage: NAME.manifest.json.
 std::string ManifestPathOf(const std::string& package);
-FilesEvidence LookAtFiles(const std::string& package, const FilesPolicy& policy);
+// What is known of the package's files, and which of these keys its manifest knows no value for.
+FilesEvidence LookAtFiles(const std::string& package, const std::vector<std::string>& keys);
 
 }  // namespace anemone::gate

@@ -1,15 +1,13 @@
 #include "gate/matrix.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "lab/latency.h"
 #include "lab/measure.h"
 
 namespace anemone::gate {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 MatrixRow RowOf(const Policy& policy, const ModelReport& model) {
   const Evidence& evidence = model.evidence;
@@ -77,11 +75,6 @@ std::string CsvOrEmpty(const std::optional<Value>& value) {
   return value ? fmt::format("{}", *value) : std::string();
 }
 
-template <typename Value>
-Json OrNull(const std::optional<Value>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-
 }  // namespace
 
 Matrix MakeMatrix(const Policy& policy, std::vector<RecordFile> records, std::string tool_version,
@@ -119,7 +112,7 @@ std::string ToTableJson(const Matrix& matrix) {
   json["tool_version"] = matrix.report.tool_version;
   json["time_unix_ns"] = matrix.report.time_unix_ns;
   json["policy"] = {{"name", matrix.report.policy.name}, {"sha256", matrix.report.policy.sha256}};
-  Json rows = Json::array();
+  Json rows = Json::Array();
   for (const MatrixRow& row : matrix.rows) {
     rows.push_back({{"device", row.device},
                     {"variant", row.variant},
@@ -137,7 +130,7 @@ std::string ToTableJson(const Matrix& matrix) {
                     {"fallbacks", OrNull(row.fallbacks)}});
   }
   json["rows"] = std::move(rows);
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json.Dump({.indent = 2}) + "\n";
 }
 
 }  // namespace anemone::gate

@@ -1,28 +1,20 @@
 // The reports that machines read: JUnit XML, JSON, and the certificate.
 #include <ctime>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "base/atomic_file.h"
+#include "base/json.h"
 #include "gate/report.h"
 #include "runtime/certificate.h"
 
 namespace anemone::gate {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-// Bytes that are no UTF-8 become U+FFFD, as in the JSON.
-std::string ValidUtf8(const std::string& text) {
-  return Json::parse(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace))
-      .get<std::string>();
-}
-
 // What XML 1.0 may hold: the rest of the control characters, and U+FFFE and U+FFFF, are no
 // characters of it.
 std::string Xml(const std::string& text) {
   std::string out;
-  const std::string valid = ValidUtf8(text);
+  const std::string valid = ToUtf8(text);
   for (size_t i = 0; i < valid.size(); ++i) {
     const std::string_view three = std::string_view(valid).substr(i, 3);
     if (three == "\xef\xbf\xbe" || three == "\xef\xbf\xbf") {
@@ -63,10 +55,6 @@ std::string Lines(const CheckResult& check) {
 }
 
 Json TextOrNull(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
-template <typename Value>
-Json OrNull(const std::optional<Value>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
 
 Json MachineJson(const runtime::RunMachine& machine) {
   return {{"os", machine.os},
@@ -80,7 +68,7 @@ Json MachineJson(const runtime::RunMachine& machine) {
 }
 
 Json ChecksJson(const std::vector<CheckResult>& checks) {
-  Json list = Json::array();
+  Json list = Json::Array();
   for (const CheckResult& check : checks) {
     list.push_back({{"name", check.name},
                     {"title", check.title},
@@ -106,23 +94,21 @@ Json ModelJson(const ModelReport& model) {
   json["verdict"] = VerdictName(model.verdict);
   json["exit_code"] = model.exit_code;
   json["checks"] = ChecksJson(model.checks);
-  Json diagnoses = Json::array();
+  Json diagnoses = Json::Array();
   for (const Diagnosis& diagnosis : model.diagnoses) {
     diagnoses.push_back({{"failure_class", FailureClassName(diagnosis.failure)},
                          {"operators", diagnosis.operators},
                          {"advice", diagnosis.advice}});
   }
   json["diagnoses"] = std::move(diagnoses);
-  Json records = Json::array();
+  Json records = Json::Array();
   for (const RecordFile& file : model.evidence.records) records.push_back(file.path);
   json["records"] = std::move(records);
   json["certificate"] = TextOrNull(model.certificate);
   return json;
 }
 
-std::string Dump(const Json& json) {
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-}
+std::string Dump(const Json& json) { return json.Dump({.indent = 2}) + "\n"; }
 
 std::string IsoTime(int64_t unix_ns) {
   const std::time_t seconds = unix_ns / 1'000'000'000;
@@ -190,7 +176,7 @@ std::string ToJson(const GateReport& report) {
       {"name", report.policy.name}, {"path", report.policy.path}, {"sha256", report.policy.sha256}};
   json["verdict"] = VerdictName(report.verdict());
   json["exit_code"] = report.exit_code();
-  Json models = Json::array();
+  Json models = Json::Array();
   for (const ModelReport& model : report.models) models.push_back(ModelJson(model));
   json["models"] = std::move(models);
   return Dump(json);

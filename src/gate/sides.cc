@@ -5,6 +5,7 @@
 #include "exec/failure.h"
 #include "exec/session_inputs.h"
 #include "exec/synthetic_inputs.h"
+#include "gate/checks.h"
 #include "lab/measure.h"
 #include "runtime/backends.h"
 
@@ -22,7 +23,7 @@ Result<std::vector<RunParity>> CompareWithExecutor(const Policy& policy, const L
                                                    const LiveOptions& options,
                                                    const std::string& precision,
                                                    const runtime::SessionOptions& session) {
-  if (!policy.backend_parity) return std::vector<RunParity>{};
+  if (!Needs(policy, Need::kExecutor)) return std::vector<RunParity>{};
   const auto say = [&](const char* stage) {
     if (options.progress) options.progress(stage, 0, 0);
   };
@@ -33,8 +34,9 @@ Result<std::vector<RunParity>> CompareWithExecutor(const Policy& policy, const L
   load.threads = options.threads;
   ANEMONE_ASSIGN(const auto executor, cpu->Load(model.model, load));
   const ir::Function& function = subject->function();
-  ANEMONE_ASSIGN(const auto synthetic, SyntheticSets(function, *policy.backend_parity));
-  const lab::ParityLimits limits = LimitsOf(*policy.backend_parity, precision);
+  const auto parity = policy.checks.Of<ParityPolicy>(kBackendParityKey);
+  ANEMONE_ASSIGN(const auto synthetic, SyntheticSets(function, parity));
+  const lab::ParityLimits limits = LimitsFor(parity, precision);
   std::vector<RunParity> rows;
   for (const bool real : {false, true}) {
     const auto& inputs = real ? model.real_inputs : synthetic;
@@ -91,7 +93,7 @@ RunParity ParityRow(const lab::OutputParity& output, const char* inputs,
   return row;
 }
 
-lab::ParityLimits LimitsOf(const ParityPolicy& policy, const std::string& precision) {
+lab::ParityLimits LimitsFor(const ParityPolicy& policy, const std::string& precision) {
   const auto found = policy.limits.find(precision);
   return found == policy.limits.end() ? lab::kFp16Limits : found->second;
 }
@@ -100,8 +102,8 @@ Result<std::vector<lab::Inputs>> SyntheticSets(const ir::Function& function,
                                                const ParityPolicy& policy) {
   std::vector<lab::Inputs> inputs;
   for (int64_t sample = 0; sample < policy.synthetic_samples; ++sample) {
-    ANEMONE_ASSIGN(auto set,
-                   exec::SyntheticInputs(function, policy.seed, static_cast<int>(sample)));
+    ANEMONE_ASSIGN(auto set, exec::SyntheticInputs(function, static_cast<uint64_t>(policy.seed),
+                                                   static_cast<int>(sample)));
     inputs.push_back(std::move(set));
   }
   return inputs;

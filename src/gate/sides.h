@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "gate/check_parity.h"
 #include "gate/evidence.h"
 #include "gate/live.h"
 #include "gate/policy.h"
@@ -25,7 +26,7 @@ Status RunSides(const Policy& policy, const LiveModel& model, const LiveOptions&
 Result<std::vector<lab::Inputs>> SyntheticSets(const ir::Function& function,
                                                const ParityPolicy& policy);
 // The limits of a precision, float16's for one that has none.
-lab::ParityLimits LimitsOf(const ParityPolicy& policy, const std::string& precision);
+lab::ParityLimits LimitsFor(const ParityPolicy& policy, const std::string& precision);
 // A line of a record about one output.
 runtime::RunParity ParityRow(const lab::OutputParity& output, const char* inputs,
                              const std::string& reference, const std::string& precision);

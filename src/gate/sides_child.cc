@@ -6,10 +6,10 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "base/atomic_file.h"
 #include "base/json_file.h"
+#include "base/json_reader.h"
 #include "base/npy.h"
 #include "base/temporary_folder.h"
 #include "format/package.h"
@@ -21,7 +21,6 @@ namespace anemone::gate {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
 using Clock = std::chrono::steady_clock;
 
 constexpr const char* kRequestSchema = "anemone.gate_run_request";
@@ -30,44 +29,11 @@ constexpr const char* kResultSchema = "anemone.gate_run_result";
 constexpr std::string_view kStageMark = "anemone-gate-run: ";
 constexpr size_t kLastWords = 3;
 
-std::string Text(const Json& json) {
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-}
-
-// The parts of a policy that concern runs, in the policy's own form.
-Json RunsOf(const Policy& policy) {
-  const RunPolicy& run = policy.run;
-  Json json{{"schema", "anemone.gate_policy"}, {"schema_version", 1}, {"name", policy.name}};
-  json["subject"] = {{"backend", policy.subject_backend}, {"compute_units", policy.subject_units}};
-  if (!policy.baseline_backend.empty()) json["baseline"] = {{"backend", policy.baseline_backend}};
-  json["run"] = {{"inferences", run.inferences},
-                 {"min_duration_s", run.min_duration_s},
-                 {"max_duration_s", run.max_duration_s},
-                 {"warmup_s", run.warmup_s},
-                 {"warmup_calls", run.warmup_calls},
-                 {"warmup_cap_s", run.warmup_cap_s},
-                 {"steady_tolerance", run.steady_tolerance},
-                 {"block", run.block},
-                 {"max_silence_s", run.max_silence_s}};
-  Json checks{{"compile", Json::object()}};
-  if (policy.backend_parity) {
-    Json limits = Json::object();
-    for (const auto& [precision, limit] : policy.backend_parity->limits) {
-      limits[precision] = {{"l_inf", limit.linf}, {"rmse", limit.rmse}};
-    }
-    checks["backend_parity"] = {{"synthetic_samples", policy.backend_parity->synthetic_samples},
-                                {"seed", policy.backend_parity->seed},
-                                {"limits", std::move(limits)}};
-  }
-  json["checks"] = std::move(checks);
-  return json;
-}
-
 // The tensors as files of `folder`: [[{"name", "file"}, ...] of each set].
 Result<Json> WriteInputs(const std::vector<lab::Inputs>& sets, const TemporaryFolder& folder) {
-  Json json = Json::array();
+  Json json = Json::Array();
   for (const lab::Inputs& set : sets) {
-    Json files = Json::array();
+    Json files = Json::Array();
     for (const auto& [name, tensor] : set) {
       const std::string path = folder / fmt::format("{}.{}.npy", json.size(), files.size());
       ANEMONE_ASSIGN(const ir::Literal literal, tensor.ToLiteral(tensor.dtype()));
@@ -88,11 +54,11 @@ Result<std::vector<lab::Inputs>> ReadInputs(const Json& sets) {
   for (const Json& set : sets) {
     lab::Inputs tensors;
     for (const Json& file : set) {
-      ANEMONE_ASSIGN(const NpyArray array, ReadNpy(file.value("file", "")));
+      ANEMONE_ASSIGN(const NpyArray array, ReadNpy(file["file"].text()));
       ANEMONE_ASSIGN(
           const ir::Literal literal,
           ir::Literal::FromBytes(ir::Type::Tensor(array.dtype, array.shape), array.data));
-      ANEMONE_ASSIGN(tensors[file.value("name", "")], exec::Tensor::FromLiteral(literal));
+      ANEMONE_ASSIGN(tensors[file["name"].text()], exec::Tensor::FromLiteral(literal));
     }
     inputs.push_back(std::move(tensors));
   }
@@ -176,13 +142,13 @@ EarlyEnd EndOf(const runtime::ChildResult& ended, const Listener& listener) {
 // is no finding about the model.
 Status TakeResult(const Json& result, Evidence& evidence) {
   if (result.contains("error")) {
-    const int code = result.value("error_code", -1);
+    const int64_t code = result["error_code"].is_integer() ? result["error_code"].integer() : -1;
     const bool known = code >= 0 && code <= static_cast<int>(ErrorCode::kInternal);
     return Error(known ? static_cast<ErrorCode>(code) : ErrorCode::kInternal,
-                 result.value("error", ""));
+                 result["error"].text());
   }
-  evidence.unavailable = result.value("unavailable", "");
-  evidence.compile_error = result.value("compile_error", "");
+  evidence.unavailable = result["unavailable"].text();
+  evidence.compile_error = result["compile_error"].text();
   return {};
 }
 
@@ -199,7 +165,7 @@ Status RunOnce(const Policy& policy, const LiveOptions& options, const Temporary
   }
   request["result"] = result_path;
   request["unavailable"] = evidence.unavailable;
-  ANEMONE_TRY(WriteJsonFile(Text(request), request_path));
+  ANEMONE_TRY(WriteJsonFile(request, request_path));
   Listener listener(options);
   runtime::ChildOptions child;
   child.arguments = options.helper;
@@ -215,7 +181,7 @@ Status RunOnce(const Policy& policy, const LiveOptions& options, const Temporary
   if (ended.end == runtime::ChildResult::End::kExited) {
     const auto result = ReadJsonFile(result_path, kResultSchema);
     if (result.ok()) {
-      ANEMONE_TRY(TakeResult(Json::parse(*result), evidence));
+      ANEMONE_TRY(TakeResult(*result, evidence));
     } else if (listener.silent()) {
       const std::string words =
           listener.last_words().empty() ? "" : ": " + listener.last_words().back();
@@ -255,19 +221,50 @@ class Teller {
   Clock::time_point told_;
 };
 
-Result<Json> DoRequest(const Json& request, const exec::Backend* subject_backend) {
-  ANEMONE_ASSIGN(const Policy policy,
-                 ParsePolicy(request.value("policy", Json::object()).dump(), "request"));
-  ANEMONE_ASSIGN(runtime::RunRecord facts, runtime::ReadRunRecord(request.value("facts", "")));
+// What the parent asks for.
+struct Request {
+  std::string policy;  // as a policy file
+  std::string facts;
+  std::string package;
+  std::string directory;
+  std::string precision;
+  std::string unavailable;
+  std::string result;
+  Json inputs;
+};
+
+Result<Request> ReadRequest(const Json& json) {
+  JsonDocument document = JsonDocument::Of(json, "a request", {.all_required = true});
+  Request request;
+  {
+    JsonObject top = document.root();
+    top.Find("schema");
+    top.Find("schema_version");
+    if (const Json* policy = top.Map("policy")) request.policy = policy->Dump();
+    top.Get("facts", &request.facts);
+    top.Get("package", &request.package);
+    top.Get("directory", &request.directory);
+    top.Get("precision", &request.precision);
+    top.Get("unavailable", &request.unavailable);
+    top.Get("result", &request.result);
+    if (const Json* inputs = top.Array("inputs")) request.inputs = *inputs;
+  }
+  ANEMONE_TRY(document.status(ErrorCode::kUsage));
+  return request;
+}
+
+Result<Json> DoRequest(const Request& request, const exec::Backend* subject_backend) {
+  ANEMONE_ASSIGN(const Policy policy, ParsePolicy(request.policy, "request"));
+  ANEMONE_ASSIGN(runtime::RunRecord facts, runtime::ReadRunRecord(request.facts));
   LiveModel model;
   model.name = facts.header.model;
   model.hash = facts.header.model_hash;
-  model.path = request.value("package", "");
-  ANEMONE_ASSIGN(model.real_inputs, ReadInputs(request.value("inputs", Json::array())));
+  model.path = request.package;
+  ANEMONE_ASSIGN(model.real_inputs, ReadInputs(request.inputs));
   ANEMONE_ASSIGN(ir::Model read, format::ReadModel(model.path));
   model.model = std::make_shared<const ir::Model>(std::move(read));
   LiveOptions options;
-  options.directory = request.value("directory", "");
+  options.directory = request.directory;
   options.threads = static_cast<int>(facts.header.threads);
   options.tool_version = facts.header.tool_version;
   options.subject_backend = subject_backend;
@@ -276,8 +273,8 @@ Result<Json> DoRequest(const Json& request, const exec::Backend* subject_backend
     (*tell)(stage, done, total);
   };
   Evidence evidence;
-  evidence.precision = request.value("precision", "");
-  evidence.unavailable = request.value("unavailable", "");
+  evidence.precision = request.precision;
+  evidence.unavailable = request.unavailable;
   evidence.parity = std::move(facts.parity);
   ANEMONE_TRY(RunSides(policy, model, options, evidence));
   return Json{{"schema", kResultSchema},
@@ -292,7 +289,7 @@ Status RunSidesInChild(const Policy& policy, const LiveModel& model, const LiveO
                        Evidence& evidence) {
   ANEMONE_ASSIGN(const TemporaryFolder scratch, TemporaryFolder::Create("anemone-gate-run"));
   Json request{{"schema", kRequestSchema}, {"schema_version", 1}};
-  request["policy"] = RunsOf(policy);
+  request["policy"] = PolicyJson(policy);
   request["package"] = fs::absolute(model.path).string();
   request["directory"] = fs::absolute(options.directory).string();
   request["precision"] = evidence.precision;
@@ -312,23 +309,19 @@ Status RunSidesInChild(const Policy& policy, const LiveModel& model, const LiveO
 }
 
 int RunSidesChild(const std::string& request_path, const exec::Backend* subject_backend) {
-  const auto text = ReadJsonFile(request_path, kRequestSchema);
-  if (!text.ok()) return ExitCode(text.error().code());
-  const Json request = Json::parse(*text);
-  // JSON of the wrong shape throws; the parent writes it, so that is a usage error.
-  try {
-    auto result = DoRequest(request, subject_backend);
-    const Json json = result.ok() ? *result
-                                  : Json{{"schema", kResultSchema},
-                                         {"schema_version", 1},
-                                         {"error", result.error().ToString()},
-                                         {"error_code", static_cast<int>(result.error().code())}};
-    const Status written = WriteJsonFile(Text(json), request.value("result", ""));
-    if (!written.ok()) return ExitCode(written.error().code());
-    return result.ok() ? 0 : ExitCode(result.error().code());
-  } catch (const Json::exception&) {
-    return ExitCode(ErrorCode::kUsage);
-  }
+  const auto json = ReadJsonFile(request_path, kRequestSchema);
+  if (!json.ok()) return ExitCode(json.error().code());
+  const auto request = ReadRequest(*json);
+  if (!request.ok()) return ExitCode(request.error().code());
+  const auto result = DoRequest(*request, subject_backend);
+  const Json told = result.ok() ? *result
+                                : Json{{"schema", kResultSchema},
+                                       {"schema_version", 1},
+                                       {"error", result.error().ToString()},
+                                       {"error_code", static_cast<int>(result.error().code())}};
+  const Status written = WriteJsonFile(told, request->result);
+  if (!written.ok()) return ExitCode(written.error().code());
+  return result.ok() ? 0 : ExitCode(result.error().code());
 }
 
 }  // namespace anemone::gate

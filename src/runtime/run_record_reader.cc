@@ -4,357 +4,227 @@
 #include <cmath>
 #include <fstream>
 #include <iterator>
-#include <nlohmann/json.hpp>
-#include <set>
+#include <span>
 #include <system_error>
 #include <vector>
 
+#include "base/json_reader.h"
 #include "runtime/run_record_io.h"
 
 namespace anemone::runtime {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 constexpr size_t kMaxHeaderBytes = size_t{64} << 20;  // planned units of every operator
 constexpr size_t kMaxLineBytes = size_t{64} << 10;
 
-// Parses a JSON object; keys must not repeat, at any depth.
-Result<Json> ParseObject(std::string_view line) {
-  std::vector<std::set<std::string, std::less<>>> open;
-  std::string twice;
-  const auto on_event = [&](int, Json::parse_event_t event, Json& parsed) {
-    if (event == Json::parse_event_t::object_start) {
-      open.emplace_back();
-    } else if (event == Json::parse_event_t::object_end) {
-      open.pop_back();
-    } else if (event == Json::parse_event_t::key) {
-      auto name = parsed.get<std::string>();
-      if (!open.back().insert(name).second && twice.empty()) twice = std::move(name);
-    }
-    return true;
-  };
-  Json document;
-  try {
-    document = Json::parse(line, on_event);
-  } catch (const Json::exception& error) {
-    return InvalidInput("each line must be JSON: {}", error.what());
-  }
-  if (!document.is_object()) {
-    return InvalidInput("each line must be an object, but is {}", document.type_name());
-  }
-  if (!twice.empty()) return InvalidInput("'{}' must be given once", twice);
-  return document;
+// One of the names that an enumeration has.
+template <typename Enum>
+void GetName(JsonObject& object, std::string_view key,
+             std::optional<Enum> (*parse)(std::string_view), Enum* value) {
+  const Json* json = object.Find(key);
+  if (json == nullptr) return;
+  const std::optional<Enum> parsed = json->is_text() ? parse(json->text()) : std::nullopt;
+  if (!parsed) return object.Fail(key, "must be one of its names (docs/telemetry.md)", *json);
+  *value = *parsed;
+}
+template <typename Enum>
+void GetName(JsonObject& object, std::string_view key,
+             std::optional<Enum> (*parse)(std::string_view), std::optional<Enum>* value) {
+  if (!object.HasValue(key)) return;
+  Enum name{};
+  GetName(object, key, parse, &name);
+  *value = name;
 }
 
-// Takes the fields of an object one by one and keeps the first broken rule. Readers continue with
-// harmless values and check status() at the end.
-class Fields {
- public:
-  Fields(const Json& object, std::string path) : object_(object), path_(std::move(path)) {
-    if (!object.is_object()) Fail("must be an object");
-  }
+// Text that is null or one of `allowed`.
+void GetText(JsonObject& object, std::string_view key,
+             std::initializer_list<std::string_view> allowed, std::optional<std::string>* value) {
+  size_t chosen = 0;
+  if (!object.HasValue(key)) return;
+  if (object.Choose(key, std::span(allowed.begin(), allowed.size()), &chosen))
+    *value = std::string(allowed.begin()[chosen]);
+}
 
-  const Json* Find(std::string_view key) {
-    taken_.push_back(key);
-    if (!object_.is_object()) return nullptr;
-    const auto found = object_.find(std::string(key));
-    if (found != object_.end()) return &*found;
-    Fail(fmt::format("'{}{}' is missing", path_, key));
-    return nullptr;
-  }
+// {"name": count} with every name from `first` on.
+template <typename Enum, size_t kSize>
+void GetCounts(JsonObject& object, std::string_view key, std::string_view (*name)(Enum),
+               size_t first, std::array<int64_t, kSize>* counts) {
+  JsonObject inner = object.Object(key);
+  for (size_t i = first; i < kSize; ++i) inner.Get(name(static_cast<Enum>(i)), &(*counts)[i], 0);
+}
 
-  std::string Text(std::string_view key) {
-    const Json* value = Find(key);
-    if (value == nullptr) return {};
-    if (value->is_string()) return value->get<std::string>();
-    Broken(key, "must be text", *value);
-    return {};
-  }
-  std::optional<std::string> TextOrNull(std::string_view key,
-                                        std::initializer_list<std::string_view> allowed = {}) {
-    const Json* value = Find(key);
-    if (value == nullptr || value->is_null()) return std::nullopt;
-    if (value->is_string()) {
-      auto text = value->get<std::string>();
-      if (allowed.size() == 0 || std::find(allowed.begin(), allowed.end(), text) != allowed.end()) {
-        return text;
-      }
-    }
-    std::string rule = "must be text or null";
-    if (allowed.size() > 0) {
-      rule = "must be null";
-      for (const std::string_view name : allowed) rule += fmt::format(" or \"{}\"", name);
-    }
-    Broken(key, rule, *value);
-    return std::nullopt;
-  }
-  int64_t Integer(std::string_view key, int64_t low = 0) {
-    const Json* value = Find(key);
-    return value == nullptr ? low : IntegerOf(key, *value, low);
-  }
-  std::optional<int64_t> IntegerOrNull(std::string_view key) {
-    const Json* value = Find(key);
-    if (value == nullptr || value->is_null()) return std::nullopt;
-    return IntegerOf(key, *value, 0);
-  }
-  std::optional<double> NumberOrNull(std::string_view key) {
-    const Json* value = Find(key);
-    if (value == nullptr || value->is_null()) return std::nullopt;
-    if (value->is_number() && value->get<double>() >= 0) return value->get<double>();
-    Broken(key, "must be a number of at least 0, or null", *value);
-    return std::nullopt;
-  }
-  bool Bool(std::string_view key) {
-    const Json* value = Find(key);
-    if (value == nullptr) return false;
-    if (!value->is_boolean()) Broken(key, "must be true or false", *value);
-    return value->is_boolean() && value->get<bool>();
-  }
-  template <typename Enum>
-  Enum Name(std::string_view key, std::optional<Enum> (*parse)(std::string_view)) {
-    const Json* value = Find(key);
-    if (value == nullptr) return Enum{};
-    if (value->is_string()) {
-      if (const auto parsed = parse(value->get_ref<const std::string&>())) return *parsed;
-    }
-    Broken(key, "must be one of its names (docs/telemetry.md)", *value);
-    return Enum{};
-  }
-  template <typename Enum>
-  std::optional<Enum> NameOrNull(std::string_view key,
-                                 std::optional<Enum> (*parse)(std::string_view)) {
-    const Json* value = Find(key);
-    if (value == nullptr || value->is_null()) return std::nullopt;
-    taken_.pop_back();
-    return Name(key, parse);
-  }
-  // {"name": count} with every name from `first` on.
-  template <typename Enum, size_t kSize>
-  void Counts(std::string_view key, std::string_view (*name)(Enum), size_t first,
-              std::array<int64_t, kSize>& counts) {
-    const Json* value = Find(key);
-    if (value == nullptr) return;
-    Fields inner(*value, fmt::format("{}{}.", path_, key));
-    for (size_t i = first; i < kSize; ++i) counts[i] = inner.Integer(name(static_cast<Enum>(i)));
-    Absorb(inner.status());
-  }
-
-  void Broken(std::string_view key, std::string_view rule, const Json& value) {
-    std::string shown = value.dump(-1, ' ', true, Json::error_handler_t::replace);
-    if (shown.size() > 60) shown = shown.substr(0, 60) + "...";
-    Fail(fmt::format("'{}{}' {}, but is {}", path_, key, rule, shown));
-  }
-  void Fail(std::string rule) {
-    if (error_.empty()) error_ = std::move(rule);
-  }
-  void Absorb(Status status) {
-    if (!status.ok()) Fail(status.error().message());
-  }
-  const std::string& path() const { return path_; }
-
-  // OK when every field was present and valid, and there is no other.
-  Status status() {
-    if (error_.empty() && object_.size() > taken_.size()) {
-      for (const auto& [key, value] : object_.items()) {
-        if (std::find(taken_.begin(), taken_.end(), key) == taken_.end()) {
-          error_ = fmt::format("'{}{}' is not a key of this schema", path_, key);
-        }
-      }
-    }
-    if (!error_.empty()) return InvalidInput("{}", error_);
-    return {};
-  }
-
- private:
-  int64_t IntegerOf(std::string_view key, const Json& value, int64_t low) {
-    if (value.is_number_integer() &&
-        !(value.is_number_unsigned() && value.get<uint64_t>() > INT64_MAX)) {
-      const auto number = value.get<int64_t>();
-      if (number >= low) return number;
-    }
-    Broken(key, fmt::format("must be an integer of at least {}", low), value);
-    return low;
-  }
-
-  const Json& object_;
-  std::string path_;
-  std::string error_;
-  std::vector<std::string_view> taken_;  // keys, all literals
-};
-
-RunMachine ReadMachine(const Json& object, Fields& parent) {
-  Fields f(object, "machine.");
-  RunMachine m;
-  m.os = f.Text("os");
-  m.os_version = f.TextOrNull("os_version");
-  m.os_build = f.TextOrNull("os_build");
-  m.architecture = f.Text("architecture");
-  m.hardware_model = f.TextOrNull("hardware_model");
-  m.chip = f.TextOrNull("chip");
-  m.cores = f.IntegerOrNull("cores");
-  m.memory_bytes = f.IntegerOrNull("memory_bytes");
-  m.thermal_state = f.TextOrNull("thermal_state", {"nominal", "fair", "serious", "critical"});
-  m.power_mode = f.TextOrNull("power_mode", {"normal", "low_power"});
-  m.qos = f.TextOrNull("qos",
-                       {"user_interactive", "user_initiated", "default", "utility", "background"});
-  parent.Absorb(f.status());
-  return m;
+void ReadMachine(JsonObject f, RunMachine* m) {
+  f.Get("os", &m->os);
+  f.Get("os_version", &m->os_version);
+  f.Get("os_build", &m->os_build);
+  f.Get("architecture", &m->architecture);
+  f.Get("hardware_model", &m->hardware_model);
+  f.Get("chip", &m->chip);
+  f.Get("cores", &m->cores, 0);
+  f.Get("memory_bytes", &m->memory_bytes, 0);
+  GetText(f, "thermal_state", {"nominal", "fair", "serious", "critical"}, &m->thermal_state);
+  GetText(f, "power_mode", {"normal", "low_power"}, &m->power_mode);
+  GetText(f, "qos", {"user_interactive", "user_initiated", "default", "utility", "background"},
+          &m->qos);
 }
 
 bool IsHash(const std::string& text) {
   return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
 
-Result<RunHeader> ReadHeader(const Json& object) {
-  // Checked first, for a helpful message.
-  if (object.value("schema", Json()) != kRunSchema) {
-    return InvalidInput("the first line must be a header with \"schema\": \"{}\"", kRunSchema)
-        .Advise("a run record is written by `anemone bench --export-times`");
+// Reads one line's object with `read(object, line)`; all that is wrong with it is told.
+template <typename Line>
+Status ReadLine(JsonDocument& document, const std::string& place, void (*read)(JsonObject&, Line*),
+                Line* line) {
+  {
+    JsonObject object = document.root();
+    object.Find("type");
+    read(object, line);
   }
-  if (object.value("schema_version", Json()) != kRunSchemaVersion) {
-    return InvalidInput("'schema_version' must be {}", kRunSchemaVersion)
-        .Advise("the record was written by another version of anemone");
-  }
-  Fields f(object, "");
+  return document.status(ErrorCode::kInvalidInput, place);
+}
+
+void GetHeader(JsonObject& f, RunHeader* h) {
   f.Find("schema");
   f.Find("schema_version");
-  if (f.Text("type") != "header") f.Fail("'type' of the first line must be \"header\"");
-  RunHeader h;
-  h.time_unix_ns = f.Integer("time_unix_ns");
-  h.tool_version = f.Text("tool_version");
-  if (const Json* machine = f.Find("machine")) h.machine = ReadMachine(*machine, f);
-  h.model = f.Text("model");
-  h.model_hash = f.Text("model_hash");
-  if (!IsHash(h.model_hash)) f.Fail("'model_hash' must be 64 lower-case hexadecimal digits");
-  h.threads = f.Integer("threads");
-  h.clients = f.Integer("clients", 1);
-  h.backend = f.Text("backend");
-  h.compute_units = f.Text("compute_units");
-  const Json* planned = f.Find("planned_units");
-  if (planned != nullptr && !planned->is_null()) {
-    auto& units = h.planned_units.emplace();
-    if (!planned->is_object()) f.Broken("planned_units", "must be an object or null", *planned);
-    for (const auto& [name, value] : planned->items()) {
-      const auto unit = value.is_string() ? ComputeUnitFromName(value.get_ref<const std::string&>())
-                                          : std::nullopt;
-      if (!unit) f.Broken(fmt::format("planned_units.{}", name), "must be a unit's name", value);
-      units.emplace_back(name, unit.value_or(ComputeUnit::kUnknown));
-    }
+  std::string type;
+  if (f.Get("type", &type) && type != "header") {
+    f.Fail("type", "of the first line must be \"header\"");
   }
-  ANEMONE_TRY(f.status());
+  f.Get("time_unix_ns", &h->time_unix_ns, 0);
+  f.Get("tool_version", &h->tool_version);
+  ReadMachine(f.Object("machine"), &h->machine);
+  f.Get("model", &h->model);
+  if (f.Get("model_hash", &h->model_hash) && !IsHash(h->model_hash)) {
+    f.Fail("model_hash", "must be 64 lower-case hexadecimal digits");
+  }
+  f.Get("threads", &h->threads, 0);
+  f.Get("clients", &h->clients, 1);
+  f.Get("backend", &h->backend);
+  f.Get("compute_units", &h->compute_units);
+  if (!f.HasValue("planned_units")) return;
+  auto& units = h->planned_units.emplace();
+  const Json* planned = f.Map("planned_units");
+  if (planned == nullptr) return;
+  for (const auto& [name, value] : planned->items()) {
+    const auto unit = value.is_text() ? ComputeUnitFromName(value.text()) : std::nullopt;
+    if (!unit) f.Fail("planned_units." + name, "must be a unit's name", value);
+    units.emplace_back(name, unit.value_or(ComputeUnit::kUnknown));
+  }
+}
+
+Result<RunHeader> ReadHeader(JsonDocument& document, const std::string& place) {
+  const Json& object = document.json();
+  // Checked first, for a helpful message.
+  if (document.is_object() && object["schema"] != kRunSchema) {
+    return InvalidInput("the first line must be a header with \"schema\": \"{}\"", kRunSchema)
+        .Advise("a run record is written by `anemone bench --export-times`")
+        .At(place);
+  }
+  if (document.is_object() && object["schema_version"] != kRunSchemaVersion) {
+    return InvalidInput("'schema_version' must be {}", kRunSchemaVersion)
+        .Advise("the record was written by another version of anemone")
+        .At(place);
+  }
+  RunHeader h;
+  ANEMONE_TRY(ReadLine(document, place, GetHeader, &h));
   return h;
 }
 
-Result<RunCall> ReadCall(const Json& object, size_t index) {
-  Fields f(object, "");
-  f.Find("type");
+void GetCall(JsonObject& f, RunCall* c) {
+  f.Get("index", &c->index, 0);
+  f.Get("start_ns", &c->start_ns, 0);
+  f.Get("duration_ns", &c->duration_ns, 0);
+  f.Get("ok", &c->ok);
+  f.Get("backend", &c->backend);
+  GetName(f, "planned_unit", ComputeUnitFromName, &c->planned);
+  GetName(f, "observed_unit", ComputeUnitFromName, &c->observed);
+  f.Get("attempts", &c->attempts, 1);
+  GetName(f, "fallback_reason", FallbackReasonFromName, &c->fallback_reason);
+  GetName(f, "circuit_state", CircuitStateFromName, &c->circuit_state);
+  GetName(f, "failure", FailureKindFromName, &c->failure);
+}
+
+Result<RunCall> ReadCall(JsonDocument& document, const std::string& place, size_t index) {
   RunCall c;
-  c.index = f.Integer("index");
-  c.start_ns = f.Integer("start_ns");
-  c.duration_ns = f.Integer("duration_ns");
-  c.ok = f.Bool("ok");
-  c.backend = f.Text("backend");
-  c.planned = f.Name("planned_unit", ComputeUnitFromName);
-  c.observed = f.Name("observed_unit", ComputeUnitFromName);
-  c.attempts = f.Integer("attempts", 1);
-  c.fallback_reason = f.Name("fallback_reason", FallbackReasonFromName);
-  c.circuit_state = f.NameOrNull("circuit_state", CircuitStateFromName);
-  c.failure = f.NameOrNull("failure", FailureKindFromName);
-  ANEMONE_TRY(f.status());
+  ANEMONE_TRY(ReadLine(document, place, GetCall, &c));
   if (c.index != static_cast<int64_t>(index)) {
     return InvalidInput("'index' must count the calls: {} is expected, but it is {}", index,
-                        c.index);
+                        c.index)
+        .At(place);
   }
   if (c.ok == c.failure.has_value()) {
-    return InvalidInput("'failure' must be given exactly when 'ok' is false");
+    return InvalidInput("'failure' must be given exactly when 'ok' is false").At(place);
   }
   return c;
 }
 
-Result<RunMemory> ReadMemory(const Json& object, size_t calls) {
-  Fields f(object, "");
-  f.Find("type");
+void GetMemory(JsonObject& f, RunMemory* m) {
+  f.Get("time_ns", &m->time_ns, 0);
+  f.Get("calls", &m->calls, 0);
+  f.Get("resident_bytes", &m->resident_bytes, 0);
+}
+
+Result<RunMemory> ReadMemory(JsonDocument& document, const std::string& place, size_t calls) {
   RunMemory m;
-  m.time_ns = f.Integer("time_ns");
-  m.calls = f.Integer("calls");
-  m.resident_bytes = f.Integer("resident_bytes");
-  ANEMONE_TRY(f.status());
+  ANEMONE_TRY(ReadLine(document, place, GetMemory, &m));
   if (m.calls != static_cast<int64_t>(calls)) {
     return InvalidInput("'calls' must count the calls above: {} is expected, but it is {}", calls,
-                        m.calls);
+                        m.calls)
+        .At(place);
   }
   return m;
 }
 
-Result<RunParity> ReadParity(const Json& object) {
-  Fields f(object, "");
-  f.Find("type");
-  RunParity p;
-  p.output = f.Text("output");
-  p.inputs = f.Text("inputs");
-  p.reference = f.Text("reference");
-  p.precision = f.Text("precision");
-  p.samples = f.Integer("samples");
-  p.non_finite = f.Integer("non_finite");
-  p.l_inf = f.NumberOrNull("l_inf");
-  p.rmse = f.NumberOrNull("rmse");
-  p.relative = f.Bool("relative");
-  if (p.inputs != "synthetic" && p.inputs != "real") {
-    f.Fail("'inputs' must be \"synthetic\" or \"real\"");
-  }
-  ANEMONE_TRY(f.status());
-  return p;
+void GetParity(JsonObject& f, RunParity* p) {
+  static constexpr std::string_view kInputs[] = {"synthetic", "real"};
+  size_t inputs = 0;
+  f.Get("output", &p->output);
+  if (f.Choose("inputs", kInputs, &inputs)) p->inputs = kInputs[inputs];
+  f.Get("reference", &p->reference);
+  f.Get("precision", &p->precision);
+  f.Get("samples", &p->samples, 0);
+  f.Get("non_finite", &p->non_finite, 0);
+  f.Get("l_inf", &p->l_inf, 0.0);
+  f.Get("rmse", &p->rmse, 0.0);
+  f.Get("relative", &p->relative);
 }
 
-RunPhase ReadPhase(Fields& parent, std::string_view key) {
-  RunPhase phase;
-  const Json* value = parent.Find(key);
-  if (value == nullptr) return phase;
-  Fields f(*value, fmt::format("{}.", key));
-  phase.succeeded = f.Integer("succeeded");
-  phase.failed = f.Integer("failed");
-  phase.p50_ns = f.IntegerOrNull("p50_ns");
-  if (phase.p50_ns.has_value() != (phase.succeeded > 0)) {
-    f.Fail(fmt::format("'{}.p50_ns' must be given exactly when something succeeded", key));
+void GetPhase(JsonObject f, RunPhase* phase) {
+  const bool counted = f.Get("succeeded", &phase->succeeded, 0);
+  f.Get("failed", &phase->failed, 0);
+  f.Get("p50_ns", &phase->p50_ns, 0);
+  if (counted && f.HasValue("p50_ns") != (phase->succeeded > 0)) {
+    f.Fail("p50_ns", "must be given exactly when something succeeded");
   }
-  parent.Absorb(f.status());
-  return phase;
 }
 
-Result<RunSummary> ReadSummary(const Json& object) {
-  Fields f(object, "");
-  f.Find("type");
-  RunSummary s;
-  s.calls = f.Integer("calls");
-  s.ok = f.Integer("ok");
-  s.failed = f.Integer("failed");
-  f.Counts("failures", FailureKindName, 0, s.failures);
-  f.Counts("fallbacks", FallbackReasonName, 1, s.fallbacks);
-  f.Counts("planned_units", ComputeUnitName, 0, s.planned);
-  f.Counts("observed_units", ComputeUnitName, 0, s.observed);
-  const Json* latency = f.Find("latency");
-  if (latency != nullptr && !latency->is_null()) {
-    Fields l(*latency, "latency.");
-    RunLatency& out = s.latency.emplace();
-    out.min_ns = l.Integer("min_ns");
-    out.p50_ns = l.Integer("p50_ns");
-    out.p90_ns = l.Integer("p90_ns");
-    out.p95_ns = l.Integer("p95_ns");
-    out.p99_ns = l.Integer("p99_ns");
-    out.p999_ns = l.Integer("p999_ns");
-    out.max_ns = l.Integer("max_ns");
-    f.Absorb(l.status());
-  }
-  s.compile = ReadPhase(f, "compile");
-  s.load = ReadPhase(f, "load");
-  s.first_inference = ReadPhase(f, "first_inference");
-  s.inference = ReadPhase(f, "inference");
-  s.memory_high_water_bytes = f.IntegerOrNull("memory_high_water_bytes");
-  s.circuit_transitions = f.Integer("circuit_transitions");
-  s.events_dropped = f.Integer("events_dropped");
-  ANEMONE_TRY(f.status());
-  return s;
+void GetLatency(JsonObject f, RunLatency* out) {
+  f.Get("min_ns", &out->min_ns, 0);
+  f.Get("p50_ns", &out->p50_ns, 0);
+  f.Get("p90_ns", &out->p90_ns, 0);
+  f.Get("p95_ns", &out->p95_ns, 0);
+  f.Get("p99_ns", &out->p99_ns, 0);
+  f.Get("p999_ns", &out->p999_ns, 0);
+  f.Get("max_ns", &out->max_ns, 0);
+}
+
+void GetSummary(JsonObject& f, RunSummary* s) {
+  f.Get("calls", &s->calls, 0);
+  f.Get("ok", &s->ok, 0);
+  f.Get("failed", &s->failed, 0);
+  GetCounts(f, "failures", FailureKindName, 0, &s->failures);
+  GetCounts(f, "fallbacks", FallbackReasonName, 1, &s->fallbacks);
+  GetCounts(f, "planned_units", ComputeUnitName, 0, &s->planned);
+  GetCounts(f, "observed_units", ComputeUnitName, 0, &s->observed);
+  if (f.HasValue("latency")) GetLatency(f.Object("latency"), &s->latency.emplace());
+  GetPhase(f.Object("compile"), &s->compile);
+  GetPhase(f.Object("load"), &s->load);
+  GetPhase(f.Object("first_inference"), &s->first_inference);
+  GetPhase(f.Object("inference"), &s->inference);
+  f.Get("memory_high_water_bytes", &s->memory_high_water_bytes, 0);
+  f.Get("circuit_transitions", &s->circuit_transitions, 0);
+  f.Get("events_dropped", &s->events_dropped, 0);
 }
 
 // The nearest-rank percentile, `per_mille` of 1000, of sorted values.
@@ -459,25 +329,29 @@ Result<RunRecord> ParseRunRecord(std::string_view text, const std::string& place
           .At(where());
     }
     if (record.summary) return InvalidInput("nothing may follow the summary").At(where());
-    ANEMONE_ASSIGN(const Json object, ParseObject(line).At(where()));
+    JsonDocument document(line, "each line", {.all_required = true});
     if (number == 0) {
-      ANEMONE_ASSIGN(record.header, ReadHeader(object).At(where()));
+      ANEMONE_ASSIGN(record.header, ReadHeader(document, where()));
       continue;
     }
-    const Json type = object.value("type", Json());
+    const Json& type = document.json()["type"];
     if (type == "call") {
-      ANEMONE_TRY(Append(ReadCall(object, record.calls.size()), record.calls).At(where()));
+      ANEMONE_TRY(Append(ReadCall(document, where(), record.calls.size()), record.calls));
     } else if (type == "memory") {
-      ANEMONE_TRY(Append(ReadMemory(object, record.calls.size()), record.memory).At(where()));
+      ANEMONE_TRY(Append(ReadMemory(document, where(), record.calls.size()), record.memory));
     } else if (type == "parity") {
-      ANEMONE_TRY(Append(ReadParity(object), record.parity).At(where()));
+      RunParity parity;
+      ANEMONE_TRY(ReadLine(document, where(), GetParity, &parity));
+      record.parity.push_back(std::move(parity));
     } else if (type == "summary") {
-      ANEMONE_ASSIGN(record.summary, ReadSummary(object).At(where()));
-      ANEMONE_TRY(CheckSummary(*record.summary, record.calls).At(where()));
+      RunSummary& summary = record.summary.emplace();
+      ANEMONE_TRY(ReadLine(document, where(), GetSummary, &summary));
+      ANEMONE_TRY(CheckSummary(summary, record.calls).At(where()));
     } else {
+      ANEMONE_TRY(document.status(ErrorCode::kInvalidInput, where()));
       return InvalidInput(
                  "'type' must be \"call\", \"memory\", \"parity\" or \"summary\", but is {}",
-                 type.dump(-1, ' ', true, Json::error_handler_t::replace))
+                 type.Dump({.ascii = true}))
           .At(where());
     }
   }

@@ -11,7 +11,7 @@ namespace {
 TEST(JsonFile, IsReadAsWritten) {
   const test::ScratchFolder scratch;
   const std::string path = scratch / "a.json";
-  const std::string json = R"({"schema": "s", "schema_version": 1, "n": 7})";
+  const Json json{{"schema", "s"}, {"schema_version", 1}, {"n", 7}};
   ASSERT_TRUE(WriteJsonFile(json, path).ok());
   const auto read = ReadJsonFile(path, "s");
   ASSERT_TRUE(read.ok()) << read.status().ToString();
@@ -32,7 +32,7 @@ TEST(JsonFile, WhatIsNoneIsRefused) {
     EXPECT_EQ(read.error().code(), ErrorCode::kInvalidInput) << text;
     EXPECT_NE(read.error().ToString().find("a.json"), std::string::npos);
   }
-  EXPECT_FALSE(WriteJsonFile("{}", scratch / "no/such/folder/a.json").ok());
+  EXPECT_FALSE(WriteJsonFile(Json::Object(), scratch / "no/such/folder/a.json").ok());
 }
 
 TEST(TemporaryFolderTest, GoesWithItsObject) {

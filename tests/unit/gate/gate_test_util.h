@@ -129,6 +129,27 @@ inline Policy GateC() {
   return policy.ok() ? *policy : Policy{};
 }
 
+// What the check of that name makes of the evidence; the policy must name it.
+inline CheckResult Judged(std::string_view key, const Policy& policy, const Evidence& evidence) {
+  for (CheckResult& result : Decide(policy, evidence)) {
+    if (result.name == key) return std::move(result);
+  }
+  ADD_FAILURE() << "the policy does not name " << key;
+  return {};
+}
+
+// Sets limits of a check, which the policy names from now on.
+inline void Set(Policy& policy, std::string_view key, Json limits) {
+  const Status set = SetCheck(policy, key, std::move(limits));
+  EXPECT_TRUE(set.ok()) << set.ToString();
+}
+
+// The limits of a check as a policy file has them; null when the policy does not name it.
+inline Json LimitsIn(const Policy& policy, std::string_view key) {
+  const CheckPolicy* found = policy.checks.Find(key);
+  return found != nullptr ? WriteCheckPolicy(*found) : Json();
+}
+
 inline std::string Show(const CheckResult& result) {
   std::string text = std::string(VerdictName(result.verdict)) + " " + result.value;
   for (const std::string& line : result.evidence) text += "\n  " + line;

@@ -2,6 +2,8 @@
 // the fallback, certified sessions.
 #include "gate/live.h"
 
+#include "gate/check_files.h"
+
 #include "base/tree_hash.h"
 #include "exec/synthetic_inputs.h"
 #include "gate/fallback_proof.h"
@@ -18,13 +20,15 @@ using runtime::test::FakeBackend;
 using runtime::test::Fault;
 
 using test::CheckOf;
+using test::Judged;
 using test::Live;
 using test::ReluModel;
+using test::Set;
 
 // Gate C's checks, without a plan.
 Policy Quick() {
   Policy policy = test::Quick();
-  policy.dispatch->required = false;
+  Set(policy, "dispatch", {{"required", false}});
   return policy;
 }
 
@@ -52,7 +56,7 @@ TEST_F(GateLive, TheCpuPolicyPassesHere) {
   Policy policy = *ReadPolicy("gates/ci-cpu.json");
   policy.run.min_duration_s = 0;
   policy.run.warmup_s = 0;
-  policy.memory->max_growth_bytes_per_call = 1e9;
+  Set(policy, "memory", {{"max_growth_bytes_per_call", 1e9}});
   const ModelReport report = MakeReport(policy, Run(policy, Live()));
   for (const CheckResult& check : report.checks) EXPECT_VERDICT(check, kPass);
   EXPECT_EQ(report.exit_code, 0);
@@ -62,8 +66,8 @@ TEST_F(GateLive, TheCpuPolicyPassesHere) {
   ASSERT_TRUE(file.ok()) << file.error().ToString();
   auto groups = GroupRecords({*file});
   ASSERT_EQ(groups.size(), 1u);
-  EXPECT_VERDICT(CheckInferences(policy, groups[0]), kPass);
-  EXPECT_VERDICT(CheckTelemetry(policy, groups[0]), kPass);
+  EXPECT_VERDICT(Judged("inferences", policy, groups[0]), kPass);
+  EXPECT_VERDICT(Judged("telemetry", policy, groups[0]), kPass);
 }
 
 #ifndef __APPLE__
@@ -99,7 +103,7 @@ TEST_F(GateLive, AForeignBackendThatBehavesPasses) {
   LiveModel live = Live();
   live.planned_units = {{{"y", ComputeUnit::kAne}}};
   Policy policy = ForFake();
-  policy.dispatch->required = true;
+  Set(policy, "dispatch", {{"required", true}});
   const ModelReport report = MakeReport(policy, Run(policy, live, &fake));
   EXPECT_EQ(report.verdict, Verdict::kPass) << test::TextOf(policy, report);
   EXPECT_VERDICT(CheckOf(report, "backend_parity"), kPass);
@@ -175,8 +179,8 @@ TEST_F(GateLive, RuntimeReadyPassesHere) {
 TEST_F(GateLive, FilesAreLookedAt) {
   const std::string package = scratch_ / "relu_fp16.mlpackage";
   anemone::test::WriteText(package + "/Manifest.json", "{}");
-  FilesPolicy policy;
-  EXPECT_EQ(LookAtFiles(package, policy).problem, "there is no manifest");
+  std::vector<std::string> keys = FilesPolicy().manifest_keys;
+  EXPECT_EQ(LookAtFiles(package, keys).problem, "there is no manifest");
   lab::Manifest manifest;
   manifest.model = "relu";
   manifest.precision = "fp16";
@@ -187,19 +191,19 @@ TEST_F(GateLive, FilesAreLookedAt) {
   manifest.outputs.push_back(output);
   const std::string path = scratch_ / "relu_fp16.manifest.json";
   ASSERT_TRUE(lab::WriteManifest(manifest, path).ok());
-  FilesEvidence files = LookAtFiles(package + "/", policy);
+  FilesEvidence files = LookAtFiles(package + "/", keys);
   EXPECT_EQ(files.problem, "");
   EXPECT_EQ(files.unknown, std::vector<std::string>{});
   EXPECT_EQ(files.verified, true);
-  policy.manifest_keys.emplace_back("expected_speedup_m1");  // null: nobody knows
-  policy.manifest_keys.emplace_back("no_such_key");
-  EXPECT_EQ(LookAtFiles(package, policy).problem, "the manifest has no key 'no_such_key'");
-  policy.manifest_keys.pop_back();
-  EXPECT_EQ(LookAtFiles(package, policy).unknown, std::vector<std::string>{"expected_speedup_m1"});
+  keys.emplace_back("expected_speedup_m1");  // null: nobody knows
+  keys.emplace_back("no_such_key");
+  EXPECT_EQ(LookAtFiles(package, keys).problem, "the manifest has no key 'no_such_key'");
+  keys.pop_back();
+  EXPECT_EQ(LookAtFiles(package, keys).unknown, std::vector<std::string>{"expected_speedup_m1"});
   anemone::test::WriteText(package + "/more", "changed since");
-  EXPECT_NE(LookAtFiles(package, policy).problem.find("another package"), std::string::npos);
+  EXPECT_NE(LookAtFiles(package, keys).problem.find("another package"), std::string::npos);
   anemone::test::WriteText(path, "{}");
-  EXPECT_FALSE(LookAtFiles(package, policy).problem.empty());
+  EXPECT_FALSE(LookAtFiles(package, keys).problem.empty());
 }
 
 TEST_F(GateLive, ACertifiedModelIsNoExperiment) {

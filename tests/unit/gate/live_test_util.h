@@ -40,10 +40,10 @@ inline Policy Quick() {
                 .warmup_cap_s = 0,
                 .steady_tolerance = 0.5,
                 .block = 25};
-  policy.inferences->min_count = 700;
+  Set(policy, "inferences", {{"min_count", 700}});
   // How fast a test's double is proves nothing.
-  policy.latency->required = false;
-  policy.memory->max_growth_bytes_per_call = 1e9;
+  Set(policy, "latency", {{"required", false}});
+  Set(policy, "memory", {{"max_growth_bytes_per_call", 1e9}});
   return policy;
 }
 

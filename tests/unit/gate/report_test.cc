@@ -1,7 +1,6 @@
 // Reports: what each format says, that hostile names break none of them, certificates, matrix.
 #include "gate/report.h"
 
-#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "gate/matrix.h"
@@ -125,7 +124,7 @@ TEST(GateReports, WhatDoesNotDecideTurnsNoBuildRed) {
   evidence.parity[0].l_inf = 1;
   GateReport report;
   report.policy = GateC();
-  report.policy.parity->required = false;
+  test::Set(report.policy, "parity", {{"required", false}});
   report.models.push_back(MakeReport(report.policy, evidence));
   EXPECT_EQ(report.exit_code(), 0);
   EXPECT_EQ(CountOf(ToJUnit(report), "<failure "), 0u);
@@ -135,12 +134,12 @@ TEST(GateReports, WhatDoesNotDecideTurnsNoBuildRed) {
 TEST(GateReports, JsonHoldsEverythingAndSurvivesHostileNames) {
   Evidence evidence = EvidenceOf(MakePair());
   evidence.model = std::string(kHostile) + "\xff";
-  const auto json = nlohmann::json::parse(ToJson(ReportOf({evidence})));
+  const Json json = *ParseJson(ToJson(ReportOf({evidence})));
   EXPECT_EQ(json["schema"], "anemone.gate");
   EXPECT_EQ(json["verdict"], "PASS");
   EXPECT_EQ(json["exit_code"], 0);
-  EXPECT_EQ(json["models"][0]["checks"].size(), 9u);
-  EXPECT_EQ(json["models"][0]["machine"]["chip"], "Apple M2");
+  EXPECT_EQ(json["models"].front()["checks"].size(), 9u);
+  EXPECT_EQ(json["models"].front()["machine"]["chip"], "Apple M2");
   EXPECT_EQ(json["policy"]["sha256"], GateC().sha256);
 }
 
@@ -223,7 +222,7 @@ TEST(GateMatrix, TableAndPage) {
   const std::string csv = ToCsv(matrix);
   EXPECT_EQ(CountOf(csv, "\n"), 4u);
   EXPECT_NE(csv.find("\"'=HYPERLINK(\"\"x\"\")"), std::string::npos) << csv;
-  const auto json = nlohmann::json::parse(ToTableJson(matrix));
+  const Json json = *ParseJson(ToTableJson(matrix));
   EXPECT_EQ(json["rows"].size(), 3u);
   EXPECT_TRUE(json["rows"][2]["p99_ns"].is_null());
   const std::string html = ToHtml(matrix);
@@ -239,19 +238,11 @@ TEST(GateMatrix, TableAndPage) {
 TEST(GatePolicyBuiltIn, IsTheFile) {
   const Policy file = GateC();
   const Policy built = BuiltInGateC();
+  EXPECT_FALSE(built.description.empty());
   EXPECT_EQ(built.description, file.description);
-  const Evidence evidence = EvidenceOf(MakePair());
-  const auto a = Decide(file, evidence);
-  const auto b = Decide(built, evidence);
-  ASSERT_EQ(a.size(), b.size());
-  for (size_t i = 0; i < a.size(); ++i) {
-    EXPECT_EQ(a[i].name, b[i].name);
-    EXPECT_EQ(a[i].limit, b[i].limit);
-    EXPECT_EQ(a[i].required, b[i].required);
-  }
-  EXPECT_EQ(built.run.inferences, file.run.inferences);
-  EXPECT_EQ(built.run.min_duration_s, file.run.min_duration_s);
-  EXPECT_EQ(built.latency->conservative_speedup, file.latency->conservative_speedup);
+  EXPECT_EQ(built.path, "built in");
+  EXPECT_EQ(PolicyJson(built).Dump(), PolicyJson(file).Dump());
+  EXPECT_EQ(PolicyJson(built)["checks"].size(), 9U);
 }
 
 }  // namespace

@@ -18,11 +18,13 @@ namespace anemone::gate {
 namespace {
 
 using test::CheckOf;
+using test::Judged;
+using test::Set;
 
 // The backend has no plan to show.
 Policy Quick() {
   Policy policy = test::Quick();
-  policy.dispatch->required = false;
+  Set(policy, "dispatch", {{"required", false}});
   return policy;
 }
 
@@ -94,7 +96,7 @@ TEST_F(GateChild, OurOwnExecutorToo) {
   Policy policy = *ReadPolicy("gates/ci-cpu.json");
   policy.run.min_duration_s = 0;
   policy.run.warmup_s = 0;
-  policy.memory->max_growth_bytes_per_call = 1e9;
+  Set(policy, "memory", {{"max_growth_bytes_per_call", 1e9}});
   const ModelReport report = Run(nullptr, policy);
   EXPECT_EQ(report.exit_code, 0) << Text(report);
 }
@@ -104,8 +106,8 @@ TEST_F(GateChild, RealInputsReachTheChild) {
     live_.real_inputs.push_back(*exec::SyntheticInputs(*live_.model->program.main(), 77, sample));
   }
   Policy policy = Quick();
-  policy.backend_parity->real_inputs = true;
-  policy.parity->real_inputs = true;
+  Set(policy, "backend_parity", {{"real_inputs", true}});
+  Set(policy, "parity", {{"real_inputs", true}});
   const ModelReport report = Run("", policy);
   EXPECT_EQ(report.verdict, Verdict::kPass) << Text(report);
   int rows = 0;
@@ -147,7 +149,7 @@ TEST_F(GateChild, ACrashAmongTheCallsIsCounted) {
     ASSERT_EQ(groups.size(), 1U);
     Policy policy = Quick();
     policy.subject_backend = "fake";
-    EXPECT_VERDICT(CheckInferences(policy, groups[0]), kFail);
+    EXPECT_VERDICT(Judged("inferences", policy, groups[0]), kFail);
   }
 }
 
