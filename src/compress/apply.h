@@ -1,5 +1,5 @@
 // Apply: the one way to compress a model. Finds the weights, asks the configuration what to do with
-// each, runs the codecs (linear_codec.h, palette_codec.h, prune_codec.h) on all cores and puts the
+// each, has its method encode it (method.h) on all cores and puts the
 // constexpr operators of the model's op set in the weights' place. What is computed stays float but
 // for quantized activations. Thread rules: one thread to a model; the work itself runs on
 // `threads`. Errors: kUsage for a configuration that cannot be; kUnsupported when the op set has no
@@ -9,38 +9,16 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
-#include <mutex>
-#include <optional>
 #include <string>
 
 #include "compress/calibration.h"
 #include "compress/configuration.h"
-#include "compress/linear_codec.h"
+#include "compress/learned_roundings.h"
 #include "compress/report.h"
 #include "ir/model.h"
 
 namespace anemone::compress {
-
-// Roundings that were learned, for others who compress the same weights with the same inputs: a
-// sweep learns each once. Thread rules: any number of threads.
-class LearnedRoundings {
- public:
-  std::optional<LinearTensor> Find(const std::string& key) {
-    const std::lock_guard lock(mutex_);
-    const auto found = tensors_.find(key);
-    return found == tensors_.end() ? std::nullopt : std::optional(found->second);
-  }
-  void Keep(const std::string& key, const LinearTensor& tensor) {
-    const std::lock_guard lock(mutex_);
-    tensors_.emplace(key, tensor);
-  }
-
- private:
-  std::mutex mutex_;
-  std::map<std::string, LinearTensor> tensors_;
-};
 
 struct ApplyOptions {
   int threads = 0;                       // 0: one for each processor

@@ -9,78 +9,14 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <utility>
-#include <variant>
 #include <vector>
 
 #include "base/dtype.h"
 #include "base/status.h"
 #include "compress/linear_codec.h"
+#include "compress/op_config.h"
 
 namespace anemone::compress {
-
-// Which elements share a scale, or a table.
-enum class Granularity : uint8_t { kPerTensor, kPerChannel, kPerGroupedChannel, kPerBlock };
-std::string_view GranularityName(Granularity granularity);  // "per_tensor" ...
-
-constexpr int64_t kDefaultWeightThreshold = 2048;
-
-// How the integers are chosen. kNearest needs no data; the others need calibration inputs.
-enum class Rounding : uint8_t { kNearest, kGptq, kAdaRound };
-
-// OpLinearQuantizerConfig.
-struct LinearConfig {
-  DType dtype = DType::kInt8;  // int8, uint8; from iOS18 on int4, uint4
-  LinearMode mode = LinearMode::kSymmetric;
-  Granularity granularity = Granularity::kPerChannel;  // all but kPerGroupedChannel
-  // kPerBlock: elements along the input channels, for each output channel.
-  int64_t block_size = 32;
-  // kPerBlock: instead, the block along each axis; 0: all of it.
-  std::vector<int64_t> block_sizes = {};
-  // Constants with at most this many elements are left alone.
-  int64_t weight_threshold = kDefaultWeightThreshold;
-  Rounding rounding = Rounding::kNearest;
-  friend bool operator==(const LinearConfig&, const LinearConfig&) = default;
-};
-
-enum class PaletteMode : uint8_t { kKMeans, kUniform, kUnique };
-
-// OpPalettizerConfig.
-struct PaletteConfig {
-  PaletteMode mode = PaletteMode::kKMeans;
-  int nbits = 0;  // 1, 2, 3, 4, 6, 8; 0 for kUnique, which finds it
-  Granularity granularity = Granularity::kPerTensor;  // or kPerGroupedChannel
-  int64_t group_size = 32;                            // channels that share a table
-  std::optional<int> channel_axis = {};               // default: by the operator
-  int64_t cluster_dim = 1;                            // values of one table entry
-  bool enable_per_channel_scale = false;
-  int64_t weight_threshold = kDefaultWeightThreshold;
-  DType lut_dtype = DType::kInvalid;  // kInt8, kUInt8: the tables are quantized in turn (iOS18)
-  // Weigh each value by the mean square of the inputs it meets; needs calibration inputs.
-  bool sensitivity = false;
-  friend bool operator==(const PaletteConfig&, const PaletteConfig&) = default;
-};
-
-// OpThresholdPrunerConfig.
-struct ThresholdConfig {
-  double threshold = 1e-12;
-  double minimum_sparsity_percentile = 0.5;
-  int64_t weight_threshold = kDefaultWeightThreshold;
-  friend bool operator==(const ThresholdConfig&, const ThresholdConfig&) = default;
-};
-
-// OpMagnitudePrunerConfig: one of target_sparsity and n_m_ratio.
-struct MagnitudeConfig {
-  std::optional<double> target_sparsity = {};
-  std::optional<int64_t> block_size = {};
-  std::optional<std::pair<int64_t, int64_t>> n_m_ratio = {};  // of every m, n become 0
-  std::optional<int> dim = {};                                // default: 0 for blocks, 1 for n:m
-  int64_t weight_threshold = kDefaultWeightThreshold;
-  friend bool operator==(const MagnitudeConfig&, const MagnitudeConfig&) = default;
-};
-
-using OpConfig = std::variant<LinearConfig, PaletteConfig, ThresholdConfig, MagnitudeConfig>;
-int64_t WeightThreshold(const OpConfig& config);
 
 // OptimizationConfig: name before type before global; nullopt leaves an operator alone.
 struct WeightStep {
@@ -139,5 +75,7 @@ bool NeedsData(const Configuration& configuration);
 // Whether what it does to weights and biases does.
 bool WeightsNeedData(const Configuration& configuration);
 bool NeedsData(const OpConfig& config);
+// The most that one of its weight steps needs to know of the inputs.
+DataNeed DataNeedOf(const Configuration& configuration);
 
 }  // namespace anemone::compress

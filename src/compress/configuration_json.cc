@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/mapped_file.h"
+#include "compress/config_table.h"
+#include "compress/methods.h"
 #include "compress/yaml.h"
 
 namespace anemone::compress {
@@ -14,40 +16,6 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::string_view kSchema = "anemone.compress.configuration";
-
-// A value with a name in texts.
-template <typename T>
-struct Named {
-  std::string_view name;
-  T value;
-};
-constexpr Named<LinearMode> kLinearModes[] = {{"linear_symmetric", LinearMode::kSymmetric},
-                                              {"linear", LinearMode::kAsymmetric}};
-constexpr Named<PaletteMode> kPaletteModes[] = {{"kmeans", PaletteMode::kKMeans},
-                                                {"uniform", PaletteMode::kUniform},
-                                                {"unique", PaletteMode::kUnique}};
-constexpr Named<Granularity> kGranularities[] = {
-    {"per_tensor", Granularity::kPerTensor},
-    {"per_channel", Granularity::kPerChannel},
-    {"per_grouped_channel", Granularity::kPerGroupedChannel},
-    {"per_block", Granularity::kPerBlock}};
-constexpr Named<Rounding> kRoundings[] = {
-    {"nearest", Rounding::kNearest}, {"gptq", Rounding::kGptq}, {"adaround", Rounding::kAdaRound}};
-constexpr Named<Observer> kObservers[] = {{"min_max", Observer::kMinMax},
-                                          {"percentile", Observer::kPercentile},
-                                          {"mse", Observer::kMse},
-                                          {"entropy", Observer::kEntropy}};
-constexpr Named<DType> kDTypes[] = {{"int8", DType::kInt8},
-                                    {"uint8", DType::kUInt8},
-                                    {"int4", DType::kInt4},
-                                    {"uint4", DType::kUInt4}};
-
-template <typename T, size_t kCount>
-std::string NameOf(const Named<T> (&names)[kCount], T value) {
-  for (const auto& row : names)
-    if (row.value == value) return std::string(row.name);
-  return "";
-}
 
 // Reads the members of one object; what is wrong first is kept, and what nobody asked for is wrong.
 class Reader {
@@ -82,8 +50,7 @@ class Reader {
     if (!json_[key].is_boolean()) return Fail(key, "is neither true nor false");
     *value = json_[key].get<bool>();
   }
-  template <typename T, size_t kCount>
-  void Get(const char* key, const Named<T> (&names)[kCount], T* value) {
+  void Get(const char* key, Choice* choice) {
     if (!Has(key)) return;
     if (!json_[key].is_string()) return Fail(key, "is no text");
     std::string text = json_[key].get<std::string>();
@@ -91,12 +58,9 @@ class Reader {
       return static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
     });
     std::string all;
-    for (const auto& row : names) {
-      if (text == row.name) {
-        *value = row.value;
-        return;
-      }
-      all += (all.empty() ? "" : ", ") + std::string(row.name);
+    for (size_t i = 0; i < choice->names.size(); ++i) {
+      if (text == choice->names[i]) return choice->set(i);
+      all += (all.empty() ? "" : ", ") + std::string(choice->names[i]);
     }
     Fail(key, fmt::format("is '{}', not one of {}", text, all));
   }
@@ -113,6 +77,43 @@ class Reader {
     Get(key, &wide);
     if (wide < -1000 || wide > 1000) return Fail(key, "is out of range");
     *value = static_cast<int>(wide);
+  }
+  void Get(const char* key, std::optional<std::pair<int64_t, int64_t>>* ratio) {
+    if (!Has(key) || json_[key].is_null()) return;
+    const Json& json = json_[key];
+    if (!json.is_array() || json.size() != 2 || !json[0].is_number_integer() ||
+        !json[1].is_number_integer()) {
+      return Fail(key, "is no list of two whole numbers");
+    }
+    *ratio = {json[0].get<int64_t>(), json[1].get<int64_t>()};
+  }
+  void Get(const char* key, SizeOrSizes* field) {
+    if (!Has(key) || !json_[key].is_array()) return Get(key, field->size);
+    for (const Json& size : json_[key]) {
+      if (size.is_number_integer()) {
+        field->sizes->push_back(size.get<int64_t>());
+      } else {
+        Fail(key, "holds something that is no whole number");
+      }
+    }
+  }
+  void Get(const char* key, Ignored*) {
+    int64_t number = 0;
+    Get(key, &number);
+  }
+  void Get(const ConfigTable& table) {
+    for (const ConfigField& row : table) {
+      if (row.null_is_default && IsNull(row.key)) continue;
+      std::visit(
+          [&](auto field) {
+            if constexpr (std::is_pointer_v<decltype(field)>) {
+              Get(row.key, field);
+            } else {
+              Get(row.key, &field);
+            }
+          },
+          row.field);
+    }
   }
   void Fail(const std::string& key, const std::string& what) {
     if (!status_.ok()) return;
@@ -149,91 +150,6 @@ class Reader {
   Status status_;
 };
 
-Result<OpConfig> ReadLinear(const Json& json, const std::string& place) {
-  LinearConfig config;
-  Reader reader(json, place);
-  reader.Has("config_type");
-  reader.Get("mode", kLinearModes, &config.mode);
-  reader.Get("dtype", kDTypes, &config.dtype);
-  reader.Get("granularity", kGranularities, &config.granularity);
-  if (reader.Has("block_size") && reader.At("block_size").is_array()) {
-    for (const Json& size : reader.At("block_size")) {
-      if (size.is_number_integer()) {
-        config.block_sizes.push_back(size.get<int64_t>());
-      } else {
-        reader.Fail("block_size", "holds something that is no whole number");
-      }
-    }
-  } else {
-    reader.Get("block_size", &config.block_size);
-  }
-  reader.Get("weight_threshold", &config.weight_threshold);
-  reader.Get("rounding", kRoundings, &config.rounding);
-  ANEMONE_TRY(reader.Done());
-  return OpConfig(config);
-}
-
-Result<OpConfig> ReadPalette(const Json& json, const std::string& place) {
-  PaletteConfig config;
-  Reader reader(json, place);
-  reader.Has("config_type");
-  reader.Get("mode", kPaletteModes, &config.mode);
-  if (!reader.IsNull("nbits")) reader.Get("nbits", &config.nbits);
-  reader.Get("granularity", kGranularities, &config.granularity);
-  reader.Get("group_size", &config.group_size);
-  reader.Get("channel_axis", &config.channel_axis);
-  reader.Get("cluster_dim", &config.cluster_dim);
-  reader.Get("enable_per_channel_scale", &config.enable_per_channel_scale);
-  int64_t workers = 1;  // how many of ours work is no matter of the result
-  reader.Get("num_kmeans_workers", &workers);
-  reader.Get("weight_threshold", &config.weight_threshold);
-  if (!reader.IsNull("lut_dtype")) reader.Get("lut_dtype", kDTypes, &config.lut_dtype);
-  reader.Get("sensitivity", &config.sensitivity);
-  ANEMONE_TRY(reader.Done());
-  return OpConfig(config);
-}
-
-Result<OpConfig> ReadThreshold(const Json& json, const std::string& place) {
-  ThresholdConfig config;
-  Reader reader(json, place);
-  reader.Has("config_type");
-  reader.Get("threshold", &config.threshold);
-  reader.Get("minimum_sparsity_percentile", &config.minimum_sparsity_percentile);
-  reader.Get("weight_threshold", &config.weight_threshold);
-  ANEMONE_TRY(reader.Done());
-  return OpConfig(config);
-}
-
-Result<OpConfig> ReadMagnitude(const Json& json, const std::string& place) {
-  MagnitudeConfig config;
-  Reader reader(json, place);
-  reader.Has("config_type");
-  reader.Get("target_sparsity", &config.target_sparsity);
-  reader.Get("block_size", &config.block_size);
-  if (reader.Has("n_m_ratio") && !reader.At("n_m_ratio").is_null()) {
-    const Json& ratio = reader.At("n_m_ratio");
-    if (ratio.is_array() && ratio.size() == 2 && ratio[0].is_number_integer() &&
-        ratio[1].is_number_integer()) {
-      config.n_m_ratio = {ratio[0].get<int64_t>(), ratio[1].get<int64_t>()};
-    } else {
-      reader.Fail("n_m_ratio", "is no list of two whole numbers");
-    }
-  }
-  reader.Get("dim", &config.dim);
-  reader.Get("weight_threshold", &config.weight_threshold);
-  ANEMONE_TRY(reader.Done());
-  return OpConfig(config);
-}
-
-struct Kind {
-  std::string_view name;
-  Result<OpConfig> (*read)(const Json&, const std::string&);
-};
-constexpr Kind kKinds[] = {{"OpLinearQuantizerConfig", ReadLinear},
-                           {"OpPalettizerConfig", ReadPalette},
-                           {"OpThresholdPrunerConfig", ReadThreshold},
-                           {"OpMagnitudePrunerConfig", ReadMagnitude}};
-
 Result<std::optional<OpConfig>> ReadOp(const Json& json, std::string type,
                                        const std::string& place) {
   if (json.is_null()) return std::optional<OpConfig>();
@@ -242,12 +158,16 @@ Result<std::optional<OpConfig>> ReadOp(const Json& json, std::string type,
     type = json["config_type"].get<std::string>();
   }
   std::string all;
-  for (const Kind& kind : kKinds) {
-    if (type == kind.name) {
-      ANEMONE_ASSIGN(OpConfig config, kind.read(json, place));
+  for (const Method* method : Methods()) {
+    if (type == method->config_type()) {
+      OpConfig config = method->Default();
+      Reader reader(json, place);
+      reader.Has("config_type");
+      reader.Get(method->FieldsOf(config));
+      ANEMONE_TRY(reader.Done());
       return std::optional<OpConfig>(std::move(config));
     }
-    all += (all.empty() ? "" : ", ") + std::string(kind.name);
+    all += (all.empty() ? "" : ", ") + std::string(method->config_type());
   }
   return Usage("there is no config_type '{}'", type).Advise("choose one of " + all).At(place);
 }
@@ -290,12 +210,24 @@ Result<WeightStep> ReadStep(const Json& json, const std::string& place) {
   return step;
 }
 
+ConfigTable FieldsOf(ActivationConfig& config) {
+  return {{.key = "mode", .field = LinearModeChoice(&config.mode)},
+          {.key = "dtype", .field = QuantizedDTypeChoice(&config.dtype)}};
+}
+ConfigTable FieldsOf(ActivationStep& step) {
+  return {{.key = "observer",
+           .field = ChoiceOf(&step.observer, {{"min_max", Observer::kMinMax},
+                                              {"percentile", Observer::kPercentile},
+                                              {"mse", Observer::kMse},
+                                              {"entropy", Observer::kEntropy}})},
+          {.key = "percentile", .field = &step.percentile}};
+}
+
 Result<std::optional<ActivationConfig>> ReadActivation(const Json& json, const std::string& place) {
   if (json.is_null()) return std::optional<ActivationConfig>();
   ActivationConfig config;
   Reader reader(json, place);
-  reader.Get("mode", kLinearModes, &config.mode);
-  reader.Get("dtype", kDTypes, &config.dtype);
+  reader.Get(FieldsOf(config));
   ANEMONE_TRY(reader.Done());
   return std::optional<ActivationConfig>(config);
 }
@@ -303,8 +235,7 @@ Result<std::optional<ActivationConfig>> ReadActivation(const Json& json, const s
 Result<ActivationStep> ReadActivations(const Json& json) {
   ActivationStep step;
   Reader reader(json, "activations");
-  reader.Get("observer", kObservers, &step.observer);
-  reader.Get("percentile", &step.percentile);
+  reader.Get(FieldsOf(step));
   if (reader.Has("global_config")) {
     ANEMONE_ASSIGN(step.global_config, ReadActivation(reader.At("global_config"), "activations"));
   }
@@ -345,56 +276,48 @@ Result<Configuration> ReadDocument(const Json& json) {
   return configuration;
 }
 
-Json Write(const LinearConfig& config) {
-  Json json{{"config_type", "OpLinearQuantizerConfig"},
-            {"mode", NameOf(kLinearModes, config.mode)},
-            {"dtype", NameOf(kDTypes, config.dtype)},
-            {"granularity", NameOf(kGranularities, config.granularity)},
-            {"weight_threshold", config.weight_threshold}};
-  json["block_size"] =
-      config.block_sizes.empty() ? Json(config.block_size) : Json(config.block_sizes);
-  if (config.rounding != Rounding::kNearest) json["rounding"] = NameOf(kRoundings, config.rounding);
+// The value of a field; nullopt: it holds nothing.
+template <typename T>
+std::optional<Json> ValueOf(const T* field) {
+  return Json(*field);
+}
+template <typename T>
+std::optional<Json> ValueOf(const std::optional<T>* field) {
+  if (!*field) return std::nullopt;
+  return Json(**field);
+}
+std::optional<Json> ValueOf(const Choice& choice) {
+  const size_t at = choice.get();
+  if (at == choice.names.size()) return std::nullopt;
+  return Json(choice.names[at]);
+}
+std::optional<Json> ValueOf(const SizeOrSizes& field) {
+  return field.sizes->empty() ? Json(*field.size) : Json(*field.sizes);
+}
+std::optional<Json> ValueOf(const Ignored&) { return std::nullopt; }
+
+std::optional<Json> ValueOf(const ConfigField& row) {
+  return std::visit([](const auto& field) { return ValueOf(field); }, row.field);
+}
+
+Json Write(ActivationConfig config) {
+  Json json = Json::object();
+  for (const ConfigField& row : FieldsOf(config)) json[row.key] = *ValueOf(row);
   return json;
 }
 
-Json Write(const PaletteConfig& config) {
-  Json json{{"config_type", "OpPalettizerConfig"},
-            {"mode", NameOf(kPaletteModes, config.mode)},
-            {"granularity", NameOf(kGranularities, config.granularity)},
-            {"group_size", config.group_size},
-            {"cluster_dim", config.cluster_dim},
-            {"enable_per_channel_scale", config.enable_per_channel_scale},
-            {"weight_threshold", config.weight_threshold}};
-  if (config.nbits != 0) json["nbits"] = config.nbits;
-  if (config.channel_axis) json["channel_axis"] = *config.channel_axis;
-  if (config.lut_dtype != DType::kInvalid) json["lut_dtype"] = NameOf(kDTypes, config.lut_dtype);
-  if (config.sensitivity) json["sensitivity"] = true;
+Json Write(OpConfig config) {
+  const Method& method = config.method();
+  OpConfig standard = method.Default();
+  const ConfigTable table = method.FieldsOf(config);
+  const ConfigTable defaults = method.FieldsOf(standard);
+  Json json{{"config_type", method.config_type()}};
+  for (size_t i = 0; i < table.size(); ++i) {
+    const std::optional<Json> value = ValueOf(table[i]);
+    if (!value || (table[i].unless_default && value == ValueOf(defaults[i]))) continue;
+    json[table[i].key] = *value;
+  }
   return json;
-}
-
-Json Write(const ThresholdConfig& config) {
-  return {{"config_type", "OpThresholdPrunerConfig"},
-          {"threshold", config.threshold},
-          {"minimum_sparsity_percentile", config.minimum_sparsity_percentile},
-          {"weight_threshold", config.weight_threshold}};
-}
-
-Json Write(const MagnitudeConfig& config) {
-  Json json{{"config_type", "OpMagnitudePrunerConfig"},
-            {"weight_threshold", config.weight_threshold}};
-  if (config.target_sparsity) json["target_sparsity"] = *config.target_sparsity;
-  if (config.block_size) json["block_size"] = *config.block_size;
-  if (config.n_m_ratio) json["n_m_ratio"] = {config.n_m_ratio->first, config.n_m_ratio->second};
-  if (config.dim) json["dim"] = *config.dim;
-  return json;
-}
-
-Json Write(const ActivationConfig& config) {
-  return {{"mode", NameOf(kLinearModes, config.mode)}, {"dtype", NameOf(kDTypes, config.dtype)}};
-}
-
-Json Write(const OpConfig& config) {
-  return std::visit([](const auto& chosen) { return Write(chosen); }, config);
 }
 
 template <typename T>
@@ -419,12 +342,12 @@ Json Write(const WeightStep& step) {
   return json;
 }
 
-Json Write(const ActivationStep& step) {
-  return {{"observer", NameOf(kObservers, step.observer)},
-          {"percentile", step.percentile},
-          {"global_config", WriteOptional(step.global_config)},
-          {"op_type_configs", WriteMap(step.op_type_configs)},
-          {"op_name_configs", WriteMap(step.op_name_configs)}};
+Json Write(ActivationStep step) {
+  Json json{{"global_config", WriteOptional(step.global_config)},
+            {"op_type_configs", WriteMap(step.op_type_configs)},
+            {"op_name_configs", WriteMap(step.op_name_configs)}};
+  for (const ConfigField& row : FieldsOf(step)) json[row.key] = *ValueOf(row);
+  return json;
 }
 
 }  // namespace

@@ -1,36 +1,47 @@
-// Emit: puts compressed forms of a weight into a function, as the constexpr operators of its op
-// set. Thread rules: one thread. Errors: whatever the builder finds wrong.
+// Emit: what the methods put compressed weights into a function with: literals and constexpr
+// operators of its op set, and the change of places. Thread rules: one thread. Errors: whatever the
+// builder finds wrong.
 #pragma once
 
-#include <optional>
+#include <cstdint>
+#include <string_view>
+#include <vector>
 
 #include "compress/linear_codec.h"
-#include "compress/palette_codec.h"
-#include "compress/prune_codec.h"
 #include "compress/sites.h"
+#include "passes/rewriter.h"
 
 namespace anemone::compress {
 
-// A palette with what may stand around it.
-struct PaletteForm {
-  PaletteTensor tensor;
-  // Multiplies what the table gives; of tensor's rank. Empty: none.
-  std::vector<float> channel_scale = {};
-  ir::Shape channel_scale_shape = {};
-  // The table as integers; then tensor.table holds what they stand for.
-  std::optional<LinearTensor> integer_table = {};
-  Bytes packed_indices = {};  // tensor.indices, nbits each
-};
+inline int64_t SizeOf(const ir::Literal& literal) {
+  return static_cast<int64_t>(literal.bytes().size());
+}
 
-// Each takes the place of the site; `bytes` becomes the size of data and parameters.
-Status EmitLinear(passes::Rewriter& rewriter, const Site& site, const LinearTensor& tensor,
-                  int64_t* bytes);
-Status EmitPalette(passes::Rewriter& rewriter, const Site& site, const PaletteForm& form,
-                   int64_t* bytes);
-Status EmitSparse(passes::Rewriter& rewriter, const Site& site, const SparseTensor& tensor,
-                  int64_t* bytes);
+// One bit for each element.
+Result<ir::Literal> MaskLiteral(const std::vector<uint8_t>& mask, const ir::Shape& shape);
+// The shape as the flat forms before ios18 spell it out.
+Result<ir::Literal> ShapeLiteral(const ir::Shape& shape);
+Result<ir::Literal> BytesLiteral(Bytes bytes);
+// The offsets of `tensor` in its integers' dtype, zeros where it has none.
+Result<ir::Literal> OffsetLiteral(const LinearTensor& tensor, const ir::Shape& shape);
+// The elements of `literal` (of any dtype of one byte or more, or of integers) where `mask` is set.
+Result<ir::Literal> Gather(const ir::Literal& literal, const std::vector<uint8_t>& mask);
+
+// Arguments of constexpr_blockwise_shift_scale but for the data; adds their size to `bytes`.
+Result<std::vector<ir::ArgInit>> ShiftScale(const LinearTensor& tensor, DType dtype,
+                                            int64_t* bytes);
+// The operator with data; adds the size of all to `bytes`.
+Result<ir::Value*> BlockwiseShiftScale(passes::Rewriter& rewriter, const LinearTensor& tensor,
+                                       DType dtype, std::string_view name, int64_t* bytes);
 
 // The mask of a constexpr operator (its parameter `name`), one byte for each element.
 Result<std::vector<uint8_t>> MaskOf(const ir::Operation& op, std::string_view name);
+
+// Replaces the dense constant, or the argument that the constant of a joint site is.
+Status TakePlace(passes::Rewriter& rewriter, const Site& site, ir::Value* value);
+// Puts constexpr_sparse_to_dense of `values` where the sparse constant (or the constexpr operator)
+// of the site was. `before` is what the new operators stand before.
+Status TakeSparsePlace(passes::Rewriter& rewriter, ir::Operation& before, ir::Value* values,
+                       ir::Value* mask);
 
 }  // namespace anemone::compress

@@ -10,10 +10,11 @@
 #include <vector>
 
 #include "base/status.h"
-#include "compress/configuration.h"
 #include "ir/literal.h"
 
 namespace anemone::compress {
+
+enum class PaletteMode : uint8_t { kKMeans, kUniform, kUnique };
 
 struct PaletteParameters {
   PaletteMode mode = PaletteMode::kKMeans;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "compress/method.h"
+
 namespace anemone::compress {
 namespace {
 
@@ -12,7 +14,7 @@ constexpr std::string_view kNotTaken = "nothing that a joint compression of this
 // Whether the setting would leave the constant as it is for its size or rank.
 bool LeavesAlone(const OpConfig& config, const Site& site) {
   return site.shape.size() <= 1 ||
-         ir::ElementCount(site.shape).value_or(0) <= WeightThreshold(config);
+         ir::ElementCount(site.shape).value_or(0) <= config.weight_threshold();
 }
 
 Result<const OpConfig*> ConfigOf(const WeightStep& step, const Site& site) {
@@ -87,50 +89,7 @@ std::optional<SiteKind> JointKind(const ir::Use& use, const ir::Value& value) {
   return std::nullopt;
 }
 
-// Whether the method has something to do at the site.
-bool Applies(const OpConfig& config, SiteKind kind, bool joint) {
-  const bool prunes = std::holds_alternative<ThresholdConfig>(config) ||
-                      std::holds_alternative<MagnitudeConfig>(config);
-  switch (kind) {
-    case SiteKind::kDense:
-      return !prunes || !joint;
-    case SiteKind::kSparseValues:
-      return !prunes;
-    case SiteKind::kTable:
-      return std::holds_alternative<LinearConfig>(config);
-    case SiteKind::kQuantizedData:
-      return std::holds_alternative<PaletteConfig>(config);
-    case SiteKind::kCompressed:
-      return prunes;
-  }
-  return false;
-}
-
-struct Need {
-  ir::Opset opset = ir::Opset::kIOS16;
-  std::string_view what = "compression of weights";
-};
-
-Need NeedOf(const OpConfig& config) {
-  constexpr ir::Opset k18 = ir::Opset::kIOS18;
-  if (const auto* linear = std::get_if<LinearConfig>(&config)) {
-    if (BitWidth(linear->dtype) < 8) return {k18, "quantization to 4 bits"};
-    if (linear->granularity == Granularity::kPerBlock) return {k18, "quantization per block"};
-    return {ir::Opset::kIOS16, "quantization of weights"};
-  }
-  if (const auto* palette = std::get_if<PaletteConfig>(&config)) {
-    if (palette->nbits == 3) return {k18, "palettization to 3 bits"};
-    if (palette->granularity == Granularity::kPerGroupedChannel)
-      return {k18, "palettization per grouped channel"};
-    if (palette->cluster_dim > 1) return {k18, "palettization with vectors (cluster_dim)"};
-    if (palette->enable_per_channel_scale) return {k18, "palettization with per-channel scales"};
-    if (palette->lut_dtype != DType::kInvalid) return {k18, "palettization with integer tables"};
-    return {ir::Opset::kIOS16, "palettization of weights"};
-  }
-  return {ir::Opset::kIOS16, "pruning of weights"};
-}
-
-Status CheckOpset(const ir::Function& function, const Need& need) {
+Status CheckOpset(const ir::Function& function, const OpsetNeed& need) {
   if (function.opset >= need.opset) return {};
   return Unsupported("{} needs the op set {} or later, function '{}' is {}", need.what,
                      ir::OpsetName(need.opset), function.name, ir::OpsetName(function.opset))
@@ -138,13 +97,8 @@ Status CheckOpset(const ir::Function& function, const Need& need) {
                           ir::OpsetName(need.opset)));
 }
 
-bool IsStructured(const OpConfig& config) {
-  const auto* magnitude = std::get_if<MagnitudeConfig>(&config);
-  return magnitude != nullptr && (magnitude->block_size || magnitude->n_m_ratio);
-}
-
-// Structured pruning is for the weights of conv and linear, and whatever is named.
-bool TakesStructure(const Site& site, const WeightStep& step) {
+// Whether the site is the weight of conv and linear operators alone, or named itself.
+bool IsOfConvAndLinear(const Site& site, const WeightStep& step) {
   if (step.op_name_configs.contains(site.weight.op->name())) return true;
   return std::ranges::all_of(site.weight.uses, [](const ir::Use& use) {
     return (use.operation->type() == "conv" || use.operation->type() == "linear") &&
@@ -159,30 +113,22 @@ Status Decide(const ir::Function& function, const WeightStep& step, Site* site) 
     site->reason = "its operator is left out by the configuration";
     return {};
   }
-  const int64_t threshold = WeightThreshold(*config);
+  const Method& method = config->method();
+  const int64_t threshold = config->weight_threshold();
   const int64_t elements = ir::ElementCount(site->shape).value_or(0);
+  const std::string_view restricted = method.ForConvAndLinearOnly(*config);
   if (site->shape.size() <= 1) {
     site->reason = "vectors (biases, scales) are left alone";
   } else if (elements <= threshold) {
     site->reason = fmt::format("{} elements, not more than {}", elements, threshold);
-  } else if (!Applies(*config, site->kind, step.joint_compression)) {
+  } else if (!method.Takes(site->kind, step.joint_compression)) {
     site->reason = kNotTaken;
-  } else if (IsStructured(*config) && !TakesStructure(*site, step)) {
-    site->reason = "block sparsity and n:m pruning are for the weights of conv and linear only";
+  } else if (!restricted.empty() && !IsOfConvAndLinear(*site, step)) {
+    site->reason = fmt::format("{} are for the weights of conv and linear only", restricted);
   }
   if (!site->reason.empty()) return {};
-  ANEMONE_TRY(CheckOpset(function, NeedOf(*config)));
-  const auto* linear = std::get_if<LinearConfig>(config);
-  if (site->kind == SiteKind::kTable && linear->granularity != Granularity::kPerTensor) {
-    return Usage("the table of '{}' can only be quantized per tensor, not {}",
-                 site->weight.value->name, GranularityName(linear->granularity))
-        .Advise("set the granularity per_tensor for this step");
-  }
-  if (linear != nullptr && !linear->block_sizes.empty() &&
-      linear->block_sizes.size() != site->shape.size()) {
-    return Usage("block_size has {} elements for '{}' of rank {}", linear->block_sizes.size(),
-                 site->weight.value->name, site->shape.size());
-  }
+  ANEMONE_TRY(CheckOpset(function, method.NeedOf(*config)));
+  ANEMONE_TRY(method.CheckSite(*config, *site));
   site->config = *config;
   return {};
 }

@@ -59,6 +59,13 @@ std::string WhyNotFinite(const ir::Literal& literal) {
   return name(i, std::isinf(values[i]));
 }
 
+Status CheckFinite(const ir::Literal& literal) {
+  if (!IsFloat(literal.dtype())) return {};
+  const std::string reason = WhyNotFinite(literal);
+  if (reason.empty()) return {};
+  return InvalidInput("{}", reason);
+}
+
 ChannelAxes AxesOf(const Weight& weight) {
   const int rank = weight.value->type.rank();
   ChannelAxes axes;

@@ -29,6 +29,8 @@ std::vector<Weight> FindWeights(const passes::Rewriter& rewriter);
 
 // Why its values cannot be compressed ("element 7 is NaN"); empty when all are finite.
 std::string WhyNotFinite(const ir::Literal& literal);
+// kInvalidInput with that; integers are finite.
+Status CheckFinite(const ir::Literal& literal);
 
 // Channel dimensions of a weight, from the operations that use it: dimension 0 out, 1 in, but for
 // conv_transpose (1, 0) and matmul, where they depend on the side and on transposition. nullopt

@@ -1,8 +1,9 @@
 // The forms that the search chooses from, and sensitivities as JSON.
-#include <cmath>
+#include <algorithm>
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "compress/methods.h"
 #include "lab/parity_json.h"
 #include "lab/sensitivity.h"
 
@@ -11,60 +12,21 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// `data`: weighted by how calibration inputs drive the values.
-Form Palette(std::string name, int nbits, int64_t group_size = 0, bool data = false) {
-  compress::PaletteConfig config;
-  config.nbits = nbits;
-  config.sensitivity = data;
-  if (group_size > 0) {
-    config.granularity = compress::Granularity::kPerGroupedChannel;
-    config.group_size = group_size;
-  }
-  return {std::move(name), config};
-}
-
-Form Int4(std::string name, compress::Rounding rounding = compress::Rounding::kNearest) {
-  compress::LinearConfig config;
-  config.dtype = DType::kInt4;
-  config.granularity = compress::Granularity::kPerBlock;
-  config.rounding = rounding;
-  return {std::move(name), config};
-}
-
 }  // namespace
 
 std::vector<Form> FormsOf(ir::Opset opset, bool data) {
-  if (opset < ir::Opset::kIOS16) return {};
+  std::vector<compress::SearchForm> all;
+  for (const compress::Method* method : compress::Methods()) {
+    for (compress::SearchForm& form : method->SearchForms()) {
+      if (method->NeedOf(form.config).opset > opset) continue;
+      if (compress::NeedsData(form.config) && !data) continue;
+      all.push_back(std::move(form));
+    }
+  }
+  std::ranges::stable_sort(all, std::ranges::greater(), &compress::SearchForm::bits);
   std::vector<Form> forms;
-  const auto add = [&](Form form) { forms.push_back(std::move(form)); };
-  const auto add_learned = [&](Form form) {
-    if (data) forms.push_back(std::move(form));
-  };
-  add({"int8", compress::LinearConfig{}});
-  add(Palette("palette 8", 8));
-  const bool groups = opset >= ir::Opset::kIOS18;  // also palettes of 3 bits, and int4
-  add(Palette("palette 6", 6));
-  add_learned(Palette("palette 6 by inputs", 6, 0, true));
-  if (groups) {
-    add(Int4("int4 block 32"));
-    add_learned(Int4("int4 block 32 gptq", compress::Rounding::kGptq));
-    add_learned(Int4("int4 block 32 adaround", compress::Rounding::kAdaRound));
-    add(Palette("palette 4 group 8", 4, 8));
-    add_learned(Palette("palette 4 group 8 by inputs", 4, 8, true));
-    add(Palette("palette 4 group 32", 4, 32));
-  }
-  add(Palette("palette 4", 4));
-  add_learned(Palette("palette 4 by inputs", 4, 0, true));
-  if (groups) {
-    add(Palette("palette 3 group 8", 3, 8));
-    add_learned(Palette("palette 3 group 8 by inputs", 3, 8, true));
-    add(Palette("palette 3", 3));
-    add(Palette("palette 2 group 4", 2, 4));
-    add_learned(Palette("palette 2 group 4 by inputs", 2, 4, true));
-  }
-  add(Palette("palette 2", 2));
-  add_learned(Palette("palette 2 by inputs", 2, 0, true));
-  add(Palette("palette 1", 1));
+  for (compress::SearchForm& form : all)
+    forms.push_back({std::move(form.name), std::move(form.config)});
   return forms;
 }
 

@@ -8,9 +8,10 @@
 
 #include "base/npy.h"
 #include "base/random.h"
+#include "compress/magnitude_pruning.h"
 #include "compress/pack_bits.h"
 #include "compress/palette_codec.h"
-#include "compress/prune_codec.h"
+#include "compress/threshold_pruning.h"
 #include "test_paths.h"
 
 namespace anemone::compress {
@@ -69,7 +70,7 @@ TEST(Prune, SameElementsAsCoremltools) {
   for (size_t i = 0; i < cases.size(); ++i) {
     SCOPED_TRACE(i);
     const ir::Literal weight = FromFixture("prune" + std::to_string(i) + "_weight");
-    const auto* magnitude = std::get_if<MagnitudeConfig>(&cases[i]);
+    const auto* magnitude = cases[i].As<MagnitudeConfig>();
     const auto got = magnitude != nullptr ? PruneByMagnitude(weight, *magnitude)
                                           : PruneByThreshold(weight, threshold);
     ASSERT_TRUE(got.ok()) << got.status().ToString();

@@ -5,6 +5,10 @@
 
 #include "compress/apply.h"
 #include "compress/decompress.h"
+#include "compress/linear_quantization.h"
+#include "compress/magnitude_pruning.h"
+#include "compress/palettization.h"
+#include "compress/threshold_pruning.h"
 #include "exec/interpreter.h"
 #include "ir/text.h"
 #include "ir/verifier.h"
@@ -33,14 +37,14 @@ op_name_configs:
   ASSERT_TRUE(got.ok()) << got.status().ToString();
   ASSERT_EQ(got->weights.size(), 1u);
   const WeightStep& step = got->weights[0];
-  const auto& global = std::get<ThresholdConfig>(step.global_config.value());
+  const auto& global = *step.global_config.value().As<ThresholdConfig>();
   EXPECT_EQ(global.threshold, 0.01);
   EXPECT_EQ(global.minimum_sparsity_percentile, 0.5);
   EXPECT_EQ(global.weight_threshold, 2048);
-  const auto& conv = std::get<MagnitudeConfig>(step.op_type_configs.at("conv").value());
+  const auto& conv = *step.op_type_configs.at("conv").value().As<MagnitudeConfig>();
   EXPECT_EQ(conv.n_m_ratio, std::pair(int64_t{3}, int64_t{4}));
   EXPECT_FALSE(step.op_type_configs.at("linear").has_value());
-  const auto& fc = std::get<PaletteConfig>(step.op_name_configs.at("fc").value());
+  const auto& fc = *step.op_name_configs.at("fc").value().As<PaletteConfig>();
   EXPECT_EQ(fc.nbits, 4);
   EXPECT_EQ(fc.group_size, 32);
   EXPECT_EQ(fc.granularity, Granularity::kPerGroupedChannel);
@@ -52,7 +56,7 @@ TEST(Configuration, ReadsCoremltoolsJson) {
           "global_config": {"mode": "linear", "dtype": "uint4", "granularity": "per_block",
                             "block_size": [1, 16], "weight_threshold": 0}})");
   ASSERT_TRUE(got.ok()) << got.status().ToString();
-  const auto& linear = std::get<LinearConfig>(got->weights[0].global_config.value());
+  const auto& linear = *got->weights[0].global_config.value().As<LinearConfig>();
   EXPECT_EQ(linear.mode, LinearMode::kAsymmetric);
   EXPECT_EQ(linear.dtype, DType::kUInt4);
   EXPECT_EQ(linear.block_sizes, (std::vector<int64_t>{1, 16}));
@@ -60,7 +64,7 @@ TEST(Configuration, ReadsCoremltoolsJson) {
   const auto defaults =
       ParseConfiguration("config_type: OpLinearQuantizerConfig\nglobal_config: {}");
   ASSERT_TRUE(defaults.ok()) << defaults.status().ToString();
-  EXPECT_EQ(std::get<LinearConfig>(defaults->weights[0].global_config.value()), LinearConfig());
+  EXPECT_EQ(*defaults->weights[0].global_config.value().As<LinearConfig>(), LinearConfig());
 }
 
 // What PyYAML and cattrs, with which coremltools reads, make of such files.
@@ -86,7 +90,7 @@ op_name_configs:
   ASSERT_TRUE(got.ok()) << got.status().ToString();
   const WeightStep& step = got->weights[0];
   const auto palette = [](const std::optional<OpConfig>& config) {
-    return std::get<PaletteConfig>(config.value());
+    return *config.value().As<PaletteConfig>();
   };
   EXPECT_EQ(palette(step.global_config).nbits, 4);
   EXPECT_EQ(palette(step.global_config).weight_threshold, 1000);

@@ -10,6 +10,8 @@
 #include "compress/apply.h"
 #include "compress/decompress.h"
 #include "compress/half_storage.h"
+#include "compress/linear_quantization.h"
+#include "compress/palettization.h"
 #include "exec/interpreter.h"
 #include "ir/text.h"
 #include "ir/verifier.h"

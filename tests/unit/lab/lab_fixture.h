@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "compress/palettization.h"
 #include "cpu/cpu_backend.h"
 #include "ir/text.h"
 #include "lab/variant.h"

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "compress/configuration_json.h"
+#include "compress/linear_quantization.h"
 #include "lab_fixture.h"
 #include "support/scratch.h"
 

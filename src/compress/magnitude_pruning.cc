@@ -1,35 +1,13 @@
-#include "compress/prune_codec.h"
+#include "compress/magnitude_pruning.h"
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <numeric>
+
+#include "compress/method.h"
 
 namespace anemone::compress {
 namespace {
-
-float Rounded(float value, DType dtype) {
-  return dtype == DType::kFp16 ? HalfToFloat(FloatToHalf(value)) : value;
-}
-
-// Keeps what `mask` keeps of `values`, but for zeros, which are never stored.
-Result<SparseTensor> Keep(const ir::Literal& weight, const std::vector<float>& values,
-                          std::vector<uint8_t> mask) {
-  SparseTensor sparse;
-  double squares = 0;
-  for (size_t i = 0; i < values.size(); ++i) {
-    if (mask[i] != 0 && values[i] != 0) continue;
-    mask[i] = 0;
-    const double lost = std::abs(double{values[i]});
-    squares += lost * lost;
-    sparse.max_error = std::max(sparse.max_error, lost);
-  }
-  if (!values.empty()) sparse.rms_error = std::sqrt(squares / static_cast<double>(values.size()));
-  sparse.shape = weight.shape();
-  ANEMONE_ASSIGN(sparse.values, Gather(weight, mask));
-  sparse.mask = std::move(mask);
-  return sparse;
-}
 
 // The value below which (or at which) `share` of `values` lie, between two neighbors as NumPy's
 // percentile has it.
@@ -42,7 +20,7 @@ float Quantile(std::vector<float> values, double share, DType dtype) {
   if (below + 1 == values.size()) return static_cast<float>(low);
   const double high = *std::min_element(at + 1, values.end());
   const double between = position - static_cast<double>(below);
-  return Rounded(static_cast<float>(low + (high - low) * between), dtype);
+  return RoundedTo(dtype, static_cast<float>(low + (high - low) * between));
 }
 
 // A weight as [outer, channels, inner] around one dimension.
@@ -82,9 +60,9 @@ std::vector<float> BlockNorms(const std::vector<float>& magnitudes, const View& 
         float sum = 0;
         for (size_t c = first; c < end; ++c) {
           const float value = magnitudes[view.At(o, c, i)];
-          sum = Rounded(sum + Rounded(value * value, dtype), dtype);
+          sum = RoundedTo(dtype, sum + RoundedTo(dtype, value * value));
         }
-        const float norm = Rounded(std::sqrt(sum), dtype);
+        const float norm = RoundedTo(dtype, std::sqrt(sum));
         for (size_t c = first; c < end; ++c) norms[view.At(o, c, i)] = norm;
       }
     }
@@ -115,51 +93,10 @@ Result<SparseTensor> PruneNOfM(const ir::Literal& weight, size_t n, size_t m, in
       }
     }
   }
-  return Keep(weight, values, std::move(mask));
+  return KeepMasked(weight, values, std::move(mask));
 }
 
 }  // namespace
-
-Result<ir::Literal> Gather(const ir::Literal& literal, const std::vector<uint8_t>& mask) {
-  const auto kept =
-      static_cast<size_t>(std::ranges::count_if(mask, [](uint8_t m) { return m != 0; }));
-  const auto width = static_cast<size_t>(BitWidth(literal.dtype())) / 8;
-  const ir::Type type = ir::Type::Tensor(literal.dtype(), {static_cast<int64_t>(kept)});
-  if (width == 0) {
-    std::vector<int64_t> values;
-    values.reserve(kept);
-    for (size_t i = 0; i < mask.size(); ++i) {
-      if (mask[i] != 0)
-        values.push_back(ir::IntElement(literal.bytes(), literal.dtype(), static_cast<int64_t>(i)));
-    }
-    return ir::Literal::FromBytes(type, ir::PackInts(values, literal.dtype()));
-  }
-  std::vector<std::byte> bytes(kept * width);
-  std::byte* to = bytes.data();
-  for (size_t i = 0; i < mask.size(); ++i) {
-    if (mask[i] == 0) continue;
-    std::memcpy(to, literal.bytes().data() + i * width, width);
-    to += width;
-  }
-  return ir::Literal::FromBytes(type, Bytes::FromVector(std::move(bytes)));
-}
-
-Result<SparseTensor> PruneByThreshold(const ir::Literal& weight, const ThresholdConfig& config) {
-  const std::vector<float> values = *weight.AsFloats();
-  const float threshold = Rounded(static_cast<float>(config.threshold), weight.dtype());
-  std::vector<uint8_t> mask(values.size());
-  size_t zeros = 0;
-  for (size_t i = 0; i < values.size(); ++i) {
-    mask[i] = std::abs(values[i]) > threshold ? 1 : 0;
-    zeros += mask[i] == 0 ? 1 : 0;
-  }
-  const double sparsity = static_cast<double>(zeros) / static_cast<double>(values.size());
-  if (sparsity < config.minimum_sparsity_percentile) {
-    return InvalidInput("only {:.1f} % of it is zero, not {:.1f} %", 100 * sparsity,
-                        100 * config.minimum_sparsity_percentile);
-  }
-  return Keep(weight, values, std::move(mask));
-}
 
 Result<SparseTensor> PruneByMagnitude(const ir::Literal& weight, const MagnitudeConfig& config) {
   if (config.n_m_ratio) {
@@ -189,7 +126,75 @@ Result<SparseTensor> PruneByMagnitude(const ir::Literal& weight, const Magnitude
     const float limit = Quantile(magnitudes, sparsity, dtype);
     for (size_t i = 0; i < values.size(); ++i) mask[i] = magnitudes[i] > limit ? 1 : 0;
   }
-  return Keep(weight, values, std::move(mask));
+  return KeepMasked(weight, values, std::move(mask));
+}
+
+namespace {
+
+bool IsStructured(const MagnitudeConfig& config) { return config.block_size || config.n_m_ratio; }
+
+class MagnitudeMethod final : public Method {
+ public:
+  std::string_view config_type() const override { return "OpMagnitudePrunerConfig"; }
+  OpConfig Default() const override { return MagnitudeConfig(); }
+
+  ConfigTable FieldsOf(OpConfig& config) const override {
+    MagnitudeConfig& magnitude = *config.As<MagnitudeConfig>();
+    return {
+        {.key = "target_sparsity", .field = &magnitude.target_sparsity},
+        {.key = "block_size", .field = &magnitude.block_size},
+        {.key = "n_m_ratio", .field = &magnitude.n_m_ratio},
+        {.key = "dim", .field = &magnitude.dim},
+        {.key = "weight_threshold", .field = &magnitude.weight_threshold},
+    };
+  }
+
+  Status Check(const OpConfig& config) const override {
+    const MagnitudeConfig& magnitude = *config.As<MagnitudeConfig>();
+    const auto& sparsity = magnitude.target_sparsity;
+    const auto& block_size = magnitude.block_size;
+    const auto& n_m_ratio = magnitude.n_m_ratio;
+    const auto& dim = magnitude.dim;
+    if (sparsity.has_value() == n_m_ratio.has_value())
+      return Usage("give either target_sparsity or n_m_ratio");
+    if (sparsity && !(*sparsity >= 0 && *sparsity <= 1))
+      return Usage("target_sparsity is {}", *sparsity).Advise("between 0 and 1");
+    if (block_size && n_m_ratio) return Usage("block_size and n_m_ratio exclude one another");
+    if (block_size && *block_size <= 1)
+      return Usage("the block_size of pruning is {}", *block_size).Advise("2 or more");
+    if (n_m_ratio) {
+      const auto [n, m] = *n_m_ratio;
+      if (n < 0 || m < 1 || n > m)
+        return Usage("n_m_ratio is {}:{}", n, m).Advise("n of every m, n at most m");
+    }
+    if (dim) {
+      if (!IsStructured(magnitude)) return Usage("dim is given without block_size or n_m_ratio");
+      if (*dim != 0 && *dim != 1) return Usage("dim is {}", *dim).Advise("0 or 1");
+    }
+    return {};
+  }
+
+  OpsetNeed NeedOf(const OpConfig&) const override { return SparseNeed(); }
+  bool Takes(SiteKind kind, bool joint) const override { return TakesSparse(kind, joint); }
+
+  std::string_view ForConvAndLinearOnly(const OpConfig& config) const override {
+    return IsStructured(*config.As<MagnitudeConfig>()) ? "block sparsity and n:m pruning" : "";
+  }
+
+  Result<std::unique_ptr<CompressedWeight>> Encode(const OpConfig& config,
+                                                   const EncodeInput& input) const override {
+    ANEMONE_TRY(CheckFinite(input.weight));
+    ANEMONE_ASSIGN(SparseTensor sparse,
+                   PruneByMagnitude(input.weight, *config.As<MagnitudeConfig>()));
+    return MakeSparseWeight(std::move(sparse));
+  }
+};
+
+}  // namespace
+
+const Method& MagnitudePruning() {
+  static const MagnitudeMethod method;
+  return method;
 }
 
 }  // namespace anemone::compress

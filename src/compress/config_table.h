@@ -1,0 +1,64 @@
+// ConfigTable: the keys of a setting in documents, each with the field that it stands for.
+// configuration_json.cc reads and writes by it, so a key is said once. Ownership: a table points
+// into the struct that it was made of, which must outlive it. Thread rules: values.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/dtype.h"
+#include "compress/linear_codec.h"
+#include "compress/op_config.h"
+
+namespace anemone::compress {
+
+// A field whose values have names.
+struct Choice {
+  std::vector<std::string_view> names;
+  std::function<size_t()> get;      // index of the name; names.size() when the value has none
+  std::function<void(size_t)> set;  // below names.size()
+};
+
+template <typename T>
+Choice ChoiceOf(T* field, std::vector<std::pair<std::string_view, T>> named) {
+  Choice choice;
+  for (const auto& [name, value] : named) choice.names.push_back(name);
+  choice.get = [field, named] {
+    size_t i = 0;
+    while (i < named.size() && named[i].second != *field) ++i;
+    return i;
+  };
+  choice.set = [field, named](size_t i) { *field = named[i].second; };
+  return choice;
+}
+// "linear_symmetric" and, for the asymmetric mode, "linear": the names that coremltools gives them.
+Choice LinearModeChoice(LinearMode* mode);
+Choice QuantizedDTypeChoice(DType* dtype);  // "int8", "uint8", "int4", "uint4"
+Choice GranularityChoice(Granularity* granularity);
+
+// One number, or a list of them.
+struct SizeOrSizes {
+  int64_t* size;
+  std::vector<int64_t>* sizes;  // empty: `size` is meant
+};
+// Read, and of no consequence to the result.
+struct Ignored {};
+
+struct ConfigField {
+  const char* key;
+  // Optional fields are left out of documents when they hold nothing, and null reads as nothing.
+  std::variant<bool*, int*, int64_t*, double*, std::optional<int>*, std::optional<int64_t>*,
+               std::optional<double>*, std::optional<std::pair<int64_t, int64_t>>*, Choice,
+               SizeOrSizes, Ignored>
+      field;
+  bool unless_default = false;   // documents leave it out where it has its default value
+  bool null_is_default = false;  // null reads as if the key were absent
+};
+using ConfigTable = std::vector<ConfigField>;
+
+}  // namespace anemone::compress
