@@ -3,12 +3,12 @@
 #include <cmath>
 #include <vector>
 
+#include "base/simd_targets.h"
 #include "compress/moments.h"
 #include "compress/rounding_grid.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "compress/adaround.cc"
-#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
 #include "hwy/foreach_target.h"  // must come before highway.h
 
 #include "hwy/highway.h"

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "cpu/kernels/targets.h"
+#include "base/simd_targets.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/kernels/depthwise.cc"

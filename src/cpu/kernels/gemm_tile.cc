@@ -2,7 +2,7 @@
 
 #include <cstddef>
 
-#include "cpu/kernels/targets.h"
+#include "base/simd_targets.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/kernels/gemm_tile.cc"

@@ -5,8 +5,8 @@
 #include <cstddef>
 #include <vector>
 
+#include "base/simd_targets.h"
 #include "base/thread_pool.h"
-#include "cpu/kernels/targets.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/kernels/layout.cc"

@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "base/simd_targets.h"
 #include "base/thread_pool.h"
-#include "cpu/kernels/targets.h"
 #include "hwy/highway.h"
 
 namespace anemone::cpu {
