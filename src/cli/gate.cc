@@ -14,7 +14,6 @@
 #include "cli/session_flags.h"
 #include "cli/tensor_files.h"
 #include "exec/session_inputs.h"
-#include "facade/calibration_folder.h"
 #include "facade/convert.h"
 #include "facade/save.h"
 #include "facade/session_options.h"
@@ -23,6 +22,7 @@
 #include "gate/live.h"
 #include "gate/report.h"
 #include "gate/sides_child.h"
+#include "lab/input_files.h"
 #include "lab/manifest.h"
 #include "runtime/first_load.h"
 #include "runtime/host.h"
@@ -130,10 +130,9 @@ Result<std::vector<lab::Inputs>> RealInputs(const GateFlags& flags, const ir::Mo
     sets.push_back(std::move(set));
   }
   if (flags.images.empty()) return sets;
-  ANEMONE_ASSIGN(const auto folder,
-                 facade::CalibrationFolder::Open(flags.images, model, {}, flags.limit));
-  for (int64_t i = 0; i < folder->count(); ++i) {
-    ANEMONE_ASSIGN(auto set, folder->Sample(i));
+  ANEMONE_ASSIGN(const auto files, lab::InputFiles::Open(flags.images, model, {}, flags.limit));
+  for (int64_t i = 0; i < files.count(); ++i) {
+    ANEMONE_ASSIGN(auto set, files.Sample(i));
     sets.push_back(std::move(set));
   }
   return sets;

@@ -9,10 +9,10 @@
 #include "compress/magnitude_pruning.h"
 #include "compress/palettization.h"
 #include "compress/threshold_pruning.h"
-#include "facade/calibration_folder.h"
 #include "facade/convert.h"
 #include "facade/save.h"
 #include "format/package.h"
+#include "lab/input_files.h"
 #include "runtime/backends.h"
 
 namespace anemone::facade {
@@ -199,12 +199,12 @@ Status Compress(ir::Model& model, const CompressOptions& options, compress::Repo
   compress::ApplyOptions apply;
   apply.threads = options.threads;
   apply.progress = options.progress;
-  std::unique_ptr<CalibrationFolder> folder;
+  lab::InputFiles files;
   compress::Calibration calibration;
   if (!options.calibration.empty()) {
-    ANEMONE_ASSIGN(folder, CalibrationFolder::Open(options.calibration, model, options.preprocess,
-                                                   options.calibration_limit));
-    calibration.data = folder.get();
+    ANEMONE_ASSIGN(files, lab::InputFiles::Open(options.calibration, model, options.preprocess,
+                                                options.calibration_limit));
+    calibration.data = &files;
     calibration.load =
         [&](std::shared_ptr<const ir::Model> loaded) -> Result<std::unique_ptr<exec::Executable>> {
       ANEMONE_ASSIGN(const exec::Backend* backend, runtime::FindBackend("cpu"));

@@ -42,7 +42,7 @@ struct CompressOptions {
   // float16 only: compute in half precision too (what Core ML's Neural Engine needs), not just
   // store the weights so.
   bool compute_float16 = true;
-  // What needs data: a folder of images, .npy or .npz files (calibration_folder.h).
+  // What needs data: a folder of images, .npy or .npz files (lab/input_files.h).
   std::string calibration;
   int64_t calibration_limit = 0;  // at most that many files; 0: all
   lab::Preprocess preprocess = {};

@@ -3,14 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <optional>
+#include <span>
 #include <utility>
 
-#include "base/mapped_file.h"
-#include "base/npy.h"
 #include "base/sha256.h"
 #include "base/thread_pool.h"
 #include "exec/synthetic_inputs.h"
+#include "lab/input_files.h"
 
 namespace anemone::lab {
 namespace {
@@ -20,13 +19,6 @@ namespace fs = std::filesystem;
 // All samples stay in memory, so that no variant waits for the disk.
 constexpr int64_t kMaxBytes = int64_t{4} << 30;
 constexpr size_t kErrorsNamed = 10;
-
-std::string ExtensionOf(const fs::path& path) {
-  std::string extension = path.extension().string();
-  std::ranges::transform(extension, extension.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return extension;
-}
 
 Result<const ir::Value*> OnlyInput(const ir::Function& function) {
   if (function.inputs().size() != 1) {
@@ -82,54 +74,17 @@ Status CheckImageInput(const ir::Value& input) {
       .Advise("give a folder of .npy files");
 }
 
-Result<exec::Tensor> ReadNumbers(const std::string& path, const ir::Value& input) {
-  ANEMONE_ASSIGN(const NpyArray array, ReadNpy(path));
-  if (array.shape != input.type.shape()) {
-    return InvalidInput("the shape is {}, but the input '{}' takes {}",
-                        ir::ShapeToString(array.shape), input.name,
-                        ir::ShapeToString(input.type.shape()))
-        .At(path);
+Status CheckNumbers(const std::map<std::string, exec::Tensor>& inputs) {
+  for (const auto& [name, tensor] : inputs) {
+    if (tensor.dtype() != DType::kFp32) continue;
+    const std::span<const float> values(tensor.As<float>(), static_cast<size_t>(tensor.count()));
+    if (std::ranges::any_of(values, [](float value) { return std::isnan(value); }))
+      return InvalidInput("it holds NaN values");
   }
-  ANEMONE_ASSIGN(const ir::Literal literal,
-                 ir::Literal::FromBytes(ir::Type::Tensor(array.dtype, array.shape), array.data));
-  const DType wanted = exec::StorageDType(input.type.dtype());
-  if (wanted == DType::kFp32) {
-    const auto values = literal.AsFloats();
-    if (values && std::ranges::any_of(*values, [](float value) { return std::isnan(value); }))
-      return InvalidInput("it holds NaN values").At(path);
-    if (values) return exec::Tensor::Copy({DType::kFp32, array.shape, values->data()});
-  }
-  if (array.dtype != wanted) {
-    return InvalidInput("the elements are {}, but the input '{}' takes {}", DTypeName(array.dtype),
-                        input.name, DTypeName(wanted))
-        .At(path);
-  }
-  return exec::Tensor::FromLiteral(literal);
+  return {};
 }
 
 }  // namespace
-
-Result<std::vector<std::string>> ReadFileList(const std::string& path) {
-  ANEMONE_ASSIGN(const Bytes bytes, MapFile(path));
-  const fs::path folder = fs::path(path).parent_path();
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  std::vector<std::string> files;
-  int64_t number = 0;
-  for (size_t begin = 0; begin < text.size();) {
-    const size_t end = std::min(text.find('\n', begin), text.size());
-    std::string line(text.substr(begin, end - begin));
-    begin = end + 1;
-    ++number;
-    if (line.ends_with('\r')) line.pop_back();
-    if (line.empty()) continue;
-    const std::string extension = ExtensionOf(line);
-    const auto known = {".png", ".jpg", ".jpeg", ".npy", ".npz"};
-    if (std::ranges::none_of(known, [&](const char* one) { return extension == one; }))
-      return InvalidInput("line {} does not name a .png, .jpg, .npy or .npz file", number).At(path);
-    files.push_back((folder / line).string());
-  }
-  return files;
-}
 
 void Samples::Seal() {
   Sha256 sha;
@@ -185,25 +140,13 @@ Result<Samples> Samples::Labeled(const ir::Function& function, const std::string
 
 Result<Samples> Samples::Folder(const ir::Function& function, const std::string& directory,
                                 const Preprocess& preprocess, int64_t limit) {
-  std::error_code error;
-  std::vector<fs::path> images;
-  std::vector<fs::path> arrays;
-  const auto take = [&](const fs::path& file) {
-    const std::string extension = ExtensionOf(file);
-    if (extension == ".png" || extension == ".jpg" || extension == ".jpeg") images.push_back(file);
-    if (extension == ".npy") arrays.push_back(file);
-  };
-  const bool list = ExtensionOf(directory) == ".txt" && !fs::is_directory(directory, error);
-  if (list) {
-    ANEMONE_ASSIGN(const std::vector<std::string> named, ReadFileList(directory));
-    for (const std::string& file : named) take(file);
-  } else {
-    for (fs::directory_iterator it(directory, error), end; !error && it != end; it.increment(error))
-      take(it->path());
+  ANEMONE_ASSIGN(InputFiles opened, InputFiles::Open(directory, function, nullptr, preprocess));
+  std::vector<std::string> images;
+  std::vector<std::string> arrays;
+  for (const std::string& file : opened.files()) {
+    if (IsImageFile(file)) images.push_back(file);
+    if (IsNpyFile(file)) arrays.push_back(file);
   }
-  if (error == std::errc::no_such_file_or_directory)
-    return NotFound("the folder does not exist").At(directory);
-  if (error) return IoError("cannot read the folder: {}", error.message()).At(directory);
   if (!images.empty() && !arrays.empty()) {
     return InvalidInput("the folder holds both {} images and {} .npy files", images.size(),
                         arrays.size())
@@ -211,27 +154,24 @@ Result<Samples> Samples::Folder(const ir::Function& function, const std::string&
         .Advise("keep only one kind in it");
   }
   const bool is_images = !images.empty();
-  std::vector<fs::path>& files = is_images ? images : arrays;
+  std::vector<std::string>& files = is_images ? images : arrays;
   if (files.empty()) {
     return InvalidInput("the folder has no .png, .jpg or .npy files").At(directory);
   }
-  if (!list) std::ranges::sort(files);
   if (limit > 0 && files.size() > static_cast<size_t>(limit))
     files.resize(static_cast<size_t>(limit));
   ANEMONE_ASSIGN(const ir::Value* input, OnlyInput(function));
   if (is_images) ANEMONE_TRY(CheckImageInput(*input));
   ANEMONE_TRY(CheckBudget(files.size(), input->type));
+  opened.Keep(files);
   Samples samples;
   samples.inputs_.resize(files.size());
   ANEMONE_TRY(ForAll(files.size(), [&](size_t i) -> Status {
-    auto tensor = is_images ? PrepareImage(files[i].string(), input->type.shape(), preprocess)
-                            : ReadNumbers(files[i].string(), *input);
-    if (!tensor.ok()) return std::move(tensor).status();
-    samples.inputs_[i][input->name] = std::move(tensor).value();
-    return {};
+    ANEMONE_ASSIGN(samples.inputs_[i], opened.Sample(static_cast<int64_t>(i)));
+    return CheckNumbers(samples.inputs_[i]).At(files[i]);
   }));
-  for (const fs::path& file : files)
-    samples.names_.push_back(list ? file.string() : file.filename().string());
+  for (const std::string& file : files)
+    samples.names_.push_back(opened.listed() ? file : fs::path(file).filename().string());
   samples.description_ =
       fmt::format("{} {} without labels", files.size(), is_images ? "images" : "arrays");
   samples.Seal();

@@ -18,9 +18,6 @@
 
 namespace anemone::lab {
 
-// The files that a text file names, one per line, relative to it: .png, .jpg, .jpeg, .npy or .npz.
-Result<std::vector<std::string>> ReadFileList(const std::string& path);
-
 class Samples : public compress::CalibrationData {
  public:
   // Standard-normal inputs (exec/synthetic_inputs.h).
