@@ -21,7 +21,7 @@ import pytest
 from conftest import make_network
 
 COMMAND = Path(os.environ.get("ANEMONE_COMMAND", Path(__file__).parents[2] / "build/bin/anemone"))
-RUNNER = Path(__file__).parents[1] / "anemone/lab/ray_runner.py"
+RUNNER = Path(__file__).parents[1] / "anemone/ray_runner.py"
 
 pytestmark = pytest.mark.skipif(not COMMAND.exists(), reason="the command is not built; ./dev build makes it")
 

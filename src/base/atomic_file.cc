@@ -214,6 +214,12 @@ AtomicDirectory::~AtomicDirectory() {
   if (!temporary_.empty()) RemoveTree(temporary_);
 }
 
+Status WriteAtomically(const std::string& path, std::string_view text) {
+  ANEMONE_ASSIGN(AtomicFile file, AtomicFile::Create(path));
+  ANEMONE_TRY(file.Write(text));
+  return file.Commit();
+}
+
 Result<AtomicDirectory> AtomicDirectory::Create(const std::string& target) {
   const std::string clean = WithoutTrailingSlashes(target);
   const std::string temporary = TemporaryName(clean);

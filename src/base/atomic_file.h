@@ -89,6 +89,9 @@ class AtomicFile {
   Leftover leftover_;
 };
 
+// Creates, writes and commits a file of this text.
+Status WriteAtomically(const std::string& path, std::string_view text);
+
 // A new directory tree that takes the place of `target`, which may be absent or a directory.
 // An existing target and the new tree are swapped in one step where the file system supports it
 // (renameat2(RENAME_EXCHANGE) on Linux, renamex_np(RENAME_SWAP) on macOS). Where it does not, the

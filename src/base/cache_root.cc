@@ -21,4 +21,12 @@ std::string CacheRoot() {
   return home.empty() ? std::string() : home + "/.cache/anemone";
 }
 
+std::string StateRoot() {
+  if (const std::string state = Variable("XDG_STATE_HOME"); !state.empty()) {
+    return state + "/anemone";
+  }
+  const std::string home = Variable("HOME");
+  return home.empty() ? std::string() : home + "/.local/state/anemone";
+}
+
 }  // namespace anemone

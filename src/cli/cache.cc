@@ -1,5 +1,5 @@
 // anemone cache: what is kept between processes, where, how large; and how to be rid of it.
-#include "cli/cache.h"
+#include "cli/command.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -184,15 +184,6 @@ void AddCache(Command app, Context& context) {
   };
   add("ls", "downloads, compiled models and verdicts on first loads", List);
   add("clear", "delete what is not in use", Clear);
-}
-
-void AddFirstLoad(Command app, Context& context) {
-  Command command = app.AddCommand(runtime::kFirstLoadCommand);
-  command.Hide();  // not shown in --help
-  auto request = std::make_shared<std::string>();
-  command.AddOption("REQUEST", *request).Required();
-  command.OnChosen(
-      [request, &context] { context.exit_code = runtime::RunFirstLoadChild(*request); });
 }
 
 }  // namespace anemone::cli

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -9,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "facade/arrays.h"
+#include "facade/child_commands.h"
 #include "facade/convert.h"
 
 namespace anemone::cli {
@@ -63,6 +65,16 @@ void OnRun(Command command, Context& context, std::function<Status()> body) {
   });
 }
 
+void AddChildCommands(Command app, Context& context) {
+  for (const facade::ChildCommand& child : facade::ChildCommands()) {
+    Command command = app.AddCommand(child.name);
+    command.Hide();  // not shown in --help
+    auto request = std::make_shared<std::string>();
+    command.AddOption("REQUEST", *request).Required();
+    command.OnChosen([request, run = child.run, &context] { context.exit_code = run(*request); });
+  }
+}
+
 Json Document(const std::string& schema, int version) {
   Json document;
   document["schema"] = schema;
@@ -72,7 +84,11 @@ Json Document(const std::string& schema, int version) {
 
 // File names and models' texts need not be UTF-8; what is not becomes U+FFFD.
 void Print(const Json& document) {
-  std::cout << document.dump(2, ' ', false, Json::error_handler_t::replace) << std::endl;
+  Print(document.dump(2, ' ', false, Json::error_handler_t::replace));
+}
+
+void Print(const std::string& document) {
+  std::cout << document << (document.ends_with('\n') ? "" : "\n") << std::flush;
 }
 
 void Say(const Globals& globals, const std::string& text) {
@@ -98,6 +114,18 @@ void Progress::Count(int64_t done, int64_t total, const std::string& what) {
   if (shown_) Step(fmt::format("[{}/{}] {}", done, total, what));
 }
 
+Hooks Progress::hooks() {
+  Hooks hooks;
+  hooks.progress = [this](const std::string& stage, int64_t done, int64_t total) {
+    if (total > 0) {
+      Count(done, total, stage);
+    } else {
+      Step(stage);
+    }
+  };
+  return hooks;
+}
+
 void AddModelFlags(Command command, ModelFlags& flags, bool with_target,
                    const std::string& weights_flag) {
   command
@@ -121,8 +149,8 @@ void AddModelFlags(Command command, ModelFlags& flags, bool with_target,
 
 namespace {
 
-Result<ir::Shape> ParseShape(const std::string& text) {
-  ir::Shape shape;
+Result<std::vector<int64_t>> ParseShape(const std::string& text) {
+  std::vector<int64_t> shape;
   for (size_t begin = 0; begin <= text.size();) {
     const size_t end = std::min(text.find_first_of("x,", begin), text.size());
     const std::string part = text.substr(begin, end - begin);
@@ -139,16 +167,26 @@ Result<ir::Shape> ParseShape(const std::string& text) {
 
 }  // namespace
 
-Result<facade::LoadedModel> Load(const ModelFlags& flags) {
-  facade::ModelSource source = flags.source;
-  ANEMONE_ASSIGN(source.target, facade::ParseDeploymentTarget(flags.target));
+Result<ModelOptions> ToOptions(const ModelFlags& flags) {
+  ModelOptions options;
+  options.model = flags.source.model;
+  options.weights = flags.source.weights;
+  options.seed = flags.source.seed;
   for (const std::string& text : flags.input_shapes) {
     const size_t colon = text.rfind(':');
     if (colon == std::string::npos) {
       return Usage("--input '{}' has no shape", text).Advise("write --input NAME:1x3x224x224");
     }
-    ANEMONE_ASSIGN(source.input_shapes[text.substr(0, colon)], ParseShape(text.substr(colon + 1)));
+    ANEMONE_ASSIGN(options.input_shapes[text.substr(0, colon)], ParseShape(text.substr(colon + 1)));
   }
+  return options;
+}
+
+Result<facade::LoadedModel> Load(const ModelFlags& flags) {
+  facade::ModelSource source = flags.source;
+  ANEMONE_ASSIGN(source.target, facade::ParseDeploymentTarget(flags.target));
+  ANEMONE_ASSIGN(const ModelOptions options, ToOptions(flags));
+  for (const auto& [name, shape] : options.input_shapes) source.input_shapes[name] = shape;
   return facade::LoadModel(source);
 }
 
@@ -156,6 +194,37 @@ Result<facade::LoadedModel> Load(const std::string& model) {
   ModelFlags flags;
   flags.source.model = model;
   return Load(flags);
+}
+
+void AddPreprocessFlags(Command command, PreprocessFlags& flags) {
+  command
+      .AddOption("--resize", flags.options.resize,
+                 "with --crop in pixels: resize the shorter side to this first")
+      .ShowDefault();
+  command
+      .AddOption("--crop", flags.options.crop,
+                 "center crop: a share of the shorter side up to 1, then resized to the input; or "
+                 "pixels")
+      .ShowDefault();
+  command.AddOption("--mean", flags.mean, "three channel means of values in 0 to 1")
+      .Delimiter(',')
+      .ShowDefault();
+  command.AddOption("--std", flags.deviation, "three channel deviations")
+      .Delimiter(',')
+      .ShowDefault();
+  command
+      .AddOption("--interpolation", flags.options.interpolation,
+                 "box, bilinear, bicubic or lanczos")
+      .ShowDefault();
+}
+
+Result<PreprocessOptions> ToOptions(const PreprocessFlags& flags) {
+  PreprocessOptions options = flags.options;
+  if (flags.mean.size() != 3 || flags.deviation.size() != 3)
+    return Usage("--mean and --std take three numbers");
+  std::copy(flags.mean.begin(), flags.mean.end(), options.mean.begin());
+  std::copy(flags.deviation.begin(), flags.deviation.end(), options.deviation.begin());
+  return options;
 }
 
 void AddBackendFlags(Command command, BackendFlags& flags) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "acquire/fetch.h"
+#include "anemone/tools.h"
 #include "base/status.h"
 #include "cli/arguments.h"
 #include "exec/backend.h"
@@ -46,6 +47,12 @@ void AddDemo(Command app, Context& context);
 void AddDoctor(Command app, Context& context);
 void AddLab(Command app, Context& context);
 void AddPlacement(Command app, Context& context);
+void AddGate(Command app, Context& context);
+void AddMatrix(Command app, Context& context);
+// anemone cache ls|clear.
+void AddCache(Command app, Context& context);
+// The hidden commands of facade/child_commands.h.
+void AddChildCommands(Command app, Context& context);
 
 // Runs `body` when the command is chosen: prints its error, keeps its exit code.
 void OnRun(Command command, Context& context, std::function<Status()> body);
@@ -54,6 +61,7 @@ void OnRun(Command command, Context& context, std::function<Status()> body);
 Json Document(const std::string& schema, int version = 1);
 // Prints the document on stdout.
 void Print(const Json& document);
+void Print(const std::string& document);
 // Human text, to stderr; nothing when quiet.
 void Say(const Globals& globals, const std::string& text);
 // One line that the next one replaces, when stderr is a terminal.
@@ -63,11 +71,20 @@ class Progress {
   ~Progress();
   void Step(const std::string& text);
   void Count(int64_t done, int64_t total, const std::string& what);
+  // Shows what a tool tells. The hooks must not outlive this.
+  Hooks hooks();
 
  private:
   bool shown_;
   size_t width_ = 0;
 };
+
+// Runs a tool; its progress is shown, and gone when it returns.
+template <typename Body>
+auto WithProgress(const Globals& globals, const Body& body) {
+  Progress progress(globals);
+  return body(progress.hooks());
+}
 
 // How a command fetches what is not in the cache.
 struct FetchNetworkFlags {
@@ -100,6 +117,17 @@ void AddModelFlags(Command command, ModelFlags& flags, bool with_target,
                    const std::string& weights_flag = "--weights");
 Result<facade::LoadedModel> Load(const ModelFlags& flags);
 Result<facade::LoadedModel> Load(const std::string& model);
+// The flags as a tool takes them.
+Result<ModelOptions> ToOptions(const ModelFlags& flags);
+
+// How photographs become inputs.
+struct PreprocessFlags {
+  PreprocessOptions options;
+  std::vector<float> mean{options.mean.begin(), options.mean.end()};
+  std::vector<float> deviation{options.deviation.begin(), options.deviation.end()};
+};
+void AddPreprocessFlags(Command command, PreprocessFlags& flags);
+Result<PreprocessOptions> ToOptions(const PreprocessFlags& flags);
 
 // --backend and --numerics.
 struct BackendFlags {

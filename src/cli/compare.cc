@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
-#include "cli/tensor_files.h"
+#include "facade/tensor_files.h"
 #include "exec/session_inputs.h"
 #include "facade/arrays.h"
 #include "lab/verify.h"
@@ -34,7 +34,7 @@ Status RunCompare(CompareFlags flags, const Globals& globals) {
   ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*reference.model, ""));
   std::vector<lab::Inputs> inputs;
   if (!flags.inputs.empty()) {
-    ANEMONE_ASSIGN(auto set, ReadInputs(*reference.model, *function, flags.inputs));
+    ANEMONE_ASSIGN(auto set, facade::ReadInputs(*reference.model, *function, flags.inputs));
     inputs.push_back(std::move(set));
   } else {
     for (int sample = 0; sample < flags.options.samples; ++sample) {

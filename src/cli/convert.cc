@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
-#include "cli/package_manifest.h"
+#include "facade/package_manifest.h"
 #include "facade/convert.h"
 #include "facade/save.h"
 
@@ -29,8 +29,8 @@ Status WriteManifest(const ConvertFlags& flags, const facade::LoadedModel& conve
   lab::Manifest manifest;
   manifest.precision = flags.precision == "float16" ? "fp16" : "fp32";
   ANEMONE_TRY(
-      DescribePackage(flags.model.source.model, converted, *converted.model, output, &manifest));
-  return lab::WriteManifest(manifest, ManifestPath(output));
+      facade::DescribePackage(flags.model.source.model, converted, *converted.model, output, &manifest));
+  return lab::WriteManifest(manifest, facade::ManifestPath(output));
 }
 
 Status RunConvert(const ConvertFlags& flags, const Globals& globals) {
@@ -66,7 +66,7 @@ Status RunConvert(const ConvertFlags& flags, const Globals& globals) {
     Json document = Document("anemone.convert");
     document["model"] = flags.model.source.model;
     document["output"] = output;
-    document["manifest"] = output.ends_with(".mil") ? Json(nullptr) : Json(ManifestPath(output));
+    document["manifest"] = output.ends_with(".mil") ? Json(nullptr) : Json(facade::ManifestPath(output));
     document["size_bytes"] = size;
     document["minimum_deployment_target"] = facade::DeploymentTargetName(options.target);
     document["compute_precision"] = flags.precision;

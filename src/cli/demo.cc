@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
-#include "cli/package_manifest.h"
+#include "facade/package_manifest.h"
 #include "facade/compress.h"
 #include "facade/convert.h"
 #include "facade/save.h"
@@ -94,7 +94,7 @@ Result<Row> RunVariant(const DemoFlags& flags, const facade::LoadedModel& origin
                                                             inputs, flags.verify));
     manifest.first_drift = lab::FirstDrift(drifts, variant.limits);
   }
-  ANEMONE_TRY(DescribePackage(original.name, original, *written.model, package, &manifest));
+  ANEMONE_TRY(facade::DescribePackage(original.name, original, *written.model, package, &manifest));
   ANEMONE_TRY(lab::WriteManifest(manifest, stem + ".manifest.json"));
   return row;
 }

@@ -11,7 +11,6 @@
 #include "base/cache_root.h"
 #include "cli/command.h"
 #include "cli/doctor_float16.h"
-#include "cli/session_flags.h"
 #include "exec/session_inputs.h"
 #include "facade/convert.h"
 #include "placement/analyze.h"
@@ -69,7 +68,7 @@ Json CachesJson() {
   Json json;
   const std::string root = CacheRoot();
   json["root"] = root.empty() ? Json() : Json(root);
-  json["state"] = DefaultStateDir().empty() ? Json() : Json(DefaultStateDir());
+  json["state"] = StateRoot().empty() ? Json() : Json(StateRoot());
   json["downloads_bytes"] = Json();
   json["compiled_bytes"] = Json();
   json["failed_first_loads"] = Json::array();

@@ -3,9 +3,7 @@
 #include <cstdlib>
 #include <iostream>
 
-#include "cli/cache.h"
 #include "cli/command.h"
-#include "cli/gate.h"
 #include "cli/signals.h"
 
 namespace {
@@ -77,10 +75,10 @@ int main(int argc, char** argv) {
   AddDoctor(app, context);
   AddLab(app, context);
   AddCache(app, context);
-  AddFirstLoad(app, context);
   AddPlacement(app, context);
   AddGate(app, context);
   AddMatrix(app, context);
+  AddChildCommands(app, context);
   int exit_code = 0;
   if (!parser.Parse(Arguments(argc, argv), exit_code)) return exit_code;
   if (context.globals.print_config) std::cout << parser.Settings();

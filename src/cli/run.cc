@@ -4,7 +4,7 @@
 
 #include "cli/command.h"
 #include "cli/session_flags.h"
-#include "cli/tensor_files.h"
+#include "facade/tensor_files.h"
 #include "exec/session_inputs.h"
 #include "lab/verify.h"
 
@@ -73,7 +73,7 @@ Status RunRun(const RunFlags& flags, const Globals& globals) {
   if (flags.random_inputs) {
     ANEMONE_ASSIGN(inputs, exec::SyntheticInputs(*function, flags.input_seed, 0));
   } else {
-    ANEMONE_ASSIGN(inputs, ReadInputs(*loaded.model, *function, flags.inputs));
+    ANEMONE_ASSIGN(inputs, facade::ReadInputs(*loaded.model, *function, flags.inputs));
   }
   const auto load_start = std::chrono::steady_clock::now();
   ANEMONE_ASSIGN(const auto session, OpenSession(loaded, flags.model.source.model, flags.backend,
@@ -92,7 +92,7 @@ Status RunRun(const RunFlags& flags, const Globals& globals) {
     fallbacks += report.fallback_reason != runtime::FallbackReason::kNone ? 1 : 0;
   }
   const int64_t run_ns = std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
-  if (!flags.output_directory.empty()) ANEMONE_TRY(WriteOutputs(outputs, flags.output_directory));
+  if (!flags.output_directory.empty()) ANEMONE_TRY(facade::WriteOutputs(outputs, flags.output_directory));
   Json document = Document("anemone.run");
   document["model"] = flags.model.source.model;
   document["backend"] = report.backend;

@@ -1,7 +1,5 @@
 #include "cli/session_flags.h"
 
-#include <cstdlib>
-
 #include "base/cache_root.h"
 #include "base/mapped_file.h"
 #include "facade/session_options.h"
@@ -39,16 +37,6 @@ void AddSessionFlags(Command command, SessionFlags& flags) {
                     "write a Chrome trace of loads and inferences at the end");
 }
 
-std::string DefaultStateDir() {
-  if (const char* state = std::getenv("XDG_STATE_HOME"); state != nullptr && *state != 0) {
-    return std::string(state) + "/anemone";
-  }
-  if (const char* home = std::getenv("HOME"); home != nullptr && *home != 0) {
-    return std::string(home) + "/.local/state/anemone";
-  }
-  return "";
-}
-
 Result<std::shared_ptr<runtime::Session>> OpenSession(const facade::LoadedModel& model,
                                                       const std::string& argument,
                                                       const BackendFlags& backend,
@@ -75,7 +63,7 @@ Result<std::shared_ptr<runtime::Session>> OpenSession(const facade::LoadedModel&
   // What is remembered costs a hash of the model: only where something remembers.
   ANEMONE_ASSIGN(const bool foreign, facade::HasForeignBackend(backend.backend));
   if (foreign || flags.dispatch || !flags.state_dir.empty()) {
-    options.state_dir = flags.state_dir.empty() ? DefaultStateDir() : flags.state_dir;
+    options.state_dir = flags.state_dir.empty() ? StateRoot() : flags.state_dir;
   }
   if (foreign) options.cache_dir = flags.cache_dir.empty() ? CacheRoot() : flags.cache_dir;
   return facade::OpenSession(model, argument, options);

@@ -34,7 +34,4 @@ Result<std::shared_ptr<runtime::Session>> OpenSession(const facade::LoadedModel&
                                                       const SessionFlags& flags,
                                                       const Globals& globals);
 
-// ANEMONE_STATE_DIR, or the XDG state folder; empty when there is no home.
-std::string DefaultStateDir();
-
 }  // namespace anemone::cli

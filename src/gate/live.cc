@@ -33,6 +33,7 @@ Status CompareWithReference(const Policy& policy, const LiveModel& model,
   ANEMONE_ASSIGN(const auto synthetic, SyntheticSets(*function, parity));
   lab::VerifyOptions verify;
   verify.threads = options.threads;
+  verify.cancelled = options.cancelled;
   const lab::Inputs* bad = nullptr;
   for (const bool real : {false, true}) {
     const auto& inputs = real ? model.real_inputs : synthetic;
@@ -128,6 +129,7 @@ Result<Evidence> RunLive(const Policy& policy, const LiveModel& model, const Liv
                        : RunSides(policy, model, options, evidence))
                     .At(model.name));
   }
+  if (options.cancelled && options.cancelled()) return Cancelled("interrupted");
   if (Needs(policy, Need::kFaults)) {
     if (options.progress) options.progress("injecting faults", 0, 0);
     ANEMONE_ASSIGN(FallbackProof proof, ProveFallback(model.model, model.name, model.hash,

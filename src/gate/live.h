@@ -37,6 +37,8 @@ struct LiveOptions {
   int threads = 0;
   std::string tool_version;
   std::function<void(const std::string& stage, int64_t done, int64_t total)> progress = {};
+  // Asked between steps; true ends the run with kCancelled.
+  std::function<bool()> cancelled = {};
   // How to start a process for the measured calls, so that a crash there is a finding: program and
   // arguments before kRunSidesCommand. Empty, or a model that is in memory only: in this process.
   std::vector<std::string> helper = {};

@@ -73,6 +73,7 @@ lab::MeasureOptions OptionsOf(const Policy& policy, const LiveOptions& options) 
   measure.cap_ns = ns(policy.run.max_duration_s);
   measure.block = policy.run.block;
   measure.progress = options.progress;
+  measure.cancelled = options.cancelled;
   return measure;
 }
 

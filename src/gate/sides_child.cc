@@ -177,6 +177,7 @@ Status RunOnce(const Policy& policy, const LiveOptions& options, const Temporary
   child.max_silence =
       std::chrono::nanoseconds(static_cast<int64_t>(policy.run.max_silence_s * 1e9));
   child.on_errors = [&](std::string_view text) { listener.Hear(text); };
+  child.cancelled = options.cancelled;
   ANEMONE_ASSIGN(const runtime::ChildResult ended, runtime::RunChild(child));
   if (ended.end == runtime::ChildResult::End::kExited) {
     const auto result = ReadJsonFile(result_path, kResultSchema);

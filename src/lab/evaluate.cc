@@ -145,6 +145,7 @@ Result<Evaluation> Evaluate(exec::Executable& session, exec::Executable* referen
                          ? std::min<int64_t>(options.limit, static_cast<int64_t>(images.size()))
                          : static_cast<int64_t>(images.size());
   for (int64_t i = 0; i < total; ++i) {
+    if (options.cancelled && options.cancelled()) return Cancelled("interrupted");
     const LabeledImage& image = images[static_cast<size_t>(i)];
     const std::string path = (std::filesystem::path(directory) / image.file).string();
     std::map<std::string, exec::Tensor> inputs;

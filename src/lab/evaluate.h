@@ -46,6 +46,7 @@ struct EvaluateOptions {
   Preprocess preprocess;
   int64_t limit = 0;  // 0: all
   std::function<void(int64_t done, int64_t total)> progress = {};
+  std::function<bool()> cancelled = {};  // asked before each image; true ends with kCancelled
 };
 
 struct Evaluation {

@@ -119,6 +119,7 @@ Status WarmUp(Runner& runner, const MeasureOptions& options) {
         spent_ns >= options.warmup_ns && runner.out.warmup_calls >= options.warmup_calls;
     if (enough && (runner.out.steady || spent_ns >= options.warmup_cap_ns)) break;
     if (runner.failures_in_a_row > options.max_failures) break;
+    if (options.cancelled && options.cancelled()) return Cancelled("interrupted");
     ANEMONE_ASSIGN(const RunCall call, runner.Call(start_ns));
     ++runner.out.warmup_calls;
     runner.Tell(options, stage, 0, 0);
@@ -175,6 +176,7 @@ Status SampleMemory(Runner& runner, int64_t origin_ns) {
 
 Status RunBlock(Runner& runner, const MeasureOptions& options, int64_t origin_ns) {
   for (int64_t i = 0; i < options.block && runner.failures_in_a_row <= options.max_failures; ++i) {
+    if (options.cancelled && options.cancelled()) return Cancelled("interrupted");
     ANEMONE_ASSIGN(RunCall call, runner.Call(origin_ns));
     call.index = static_cast<int64_t>(runner.out.record.calls.size());
     if (runner.writer != nullptr) ANEMONE_TRY(runner.writer->Append(call));

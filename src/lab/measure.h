@@ -40,6 +40,8 @@ struct MeasureOptions {
   int64_t max_failures = 20;
   uint64_t input_seed = 0;
   std::function<void(const std::string& stage, int64_t done, int64_t total)> progress = {};
+  // Asked between calls; true ends the measurement with kCancelled.
+  std::function<bool()> cancelled = {};
 };
 
 // What is measured.

@@ -61,6 +61,7 @@ Result<std::vector<OutputParity>> VerifyOn(const exec::Backend& backend,
   ANEMONE_ASSIGN(Pair pair, LoadPair(backend, reference, variant, options));
   std::vector<ParityMeter> meters(function->outputs().size());
   for (const Inputs& set : inputs) {
+    if (options.cancelled && options.cancelled()) return Cancelled("interrupted");
     ANEMONE_ASSIGN(const auto want, pair.reference->Run(set, nullptr, nullptr).At("reference"));
     ANEMONE_ASSIGN(const auto got, pair.variant->Run(set, nullptr, nullptr).At("variant"));
     for (size_t i = 0; i < meters.size(); ++i) {

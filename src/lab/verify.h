@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -22,6 +23,7 @@ struct VerifyOptions {
   int threads = 0;
   exec::Numerics reference_numerics = exec::Numerics::kAsTyped;
   exec::Numerics variant_numerics = exec::Numerics::kAsTyped;
+  std::function<bool()> cancelled = {};  // asked before each input; true ends with kCancelled
 };
 
 using Inputs = std::map<std::string, exec::Tensor>;

@@ -213,7 +213,10 @@ Result<ChildResult> RunChild(const ChildOptions& options) {
     return may_be_silent ? deadline : std::min(deadline, heard + options.max_silence);
   };
   bool ended = false;
+  bool cancelled = false;
   while (!(ended = HasEnded(pid)) && Clock::now() < limit()) {
+    cancelled = options.cancelled && options.cancelled();
+    if (cancelled) break;
     // The end of the child may leave the pipes open (its own children hold them), and the pipes may
     // close before its end: check both, at growing intervals.
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(limit() - Clock::now());
@@ -239,6 +242,7 @@ Result<ChildResult> RunChild(const ChildOptions& options) {
   rusage usage{};
   while (::wait4(pid, &status, 0, &usage) < 0 && errno == EINTR) {
   }
+  if (cancelled) return Cancelled("interrupted");
   result.duration_ns = std::chrono::nanoseconds(Clock::now() - start).count();
   for (size_t i = 0; i < streams.size(); ++i) {
     const int fd = i == 0 ? output.read.get() : errors.read.get();

@@ -6,7 +6,8 @@
 // threads is safe.
 //
 // Thread rules: any number of calls at once. Errors: kUsage without a program, kNotFound when it
-// cannot be started, kIo; a program that fails, crashes or is too slow is a ChildResult.
+// cannot be started, kIo, kCancelled; a program that fails, crashes or is too slow is a
+// ChildResult.
 #pragma once
 
 #include <chrono>
@@ -31,6 +32,8 @@ struct ChildOptions {
   std::chrono::nanoseconds max_silence = std::chrono::nanoseconds(0);
   // Receives its standard error, in pieces of any size, on the caller's thread.
   std::function<void(std::string_view)> on_errors = {};
+  // Asked several times a second, on the caller's thread; true ends the child.
+  std::function<bool()> cancelled = {};
   // How many of each stream's last bytes are kept.
   size_t max_output_bytes = size_t{64} << 10;
 };

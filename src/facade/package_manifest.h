@@ -10,7 +10,7 @@
 #include "ir/model.h"
 #include "lab/manifest.h"
 
-namespace anemone::cli {
+namespace anemone::facade {
 
 // "out/model.mlpackage" -> "out/model.manifest.json".
 std::string ManifestPath(const std::string& package);
@@ -18,8 +18,8 @@ std::string ManifestPath(const std::string& package);
 // Fills everything except the parity, which comes from measurement, and the tensors, which come
 // from compression. `source` is the MODEL argument from which `original` was loaded; `written` is
 // the program in `package`. Values that cannot be estimated for this program stay unknown.
-Status DescribePackage(const std::string& source, const facade::LoadedModel& original,
+Status DescribePackage(const std::string& source, const LoadedModel& original,
                        const ir::Model& written, const std::string& package,
                        lab::Manifest* manifest);
 
-}  // namespace anemone::cli
+}  // namespace anemone::facade

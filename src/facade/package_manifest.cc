@@ -1,4 +1,4 @@
-#include "cli/package_manifest.h"
+#include "facade/package_manifest.h"
 
 #include <filesystem>
 #include <utility>
@@ -8,14 +8,13 @@
 #include "lab/placement_facts.h"
 #include "zoo/zoo.h"
 
-namespace anemone::cli {
+namespace anemone::facade {
 namespace {
 
 namespace fs = std::filesystem;
 
 // Records the source of the weights: the model's metadata, or the given file.
-void NoteWeights(const std::string& source, const facade::LoadedModel& original,
-                 lab::Manifest* manifest) {
+void NoteWeights(const std::string& source, const LoadedModel& original, lab::Manifest* manifest) {
   manifest->weights.clear();
   for (const auto& [key, value] : original.model->metadata.user_defined) {
     manifest->weights[key] = value;
@@ -47,13 +46,13 @@ std::string ManifestPath(const std::string& package) {
   return fs::path(path).replace_extension(".manifest.json").string();
 }
 
-Status DescribePackage(const std::string& source, const facade::LoadedModel& original,
+Status DescribePackage(const std::string& source, const LoadedModel& original,
                        const ir::Model& written, const std::string& package,
                        lab::Manifest* manifest) {
   manifest->model = original.name;
   manifest->tool_version = ANEMONE_VERSION;
   if (const ir::Function* main = written.program.main()) {
-    manifest->deployment_target = facade::DeploymentTargetName(main->opset);
+    manifest->deployment_target = DeploymentTargetName(main->opset);
   }
   NoteWeights(source, original, manifest);
   if (const Status status = lab::AddPlacementFacts(written, manifest); !status.ok()) {
@@ -71,4 +70,4 @@ Status DescribePackage(const std::string& source, const facade::LoadedModel& ori
   return {};
 }
 
-}  // namespace anemone::cli
+}  // namespace anemone::facade

@@ -196,7 +196,7 @@ def run_all(ray, flags, command, jobs):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="anemone.lab.ray_runner")
+    parser = argparse.ArgumentParser(prog="anemone.ray_runner")
     parser.add_argument("--address", required=True)
     parser.add_argument("--database", required=True)
     parser.add_argument("--subject", required=True)

@@ -1,4 +1,4 @@
-#include "cli/tensor_files.h"
+#include "facade/tensor_files.h"
 
 #include <algorithm>
 #include <cmath>
@@ -10,7 +10,7 @@
 #include "media/normalize.h"
 #include "media/resize.h"
 
-namespace anemone::cli {
+namespace anemone::facade {
 namespace {
 
 bool EndsWith(const std::string& text, std::string_view ending) {
@@ -147,4 +147,4 @@ Status WriteOutputs(const std::map<std::string, exec::Tensor>& outputs,
   return {};
 }
 
-}  // namespace anemone::cli
+}  // namespace anemone::facade

@@ -9,7 +9,7 @@
 #include "exec/tensor.h"
 #include "ir/model.h"
 
-namespace anemone::cli {
+namespace anemone::facade {
 
 // "NAME=FILE" or, for a model with one input, "FILE"; or "FILE.npz" with an array for each input.
 // Reads .npy, and .png/.jpg for an input [1, 3, H, W] or [1, 1, H, W]: the image is resized to H x
@@ -22,4 +22,4 @@ Result<std::map<std::string, exec::Tensor>> ReadInputs(const ir::Model& model,
 Status WriteOutputs(const std::map<std::string, exec::Tensor>& outputs,
                     const std::string& directory);
 
-}  // namespace anemone::cli
+}  // namespace anemone::facade

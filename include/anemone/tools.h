@@ -1,0 +1,159 @@
+// The tools: what the command does with whole models, as functions: the gate, the compression lab,
+// comparison, evaluation on photographs, benchmarks, placement. Only the standard library appears
+// here.
+//
+//   auto gate = anemone::Gate({.models = {"model.mlpackage"}, .output = "report"});
+//   if (!gate) return Report(gate.failure());
+//   return gate->exit_code;   // 0 PASS, 1 FAIL, 4 NOT MEASURED ...
+//
+// A field is named as the command's flag is, with "_" for "-", and means the same; an empty text
+// stands for the default. A `json` is the document that the command prints with --json: one
+// function makes it for both. A verdict that is not good (a gate that fails, outputs that differ)
+// is a result; a Failure says that there is none.
+//
+// Ownership: values. Thread rules: any number of calls at once, though two that measure time
+// disturb each other. Errors: returned as Failure; nothing throws, prints or aborts.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "anemone/model.h"
+
+namespace anemone {
+
+// How a long call tells what it does, and how it is ended early.
+struct Hooks {
+  // The stage, and how much of it is done; `total` is 0 where nothing is counted. Called from one
+  // thread at a time, which need not be the caller's.
+  std::function<void(const std::string& stage, int64_t done, int64_t total)> progress = {};
+  // Asked between two steps, from any thread; true ends the call with the failure "cancelled".
+  std::function<bool()> cancelled = {};
+};
+
+// A model, and how it is loaded.
+struct ModelOptions {
+  std::string model;    // an .onnx, .mlpackage, .mlmodel or .mlmodelc path, or a catalog name
+  std::string weights;  // catalog models: "pretrained" (if empty), "seeded", or a file
+  uint64_t seed = 0;    // of seeded weights
+  std::map<std::string, std::vector<int64_t>> input_shapes = {};  // of dynamic ONNX inputs
+};
+
+// How photographs become inputs [1, 3, height, width]. The defaults are ImageNet's.
+struct PreprocessOptions {
+  double crop = 0.875;  // a share of the shorter side up to 1, then resized to the input; or pixels
+  int resize = 0;       // with a crop in pixels: the shorter side is resized to this first
+  std::array<float, 3> mean = {0.485f, 0.456f, 0.406f};  // of values in 0 to 1
+  // The option "std": that name is the standard library's here.
+  std::array<float, 3> deviation = {0.229f, 0.224f, 0.225f};
+  std::string interpolation = "bicubic";  // or box, bilinear, lanczos
+};
+
+// --- The gate: pass or fail against a policy.
+
+struct GateOptions {
+  std::vector<std::string> models = {};  // packages, folders of them, .onnx files, catalog names
+  std::string weights = {};              // of catalog models
+  uint64_t seed = 0;
+  std::string minimum_deployment_target = "iOS17";  // of what is converted here
+  std::string policy = {};                          // a policy file; Gate C when empty
+  std::vector<std::string> record = {};             // run records to judge instead of running
+  std::string require = {};       // "ane", "gpu" or "none": the unit that must be planned
+  std::string output = {};        // folder for gate.json, gate.md, gate.junit.xml, records, logs
+  std::string junit = {};         // file for JUnit XML
+  std::string markdown = {};      // file for Markdown
+  std::string certificates = {};  // folder for a certificate of each model that passes; empty: the
+                                  // one that sessions look in, unless the subject is the CPU
+  std::string reference = {};     // the original model to compare with; empty: it is looked for
+  std::string images = {};        // folder of pictures, .npy or .npz files to compare on too
+  std::vector<std::string> inputs = {};  // NAME=FILE.npy, or FILE.npz, to compare on too
+  int64_t limit = 16;                    // files of `images` at most, evenly spread
+  int threads = 0;                       // 0: one for each core
+};
+
+struct GateResult {
+  std::string verdict;  // of the worst model: "PASS", "FAIL", "NOT MEASURED" ...
+  int exit_code = 4;    // what the command ends with for it
+  std::string json;
+  std::string text;  // for a terminal
+};
+
+Expected<GateResult> Gate(const GateOptions& options, const Hooks& hooks = {});
+
+// --- The matrix: the gate's verdict on each model and device that run records speak of.
+
+struct MatrixOptions {
+  std::vector<std::string> record = {};  // run records of any machines
+  std::string output = "site";           // folder for index.html, table.csv and table.json
+  std::string policy = {};               // a policy file; Gate C when empty
+};
+
+struct MatrixResult {
+  struct Row {
+    std::string verdict;
+    std::string variant;  // "resnet50 fp16"
+    std::string device;
+    std::string decided_by;  // the checks behind a verdict that is no PASS
+  };
+  std::vector<Row> rows;
+  std::string json;  // table.json
+};
+
+Expected<MatrixResult> Matrix(const MatrixOptions& options);
+
+// --- The compression lab: a sweep of variants, a search for the smallest within a loss, a report.
+
+struct LabOptions : ModelOptions {
+  PreprocessOptions preprocess = {};
+  std::string minimum_deployment_target = {};  // empty: a package keeps its own, others get iOS17
+  std::string compute_precision = {};  // of the base; empty: a package's own, "float16" for others
+  std::vector<std::string> keep_float32 = {};
+  std::string output = {};       // folder for lab.html, lab.json, lab.sqlite and chosen.json
+  std::string config = {};       // a file of variants; the uniform forms of the target when empty
+  double max_drop = -1;          // percent that a variant may lose; below 0: nothing is searched
+  std::string images = {};       // folder of photographs or .npy files; seeded inputs when empty
+  std::string labels = {};       // CSV with the columns file and class_index
+  std::string calibration = {};  // folder or .txt list of other files, to learn from
+  double hold_out = -1;          // share of the samples to learn from; below 0: as it is needed
+  int64_t limit = 0;             // the first files only; 0: all
+  int64_t samples = 16;          // seeded inputs
+  uint64_t input_seed = 0;
+  int64_t sensitivity_samples = 8;
+  int refinements = 12;  // evaluations that the search may spend on single steps
+  int jobs = 1;          // variants at once
+  bool resume = false;   // go on with the lab in `output`
+  std::string ray = {};     // address of a Ray cluster, "auto" or "local"; empty: this process
+  std::string python = {};  // that runs the driver on Ray; empty: ANEMONE_PYTHON, or python3
+  std::string backend = "cpu";
+  bool no_fidelity = false;  // leave the diagnosis of half precision out
+  int threads = 0;           // 0: one for each core
+};
+
+struct LabVariant {
+  std::string name;
+  std::string error;  // why there is no such variant; the rest says nothing then
+  int64_t package_bytes = 0;
+  double loss = 0;  // 0: as the reference
+  int64_t samples = 0;
+  std::optional<int64_t> top1;       // samples whose label is predicted; absent without labels
+  std::optional<int64_t> agreement;  // samples that the reference classifies alike
+};
+
+struct LabResult {
+  std::vector<LabVariant> variants;
+  std::string chosen;              // the smallest variant within `max_drop`; empty: none
+  bool chosen_needs_data = false;  // it learns from calibration.txt in the folder
+  std::string base;  // what the variants are made from: the model, or base.mlpackage in the folder
+  int64_t jobs_found = 0;  // that an earlier run had finished
+  int64_t jobs = 0;
+  std::string json;
+};
+
+Expected<LabResult> Lab(const LabOptions& options, const Hooks& hooks = {});
+
+}  // namespace anemone

@@ -1,0 +1,30 @@
+// What the tools are told, turned into what the layers below work with; and what they tell back.
+// Thread rules: pure functions but for the files that are read. Errors: kUsage with the rule.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "anemone/tools.h"
+#include "base/status.h"
+#include "facade/model_source.h"
+#include "lab/evaluate.h"
+
+namespace anemone::facade {
+
+// `target`: of what importers and builders write.
+Result<LoadedModel> LoadModel(const ModelOptions& options, const std::string& target = "iOS17");
+// One that a path or a catalog name alone says.
+Result<LoadedModel> LoadModel(const std::string& model);
+
+Result<lab::Preprocess> PreprocessOf(const PreprocessOptions& options);
+
+// The caller's hook, which may be null.
+inline void Tell(const Hooks& hooks, const std::string& stage, int64_t done = 0,
+                 int64_t total = 0) {
+  if (hooks.progress) hooks.progress(stage, done, total);
+}
+// kCancelled when the caller wants no more.
+Status CheckCancelled(const Hooks& hooks);
+
+}  // namespace anemone::facade

@@ -1,0 +1,29 @@
+// The bodies of include/anemone/tools.h.
+#include "facade/tools.h"
+
+#include "facade/arrays.h"
+
+namespace anemone {
+namespace {
+
+template <typename T>
+Expected<T> ToExpected(Result<T> result) {
+  if (!result.ok()) return facade::ToFailure(result.error());
+  return std::move(result).value();
+}
+
+}  // namespace
+
+Expected<GateResult> Gate(const GateOptions& options, const Hooks& hooks) {
+  return ToExpected(facade::RunGate(options, hooks));
+}
+
+Expected<MatrixResult> Matrix(const MatrixOptions& options) {
+  return ToExpected(facade::RunMatrix(options));
+}
+
+Expected<LabResult> Lab(const LabOptions& options, const Hooks& hooks) {
+  return ToExpected(facade::RunLab(options, hooks));
+}
+
+}  // namespace anemone

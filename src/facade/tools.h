@@ -1,0 +1,21 @@
+// The tools of include/anemone/tools.h as the library has them inside: the same options and results,
+// with errors as Result. The command calls these. Thread rules and errors: as there.
+#pragma once
+
+#include <iosfwd>
+
+#include "anemone/tools.h"
+#include "base/status.h"
+
+namespace anemone::facade {
+
+Result<GateResult> RunGate(const GateOptions& options, const Hooks& hooks = {});
+
+Result<MatrixResult> RunMatrix(const MatrixOptions& options);
+
+Result<LabResult> RunLab(const LabOptions& options, const Hooks& hooks = {});
+// A worker of a sweep on other machines: the same options as the lab's, jobs as lines on one
+// stream, outcomes on the other (lab/workers.h).
+Status RunLabWorker(const LabOptions& options, std::istream& jobs, std::ostream& outcomes);
+
+}  // namespace anemone::facade
