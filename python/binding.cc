@@ -12,18 +12,17 @@
 
 #include "anemone/model.h"
 #include "anemone/session.h"
+#include "failure.h"
+#include "tools_binding.h"
 
 namespace nb = nanobind;
 using nb::literals::operator""_a;
 
 namespace {
 
+using anemone::python::FailureException;
+using anemone::python::Unwrap;
 using InputArray = nb::ndarray<nb::c_contig, nb::device::cpu, nb::ro>;
-
-// Carries a Failure to the translator below, which raises anemone.Error.
-struct FailureException {
-  anemone::Failure failure;
-};
 
 void Translate(const std::exception_ptr& pending, void*) {
   try {
@@ -35,12 +34,6 @@ void Translate(const std::exception_ptr& pending, void*) {
         type(failure.message, failure.code, failure.exit_code, failure.place, failure.advice);
     PyErr_SetObject(type.ptr(), error.ptr());
   }
-}
-
-template <typename T>
-T Unwrap(anemone::Expected<T> expected) {
-  if (!expected) throw FailureException{expected.failure()};
-  return std::move(*expected);
 }
 
 struct DTypeRow {
@@ -300,4 +293,5 @@ NB_MODULE(_anemone, module) {
       .def("should_fall_back_to_cpu", &anemone::Session::ShouldFallBackToCpu);
 
   module.def("version", &anemone::Version);
+  anemone::python::AddTools(module);
 }

@@ -4,6 +4,7 @@
     model = anemone.load("fastvit_t8.mlpackage")      # or .onnx, .mlmodel, .mlmodelc, or a catalog name
     outputs = model.predict({"image": x})             # dict of NumPy arrays
     anemone.convert("model.onnx", compute_precision="float16").save("model.mlpackage")
+    anemone.gate("model.mlpackage")["verdict"]        # and lab, compare, evaluate, bench, placement, matrix
 
 Every failure raises anemone.Error, which carries code, place and advice. Models may be used from several threads; the
 interpreter's lock is released while the library works.
@@ -18,8 +19,10 @@ import numpy as np
 
 from . import _anemone
 from ._errors import Error
+from ._tools import bench, compare, evaluate, gate, lab, matrix, placement
 
-__all__ = ["Error", "Feature", "Model", "Session", "State", "load", "convert", "compress", "inspect", "__version__"]
+__all__ = ["Error", "Feature", "Model", "Session", "State", "bench", "compare", "compress", "convert", "evaluate", "gate",
+           "inspect", "lab", "load", "matrix", "placement", "__version__"]
 
 __version__ = _anemone.version()
 

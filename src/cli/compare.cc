@@ -1,114 +1,41 @@
-#include <cmath>
+// anemone compare: two models' outputs, whole or operator by operator.
 #include <iostream>
-#include <nlohmann/json.hpp>
 
 #include "cli/command.h"
-#include "facade/tensor_files.h"
-#include "exec/session_inputs.h"
-#include "facade/arrays.h"
-#include "lab/verify.h"
-#include "runtime/backends.h"
+#include "facade/tools.h"
 
 namespace anemone::cli {
 namespace {
 
-struct CompareFlags {
-  std::string reference;
-  std::string variant;
-  std::vector<std::string> inputs;
-  std::string backend = "auto";
-  std::string numerics = "as_typed";
-  lab::VerifyOptions options;
-  bool per_operator = false;
-  double tolerance_linf = 1e-2;
-  double tolerance_rmse = 1e-3;
-  double min_psnr = 0;
-};
+void PrintText(const CompareOptions& options, const CompareResult& result) {
+  for (const OperatorComparison& row : result.operators) {
+    std::cout << fmt::format("{:40} {:20} L-inf {:10.3g} of range, RMSE {:10.3g}, PSNR {:6.1f} dB\n",
+                             row.name, row.type, row.linf_relative, row.rmse_relative, row.psnr_db);
+  }
+  for (const OutputComparison& row : result.outputs) {
+    std::cout << fmt::format(
+        "{}: L-inf {:.3g} ({:.3g} of range), RMSE {:.3g} ({:.3g} of range), PSNR {:.1f} dB, "
+        "top-1 agreement {:.4f}, "
+        "judged {} against {:g} / {:g}: {}\n",
+        row.output, row.linf, row.linf_relative, row.rmse, row.rmse_relative, row.psnr_db,
+        row.top1_agreement, row.relative ? "relative to range" : "absolutely",
+        options.tolerance_linf, options.tolerance_rmse, row.passed ? "PASSED" : "FAILED");
+  }
+}
 
-Status RunCompare(CompareFlags flags, const Globals& globals) {
-  flags.options.threads = globals.threads;
-  ANEMONE_ASSIGN(flags.options.variant_numerics, facade::ParseNumerics(flags.numerics));
-  ANEMONE_ASSIGN(const auto reference, Load(flags.reference));
-  ANEMONE_ASSIGN(const auto variant, Load(flags.variant));
-  ANEMONE_ASSIGN(const exec::Backend* backend, runtime::FindBackend(flags.backend));
-  ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*reference.model, ""));
-  std::vector<lab::Inputs> inputs;
-  if (!flags.inputs.empty()) {
-    ANEMONE_ASSIGN(auto set, facade::ReadInputs(*reference.model, *function, flags.inputs));
-    inputs.push_back(std::move(set));
-  } else {
-    for (int sample = 0; sample < flags.options.samples; ++sample) {
-      ANEMONE_ASSIGN(auto set, exec::SyntheticInputs(*function, flags.options.seed, sample));
-      inputs.push_back(std::move(set));
-    }
-  }
-  const lab::ParityLimits limits{flags.tolerance_linf, flags.tolerance_rmse};
-  ANEMONE_ASSIGN(auto outputs, lab::VerifyOn(*backend, reference.model, variant.model, limits,
-                                             flags.options, inputs));
-  bool passed = true;
-  for (auto& output : outputs) {
-    if (flags.min_psnr > 0 && !(output.parity.psnr_db >= flags.min_psnr))
-      output.judged.passed = false;
-    passed &= output.judged.passed;
-  }
-  std::vector<lab::OperatorDrift> drifts;
-  if (flags.per_operator || !passed) {
-    ANEMONE_ASSIGN(drifts, lab::CompareOperators(*backend, reference.model, variant.model,
-                                                 inputs[0], flags.options));
-  }
-  const std::string first_drift = lab::FirstDrift(drifts, limits);
+Status RunCompare(CompareOptions options, const Globals& globals) {
+  options.threads = globals.threads;
+  ANEMONE_ASSIGN(const CompareResult result, WithProgress(globals, [&](const Hooks& hooks) {
+                   return facade::RunCompare(options, hooks);
+                 }));
   if (globals.json) {
-    Json document = Document("anemone.compare");
-    document["reference"] = flags.reference;
-    document["variant"] = flags.variant;
-    document["inputs"] = flags.inputs.empty() ? lab::DescribeInputs(flags.options) : "given files";
-    document["limit_l_inf"] = limits.linf;
-    document["limit_rmse"] = limits.rmse;
-    Json list = Json::array();
-    for (const auto& output : outputs) {
-      Json row = Json::parse(lab::ToJson(output.parity));
-      row["output"] = output.output;
-      row["judged"] = output.judged.relative ? "relative" : "absolute";
-      row["passed"] = output.judged.passed;
-      list.push_back(std::move(row));
-    }
-    document["outputs"] = std::move(list);
-    if (flags.per_operator) {
-      Json rows = Json::array();
-      for (const auto& drift : drifts) {
-        Json row = Json::parse(lab::ToJson(drift.parity));
-        row["name"] = drift.name;
-        row["type"] = drift.type;
-        rows.push_back(std::move(row));
-      }
-      document["operators"] = std::move(rows);
-    }
-    document["first_drift"] = first_drift.empty() ? Json(nullptr) : Json(first_drift);
-    document["passed"] = passed;
-    Print(document);
+    Print(result.json);
   } else {
-    if (flags.per_operator) {
-      for (const auto& drift : drifts) {
-        std::cout << fmt::format(
-            "{:40} {:20} L-inf {:10.3g} of range, RMSE {:10.3g}, PSNR {:6.1f} dB\n", drift.name,
-            drift.type, drift.parity.linf_relative, drift.parity.rmse_relative,
-            drift.parity.psnr_db);
-      }
-    }
-    for (const auto& output : outputs) {
-      std::cout << fmt::format(
-          "{}: L-inf {:.3g} ({:.3g} of range), RMSE {:.3g} ({:.3g} of range), PSNR {:.1f} dB, "
-          "top-1 agreement {:.4f}, "
-          "judged {} against {:g} / {:g}: {}\n",
-          output.output, output.parity.linf, output.parity.linf_relative, output.parity.rmse,
-          output.parity.rmse_relative, output.parity.psnr_db, output.parity.top1_agreement(),
-          output.judged.relative ? "relative to range" : "absolutely", limits.linf, limits.rmse,
-          output.judged.passed ? "PASSED" : "FAILED");
-    }
+    PrintText(options, result);
   }
-  if (passed) return {};
-  const std::string reason =
-      first_drift.empty() ? "no operator alone exceeds the limit" : "first drift: " + first_drift;
+  if (result.passed) return {};
+  const std::string reason = result.first_drift.empty() ? "no operator alone exceeds the limit"
+                                                        : "first drift: " + result.first_drift;
   return Mismatch("the outputs differ by more than the tolerance; {}", reason)
       .Advise(
           "--per-op lists every operator; --tolerance-linf and --tolerance-rmse set the limits");
@@ -119,27 +46,27 @@ Status RunCompare(CompareFlags flags, const Globals& globals) {
 void AddCompare(Command app, Context& context) {
   Command command =
       app.AddCommand("compare", "compare two models' outputs, whole or operator by operator");
-  auto flags = std::make_shared<CompareFlags>();
-  command.AddOption("A", flags->reference, "the reference MODEL").Required();
-  command.AddOption("B", flags->variant, "the MODEL to judge").Required();
-  command.AddOption("--inputs", flags->inputs,
+  auto options = std::make_shared<CompareOptions>();
+  command.AddOption("A", options->reference, "the reference MODEL").Required();
+  command.AddOption("B", options->variant, "the MODEL to judge").Required();
+  command.AddOption("--inputs", options->inputs,
                     "NAME=FILE.npy, .png or .jpg; seeded normal inputs when absent");
-  command.AddOption("--seed", flags->options.seed, "seed of the inputs").ShowDefault();
-  command.AddOption("--samples", flags->options.samples, "how many seeded inputs")
+  command.AddOption("--seed", options->seed, "seed of the inputs").ShowDefault();
+  command.AddOption("--samples", options->samples, "how many seeded inputs")
       .ShowDefault()
       .Range(1, 100000);
-  command.AddFlag("--per-op", flags->per_operator, "list every operator's drift");
-  command.AddOption("--tolerance-linf", flags->tolerance_linf, "largest difference allowed")
+  command.AddFlag("--per-op", options->per_op, "list every operator's drift");
+  command.AddOption("--tolerance-linf", options->tolerance_linf, "largest difference allowed")
       .ShowDefault();
   command
-      .AddOption("--tolerance-rmse", flags->tolerance_rmse, "root-mean-square difference allowed")
+      .AddOption("--tolerance-rmse", options->tolerance_rmse, "root-mean-square difference allowed")
       .ShowDefault();
-  command.AddOption("--min-psnr", flags->min_psnr, "smallest PSNR allowed, in dB");
-  command.AddOption("--backend", flags->backend, "auto, cpu, coreml or reference").ShowDefault();
-  command.AddOption("--numerics", flags->numerics, "of the variant: as_typed, float32 or float16")
+  command.AddOption("--min-psnr", options->min_psnr, "smallest PSNR allowed, in dB");
+  command.AddOption("--backend", options->backend, "auto, cpu, coreml or reference").ShowDefault();
+  command.AddOption("--numerics", options->numerics, "of the variant: as_typed, float32 or float16")
       .ShowDefault();
   command.Footer("Example: anemone compare model.onnx model.mlpackage --per-op");
-  OnRun(command, context, [flags, &context] { return RunCompare(*flags, context.globals); });
+  OnRun(command, context, [options, &context] { return RunCompare(*options, context.globals); });
 }
 
 }  // namespace anemone::cli

@@ -26,4 +26,20 @@ Expected<LabResult> Lab(const LabOptions& options, const Hooks& hooks) {
   return ToExpected(facade::RunLab(options, hooks));
 }
 
+Expected<CompareResult> Compare(const CompareOptions& options, const Hooks& hooks) {
+  return ToExpected(facade::RunCompare(options, hooks));
+}
+
+Expected<EvaluateResult> Evaluate(const EvaluateOptions& options, const Hooks& hooks) {
+  return ToExpected(facade::RunEvaluate(options, hooks));
+}
+
+Expected<BenchResult> Bench(const BenchOptions& options, const Hooks& hooks) {
+  return ToExpected(facade::RunBench(options, hooks));
+}
+
+Expected<PlacementResult> ScorePlacement(const PlacementOptions& options) {
+  return ToExpected(facade::RunPlacement(options));
+}
+
 }  // namespace anemone

@@ -18,4 +18,9 @@ Result<LabResult> RunLab(const LabOptions& options, const Hooks& hooks = {});
 // stream, outcomes on the other (lab/workers.h).
 Status RunLabWorker(const LabOptions& options, std::istream& jobs, std::ostream& outcomes);
 
+Result<CompareResult> RunCompare(const CompareOptions& options, const Hooks& hooks = {});
+Result<EvaluateResult> RunEvaluate(const EvaluateOptions& options, const Hooks& hooks = {});
+Result<BenchResult> RunBench(const BenchOptions& options, const Hooks& hooks = {});
+Result<PlacementResult> RunPlacement(const anemone::PlacementOptions& options);
+
 }  // namespace anemone::facade

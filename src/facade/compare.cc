@@ -1,0 +1,118 @@
+// RunCompare: a variant beside its reference, with the document "anemone.compare".
+#include "exec/session_inputs.h"
+#include "facade/arrays.h"
+#include "facade/document.h"
+#include "facade/tensor_files.h"
+#include "facade/tool_options.h"
+#include "facade/tools.h"
+#include "lab/verify.h"
+#include "runtime/backends.h"
+
+namespace anemone::facade {
+namespace {
+
+Result<std::vector<lab::Inputs>> MakeInputs(const CompareOptions& options,
+                                            const LoadedModel& reference) {
+  ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*reference.model, ""));
+  std::vector<lab::Inputs> inputs;
+  if (!options.inputs.empty()) {
+    ANEMONE_ASSIGN(auto set, ReadInputs(*reference.model, *function, options.inputs));
+    inputs.push_back(std::move(set));
+    return inputs;
+  }
+  for (int sample = 0; sample < options.samples; ++sample) {
+    ANEMONE_ASSIGN(auto set, exec::SyntheticInputs(*function, options.seed, sample));
+    inputs.push_back(std::move(set));
+  }
+  if (inputs.empty()) return Usage("there are no inputs to compare on");
+  return inputs;
+}
+
+Result<std::string> CompareJson(const CompareOptions& options, const CompareResult& result,
+                                const std::string& described_inputs,
+                                const std::vector<lab::OutputParity>& outputs,
+                                const std::vector<lab::OperatorDrift>& drifts) {
+  Json document = Document("anemone.compare");
+  document["reference"] = options.reference;
+  document["variant"] = options.variant;
+  document["inputs"] = options.inputs.empty() ? described_inputs : "given files";
+  document["limit_l_inf"] = options.tolerance_linf;
+  document["limit_rmse"] = options.tolerance_rmse;
+  Json list = Json::Array();
+  for (const auto& output : outputs) {
+    ANEMONE_ASSIGN(Json row, ParseJson(lab::ToJson(output.parity)));
+    row["output"] = output.output;
+    row["judged"] = output.judged.relative ? "relative" : "absolute";
+    row["passed"] = output.judged.passed;
+    list.push_back(std::move(row));
+  }
+  document["outputs"] = std::move(list);
+  if (options.per_op) {
+    Json rows = Json::Array();
+    for (const auto& drift : drifts) {
+      ANEMONE_ASSIGN(Json row, ParseJson(lab::ToJson(drift.parity)));
+      row["name"] = drift.name;
+      row["type"] = drift.type;
+      rows.push_back(std::move(row));
+    }
+    document["operators"] = std::move(rows);
+  }
+  document["first_drift"] = result.first_drift.empty() ? Json() : Json(result.first_drift);
+  document["passed"] = result.passed;
+  return DocumentText(document);
+}
+
+OutputComparison ToRow(const lab::OutputParity& output) {
+  const lab::Parity& parity = output.parity;
+  return {output.output,        parity.linf,    parity.linf_relative,    parity.rmse,
+          parity.rmse_relative, parity.psnr_db, parity.top1_agreement(), output.judged.relative,
+          output.judged.passed};
+}
+
+}  // namespace
+
+Result<CompareResult> RunCompare(const CompareOptions& options, const Hooks& hooks) {
+  lab::VerifyOptions verify;
+  verify.samples = options.samples;
+  verify.seed = options.seed;
+  verify.threads = options.threads;
+  verify.cancelled = hooks.cancelled;
+  ANEMONE_ASSIGN(verify.variant_numerics, ParseNumerics(options.numerics));
+  Tell(hooks, "loading " + options.reference);
+  ANEMONE_ASSIGN(const auto reference, LoadModel(options.reference));
+  Tell(hooks, "loading " + options.variant);
+  ANEMONE_ASSIGN(const auto variant, LoadModel(options.variant));
+  ANEMONE_ASSIGN(const exec::Backend* backend, runtime::FindBackend(options.backend));
+  ANEMONE_ASSIGN(const auto inputs, MakeInputs(options, reference));
+  const lab::ParityLimits limits{options.tolerance_linf, options.tolerance_rmse};
+  Tell(hooks, "comparing");
+  ANEMONE_ASSIGN(auto outputs,
+                 lab::VerifyOn(*backend, reference.model, variant.model, limits, verify, inputs));
+  CompareResult result;
+  result.passed = true;
+  for (auto& output : outputs) {
+    if (options.min_psnr > 0 && !(output.parity.psnr_db >= options.min_psnr))
+      output.judged.passed = false;
+    result.passed &= output.judged.passed;
+    result.outputs.push_back(ToRow(output));
+  }
+  std::vector<lab::OperatorDrift> drifts;
+  if (options.per_op || !result.passed) {
+    ANEMONE_TRY(CheckCancelled(hooks));
+    Tell(hooks, "comparing operators");
+    ANEMONE_ASSIGN(drifts, lab::CompareOperators(*backend, reference.model, variant.model,
+                                                 inputs[0], verify));
+  }
+  result.first_drift = lab::FirstDrift(drifts, limits);
+  if (options.per_op) {
+    for (const auto& drift : drifts) {
+      result.operators.push_back({drift.name, drift.type, drift.parity.linf_relative,
+                                  drift.parity.rmse_relative, drift.parity.psnr_db});
+    }
+  }
+  ANEMONE_ASSIGN(result.json,
+                 CompareJson(options, result, lab::DescribeInputs(verify), outputs, drifts));
+  return result;
+}
+
+}  // namespace anemone::facade
