@@ -101,6 +101,7 @@ void AddTools(nb::module_& module) {
   add("placement", +[](const PlacementOptions& options, const Hooks&) {
     return ScorePlacement(options);
   });
+  add("doctor", +[](const DoctorOptions& options, const Hooks&) { return Doctor(options); });
   add("matrix", +[](const MatrixOptions& options, const Hooks&) { return Matrix(options); });
 }
 

@@ -5,7 +5,7 @@
 
 namespace anemone::python {
 
-// Adds gate(options, progress), lab, compare, evaluate, bench, placement and matrix: each takes its
+// Adds gate(options, progress), lab, compare, evaluate, bench, placement, doctor and matrix: each takes its
 // options as a JSON object and returns the document that the command prints with --json.
 void AddTools(nanobind::module_& module);
 

@@ -321,6 +321,22 @@ struct PlacementResult {
 
 Expected<PlacementResult> ScorePlacement(const PlacementOptions& options);
 
+// --- The doctor: this machine, and what stands in a model's way on Apple's.
+
+struct DoctorOptions : ModelOptions {  // without a model: the machine alone
+  std::string chip = "m1,m2,m3,m4";    // chips to ask about
+  std::string images = {};             // folder of pictures or .npy files to run the model on
+  int64_t samples = 2;                 // inputs
+  bool no_float16 = false;             // do not run the model
+  int threads = 0;                     // 0: one for each core
+};
+
+struct DoctorResult {
+  std::string json;
+};
+
+Expected<DoctorResult> Doctor(const DoctorOptions& options);
+
 // A JSON object with any of the fields of one of the structs above, under their names ("std" for
 // `deviation`; the fields of `preprocess` beside the others). Unknown keys and wrong types are
 // refused, all at once.
@@ -340,5 +356,7 @@ template <>
 Expected<BenchOptions> ParseToolOptions(const std::string& json);
 template <>
 Expected<PlacementOptions> ParseToolOptions(const std::string& json);
+template <>
+Expected<DoctorOptions> ParseToolOptions(const std::string& json);
 
 }  // namespace anemone

@@ -19,10 +19,10 @@ import numpy as np
 
 from . import _anemone
 from ._errors import Error
-from ._tools import bench, compare, evaluate, gate, lab, matrix, placement
+from ._tools import bench, compare, doctor, evaluate, gate, lab, matrix, placement
 
-__all__ = ["Error", "Feature", "Model", "Session", "State", "bench", "compare", "compress", "convert", "evaluate", "gate",
-           "inspect", "lab", "load", "matrix", "placement", "__version__"]
+__all__ = ["Error", "Feature", "Model", "Session", "State", "bench", "compare", "compress", "convert", "doctor",
+           "evaluate", "gate", "inspect", "lab", "load", "matrix", "placement", "__version__"]
 
 __version__ = _anemone.version()
 

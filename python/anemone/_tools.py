@@ -85,3 +85,11 @@ def placement(model, reports, **options) -> Dict[str, Any]:
     loading.
     """
     return _run(_anemone.placement, {"model": model, "reports": _paths(reports), **options}, None)
+
+
+def doctor(model="", **options) -> Dict[str, Any]:
+    """What this machine can do, and what stands in a model's way on Apple's: what `anemone doctor --json` prints.
+
+    The options are the command's flags: chip, images, samples, no_float16, threads and those of loading.
+    """
+    return _run(_anemone.doctor, {"model": model, **options}, None)

@@ -72,7 +72,7 @@ def test_outputs_that_differ_are_no_error(classifier, half):
 
 
 def test_gate_on_records(tmp_path):
-    records = [str(path) for path in write_pair(tmp_path, 1)]
+    records = [str(path) for path in write_pair(tmp_path, "Fictional One")]
     got = anemone.gate(record=records)
     flags = [flag for path in records for flag in ("--record", path)]
     assert lasting(got) == lasting(command("gate", *flags, code=got["exit_code"]))

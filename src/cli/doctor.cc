@@ -1,216 +1,62 @@
 // anemone doctor: what this machine can do, and what stands in a model's way on Apple's.
-#include <hwy/targets.h>
-
-#include <algorithm>
-#include <cstdlib>
 #include <iostream>
-#include <map>
-#include <nlohmann/json.hpp>
 
-#include "acquire/cache.h"
-#include "base/cache_root.h"
+#include "base/json.h"
 #include "cli/command.h"
-#include "cli/doctor_float16.h"
-#include "exec/session_inputs.h"
-#include "facade/convert.h"
-#include "placement/analyze.h"
-#include "placement/chip.h"
-#include "runtime/backends.h"
-#include "runtime/compiled_cache.h"
-#include "runtime/first_load.h"
-#include "runtime/run_record_io.h"
+#include "facade/tools.h"
 
 namespace anemone::cli {
 namespace {
 
-struct DoctorFlags {
-  ModelFlags model;
-  std::string chips = "m1,m2,m3,m4";
-  Float16Flags float16;
-};
+using Json = anemone::Json;
 
-Json Optional(const std::optional<std::string>& text) { return text ? Json(*text) : Json(); }
-
-Json MachineJson() {
-  const runtime::RunMachine machine = runtime::DescribeMachine();
-  Json json;
-  json["os"] = machine.os;
-  json["os_version"] = Optional(machine.os_version);
-  json["os_build"] = Optional(machine.os_build);
-  json["architecture"] = machine.architecture;
-  json["hardware_model"] = Optional(machine.hardware_model);
-  json["chip"] = Optional(machine.chip);
-  json["cores"] = machine.cores ? Json(*machine.cores) : Json();
-  json["memory_bytes"] = machine.memory_bytes ? Json(*machine.memory_bytes) : Json();
-  Json targets = Json::array();
-  int64_t best_first = hwy::SupportedTargets();
-  while (best_first != 0) {
-    const int64_t best = best_first & -best_first;
-    targets.push_back(hwy::TargetName(best));
-    best_first &= best_first - 1;
+void PrintFloat16(const Json& float16) {
+  if (float16.contains("skipped")) {
+    std::cout << fmt::format("float16   not tried: {}\n", float16["skipped"].text());
+    return;
   }
-  json["simd"] = std::move(targets);
-  return json;
-}
-
-Json BackendsJson() {
-  Json list = Json::array();
-  for (const exec::Backend* backend : runtime::Backends()) {
-    const Status available = backend->Available();
-    list.push_back({{"name", backend->name()},
-                    {"available", available.ok()},
-                    {"reason", available.ok() ? Json() : Json(available.error().ToString())}});
+  std::cout << fmt::format(
+      "float16   {} on {}\n",
+      float16["passed"].boolean() ? "within the limits" : "NOT within the limits",
+      float16["inputs"].text());
+  if (float16["first_overflow"].is_text()) {
+    std::cout << fmt::format("          first operator beyond 65504: '{}'\n",
+                             float16["first_overflow"].text());
   }
-  return list;
-}
-
-Json CachesJson() {
-  Json json;
-  const std::string root = CacheRoot();
-  json["root"] = root.empty() ? Json() : Json(root);
-  json["state"] = StateRoot().empty() ? Json() : Json(StateRoot());
-  json["downloads_bytes"] = Json();
-  json["compiled_bytes"] = Json();
-  json["failed_first_loads"] = Json::array();
-  if (root.empty()) return json;
-  if (const auto downloads = acquire::DownloadCache(acquire::DefaultCacheRoot()).List();
-      downloads.ok()) {
-    json["downloads_bytes"] = downloads->object_bytes + downloads->partial_bytes;
+  if (float16["first_not_a_number"].is_text()) {
+    std::cout << fmt::format("          first operator that gives no number: '{}'\n",
+                             float16["first_not_a_number"].text());
   }
-  if (const auto cache = runtime::CompiledCache::Open(root + "/compiled"); cache.ok()) {
-    if (const auto entries = cache->List(); entries.ok()) {
-      int64_t bytes = 0;
-      for (const runtime::CachedModel& entry : *entries) bytes += entry.size_bytes;
-      json["compiled_bytes"] = bytes;
-    }
+  for (const Json& output : float16["outputs"]) {
+    const auto figure = [&](const char* key) {
+      return output[key].is_null() ? std::string("infinite")
+                                   : fmt::format("{:.3g}", output[key].number());
+    };
+    std::cout << fmt::format("          {}: L-inf {} of range, RMSE {} of range\n",
+                             output["output"].text(), figure("l_inf_relative"),
+                             figure("rmse_relative"));
   }
-  if (const auto verdicts = runtime::ListVerdicts(runtime::VerdictDir(root)); verdicts.ok()) {
-    for (const auto& [path, verdict] : *verdicts) {
-      if (!verdict.passed) {
-        json["failed_first_loads"].push_back({{"path", path}, {"message", verdict.message}});
-      }
-    }
-  }
-  return json;
-}
-
-Json SettingsJson() {
-  Json json = Json::object();
-  for (const char* name :
-       {"ANEMONE_NUM_THREADS", "ANEMONE_COMPUTE_UNITS", "ANEMONE_CACHE_DIR", "ANEMONE_STATE_DIR",
-        "ANEMONE_MIRROR", "ANEMONE_OFFLINE", "ANEMONE_LOG_FORMAT", "ANEMONE_LOG_FILE",
-        "ANEMONE_CONFIG", "ANEMONE_HELPER", "ANEMONE_OS_BUILD"}) {
-    if (const char* value = std::getenv(name)) json[name] = value;
-  }
-  return json;
-}
-
-// What keeps operators off the Neural Engine of one chip: reason, how many, one of them, a way out.
-Json BlockersJson(const placement::Analysis& analysis) {
-  struct Blocker {
-    int64_t count = 0;
-    std::string reason;  // of the example
-    std::string example;
-    std::string rewrite;
-    std::string confidence;
-  };
-  std::map<std::string, Blocker> blockers;
-  for (const placement::AnalyzedOp& op : analysis.operations) {
-    if (op.Supports(ComputeUnit::kAne)) continue;
-    const placement::Verdict& verdict = op.placement.of(ComputeUnit::kAne);
-    Blocker& blocker = blockers[op.operation->type() + " " + std::string(verdict.rule)];
-    if (blocker.count++ == 0) {
-      blocker.reason = op.operation->type() + ": " + verdict.reason;
-      blocker.example = op.operation->name();
-      blocker.rewrite = verdict.rewrite;
-      blocker.confidence = placement::ConfidenceName(verdict.confidence);
-    }
-  }
-  Json list = Json::array();
-  for (const auto& [rule, blocker] : blockers) {
-    list.push_back({{"reason", blocker.reason},
-                    {"operators", blocker.count},
-                    {"example", blocker.example},
-                    {"confidence", blocker.confidence},
-                    {"rewrite", blocker.rewrite.empty() ? Json() : Json(blocker.rewrite)}});
-  }
-  return list;
-}
-
-// What users have seen to drift on the Neural Engine, and nobody can see without one: a hard-swish
-// of what a linear layer or matrix product of rank 2 gives, as in MobileNetV3's head.
-Json KnownDriftsJson(const ir::Function& function) {
-  Json list = Json::array();
-  const ir::UseMap uses = ir::FindUses(function);
-  ir::ForEachOperation(*function.block, [&](const ir::Operation& gate) {
-    if (gate.type() != "sigmoid_hard") return;
-    const ir::Value* x = gate.Input("x");
-    if (x == nullptr || x->producer == nullptr || x->type.rank() > 2) return;
-    const std::string& type = x->producer->type();
-    if (type != "linear" && type != "matmul") return;
-    const auto found = uses.find(gate.output());
-    if (found == uses.end()) return;
-    const bool hard_swish = std::ranges::any_of(found->second, [&](const ir::Use& use) {
-      const ir::Operation* product = use.operation;
-      return product != nullptr && product->type() == "mul" &&
-             (product->Input("x") == x || product->Input("y") == x);
-    });
-    if (!hard_swish) return;
-    const std::string name = x->producer->name();
-    list.push_back(
-        {{"operator", name},
-         {"reason", type + " of rank 2 into a hard-swish: reported to drift on the Neural Engine, "
-                           "up to 4 % of the output"},
-         {"source", "apple/coremltools#2625, apple/coreai-torch#51"},
-         {"confidence", "reported"},
-         {"rewrite",
-          "make it a 1x1 conv of rank 4, or convert with --keep-float32 '" + name + "'"}});
-  });
-  return list;
-}
-
-Result<Json> ModelJson(const DoctorFlags& flags, const Globals& globals) {
-  ANEMONE_ASSIGN(const auto loaded, Load(flags.model));
-  ANEMONE_ASSIGN(const auto chips, placement::ParseChips(flags.chips));
-  Json json;
-  json["name"] = loaded.name;
-  // What is no package yet is judged as it would be converted: that it computes in float32 now
-  // would hide all else.
-  auto placed = std::make_shared<ir::Model>(facade::CloneModel(*loaded.model));
-  json["placement_of"] = "the model as it is";
-  if (!loaded.origin.starts_with("ml")) {
-    facade::ConvertOptions convert;
-    convert.precision = facade::Precision::kFloat16;
-    ANEMONE_TRY(facade::Convert(*placed, convert).At(loaded.name));
-    json["placement_of"] =
-        "its conversion to float16 for " + facade::DeploymentTargetName(convert.target);
-  }
-  ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*placed, ""));
-  json["known_drifts"] = KnownDriftsJson(*function);
-  json["chips"] = Json::array();
-  for (const placement::Chip* chip : chips) {
-    const placement::Analysis analysis =
-        placement::Analyze(*function, *chip, placement::FlexibilityOf(*placed, ""));
-    json["chips"].push_back({{"chip", chip->name},
-                             {"ane_supported_pct", analysis.supported.by_count_pct},
-                             {"ane_preferred_pct", analysis.preferred.by_count_pct},
-                             {"source", "estimated"},
-                             {"notes", analysis.notes},
-                             {"blockers", BlockersJson(analysis)}});
-  }
-  ANEMONE_ASSIGN(json["float16"], Float16Json(*loaded.model, flags.float16, globals));
-  return json;
+  std::string names;
+  for (const Json& name : float16["dominant"])
+    names += (names.empty() ? "'" : ", '") + name.text() + "'";
+  if (!names.empty()) std::cout << "          most of the error: " << names << "\n";
+  if (float16["passed"].boolean()) return;
+  std::string keep;
+  for (const Json& pattern : float16["keep_float32"])
+    keep += fmt::format(" --keep-float32 '{}'", pattern.text());
+  std::cout << (keep.empty() ? "          no list of operators to keep in float32 was found\n"
+                             : "          instead: convert with" + keep + "\n");
 }
 
 std::string Text(const Json& value) {
   if (value.is_null()) return "unknown";
-  return value.is_string() ? value.get<std::string>() : value.dump();
+  return value.is_text() ? value.text() : value.Dump();
 }
 
 void PrintText(const Json& document) {
   const Json& machine = document["machine"];
   std::string simd;
-  for (const Json& target : machine["simd"]) simd += " " + target.get<std::string>();
+  for (const Json& target : machine["simd"]) simd += " " + target.text();
   std::cout << fmt::format("machine   {} {}, {} cores, {}\n", Text(machine["os"]),
                            Text(machine["os_version"]), Text(machine["cores"]),
                            Text(machine["chip"]));
@@ -218,11 +64,11 @@ void PrintText(const Json& document) {
   for (const Json& backend : document["backends"]) {
     std::cout << fmt::format(
         "backend   {}: {}\n", Text(backend["name"]),
-        backend["available"].get<bool>() ? "available" : Text(backend["reason"]));
+        backend["available"].boolean() ? "available" : Text(backend["reason"]));
   }
   const Json& caches = document["caches"];
   const auto size = [](const Json& bytes) {
-    return bytes.is_null() ? std::string("unknown") : SizeText(bytes.get<int64_t>());
+    return bytes.is_null() ? std::string("unknown") : SizeText(bytes.integer());
   };
   std::cout << fmt::format("caches    {}: downloads {}, compiled models {}\n", Text(caches["root"]),
                            size(caches["downloads_bytes"]), size(caches["compiled_bytes"]));
@@ -245,8 +91,8 @@ void PrintText(const Json& document) {
     std::cout << fmt::format(
         "{:<9} {:.1f} % of the operators could run on the Neural Engine, "
         "{:.1f} % would (estimated)\n",
-        Text(chip["chip"]), chip["ane_supported_pct"].get<double>(),
-        chip["ane_preferred_pct"].get<double>());
+        Text(chip["chip"]), chip["ane_supported_pct"].number(),
+        chip["ane_preferred_pct"].number());
     for (const Json& note : chip["notes"])
       std::cout << fmt::format("          note: {}\n", Text(note));
     for (const Json& blocker : chip["blockers"]) {
@@ -260,21 +106,15 @@ void PrintText(const Json& document) {
   }
 }
 
-Status RunDoctor(const DoctorFlags& flags, const Globals& globals) {
-  Json document = Document("anemone.doctor");
-  document["tool_version"] = ANEMONE_VERSION;
-  document["machine"] = MachineJson();
-  document["backends"] = BackendsJson();
-  document["caches"] = CachesJson();
-  document["settings"] = SettingsJson();
-  if (!flags.model.source.model.empty()) {
-    ANEMONE_ASSIGN(document["model"], ModelJson(flags, globals));
-  }
+Status RunDoctor(DoctorOptions options, const Globals& globals) {
+  options.threads = globals.threads;
+  ANEMONE_ASSIGN(const DoctorResult result, facade::RunDoctor(options));
   if (globals.json) {
-    Print(document);
-  } else {
-    PrintText(document);
+    Print(result.json);
+    return {};
   }
+  ANEMONE_ASSIGN(const Json document, ParseJson(result.json));
+  PrintText(document);
   return {};
 }
 
@@ -283,15 +123,21 @@ Status RunDoctor(const DoctorFlags& flags, const Globals& globals) {
 void AddDoctor(Command app, Context& context) {
   Command command = app.AddCommand(
       "doctor", "this machine; with MODEL: what stands in its way on Apple's, and what to do");
-  auto flags = std::make_shared<DoctorFlags>();
-  command.AddOption("MODEL", flags->model.source.model,
+  auto options = std::make_shared<DoctorOptions>();
+  command.AddOption("MODEL", options->model,
                     "an .onnx, .mlpackage, .mlmodelc or catalog name");
-  command.AddOption("--weights", flags->model.source.weights,
+  command.AddOption("--weights", options->weights,
                     "catalog models: a weight file, or 'seeded'");
-  AddFloat16Flags(command, flags->float16);
-  command.AddOption("--chip", flags->chips, "chips to ask about").ShowDefault();
+  command.AddOption("--images", options->images,
+                    "folder of photographs or .npy files to run the model on; seeded inputs when "
+                    "absent");
+  command.AddOption("--samples", options->samples, "how many inputs")
+      .ShowDefault()
+      .Range(1, 1000);
+  command.AddFlag("--no-float16", options->no_float16, "do not run the model");
+  command.AddOption("--chip", options->chip, "chips to ask about").ShowDefault();
   command.Footer("Example: anemone doctor model.mlpackage --chip m1,m4,a17pro");
-  OnRun(command, context, [flags, &context] { return RunDoctor(*flags, context.globals); });
+  OnRun(command, context, [options, &context] { return RunDoctor(*options, context.globals); });
 }
 
 }  // namespace anemone::cli

@@ -169,6 +169,15 @@ void Read(JsonObject& object, PlacementOptions& options) {
   object.Get("compute_units", &options.compute_units);
 }
 
+void Read(JsonObject& object, DoctorOptions& options) {
+  Read(object, static_cast<ModelOptions&>(options));
+  object.Get("chip", &options.chip);
+  object.Get("images", &options.images);
+  object.Get("samples", &options.samples, 1, 1000);
+  object.Get("no_float16", &options.no_float16);
+  ReadThreads(object, options);
+}
+
 template <typename Options>
 Expected<Options> Parse(const std::string& json) {
   JsonDocument document(json, "a set of options");
@@ -211,6 +220,10 @@ Expected<BenchOptions> ParseToolOptions(const std::string& json) {
 template <>
 Expected<PlacementOptions> ParseToolOptions(const std::string& json) {
   return Parse<PlacementOptions>(json);
+}
+template <>
+Expected<DoctorOptions> ParseToolOptions(const std::string& json) {
+  return Parse<DoctorOptions>(json);
 }
 
 }  // namespace anemone

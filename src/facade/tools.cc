@@ -42,4 +42,8 @@ Expected<PlacementResult> ScorePlacement(const PlacementOptions& options) {
   return ToExpected(facade::RunPlacement(options));
 }
 
+Expected<DoctorResult> Doctor(const DoctorOptions& options) {
+  return ToExpected(facade::RunDoctor(options));
+}
+
 }  // namespace anemone

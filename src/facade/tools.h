@@ -22,5 +22,6 @@ Result<CompareResult> RunCompare(const CompareOptions& options, const Hooks& hoo
 Result<EvaluateResult> RunEvaluate(const EvaluateOptions& options, const Hooks& hooks = {});
 Result<BenchResult> RunBench(const BenchOptions& options, const Hooks& hooks = {});
 Result<PlacementResult> RunPlacement(const anemone::PlacementOptions& options);
+Result<DoctorResult> RunDoctor(const DoctorOptions& options);
 
 }  // namespace anemone::facade
