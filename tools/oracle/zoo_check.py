@@ -36,13 +36,13 @@ def timm_model(name):
 # Kind, catalog name, input size, model in PyTorch, whether to reparameterize.
 CASES = [
     ("timm", "fastvit_t8", 256, lambda: timm_model("fastvit_t8"), False),
-    ("timm, reparameterised", "fastvit_t8", 256, lambda: timm_model("fastvit_t8"), True),
+    ("timm, reparameterized", "fastvit_t8", 256, lambda: timm_model("fastvit_t8"), True),
     ("timm", "mobilenetv3_small", 224, lambda: timm_model("mobilenetv3_small_100"), False),
     ("torchvision", "mobilenetv3_small", 224, torchvision.models.mobilenet_v3_small, False),
     ("timm", "resnet50", 224, lambda: timm_model("resnet50"), False),
     ("torchvision", "resnet50", 224, torchvision.models.resnet50, False),
     ("timm", "fastvit_t12", 256, lambda: timm_model("fastvit_t12"), False),
-    ("timm, reparameterised", "fastvit_t12", 256, lambda: timm_model("fastvit_t12"), True),
+    ("timm, reparameterized", "fastvit_t12", 256, lambda: timm_model("fastvit_t12"), True),
     ("timm", "fastvit_s12", 256, lambda: timm_model("fastvit_s12"), False),
     ("timm", "mobilenetv3_large", 224, lambda: timm_model("mobilenetv3_large_100"), False),
     ("torchvision", "mobilenetv3_large", 224, torchvision.models.mobilenet_v3_large, False),

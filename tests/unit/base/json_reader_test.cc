@@ -95,8 +95,8 @@ TEST(JsonReader, OneMistakeStandsAtItsPlace) {
        "s.json: inner.max: must be a number, but is \"x\""},
       {R"({"name": "", "inner": {"mx": 1}})",
        "s.json: inner.mx: is not a key here; did you mean 'max'?"},
-      {R"({"name": "", "colour": 1})",
-       "s.json: colour: is not a key here; the keys are name, fast, count, seed, threads, ratio, "
+      {R"({"name": "", "color": 1})",
+       "s.json: color: is not a key here; the keys are name, fast, count, seed, threads, ratio, "
        "limit, tags, mode, inner"},
       {R"({"name": "", "inner": {"max": 1, "max": 2}})", "s.json: inner.max: must be given once"},
       {"[1]", "s.json: a setting must be a JSON object, but is [1]"},
