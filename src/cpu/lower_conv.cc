@@ -85,38 +85,38 @@ Result<ConvShape> ReadShape(const Node& node, const ir::Type& in, const ir::Type
 }
 
 // A convolution of either direction that the fast kernels take.
-struct ConvWork {
+struct GivenConv {
   const ir::Value* x = nullptr;
   ConvParameters parameters;
   ConvShape shape;
 };
 
 // Nullopt where the reference kernel must do it: other types, or weights that are not known.
-Result<std::optional<ConvWork>> ReadWork(const Planner& planner, const Node& node,
-                                         bool transposed) {
-  ConvWork work;
-  work.x = node.operation->Input("x");
+Result<std::optional<GivenConv>> ReadConv(const Planner& planner, const Node& node,
+                                          bool transposed) {
+  GivenConv given;
+  given.x = node.operation->Input("x");
   const ir::Value* weight = node.operation->Input("weight");
   const ir::Value* bias = node.operation->Input("bias");
-  const ir::Type in = planner.TypeOf(work.x);
+  const ir::Type in = planner.TypeOf(given.x);
   if (!IsFloat32(node.types[0]) || !HasChannels(in) || CountOf(node.types[0]) == 0) {
-    return std::optional<ConvWork>();
+    return std::optional<GivenConv>();
   }
-  work.parameters.weight = planner.Known(weight);
-  work.parameters.bias = bias == nullptr ? nullptr : planner.Known(bias);
-  if (work.parameters.weight == nullptr || (bias != nullptr && work.parameters.bias == nullptr)) {
-    return std::optional<ConvWork>();
+  given.parameters.weight = planner.Known(weight);
+  given.parameters.bias = bias == nullptr ? nullptr : planner.Known(bias);
+  if (given.parameters.weight == nullptr || (bias != nullptr && given.parameters.bias == nullptr)) {
+    return std::optional<GivenConv>();
   }
-  ANEMONE_ASSIGN(work.shape, ReadShape(node, in, planner.TypeOf(weight), transposed));
-  return std::optional(std::move(work));
+  ANEMONE_ASSIGN(given.shape, ReadShape(node, in, planner.TypeOf(weight), transposed));
+  return std::optional(std::move(given));
 }
 
 Result<bool> LowerConv(Planner& planner, const Node& node) {
-  ANEMONE_ASSIGN(const auto work, ReadWork(planner, node, false));
-  if (!work) return false;
-  const ConvShape shape = work->shape;
-  ANEMONE_ASSIGN(const BufferId from, planner.Read(work->x, Layout::kChannelsLast));
-  const auto parameters = std::make_shared<ConvParameters>(work->parameters);
+  ANEMONE_ASSIGN(const auto given, ReadConv(planner, node, false));
+  if (!given) return false;
+  const ConvShape shape = given->shape;
+  ANEMONE_ASSIGN(const BufferId from, planner.Read(given->x, Layout::kChannelsLast));
+  const auto parameters = std::make_shared<ConvParameters>(given->parameters);
   Group& group = planner.Open(*node.operation, "conv", Layout::kChannelsLast);
   group.reads = {from};
   if (!planner.Rounds(node.types[0])) {
@@ -153,11 +153,11 @@ Result<bool> LowerConv(Planner& planner, const Node& node) {
 Result<bool> LowerConvTranspose(Planner& planner, const Node& node) {
   ANEMONE_ASSIGN(const std::string pad_type, node.args->String("pad_type"));
   if (pad_type != "valid" && pad_type != "custom") return false;
-  ANEMONE_ASSIGN(const auto work, ReadWork(planner, node, true));
-  if (!work) return false;
-  ANEMONE_ASSIGN(const PlainParameters plain, Materialize(work->parameters, work->shape.in_c));
-  auto conv = std::make_shared<const PackedConvTranspose>(work->shape, plain.weight, plain.bias);
-  ANEMONE_ASSIGN(const BufferId from, planner.Read(work->x, Layout::kChannelsLast));
+  ANEMONE_ASSIGN(const auto given, ReadConv(planner, node, true));
+  if (!given) return false;
+  ANEMONE_ASSIGN(const PlainParameters plain, Materialize(given->parameters, given->shape.in_c));
+  auto conv = std::make_shared<const PackedConvTranspose>(given->shape, plain.weight, plain.bias);
+  ANEMONE_ASSIGN(const BufferId from, planner.Read(given->x, Layout::kChannelsLast));
   const BufferId scratch = planner.NewBuffer(conv->ScratchFloats() * int64_t{sizeof(float)});
   Group& group = planner.Open(*node.operation, "conv_transpose", Layout::kChannelsLast);
   group.reads = {from};

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "onnx/fold_table.h"
+#include "ops/infer.h"
 
 namespace anemone::onnx {
 

@@ -9,7 +9,6 @@
 #include "base/status.h"
 #include "onnx/constant.h"
 #include "onnx/model.h"
-#include "ops/infer.h"  // axes and broadcasting
 
 namespace anemone::onnx {
 

@@ -8,6 +8,7 @@
 
 #include "onnx/fold.h"
 #include "onnx/fold_table.h"
+#include "ops/infer.h"
 
 namespace anemone::onnx {
 namespace {

@@ -5,6 +5,7 @@
 
 #include "onnx/fold.h"
 #include "onnx/fold_table.h"
+#include "ops/infer.h"
 
 namespace anemone::onnx {
 

@@ -1,5 +1,6 @@
 // ONNX: activations and softmax.
 #include "onnx/converter.h"
+#include "ops/infer.h"
 
 namespace anemone::ops::activation {
 namespace {

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "onnx/converter.h"
+#include "ops/infer.h"
 
 namespace anemone::ops::gather_scatter {
 namespace {

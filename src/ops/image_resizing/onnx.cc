@@ -10,6 +10,7 @@
 
 #include "onnx/converter.h"
 #include "ops/image_resizing/samples_onnx.h"
+#include "ops/infer.h"
 
 namespace anemone::ops::image_resizing {
 namespace {
@@ -144,7 +145,7 @@ ir::Value* MultiplyAlong(NodeContext& c, ir::Value* x, size_t axis,
   int64_t outer = 1, inner = 1;
   for (size_t d = 0; d < axis; ++d) outer *= dims[d];
   for (size_t d = axis + 1; d < dims.size(); ++d) inner *= dims[d];
-  ir::Value* weights = c.MakeConst(Constant::Floats(matrix, {1, out, dims[axis]}), "weights");
+  ir::Value* weights = c.MakeConst(onnx::Constant::Floats(matrix, {1, out, dims[axis]}), "weights");
   ir::Value* y = c.Op("matmul", {{"x", weights},
                                  {"y", c.Reshape(x, {outer, dims[axis], inner})},
                                  {"transpose_x", ir::Literal::Bool(false)},

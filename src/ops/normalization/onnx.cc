@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "onnx/converter.h"
+#include "ops/infer.h"
 
 namespace anemone::ops::normalization {
 namespace {

@@ -2,6 +2,7 @@
 #include <numeric>
 
 #include "onnx/converter.h"
+#include "ops/infer.h"
 
 namespace anemone::ops::reduction {
 namespace {

@@ -1,5 +1,6 @@
 // ONNX: Slice, Split.
 #include "onnx/converter.h"
+#include "ops/infer.h"
 
 namespace anemone::ops::slice {
 namespace {

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "onnx/converter.h"
+#include "ops/infer.h"
 
 namespace anemone::ops::tensor_ops {
 namespace {
@@ -242,7 +243,8 @@ Status EmitTrilu(NodeContext& c) {
       mask.push_back(upper ? column - row >= k : column - row <= k);
     }
   }
-  ir::Value* keep = c.MakeConst(Constant::FromInts(DType::kBool, mask, {rows, columns}), "mask");
+  ir::Value* keep =
+      c.MakeConst(onnx::Constant::FromInts(DType::kBool, mask, {rows, columns}), "mask");
   if (c.Dtype(0) == DType::kBool) return c.Emit("logical_and", {{"x", c.Value(0)}, {"y", keep}});
   ir::Value* zero = c.IsFloat(0) ? c.Float32(0) : c.MakeConst(Int(0), "zero");
   return c.Emit("select", {{"cond", keep}, {"a", c.Value(0)}, {"b", zero}});
@@ -291,15 +293,16 @@ Status EmitQuantize(NodeContext& c) {
 }
 
 // Known quantized weights become floats here.
-Result<std::optional<Constant>> FoldDequantize(const NodeContext& c) {
+Result<std::optional<onnx::Constant>> FoldDequantize(const NodeContext& c) {
   if (c.Const(0) == nullptr || c.Const(1) == nullptr || (c.Has(2) && c.Const(2) == nullptr)) {
-    return std::optional<Constant>();
+    return std::optional<onnx::Constant>();
   }
   auto values = c.Const(0)->AsDoubles();
   const auto scale = c.Const(1)->AsDoubles();
   std::optional<std::vector<double>> zero;
   if (c.Has(2)) zero = c.Const(2)->AsDoubles();
-  if (!values || !scale || (c.Has(2) && !zero) || scale->empty()) return std::optional<Constant>();
+  if (!values || !scale || (c.Has(2) && !zero) || scale->empty())
+    return std::optional<onnx::Constant>();
   int64_t inner = static_cast<int64_t>(values->size());
   if (scale->size() != 1) {
     if (c.Rank(1) != 1)
@@ -318,7 +321,7 @@ Result<std::optional<Constant>> FoldDequantize(const NodeContext& c) {
     const auto whole = static_cast<float>((*values)[i] - (zero ? (*zero)[at] : 0));
     out[i] = whole * static_cast<float>((*scale)[at]);
   }
-  return std::optional(Constant::Floats(std::move(out), c.Dims(0)));
+  return std::optional(onnx::Constant::Floats(std::move(out), c.Dims(0)));
 }
 
 Status EmitDequantize(NodeContext& c) {
