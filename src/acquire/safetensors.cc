@@ -34,7 +34,7 @@ constexpr std::array<TypeName, 13> kTypes{{{"BOOL", DType::kBool},
                                            {"I64", DType::kInt64},
                                            {"U64", DType::kUInt64}}};
 // Types of the format that DType does not have.
-constexpr std::array<std::string_view, 8> kForeignTypes{
+constexpr std::array<std::string_view, 8> kTypesWithoutDType{
     {"F8_E5M2", "F8_E4M3", "F8_E8M0", "F6_E2M3", "F6_E3M2", "F4", "C64", "F8_E4M3FNUZ"}};
 
 std::optional<DType> TypeFromName(std::string_view name) {
@@ -78,8 +78,8 @@ Result<NamedTensor> TensorOf(const HeaderEntry& entry, const Bytes& data) {
   }
   const auto dtype = TypeFromName(entry.dtype);
   if (!dtype) {
-    const bool known =
-        std::find(kForeignTypes.begin(), kForeignTypes.end(), entry.dtype) != kForeignTypes.end();
+    const bool known = std::find(kTypesWithoutDType.begin(), kTypesWithoutDType.end(),
+                                 entry.dtype) != kTypesWithoutDType.end();
     if (known) return Unsupported("data type {} is not supported", entry.dtype).At(place());
     return InvalidInput("'{}' is not a data type of the format", entry.dtype).At(place());
   }

@@ -25,7 +25,7 @@ struct RunFlags {
 Json ReportJson(const runtime::CallReport& report, int64_t calls, int64_t fallbacks) {
   Json json;
   json["backend"] = report.backend;
-  json["compute_units"] = report.foreign ? Json(ComputeUnitsName(report.compute_units)) : Json();
+  json["compute_units"] = report.external ? Json(ComputeUnitsName(report.compute_units)) : Json();
   json["experimental"] = report.experimental;
   json["planned_unit"] = ComputeUnitName(report.planned);
   json["observed_unit"] = ComputeUnitName(report.observed);

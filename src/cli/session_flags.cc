@@ -61,11 +61,11 @@ Result<std::shared_ptr<runtime::Session>> OpenSession(const facade::LoadedModel&
     options.breaker_json.assign(reinterpret_cast<const char*>(text.data()), text.size());
   }
   // What is remembered costs a hash of the model: only where something remembers.
-  ANEMONE_ASSIGN(const bool foreign, facade::HasForeignBackend(backend.backend));
-  if (foreign || flags.dispatch || !flags.state_dir.empty()) {
+  ANEMONE_ASSIGN(const bool external, facade::IsExternalBackend(backend.backend));
+  if (external || flags.dispatch || !flags.state_dir.empty()) {
     options.state_dir = flags.state_dir.empty() ? StateRoot() : flags.state_dir;
   }
-  if (foreign) options.cache_dir = flags.cache_dir.empty() ? CacheRoot() : flags.cache_dir;
+  if (external) options.cache_dir = flags.cache_dir.empty() ? CacheRoot() : flags.cache_dir;
   return facade::OpenSession(model, argument, options);
 }
 

@@ -13,7 +13,7 @@ namespace {
 class CoreMl : public exec::Backend {
  public:
   std::string_view name() const override { return "coreml"; }
-  bool foreign() const override { return true; }
+  bool external() const override { return true; }
   Status Available() const override { return {}; }
   Result<std::unique_ptr<exec::Executable>> Load(std::shared_ptr<const ir::Model> model,
                                                  const exec::LoadOptions& options) const override {

@@ -19,7 +19,7 @@ Error Why() {
 class NoCoreMl : public exec::Backend {
  public:
   std::string_view name() const override { return "coreml"; }
-  bool foreign() const override { return true; }
+  bool external() const override { return true; }
   Status Available() const override { return Why(); }
   Result<std::unique_ptr<exec::Executable>> Load(std::shared_ptr<const ir::Model>,
                                                  const exec::LoadOptions&) const override {

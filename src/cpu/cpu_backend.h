@@ -2,8 +2,8 @@
 // runs the plan with SIMD kernels on a thread pool. Operations without a fast kernel run through
 // the reference kernels.
 //
-// A model that is loaded several times is planned and packed once, as long as one of its sessions
-// lives. Thread rules: as exec/backend.h says.
+// A model that is loaded several times is planned and packed once, as long as one of its
+// executables lives. Thread rules: as exec/backend.h says.
 #pragma once
 
 #include "exec/backend.h"

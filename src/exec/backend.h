@@ -1,10 +1,10 @@
 // The backend interface: four calls (available, load, run, unload) that the CPU executor and Core
 // ML implement alike.
 //
-// Ownership: a Executable owns its buffers and shares the model and the plan with other sessions.
-// Unloading is destroying. Thread rules: Backend is immutable and shared. A Executable serves one call
-// at a time; any number of sessions of one model run at once. A Tracer is called on the calling
-// thread.
+// Ownership: an Executable owns its buffers and shares the model and the plan with the others of
+// the model. Unloading is destroying. Thread rules: Backend is immutable and shared. An Executable
+// serves one call at a time; any number of one model's run at once. A Tracer is called on the
+// calling thread.
 #pragma once
 
 #include <cstdint>
@@ -118,7 +118,7 @@ class Backend {
   // Whether the work is done by a system that is not ours: it may hang, crash or be wrong, and
   // chooses among compute units by itself. Sessions guard such a backend with deadlines, a circuit
   // breaker and a fallback.
-  virtual bool foreign() const { return false; }
+  virtual bool external() const { return false; }
   // OK, or why it cannot run here (kUnavailable).
   virtual Status Available() const = 0;
   // Plans or compiles the model. The executable keeps `model` alive.

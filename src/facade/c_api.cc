@@ -231,7 +231,7 @@ int anemone_session_run(anemone_session* session, const anemone_binding* binding
     full.struct_size = report->struct_size;
     full.backend = called.backend.empty() ? "" : called.backend.data();
     full.compute_units =
-        called.foreign ? anemone::ComputeUnitsName(called.compute_units).data() : "";
+        called.external ? anemone::ComputeUnitsName(called.compute_units).data() : "";
     full.planned_unit = anemone::ComputeUnitName(called.planned).data();
     full.observed_unit = anemone::ComputeUnitName(called.observed).data();
     full.fallback_reason = anemone::runtime::FallbackReasonName(called.fallback_reason).data();

@@ -53,7 +53,7 @@ namespace {
 CallReport ToReport(const runtime::CallReport& from) {
   CallReport report;
   report.backend = from.backend;
-  if (from.foreign) report.compute_units = ComputeUnitsName(from.compute_units);
+  if (from.external) report.compute_units = ComputeUnitsName(from.compute_units);
   report.experimental = from.experimental;
   report.planned_unit = ComputeUnitName(from.planned);
   report.observed_unit = ComputeUnitName(from.observed);

@@ -132,9 +132,9 @@ Result<bool> Chosen(std::string_view option, const std::string& value, std::stri
 
 }  // namespace
 
-Result<bool> HasForeignBackend(const std::string& backend) {
+Result<bool> IsExternalBackend(const std::string& backend) {
   ANEMONE_ASSIGN(const exec::Backend* found, runtime::FindBackend(backend));
-  return found->foreign();
+  return found->external();
 }
 
 Result<std::string> ContentHash(const LoadedModel& model, const std::string& argument) {

@@ -29,7 +29,7 @@ Result<std::shared_ptr<runtime::Session>> OpenSession(const LoadedModel& model,
                                                       const SessionOptions& options);
 
 // Whether the backend named so ("auto" included) is one that sessions guard and remember about.
-Result<bool> HasForeignBackend(const std::string& backend);
+Result<bool> IsExternalBackend(const std::string& backend);
 
 // SHA-256 of what `argument` names: a package, a file, or a catalog model with its weights.
 Result<std::string> ContentHash(const LoadedModel& model, const std::string& argument);

@@ -1,9 +1,9 @@
-// A foreign backend that is Anemone's own executor with injected faults: the gate uses it to
+// An external backend that is Anemone's own executor with injected faults: the gate uses it to
 // prove that a session falls back. Its name says so, and its results are never reported as
 // another backend's.
 //
 // Thread rules: as exec/backend.h; Arm from any thread. Ownership: shares its switch with the
-// sessions that it loads.
+// executables that it loads.
 #pragma once
 
 #include <atomic>
@@ -38,7 +38,7 @@ class FaultBackend : public exec::Backend {
   int64_t faults() const { return shared_->faults.load(); }
 
   std::string_view name() const override { return "injected_fault"; }
-  bool foreign() const override { return true; }
+  bool external() const override { return true; }
   Status Available() const override { return inner_.Available(); }
   Result<std::unique_ptr<exec::Executable>> Load(std::shared_ptr<const ir::Model> model,
                                                  const exec::LoadOptions& options) const override;

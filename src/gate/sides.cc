@@ -134,7 +134,7 @@ Status RunSides(const Policy& policy, const LiveModel& model, const LiveOptions&
   if (backend != nullptr) {
     ANEMONE_ASSIGN(const exec::Backend* cpu, runtime::FindBackend("cpu"));
     subject.session.backends = {backend};
-    if (backend->foreign()) subject.session.backends.push_back(cpu);
+    if (backend->external()) subject.session.backends.push_back(cpu);
     subject.session.load.package_path = model.path;
     ANEMONE_ASSIGN(subject.session.load.compute_units, ComputeUnitsFromName(policy.subject_units));
     subject.record_path = options.directory + "/subject.run.jsonl";
@@ -142,7 +142,7 @@ Status RunSides(const Policy& policy, const LiveModel& model, const LiveOptions&
     // Whether it loads at all, without anybody in its place.
     runtime::SessionOptions alone = subject.session;
     alone.fallback = false;
-    if (backend->foreign()) {
+    if (backend->external()) {
       auto rows = CompareWithExecutor(policy, model, options, evidence.precision, alone);
       if (!rows.ok()) {
         evidence.compile_error = rows.error().ToString();

@@ -150,7 +150,7 @@ runtime::RunHeader HeaderOf(const Runner& runner, const runtime::RunMachine& mac
   header.model_hash = subject.model_hash;
   header.threads = route.load.threads > 0 ? route.load.threads : machine.cores.value_or(0);
   header.backend = route.backend->name();
-  header.compute_units = route.backend->foreign()
+  header.compute_units = route.backend->external()
                              ? std::string(ComputeUnitsName(route.load.compute_units))
                              : "cpu_only";
   header.planned_units = subject.planned_units;

@@ -56,9 +56,10 @@ void CircuitBreaker::Permit::Failure(FailureKind kind, int64_t duration_ns) {
   CircuitBreaker* breaker = std::exchange(breaker_, nullptr);
   if (breaker == nullptr) return;
   const BreakerConfig& config = breaker->config_;
-  const bool wanted = (kind == FailureKind::kNonFinite && !config.record_nonfinite_as_failure) ||
-                      (kind == FailureKind::kParityDrift && !config.record_parity_drift_as_failure);
-  breaker->Report(*this, wanted ? Outcome::kSuccess : Outcome::kFailure, kind, duration_ns);
+  const bool tolerated =
+      (kind == FailureKind::kNonFinite && !config.record_nonfinite_as_failure) ||
+      (kind == FailureKind::kParityDrift && !config.record_parity_drift_as_failure);
+  breaker->Report(*this, tolerated ? Outcome::kSuccess : Outcome::kFailure, kind, duration_ns);
 }
 
 void CircuitBreaker::Permit::Ignore() {
@@ -256,7 +257,7 @@ std::optional<TransitionReason> CircuitBreaker::BrokenRuleLocked() const {
   return std::nullopt;
 }
 
-void CircuitBreaker::RecordMemory(int64_t bytes) {
+void CircuitBreaker::JudgeMemory(int64_t bytes) {
   if (config_.memory_limit_bytes <= 0 || bytes <= config_.memory_limit_bytes) return;
   {
     const std::lock_guard lock(mutex_);

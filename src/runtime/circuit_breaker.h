@@ -155,8 +155,8 @@ class CircuitBreaker {
   // Asks to probe. Moves from open to half_open when the wait is over; refused in other states.
   Permit AcquireProbe();
 
-  // Reports the backend's memory: above the limit a closed circuit opens and a half_open one fails.
-  void RecordMemory(int64_t bytes);
+  // Judges the backend's memory: above the limit a closed circuit opens and a half_open one fails.
+  void JudgeMemory(int64_t bytes);
   // Opens a closed or half_open circuit at once: a known-answer test failed, a child crashed.
   void Trip(FailureKind kind);
   // The p50 of a healthy warm run, for slow_call_baseline_factor.

@@ -40,7 +40,7 @@ struct BreakerConfig {
   // Opens when the window's p99 exceeds this, judged from 100 calls on (or a full smaller window):
   // with fewer, p99 is just the worst call. 0: not judged.
   int64_t latency_sla_p99_ns = 0;
-  // Opens when RecordMemory reports more. 0: not judged.
+  // Opens when JudgeMemory is given more. 0: not judged.
   int64_t memory_limit_bytes = 0;
 
   // How long it stays open: the first wait, times the multiplier for each further opening without a

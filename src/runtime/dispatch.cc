@@ -26,7 +26,7 @@ struct Candidate {
 
 std::vector<Candidate> CandidatesFor(const exec::Backend& backend, const exec::LoadOptions& base) {
   std::vector<Candidate> candidates;
-  if (backend.foreign()) {
+  if (backend.external()) {
     for (const ComputeUnits units : {ComputeUnits::kAll, ComputeUnits::kCpuAndNe,
                                      ComputeUnits::kCpuAndGpu, ComputeUnits::kCpuOnly}) {
       exec::LoadOptions load = base;
@@ -149,7 +149,7 @@ Result<DispatchChoice> ChooseDispatch(const exec::Backend& backend,
     route.backend = &backend;
     route.load = candidates[i].load;
     route.max_lanes = 1;
-    if (backend.foreign()) {
+    if (backend.external()) {
       route.load_timeout_ns = options.load_timeout_ns;
       route.predict_timeout_ns = options.predict_timeout_ns;
     }

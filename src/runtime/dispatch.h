@@ -1,4 +1,5 @@
-// Dispatch by measurement: which units (a foreign backend) or how many threads (Anemone's executor)
+// Dispatch by measurement: which units (an external backend) or how many threads (Anemone's own
+// executor)
 // run this model fastest on this machine. `all` can be slower than one device alone, and two
 // threads slower than one for a small network; only measuring tells. The answer is remembered in a
 // folder by model, backend, chip, OS build and tool version. Thread rules: pure functions; when two
@@ -22,7 +23,7 @@ struct DispatchOptions {
   std::string model_hash = {};  // required to remember
   int rounds = 5;               // candidates take turns; medians are over all rounds
   int64_t round_ns = 30'000'000;
-  int64_t load_timeout_ns = 0;  // of a foreign backend, as RouteOptions
+  int64_t load_timeout_ns = 0;  // of an external backend, as RouteOptions
   int64_t predict_timeout_ns = 0;
 };
 

@@ -1,5 +1,5 @@
-// The first load and the first prediction of a model on a foreign backend, in a child process with
-// a deadline: Apple's stack can kill or hang its process there instead of failing
+// The first load and the first prediction of a model on an external backend, in a child process
+// with a deadline: Apple's stack can kill or hang its process there instead of failing
 // (apple/coremltools#2758, #2660), and its compiled model can be wrong. The child loads, asks a
 // question with a known answer, and reports; a crash, a hang, a NaN or a wrong answer becomes a
 // verdict here and never harms the caller. The verdict is kept by model, OS build, chip and compute

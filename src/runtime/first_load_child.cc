@@ -39,7 +39,7 @@ FirstLoadVerdict Failed(FirstLoadVerdict verdict, const Error& error) {
 // The backend that gives the reference answers: the first of ours.
 const exec::Backend* Trusted() {
   for (const exec::Backend* backend : Backends()) {
-    if (!backend->foreign() && backend->Available().ok()) return backend;
+    if (!backend->external() && backend->Available().ok()) return backend;
   }
   return nullptr;
 }
@@ -60,8 +60,8 @@ Result<FirstLoadVerdict> Try(const FirstLoadRequest& request) {
   verdict.phase = "load";
   Announce("load");
   const Clock::time_point load_start = Clock::now();
-  auto session = backend->Load(model, request.load);
-  if (!session.ok()) return Failed(verdict, session.error());
+  auto executable = backend->Load(model, request.load);
+  if (!executable.ok()) return Failed(verdict, executable.error());
   verdict.load_ns = Since(load_start);
   verdict.passed = true;
   if (!question) return verdict;
@@ -71,7 +71,7 @@ Result<FirstLoadVerdict> Try(const FirstLoadRequest& request) {
   Announce("predict");
   exec::State state;
   const Clock::time_point run_start = Clock::now();
-  const auto outputs = (*session)->Run(question->inputs(), &state, nullptr);
+  const auto outputs = (*executable)->Run(question->inputs(), &state, nullptr);
   if (!outputs.ok()) return Failed(verdict, outputs.error());
   verdict.first_inference_ns = Since(run_start);
   const Status status = question->Check(*outputs, request.limits);

@@ -41,7 +41,7 @@ Error TimedOut(std::string_view what, int64_t timeout_ns) {
 
 // The memory of a guarded call: none of it is the caller's, because it may outlive the call.
 struct Staged {
-  std::shared_ptr<exec::Executable> session;
+  std::shared_ptr<exec::Executable> executable;
   Tensors inputs;
   exec::State state;
   bool has_state = false;
@@ -52,7 +52,7 @@ struct Staged {
 
 std::string Route::label() const {
   std::string label(options_.backend->name());
-  if (options_.backend->foreign()) {
+  if (options_.backend->external()) {
     label += "/" + std::string(ComputeUnitsName(options_.load.compute_units));
   }
   return label;
@@ -60,7 +60,7 @@ std::string Route::label() const {
 
 ComputeUnit Route::observed() const {
   const bool no_choice =
-      !options_.backend->foreign() || options_.load.compute_units == ComputeUnits::kCpuOnly;
+      !options_.backend->external() || options_.load.compute_units == ComputeUnits::kCpuOnly;
   return no_choice ? ComputeUnit::kCpu : ComputeUnit::kUnknown;
 }
 
@@ -103,7 +103,7 @@ Result<std::unique_ptr<Route::Lane>> Route::MakeLane() {
   auto lane = std::make_unique<Lane>();
   const bool guarded = options_.predict_timeout_ns > 0 || options_.load_timeout_ns > 0;
   const int64_t start_ns = NowNs();
-  Result<std::unique_ptr<exec::Executable>> session =
+  Result<std::unique_ptr<exec::Executable>> executable =
       [&]() -> Result<std::unique_ptr<exec::Executable>> {
     if (!guarded) return options_.backend->Load(model_, options_.load);
     lane->thread = std::make_unique<DeadlineThread>();
@@ -122,12 +122,12 @@ Result<std::unique_ptr<Route::Lane>> Route::MakeLane() {
   }();
   if (options_.predict_timeout_ns <= 0) lane->thread = nullptr;
   const int64_t duration_ns = NowNs() - start_ns;
-  if (!session.ok()) {
-    const auto kind = exec::FailureKindOf(session.error());
+  if (!executable.ok()) {
+    const auto kind = exec::FailureKindOf(executable.error());
     if (telemetry_ != nullptr && kind) telemetry_->record_load(duration_ns, false, *kind);
-    return std::move(session).error();
+    return std::move(executable).error();
   }
-  lane->session = std::move(*session);
+  lane->executable = std::move(*executable);
   if (telemetry_ != nullptr) telemetry_->record_load(duration_ns, true);
   return lane;
 }
@@ -158,7 +158,7 @@ Result<std::unique_ptr<Route::Lane>> Route::Take() {
 
 void Route::Return(std::unique_ptr<Lane> lane) {
   const bool lost = lane->thread != nullptr && lane->thread->lost();
-  const int64_t bytes = lost ? 0 : lane->session->working_memory_bytes();
+  const int64_t bytes = lost ? 0 : lane->executable->working_memory_bytes();
   std::unique_ptr<Lane> ended;  // destroyed without the lock
   const std::lock_guard lock(mutex_);
   if (lost || lane->generation != generation_) {
@@ -207,7 +207,7 @@ Status Route::Run(const Call& call, int64_t* waited_ns) {
 
 Status Route::RunDirect(Lane& lane, const Call& call) const {
   if (call.results == nullptr) {
-    ANEMONE_TRY(lane.session->RunBound(call.inputs, call.outputs, call.state, call.tracer));
+    ANEMONE_TRY(lane.executable->RunBound(call.inputs, call.outputs, call.state, call.tracer));
     if (!call.check_finite) return {};
     for (const exec::BoundOutput& output : call.outputs) {
       const exec::MutableTensor& tensor = output.tensor;
@@ -223,7 +223,7 @@ Status Route::RunDirect(Lane& lane, const Call& call) const {
     ANEMONE_ASSIGN(copies, CopyAll(call.inputs));
   }
   const Tensors& inputs = call.tensors != nullptr ? *call.tensors : copies;
-  ANEMONE_ASSIGN(*call.results, lane.session->Run(inputs, call.state, call.tracer));
+  ANEMONE_ASSIGN(*call.results, lane.executable->Run(inputs, call.state, call.tracer));
   if (call.check_finite && !runtime::AllFinite(*call.results) && AllFinite(call.inputs)) {
     return NonFinite();
   }
@@ -232,7 +232,7 @@ Status Route::RunDirect(Lane& lane, const Call& call) const {
 
 Status Route::RunGuarded(Lane& lane, const Call& call) const {
   auto staged = std::make_shared<Staged>();
-  staged->session = lane.session;
+  staged->executable = lane.executable;
   ANEMONE_ASSIGN(staged->inputs, CopyAll(call.inputs));
   if (call.state != nullptr) {
     staged->state = *call.state;
@@ -241,8 +241,8 @@ Status Route::RunGuarded(Lane& lane, const Call& call) const {
   const exec::Tracer tracer = call.tracer != nullptr ? *call.tracer : exec::Tracer{};
   const auto task = [staged, tracer] {
     staged->results =
-        staged->session->Run(staged->inputs, staged->has_state ? &staged->state : nullptr,
-                             tracer.on_operation ? &tracer : nullptr);
+        staged->executable->Run(staged->inputs, staged->has_state ? &staged->state : nullptr,
+                                tracer.on_operation ? &tracer : nullptr);
   };
   if (!lane.thread->Run(task, options_.predict_timeout_ns, &stop_)) {
     return TimedOut("the prediction", options_.predict_timeout_ns);

@@ -91,7 +91,7 @@ class Route {
 
  private:
   struct Lane {
-    std::shared_ptr<exec::Executable> session;
+    std::shared_ptr<exec::Executable> executable;
     std::unique_ptr<DeadlineThread> thread;  // null: called directly
     uint64_t generation = 0;
   };

@@ -18,7 +18,7 @@
 namespace anemone::runtime {
 namespace {
 
-// The units of a foreign backend's routes, fewer from route to route.
+// The units of an external backend's routes, fewer from route to route.
 std::vector<ComputeUnits> Descend(ComputeUnits from) {
   switch (from) {
     case ComputeUnits::kAll:
@@ -103,10 +103,10 @@ Result<std::vector<const exec::Backend*>> Session::ChooseBackends() const {
   if (!options_.backends.empty()) return options_.backends;
   ANEMONE_ASSIGN(const exec::Backend* preferred, FindBackend(options_.backend));
   std::vector<const exec::Backend*> chosen{preferred};
-  if (preferred->foreign()) {
+  if (preferred->external()) {
     // The first backend of ours is its fallback.
     for (const exec::Backend* backend : Backends()) {
-      if (backend->foreign() || !backend->Available().ok()) continue;
+      if (backend->external() || !backend->Available().ok()) continue;
       chosen.push_back(backend);
       break;
     }
@@ -125,8 +125,8 @@ Status Session::MakeRoutes() {
   const int cores = static_cast<int>(std::thread::hardware_concurrency());
   for (const exec::Backend* backend : backends) {
     const std::vector<ComputeUnits> descent =
-        backend->foreign() ? Descend(options_.load.compute_units)
-                           : std::vector<ComputeUnits>{ComputeUnits::kCpuOnly};
+        backend->external() ? Descend(options_.load.compute_units)
+                            : std::vector<ComputeUnits>{ComputeUnits::kCpuOnly};
     for (const ComputeUnits units : descent) {
       if (!options_.fallback && !routes_.empty()) break;
       RouteOptions route;
@@ -134,7 +134,7 @@ Status Session::MakeRoutes() {
       route.load = options_.load;
       route.load.compute_units = units;
       route.max_lanes = options_.max_lanes > 0 ? options_.max_lanes : std::max(2, cores);
-      if (backend->foreign()) {
+      if (backend->external()) {
         route.load_timeout_ns = options_.breaker.load_timeout_ns;
         route.predict_timeout_ns = options_.breaker.predict_timeout_ns;
       }
@@ -174,7 +174,7 @@ void Session::OnTransition(const BreakerKey& key, const BreakerEvent& event) {
 
 void Session::MakeBreakers() {
   const bool any = std::any_of(routes_.begin(), routes_.end(), [](const auto& route) {
-    return route->options().backend->foreign();
+    return route->options().backend->external();
   });
   if (!any) return;
   if (!options_.state_dir.empty() && !options_.model_hash.empty()) {
@@ -192,7 +192,7 @@ void Session::MakeBreakers() {
       },
       options_.clock);
   for (const auto& route : routes_) {
-    if (route->options().backend->foreign()) route->SetBreaker(breakers_->Get(KeyOf(*route)));
+    if (route->options().backend->external()) route->SetBreaker(breakers_->Get(KeyOf(*route)));
   }
 }
 
@@ -228,11 +228,11 @@ Result<const KnownAnswer*> Session::Question() {
     load.compute_units = ComputeUnits::kCpuOnly;
     const exec::Backend* trusted = nullptr;
     for (const auto& route : routes_) {
-      if (!route->options().backend->foreign()) trusted = route->options().backend;
+      if (!route->options().backend->external()) trusted = route->options().backend;
     }
     if (trusted == nullptr) {
       for (const exec::Backend* backend : Backends()) {
-        if (!backend->foreign() && backend->Available().ok()) {
+        if (!backend->external() && backend->Available().ok()) {
           trusted = backend;
           break;
         }
@@ -247,7 +247,7 @@ Result<const KnownAnswer*> Session::Question() {
 
 Status Session::TryInChild(const Route& route) {
   const RouteOptions& options = route.options();
-  if (!options_.isolate_first_load || !options.backend->foreign() || !options_.backends.empty()) {
+  if (!options_.isolate_first_load || !options.backend->external() || !options_.backends.empty()) {
     return {};
   }
   FirstLoadOptions first;
@@ -287,7 +287,7 @@ Status Session::Warm(Route& route) {
   call.state = &state;
   Tensors inputs;
   const KnownAnswer* question = nullptr;
-  if (route.options().backend->foreign() && options_.self_test) {
+  if (route.options().backend->external() && options_.self_test) {
     // Without a question (dynamic shapes) the first request is the first inference.
     const Result<const KnownAnswer*> asked = Question();
     if (!asked.ok()) return {};
@@ -344,7 +344,7 @@ void Session::Prepare() {
     }
     mark.reset();
     if (status.ok()) {
-      if (route->options().backend->foreign()) route->MakePlan(options_.breaker.load_timeout_ns);
+      if (route->options().backend->external()) route->MakePlan(options_.breaker.load_timeout_ns);
       SetState(SessionState::kReady);
       return;
     }
@@ -442,8 +442,8 @@ Status Session::Call(const Route::Call& asked, CallReport* out) {
     if (attempt.outcome == Attempt::Outcome::kAnswered ||
         attempt.outcome == Attempt::Outcome::kCallersError) {
       report.backend = route.options().backend->name();
-      report.foreign = route.options().backend->foreign();
-      report.experimental = report.foreign && !certified_;
+      report.external = route.options().backend->external();
+      report.experimental = report.external && !certified_;
       report.compute_units = route.options().load.compute_units;
       report.planned = route.planned();
       report.observed = route.observed();
@@ -548,7 +548,7 @@ void Session::Work() {
       if (const auto bytes = ResidentBytes()) {
         telemetry_->record_memory(*bytes);
         for (const auto& route : routes_) {
-          if (route->breaker() != nullptr) route->breaker()->RecordMemory(*bytes);
+          if (route->breaker() != nullptr) route->breaker()->JudgeMemory(*bytes);
         }
       }
     }

@@ -52,9 +52,9 @@ struct SessionOptions {
   exec::LoadOptions load = {};
   bool fallback = true;  // false: the preferred route alone
   bool serve_while_compiling = false;
-  // Ask a question with a known answer before a foreign backend serves, and when probing.
+  // Ask a question with a known answer before an external backend serves, and when probing.
   bool self_test = true;
-  // The first load of a model on a foreign backend of this build happens in a child process
+  // The first load of a model on an external backend of this build happens in a child process
   // (runtime/first_load.h), where there is one to start.
   bool isolate_first_load = true;
   // Run one inference on seeded inputs before `ready`, where shapes are static.
@@ -77,10 +77,10 @@ struct SessionOptions {
 // Who answered a call, and why.
 struct CallReport {
   std::string_view backend;  // "coreml", "cpu"
-  bool foreign = false;
-  // A foreign backend that no gate has passed with this model on this build of the system.
+  bool external = false;
+  // An external backend that no gate has passed with this model on this build of the system.
   bool experimental = false;
-  ComputeUnits compute_units = ComputeUnits::kAll;  // of a foreign backend
+  ComputeUnits compute_units = ComputeUnits::kAll;  // of an external backend
   ComputeUnit planned = ComputeUnit::kUnknown;
   ComputeUnit observed = ComputeUnit::kUnknown;
   int attempts = 0;  // routes that were tried
@@ -153,9 +153,9 @@ class Session {
   void WakeProber();
   void SetState(SessionState state);
 
-  // A foreign backend compiles the model as it was written.
+  // An external backend compiles the model as it was written.
   const std::shared_ptr<const ir::Model>& ModelFor(const exec::Backend& backend) const {
-    return backend.foreign() ? model_ : tensor_model_;
+    return backend.external() ? model_ : tensor_model_;
   }
 
   std::shared_ptr<const ir::Model> model_;
@@ -168,7 +168,7 @@ class Session {
   std::optional<DispatchChoice> dispatch_;
   std::vector<std::unique_ptr<Route>> routes_;
   std::shared_ptr<const BreakerStore> store_;  // null: nothing is kept
-  std::unique_ptr<BreakerRegistry> breakers_;  // null: no foreign route
+  std::unique_ptr<BreakerRegistry> breakers_;  // null: no external route
   bool certified_ = false;
   std::atomic<SessionState> state_{SessionState::kLoading};
   std::atomic<bool> served_{false};  // whether an inference has succeeded

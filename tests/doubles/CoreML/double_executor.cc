@@ -45,7 +45,7 @@ uint32_t PixelFormatOf(const ir::ImageFeature& image) {
 struct DoubleModel {
   std::shared_ptr<const ir::Model> model;
   const ir::Function* function = nullptr;
-  std::unique_ptr<exec::Executable> session;
+  std::unique_ptr<exec::Executable> executable;
   std::vector<DoubleTensor> features[3];
   std::deque<std::string> strings;
   std::deque<std::vector<const char*>> names;
@@ -119,7 +119,7 @@ struct DoubleModel {
     if (classes) {
       for (const std::string& each : classes->names) class_names.push_back(Keep(each));
     }
-    ANEMONE_ASSIGN(session, anemone::cpu::CpuBackend().Load(model, options));
+    ANEMONE_ASSIGN(executable, anemone::cpu::CpuBackend().Load(model, options));
     const ir::FunctionDescription* description = model->FindFunction(function->name);
     for (const auto& input : function->inputs()) {
       const bool state = input->type.is_state();
@@ -162,7 +162,7 @@ struct DoubleModel {
     for (int i = 0; i < state_count; ++i) {
       ANEMONE_ASSIGN(state[states[i].name], In(states[i]));
     }
-    ANEMONE_ASSIGN(results, session->Run(given, state_count > 0 ? &state : nullptr, nullptr));
+    ANEMONE_ASSIGN(results, executable->Run(given, state_count > 0 ? &state : nullptr, nullptr));
     for (int i = 0; i < state_count; ++i) {
       const exec::Tensor& value = state.at(states[i].name);
       const auto count = static_cast<size_t>(value.count());

@@ -29,12 +29,12 @@ TEST_F(CoreMlTest, LabelsAndProbabilitiesAreTheExecutors) {
   for (const char* fixture : {"classifier_strings", "classifier_ints"}) {
     const ModelPtr model = ReadFixture(fixture);
     ASSERT_NE(model, nullptr);
-    auto session = LoadIt(model);
-    ASSERT_TRUE(session.ok()) << session.status().ToString();
+    auto executable = LoadIt(model);
+    ASSERT_TRUE(executable.ok()) << executable.status().ToString();
     std::set<int32_t> labels;
     for (uint64_t seed = 0; seed < 8; ++seed) {
       const Tensors inputs = RandomInputs(model, seed);
-      auto outputs = session.value()->Run(inputs, nullptr, nullptr);
+      auto outputs = executable.value()->Run(inputs, nullptr, nullptr);
       ASSERT_TRUE(outputs.ok()) << outputs.status().ToString();
       ExpectSame(*outputs, RunOnCpu(model, inputs));
       EXPECT_EQ(outputs->at("classLabel").dtype(), DType::kInt32);
@@ -48,8 +48,8 @@ TEST_F(CoreMlTest, LabelsAndProbabilitiesAreTheExecutors) {
 
 TEST_F(CoreMlTest, ClassifiersWriteTheCallersMemory) {
   const ModelPtr model = ReadFixture("classifier_ints");
-  auto session = LoadIt(model);
-  ASSERT_TRUE(session.ok());
+  auto executable = LoadIt(model);
+  ASSERT_TRUE(executable.ok());
   const Tensors inputs = RandomInputs(model, 1), want = RunOnCpu(model, inputs);
   exec::Tensor label = *exec::Tensor::Allocate(DType::kInt32, {});
   exec::Tensor probabilities = *exec::Tensor::Allocate(DType::kFp32, {12});
@@ -57,7 +57,7 @@ TEST_F(CoreMlTest, ClassifiersWriteTheCallersMemory) {
   const exec::BoundOutput outs[] = {{"classLabel_probs", probabilities.mutable_view()},
                                     {"classLabel", label.mutable_view()}};
   for (size_t count = 1; count <= 2; ++count) {
-    const Status status = session.value()->RunBound({&in, 1}, {outs, count}, nullptr, nullptr);
+    const Status status = executable.value()->RunBound({&in, 1}, {outs, count}, nullptr, nullptr);
     ASSERT_TRUE(status.ok()) << status.ToString();
   }
   ExpectSame({{"classLabel", label}, {"classLabel_probs", probabilities}}, want);
@@ -66,7 +66,7 @@ TEST_F(CoreMlTest, ClassifiersWriteTheCallersMemory) {
 TEST_F(CoreMlTest, WhatIsNoClassIsATypedError) {
   for (const char* fixture : {"classifier_strings", "classifier_ints"}) {
     const Subject net = SubjectOf(ReadFixture(fixture));
-    ASSERT_NE(net.session, nullptr);
+    ASSERT_NE(net.executable, nullptr);
     for (const auto& [script, says] :
          {std::pair("predict=shape", "which is not one of the 12 classes"),
           std::pair("predict=dtype", "label"), std::pair("predict=missing", "no output")}) {
@@ -83,12 +83,12 @@ TEST_F(CoreMlTest, WhatIsNoClassIsATypedError) {
 }
 
 TEST_F(CoreMlTest, ADictionaryCannotNameAClassTwice) {
-  auto session = LoadIt(Twice("label, probabilities"));
-  ASSERT_FALSE(session.ok());
-  EXPECT_EQ(session.error().code(), ErrorCode::kUnsupported);
-  EXPECT_NE(session.error().message().find("two classes are named 'crane'"), std::string::npos)
-      << session.error().ToString();
-  EXPECT_NE(session.error().advice().find("--backend cpu"), std::string::npos);
+  auto executable = LoadIt(Twice("label, probabilities"));
+  ASSERT_FALSE(executable.ok());
+  EXPECT_EQ(executable.error().code(), ErrorCode::kUnsupported);
+  EXPECT_NE(executable.error().message().find("two classes are named 'crane'"), std::string::npos)
+      << executable.error().ToString();
+  EXPECT_NE(executable.error().advice().find("--backend cpu"), std::string::npos);
   // The label alone works; so does our own executor.
   const ModelPtr label = Twice("label");
   auto alone = LoadIt(label);

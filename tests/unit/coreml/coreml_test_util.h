@@ -73,9 +73,9 @@ inline Tensors RunOnCpu(const ModelPtr& model, const Tensors& inputs, exec::Stat
   exec::LoadOptions options;
   options.function = function;
   options.threads = 1;
-  auto session = cpu::CpuBackend().Load(model, options);
-  EXPECT_TRUE(session.ok()) << session.status().ToString();
-  auto outputs = session.value()->Run(inputs, state, nullptr);
+  auto executable = cpu::CpuBackend().Load(model, options);
+  EXPECT_TRUE(executable.ok()) << executable.status().ToString();
+  auto outputs = executable.value()->Run(inputs, state, nullptr);
   EXPECT_TRUE(outputs.ok()) << outputs.status().ToString();
   return outputs.ok() ? std::move(outputs).value() : Tensors();
 }
@@ -96,11 +96,11 @@ inline void ExpectSame(const Tensors& got, const Tensors& want) {
 // A model on the double, one set of inputs, and the answer of the CPU to them.
 struct Subject {
   ModelPtr model;
-  std::unique_ptr<exec::Executable> session;
+  std::unique_ptr<exec::Executable> executable;
   Tensors inputs;
   Tensors want;
 
-  Result<Tensors> Run() const { return session->Run(inputs, nullptr, nullptr); }
+  Result<Tensors> Run() const { return executable->Run(inputs, nullptr, nullptr); }
   void ExpectRight() const {
     auto outputs = Run();
     ASSERT_TRUE(outputs.ok()) << outputs.status().ToString();
@@ -124,13 +124,13 @@ class CoreMlTest : public ::testing::Test {
                                                           const exec::LoadOptions& options = {}) {
     return CoreMlBackend().Load(model, options);
   }
-  // `session` is null, and the test has failed, when it does not load.
+  // `executable` is null, and the test has failed, when it does not load.
   static Subject SubjectOf(const ModelPtr& model, uint64_t seed = 1) {
     Subject subject{model, nullptr, RandomInputs(model, seed), {}};
     subject.want = RunOnCpu(model, subject.inputs);
-    auto session = LoadIt(model);
-    EXPECT_TRUE(session.ok()) << session.status().ToString();
-    if (session.ok()) subject.session = std::move(session).value();
+    auto executable = LoadIt(model);
+    EXPECT_TRUE(executable.ok()) << executable.status().ToString();
+    if (executable.ok()) subject.executable = std::move(executable).value();
     return subject;
   }
   // One typed error of this kind, with this text.

@@ -31,15 +31,15 @@ TEST_F(CoreMlTest, FailuresOfLoadingAreTyped) {
            Case{"load=memory", FailureKind::kMemoryPressure, "memory"},
        }) {
     Script(c.script);
-    auto session = LoadIt(model);
-    ExpectFailure(session, c.kind, c.says);
+    auto executable = LoadIt(model);
+    ExpectFailure(executable, c.kind, c.says);
     EXPECT_EQ(CoreMLDoubleLiveObjects(), live_before_) << c.script;
   }
 }
 
 TEST_F(CoreMlTest, FailuresOfPredictionsAreTyped) {
   const Subject net = SubjectOf(ParseModel(kHalfNet));
-  ASSERT_NE(net.session, nullptr);
+  ASSERT_NE(net.executable, nullptr);
   ASSERT_TRUE(net.Run().ok());
   const int64_t live = CoreMLDoubleLiveObjects();
   for (const Case& c : {
@@ -54,7 +54,7 @@ TEST_F(CoreMlTest, FailuresOfPredictionsAreTyped) {
        }) {
     Script(c.script);
     ExpectFailure(net.Run(), c.kind, c.says);
-    // The session is as good as before.
+    // The executable is as good as before.
     Script("");
     net.ExpectRight();
     EXPECT_LE(CoreMLDoubleLiveObjects(), live + 4) << c.script;
@@ -63,7 +63,7 @@ TEST_F(CoreMlTest, FailuresOfPredictionsAreTyped) {
 
 TEST_F(CoreMlTest, WrongValuesAreDeliveredForTheRuntimeToJudge) {
   const Subject net = SubjectOf(ParseModel(kHalfNet));
-  ASSERT_NE(net.session, nullptr);
+  ASSERT_NE(net.executable, nullptr);
   Script("predict@1=nan;predict@2=inf;predict@3=wrong");
   for (int call = 0; call < 3; ++call) {
     auto outputs = net.Run();
@@ -77,7 +77,7 @@ TEST_F(CoreMlTest, WrongValuesAreDeliveredForTheRuntimeToJudge) {
 
 TEST_F(CoreMlTest, TenThousandPredictionsLeaveNothingBehind) {
   const Subject net = SubjectOf(ParseModel(kHalfNet));
-  ASSERT_NE(net.session, nullptr);
+  ASSERT_NE(net.executable, nullptr);
   ASSERT_TRUE(net.Run().ok());
   const int64_t live = CoreMLDoubleLiveObjects();
   // Failures of every kind among them, as pools must be drained on those paths too.
@@ -103,15 +103,15 @@ TEST_F(CoreMlTest, TenThousandPredictionsLeaveNothingBehind) {
 
 TEST_F(CoreMlTest, TheLeakCounterSeesALeak) {
   Subject net = SubjectOf(ParseModel(kSmallNet));
-  ASSERT_NE(net.session, nullptr);
+  ASSERT_NE(net.executable, nullptr);
   Script("predict=leak:3");
   for (int call = 0; call < 10; ++call) ASSERT_TRUE(net.Run().ok());
-  net.session.reset();
+  net.executable.reset();
   EXPECT_EQ(CoreMLDoubleLiveObjects(), live_before_ + 30);
   live_before_ += 30;
 }
 
-TEST_F(CoreMlTest, ThreadsWithSessionsOfTheirOwnDoNotMix) {
+TEST_F(CoreMlTest, ThreadsWithExecutablesOfTheirOwnDoNotMix) {
   const ModelPtr model = ParseModel(kSmallNet);
   Script(
       "seed=11;predict@3%=error;predict@3%=throw;predict@3%=nil;predict@3%=dtype;"
@@ -121,7 +121,7 @@ TEST_F(CoreMlTest, ThreadsWithSessionsOfTheirOwnDoNotMix) {
   for (uint64_t id = 0; id < 8; ++id) {
     threads.emplace_back([&, id] {
       const Subject net = SubjectOf(model, id);
-      if (net.session == nullptr) {
+      if (net.executable == nullptr) {
         ++bad;
         return;
       }

@@ -123,10 +123,10 @@ TEST_F(FirstLoadTest, ACrashWhileCompilingDoesNotPoisonTheCache) {
   Forget();
   const FirstLoadVerdict verdict = Try("");
   EXPECT_TRUE(verdict.passed) << verdict.message;
-  auto session = LoadIt(model_, load_);
-  ASSERT_TRUE(session.ok()) << session.status().ToString();
+  auto executable = LoadIt(model_, load_);
+  ASSERT_TRUE(executable.ok()) << executable.status().ToString();
   const Tensors inputs = RandomInputs(model_, 1);
-  ExpectSame(session.value()->Run(inputs, nullptr, nullptr).value(), RunOnCpu(model_, inputs));
+  ExpectSame(executable.value()->Run(inputs, nullptr, nullptr).value(), RunOnCpu(model_, inputs));
 }
 
 TEST_F(FirstLoadTest, OldFailuresAreTriedAgain) {

@@ -10,11 +10,11 @@ TEST_F(CoreMlTest, AnswersAreTheExecutors) {
        {ParseModel(kSmallNet), ParseModel(kHalfNet), ReadFixture("convolution_spec6"),
         ReadFixture("convolution_spec9"), ReadFixture("palettized_spec7")}) {
     ASSERT_NE(model, nullptr);
-    auto session = LoadIt(model);
-    ASSERT_TRUE(session.ok()) << session.status().ToString();
+    auto executable = LoadIt(model);
+    ASSERT_TRUE(executable.ok()) << executable.status().ToString();
     for (uint64_t seed = 0; seed < 3; ++seed) {
       const Tensors inputs = RandomInputs(model, seed);
-      auto outputs = session.value()->Run(inputs, nullptr, nullptr);
+      auto outputs = executable.value()->Run(inputs, nullptr, nullptr);
       ASSERT_TRUE(outputs.ok()) << outputs.status().ToString();
       ExpectSame(*outputs, RunOnCpu(model, inputs));
     }
@@ -23,10 +23,10 @@ TEST_F(CoreMlTest, AnswersAreTheExecutors) {
 
 TEST_F(CoreMlTest, ResultsThatAreCopiedOutAreTheSame) {
   const ModelPtr model = ParseModel(kHalfNet);
-  auto session = LoadIt(model);
-  ASSERT_TRUE(session.ok());
+  auto executable = LoadIt(model);
+  ASSERT_TRUE(executable.ok());
   const Tensors inputs = RandomInputs(model, 3);
-  ASSERT_TRUE(session.value()->Run(inputs, nullptr, nullptr).ok());
+  ASSERT_TRUE(executable.value()->Run(inputs, nullptr, nullptr).ok());
   EXPECT_EQ(CoreMLDoubleBackedPredictions(), 1);
   // Padded rows in Core ML's own memory; then ours, by another array.
   for (const char* script : {"predict=copy", "predict=wrap"}) {
@@ -46,12 +46,12 @@ TEST_F(CoreMlTest, WhereBackingsAreRefusedResultsAreCopied) {
   for (const ModelPtr& model :
        {ParseModel(kHalfNet), ParseModel(kSmallNet), ReadFixture("state")}) {
     Script("predict=backings");
-    auto session = LoadIt(model);
-    ASSERT_TRUE(session.ok()) << session.status().ToString();
+    auto executable = LoadIt(model);
+    ASSERT_TRUE(executable.ok()) << executable.status().ToString();
     exec::State ours, theirs;
     for (uint64_t seed = 0; seed < 3; ++seed) {
       const Tensors inputs = RandomInputs(model, seed);
-      auto outputs = session.value()->Run(inputs, &ours, nullptr);
+      auto outputs = executable.value()->Run(inputs, &ours, nullptr);
       ASSERT_TRUE(outputs.ok()) << outputs.status().ToString();
       ExpectSame(*outputs, RunOnCpu(model, inputs, &theirs));
       ExpectSame(ours, theirs);
@@ -59,9 +59,9 @@ TEST_F(CoreMlTest, WhereBackingsAreRefusedResultsAreCopied) {
     // Found out once, by one more prediction.
     EXPECT_EQ(CoreMLDoubleCalls(kDoublePredict), 4);
   }
-  // A session whose backings have worked does not retry without them.
+  // A executable whose backings have worked does not retry without them.
   const Subject net = SubjectOf(ParseModel(kHalfNet));
-  ASSERT_NE(net.session, nullptr);
+  ASSERT_NE(net.executable, nullptr);
   Script("predict@2=error");
   net.ExpectRight();
   EXPECT_FALSE(net.Run().ok());
@@ -70,15 +70,15 @@ TEST_F(CoreMlTest, WhereBackingsAreRefusedResultsAreCopied) {
 
 TEST_F(CoreMlTest, BoundMemoryIsReadAndWrittenInPlace) {
   const ModelPtr model = ParseModel(kSmallNet);
-  auto session = LoadIt(model);
-  ASSERT_TRUE(session.ok());
+  auto executable = LoadIt(model);
+  ASSERT_TRUE(executable.ok());
   Tensors inputs = RandomInputs(model, 1);
   exec::Tensor y = *exec::Tensor::Allocate(DType::kFp32, {1, 4, 8, 8});
   for (int i = 0; i < 5; ++i) {
     inputs.at("x").As<float>()[i] += 1.0F;
     const exec::BoundInput in{"x", inputs.at("x").view()};
     const exec::BoundOutput out{"y", y.mutable_view()};
-    const Status status = session.value()->RunBound({&in, 1}, {&out, 1}, nullptr, nullptr);
+    const Status status = executable.value()->RunBound({&in, 1}, {&out, 1}, nullptr, nullptr);
     ASSERT_TRUE(status.ok()) << status.ToString();
     ExpectSame({{"y", y}}, RunOnCpu(model, inputs));
   }
@@ -87,7 +87,7 @@ TEST_F(CoreMlTest, BoundMemoryIsReadAndWrittenInPlace) {
   exec::Tensor other = *exec::Tensor::Allocate(DType::kFp32, {1, 4, 8, 8});
   const exec::BoundInput in{"x", inputs.at("x").view()};
   const exec::BoundOutput out{"y", other.mutable_view()};
-  ASSERT_TRUE(session.value()->RunBound({&in, 1}, {&out, 1}, nullptr, nullptr).ok());
+  ASSERT_TRUE(executable.value()->RunBound({&in, 1}, {&out, 1}, nullptr, nullptr).ok());
   ExpectSame({{"y", other}}, {{"y", y}});
 }
 
@@ -102,23 +102,23 @@ TEST_F(CoreMlTest, HintsReachTheConfiguration) {
 
 TEST_F(CoreMlTest, OutputsThatAreNotBoundAreLeftOut) {
   const ModelPtr model = ParseModel(kHalfNet);
-  auto session = LoadIt(model);
-  ASSERT_TRUE(session.ok());
+  auto executable = LoadIt(model);
+  ASSERT_TRUE(executable.ok());
   const Tensors inputs = RandomInputs(model, 1);
   const exec::BoundInput in{"x", inputs.at("x").view()};
   exec::Tensor z = *exec::Tensor::Allocate(DType::kFp32, {2, 5});
   const exec::BoundOutput out{"z", z.mutable_view()};
-  ASSERT_TRUE(session.value()->RunBound({&in, 1}, {&out, 1}, nullptr, nullptr).ok());
+  ASSERT_TRUE(executable.value()->RunBound({&in, 1}, {&out, 1}, nullptr, nullptr).ok());
   const Tensors want = RunOnCpu(model, inputs);
   ExpectSame({{"z", z}}, {{"z", want.at("z")}});
 }
 
 TEST_F(CoreMlTest, TheCallersMistakesAreUsage) {
   const ModelPtr model = ParseModel(kSmallNet);
-  auto session = LoadIt(model);
-  ASSERT_TRUE(session.ok());
+  auto executable = LoadIt(model);
+  ASSERT_TRUE(executable.ok());
   const auto code = [&](const Tensors& inputs) {
-    auto outputs = session.value()->Run(inputs, nullptr, nullptr);
+    auto outputs = executable.value()->Run(inputs, nullptr, nullptr);
     EXPECT_FALSE(outputs.ok());
     return outputs.ok() ? ErrorCode::kInternal : outputs.error().code();
   };
@@ -133,14 +133,14 @@ TEST_F(CoreMlTest, TheCallersMistakesAreUsage) {
   exec::Tensor wrong = *exec::Tensor::Allocate(DType::kFp32, {1, 4, 8, 7});
   const exec::BoundOutput misshapen{"y", wrong.mutable_view()}, unknown{"u", wrong.mutable_view()};
   for (const exec::BoundOutput& out : {misshapen, unknown}) {
-    const Status status = session.value()->RunBound({&in, 1}, {&out, 1}, nullptr, nullptr);
+    const Status status = executable.value()->RunBound({&in, 1}, {&out, 1}, nullptr, nullptr);
     ASSERT_FALSE(status.ok());
     EXPECT_EQ(status.error().code(), ErrorCode::kUsage);
   }
   EXPECT_EQ(CoreMLDoubleCalls(kDoublePredict), 0);  // nothing of it reached Core ML
   exec::Tracer tracer;
   tracer.values = true;
-  auto traced = session.value()->Run(good, nullptr, &tracer);
+  auto traced = executable.value()->Run(good, nullptr, &tracer);
   ASSERT_FALSE(traced.ok());
   EXPECT_EQ(traced.error().code(), ErrorCode::kUnsupported);
 }
@@ -148,12 +148,12 @@ TEST_F(CoreMlTest, TheCallersMistakesAreUsage) {
 TEST_F(CoreMlTest, StatesLiveInTheCallersMap) {
   const ModelPtr model = ReadFixture("state");
   ASSERT_NE(model, nullptr);
-  auto session = LoadIt(model);
-  ASSERT_TRUE(session.ok()) << session.status().ToString();
+  auto executable = LoadIt(model);
+  ASSERT_TRUE(executable.ok()) << executable.status().ToString();
   exec::State ours, theirs;
   for (uint64_t seed = 0; seed < 4; ++seed) {
     const Tensors inputs = RandomInputs(model, seed);
-    auto outputs = session.value()->Run(inputs, &ours, nullptr);
+    auto outputs = executable.value()->Run(inputs, &ours, nullptr);
     ASSERT_TRUE(outputs.ok()) << outputs.status().ToString();
     ExpectSame(*outputs, RunOnCpu(model, inputs, &theirs));
     ExpectSame(ours, theirs);
@@ -163,7 +163,7 @@ TEST_F(CoreMlTest, StatesLiveInTheCallersMap) {
   const Tensors inputs = RandomInputs(model, 9);
   for (const char* script : {"predict=error", "predict=throw", "predict=missing", "state=nil"}) {
     Script(script);
-    EXPECT_FALSE(session.value()->Run(inputs, &ours, nullptr).ok()) << script;
+    EXPECT_FALSE(executable.value()->Run(inputs, &ours, nullptr).ok()) << script;
     ExpectSame(ours, theirs);
   }
 }
@@ -176,10 +176,10 @@ TEST_F(CoreMlTest, EachFunctionOfAModelAnswersForItself) {
   for (const auto& function : model->program.functions) {
     exec::LoadOptions options;
     options.function = function->name;
-    auto session = LoadIt(model, options);
-    ASSERT_TRUE(session.ok()) << session.status().ToString();
+    auto executable = LoadIt(model, options);
+    ASSERT_TRUE(executable.ok()) << executable.status().ToString();
     const Tensors inputs = RandomInputs(model, 2, function->name);
-    auto outputs = session.value()->Run(inputs, nullptr, nullptr);
+    auto outputs = executable.value()->Run(inputs, nullptr, nullptr);
     ASSERT_TRUE(outputs.ok()) << outputs.status().ToString();
     ExpectSame(*outputs, RunOnCpu(model, inputs, nullptr, function->name));
   }
@@ -206,13 +206,13 @@ TEST_F(CoreMlTest, ImagesCrossAsPixels) {
     made->functions[0].inputs[0].type = image;
     made->functions[0].outputs[1].type = image;
     const auto model = std::make_shared<const ir::Model>(std::move(made).value());
-    auto session = LoadIt(model);
-    ASSERT_TRUE(session.ok()) << session.status().ToString();
+    auto executable = LoadIt(model);
+    ASSERT_TRUE(executable.ok()) << executable.status().ToString();
     exec::Tensor pixels = *exec::Tensor::Allocate(DType::kFp32, {1, channels, 5, 7});
     for (int64_t i = 0; i < pixels.count(); ++i) {
       pixels.As<float>()[i] = static_cast<float>((i * 37) % 256);
     }
-    auto outputs = session.value()->Run({{"image", pixels}}, nullptr, nullptr);
+    auto outputs = executable.value()->Run({{"image", pixels}}, nullptr, nullptr);
     ASSERT_TRUE(outputs.ok()) << outputs.status().ToString();
     const Tensors want = RunOnCpu(model, {{"image", pixels}});
     ExpectSame({{"y", outputs->at("y")}}, {{"y", want.at("y")}});
@@ -226,7 +226,7 @@ TEST_F(CoreMlTest, ImagesCrossAsPixels) {
     pixels.As<float>()[0] = -5.0F;
     pixels.As<float>()[1] = 300.0F;
     pixels.As<float>()[2] = 7.4F;
-    outputs = session.value()->Run({{"image", pixels}}, nullptr, nullptr);
+    outputs = executable.value()->Run({{"image", pixels}}, nullptr, nullptr);
     ASSERT_TRUE(outputs.ok());
     const float* y = outputs->at("y").As<float>();
     if (space == Space::kGrayscaleFp16) {
@@ -243,18 +243,18 @@ TEST_F(CoreMlTest, ImagesCrossAsPixels) {
 TEST_F(CoreMlTest, ShapesThatOnlyTheCallKnows) {
   const ModelPtr model =
       ParseModel("func main<ios17>(tensor<fp32, [?, 3]> x) { y = relu(x = x); } -> (y);");
-  auto session = LoadIt(model);
-  ASSERT_TRUE(session.ok()) << session.status().ToString();
+  auto executable = LoadIt(model);
+  ASSERT_TRUE(executable.ok()) << executable.status().ToString();
   for (const int64_t rows : {1, 4, 2}) {
     exec::Tensor x = *exec::Tensor::Allocate(DType::kFp32, {rows, 3});
     for (int64_t i = 0; i < x.count(); ++i) x.As<float>()[i] = static_cast<float>(i) - 2;
-    auto outputs = session.value()->Run({{"x", x}}, nullptr, nullptr);
+    auto outputs = executable.value()->Run({{"x", x}}, nullptr, nullptr);
     ASSERT_TRUE(outputs.ok()) << outputs.status().ToString();
     ExpectSame(*outputs, RunOnCpu(model, {{"x", x}}));
     exec::Tensor wrong = *exec::Tensor::Allocate(DType::kFp32, {rows + 1, 3});
     const exec::BoundInput in{"x", x.view()};
     const exec::BoundOutput out{"y", wrong.mutable_view()};
-    const Status status = session.value()->RunBound({&in, 1}, {&out, 1}, nullptr, nullptr);
+    const Status status = executable.value()->RunBound({&in, 1}, {&out, 1}, nullptr, nullptr);
     ASSERT_FALSE(status.ok());
     EXPECT_EQ(status.error().code(), ErrorCode::kUsage);
   }
@@ -269,14 +269,14 @@ TEST_F(CoreMlTest, FeaturesWithoutATensorAreRefusedTogether) {
   ASSERT_TRUE(model.ok());
   model->functions[0].inputs[0].type = ir::DictionaryFeature{};
   model->functions[0].inputs[1].type = ir::SequenceFeature{};
-  auto session = LoadIt(std::make_shared<const ir::Model>(std::move(model).value()));
-  ASSERT_FALSE(session.ok());
-  EXPECT_EQ(session.error().code(), ErrorCode::kUnsupported);
+  auto executable = LoadIt(std::make_shared<const ir::Model>(std::move(model).value()));
+  ASSERT_FALSE(executable.ok());
+  EXPECT_EQ(executable.error().code(), ErrorCode::kUnsupported);
   for (const char* says : {"'a' is not an array", "'b' is not an array"}) {
-    EXPECT_NE(session.error().message().find(says), std::string::npos)
-        << session.error().ToString();
+    EXPECT_NE(executable.error().message().find(says), std::string::npos)
+        << executable.error().ToString();
   }
-  EXPECT_NE(session.error().advice().find("--backend cpu"), std::string::npos);
+  EXPECT_NE(executable.error().advice().find("--backend cpu"), std::string::npos);
   exec::LoadOptions rounded;
   rounded.numerics = exec::Numerics::kFloat32;
   EXPECT_EQ(LoadIt(ParseModel(kSmallNet), rounded).error().code(), ErrorCode::kUnsupported);

@@ -25,10 +25,11 @@ TEST_P(ZooMemoryTest, SteadyStateTakesNothingFromTheHeap) {
   }
   const auto model = std::make_shared<const ir::Model>(std::move(*built));
   for (const exec::Numerics numerics : {exec::Numerics::kAsTyped, exec::Numerics::kFloat16}) {
-    auto session = CpuBackend().Load(model, {.function = {}, .numerics = numerics, .threads = 2});
-    ASSERT_TRUE(session.ok()) << session.error().ToString();
+    auto executable =
+        CpuBackend().Load(model, {.function = {}, .numerics = numerics, .threads = 2});
+    ASSERT_TRUE(executable.ok()) << executable.error().ToString();
     const Tensors inputs = SeededInputs(*model->program.main());
-    auto expected = (*session)->Run(inputs, nullptr, nullptr);
+    auto expected = (*executable)->Run(inputs, nullptr, nullptr);
     ASSERT_TRUE(expected.ok()) << expected.error().ToString();
 
     Tensors results;
@@ -41,7 +42,7 @@ TEST_P(ZooMemoryTest, SteadyStateTakesNothingFromTheHeap) {
       bound_outputs.push_back({name, result.mutable_view()});
     }
     const auto run = [&] {
-      const Status status = (*session)->RunBound(bound_inputs, bound_outputs, nullptr, nullptr);
+      const Status status = (*executable)->RunBound(bound_inputs, bound_outputs, nullptr, nullptr);
       ASSERT_TRUE(status.ok()) << status.error().ToString();
     };
     // A worker allocates its buffer with the first work that it happens to get, which may be late
@@ -73,12 +74,12 @@ class BoundMemoryTest : public ::testing::Test {
     ASSERT_NE(model, nullptr);
     auto loaded = CpuBackend().Load(model, {.function = {}, .threads = 1});
     ASSERT_TRUE(loaded.ok()) << loaded.error().ToString();
-    session_ = std::move(*loaded);
+    executable_ = std::move(*loaded);
   }
   Status Run(std::vector<BoundInput> inputs, std::vector<BoundOutput> outputs) {
-    return session_->RunBound(inputs, outputs, nullptr, nullptr);
+    return executable_->RunBound(inputs, outputs, nullptr, nullptr);
   }
-  std::unique_ptr<exec::Executable> session_;
+  std::unique_ptr<exec::Executable> executable_;
   float x_[6] = {-1, 2, -3, 4, -5, 6};
   float y_[6] = {};
 };
@@ -111,7 +112,7 @@ TEST_F(BoundMemoryTest, WhatDoesNotFitIsTheCallersError) {
     EXPECT_EQ(status.error().code(), ErrorCode::kUsage) << status.error().ToString();
     EXPECT_NE(status.error().ToString().find(text), std::string::npos) << status.error().ToString();
   }
-  EXPECT_TRUE(Run({good}, {out}).ok());  // and the session still works
+  EXPECT_TRUE(Run({good}, {out}).ok());  // and the executable still works
 }
 
 }  // namespace

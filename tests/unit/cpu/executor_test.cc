@@ -360,11 +360,11 @@ TEST(ExecutorShapes, DynamicInputsArePlannedPerShape) {
          y = reshape(x = b, shape = t);)",
       "y"));
   ASSERT_NE(model, nullptr);
-  auto session = CpuBackend().Load(model, {});
-  ASSERT_TRUE(session.ok()) << session.error().ToString();
+  auto executable = CpuBackend().Load(model, {});
+  ASSERT_TRUE(executable.ok()) << executable.error().ToString();
   for (const int64_t size : {4, 7, 1, 4, 9, 2, 3, 7}) {
     const Tensors inputs = SeededInputs(*model->program.main(), size);
-    auto got = (*session)->Run(inputs, nullptr, nullptr);
+    auto got = (*executable)->Run(inputs, nullptr, nullptr);
     ASSERT_TRUE(got.ok()) << got.error().ToString();
     ExpectSame(*got, RunReference(model, inputs), 1e-5);
   }
@@ -386,24 +386,24 @@ TEST(ExecutorShapes, ShapesThatOnlyTheRunKnows) {
 
 TEST(ExecutorErrors, WrongInputsAreTheCallersMistake) {
   const auto model = ModelFrom(Function("tensor<fp32, [2, 3]> x", "y = relu(x = x);", "y"));
-  auto session = CpuBackend().Load(model, {});
-  ASSERT_TRUE(session.ok());
+  auto executable = CpuBackend().Load(model, {});
+  ASSERT_TRUE(executable.ok());
   const exec::Tensor good = MakeTensor({2, 3}, {1, -2, 3, -4, 5, -6});
   for (const Tensors& inputs : {Tensors{}, Tensors{{"x", MakeTensor({3, 2}, {1, 2, 3, 4, 5, 6})}},
                                 Tensors{{"x", good}, {"z", good}}}) {
-    auto result = (*session)->Run(inputs, nullptr, nullptr);
+    auto result = (*executable)->Run(inputs, nullptr, nullptr);
     ASSERT_FALSE(result.ok());
     EXPECT_EQ(result.error().code(), ErrorCode::kUsage);
   }
-  // The session still works.
-  auto result = (*session)->Run({{"x", good}}, nullptr, nullptr);
+  // The executable still works.
+  auto result = (*executable)->Run({{"x", good}}, nullptr, nullptr);
   ASSERT_TRUE(result.ok());
   EXPECT_EQ(result->at("y").As<float>()[1], 0.0f);
   EXPECT_FALSE(CpuBackend().Load(model, {.function = "none"}).ok());
   EXPECT_FALSE(CpuBackend().Load(model, {.function = {}, .threads = -1}).ok());
 }
 
-TEST(ExecutorThreads, SessionsOfOneModelRunAtOnce) {
+TEST(ExecutorThreads, ExecutablesOfOneModelRunAtOnce) {
   const auto model = ModelFrom(Function(kCases[0].inputs, kCases[0].body, "y"));
   const Tensors inputs = SeededInputs(*model->program.main());
   const Tensors expected = RunCpu(model, inputs);
@@ -411,9 +411,9 @@ TEST(ExecutorThreads, SessionsOfOneModelRunAtOnce) {
   std::atomic<int> wrong{0};
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {
-      auto session = CpuBackend().Load(model, {.function = {}, .threads = 2});
+      auto executable = CpuBackend().Load(model, {.function = {}, .threads = 2});
       for (int round = 0; round < 20; ++round) {
-        auto got = (*session)->Run(inputs, nullptr, nullptr);
+        auto got = (*executable)->Run(inputs, nullptr, nullptr);
         const auto& tensor = got->at("y");
         wrong +=
             std::memcmp(tensor.view().data, expected.at("y").view().data, tensor.size_bytes()) != 0;

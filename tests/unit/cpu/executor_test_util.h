@@ -68,13 +68,13 @@ inline Tensors SeededInputs(const ir::Function& function, int64_t dynamic = 5) {
 inline Tensors RunCpu(const std::shared_ptr<const ir::Model>& model, const Tensors& inputs,
                       exec::Numerics numerics = exec::Numerics::kAsTyped, int threads = 2,
                       const exec::Tracer* tracer = nullptr, exec::State* state = nullptr) {
-  auto session =
+  auto executable =
       CpuBackend().Load(model, {.function = {}, .numerics = numerics, .threads = threads});
-  if (!session.ok()) {
-    ADD_FAILURE() << session.error().ToString();
+  if (!executable.ok()) {
+    ADD_FAILURE() << executable.error().ToString();
     return {};
   }
-  auto outputs = (*session)->Run(inputs, state, tracer);
+  auto outputs = (*executable)->Run(inputs, state, tracer);
   if (!outputs.ok()) {
     ADD_FAILURE() << outputs.error().ToString();
     return {};

@@ -72,9 +72,9 @@ TEST(Classifier, TheFirstOfEquallyLikelyClassesIsTheLabel) {
         std::pair(std::array{0.0F, 0.0F, 0.0F}, 0)}) {
     std::copy(values.begin(), values.end(), x.As<float>());
     for (const Backend* backend : {&cpu::CpuBackend(), &ReferenceBackend()}) {
-      auto session = backend->Load(model, {});
-      ASSERT_TRUE(session.ok()) << session.status().ToString();
-      auto outputs = (*session)->Run({{"x", x}}, nullptr, nullptr);
+      auto executable = backend->Load(model, {});
+      ASSERT_TRUE(executable.ok()) << executable.status().ToString();
+      auto outputs = (*executable)->Run({{"x", x}}, nullptr, nullptr);
       ASSERT_TRUE(outputs.ok()) << outputs.status().ToString();
       EXPECT_EQ(*outputs->at("label").As<int32_t>(), label) << backend->name();
       EXPECT_EQ(outputs->at("odds").As<float>()[2], values[2]) << backend->name();

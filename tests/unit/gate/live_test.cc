@@ -1,4 +1,4 @@
-// The gate end to end: live runs on the executor and on a scripted foreign backend, the proof of
+// The gate end to end: live runs on the executor and on a scripted external backend, the proof of
 // the fallback, certified sessions.
 #include "gate/live.h"
 
@@ -91,14 +91,14 @@ TEST_F(GateLive, GateCWithoutCoreMlIsNotMeasured) {
 }
 #endif
 
-// The foreign backend stands for Core ML: the records say "fake".
+// The external backend stands for Core ML: the records say "fake".
 Policy ForFake() {
   Policy policy = Quick();
   policy.subject_backend = "fake";
   return policy;
 }
 
-TEST_F(GateLive, AForeignBackendThatBehavesPasses) {
+TEST_F(GateLive, AnExternalBackendThatBehavesPasses) {
   const FakeBackend fake(nullptr);
   LiveModel live = Live();
   live.planned_units = {{{"y", ComputeUnit::kAne}}};
@@ -112,7 +112,7 @@ TEST_F(GateLive, AForeignBackendThatBehavesPasses) {
   EXPECT_EQ(report.evidence.records.size(), 2u);
 }
 
-TEST_F(GateLive, AForeignBackendThatFailsACallFails) {
+TEST_F(GateLive, AnExternalBackendThatFailsACallFails) {
   const FakeBackend fake(
       [](ComputeUnits, int64_t call) { return call == 400 ? Fault::kRuntimeError : Fault::kNone; });
   const Policy policy = ForFake();
@@ -124,7 +124,7 @@ TEST_F(GateLive, AForeignBackendThatFailsACallFails) {
   EXPECT_VERDICT(CheckOf(report, "telemetry"), kPass);
 }
 
-TEST_F(GateLive, AForeignBackendThatDoesNotLoadFails) {
+TEST_F(GateLive, AnExternalBackendThatDoesNotLoadFails) {
   const FakeBackend fake(
       [](ComputeUnits, int64_t call) { return call < 0 ? Fault::kRuntimeError : Fault::kNone; });
   const Policy policy = ForFake();
@@ -135,7 +135,7 @@ TEST_F(GateLive, AForeignBackendThatDoesNotLoadFails) {
   EXPECT_EQ(report.diagnoses.at(0).failure, FailureClass::kDispatch);
 }
 
-TEST_F(GateLive, AForeignBackendThatIsWrongFailsParity) {
+TEST_F(GateLive, AnExternalBackendThatIsWrongFailsParity) {
   // Right when the self-test asks, wrong afterwards.
   const FakeBackend fake([](ComputeUnits, int64_t call) {
     return call >= 1 && call < 40 ? Fault::kWrong : Fault::kNone;

@@ -103,7 +103,7 @@ class Walk {
       Advance();
     } else if (dice < 0.98) {
       const int64_t bytes = Pick(0, 1100);
-      breaker_->RecordMemory(bytes);
+      breaker_->JudgeMemory(bytes);
       model_.Memory(bytes);
     } else if (dice < 0.984) {
       const int64_t p50 = Pick(-1, 5) * kMillisecond;

@@ -221,12 +221,12 @@ TEST_F(CircuitBreakerTest, MemoryAboveTheLimitOpens) {
   BreakerConfig config;
   config.memory_limit_bytes = 1000;
   Make(config);
-  breaker_->RecordMemory(1000);
+  breaker_->JudgeMemory(1000);
   EXPECT_EQ(breaker_->state(), CircuitState::kClosed);
-  breaker_->RecordMemory(1001);
+  breaker_->JudgeMemory(1001);
   EXPECT_EQ(events_.back().reason, TransitionReason::kMemoryLimit);
   EXPECT_EQ(events_.back().failure, FailureKind::kMemoryPressure);
-  breaker_->RecordMemory(5000);
+  breaker_->JudgeMemory(5000);
   EXPECT_EQ(events_.size(), 1u);
 }
 

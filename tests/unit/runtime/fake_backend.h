@@ -1,4 +1,4 @@
-// A foreign backend for tests: computes with the reference kernels and does wrong what it is told
+// An external backend for tests: computes with the reference kernels and does wrong what it is told
 // to, for each kind of compute units.
 #pragma once
 
@@ -40,7 +40,7 @@ class FakeBackend : public exec::Backend {
   ~FakeBackend() override { Release(); }
 
   std::string_view name() const override { return "fake"; }
-  bool foreign() const override { return true; }
+  bool external() const override { return true; }
   Status Available() const override { return {}; }
 
   Result<std::unique_ptr<exec::Executable>> Load(std::shared_ptr<const ir::Model> model,
@@ -54,9 +54,9 @@ class FakeBackend : public exec::Backend {
       return exec::Failure(exec::FailureKind::kLoadError, "told to fail");
     }
     ANEMONE_ASSIGN(auto inner, exec::ReferenceBackend().Load(std::move(model), {}));
-    std::unique_ptr<exec::Executable> session =
-        std::make_unique<FakeSession>(shared, std::move(inner), options.compute_units);
-    return session;
+    std::unique_ptr<exec::Executable> executable =
+        std::make_unique<FakeExecutable>(shared, std::move(inner), options.compute_units);
+    return executable;
   }
 
   Result<std::vector<exec::PlannedOperation>> Plan(std::shared_ptr<const ir::Model>,
@@ -102,10 +102,10 @@ class FakeBackend : public exec::Backend {
     }
   };
 
-  class FakeSession : public exec::Executable {
+  class FakeExecutable : public exec::Executable {
    public:
-    FakeSession(std::shared_ptr<Shared> shared, std::unique_ptr<exec::Executable> inner,
-                ComputeUnits units)
+    FakeExecutable(std::shared_ptr<Shared> shared, std::unique_ptr<exec::Executable> inner,
+                   ComputeUnits units)
         : shared_(std::move(shared)), inner_(std::move(inner)), units_(units) {}
 
     Result<std::map<std::string, exec::Tensor>> Run(

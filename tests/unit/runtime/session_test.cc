@@ -86,7 +86,7 @@ TEST(SessionTest, TheCpuAnswersAndSaysSo) {
   EXPECT_TRUE(CheckConsistent(counts).ok());
 }
 
-TEST(SessionTest, AForeignBackendIsNeverSaidToHaveUsedAUnit) {
+TEST(SessionTest, AnExternalBackendIsNeverSaidToHaveUsedAUnit) {
   const FakeBackend fake({});
   const auto session = Open(With(fake));
   CallReport report;
@@ -166,7 +166,7 @@ TEST(SessionTest, ACircuitOpensAndAProbeOffTheRequestPathClosesIt) {
   FakeBackend fake({});
   SessionOptions options = With(fake);
   options.clock = &clock;
-  options.load.compute_units = ComputeUnits::kCpuOnly;  // one foreign route
+  options.load.compute_units = ComputeUnits::kCpuOnly;  // one external route
   const auto session = Open(options);
   fake.SetScript([](ComputeUnits, int64_t) { return Fault::kRuntimeError; });
   CallReport report;
