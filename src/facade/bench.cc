@@ -29,7 +29,7 @@ Result<lab::Subject> MakeSubject(const LoadedModel& loaded, const std::string& a
   subject.session.load.threads = options.threads;
   ANEMONE_ASSIGN(subject.session.load.numerics, ParseNumerics(options.numerics));
   ANEMONE_ASSIGN(subject.session.load.compute_units,
-                 exec::ComputeUnitsFromName(options.compute_units));
+                 ComputeUnitsFromName(options.compute_units));
   if (loaded.origin == "mlpackage") subject.session.load.package_path = argument;
   return subject;
 }

@@ -109,8 +109,8 @@ Json BlockersJson(const placement::Analysis& analysis) {
   };
   std::map<std::string, Blocker> blockers;
   for (const placement::AnalyzedOp& op : analysis.operations) {
-    if (op.Supports(placement::Unit::kAne)) continue;
-    const placement::Verdict& verdict = op.placement.of(placement::Unit::kAne);
+    if (op.Supports(ComputeUnit::kAne)) continue;
+    const placement::Verdict& verdict = op.placement.of(ComputeUnit::kAne);
     Blocker& blocker = blockers[op.operation->type() + " " + std::string(verdict.rule)];
     if (blocker.count++ == 0) {
       blocker.reason = op.operation->type() + ": " + verdict.reason;

@@ -13,7 +13,6 @@ namespace anemone::facade {
 namespace {
 
 using placement::ComputePlan;
-using placement::Unit;
 
 // The planned units of a run record's header: no supported sets, no costs.
 Result<ComputePlan> PlanOfRecord(const std::string& path) {
@@ -22,13 +21,14 @@ Result<ComputePlan> PlanOfRecord(const std::string& path) {
   ComputePlan plan;
   plan.form = "run record";
   plan.chip = record.header.machine.chip.value_or("");
-  const auto units = placement::ParseComputeUnits(record.header.compute_units);
+  const auto units = ComputeUnitsFromName(record.header.compute_units);
   if (units.ok()) plan.units = *units;
   for (const auto& [name, unit] : *record.header.planned_units) {
     placement::PlannedOperation operation;
     operation.name = name;
-    operation.preferred = placement::UnitFromName(runtime::ComputeUnitName(unit));
-    if (operation.preferred) plan.operations.push_back(std::move(operation));
+    operation.preferred = unit;
+    const bool one = unit != ComputeUnit::kUnknown && unit != ComputeUnit::kMixed;
+    if (one) plan.operations.push_back(std::move(operation));
   }
   return plan;
 }
@@ -55,14 +55,14 @@ PlacementResult::Agreement ToRow(const placement::Agreement& agreement) {
           agreement.sets_right,   agreement.preferred_compared, agreement.preferred_right};
 }
 
-std::vector<std::string> UnitNames(const std::vector<Unit>& units) {
+std::vector<std::string> UnitNames(const std::vector<ComputeUnit>& units) {
   std::vector<std::string> names;
-  for (const Unit unit : units) names.emplace_back(placement::UnitName(unit));
+  for (const ComputeUnit unit : units) names.emplace_back(ComputeUnitName(unit));
   return names;
 }
 
-std::string UnitNameOf(const std::optional<Unit>& unit) {
-  return unit ? std::string(placement::UnitName(*unit)) : "";
+std::string UnitNameOf(ComputeUnit unit) {
+  return unit == ComputeUnit::kUnknown ? "" : std::string(ComputeUnitName(unit));
 }
 
 PlacementResult ToResult(const placement::Score& score) {
@@ -128,9 +128,9 @@ Result<PlacementResult> RunPlacement(const anemone::PlacementOptions& options) {
   for (const std::string& path : options.reports) {
     ANEMONE_ASSIGN(const ComputePlan plan, ReadReport(path));
     ANEMONE_ASSIGN(const placement::Chip* chip, ChipOf(options.chip, plan, path));
-    auto units = plan.units.value_or(placement::ComputeUnits::kCpuAndNeuralEngine);
+    auto units = plan.units.value_or(ComputeUnits::kCpuAndNe);
     if (!options.compute_units.empty()) {
-      ANEMONE_ASSIGN(units, placement::ParseComputeUnits(options.compute_units));
+      ANEMONE_ASSIGN(units, ComputeUnitsFromName(options.compute_units));
     }
     total.Add(placement::ScorePlan(placement::Analyze(*function, *chip, flexible, units), plan));
   }
