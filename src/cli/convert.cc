@@ -45,8 +45,8 @@ Status RunConvert(const ConvertFlags& flags, const Globals& globals) {
   }
   options.keep_float32 = flags.keep_float32;
   Progress progress(globals);
-  options.progress = [&](const std::string& pass) {
-    progress.Step("pass " + pass);
+  options.progress = [&](std::string_view pass) {
+    progress.Step("pass " + std::string(pass));
     return true;
   };
   progress.Step("reading " + flags.model.source.model);
