@@ -118,7 +118,7 @@ class Nginx:
 
 
 class Request:
-    """What a behavior sees: the path, the header, and the raw connection to answer on."""
+    """The view of a behavior: the path, the header, and the raw connection to answer on."""
 
     def __init__(self, path, header, connection):
         self.path, self.header, self.connection = path, header, connection

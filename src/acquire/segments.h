@@ -1,5 +1,5 @@
-// Which bytes of a download are present: a file cut into segments that fill front to back, each by
-// one connection at a time. Only keeps this record, so that resuming and splitting can be tested
+// The bytes of a download that are present: a file cut into segments that fill front to back, each
+// by one connection at a time. Only keeps this record, so that resuming and splitting can be tested
 // without a network. Thread rules: one thread.
 #pragma once
 

@@ -27,7 +27,7 @@ for name in headers:
         if name.startswith("include/"):
             problems.append(f"{name}:1: a public header includes {match.group(1)}")
 
-# What includes a heavy header is heavy.
+# A file that includes a heavy header is heavy.
 changed = True
 while changed:
     changed = False

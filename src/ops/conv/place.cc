@@ -66,7 +66,7 @@ std::optional<Verdict> CheckKernel(const Query& query, const Kernel& kernel) {
   return std::nullopt;
 }
 
-// What the engine takes, and at what cost.
+// Convolutions that the engine takes, but at a cost.
 std::optional<Verdict> Caution(const Query& query, const Kernel& kernel) {
   if (kernel.width >= 16 && kernel.height >= 16) {
     return placement::YesBut(query, "conv_slow_compile", placement::kMeasuredM4,

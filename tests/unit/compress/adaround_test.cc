@@ -1,5 +1,5 @@
-// Learned rounding beside an oracle that knows the answer: of rows so short that every rounding can
-// be tried, the best one.
+// Learned rounding against an oracle that knows the answer: for rows so short that every rounding
+// can be tried, the best one.
 #include "compress/adaround.h"
 
 #include <gtest/gtest.h>
@@ -14,8 +14,8 @@
 namespace anemone::compress {
 namespace {
 
-// Products of inputs that have much in common, upper triangles as calibration leaves them; groups
-// one after the other.
+// Products of inputs that are strongly correlated, upper triangles as calibration leaves them;
+// groups one after another.
 InputMoments Correlated(size_t n, size_t groups, size_t samples, uint64_t seed) {
   InputMoments moments;
   moments.row = static_cast<int64_t>(n);
@@ -85,8 +85,8 @@ TEST(AdaRound, ComesCloseToTheBestOfAllRoundings) {
         for (uint32_t up = 0; up < kAll; ++up) {
           float errors[kRow];
           for (size_t i = 0; i < kRow; ++i) {
-            // Down or up from the weight; the grid's ends are none of the oracle's concern, as
-            // ranges follow from the weights.
+            // Down or up from the weight; the oracle ignores the grid's ends, because ranges follow
+            // from the weights.
             const float steps = std::floor(values[r * kRow + i] / scale);
             errors[i] = (steps + static_cast<float>((up >> i) & 1)) * scale - values[r * kRow + i];
           }
@@ -138,7 +138,7 @@ TEST(AdaRound, NoChannelLosesAndLongRowsGainAsMuchAsGptq) {
   }
   EXPECT_LT(sum, gptq_sum * 1.25);
   EXPECT_LT(sum, nearest_sum * 0.5);
-  // What the tensor says of itself is true, and the same comes out again.
+  // The tensor's own figures are true, and a second run gives the same.
   double squares = 0;
   double largest = 0;
   const std::vector<float> errors = ErrorsOf(weight, learned);
@@ -172,7 +172,7 @@ TEST_P(RoundingTest, InputsThatSayNothing) {
   moments.products.assign(64, 0.0f);
   ASSERT_TRUE(round(weight, moments, &tensor).ok());
   EXPECT_TRUE(tensor.data == nearest->data);
-  // Inputs that have nothing to do with one another: nearest is best.
+  // Uncorrelated inputs: nearest rounding is best.
   for (size_t i = 0; i < 8; ++i) moments.products[i * 9] = 1.0f + static_cast<float>(i);
   tensor = *nearest;
   ASSERT_TRUE(round(weight, moments, &tensor).ok());

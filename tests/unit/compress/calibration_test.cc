@@ -1,5 +1,5 @@
-// What needs inputs: observers, quantized activations, rounding and palettes by inputs, bias
-// correction; and equalization, which needs none.
+// Compression that needs inputs: observers, quantized activations, rounding and palettes by inputs,
+// bias correction; and equalization, which needs none.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -28,7 +28,7 @@ ir::Program Parse(const std::string& text) {
 }
 
 // Samples from a fixed seed; channel c is c + 1 times as large as the first. Correlated: the
-// channels of a position have much in common, as they have in real networks.
+// channels of a position are correlated, as in real networks.
 class Samples final : public CalibrationData {
  public:
   Samples(ir::Shape shape, int64_t count, bool correlated = false)
@@ -93,7 +93,7 @@ TEST(ActivationObserver, RangesOfEachKind) {
   std::vector<float> values(20'000);
   Random(1).FillNormal(values, 0.0f, 1.0f);
   seen.Add(std::span<const float>(values).subspan(0, 5));
-  values.back() = 100.0f;  // an outlier that the histogram has to widen for
+  values.back() = 100.0f;  // an outlier for which the histogram must widen
   seen.Add(std::span<const float>(values).subspan(5));
   seen.Add(std::vector<float>{std::numeric_limits<float>::quiet_NaN()});
   EXPECT_EQ(seen.count(), 20'000);

@@ -1,4 +1,4 @@
-// Palettes and pruning of single tensors, against what coremltools makes of the same weights
+// Palettes and pruning of single tensors, against coremltools' results for the same weights
 // (tests/oracle/make_compress_fixture.py), and by themselves.
 #include <gtest/gtest.h>
 
@@ -97,7 +97,7 @@ TEST(Prune, WhatCannotBe) {
   EXPECT_NE(dense.error().message().find("0.0 %"), std::string::npos);
 }
 
-// The squares of such weights leave half precision's range; blocks must be told apart all the same.
+// The squares of such weights leave half precision's range; blocks must still be told apart.
 TEST(Prune, LargeHalvesKeepTheirLargestBlocks) {
   Random random(3);
   std::vector<float> values(64 * 32);
@@ -118,8 +118,8 @@ TEST(Prune, LargeHalvesKeepTheirLargestBlocks) {
   EXPECT_GT(kept, 0.6 * all);
 }
 
-// coremltools takes the step of a uniform palette in the weight's dtype or in double, by the
-// version of NumPy: ours loses no more than either.
+// coremltools takes the step of a uniform palette in the weight's dtype or in double, depending on
+// the version of NumPy: ours loses no more than either.
 TEST(Palette, UniformIsTheBetterOfBothSteps) {
   Random random(5);
   for (const DType dtype : {DType::kFp16, DType::kFp32}) {
@@ -235,7 +235,7 @@ TEST(Palettize, WhatCannotBe) {
   EXPECT_FALSE(Palettize(weight, {.nbits = 4, .cluster_dim = 3}).ok());
   EXPECT_FALSE(Palettize(weight, {.nbits = 4, .channel_axis = 2}).ok());
   EXPECT_FALSE(Palettize(weight, {.mode = PaletteMode::kUnique, .nbits = 0}).ok());
-  // All alike: one entry serves, also where the range is nothing.
+  // All equal: one entry serves, even when the range is empty.
   const ir::Literal same = ir::Literal::Fp32s(std::vector<float>(64, 0.25f), {8, 8});
   for (const PaletteMode mode : {PaletteMode::kKMeans, PaletteMode::kUniform}) {
     const auto got = Palettize(same, {.mode = mode, .nbits = 2});

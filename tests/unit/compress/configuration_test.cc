@@ -1,4 +1,4 @@
-// Configurations as coremltools writes them, as we write them, and broken ones.
+// Configurations written by coremltools, written by us, and broken ones.
 #include "compress/configuration_json.h"
 
 #include <gtest/gtest.h>
@@ -67,7 +67,7 @@ TEST(Configuration, ReadsCoremltoolsJson) {
   EXPECT_EQ(*defaults->weights[0].global_config.value().As<LinearConfig>(), LinearConfig());
 }
 
-// What PyYAML and cattrs, with which coremltools reads, make of such files.
+// The results of PyYAML and cattrs, with which coremltools reads such files.
 TEST(Configuration, ReadsYamlAsPyYamlDoes) {
   const auto got = ParseConfiguration(R"(
 config_type: OpPalettizerConfig
@@ -310,7 +310,7 @@ TEST(Apply, NameBeforeTypeBeforeGlobal) {
   EXPECT_EQ(report->compressed[1].form, "int8 per_tensor");
   ASSERT_TRUE(ir::Verify(program).ok()) << ir::Verify(program).ToString();
 
-  // Two users that want different things.
+  // Two users with different settings.
   ir::Program other = Parse(kNetwork);
   step.op_type_configs["matmul"] = PaletteConfig{.nbits = 2};
   const auto conflict = ApplyStep(other, step);
@@ -320,7 +320,7 @@ TEST(Apply, NameBeforeTypeBeforeGlobal) {
   EXPECT_TRUE(ApplyStep(other, step).ok());
 }
 
-// One bias for two operators that want different things: it is left alone either way.
+// One bias for two operators with different settings: it stays in either case.
 TEST(Apply, SharedConstantsThatStayAreNoConflict) {
   ir::Program program = Parse(R"(
     func main<ios18>(tensor<fp32, [1, 64]> x) {
@@ -340,7 +340,7 @@ TEST(Apply, SharedConstantsThatStayAreNoConflict) {
   EXPECT_EQ(report->skipped[0].name, "b");
 }
 
-// Every form that there is: verified, the executor's results equal to those of the dense weights,
+// Every existing form: verified, the executor's results equal to those of the dense weights,
 // and refused with the right target where the op set lacks it.
 TEST(Apply, EveryFormOnEveryTarget) {
   struct Form {

@@ -108,10 +108,11 @@ TEST(KMeansBinned, LosesWhatTheBestClustersLose) {
       EXPECT_LE(found, best * (1 + limit));
     }
   }
-  EXPECT_GE(compared, Cases().size() * std::size(limits) - 1);  // two heaps in 256 go another way
+  EXPECT_GE(compared,
+            Cases().size() * std::size(limits) - 1);  // two heaps in 256 take the other path
 }
 
-// Every value has the nearest center, the lower one in the middle; the sums say what they say.
+// Every value has the nearest center, the lower one in the middle; the sums are right.
 TEST(KMeansBinned, EveryValueGoesToTheNearest) {
   for (const Case& each : Cases()) {
     if (each.name == "huge" || each.name == "tiny") continue;  // squares leave float's range
@@ -139,7 +140,7 @@ TEST(KMeansBinned, EveryValueGoesToTheNearest) {
   }
 }
 
-// Few different values, and values all close to one: told, and then solved by sorting.
+// Few different values, and values all close to one: detected, and then solved by sorting.
 TEST(KMeansBinned, TooFewBinsAreSaid) {
   std::vector<float> few(50'000);
   for (size_t i = 0; i < few.size(); ++i) few[i] = 1.0f + static_cast<float>(i % 100) * 1e-6f;

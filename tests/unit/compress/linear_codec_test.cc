@@ -69,7 +69,7 @@ TEST(LinearCodec, EqualsCoremltoolsToTheBit) {
     for (size_t i = 0; i < got->offset.size(); ++i) {
       ASSERT_EQ(offsets[static_cast<size_t>(field[14]) + i], OffsetOf(*got, i)) << "offset " << i;
     }
-    // What the decompressed values differ by is what the codec says, up to rounding (of half
+    // The decompressed values differ by what the codec reports, up to rounding (of half
     // quotients, too).
     if (field[10] != 0) continue;
     const auto back = DequantizeLinear(*got, DType::kFp32);

@@ -52,7 +52,7 @@ TEST(LinearKernels, RangeAndMagnitude) {
       }
       EXPECT_EQ(low, want_low) << n;
       EXPECT_EQ(high, want_high) << n;
-      // Halves give what their values give.
+      // Halves give the same as their values.
       const std::vector<Half> halves(values.begin(), values.end());
       float half_low = 0.25f;
       float half_high = 0.25f;
@@ -60,7 +60,7 @@ TEST(LinearKernels, RangeAndMagnitude) {
       EXPECT_EQ(half_low, HalfToFloat(FloatToHalf(want_low))) << n;
       EXPECT_EQ(half_high, HalfToFloat(FloatToHalf(want_high))) << n;
       EXPECT_LT(LargestMagnitude(values), 0x7f800000u);
-      // One that is not finite is seen wherever it stands.
+      // A value that is not finite is found wherever it is.
       for (size_t i = 0; i < std::min<size_t>(n, 40); ++i) {
         std::vector<float> bad = values;
         bad[i] = i % 2 == 0 ? -std::numeric_limits<float>::infinity()

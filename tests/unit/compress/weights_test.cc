@@ -1,4 +1,4 @@
-// The compressions as they change programs: what they take, what they leave and why, what each
+// The compressions as changes of programs: what they take, what they leave and why, what each
 // target gets, and that the program still computes the same up to the error that they report.
 #include "compress/weights.h"
 
@@ -276,7 +276,7 @@ TEST(StoreWeightsInHalf, HalvesAllButSmallTensors) {
   EXPECT_EQ(report->bytes_after, 2 * (2304 + 2560) + 4 * (16 + 40 + 120));
   const std::vector<float> after = RunSeeded(program);
   EXPECT_LT(LargestDifference(before, after), 0.05);
-  // What is stored is the weights rounded to half, and the program gives exactly what those give.
+  // The weights are stored rounded to half, and the program gives exactly the results of those.
   ir::Program dense = ir::Clone(program);
   ASSERT_TRUE(DecompressWeights(dense).ok());
   EXPECT_EQ(CountOps(dense, "constexpr_cast"), 0);

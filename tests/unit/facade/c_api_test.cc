@@ -119,7 +119,7 @@ TEST_F(CApiTest, RunsWithoutTheHeapAndRefusesWhatDoesNotFit) {
   ASSERT_EQ(anemone_session_run(session, binding, nullptr, &small, nullptr), 0);
   EXPECT_STREQ(small.backend, "cpu");
   EXPECT_EQ(small.compute_units, nullptr);
-  // What the first version of the header knew ends with `attempts`; what came after follows it.
+  // The fields of the header's first version end with `attempts`; later ones follow.
   anemone_call_report first{};
   first.struct_size = offsetof(anemone_call_report, attempts) + sizeof first.attempts;
   first.experimental = 77;
@@ -210,7 +210,7 @@ TEST_F(CApiTest, ATraceIsWrittenWhenTheSessionEnds) {
 }
 
 TEST_F(CApiTest, MetricsAreServedWhileTheSessionLives) {
-  // A port that is taken is told about; so is what is no address.
+  // A port in use is reported; so is text that is not an address.
   const Answer wrong = Open(path_.c_str(), "{\"metrics_address\": \"9464\"}");
   const bool built = wrong.message.find("no Prometheus exposition") == std::string::npos;
   EXPECT_EQ(wrong.code, built ? 2 : 4) << wrong.message;

@@ -291,9 +291,9 @@ TEST(GateChecks, TelemetryFailsOnARecordThatContradictsItself) {
   const CheckResult result = Judged("telemetry", GateC(), groups[0]);
   EXPECT_VERDICT(result, kFail);
   EXPECT_NE(Joined(result).find("bad.jsonl:52"), std::string::npos);
-  // Its calls are not believed.
+  // Its calls do not count.
   EXPECT_VERDICT(Judged("inferences", GateC(), groups[0]), kNotMeasured);
-  // A file that is no run record is an error, not evidence.
+  // A file that is not a run record is an error, not evidence.
   anemone::test::WriteText(scratch / "other.jsonl", "{\"schema\":\"anemone.lab\"}\n");
   EXPECT_EQ(ReadRecordFile(scratch / "other.jsonl").error().code(), ErrorCode::kInvalidInput);
   EXPECT_EQ(ReadRecordFile(scratch / "none.jsonl").error().code(), ErrorCode::kNotFound);
@@ -397,7 +397,7 @@ TEST(GateVerdict, OverallAndExitCodes) {
   EXPECT_EQ(ExitCodeOf(crash), 5);
   crash[1].verdict = V::kFail;
   EXPECT_EQ(ExitCodeOf(crash), 1);
-  crash[1].required = false;  // shown, and does not decide
+  crash[1].required = false;  // shown, but does not decide
   EXPECT_EQ(ExitCodeOf(crash), 5);
   EXPECT_EQ(WorseExitCode(0, 4), 4);
   EXPECT_EQ(WorseExitCode(4, 8), 8);

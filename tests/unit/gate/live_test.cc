@@ -80,7 +80,7 @@ TEST_F(GateLive, GateCWithoutCoreMlIsNotMeasured) {
   EXPECT_VERDICT(CheckOf(report, "telemetry"), kPass);
   EXPECT_VERDICT(CheckOf(report, "compile"), kNotMeasured);
   EXPECT_FALSE(report.evidence.unavailable.empty());
-  // What can fail here does.
+  // Everything that can fail here does.
   LiveModel wrong = Live();
   wrong.reference = ReluModel("sigmoid(x = x)");
   const ModelReport failed = MakeReport(policy, Run(policy, wrong));
@@ -118,7 +118,7 @@ TEST_F(GateLive, AnExternalBackendThatFailsACallFails) {
   const Policy policy = ForFake();
   const ModelReport report = MakeReport(policy, Run(policy, Live(), &fake));
   EXPECT_EQ(report.exit_code, 1);
-  // The session answered all the same: the fallback shows.
+  // The session still answered: the fallback shows.
   EXPECT_VERDICT(CheckOf(report, "inferences"), kPass);
   EXPECT_VERDICT(CheckOf(report, "fallbacks"), kFail);
   EXPECT_VERDICT(CheckOf(report, "telemetry"), kPass);
@@ -195,7 +195,7 @@ TEST_F(GateLive, FilesAreLookedAt) {
   EXPECT_EQ(files.problem, "");
   EXPECT_EQ(files.unknown, std::vector<std::string>{});
   EXPECT_EQ(files.verified, true);
-  keys.emplace_back("expected_speedup_m1");  // null: nobody knows
+  keys.emplace_back("expected_speedup_m1");  // null: unknown
   keys.emplace_back("no_such_key");
   EXPECT_EQ(LookAtFiles(package, keys).problem, "the manifest has no key 'no_such_key'");
   keys.pop_back();

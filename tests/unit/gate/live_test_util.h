@@ -41,7 +41,7 @@ inline Policy Quick() {
                 .steady_tolerance = 0.5,
                 .block = 25};
   Set(policy, "inferences", {{"min_count", 700}});
-  // How fast a test's double is proves nothing.
+  // The speed of a test's double proves nothing.
   Set(policy, "latency", {{"required", false}});
   Set(policy, "memory", {{"max_growth_bytes_per_call", 1e9}});
   return policy;

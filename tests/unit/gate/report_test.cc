@@ -192,7 +192,7 @@ TEST(GateCertificate, OnlyAPassIsCertifiedAndTheRuntimeReadsIt) {
   EXPECT_FALSE(runtime::IsCertified(folder, hash, "24B83", "other"));
   EXPECT_FALSE(runtime::IsCertified(folder, std::string(64, 'b'), "24B83", "coreml"));
   EXPECT_FALSE(runtime::IsCertified("", hash, "24B83", "coreml"));
-  // A certificate under another one's name is about another one.
+  // A certificate under another model's name belongs to another model.
   const std::string stolen = runtime::CertificatePath(folder, std::string(64, 'b'), "24B83");
   anemone::test::WriteText(stolen, anemone::test::ReadText(*path));
   EXPECT_FALSE(runtime::IsCertified(folder, std::string(64, 'b'), "24B83", "coreml"));
@@ -227,7 +227,7 @@ TEST(GateMatrix, TableAndPage) {
   EXPECT_TRUE(json["rows"][2]["p99_ns"].is_null());
   const std::string html = ToHtml(matrix);
   EXPECT_EQ(html.find("<script"), std::string::npos);
-  EXPECT_EQ(html.find("http"), std::string::npos);  // asks nobody for anything
+  EXPECT_EQ(html.find("http"), std::string::npos);  // makes no requests
   EXPECT_EQ(html.find("src="), std::string::npos);
   EXPECT_NE(html.find("prefers-color-scheme:dark"), std::string::npos);
   EXPECT_NE(html.find("width=device-width"), std::string::npos);

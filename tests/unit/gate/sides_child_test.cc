@@ -1,4 +1,4 @@
-// The measured calls in a process of their own: the child is this test binary, started again with a
+// The measured calls in a child process: the child is this test binary, started again with a
 // backend that kills, stops or ends it at a chosen call. Whatever it does, the gate gets a verdict.
 #include "gate/sides_child.h"
 
@@ -87,7 +87,7 @@ TEST_F(GateChild, AModelThatLivesIsJudgedAsInThisProcess) {
   EXPECT_EQ(report.evidence.records[0].record.header.backend, "fake");
   EXPECT_VERDICT(CheckOf(report, "backend_parity"), kPass);
   EXPECT_NE(CheckOf(report, "latency").verdict, Verdict::kNotMeasured);
-  // What the child does is told here.
+  // Chooses what the child does.
   EXPECT_TRUE(std::find(stages.begin(), stages.end(), "measuring") != stages.end());
   EXPECT_TRUE(std::find(stages.begin(), stages.end(), "loading subject") != stages.end());
 }
@@ -140,11 +140,11 @@ TEST_F(GateChild, ACrashAmongTheCallsIsCounted) {
         << text;
     EXPECT_NE(text.find("its last words: a fault, on purpose"), std::string::npos) << text;
     EXPECT_NE(text.find("why: crash"), std::string::npos) << text;
-    // What was recorded before stays.
+    // The calls recorded before stay.
     const auto calls = report.evidence.records.at(0).record.calls.size();
     EXPECT_GT(calls, 200U);
     EXPECT_LT(calls, 401U);
-    // The record alone says the same, without the signal.
+    // The record alone gives the same verdict, without the signal.
     auto groups = GroupRecords(report.evidence.records);
     ASSERT_EQ(groups.size(), 1U);
     Policy policy = Quick();
@@ -159,7 +159,7 @@ TEST_F(GateChild, ACrashBeforeTheCallsIsCounted) {
     const ModelReport report = Run(death, Quick());
     EXPECT_EQ(report.exit_code, 5) << death << Text(report);
     EXPECT_EQ(report.evidence.ended.has_value(), true) << death;
-    // The baseline was measured all the same.
+    // The baseline was still measured.
     ASSERT_EQ(report.evidence.records.size(), 1U) << death;
     EXPECT_EQ(report.evidence.records[0].record.header.backend, "cpu");
     EXPECT_TRUE(report.evidence.records[0].record.summary.has_value());

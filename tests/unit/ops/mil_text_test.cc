@@ -107,7 +107,7 @@ Result<ir::Type> ParseTypeText(const std::string& text) {
   return ir::LiteralParser(tokens, options).ParseType();
 }
 
-// Empty when equal within tolerance, else what differs.
+// Empty when equal within tolerance, else the difference.
 std::string Difference(const exec::Tensor& got, const ir::Literal& want,
                        std::optional<double> tolerance) {
   if (got.shape() != want.shape()) {
@@ -175,7 +175,7 @@ Status RunCase(const Case& test, std::vector<std::string>* differences) {
   if (program.functions.empty()) return InvalidInput("the case has no function");
   const ir::Function& function = *program.functions[0];
 
-  // What is printed reads back as the same text.
+  // The printed text reads back as the same text.
   const std::string printed = ir::PrintText(program);
   ANEMONE_ASSIGN(const ir::Program again, ir::ParseText(printed));
   if (ir::PrintText(again) != printed)

@@ -1,6 +1,6 @@
 // Random arguments, sensible and hostile, to every operator: inference answers with types or an
-// error, never with a crash, an overflow or a size that is none; and where inference says yes to
-// small constants, the reference kernel gives tensors of just those types. Meant to run under the
+// error, never with a crash, an overflow or an invalid size; and where inference accepts small
+// constants, the reference kernel gives tensors of exactly those types. Meant to run under the
 // sanitizers too. Deterministic.
 #include <gtest/gtest.h>
 
@@ -44,7 +44,7 @@ std::vector<DType> DTypesOf(const ir::OpDef& def, const ir::Param& param) {
   return dtypes;
 }
 
-// Values that mean something to some operator: axes, sizes, counts; and some that mean harm.
+// Values that mean something to some operator: axes, sizes, counts; and some hostile ones.
 ir::Literal RandomLiteral(Source& source, DType dtype, const ir::Shape& shape, bool hostile) {
   const int64_t count = ir::ElementCount(shape).value_or(0);
   if (dtype == DType::kString) {
@@ -68,7 +68,7 @@ ir::Literal RandomLiteral(Source& source, DType dtype, const ir::Shape& shape, b
     return ir::Literal::Floats(dtype == DType::kFp16 ? dtype : DType::kFp32, floats, shape);
   }
   for (int64_t& value : ints) {
-    // Whatever the dtype holds of it.
+    // Truncated to the dtype.
     const int width = BitWidth(dtype);
     if (dtype == DType::kBool) value &= 1;
     if (IsUnsignedInt(dtype) && width < 64) value &= (int64_t{1} << width) - 1;
@@ -201,7 +201,7 @@ TEST(RandomArguments, KernelsGiveWhatInferenceSays) {
       }
       if (inputs.size() != arguments.items.size()) continue;
       const auto outputs = exec::Fold(*def, opset, inputs);
-      // A kernel may find an index out of range that inference does not look at.
+      // A kernel may find an index out of range that inference does not check.
       if (!outputs.ok()) {
         EXPECT_NE(outputs.error().code(), ErrorCode::kInternal)
             << def->name << ": " << outputs.error().ToString();

@@ -1,4 +1,4 @@
-// Completeness of the op table: what every definition must bring along, whichever family it is in.
+// Completeness of the op table: what every definition must have, in every family.
 #include <gtest/gtest.h>
 
 #include <algorithm>
