@@ -1,10 +1,11 @@
 // See activations.h.
 //
 //   before                             after
-//     a = conv(x = x, weight = w);       q = quantize(input = x, scale = 0.02, output_dtype =
-//     "int8"); b = relu(x = a);                   d = dequantize(input = q, scale = 0.02); c =
-//     conv(x = b, weight = v);       a = conv(x = d, weight = w);
-//   } -> (c);                            b = relu(x = a);
+//     a = conv(x = x, weight = w);       q = quantize(input = x, scale = 0.02,
+//     b = relu(x = a);                                output_dtype = "int8");
+//     c = conv(x = b, weight = v);       d = dequantize(input = q, scale = 0.02);
+//   } -> (c);                            a = conv(x = d, weight = w);
+//                                        b = relu(x = a);
 //                                        e = quantize(input = b, ...);
 //                                        f = dequantize(input = e, ...);
 //                                        c = conv(x = f, weight = v);
@@ -32,10 +33,10 @@ bool IsFloat(const ir::Value* value) {
   return value != nullptr && value->type.is_tensor() && anemone::IsFloat(value->type.dtype());
 }
 
-// Made when the model runs, not when it is loaded.
+// Whether it is made when the model runs, not when it is loaded.
 bool IsLive(const ir::Value* value) { return IsFloat(value) && !value->is_stored(); }
 
-// The parameters of `op` that become 8 bits; empty when it is none that computes so.
+// The parameters of `op` that become 8 bits; empty when the operator does not compute in 8 bits.
 std::vector<std::string_view> QuantizedInputs(const ir::Operation& op) {
   if (IsOneOf(op.type(), kUnary)) {
     if (IsLive(op.Input("x"))) return {"x"};
@@ -65,7 +66,7 @@ class Planner {
   }
 
  private:
-  // What leaves the fused pattern that starts at `op`; null when nothing but the caller takes it.
+  // The result of the fused pattern that starts at `op`; null when only the caller takes it.
   ir::Value* LastOf(ir::Operation* op) {
     ir::Value* value = op->output();
     const auto found = uses_.find(value);
@@ -152,8 +153,9 @@ Result<ActivationPlan> PlanActivations(const passes::Rewriter& rewriter,
                                        const ActivationStep& step) {
   const ir::Function& function = rewriter.function();
   if (function.opset < ir::Opset::kIOS17) {
-    return Unsupported("quantized activations need the op set ios17 or later, function '{}' is {}",
-                       function.name, ir::OpsetName(function.opset))
+    return Unsupported(
+               "quantized activations need the op set ios17 or later, but function '{}' is {}",
+               function.name, ir::OpsetName(function.opset))
         .Advise("convert again with a deployment target of ios17 or later");
   }
   return Planner(rewriter, step).Plan();

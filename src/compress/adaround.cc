@@ -13,7 +13,7 @@
 
 #include "hwy/highway.h"
 
-// What the training keeps for each weight; arrays of one length.
+// The state of the training for each weight; arrays of equal length.
 #ifndef ANEMONE_ADAROUND_TRAINING
 #define ANEMONE_ADAROUND_TRAINING
 namespace anemone::compress {
@@ -135,7 +135,7 @@ struct Choices {
   std::vector<bool> nearest_up;
 };
 
-// The whole of a symmetric matrix whose upper triangle is given, its diagonal damped.
+// The whole symmetric matrix for a given upper triangle, with its diagonal damped.
 std::vector<float> Symmetric(std::span<const float> upper, size_t n, double damping) {
   std::vector<float> whole(n * n);
   for (size_t i = 0; i < n; ++i) {
@@ -145,7 +145,7 @@ std::vector<float> Symmetric(std::span<const float> upper, size_t n, double damp
   return whole;
 }
 
-// Errors that a choice makes, [rows, n].
+// The errors of a choice, [rows, n].
 std::vector<float> ErrorsOf(const Choices& choices, const std::vector<bool>& up) {
   std::vector<float> errors(up.size());
   for (size_t i = 0; i < up.size(); ++i)
@@ -163,7 +163,7 @@ std::vector<double> OutputErrors(std::span<const float> errors, std::span<const 
   return result;
 }
 
-// The pressure's exponent: flat in the middle at first, steep at the end; 0: not yet.
+// The pressure's exponent: flat in the middle at first, steep at the end; 0: no pressure yet.
 int ExponentAt(int step, int steps) {
   constexpr double kWarmUp = 0.2;
   constexpr double kFirst = 20;
@@ -173,7 +173,7 @@ int ExponentAt(int step, int steps) {
   return static_cast<int>(std::lround(kFirst + (kLast - kFirst) * (at - kWarmUp) / (1 - kWarmUp)));
 }
 
-// Trains the soft choices of all rows, and says which end up nearer to up.
+// Trains the soft choices of all rows, and returns which end up nearer to up.
 std::vector<bool> Learn(const Choices& choices, std::span<const float> products, size_t n,
                         const AdaRoundOptions& options) {
   const size_t count = choices.weight.size();
@@ -184,7 +184,7 @@ std::vector<bool> Learn(const Choices& choices, std::span<const float> products,
   for (size_t i = 0; i < count; ++i) {
     const float share =
         choices.step[i] == 0 ? 0.5f : (choices.weight[i] - choices.down[i]) / choices.step[i];
-    // What SoftenPart undoes.
+    // SoftenPart is its inverse.
     const float between = (std::clamp(share, 0.01f, 0.99f) - 0.5f) / 0.6f;
     logit[i] = between / (1 - std::abs(between));
   }
@@ -235,7 +235,7 @@ std::vector<bool> Learn(const Choices& choices, std::span<const float> products,
   return up;
 }
 
-// Turns single choices over as long as that lowers the error of the row.
+// Flips single choices as long as that lowers the error of the row.
 void Polish(const Choices& choices, std::span<const float> products, size_t n,
             std::vector<bool>* up) {
   std::vector<float> errors = ErrorsOf(choices, *up);
@@ -249,7 +249,7 @@ void Polish(const Choices& choices, std::span<const float> products, size_t n,
         const float step = (*up)[first + i] ? -choices.step[first + i] : choices.step[first + i];
         if (step == 0) continue;
         const double own = double{step} * step * products[i * n + i];
-        // What is gained must stand out from rounding.
+        // The gain must exceed rounding errors.
         if (2.0 * step * row[i] + own >= -1e-6 * own) continue;
         AddScaled(step, products.subspan(i * n, n), row);
         (*up)[first + i] = !(*up)[first + i];
@@ -302,7 +302,7 @@ Status RoundByLearning(const ir::Literal& weight, const InputMoments& moments, L
     for (size_t i = 0; i < n; ++i) mean += upper[i * n + i];
     mean /= static_cast<double>(n);
     std::vector<bool> up = choices.nearest_up;
-    if (mean > 0) {  // else dead inputs: nothing to learn from
+    if (mean > 0) {  // otherwise dead inputs: nothing to learn from
       const std::vector<float> plain = Symmetric(upper, n, 0);
       const std::vector<float> damped = Symmetric(upper, n, kDamping * mean);
       up = Learn(choices, damped, n, options);

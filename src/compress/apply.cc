@@ -19,11 +19,11 @@ struct Job {
   Site site;
   TensorRecord record;
   std::unique_ptr<CompressedWeight> result = nullptr;
-  // What the compression adds to the mean of each output channel; empty: not known.
+  // The shift of the mean of each output channel by the compression; empty: unknown.
   std::vector<double> bias_shift = {};
 };
 
-// What is known of the inputs of a dense weight; null: nothing.
+// The moments of the inputs of a dense weight; null: unknown.
 const InputMoments* MomentsOf(const Site& site, const WeightData* data) {
   if (data == nullptr || data->inputs == nullptr || site.kind != SiteKind::kDense) return nullptr;
   const auto found = data->inputs->find(site.weight.value->name);
@@ -37,7 +37,7 @@ Result<ir::Literal> DenseValue(const Site& site, ir::Opset opset, std::vector<ui
     std::vector<exec::FoldInput> inputs;
     for (const ir::Argument& argument : op.arguments()) {
       if (!argument.values[0]->is_const())
-        return InvalidInput("'{}' of '{}' is no constant", argument.name, op.name());
+        return InvalidInput("'{}' of '{}' is not a constant", argument.name, op.name());
       inputs.push_back({argument.name, {argument.values[0]->literal.get()}});
     }
     ANEMONE_ASSIGN(auto results, exec::Fold(*op.def(), opset, inputs));
@@ -47,7 +47,7 @@ Result<ir::Literal> DenseValue(const Site& site, ir::Opset opset, std::vector<ui
   if (site.kind != SiteKind::kSparseValues) return literal;
   ANEMONE_ASSIGN(*mask, MaskOf(*site.child, "mask"));
   const auto width = static_cast<size_t>(BitWidth(literal.dtype())) / 8;
-  if (width < 2) return InvalidInput("its values are {} already", DTypeName(literal.dtype()));
+  if (width < 2) return InvalidInput("its values are already {}", DTypeName(literal.dtype()));
   std::vector<std::byte> dense(mask->size() * width, std::byte{0});
   const std::byte* from = literal.bytes().data();
   for (size_t i = 0; i < mask->size(); ++i) {
@@ -93,7 +93,7 @@ Status FindBiasShift(const InputMoments& moments, const ir::Literal& weight, Job
   return {};
 }
 
-// Takes the shift out of the bias of the operator that has the weight.
+// Subtracts the shift from the bias of the operator that has the weight.
 Status CorrectBias(passes::Rewriter& rewriter, const Job& job) {
   if (job.bias_shift.empty()) return {};
   ir::Operation& op = *job.site.weight.uses[0].operation;
@@ -150,7 +150,7 @@ Status ApplyToFunction(ir::Function& function, const WeightStep& step, const App
     }
     jobs.push_back({std::move(site), std::move(record)});
   }
-  // The largest first, so that no core is left with one at the end.
+  // The largest first, so that no core is left with a large one at the end.
   std::vector<size_t> order(jobs.size());
   for (size_t i = 0; i < order.size(); ++i) order[i] = i;
   std::ranges::stable_sort(order, std::ranges::greater(),
@@ -183,7 +183,7 @@ Status ApplyToFunction(ir::Function& function, const WeightStep& step, const App
     TensorRecord& record = jobs[i].record;
     const std::string place = fmt::format("'{}'", record.name);
     ANEMONE_TRY(CorrectBias(rewriter, jobs[i]).At(place));
-    // What is emitted need not stay: a model may be large.
+    // Freed once emitted, because a model may be large.
     const std::unique_ptr<CompressedWeight> result = std::move(jobs[i].result);
     ANEMONE_TRY(result->Emit(rewriter, jobs[i].site, &record.bytes_after).At(place));
     record.form = result->form + std::string(KindSuffix(jobs[i].site.kind));
@@ -201,7 +201,7 @@ Result<WeightData> GatherWeightData(const ir::Model& model, const Configuration&
   WeightData data;
   data.correct_bias = configuration.correct_bias;
   if (!WeightsNeedData(configuration)) return data;
-  // Layers that are made alike first are driven otherwise than before.
+  // Equalized layers are driven differently than before, so old statistics do not apply.
   if (options.inputs != nullptr && !configuration.equalize) {
     data.inputs = options.inputs;
     data.learned = options.learned;
@@ -219,7 +219,7 @@ Status QuantizeActivations(ir::Model& model, const ActivationStep& step,
                            const ApplyOptions& options, Report* report) {
   const ir::FunctionDescription* main = model.main();
   ir::Function* function = main != nullptr ? model.program.Find(main->name) : model.program.main();
-  if (function == nullptr) return InvalidInput("there is no function to calibrate");
+  if (function == nullptr) return InvalidInput("the model has no function to calibrate");
   passes::Rewriter rewriter(*function);
   ANEMONE_ASSIGN(const ActivationPlan plan, PlanActivations(rewriter, step));
   std::set<std::string> names;
@@ -241,7 +241,7 @@ Result<Report> ApplyStep(ir::Program& program, const WeightStep& step, const App
   Configuration configuration;
   configuration.weights = {step};
   ANEMONE_TRY(Check(configuration));
-  // All functions are looked at before one is changed.
+  // All functions are checked before one is changed.
   for (const auto& function : program.functions) {
     const passes::Rewriter rewriter(*function);
     ANEMONE_TRY(

@@ -1,5 +1,5 @@
-// Calibration: inputs to run a model on, and what is learned from that: ranges of activations, and
-// how strongly each weight is driven. One streaming pass: samples come one at a time, what is kept
+// Calibration: inputs on which to run a model, and the statistics from that: ranges of activations,
+// and how strongly each weight is driven. One streaming pass: samples come one at a time, memory
 // does not grow with their number, and nothing is written to disk. Thread rules: one thread.
 #pragma once
 
@@ -16,7 +16,7 @@
 
 namespace anemone::compress {
 
-// Where samples come from; the caller's.
+// The source of samples; implemented by the caller.
 class CalibrationData {
  public:
   virtual ~CalibrationData() = default;
@@ -31,16 +31,15 @@ struct Calibration {
   std::function<Result<std::unique_ptr<exec::Executable>>(std::shared_ptr<const ir::Model>)> load;
 };
 
-// How a weight of a conv or linear operator is driven: x are the inputs that one row of the weight
-// (all elements of one output channel) meets at one position; sums over some positions of all
-// samples.
+// How a weight of a conv or linear operator is driven: x are the inputs of one row of the weight
+// (all elements of one output channel) at one position; sums over some positions of all samples.
 struct InputMoments {
   int64_t row = 0;              // elements of a row of the weight
-  int64_t groups = 1;           // groups of output channels that meet inputs of their own
+  int64_t groups = 1;           // groups of output channels with their own inputs
   double count = 0;             // positions
   std::vector<double> sums;     // of x, [groups, row]
   std::vector<double> squares;  // of x x, [groups, row]
-  // Of x x^T, [groups, row, row], upper triangles; empty where nobody asked, or rows are too long.
+  // Of x x^T, [groups, row, row], upper triangles; empty when not requested, or rows are too long.
   std::vector<float> products;
 };
 // By the name of the weight's constant.

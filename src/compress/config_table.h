@@ -1,6 +1,6 @@
-// ConfigTable: the keys of a setting in documents, each with the field that it stands for.
-// configuration_json.cc reads and writes by it, so a key is said once. Ownership: a table points
-// into the struct that it was made of, which must outlive it. Thread rules: values.
+// ConfigTable: the keys of a setting in documents, each with its field. configuration_json.cc reads
+// and writes by it, so a key is stated once. Ownership: a table points into the struct from which
+// it was made, which must outlive it. Thread rules: values.
 #pragma once
 
 #include <cstdint>
@@ -44,14 +44,14 @@ Choice GranularityChoice(Granularity* granularity);
 // One number, or a list of them.
 struct SizeOrSizes {
   int64_t* size;
-  std::vector<int64_t>* sizes;  // empty: `size` is meant
+  std::vector<int64_t>* sizes;  // empty: `size` applies
 };
-// Read, and of no consequence to the result.
+// Read, but without effect on the result.
 struct Ignored {};
 
 struct ConfigField {
   const char* key;
-  // Optional fields are left out of documents when they hold nothing, and null reads as nothing.
+  // Optional fields without a value are left out of documents, and null reads as no value.
   std::variant<bool*, int*, int64_t*, double*, std::optional<int>*, std::optional<int64_t>*,
                std::optional<double>*, std::optional<std::pair<int64_t, int64_t>>*, Choice,
                SizeOrSizes, Ignored>

@@ -32,7 +32,7 @@ Status CheckStep(const WeightStep& step) {
 
 Status CheckActivation(const std::optional<ActivationConfig>& config) {
   if (!config || config->dtype == DType::kInt8 || config->dtype == DType::kUInt8) return {};
-  return Usage("{} is no dtype of activations", DTypeName(config->dtype))
+  return Usage("{} is not a dtype of activations", DTypeName(config->dtype))
       .Advise("choose int8 or uint8");
 }
 

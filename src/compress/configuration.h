@@ -1,8 +1,8 @@
 // Configuration: what a compression does to which operators, as a plain value. It has the form of
 // coremltools' OptimizationConfig (a setting for all, for operator types, for names of operators or
 // constants), its names and its defaults, and adds what coremltools spreads over several calls: the
-// order of steps, joint compression, activations. configuration_json.h reads and writes it.
-// Thread rules: values.
+// order of steps, joint compression, activations. configuration_json.h reads and writes it. Thread
+// rules: values.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,7 @@ struct WeightStep {
   friend bool operator==(const WeightStep&, const WeightStep&) = default;
 };
 
-// How the range of an activation follows from what was seen.
+// How the range of an activation follows from the values seen.
 enum class Observer : uint8_t { kMinMax, kPercentile, kMse, kEntropy };
 
 struct ActivationConfig {
@@ -59,23 +59,23 @@ auto SettingOf(const Step& step, const std::string& name, const std::string& typ
 }
 
 struct Configuration {
-  // Before anything else: make the channels of neighboring layers alike in range.
+  // Before anything else: equalize the ranges of the channels of neighboring layers.
   bool equalize = false;
   std::optional<ActivationStep> activations = {};
   std::vector<WeightStep> weights = {};  // one after the other
-  // After all: take the mean error of each output channel out of the bias.
+  // After everything else: subtract the mean error of each output channel from the bias.
   bool correct_bias = false;
   friend bool operator==(const Configuration&, const Configuration&) = default;
 };
 
-// Whether it can be done at all; kUsage with the rule. Op sets are checked by Apply.
+// Checks whether it is possible at all; kUsage with the rule. Apply checks op sets.
 Status Check(const Configuration& configuration);
 // Whether it needs calibration inputs.
 bool NeedsData(const Configuration& configuration);
-// Whether what it does to weights and biases does.
+// Whether its work on weights and biases needs them.
 bool WeightsNeedData(const Configuration& configuration);
 bool NeedsData(const OpConfig& config);
-// The most that one of its weight steps needs to know of the inputs.
+// The most that one of its weight steps needs to know about the inputs.
 DataNeed DataNeedOf(const Configuration& configuration);
 
 }  // namespace anemone::compress

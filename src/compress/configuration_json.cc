@@ -17,11 +17,11 @@ using Json = nlohmann::json;
 
 constexpr std::string_view kSchema = "anemone.compress.configuration";
 
-// Reads the members of one object; what is wrong first is kept, and what nobody asked for is wrong.
+// Reads the members of one object; keeps the first problem, and rejects unknown members.
 class Reader {
  public:
   Reader(const Json& json, std::string place) : json_(json), place_(std::move(place)) {
-    if (!json.is_object()) Fail("", "it is no mapping");
+    if (!json.is_object()) Fail("", "it is not a mapping");
   }
 
   bool Has(const char* key) {
@@ -36,13 +36,13 @@ class Reader {
     if (!Has(key)) return;
     const auto number = Number(json_[key]);
     if (!number || *number != std::floor(*number) || std::abs(*number) > 1e15)
-      return Fail(key, "is no whole number");
+      return Fail(key, "is not a whole number");
     *value = static_cast<int64_t>(*number);
   }
   void Get(const char* key, double* value) {
     if (!Has(key)) return;
     const auto number = Number(json_[key]);
-    if (!number) return Fail(key, "is no number");
+    if (!number) return Fail(key, "is not a number");
     *value = *number;
   }
   void Get(const char* key, bool* value) {
@@ -52,7 +52,7 @@ class Reader {
   }
   void Get(const char* key, Choice* choice) {
     if (!Has(key)) return;
-    if (!json_[key].is_string()) return Fail(key, "is no text");
+    if (!json_[key].is_string()) return Fail(key, "is not text");
     std::string text = json_[key].get<std::string>();
     std::ranges::transform(text, text.begin(), [](unsigned char c) {
       return static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
@@ -83,7 +83,7 @@ class Reader {
     const Json& json = json_[key];
     if (!json.is_array() || json.size() != 2 || !json[0].is_number_integer() ||
         !json[1].is_number_integer()) {
-      return Fail(key, "is no list of two whole numbers");
+      return Fail(key, "is not a list of two whole numbers");
     }
     *ratio = {json[0].get<int64_t>(), json[1].get<int64_t>()};
   }
@@ -93,7 +93,7 @@ class Reader {
       if (size.is_number_integer()) {
         field->sizes->push_back(size.get<int64_t>());
       } else {
-        Fail(key, "holds something that is no whole number");
+        Fail(key, "holds a value that is not a whole number");
       }
     }
   }
@@ -133,7 +133,7 @@ class Reader {
   }
 
  private:
-  // Also as text, as coremltools has it.
+  // Also as text, which coremltools accepts too.
   static std::optional<double> Number(const Json& json) {
     if (json.is_number()) return json.get<double>();
     if (!json.is_string()) return std::nullopt;
@@ -154,7 +154,7 @@ Result<std::optional<OpConfig>> ReadOp(const Json& json, std::string type,
                                        const std::string& place) {
   if (json.is_null()) return std::optional<OpConfig>();
   if (json.is_object() && json.contains("config_type")) {
-    if (!json["config_type"].is_string()) return Usage("'config_type' is no text").At(place);
+    if (!json["config_type"].is_string()) return Usage("'config_type' is not text").At(place);
     type = json["config_type"].get<std::string>();
   }
   std::string all;
@@ -169,7 +169,7 @@ Result<std::optional<OpConfig>> ReadOp(const Json& json, std::string type,
     }
     all += (all.empty() ? "" : ", ") + std::string(method->config_type());
   }
-  return Usage("there is no config_type '{}'", type).Advise("choose one of " + all).At(place);
+  return Usage("'{}' is not a config_type", type).Advise("choose one of " + all).At(place);
 }
 
 // Reads one mapping of names to settings with `read(json, place)`.
@@ -177,7 +177,7 @@ template <typename T, typename Read>
 Status ReadMap(Reader& reader, const char* key, std::map<std::string, std::optional<T>>* out,
                Read&& read) {
   if (!reader.Has(key) || reader.At(key).is_null()) return {};
-  if (!reader.At(key).is_object()) return Usage("'{}' is no mapping", key);
+  if (!reader.At(key).is_object()) return Usage("'{}' is not a mapping", key);
   for (const auto& [name, value] : reader.At(key).items()) {
     ANEMONE_ASSIGN((*out)[name], read(value, fmt::format("{} '{}'", key, name)));
   }
@@ -192,7 +192,7 @@ Result<WeightStep> ReadStep(const Json& json, const std::string& place) {
     if (reader.At("config_type").is_string()) {
       type = reader.At("config_type").get<std::string>();
     } else {
-      reader.Fail("config_type", "is no text");
+      reader.Fail("config_type", "is not text");
     }
   } else {
     reader.Fail("config_type", "is missing");
@@ -265,7 +265,7 @@ Result<Configuration> ReadDocument(const Json& json) {
     ANEMONE_ASSIGN(configuration.activations, ReadActivations(reader.At("activations")));
   }
   if (reader.Has("steps")) {
-    if (!reader.At("steps").is_array()) return Usage("'steps' is no list");
+    if (!reader.At("steps").is_array()) return Usage("'steps' is not a list");
     for (const Json& item : reader.At("steps")) {
       const std::string place = fmt::format("step {}", configuration.weights.size() + 1);
       ANEMONE_ASSIGN(WeightStep step, ReadStep(item, place));
@@ -276,7 +276,7 @@ Result<Configuration> ReadDocument(const Json& json) {
   return configuration;
 }
 
-// The value of a field; nullopt: it holds nothing.
+// The value of a field; nullopt: it has none.
 template <typename T>
 std::optional<Json> ValueOf(const T* field) {
   return Json(*field);
@@ -335,7 +335,7 @@ Json Write(const WeightStep& step) {
   Json json{{"global_config", WriteOptional(step.global_config)},
             {"op_type_configs", WriteMap(step.op_type_configs)},
             {"op_name_configs", WriteMap(step.op_name_configs)}};
-  // coremltools wants one; those of the settings themselves come first.
+  // coremltools requires one; those of the settings themselves take precedence.
   json["config_type"] =
       step.global_config ? json["global_config"]["config_type"] : Json("OpLinearQuantizerConfig");
   if (step.joint_compression) json["joint_compression"] = true;
@@ -363,7 +363,7 @@ Result<Configuration> ReadConfiguration(const std::string& path) {
   ANEMONE_ASSIGN(const Bytes bytes, MapFile(path));
   constexpr size_t kMaxBytes = size_t{16} << 20;
   if (bytes.size() > kMaxBytes)
-    return Usage("it has {} bytes, more than a configuration can", bytes.size()).At(path);
+    return Usage("it has {} bytes, more than a configuration may have", bytes.size()).At(path);
   return ParseConfiguration({reinterpret_cast<const char*>(bytes.data()), bytes.size()}).At(path);
 }
 

@@ -26,10 +26,10 @@ Result<std::vector<TensorRecord>> Run(ir::Function& function, passes::PassContex
     for (const ir::Argument& argument : op->arguments()) {
       exec::FoldInput input{argument.name, {}};
       for (const ir::Value* value : argument.values) {
-        // Chains of constexpr operations are folded from the first on, so what is left here is no
-        // constant at all.
+        // Chains of constexpr operations are folded from the first on, so an argument left here is
+        // not a constant at all.
         if (!value->is_const())
-          return InvalidInput("its argument '{}' is no constant", argument.name).At(place);
+          return InvalidInput("its argument '{}' is not a constant", argument.name).At(place);
         input.literals.push_back(value->literal.get());
         bytes_before += static_cast<int64_t>(value->literal->bytes().size());
       }
@@ -51,7 +51,7 @@ Result<std::vector<TensorRecord>> Run(ir::Function& function, passes::PassContex
       ir::Value* dense = rewriter.builder().Const(std::move(results[i]), old->name);
       ANEMONE_TRY(rewriter.Commit(*op));
       if (!rewriter.CanReplace(old, dense))
-        return Unsupported("a compressed constant is an output").At(place);
+        return Unsupported("a compressed constant cannot be an output").At(place);
       rewriter.Replace(old, dense);
       records.push_back(std::move(record));
     }

@@ -80,7 +80,7 @@ Result<ir::Value*> BlockwiseShiftScale(passes::Rewriter& rewriter, const LinearT
 Result<std::vector<uint8_t>> MaskOf(const ir::Operation& op, std::string_view name) {
   const ir::Value* value = op.Input(name);
   if (value == nullptr || !value->is_const())
-    return InvalidInput("the mask of '{}' is no constant", op.name());
+    return InvalidInput("the mask of '{}' is not a constant", op.name());
   const int64_t count = value->literal->element_count();
   std::vector<uint8_t> mask(static_cast<size_t>(count));
   const auto bits = value->literal->As<uint8_t>();
@@ -99,7 +99,7 @@ Status TakePlace(passes::Rewriter& rewriter, const Site& site, ir::Value* value)
     rewriter.SetInputs(*site.child, argument.name, {value});
     return {};
   }
-  return Internal("'{}' is no argument of '{}'", site.weight.value->name, site.child->name());
+  return Internal("'{}' is not an argument of '{}'", site.weight.value->name, site.child->name());
 }
 
 Status TakeSparsePlace(passes::Rewriter& rewriter, ir::Operation& before, ir::Value* values,

@@ -1,6 +1,6 @@
-// Emit: what the methods put compressed weights into a function with: literals and constexpr
-// operators of its op set, and the change of places. Thread rules: one thread. Errors: whatever the
-// builder finds wrong.
+// Emit: the tools with which methods put compressed weights into a function: literals and constexpr
+// operators of its op set, and the replacement itself. Thread rules: one thread. Errors: those of
+// the builder.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ inline int64_t SizeOf(const ir::Literal& literal) {
 
 // One bit for each element.
 Result<ir::Literal> MaskLiteral(const std::vector<uint8_t>& mask, const ir::Shape& shape);
-// The shape as the flat forms before ios18 spell it out.
+// The shape as a literal, as the flat forms before ios18 require it.
 Result<ir::Literal> ShapeLiteral(const ir::Shape& shape);
 Result<ir::Literal> BytesLiteral(Bytes bytes);
 // The offsets of `tensor` in its integers' dtype, zeros where it has none.
@@ -37,10 +37,10 @@ Result<ir::Value*> BlockwiseShiftScale(passes::Rewriter& rewriter, const LinearT
 // The mask of a constexpr operator (its parameter `name`), one byte for each element.
 Result<std::vector<uint8_t>> MaskOf(const ir::Operation& op, std::string_view name);
 
-// Replaces the dense constant, or the argument that the constant of a joint site is.
+// Replaces the dense constant, or the argument of the constexpr operator at a joint site.
 Status TakePlace(passes::Rewriter& rewriter, const Site& site, ir::Value* value);
 // Puts constexpr_sparse_to_dense of `values` where the sparse constant (or the constexpr operator)
-// of the site was. `before` is what the new operators stand before.
+// of the site was. The new operators go before `before`.
 Status TakeSparsePlace(passes::Rewriter& rewriter, ir::Operation& before, ir::Value* values,
                        ir::Value* mask);
 

@@ -33,12 +33,12 @@ struct Layer {
   int64_t row() const { return static_cast<int64_t>(weight.size()) / shape[0]; }
   int64_t kernel() const { return row() / shape[1]; }
 
-  // Calls fn(element) for all that output channel `o` is made with.
+  // Calls fn(element) for all elements that make output channel `o`.
   template <typename Fn>
   void ForOutput(int64_t o, Fn&& fn) {
     for (int64_t i = 0; i < row(); ++i) fn(weight[static_cast<size_t>(o * row() + i)]);
   }
-  // Calls fn(element) for all that input channel `c` meets.
+  // Calls fn(element) for all elements that multiply input channel `c`.
   template <typename Fn>
   void ForInput(int64_t c, Fn&& fn) {
     const int64_t per_group = outputs() / groups;
@@ -74,7 +74,7 @@ class Equalizer {
         return InvalidInput("equalized weights of '{}' leave the range of {}", op->name(),
                             DTypeName(dtype));
     }
-    // In the order of the program, so that the names come out alike each time.
+    // In program order, so that the names are the same each time.
     for (ir::Operation* op : rewriter_.operations()) {
       const auto found = layers_.find(op);
       if (found == layers_.end() || !found->second.changed) continue;
@@ -86,7 +86,7 @@ class Equalizer {
   }
 
  private:
-  // Reads the layer; false when it is none whose weights may be changed.
+  // Reads the layer; false when its weights may not be changed.
   bool Load(ir::Operation* op) {
     if (layers_.contains(op)) return true;
     const ir::Value* weight = op->Input("weight");

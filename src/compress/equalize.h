@@ -1,7 +1,7 @@
-// Cross-layer equalization (Nagel et al. 2019): where one convolution feeds another, alone and at
+// Cross-layer equalization (Nagel et al. 2019): when one convolution feeds another, alone and at
 // most through relu or leaky_relu, channel i of the first may be divided by s and that of the
-// second multiplied by it without changing what is computed. s is chosen so that the ranges of both
-// become alike: then one scale serves a whole tensor better. Thread rules: one thread to a program.
+// second multiplied by it without changing the result. s is chosen to make the ranges of both
+// equal: then one scale serves a whole tensor better. Thread rules: one thread per program.
 #pragma once
 
 #include "base/status.h"
@@ -10,7 +10,7 @@
 
 namespace anemone::compress {
 
-// The number of pairs of layers that were equalized.
+// Returns the number of pairs of layers that were equalized.
 Result<int> EqualizeLayers(ir::Function& function);
 
 }  // namespace anemone::compress

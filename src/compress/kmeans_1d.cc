@@ -15,7 +15,7 @@ namespace {
 
 using Path = std::vector<uint32_t>;  // nodes 0 ... n of consecutive cluster borders
 
-// What a sweep asks of a node, side by side: sums over the points before it.
+// The data of a node that a sweep needs, kept together: sums over the points before it.
 struct Node {
   double weight = 0;
   double sum = 0;
@@ -27,7 +27,7 @@ struct Candidate {
   uint32_t from;
 };
 
-// Which halves occur, ascending, -0 as 0; their values, and how often each does.
+// The halves that occur, ascending, -0 as 0; their values and their counts.
 struct Occurring {
   std::vector<Half> half;
   std::vector<float> value;
@@ -38,7 +38,7 @@ struct Occurring {
   }
 };
 
-// Working memory, kept from one tensor to the next: fresh pages cost as much as the work itself.
+// Working memory, kept between tensors, because fresh pages cost as much as the work itself.
 struct Scratch {
   std::vector<Node> nodes;
   std::vector<double> squares;
@@ -69,7 +69,7 @@ class Splitter {
     squares_[0] = 0;
     parent_.resize(n_ + 1);
     queue_.resize(n_ + 1);
-    // Around the mean the sums of squares lose no digits.
+    // Centered at the mean, the sums of squares lose no digits.
     double total = 0;
     double mean = 0;
     for (size_t i = 0; i < n_; ++i) {
@@ -87,8 +87,9 @@ class Splitter {
 
   Path Split(size_t k) {
     const double spread = Cost(0, n_);
-    double price = 2 * spread / std::pow(static_cast<double>(k), 3);  // of an even spread, roughly
-    // On every 2nd, 4th ... node first: that gives the price, nearly, for a fraction of the time.
+    double price =
+        2 * spread / std::pow(static_cast<double>(k), 3);  // roughly that of an even spread
+    // First on every 2nd, 4th ... node, which nearly gives the price in a fraction of the time.
     size_t stride = 1;
     while (n_ / (stride * 2) >= std::max<size_t>(12 * k, 512)) stride *= 2;
     if (stride > 1) {
@@ -133,7 +134,7 @@ class Splitter {
   }
 
   // The cheapest path over nodes 0, stride, 2 stride ... n when each interval costs `price` more.
-  // A later start never loses its lead as the end moves on, so each start leads on one range of
+  // A later start never loses its lead as the end advances, so each start leads on one range of
   // ends; those ranges are kept in a queue.
   Path Cheapest(double price, size_t stride) {
     const size_t count = (n_ + stride - 1) / stride;  // intervals of nodes
@@ -151,8 +152,8 @@ class Splitter {
       node.best = start.best - sum * sum / (node.weight - start.weight) + price;
       parent_[end] = queue_[head].start;
       if (j == count) break;
-      // Where this node takes over as a start: after `low`, not after `high`. A start that it beats
-      // where that one's range begins is out, and had beaten those before it there.
+      // This node takes over as a start after `low` and not after `high`. A start that it beats at
+      // the beginning of that start's range is removed; it had beaten those before it there.
       size_t high = count + 1;
       while (tail > head + 1 && queue_[tail - 1].from > j &&
              Beats(node, nodes_[queue_[tail - 1].start], nodes_[place(queue_[tail - 1].from)])) {
@@ -179,9 +180,9 @@ class Splitter {
     return path;
   }
 
-  // A path of exactly k intervals from one with fewer and one with more, all equally good at one
-  // price: along `few` to a place where one of its intervals holds one of `many`, then along
-  // `many`.
+  // A path of exactly k intervals from one with fewer and one with more, all equally good at
+  // one price: along `few` to a node where one of its intervals contains one of `many`, then
+  // along `many`.
   static Path Join(const Path& few, const Path& many, size_t k) {
     const size_t skip = many.size() - 1 - k;
     size_t i = 0;
@@ -195,8 +196,8 @@ class Splitter {
   Found Search(size_t k, double price, size_t stride) {
     Side few;            // the most intervals seen that are too few
     Side many;           // the fewest seen that are too many
-    double push = 1.01;  // grows, so that a price on the other side is soon found
-    bool chord = false;  // the price is that at which both sides are equally good
+    double push = 1.01;  // grows, to find a price on the other side soon
+    bool chord = false;  // both sides are equally good at the price
     for (int turn = 0;; ++turn) {
       Path path = Cheapest(price, stride);
       const size_t count = path.size() - 1;
@@ -204,11 +205,12 @@ class Splitter {
       Side& side = count < k ? few : many;
       const bool between = !few.path.empty() && !many.path.empty();
       if (between && (path.size() <= few.path.size() || path.size() >= many.path.size())) {
-        // No count in between is better at a price at which both are alike: any joins them.
+        // At a price where both are equally good, no count in between is better:
+        // joining them works.
         if (chord) return {Join(few.path, many.path, k), price};
         side.price = price;
       } else if (count < k && price == 0) {
-        // Only cuts that gain nothing are left.
+        // Only cuts without gain are left.
         while (path.size() <= k) Refine(&path);
         return {std::move(path), 0};
       } else {
@@ -224,7 +226,7 @@ class Splitter {
         if (count < k && price < few.cost * 1e-18) price = 0;
         continue;
       }
-      // The guess is near, the chord is sure: in turn.
+      // The guess is near and the chord is certain, so alternate.
       chord = turn % 2 != 0 || !(guess > many.price && guess < few.price);
       price = chord
                   ? (few.cost - many.cost) / static_cast<double>(many.path.size() - few.path.size())
@@ -250,7 +252,7 @@ class Splitter {
 
 constexpr size_t kMaxPoints = size_t{1} << 20;
 
-// Neighbors that fall into the same 2^-20 of the range become their mean.
+// Neighbors within the same 2^-20 of the range are replaced by their mean.
 WeightedPoints Thinned(WeightedPoints all) {
   if (all.value.size() <= kMaxPoints) return all;
   WeightedPoints points;
@@ -290,7 +292,7 @@ std::vector<float> CentersOf(const WeightedPoints& points, int k, DType dtype) {
   return centers;
 }
 
-// Walks over ascending values and gives the nearest center of each; the lower one in the middle.
+// Gives the nearest center of each of ascending values; the lower one in a tie.
 class Nearest {
  public:
   explicit Nearest(const std::vector<float>& centers) : centers_(centers) {}
@@ -307,7 +309,7 @@ class Nearest {
   size_t at_ = 0;
 };
 
-// Bits of a float in an order that is that of the values.
+// Bits of a float that order like the values.
 uint32_t OrderedBits(float value) {
   const auto bits = std::bit_cast<uint32_t>(value);
   return (bits & 0x80000000u) != 0 ? ~bits : bits | 0x80000000u;
@@ -365,8 +367,8 @@ WeightedPoints Distinct(std::span<const float> values, std::span<const float> im
 constexpr size_t kHalves = 65536;
 constexpr uint16_t kSign = 0x8000;
 
-// Counts them all in a table; the magnitudes are at most `magnitude`. Two tables in turn: the same
-// value twice running does not wait for itself.
+// Counts all values in a table; the magnitudes are at most `magnitude`. Alternates between two
+// tables, so that the same value twice in a row does not wait for itself.
 void CountByTable(std::span<const Half> values, uint16_t magnitude, Scratch& scratch) {
   scratch.even.resize(kHalves, 0);
   scratch.odd.resize(kHalves, 0);
@@ -379,7 +381,7 @@ void CountByTable(std::span<const Half> values, uint16_t magnitude, Scratch& scr
   if (values.size() % 2 != 0) ++even[values.back().bits];
   even[0] += std::exchange(even[kSign], 0);
   odd[0] += std::exchange(odd[kSign], 0);
-  // Each is written, and stays when it occurs: about half of them do, which no branch foresees.
+  // Each is written, and kept when it occurs; about half do, which no branch predicts.
   scratch.occurring.Resize(2 * size_t{magnitude} + 2);
   Half* half_out = scratch.occurring.half.data();
   uint32_t* count_out = scratch.occurring.count.data();
@@ -401,7 +403,7 @@ void CountByTable(std::span<const Half> values, uint16_t magnitude, Scratch& scr
 
 // The same by sorting, 8 bits at a time: faster for few.
 void CountBySorting(std::span<const Half> values, Scratch& scratch) {
-  // Keys in the order of the values; its inverse is the same function of the sign turned over.
+  // Keys in the order of the values; its inverse is the same function with the sign flipped.
   const auto key_of = [](uint16_t bits) {
     return static_cast<uint16_t>((bits & kSign) != 0 ? ~bits : bits | kSign);
   };
@@ -471,7 +473,7 @@ Clusters KMeans1D(std::span<const float> values, int k, DType dtype,
     if (auto binned = KMeansBinned(values, k)) return std::move(*binned);
   }
   WeightedPoints points = Distinct(values, importance);
-  // Nothing counts: then all count alike.
+  // When no value has importance, all count equally.
   if (points.value.empty()) points = Distinct(values, {});
   clusters.centers = CentersOf(Thinned(std::move(points)), k, dtype);
   std::vector<double> borders;

@@ -22,7 +22,7 @@ constexpr size_t kLanes = 16;
 using Floats = hn::CappedTag<float, kLanes>;
 
 // `columns` holds the vectors by component, each component `stride` floats long, a multiple of 16.
-// Every lane is one vector: lanes never meet, so the width of a register does not matter.
+// Every lane is one vector: lanes never mix, so the width of a register does not matter.
 void NearestVectors(const float* columns, size_t stride, size_t dim, const float* centers,
                     size_t count, float* best, uint32_t* index) {
   const Floats d;
@@ -99,8 +99,8 @@ void ForEachNearest(const Columns& columns, size_t dim, std::span<const float> c
 }
 
 // Greedy k-means++ (Arthur and Vassilvitskii 2007, with several candidates for each center): a
-// vector is drawn with the probability of its distance to the centers so far; of some candidates
-// the one that helps most is taken.
+// vector is drawn with a probability proportional to its distance to the centers so far; of several
+// candidates the one that helps most is taken.
 std::vector<float> Seeds(const Columns& columns, std::span<const float> vectors, size_t dim,
                          size_t k, std::span<const float> importance, uint64_t seed) {
   const size_t n = vectors.size() / dim;
@@ -254,7 +254,7 @@ VectorClusters KMeansVectors(std::span<const float> vectors, size_t dim, int k,
   const size_t n = vectors.size() / dim;
   if (n == 0) return {};
   const Columns columns(vectors, dim);
-  // Where a start falls is luck: small problems are started more often.
+  // The quality of a start is luck, so small problems get more starts.
   constexpr size_t kWork = size_t{1} << 25;
   const uint64_t starts =
       std::clamp<uint64_t>(kWork / (vectors.size() * static_cast<size_t>(k)), 1, 96);

@@ -1,5 +1,5 @@
-// Roundings that were learned, for others who compress the same weights with the same inputs: a
-// sweep learns each once. Thread rules: any number of threads.
+// Learned roundings, shared by all who compress the same weights with the same inputs: a sweep
+// learns each once. Thread rules: any number of threads.
 #pragma once
 
 #include <map>

@@ -28,7 +28,7 @@ Limits LimitsOf(DType dtype, LinearMode mode) {
   return {-values / 2 + (symmetric ? 1 : 0), values / 2 - 1};
 }
 
-// Where the blocks of a tensor lie: runs of neighboring elements that belong to one block.
+// The layout of a tensor's blocks: runs of adjacent elements that belong to one block.
 struct Layout {
   ir::Shape scale_shape;
   int64_t run = 1;                 // length of each
@@ -74,7 +74,7 @@ struct Range {
   bool empty = true;
 };
 
-// False: not all values are finite.
+// Returns false when not all values are finite.
 template <typename T>
 bool Extend(std::span<const T> values, Range* range) {
   if (values.empty()) return true;
@@ -90,8 +90,8 @@ struct Parameters {
 // One operation's result in the dtype of the tensor.
 float Rounded(float value, bool half) { return half ? HalfToFloat(FloatToHalf(value)) : value; }
 
-// The scale of a range so narrow that its share is 0 in the dtype: then each value is a whole
-// number of these, and few of them.
+// The scale of a range so narrow that its exact scale is 0 in the dtype: then each value is a small
+// multiple of this.
 float SmallestPositive(bool half) {
   return half ? HalfToFloat(1) : std::numeric_limits<float>::denorm_min();
 }
@@ -172,7 +172,7 @@ Status CheckArguments(const ir::Literal& weight, const ir::Shape& blocks, DType 
   }
   for (size_t i = 0; i < shape.size(); ++i) {
     if (blocks[i] < 0 || (blocks[i] > 0 && shape[i] % blocks[i] != 0)) {
-      return InvalidInput("dimension {} of size {} is no multiple of the block size {}", i,
+      return InvalidInput("dimension {} of size {} is not a multiple of the block size {}", i,
                           shape[i], blocks[i]);
     }
   }
@@ -189,7 +189,7 @@ Status QuantizeBlocks(const ir::Literal& weight, const Layout& layout, DType dty
   const auto values_of = [&](size_t run) { return values.subspan(run * run_values, run_values); };
   const size_t runs = layout.run_block.size();
   std::vector<Range> ranges(parameters->size());
-  // Where each run is a block of its own its values are still at hand when its range is known.
+  // When each run is one block, its values are still in cache when its range is known.
   const size_t step = runs == ranges.size() ? 1 : std::max<size_t>(1, runs);
   for (size_t first = 0; first < runs; first += step) {
     for (size_t run = first; run < first + step; ++run) {
@@ -203,7 +203,7 @@ Status QuantizeBlocks(const ir::Literal& weight, const Layout& layout, DType dty
                            weight.dtype() == DType::kFp16);
       const bool zeros = ranges[i].low == 0 && ranges[i].high == 0;
       if (!std::isfinite(found.scale) || (found.scale == 0 && !zeros)) {
-        return InvalidInput("values from {} to {} leave no scale in {}", ranges[i].low,
+        return InvalidInput("values from {} to {} have no scale in {}", ranges[i].low,
                             ranges[i].high, DTypeName(weight.dtype()));
       }
     }

@@ -59,7 +59,7 @@ hn::Vec<Floats> RoundAs(const Half* /*like*/, Floats d, hn::Vec<Floats> value) {
 }
 #endif
 
-// All functions take whole groups of 16; the callers fill up the last.
+// All functions take whole groups of 16; the callers pad the last.
 template <typename T>
 void Range(const T* values, size_t n, float* low, float* high, uint32_t* magnitude) {
   const Floats d;
@@ -138,7 +138,7 @@ void QuantizeGroups(const T* values, size_t n, const QuantizeArgs& args, int8_t*
   const hn::Rebind<int32_t, Floats> di;
   const hn::Rebind<uint32_t, Floats> du;
   const hn::Rebind<uint8_t, Floats> d8;
-  // Adding and taking away 1.5 * 2^23 rounds to the nearest whole number, ties to even.
+  // Adding and subtracting 1.5 * 2^23 rounds to the nearest whole number, ties to even.
   const auto round = hn::Set(d, 12582912.0f);
   const auto far = hn::Set(d, 1024.0f);  // beyond every limit, with room for the offset
   const auto scale = hn::Set(d, args.scale);
@@ -195,7 +195,7 @@ constexpr size_t kGroup = 16;
 
 size_t Whole(size_t n) { return n / kGroup * kGroup; }
 
-// The last elements, filled up with `fill` to a group.
+// The last elements, padded with `fill` to a group.
 template <typename T>
 struct Tail {
   Tail(std::span<const T> all, T fill) {
@@ -233,7 +233,7 @@ void QuantizeWith(QuantizeGroups quantize, std::span<const T> values, const Quan
   Lanes lanes;
   quantize(values.data(), whole, args, out, lanes.largest, lanes.squares);
   if (whole != values.size()) {
-    // What fills up is 0, which is met exactly.
+    // The padding is 0, which has no error.
     int8_t last[kGroup];
     quantize(Tail(values, T()).values, kGroup, args, last, lanes.largest, lanes.squares);
     std::copy_n(last, values.size() - whole, out + whole);

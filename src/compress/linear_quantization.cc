@@ -45,11 +45,11 @@ Result<ir::Shape> BlocksOf(const Site& site, const LinearConfig& config) {
   return blocks;
 }
 
-// Rounds by inputs, or finds it done.
+// Rounds by inputs, or reuses an earlier result.
 Status RoundLearned(const LinearConfig& config, const ir::Shape& blocks, const EncodeInput& input,
                     LinearTensor* tensor) {
   const ir::Literal& weight = input.weight;
-  // Copies of a model share the bytes of its weights: their place tells namesakes apart.
+  // Copies of a model share the bytes of its weights, so their address distinguishes equal names.
   const std::string key =
       fmt::format("{} {} {} {} {} {}", static_cast<int>(config.rounding),
                   static_cast<int>(config.mode), DTypeName(config.dtype), ir::ShapeToString(blocks),
@@ -150,7 +150,7 @@ class LinearMethod final : public Method {
     const DType dtype = linear.dtype;
     if (dtype != DType::kInt8 && dtype != DType::kUInt8 && dtype != DType::kInt4 &&
         dtype != DType::kUInt4) {
-      return Usage("{} is no dtype of linear quantization", DTypeName(dtype))
+      return Usage("{} is not a dtype of linear quantization", DTypeName(dtype))
           .Advise("choose int8, uint8, int4 or uint4");
     }
     if (linear.granularity == Granularity::kPerGroupedChannel) {
@@ -199,7 +199,7 @@ class LinearMethod final : public Method {
                                                    const EncodeInput& input) const override {
     const LinearConfig& linear = *config.As<LinearConfig>();
     ANEMONE_ASSIGN(const ir::Shape blocks, BlocksOf(input.site, linear));
-    // It finds values that are not finite itself, as it goes over all of them anyway.
+    // It detects values that are not finite itself, because it visits all of them anyway.
     ANEMONE_ASSIGN(LinearTensor tensor,
                    QuantizeLinear(input.weight, blocks, linear.dtype, linear.mode));
     const bool by_inputs = linear.rounding != Rounding::kNearest && input.moments != nullptr &&

@@ -1,6 +1,6 @@
 // Linear quantization of weights (linear_codec.h), coremltools' OpLinearQuantizerConfig: to the
-// nearest integers, or to those with which the operator's output errs least (gptq.h, adaround.h).
-// Thread rules: values.
+// nearest integers, or to those that minimize the error of the operator's output (gptq.h,
+// adaround.h). Thread rules: values.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,7 @@ struct LinearConfig {
   int64_t block_size = 32;
   // kPerBlock: instead, the block along each axis; 0: all of it.
   std::vector<int64_t> block_sizes = {};
-  // Constants with at most this many elements are left alone.
+  // Constants with at most this many elements stay as they are.
   int64_t weight_threshold = kDefaultWeightThreshold;
   Rounding rounding = Rounding::kNearest;
 

@@ -9,8 +9,8 @@
 namespace anemone::compress {
 namespace {
 
-// The value below which (or at which) `share` of `values` lie, between two neighbors as NumPy's
-// percentile has it.
+// The value at or below which `share` of `values` are, interpolated between neighbors as in
+// NumPy's percentile.
 float Quantile(std::vector<float> values, double share, DType dtype) {
   const double position = share * static_cast<double>(values.size() - 1);
   const auto below = static_cast<size_t>(position);
@@ -79,7 +79,7 @@ Result<SparseTensor> PruneNOfM(const ir::Literal& weight, size_t n, size_t m, in
   for (size_t o = 0; o < view.outer; ++o) {
     for (size_t i = 0; i < view.inner; ++i) {
       for (size_t first = 0; first < view.channels; first += m) {
-        // Behind the last channel there are zeros, which are pruned like others.
+        // Beyond the last channel there are zeros, which are pruned like others.
         const auto magnitude = [&](size_t at) {
           const size_t c = first + at;
           return c < view.channels ? std::abs(values[view.At(o, c, i)]) : 0.0f;
@@ -113,7 +113,7 @@ Result<SparseTensor> PruneByMagnitude(const ir::Literal& weight, const Magnitude
     const View view = ViewAt(weight.shape(), static_cast<size_t>(dim));
     const auto size = static_cast<size_t>(*config.block_size);
     auto norms = BlockNorms(magnitudes, view, size, weight.dtype());
-    // Squares that leave the range of half precision tell no block from another.
+    // Squares beyond the range of half precision cannot distinguish blocks.
     if (std::ranges::any_of(norms, [](float norm) { return !std::isfinite(norm); })) {
       norms = BlockNorms(magnitudes, view, size, DType::kFp32);
       dtype = DType::kFp32;
@@ -159,7 +159,7 @@ class MagnitudeMethod final : public Method {
       return Usage("give either target_sparsity or n_m_ratio");
     if (sparsity && !(*sparsity >= 0 && *sparsity <= 1))
       return Usage("target_sparsity is {}", *sparsity).Advise("between 0 and 1");
-    if (block_size && n_m_ratio) return Usage("block_size and n_m_ratio exclude one another");
+    if (block_size && n_m_ratio) return Usage("block_size and n_m_ratio exclude each other");
     if (block_size && *block_size <= 1)
       return Usage("the block_size of pruning is {}", *block_size).Advise("2 or more");
     if (n_m_ratio) {

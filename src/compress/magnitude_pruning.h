@@ -1,6 +1,6 @@
 // Pruning by magnitude, coremltools' OpMagnitudePrunerConfig: the smallest elements become 0, up to
-// a share of all (one by one or in blocks of channels), or n of every m channels. Thread rules: pure
-// functions.
+// a share of all (one by one or in blocks of channels), or n of every m channels. Thread
+// rules: pure functions.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +26,8 @@ struct MagnitudeConfig {
   friend bool operator==(const MagnitudeConfig&, const MagnitudeConfig&) = default;
 };
 
-// `weight` is fp32 or fp16. The same elements as coremltools', ties included. kInvalidInput with
-// the reason why this tensor cannot be pruned so.
+// `weight` is fp32 or fp16. Prunes the same elements as coremltools, ties included. kInvalidInput
+// with the reason why this tensor cannot be pruned this way.
 Result<SparseTensor> PruneByMagnitude(const ir::Literal& weight, const MagnitudeConfig& config);
 
 }  // namespace anemone::compress

@@ -1,17 +1,16 @@
-// Method: one way to compress a weight: what its settings are, where and on which op sets it works,
-// what it needs to know, how it encodes a weight, and what the result is in a program. apply.cc,
-// sites.cc, configuration_json.cc, the command's modes and the lab's search ask these questions of
-// whatever method a setting belongs to; none of them names one.
+// Method: one way to compress a weight: its settings, the sites and op sets where it works, the
+// data that it needs, how it encodes a weight, and the form of the result in a program. apply.cc,
+// sites.cc, configuration_json.cc, the command's modes and the lab's search put these questions to
+// the method of a setting; none of them names a method.
 //
-// A new method is one file, whose setting (op_config.h) and whose Method stand in it, and one line
-// in methods.inc. What has a header besides is used by name elsewhere.
+// A new method is one file, which holds its setting (op_config.h) and its Method, and one line in
+// methods.inc. A method with a header is also used by name elsewhere.
 //
-// Two kinds of compression are no methods. Storage in half precision (half_storage.h) takes every
+// Two kinds of compression are not methods. Storage in half precision (half_storage.h) takes every
 // tensor from a number of bytes on, vectors too, and has no setting by operator: it is all or
-// nothing. Quantized activations (activations.h) change what is computed and not how a constant is
-// kept: they put operators around operators, by ranges that are observed.
-//
-// Thread rules: a method has no state; its functions may run on many threads at once, but for
+// nothing. Quantized activations (activations.h) change the computation, not how a constant is
+// stored: they put operators around operators, with observed ranges.
+// Thread rules: a method has no state; its functions may run on many threads at once, except
 // CompressedWeight::Emit, which has the rewriter's program to itself.
 #pragma once
 
@@ -33,7 +32,7 @@
 
 namespace anemone::compress {
 
-// The lowest op set that holds a form, and what of the setting asks for it ("quantization to 4
+// The lowest op set that has a form, and the part of the setting that needs it ("quantization to 4
 // bits"), for messages.
 struct OpsetNeed {
   ir::Opset opset = ir::Opset::kIOS16;
@@ -43,25 +42,25 @@ struct OpsetNeed {
 // A weight to encode.
 struct EncodeInput {
   const Site& site;
-  // Its values, dense, in the shape of the site: also where the program keeps them otherwise.
+  // Its values, dense, in the shape of the site, even where the program stores them differently.
   const ir::Literal& weight;
   // kSparseValues: 1 for each element that is kept. Empty at other sites.
   std::span<const uint8_t> mask = {};
   ir::Opset opset = ir::Opset::kIOS16;
   const InputMoments* moments = nullptr;  // null: nothing is known of its inputs
-  LearnedRoundings* learned = nullptr;    // null: there is none to share with
+  LearnedRoundings* learned = nullptr;    // null: nothing to share
 };
 
-// What became of a weight.
+// The compressed form of a weight.
 class CompressedWeight {
  public:
   virtual ~CompressedWeight() = default;
 
-  // The values that it stands for, in `dtype` (that of the weight), bit for bit as the emitted
-  // operators give them. Of dense sites only.
+  // The values that it represents, in `dtype` (that of the weight), bit for bit as the emitted
+  // operators give them. For dense sites only.
   virtual Result<ir::Literal> Restore(DType dtype) const = 0;
-  // Puts the constexpr operators of the rewriter's op set in the place of the site; `bytes` becomes
-  // the size of data and parameters.
+  // Replaces the site by constexpr operators of the rewriter's op set; `bytes` becomes the size of
+  // data and parameters.
   virtual Status Emit(passes::Rewriter& rewriter, const Site& site, int64_t* bytes) const = 0;
 
   std::string form;  // "int8 per_channel"
@@ -74,39 +73,39 @@ class CompressedWeight {
 struct SearchForm {
   std::string name;  // for tables and charts: "palette 4"
   OpConfig config;
-  double bits = 0;  // that one element takes, about: the search lists forms by it
+  double bits = 0;  // per element, approximately: the search orders forms by it
 };
 
 class Method {
  public:
   virtual ~Method() = default;
 
-  // Its name in documents, where `config_type` says whose settings follow: coremltools' names.
+  // Its name in documents, where `config_type` selects the method; coremltools' names.
   virtual std::string_view config_type() const = 0;
   virtual OpConfig Default() const = 0;
 
-  // In what follows `config` is a setting of this method.
+  // Below, `config` is a setting of this method.
 
   // Its keys in documents.
   virtual ConfigTable FieldsOf(OpConfig& config) const = 0;
-  // kUsage with the rule when no weight could be compressed so.
+  // kUsage with the rule when no weight could be compressed this way.
   virtual Status Check(const OpConfig& config) const = 0;
   virtual OpsetNeed NeedOf(const OpConfig& config) const = 0;
   virtual DataNeed DataNeedOf(const OpConfig&) const { return DataNeed::kNothing; }
 
-  // Whether it has something to do at such a site. `joint`: the step compresses further what
-  // earlier steps have compressed.
+  // Whether it does something at such a site. `joint`: the step compresses further what earlier
+  // steps have compressed.
   virtual bool Takes(SiteKind kind, bool joint) const = 0;
-  // What of the setting is for the weights of conv and linear only ("n:m pruning"); empty: nothing.
+  // The part of the setting that is only for conv and linear ("n:m pruning"); empty: none.
   virtual std::string_view ForConvAndLinearOnly(const OpConfig&) const { return ""; }
-  // kUsage when the setting cannot be that of this site, whatever its values.
+  // kUsage when the setting cannot apply to this site, whatever its values.
   virtual Status CheckSite(const OpConfig&, const Site&) const { return {}; }
 
-  // kInvalidInput with the reason when this weight cannot be compressed so; it is then left alone.
+  // kInvalidInput with the reason when this weight cannot be compressed; it then stays.
   virtual Result<std::unique_ptr<CompressedWeight>> Encode(const OpConfig& config,
                                                            const EncodeInput& input) const = 0;
 
-  // What the lab's search shall try, on op sets that have it and with data where it needs some.
+  // The forms that the lab's search tries, on op sets that have them, with data where needed.
   virtual std::vector<SearchForm> SearchForms() const { return {}; }
 };
 

@@ -1,4 +1,4 @@
-// The compression methods that there are (methods.inc). Thread rules: immutable.
+// All compression methods (methods.inc). Thread rules: immutable.
 #pragma once
 
 #include <span>

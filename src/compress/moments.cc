@@ -17,7 +17,7 @@ namespace anemone::compress {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Multiplies, then adds: each element gets the same bits whatever the width of a register.
+// Multiplies, then adds: each element gets the same bits at any width of a register.
 void AddScaledVectors(float a, const float* x, float* y, size_t n) {
   const hn::ScalableTag<float> d;
   const auto factor = hn::Set(d, a);
@@ -106,7 +106,7 @@ namespace {
 constexpr int64_t kPositions = 64;
 constexpr int64_t kMaxProductBytes = int64_t{1} << 30;
 
-// One operator whose weight is looked at.
+// One operator whose weight is examined.
 struct Consumer {
   std::string weight;
   const ir::Operation* op = nullptr;
@@ -258,7 +258,7 @@ Result<InputStatistics> CollectMoments(const ir::Model& model, const Calibration
   const ir::FunctionDescription* main = model.main();
   const ir::Function* function =
       main != nullptr ? model.program.Find(main->name) : model.program.main();
-  if (function == nullptr) return InvalidInput("there is no function to calibrate");
+  if (function == nullptr) return InvalidInput("the model has no function to calibrate");
   InputStatistics statistics;
   int64_t product_bytes = 0;
   std::map<std::string, std::vector<Consumer>> consumers;  // by the name of their input
@@ -299,7 +299,7 @@ Result<InputStatistics> CollectMoments(const ir::Model& model, const Calibration
                                     }
                                   }
                                 }));
-  // What left the range of the numbers on its way teaches nothing.
+  // Statistics that overflowed on the way are useless.
   std::erase_if(statistics, [](const auto& entry) {
     return std::ranges::any_of(entry.second.squares,
                                [](double square) { return !std::isfinite(square); });

@@ -1,9 +1,8 @@
-// OpConfig: the setting of one compression method for some weights, of whichever method: a value
-// that knows its method (method.h). What a setting holds is a plain struct of the method's own
-// header:
+// OpConfig: the setting of any compression method for some weights: a value that knows its method
+// (method.h). The setting itself is a plain struct in the method's own header:
 //
 //   OpConfig config = PaletteConfig{.nbits = 4};
-//   const PaletteConfig* palette = config.As<PaletteConfig>();  // null: of another method
+//   const PaletteConfig* palette = config.As<PaletteConfig>();  // null: another method's
 //
 // Thread rules: values.
 #pragma once
@@ -18,17 +17,17 @@ namespace anemone::compress {
 
 class Method;
 
-// Which elements share a scale, or a table.
+// The elements that share a scale, or a table.
 enum class Granularity : uint8_t { kPerTensor, kPerChannel, kPerGroupedChannel, kPerBlock };
 std::string_view GranularityName(Granularity granularity);  // "per_tensor" ...
 
 constexpr int64_t kDefaultWeightThreshold = 2048;
 
-// What must be known of a weight's inputs (InputMoments), each more than the one before.
+// The required knowledge of a weight's inputs (InputMoments), in increasing order.
 enum class DataNeed : uint8_t { kNothing, kMoments, kProducts };
 
-// What a struct must have to be a setting. Constants with at most `weight_threshold` elements are
-// left alone; `method()` is the one method whose setting it is.
+// The requirements on a struct that is a setting. Constants with at most `weight_threshold`
+// elements stay as they are; `method()` is the one method to which the setting belongs.
 template <typename Config>
 concept Setting = requires(const Config& config) {
   { Config::method() } -> std::same_as<const Method&>;
@@ -51,7 +50,7 @@ class OpConfig {
   const Method& method() const { return held_->method(); }
   int64_t weight_threshold() const { return held_->weight_threshold(); }
 
-  // The setting itself; null when it is that of another method.
+  // The setting itself; null when it belongs to another method.
   template <Setting Config>
   const Config* As() const {
     if (&method() != &Config::method()) return nullptr;
@@ -62,7 +61,7 @@ class OpConfig {
     return const_cast<Config*>(std::as_const(*this).As<Config>());
   }
 
-  // Equal: of the same method, and all that the setting holds.
+  // Equal when the method and all members of the setting are.
   friend bool operator==(const OpConfig& a, const OpConfig& b) {
     return &a.method() == &b.method() && a.held_->SameAs(*b.held_);
   }

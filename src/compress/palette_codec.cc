@@ -18,7 +18,7 @@ struct Groups {
   size_t per_group = 1;  // channels
 
   size_t count() const { return channels / per_group; }
-  size_t run() const { return per_group * inner; }  // neighbors that belong to one group
+  size_t run() const { return per_group * inner; }  // adjacent elements that belong to one group
   size_t elements() const { return outer * run(); }
 
   // Calls fn(first element in the tensor, first element in the group) for each run of `group`.
@@ -40,17 +40,17 @@ Result<Groups> GroupsOf(const ir::Shape& shape, const PaletteParameters& paramet
   groups.per_group =
       parameters.group_size == 0 ? groups.channels : static_cast<size_t>(parameters.group_size);
   if (groups.channels == 0 || groups.channels % groups.per_group != 0) {
-    return InvalidInput("{} channels are no multiple of the group size {}", groups.channels,
+    return InvalidInput("{} channels are not a multiple of the group size {}", groups.channels,
                         groups.per_group);
   }
   if (groups.per_group % static_cast<size_t>(parameters.cluster_dim) != 0) {
-    return InvalidInput("{} channels in a group are no multiple of the cluster dimension {}",
+    return InvalidInput("{} channels in a group are not a multiple of the cluster dimension {}",
                         groups.per_group, parameters.cluster_dim);
   }
   return groups;
 }
 
-// The elements of a group; a copy only when they do not lie together.
+// The elements of a group; copied only when they are not contiguous.
 template <typename T>
 std::span<const T> Gather(const Groups& groups, size_t group, std::span<const T> all,
                           std::vector<T>* buffer) {
@@ -64,7 +64,7 @@ std::span<const T> Gather(const Groups& groups, size_t group, std::span<const T>
   return *buffer;
 }
 
-// Values that a tensor of the dtype can hold.
+// Rounds to values that a tensor of the dtype can hold.
 void RoundTo(DType dtype, std::vector<float>* values) {
   if (dtype == DType::kFp16) RoundToHalf(*values);
   if (IsInt(dtype)) {
@@ -72,7 +72,7 @@ void RoundTo(DType dtype, std::vector<float>* values) {
   }
 }
 
-// One group's table and indices (relative to the group), and what they lose.
+// One group's table and indices (relative to the group), and their error.
 struct Coded {
   std::vector<float> table;
   std::vector<uint8_t> indices;
@@ -102,7 +102,7 @@ void Encode(std::span<const float> values, Coded* coded) {
 }
 
 // Entries at even distances from the smallest to the largest value. In coremltools the distance has
-// the weight's dtype by NumPy 2 and is a double by NumPy 1: the better of both.
+// the weight's dtype with NumPy 2 and is a double with NumPy 1; this takes the better of both.
 Coded CodeUniform(std::span<const float> values, int entries, DType dtype) {
   float low = values[0];
   float high = values[0];
@@ -131,8 +131,8 @@ std::vector<float> DifferentValues(std::span<const float> values) {
   return different;
 }
 
-// [channels of the group, inner] for each of outer, turned into vectors of neighboring channels,
-// in the order of the indices.
+// [channels of the group, inner] for each of outer, turned into vectors of adjacent channels, in
+// the order of the indices.
 std::vector<float> AsVectors(const Groups& groups, std::span<const float> values, size_t dim) {
   std::vector<float> vectors(values.size());
   size_t next = 0;
@@ -147,7 +147,7 @@ std::vector<float> AsVectors(const Groups& groups, std::span<const float> values
   return vectors;
 }
 
-// Each different vector, in ascending order, row-major; empty when there are more than 256.
+// The distinct vectors, in ascending order, row-major; empty when there are more than 256.
 std::vector<float> DifferentVectors(std::span<const float> vectors, size_t dim) {
   std::vector<std::vector<float>> seen;
   for (size_t i = 0; i < vectors.size(); i += dim) {
@@ -214,7 +214,7 @@ Coded CodeScalars(std::span<const float> values, std::span<const float> importan
   return coded;
 }
 
-// The smallest width that holds every group's different values (or vectors).
+// The smallest width that holds every group's distinct values (or vectors).
 Result<int> BitsForUnique(const Groups& groups, std::span<const float> all, size_t dim,
                           bool three_bits) {
   size_t most = 0;
@@ -231,7 +231,7 @@ Result<int> BitsForUnique(const Groups& groups, std::span<const float> all, size
   for (const int nbits : {1, 2, 3, 4, 6, 8}) {
     if (most <= size_t{1} << nbits && (nbits != 3 || three_bits)) return nbits;
   }
-  return InvalidInput("it has more than 256 different values");
+  return InvalidInput("it has more than 256 distinct values");
 }
 
 }  // namespace
@@ -289,7 +289,7 @@ Result<PaletteTensor> Palettize(const ir::Literal& weight, const PaletteParamete
                  : CodeVectors(groups, group, importance, parameters.mode,
                                static_cast<int>(entries), dim, dtype);
     }
-    // A table has all its entries; those that nothing points at repeat the last.
+    // A table is always full; unused entries repeat the last one.
     const std::vector<float> last(coded.table.end() - static_cast<std::ptrdiff_t>(dim),
                                   coded.table.end());
     while (coded.table.size() < entries * dim)

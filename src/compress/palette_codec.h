@@ -2,7 +2,7 @@
 // for the whole tensor, or one for each group of channels; entries are single values or, with
 // cluster_dim > 1, vectors of neighbors along the channel axis. Thread rules: pure functions;
 // results do not depend on the machine. Errors: kInvalidInput with the reason why this tensor
-// cannot be palettized so.
+// cannot be palettized.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ struct PaletteParameters {
   int channel_axis = 0;    // of groups and vectors
   int64_t group_size = 0;  // channels that share a table; 0: all
   int64_t cluster_dim = 1;
-  // A weight >= 0 for each element; empty: all alike. Elements of weight 0 do not shape the tables.
+  // A weight >= 0 for each element; empty: all equal. Elements of weight 0 do not shape the tables.
   std::span<const float> importance = {};
 };
 
@@ -41,7 +41,7 @@ struct PaletteTensor {
 // `weight`: fp32, fp16 or int8, uint8 (then the table holds whole numbers), finite, rank 1 or more.
 Result<PaletteTensor> Palettize(const ir::Literal& weight, const PaletteParameters& parameters);
 
-// The values that `tensor` stands for.
+// The values that `tensor` represents.
 Result<ir::Literal> Depalettize(const PaletteTensor& tensor, DType dtype);
 
 }  // namespace anemone::compress

@@ -43,7 +43,7 @@ struct ChannelScales {
   size_t channels = 1;
 
   ChannelScales() = default;
-  // The largest magnitude over the channels, as coremltools has it; 1 where all is 0.
+  // The largest magnitude over the channels, as in coremltools; 1 where all are 0.
   ChannelScales(const std::vector<float>& weight, const ir::Shape& of, int axis) : shape(of) {
     shape[static_cast<size_t>(axis)] = 1;
     for (size_t i = static_cast<size_t>(axis) + 1; i < of.size(); ++i)
@@ -59,7 +59,7 @@ struct ChannelScales {
   }
 
   bool empty() const { return values.empty(); }
-  // That of an element of the weight.
+  // The scale of an element of the weight.
   float Of(size_t element) const { return values[IndexOf(element)]; }
 
  private:
@@ -128,7 +128,7 @@ class PalettizedWeight final : public CompressedWeight {
     return TakePlace(rewriter, site, value);
   }
 
-  // The error of the palette behind its scales, against the weight itself.
+  // The error of the palette with its scales, against the weight itself.
   Status Measure(const std::vector<float>& weight, DType dtype) {
     ANEMONE_ASSIGN(const ir::Literal plain, Depalettize(tensor, DType::kFp32));
     const auto looked_up = plain.As<float>();
@@ -147,13 +147,13 @@ class PalettizedWeight final : public CompressedWeight {
   }
 
   PaletteTensor tensor;
-  ChannelScales scales;  // multiply what the table gives
-  // The table as integers; then tensor.table holds what they stand for.
+  ChannelScales scales;  // multiply the table's values
+  // The table as integers; then tensor.table holds the values that they represent.
   std::optional<LinearTensor> integer_table;
   Bytes packed_indices;  // tensor.indices, nbits each
 
  private:
-  // Up to ios17: one table, and the shape in words.
+  // Up to ios17: one table, and the shape as an argument.
   Status EmitFlat(passes::Rewriter& rewriter, const Site& site, int64_t* bytes) const {
     ANEMONE_ASSIGN(ir::Literal indices, BytesLiteral(packed_indices));
     ANEMONE_ASSIGN(ir::Literal shape, ShapeLiteral(site.shape));
@@ -190,7 +190,7 @@ class PalettizedWeight final : public CompressedWeight {
     return lut;
   }
 
-  // A vector is kept when one of its values is.
+  // A vector is kept when one of its values is kept.
   std::vector<uint8_t> MaskOfVectors(const std::vector<uint8_t>& dense_mask,
                                      const ir::Shape& shape) const {
     std::vector<uint8_t> mask(tensor.indices.size(), 0);
@@ -220,11 +220,11 @@ Result<int> ChannelAxis(const PaletteConfig& config, const Site& site) {
     }
   }
   if (axis < 0 || static_cast<size_t>(axis) >= site.shape.size())
-    return InvalidInput("there is no channel axis {}", axis);
+    return InvalidInput("the weight has no channel axis {}", axis);
   return axis;
 }
 
-// The channels of one group of a convolution are what its kernels meet: vectors stay within them.
+// A convolution's kernels see the channels of one group, so vectors stay within a group.
 Status CheckVectors(const PaletteConfig& config, const Site& site, int axis) {
   if (config.cluster_dim == 1) return {};
   for (const ir::Use& use : site.weight.uses) {
@@ -232,14 +232,14 @@ Status CheckVectors(const PaletteConfig& config, const Site& site, int axis) {
     if (axis != 0 || groups == nullptr || !groups->is_const()) continue;
     const int64_t count = groups->literal->AsInt().value_or(1);
     if (site.shape[0] / std::max<int64_t>(1, count) % config.cluster_dim != 0) {
-      return InvalidInput("{} channels in {} groups are no multiple of the cluster dimension {}",
+      return InvalidInput("{} channels in {} groups are not a multiple of the cluster dimension {}",
                           site.shape[0], count, config.cluster_dim);
     }
   }
   return {};
 }
 
-// The mean square of the input that each element of the weight meets.
+// The mean square of the input that each element of the weight multiplies.
 std::vector<float> Sensitivity(const InputMoments& moments, const ir::Shape& shape) {
   std::vector<float> result;
   const auto row = static_cast<size_t>(moments.row);
@@ -252,7 +252,7 @@ std::vector<float> Sensitivity(const InputMoments& moments, const ir::Shape& sha
   return result;
 }
 
-// The weight in scaled form: a palette of what is left when each position is divided by its scale.
+// The weight in scaled form: a palette of its values divided by each position's scale.
 Result<PaletteTensor> PalettizeScaled(const EncodeInput& input, const std::vector<float>& values,
                                       const ChannelScales& scales, PaletteParameters parameters) {
   const std::span<const float> importance = parameters.importance;
@@ -261,7 +261,7 @@ Result<PaletteTensor> PalettizeScaled(const EncodeInput& input, const std::vecto
   for (size_t i = 0; i < values.size(); ++i) {
     const float scale = scales.Of(i);
     divided[i] = values[i] / scale;
-    // An error of the quotient counts as much as the scale multiplies it.
+    // The scale multiplies an error of the quotient, so it weights it.
     scaled_importance[i] = scale * scale * (importance.empty() ? 1 : importance[i]);
   }
   parameters.importance = scaled_importance;
@@ -269,7 +269,7 @@ Result<PaletteTensor> PalettizeScaled(const EncodeInput& input, const std::vecto
                    parameters);
 }
 
-// Makes the tables integers, and the floats what those stand for.
+// Turns the tables into integers, and the floats into the values that those represent.
 Status QuantizeTable(DType integers, DType dtype, PalettizedWeight* palette) {
   PaletteTensor& tensor = palette->tensor;
   ANEMONE_ASSIGN(
@@ -299,7 +299,7 @@ class PaletteMethod final : public Method {
         {.key = "channel_axis", .field = &palette.channel_axis},
         {.key = "cluster_dim", .field = &palette.cluster_dim},
         {.key = "enable_per_channel_scale", .field = &palette.enable_per_channel_scale},
-        // How many threads work is no matter of the result.
+        // The number of threads does not affect the result.
         {.key = "num_kmeans_workers", .field = Ignored{}},
         {.key = "weight_threshold", .field = &palette.weight_threshold},
         {.key = "lut_dtype",
@@ -359,10 +359,10 @@ class PaletteMethod final : public Method {
     const ir::Literal& weight = input.weight;
     const DType dtype = weight.dtype();
     ANEMONE_TRY(CheckFinite(weight));
-    if (BitWidth(dtype) < 8) return InvalidInput("{} needs no table", DTypeName(dtype));
+    if (BitWidth(dtype) < 8) return InvalidInput("{} values do not need a table", DTypeName(dtype));
     ANEMONE_ASSIGN(const int axis, ChannelAxis(palette, input.site));
     ANEMONE_TRY(CheckVectors(palette, input.site, axis));
-    // What is 0 already is not looked up: it shapes no table.
+    // Entries that are already zero are not looked up, so they do not shape the table.
     std::vector<float> importance(input.mask.begin(), input.mask.end());
     const bool by_inputs = palette.sensitivity && input.moments != nullptr;
     if (by_inputs) importance = Sensitivity(*input.moments, input.site.shape);
@@ -396,14 +396,14 @@ class PaletteMethod final : public Method {
     if (scaled) result->form += " scaled";
     if (integers) result->form += fmt::format(" {} table", DTypeName(palette.lut_dtype));
     if (by_inputs) result->form += " by sensitivity";
-    // Here, where all cores work, and not when it takes its place.
+    // Packed here, where all cores work, not later when it is emitted.
     result->packed_indices = PackBits(tensor.indices, tensor.nbits);
     return std::unique_ptr<CompressedWeight>(std::move(result));
   }
 
   std::vector<SearchForm> SearchForms() const override {
     std::vector<SearchForm> forms;
-    // Groups of 0 channels: one table. `bits`: with the tables of the groups, about.
+    // Groups of 0 channels: one table. `bits`: including the tables of the groups, approximately.
     const auto add = [&](int nbits, int64_t group_size, double bits, bool by_inputs_too = true) {
       PaletteConfig config{.nbits = nbits};
       std::string name = fmt::format("palette {}", nbits);

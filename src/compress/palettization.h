@@ -1,6 +1,6 @@
-// Palettization of weights (palette_codec.h), coremltools' OpPalettizerConfig, with what may stand
-// around the tables: scales by channel, tables of integers, values that count as much as their
-// inputs drive them. Thread rules: values.
+// Palettization of weights (palette_codec.h), coremltools' OpPalettizerConfig, with its extensions:
+// scales by channel, tables of integers, values weighted by how strongly their inputs drive them.
+// Thread rules: values.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,7 @@ struct PaletteConfig {
   bool enable_per_channel_scale = false;
   int64_t weight_threshold = kDefaultWeightThreshold;
   DType lut_dtype = DType::kInvalid;  // kInt8, kUInt8: the tables are quantized in turn (iOS18)
-  // Weigh each value by the mean square of the inputs it meets; needs calibration inputs.
+  // Weight each value by the mean square of its inputs; needs calibration inputs.
   bool sensitivity = false;
 
   static const Method& method() { return Palettization(); }

@@ -11,7 +11,7 @@ constexpr int64_t kMinElements = 10;  // smaller constants are written into the 
 
 constexpr std::string_view kNotTaken = "nothing that a joint compression of this kind takes";
 
-// Whether the setting would leave the constant as it is for its size or rank.
+// Whether the setting leaves the constant unchanged because of its size or rank.
 bool LeavesAlone(const OpConfig& config, const Site& site) {
   return site.shape.size() <= 1 ||
          ir::ElementCount(site.shape).value_or(0) <= config.weight_threshold();
@@ -27,20 +27,20 @@ Result<const OpConfig*> ConfigOf(const WeightStep& step, const Site& site) {
   const OpConfig* first = setting_of(site.weight.uses[0]);
   for (const ir::Use& use : site.weight.uses) {
     const OpConfig* other = setting_of(use);
-    // Settings that come to nothing do not differ: one bias of zeros may serve many operators.
+    // Settings without effect do not differ: one bias of zeros may serve many operators.
     const bool first_counts = first != nullptr && !LeavesAlone(*first, site);
     const bool other_counts = other != nullptr && !LeavesAlone(*other, site);
     if (first_counts == other_counts && (!first_counts || *other == *first)) continue;
     return Usage("the constant '{}' is shared by '{}' and '{}', which have different settings",
                  site.weight.value->name, site.weight.uses[0].operation->name(),
                  use.operation->name())
-        .Advise("give the constant a setting of its own in op_name_configs");
+        .Advise("give the constant its own setting in op_name_configs");
   }
   return first;
 }
 
 // The uses by operators that compute, behind any chain of constexpr operators; empty when one of
-// them is no operator.
+// them is not an operator.
 std::vector<ir::Use> EndUses(const ir::UseMap& uses, const ir::Value* value) {
   std::vector<ir::Use> end;
   const auto found = uses.find(value);
@@ -58,7 +58,7 @@ std::vector<ir::Use> EndUses(const ir::UseMap& uses, const ir::Value* value) {
   return end;
 }
 
-// The shape of the weight that the constexpr operator helps to make.
+// The shape of the final weight to which the constexpr operator contributes.
 ir::Shape EndShape(const ir::UseMap& uses, const ir::Operation& op) {
   for (const auto& output : op.outputs()) {
     const auto found = uses.find(output.get());
@@ -76,7 +76,7 @@ bool IsFloatTensor(const ir::Value& value) {
          (value.type.dtype() == DType::kFp32 || value.type.dtype() == DType::kFp16);
 }
 
-// What a constant that only `use` takes is to a joint compression.
+// The kind of site that a constant with the single use `use` is for a joint compression.
 std::optional<SiteKind> JointKind(const ir::Use& use, const ir::Value& value) {
   const ir::Operation& op = *use.operation;
   const std::string& parameter = op.arguments()[use.argument].name;
@@ -91,13 +91,13 @@ std::optional<SiteKind> JointKind(const ir::Use& use, const ir::Value& value) {
 
 Status CheckOpset(const ir::Function& function, const OpsetNeed& need) {
   if (function.opset >= need.opset) return {};
-  return Unsupported("{} needs the op set {} or later, function '{}' is {}", need.what,
+  return Unsupported("{} needs the op set {} or later, but function '{}' is {}", need.what,
                      ir::OpsetName(need.opset), function.name, ir::OpsetName(function.opset))
       .Advise(fmt::format("convert again with a deployment target of {} or later",
                           ir::OpsetName(need.opset)));
 }
 
-// Whether the site is the weight of conv and linear operators alone, or named itself.
+// Whether the site is only the weight of conv and linear operators, or is named itself.
 bool IsOfConvAndLinear(const Site& site, const WeightStep& step) {
   if (step.op_name_configs.contains(site.weight.op->name())) return true;
   return std::ranges::all_of(site.weight.uses, [](const ir::Use& use) {
@@ -173,7 +173,7 @@ Result<std::vector<Site>> FindSites(const passes::Rewriter& rewriter, const Weig
     if (step.joint_compression)
       ANEMONE_TRY(CheckOpset(function, {ir::Opset::kIOS18, "joint compression"}));
     ANEMONE_TRY(Decide(function, step, &site).At(fmt::format("'{}'", value->name)));
-    // Parts of compressed constants that the method does not take are nothing passed over.
+    // Parts of compressed constants that the method does not take do not count as skipped.
     if (site.kind != SiteKind::kDense && site.reason == kNotTaken) continue;
     sites.push_back(std::move(site));
   }

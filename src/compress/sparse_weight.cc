@@ -53,14 +53,14 @@ class SparseWeight final : public CompressedWeight {
   }
 
  private:
-  // What was compressed already keeps its parameters; only what the mask keeps stays of its data.
+  // A weight that is already compressed keeps its parameters, and the data that the mask keeps.
   Status EmitJoint(passes::Rewriter& rewriter, const Site& site, int64_t* bytes) const {
     ir::Operation& op = *site.weight.op;
     const bool palette = op.type() == "constexpr_lut_to_dense";
     const std::string_view data_name = palette ? "indices" : "data";
     const ir::Value* data = op.Input(data_name);
     if (data == nullptr || !data->is_const())
-      return InvalidInput("'{}' of '{}' is no constant", data_name, op.name());
+      return InvalidInput("'{}' of '{}' is not a constant", data_name, op.name());
     if (data->literal->shape() != tensor_.shape)
       return InvalidInput("palettes of vectors cannot be pruned");
     ANEMONE_ASSIGN(ir::Literal values, Gather(*data->literal, tensor_.mask));

@@ -1,5 +1,5 @@
-// What all methods of pruning make of a weight: a mask, and the values that it keeps. Thread rules:
-// pure functions.
+// The result of every pruning method for a weight: a mask, and the values that it keeps. Thread
+// rules: pure functions.
 #pragma once
 
 #include <cstdint>
@@ -20,13 +20,13 @@ struct SparseTensor {
   double rms_error = 0;
 };
 
-// Keeps what `mask` keeps of `weight` (fp32 or fp16, `values` as floats), but for zeros, which are
-// never stored.
+// Keeps the elements of `weight` (fp32 or fp16, `values` as floats) that `mask` keeps, except
+// zeros, which are never stored.
 Result<SparseTensor> KeepMasked(const ir::Literal& weight, const std::vector<float>& values,
                                 std::vector<uint8_t> mask);
 std::unique_ptr<CompressedWeight> MakeSparseWeight(SparseTensor tensor);
 
-// What methods of pruning answer alike.
+// Shared answers of the pruning methods.
 OpsetNeed SparseNeed();
 bool TakesSparse(SiteKind kind, bool joint);
 

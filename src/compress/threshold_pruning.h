@@ -1,5 +1,5 @@
-// Pruning by a threshold, coremltools' OpThresholdPrunerConfig: what is as small as that becomes 0,
-// where enough of the weight is. Thread rules: pure functions.
+// Pruning by a threshold, coremltools' OpThresholdPrunerConfig: elements that small become 0, if
+// enough of the weight is. Thread rules: pure functions.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +20,8 @@ struct ThresholdConfig {
   friend bool operator==(const ThresholdConfig&, const ThresholdConfig&) = default;
 };
 
-// `weight` is fp32 or fp16. The same elements as coremltools'. kInvalidInput with the reason when
-// too little of it is that small.
+// `weight` is fp32 or fp16. Prunes the same elements as coremltools. kInvalidInput with the reason
+// when too few elements are that small.
 Result<SparseTensor> PruneByThreshold(const ir::Literal& weight, const ThresholdConfig& config);
 
 }  // namespace anemone::compress

@@ -98,7 +98,7 @@ TensorRecord RecordOf(const Weight& weight) {
   int64_t bytes = 0;
   if (weight.value->is_const()) {
     bytes = static_cast<int64_t>(weight.value->literal->bytes().size());
-  } else {  // a constexpr operator: what it is made of
+  } else {  // a constexpr operator: its arguments
     for (const ir::Argument& argument : weight.op->arguments()) {
       for (const ir::Value* value : argument.values)
         if (value->is_const()) bytes += static_cast<int64_t>(value->literal->bytes().size());

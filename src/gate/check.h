@@ -24,16 +24,16 @@
 
 namespace anemone::gate {
 
-// What must be done with a model, or known of it, to make a check. A live run does what some check
-// of its policy needs, and no more.
+// What a check needs: work to do with a model, or facts about it. A live run does only what the
+// checks of its policy need.
 enum class Need {
   kRuns,       // measured calls of the subject, or records of them
   kBaseline,   // of the baseline too, which the policy must name
   kExecutor,   // the subject's outputs beside the executor's
   kReference,  // the model's outputs beside those of its original
   kPackage,    // the package's files and its manifest
-  kFaults,     // faults put into a backend on purpose, and the logs of that
-  kPlacement,  // what the rules of placement say keeps operators off the unit
+  kFaults,     // faults injected into a backend, and the logs of that
+  kPlacement,  // the reasons by the rules of placement why operators stay off the unit
 };
 
 struct Check {
@@ -41,9 +41,9 @@ struct Check {
   std::string_view title;  // in a report; Judge may choose another
   std::vector<Need> needs;
   std::string_view passes_when;  // for docs/gate.md
-  // The policy of this check where a policy file says nothing more.
+  // The policy of this check where a policy file sets no limits.
   std::unique_ptr<CheckPolicy> (*defaults)() = nullptr;
-  // What the evidence says under the limits. `result` has the check's names, and is NOT MEASURED.
+  // Judges the evidence by the limits. `result` has the check's names, and is NOT MEASURED.
   CheckResult (*judge)(const CheckPolicy& limits, const Policy& policy, const Evidence& evidence,
                        CheckResult result) = nullptr;
 

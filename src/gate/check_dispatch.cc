@@ -1,5 +1,5 @@
-// Whether the system plans to use the unit, and what was seen of it. A plan is no observation: the
-// two are counted apart, and a plan alone is always called one.
+// Whether the system plans to use the unit, and which units were observed. A plan is not an
+// observation: the two are counted separately, and a plan alone is always called one.
 #include "gate/check_dispatch.h"
 
 #include <fmt/core.h>
@@ -80,7 +80,7 @@ CheckResult Judge(const DispatchPolicy& limits, const Policy& policy, const Evid
   result.value = fmt::format("{} of {} {} planned on {} ({:.1f} %{})", judged.on_unit, judged.total,
                              has_operators ? "operators" : "calls", limits.unit, judged.low_pct(),
                              judged.unknown > 0 ? fmt::format(", {} unknown", judged.unknown) : "");
-  // Seen elsewhere, always: the plan was not kept.
+  // Every call was observed on another unit: the plan was not kept.
   if (observed.total > 0 && observed.unknown == 0 && observed.on_unit == 0) {
     result.verdict = Verdict::kFail;
     result.evidence.emplace_back("every call was observed on another unit, whatever the plan says");

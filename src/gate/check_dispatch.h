@@ -1,4 +1,4 @@
-// What `anemone gate --require` asks for. Thread rules: pure functions.
+// The effect of `anemone gate --require`. Thread rules: pure functions.
 #pragma once
 
 #include <string>
@@ -7,8 +7,8 @@
 
 namespace anemone::gate {
 
-// "ane" or "gpu": the unit must be planned, whatever the policy says of it; "none": it need not;
-// empty: as the policy says. kUsage for another unit.
+// "ane" or "gpu": the unit must be planned, whatever the policy says; "none": it need not be;
+// empty: the policy decides. kUsage for another unit.
 Status RequireUnit(const std::string& unit, Policy& policy);
 
 }  // namespace anemone::gate

@@ -1,4 +1,4 @@
-// Whether the package has its manifest, whole and about this package.
+// Whether the package has its manifest, complete and about this package.
 #include "gate/check_files.h"
 
 #include <fmt/core.h>

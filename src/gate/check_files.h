@@ -1,4 +1,4 @@
-// The limits of the check "files", which the one who looks at the package needs too.
+// The limits of the check "files", which the code that examines the package needs too.
 #pragma once
 
 #include <string>

@@ -15,7 +15,7 @@ struct LatencyPolicy : LimitsOf<LatencyPolicy> {
   double max_ratio = 0.7;  // of the subject's percentile and the baseline's
   double confidence = 0.95;
   int64_t resamples = 2000;
-  double conservative_speedup = 1.5;  // shown beside; decides when `require_conservative`
+  double conservative_speedup = 1.5;  // shown too; decides when `require_conservative`
   bool require_conservative = false;
   bool require_interleaved = true;
 
@@ -46,7 +46,7 @@ std::string Describe(const Policy& policy, const RecordFile& file, double percen
   return text;
 }
 
-// Why the times of this record prove nothing; empty: they may.
+// Why the times of this record cannot be used; empty when they can.
 std::string Disturbed(const RecordFile& file) {
   const runtime::RunMachine& machine = file.record.header.machine;
   if (machine.thermal_state == "serious" || machine.thermal_state == "critical") {
@@ -139,7 +139,7 @@ Check LatencyCheck() {
       {.key = "latency",
        .title = "Faster than the CPU",
        .needs = {Need::kRuns, Need::kBaseline},
-       .passes_when = "the interval of the ratio of percentiles lies below the limit"});
+       .passes_when = "the interval of the ratio of percentiles is below the limit"});
 }
 
 }  // namespace anemone::gate

@@ -1,5 +1,5 @@
-// Whether the outputs are close enough: the model's to its reference's (what conversion and
-// compression cost), and the backend's to the executor's (what the hardware costs).
+// Whether the outputs are close enough: the model's to its reference's (the cost of conversion and
+// compression), and the backend's to the executor's (the cost of the hardware).
 #include "gate/check_parity.h"
 
 #include <fmt/core.h>
@@ -110,7 +110,7 @@ CheckResult JudgeBackend(const ParityPolicy& limits, const Policy& policy, const
 }  // namespace
 
 LimitsByPrecision DefaultParityLimits() {
-  // fp32: what reordering the sums of float32 can do.
+  // fp32: the effect of reordering sums in float32.
   return {{"fp32", {1e-4, 1e-5}}, {"fp16", lab::kFp16Limits}, {"int8", lab::kInt8Limits}};
 }
 

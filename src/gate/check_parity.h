@@ -1,4 +1,4 @@
-// The limits of the checks "parity" and "backend_parity", which the one who compares needs too.
+// The limits of the checks "parity" and "backend_parity", which the comparing code needs too.
 #pragma once
 
 #include <string_view>
@@ -17,7 +17,7 @@ struct ParityPolicy : LimitsOf<ParityPolicy> {
   LimitsByPrecision limits = DefaultParityLimits();
   int64_t synthetic_samples = 4;
   int64_t seed = 0;
-  bool real_inputs = false;  // required, else INCONCLUSIVE without
+  bool real_inputs = false;  // when true, INCONCLUSIVE without them
 
   void Visit(LimitVisitor& visitor) override;
 };

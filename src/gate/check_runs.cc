@@ -1,4 +1,4 @@
-// Checks on what became of the calls: loading, crashes, fallbacks, memory.
+// Checks on the outcome of the calls: loading, crashes, fallbacks, memory.
 #include <fmt/core.h>
 
 #include "gate/checks.h"
@@ -82,7 +82,7 @@ std::string FallbacksText(const RunSummary& tally, int64_t* total) {
 
 constexpr const char* kUnended = "the record has no summary: the process died, or was stopped";
 
-// How the process ended before its calls were done, and what it said last.
+// How the process ended before its calls were done, and its last output.
 void TellEnd(const EarlyEnd& ended, CheckResult& result) {
   result.evidence.push_back(ended.ToString());
   for (const std::string& words : ended.last_words) {
@@ -90,7 +90,7 @@ void TellEnd(const EarlyEnd& ended, CheckResult& result) {
   }
 }
 
-// What a process that died did not write: how it ended decides between a crash and a timeout.
+// For the lines that a dead process did not write: how it ended decides crash or timeout.
 void FailEnded(const std::optional<EarlyEnd>& ended, CheckResult& result) {
   const bool timed_out = ended && ended->timed_out;
   result.verdict = Verdict::kFail;
@@ -108,7 +108,7 @@ std::string InferencesText(int64_t calls, int64_t crashes, int64_t failures) {
                      Counted(failures, "failure"));
 }
 
-// Judged on the subject's record; without one, the baseline's can still fail it.
+// Judged on the subject's record; without one, the baseline's record can still fail it.
 template <typename Judge>
 CheckResult JudgeSides(const Policy& policy, const Evidence& evidence, CheckResult result,
                        Judge judge) {
@@ -184,7 +184,7 @@ CheckResult JudgeInferences(const InferencesPolicy& limits, const Policy& policy
   }
   const auto judge = [&](const RunRecord& record, CheckResult result) {
     const RunSummary tally = Tally(record);
-    // What kills a process leaves no line about it: this is how such a crash looks.
+    // A process that is killed leaves no line about it, so a missing summary counts as a crash.
     const bool died = !record.summary.has_value();
     const int64_t crashes =
         Of(tally, FailureKind::kCrash) + (died && !(ended && ended->timed_out) ? 1 : 0);
@@ -279,8 +279,9 @@ Check CompileCheck() {
       {.key = "compile",
        .title = "Compiles and loads without error",
        .needs = {Need::kRuns},
-       .passes_when = "telemetry counted a load and no error; the process neither died nor hung in "
-                      "it"});
+       .passes_when =
+           "telemetry counted a load and no error; the process neither died nor hung while "
+           "loading"});
 }
 
 Check InferencesCheck() {
@@ -297,7 +298,7 @@ Check FallbacksCheck() {
       {.key = "fallbacks",
        .title = "Answered by the backend that was asked",
        .needs = {Need::kRuns},
-       .passes_when = "the backend that was asked answered"});
+       .passes_when = "the requested backend answered"});
 }
 
 Check MemoryCheck() {

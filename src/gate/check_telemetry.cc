@@ -1,4 +1,4 @@
-// Whether what was recorded can be trusted, and whether the fallback works at all.
+// Whether the records can be trusted, and whether the fallback works at all.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -14,8 +14,8 @@ struct TelemetryPolicy : LimitsOf<TelemetryPolicy> {
   void Visit(LimitVisitor& visitor) override { visitor.Number("max_gap_s", max_gap_s, 0, 1e9); }
 };
 
-// The first thing that does not add up; empty: all does. `ended` is false for a record that has
-// nothing to be compared with.
+// The first thing that does not add up; empty when everything does. `ended` is false for a record
+// without a summary to compare with.
 std::string Contradiction(const RecordFile& file, double max_gap_s, bool* ended) {
   if (!file.broken.empty()) return file.broken;
   const runtime::RunRecord& record = file.record;
@@ -40,7 +40,7 @@ std::string Contradiction(const RecordFile& file, double max_gap_s, bool* ended)
   if (summary.events_dropped > 0) {
     return fmt::format("{}: {} events were dropped", file.path, summary.events_dropped);
   }
-  // Telemetry counts attempts and the warm-up too, so at least what the lines say.
+  // Telemetry counts attempts and the warm-up too, so its counts are at least those of the lines.
   const int64_t succeeded = summary.inference.succeeded + summary.first_inference.succeeded;
   const int64_t failed = summary.inference.failed + summary.first_inference.failed;
   if (succeeded + failed == 0) {
@@ -160,7 +160,7 @@ Check LogsCheck() {
   return MakeCheck<CheckPolicy, JudgeLogs>({.key = "logs",
                                             .title = "Logs are written and valid",
                                             .needs = {Need::kFaults},
-                                            .passes_when = "every line that was written is valid"});
+                                            .passes_when = "every written line is valid"});
 }
 
 Check FallbackProofCheck() {
@@ -169,8 +169,8 @@ Check FallbackProofCheck() {
        .title = "Falls back when a backend fails",
        .needs = {Need::kFaults},
        .passes_when =
-           "each injected fault (load error, wrong answer, error, NaN, hang) is answered "
-           "by the CPU with its own bits"});
+           "after each injected fault (load error, wrong answer, error, NaN, hang) the CPU "
+           "answers with its own bits"});
 }
 
 }  // namespace anemone::gate

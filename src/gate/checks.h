@@ -18,7 +18,7 @@ const std::vector<Check>& Checks();
 
 // Whether some check of the policy needs it.
 bool Needs(const Policy& policy, Need need);
-// The policy without the checks on measured calls: what is left when records tell of those.
+// The policy without the checks on measured calls: used when records cover those.
 Policy WithoutRuns(Policy policy);
 
 // Makes the checks that the policy names.

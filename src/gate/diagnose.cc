@@ -1,4 +1,4 @@
-// From a failed check to what is behind it and what to try.
+// From a failed check to its cause and what to try.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -17,7 +17,7 @@ std::string Quoted(const std::string& drift) {
 void Accuracy(const Evidence& evidence, Diagnosis& diagnosis) {
   diagnosis.operators = evidence.drifting_operators;
   if (evidence.precision == "int8") {
-    // The weights are what was lost: float32 arithmetic does not bring them back.
+    // The weights lost precision, which float32 arithmetic cannot restore.
     diagnosis.advice.emplace_back(
         "quantize in smaller groups, or leave the layers named above alone: anemone compress "
         "--granularity per_block, or a --config that names them");

@@ -66,8 +66,8 @@ Result<InjectedFault> Inject(const Plan& plan, const Setting& setting,
   fault.expected = fmt::format("{} of {} calls answered by cpu with its own bits, reason {}",
                                kCalls, kCalls, runtime::FallbackReasonName(plan.reason));
   runtime::SessionOptions options;
-  // A deadline that the executor itself keeps, on a busy machine as well. Where a call hangs it is
-  // waited for, and nothing else has to keep it.
+  // A deadline that the executor itself keeps, on a busy machine as well. Only a hanging call is
+  // waited for that long.
   options.breaker.predict_timeout_ns =
       plan.fault == FaultKind::kHang ? std::max<int64_t>(100'000'000, 4 * setting.call_ns)
                                      : std::max<int64_t>(10'000'000'000, 40 * setting.call_ns);

@@ -1,4 +1,4 @@
-// Looks at a package and its manifest.
+// Examines a package and its manifest.
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -51,7 +51,7 @@ FilesEvidence LookAtFiles(const std::string& package, const std::vector<std::str
     }
     if (found->is_null()) files.unknown.push_back(key);
   }
-  // Judged outputs, or nobody verified it.
+  // Whether outputs were judged, or the variant was never verified.
   const Json& passed = json["passed"];
   if (json["parity"].is_array() && !json["parity"].empty() && passed.is_boolean()) {
     files.verified = passed.boolean();

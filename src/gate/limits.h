@@ -1,6 +1,6 @@
-// What a policy says of one check: whether it is required, and the limits that are the check's own.
-// A check's limits name themselves once, in Visit; from that come the reader of policies, their
-// writer and the table of docs/gate.md. Thread rules: values.
+// A policy's settings for one check: whether it is required, and the check's own limits. A check's
+// limits name themselves once, in Visit; the reader of policies, their writer and the table of
+// docs/gate.md all come from that. Thread rules: values.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ namespace anemone::gate {
 // Limits of parity for "fp32", "fp16" and "int8".
 using LimitsByPrecision = std::map<std::string, lab::ParityLimits>;
 
-// Is shown each limit with its key, its value and its range.
+// Visits each limit with its key, its value and its range.
 class LimitVisitor {
  public:
   virtual ~LimitVisitor() = default;
@@ -42,7 +42,7 @@ struct CheckPolicy {
   }
   virtual void Visit(LimitVisitor&) {}
 
-  bool required = true;  // else it is made and shown, and does not decide
+  bool required = true;  // false: it is made and shown, but does not decide
 };
 
 // What a policy says of a check with limits: `struct MemoryPolicy : LimitsOf<MemoryPolicy>`.
@@ -66,7 +66,7 @@ class CheckPolicies {
   const CheckPolicy* Find(std::string_view key) const;
   CheckPolicy* Find(std::string_view key);
   bool Has(std::string_view key) const { return Find(key) != nullptr; }
-  // The limits of a check, those that hold by default when it is not named.
+  // The limits of a check; the defaults when the policy does not name it.
   template <typename Limits>
   Limits Of(std::string_view key) const {
     const auto* found = dynamic_cast<const Limits*>(Find(key));
@@ -79,7 +79,7 @@ class CheckPolicies {
   std::map<std::string, std::unique_ptr<CheckPolicy>, std::less<>> by_key_;
 };
 
-// Each takes a thing with Visit(LimitVisitor&), as a check's limits or RunPolicy are.
+// For anything with Visit(LimitVisitor&), such as a check's limits or RunPolicy.
 using Visitable = std::function<void(LimitVisitor&)>;
 void ReadLimits(JsonObject& object, const Visitable& limits);
 Json WriteLimits(const Visitable& limits);

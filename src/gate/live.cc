@@ -18,7 +18,7 @@ namespace {
 
 constexpr size_t kMostOperators = 8;
 
-// The model beside its reference, both on the executor; on a miss, the operators that drift.
+// The model against its reference, both on the executor; on a miss, the operators that drift.
 Status CompareWithReference(const Policy& policy, const LiveModel& model,
                             const LiveOptions& options, Evidence& evidence) {
   if (model.reference == nullptr) {
@@ -58,7 +58,7 @@ Status CompareWithReference(const Policy& policy, const LiveModel& model,
   return {};
 }
 
-// What the rules of placement say keeps operators off the Neural Engine, most frequent first.
+// Why operators stay off the Neural Engine by the rules of placement, most frequent first.
 std::vector<std::string> Blockers(const ir::Model& model) {
   const auto function = exec::ChooseFunction(model, "");
   const auto chip = placement::FindChip("m1");

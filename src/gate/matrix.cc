@@ -57,7 +57,7 @@ MatrixRow RowOf(const Policy& policy, const ModelReport& model) {
   return row;
 }
 
-// Quoted; a spreadsheet must not take a model's name for a formula.
+// Quoted, so that a spreadsheet does not take a model's name for a formula.
 std::string Csv(const std::string& text) {
   std::string out = "\"";
   if (!text.empty() && std::string_view("=+-@\t\r").find(text[0]) != std::string_view::npos) {

@@ -135,7 +135,7 @@ Json PolicyJson(const Policy& policy) {
 
 Status SetCheck(Policy& policy, std::string_view key, Json limits) {
   const auto check = std::ranges::find(Checks(), key, &Check::key);
-  if (check == Checks().end()) return Usage("there is no check '{}'", key);
+  if (check == Checks().end()) return Usage("'{}' is not a check", key);
   const CheckPolicy* named = policy.checks.Find(key);
   std::unique_ptr<CheckPolicy> set = named != nullptr ? named->Clone() : check->defaults();
   JsonDocument document = JsonDocument::Of(std::move(limits), "a check", kReading);
@@ -150,7 +150,7 @@ Status SetCheck(Policy& policy, std::string_view key, Json limits) {
 
 Policy BuiltInGateC() {
   auto read = ParsePolicy({kGateCJson, kGateCJsonSize}, "built in");
-  if (!read.ok()) return {};  // a bug of ours, which a test would have told
+  if (!read.ok()) return {};  // our bug, which a test would have found
   read->sha256 = ToHex(Sha256Of({}));
   return std::move(*read);
 }

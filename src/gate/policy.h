@@ -1,14 +1,15 @@
-// A policy: what must hold before a model may ship. A JSON file (gates/*.json; docs/gate.md has
-// every key) that names the checks, which of them are required, and their limits.
+// A policy: the conditions that must hold before a model may ship. A JSON file
+// (gates/*.json; docs/gate.md lists every key) that names the checks, which of them are
+// required, and their limits.
 //
 //   {"schema": "anemone.gate_policy", "schema_version": 1, "name": "gate-c",
 //    "subject": {"backend": "coreml", "compute_units": "all"}, "baseline": {"backend": "cpu"},
 //    "run": {"inferences": 1000, "min_duration_s": 10},
 //    "checks": {"latency": {"percentile": 99, "max_ratio": 0.7}, ...}}
 //
-// A check that is not named is not made. Keys left out keep their defaults; a key that does not
-// exist is an error, so that a misspelled limit cannot pass in silence. Thread rules: values. Errors:
-// kUsage that lists all that is wrong, each with file:key and the rule.
+// A check that is not named is not made. Omitted keys keep their defaults; an unknown key is an
+// error, so that a misspelled limit cannot pass in silence. Thread rules: values. Errors: kUsage
+// that lists all problems, each with file:key and the rule.
 #pragma once
 
 #include <cstdint>
@@ -43,24 +44,24 @@ struct Policy {
   std::string subject_backend = "coreml";
   std::string subject_units = "all";
   std::string baseline_backend;      // empty: none
-  std::vector<std::string> devices;  // chips that the gate speaks of, by prefix; empty: all
+  std::vector<std::string> devices;  // chips that the gate covers, by prefix; empty: all
   std::vector<double> percentiles = {50, 90, 99};
   RunPolicy run;
 
-  CheckPolicies checks;  // those that are named
+  CheckPolicies checks;  // those that the policy names
 };
 
-// Gate C without its file: gates/gate-c.json as it was when this was built.
+// Gate C without its file: gates/gate-c.json at build time.
 Policy BuiltInGateC();
 
 Result<Policy> ReadPolicy(const std::string& path);
 // The same from memory; `place` is the file's name in errors.
 Result<Policy> ParsePolicy(std::string_view text, const std::string& place);
-// The policy as such a file, without what only people read.
+// The policy as such a file, without the keys that only people read.
 Json PolicyJson(const Policy& policy);
 
-// Names a check in the policy, with the limits of `limits`, an object as in a policy file, over
-// those that it has. Errors: kUsage for a check or a limit that does not exist, or is out of range.
+// Names a check in the policy; `limits`, an object as in a policy file, override those that it has.
+// Errors: kUsage for a check or a limit that does not exist, or is out of range.
 Status SetCheck(Policy& policy, std::string_view key, Json limits = Json::Object());
 
 }  // namespace anemone::gate

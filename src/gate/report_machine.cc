@@ -10,8 +10,7 @@
 namespace anemone::gate {
 namespace {
 
-// What XML 1.0 may hold: the rest of the control characters, and U+FFFE and U+FFFF, are no
-// characters of it.
+// Escapes text for XML 1.0, which excludes the rest of the control characters, U+FFFE and U+FFFF.
 std::string Xml(const std::string& text) {
   std::string out;
   const std::string valid = ToUtf8(text);
@@ -133,7 +132,7 @@ std::string ToJUnit(const GateReport& report) {
     for (const CheckResult& check : model.checks) {
       cases += fmt::format("    <testcase name=\"{}\" classname=\"{}.{}\" time=\"0\">\n",
                            Xml(check.name), Xml(report.policy.name), Xml(model.evidence.model));
-      // What does not decide must not turn a build red.
+      // A check that does not decide must not turn a build red.
       if (check.verdict == Verdict::kFail && check.required) {
         ++failed_here;
         cases += fmt::format("      <failure message=\"{}\" type=\"{}\">{}</failure>\n",

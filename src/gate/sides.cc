@@ -18,7 +18,7 @@ std::optional<double> Finite(double value) {
   return std::isfinite(value) ? std::optional<double>(value) : std::nullopt;
 }
 
-// The backend's answers beside the executor's. Empty when a call fails: the run will tell.
+// Compares the backend's answers with the executor's. Empty when a call fails: the run shows it.
 Result<std::vector<RunParity>> CompareWithExecutor(const Policy& policy, const LiveModel& model,
                                                    const LiveOptions& options,
                                                    const std::string& precision,
@@ -139,7 +139,7 @@ Status RunSides(const Policy& policy, const LiveModel& model, const LiveOptions&
     ANEMONE_ASSIGN(subject.session.load.compute_units, ComputeUnitsFromName(policy.subject_units));
     subject.record_path = options.directory + "/subject.run.jsonl";
     subject.planned_units = model.planned_units;
-    // Whether it loads at all, without anybody in its place.
+    // Whether it loads at all, without a fallback in its place.
     runtime::SessionOptions alone = subject.session;
     alone.fallback = false;
     if (backend->external()) {
@@ -151,7 +151,7 @@ Status RunSides(const Policy& policy, const LiveModel& model, const LiveOptions&
       }
     }
     subject.parity.insert(subject.parity.end(), evidence.parity.begin(), evidence.parity.end());
-    // A backend that does not load is no reason to measure what answers in its place.
+    // If a backend does not load, do not measure the fallback in its place.
     if (evidence.compile_error.empty()) subjects.push_back(subject);
     if (!evidence.compile_error.empty()) evidence.unavailable = "it did not load";
   }
@@ -167,7 +167,7 @@ Status RunSides(const Policy& policy, const LiveModel& model, const LiveOptions&
   auto result = lab::Measure(subjects, measure, options.tool_version);
   if (!result.ok() && evidence.compile_error.empty() && backend != nullptr &&
       exec::FailureKindOf(result.error())) {
-    // It does not load, or its first call fails: a finding, and the baseline may still be measured.
+    // It does not load, or its first call fails: a finding; the baseline can still be measured.
     evidence.compile_error = result.error().ToString();
     evidence.unavailable = "it did not load";
     subjects.erase(subjects.begin());

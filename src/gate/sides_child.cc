@@ -25,7 +25,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr const char* kRequestSchema = "anemone.gate_run_request";
 constexpr const char* kResultSchema = "anemone.gate_run_result";
-// Begins a line of the child's standard error that tells its stage: MARK done total stage.
+// Begins a line of the child's standard error that reports its stage: MARK done total stage.
 constexpr std::string_view kStageMark = "anemone-gate-run: ";
 constexpr size_t kLastWords = 3;
 
@@ -65,7 +65,7 @@ Result<std::vector<lab::Inputs>> ReadInputs(const Json& sets) {
   return inputs;
 }
 
-// What is known of the model's accuracy, and its names, as a record without calls.
+// Writes the known accuracy of the model, and its names, as a record without calls.
 Status WriteFacts(const LiveModel& model, const LiveOptions& options, const Evidence& evidence,
                   const std::string& path) {
   runtime::RunHeader header;
@@ -81,7 +81,7 @@ Status WriteFacts(const LiveModel& model, const LiveOptions& options, const Evid
   return writer->Finish(nullptr);
 }
 
-// Keeps the child's last stage, and its last words beside; hands stages on.
+// Keeps the child's last stage and its last output; passes stages on.
 class Listener {
  public:
   explicit Listener(const LiveOptions& options) : options_(options) {}
@@ -96,7 +96,7 @@ class Listener {
     if (line_.size() > kLongestLine) line_.erase(0, line_.size() - kLongestLine);
   }
   const std::string& stage() const { return stage_; }
-  // It told no stage at all.
+  // Whether it reported no stage at all.
   bool silent() const { return !told_; }
   const std::vector<std::string>& last_words() const { return words_; }
 
@@ -125,7 +125,7 @@ class Listener {
   std::vector<std::string> words_;
 };
 
-// Long enough for all that the policy allows; silence ends a child that hangs much earlier.
+// Long enough for everything that the policy allows; silence ends a hanging child much earlier.
 std::chrono::nanoseconds LongestRun(const RunPolicy& run) {
   const double seconds =
       4 * run.max_silence_s + 2 * run.warmup_cap_s + run.warmup_s + run.max_duration_s + 60;
@@ -138,8 +138,8 @@ EarlyEnd EndOf(const runtime::ChildResult& ended, const Listener& listener) {
           listener.last_words()};
 }
 
-// What a child that ended in order found; the caller's mistake, or a file that cannot be written,
-// is no finding about the model.
+// Takes the findings of a child that ended normally. The caller's mistake, or a file that cannot be
+// written, is not a finding about the model.
 Status TakeResult(const Json& result, Evidence& evidence) {
   if (result.contains("error")) {
     const int64_t code = result["error_code"].is_integer() ? result["error_code"].integer() : -1;
@@ -152,14 +152,14 @@ Status TakeResult(const Json& result, Evidence& evidence) {
   return {};
 }
 
-// One child. What it found goes into `evidence`.
+// Runs one child and adds its findings to `evidence`.
 Status RunOnce(const Policy& policy, const LiveOptions& options, const TemporaryFolder& scratch,
                Json request, Evidence& evidence) {
   const std::string result_path = scratch / "result.json";
   const std::string request_path = scratch / "request.json";
   std::error_code ignored;
   fs::remove(result_path, ignored);
-  // Of an earlier run: this one may not come to write them.
+  // Removes those of an earlier run, because this one may never write them.
   for (const char* name : {"/subject.run.jsonl", "/baseline.run.jsonl"}) {
     fs::remove(options.directory + name, ignored);
   }
@@ -171,7 +171,7 @@ Status RunOnce(const Policy& policy, const LiveOptions& options, const Temporary
   child.arguments = options.helper;
   child.arguments.emplace_back(kRunSidesCommand);
   child.arguments.push_back(request_path);
-  // What a killed child leaves in the temporary folder goes with ours.
+  // A killed child's temporary files are removed with our folder.
   child.environment = {{"TMPDIR", scratch.path()}};
   child.timeout = LongestRun(policy.run);
   child.max_silence =
@@ -203,7 +203,7 @@ Status RunOnce(const Policy& policy, const LiveOptions& options, const Temporary
   return {};
 }
 
-// The child's way to tell: one write, past any buffer, as the process may be dead the moment after.
+// The child's reports: one unbuffered write each, because the process may die right after it.
 class Teller {
  public:
   void operator()(const std::string& stage, int64_t done, int64_t total) {
@@ -222,7 +222,7 @@ class Teller {
   Clock::time_point told_;
 };
 
-// What the parent asks for.
+// The parent's request.
 struct Request {
   std::string policy;  // as a policy file
   std::string facts;
@@ -299,7 +299,7 @@ Status RunSidesInChild(const Policy& policy, const LiveModel& model, const LiveO
   ANEMONE_ASSIGN(request["inputs"], WriteInputs(model.real_inputs, scratch));
   ANEMONE_TRY(RunOnce(policy, options, scratch, request, evidence));
   if (!evidence.ended || !evidence.records.empty()) return {};
-  // The subject took its process along before there was a record: the baseline is measured alone.
+  // The subject killed its process before there was a record: the baseline is measured alone.
   const EarlyEnd ended = *evidence.ended;
   evidence.unavailable = ended.ToString();
   if (policy.baseline_backend.empty()) return {};

@@ -1,6 +1,6 @@
 // OpDef: everything that the IR knows about one MIL operator: parameters, type domains, defaults,
-// constraints, type and shape inference, traits, cost. The table itself is in src/ops/ (one folder per
-// family); the IR reaches it through FindOpDef.
+// constraints, type and shape inference, traits, cost. The table itself is in src/ops/ (one folder
+// per family); the IR reaches it through FindOpDef.
 //
 // Versions are data on one definition: `since` on an operator, a parameter or a wider type domain
 // names the first op set that has it. Thread rules: definitions are immutable and live for the

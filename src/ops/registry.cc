@@ -1,5 +1,5 @@
-// The tables of all families: what ir, exec, onnx and placement declare and look up by an operator's
-// name, and leave to be defined here, as they know no family.
+// The tables of all families: what ir, exec, onnx and placement declare and look up by an
+// operator's name, and leave to be defined here, as they know no family.
 #include <algorithm>
 #include <unordered_map>
 

@@ -1,5 +1,5 @@
-// Bodies, lists and state. The interpreter runs these (kernel.cc): no kernel can call a body or hold
-// a list.
+// Bodies, lists and state. The interpreter runs these (kernel.cc): no kernel can call a body or
+// hold a list.
 #include "ir/program.h"
 #include "ops/infer.h"
 #include "ops/ops.h"
