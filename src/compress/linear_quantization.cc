@@ -37,8 +37,8 @@ Result<ir::Shape> BlocksOf(const Site& site, const LinearConfig& config) {
       const auto input = static_cast<size_t>(*axes.input);
       blocks[input] = config.block_size;
       if (shape[input] % config.block_size != 0) {
-        return InvalidInput("{} input channels are no multiple of the block size {}", shape[input],
-                            config.block_size);
+        return InvalidInput("{} input channels are not a multiple of the block size {}",
+                            shape[input], config.block_size);
       }
     }
   }
