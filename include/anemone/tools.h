@@ -98,7 +98,7 @@ struct MatrixResult {
     std::string verdict;
     std::string variant;  // "resnet50 fp16"
     std::string device;
-    std::string decided_by;  // the checks behind a verdict that is no PASS
+    std::string decided_by;  // the checks behind a verdict other than PASS
   };
   std::vector<Row> rows;
   std::string json;  // table.json
@@ -124,9 +124,9 @@ struct LabOptions : ModelOptions {
   int64_t samples = 16;          // seeded inputs
   uint64_t input_seed = 0;
   int64_t sensitivity_samples = 8;
-  int refinements = 12;  // evaluations that the search may spend on single steps
-  int jobs = 1;          // variants at once
-  bool resume = false;   // go on with the lab in `output`
+  int refinements = 12;     // evaluations that the search may spend on single steps
+  int jobs = 1;             // variants at once
+  bool resume = false;      // go on with the lab in `output`
   std::string ray = {};     // address of a Ray cluster, "auto" or "local"; empty: this process
   std::string python = {};  // that runs the driver on Ray; empty: ANEMONE_PYTHON, or python3
   std::string backend = "cpu";
@@ -141,7 +141,7 @@ struct LabVariant {
   double loss = 0;  // 0: as the reference
   int64_t samples = 0;
   std::optional<int64_t> top1;       // samples whose label is predicted; absent without labels
-  std::optional<int64_t> agreement;  // samples that the reference classifies alike
+  std::optional<int64_t> agreement;  // samples that the reference classifies the same
 };
 
 struct LabResult {

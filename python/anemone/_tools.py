@@ -26,7 +26,7 @@ def gate(models=(), *, progress: Progress = None, **options) -> Dict[str, Any]:
     `models` is one package, a folder of them, an .onnx file or a catalog name, or a list of those. The options are the
     command's flags: policy, record (a list: judge run records instead of running), require, output, junit, markdown,
     certificates, reference, images, inputs, limit, weights, seed, minimum_deployment_target, threads. A model that
-    fails is no error: look at "verdict" and "exit_code".
+    fails is not an error: look at "verdict" and "exit_code".
 
     `progress` is called with the stage and how much of it is done, of how much (0: nothing is counted). Ctrl-C ends the
     call and raises KeyboardInterrupt. Both hold for all tools.
@@ -44,7 +44,7 @@ def lab(model, output, *, progress: Progress = None, **options) -> Dict[str, Any
 
     lab.html, lab.json, lab.sqlite and chosen.json go into the folder `output`. The options are the command's flags:
     max_drop, config, images, labels, calibration, hold_out, limit, samples, jobs, resume, ray, threads and so on. That
-    no variant is within max_drop is no error: "chosen" is None then.
+    no variant is within max_drop is not an error: "chosen" is None then.
     """
     if options.get("ray"):
         options.setdefault("python", sys.executable)
@@ -55,7 +55,7 @@ def compare(reference, variant, *, progress: Progress = None, **options) -> Dict
     """Compares the outputs of two models: what `anemone compare --json` prints.
 
     The options are the command's flags: inputs, seed, samples, per_op, tolerance_linf, tolerance_rmse, min_psnr,
-    backend, numerics, threads. Outputs that differ are no error: look at "passed".
+    backend, numerics, threads. Outputs that differ are not an error: look at "passed".
     """
     return _run(_anemone.compare, {"reference": reference, "variant": variant, **options}, progress)
 

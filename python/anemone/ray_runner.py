@@ -204,7 +204,7 @@ def main(arguments=None):
     parser.add_argument("command", nargs=argparse.REMAINDER)
     flags = parser.parse_args(arguments)
     command = [part for part in flags.command if part != "--"]
-    # What Ray's own processes log is no error of the sweep.
+    # Messages of Ray's own processes are not errors of the sweep.
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")
     try:
         import ray

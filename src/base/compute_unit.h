@@ -13,7 +13,7 @@
 
 namespace anemone {
 
-// Where something runs. kUnknown: nobody said, which is never taken for the CPU. kMixed sums up
+// Where something runs. kUnknown: not reported, which is never taken for the CPU. kMixed sums up
 // work that is spread over several units; one operation is never mixed.
 enum class ComputeUnit : uint8_t { kUnknown, kCpu, kGpu, kAne, kMixed };
 inline constexpr size_t kComputeUnitCount = 5;

@@ -9,7 +9,7 @@
 //     top.Require("name", &policy.name);
 //     JsonObject run = top.Object("run");
 //     run.Get("inferences", &policy.inferences, 1, 1'000'000);
-//   }  // here each object reports the keys that nobody asked for
+//   }  // here each object reports the keys that were not read
 //   ANEMONE_TRY(document.status(ErrorCode::kUsage, path));
 //
 // A key that is absent, or wrong, leaves the caller's value as it was. Thread rules: values;
@@ -62,7 +62,7 @@ class JsonProblems {
   size_t count_ = 0;
 };
 
-// One object of a document. Reports the keys that nobody asked for when it ends.
+// One object of a document. Reports the keys that were not read when it ends.
 class JsonObject {
  public:
   // `json`, at `path`, must be an object. It and `problems` must outlive this.

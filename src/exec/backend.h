@@ -1,5 +1,5 @@
 // The backend interface: four calls (available, load, run, unload) that the CPU executor and Core
-// ML implement alike.
+// ML both implement.
 //
 // Ownership: an Executable owns its buffers and shares the model and the plan with the others of
 // the model. Unloading is destroying. Thread rules: Backend is immutable and shared. An Executable

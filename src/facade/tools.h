@@ -1,5 +1,5 @@
-// The tools of include/anemone/tools.h as the library has them inside: the same options and results,
-// with errors as Result. The command calls these. Thread rules and errors: as there.
+// The tools of include/anemone/tools.h as the library has them inside: the same options and
+// results, with errors as Result. The command calls these. Thread rules and errors: as there.
 #pragma once
 
 #include <iosfwd>

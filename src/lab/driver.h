@@ -1,6 +1,6 @@
-// Drive: a lab at work on one subject. It sweeps the listed variants; with a budget it also measures
-// what each weight costs in each form, searches the smallest mix within the budget, and chooses.
-// What the database has is not done again.
+// Drive: a lab at work on one subject. It sweeps the listed variants; with a budget it also
+// measures what each weight costs in each form, searches the smallest mix within the budget, and
+// chooses. What the database has is not done again.
 //
 // Thread rules: as RunSweep; `progress` is called from one thread at a time. Errors: those of
 // RunSweep, MeasureSensitivity and Search; kUnsupported when the base itself cannot be measured and

@@ -49,7 +49,7 @@ Result<const exec::Tensor*> ScoresOf(const std::map<std::string, exec::Tensor>& 
 
 Result<std::vector<int64_t>> BestFive(const exec::Tensor& scores) {
   if (scores.dtype() != DType::kFp32 || scores.count() == 0)
-    return Usage("the scores are no float tensor");
+    return Usage("the scores must be a nonempty float32 tensor");
   std::vector<int64_t> order(static_cast<size_t>(scores.count()));
   for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int64_t>(i);
   const size_t keep = std::min<size_t>(5, order.size());
@@ -119,7 +119,7 @@ Result<std::vector<LabeledImage>> ReadLabels(const std::string& path) {
     }
     const long long label = std::strtoll(cells[label_column].c_str(), &rest, 10);
     if (cells[label_column].empty() || *rest != '\0' || label < 0) {
-      return InvalidInput("line {}: '{}' is no class index", line_number, cells[label_column])
+      return InvalidInput("line {}: '{}' is not a class index", line_number, cells[label_column])
           .At(path);
     }
     images.push_back({cells[file_column], label});

@@ -39,7 +39,7 @@ struct Runner {
   std::shared_ptr<TransitionCounter> transitions = std::make_shared<TransitionCounter>();
   int64_t told_ns = 0;  // when progress was last told
 
-  // For whoever waits for a sign of life: at most once a second, between two calls.
+  // A sign of life for a waiting user: at most once a second, between two calls.
   void Tell(const MeasureOptions& options, const std::string& stage, int64_t done, int64_t total) {
     constexpr int64_t kEveryNs = 1'000'000'000;
     const int64_t now_ns = NowNs();

@@ -1,12 +1,12 @@
 // Measure: one or two sessions run side by side so that a verdict may rest on the times. Loading
 // and the first inference are timed apart; calls warm up until they are steady; the measured calls
-// of two subjects alternate in blocks, A B B A, so that what drifts in the machine falls on both
-// alike. The result is a run record for each subject (runtime/run_record.h), whose calls share one
-// clock: records are the only evidence that a gate reads.
+// of two subjects alternate in blocks, A B B A, so that drift in the machine falls on both
+// equally. The result is a run record for each subject (runtime/run_record.h), whose calls share
+// one clock: records are the only evidence that a gate reads.
 //
 // Units: nanoseconds. Thread rules: one thread measures; the sessions have their own. Errors: the
-// caller's mistakes, and a session that does not open; failed calls are no errors but lines of the
-// record, and end the run after `max_failures` in a row.
+// caller's mistakes, and a session that does not open; failed calls are not errors but lines of
+// the record, and end the run after `max_failures` in a row.
 #pragma once
 
 #include <cstdint>

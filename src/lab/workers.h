@@ -1,7 +1,7 @@
 // Both ends of a sweep on other machines: a worker that runs jobs as they come, and the driver that
 // hands the jobs to Ray through python/anemone/ray_runner.py, which starts the workers.
 //
-// Thread rules: one thread each. Errors: those of RunJob that are no verdict on a variant;
+// Thread rules: one thread each. Errors: those of RunJob that are not a verdict on a variant;
 // kUnavailable without Ray or its cluster; kIo when the runner or a reader of outcomes is gone.
 #pragma once
 

@@ -1,7 +1,7 @@
 // Analysis of a whole function: every operation's units, the segmenter's choice, coverage.
-// Operations inside control flow are judged too, but chosen by nobody: their block runs where its
-// operation runs, on the CPU. Thread rules: pure functions. Ownership: the analysis points into the
-// function.
+// Operations inside control flow are judged too, but the segmenter does not place them: their
+// block runs where its operation runs, on the CPU. Thread rules: pure functions. Ownership: the
+// analysis points into the function.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ struct AnalyzedOp {
   OpPlacement placement;
   Work work;
   EngineEstimate estimate;
-  // What the segmenter chooses; kUnknown when it depends on what nobody published (CPU and GPU).
+  // What the segmenter chooses; kUnknown when it depends on unpublished data (CPU and GPU).
   ComputeUnit preferred = ComputeUnit::kUnknown;
   Engine engine = Engine::kBnns;
   std::string note;  // a caution that bars nothing: a last axis that pads

@@ -30,7 +30,7 @@ enum class Support : uint8_t { kSupported, kUnsupported, kConditional, kUnknown 
 std::string_view SupportName(Support support);
 
 // Of the rule: written by Apple; measured with Core ML; read from the compiler or from hardware by
-// other means; said by somebody.
+// other means; hearsay.
 enum class Confidence : uint8_t { kDocumented, kMeasured, kReverseEngineered, kHearsay };
 std::string_view ConfidenceName(Confidence confidence);
 
@@ -53,7 +53,7 @@ struct Query {
   std::span<const ir::Type> outputs;
   const Chip& chip;
   FlexibleShapes flexible = FlexibleShapes::kNone;
-  const ir::RuntimeValues* runtime = nullptr;  // of the whole program, where somebody has it
+  const ir::RuntimeValues* runtime = nullptr;  // of the whole program, where known
 
   bool on_m4() const { return chip.at_least(AneFamily::kH16); }
   // Whether an argument is given and only the run time knows it.

@@ -71,7 +71,7 @@ Result<std::optional<double>> Cost(const Json& object, double scale) {
   const double cost = found->get<double>() * scale;
   // A plan's shares add up to 1, give or take rounding.
   if (!std::isfinite(cost) || cost < 0 || cost > 1.01)
-    return InvalidInput("the key 'cost' is no share of a whole: {}", cost);
+    return InvalidInput("the key 'cost' must be a share from 0 to 1, not {}", cost);
   return std::optional<double>(cost);
 }
 
@@ -340,7 +340,7 @@ Result<ComputePlan> ParseComputePlan(std::string_view text) {
   }
   const Json json = Json::parse(
       text, [](int depth, Json::parse_event_t, Json&) { return depth <= kMaxDepth; }, false);
-  if (json.is_discarded() || !json.is_object()) return InvalidInput("this is no JSON object");
+  if (json.is_discarded() || !json.is_object()) return InvalidInput("this is not a JSON object");
   if (json.contains("deviceResults")) return ReadXcode(json);
   const auto schema = json.find("schema");
   if (schema == json.end() || schema->is_object()) return ReadWhisperKit(json);
@@ -354,7 +354,8 @@ Result<ComputePlan> ReadComputePlan(const std::string& path) {
   if (std::filesystem::is_directory(path, error)) {
     const std::string report = (std::filesystem::path(path) / "report.json").string();
     if (!path.ends_with(".mlperf") && !path.ends_with(".mlperf/")) {
-      return Unsupported("a folder is no compute plan, unless it is Xcode's NAME.mlperf").At(path);
+      return Unsupported("a folder is not a compute plan, unless it is Xcode's NAME.mlperf")
+          .At(path);
     }
     if (!std::filesystem::exists(report, error)) {
       return Unsupported("this performance report has no report.json: its structure is not known")

@@ -16,8 +16,8 @@
 //                          structure; this is the one on which public readers of it agree, and any
 //                          other is an error.
 //
-// A plan is no trace: what ran may differ. Thread rules: pure functions. Errors: kInvalidInput with
-// the place in the file and the rule.
+// A plan is not a trace: what ran may differ. Thread rules: pure functions. Errors: kInvalidInput
+// with the place in the file and the rule.
 #pragma once
 
 #include <cstdint>

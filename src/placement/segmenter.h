@@ -13,7 +13,7 @@
 
 namespace anemone::placement {
 
-// Microseconds. The same for every chip until somebody measures another than M4.
+// Microseconds. The same for every chip until one other than M4 is measured.
 struct SegmenterCosts {
   double ane_launch_us = 125;
   double switch_us = 125;

@@ -88,7 +88,7 @@ Status InferReshape(const OpArgs& args, std::vector<Type>* outputs) {
     outputs->push_back(Type::Tensor(x.dtype(), std::move(shape)));
     return {};
   }
-  // Dynamic dimensions that a 0 copies are in both volumes alike and cancel.
+  // Dynamic dimensions that a 0 copies are in both volumes and cancel.
   int copied = 0;
   const Shape wanted = shape;
   ANEMONE_TRY(ReplaceZeros(args, x.shape(), &shape));

@@ -23,7 +23,7 @@ Result<int64_t> Factor(const OpArgs& args, std::string_view param) {
 
 Result<int64_t> Divide(int64_t dim, int64_t by, std::string_view label) {
   if (dim == kDynamic) return kDynamic;
-  if (dim % by != 0) return Violates(label, "size {} is no multiple of {}", dim, by);
+  if (dim % by != 0) return Violates(label, "size {} is not a multiple of {}", dim, by);
   return dim / by;
 }
 

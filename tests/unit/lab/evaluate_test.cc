@@ -45,8 +45,8 @@ TEST_F(EvaluateTest, BadLabelsAreRefusedWithTheLine) {
   expect("", "lists no images");
   expect("file,label\na.png,1\n", "class_index");
   expect("file,class_index\na.png\n", "line 2 has 1 columns");
-  expect("file,class_index\na.png,dog\n", "'dog' is no class index");
-  expect("file,class_index\na.png,-1\n", "'-1' is no class index");
+  expect("file,class_index\na.png,dog\n", "'dog' is not a class index");
+  expect("file,class_index\na.png,-1\n", "'-1' is not a class index");
 }
 
 // A "classifier" whose scores are the channel means: which color a picture has most of.

@@ -137,7 +137,7 @@ TEST(Plans, XcodeMistakesAreNamed) {
          "names no compute unit");
   broken(Xcode(R"({"operatorName": "relu", "outputs": [{"name": "y"}], "cost": {"weight": 9},
                    "deviceUsage": {"preferred": "cpu"}})"),
-         "no share");
+         "must be a share from 0 to 1");
   const anemone::test::ScratchFolder scratch;
   anemone::test::WriteText(scratch / "old.mlperf/data.bin", "?");
   const auto old = ReadComputePlan(scratch / "old.mlperf");
@@ -151,7 +151,7 @@ TEST(Plans, MistakesAreNamed) {
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"", "empty"},
       {"hello", "neither"},
-      {"{", "no JSON object"},
+      {"{", "not a JSON object"},
       {"{}", "no operation"},
       {R"({"a": 3})", "dispatch"},
       {R"({"a": {"dispatch": "TPU"}})", "TPU"},
