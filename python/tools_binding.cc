@@ -98,9 +98,9 @@ void AddTools(nb::module_& module) {
   add("compare", &Compare);
   add("evaluate", &Evaluate);
   add("bench", &Bench);
-  add("placement", +[](const PlacementOptions& options, const Hooks&) {
-    return ScorePlacement(options);
-  });
+  add(
+      "placement",
+      +[](const PlacementOptions& options, const Hooks&) { return ScorePlacement(options); });
   add("doctor", +[](const DoctorOptions& options, const Hooks&) { return Doctor(options); });
   add("matrix", +[](const MatrixOptions& options, const Hooks&) { return Matrix(options); });
 }

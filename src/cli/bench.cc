@@ -23,8 +23,7 @@ std::string Text(const BenchResult::Subject& subject, const BenchOptions& option
   if (subject.iterations == 0) return line + " every call failed";
   line += fmt::format(" mean {:.3f} ms", subject.mean_ns * 1e-6);
   for (size_t i = 0; i < options.percentile.size(); ++i) {
-    line +=
-        fmt::format(", p{:g} {:.3f} ms", options.percentile[i], ms(subject.percentiles_ns[i]));
+    line += fmt::format(", p{:g} {:.3f} ms", options.percentile[i], ms(subject.percentiles_ns[i]));
   }
   line += fmt::format(" over {} iterations", subject.iterations);
   if (subject.failed > 0) line += fmt::format(", {} failed", subject.failed);
@@ -63,9 +62,13 @@ void AddBench(Command app, Context& context) {
   Command command = app.AddCommand("bench", "latency percentiles, memory, profile by operator");
   auto flags = std::make_shared<BenchFlags>();
   AddModelFlags(command, flags->model, false);
-  command.AddOption("--iterations", flags->options.iterations, "timed inferences").ShowDefault().Positive();
-  command.AddOption("--duration", flags->options.duration, "seconds to measure, instead of --iterations");
-  command.AddOption("--warmup", flags->options.warmup, "inferences before the timed ones").ShowDefault();
+  command.AddOption("--iterations", flags->options.iterations, "timed inferences")
+      .ShowDefault()
+      .Positive();
+  command.AddOption("--duration", flags->options.duration,
+                    "seconds to measure, instead of --iterations");
+  command.AddOption("--warmup", flags->options.warmup, "inferences before the timed ones")
+      .ShowDefault();
   command.AddOption("--warmup-time", flags->options.warmup_time,
                     "seconds of warm-up, then until two blocks of 50 agree within 5 %");
   command.AddOption("--percentile", flags->options.percentile, "percentiles to report")

@@ -9,8 +9,9 @@ namespace {
 
 void PrintText(const CompareOptions& options, const CompareResult& result) {
   for (const OperatorComparison& row : result.operators) {
-    std::cout << fmt::format("{:40} {:20} L-inf {:10.3g} of range, RMSE {:10.3g}, PSNR {:6.1f} dB\n",
-                             row.name, row.type, row.linf_relative, row.rmse_relative, row.psnr_db);
+    std::cout << fmt::format(
+        "{:40} {:20} L-inf {:10.3g} of range, RMSE {:10.3g}, PSNR {:6.1f} dB\n", row.name, row.type,
+        row.linf_relative, row.rmse_relative, row.psnr_db);
   }
   for (const OutputComparison& row : result.outputs) {
     std::cout << fmt::format(

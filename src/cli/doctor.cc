@@ -91,8 +91,7 @@ void PrintText(const Json& document) {
     std::cout << fmt::format(
         "{:<9} {:.1f} % of the operators could run on the Neural Engine, "
         "{:.1f} % would (estimated)\n",
-        Text(chip["chip"]), chip["ane_supported_pct"].number(),
-        chip["ane_preferred_pct"].number());
+        Text(chip["chip"]), chip["ane_supported_pct"].number(), chip["ane_preferred_pct"].number());
     for (const Json& note : chip["notes"])
       std::cout << fmt::format("          note: {}\n", Text(note));
     for (const Json& blocker : chip["blockers"]) {
@@ -124,16 +123,12 @@ void AddDoctor(Command app, Context& context) {
   Command command = app.AddCommand(
       "doctor", "this machine; with MODEL: what stands in its way on Apple's, and what to do");
   auto options = std::make_shared<DoctorOptions>();
-  command.AddOption("MODEL", options->model,
-                    "an .onnx, .mlpackage, .mlmodelc or catalog name");
-  command.AddOption("--weights", options->weights,
-                    "catalog models: a weight file, or 'seeded'");
+  command.AddOption("MODEL", options->model, "an .onnx, .mlpackage, .mlmodelc or catalog name");
+  command.AddOption("--weights", options->weights, "catalog models: a weight file, or 'seeded'");
   command.AddOption("--images", options->images,
                     "folder of photographs or .npy files to run the model on; seeded inputs when "
                     "absent");
-  command.AddOption("--samples", options->samples, "how many inputs")
-      .ShowDefault()
-      .Range(1, 1000);
+  command.AddOption("--samples", options->samples, "how many inputs").ShowDefault().Range(1, 1000);
   command.AddFlag("--no-float16", options->no_float16, "do not run the model");
   command.AddOption("--chip", options->chip, "chips to ask about").ShowDefault();
   command.Footer("Example: anemone doctor model.mlpackage --chip m1,m4,a17pro");

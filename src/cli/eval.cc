@@ -61,7 +61,8 @@ void AddEval(Command app, Context& context) {
   command.AddOption("--images", flags->options.images, "folder of PNG and JPEG files").Required();
   command.AddOption("--labels", flags->options.labels, "CSV with the columns file and class_index")
       .Required();
-  command.AddOption("--reference", flags->options.reference, "MODEL whose predictions to agree with");
+  command.AddOption("--reference", flags->options.reference,
+                    "MODEL whose predictions to agree with");
   AddPreprocessFlags(command, flags->preprocess);
   command.AddOption("--limit", flags->options.limit, "evaluate only the first N images");
   command.AddFlag("--rows", flags->options.rows, "list every image's prediction");

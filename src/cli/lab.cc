@@ -30,12 +30,12 @@ void SayResults(const LabOptions& options, const LabResult& result, const Global
   Say(globals, fmt::format("{}/lab.html: {} variants, {} of {} jobs found finished", options.output,
                            result.variants.size(), result.jobs_found, result.jobs));
   if (result.chosen.empty()) return;
-  Say(globals, fmt::format(
-                   "to make it: anemone compress {} -o OUT.mlpackage --config {}/chosen.json{}",
-                   result.base, options.output,
-                   result.chosen_needs_data
-                       ? fmt::format(" --calibration {}/calibration.txt", options.output)
-                       : std::string()));
+  Say(globals,
+      fmt::format("to make it: anemone compress {} -o OUT.mlpackage --config {}/chosen.json{}",
+                  result.base, options.output,
+                  result.chosen_needs_data
+                      ? fmt::format(" --calibration {}/calibration.txt", options.output)
+                      : std::string()));
 }
 
 Status RunLab(const LabFlags& flags, const Globals& globals) {

@@ -88,7 +88,8 @@ void AddPlacement(Command app, Context& context) {
                  "plans: dump_plan.py's or WhisperKit's JSON, the text of ExecuTorch's script, "
                  "or a run.jsonl")
       .Required();
-  score.AddOption("--function", flags->options.function, "which function of a multi-function model");
+  score.AddOption("--function", flags->options.function,
+                  "which function of a multi-function model");
   score.AddOption("--chip", flags->options.chip, "the chip, when the report does not name it");
   score.AddOption("--compute-units", flags->options.compute_units,
                   "all, cpu_and_ne, cpu_and_gpu or cpu_only, when the report does not say");

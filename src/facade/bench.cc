@@ -28,8 +28,7 @@ Result<lab::Subject> MakeSubject(const LoadedModel& loaded, const std::string& a
   subject.session.load.function = options.function;
   subject.session.load.threads = options.threads;
   ANEMONE_ASSIGN(subject.session.load.numerics, ParseNumerics(options.numerics));
-  ANEMONE_ASSIGN(subject.session.load.compute_units,
-                 ComputeUnitsFromName(options.compute_units));
+  ANEMONE_ASSIGN(subject.session.load.compute_units, ComputeUnitsFromName(options.compute_units));
   if (loaded.origin == "mlpackage") subject.session.load.package_path = argument;
   return subject;
 }
@@ -165,8 +164,7 @@ std::string BenchJson(const BenchOptions& options, const BenchResult& result,
   if (measured.size() == 2) {
     const auto& ratio = result.median_ratio;
     document["median_ratio"] = ratio ? Json(ratio->value) : Json();
-    document["median_ratio_interval_95"] =
-        ratio ? Json::Array({ratio->low, ratio->high}) : Json();
+    document["median_ratio_interval_95"] = ratio ? Json::Array({ratio->low, ratio->high}) : Json();
   }
   return DocumentText(document);
 }

@@ -100,8 +100,8 @@ Result<CompareResult> RunCompare(const CompareOptions& options, const Hooks& hoo
   if (options.per_op || !result.passed) {
     ANEMONE_TRY(CheckCancelled(hooks));
     Tell(hooks, "comparing operators");
-    ANEMONE_ASSIGN(drifts, lab::CompareOperators(*backend, reference.model, variant.model,
-                                                 inputs[0], verify));
+    ANEMONE_ASSIGN(
+        drifts, lab::CompareOperators(*backend, reference.model, variant.model, inputs[0], verify));
   }
   result.first_drift = lab::FirstDrift(drifts, limits);
   if (options.per_op) {

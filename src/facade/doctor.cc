@@ -229,8 +229,7 @@ Result<Json> ModelJson(const DoctorOptions& options) {
     ConvertOptions convert;
     convert.precision = Precision::kFloat16;
     ANEMONE_TRY(Convert(*placed, convert).At(loaded.name));
-    json["placement_of"] =
-        "its conversion to float16 for " + DeploymentTargetName(convert.target);
+    json["placement_of"] = "its conversion to float16 for " + DeploymentTargetName(convert.target);
   }
   ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*placed, ""));
   json["known_drifts"] = KnownDriftsJson(*function);

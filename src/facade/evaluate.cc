@@ -12,9 +12,8 @@
 namespace anemone::facade {
 namespace {
 
-std::string EvaluateJson(const anemone::EvaluateOptions& options,
-                         const lab::Evaluation& evaluation, std::string_view backend,
-                         int64_t duration_ns) {
+std::string EvaluateJson(const anemone::EvaluateOptions& options, const lab::Evaluation& evaluation,
+                         std::string_view backend, int64_t duration_ns) {
   Json document = Document("anemone.eval");
   document["model"] = options.model;
   document["backend"] = backend;

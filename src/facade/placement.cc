@@ -51,8 +51,8 @@ Result<const placement::Chip*> ChipOf(const std::string& named, const ComputePla
 }
 
 PlacementResult::Agreement ToRow(const placement::Agreement& agreement) {
-  return {agreement.name,         agreement.operations,         agreement.sets_compared,
-          agreement.sets_right,   agreement.preferred_compared, agreement.preferred_right};
+  return {agreement.name,       agreement.operations,         agreement.sets_compared,
+          agreement.sets_right, agreement.preferred_compared, agreement.preferred_right};
 }
 
 std::vector<std::string> UnitNames(const std::vector<ComputeUnit>& units) {
@@ -105,14 +105,13 @@ std::string PlacementJson(const PlacementResult& result) {
   for (const auto& row : result.by_rule) json["by_rule"].push_back(AgreementJson(row));
   json["disagreements"] = Json::Array();
   for (const auto& row : result.disagreements) {
-    json["disagreements"].push_back(
-        {{"name", row.name},
-         {"type", row.type},
-         {"rule", row.rule},
-         {"predicted", row.predicted},
-         {"planned", row.planned},
-         {"predicted_preferred", text_or_null(row.predicted_preferred)},
-         {"planned_preferred", text_or_null(row.planned_preferred)}});
+    json["disagreements"].push_back({{"name", row.name},
+                                     {"type", row.type},
+                                     {"rule", row.rule},
+                                     {"predicted", row.predicted},
+                                     {"planned", row.planned},
+                                     {"predicted_preferred", text_or_null(row.predicted_preferred)},
+                                     {"planned_preferred", text_or_null(row.planned_preferred)}});
   }
   return DocumentText(json);
 }

@@ -71,8 +71,7 @@ class Driver {
     const auto key = [samples = options.samples, forms](const std::string& weight) {
       return fmt::format("sensitivity of {} on {} samples, forms {}", weight, samples, forms);
     };
-    options.find =
-        [&, key](const std::string& weight) -> Result<std::optional<WeightSensitivity>> {
+    options.find = [&, key](const std::string& weight) -> Result<std::optional<WeightSensitivity>> {
       ANEMONE_ASSIGN(const auto note, db_.FindNote(subject_.sha256(), key(weight)));
       if (!note) return std::optional<WeightSensitivity>();
       ANEMONE_ASSIGN(auto known, ParseSensitivity(*note));
