@@ -1,6 +1,6 @@
 // Method: one way to compress a weight: its settings, the sites and op sets where it works, the
 // data that it needs, how it encodes a weight, and the form of the result in a program. apply.cc,
-// sites.cc, configuration_json.cc, the command's modes and the lab's search put these questions to
+// sites.cc, configuration_json.cc and the lab's search put these questions to
 // the method of a setting; none of them names a method.
 //
 // A new method is one file, which holds its setting (op_config.h) and its Method, and one line in
