@@ -52,7 +52,7 @@ Result<std::vector<lab::Subject>> MakeSubjects(const BenchOptions& options) {
   subjects.push_back(std::move(first));
   if (options.against.empty()) return subjects;
   const auto backend = runtime::FindBackend(options.against);
-  // A backend that exists and cannot run here is no model's name.
+  // The name of a backend that exists but cannot run here is not a model.
   if (!backend.ok() && backend.error().code() == ErrorCode::kUnavailable) return backend.error();
   lab::Subject other;
   if (backend.ok()) {

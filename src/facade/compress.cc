@@ -108,7 +108,7 @@ Result<compress::OpConfig> PruneOf(const CompressOptions& options) {
     const bool colon = parsed.ec == std::errc() && parsed.ptr != end && *parsed.ptr == ':';
     if (colon) parsed = std::from_chars(parsed.ptr + 1, end, ratio.second);
     if (!colon || parsed.ec != std::errc() || parsed.ptr != end)
-      return Usage("'{}' is no n:m ratio", options.nm).Advise("for example 2:4");
+      return Usage("'{}' is not an n:m ratio", options.nm).Advise("for example 2:4");
     magnitude.n_m_ratio = ratio;
   }
   if (!magnitude.target_sparsity && !magnitude.n_m_ratio)

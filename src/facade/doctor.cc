@@ -130,8 +130,8 @@ Json BlockersJson(const placement::Analysis& analysis) {
   return list;
 }
 
-// What users have seen to drift on the Neural Engine, and nobody can see without one: a hard-swish
-// of what a linear layer or matrix product of rank 2 gives, as in MobileNetV3's head.
+// Drifts that users have seen on the Neural Engine and that cannot be measured without one: a
+// hard-swish of the output of a linear layer or matrix product of rank 2, as in MobileNetV3's head.
 Json KnownDriftsJson(const ir::Function& function) {
   Json list = Json::Array();
   const ir::UseMap uses = ir::FindUses(function);
@@ -202,7 +202,7 @@ Result<Json> Float16Json(const ir::Model& model, const DoctorOptions& options) {
   }
   auto samples = SamplesOf(*function, options);
   if (!samples.ok()) {
-    // A model whose shapes nothing fixes is no fault of the user's; files that cannot be read are.
+    // A model with open shapes is not the user's mistake; files that cannot be read are.
     if (!options.images.empty()) return std::move(samples).error();
     return Json{{"skipped", samples.error().ToString()}};
   }
@@ -221,8 +221,8 @@ Result<Json> ModelJson(const DoctorOptions& options) {
   ANEMONE_ASSIGN(const auto chips, placement::ParseChips(options.chip));
   Json json;
   json["name"] = loaded.name;
-  // What is no package yet is judged as it would be converted: that it computes in float32 now
-  // would hide all else.
+  // A model that is not a package yet is judged as it would be converted: float32, which it
+  // computes in now, would hide all other findings.
   auto placed = std::make_shared<ir::Model>(CloneModel(*loaded.model));
   json["placement_of"] = "the model as it is";
   if (!loaded.origin.starts_with("ml")) {

@@ -15,10 +15,10 @@ namespace anemone::facade {
 // A policy file; empty: Gate C as it is built in (gates/gate-c.json).
 Result<gate::Policy> FindPolicy(const std::string& path);
 
-// A folder that is no package stands for the packages in it, in the order of their names.
+// A folder that is not a package stands for the packages in it, in the order of their names.
 Result<std::vector<std::string>> ExpandFolders(const std::vector<std::string>& models);
 
-// Loads one model of the gate's. One that is no package yet (a catalog model, an .onnx) is
+// Loads one model for the gate. One that is not a package yet (a catalog model, an .onnx) is
 // converted to float16 the way `convert` does, into the folder `scratch`, and judged beside its
 // original. The original of a package is what `reference` says, else the network that the manifest
 // names, else the fp32 variant beside the package.

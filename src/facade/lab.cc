@@ -27,7 +27,7 @@ Status OpenFolder(const LabOptions& options) {
   const fs::path folder(options.output);
   if (options.output.empty()) return Usage("there is no folder for the lab").Advise("give -o");
   if (fs::exists(folder, error) && !fs::is_directory(folder, error))
-    return Usage("it is no folder").At(options.output).Advise("give another -o");
+    return Usage("it is not a folder").At(options.output).Advise("give another -o");
   if (!options.resume && fs::exists(folder / kDatabase, error)) {
     return Usage("there is a lab in it already")
         .At(options.output)

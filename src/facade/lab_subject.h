@@ -21,7 +21,7 @@ struct LabModels {
   std::shared_ptr<const ir::Model> base;
   std::string name;
   std::string precision;
-  bool converted = false;  // the base is no package of the user's
+  bool converted = false;  // the base is not the user's own package
   ConvertOptions convert;
 };
 

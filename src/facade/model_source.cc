@@ -176,7 +176,7 @@ Result<LoadedModel> LoadFile(const ModelSource& source) {
   } else {
     std::string names;
     for (const std::string& name : CatalogNames()) names += (names.empty() ? "" : ", ") + name;
-    return NotFound("'{}' is no model", source.model)
+    return NotFound("'{}' is not a model", source.model)
         .Advise("name an .onnx, .mlpackage, .mlmodel or .mlmodelc, or a catalog model: " + names);
   }
   return loaded;
