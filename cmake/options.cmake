@@ -21,9 +21,7 @@ target_compile_options(anemone_options INTERFACE
   # g++ 12 reports these two wrongly for std::vector, std::string and std::variant at -O2.
   $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized -Wno-restrict>
   # The executor gives the same bits on every machine: a*b+c is fused only where written so.
-  -ffp-contract=off -fno-math-errno
-  # Paths of the machine that built stay out of the binary. Off, two checkouts share one ccache.
-  $<$<BOOL:${ANEMONE_MAP_PATHS}>:-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=>)
+  -ffp-contract=off -fno-math-errno)
 
 # For the command and the tests: code that is compiled often and never hot.
 add_library(anemone_cold_options INTERFACE)

@@ -1,10 +1,20 @@
 # Optional tools that only make the build faster: ccache, and mold or lld as the linker.
 find_program(ANEMONE_CCACHE ccache)
+set(ANEMONE_RELATIVE_PATHS OFF)
 if(ANEMONE_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  # BASEDIR and NOHASHDIR let two checkouts share their common objects.
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
-    CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${ANEMONE_CCACHE})
+  # BASEDIR and NOHASHDIR let two checkouts share what they have in common: the compiler sees paths
+  # relative to its working directory.
+  foreach(language IN ITEMS C CXX OBJC OBJCXX)
+    set(CMAKE_${language}_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+      CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${ANEMONE_CCACHE})
+  endforeach()
+  set(ANEMONE_RELATIVE_PATHS ON)
 endif()
+# Paths of the machine that built stay out of the binary. Where they are relative they are out of a
+# release already, and the flag, which names the checkout, would keep another one from using the
+# cache; debug information names the working directory all the same.
+target_compile_options(anemone_options INTERFACE
+  $<$<NOT:$<AND:$<BOOL:${ANEMONE_RELATIVE_PATHS}>,$<CONFIG:Release>>>:-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=>)
 
 if(NOT APPLE)
   include(CheckLinkerFlag)
