@@ -7,11 +7,11 @@ if (($# == 0)); then
   for script in tools/lint/*; do
     name=${script##*/}
     case $name in
-      common.py | layers.txt | tidy.py | __pycache__) ;;
+      common.py | compiled.py | layers.txt | portable.py | tidy.py | __pycache__) ;;
       *) set -- "$@" "${name%.*}" ;;
     esac
   done
-  set -- "$@" tidy  # last: it is the slow one
+  set -- "$@" portable tidy  # last: they are the slow ones
 fi
 
 failed=()
@@ -21,10 +21,11 @@ for name in "$@"; do
   run=(bash "tools/lint/$name.sh")
   if [[ -f tools/lint/$name.py ]]; then run=(python3 "tools/lint/$name.py"); fi
   [[ -f ${run[1]} ]] || fail "there is no lint '$name' in tools/lint"
-  # clang-tidy reads the compile commands and the headers that protoc makes.
-  if [[ $name == tidy ]] && ! (build release anemone_proto_headers) > "$LOG_DIR/lint-build.log" 2>&1; then
+  # Both read the compile commands and the headers that protoc makes.
+  if [[ $name == portable || $name == tidy ]] &&
+    ! (build release anemone_proto_headers) > "$LOG_DIR/lint-build.log" 2>&1; then
     cat "$LOG_DIR/lint-build.log" >&2
-    fail "clang-tidy needs a tree that configures"
+    fail "$name needs a tree that configures"
   fi
   verdict=ok
   "${run[@]}" > "$log" 2>&1 || verdict=FAILED
