@@ -10,7 +10,7 @@
 #include <cstring>
 #include <map>
 
-#include "passes/passes.h"
+#include "passes/pass.h"
 #include "passes/rewriter.h"
 
 namespace anemone::passes {

@@ -12,7 +12,7 @@
 
 #include "exec/kernel.h"
 #include "ir/verifier.h"
-#include "passes/passes.h"
+#include "passes/pass.h"
 #include "passes/rewriter.h"
 
 namespace anemone::passes {

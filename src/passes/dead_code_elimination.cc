@@ -7,7 +7,7 @@
 //   } -> (b);
 #include <unordered_set>
 
-#include "passes/passes.h"
+#include "passes/pass.h"
 
 namespace anemone::passes {
 namespace {

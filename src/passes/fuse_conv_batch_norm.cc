@@ -13,7 +13,7 @@
 #include "ops/batch_norm.h"
 #include "passes/conv_affine.h"
 #include "passes/match.h"
-#include "passes/passes.h"
+#include "passes/pass.h"
 
 namespace anemone::passes {
 namespace {

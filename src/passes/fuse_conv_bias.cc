@@ -8,7 +8,7 @@
 //   } -> (y);
 #include "passes/conv_affine.h"
 #include "passes/match.h"
-#include "passes/passes.h"
+#include "passes/pass.h"
 
 namespace anemone::passes {
 

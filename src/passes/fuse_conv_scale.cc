@@ -10,7 +10,7 @@
 
 #include "passes/conv_affine.h"
 #include "passes/match.h"
-#include "passes/passes.h"
+#include "passes/pass.h"
 
 namespace anemone::passes {
 

@@ -14,7 +14,7 @@
 #include <numbers>
 
 #include "passes/match.h"
-#include "passes/passes.h"
+#include "passes/pass.h"
 #include "passes/product.h"
 
 namespace anemone::passes {

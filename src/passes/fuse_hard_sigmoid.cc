@@ -8,7 +8,7 @@
 //     y = real_div(x = b, y = 6.0);             } -> (y);
 //   } -> (y);
 #include "passes/match.h"
-#include "passes/passes.h"
+#include "passes/pass.h"
 #include "passes/product.h"
 
 namespace anemone::passes {

@@ -18,7 +18,7 @@
 #include <algorithm>
 
 #include "passes/match.h"
-#include "passes/passes.h"
+#include "passes/pass.h"
 
 namespace anemone::passes {
 namespace {

@@ -6,7 +6,7 @@
 //     y = add(x = a, y = [1.0, 2.0]);          } -> (y);
 //   } -> (y);
 #include "passes/match.h"
-#include "passes/passes.h"
+#include "passes/pass.h"
 
 namespace anemone::passes {
 

@@ -5,7 +5,7 @@
 //     y = mul(x = a, y = x);     } -> (y);
 //   } -> (y);
 #include "passes/match.h"
-#include "passes/passes.h"
+#include "passes/pass.h"
 
 namespace anemone::passes {
 

@@ -9,7 +9,7 @@
 //     y = real_div(x = e, y = s);
 //   } -> (y);
 #include "passes/match.h"
-#include "passes/passes.h"
+#include "passes/pass.h"
 
 namespace anemone::passes {
 namespace {

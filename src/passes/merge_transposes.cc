@@ -5,7 +5,7 @@
 //     y = transpose(x = a, perm = [2, 0, 1]);    } -> (y);
 //   } -> (y);
 #include "passes/match.h"
-#include "passes/passes.h"
+#include "passes/pass.h"
 
 namespace anemone::passes {
 namespace {

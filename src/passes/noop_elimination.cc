@@ -12,7 +12,7 @@
 #include <array>
 
 #include "passes/match.h"
-#include "passes/passes.h"
+#include "passes/pass.h"
 
 namespace anemone::passes {
 namespace {

@@ -2,34 +2,42 @@
 
 #include <algorithm>
 
-#include "passes/passes.h"
+#include "base/dtype.h"
+#include "passes/float16.h"
+#include "passes/pass.h"
 
 namespace anemone::passes {
-namespace {
 
-const Pass kConstantFolding{"constant_folding", "evaluate operations on constants",
-                            ConstantFolding};
-const Pass kCommonSubexpressions{"common_subexpression_elimination",
-                                 "merge equal constants and operations",
-                                 CommonSubexpressionElimination};
-const Pass kDeadCode{"dead_code_elimination", "remove what nothing uses", DeadCodeElimination};
-const Pass kNoops{"noop_elimination", "remove operations that change nothing", NoopElimination};
-const Pass kMergeReshapes{"merge_reshapes", "one reshape for a chain of them", MergeReshapes};
-const Pass kMergeTransposes{"merge_transposes", "one transpose for a chain of them",
-                            MergeTransposes};
-const Pass kConvBatchNorm{"fuse_conv_batch_norm", "fold batch_norm into conv", FuseConvBatchNorm};
-const Pass kConvBias{"fuse_conv_bias", "fold an addition into conv", FuseConvBias};
-const Pass kConvPad{"fuse_conv_pad", "fold zero padding into conv", FuseConvPad};
-const Pass kConvScale{"fuse_conv_scale", "fold a multiplication into conv", FuseConvScale};
-const Pass kGelu{"fuse_gelu", "recognize gelu", FuseGelu};
-const Pass kHardSigmoid{"fuse_hard_sigmoid", "recognize hard sigmoid and hard swish",
-                        FuseHardSigmoid};
-const Pass kLayerNorm{"fuse_layer_norm", "recognize layer_norm", FuseLayerNorm};
-const Pass kLinearBias{"fuse_linear_bias", "fold an addition into linear", FuseLinearBias};
-const Pass kMatmul{"fuse_matmul_to_linear", "matmul by a constant matrix is linear",
-                   FuseMatmulToLinear};
-const Pass kSilu{"fuse_silu", "recognize silu", FuseSilu};
-const Pass kSoftmax{"fuse_softmax", "recognize softmax", FuseSoftmax};
+// One line for each pass: what the groups below call it, what users call it (the stem of its file), what it does, and
+// its function. To add a pass: its file with its .mil test, its line here, and its place in a group.
+#define ANEMONE_PASS(constant, name, summary, entry)                \
+  Result<bool> entry(ir::Function& function, PassContext& context); \
+  static const Pass constant{name, summary, entry};
+ANEMONE_PASS(kConstantFolding, "constant_folding", "evaluate operations on constants",
+             ConstantFolding)
+ANEMONE_PASS(kCommonSubexpressions, "common_subexpression_elimination",
+             "merge equal constants and operations", CommonSubexpressionElimination)
+ANEMONE_PASS(kDeadCode, "dead_code_elimination", "remove what nothing uses", DeadCodeElimination)
+ANEMONE_PASS(kNoops, "noop_elimination", "remove operations that change nothing", NoopElimination)
+ANEMONE_PASS(kMergeReshapes, "merge_reshapes", "one reshape for a chain of them", MergeReshapes)
+ANEMONE_PASS(kMergeTransposes, "merge_transposes", "one transpose for a chain of them",
+             MergeTransposes)
+ANEMONE_PASS(kConvBatchNorm, "fuse_conv_batch_norm", "fold batch_norm into conv", FuseConvBatchNorm)
+ANEMONE_PASS(kConvBias, "fuse_conv_bias", "fold an addition into conv", FuseConvBias)
+ANEMONE_PASS(kConvPad, "fuse_conv_pad", "fold zero padding into conv", FuseConvPad)
+ANEMONE_PASS(kConvScale, "fuse_conv_scale", "fold a multiplication into conv", FuseConvScale)
+ANEMONE_PASS(kGelu, "fuse_gelu", "recognize gelu", FuseGelu)
+ANEMONE_PASS(kHardSigmoid, "fuse_hard_sigmoid", "recognize hard sigmoid and hard swish",
+             FuseHardSigmoid)
+ANEMONE_PASS(kLayerNorm, "fuse_layer_norm", "recognize layer_norm", FuseLayerNorm)
+ANEMONE_PASS(kLinearBias, "fuse_linear_bias", "fold an addition into linear", FuseLinearBias)
+ANEMONE_PASS(kMatmul, "fuse_matmul_to_linear", "matmul by a constant matrix is linear",
+             FuseMatmulToLinear)
+ANEMONE_PASS(kSilu, "fuse_silu", "recognize silu", FuseSilu)
+ANEMONE_PASS(kSoftmax, "fuse_softmax", "recognize softmax", FuseSoftmax)
+#undef ANEMONE_PASS
+
+namespace {
 
 Pass Float16Pass(const Float16Options& options) {
   return {"float16", "compute in half precision",

@@ -95,22 +95,4 @@ class Net {
   double variance_excess_ = 1.0;
 };
 
-// The architectures: each builds its layers from the input to Classify.
-void BuildResNet50(Net& net);
-void BuildMobileNetV3Small(Net& net);
-void BuildFastVitT8(Net& net);
-void BuildFastVitT12(Net& net);
-void BuildFastVitS12(Net& net);
-void BuildResNet18(Net& net);
-void BuildResNet34(Net& net);
-void BuildResNet101(Net& net);
-void BuildResNet152(Net& net);
-void BuildMobileNetV3Large(Net& net);
-void BuildMobileNetV2(Net& net);
-void BuildEfficientNetB0(Net& net);
-void BuildEfficientNetB1(Net& net);
-void BuildEfficientNetLite0(Net& net);
-void BuildEfficientNetLite1(Net& net);
-void BuildEfficientNetLite2(Net& net);
-
 }  // namespace anemone::zoo

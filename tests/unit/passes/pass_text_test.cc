@@ -12,7 +12,6 @@
 #include "expect_same.h"
 #include "ir/text.h"
 #include "ir/verifier.h"
-#include "passes/passes.h"
 #include "passes/pipeline.h"
 #include "test_paths.h"
 
@@ -129,7 +128,9 @@ std::string Canonical(const ir::Program& original, bool ignore_floats) {
       std::ranges::sort(op.arguments(), {}, &ir::Argument::name);
     });
     passes::PassContext context;
-    EXPECT_TRUE(passes::DeadCodeElimination(*function, context).ok());
+    const std::vector<passes::Pass> all = passes::AllPasses();
+    const auto dead_code = std::ranges::find(all, "dead_code_elimination", &passes::Pass::name);
+    EXPECT_TRUE(dead_code->run(*function, context).ok());
   }
   return ir::PrintText(program, {.inline_elements = INT64_MAX});
 }
