@@ -1,10 +1,10 @@
 #include "base/json_reader.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
 #include "base/nearest_names.h"
+#include "base/parse_double.h"
 
 namespace anemone {
 namespace {
@@ -134,11 +134,7 @@ void JsonObject::Fail(std::string_view key, std::string_view rule, const Json& v
 std::optional<double> JsonObject::NumberOf(const Json& json) const {
   if (json.is_number()) return json.number();
   if (!reading_.loose_values || !json.is_text()) return std::nullopt;
-  const std::string& text = json.text();
-  double number = 0;
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
-  const bool all = parsed.ec == std::errc() && parsed.ptr == text.data() + text.size();
-  return all && std::isfinite(number) ? std::optional(number) : std::nullopt;
+  return ParseDouble(json.text());
 }
 
 std::optional<int64_t> JsonObject::IntegerOf(const Json& json) const {

@@ -1,11 +1,11 @@
 #include "compress/configuration_json.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "base/mapped_file.h"
+#include "base/parse_double.h"
 #include "compress/config_table.h"
 #include "compress/methods.h"
 #include "compress/yaml.h"
@@ -138,10 +138,7 @@ class Reader {
     if (json.is_number()) return json.get<double>();
     if (!json.is_string()) return std::nullopt;
     const auto text = json.get<std::string>();
-    double number = 0;
-    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
-    const bool all = parsed.ec == std::errc() && parsed.ptr == text.data() + text.size();
-    return all && std::isfinite(number) ? std::optional(number) : std::nullopt;
+    return ParseDouble(text);
   }
 
   const Json& json_;

@@ -4,12 +4,13 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 #include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "base/parse_double.h"
 
 namespace anemone::compress {
 namespace {
@@ -53,11 +54,8 @@ Json Scalar(const yaml_node_t& node) {
   if (is({"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"})) return true;
   if (is({"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"})) return false;
   if (const auto integer = Integer(text)) return *integer;
-  const char* first = text.data() + (text[0] == '+' ? 1 : 0);
-  const char* last = text.data() + text.size();
-  double number = 0;
-  const auto parsed = std::from_chars(first, last, number);
-  if (parsed.ec == std::errc() && parsed.ptr == last && std::isfinite(number)) return number;
+  const std::string_view digits = std::string_view(text).substr(text[0] == '+' ? 1 : 0);
+  if (const auto number = ParseDouble(digits)) return *number;
   return text;
 }
 

@@ -8,6 +8,8 @@
 #include <set>
 #include <utility>
 
+#include "base/parse_double.h"
+
 namespace anemone::runtime {
 namespace {
 
@@ -96,11 +98,9 @@ std::string SetSlowThreshold(BreakerConfig& config, const Json& value) {
   if (!value.is_string()) return std::string(rule);
   const auto& text = value.get_ref<const std::string&>();
   if (text.ends_with('x')) {
-    double factor = 0;
-    const char* const end = text.data() + text.size() - 1;
-    const auto [rest, error] = std::from_chars(text.data(), end, factor);
-    if (error != std::errc() || rest != end) return std::string(rule);
-    config.slow_call_baseline_factor = factor;
+    const auto factor = ParseDouble(std::string_view(text).substr(0, text.size() - 1));
+    if (!factor) return std::string(rule);
+    config.slow_call_baseline_factor = *factor;
     config.slow_call_duration_threshold_ns.reset();
     return {};
   }
@@ -206,11 +206,10 @@ Result<int64_t> ParseDurationNs(std::string_view text) {
       if (whole > kLongestNs / unit.ns) break;
       return whole * unit.ns;
     }
-    double value = 0;
-    const auto [rest, error] = std::from_chars(begin, end, value);
-    if (error != std::errc() || rest != end || !(value >= 0)) break;
-    if (value * static_cast<double>(unit.ns) > static_cast<double>(kLongestNs)) break;
-    return std::llround(value * static_cast<double>(unit.ns));
+    const auto value = ParseDouble(digits);
+    if (!value || !(*value >= 0)) break;
+    if (*value * static_cast<double>(unit.ns) > static_cast<double>(kLongestNs)) break;
+    return std::llround(*value * static_cast<double>(unit.ns));
   }
   return Usage("'{}' is not a duration", text)
       .Advise(

@@ -8,7 +8,7 @@ import sys
 from common import ROOT, read
 from compiled import BUILD, check_all, commands
 
-# g++'s warnings rule the build; clang's stricter reading of the same flags is not for here.
+# g++'s warnings govern the build; clang's stricter reading of the same flags does not apply here.
 QUIET = ["--extra-arg=-Wno-" + name for name in (
     "unknown-warning-option", "shadow", "deprecated-declarations")]
 
@@ -33,6 +33,6 @@ def check(name):
 
 
 TOOL = find_tool()
-# The doubles have Apple's names.
+# The doubles use Apple's names.
 names = [name for name in commands() if not name.startswith("tests/doubles/")]
 check_all("tidy", names, check, read(".clang-tidy"), "ANEMONE_TIDY_UNTIL")

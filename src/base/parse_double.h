@@ -1,0 +1,14 @@
+// Reads a number from text, in every locale alike. std::from_chars would do, but libc++ has it for integers only (Xcode's,
+// and LLVM's before 20). Thread rules: a pure function.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+namespace anemone {
+
+// The double that the whole text writes in decimal ("-1.5e3", ".5"), rounded to the nearest; nullopt when the text is
+// anything else, leading spaces and plus signs, hexadecimal, "inf" and "nan" included, or too large for a double.
+std::optional<double> ParseDouble(std::string_view text);
+
+}  // namespace anemone
