@@ -29,30 +29,16 @@ struct Globals {
   bool print_config = false;
 };
 
-// A command: adds its options to `app` and sets the callback that runs it. The callback returns
-// through `exit_code`.
+// What the callbacks of commands share; they return through `exit_code`.
 struct Context {
   Globals globals;
   int exit_code = 0;
 };
-void AddConvert(Command app, Context& context);
-void AddFetch(Command app, Context& context);
-void AddCompress(Command app, Context& context);
-void AddInspect(Command app, Context& context);
-void AddRun(Command app, Context& context);
-void AddCompare(Command app, Context& context);
-void AddEval(Command app, Context& context);
-void AddBench(Command app, Context& context);
-void AddDemo(Command app, Context& context);
-void AddDoctor(Command app, Context& context);
-void AddLab(Command app, Context& context);
-void AddPlacement(Command app, Context& context);
-void AddGate(Command app, Context& context);
-void AddMatrix(Command app, Context& context);
-// anemone cache ls|clear.
-void AddCache(Command app, Context& context);
-// The hidden commands of facade/child_commands.h.
-void AddChildCommands(Command app, Context& context);
+
+// The commands.
+#define ANEMONE_COMMAND(name) void Add##name(Command app, Context& context);
+#include "cli/commands.inc"
+#undef ANEMONE_COMMAND
 
 // Runs `body` when the command is chosen: prints its error, keeps its exit code.
 void OnRun(Command command, Context& context, std::function<Status()> body);

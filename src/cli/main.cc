@@ -63,22 +63,9 @@ int main(int argc, char** argv) {
   AddGlobals(app, context.globals);
   parser.SetConfigFile("--config-file", "ANEMONE_CONFIG",
                        "a file of settings: flag > environment > file > default");
-  AddFetch(app, context);
-  AddConvert(app, context);
-  AddCompress(app, context);
-  AddInspect(app, context);
-  AddRun(app, context);
-  AddCompare(app, context);
-  AddEval(app, context);
-  AddBench(app, context);
-  AddDemo(app, context);
-  AddDoctor(app, context);
-  AddLab(app, context);
-  AddCache(app, context);
-  AddPlacement(app, context);
-  AddGate(app, context);
-  AddMatrix(app, context);
-  AddChildCommands(app, context);
+#define ANEMONE_COMMAND(name) Add##name(app, context);
+#include "cli/commands.inc"
+#undef ANEMONE_COMMAND
   int exit_code = 0;
   if (!parser.Parse(Arguments(argc, argv), exit_code)) return exit_code;
   if (context.globals.print_config) std::cout << parser.Settings();
