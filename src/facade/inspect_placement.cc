@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "exec/session_inputs.h"
-#include "placement/cost_model.h"
+#include "placement/latency_model.h"
 #include "placement/workload.h"
 
 namespace anemone::facade {

@@ -4,7 +4,7 @@
 
 #include "exec/session_inputs.h"
 #include "placement/analyze.h"
-#include "placement/cost_model.h"
+#include "placement/latency_model.h"
 
 namespace anemone::lab {
 namespace {

@@ -15,7 +15,7 @@
 #include "lab/fingerprint.h"
 #include "lab/placement_facts.h"
 #include "lab/subgraph.h"
-#include "placement/cost_model.h"
+#include "placement/latency_model.h"
 
 namespace anemone::lab {
 namespace {

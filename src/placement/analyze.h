@@ -12,9 +12,9 @@
 #include "base/compute_unit.h"
 #include "ir/model.h"
 #include "placement/chip.h"
-#include "placement/estimate.h"
 #include "placement/place.h"
 #include "placement/segmenter.h"
+#include "placement/segmenter_beliefs.h"
 
 namespace anemone::placement {
 

@@ -64,7 +64,7 @@ struct Query {
 
 using AneFn = Verdict (*)(const Query& query);
 
-// How the segmenter estimates the operator, see estimate.h.
+// How the segmenter estimates the operator, see segmenter_beliefs.h.
 enum class EstimateKind : uint8_t {
   kMemory,
   kConv,

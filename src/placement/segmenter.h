@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-#include "placement/estimate.h"
+#include "placement/segmenter_beliefs.h"
 
 namespace anemone::placement {
 

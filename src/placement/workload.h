@@ -1,5 +1,5 @@
 // Workload: what a set of operations asks of a machine, summed by the kinds of work that cost
-// differently. The features of the cost model; tools/placement/fit.py fits on the same sums, read
+// differently. The features of the latency model; tools/placement/fit.py fits on the same sums, read
 // from `anemone inspect --placement --json`. Thread rules: pure functions.
 #pragma once
 

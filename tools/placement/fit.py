@@ -1,7 +1,7 @@
-"""Fits the latency model of src/placement/cost_model.cc on published measurements.
+"""Fits the latency model of src/placement/latency_model.cc on published measurements.
 
 Reads networks.csv (the workloads, from networks.py) and measurements.csv (milliseconds with sources), writes
-src/placement/cost_model_data.inc (the parameters) and tools/placement/report.md (residuals, cross-validation, intervals). The same
+src/placement/latency_model_data.inc (the parameters) and tools/placement/report.md (residuals, cross-validation, intervals). The same
 inputs give the same outputs; --check says whether the files are up to date. Needs NumPy and SciPy (requirements.txt).
 
 The model, in milliseconds:
@@ -21,7 +21,7 @@ import numpy as np
 from scipy.optimize import least_squares
 
 HERE = pathlib.Path(__file__).resolve().parent
-DATA = HERE.parents[1] / "src/placement/cost_model_data.inc"
+DATA = HERE.parents[1] / "src/placement/latency_model_data.inc"
 REPORT = HERE / "report.md"
 SHARPNESS = 6.0
 SIGMA = 0.12  # of one published number: the same model on the same phone differed by 18 % between two systems
@@ -52,7 +52,7 @@ SIBLINGS = {
 # the float16 workload: bits of a weight, and whether activations and products are int8.
 FORMS = {"": (16, False), "int8": (8, False), "w8a8": (8, True), "lut1": (1, False), "lut2": (2, False), "lut4": (4, False),
          "lut6": (6, False), "lut8": (8, False)}
-INT8_GAIN = 1.85  # as in cost_model.cc
+INT8_GAIN = 1.85  # as in latency_model.cc
 INT8_CHIPS = ("a17pro", "a18", "a18pro", "m4", "m4pro", "m4max", "m5", "m5max")
 
 
@@ -145,11 +145,11 @@ def chip_rows(data, p, network_spread, chip_spread):
 
 def emit_data(p, rows):
     lines = ["// Made by tools/placement/fit.py from measurements.csv and networks.csv: do not edit.",
-             "// What the columns are: cost_model.cc.",
-             "ANEMONE_COST_SHARED(" + ", ".join(f"{value:.4f}" for value in np.exp(p[:6])) + ")"]
+             "// What the columns are: latency_model.cc.",
+             "ANEMONE_LATENCY_SHARED(" + ", ".join(f"{value:.4f}" for value in np.exp(p[:6])) + ")"]
     for chip in sorted(rows):
         compute, traffic, stream, floor, log_spread, count = rows[chip]
-        lines.append(f'ANEMONE_COST_CHIP("{chip}", {compute:.3f}, {traffic:.2f}, {stream:.1f}, {floor:.4f}, {log_spread:.3f}, {count})')
+        lines.append(f'ANEMONE_LATENCY_CHIP("{chip}", {compute:.3f}, {traffic:.2f}, {stream:.1f}, {floor:.4f}, {log_spread:.3f}, {count})')
     return "\n".join(lines) + "\n"
 
 
@@ -209,7 +209,7 @@ def main():
     text, report = emit_data(p, rows), emit_report(data, checks, p, networks_out, chips_out, rows)
     if arguments.check:
         if DATA.read_text() != text or REPORT.read_text() != report:
-            sys.exit("cost_model_data.inc or report.md is not what fit.py makes of the tables: run tools/placement/fit.py")
+            sys.exit("latency_model_data.inc or report.md is not what fit.py makes of the tables: run tools/placement/fit.py")
         return
     DATA.write_text(text)
     REPORT.write_text(report)

@@ -8,7 +8,7 @@
 #include <sstream>
 
 #include "place_helpers.h"
-#include "placement/cost_model.h"
+#include "placement/latency_model.h"
 #include "test_paths.h"
 
 namespace anemone::placement {

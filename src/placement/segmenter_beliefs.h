@@ -1,5 +1,5 @@
 // Estimates of one operation as Core ML's segmenter makes them, to predict what it chooses. They
-// are its beliefs, not times of a machine (cost_model.h has those): its decision trees are not
+// are its beliefs, not times of a machine (latency_model.h has those): its decision trees are not
 // published, only what they answer for a few operators (M6 section 2.2), and these are rooflines
 // through those answers. Times in microseconds. Thread rules: pure functions.
 #pragma once

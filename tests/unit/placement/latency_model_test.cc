@@ -1,6 +1,6 @@
 // The latency model: the binary has the parameters that the fit's report describes, the tables and
 // the report belong together, and estimates behave as they should.
-#include "placement/cost_model.h"
+#include "placement/latency_model.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -63,7 +63,7 @@ std::string Trim(const std::string& text) {
 }
 
 // The residual table of the report, recomputed by the library.
-TEST(CostModel, ParametersAreThoseOfTheReport) {
+TEST(LatencyModel, ParametersAreThoseOfTheReport) {
   std::map<std::string, Workload> networks;
   for (const auto& row : ReadTable("tools/placement/networks.csv"))
     networks[row.at("network")] = ToWorkload(row);
@@ -99,7 +99,7 @@ TEST(CostModel, ParametersAreThoseOfTheReport) {
   EXPECT_LE(worst_median, 0.25);
 }
 
-TEST(CostModel, EveryMeasurementIsInTheReport) {
+TEST(LatencyModel, EveryMeasurementIsInTheReport) {
   std::ifstream file("tools/placement/report.md");
   std::stringstream report;
   report << file.rdbuf();
@@ -131,7 +131,7 @@ std::string Stack(std::string_view weight, int depth) {
 }
 constexpr std::string_view kWeight = "w = const()[val = tensor<fp16, [64, 64, 3, 3]>(splat 1)]; ";
 
-TEST(CostModel, IntervalsHoldTheirValues) {
+TEST(LatencyModel, IntervalsHoldTheirValues) {
   const ir::Program program = ParseOrFail(Wrap(kImage, Stack(kWeight, 12)));
   for (const Chip& chip : AllChips()) {
     const LatencyReport report = EstimateLatency(AnalyzeOn(program, chip.name));
@@ -151,7 +151,7 @@ TEST(CostModel, IntervalsHoldTheirValues) {
   }
 }
 
-TEST(CostModel, MoreWorkTakesLonger) {
+TEST(LatencyModel, MoreWorkTakesLonger) {
   double before = 0;
   for (const int depth : {4, 8, 32, 128}) {
     const ir::Program program = ParseOrFail(Wrap(kImage, Stack(kWeight, depth)));
@@ -161,7 +161,7 @@ TEST(CostModel, MoreWorkTakesLonger) {
   }
 }
 
-TEST(CostModel, WithoutTheEngineThereIsNoSpeedUp) {
+TEST(LatencyModel, WithoutTheEngineThereIsNoSpeedUp) {
   const ir::Program program =
       ParseOrFail("func main<ios15>(tensor<fp32, [1, 64]> x) { y = relu(x = x); } -> (y);");
   const LatencyReport report = EstimateLatency(AnalyzeOn(program, "m1"));
@@ -171,7 +171,7 @@ TEST(CostModel, WithoutTheEngineThereIsNoSpeedUp) {
   EXPECT_NEAR(report.placed_ms->value, report.cpu_ms->value, 1e-9);
 }
 
-TEST(CostModel, DynamicShapesAreUnknown) {
+TEST(LatencyModel, DynamicShapesAreUnknown) {
   const ir::Program program = ParseOrFail(Wrap("tensor<fp16, [1, ?]> x", "y = relu(x = x);"));
   const LatencyReport report = EstimateLatency(AnalyzeOn(program, "m1"));
   EXPECT_FALSE(report.placed_ms.has_value());
@@ -179,7 +179,7 @@ TEST(CostModel, DynamicShapesAreUnknown) {
   EXPECT_FALSE(report.speedup_over_cpu.has_value());
 }
 
-TEST(CostModel, TheIntervalWidensOutsideTheFit) {
+TEST(LatencyModel, TheIntervalWidensOutsideTheFit) {
   Workload work;
   const Chip& chip = ChipOrFail("a14");
   const auto width = [&](double flops) {
@@ -194,7 +194,7 @@ TEST(CostModel, TheIntervalWidensOutsideTheFit) {
 }
 
 // W8A8: no faster than the same weights alone on M1, faster where the chip computes int8.
-TEST(CostModel, Int8ActivationsByGeneration) {
+TEST(LatencyModel, Int8ActivationsByGeneration) {
   const auto model = [](bool int8) {
     std::string body =
         "q = const()[val = tensor<int8, [256, 256, 3, 3]>(splat 1)]; "
@@ -222,7 +222,7 @@ TEST(CostModel, Int8ActivationsByGeneration) {
 }
 
 // int8 weights for each channel: M1 unfolds them, M2 and later stream them.
-TEST(CostModel, CompressedWeightsByGeneration) {
+TEST(LatencyModel, CompressedWeightsByGeneration) {
   const ir::Program program = ParseOrFail(
       Wrap("tensor<fp16, [1, 256, 8, 8]> x",
            "q = const()[val = tensor<int8, [256, 256, 3, 3]>(splat 1)]; "

@@ -1,4 +1,4 @@
-#include "placement/cost_model.h"
+#include "placement/latency_model.h"
 
 #include <algorithm>
 #include <cmath>
@@ -15,25 +15,25 @@ struct Shared {
 
 // Of one chip: compute in TFLOP/s, on-chip traffic and weights from memory in GB/s, milliseconds of
 // an empty call, half width of the interval in logarithms, networks measured on it.
-struct ChipCost {
+struct ChipRates {
   std::string_view chip;
   double compute_tflops, traffic_gbps, stream_gbps, floor_ms, log_spread;
   int networks;
 };
 
-#define ANEMONE_COST_SHARED(...) constexpr Shared kShared{__VA_ARGS__};
-#define ANEMONE_COST_CHIP(...)
-#include "placement/cost_model_data.inc"
-#undef ANEMONE_COST_SHARED
-#undef ANEMONE_COST_CHIP
+#define ANEMONE_LATENCY_SHARED(...) constexpr Shared kShared{__VA_ARGS__};
+#define ANEMONE_LATENCY_CHIP(...)
+#include "placement/latency_model_data.inc"
+#undef ANEMONE_LATENCY_SHARED
+#undef ANEMONE_LATENCY_CHIP
 
-#define ANEMONE_COST_SHARED(...)
-#define ANEMONE_COST_CHIP(...) {__VA_ARGS__},
-constexpr ChipCost kChipCosts[] = {
-#include "placement/cost_model_data.inc"
+#define ANEMONE_LATENCY_SHARED(...)
+#define ANEMONE_LATENCY_CHIP(...) {__VA_ARGS__},
+constexpr ChipRates kChipRates[] = {
+#include "placement/latency_model_data.inc"
 };
-#undef ANEMONE_COST_SHARED
-#undef ANEMONE_COST_CHIP
+#undef ANEMONE_LATENCY_SHARED
+#undef ANEMONE_LATENCY_CHIP
 
 constexpr double kSharpness = 6;    // how sharply the larger of two overlapping times wins
 constexpr double kInt8Gain = 1.85;  // measured on M4: 35.1 against 18.6 TOPS, networks 1.85
@@ -42,12 +42,12 @@ constexpr double kSegmentMs = 0.1;  // a further segment of the Neural Engine: d
 // The CPU: the rates that the segmenter believes of M4's BNNS, which the measured products on M4
 // (1.2 to 1.5 TFLOP/s in float32) and networks bracket. Other chips by the clock of their fast
 // cores (hearsay where Apple does not print it). An interval by a factor.
-struct CpuCost {
+struct CpuRates {
   std::string_view chip;
   double scale;
   double factor;
 };
-constexpr CpuCost kCpuCosts[] = {
+constexpr CpuRates kCpuRates[] = {
     {"a14", 0.68, 3.0},   {"a15", 0.73, 3.0},     {"a16", 0.79, 3.0},   {"a17pro", 0.86, 3.0},
     {"a18", 0.92, 3.0},   {"a18pro", 0.92, 3.0},  {"m1", 0.73, 2.5},    {"m1pro", 0.73, 2.5},
     {"m1max", 0.73, 2.5}, {"m1ultra", 0.73, 2.5}, {"m2", 0.79, 2.5},    {"m2pro", 0.79, 2.5},
@@ -63,10 +63,10 @@ constexpr double kGpuMemory = 0.56;
 constexpr double kGpuFloorMs = 0.5;
 constexpr double kGpuFactor = 2.0;
 
-template <typename Cost, size_t kSize>
-const Cost* FindCost(const Cost (&table)[kSize], std::string_view chip) {
+template <typename Rates, size_t kSize>
+const Rates* FindRates(const Rates (&table)[kSize], std::string_view chip) {
   const auto found = std::find_if(std::begin(table), std::end(table),
-                                  [&](const Cost& cost) { return cost.chip == chip; });
+                                  [&](const Rates& rates) { return rates.chip == chip; });
   return found == std::end(table) ? nullptr : &*found;
 }
 
@@ -76,11 +76,11 @@ constexpr double kFittedFromFlops = 0.5e9;
 constexpr double kFittedToFlops = 150e9;
 constexpr double kWidening = 0.25;
 
-double LogSpread(const Workload& work, const ChipCost& cost) {
+double LogSpread(const Workload& work, const ChipRates& rates) {
   const double flops = std::max(1.0, work.conv_flops + work.depthwise_flops + work.matmul_flops);
   const double below = std::max(0.0, std::log(kFittedFromFlops / flops));
   const double above = std::max(0.0, std::log(flops / kFittedToFlops));
-  return cost.log_spread + kWidening * std::min(below + above, 4.0);
+  return rates.log_spread + kWidening * std::min(below + above, 4.0);
 }
 
 Interval Around(double value, double log_spread) {
@@ -88,7 +88,7 @@ Interval Around(double value, double log_spread) {
 }
 
 // Flops over TFLOP/s and bytes over GB/s are 1e-9 and 1e-6 milliseconds.
-double AneWorkMs(const Workload& work, double streamed_bytes, const ChipCost& cost, bool int8) {
+double AneWorkMs(const Workload& work, double streamed_bytes, const ChipRates& rates, bool int8) {
   double conv = work.conv_flops / kShared.conv;
   double matmul = work.matmul_flops / kShared.matmul;
   if (int8 && work.int8_flops > 0) {
@@ -98,12 +98,12 @@ double AneWorkMs(const Workload& work, double streamed_bytes, const ChipCost& co
     matmul *= gain;
   }
   const double compute =
-      (conv + work.depthwise_flops / kShared.depthwise + matmul) * 1e-9 / cost.compute_tflops;
+      (conv + work.depthwise_flops / kShared.depthwise + matmul) * 1e-9 / rates.compute_tflops;
   const double traffic =
       (work.activation_bytes / kShared.activation + work.movement_bytes / kShared.movement +
        work.reduction_bytes / kShared.reduction) *
-      1e-6 / cost.traffic_gbps;
-  const double stream = streamed_bytes * 1e-6 / cost.stream_gbps;
+      1e-6 / rates.traffic_gbps;
+  const double stream = streamed_bytes * 1e-6 / rates.stream_gbps;
   return std::pow(std::pow(compute + traffic, kSharpness) + std::pow(stream, kSharpness),
                   1 / kSharpness);
 }
@@ -129,8 +129,8 @@ class Estimator {
  public:
   explicit Estimator(const Analysis& analysis)
       : analysis_(analysis),
-        ane_(FindCost(kChipCosts, analysis.chip->name)),
-        cpu_(FindCost(kCpuCosts, analysis.chip->name)) {}
+        ane_(FindRates(kChipRates, analysis.chip->name)),
+        cpu_(FindRates(kCpuRates, analysis.chip->name)) {}
 
   LatencyReport Run() const {
     LatencyReport report;
@@ -237,8 +237,8 @@ class Estimator {
   }
 
   const Analysis& analysis_;
-  const ChipCost* ane_;
-  const CpuCost* cpu_;
+  const ChipRates* ane_;
+  const CpuRates* cpu_;
 };
 
 // The operation that makes a weight from its stored form; null when it is a plain constant.
@@ -255,10 +255,10 @@ const ir::Operation* Decompressor(const ir::Operation& operation) {
 
 std::optional<Interval> AneLatency(const Workload& work, double streamed_weight_bytes,
                                    const Chip& chip) {
-  const ChipCost* cost = FindCost(kChipCosts, chip.name);
-  if (cost == nullptr) return std::nullopt;
-  return Around(cost->floor_ms + AneWorkMs(work, streamed_weight_bytes, *cost, chip.int8_compute),
-                LogSpread(work, *cost));
+  const ChipRates* rates = FindRates(kChipRates, chip.name);
+  if (rates == nullptr) return std::nullopt;
+  return Around(rates->floor_ms + AneWorkMs(work, streamed_weight_bytes, *rates, chip.int8_compute),
+                LogSpread(work, *rates));
 }
 
 double StreamedWeightBytes(const AnalyzedOp& op, AneFamily family) {

@@ -1,4 +1,4 @@
-#include "placement/estimate.h"
+#include "placement/segmenter_beliefs.h"
 
 #include <algorithm>
 #include <unordered_set>
