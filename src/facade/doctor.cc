@@ -116,7 +116,7 @@ Json BlockersJson(const placement::Analysis& analysis) {
       blocker.reason = op.operation->type() + ": " + verdict.reason;
       blocker.example = op.operation->name();
       blocker.rewrite = verdict.rewrite;
-      blocker.confidence = placement::ConfidenceName(verdict.confidence);
+      blocker.confidence = placement::ConfidenceName(verdict.evidence.confidence);
     }
   }
   Json list = Json::Array();

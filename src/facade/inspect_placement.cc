@@ -28,8 +28,10 @@ Json VerdictJson(const Verdict& verdict) {
   json["expected"] = verdict.expected;
   json["rule"] = TextOrNull(verdict.rule);
   json["reason"] = TextOrNull(verdict.reason);
-  json["source"] = TextOrNull(verdict.source);
-  json["confidence"] = placement::ConfidenceName(verdict.confidence);
+  json["source"] = TextOrNull(verdict.evidence.source);
+  json["confidence"] = placement::ConfidenceName(verdict.evidence.confidence);
+  const auto& measured_on = verdict.evidence.measured_on;
+  json["measured_on"] = measured_on ? Json(placement::AneFamilyName(*measured_on)) : Json(nullptr);
   json["rewrite"] = TextOrNull(verdict.rewrite);
   return json;
 }
@@ -57,9 +59,9 @@ Json OperatorJson(const AnalyzedOp& op, ComputeUnits units) {
   json["bytes"] = op.work.known ? Json(op.work.bytes()) : Json(nullptr);
   json["weight_bytes"] = op.work.weight_bytes;
   json["flops_per_byte"] = op.work.known ? Json(op.work.intensity()) : Json(nullptr);
-  json["segmenter_estimate_us"] = {{"ane", NumberOrNull(op.estimate.ane_us)},
-                                   {"bnns", NumberOrNull(op.estimate.bnns_us)},
-                                   {"classic_cpu", NumberOrNull(op.estimate.classic_us)}};
+  json["segmenter_estimate_us"] = {{"ane", NumberOrNull(op.beliefs.ane_us)},
+                                   {"bnns", NumberOrNull(op.beliefs.bnns_us)},
+                                   {"classic_cpu", NumberOrNull(op.beliefs.classic_us)}};
   json["note"] = TextOrNull(op.note);
   json["nested"] = op.nested;
   return json;
@@ -145,12 +147,20 @@ std::string Supported(const AnalyzedOp& op, ComputeUnits units) {
   return text;
 }
 
+// "M6, measured", "M6, inferred from H16".
+std::string EvidenceText(const placement::Evidence& evidence) {
+  std::string text = fmt::format("{}, {}", evidence.source.empty() ? "no source" : evidence.source,
+                                 placement::ConfidenceName(evidence.confidence));
+  if (evidence.confidence == placement::Confidence::kInferred && evidence.measured_on)
+    text += fmt::format(" from {}", placement::AneFamilyName(*evidence.measured_on));
+  return text;
+}
+
 std::string Reason(const AnalyzedOp& op) {
   const Verdict& ane = op.placement.ane;
   std::string text;
   if (!ane.reason.empty()) {
-    text = fmt::format("{} [{}, {}]", ane.reason, ane.source.empty() ? "no source" : ane.source,
-                       placement::ConfidenceName(ane.confidence));
+    text = fmt::format("{} [{}]", ane.reason, EvidenceText(ane.evidence));
   }
   if (!ane.rewrite.empty()) text += "; try: " + ane.rewrite;
   if (!op.note.empty()) text += (text.empty() ? "" : "; ") + op.note;

@@ -47,7 +47,7 @@ struct Share {
   void Add(const AnalyzedOp& op) {
     count += 1;
     flops += static_cast<double>(op.work.flops);
-    time += op.estimate.bnns_us.value_or(op.estimate.classic_us.value_or(0));
+    time += op.beliefs.bnns_us.value_or(op.beliefs.classic_us.value_or(0));
   }
 };
 
@@ -90,7 +90,7 @@ class Analyzer {
       op.placement = Place(*operation, function_.opset, *analysis_.chip, flexible_, &runtime_);
       if (op.placement.placed) {
         op.work = WorkOf(*operation, function_.opset);
-        op.estimate = EstimateEngines(op.work, op.placement, *operation);
+        op.beliefs = BeliefsOf(op.work, op.placement);
         op.note = PaddingNote(*operation);
         analysis_.static_shapes = analysis_.static_shapes && op.work.known;
         analysis_.flops += op.work.flops;
@@ -102,11 +102,11 @@ class Analyzer {
   }
 
   void Choose() {
-    std::vector<EngineEstimate> estimates;
+    std::vector<EngineBeliefs> beliefs;
     for (const AnalyzedOp& op : analysis_.operations) {
-      if (!op.nested) estimates.push_back(Allowed(op.estimate));
+      if (!op.nested) beliefs.push_back(Allowed(op.beliefs));
     }
-    Segmentation segmentation = SegmentOperations(estimates);
+    Segmentation segmentation = SegmentOperations(beliefs);
     size_t next = 0;
     for (AnalyzedOp& op : analysis_.operations) {
       op.engine = op.nested ? Engine::kClassicCpu : segmentation.engines[next++];
@@ -117,9 +117,9 @@ class Analyzer {
     analysis_.tie = segmentation.tie;
   }
 
-  EngineEstimate Allowed(EngineEstimate estimate) const {
-    if (!Allows(analysis_.units, ComputeUnit::kAne)) estimate.ane_us.reset();
-    return estimate;
+  EngineBeliefs Allowed(EngineBeliefs beliefs) const {
+    if (!Allows(analysis_.units, ComputeUnit::kAne)) beliefs.ane_us.reset();
+    return beliefs;
   }
 
   void Cover() {

@@ -22,7 +22,7 @@ struct AnalyzedOp {
   const ir::Operation* operation = nullptr;
   OpPlacement placement;
   Work work;
-  EngineEstimate estimate;
+  EngineBeliefs beliefs;
   // What the segmenter chooses; kUnknown when it depends on unpublished data (CPU and GPU).
   ComputeUnit preferred = ComputeUnit::kUnknown;
   Engine engine = Engine::kBnns;

@@ -1,6 +1,6 @@
-// Chips: what is known of each Apple chip that matters for placement and cost, as one data table.
-// Every number has its source in docs/placement.md; unpublished values are nullopt, never
-// a guess. Thread rules: an immutable table that lives for the whole process.
+// Chips: what is known of each Apple chip that matters for placement and latency, as one table.
+// Every number has its source in docs/placement.md; unpublished values are nullopt, never a
+// guess. Thread rules: an immutable table that lives for the whole process.
 #pragma once
 
 #include <cstdint>

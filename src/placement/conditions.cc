@@ -64,7 +64,7 @@ std::optional<Verdict> CheckDType(const Tensor& tensor, const PlaceRule& rule) {
 
 std::optional<Verdict> CheckShape(const Tensor& tensor, const Query& query) {
   const ir::Type& type = tensor.type;
-  const Evidence evidence = query.on_m4() ? kMeasuredM4 : kTables;
+  const Evidence evidence = query.evidence();
   if (!type.has_rank()) {
     return No("dynamic_rank", kStrings, "dynamic rank: " + tensor.Describe(), "fix the shapes");
   }

@@ -109,7 +109,7 @@ double AneWorkMs(const Workload& work, double streamed_bytes, const ChipRates& r
 }
 
 double CpuWorkUs(const AnalyzedOp& op) {
-  return op.estimate.bnns_us.value_or(op.estimate.classic_us.value_or(0));
+  return op.beliefs.bnns_us.value_or(op.beliefs.classic_us.value_or(0));
 }
 
 bool OnAne(const AnalyzedOp& op) { return op.preferred == ComputeUnit::kAne; }

@@ -7,6 +7,12 @@
 namespace anemone::placement {
 namespace {
 
+// What was measured on another generation than `family`, or on one that nobody names, is inferred.
+void CarryOver(AneFamily family, Evidence* evidence) {
+  if (evidence->confidence == Confidence::kMeasured && evidence->measured_on != family)
+    evidence->confidence = Confidence::kInferred;
+}
+
 Verdict GpuVerdict(Others others) {
   switch (others) {
     case Others::kGpuAndCpu:
@@ -31,8 +37,8 @@ std::string_view SupportName(Support support) {
 }
 
 std::string_view ConfidenceName(Confidence confidence) {
-  static constexpr std::string_view kNames[] = {"documented", "measured", "reverse-engineered",
-                                                "hearsay"};
+  static constexpr std::string_view kNames[] = {"documented", "measured", "inferred",
+                                                "reverse-engineered", "hearsay"};
   return kNames[static_cast<size_t>(confidence)];
 }
 
@@ -48,44 +54,39 @@ int64_t Query::IntOr(std::string_view param, int64_t otherwise) const {
   return value.ok() ? *value : otherwise;
 }
 
+Evidence Query::evidence() const { return follows_m4() ? kMeasuredM4 : kTables; }
+
 Verdict Yes(std::string_view rule, Evidence evidence, std::string reason) {
-  return {Support::kSupported, true, rule, std::move(reason), evidence.source,
-          evidence.confidence, {}};
+  return {Support::kSupported, true, rule, std::move(reason), evidence, {}};
 }
 
 Verdict No(std::string_view rule, Evidence evidence, std::string reason, std::string rewrite) {
-  return {Support::kUnsupported, false,           rule,
-          std::move(reason),     evidence.source, evidence.confidence,
-          std::move(rewrite)};
+  return {Support::kUnsupported, false, rule, std::move(reason), evidence, std::move(rewrite)};
 }
 
 Verdict Maybe(std::string_view rule, bool expected, Evidence evidence, std::string reason,
               std::string rewrite) {
-  return {Support::kConditional, expected,          rule, std::move(reason), evidence.source,
-          evidence.confidence,   std::move(rewrite)};
+  return {Support::kConditional, expected, rule, std::move(reason), evidence, std::move(rewrite)};
 }
 
 Verdict Unknown(std::string_view rule, std::string reason) {
-  return {Support::kUnknown, false, rule, std::move(reason), {}, Confidence::kHearsay, {}};
+  return {Support::kUnknown, false, rule, std::move(reason), {}, {}};
 }
 
-Verdict YesEverywhere(const Query& query) {
-  return Yes("ane_kernel", query.on_m4() ? kMeasuredM4 : kTables);
-}
+Verdict YesEverywhere(const Query& query) { return Yes("ane_kernel", query.evidence()); }
 
 Verdict YesBut(const Query& query, std::string_view rule, Evidence evidence, std::string caution,
                std::string rewrite) {
   Verdict verdict = YesEverywhere(query);
   verdict.rule = rule;
-  verdict.source = evidence.source;
-  verdict.confidence = evidence.confidence;
+  verdict.evidence = evidence;
   verdict.reason = std::move(caution);
   verdict.rewrite = std::move(rewrite);
   return verdict;
 }
 
 Verdict NoKernel(const Query& query) {
-  return No("ane_no_kernel", query.on_m4() ? kMeasuredM4 : kTables,
+  return No("ane_no_kernel", query.evidence(),
             fmt::format("the Neural Engine has no {}", query.args.def().name));
 }
 
@@ -105,7 +106,8 @@ OpPlacement Place(const ir::Operation& operation, ir::Opset opset, const Chip& c
         Maybe("cpu_default", true, {kM6, Confidence::kHearsay}, "the CPU takes what others do not");
     return placement;
   }
-  placement.estimate = rule->estimate;
+  placement.work = rule->work;
+  placement.belief = rule->belief;
   if (rule->others == Others::kNobody) {
     placement.placed = false;
     return placement;
@@ -120,7 +122,9 @@ OpPlacement Place(const ir::Operation& operation, ir::Opset opset, const Chip& c
   if (placement.ane.support != Support::kUnsupported) {
     if (auto barred = CheckConditions(query, *rule)) placement.ane = std::move(*barred);
   }
+  CarryOver(chip.family, &placement.ane.evidence);
   placement.gpu = GpuVerdict(rule->others);
+  CarryOver(chip.family, &placement.gpu.evidence);
   placement.cpu = Yes("cpu_default", {kApple, Confidence::kDocumented});
   return placement;
 }

@@ -29,18 +29,32 @@ namespace anemone::placement {
 enum class Support : uint8_t { kSupported, kUnsupported, kConditional, kUnknown };
 std::string_view SupportName(Support support);
 
-// Of the rule: written by Apple; measured with Core ML; read from the compiler or from hardware by
-// other means; hearsay.
-enum class Confidence : uint8_t { kDocumented, kMeasured, kReverseEngineered, kHearsay };
+// Of a verdict: written by Apple; measured with Core ML on the chip's generation; measured on
+// another generation and carried over; read from the compiler or from hardware by other means;
+// hearsay.
+enum class Confidence : uint8_t {
+  kDocumented,
+  kMeasured,
+  kInferred,
+  kReverseEngineered,
+  kHearsay,
+};
 std::string_view ConfidenceName(Confidence confidence);
+
+// What a verdict stands on. A rule states kMeasured together with the generation that was measured
+// (nullopt: the source does not tell); Place makes it kInferred for every other generation.
+struct Evidence {
+  std::string_view source = {};  // key of the table in docs/placement.md
+  Confidence confidence = Confidence::kHearsay;
+  std::optional<AneFamily> measured_on = std::nullopt;
+};
 
 struct Verdict {
   Support support = Support::kUnknown;
-  bool expected = false;         // whether the unit is in the predicted set
-  std::string_view rule = {};    // "conv_kernel_width"
-  std::string reason = {};       // "kernel width 17 > 15"
-  std::string_view source = {};  // key of the table in docs/placement.md
-  Confidence confidence = Confidence::kHearsay;
+  bool expected = false;       // whether the unit is in the predicted set
+  std::string_view rule = {};  // "conv_kernel_width"
+  std::string reason = {};     // "kernel width 17 > 15"
+  Evidence evidence = {};
   std::string rewrite = {};  // what to do about it, when something is known to help
 };
 
@@ -55,7 +69,12 @@ struct Query {
   FlexibleShapes flexible = FlexibleShapes::kNone;
   const ir::RuntimeValues* runtime = nullptr;  // of the whole program, where known
 
-  bool on_m4() const { return chip.at_least(AneFamily::kH16); }
+  // Whether the chip is of the generation that M6 measured (on an M4), or of a later one, to which
+  // its findings are carried over.
+  bool follows_m4() const { return chip.at_least(AneFamily::kH16); }
+  // What the kernels of the chip's generation are known from: plans on M4, or for earlier chips the
+  // compiler's tables.
+  Evidence evidence() const;
   // Whether an argument is given and only the run time knows it.
   bool IsDynamic(std::string_view param) const;
   // A known integer, or `otherwise`.
@@ -64,8 +83,19 @@ struct Query {
 
 using AneFn = Verdict (*)(const Query& query);
 
-// How the segmenter estimates the operator, see segmenter_beliefs.h.
-enum class EstimateKind : uint8_t {
+// What kind of work the operator is to the latency model, see workload.h.
+enum class WorkKind : uint8_t {
+  kUnset,
+  kNone,  // no unit does it (Others::kNobody)
+  kConv,
+  kMatmul,
+  kElementwise,
+  kMovement,
+  kReduction,
+};
+
+// Which of its answers the segmenter follows for the operator, see segmenter_beliefs.h.
+enum class BeliefKind : uint8_t {
   kMemory,
   kConv,
   kMatmul,
@@ -74,7 +104,8 @@ enum class EstimateKind : uint8_t {
   kTranspose,
   kBilinear,
   kAttention,
-  kNone,  // no tree for the Neural Engine
+  kClassicCpu,  // BNNS lacks it, as far as anything is published
+  kNone,        // no tree for the Neural Engine
 };
 
 // Which units beside the Neural Engine take the operator.
@@ -83,8 +114,9 @@ enum class Others : uint8_t { kGpuAndCpu, kCpuOnly, kNobody, kUnknownGpu };
 struct PlaceRule {
   std::string_view op;
   AneFn ane;
+  WorkKind work = WorkKind::kUnset;  // every rule sets it
   Others others = Others::kGpuAndCpu;
-  EstimateKind estimate = EstimateKind::kMemory;
+  BeliefKind belief = BeliefKind::kMemory;
   // Its int32 results do not bar it (topk).
   bool int32_outputs_allowed = false;
   // Converts between dtypes, so that the checks of dtypes are its own.
@@ -96,7 +128,8 @@ struct OpPlacement {
   Verdict ane;
   Verdict gpu;
   Verdict cpu;
-  EstimateKind estimate = EstimateKind::kMemory;
+  WorkKind work = WorkKind::kElementwise;
+  BeliefKind belief = BeliefKind::kMemory;
 
   // Of a piece of hardware.
   const Verdict& of(ComputeUnit unit) const {
@@ -130,11 +163,7 @@ inline constexpr std::string_view kValidator = "ANE validator";
 inline constexpr std::string_view kApple = "Apple";
 inline constexpr std::string_view kCoremltools = "coremltools";
 
-struct Evidence {
-  std::string_view source;
-  Confidence confidence;
-};
-inline constexpr Evidence kMeasuredM4{kM6, Confidence::kMeasured};
+inline constexpr Evidence kMeasuredM4{kM6, Confidence::kMeasured, AneFamily::kH16};
 inline constexpr Evidence kTables{kGuide, Confidence::kReverseEngineered};
 inline constexpr Evidence kStrings{kValidator, Confidence::kReverseEngineered};
 
@@ -143,7 +172,7 @@ Verdict No(std::string_view rule, Evidence evidence, std::string reason, std::st
 Verdict Maybe(std::string_view rule, bool expected, Evidence evidence, std::string reason,
               std::string rewrite = {});
 Verdict Unknown(std::string_view rule, std::string reason);
-// Supported on every chip: measured on H16, read from tables for the others.
+// Supported on every chip, with Query::evidence().
 Verdict YesEverywhere(const Query& query);
 // The same, with a caution that bars nothing.
 Verdict YesBut(const Query& query, std::string_view rule, Evidence evidence, std::string caution,

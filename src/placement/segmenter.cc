@@ -10,7 +10,7 @@ namespace {
 
 constexpr size_t kEngines = 3;
 constexpr double kNever = std::numeric_limits<double>::infinity();
-// Costs closer than this are a tie: the estimates have three digits.
+// Costs closer than this are a tie: the beliefs have three digits.
 constexpr double kTieUs = 0.01;
 
 struct Cell {
@@ -19,17 +19,17 @@ struct Cell {
   bool tie = false;
 };
 
-double EstimateOf(const EngineEstimate& estimate, size_t engine) {
+double BelievedUs(const EngineBeliefs& beliefs, size_t engine) {
   switch (static_cast<Engine>(engine)) {
     case Engine::kAne:
-      return estimate.ane_us.value_or(kNever);
+      return beliefs.ane_us.value_or(kNever);
     case Engine::kBnns:
-      return estimate.bnns_us.value_or(kNever);
+      return beliefs.bnns_us.value_or(kNever);
     case Engine::kClassicCpu:
       break;
   }
-  const bool nobody = !estimate.ane_us && !estimate.bnns_us && !estimate.classic_us;
-  return nobody ? 0 : estimate.classic_us.value_or(kNever);
+  const bool nobody = !beliefs.ane_us && !beliefs.bnns_us && !beliefs.classic_us;
+  return nobody ? 0 : beliefs.classic_us.value_or(kNever);
 }
 
 // Keeps the cheaper way; engines are offered in the order ANE first.
@@ -43,15 +43,15 @@ void Offer(double cost, size_t from, bool tie, Cell* cell) {
 
 }  // namespace
 
-Segmentation SegmentOperations(std::span<const EngineEstimate> estimates,
+Segmentation SegmentOperations(std::span<const EngineBeliefs> beliefs,
                                const SegmenterCosts& costs) {
   Segmentation result;
-  if (estimates.empty()) return result;
+  if (beliefs.empty()) return result;
   constexpr auto kAne = static_cast<size_t>(Engine::kAne);
-  std::vector<std::array<Cell, kEngines>> cells(estimates.size());
-  for (size_t i = 0; i < estimates.size(); ++i) {
+  std::vector<std::array<Cell, kEngines>> cells(beliefs.size());
+  for (size_t i = 0; i < beliefs.size(); ++i) {
     for (size_t to = 0; to < kEngines; ++to) {
-      const double own = EstimateOf(estimates[i], to);
+      const double own = BelievedUs(beliefs[i], to);
       if (!std::isfinite(own)) continue;
       const double launch = to == kAne ? costs.ane_launch_us : 0;
       Cell& cell = cells[i][to];
@@ -73,9 +73,9 @@ Segmentation SegmentOperations(std::span<const EngineEstimate> estimates,
   }
   result.cost_us = last.cost;
   result.tie = last.tie;
-  result.engines.resize(estimates.size());
+  result.engines.resize(beliefs.size());
   size_t engine = last.from;
-  for (size_t i = estimates.size(); i-- > 0;) {
+  for (size_t i = beliefs.size(); i-- > 0;) {
     result.engines[i] = static_cast<Engine>(engine);
     engine = cells[i][engine].from;
   }

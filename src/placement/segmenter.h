@@ -1,8 +1,8 @@
 // The segmenter: which engine Core ML gives each operation. It takes the cheapest way through the
-// operations in file order, where a step costs the operation's estimate, and besides: a launch for
-// each segment on the Neural Engine, a switch between two engines, and a copy when the last
-// operation leaves a result on the Neural Engine. Measured on M4 (M6 section 2.3: 440 of 482 models
-// exactly, 41 ties, 1 miss). Thread rules: pure functions.
+// operations in file order, where a step costs what it believes of the operation, and besides: a
+// launch for each segment on the Neural Engine, a switch between two engines, and a copy when the
+// last operation leaves a result on the Neural Engine. Measured on M4 (M6 section 2.3: 440 of 482
+// models exactly, 41 ties, 1 miss). Thread rules: pure functions.
 #pragma once
 
 #include <cstdint>
@@ -22,12 +22,12 @@ struct SegmenterCosts {
 
 struct Segment {
   Engine engine = Engine::kBnns;
-  size_t first = 0;  // indices of the estimates
+  size_t first = 0;  // indices of the beliefs
   size_t count = 0;
 };
 
 struct Segmentation {
-  std::vector<Engine> engines;  // one for each estimate
+  std::vector<Engine> engines;  // one for each operation
   std::vector<Segment> segments;
   double cost_us = 0;
   // A second way costs the same: the choice is arbitrary.
@@ -36,7 +36,7 @@ struct Segmentation {
 
 // Of a tie, the way that stays longer on the Neural Engine is taken. An operation that no engine
 // takes counts as the classic CPU's.
-Segmentation SegmentOperations(std::span<const EngineEstimate> estimates,
+Segmentation SegmentOperations(std::span<const EngineBeliefs> beliefs,
                                const SegmenterCosts& costs = {});
 
 }  // namespace anemone::placement

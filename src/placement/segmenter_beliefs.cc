@@ -1,7 +1,6 @@
 #include "placement/segmenter_beliefs.h"
 
 #include <algorithm>
-#include <unordered_set>
 
 namespace anemone::placement {
 namespace {
@@ -52,133 +51,46 @@ Pair Roofline(double flops, double bytes, const Rates& rates) {
           std::max(flops / kBnnsFlops, bytes / rates.bnns_bytes)};
 }
 
-Pair Estimate(const Work& work, EstimateKind kind) {
+Pair Believed(const Work& work, BeliefKind kind) {
   const auto bytes = static_cast<double>(work.bytes());
   const auto flops = static_cast<double>(work.flops);
   switch (kind) {
-    case EstimateKind::kConv:
+    case BeliefKind::kConv:
       return Roofline(flops, bytes, kConv);
-    case EstimateKind::kMatmul:
+    case BeliefKind::kMatmul:
       return Roofline(flops, bytes, kMemory);
-    case EstimateKind::kRelu:
+    case BeliefKind::kRelu:
       return Memory(bytes, kRelu);
-    case EstimateKind::kTranspose:
+    case BeliefKind::kTranspose:
       return Memory(bytes, kTranspose);
-    case EstimateKind::kConcat:
+    case BeliefKind::kConcat:
       return Memory(static_cast<double>(work.output_bytes), kConcat);
-    case EstimateKind::kBilinear:
+    case BeliefKind::kBilinear:
       return {bytes / kAneTextureBytes,
               static_cast<double>(work.output_elements) / kBnnsBilinearElements};
-    case EstimateKind::kAttention: {
+    case BeliefKind::kAttention: {
       Pair pair = Memory(bytes, kMemory);
       if (bytes >= kLargeAttentionBytes) pair.bnns *= kLargeAttentionFactor;
       return pair;
     }
-    case EstimateKind::kMemory:
-    case EstimateKind::kNone:
+    case BeliefKind::kMemory:
+    case BeliefKind::kClassicCpu:
+    case BeliefKind::kNone:
       break;
   }
   return Memory(bytes, kMemory);
 }
 
-// Bytes of a tensor at run time; nullopt when it is dynamic. Sub-byte dtypes are packed.
-std::optional<int64_t> TensorBytes(const ir::Type& type) {
-  if (type.is_state()) return TensorBytes(type.elements()[0]);
-  if (!type.is_tensor() || type.dtype() == DType::kString) return 0;
-  const auto count = type.element_count();
-  if (!count) return std::nullopt;
-  const auto bytes = ByteSize(type.dtype(), *count);
-  if (!bytes) return std::nullopt;
-  return static_cast<int64_t>(*bytes);
-}
-
-// A constant, or a tensor that decompresses from constants: what is stored counts, and the
-// elements of the result.
-struct Stored {
-  int64_t bytes = 0;
-  int64_t elements = 0;
-};
-constexpr int kMaxChain = 8;
-
-// Settings such as strides are not weights.
-bool IsSetting(const ir::Value& value) {
-  const DType dtype = value.type.dtype();
-  return dtype == DType::kInt32 || dtype == DType::kBool || dtype == DType::kString;
-}
-
-std::optional<Stored> StoredBytes(const ir::Value& value, int depth = 0) {
-  if (value.is_const()) {
-    if (depth == 0 && (IsSetting(value) || value.type.rank() == 0)) return Stored{};
-    return Stored{static_cast<int64_t>(value.literal->bytes().size()),
-                  value.literal->element_count()};
-  }
-  const ir::Operation* producer = value.producer;
-  if (producer == nullptr || !producer->is_constexpr() || depth > kMaxChain) return std::nullopt;
-  Stored stored;
-  for (const ir::Argument& argument : producer->arguments()) {
-    for (const ir::Value* input : argument.values) {
-      if (const auto inner = StoredBytes(*input, depth + 1)) stored.bytes += inner->bytes;
-    }
-  }
-  stored.elements = value.type.element_count().value_or(0);
-  return stored;
-}
-
-int64_t SaturatingAdd(int64_t a, int64_t b) {
-  int64_t sum;
-  return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
-}
-
-// What only the classic library has, as far as anything is published: a plan with a segment of it.
-bool ClassicOnly(const ir::Operation& operation) { return operation.type() == "band_part"; }
-
 }  // namespace
 
-Work WorkOf(const ir::Operation& operation, ir::Opset opset) {
-  Work work;
-  work.known = operation.def() != nullptr;
-  std::vector<ir::Type> outputs;
-  for (const auto& output : operation.outputs()) {
-    outputs.push_back(output->type);
-    const auto bytes = TensorBytes(output->type);
-    work.known = work.known && bytes.has_value();
-    work.output_bytes = SaturatingAdd(work.output_bytes, bytes.value_or(0));
-    work.output_elements =
-        SaturatingAdd(work.output_elements,
-                      output->type.is_tensor() ? output->type.element_count().value_or(0) : 0);
-  }
-  std::unordered_set<const ir::Value*> seen;  // a tensor given twice is read once
-  for (const ir::Argument& argument : operation.arguments()) {
-    for (const ir::Value* value : argument.values) {
-      if (!seen.insert(value).second) continue;
-      if (const auto stored = StoredBytes(*value)) {
-        work.weight_bytes = SaturatingAdd(work.weight_bytes, stored->bytes);
-        work.weight_elements = SaturatingAdd(work.weight_elements, stored->elements);
-        continue;
-      }
-      const auto bytes = TensorBytes(value->type);
-      work.known = work.known && bytes.has_value();
-      work.input_bytes = SaturatingAdd(work.input_bytes, bytes.value_or(0));
-    }
-  }
-  if (!work.known) return work;
-  const ir::OpDef& def = *operation.def();
-  if (def.cost != nullptr) {
-    work.flops = def.cost(ir::OpArgs(operation, opset), outputs).flops;
-  } else {
-    work.flops = outputs.empty() ? 0 : outputs[0].element_count().value_or(0);
-  }
-  return work;
-}
-
-EngineEstimate EstimateEngines(const Work& work, const OpPlacement& placement,
-                               const ir::Operation& operation) {
-  const Pair pair = Estimate(work, placement.estimate);
-  EngineEstimate estimate;
-  if (placement.ane.expected) estimate.ane_us = pair.ane;
-  if (!ClassicOnly(operation)) estimate.bnns_us = pair.bnns;
-  estimate.classic_us = ClassicOnly(operation) ? pair.bnns : kClassicFactor * pair.bnns;
-  return estimate;
+EngineBeliefs BeliefsOf(const Work& work, const OpPlacement& placement) {
+  const Pair pair = Believed(work, placement.belief);
+  const bool classic_only = placement.belief == BeliefKind::kClassicCpu;
+  EngineBeliefs beliefs;
+  if (placement.ane.expected) beliefs.ane_us = pair.ane;
+  if (!classic_only) beliefs.bnns_us = pair.bnns;
+  beliefs.classic_us = classic_only ? pair.bnns : kClassicFactor * pair.bnns;
+  return beliefs;
 }
 
 }  // namespace anemone::placement

@@ -1,77 +1,12 @@
 #include "placement/workload.h"
 
 #include <algorithm>
-#include <string_view>
 
 namespace anemone::placement {
 namespace {
 
 constexpr int64_t kRowBytes = 64;
 constexpr double kInt8Bytes = 0.5;  // of those of float16
-
-enum class WorkKind : uint8_t { kConv, kMatmul, kElementwise, kMovement, kReduction };
-
-constexpr std::string_view kMovementOps[] = {"batch_to_space",
-                                             "band_part",
-                                             "concat",
-                                             "crop",
-                                             "depth_to_space",
-                                             "expand_dims",
-                                             "flatten2d",
-                                             "gather",
-                                             "gather_nd",
-                                             "gather_along_axis",
-                                             "identity",
-                                             "pad",
-                                             "pixel_shuffle",
-                                             "pixel_unshuffle",
-                                             "reshape",
-                                             "reshape_like",
-                                             "reverse",
-                                             "slice_by_index",
-                                             "slice_by_size",
-                                             "slice_update",
-                                             "space_to_batch",
-                                             "space_to_depth",
-                                             "split",
-                                             "squeeze",
-                                             "stack",
-                                             "tile",
-                                             "transpose",
-                                             "read_state",
-                                             "write_state",
-                                             "upsample_bilinear",
-                                             "resize",
-                                             "resize_bilinear",
-                                             "affine",
-                                             "resample",
-                                             "crop_resize",
-                                             "scatter",
-                                             "scatter_nd",
-                                             "sliding_windows",
-                                             "upsample_nearest_neighbor",
-                                             "resize_nearest_neighbor",
-                                             "scatter_along_axis"};
-
-bool IsOneOf(std::string_view type, std::span<const std::string_view> names) {
-  return std::find(names.begin(), names.end(), type) != names.end();
-}
-
-bool IsReduction(std::string_view type) {
-  return type.starts_with("reduce_") || type.ends_with("_norm") || type == "softmax" ||
-         type == "topk" || type == "argsort" || type == "cumsum" || type.ends_with("_pool");
-}
-
-WorkKind KindOf(std::string_view type) {
-  if (type == "conv" || type == "conv_transpose") return WorkKind::kConv;
-  if (type == "matmul" || type == "linear" || type == "einsum" ||
-      type == "scaled_dot_product_attention" || type == "lstm" || type == "gru" || type == "rnn")
-    return WorkKind::kMatmul;
-  if (IsOneOf(type, kMovementOps)) return WorkKind::kMovement;
-  // batch_norm scales and shifts: it fuses like an activation.
-  if (type == "batch_norm") return WorkKind::kElementwise;
-  return IsReduction(type) ? WorkKind::kReduction : WorkKind::kElementwise;
-}
 
 double PaddedBytes(const ir::Type& type) {
   if (!type.is_tensor() || !type.is_static() || type.rank() == 0) return 0;
@@ -152,7 +87,7 @@ Workload WorkloadOf(const AnalyzedOp& op, AneFamily family) {
   work.weight_bytes = static_cast<double>(op.work.weight_bytes);
   work.weight_bytes_fp16 = 2 * static_cast<double>(op.work.weight_elements);
   work.operations = 1;
-  switch (KindOf(operation.type())) {
+  switch (op.placement.work) {
     case WorkKind::kConv:
       (IsDepthwise(operation) ? work.depthwise_flops : work.conv_flops) = flops;
       work.activation_bytes = both;
@@ -172,6 +107,9 @@ Workload WorkloadOf(const AnalyzedOp& op, AneFamily family) {
     case WorkKind::kReduction:
       work.other_flops = flops;
       work.reduction_bytes = both;
+      break;
+    case WorkKind::kNone:
+    case WorkKind::kUnset:
       break;
   }
   if (IsInt8(operation)) {

@@ -1,6 +1,6 @@
 // Workload: what a set of operations asks of a machine, summed by the kinds of work that cost
-// differently. The features of the latency model; tools/placement/fit.py fits on the same sums, read
-// from `anemone inspect --placement --json`. Thread rules: pure functions.
+// differently. The features of the latency model; tools/placement/fit.py fits on the same sums,
+// read from `anemone inspect --placement --json`. Thread rules: pure functions.
 #pragma once
 
 #include <cstdint>

@@ -4,10 +4,11 @@
 
 namespace anemone::ops::activation {
 
-using placement::EstimateKind;
+using placement::BeliefKind;
 using placement::PlaceRule;
 using placement::Query;
 using placement::Verdict;
+using placement::WorkKind;
 using placement::YesEverywhere;
 
 namespace {
@@ -25,23 +26,26 @@ Verdict Prelu(const Query& query) {
 
 std::span<const PlaceRule> PlaceRules() {
   static constexpr PlaceRule kRules[] = {
-      {"clamped_relu", YesEverywhere},
-      {"elu", YesEverywhere},
-      {"gelu", YesEverywhere},
-      {"leaky_relu", YesEverywhere},
-      {"linear_activation", YesEverywhere},
-      {"prelu", Prelu},
-      {.op = "relu", .ane = YesEverywhere, .estimate = EstimateKind::kRelu},
-      {"relu6", YesEverywhere},
-      {"scaled_tanh", YesEverywhere},
-      {"sigmoid", YesEverywhere},
-      {"sigmoid_hard", YesEverywhere},
-      {"silu", YesEverywhere},
-      {"softmax", YesEverywhere},
-      {"softplus", YesEverywhere},
-      {"softplus_parametric", YesEverywhere},
-      {"softsign", YesEverywhere},
-      {"thresholded_relu", YesEverywhere},
+      {"clamped_relu", YesEverywhere, WorkKind::kElementwise},
+      {"elu", YesEverywhere, WorkKind::kElementwise},
+      {"gelu", YesEverywhere, WorkKind::kElementwise},
+      {"leaky_relu", YesEverywhere, WorkKind::kElementwise},
+      {"linear_activation", YesEverywhere, WorkKind::kElementwise},
+      {"prelu", Prelu, WorkKind::kElementwise},
+      {.op = "relu",
+       .ane = YesEverywhere,
+       .work = WorkKind::kElementwise,
+       .belief = BeliefKind::kRelu},
+      {"relu6", YesEverywhere, WorkKind::kElementwise},
+      {"scaled_tanh", YesEverywhere, WorkKind::kElementwise},
+      {"sigmoid", YesEverywhere, WorkKind::kElementwise},
+      {"sigmoid_hard", YesEverywhere, WorkKind::kElementwise},
+      {"silu", YesEverywhere, WorkKind::kElementwise},
+      {"softmax", YesEverywhere, WorkKind::kReduction},
+      {"softplus", YesEverywhere, WorkKind::kElementwise},
+      {"softplus_parametric", YesEverywhere, WorkKind::kElementwise},
+      {"softsign", YesEverywhere, WorkKind::kElementwise},
+      {"thresholded_relu", YesEverywhere, WorkKind::kElementwise},
   };
   return kRules;
 }

@@ -8,6 +8,7 @@ using placement::Others;
 using placement::PlaceRule;
 using placement::Query;
 using placement::Verdict;
+using placement::WorkKind;
 
 namespace {
 
@@ -44,15 +45,15 @@ Verdict Quantization(const Query& query) {
 
 std::span<const PlaceRule> PlaceRules() {
   static constexpr PlaceRule kRules[] = {
-      {"constexpr_affine_dequantize", NoUnit, Others::kNobody},
-      {"constexpr_blockwise_shift_scale", NoUnit, Others::kNobody},
-      {"constexpr_cast", NoUnit, Others::kNobody},
-      {"constexpr_lut_to_dense", NoUnit, Others::kNobody},
-      {"constexpr_lut_to_sparse", NoUnit, Others::kNobody},
-      {"constexpr_sparse_blockwise_shift_scale", NoUnit, Others::kNobody},
-      {"constexpr_sparse_to_dense", NoUnit, Others::kNobody},
-      {"dequantize", Quantization},
-      {"quantize", Quantization},
+      {"constexpr_affine_dequantize", NoUnit, WorkKind::kNone, Others::kNobody},
+      {"constexpr_blockwise_shift_scale", NoUnit, WorkKind::kNone, Others::kNobody},
+      {"constexpr_cast", NoUnit, WorkKind::kNone, Others::kNobody},
+      {"constexpr_lut_to_dense", NoUnit, WorkKind::kNone, Others::kNobody},
+      {"constexpr_lut_to_sparse", NoUnit, WorkKind::kNone, Others::kNobody},
+      {"constexpr_sparse_blockwise_shift_scale", NoUnit, WorkKind::kNone, Others::kNobody},
+      {"constexpr_sparse_to_dense", NoUnit, WorkKind::kNone, Others::kNobody},
+      {"dequantize", Quantization, WorkKind::kElementwise},
+      {"quantize", Quantization, WorkKind::kElementwise},
   };
   return kRules;
 }

@@ -4,11 +4,12 @@
 
 namespace anemone::ops::control_flow {
 
-using placement::EstimateKind;
+using placement::BeliefKind;
 using placement::Others;
 using placement::PlaceRule;
 using placement::Query;
 using placement::Verdict;
+using placement::WorkKind;
 
 namespace {
 
@@ -27,17 +28,22 @@ Verdict Lists(const Query& query) {
 Verdict State(const Query&) { return placement::Yes("state", placement::kTables); }
 
 constexpr PlaceRule Cpu(std::string_view op, placement::AneFn ane) {
-  return {.op = op, .ane = ane, .others = Others::kUnknownGpu, .estimate = EstimateKind::kNone};
+  return {.op = op,
+          .ane = ane,
+          .work = WorkKind::kElementwise,
+          .others = Others::kUnknownGpu,
+          .belief = BeliefKind::kNone};
 }
 
 }  // namespace
 
 std::span<const PlaceRule> PlaceRules() {
   static constexpr PlaceRule kRules[] = {
-      Cpu("cond", Control),    Cpu("list_gather", Lists),  Cpu("list_length", Lists),
-      Cpu("list_read", Lists), Cpu("list_scatter", Lists), Cpu("list_write", Lists),
-      Cpu("make_list", Lists), {"read_state", State},      Cpu("while_loop", Control),
-      {"write_state", State},
+      Cpu("cond", Control),       Cpu("list_gather", Lists),
+      Cpu("list_length", Lists),  Cpu("list_read", Lists),
+      Cpu("list_scatter", Lists), Cpu("list_write", Lists),
+      Cpu("make_list", Lists),    {"read_state", State, WorkKind::kMovement},
+      Cpu("while_loop", Control), {"write_state", State, WorkKind::kMovement},
   };
   return kRules;
 }

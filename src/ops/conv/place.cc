@@ -6,13 +6,14 @@
 
 namespace anemone::ops::conv {
 
-using placement::EstimateKind;
+using placement::BeliefKind;
 using placement::Evidence;
 using placement::Maybe;
 using placement::No;
 using placement::PlaceRule;
 using placement::Query;
 using placement::Verdict;
+using placement::WorkKind;
 
 namespace {
 
@@ -36,12 +37,12 @@ Kernel KernelOf(const ir::Type& weight) {
 }
 
 std::optional<Verdict> CheckKernel(const Query& query, const Kernel& kernel) {
-  const Evidence evidence = query.on_m4() ? placement::kMeasuredM4 : placement::kTables;
+  const Evidence evidence = query.evidence();
   const placement::Chip& chip = query.chip;
   const bool one_wider =
       kernel.width == chip.max_kernel_width + 1 && chip.at_least(placement::AneFamily::kH14);
   const bool square = kernel.width == kernel.height && one_wider;
-  if (one_wider && !square && !query.on_m4()) {
+  if (one_wider && !square && !query.follows_m4()) {
     return Maybe("conv_kernel_width_tables", false, placement::kTables,
                  fmt::format("kernel width {}: the compiler's tables allow it, Core ML on M4 did "
                              "not",
@@ -159,8 +160,11 @@ Verdict ConvTranspose(const Query& query) {
 
 std::span<const PlaceRule> PlaceRules() {
   static constexpr PlaceRule kRules[] = {
-      {.op = "conv", .ane = Convolution, .estimate = EstimateKind::kConv},
-      {.op = "conv_transpose", .ane = ConvTranspose, .estimate = EstimateKind::kConv},
+      {.op = "conv", .ane = Convolution, .work = WorkKind::kConv, .belief = BeliefKind::kConv},
+      {.op = "conv_transpose",
+       .ane = ConvTranspose,
+       .work = WorkKind::kConv,
+       .belief = BeliefKind::kConv},
   };
   return kRules;
 }

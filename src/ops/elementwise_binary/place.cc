@@ -8,6 +8,7 @@ using placement::NoKernel;
 using placement::PlaceRule;
 using placement::Query;
 using placement::Verdict;
+using placement::WorkKind;
 using placement::YesEverywhere;
 
 namespace {
@@ -27,7 +28,7 @@ Verdict Arithmetic(const Query& query) {
 }
 
 Verdict Logic(const Query& query) {
-  if (query.on_m4()) return placement::Yes("logic_m4", placement::kMeasuredM4);
+  if (query.follows_m4()) return placement::Yes("logic_m4", placement::kMeasuredM4);
   return Maybe("logic", false, placement::kTables,
                "M4 takes it; for older engines no path is known",
                "multiply masks of 0 and 1 in float16");
@@ -37,12 +38,24 @@ Verdict Logic(const Query& query) {
 
 std::span<const PlaceRule> PlaceRules() {
   static constexpr PlaceRule kRules[] = {
-      {"add", Arithmetic},        {"equal", Arithmetic},         {"floor_div", Arithmetic},
-      {"greater", Arithmetic},    {"greater_equal", Arithmetic}, {"less", Arithmetic},
-      {"less_equal", Arithmetic}, {"logical_and", Logic},        {"logical_or", Logic},
-      {"logical_xor", Logic},     {"maximum", Arithmetic},       {"minimum", Arithmetic},
-      {"mod", NoKernel},          {"mul", Arithmetic},           {"not_equal", Arithmetic},
-      {"pow", Arithmetic},        {"real_div", Arithmetic},      {"sub", Arithmetic},
+      {"add", Arithmetic, WorkKind::kElementwise},
+      {"equal", Arithmetic, WorkKind::kElementwise},
+      {"floor_div", Arithmetic, WorkKind::kElementwise},
+      {"greater", Arithmetic, WorkKind::kElementwise},
+      {"greater_equal", Arithmetic, WorkKind::kElementwise},
+      {"less", Arithmetic, WorkKind::kElementwise},
+      {"less_equal", Arithmetic, WorkKind::kElementwise},
+      {"logical_and", Logic, WorkKind::kElementwise},
+      {"logical_or", Logic, WorkKind::kElementwise},
+      {"logical_xor", Logic, WorkKind::kElementwise},
+      {"maximum", Arithmetic, WorkKind::kElementwise},
+      {"minimum", Arithmetic, WorkKind::kElementwise},
+      {"mod", NoKernel, WorkKind::kElementwise},
+      {"mul", Arithmetic, WorkKind::kElementwise},
+      {"not_equal", Arithmetic, WorkKind::kElementwise},
+      {"pow", Arithmetic, WorkKind::kElementwise},
+      {"real_div", Arithmetic, WorkKind::kElementwise},
+      {"sub", Arithmetic, WorkKind::kElementwise},
   };
   return kRules;
 }

@@ -8,6 +8,7 @@ using placement::NoKernel;
 using placement::PlaceRule;
 using placement::Query;
 using placement::Verdict;
+using placement::WorkKind;
 using placement::YesEverywhere;
 
 namespace {
@@ -43,33 +44,33 @@ Verdict Cast(const Query& query) {
 
 std::span<const PlaceRule> PlaceRules() {
   static constexpr PlaceRule kRules[] = {
-      {"abs", YesEverywhere},
-      {"acos", NoKernel},
-      {"asin", NoKernel},
-      {"atan", YesEverywhere},
-      {"atanh", NoKernel},
-      {.op = "cast", .ane = Cast, .own_dtypes = true},
-      {"ceil", YesEverywhere},
-      {"clip", YesEverywhere},
-      {"cos", Trigonometry},
-      {"cosh", NoKernel},
-      {"erf", YesEverywhere},
-      {"exp", YesEverywhere},
-      {"exp2", YesEverywhere},
-      {"floor", YesEverywhere},
-      {"inverse", YesEverywhere},
-      {"log", YesEverywhere},
-      {"logical_not", YesEverywhere},
-      {"round", YesEverywhere},
-      {"rsqrt", YesEverywhere},
-      {"sign", YesEverywhere},
-      {"sin", Trigonometry},
-      {"sinh", NoKernel},
-      {"sqrt", YesEverywhere},
-      {"square", YesEverywhere},
-      {"tan", NoKernel},
-      {"tanh", YesEverywhere},
-      {"threshold", YesEverywhere},
+      {"abs", YesEverywhere, WorkKind::kElementwise},
+      {"acos", NoKernel, WorkKind::kElementwise},
+      {"asin", NoKernel, WorkKind::kElementwise},
+      {"atan", YesEverywhere, WorkKind::kElementwise},
+      {"atanh", NoKernel, WorkKind::kElementwise},
+      {.op = "cast", .ane = Cast, .work = WorkKind::kElementwise, .own_dtypes = true},
+      {"ceil", YesEverywhere, WorkKind::kElementwise},
+      {"clip", YesEverywhere, WorkKind::kElementwise},
+      {"cos", Trigonometry, WorkKind::kElementwise},
+      {"cosh", NoKernel, WorkKind::kElementwise},
+      {"erf", YesEverywhere, WorkKind::kElementwise},
+      {"exp", YesEverywhere, WorkKind::kElementwise},
+      {"exp2", YesEverywhere, WorkKind::kElementwise},
+      {"floor", YesEverywhere, WorkKind::kElementwise},
+      {"inverse", YesEverywhere, WorkKind::kElementwise},
+      {"log", YesEverywhere, WorkKind::kElementwise},
+      {"logical_not", YesEverywhere, WorkKind::kElementwise},
+      {"round", YesEverywhere, WorkKind::kElementwise},
+      {"rsqrt", YesEverywhere, WorkKind::kElementwise},
+      {"sign", YesEverywhere, WorkKind::kElementwise},
+      {"sin", Trigonometry, WorkKind::kElementwise},
+      {"sinh", NoKernel, WorkKind::kElementwise},
+      {"sqrt", YesEverywhere, WorkKind::kElementwise},
+      {"square", YesEverywhere, WorkKind::kElementwise},
+      {"tan", NoKernel, WorkKind::kElementwise},
+      {"tanh", YesEverywhere, WorkKind::kElementwise},
+      {"threshold", YesEverywhere, WorkKind::kElementwise},
   };
   return kRules;
 }

@@ -4,11 +4,12 @@
 
 namespace anemone::ops::gather_scatter {
 
-using placement::EstimateKind;
+using placement::BeliefKind;
 using placement::No;
 using placement::PlaceRule;
 using placement::Query;
 using placement::Verdict;
+using placement::WorkKind;
 
 namespace {
 
@@ -49,7 +50,7 @@ Verdict IndexArithmetic(const Query& query) {
 // the engine.
 Verdict GatherAlongAxis(const Query& query) {
   if (query.args.TypeOf("indices").dtype() == DType::kInt32) return IndexArithmetic(query);
-  return placement::Maybe("gather_along_axis", query.on_m4(), placement::kMeasuredM4,
+  return placement::Maybe("gather_along_axis", query.follows_m4(), placement::kMeasuredM4,
                           "sources disagree: some see only the cast of its indices refused",
                           std::string(kConstantIndex));
 }
@@ -64,12 +65,21 @@ Verdict Scatter(const Query& query) {
 
 std::span<const PlaceRule> PlaceRules() {
   static constexpr PlaceRule kRules[] = {
-      {.op = "gather", .ane = Gather},
-      {.op = "gather_along_axis", .ane = GatherAlongAxis},
-      {.op = "gather_nd", .ane = IndexArithmetic, .estimate = EstimateKind::kNone},
-      {.op = "scatter", .ane = Scatter, .estimate = EstimateKind::kNone},
-      {.op = "scatter_along_axis", .ane = Scatter, .estimate = EstimateKind::kNone},
-      {.op = "scatter_nd", .ane = Scatter, .estimate = EstimateKind::kNone},
+      {.op = "gather", .ane = Gather, .work = WorkKind::kMovement},
+      {.op = "gather_along_axis", .ane = GatherAlongAxis, .work = WorkKind::kMovement},
+      {.op = "gather_nd",
+       .ane = IndexArithmetic,
+       .work = WorkKind::kMovement,
+       .belief = BeliefKind::kNone},
+      {.op = "scatter", .ane = Scatter, .work = WorkKind::kMovement, .belief = BeliefKind::kNone},
+      {.op = "scatter_along_axis",
+       .ane = Scatter,
+       .work = WorkKind::kMovement,
+       .belief = BeliefKind::kNone},
+      {.op = "scatter_nd",
+       .ane = Scatter,
+       .work = WorkKind::kMovement,
+       .belief = BeliefKind::kNone},
   };
   return kRules;
 }

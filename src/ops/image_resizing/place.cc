@@ -3,12 +3,13 @@
 
 namespace anemone::ops::image_resizing {
 
-using placement::EstimateKind;
+using placement::BeliefKind;
 using placement::Maybe;
 using placement::Others;
 using placement::PlaceRule;
 using placement::Query;
 using placement::Verdict;
+using placement::WorkKind;
 
 namespace {
 
@@ -29,7 +30,7 @@ Verdict Warp(const Query& query) {
 }
 
 Verdict CropResize(const Query& query) {
-  return Maybe("crop_resize", false, query.on_m4() ? placement::kMeasuredM4 : placement::kTables,
+  return Maybe("crop_resize", false, query.evidence(),
                "Core ML's plans keep it on the CPU, though the engine has a kernel",
                "crop with slices and resize after it");
 }
@@ -40,15 +41,24 @@ Verdict Crop(const Query& query) { return placement::YesEverywhere(query); }
 
 std::span<const PlaceRule> PlaceRules() {
   static constexpr PlaceRule kRules[] = {
-      {.op = "affine", .ane = Warp, .estimate = EstimateKind::kBilinear},
-      {"crop", Crop},
-      {.op = "crop_resize", .ane = CropResize, .others = Others::kCpuOnly},
-      {.op = "resample", .ane = Warp, .estimate = EstimateKind::kBilinear},
-      {.op = "resize", .ane = Resize, .estimate = EstimateKind::kBilinear},
-      {.op = "resize_bilinear", .ane = Resize, .estimate = EstimateKind::kBilinear},
-      {"resize_nearest_neighbor", Resize},
-      {.op = "upsample_bilinear", .ane = Resize, .estimate = EstimateKind::kBilinear},
-      {"upsample_nearest_neighbor", Resize},
+      {.op = "affine", .ane = Warp, .work = WorkKind::kMovement, .belief = BeliefKind::kBilinear},
+      {"crop", Crop, WorkKind::kMovement},
+      {.op = "crop_resize",
+       .ane = CropResize,
+       .work = WorkKind::kMovement,
+       .others = Others::kCpuOnly},
+      {.op = "resample", .ane = Warp, .work = WorkKind::kMovement, .belief = BeliefKind::kBilinear},
+      {.op = "resize", .ane = Resize, .work = WorkKind::kMovement, .belief = BeliefKind::kBilinear},
+      {.op = "resize_bilinear",
+       .ane = Resize,
+       .work = WorkKind::kMovement,
+       .belief = BeliefKind::kBilinear},
+      {"resize_nearest_neighbor", Resize, WorkKind::kMovement},
+      {.op = "upsample_bilinear",
+       .ane = Resize,
+       .work = WorkKind::kMovement,
+       .belief = BeliefKind::kBilinear},
+      {"upsample_nearest_neighbor", Resize, WorkKind::kMovement},
   };
   return kRules;
 }

@@ -4,17 +4,18 @@
 
 namespace anemone::ops::linear {
 
-using placement::EstimateKind;
+using placement::BeliefKind;
 using placement::No;
 using placement::PlaceRule;
 using placement::Query;
 using placement::Verdict;
+using placement::WorkKind;
 
 namespace {
 
 std::optional<Verdict> CheckInner(const Query& query, int64_t inner) {
   if (inner <= query.chip.max_matmul_inner) return std::nullopt;
-  return No("matmul_inner", query.on_m4() ? placement::kMeasuredM4 : placement::kTables,
+  return No("matmul_inner", query.evidence(),
             fmt::format("inner dimension {} > {}", inner, query.chip.max_matmul_inner),
             "split the product along the inner dimension and add the parts");
 }
@@ -50,7 +51,7 @@ Verdict Matmul(const Query& query) {
 }
 
 Verdict Attention(const Query& query) {
-  if (query.on_m4()) return placement::YesEverywhere(query);
+  if (query.follows_m4()) return placement::YesEverywhere(query);
   return placement::Yes("attention", {placement::kCoremltools, placement::Confidence::kDocumented});
 }
 
@@ -58,12 +59,16 @@ Verdict Attention(const Query& query) {
 
 std::span<const PlaceRule> PlaceRules() {
   static constexpr PlaceRule kRules[] = {
-      {.op = "einsum", .ane = placement::YesEverywhere, .estimate = EstimateKind::kMatmul},
-      {.op = "linear", .ane = Linear, .estimate = EstimateKind::kMatmul},
-      {.op = "matmul", .ane = Matmul, .estimate = EstimateKind::kMatmul},
+      {.op = "einsum",
+       .ane = placement::YesEverywhere,
+       .work = WorkKind::kMatmul,
+       .belief = BeliefKind::kMatmul},
+      {.op = "linear", .ane = Linear, .work = WorkKind::kMatmul, .belief = BeliefKind::kMatmul},
+      {.op = "matmul", .ane = Matmul, .work = WorkKind::kMatmul, .belief = BeliefKind::kMatmul},
       {.op = "scaled_dot_product_attention",
        .ane = Attention,
-       .estimate = EstimateKind::kAttention},
+       .work = WorkKind::kMatmul,
+       .belief = BeliefKind::kAttention},
   };
   return kRules;
 }

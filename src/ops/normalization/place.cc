@@ -6,6 +6,7 @@ namespace anemone::ops::normalization {
 using placement::PlaceRule;
 using placement::Query;
 using placement::Verdict;
+using placement::WorkKind;
 using placement::YesEverywhere;
 
 namespace {
@@ -25,11 +26,12 @@ Verdict LayerNorm(const Query& query) {
 
 std::span<const PlaceRule> PlaceRules() {
   static constexpr PlaceRule kRules[] = {
-      {"batch_norm", YesEverywhere},
-      {"instance_norm", YesEverywhere},
-      {"l2_norm", YesEverywhere},
-      {"layer_norm", LayerNorm},
-      {"local_response_norm", YesEverywhere},
+      // It scales and shifts, and so fuses like an activation.
+      {"batch_norm", YesEverywhere, WorkKind::kElementwise},
+      {"instance_norm", YesEverywhere, WorkKind::kReduction},
+      {"l2_norm", YesEverywhere, WorkKind::kReduction},
+      {"layer_norm", LayerNorm, WorkKind::kReduction},
+      {"local_response_norm", YesEverywhere, WorkKind::kReduction},
   };
   return kRules;
 }

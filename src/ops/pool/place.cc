@@ -10,6 +10,7 @@ using placement::No;
 using placement::PlaceRule;
 using placement::Query;
 using placement::Verdict;
+using placement::WorkKind;
 
 namespace {
 
@@ -69,8 +70,9 @@ Verdict Maximum(const Query& query) { return Pool(query, true); }
 }  // namespace
 
 std::span<const PlaceRule> PlaceRules() {
-  static constexpr PlaceRule kRules[] = {
-      {"avg_pool", Average}, {"l2_pool", Average}, {"max_pool", Maximum}};
+  static constexpr PlaceRule kRules[] = {{"avg_pool", Average, WorkKind::kReduction},
+                                         {"l2_pool", Average, WorkKind::kReduction},
+                                         {"max_pool", Maximum, WorkKind::kReduction}};
   return kRules;
 }
 

@@ -3,10 +3,11 @@
 
 namespace anemone::ops::recurrent {
 
-using placement::EstimateKind;
+using placement::BeliefKind;
 using placement::PlaceRule;
 using placement::Query;
 using placement::Verdict;
+using placement::WorkKind;
 
 namespace {
 
@@ -20,9 +21,9 @@ Verdict Recurrent(const Query& query) {
 
 std::span<const PlaceRule> PlaceRules() {
   static constexpr PlaceRule kRules[] = {
-      {.op = "gru", .ane = Recurrent, .estimate = EstimateKind::kNone},
-      {.op = "lstm", .ane = Recurrent, .estimate = EstimateKind::kNone},
-      {.op = "rnn", .ane = Recurrent, .estimate = EstimateKind::kNone},
+      {.op = "gru", .ane = Recurrent, .work = WorkKind::kMatmul, .belief = BeliefKind::kNone},
+      {.op = "lstm", .ane = Recurrent, .work = WorkKind::kMatmul, .belief = BeliefKind::kNone},
+      {.op = "rnn", .ane = Recurrent, .work = WorkKind::kMatmul, .belief = BeliefKind::kNone},
   };
   return kRules;
 }

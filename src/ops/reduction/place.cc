@@ -7,6 +7,7 @@ using placement::NoKernel;
 using placement::PlaceRule;
 using placement::Query;
 using placement::Verdict;
+using placement::WorkKind;
 using placement::YesEverywhere;
 
 namespace {
@@ -28,7 +29,7 @@ Verdict Reduce(const Query& query) {
 }
 
 Verdict Extreme(const Query& query) {
-  return placement::No("argmax_int32", query.on_m4() ? placement::kMeasuredM4 : placement::kTables,
+  return placement::No("argmax_int32", query.evidence(),
                        "the index is int32: through Core ML it stays off the Neural Engine",
                        "return the scores and take the index outside the model");
 }
@@ -43,18 +44,24 @@ Verdict LogSumExp(const Query& query) {
 
 std::span<const PlaceRule> PlaceRules() {
   static constexpr PlaceRule kRules[] = {
-      {.op = "reduce_argmax", .ane = Extreme, .int32_outputs_allowed = true},
-      {.op = "reduce_argmin", .ane = Extreme, .int32_outputs_allowed = true},
-      {"reduce_l1_norm", Reduce},
-      {"reduce_l2_norm", Reduce},
-      {"reduce_log_sum", Reduce},
-      {"reduce_log_sum_exp", LogSumExp},
-      {"reduce_max", Reduce},
-      {"reduce_mean", Reduce},
-      {"reduce_min", Reduce},
-      {"reduce_prod", NoKernel},
-      {"reduce_sum", Reduce},
-      {"reduce_sum_square", Reduce},
+      {.op = "reduce_argmax",
+       .ane = Extreme,
+       .work = WorkKind::kReduction,
+       .int32_outputs_allowed = true},
+      {.op = "reduce_argmin",
+       .ane = Extreme,
+       .work = WorkKind::kReduction,
+       .int32_outputs_allowed = true},
+      {"reduce_l1_norm", Reduce, WorkKind::kReduction},
+      {"reduce_l2_norm", Reduce, WorkKind::kReduction},
+      {"reduce_log_sum", Reduce, WorkKind::kReduction},
+      {"reduce_log_sum_exp", LogSumExp, WorkKind::kReduction},
+      {"reduce_max", Reduce, WorkKind::kReduction},
+      {"reduce_mean", Reduce, WorkKind::kReduction},
+      {"reduce_min", Reduce, WorkKind::kReduction},
+      {"reduce_prod", NoKernel, WorkKind::kReduction},
+      {"reduce_sum", Reduce, WorkKind::kReduction},
+      {"reduce_sum_square", Reduce, WorkKind::kReduction},
   };
   return kRules;
 }

@@ -3,13 +3,14 @@
 
 namespace anemone::ops::shape {
 
-using placement::EstimateKind;
+using placement::BeliefKind;
 using placement::No;
 using placement::Others;
 using placement::PlaceRule;
 using placement::Query;
 using placement::Unknown;
 using placement::Verdict;
+using placement::WorkKind;
 
 namespace {
 
@@ -37,16 +38,28 @@ Verdict Shapes(const Query& query) {
 
 std::span<const PlaceRule> PlaceRules() {
   static constexpr PlaceRule kRules[] = {
-      {"const", NoUnit, Others::kNobody},
-      {"fill", Fill},
-      {"fill_like", Fill},
-      {"identity", Identity},
-      {.op = "random_bernoulli", .ane = Random, .estimate = EstimateKind::kNone},
-      {.op = "random_categorical", .ane = Random, .estimate = EstimateKind::kNone},
-      {.op = "random_normal", .ane = Random, .estimate = EstimateKind::kNone},
-      {.op = "random_uniform", .ane = Random, .estimate = EstimateKind::kNone},
-      {.op = "range_1d", .ane = Shapes, .others = Others::kCpuOnly},
-      {.op = "shape", .ane = Shapes, .int32_outputs_allowed = true},
+      {"const", NoUnit, WorkKind::kNone, Others::kNobody},
+      {"fill", Fill, WorkKind::kElementwise},
+      {"fill_like", Fill, WorkKind::kElementwise},
+      {"identity", Identity, WorkKind::kMovement},
+      {.op = "random_bernoulli",
+       .ane = Random,
+       .work = WorkKind::kElementwise,
+       .belief = BeliefKind::kNone},
+      {.op = "random_categorical",
+       .ane = Random,
+       .work = WorkKind::kElementwise,
+       .belief = BeliefKind::kNone},
+      {.op = "random_normal",
+       .ane = Random,
+       .work = WorkKind::kElementwise,
+       .belief = BeliefKind::kNone},
+      {.op = "random_uniform",
+       .ane = Random,
+       .work = WorkKind::kElementwise,
+       .belief = BeliefKind::kNone},
+      {.op = "range_1d", .ane = Shapes, .work = WorkKind::kElementwise, .others = Others::kCpuOnly},
+      {.op = "shape", .ane = Shapes, .work = WorkKind::kElementwise, .int32_outputs_allowed = true},
   };
   return kRules;
 }

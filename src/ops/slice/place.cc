@@ -3,12 +3,13 @@
 
 namespace anemone::ops::slice {
 
-using placement::EstimateKind;
+using placement::BeliefKind;
 using placement::No;
 using placement::Others;
 using placement::PlaceRule;
 using placement::Query;
 using placement::Verdict;
+using placement::WorkKind;
 
 namespace {
 
@@ -43,7 +44,7 @@ Verdict Slice(const Query& query) {
               fmt::format("{} is known only at run time", param),
               "slice at constant places, or mask with a multiplication");
   }
-  if (query.on_m4()) return placement::YesEverywhere(query);
+  if (query.follows_m4()) return placement::YesEverywhere(query);
   return OnOlderEngines(query);
 }
 
@@ -62,14 +63,15 @@ Verdict SlidingWindows(const Query&) {
 
 std::span<const PlaceRule> PlaceRules() {
   static constexpr PlaceRule kRules[] = {
-      {"slice_by_index", Slice},
-      {"slice_by_size", Slice},
-      {"slice_update", SliceUpdate},
+      {"slice_by_index", Slice, WorkKind::kMovement},
+      {"slice_by_size", Slice, WorkKind::kMovement},
+      {"slice_update", SliceUpdate, WorkKind::kMovement},
       {.op = "sliding_windows",
        .ane = SlidingWindows,
+       .work = WorkKind::kMovement,
        .others = Others::kCpuOnly,
-       .estimate = EstimateKind::kNone},
-      {"split", placement::YesEverywhere},
+       .belief = BeliefKind::kNone},
+      {"split", placement::YesEverywhere, WorkKind::kMovement},
   };
   return kRules;
 }

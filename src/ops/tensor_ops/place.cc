@@ -3,13 +3,14 @@
 
 namespace anemone::ops::tensor_ops {
 
-using placement::EstimateKind;
+using placement::BeliefKind;
 using placement::Maybe;
 using placement::No;
 using placement::Others;
 using placement::PlaceRule;
 using placement::Query;
 using placement::Verdict;
+using placement::WorkKind;
 using placement::YesEverywhere;
 
 namespace {
@@ -67,8 +68,8 @@ Verdict Tile(const Query& query) {
 }
 
 Verdict Cumsum(const Query& query) {
-  return No("cumsum", query.on_m4() ? placement::kMeasuredM4 : placement::kTables,
-            "cumsum leaves the Neural Engine", "multiply by a triangular matrix of ones");
+  return No("cumsum", query.evidence(), "cumsum leaves the Neural Engine",
+            "multiply by a triangular matrix of ones");
 }
 
 Verdict Topk(const Query& query) {
@@ -77,7 +78,7 @@ Verdict Topk(const Query& query) {
               "take the top values outside the model");
   }
   const Verdict verdict =
-      Maybe("topk_slow", true, query.on_m4() ? placement::kMeasuredM4 : placement::kTables,
+      Maybe("topk_slow", true, query.evidence(),
             "supported, but measured at 6 to 10 ms on M4: Core ML underestimates it 200 times",
             "take the top values outside the model");
   return verdict;
@@ -101,29 +102,41 @@ std::span<const PlaceRule> PlaceRules() {
   static constexpr PlaceRule kRules[] = {
       {.op = "argsort",
        .ane = Structural,
-       .estimate = EstimateKind::kNone,
+       .work = WorkKind::kReduction,
+       .belief = BeliefKind::kNone,
        .int32_outputs_allowed = true},
-      {.op = "band_part", .ane = Structural},
-      {.op = "classify", .ane = Structural, .others = Others::kCpuOnly},
-      {.op = "concat", .ane = Concat, .estimate = EstimateKind::kConcat},
-      {.op = "cumsum", .ane = Cumsum},
-      {"flatten2d", YesEverywhere},
+      {.op = "band_part",
+       .ane = Structural,
+       .work = WorkKind::kMovement,
+       .belief = BeliefKind::kClassicCpu},
+      {.op = "classify",
+       .ane = Structural,
+       .work = WorkKind::kElementwise,
+       .others = Others::kCpuOnly},
+      {.op = "concat", .ane = Concat, .work = WorkKind::kMovement, .belief = BeliefKind::kConcat},
+      {.op = "cumsum", .ane = Cumsum, .work = WorkKind::kReduction},
+      {"flatten2d", YesEverywhere, WorkKind::kMovement},
       {.op = "non_maximum_suppression",
        .ane = Boxes,
+       .work = WorkKind::kElementwise,
        .others = Others::kCpuOnly,
-       .estimate = EstimateKind::kNone,
+       .belief = BeliefKind::kNone,
        .int32_outputs_allowed = true},
       {.op = "non_zero",
        .ane = Structural,
+       .work = WorkKind::kElementwise,
        .others = Others::kCpuOnly,
-       .estimate = EstimateKind::kNone,
+       .belief = BeliefKind::kNone,
        .int32_outputs_allowed = true},
-      {.op = "one_hot", .ane = Structural, .estimate = EstimateKind::kNone},
-      {"pad", Pad},
-      {"select", YesEverywhere},
-      {.op = "stack", .ane = Concat, .estimate = EstimateKind::kConcat},
-      {"tile", Tile},
-      {.op = "topk", .ane = Topk, .int32_outputs_allowed = true},
+      {.op = "one_hot",
+       .ane = Structural,
+       .work = WorkKind::kElementwise,
+       .belief = BeliefKind::kNone},
+      {"pad", Pad, WorkKind::kMovement},
+      {"select", YesEverywhere, WorkKind::kElementwise},
+      {.op = "stack", .ane = Concat, .work = WorkKind::kMovement, .belief = BeliefKind::kConcat},
+      {"tile", Tile, WorkKind::kMovement},
+      {.op = "topk", .ane = Topk, .work = WorkKind::kReduction, .int32_outputs_allowed = true},
   };
   return kRules;
 }

@@ -3,11 +3,12 @@
 
 namespace anemone::ops::transformation {
 
-using placement::EstimateKind;
+using placement::BeliefKind;
 using placement::No;
 using placement::PlaceRule;
 using placement::Query;
 using placement::Verdict;
+using placement::WorkKind;
 using placement::YesEverywhere;
 
 namespace {
@@ -38,19 +39,25 @@ Verdict SpaceToBatch(const Query& query) {
 
 std::span<const PlaceRule> PlaceRules() {
   static constexpr PlaceRule kRules[] = {
-      {"batch_to_space", SpaceToBatch},
-      {"depth_to_space", YesEverywhere},
-      {"expand_dims", YesEverywhere},
-      {"pixel_shuffle", YesEverywhere},
-      {"pixel_unshuffle", YesEverywhere},
-      {"reshape", Reshape},
-      {"reshape_like", Reshape},
-      {"reverse", YesEverywhere},
-      {.op = "reverse_sequence", .ane = ReverseSequence, .estimate = EstimateKind::kNone},
-      {"space_to_batch", SpaceToBatch},
-      {"space_to_depth", YesEverywhere},
-      {"squeeze", YesEverywhere},
-      {.op = "transpose", .ane = YesEverywhere, .estimate = EstimateKind::kTranspose},
+      {"batch_to_space", SpaceToBatch, WorkKind::kMovement},
+      {"depth_to_space", YesEverywhere, WorkKind::kMovement},
+      {"expand_dims", YesEverywhere, WorkKind::kMovement},
+      {"pixel_shuffle", YesEverywhere, WorkKind::kMovement},
+      {"pixel_unshuffle", YesEverywhere, WorkKind::kMovement},
+      {"reshape", Reshape, WorkKind::kMovement},
+      {"reshape_like", Reshape, WorkKind::kMovement},
+      {"reverse", YesEverywhere, WorkKind::kMovement},
+      {.op = "reverse_sequence",
+       .ane = ReverseSequence,
+       .work = WorkKind::kElementwise,
+       .belief = BeliefKind::kNone},
+      {"space_to_batch", SpaceToBatch, WorkKind::kMovement},
+      {"space_to_depth", YesEverywhere, WorkKind::kMovement},
+      {"squeeze", YesEverywhere, WorkKind::kMovement},
+      {.op = "transpose",
+       .ane = YesEverywhere,
+       .work = WorkKind::kMovement,
+       .belief = BeliefKind::kTranspose},
   };
   return kRules;
 }

@@ -37,7 +37,7 @@ std::string InHalfPrecision(std::string text) {
   return text;
 }
 
-void CheckVerdict(const Verdict& verdict, std::string_view op) {
+void CheckVerdict(const Verdict& verdict, std::string_view op, const Chip& chip) {
   EXPECT_FALSE(verdict.rule.empty()) << op;
   if (verdict.support == Support::kSupported) {
     EXPECT_TRUE(verdict.expected) << op;
@@ -49,7 +49,14 @@ void CheckVerdict(const Verdict& verdict, std::string_view op) {
     EXPECT_FALSE(verdict.reason.empty()) << op << " " << verdict.rule;
   }
   if (verdict.support != Support::kUnknown) {
-    EXPECT_FALSE(verdict.source.empty()) << op << " " << verdict.rule;
+    EXPECT_FALSE(verdict.evidence.source.empty()) << op << " " << verdict.rule;
+  }
+  // Only what was seen on the chip's own generation is called measured.
+  if (verdict.evidence.confidence == Confidence::kMeasured) {
+    EXPECT_EQ(verdict.evidence.measured_on, chip.family) << op << " " << verdict.rule;
+  }
+  if (verdict.evidence.confidence == Confidence::kInferred) {
+    EXPECT_NE(verdict.evidence.measured_on, chip.family) << op << " " << verdict.rule;
   }
 }
 
@@ -60,7 +67,7 @@ void CheckAnalysis(const Analysis& analysis) {
   for (const AnalyzedOp& op : analysis.operations) {
     chosen += op.nested ? 0 : 1;
     for (const ComputeUnit unit : {ComputeUnit::kAne, ComputeUnit::kGpu, ComputeUnit::kCpu})
-      CheckVerdict(op.placement.of(unit), op.operation->type());
+      CheckVerdict(op.placement.of(unit), op.operation->type(), *analysis.chip);
     EXPECT_TRUE(op.Supports(ComputeUnit::kCpu)) << op.operation->type();
     ASSERT_NE(op.preferred, ComputeUnit::kUnknown);
     EXPECT_TRUE(op.Supports(op.preferred)) << op.operation->type();

@@ -38,7 +38,7 @@ void Check(const Row& row) {
   EXPECT_FALSE(placement.ane.rule.empty());
   if (!row.ane && placement.ane.support != Support::kUnknown) {
     EXPECT_FALSE(placement.ane.reason.empty());
-    EXPECT_FALSE(placement.ane.source.empty());
+    EXPECT_FALSE(placement.ane.evidence.source.empty());
   }
 }
 
@@ -212,6 +212,41 @@ TEST(Rules, WidthOfKernelsByGeneration) {
   EXPECT_EQ(PlaceLast(kImage, Conv(1, 16), "m2").ane.support, Support::kConditional);
   EXPECT_EQ(PlaceLast(kImage, Conv(1, 16), "m4").ane.support, Support::kUnsupported);
   Check({"16x16", kImage, Conv(16, 16), true, "212 to 229 s"});
+}
+
+// What M6 measured on an M4 is measured for its generation only; for others it is inferred.
+TEST(Rules, MeasurementsKeepTheirGeneration) {
+  const auto relu = [](std::string_view chip) {
+    return PlaceLast(kImage, "y = relu(x = x);", chip);
+  };
+  for (const std::string_view chip : {"m4", "m4max", "a17pro"}) {
+    const Evidence ane = relu(chip).ane.evidence;
+    EXPECT_EQ(ane.confidence, Confidence::kMeasured) << chip;
+    EXPECT_EQ(ane.measured_on, AneFamily::kH16) << chip;
+    EXPECT_EQ(relu(chip).gpu.evidence.confidence, Confidence::kMeasured) << chip;
+  }
+  for (const std::string_view chip : {"m5", "m5max", "a18", "a18pro"}) {
+    const Evidence ane = relu(chip).ane.evidence;
+    EXPECT_EQ(ane.confidence, Confidence::kInferred) << chip;
+    EXPECT_EQ(ane.measured_on, AneFamily::kH16) << chip;
+    EXPECT_EQ(ane.source, kM6) << chip;
+    EXPECT_EQ(relu(chip).gpu.evidence.confidence, Confidence::kInferred) << chip;
+  }
+  // Older chips have the compiler's tables for their kernels, and M4's plans for what bars any.
+  EXPECT_EQ(relu("m1").ane.evidence.confidence, Confidence::kReverseEngineered);
+  EXPECT_EQ(relu("m1").ane.evidence.measured_on, std::nullopt);
+  const OpPlacement ints = PlaceLast(kInts, "y = abs(x = x);", "m1");
+  EXPECT_EQ(ints.ane.rule, "int32");
+  EXPECT_EQ(ints.ane.evidence.confidence, Confidence::kInferred);
+  EXPECT_EQ(ints.ane.evidence.measured_on, AneFamily::kH16);
+  // A report that names no chip is measured on none of them.
+  const Evidence issue =
+      PlaceLast("tensor<fp16, [1, 8, 16]> x", "y = layer_norm(x = x, axes = [-1]);", "m4",
+                FlexibleShapes::kEnumerated)
+          .ane.evidence;
+  EXPECT_EQ(issue.source, "coremltools issue 1909");
+  EXPECT_EQ(issue.confidence, Confidence::kInferred);
+  EXPECT_EQ(issue.measured_on, std::nullopt);
 }
 
 TEST(Rules, WhatIsTakenApartIsSaid) {

@@ -27,7 +27,7 @@ struct Anchor {
   double bnns_us;
 };
 
-TEST(Estimates, ReproduceThePublishedAnswers) {
+TEST(SegmenterBeliefs, ReproduceThePublishedAnswers) {
   const Anchor anchors[] = {
       {"conv 3x3", kImage,
        "w = const()[val = tensor<fp16, [64, 64, 3, 3]>(splat 1)]; "
@@ -54,9 +54,9 @@ TEST(Estimates, ReproduceThePublishedAnswers) {
     const ir::Program program = ParseOrFail(Wrap(anchor.inputs, anchor.body));
     const Analysis analysis = AnalyzeOnM4(program);
     ASSERT_EQ(analysis.operations.size(), 1u) << anchor.name;
-    const EngineEstimate& estimate = analysis.operations[0].estimate;
-    EXPECT_NEAR(*estimate.ane_us, anchor.ane_us, 0.01 * anchor.ane_us) << anchor.name;
-    EXPECT_NEAR(*estimate.bnns_us, anchor.bnns_us, 0.01 * anchor.bnns_us) << anchor.name;
+    const EngineBeliefs& beliefs = analysis.operations[0].beliefs;
+    EXPECT_NEAR(*beliefs.ane_us, anchor.ane_us, 0.01 * anchor.ane_us) << anchor.name;
+    EXPECT_NEAR(*beliefs.bnns_us, anchor.bnns_us, 0.01 * anchor.bnns_us) << anchor.name;
   }
 }
 
@@ -153,27 +153,27 @@ TEST(Segmenter, WidthAndDepthOfATransformerDecide) {
   }
 }
 
-EngineEstimate Both(double ane, double bnns) { return {ane, bnns, 2 * bnns}; }
-EngineEstimate CpuOnly(double bnns) { return {std::nullopt, bnns, 2 * bnns}; }
+EngineBeliefs Both(double ane, double bnns) { return {ane, bnns, 2 * bnns}; }
+EngineBeliefs CpuOnly(double bnns) { return {std::nullopt, bnns, 2 * bnns}; }
 
 TEST(Segmenter, ChargesAreThoseOfTheNotes) {
   // All on the Neural Engine: launch and output.
-  const EngineEstimate whole[] = {Both(10, 261)};
+  const EngineBeliefs whole[] = {Both(10, 261)};
   EXPECT_NEAR(SegmentOperations(whole).cost_us, 260, 1e-9);
-  const EngineEstimate less[] = {Both(10, 259)};
+  const EngineBeliefs less[] = {Both(10, 259)};
   EXPECT_NEAR(SegmentOperations(less).cost_us, 259, 1e-9);
   // An island inside needs 375: launch, and a switch on either side.
-  const EngineEstimate island[] = {CpuOnly(1), Both(10, 386), CpuOnly(1)};
+  const EngineBeliefs island[] = {CpuOnly(1), Both(10, 386), CpuOnly(1)};
   EXPECT_THAT(SegmentOperations(island).engines,
               ElementsAre(Engine::kBnns, Engine::kAne, Engine::kBnns));
-  const EngineEstimate small[] = {CpuOnly(1), Both(10, 384), CpuOnly(1)};
+  const EngineBeliefs small[] = {CpuOnly(1), Both(10, 384), CpuOnly(1)};
   EXPECT_THAT(SegmentOperations(small).engines, Each(Engine::kBnns));
 }
 
 TEST(Segmenter, AnOperationInTheMiddleBreaksSmallGraphs) {
-  const EngineEstimate graph[] = {Both(15, 205), CpuOnly(4), Both(15, 205)};
+  const EngineBeliefs graph[] = {Both(15, 205), CpuOnly(4), Both(15, 205)};
   EXPECT_THAT(SegmentOperations(graph).engines, Each(Engine::kBnns));
-  const EngineEstimate large[] = {Both(15, 800), CpuOnly(4), Both(15, 800)};
+  const EngineBeliefs large[] = {Both(15, 800), CpuOnly(4), Both(15, 800)};
   const Segmentation result = SegmentOperations(large);
   EXPECT_THAT(result.engines, ElementsAre(Engine::kAne, Engine::kBnns, Engine::kAne));
   EXPECT_EQ(result.segments.size(), 3u);
@@ -182,17 +182,17 @@ TEST(Segmenter, AnOperationInTheMiddleBreaksSmallGraphs) {
 
 TEST(Segmenter, TiesAreReported) {
   // The last operation costs the same on both sides of a switch that costs what the output does.
-  const EngineEstimate graph[] = {Both(10, 900), Both(2.62, 2.62)};
+  const EngineBeliefs graph[] = {Both(10, 900), Both(2.62, 2.62)};
   const Segmentation result = SegmentOperations(graph);
   EXPECT_TRUE(result.tie);
   EXPECT_THAT(result.engines, Each(Engine::kAne));
-  const EngineEstimate clear[] = {Both(10, 900)};
+  const EngineBeliefs clear[] = {Both(10, 900)};
   EXPECT_FALSE(SegmentOperations(clear).tie);
 }
 
 TEST(Segmenter, EmptyAndUnplaceable) {
   EXPECT_TRUE(SegmentOperations({}).engines.empty());
-  const EngineEstimate nobody[] = {EngineEstimate{}};
+  const EngineBeliefs nobody[] = {EngineBeliefs{}};
   EXPECT_THAT(SegmentOperations(nobody).engines, ElementsAre(Engine::kClassicCpu));
 }
 

@@ -28,6 +28,13 @@ TEST(PlaceTable, EveryRuleIsOfAnOperator) {
   EXPECT_EQ(seen.size(), ir::AllOpDefs().size());
 }
 
+TEST(PlaceTable, EveryRuleSaysWhatWorkItIs) {
+  for (const PlaceRule* rule : AllPlaceRules()) {
+    EXPECT_NE(rule->work, WorkKind::kUnset) << rule->op;
+    EXPECT_EQ(rule->work == WorkKind::kNone, rule->others == Others::kNobody) << rule->op;
+  }
+}
+
 TEST(PlaceTable, UnknownOperatorSaysSo) {
   ir::Operation operation("sqrt_of_the_sea", nullptr);
   const OpPlacement placement = Place(operation, ir::Opset::kIOS18, ChipOrFail("m4"));
