@@ -84,9 +84,7 @@ Status WriteRecord(const CacheRecord& record, const std::string& path) {
   json["fetched_from"] = record.fetched_from;
   json["fetched_at"] = record.fetched_at;
   json["tool_version"] = record.tool_version;
-  ANEMONE_ASSIGN(AtomicFile file, AtomicFile::Create(path));
-  ANEMONE_TRY(file.Write(json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"));
-  return file.Commit();
+  return WriteAtomically(path, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 Status MakeFolder(const fs::path& path) {

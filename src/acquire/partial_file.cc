@@ -130,9 +130,8 @@ Status PartialFile::Save(bool sync) {
   json["ranges"] = segments_.Print();
   json["boot_id"] = BootId();
   json["synced"] = sync;
-  ANEMONE_ASSIGN(AtomicFile file, AtomicFile::Create(folder_ + "/state.json"));
-  ANEMONE_TRY(file.Write(json.dump(-1, ' ', false, Json::error_handler_t::replace)));
-  return file.Commit();
+  return WriteAtomically(folder_ + "/state.json",
+                         json.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
 void PartialFile::Discard() {

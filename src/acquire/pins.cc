@@ -73,9 +73,7 @@ Status AddPin(const std::string& path, const std::string& url, const std::string
   json["schema"] = kSchema;
   json["schema_version"] = 1;
   json["sha256"] = pins;
-  ANEMONE_ASSIGN(AtomicFile file, AtomicFile::Create(path));
-  ANEMONE_TRY(file.Write(json.dump(2) + "\n"));
-  return file.Commit();
+  return WriteAtomically(path, json.dump(2) + "\n");
 }
 
 }  // namespace anemone::acquire

@@ -5,9 +5,9 @@
 #include <thread>
 
 #include "cli/command.h"
-#include "facade/package_manifest.h"
 #include "compress/configuration_json.h"
 #include "facade/convert.h"
+#include "facade/package_manifest.h"
 #include "facade/save.h"
 
 namespace anemone::cli {
@@ -68,8 +68,8 @@ Result<lab::Manifest> MakeManifest(const CompressFlags& flags,
           {tensor.name, tensor.bytes_before, tensor.bytes_after, tensor.reason});
     }
   }
-  ANEMONE_TRY(facade::DescribePackage(flags.model.source.model, compressed, *compressed.model, flags.output,
-                              &manifest));
+  ANEMONE_TRY(facade::DescribePackage(flags.model.source.model, compressed, *compressed.model,
+                                      flags.output, &manifest));
   return manifest;
 }
 
@@ -122,7 +122,7 @@ Status RunCompress(const CompressFlags& flags, const Globals& globals) {
   describe.join();
   ANEMONE_TRY(same);
   if (!manifest.ok()) return std::move(manifest).status();
-  ANEMONE_TRY(lab::WriteManifest(*manifest, facade::ManifestPath(flags.output)));
+  ANEMONE_TRY(lab::WriteManifest(*manifest, lab::ManifestPathOf(flags.output)));
   ANEMONE_ASSIGN(const int64_t size, SizeOnDisk(flags.output));
   if (globals.json) {
     Json document = Document("anemone.compress");

@@ -3,8 +3,8 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
-#include "facade/package_manifest.h"
 #include "facade/convert.h"
+#include "facade/package_manifest.h"
 #include "facade/save.h"
 
 namespace anemone::cli {
@@ -28,9 +28,9 @@ Status WriteManifest(const ConvertFlags& flags, const facade::LoadedModel& conve
   if (output.ends_with(".mil")) return {};
   lab::Manifest manifest;
   manifest.precision = flags.precision == "float16" ? "fp16" : "fp32";
-  ANEMONE_TRY(
-      facade::DescribePackage(flags.model.source.model, converted, *converted.model, output, &manifest));
-  return lab::WriteManifest(manifest, facade::ManifestPath(output));
+  ANEMONE_TRY(facade::DescribePackage(flags.model.source.model, converted, *converted.model, output,
+                                      &manifest));
+  return lab::WriteManifest(manifest, lab::ManifestPathOf(output));
 }
 
 Status RunConvert(const ConvertFlags& flags, const Globals& globals) {
@@ -66,7 +66,8 @@ Status RunConvert(const ConvertFlags& flags, const Globals& globals) {
     Json document = Document("anemone.convert");
     document["model"] = flags.model.source.model;
     document["output"] = output;
-    document["manifest"] = output.ends_with(".mil") ? Json(nullptr) : Json(facade::ManifestPath(output));
+    document["manifest"] =
+        output.ends_with(".mil") ? Json(nullptr) : Json(lab::ManifestPathOf(output));
     document["size_bytes"] = size;
     document["minimum_deployment_target"] = facade::DeploymentTargetName(options.target);
     document["compute_precision"] = flags.precision;

@@ -12,7 +12,7 @@ Status ForEachActivation(
     const std::function<void(const std::string& name, const exec::ConstTensor& tensor)>& visit) {
   const int64_t count = calibration.data->count();
   if (count == 0) return Usage("there are no calibration inputs");
-  // The session shares its model, so it gets a copy that shares the weights.
+  // The executable shares its model, so it gets a copy that shares the weights.
   auto shared = std::make_shared<ir::Model>();
   shared->spec_version = model.spec_version;
   shared->metadata = model.metadata;
@@ -20,7 +20,7 @@ Status ForEachActivation(
   shared->multi_function = model.multi_function;
   shared->default_function = model.default_function;
   shared->program = ir::Clone(model.program);
-  ANEMONE_ASSIGN(const auto session, calibration.load(shared));
+  ANEMONE_ASSIGN(const auto executable, calibration.load(shared));
   exec::Tracer tracer;
   tracer.values = true;
   tracer.on_operation = [&](const exec::TraceEvent& event) {
@@ -42,7 +42,7 @@ Status ForEachActivation(
         return InvalidInput("calibration input {}: '{}' holds NaN values", i + 1, name);
       visit(name, view);
     }
-    ANEMONE_TRY(session->Run(inputs, nullptr, &tracer).status().At("calibration"));
+    ANEMONE_TRY(executable->Run(inputs, nullptr, &tracer).status().At("calibration"));
     if (progress) progress("calibration inputs", i + 1, count);
   }
   return {};

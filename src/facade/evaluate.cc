@@ -1,12 +1,11 @@
 // RunEvaluate: a classifier over labeled photographs, with the document "anemone.eval".
-#include <chrono>
-
+#include "lab/evaluate.h"
+#include "base/clock.h"
 #include "exec/session_inputs.h"
 #include "facade/arrays.h"
 #include "facade/document.h"
 #include "facade/tool_options.h"
 #include "facade/tools.h"
-#include "lab/evaluate.h"
 #include "runtime/backends.h"
 
 namespace anemone::facade {
@@ -57,7 +56,7 @@ Result<EvaluateResult> RunEvaluate(const anemone::EvaluateOptions& options, cons
   ANEMONE_ASSIGN(load.numerics, ParseNumerics(options.numerics));
   ANEMONE_ASSIGN(const ir::Function* function,
                  exec::ChooseFunction(*loaded.model, options.function));
-  ANEMONE_ASSIGN(auto session, backend->Load(loaded.model, load));
+  ANEMONE_ASSIGN(auto executable, backend->Load(loaded.model, load));
   std::unique_ptr<exec::Executable> reference;
   if (!options.reference.empty()) {
     ANEMONE_ASSIGN(const auto other, LoadModel(options.reference));
@@ -65,11 +64,10 @@ Result<EvaluateResult> RunEvaluate(const anemone::EvaluateOptions& options, cons
     load.function.clear();
     ANEMONE_ASSIGN(reference, backend->Load(other.model, load));
   }
-  const auto start = std::chrono::steady_clock::now();
-  ANEMONE_ASSIGN(const auto evaluation, lab::Evaluate(*session, reference.get(), *function,
+  const int64_t start_ns = NowNs();
+  ANEMONE_ASSIGN(const auto evaluation, lab::Evaluate(*executable, reference.get(), *function,
                                                       options.images, images, evaluate));
-  const int64_t duration_ns =
-      std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
+  const int64_t duration_ns = NowNs() - start_ns;
   EvaluateResult result;
   result.images = evaluation.images;
   result.top1 = evaluation.top1;

@@ -1,10 +1,10 @@
 // RunGate: gathers the evidence of every model, judges it, writes the reports.
-#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 
 #include "base/atomic_file.h"
 #include "base/cache_root.h"
+#include "base/clock.h"
 #include "base/temporary_folder.h"
 #include "facade/gate_models.h"
 #include "facade/tool_options.h"
@@ -139,8 +139,7 @@ Result<GateResult> RunGate(const GateOptions& options, const Hooks& hooks) {
   ANEMONE_ASSIGN(report.policy, FindPolicy(options.policy));
   ANEMONE_TRY(gate::RequireUnit(options.require, report.policy));
   report.tool_version = ANEMONE_VERSION;
-  report.time_unix_ns =
-      std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
+  report.time_unix_ns = UnixNowNs();
   if (!options.output.empty()) ANEMONE_TRY(MakeFolder(options.output));
   ANEMONE_ASSIGN(const TemporaryFolder scratch, TemporaryFolder::Create("anemone-gate"));
   ANEMONE_ASSIGN(auto evidence, Gather(options, report.policy, scratch.path(), hooks));

@@ -45,7 +45,7 @@ Result<std::shared_ptr<const ir::Model>> Rebuilt(const std::string& manifest_pat
 
 Status FindReference(const GateOptions& options, const std::string& package,
                      gate::LiveModel& live) {
-  const std::string manifest_path = gate::ManifestPathOf(package);
+  const std::string manifest_path = lab::ManifestPathOf(package);
   const auto manifest = lab::ReadManifest(manifest_path);
   if (manifest.ok()) live.precision = manifest->precision;
   std::string reference = options.reference;

@@ -1,8 +1,8 @@
 // RunMatrix: the table and the page of the device matrix, in a folder.
-#include <chrono>
 #include <filesystem>
 
 #include "base/atomic_file.h"
+#include "base/clock.h"
 #include "facade/gate_models.h"
 #include "facade/tools.h"
 #include "gate/matrix.h"
@@ -16,8 +16,7 @@ Result<MatrixResult> RunMatrix(const MatrixOptions& options) {
     ANEMONE_ASSIGN(auto file, gate::ReadRecordFile(path));
     files.push_back(std::move(file));
   }
-  const int64_t now =
-      std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
+  const int64_t now = UnixNowNs();
   const gate::Matrix matrix = gate::MakeMatrix(policy, std::move(files), ANEMONE_VERSION, now);
   std::error_code error;
   std::filesystem::create_directories(options.output, error);

@@ -40,12 +40,6 @@ void NoteWeights(const std::string& source, const LoadedModel& original, lab::Ma
 
 }  // namespace
 
-std::string ManifestPath(const std::string& package) {
-  std::string path = package;
-  while (path.size() > 1 && path.back() == '/') path.pop_back();
-  return fs::path(path).replace_extension(".manifest.json").string();
-}
-
 Status DescribePackage(const std::string& source, const LoadedModel& original,
                        const ir::Model& written, const std::string& package,
                        lab::Manifest* manifest) {

@@ -12,9 +12,6 @@
 
 namespace anemone::facade {
 
-// "out/model.mlpackage" -> "out/model.manifest.json".
-std::string ManifestPath(const std::string& package);
-
 // Fills everything except the parity, which comes from measurement, and the tensors, which come
 // from compression. `source` is the MODEL argument from which `original` was loaded; `written` is
 // the program in `package`. Values that cannot be estimated for this program stay unknown.

@@ -10,9 +10,7 @@ Status Save(const ir::Model& model, const std::string& path) {
   if (path.ends_with(".mlpackage") || path.ends_with(".mlpackage/"))
     return format::WritePackage(model, path);
   if (path.ends_with(".mil")) {
-    ANEMONE_ASSIGN(AtomicFile file, AtomicFile::Create(path));
-    ANEMONE_TRY(file.Write(ir::PrintText(model.program)));
-    return file.Commit();
+    return WriteAtomically(path, ir::PrintText(model.program));
   }
   return Usage("cannot write '{}'", path)
       .Advise("name a .mlpackage (or .mil for the program's text)");

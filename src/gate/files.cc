@@ -6,20 +6,13 @@
 #include "base/json.h"
 #include "base/tree_hash.h"
 #include "gate/live.h"
+#include "lab/manifest.h"
 
 namespace anemone::gate {
 
-std::string ManifestPathOf(const std::string& package) {
-  std::string stem = package;
-  while (stem.size() > 1 && stem.back() == '/') stem.pop_back();
-  constexpr std::string_view kEnding = ".mlpackage";
-  if (stem.ends_with(kEnding)) stem.resize(stem.size() - kEnding.size());
-  return stem + ".manifest.json";
-}
-
 FilesEvidence LookAtFiles(const std::string& package, const std::vector<std::string>& wanted) {
   FilesEvidence files;
-  files.manifest_path = ManifestPathOf(package);
+  files.manifest_path = lab::ManifestPathOf(package);
   std::error_code ignored;
   if (!std::filesystem::exists(files.manifest_path, ignored)) {
     files.problem = "there is no manifest";

@@ -212,9 +212,7 @@ Result<std::string> WriteCertificate(const std::string& directory, const Policy&
   std::filesystem::create_directories(directory, error);
   if (error) return IoError("cannot make the folder: {}", error.message()).At(directory);
   const std::string path = runtime::CertificatePath(directory, evidence.model_hash, build);
-  ANEMONE_ASSIGN(AtomicFile file, AtomicFile::Create(path));
-  ANEMONE_TRY(file.Write(Dump(json)));
-  ANEMONE_TRY(file.Commit());
+  ANEMONE_TRY(WriteAtomically(path, Dump(json)));
   return path;
 }
 

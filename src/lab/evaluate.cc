@@ -128,7 +128,7 @@ Result<std::vector<LabeledImage>> ReadLabels(const std::string& path) {
   return images;
 }
 
-Result<Evaluation> Evaluate(exec::Executable& session, exec::Executable* reference,
+Result<Evaluation> Evaluate(exec::Executable& executable, exec::Executable* reference,
                             const ir::Function& function, const std::string& directory,
                             const std::vector<LabeledImage>& images,
                             const EvaluateOptions& options) {
@@ -150,7 +150,7 @@ Result<Evaluation> Evaluate(exec::Executable& session, exec::Executable* referen
     const std::string path = (std::filesystem::path(directory) / image.file).string();
     std::map<std::string, exec::Tensor> inputs;
     ANEMONE_ASSIGN(inputs[input.name], PrepareImage(path, shape, options.preprocess));
-    ANEMONE_ASSIGN(const auto outputs, session.Run(inputs, nullptr, nullptr));
+    ANEMONE_ASSIGN(const auto outputs, executable.Run(inputs, nullptr, nullptr));
     ANEMONE_ASSIGN(const exec::Tensor* scores, ScoresOf(outputs));
     if (image.label >= scores->view().count()) {
       return InvalidInput("its class index is {}, the model has {} classes", image.label,

@@ -1,6 +1,6 @@
 // Evaluate: top-1 and top-5 of a classifier over labeled photographs, and agreement with a
 // reference model. The pictures go through exactly Pillow's arithmetic, so results agree with
-// Python pipelines to the image. Thread rules: uses a session for each model, one after the other.
+// Python pipelines to the image. Thread rules: uses one executable for each model, one after the other.
 #pragma once
 
 #include <array>
@@ -72,9 +72,9 @@ struct Evaluation {
   }
 };
 
-// `session` and `reference` (may be null) take one image input [1, 3, H, W] (`function` says
+// `executable` and `reference` (may be null) take one image input [1, 3, H, W] (`function` says
 // which); the scores are the output "logits" or "probabilities", or the only output.
-Result<Evaluation> Evaluate(exec::Executable& session, exec::Executable* reference,
+Result<Evaluation> Evaluate(exec::Executable& executable, exec::Executable* reference,
                             const ir::Function& function, const std::string& image_directory,
                             const std::vector<LabeledImage>& images,
                             const EvaluateOptions& options);

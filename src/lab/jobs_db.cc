@@ -242,20 +242,20 @@ Result<std::optional<JobOutcome>> JobsDb::Find(const std::string& key) {
       JobOutcome{read.Column(0), read.Column(1), read.Column(2), read.IntColumn(3)});
 }
 
-Status JobsDb::Store(const std::string& key, const ResultColumns& columns,
+Status JobsDb::Store(const std::string& key, const VariantResult& result,
                      const JobOutcome& outcome) {
   const std::lock_guard lock(state_->mutex);
   return InTransaction(state_->db, state_->path, [&]() -> Status {
     ANEMONE_TRY(Statement(state_->db, state_->path,
                           "insert or replace into result values (?, ?, ?, ?, ?, ?, ?, ?, ?)")
                     .Text(key)
-                    .Int(columns.package_bytes)
-                    .Int(columns.weight_bytes)
-                    .Int(columns.samples)
-                    .IntOrNull(columns.top1)
-                    .IntOrNull(columns.top5)
-                    .IntOrNull(columns.agreement)
-                    .Real(columns.loss)
+                    .Int(result.package_bytes)
+                    .Int(result.weight_bytes)
+                    .Int(result.samples)
+                    .IntOrNull(result.top1)
+                    .IntOrNull(result.top5)
+                    .IntOrNull(result.agreement)
+                    .Real(result.loss)
                     .Text(outcome.result)
                     .Run());
     return Statement(state_->db, state_->path,

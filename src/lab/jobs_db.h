@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "lab/variant.h"
 
 namespace anemone::lab {
 
@@ -26,17 +27,6 @@ struct JobOutcome {
   std::string error_code;
   std::string error;
   int64_t duration_ns = 0;
-};
-
-// The figures that the table of results repeats as columns, so that queries need no JSON.
-struct ResultColumns {
-  int64_t package_bytes = 0;
-  int64_t weight_bytes = 0;
-  int64_t samples = 0;
-  std::optional<int64_t> top1;
-  std::optional<int64_t> top5;
-  std::optional<int64_t> agreement;
-  double loss = 0;
 };
 
 class JobsDb {
@@ -55,7 +45,9 @@ class JobsDb {
                     const std::string& key, const std::string& configuration);
   // Nullopt while the job is not finished.
   Result<std::optional<JobOutcome>> Find(const std::string& key);
-  Status Store(const std::string& key, const ResultColumns& columns, const JobOutcome& outcome);
+  // `result` is what `outcome` holds as JSON: the table repeats its figures as columns, so that
+  // queries need no JSON.
+  Status Store(const std::string& key, const VariantResult& result, const JobOutcome& outcome);
   Status StoreFailure(const std::string& key, const JobOutcome& outcome);
 
   // Documents by a key that the caller chooses: sensitivities of operators, steps of a search.

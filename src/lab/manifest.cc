@@ -163,10 +163,16 @@ std::string ToJson(const Manifest& manifest) {
   return json.dump(2) + "\n";
 }
 
+std::string ManifestPathOf(const std::string& package) {
+  std::string stem = package;
+  while (stem.size() > 1 && stem.back() == '/') stem.pop_back();
+  constexpr std::string_view kEnding = ".mlpackage";
+  if (stem.ends_with(kEnding)) stem.resize(stem.size() - kEnding.size());
+  return stem + ".manifest.json";
+}
+
 Status WriteManifest(const Manifest& manifest, const std::string& path) {
-  ANEMONE_ASSIGN(AtomicFile file, AtomicFile::Create(path));
-  ANEMONE_TRY(file.Write(ToJson(manifest)));
-  return file.Commit();
+  return WriteAtomically(path, ToJson(manifest));
 }
 
 Result<ManifestKeys> ReadManifest(const std::string& path) {

@@ -64,6 +64,8 @@ struct Manifest {
 };
 
 std::string ToJson(const Manifest& manifest);
+// Where the manifest of NAME.mlpackage stands: beside it, as NAME.manifest.json.
+std::string ManifestPathOf(const std::string& package);
 // Writes atomically.
 Status WriteManifest(const Manifest& manifest, const std::string& path);
 

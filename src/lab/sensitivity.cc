@@ -86,7 +86,7 @@ Result<std::vector<Site>> FindSites(const LabSubject& subject, const OperationOr
 // A loaded subgraph.
 struct Part {
   Subgraph graph;
-  std::unique_ptr<exec::Executable> session;
+  std::unique_ptr<exec::Executable> executable;
 
   Result<Values> Run(const Values& known) const {
     Values inputs;
@@ -95,7 +95,7 @@ struct Part {
       if (found == known.end()) return Internal("the value '{}' was not kept", name);
       inputs[name] = found->second;
     }
-    return session->Run(inputs, nullptr, nullptr);
+    return executable->Run(inputs, nullptr, nullptr);
   }
 };
 
@@ -133,9 +133,9 @@ class Pass {
 
   // Runs the base on the samples; losses are measured against its outputs.
   Status Begin() {
-    ANEMONE_ASSIGN(const auto session, subject_.backend().Load(subject_.shared_base(), load_));
+    ANEMONE_ASSIGN(const auto executable, subject_.backend().Load(subject_.shared_base(), load_));
     for (int64_t i = 0; i < samples_.count(); ++i) {
-      ANEMONE_ASSIGN(auto outputs, session->Run(samples_.at(i), nullptr, nullptr));
+      ANEMONE_ASSIGN(auto outputs, executable->Run(samples_.at(i), nullptr, nullptr));
       wanted_.push_back(std::move(outputs));
       values_.push_back(samples_.at(i));
     }
@@ -176,7 +176,7 @@ class Pass {
   Result<Part> Load(size_t begin, size_t end) const {
     Part part;
     ANEMONE_ASSIGN(part.graph, Extract(order_, begin, end));
-    ANEMONE_ASSIGN(part.session, subject_.backend().Load(part.graph.model, load_));
+    ANEMONE_ASSIGN(part.executable, subject_.backend().Load(part.graph.model, load_));
     return part;
   }
 
@@ -225,7 +225,7 @@ class Pass {
     }
     cost.possible = true;
     cost.bytes = report.compressed[0].bytes_after;
-    ANEMONE_ASSIGN(changed.session, subject_.backend().Load(changed.graph.model, load_));
+    ANEMONE_ASSIGN(changed.executable, subject_.backend().Load(changed.graph.model, load_));
     ParityMeter local;
     std::vector<ParityMeter> meters(subject_.function().outputs().size());
     for (size_t i = 0; i < values_.size(); ++i) {

@@ -79,15 +79,7 @@ Result<JobOutcome> RunJob(const LabSubject& subject, const Job& job,
 Status StoreOutcome(JobsDb& db, const std::string& key, const JobOutcome& outcome) {
   if (outcome.result.empty()) return db.StoreFailure(key, outcome);
   ANEMONE_ASSIGN(const VariantResult result, ParseResult(outcome.result));
-  return db.Store(key,
-                  {.package_bytes = result.package_bytes,
-                   .weight_bytes = result.weight_bytes,
-                   .samples = result.samples,
-                   .top1 = result.top1,
-                   .top5 = result.top5,
-                   .agreement = result.agreement,
-                   .loss = result.loss},
-                  outcome);
+  return db.Store(key, result, outcome);
 }
 
 Result<Finished> ToFinished(const Job& job, const JobOutcome& outcome) {

@@ -76,9 +76,9 @@ Result<LabSubject> LabSubject::Make(std::shared_ptr<const ir::Model> reference,
   exec::LoadOptions load;
   load.threads = threads;
   {
-    ANEMONE_ASSIGN(const auto session, backend.Load(reference, load).At("reference"));
+    ANEMONE_ASSIGN(const auto executable, backend.Load(reference, load).At("reference"));
     for (int64_t i = 0; i < samples->count(); ++i) {
-      ANEMONE_ASSIGN(auto outputs, session->Run(samples->at(i), nullptr, nullptr)
+      ANEMONE_ASSIGN(auto outputs, executable->Run(samples->at(i), nullptr, nullptr)
                                        .At(samples->names()[static_cast<size_t>(i)]));
       if (!samples->labels().empty()) {
         ANEMONE_ASSIGN(const exec::Tensor* scores, ScoresOf(outputs));
@@ -176,7 +176,7 @@ Result<VariantResult> MeasureVariant(const LabSubject& subject,
 
   exec::LoadOptions load;
   load.threads = options.threads;
-  ANEMONE_ASSIGN(const auto session, subject.backend().Load(model, load));
+  ANEMONE_ASSIGN(const auto executable, subject.backend().Load(model, load));
   ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*model, ""));
   const Samples& samples = subject.samples();
   std::vector<ParityMeter> meters(function->outputs().size());
@@ -184,7 +184,7 @@ Result<VariantResult> MeasureVariant(const LabSubject& subject,
   int64_t top5 = 0;
   for (int64_t i = 0; i < samples.count(); ++i) {
     if (options.cancelled && options.cancelled()) return Cancelled("interrupted");
-    ANEMONE_ASSIGN(const auto outputs, session->Run(samples.at(i), nullptr, nullptr));
+    ANEMONE_ASSIGN(const auto outputs, executable->Run(samples.at(i), nullptr, nullptr));
     for (size_t k = 0; k < meters.size(); ++k) {
       const std::string& name = function->outputs()[k]->name;
       const auto wanted = subject.wanted(i).find(name);

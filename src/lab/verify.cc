@@ -20,15 +20,15 @@ Result<Pair> LoadPair(const exec::Backend& backend, std::shared_ptr<const ir::Mo
   load.threads = options.threads;
   load.numerics = options.reference_numerics;
   {
-    auto session = backend.Load(std::move(reference), load).At("reference");
-    if (!session.ok()) return std::move(session).error();
-    pair.reference = std::move(session).value();
+    auto executable = backend.Load(std::move(reference), load).At("reference");
+    if (!executable.ok()) return std::move(executable).error();
+    pair.reference = std::move(executable).value();
   }
   load.numerics = options.variant_numerics;
   {
-    auto session = backend.Load(std::move(variant), load).At("variant");
-    if (!session.ok()) return std::move(session).error();
-    pair.variant = std::move(session).value();
+    auto executable = backend.Load(std::move(variant), load).At("variant");
+    if (!executable.ok()) return std::move(executable).error();
+    pair.variant = std::move(executable).value();
   }
   return pair;
 }

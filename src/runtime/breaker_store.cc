@@ -182,10 +182,9 @@ BreakerStore::Loaded BreakerStore::Load(const BreakerKey& key) const {
 
 Status BreakerStore::Save(const BreakerKey& key, const BreakerImage& image) const {
   ANEMONE_TRY(MakeFolder(dir_));
-  ANEMONE_ASSIGN(AtomicFile file, AtomicFile::Create(PathOf(key)));
-  ANEMONE_TRY(file.Write(
-      ToJson(key, os_build_, image).dump(2, ' ', false, Json::error_handler_t::replace) + "\n"));
-  return file.Commit();
+  return WriteAtomically(
+      PathOf(key),
+      ToJson(key, os_build_, image).dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 Result<BreakerStore::Attempt> BreakerStore::Begin(const BreakerKey& key,

@@ -113,10 +113,6 @@ std::string ChromeTrace::ToJson() const {
   return out + "\n]}\n";
 }
 
-Status ChromeTrace::Write(const std::string& path) const {
-  ANEMONE_ASSIGN(AtomicFile file, AtomicFile::Create(path));
-  ANEMONE_TRY(file.Write(ToJson()));
-  return file.Commit();
-}
+Status ChromeTrace::Write(const std::string& path) const { return WriteAtomically(path, ToJson()); }
 
 }  // namespace anemone::runtime

@@ -107,9 +107,7 @@ Status Remember(const std::string& path, const std::string& key, const DispatchC
   }
   std::error_code ignored;  // Create reports errors
   std::filesystem::create_directories(std::filesystem::path(path).parent_path(), ignored);
-  ANEMONE_ASSIGN(AtomicFile file, AtomicFile::Create(path));
-  ANEMONE_TRY(file.Write(document.dump(2) + "\n"));
-  return file.Commit();
+  return WriteAtomically(path, document.dump(2) + "\n");
 }
 
 struct Contender {

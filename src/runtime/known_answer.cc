@@ -77,9 +77,9 @@ Result<KnownAnswer> KnownAnswer::Make(const exec::Backend& trusted,
   ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*model, options.function));
   ANEMONE_ASSIGN(answer.inputs_, exec::SyntheticInputs(*function, 1, 0));
   exec::MakePixels(*model, *function, &answer.inputs_);
-  ANEMONE_ASSIGN(const auto session, trusted.Load(std::move(model), options));
+  ANEMONE_ASSIGN(const auto executable, trusted.Load(std::move(model), options));
   exec::State state;
-  ANEMONE_ASSIGN(answer.outputs_, session->Run(answer.inputs_, &state, nullptr));
+  ANEMONE_ASSIGN(answer.outputs_, executable->Run(answer.inputs_, &state, nullptr));
   if (!AllFinite(answer.outputs_)) {
     return Unsupported("the answer of the {} backend to a seeded input is not finite",
                        trusted.name());
@@ -99,9 +99,9 @@ Status KnownAnswer::Check(const Tensors& outputs, const AnswerLimits& limits) co
   return {};
 }
 
-Status KnownAnswer::Ask(exec::Executable& session, const AnswerLimits& limits) const {
+Status KnownAnswer::Ask(exec::Executable& executable, const AnswerLimits& limits) const {
   exec::State state;
-  ANEMONE_ASSIGN(const auto outputs, session.Run(inputs_, &state, nullptr));
+  ANEMONE_ASSIGN(const auto outputs, executable.Run(inputs_, &state, nullptr));
   return Check(outputs, limits);
 }
 

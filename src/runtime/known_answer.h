@@ -32,7 +32,7 @@ class KnownAnswer {
   Status Check(const std::map<std::string, exec::Tensor>& outputs,
                const AnswerLimits& limits = {}) const;
   // Asks an executable.
-  Status Ask(exec::Executable& session, const AnswerLimits& limits = {}) const;
+  Status Ask(exec::Executable& executable, const AnswerLimits& limits = {}) const;
 
  private:
   std::map<std::string, exec::Tensor> inputs_;

@@ -59,8 +59,8 @@ TEST_F(EvaluateTest, CountsTopOneTopFiveAndAgreement) {
   auto model = ir::MakeModel(std::move(program).value());
   ASSERT_TRUE(model.ok());
   const auto shared = std::make_shared<const ir::Model>(std::move(model).value());
-  auto session = exec::ReferenceBackend().Load(shared, {});
-  ASSERT_TRUE(session.ok());
+  auto executable = exec::ReferenceBackend().Load(shared, {});
+  ASSERT_TRUE(executable.ok());
 
   const std::string folder = std::string(anemone::testing::kSourceDir) + "/tests/fixtures/media";
   std::string picture;
@@ -77,7 +77,7 @@ TEST_F(EvaluateTest, CountsTopOneTopFiveAndAgreement) {
     ++calls;
     EXPECT_EQ(total, 3);
   };
-  const auto evaluation = Evaluate(**session, session->get(), *shared->program.main(), folder,
+  const auto evaluation = Evaluate(**executable, executable->get(), *shared->program.main(), folder,
                                    {{picture, 0}, {picture, 1}, {picture, 2}}, options);
   ASSERT_TRUE(evaluation.ok()) << evaluation.error().ToString();
   // One picture under each of the three labels: exactly one is right, all are among the best five.
@@ -89,7 +89,7 @@ TEST_F(EvaluateTest, CountsTopOneTopFiveAndAgreement) {
 
   options.limit = 1;
   options.progress = {};
-  const auto limited = Evaluate(**session, nullptr, *shared->program.main(), folder,
+  const auto limited = Evaluate(**executable, nullptr, *shared->program.main(), folder,
                                 {{picture, 0}, {picture, 1}}, options);
   ASSERT_TRUE(limited.ok());
   EXPECT_EQ(limited->images, 1);
@@ -97,7 +97,7 @@ TEST_F(EvaluateTest, CountsTopOneTopFiveAndAgreement) {
   EXPECT_EQ(limited->rows[0].reference, -1);
 
   const auto missing =
-      Evaluate(**session, nullptr, *shared->program.main(), folder, {{"no.png", 0}}, options);
+      Evaluate(**executable, nullptr, *shared->program.main(), folder, {{"no.png", 0}}, options);
   ASSERT_FALSE(missing.ok());
   EXPECT_EQ(missing.error().code(), ErrorCode::kNotFound);
 }

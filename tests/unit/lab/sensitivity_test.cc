@@ -23,12 +23,12 @@ TEST(Subgraph, PrefixAndRestGiveWhatTheWholeGives) {
     ASSERT_TRUE(first.ok()) << first.error().ToString();
     ASSERT_TRUE(rest.ok()) << rest.error().ToString();
     EXPECT_EQ(first->outputs.size(), order.LiveBefore(cut).size()) << cut;
-    const auto first_session = cpu::CpuBackend().Load(first->model, {});
-    const auto rest_session = cpu::CpuBackend().Load(rest->model, {});
-    ASSERT_TRUE(first_session.ok() && rest_session.ok()) << cut;
-    const auto middle = (*first_session)->Run(samples->at(0), nullptr, nullptr);
+    const auto first_executable = cpu::CpuBackend().Load(first->model, {});
+    const auto rest_executable = cpu::CpuBackend().Load(rest->model, {});
+    ASSERT_TRUE(first_executable.ok() && rest_executable.ok()) << cut;
+    const auto middle = (*first_executable)->Run(samples->at(0), nullptr, nullptr);
     ASSERT_TRUE(middle.ok()) << middle.error().ToString();
-    const auto got = (*rest_session)->Run(*middle, nullptr, nullptr);
+    const auto got = (*rest_executable)->Run(*middle, nullptr, nullptr);
     ASSERT_TRUE(got.ok()) << got.error().ToString();
     ParityMeter meter;
     ASSERT_TRUE(meter.Add(wanted->at("logits").view(), got->at("logits").view()).ok());

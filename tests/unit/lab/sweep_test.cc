@@ -27,10 +27,10 @@ TEST(JobsDatabase, KeepsResultsFailuresAndNotes) {
     ASSERT_TRUE(db.AddVariant("subject", "one", 0, "key1", "{}").ok());
     ASSERT_TRUE(db.AddVariant("subject", "two", 1, "key2", "{}").ok());
     EXPECT_FALSE(db.Find("key1")->has_value());
-    ResultColumns columns;
-    columns.package_bytes = 7;
-    columns.loss = INFINITY;
-    ASSERT_TRUE(db.Store("key1", columns, {"{\"a\": 1}", "", "", 5}).ok());
+    VariantResult result;
+    result.package_bytes = 7;
+    result.loss = INFINITY;
+    ASSERT_TRUE(db.Store("key1", result, {"{\"a\": 1}", "", "", 5}).ok());
     ASSERT_TRUE(db.StoreFailure("key2", {"", "unsupported", "no such form", 6}).ok());
     ASSERT_TRUE(db.StoreNote("subject", "n", "text").ok());
   }

@@ -216,9 +216,9 @@ Status RunCase(const Case& test, std::vector<std::string>* differences) {
   auto model = std::make_shared<ir::Model>();
   model->program = ir::Clone(program);
   const exec::LoadOptions options{.function = function.name, .threads = 2};
-  ANEMONE_ASSIGN(auto session, cpu::CpuBackend().Load(model, options));
+  ANEMONE_ASSIGN(auto executable, cpu::CpuBackend().Load(model, options));
   exec::State cpu_state;
-  ANEMONE_ASSIGN(named, session->Run(inputs, &cpu_state, nullptr));
+  ANEMONE_ASSIGN(named, executable->Run(inputs, &cpu_state, nullptr));
   // The fast kernels sum in float32.
   if (!tolerance) tolerance = HasHalf(function) ? 2e-3 : 1e-5;
   ANEMONE_TRY(CheckExpected(test, function, named, tolerance, " (cpu)", differences));

@@ -42,13 +42,14 @@ TEST_P(Golden, LogitsEqualPyTorchs) {
   ASSERT_TRUE(model.ok()) << model.error().ToString();
   const auto backend = runtime::FindBackend("auto");
   ASSERT_TRUE(backend.ok());
-  const auto session = (*backend)->Load(std::make_shared<const ir::Model>(*std::move(model)), {});
-  ASSERT_TRUE(session.ok()) << session.error().ToString();
+  const auto executable =
+      (*backend)->Load(std::make_shared<const ir::Model>(*std::move(model)), {});
+  ASSERT_TRUE(executable.ok()) << executable.error().ToString();
   const int64_t size = FindEntry(name)->preprocessing.size;
   const std::vector<float> pixels = Pattern(size);
   const auto image = exec::Tensor::Copy({DType::kFp32, {1, 3, size, size}, pixels.data()});
   ASSERT_TRUE(image.ok());
-  const auto outputs = (*session)->Run({{"image", *image}}, nullptr, nullptr);
+  const auto outputs = (*executable)->Run({{"image", *image}}, nullptr, nullptr);
   ASSERT_TRUE(outputs.ok()) << outputs.error().ToString();
 
   const float* logits = outputs->at("logits").As<float>();
