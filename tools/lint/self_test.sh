@@ -25,7 +25,7 @@ good_tree() {
   printf '#include "onnx/import.h"\n#include "ops/conv/shape.h"\n' > "$tree/src/ops/conv/onnx.cc"
   printf '#include <iostream>\n\nint main() { std::cout << 1; }\n' > "$tree/src/cli/main.cc"
   printf 'See [the base](docs/base.md), `src/base/number.h`, `src/ops/<family>/def.cc`.\n' > "$tree/README.md"
-  printf 'See [home](../README.md) and `src/{base,ir}/`.\n' > "$tree/docs/base.md"
+  printf 'See [home](../README.md) and `src/{base,ir}/`. Programming otherwise raises a cancelled promise.\n' > "$tree/docs/base.md"
   printf '#!/usr/bin/env bash\n# say hello\necho hello\n' > "$tree/tools/dev/hello.sh"
   cp .clang-format "$tree/"
 }
@@ -46,7 +46,7 @@ must_fail() {
 }
 
 good_tree
-for lint in layers headers banned leftovers sizes paths format scripts; do
+for lint in layers headers banned leftovers sizes paths format scripts spelling; do
   tried=$((tried + 1))
   if ! out=$(run_lint $lint 2>&1); then
     printf '%s fails on a good tree:\n%s\n' "$lint" "$out"
@@ -115,6 +115,9 @@ must_fail paths src/base/number.cc '// See src/base/gone.h.'
 must_fail paths src/base/number.cc '// See base/gone.h.'
 must_fail paths src/base/number.cc 'int two = 2;  // see gone.h'
 must_fail paths tools/dev/hello.sh '# see tools/dev/gone.sh'
+must_fail spelling src/base/number.cc '// The neighbouring colour.'
+must_fail spelling src/base/number.cc 'int NormaliseAxes();'
+must_fail spelling docs/base.md 'A licence.'
 must_fail format src/base/number.cc 'int   F( ){return 1 ;}'
 must_fail scripts tools/dev/broken.sh '#!/usr/bin/env bash\n# says something\nif then'
 must_fail scripts tools/dev/mute.sh '#!/usr/bin/env bash\necho hello'
