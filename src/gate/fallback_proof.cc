@@ -9,6 +9,7 @@
 #include "exec/session_inputs.h"
 #include "exec/synthetic_inputs.h"
 #include "gate/fault_backend.h"
+#include "lab/measure.h"
 #include "runtime/backends.h"
 #include "runtime/json_lines.h"
 #include "runtime/run_record_io.h"
@@ -94,16 +95,10 @@ Result<InjectedFault> Inject(const Plan& plan, const Setting& setting,
     runtime::CallReport report;
     const int64_t start_ns = NowNs();
     const auto outputs = session.Predict(setting.inputs, nullptr, &report);
-    runtime::RunCall line;
+    const int64_t end_ns = NowNs();
+    runtime::RunCall line = lab::CallOf(report, outputs.ok());
     line.start_ns = start_ns - origin_ns;
-    line.duration_ns = NowNs() - start_ns;
-    line.ok = outputs.ok();
-    line.backend = report.backend;
-    line.planned = report.planned;
-    line.observed = report.observed;
-    line.attempts = std::max(1, report.attempts);
-    line.fallback_reason = report.fallback_reason;
-    line.circuit_state = report.circuit_state;
+    line.duration_ns = end_ns - start_ns;
     ANEMONE_TRY(writer.Append(line));
     if (call == 0) reason = report.fallback_reason;
     if (!outputs.ok() || report.backend != setting.cpu->name()) continue;

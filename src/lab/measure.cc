@@ -51,20 +51,14 @@ struct Runner {
   // One call; how long it took and what became of it. An error is the caller's mistake.
   Result<RunCall> Call(int64_t origin_ns) {
     CallReport report;
-    RunCall call;
     const int64_t start_ns = NowNs();
     const Status status = out.session->PredictBound(bound_inputs, bound_outputs, &state, &report);
-    call.duration_ns = NowNs() - start_ns;
+    const int64_t end_ns = NowNs();
+    RunCall call = CallOf(report, status.ok());
     call.start_ns = start_ns - origin_ns;
-    call.ok = status.ok();
-    call.backend = report.backend;
-    call.planned = report.planned;
-    call.observed = report.observed;
-    call.attempts = std::max(1, report.attempts);
-    call.fallback_reason = report.fallback_reason;
-    if (out.session->routes().front()->breaker() != nullptr) {
-      call.circuit_state = report.circuit_state;
-    }
+    call.duration_ns = end_ns - start_ns;
+    // Without a breaker there is no circuit.
+    if (out.session->routes().front()->breaker() == nullptr) call.circuit_state.reset();
     failures_in_a_row = status.ok() ? 0 : failures_in_a_row + 1;
     if (!status.ok()) {
       call.failure = exec::FailureKindOf(status.error());
@@ -203,6 +197,18 @@ Status Finish(Runner& runner) {
 }
 
 }  // namespace
+
+RunCall CallOf(const CallReport& report, bool ok) {
+  RunCall call;
+  call.ok = ok;
+  call.backend = report.backend;
+  call.planned = report.planned;
+  call.observed = report.observed;
+  call.attempts = std::max(1, report.attempts);
+  call.fallback_reason = report.fallback_reason;
+  call.circuit_state = report.circuit_state;
+  return call;
+}
 
 std::vector<int64_t> DurationsNs(const runtime::RunRecord& record) {
   std::vector<int64_t> durations;

@@ -58,6 +58,8 @@ struct Subject {
   std::string record_path = {};                 // where to write the record; empty: nowhere
 };
 
+// The line of a record about a call that `report` tells of; its times and failure are the caller's.
+runtime::RunCall CallOf(const runtime::CallReport& report, bool ok);
 // The calls of a record that answered.
 std::vector<int64_t> DurationsNs(const runtime::RunRecord& record);
 

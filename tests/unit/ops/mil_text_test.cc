@@ -15,6 +15,7 @@
 #include "ir/literal_parser.h"
 #include "ir/text.h"
 #include "ir/verifier.h"
+#include "support/case_name.h"
 #include "test_paths.h"
 
 namespace anemone {
@@ -254,11 +255,7 @@ TEST_P(MilText, Holds) {
 }
 
 std::string TestName(const ::testing::TestParamInfo<Case>& info) {
-  std::string name = info.param.file + "_" + info.param.name;
-  for (char& c : name) {
-    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
-  }
-  return name + "_" + std::to_string(info.index);
+  return test::CaseName(info.param.file, info.param.name, info.index);
 }
 
 INSTANTIATE_TEST_SUITE_P(Ops, MilText, ::testing::ValuesIn(AllCases()), TestName);

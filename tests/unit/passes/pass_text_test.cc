@@ -13,6 +13,7 @@
 #include "ir/text.h"
 #include "ir/verifier.h"
 #include "passes/pipeline.h"
+#include "support/case_name.h"
 #include "test_paths.h"
 
 namespace anemone {
@@ -229,11 +230,7 @@ TEST_P(PassText, Holds) {
 }
 
 std::string TestName(const ::testing::TestParamInfo<Case>& info) {
-  std::string name = info.param.file + "_" + info.param.name;
-  for (char& c : name) {
-    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
-  }
-  return name + "_" + std::to_string(info.index);
+  return test::CaseName(info.param.file, info.param.name, info.index);
 }
 
 INSTANTIATE_TEST_SUITE_P(Passes, PassText, ::testing::ValuesIn(AllCases()), TestName);
