@@ -242,9 +242,7 @@ Json* Json::end() {
   return list != nullptr ? list->data() + list->size() : nullptr;
 }
 
-const Json& Json::operator[](size_t index) const {
-  return index < list().size() ? list()[index] : Null();
-}
+const Json& Json::At(size_t index) const { return index < list().size() ? list()[index] : Null(); }
 
 void Json::push_back(Json value) {
   if (!is_array()) value_ = List();
@@ -361,6 +359,11 @@ Result<Json> ParseJson(std::string_view text, const JsonRules& rules) {
   JsonBuilder builder(rules);
   if (!Library::sax_parse(text, &builder)) return builder.TakeError();
   return builder.TakeValue();
+}
+
+Json ParseJsonOrNull(std::string_view text, const JsonRules& rules) {
+  Result<Json> json = ParseJson(text, rules);
+  return json.ok() ? std::move(json).value() : Json();
 }
 
 std::string JsonText(std::string_view text) {

@@ -89,10 +89,12 @@ class Json {
   const Json* end() const;
   Json* begin();
   Json* end();
-  const Json& operator[](size_t index) const;                // null beyond the end
-  Json& operator[](size_t index) { return begin()[index]; }  // which must exist
-  const Json& front() const { return (*this)[size_t{0}]; }
-  const Json& back() const { return (*this)[size() - 1]; }
+  const Json& At(size_t index) const;  // null beyond the end
+  // As a template, so that 0 is an index and not a null `const char*`.
+  const Json& operator[](std::integral auto index) const { return At(static_cast<size_t>(index)); }
+  Json& operator[](std::integral auto index) { return begin()[index]; }  // which must exist
+  const Json& front() const { return At(0); }
+  const Json& back() const { return At(size() - 1); }
   // What is not an array becomes an empty one first.
   void push_back(Json value);
 
@@ -101,7 +103,7 @@ class Json {
   // Null when there is no such member, or this is not an object.
   const Json* Find(std::string_view key) const;
   bool contains(std::string_view key) const { return Find(key) != nullptr; }
-  // The member, or null. `const char*` besides, as 0 would be one too.
+  // The member, or null.
   const Json& operator[](std::string_view key) const;
   const Json& operator[](const char* key) const { return (*this)[std::string_view(key)]; }
   // The member, made when there is none. What is not an object becomes an empty one first.
@@ -166,6 +168,8 @@ struct JsonRules {
 
 // Errors: kInvalidInput with line and column; `text` must be one JSON value and nothing more.
 Result<Json> ParseJson(std::string_view text, const JsonRules& rules = {});
+// Null for what cannot be read.
+Json ParseJsonOrNull(std::string_view text, const JsonRules& rules = {});
 
 // `text` in quotes, as a JSON document has it. Bytes that are not UTF-8 become U+FFFD.
 std::string JsonText(std::string_view text);

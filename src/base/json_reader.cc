@@ -94,6 +94,7 @@ JsonObject::JsonObject(const Json& json, std::string path, const JsonObject& par
 JsonObject::JsonObject(JsonProblems& problems) : json_(Nothing()), problems_(problems) {}
 
 JsonObject::~JsonObject() {
+  if (reading_.unknown_allowed) return;
   for (const JsonMember& member : json_.items()) {
     if (std::ranges::find(known_, member.key) != known_.end()) continue;
     // Looking for near names takes time, which a hostile document must not have.

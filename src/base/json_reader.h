@@ -38,6 +38,8 @@ struct JsonReading {
   // As coremltools reads settings: numbers may stand as text, integers with a fraction of zero, and
   // names in any letter case.
   bool loose_values = false;
+  // Keys that are not asked for are left alone: of documents that hold more than is read.
+  bool unknown_allowed = false;
 };
 
 // What is wrong with one document.

@@ -184,8 +184,7 @@ LogEvidence CheckEventLog(const std::string& path) {
   }
   for (std::string line; std::getline(stream, line);) {
     ++log.lines;
-    const Result<Json> read = ParseJson(line);
-    const Json json = read.ok() ? *read : Json();
+    const Json json = ParseJsonOrNull(line);
     std::string rule;
     if (stream.eof()) {
       rule = "the last line has no end";

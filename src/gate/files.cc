@@ -34,8 +34,7 @@ FilesEvidence LookAtFiles(const std::string& package, const std::vector<std::str
   }
   std::ifstream stream(files.manifest_path, std::ios::binary);
   const std::string text{std::istreambuf_iterator<char>(stream), {}};
-  const Result<Json> read = ParseJson(text);
-  const Json json = read.ok() ? *read : Json();
+  const Json json = ParseJsonOrNull(text);
   for (const std::string& key : wanted) {
     const Json* found = json.Find(key);
     if (found == nullptr) {

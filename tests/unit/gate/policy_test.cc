@@ -90,7 +90,7 @@ TEST(GatePolicy, EveryMistakeNamesFileKeyAndRule) {
       {With(R"("baseline": {}, "checks": {"latency": {}})"),
        "p.json: baseline.backend: must be given"},
       {With(R"("checks": {"parity": {"limits": {"fp8": {}}}})"),
-       "p.json: checks.parity.limits.fp8: is not a key here; did you mean 'fp16'"},
+       "p.json: checks.parity.limits.fp8: is not a key here; the keys are fp16, fp32, int8"},
       {With(R"("checks": {"parity": {"limits": {"fp16": {"l_inf": -1}}}})"),
        "p.json: checks.parity.limits.fp16.l_inf: must be a number"},
       {With(

@@ -194,7 +194,8 @@ TEST_F(RunRecordTest, EverythingElseIsRefusedWithLineAndRule) {
        "planned_units.a: must be a unit's name, but is \"tpu\""},
       {with("\"threads\":4", "\"threads\":4,\"extra\":1"), "extra: is not a key here"},
       {with("\"threads\":4", "\"threads\":4,\"threads\":4"), "threads: must be given once"},
-      {with("\"index\":1", "\"index\":2"), "run.jsonl:3: 'index' must count the calls: 1 expected"},
+      {with("\"index\":1", "\"index\":2"),
+       "run.jsonl:3: 'index' must count the calls: 1 is expected"},
       {with("\"duration_ns\":1000000", "\"duration_ns\":-1"),
        "run.jsonl:2: duration_ns: must be an integer of at least 0, but is -1"},
       {with("\"duration_ns\":1000000", "\"duration_ns\":1e6"), "must be an integer"},
@@ -339,8 +340,8 @@ TEST_F(RunRecordTest, MemoryAndParityLinesComeBack) {
   };
   EXPECT_NE(ErrorOf(with("\"calls\":1", "\"calls\":2")).find("run.jsonl:4: 'calls' must count"),
             std::string::npos);
-  EXPECT_NE(ErrorOf(with("\"real\"", "\"unreal\"")).find("'inputs' must be"), std::string::npos);
-  EXPECT_NE(ErrorOf(with("0.00125", "-1")).find("'l_inf' must be a number of at least 0"),
+  EXPECT_NE(ErrorOf(with("\"real\"", "\"unreal\"")).find("inputs: must be"), std::string::npos);
+  EXPECT_NE(ErrorOf(with("0.00125", "-1")).find("l_inf: must be a number of at least 0"),
             std::string::npos);
 }
 
