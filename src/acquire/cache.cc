@@ -7,12 +7,12 @@
 #include <ctime>
 #include <filesystem>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "acquire/url.h"
 #include "base/atomic_file.h"
 #include "base/cache_root.h"
+#include "base/json.h"
 #include "base/mapped_file.h"
 #include "base/sha256.h"
 
@@ -20,7 +20,6 @@ namespace anemone::acquire {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
 
 constexpr int kVersion = 1;
 constexpr std::string_view kSchema = "anemone.download";
@@ -36,30 +35,24 @@ bool IsHex(std::string_view text, size_t size) {
          text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
-std::string Text(const Json& json, const char* key) {
-  const auto found = json.find(key);
-  return found != json.end() && found->is_string() ? found->get<std::string>() : "";
-}
-
 Result<CacheRecord> ReadRecord(const std::string& path) {
   ANEMONE_ASSIGN(const Bytes bytes, MapFile(path));
   if (bytes.size() > kMaxRecordBytes) return InvalidInput("the record is too large").At(path);
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  const Json json = Json::parse(text, nullptr, false);
+  const Json json = ParseJsonOrNull(text);
   CacheRecord record;
-  if (json.is_object() && Text(json, "schema") == kSchema) {
-    record = {Text(json, "url"),
-              Text(json, "name"),
-              Text(json, "file_name"),
-              Text(json, "sha256"),
+  if (json.is_object() && json["schema"].text() == kSchema) {
+    record = {json["url"].text(),
+              json["name"].text(),
+              json["file_name"].text(),
+              json["sha256"].text(),
               0,
-              Text(json, "license"),
-              Text(json, "fetched_from"),
-              Text(json, "fetched_at"),
-              Text(json, "tool_version"),
+              json["license"].text(),
+              json["fetched_from"].text(),
+              json["fetched_at"].text(),
+              json["tool_version"].text(),
               {}};
-    const auto size = json.find("size_bytes");
-    if (size != json.end() && size->is_number_integer()) record.size_bytes = size->get<int64_t>();
+    record.size_bytes = json["size_bytes"].integer();
   }
   const bool plain = !record.file_name.empty() && record.file_name.front() != '.' &&
                      record.file_name.find('/') == std::string::npos;
@@ -84,7 +77,7 @@ Status WriteRecord(const CacheRecord& record, const std::string& path) {
   json["fetched_from"] = record.fetched_from;
   json["fetched_at"] = record.fetched_at;
   json["tool_version"] = record.tool_version;
-  return WriteAtomically(path, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  return WriteAtomically(path, json.Dump({.indent = 2}) + "\n");
 }
 
 Status MakeFolder(const fs::path& path) {

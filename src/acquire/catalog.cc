@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "acquire/url.h"
+#include "base/json.h"
 
 namespace anemone::acquire {
 
@@ -15,8 +15,6 @@ extern const char* const kCatalogJson;
 extern const size_t kCatalogJsonSize;
 
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 // Reads one object and collects its problems: keys that are missing, mistyped or unknown.
 class Object {
@@ -35,11 +33,10 @@ class Object {
   Object& operator=(const Object&) = delete;
 
   // Null keys are absent facts; `required` ones must be present and not null.
-  const Json* Get(const char* key, bool required, bool (Json::*is)() const noexcept,
-                  const char* type) {
+  const Json* Get(const char* key, bool required, bool (Json::*is)() const, const char* type) {
     known_.insert(key);
-    const auto found = json_.is_object() ? json_.find(key) : json_.end();
-    if (!json_.is_object() || found == json_.end()) {
+    const Json* found = json_.Find(key);
+    if (found == nullptr) {
       Say(fmt::format("the key '{}' is missing", key));
       return nullptr;
     }
@@ -51,12 +48,12 @@ class Object {
       Say(fmt::format("the key '{}' must be {}", key, type));
       return nullptr;
     }
-    return &*found;
+    return found;
   }
   std::string Text(const char* key, bool required) {
-    const Json* json = Get(key, required, &Json::is_string, "a string");
+    const Json* json = Get(key, required, &Json::is_text, "a string");
     if (json == nullptr) return {};
-    auto text = json->get<std::string>();
+    auto text = json->text();
     if (text.empty()) Say(fmt::format("the key '{}' must not be empty", key));
     return text;
   }
@@ -87,7 +84,7 @@ std::array<double, 3> Three(Object& object, const char* key) {
     object.Say(fmt::format("the key '{}' must hold three numbers", key));
     return values;
   }
-  for (size_t i = 0; i < 3; ++i) values[i] = (*json)[i].get<double>();
+  for (size_t i = 0; i < 3; ++i) values[i] = (*json)[i].number();
   return values;
 }
 
@@ -100,8 +97,8 @@ CatalogFile ReadFile(const Json& json, const std::string& place,
   if (!url.ok()) object.Say(url.error().message());
   if (url.ok() && url->scheme != "https") object.Say("the URL must be https");
   if (const Json* size =
-          object.Get("size_bytes", false, &Json::is_number_unsigned, "a positive integer")) {
-    file.size_bytes = size->get<int64_t>();
+          object.Get("size_bytes", false, &Json::is_unsigned, "a positive integer")) {
+    file.size_bytes = size->integer();
     if (*file.size_bytes <= 0) object.Say("the key 'size_bytes' must be positive");
   }
   file.sha256 = object.Text("sha256", false);
@@ -124,7 +121,7 @@ CatalogInput ReadInput(const Json& json, const std::string& place,
   input.dtype = object.Text("dtype", true);
   if (const Json* shape = object.Get("shape", true, &Json::is_array, "a list")) {
     for (const Json& size : *shape) {
-      input.shape.push_back(size.is_number_unsigned() ? size.get<int64_t>() : 0);
+      input.shape.push_back(size.is_unsigned() ? size.integer() : 0);
     }
     if (std::any_of(input.shape.begin(), input.shape.end(), [](int64_t n) { return n <= 0; })) {
       object.Say("the key 'shape' must hold positive integers");
@@ -133,9 +130,8 @@ CatalogInput ReadInput(const Json& json, const std::string& place,
   if (const Json* pre = object.Get("preprocessing", false, &Json::is_object, "an object")) {
     Object inner(*pre, place + " preprocessing", problems);
     CatalogPreprocessing read;
-    if (const Json* resize =
-            inner.Get("resize", true, &Json::is_number_unsigned, "a positive integer")) {
-      read.resize = resize->get<int64_t>();
+    if (const Json* resize = inner.Get("resize", true, &Json::is_unsigned, "a positive integer")) {
+      read.resize = resize->integer();
     }
     read.filter = inner.Text("filter", true);
     if (!IsOneOf(read.filter, {"bicubic", "bilinear"})) inner.Say("the filter is unknown");
@@ -152,7 +148,7 @@ CatalogAccuracy ReadAccuracy(const Json& json, const std::string& place,
   CatalogAccuracy accuracy;
   accuracy.metric = object.Text("metric", true);
   if (const Json* value = object.Get("value", true, &Json::is_number, "a number")) {
-    accuracy.value = value->get<double>();
+    accuracy.value = value->number();
   }
   accuracy.unit = object.Text("unit", true);
   accuracy.dataset = object.Text("dataset", true);
@@ -176,9 +172,8 @@ std::vector<T> ReadList(Object& object, const char* key, bool required,
 }
 
 CatalogEntry ReadEntry(const Json& json, size_t index, std::vector<std::string>* problems) {
-  const bool named = json.is_object() && json.contains("name") && json["name"].is_string();
-  Object object(json, named ? json["name"].get<std::string>() : fmt::format("model {}", index),
-                problems);
+  const bool named = json.is_object() && json.contains("name") && json["name"].is_text();
+  Object object(json, named ? json["name"].text() : fmt::format("model {}", index), problems);
   CatalogEntry entry;
   entry.name = object.Text("name", true);
   if (entry.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") != std::string::npos) {
@@ -205,9 +200,8 @@ CatalogEntry ReadEntry(const Json& json, size_t index, std::vector<std::string>*
 }  // namespace
 
 Result<std::vector<CatalogEntry>> ParseCatalog(std::string_view text) {
-  const Json json =
-      Json::parse(text, [](int depth, Json::parse_event_t, Json&) { return depth <= 16; }, false);
-  if (json.is_discarded() || !json.is_object()) return InvalidInput("this is not a JSON object");
+  const Json json = ParseJsonOrNull(text, {.max_depth = 16});
+  if (!json.is_object()) return InvalidInput("this is not a JSON object");
   std::vector<std::string> problems;
   std::vector<CatalogEntry> entries;
   {
@@ -215,8 +209,7 @@ Result<std::vector<CatalogEntry>> ParseCatalog(std::string_view text) {
     if (object.Text("schema", true) != "anemone.catalog") {
       object.Say("the schema must be 'anemone.catalog'");
     }
-    const Json* version =
-        object.Get("schema_version", true, &Json::is_number_integer, "an integer");
+    const Json* version = object.Get("schema_version", true, &Json::is_integer, "an integer");
     if (version != nullptr && *version != 1) object.Say("the schema version must be 1");
     if (const Json* models = object.Get("models", true, &Json::is_array, "a list")) {
       for (const Json& model : *models) {

@@ -8,16 +8,14 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "base/atomic_file.h"
+#include "base/json.h"
 #include "base/mapped_file.h"
 
 namespace anemone::acquire {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr int kVersion = 1;
 constexpr size_t kMaxStateBytes = 1 << 20;
@@ -28,11 +26,6 @@ std::string BootId() {
   std::string id;
   std::getline(stream, id);
   return id;
-}
-
-std::string Text(const Json& json, const char* key) {
-  const auto found = json.find(key);
-  return found != json.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
 }  // namespace
@@ -71,17 +64,14 @@ bool PartialFile::TakeUp(const std::string& url) {
   const auto bytes = MapFile(folder_ + "/state.json");
   if (!bytes.ok() || bytes->size() > kMaxStateBytes) return false;
   const std::string_view text(reinterpret_cast<const char*>(bytes->data()), bytes->size());
-  const Json json = Json::parse(text, nullptr, false);
-  if (!json.is_object() || Text(json, "url") != url) return false;
-  if (json.value("schema_version", 0) != kVersion) return false;
-  const auto synced = json.find("synced");
-  const bool durable = synced != json.end() && synced->is_boolean() && synced->get<bool>();
-  if (!durable && Text(json, "boot_id") != BootId()) return false;
+  const Json json = ParseJsonOrNull(text);
+  if (!json.is_object() || json["url"].text() != url) return false;
+  if (json["schema_version"] != kVersion) return false;
+  if (!json["synced"].boolean() && json["boot_id"].text() != BootId()) return false;
   std::optional<int64_t> total;
-  const auto given = json.find("total_bytes");
-  if (given != json.end() && given->is_number_integer()) total = given->get<int64_t>();
+  if (json["total_bytes"].is_integer()) total = json["total_bytes"].integer();
   if (total && *total < 0) return false;
-  auto segments = Segments::Parse(Text(json, "ranges"), total);
+  auto segments = Segments::Parse(json["ranges"].text(), total);
   if (!segments.ok()) return false;
   // The file must be as long as the record says.
   struct stat info{};
@@ -130,8 +120,7 @@ Status PartialFile::Save(bool sync) {
   json["ranges"] = segments_.Print();
   json["boot_id"] = BootId();
   json["synced"] = sync;
-  return WriteAtomically(folder_ + "/state.json",
-                         json.dump(-1, ' ', false, Json::error_handler_t::replace));
+  return WriteAtomically(folder_ + "/state.json", json.Dump());
 }
 
 void PartialFile::Discard() {

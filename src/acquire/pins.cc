@@ -2,16 +2,14 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "acquire/path_lock.h"
 #include "base/atomic_file.h"
+#include "base/json.h"
 #include "base/mapped_file.h"
 
 namespace anemone::acquire {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr size_t kMaxBytes = size_t{16} << 20;
 constexpr std::string_view kSchema = "anemone.lock";
@@ -39,7 +37,7 @@ Result<std::map<std::string, std::string>> ReadPins(const std::string& path) {
   if (!std::filesystem::exists(path, error)) return pins;
   ANEMONE_ASSIGN(const Bytes bytes, MapFile(path));
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  const Json json = bytes.size() <= kMaxBytes ? Json::parse(text, nullptr, false) : Json();
+  const Json json = bytes.size() <= kMaxBytes ? ParseJsonOrNull(text) : Json();
   const bool whole = json.is_object() && json.contains("schema") && json["schema"] == kSchema &&
                      json.contains("sha256") && json["sha256"].is_object();
   if (!whole) {
@@ -48,7 +46,7 @@ Result<std::map<std::string, std::string>> ReadPins(const std::string& path) {
         .Advise("restore it, or remove it to record the digests again");
   }
   for (const auto& [url, digest] : json["sha256"].items()) {
-    const std::string value = digest.is_string() ? digest.get<std::string>() : "";
+    const std::string value = digest.is_text() ? digest.text() : "";
     if (value.size() != 64 || value.find_first_not_of("0123456789abcdef") != std::string::npos) {
       return InvalidInput("the digest of '{}' is not 64 hexadecimal digits", url).At(path);
     }
@@ -72,8 +70,9 @@ Status AddPin(const std::string& path, const std::string& url, const std::string
   Json json;
   json["schema"] = kSchema;
   json["schema_version"] = 1;
-  json["sha256"] = pins;
-  return WriteAtomically(path, json.dump(2) + "\n");
+  Json& digests = json["sha256"] = Json::Object();
+  for (const auto& [url, digest] : pins) digests[url] = digest;
+  return WriteAtomically(path, json.Dump({.indent = 2}) + "\n");
 }
 
 }  // namespace anemone::acquire

@@ -1,11 +1,18 @@
 #include "facade/inspect_json.h"
 
-#include <nlohmann/json.hpp>
+#include <map>
+
+#include "base/json.h"
 
 namespace anemone::facade {
 namespace {
 
-using Json = nlohmann::ordered_json;
+template <typename Value>
+Json ObjectOf(const std::map<std::string, Value>& values) {
+  Json json = Json::Object();
+  for (const auto& [name, value] : values) json[name] = value;
+  return json;
+}
 
 Json FeatureJson(const ir::Feature& feature) {
   Json json{
@@ -25,7 +32,7 @@ Json FeatureJson(const ir::Feature& feature) {
 }
 
 Json FeaturesJson(const std::vector<ir::Feature>& features) {
-  Json list = Json::array();
+  Json list = Json::Array();
   for (const ir::Feature& feature : features) list.push_back(FeatureJson(feature));
   return list;
 }
@@ -51,15 +58,15 @@ std::string InspectJson(const ir::Model& model, const Summary& summary, const st
                       {"author", model.metadata.author},
                       {"license", model.metadata.license},
                       {"version", model.metadata.version},
-                      {"user_defined", model.metadata.user_defined}};
+                      {"user_defined", ObjectOf(model.metadata.user_defined)}};
   json["operations"] = summary.operations;
-  json["operator_counts"] = summary.operator_counts;
+  json["operator_counts"] = ObjectOf(summary.operator_counts);
   json["flops"] = summary.flops;
   json["parameters"] = summary.parameters;
   json["weight_bytes"] = summary.weight_bytes;
-  json["weight_bytes_by_dtype"] = summary.weight_bytes_by_dtype;
+  json["weight_bytes_by_dtype"] = ObjectOf(summary.weight_bytes_by_dtype);
   if (operators) {
-    Json rows = Json::array();
+    Json rows = Json::Array();
     for (const OperatorRow& row : summary.operators) {
       Json item{{"name", row.name},
                 {"type", row.type},
@@ -71,13 +78,13 @@ std::string InspectJson(const ir::Model& model, const Summary& summary, const st
     json["operators"] = std::move(rows);
   }
   if (weights) {
-    Json rows = Json::array();
+    Json rows = Json::Array();
     for (const WeightRow& row : summary.weights) {
       rows.push_back({{"name", row.name}, {"type", row.type}, {"bytes", row.bytes}});
     }
     json["weights"] = std::move(rows);
   }
-  return json.dump(2);
+  return json.Dump({.indent = 2});
 }
 
 }  // namespace anemone::facade

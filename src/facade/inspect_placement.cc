@@ -2,16 +2,14 @@
 
 #include <algorithm>
 #include <map>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "exec/session_inputs.h"
 #include "placement/latency_model.h"
 #include "placement/workload.h"
 
 namespace anemone::facade {
 namespace {
-
-using Json = nlohmann::ordered_json;
 using placement::Analysis;
 using placement::AnalyzedOp;
 using placement::Verdict;
@@ -45,9 +43,9 @@ Json OperatorJson(const AnalyzedOp& op, ComputeUnits units) {
   Json json;
   json["name"] = op.operation->name();
   json["type"] = op.operation->type();
-  json["outputs"] = Json::array();
+  json["outputs"] = Json::Array();
   for (const auto& output : op.operation->outputs()) json["outputs"].push_back(output->name);
-  Json supported = Json::array();
+  Json supported = Json::Array();
   for (const ComputeUnit unit : kHardwareUnits) {
     if (Allows(units, unit) && op.Supports(unit)) supported.push_back(ComputeUnitName(unit));
   }
@@ -124,7 +122,7 @@ Json ChipJson(const Analysis& analysis) {
   json["latency"] = LatencyJson(placement::EstimateLatency(analysis));
   json["workload"] =
       WorkloadJson(placement::SumWorkloads(analysis, [](const AnalyzedOp&) { return true; }));
-  json["segments"] = Json::array();
+  json["segments"] = Json::Array();
   for (const placement::Segment& segment : analysis.segments) {
     json["segments"].push_back({{"engine", EngineName(segment.engine)},
                                 {"first", segment.first},
@@ -132,7 +130,7 @@ Json ChipJson(const Analysis& analysis) {
   }
   json["tie"] = analysis.tie;
   json["notes"] = analysis.notes;
-  json["ops"] = Json::array();
+  json["ops"] = Json::Array();
   for (const AnalyzedOp& op : analysis.operations)
     json["ops"].push_back(OperatorJson(op, analysis.units));
   return json;
@@ -241,9 +239,9 @@ Result<PlacementReport> AnalyzePlacement(const ir::Model& model, const Placement
 }
 
 std::string PlacementJson(const PlacementReport& report) {
-  Json json = Json::array();
+  Json json = Json::Array();
   for (const Analysis& analysis : report.chips) json.push_back(ChipJson(analysis));
-  return json.dump(2);
+  return json.Dump({.indent = 2});
 }
 
 std::string PlacementText(const PlacementReport& report, bool all_operators) {

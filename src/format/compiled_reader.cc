@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "base/mapped_file.h"
 #include "format/package.h"
 #include "format/weight_files.h"
@@ -14,7 +14,6 @@ namespace anemone::format {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::json;
 
 constexpr size_t kMaxTextBytes = size_t{256} << 20;  // large constants are in weight files
 
@@ -23,8 +22,8 @@ std::string_view TextOf(const Bytes& bytes) {
 }
 
 std::string StringOr(const Json& object, const char* key, std::string fallback = {}) {
-  const auto it = object.find(key);
-  return it != object.end() && it->is_string() ? it->get<std::string>() : fallback;
+  const Json* it = object.Find(key);
+  return it != nullptr && it->is_text() ? it->text() : fallback;
 }
 
 // Sizes are decimal text.
@@ -45,8 +44,8 @@ std::optional<ir::ImageFeature::ColorSpace> ColorSpaceNamed(std::string_view nam
 }
 
 Status ApplySchema(const Json& json, const char* key, std::vector<ir::Feature>* features) {
-  const auto schema = json.find(key);
-  if (schema == json.end() || !schema->is_array()) return {};
+  const Json* schema = json.Find(key);
+  if (schema == nullptr || !schema->is_array()) return {};
   for (const Json& entry : *schema) {
     if (!entry.is_object()) return InvalidInput("an entry of '{}' is not an object", key);
     const auto feature = std::ranges::find(*features, StringOr(entry, "name"), &ir::Feature::name);
@@ -80,7 +79,7 @@ Result<ir::Literal> LoadBlob(void* context, std::string_view path, uint64_t offs
 }  // namespace
 
 Status ApplyCompiledMetadata(std::string_view text, ir::Model* model) {
-  Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  Json json = ParseJsonOrNull(text);
   // A list with one entry for each model of the package.
   if (json.is_array() && json.size() == 1) json = Json(json[0]);
   if (!json.is_object()) return InvalidInput("expected a JSON list of one object");
@@ -88,15 +87,15 @@ Status ApplyCompiledMetadata(std::string_view text, ir::Model* model) {
   model->metadata.author = StringOr(json, "author");
   model->metadata.license = StringOr(json, "license");
   model->metadata.version = StringOr(json, "version");
-  const auto user_defined = json.find("userDefinedMetadata");
-  if (user_defined != json.end() && user_defined->is_object()) {
+  const Json* user_defined = json.Find("userDefinedMetadata");
+  if (user_defined != nullptr && user_defined->is_object()) {
     for (const auto& [key, value] : user_defined->items()) {
-      if (value.is_string()) model->metadata.user_defined[key] = value.get<std::string>();
+      if (value.is_text()) model->metadata.user_defined[key] = value.text();
     }
   }
-  const auto version = json.find("specificationVersion");
-  if (version != json.end() && version->is_number_integer()) {
-    const int64_t declared = version->get<int64_t>();
+  const Json* version = json.Find("specificationVersion");
+  if (version != nullptr && version->is_integer()) {
+    const int64_t declared = version->integer();
     if (declared < model->spec_version || declared > INT32_MAX) {
       return InvalidInput("specificationVersion {} does not have the program's op set", declared);
     }

@@ -1,44 +1,29 @@
 #include "format/manifest.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
-#include <set>
 
+#include "base/json.h"
 #include "base/uuid.h"
 
 namespace anemone::format {
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr std::string_view kVersion = "1.0.0";
-constexpr size_t kMaxDepth = 16;  // a manifest is three levels deep
+constexpr int kMaxDepth = 16;  // a manifest is three levels deep
 
-// Parses without exceptions; refuses keys that occur twice (readers differ on which one counts) and
-// deep nesting.
-Result<Json> ParseJson(std::string_view text) {
-  std::vector<std::set<std::string>> keys;
-  std::string problem;
-  const auto watch = [&](int depth, Json::parse_event_t event, Json& value) {
-    if (event == Json::parse_event_t::object_start) keys.emplace_back();
-    if (event == Json::parse_event_t::object_end) keys.pop_back();
-    if (event == Json::parse_event_t::key && !keys.back().insert(value.get<std::string>()).second) {
-      problem = fmt::format("key '{}' occurs twice", value.get<std::string>());
-    }
-    if (depth > static_cast<int>(kMaxDepth)) problem = "the JSON is nested too deeply";
-    return problem.empty();
-  };
-  Json json = Json::parse(text, watch, /*allow_exceptions=*/false);
-  if (!problem.empty()) return InvalidInput("{}", problem);
-  if (json.is_discarded()) return InvalidInput("the text is not JSON");
+// Refuses keys that occur twice (readers differ on which one counts) and deep nesting.
+Result<Json> ParseStrictly(std::string_view text) {
+  std::vector<std::string> repeated;
+  ANEMONE_ASSIGN(Json json, ParseJson(text, {.max_depth = kMaxDepth, .repeated = &repeated}));
+  if (!repeated.empty()) return InvalidInput("key '{}' occurs twice", repeated.front());
   return json;
 }
 
 Result<std::string> StringAt(const Json& object, const char* key) {
-  const auto it = object.find(key);
-  if (it == object.end()) return InvalidInput("key '{}' is missing", key);
-  if (!it->is_string()) return InvalidInput("key '{}' must hold a string", key);
-  return it->get<std::string>();
+  const Json* it = object.Find(key);
+  if (it == nullptr) return InvalidInput("key '{}' is missing", key);
+  if (!it->is_text()) return InvalidInput("key '{}' must hold a string", key);
+  return it->text();
 }
 
 Result<ManifestItem> ParseItem(const std::string& identifier, const Json& entry) {
@@ -64,8 +49,8 @@ Result<Manifest> FromJson(const Json& json) {
   }
   Manifest manifest;
   ANEMONE_ASSIGN(manifest.root_identifier, StringAt(json, "rootModelIdentifier"));
-  const auto entries = json.find("itemInfoEntries");
-  if (entries == json.end() || !entries->is_object()) {
+  const Json* entries = json.Find("itemInfoEntries");
+  if (entries == nullptr || !entries->is_object()) {
     return InvalidInput("key 'itemInfoEntries' must hold an object");
   }
   for (const auto& [identifier, entry] : entries->items()) {
@@ -88,12 +73,12 @@ const ManifestItem* Manifest::root() const {
 }
 
 Result<Manifest> ParseManifest(std::string_view text) {
-  ANEMONE_ASSIGN(const Json json, ParseJson(text));
+  ANEMONE_ASSIGN(const Json json, ParseStrictly(text));
   return FromJson(json);
 }
 
 std::string PrintManifest(const Manifest& manifest) {
-  Json entries = Json::object();  // sorts its keys
+  Json entries = Json::Object();
   for (const ManifestItem& item : manifest.items) {
     entries[item.identifier] = {{"author", item.author},
                                 {"description", item.description},
@@ -104,7 +89,7 @@ std::string PrintManifest(const Manifest& manifest) {
                      {"itemInfoEntries", entries},
                      {"rootModelIdentifier", manifest.root_identifier}};
   // Invalid UTF-8 is replaced; otherwise dump() would throw.
-  return json.dump(4, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json.Dump({.indent = 4, .sort_keys = true}) + "\n";
 }
 
 bool IsSafeRelativePath(std::string_view path) {

@@ -3,18 +3,16 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <unordered_map>
 
+#include "base/json.h"
 #include "exec/session_inputs.h"
 #include "lab/parity_json.h"
 #include "lab/verify.h"
 
 namespace anemone::lab {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr double kHalfMax = 65504;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
@@ -258,10 +256,10 @@ std::string FidelityJson(const Fidelity& fidelity) {
     return text.empty() ? Json(nullptr) : Json(text);
   };
   const auto outputs = [](const std::vector<OutputParity>& list) {
-    Json rows = Json::array();
+    Json rows = Json::Array();
     for (const OutputParity& output : list) {
       Json row{{"output", output.output}};
-      row.update(ParityJson(output.parity));
+      row.Update(ParityJson(output.parity));
       row["limit_l_inf"] = output.limits.linf;
       row["limit_rmse"] = output.limits.rmse;
       row["passed"] = output.judged.passed;
@@ -280,7 +278,7 @@ std::string FidelityJson(const Fidelity& fidelity) {
       fidelity.keep_float32.empty() ? Json(nullptr) : Json(fidelity.kept_passed);
   json["outputs"] = outputs(fidelity.outputs);
   json["outputs_with_keep_float32"] = outputs(fidelity.kept_outputs);
-  Json rows = Json::array();
+  Json rows = Json::Array();
   for (const OperatorFidelity& row : fidelity.operators) {
     rows.push_back({{"name", row.name},
                     {"type", row.type},
@@ -291,7 +289,7 @@ std::string FidelityJson(const Fidelity& fidelity) {
                     {"added", FiniteOrNull(row.added)}});
   }
   json["operators"] = std::move(rows);
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return json.Dump();
 }
 
 }  // namespace anemone::lab

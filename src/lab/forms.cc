@@ -1,18 +1,14 @@
 // The forms that the search chooses from, and sensitivities as JSON.
 #include <algorithm>
 #include <limits>
-#include <nlohmann/json.hpp>
 
+#include "base/json_reader.h"
 #include "compress/methods.h"
 #include "lab/parity_json.h"
 #include "lab/sensitivity.h"
 
 namespace anemone::lab {
-namespace {
-
-using Json = nlohmann::ordered_json;
-
-}  // namespace
+namespace {}  // namespace
 
 std::vector<Form> FormsOf(ir::Opset opset, bool data) {
   std::vector<compress::SearchForm> all;
@@ -35,7 +31,7 @@ std::string SensitivityJson(const WeightSensitivity& sensitivity) {
             {"type", sensitivity.operator_type}, {"setting", sensitivity.setting},
             {"shape", sensitivity.shape},        {"bytes", sensitivity.bytes}};
   json["skipped"] = sensitivity.skipped.empty() ? Json(nullptr) : Json(sensitivity.skipped);
-  Json forms = Json::array();
+  Json forms = Json::Array();
   for (const FormCost& cost : sensitivity.forms) {
     Json row{{"form", cost.form}, {"possible", cost.possible}};
     row["bytes"] = cost.possible ? Json(cost.bytes) : Json(nullptr);
@@ -44,39 +40,44 @@ std::string SensitivityJson(const WeightSensitivity& sensitivity) {
     forms.push_back(std::move(row));
   }
   json["forms"] = std::move(forms);
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return json.Dump();
 }
 
 Result<WeightSensitivity> ParseSensitivity(const std::string& text) {
-  const Json json = Json::parse(text, nullptr, false);
-  if (!json.is_object()) return InvalidInput("a sensitivity is not a JSON object");
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  const auto number = [&](const Json& row, const char* key) {
-    return row.at(key).is_number() ? row.at(key).get<double>() : kInfinity;
-  };
+  JsonDocument document(text, "a sensitivity", {.all_required = true, .unknown_allowed = true});
   WeightSensitivity found;
-  try {
-    found.weight = json.at("weight").get<std::string>();
-    found.operator_name = json.at("operator").get<std::string>();
-    found.operator_type = json.at("type").get<std::string>();
-    found.setting = json.at("setting").get<std::string>();
-    found.shape = json.at("shape").get<ir::Shape>();
-    found.bytes = json.at("bytes").get<int64_t>();
-    if (json.at("skipped").is_string()) found.skipped = json.at("skipped").get<std::string>();
-    for (const Json& row : json.at("forms")) {
+  {
+    JsonObject top = document.root();
+    const Json& json = document.json();
+    const auto number = [](const Json& figure) {
+      return figure.is_number() ? figure.number() : std::numeric_limits<double>::infinity();
+    };
+    top.Get("weight", &found.weight);
+    top.Get("operator", &found.operator_name);
+    top.Get("type", &found.operator_type);
+    top.Get("setting", &found.setting);
+    top.Array("shape");
+    for (const Json& size : json["shape"]) found.shape.push_back(size.integer());
+    top.Get("bytes", &found.bytes);
+    top.Has("skipped");
+    found.skipped = json["skipped"].text();
+    top.Array("forms");
+    for (const Json& row : json["forms"]) {
+      JsonObject object(row, fmt::format("forms[{}]", found.forms.size()), top);
       FormCost cost;
-      cost.form = row.at("form").get<std::string>();
-      cost.possible = row.at("possible").get<bool>();
+      object.Get("form", &cost.form);
+      object.Get("possible", &cost.possible);
       if (cost.possible) {
-        cost.bytes = row.at("bytes").get<int64_t>();
-        cost.loss = number(row, "loss");
-        cost.snr_db = number(row, "snr_db");
+        object.Get("bytes", &cost.bytes);
+        object.Has("loss");
+        object.Has("snr_db");
+        cost.loss = number(row["loss"]);
+        cost.snr_db = number(row["snr_db"]);
       }
       found.forms.push_back(std::move(cost));
     }
-  } catch (const Json::exception& error) {
-    return InvalidInput("a sensitivity cannot be read: {}", error.what());
   }
+  ANEMONE_TRY(document.status(ErrorCode::kInvalidInput));
   return found;
 }
 

@@ -2,16 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "base/atomic_file.h"
+#include "base/json.h"
 #include "base/mapped_file.h"
 #include "lab/parity_json.h"
 
 namespace anemone::lab {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr int kSchemaVersion = 1;
 constexpr std::string_view kSchema = "anemone.manifest";
@@ -31,7 +29,7 @@ Json Source(const std::optional<Estimate>& estimate) {
 Json ToJsonObject(const OutputParity& output) {
   Json json;
   json["output"] = output.output;
-  json.update(ParityJson(output.parity));
+  json.Update(ParityJson(output.parity));
   json["judged"] = output.judged.relative ? "relative" : "absolute";
   json["limit_l_inf"] = output.limits.linf;
   json["limit_rmse"] = output.limits.rmse;
@@ -49,7 +47,7 @@ const OutputParity* Headline(const Manifest& manifest) {
 }
 
 Json TensorsJson(const Manifest& manifest) {
-  Json tensors = Json::array();
+  Json tensors = Json::Array();
   for (const Manifest::Tensor& tensor : manifest.tensors) {
     Json row{{"name", tensor.name},
              {"bytes_before", tensor.bytes_before},
@@ -61,36 +59,35 @@ Json TensorsJson(const Manifest& manifest) {
 }
 
 Result<std::optional<double>> ReadNumber(const Json& json, const char* key) {
-  const auto found = json.find(key);
-  if (found == json.end()) return InvalidInput("the key '{}' is missing", key);
+  const Json* found = json.Find(key);
+  if (found == nullptr) return InvalidInput("the key '{}' is missing", key);
   if (found->is_null()) return std::optional<double>();
   if (!found->is_number()) return InvalidInput("the key '{}' must be a number or null", key);
-  const double value = found->get<double>();
+  const double value = found->number();
   if (!std::isfinite(value)) return InvalidInput("the key '{}' is not finite", key);
   return std::optional<double>(value);
 }
 
 Result<std::string> ReadString(const Json& json, const char* key) {
-  const auto found = json.find(key);
-  if (found == json.end()) return InvalidInput("the key '{}' is missing", key);
-  if (!found->is_string()) return InvalidInput("the key '{}' must be a string", key);
-  return found->get<std::string>();
+  const Json* found = json.Find(key);
+  if (found == nullptr) return InvalidInput("the key '{}' is missing", key);
+  if (!found->is_text()) return InvalidInput("the key '{}' must be a string", key);
+  return found->text();
 }
 
 Result<ManifestKeys> ParseManifest(std::string_view text) {
   // The callback rejects deeply nested documents before they cost memory.
-  const Json json =
-      Json::parse(text, [](int depth, Json::parse_event_t, Json&) { return depth <= 32; }, false);
-  if (json.is_discarded() || !json.is_object()) return InvalidInput("this is not a JSON object");
+  const Json json = ParseJsonOrNull(text, {.max_depth = 32});
+  if (!json.is_object()) return InvalidInput("this is not a JSON object");
   ANEMONE_ASSIGN(const std::string schema, ReadString(json, "schema"));
   if (schema != kSchema)
     return InvalidInput("the schema is '{}', but '{}' is expected", schema, kSchema);
-  const auto version = json.find("schema_version");
-  if (version == json.end() || !version->is_number_integer()) {
+  const Json* version = json.Find("schema_version");
+  if (version == nullptr || !version->is_integer()) {
     return InvalidInput("the key 'schema_version' must be an integer");
   }
-  if (version->get<int64_t>() != kSchemaVersion) {
-    return Unsupported("schema version {} is unknown; this tool reads {}", version->get<int64_t>(),
+  if (version->integer() != kSchemaVersion) {
+    return Unsupported("schema version {} is unknown; this tool reads {}", version->integer(),
                        kSchemaVersion);
   }
   ManifestKeys keys;
@@ -153,14 +150,14 @@ std::string ToJson(const Manifest& manifest) {
   json["package"] = {{"sha256", manifest.package_sha256},
                      {"size_bytes", manifest.package_size_bytes},
                      {"weight_bytes", manifest.weight_bytes}};
-  Json parity = Json::array();
+  Json parity = Json::Array();
   for (const OutputParity& output : manifest.outputs) parity.push_back(ToJsonObject(output));
   json["parity"] = std::move(parity);
   // Without a comparison there is no verdict.
   json["passed"] = manifest.outputs.empty() ? Json(nullptr) : Json(manifest.passed());
   json["first_drift"] = manifest.first_drift.empty() ? Json(nullptr) : Json(manifest.first_drift);
   json["tensors"] = TensorsJson(manifest);
-  return json.dump(2) + "\n";
+  return json.Dump({.indent = 2}) + "\n";
 }
 
 std::string ManifestPathOf(const std::string& package) {

@@ -1,11 +1,8 @@
 #include "lab/parity_json.h"
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 namespace anemone::lab {
-
-using Json = nlohmann::ordered_json;
 
 Json FiniteOrNull(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
@@ -33,6 +30,6 @@ Json ParityJson(const Parity& parity) {
   return json;
 }
 
-std::string ToJson(const Parity& parity) { return ParityJson(parity).dump(); }
+std::string ToJson(const Parity& parity) { return ParityJson(parity).Dump(); }
 
 }  // namespace anemone::lab

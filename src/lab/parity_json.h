@@ -2,14 +2,13 @@
 // because JSON has no infinity; figures of rows are null when the output has no rows.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
-
+#include "base/json.h"
 #include "lab/parity.h"
 
 namespace anemone::lab {
 
-nlohmann::ordered_json ParityJson(const Parity& parity);
+Json ParityJson(const Parity& parity);
 // The number, or null when it is not finite.
-nlohmann::ordered_json FiniteOrNull(double value);
+Json FiniteOrNull(double value);
 
 }  // namespace anemone::lab

@@ -2,16 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "compress/configuration_json.h"
 #include "lab/parity_json.h"
 #include "lab/report_page.h"
 
 namespace anemone::lab {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr int kSchemaVersion = 1;
 
@@ -29,10 +27,8 @@ Json VariantJson(const Finished& finished, const LabReport& report, bool on_fron
   }
   json["error_code"] = finished.error_code.empty() ? Json(nullptr) : Json(finished.error_code);
   json["error"] = finished.error.empty() ? Json(nullptr) : Json(finished.error);
-  json["result"] =
-      finished.result ? Json::parse(ResultJson(*finished.result), nullptr, false) : Json(nullptr);
-  json["configuration"] =
-      Json::parse(compress::ConfigurationJson(finished.job.configuration), nullptr, false);
+  json["result"] = finished.result ? ParseJsonOrNull(ResultJson(*finished.result)) : Json(nullptr);
+  json["configuration"] = ParseJsonOrNull(compress::ConfigurationJson(finished.job.configuration));
   return json;
 }
 
@@ -94,7 +90,7 @@ std::string LabJson(const LabReport& report) {
   json["backend"] = report.backend;
   json["samples"] = report.samples;
   json["calibration"] = report.calibration.empty() ? Json(nullptr) : Json(report.calibration);
-  Json list = Json::array();
+  Json list = Json::Array();
   for (const LabReport::Sample& sample : report.sample_list) {
     Json row{{"name", sample.name}, {"use", sample.learned_from ? "calibration" : "evaluation"}};
     row["class_index"] = sample.label ? Json(*sample.label) : Json(nullptr);
@@ -111,21 +107,21 @@ std::string LabJson(const LabReport& report) {
                      {"parity", "measured"},
                      {"latency_ms", "estimated"}};
   const std::vector<bool> front = ParetoFront(report.variants, report.base);
-  Json variants = Json::array();
+  Json variants = Json::Array();
   for (size_t i = 0; i < report.variants.size(); ++i)
     variants.push_back(VariantJson(report.variants[i], report, front[i]));
   json["variants"] = std::move(variants);
-  Json sensitivity = Json::array();
+  Json sensitivity = Json::Array();
   for (const WeightSensitivity& weight : report.sensitivity)
-    sensitivity.push_back(Json::parse(SensitivityJson(weight), nullptr, false));
+    sensitivity.push_back(ParseJsonOrNull(SensitivityJson(weight)));
   json["sensitivity"] = std::move(sensitivity);
-  Json weights = Json::array();
+  Json weights = Json::Array();
   for (const WeightHistogram& histogram : report.weights)
     weights.push_back(HistogramJson(histogram));
   json["weights"] = std::move(weights);
   json["fidelity"] =
-      report.fidelity ? Json::parse(FidelityJson(*report.fidelity), nullptr, false) : Json(nullptr);
-  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+      report.fidelity ? ParseJsonOrNull(FidelityJson(*report.fidelity)) : Json(nullptr);
+  return json.Dump({.indent = 1}) + "\n";
 }
 
 std::string LabHtml(const std::string& lab_json) {

@@ -3,19 +3,17 @@
 #include <algorithm>
 #include <atomic>
 #include <mutex>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <thread>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/mapped_file.h"
 #include "compress/configuration_json.h"
 #include "lab/sensitivity.h"
 
 namespace anemone::lab {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 // Whether another attempt would give the same result.
 bool IsVerdict(ErrorCode code) {
@@ -25,22 +23,19 @@ bool IsVerdict(ErrorCode code) {
 
 using NamedConfiguration = std::pair<std::string, compress::Configuration>;
 
-Json ParseJson(std::string_view text) {
-  return Json::parse(
-      text, [](int depth, Json::parse_event_t, Json&) { return depth <= 32; }, false);
-}
+constexpr JsonRules kRules{.max_depth = 32};
 
 // One {"name": ..., "configuration": {...}}.
 Result<NamedConfiguration> ReadRow(const Json& row, const std::string& place) {
-  if (!row.is_object() || !row.contains("name") || !row["name"].is_string())
+  if (!row.is_object() || !row.contains("name") || !row["name"].is_text())
     return Usage("{} has no name", place);
   for (const auto& [key, value] : row.items()) {
     if (key != "name" && key != "configuration")
       return Usage("{} has the unknown key '{}'", place, key);
   }
-  NamedConfiguration named{row["name"].get<std::string>(), {}};
+  NamedConfiguration named{row["name"].text(), {}};
   if (row.contains("configuration") && !row["configuration"].is_null()) {
-    ANEMONE_ASSIGN(named.second, compress::ParseConfiguration(row["configuration"].dump())
+    ANEMONE_ASSIGN(named.second, compress::ParseConfiguration(row["configuration"].Dump())
                                      .At(fmt::format("variant '{}'", named.first)));
   }
   return named;
@@ -158,7 +153,7 @@ Result<std::vector<NamedConfiguration>> ReadConfigurations(const std::string& pa
   if (bytes.size() > kMaxBytes)
     return Usage("a list of {} bytes is too long", bytes.size()).At(path);
   const Json json =
-      ParseJson(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+      ParseJsonOrNull({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, kRules);
   const auto wrong = [&](const std::string& text) {
     return Usage("{}", text)
         .At(path)
@@ -187,8 +182,8 @@ Result<std::vector<Job>> ReadJobs(const LabSubject& subject, const std::string& 
 }
 
 Result<Job> ParseJob(const LabSubject& subject, const std::string& text) {
-  const Json json = ParseJson(text);
-  if (json.is_discarded()) return Usage("a job is not JSON");
+  const Json json = ParseJsonOrNull(text, kRules);
+  if (json.is_null()) return Usage("a job is not JSON");
   ANEMONE_ASSIGN(auto named, ReadRow(json, "a job"));
   return MakeJob(subject, std::move(named.first), std::move(named.second));
 }

@@ -4,14 +4,12 @@
 #include <charconv>
 #include <cmath>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "base/mapped_file.h"
 
 namespace anemone::placement {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr size_t kMaxPlanBytes = size_t{256} << 20;
 constexpr size_t kMaxOperations = 1'000'000;
@@ -28,13 +26,13 @@ std::string WithoutOpset(std::string_view type) {
 }
 
 Result<std::string> Text(const Json& object, const char* key, bool required) {
-  const auto found = object.find(key);
-  if (found == object.end() || found->is_null()) {
+  const Json* found = object.Find(key);
+  if (found == nullptr || found->is_null()) {
     if (required) return InvalidInput("the key '{}' is missing", key);
     return std::string();
   }
-  if (!found->is_string()) return InvalidInput("the key '{}' must be a text", key);
-  std::string text = found->get<std::string>();
+  if (!found->is_text()) return InvalidInput("the key '{}' must be a text", key);
+  std::string text = found->text();
   if (text.size() > kMaxNameBytes)
     return InvalidInput("the key '{}' holds {} bytes, the limit is {}", key, text.size(),
                         kMaxNameBytes);
@@ -52,23 +50,22 @@ Result<ComputeUnit> OneUnit(const Json& object, const char* key) {
 
 Result<std::vector<ComputeUnit>> Units(const Json& object, const char* key) {
   std::vector<ComputeUnit> units;
-  const auto found = object.find(key);
-  if (found == object.end() || found->is_null()) return units;
+  const Json* found = object.Find(key);
+  if (found == nullptr || found->is_null()) return units;
   if (!found->is_array()) return InvalidInput("the key '{}' must be a list", key);
   for (const Json& item : *found) {
-    const auto unit =
-        item.is_string() ? HardwareUnitFromAnyName(item.get<std::string>()) : std::nullopt;
-    if (!unit) return InvalidInput("the key '{}' names no compute unit: {}", key, item.dump());
+    const auto unit = item.is_text() ? HardwareUnitFromAnyName(item.text()) : std::nullopt;
+    if (!unit) return InvalidInput("the key '{}' names no compute unit: {}", key, item.Dump());
     if (std::find(units.begin(), units.end(), *unit) == units.end()) units.push_back(*unit);
   }
   return units;
 }
 
 Result<std::optional<double>> Cost(const Json& object, double scale) {
-  const auto found = object.find("cost");
-  if (found == object.end() || found->is_null()) return std::optional<double>();
+  const Json* found = object.Find("cost");
+  if (found == nullptr || found->is_null()) return std::optional<double>();
   if (!found->is_number()) return InvalidInput("the key 'cost' must be a number or null");
-  const double cost = found->get<double>() * scale;
+  const double cost = found->number() * scale;
   // A plan's shares add up to 1, give or take rounding.
   if (!std::isfinite(cost) || cost < 0 || cost > 1.01)
     return InvalidInput("the key 'cost' must be a share from 0 to 1, not {}", cost);
@@ -91,8 +88,8 @@ Result<PlannedOperation> ReadOperation(const Json& item, const char* preferred, 
 }
 
 Result<ComputePlan> ReadOwn(const Json& json) {
-  const auto version = json.find("schema_version");
-  if (version == json.end() || !version->is_number_integer() || version->get<int64_t>() != 1)
+  const Json* version = json.Find("schema_version");
+  if (version == nullptr || !version->is_integer() || version->integer() != 1)
     return Unsupported("this tool reads schema version 1 of a compute plan");
   ComputePlan plan;
   plan.form = "anemone";
@@ -101,8 +98,8 @@ Result<ComputePlan> ReadOwn(const Json& json) {
   if (!units.empty()) {
     ANEMONE_ASSIGN(plan.units, ComputeUnitsFromName(units));
   }
-  const auto operations = json.find("operations");
-  if (operations == json.end() || !operations->is_array())
+  const Json* operations = json.Find("operations");
+  if (operations == nullptr || !operations->is_array())
     return InvalidInput("the key 'operations' must be a list");
   if (operations->size() > kMaxOperations)
     return InvalidInput("{} operations exceed the limit of {}", operations->size(), kMaxOperations);
@@ -148,8 +145,7 @@ Result<ComputePlan> ReadWhisperKit(const Json& json) {
 // Null when there is no such member, or nothing to have one.
 const Json* Member(const Json* object, const char* key) {
   if (object == nullptr || !object->is_object()) return nullptr;
-  const auto found = object->find(key);
-  return found == object->end() ? nullptr : &*found;
+  return object->Find(key);
 }
 
 // A unit as Swift's encoder writes it: "neuralEngine", or {"neuralEngine": {}}; in a device, below
@@ -157,9 +153,9 @@ const Json* Member(const Json* object, const char* key) {
 std::optional<ComputeUnit> XcodeUnit(const Json* device) {
   if (const Json* type = Member(device, "deviceType")) device = type;
   if (device == nullptr) return std::nullopt;
-  if (device->is_string()) return HardwareUnitFromAnyName(device->get_ref<const std::string&>());
+  if (device->is_text()) return HardwareUnitFromAnyName(device->text());
   if (!device->is_object() || device->size() != 1) return std::nullopt;
-  return HardwareUnitFromAnyName(device->begin().key());
+  return HardwareUnitFromAnyName(device->items().front().key);
 }
 
 Result<PlannedOperation> ReadXcodeOperation(const Json& item, const Json& usage) {
@@ -175,7 +171,7 @@ Result<PlannedOperation> ReadXcodeOperation(const Json& item, const Json& usage)
   const auto preferred = XcodeUnit(Member(&usage, "preferred"));
   if (!preferred) return InvalidInput("'deviceUsage.preferred' names no compute unit");
   operation.preferred = *preferred;
-  const Json none = Json::array();
+  const Json none = Json::Array();
   const Json* supported = Member(&usage, "supported");
   if (supported == nullptr) supported = &none;
   if (!supported->is_array()) return InvalidInput("'deviceUsage.supported' must be a list");
@@ -233,10 +229,10 @@ Result<ComputePlan> ReadXcode(const Json& json) {
   }
   ComputePlan plan;
   plan.form = "xcode";
-  if (const auto unit = json.find("computeUnit"); unit != json.end() && unit->is_number_integer()) {
+  if (const Json* unit = json.Find("computeUnit"); unit != nullptr && unit->is_integer()) {
     static constexpr ComputeUnits kUnits[] = {ComputeUnits::kCpuOnly, ComputeUnits::kCpuAndGpu,
                                               ComputeUnits::kAll, ComputeUnits::kCpuAndNe};
-    const auto value = unit->get<int64_t>();
+    const auto value = unit->integer();
     if (value < 0 || value > 3) {
       return InvalidInput("the key 'computeUnit' is {}, expected 0 to 3", value);
     }
@@ -338,14 +334,13 @@ Result<ComputePlan> ParseComputePlan(std::string_view text) {
     if (text[first] == '=') return ReadExecuTorch(text);
     return InvalidInput("neither a JSON object nor the report of ExecuTorch's script");
   }
-  const Json json = Json::parse(
-      text, [](int depth, Json::parse_event_t, Json&) { return depth <= kMaxDepth; }, false);
-  if (json.is_discarded() || !json.is_object()) return InvalidInput("this is not a JSON object");
+  const Json json = ParseJsonOrNull(text, {.max_depth = kMaxDepth});
+  if (!json.is_object()) return InvalidInput("this is not a JSON object");
   if (json.contains("deviceResults")) return ReadXcode(json);
-  const auto schema = json.find("schema");
-  if (schema == json.end() || schema->is_object()) return ReadWhisperKit(json);
-  if (!schema->is_string() || schema->get<std::string>() != "anemone.compute_plan")
-    return InvalidInput("the schema is {}, expected \"anemone.compute_plan\"", schema->dump());
+  const Json* schema = json.Find("schema");
+  if (schema == nullptr || schema->is_object()) return ReadWhisperKit(json);
+  if (!schema->is_text() || schema->text() != "anemone.compute_plan")
+    return InvalidInput("the schema is {}, expected \"anemone.compute_plan\"", schema->Dump());
   return ReadOwn(json);
 }
 

@@ -13,18 +13,17 @@
 #include <fstream>
 #include <iterator>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <system_error>
 #include <vector>
 
 #include "base/atomic_file.h"
+#include "base/json.h"
 #include "base/sha256.h"
 
 namespace anemone::runtime {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
 
 constexpr std::string_view kSchema = "anemone.breaker";
 constexpr int kSchemaVersion = 1;
@@ -53,24 +52,21 @@ struct Saved {
 
 // The state of `key` in `text`, or the rule that `text` breaks.
 Result<Saved> FromJson(const std::string& text, const BreakerKey& key) {
-  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (json.is_discarded() || !json.is_object()) return InvalidInput("it is not a JSON object");
-  if (json.value("schema", Json()) != kSchema ||
-      json.value("schema_version", Json()) != kSchemaVersion) {
+  const Json json = ParseJsonOrNull(text);
+  if (!json.is_object()) return InvalidInput("it is not a JSON object");
+  if (json["schema"] != kSchema || json["schema_version"] != kSchemaVersion) {
     return InvalidInput("it is not of schema {} version {}", kSchema, kSchemaVersion);
   }
-  if (json.value("model_hash", Json()) != key.model_hash ||
-      json.value("backend", Json()) != key.backend ||
-      json.value("compute_units", Json()) != key.units) {
+  if (json["model_hash"] != key.model_hash || json["backend"] != key.backend ||
+      json["compute_units"] != key.units) {
     return InvalidInput("it belongs to another model, backend or units");
   }
   Saved saved;
-  const Json os_build = json.value("os_build", Json());
-  const Json state = json.value("state", Json());
-  if (!os_build.is_string() || !state.is_string())
-    return InvalidInput("os_build or state is missing");
-  saved.os_build = os_build.get<std::string>();
-  const auto parsed = CircuitStateFromName(state.get_ref<const std::string&>());
+  const Json& os_build = json["os_build"];
+  const Json& state = json["state"];
+  if (!os_build.is_text() || !state.is_text()) return InvalidInput("os_build or state is missing");
+  saved.os_build = os_build.text();
+  const auto parsed = CircuitStateFromName(state.text());
   if (!parsed) return InvalidInput("its state is unknown");
   saved.image.state = *parsed;
   for (const auto& [name, member] :
@@ -78,13 +74,12 @@ Result<Saved> FromJson(const std::string& text, const BreakerKey& key) {
         std::pair{"consecutive_opens", &BreakerImage::consecutive_opens},
         std::pair{"opened_unix_ns", &BreakerImage::opened_unix_ns},
         std::pair{"wait_ns", &BreakerImage::wait_ns}}) {
-    const Json value = json.value(name, Json());
-    if (!value.is_number_integer() ||
-        (value.is_number_unsigned() && value.get<uint64_t>() > INT64_MAX) ||
-        value.get<int64_t>() < 0) {
+    const Json& value = json[name];
+    if (!value.is_integer() || (value.is_unsigned() && value.unsigned_integer() > INT64_MAX) ||
+        value.integer() < 0) {
       return InvalidInput("'{}' is not a number of at least 0", name);
     }
-    saved.image.*member = value.get<int64_t>();
+    saved.image.*member = value.integer();
   }
   return saved;
 }
@@ -182,9 +177,7 @@ BreakerStore::Loaded BreakerStore::Load(const BreakerKey& key) const {
 
 Status BreakerStore::Save(const BreakerKey& key, const BreakerImage& image) const {
   ANEMONE_TRY(MakeFolder(dir_));
-  return WriteAtomically(
-      PathOf(key),
-      ToJson(key, os_build_, image).dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  return WriteAtomically(PathOf(key), ToJson(key, os_build_, image).Dump({.indent = 2}) + "\n");
 }
 
 Result<BreakerStore::Attempt> BreakerStore::Begin(const BreakerKey& key,

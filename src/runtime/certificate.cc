@@ -2,12 +2,11 @@
 
 #include <fstream>
 #include <iterator>
-#include <nlohmann/json.hpp>
+
+#include "base/json.h"
 
 namespace anemone::runtime {
 namespace {
-
-using Json = nlohmann::json;
 
 constexpr std::streamsize kMaxBytes = std::streamsize{4} << 20;
 
@@ -23,23 +22,22 @@ std::string FileName(const std::string& text) {
 }
 
 Result<std::string> Text(const Json& json, const char* key) {
-  const auto found = json.find(key);
-  if (found == json.end()) return InvalidInput("'{}' is missing", key);
-  if (!found->is_string()) return InvalidInput("'{}' must be text", key);
-  return found->get<std::string>();
+  const Json* found = json.Find(key);
+  if (found == nullptr) return InvalidInput("'{}' is missing", key);
+  if (!found->is_text()) return InvalidInput("'{}' must be text", key);
+  return found->text();
 }
 
 Result<Certificate> Parse(const std::string& text) {
-  const Json json =
-      Json::parse(text, [](int depth, Json::parse_event_t, Json&) { return depth <= 32; }, false);
-  if (json.is_discarded() || !json.is_object()) {
+  const Json json = ParseJsonOrNull(text, {.max_depth = 32});
+  if (!json.is_object()) {
     return InvalidInput("a certificate must be a JSON object");
   }
   ANEMONE_ASSIGN(const std::string schema, Text(json, "schema"));
   if (schema != kCertificateSchema) {
     return InvalidInput("'schema' must be \"{}\", but is \"{}\"", kCertificateSchema, schema);
   }
-  if (json.value("schema_version", Json()) != kCertificateSchemaVersion) {
+  if (json["schema_version"] != kCertificateSchemaVersion) {
     return InvalidInput("'schema_version' must be {}", kCertificateSchemaVersion);
   }
   ANEMONE_ASSIGN(const std::string verdict, Text(json, "verdict"));
@@ -54,11 +52,11 @@ Result<Certificate> Parse(const std::string& text) {
   ANEMONE_ASSIGN(certificate.policy, Text(json, "policy"));
   ANEMONE_ASSIGN(certificate.policy_sha256, Text(json, "policy_sha256"));
   ANEMONE_ASSIGN(certificate.chip, Text(json, "chip"));
-  const auto time = json.find("time_unix_ns");
-  if (time == json.end() || !time->is_number_integer()) {
+  const Json* time = json.Find("time_unix_ns");
+  if (time == nullptr || !time->is_integer()) {
     return InvalidInput("'time_unix_ns' must be an integer");
   }
-  certificate.time_unix_ns = time->get<int64_t>();
+  certificate.time_unix_ns = time->integer();
   const auto& hash = certificate.model_hash;
   if (hash.size() != 64 || hash.find_first_not_of("0123456789abcdef") != std::string::npos) {
     return InvalidInput("'model_hash' must be 64 lower-case hexadecimal digits");

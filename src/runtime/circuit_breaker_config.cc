@@ -4,16 +4,13 @@
 #include <charconv>
 #include <cmath>
 #include <functional>
-#include <nlohmann/json.hpp>
-#include <set>
 #include <utility>
 
+#include "base/json_reader.h"
 #include "base/parse_double.h"
 
 namespace anemone::runtime {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 struct Unit {
   std::string_view name;
@@ -43,11 +40,11 @@ struct Key {
 Key Integer(std::string_view name, int64_t BreakerConfig::* member) {
   return {name,
           [member](BreakerConfig& config, const Json& value) -> std::string {
-            if (!value.is_number_integer()) return "must be an integer";
-            if (value.is_number_unsigned() && value.get<uint64_t>() > INT64_MAX) {
+            if (!value.is_integer()) return "must be an integer";
+            if (value.is_unsigned() && value.unsigned_integer() > INT64_MAX) {
               return "must fit 63 bits";
             }
-            config.*member = value.get<int64_t>();
+            config.*member = value.integer();
             return {};
           },
           [member](const BreakerConfig& config) { return Json(config.*member); }};
@@ -57,7 +54,7 @@ Key Number(std::string_view name, double BreakerConfig::* member) {
   return {name,
           [member](BreakerConfig& config, const Json& value) -> std::string {
             if (!value.is_number()) return "must be a number";
-            config.*member = value.get<double>();
+            config.*member = value.number();
             return {};
           },
           [member](const BreakerConfig& config) { return Json(config.*member); }};
@@ -67,7 +64,7 @@ Key Bool(std::string_view name, bool BreakerConfig::* member) {
   return {name,
           [member](BreakerConfig& config, const Json& value) -> std::string {
             if (!value.is_boolean()) return "must be true or false";
-            config.*member = value.get<bool>();
+            config.*member = value.boolean();
             return {};
           },
           [member](const BreakerConfig& config) { return Json(config.*member); }};
@@ -83,8 +80,8 @@ Key Duration(std::string_view name, int64_t BreakerConfig::* member) {
               config.*member = 0;
               return {};
             }
-            if (!value.is_string()) return std::string(kDurationRule);
-            const auto parsed = ParseDurationNs(value.get_ref<const std::string&>());
+            if (!value.is_text()) return std::string(kDurationRule);
+            const auto parsed = ParseDurationNs(value.text());
             if (!parsed.ok()) return std::string(kDurationRule);
             config.*member = *parsed;
             return {};
@@ -95,8 +92,8 @@ Key Duration(std::string_view name, int64_t BreakerConfig::* member) {
 std::string SetSlowThreshold(BreakerConfig& config, const Json& value) {
   constexpr std::string_view rule =
       "must be a duration such as \"250ms\", or a multiple of the baseline p50 such as \"10x\"";
-  if (!value.is_string()) return std::string(rule);
-  const auto& text = value.get_ref<const std::string&>();
+  if (!value.is_text()) return std::string(rule);
+  const auto& text = value.text();
   if (text.ends_with('x')) {
     const auto factor = ParseDouble(std::string_view(text).substr(0, text.size() - 1));
     if (!factor) return std::string(rule);
@@ -129,8 +126,7 @@ std::string SetWindowType(BreakerConfig& config, const Json& value) {
 }
 
 std::string SetInitialState(BreakerConfig& config, const Json& value) {
-  const auto state =
-      value.is_string() ? CircuitStateFromName(value.get_ref<const std::string&>()) : std::nullopt;
+  const auto state = value.is_text() ? CircuitStateFromName(value.text()) : std::nullopt;
   if (!state || *state == CircuitState::kOpen || *state == CircuitState::kHalfOpen) {
     return "must be \"closed\", \"disabled\", \"metrics_only\" or \"forced_open\"";
   }
@@ -159,8 +155,8 @@ const std::vector<Key>& Keys() {
       Number("wait_jitter", &C::wait_jitter),
       {"wait_jitter_seed",
        [](C& c, const Json& value) -> std::string {
-         if (!value.is_number_unsigned()) return "must be an integer of at least 0";
-         c.wait_jitter_seed = value.get<uint64_t>();
+         if (!value.is_unsigned()) return "must be an integer of at least 0";
+         c.wait_jitter_seed = value.unsigned_integer();
          return {};
        },
        [](const C& c) { return Json(c.wait_jitter_seed); }},
@@ -270,54 +266,26 @@ Status Validate(const BreakerConfig& c) {
 }
 
 Result<BreakerConfig> ParseBreakerConfig(std::string_view json, std::string_view place) {
-  std::set<std::string> seen;
-  std::string twice;
-  const auto on_event = [&](int depth, Json::parse_event_t event, Json& parsed) {
-    if (event == Json::parse_event_t::key && depth == 1) {
-      auto name = parsed.get<std::string>();
-      if (!seen.insert(name).second) twice = std::move(name);
-    }
-    return true;
-  };
-  Json document;
-  try {
-    document = Json::parse(json, on_event);
-  } catch (const Json::exception& error) {
-    return Usage("is not JSON: {}", error.what()).At(place);
-  }
-  if (!document.is_object()) {
-    return Usage("a circuit breaker's configuration must be a JSON object, but is {}",
-                 document.type_name())
-        .At(place);
-  }
-  if (!twice.empty()) return Usage("'{}' must be given only once", twice).At(place);
+  JsonDocument document(json, "a circuit breaker's configuration");
   BreakerConfig config;
-  for (const auto& [name, value] : document.items()) {
-    const Key* found = nullptr;
+  {
+    JsonObject top = document.root();
     for (const Key& key : Keys()) {
-      if (key.name == name) found = &key;
-    }
-    if (found == nullptr) {
-      std::string names;
-      for (const Key& key : Keys()) names += (names.empty() ? "" : ", ") + std::string(key.name);
-      return Usage("'{}' is not a parameter", name)
-          .Advise(fmt::format("the parameters are {}", names))
-          .At(place);
-    }
-    const std::string rule = found->set(config, value);
-    if (!rule.empty()) {
-      return Broken(name, rule, value.dump(-1, ' ', true, Json::error_handler_t::replace))
-          .At(place);
+      const Json* value = top.Find(key.name);
+      if (value == nullptr) continue;
+      const std::string rule = key.set(config, *value);
+      if (!rule.empty()) top.Fail(key.name, rule, *value);
     }
   }
+  ANEMONE_TRY(document.status(ErrorCode::kUsage, std::string(place)));
   ANEMONE_TRY(Validate(config).At(place));
   return config;
 }
 
 std::string BreakerConfigToJson(const BreakerConfig& config) {
   Json document;
-  for (const Key& key : Keys()) document[std::string(key.name)] = key.get(config);
-  return document.dump(2) + "\n";
+  for (const Key& key : Keys()) document[key.name] = key.get(config);
+  return document.Dump({.indent = 2}) + "\n";
 }
 
 }  // namespace anemone::runtime

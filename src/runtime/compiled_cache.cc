@@ -9,12 +9,12 @@
 #include <atomic>
 #include <charconv>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <system_error>
 #include <thread>
 
 #include "base/atomic_file.h"
 #include "base/file_lock.h"
+#include "base/json.h"
 #include "base/mapped_file.h"
 #include "base/sha256.h"
 
@@ -22,7 +22,6 @@ namespace anemone::runtime {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
 
 constexpr const char* kDescription = "entry.json";
 constexpr const char* kLock = "entry.lock";
@@ -79,7 +78,7 @@ Result<std::vector<fs::path>> FilesBelow(const fs::path& root) {
 // The sizes of an entry's files, which show a reader that it is complete.
 Result<Json> SizesOf(const fs::path& folder) {
   ANEMONE_ASSIGN(const std::vector<fs::path> files, FilesBelow(folder));
-  Json sizes = Json::object();
+  Json sizes = Json::Object();
   for (const fs::path& file : files) {
     const std::string name = file.lexically_relative(folder).generic_string();
     if (name == kDescription || name == kLock) continue;
@@ -90,36 +89,20 @@ Result<Json> SizesOf(const fs::path& folder) {
   return sizes;
 }
 
-template <typename T>
-T Field(const Json& json, const char* name, T otherwise) {
-  const auto found = json.find(name);
-  if (found == json.end()) return otherwise;
-  if constexpr (std::is_same_v<T, std::string>) {
-    return found->is_string() ? found->template get<T>() : otherwise;
-  } else {
-    return found->is_number_integer() ? found->template get<T>() : otherwise;
-  }
-}
-
 std::optional<Json> ReadDescription(const fs::path& folder) {
   const auto bytes = MapFile((folder / kDescription).string());
   if (!bytes.ok()) return std::nullopt;
   const auto* text = reinterpret_cast<const char*>(bytes->data());
-  Json json = Json::parse(text, text + bytes->size(), nullptr, false);
-  if (!json.is_object() || Field<std::string>(json, "schema", "") != "anemone.compiled_model") {
+  Json json = ParseJsonOrNull({text, bytes->size()});
+  if (!json.is_object() || json["schema"] != "anemone.compiled_model") {
     return std::nullopt;
   }
   return json;
 }
 
-Json FilesOf(const Json& json) {
-  const auto found = json.find("files");
-  return found == json.end() ? Json() : *found;
-}
-
 CompiledKey KeyOf(const Json& json) {
-  return {Field<std::string>(json, "content_sha256", ""), Field<std::string>(json, "os_build", ""),
-          Field<std::string>(json, "compute_units", ""), Field<std::string>(json, "variant", "")};
+  return {json["content_sha256"].text(), json["os_build"].text(), json["compute_units"].text(),
+          json["variant"].text()};
 }
 
 int64_t ModifiedUnixNs(const std::string& path) {
@@ -286,7 +269,7 @@ Result<std::optional<CompiledEntry>> CompiledCache::Acquire(const std::string& p
   if (!lock || !lock->Names(lock_path)) return std::optional<CompiledEntry>();
   const std::optional<Json> json = ReadDescription(path);
   const auto sizes = SizesOf(path);
-  if (!json || KeyOf(*json).Hash() != hash || !sizes.ok() || FilesOf(*json) != *sizes) {
+  if (!json || KeyOf(*json).Hash() != hash || !sizes.ok() || (*json)["files"] != *sizes) {
     return std::optional<CompiledEntry>();
   }
   // Records the time of use, for Trim().
@@ -336,7 +319,7 @@ Result<CompiledEntry> CompiledCache::FindOrMake(
   {
     ANEMONE_ASSIGN(OutputFile file,
                    OutputFile::Create(folder.path() + "/" + kDescription, Durability::kDisk));
-    ANEMONE_TRY(file.Write(json.dump(2) + "\n"));
+    ANEMONE_TRY(file.Write(json.Dump({.indent = 2}) + "\n"));
     ANEMONE_TRY(file.Close());
   }
   ANEMONE_TRY(SyncTree(folder.path()));
@@ -393,13 +376,11 @@ Result<std::vector<CachedModel>> CompiledCache::List() const {
     if (!json) continue;
     CachedModel model;
     model.path = walk->path().string();
-    model.name = Field<std::string>(*json, "name", file_name);
+    model.name = (*json)["name"].is_text() ? (*json)["name"].text() : file_name;
     model.key = KeyOf(*json);
-    model.created_unix_s = Field<int64_t>(*json, "created_unix_s", 0);
+    model.created_unix_s = (*json)["created_unix_s"].integer();
     model.used_unix_ns = ModifiedUnixNs(model.path + "/" + kDescription);
-    for (const auto& size : FilesOf(*json)) {
-      if (size.is_number_integer()) model.size_bytes += size.get<int64_t>();
-    }
+    for (const auto& [name, size] : (*json)["files"].items()) model.size_bytes += size.integer();
     auto lock = FileLock::Try(model.path + "/" + kLock, FileLock::Mode::kExclusive, false);
     model.in_use = lock.ok() && !lock.value();
     models.push_back(std::move(model));

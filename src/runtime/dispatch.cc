@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "base/atomic_file.h"
+#include "base/json.h"
 #include "base/mapped_file.h"
 #include "base/sha256.h"
 #include "exec/session_inputs.h"
@@ -16,8 +16,6 @@
 
 namespace anemone::runtime {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 struct Candidate {
   std::string label;
@@ -61,29 +59,28 @@ std::optional<DispatchChoice> Remembered(const std::string& path, const std::str
   const Result<Bytes> bytes = MapFile(path);
   if (!bytes.ok()) return std::nullopt;
   const auto* begin = reinterpret_cast<const char*>(bytes->data());
-  const Json document = Json::parse(begin, begin + bytes->size(), nullptr, false);
-  if (!document.is_object() || document.value("schema", Json()) != "anemone.dispatch" ||
-      document.value("key", Json()) != key || !document.contains("measured") ||
-      !document["measured"].is_array()) {
+  const Json document = ParseJsonOrNull({begin, bytes->size()});
+  if (!document.is_object() || document["schema"] != "anemone.dispatch" || document["key"] != key ||
+      !document.contains("measured") || !document["measured"].is_array()) {
     return std::nullopt;
   }
   DispatchChoice choice;
   choice.remembered = true;
   for (const Json& row : document["measured"]) {
-    if (!row.is_object() || !row.contains("label") || !row["label"].is_string()) {
+    if (!row.is_object() || !row.contains("label") || !row["label"].is_text()) {
       return std::nullopt;
     }
     DispatchMeasurement measurement;
-    measurement.label = row["label"];
-    if (row.contains("median_ns") && row["median_ns"].is_number_integer()) {
-      measurement.median_ns = row["median_ns"].get<int64_t>();
+    measurement.label = row["label"].text();
+    if (row.contains("median_ns") && row["median_ns"].is_integer()) {
+      measurement.median_ns = row["median_ns"].integer();
     }
-    if (row.contains("error") && row["error"].is_string()) measurement.error = row["error"];
+    if (row.contains("error") && row["error"].is_text()) measurement.error = row["error"].text();
     choice.measured.push_back(std::move(measurement));
   }
-  const Json chosen = document.value("choice", Json());
+  const Json chosen = document["choice"];
   for (const Candidate& candidate : candidates) {
-    if (!chosen.is_string() || candidate.label != chosen.get<std::string>()) continue;
+    if (!chosen.is_text() || candidate.label != chosen.text()) continue;
     choice.label = candidate.label;
     choice.load = candidate.load;
     return choice;
@@ -97,7 +94,7 @@ Status Remember(const std::string& path, const std::string& key, const DispatchC
   document["schema_version"] = 1;
   document["key"] = key;
   document["choice"] = choice.label;
-  document["measured"] = Json::array();
+  document["measured"] = Json::Array();
   for (const DispatchMeasurement& measurement : choice.measured) {
     Json row;
     row["label"] = measurement.label;
@@ -107,7 +104,7 @@ Status Remember(const std::string& path, const std::string& key, const DispatchC
   }
   std::error_code ignored;  // Create reports errors
   std::filesystem::create_directories(std::filesystem::path(path).parent_path(), ignored);
-  return WriteAtomically(path, document.dump(2) + "\n");
+  return WriteAtomically(path, document.Dump({.indent = 2}) + "\n");
 }
 
 struct Contender {

@@ -1,12 +1,9 @@
 #include "runtime/json_lines_text.h"
 
-#include <nlohmann/json.hpp>
+#include "base/json.h"
 
 namespace anemone::runtime {
 
-std::string JsonString(std::string_view text) {
-  using Json = nlohmann::json;
-  return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
-}
+std::string JsonString(std::string_view text) { return Json(text).Dump(); }
 
 }  // namespace anemone::runtime

@@ -1,14 +1,12 @@
 #include "runtime/telemetry_json.h"
 
-#include <nlohmann/json.hpp>
+#include "base/json.h"
 
 namespace anemone::runtime {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 Json FailuresJson(const std::array<uint64_t, kFailureKindCount>& failures) {
-  Json json = Json::object();
+  Json json = Json::Object();
   for (size_t i = 0; i < kFailureKindCount; ++i) {
     json[std::string(FailureKindName(static_cast<FailureKind>(i)))] = failures[i];
   }
@@ -50,7 +48,7 @@ std::string TelemetryJson(const TelemetrySnapshot& snapshot, const TelemetryOpti
   json["first_inference"] = PhaseJson(snapshot.first_inference);
   json["inference"] = PhaseJson(snapshot.inference);
   for (const bool planned : {true, false}) {
-    Json units = Json::object();
+    Json units = Json::Object();
     for (size_t i = 0; i < kComputeUnitCount; ++i) {
       const auto unit = static_cast<ComputeUnit>(i);
       units[std::string(ComputeUnitName(unit))] =
@@ -58,7 +56,7 @@ std::string TelemetryJson(const TelemetrySnapshot& snapshot, const TelemetryOpti
     }
     json[planned ? "inferences_planned" : "inferences_observed"] = std::move(units);
   }
-  Json fallbacks = Json::object();
+  Json fallbacks = Json::Object();
   for (size_t i = 1; i < kFallbackReasonCount; ++i) {
     fallbacks[std::string(FallbackReasonName(static_cast<FallbackReason>(i)))] =
         snapshot.fallbacks[i];
@@ -67,7 +65,7 @@ std::string TelemetryJson(const TelemetrySnapshot& snapshot, const TelemetryOpti
   json["memory_high_water_bytes"] =
       snapshot.memory_high_water_bytes ? Json(*snapshot.memory_high_water_bytes) : Json();
   json["events_dropped"] = snapshot.events_dropped;
-  return json.dump(2);
+  return json.Dump({.indent = 2});
 }
 
 }  // namespace anemone::runtime

@@ -83,15 +83,16 @@ TEST(BreakerConfigTest, ErrorsNameFileKeyAndRule) {
     const char* expected;
   };
   for (const Case& c : std::initializer_list<Case>{
-           {"", "not JSON"},
-           {"{", "not JSON"},
-           {"[]", "must be a JSON object, but is array"},
-           {"{\"a\xff\": 1}", "not JSON"},
-           {R"({"failure_rate": 1})", "'failure_rate' is not a parameter"},
-           {R"({"wait_jitter": 0.1, "wait_jitter": 0.2})", "'wait_jitter' must be given once"},
-           {R"({"sliding_window_type": "calls"})", "'sliding_window_type' must be \"count\""},
+           {"", "must be JSON"},
+           {"{", "must be JSON"},
+           {"[]", "must be a JSON object, but is []"},
+           {"{\"a\xff\": 1}", "must be JSON"},
+           {R"({"failure_rate": 1})",
+            "failure_rate: is not a key here; did you mean 'failure_rate_threshold'?"},
+           {R"({"wait_jitter": 0.1, "wait_jitter": 0.2})", "wait_jitter: must be given once"},
+           {R"({"sliding_window_type": "calls"})", "sliding_window_type: must be \"count\""},
            {R"({"sliding_window_size": 0})", "'sliding_window_size' must be from 1 to 1000000"},
-           {R"({"sliding_window_size": 1e2})", "'sliding_window_size' must be an integer"},
+           {R"({"sliding_window_size": 1e2})", "sliding_window_size: must be an integer"},
            {R"({"sliding_window_size": 18446744073709551615})", "must fit 63 bits"},
            {R"({"sliding_window_size": 5})",
             "'minimum_number_of_calls' must not exceed 'sliding_window_size' (5)"},
@@ -99,7 +100,7 @@ TEST(BreakerConfigTest, ErrorsNameFileKeyAndRule) {
            {R"({"failure_rate_threshold": 101})",
             "'failure_rate_threshold' must be from 0 to 100, but is 101"},
            {R"({"failure_rate_threshold": "50"})", "must be a number, but is \"50\""},
-           {R"({"failure_rate_threshold": 1e999})", "not JSON"},
+           {R"({"failure_rate_threshold": 1e999})", "must be JSON"},
            {R"({"consecutive_failures": -1})", "'consecutive_failures' must be from 0"},
            {R"({"slow_call_duration_threshold": 250})", "must be a duration such as \"250ms\""},
            {R"({"slow_call_duration_threshold": "x"})", "multiple of the baseline"},
@@ -119,8 +120,8 @@ TEST(BreakerConfigTest, ErrorsNameFileKeyAndRule) {
            {R"({"permitted_number_of_calls_in_half_open_state": 0})", "must be from 1"},
            {R"({"record_nonfinite_as_failure": 1})", "must be true or false"},
            {R"({"memory_limit_bytes": -5})", "'memory_limit_bytes' must be from 0"},
-           {R"({"initial_state": "open"})", "'initial_state' must be"},
-           {R"({"initial_state": null})", "'initial_state' must be"}}) {
+           {R"({"initial_state": "open"})", "initial_state: must be"},
+           {R"({"initial_state": null})", "initial_state: must be"}}) {
     const auto parsed = ParseBreakerConfig(c.json, "my/breaker.json");
     ASSERT_FALSE(parsed.ok()) << c.json;
     EXPECT_EQ(parsed.error().code(), ErrorCode::kUsage) << c.json;
