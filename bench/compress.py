@@ -43,7 +43,7 @@ except ImportError:
 from coremltools.converters.mil.frontend.milproto.load import load as load_program
 
 FLAGS = {
-    "int8": ["--mode", "linear", "--dtype", "int8", "--granularity", "per_channel"],
+    "int8": ["--mode", "linear_symmetric", "--dtype", "int8", "--granularity", "per_channel"],
     "palette4": ["--mode", "palettize", "--nbits", "4"],
     "palette6": ["--mode", "palettize", "--nbits", "6"],
     "palette8": ["--mode", "palettize", "--nbits", "8"],
@@ -100,7 +100,7 @@ def ours(command, source, target, variant, rounds):
     return statistics.median(wall), statistics.median(inner)
 
 
-CALLS = {"int8": {"mode": "linear", "dtype": "int8", "granularity": "per_channel"},
+CALLS = {"int8": {"mode": "linear_symmetric", "dtype": "int8", "granularity": "per_channel"},
          **{f"palette{n}": {"mode": "palettize", "nbits": n} for n in (4, 6, 8)}}
 
 

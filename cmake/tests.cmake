@@ -7,10 +7,10 @@ include(GoogleTest)
 set(test_include_dir ${CMAKE_BINARY_DIR}/tests/include)
 configure_file(${CMAKE_SOURCE_DIR}/cmake/test_paths.h.in ${test_include_dir}/test_paths.h)
 
-add_library(anemone_tests_options INTERFACE)
-target_include_directories(anemone_tests_options INTERFACE
+add_library(anemone_for_tests INTERFACE)
+target_include_directories(anemone_for_tests INTERFACE
   ${test_include_dir} ${CMAKE_SOURCE_DIR}/tests)
-target_link_libraries(anemone_tests_options INTERFACE
+target_link_libraries(anemone_for_tests INTERFACE
   anemone_core ${ANEMONE_CLI_LIBRARY} anemone_options anemone_cold_options anemone_proto
   GTest::gtest GTest::gmock
   ${ANEMONE_PRIVATE_DEPENDENCIES})
@@ -18,7 +18,7 @@ target_link_libraries(anemone_tests_options INTERFACE
 file(GLOB_RECURSE support_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/support/*.cc)
 if(support_sources)
   add_library(anemone_test_support STATIC ${support_sources})
-  target_link_libraries(anemone_test_support PUBLIC anemone_tests_options)
+  target_link_libraries(anemone_test_support PUBLIC anemone_for_tests)
 endif()
 
 file(GLOB_RECURSE test_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/unit/*_test.cc)
@@ -42,7 +42,7 @@ foreach(folder IN LISTS test_folders)
   file(GLOB c_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/unit/${folder}/*.c)
   add_executable(anemone_tests_${folder} ${test_sources_${folder}} ${c_sources})
   target_link_libraries(anemone_tests_${folder} PRIVATE
-    anemone_tests_options GTest::gtest_main $<TARGET_NAME_IF_EXISTS:anemone_test_support>)
+    anemone_for_tests GTest::gtest_main $<TARGET_NAME_IF_EXISTS:anemone_test_support>)
   if(folder IN_LIST double_folders)
     target_link_libraries(anemone_tests_${folder} PRIVATE anemone_coreml_double)
   endif()
@@ -60,5 +60,5 @@ file(GLOB oracle_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/oracle/*.cc
 foreach(source IN LISTS oracle_sources)
   get_filename_component(name ${source} NAME_WE)
   add_executable(anemone_oracle_${name} EXCLUDE_FROM_ALL ${source})
-  target_link_libraries(anemone_oracle_${name} PRIVATE anemone_tests_options)
+  target_link_libraries(anemone_oracle_${name} PRIVATE anemone_for_tests)
 endforeach()

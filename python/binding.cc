@@ -1,5 +1,6 @@
 // The Python binding: converts NumPy arrays and exceptions, releases the GIL while the library
-// works, and does nothing else. Everything it calls is in include/anemone/.
+// works, and does nothing else. Options come as JSON texts. Everything it calls is in
+// include/anemone/.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/map.h>
@@ -167,44 +168,6 @@ nb::list Features(const std::vector<anemone::FeatureInfo>& features) {
   return result;
 }
 
-// The keyword arguments of compress(); those that were not given keep their defaults.
-anemone::CompressOptions CompressOptionsOf(const nb::dict& given) {
-  anemone::CompressOptions options;
-  const auto take = [&]<typename Field>(const char* name, Field& field) {
-    if (given.contains(name) && !nb::object(given[name]).is_none())
-      field = nb::cast<Field>(given[name]);
-  };
-  const auto take_optional = [&](const char* name, std::optional<double>& field) {
-    double value = 0;
-    if (!given.contains(name) || nb::object(given[name]).is_none()) return;
-    take(name, value);
-    field = value;
-  };
-  take("mode", options.mode);
-  take("dtype", options.dtype);
-  take("granularity", options.granularity);
-  take("weight_threshold", options.weight_threshold);
-  take("nbits", options.nbits);
-  take("palette", options.palette);
-  take("block_size", options.block_size);
-  take("group_size", options.group_size);
-  take("cluster_dim", options.cluster_dim);
-  take("per_channel_scale", options.per_channel_scale);
-  take("lut_dtype", options.lut_dtype);
-  take_optional("target_sparsity", options.target_sparsity);
-  take("nm", options.nm);
-  take_optional("threshold", options.threshold);
-  take("joint", options.joint);
-  take("calibration", options.calibration);
-  take("calibration_limit", options.calibration_limit);
-  take("observer", options.observer);
-  take("equalize", options.equalize);
-  take("correct_bias", options.correct_bias);
-  take("rounding", options.rounding);
-  take("config", options.config);
-  return options;
-}
-
 }  // namespace
 
 NB_MODULE(_anemone, module) {
@@ -229,38 +192,26 @@ NB_MODULE(_anemone, module) {
   nb::class_<anemone::Model>(module, "Model")
       .def_static(
           "load",
-          [](const std::string& path, const std::string& weights, uint64_t seed,
-             const std::map<std::string, std::vector<int64_t>>& input_shapes,
-             const std::string& target, const std::string& function, const std::string& backend,
-             const std::string& numerics, int threads) {
-            anemone::LoadOptions options;
-            options.weights = weights;
-            options.seed = seed;
-            options.input_shapes = input_shapes;
-            options.minimum_deployment_target = target;
-            options.function = function;
-            options.backend = backend;
-            options.numerics = numerics;
-            options.threads = threads;
+          [](const std::string& path, const std::string& options) {
             const nb::gil_scoped_release release;
-            return Unwrap(anemone::Model::Load(path, options));
+            return Unwrap(anemone::Model::Load(
+                path, Unwrap(anemone::ParseOptions<anemone::LoadOptions>(options))));
           },
-          "path"_a, "weights"_a, "seed"_a, "input_shapes"_a, "minimum_deployment_target"_a,
-          "function"_a, "backend"_a, "numerics"_a, "threads"_a)
+          "path"_a, "options"_a)
       .def("predict", &Predict, "inputs"_a, "state"_a.none())
       .def("inputs", [](const anemone::Model& model) { return Features(model.inputs()); })
       .def("outputs", [](const anemone::Model& model) { return Features(model.outputs()); })
       .def("convert",
-           [](const anemone::Model& model, const std::string& target, const std::string& precision,
-              const std::vector<std::string>& keep_float32) {
+           [](const anemone::Model& model, const std::string& options) {
              const nb::gil_scoped_release release;
-             return Unwrap(model.Convert({target, precision, keep_float32}));
+             return Unwrap(
+                 model.Convert(Unwrap(anemone::ParseOptions<anemone::ConvertOptions>(options))));
            })
       .def("compress",
-           [](const anemone::Model& model, const nb::dict& given) {
-             const anemone::CompressOptions options = CompressOptionsOf(given);
+           [](const anemone::Model& model, const std::string& options) {
              const nb::gil_scoped_release release;
-             return Unwrap(model.Compress(options));
+             return Unwrap(
+                 model.Compress(Unwrap(anemone::ParseOptions<anemone::CompressOptions>(options))));
            })
       .def("save",
            [](const anemone::Model& model, const std::string& path) {
@@ -278,8 +229,8 @@ NB_MODULE(_anemone, module) {
           "open",
           [](const anemone::Model& model, const std::string& options) {
             const nb::gil_scoped_release release;
-            return Unwrap(
-                anemone::Session::Open(model, Unwrap(anemone::ParseSessionOptions(options))));
+            return Unwrap(anemone::Session::Open(
+                model, Unwrap(anemone::ParseOptions<anemone::SessionOptions>(options))));
           },
           "model"_a, "options"_a)
       .def("predict", &Serve, "inputs"_a, "state"_a.none())
@@ -294,4 +245,5 @@ NB_MODULE(_anemone, module) {
 
   module.def("version", &anemone::Version);
   anemone::python::AddTools(module);
+  module.def("option_tables", &anemone::OptionTablesJson);
 }

@@ -62,12 +62,22 @@ class Watch {
   std::atomic<bool> cancelled_ = false;
 };
 
+template <typename Options>
+Options OptionsOf(const std::string& json) {
+  // The tables of options are made for these; the other tools read their own.
+  if constexpr (std::is_same_v<Options, GateOptions> || std::is_same_v<Options, LabOptions>) {
+    return Unwrap(ParseOptions<Options>(json));
+  } else {
+    return Unwrap(ParseToolOptions<Options>(json));
+  }
+}
+
 // Runs `tool` on a thread of its own, as Python's main thread must be free to take signals. Returns
 // the document.
 template <typename Options, typename Tool>
 std::string Run(const std::string& json, nb::object progress, Tool tool) {
   constexpr auto kPatience = std::chrono::milliseconds(50);
-  const Options options = Unwrap(ParseToolOptions<Options>(json));
+  const auto options = OptionsOf<Options>(json);
   Watch watch(std::move(progress));
   const Hooks hooks = watch.hooks();
   std::future<decltype(tool(options, hooks))> outcome;

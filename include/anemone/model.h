@@ -21,6 +21,8 @@
 #include <variant>
 #include <vector>
 
+#include "anemone/options.h"
+
 namespace anemone {
 
 // What went wrong, where, and what to do next.
@@ -80,48 +82,12 @@ struct Classes {
   std::vector<std::string> names;
 };
 
-struct LoadOptions {
-  std::string weights;  // catalog models: "pretrained" (if empty), "seeded", or a file
-  uint64_t seed = 0;
-  std::map<std::string, std::vector<int64_t>> input_shapes = {};
-  std::string minimum_deployment_target = "iOS17";  // of what an importer writes
-  std::string function;                             // empty: the default one
-  std::string backend = "auto";                     // "auto", "cpu", "coreml", "reference"
-  std::string numerics = "as_typed";                // "as_typed", "float32", "float16"
-  int threads = 0;                                  // 0: one for each core
-};
-
-struct ConvertOptions {
-  std::string minimum_deployment_target = "iOS17";
-  std::string compute_precision = "float32";  // or "float16"
-  std::vector<std::string> keep_float32 = {};
-};
-
-// The command's flags of the same names; empty and 0 stand for the defaults.
-struct CompressOptions {
-  std::string mode = "linear";  // or linear_asymmetric, palettize, prune, activations
-  std::string dtype = "int8";   // or uint8, int4, uint4, float16
-  std::string granularity;      // empty: per_channel for linear, per_tensor for palettize
-  int64_t weight_threshold = 2048;
-  int nbits = 0;
-  std::string palette = "kmeans";
-  int64_t block_size = 0;
-  int64_t group_size = 32;
-  int64_t cluster_dim = 1;
-  bool per_channel_scale = false;
-  std::string lut_dtype = {};
-  std::optional<double> target_sparsity = {};
-  std::string nm = {};
-  std::optional<double> threshold = {};
-  bool joint = false;
-  std::string calibration = {};  // a folder of images, .npy or .npz files
-  int64_t calibration_limit = 0;
-  std::string observer = "min_max";
-  bool equalize = false;
-  bool correct_bias = false;
-  std::string rounding = "nearest";
-  std::string config = {};  // a file with a configuration instead of all the above
-};
+// `Options` is a struct of options.h, `json` an object of its options under their names; empty: the
+// defaults. Unknown names, wrong types and values out of range are refused, all at once.
+template <typename Options>
+Expected<Options> ParseOptions(const std::string& json);
+// The tables of all options as a JSON document (schema anemone.options).
+std::string OptionTablesJson();
 
 // Keeps a stateful model's states between predictions. Not for use by two predictions at once.
 class State;

@@ -22,46 +22,6 @@
 
 namespace anemone {
 
-struct SessionOptions {
-  std::string backend = "auto";       // "auto", "cpu", "coreml", "reference"
-  std::string compute_units = "all";  // "all", "cpu_only", "cpu_and_gpu", "cpu_and_ne": Core ML's
-  // Core ML's MLOptimizationHints, for macOS 14.4 or 15 and later; earlier ones ignore them.
-  std::string reshape_frequency = "frequent";       // or "infrequent": shapes seldom change
-  std::string specialization_strategy = "default";  // or "fast_prediction": a longer first load
-  std::string function = {};                        // empty: the default one
-  std::string numerics = "as_typed";  // "as_typed", "float32", "float16": of Anemone's executor
-  int threads = 0;                    // of one call; 0: one for each core
-  int max_concurrent_calls = 0;       // on one backend; 0: one for each core, at least 2
-  // When the preferred backend fails a call, the next one answers. Off: the caller gets the error.
-  bool fallback = true;
-  // Open() returns at once, and Anemone's executor answers until Core ML has compiled.
-  bool serve_while_compiling = false;
-  // One inference on seeded inputs before the session is ready.
-  bool warm_up = true;
-  // Measure the units (Core ML) or thread counts (the executor) and take the fastest; remembered in
-  // `state_dir` for this model and machine.
-  bool dispatch_by_measurement = false;
-  // Parameters of the circuit breakers as a JSON object, for example {"consecutive_failures": 5}.
-  std::string breaker_json = {};
-  // Folder for what is remembered between processes (breakers, measurements, certificates of the
-  // gate); empty: nothing is remembered.
-  std::string state_dir = {};
-  // Folder for models that Core ML compiled; empty: nothing is kept.
-  std::string cache_dir = {};
-  // File for one JSON line an event (compile, load, fallback, circuit ...); empty: none.
-  std::string telemetry_log = {};
-  // HOST:PORT that serves /metrics to Prometheus while the session lives, for example
-  // "127.0.0.1:9464"; empty: nothing listens.
-  std::string metrics_address = {};
-  // File for a Chrome trace of every event and inference, written when the session ends; empty:
-  // none. With it, inferences are also in the log.
-  std::string trace_file = {};
-};
-
-// Parses an object with any of the fields above under their names ("breaker" for breaker_json, as
-// an object). Reports all unknown keys and wrong types at once.
-Expected<SessionOptions> ParseSessionOptions(const std::string& json);
-
 // Who answered a call.
 struct CallReport {
   std::string backend;        // "coreml", "cpu"

@@ -15,10 +15,8 @@
 // disturb each other. Errors: returned as Failure; nothing throws, prints or aborts.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -36,45 +34,7 @@ struct Hooks {
   std::function<bool()> cancelled = {};
 };
 
-// A model, and how it is loaded.
-struct ModelOptions {
-  std::string model;    // an .onnx, .mlpackage, .mlmodel or .mlmodelc path, or a catalog name
-  std::string weights;  // catalog models: "pretrained" (if empty), "seeded", or a file
-  uint64_t seed = 0;    // of seeded weights
-  std::map<std::string, std::vector<int64_t>> input_shapes = {};  // of dynamic ONNX inputs
-};
-
-// How photographs become inputs [1, 3, height, width]. The defaults are ImageNet's.
-struct PreprocessOptions {
-  double crop = 0.875;  // a share of the shorter side up to 1, then resized to the input; or pixels
-  int resize = 0;       // with a crop in pixels: the shorter side is resized to this first
-  std::array<float, 3> mean = {0.485f, 0.456f, 0.406f};  // of values in 0 to 1
-  // The option "std": that name is the standard library's here.
-  std::array<float, 3> deviation = {0.229f, 0.224f, 0.225f};
-  std::string interpolation = "bicubic";  // or box, bilinear, lanczos
-};
-
 // --- The gate: pass or fail against a policy.
-
-struct GateOptions {
-  std::vector<std::string> models = {};  // packages, folders of them, .onnx files, catalog names
-  std::string weights = {};              // of catalog models
-  uint64_t seed = 0;
-  std::string minimum_deployment_target = "iOS17";  // of what is converted here
-  std::string policy = {};                          // a policy file; Gate C when empty
-  std::vector<std::string> record = {};             // run records to judge instead of running
-  std::string require = {};       // "ane", "gpu" or "none": the unit that must be planned
-  std::string output = {};        // folder for gate.json, gate.md, gate.junit.xml, records, logs
-  std::string junit = {};         // file for JUnit XML
-  std::string markdown = {};      // file for Markdown
-  std::string certificates = {};  // folder for a certificate of each model that passes; empty: the
-                                  // one that sessions look in, unless the subject is the CPU
-  std::string reference = {};     // the original model to compare with; empty: it is looked for
-  std::string images = {};        // folder of pictures, .npy or .npz files to compare on too
-  std::vector<std::string> inputs = {};  // NAME=FILE.npy, or FILE.npz, to compare on too
-  int64_t limit = 16;                    // files of `images` at most, evenly spread
-  int threads = 0;                       // 0: one for each core
-};
 
 struct GateResult {
   std::string verdict;  // of the worst model: "PASS", "FAIL", "NOT MEASURED" ...
@@ -107,32 +67,6 @@ struct MatrixResult {
 Expected<MatrixResult> Matrix(const MatrixOptions& options);
 
 // --- The compression lab: a sweep of variants, a search for the smallest within a loss, a report.
-
-struct LabOptions : ModelOptions {
-  PreprocessOptions preprocess = {};
-  std::string minimum_deployment_target = {};  // empty: a package keeps its own, others get iOS17
-  std::string compute_precision = {};  // of the base; empty: a package's own, "float16" for others
-  std::vector<std::string> keep_float32 = {};
-  std::string output = {};       // folder for lab.html, lab.json, lab.sqlite and chosen.json
-  std::string config = {};       // a file of variants; the uniform forms of the target when empty
-  double max_drop = -1;          // percent that a variant may lose; below 0: nothing is searched
-  std::string images = {};       // folder of photographs or .npy files; seeded inputs when empty
-  std::string labels = {};       // CSV with the columns file and class_index
-  std::string calibration = {};  // folder or .txt list of other files, to learn from
-  double hold_out = -1;          // share of the samples to learn from; below 0: as it is needed
-  int64_t limit = 0;             // the first files only; 0: all
-  int64_t samples = 16;          // seeded inputs
-  uint64_t input_seed = 0;
-  int64_t sensitivity_samples = 8;
-  int refinements = 12;     // evaluations that the search may spend on single steps
-  int jobs = 1;             // variants at once
-  bool resume = false;      // go on with the lab in `output`
-  std::string ray = {};     // address of a Ray cluster, "auto" or "local"; empty: this process
-  std::string python = {};  // that runs the driver on Ray; empty: ANEMONE_PYTHON, or python3
-  std::string backend = "cpu";
-  bool no_fidelity = false;  // leave the diagnosis of half precision out
-  int threads = 0;           // 0: one for each core
-};
 
 struct LabVariant {
   std::string name;
@@ -337,17 +271,14 @@ struct DoctorResult {
 
 Expected<DoctorResult> Doctor(const DoctorOptions& options);
 
-// A JSON object with any of the fields of one of the structs above, under their names ("std" for
+// A JSON object with any of the fields of one of the structs above (those of options.h: see
+// ParseOptions in model.h), under their names ("std" for
 // `deviation`; the fields of `preprocess` beside the others). Unknown keys and wrong types are
 // refused, all at once.
 template <typename Options>
 Expected<Options> ParseToolOptions(const std::string& json);
 template <>
-Expected<GateOptions> ParseToolOptions(const std::string& json);
-template <>
 Expected<MatrixOptions> ParseToolOptions(const std::string& json);
-template <>
-Expected<LabOptions> ParseToolOptions(const std::string& json);
 template <>
 Expected<CompareOptions> ParseToolOptions(const std::string& json);
 template <>

@@ -19,6 +19,7 @@ import numpy as np
 
 from . import _anemone
 from ._errors import Error
+from ._options import by_name, encode, split, takes
 from ._tools import bench, compare, doctor, evaluate, gate, lab, matrix, placement
 
 __all__ = ["Error", "Feature", "Model", "Session", "State", "bench", "compare", "compress", "convert", "doctor",
@@ -74,46 +75,15 @@ class Model:
         """A fresh state for a stateful model, to be passed to each predict()."""
         return State()
 
-    def convert(
-        self,
-        minimum_deployment_target: str = "iOS17",
-        compute_precision: str = "float32",
-        keep_float32: Sequence[str] = (),
-    ) -> "Model":
-        return Model(self._handle.convert(minimum_deployment_target, compute_precision, list(keep_float32)))
+    @takes("convert")
+    def convert(self, *positional, **options) -> "Model":
+        """A copy made an ML Program for a target."""
+        return Model(self._handle.convert(encode(by_name("convert", positional, options))))
 
-    def compress(
-        self,
-        mode: str = "linear",
-        dtype: str = "int8",
-        granularity: str = "",
-        weight_threshold: int = 2048,
-        *,
-        nbits: int = 0,
-        palette: str = "kmeans",
-        block_size: int = 0,
-        group_size: int = 32,
-        cluster_dim: int = 1,
-        per_channel_scale: bool = False,
-        lut_dtype: str = "",
-        target_sparsity: Optional[float] = None,
-        nm: str = "",
-        threshold: Optional[float] = None,
-        joint: bool = False,
-        calibration="",
-        calibration_limit: int = 0,
-        observer: str = "min_max",
-        equalize: bool = False,
-        correct_bias: bool = False,
-        rounding: str = "nearest",
-        config="",
-    ) -> "Model":
-        """A compressed copy; the arguments are those of `anemone compress`. `config` is a JSON or YAML file in the form
-        of coremltools' OptimizationConfig, instead of all others."""
-        options = {key: value for key, value in locals().items() if key != "self"}
-        for key in ("calibration", "config"):
-            options[key] = os.fspath(options[key])
-        return Model(self._handle.compress(options))
+    @takes("compress")
+    def compress(self, *positional, **options) -> "Model":
+        """A compressed copy."""
+        return Model(self._handle.compress(encode(by_name("compress", positional, options))))
 
     def save(self, path) -> None:
         """Writes an .mlpackage; an existing one is replaced as a whole or left as it was."""
@@ -137,39 +107,24 @@ def _pixels(image, shape) -> np.ndarray:
     return array[None, None] if channels == 1 else array.transpose(2, 0, 1)[None]
 
 
-def load(
-    path,
-    *,
-    weights: str = "",
-    seed: int = 0,
-    input_shapes: Optional[Dict[str, Sequence[int]]] = None,
-    minimum_deployment_target: str = "iOS17",
-    function: str = "",
-    backend: str = "auto",
-    numerics: str = "as_typed",
-    threads: int = 0,
-) -> Model:
+@takes("load")
+def load(path, **options) -> Model:
     """Loads an .onnx, .mlpackage, .mlmodel or .mlmodelc, or a catalog model by name."""
-    shapes = {name: [int(size) for size in shape] for name, shape in (input_shapes or {}).items()}
-    return Model(_anemone.Model.load(os.fspath(path), os.fspath(weights), seed, shapes, minimum_deployment_target,
-                                     function, backend, numerics, threads))
+    return Model(_anemone.Model.load(os.fspath(path), encode(options)))
 
 
-def convert(path, *, minimum_deployment_target: str = "iOS17", compute_precision: str = "float32",
-            keep_float32: Sequence[str] = (), **load_options) -> Model:
+@takes("load", "convert")
+def convert(path, **options) -> Model:
     """Loads a model and makes it an ML Program; call save() on the result."""
-    model = load(path, minimum_deployment_target=minimum_deployment_target, **load_options)
-    return model.convert(minimum_deployment_target, compute_precision, keep_float32)
+    loading, converting = split(options, "load", "convert")
+    return load(path, **loading).convert(**converting)
 
 
-_LOAD_OPTIONS = ("weights", "seed", "input_shapes", "minimum_deployment_target", "function", "backend", "numerics",
-                 "threads")
-
-
+@takes("load", "compress")
 def compress(path, **options) -> Model:
-    """Loads a model and compresses it: the options of load() and of Model.compress(); call save() on the result."""
-    loading = {key: options.pop(key) for key in _LOAD_OPTIONS if key in options}
-    return load(path, **loading).compress(**options)
+    """Loads a model and compresses it; call save() on the result."""
+    loading, compressing = split(options, "load", "compress")
+    return load(path, **loading).compress(**compressing)
 
 
 class Session:
@@ -179,15 +134,13 @@ class Session:
         session = anemone.Session("model.mlpackage", fallback=True)
         outputs = session.predict({"image": x})
         session.last_report["backend"]                     # who answered this thread's last call
-
-    Options are those of anemone::SessionOptions: backend, compute_units, reshape_frequency, specialization_strategy,
-    function, numerics, threads, max_concurrent_calls, fallback, serve_while_compiling, warm_up, dispatch_by_measurement,
-    breaker (a dict), state_dir, cache_dir, telemetry_log, metrics_address, trace_file.
     """
 
+    @takes("session")
     def __init__(self, model, *, load_options: Optional[Dict[str, Any]] = None, **options):
+        """`model`: a Model, or what load() takes, loaded with `load_options`."""
         self._model = model if isinstance(model, Model) else load(model, **(load_options or {}))
-        self._handle = _anemone.Session.open(self._model._handle, json.dumps(options))
+        self._handle = _anemone.Session.open(self._model._handle, encode(options))
         self._last = threading.local()
 
     def predict(self, inputs: Dict[str, Any], state: Optional["State"] = None) -> Dict[str, np.ndarray]:
@@ -230,6 +183,7 @@ class Session:
         return self._handle.should_fall_back_to_cpu()
 
 
+@takes("load")
 def inspect(path, *, operators: bool = False, weights: bool = False, **load_options) -> Dict[str, Any]:
     """Loads a model and describes it."""
     return load(path, **load_options).inspect(operators, weights)

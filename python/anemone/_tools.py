@@ -6,12 +6,13 @@ import sys
 from typing import Any, Callable, Dict, Optional
 
 from . import _anemone
+from ._options import encode, takes
 
 Progress = Optional[Callable[[str, int, int], Any]]
 
 
 def _run(tool, options: Dict[str, Any], progress: Progress) -> Dict[str, Any]:
-    return json.loads(tool(json.dumps(options, default=os.fspath), progress))
+    return json.loads(tool(encode(options), progress))
 
 
 def _paths(value) -> list:
@@ -20,13 +21,12 @@ def _paths(value) -> list:
     return [os.fspath(path) for path in several]
 
 
+@takes("gate")
 def gate(models=(), *, progress: Progress = None, **options) -> Dict[str, Any]:
     """Judges models against a policy: what `anemone gate --json` prints.
 
-    `models` is one package, a folder of them, an .onnx file or a catalog name, or a list of those. The options are the
-    command's flags: policy, record (a list: judge run records instead of running), require, output, junit, markdown,
-    certificates, reference, images, inputs, limit, weights, seed, minimum_deployment_target, threads. A model that
-    fails is not an error: look at "verdict" and "exit_code".
+    `models` is one package, a folder of them, an .onnx file or a catalog name, or a list of those. A model that fails
+    is not an error: look at "verdict" and "exit_code".
 
     `progress` is called with the stage and how much of it is done, of how much (0: nothing is counted). Ctrl-C ends the
     call and raises KeyboardInterrupt. Both hold for all tools.
@@ -39,12 +39,12 @@ def matrix(record, *, output="site", policy="") -> Dict[str, Any]:
     return _run(_anemone.matrix, {"record": _paths(record), "output": output, "policy": policy}, None)
 
 
+@takes("lab")
 def lab(model, output, *, progress: Progress = None, **options) -> Dict[str, Any]:
     """Sweeps compressed variants of a model and searches the smallest within a loss: what `anemone lab --json` prints.
 
-    lab.html, lab.json, lab.sqlite and chosen.json go into the folder `output`. The options are the command's flags:
-    max_drop, config, images, labels, calibration, hold_out, limit, samples, jobs, resume, ray, threads and so on. That
-    no variant is within max_drop is not an error: "chosen" is None then.
+    lab.html, lab.json, lab.sqlite and chosen.json go into the folder `output`. That no variant is within max_drop is
+    not an error: "chosen" is None then.
     """
     if options.get("ray"):
         options.setdefault("python", sys.executable)

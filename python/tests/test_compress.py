@@ -128,7 +128,7 @@ def test_pruning_is_the_same(tmp_path, packages, settings):
 
 
 STEPS = {"sparse": {"mode": "prune", "target_sparsity": 0.6}, "palette": {"mode": "palettize", "nbits": 4},
-         "int8": {"mode": "linear", "granularity": "per_tensor"}}
+         "int8": {"mode": "linear_symmetric", "granularity": "per_tensor"}}
 
 
 @pytest.mark.parametrize("first,second", [("sparse", "palette"), ("sparse", "int8"), ("palette", "int8"),

@@ -219,7 +219,7 @@ def test_a_target_that_lacks_the_form(model, tmp_path):
 
 def test_compress_takes_a_package_to_another_target(finished, tmp_path):
     def compress(source, out, target, *flags, code=0):
-        done = subprocess.run([str(COMMAND), "compress", str(source), "-o", str(tmp_path / out), "--mode", "linear",
+        done = subprocess.run([str(COMMAND), "compress", str(source), "-o", str(tmp_path / out), "--mode", "linear_symmetric",
                                "--minimum-deployment-target", target, *flags], capture_output=True, text=True, check=False)
         assert done.returncode == code, done.stderr
         return done.stderr

@@ -111,11 +111,11 @@ def test_lab(classifier, tmp_path):
 
 
 def test_a_second_lab_in_a_folder_is_refused(classifier, tmp_path):
-    anemone.lab(classifier, tmp_path / "lab", samples=1, no_fidelity=True)
+    anemone.lab(classifier, tmp_path / "lab", samples=1, fidelity=False)
     with pytest.raises(anemone.Error) as error:
-        anemone.lab(classifier, tmp_path / "lab", samples=1, no_fidelity=True)
+        anemone.lab(classifier, tmp_path / "lab", samples=1, fidelity=False)
     assert error.value.code == "usage" and error.value.place == str(tmp_path / "lab")
-    assert anemone.lab(classifier, tmp_path / "lab", samples=1, no_fidelity=True, resume=True)["variants"]
+    assert anemone.lab(classifier, tmp_path / "lab", samples=1, fidelity=False, resume=True)["variants"]
 
 
 def test_evaluate(classifier, half, tmp_path):

@@ -101,6 +101,30 @@ Option Command::AddOption(const std::string& names, std::vector<float>& target,
   return Option(app_->add_option(names, target, help));
 }
 
+Option Command::AddOption(const std::string& names, std::optional<double>& target,
+                          const std::string& help) {
+  return Option(app_->add_option(names, target, help));
+}
+
+Option Command::AddOption(const std::string& names, std::array<float, 3>& target,
+                          const std::string& help) {
+  return Option(app_->add_option(names, target, help));
+}
+
+Option Command::AddOption(const std::string& names,
+                          std::function<std::string(const std::string&)> take,
+                          const std::string& help) {
+  const auto all = [take = std::move(take), names](const CLI::results_t& texts) {
+    for (const std::string& text : texts) {
+      const std::string problem = take(text);
+      if (!problem.empty()) throw CLI::ValidationError(names, problem);
+    }
+    return true;
+  };
+  return Option(
+      app_->add_option(names, all, help)->expected(CLI::detail::expected_max_vector_size));
+}
+
 Option Command::AddFlag(const std::string& names, bool& target, const std::string& help) {
   return Option(app_->add_flag(names, target, help));
 }

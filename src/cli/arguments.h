@@ -6,10 +6,12 @@
 // thread. Errors: the user's are printed by Parse(); the author's (a name used twice) throw.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -61,6 +63,10 @@ class Command {
   Option AddOption(const std::string& names, int64_t& target, const std::string& help = "");
   Option AddOption(const std::string& names, uint64_t& target, const std::string& help = "");
   Option AddOption(const std::string& names, double& target, const std::string& help = "");
+  Option AddOption(const std::string& names, std::optional<double>& target,
+                   const std::string& help = "");
+  Option AddOption(const std::string& names, std::array<float, 3>& target,
+                   const std::string& help = "");
   // Lists: the option may be given again, and takes several values at once.
   Option AddOption(const std::string& names, std::vector<std::string>& target,
                    const std::string& help = "");
@@ -68,6 +74,10 @@ class Command {
                    const std::string& help = "");
   Option AddOption(const std::string& names, std::vector<float>& target,
                    const std::string& help = "");
+  // A list whose values `take` takes one by one; what it says is wrong with one is printed.
+  Option AddOption(const std::string& names, std::function<std::string(const std::string&)> take,
+                   const std::string& help = "");
+  // Sets the target; a name that begins with "!" clears it.
   Option AddFlag(const std::string& names, bool& target, const std::string& help);
   // Counts how often it is given.
   Option AddFlag(const std::string& names, int& target, const std::string& help);

@@ -33,7 +33,7 @@ std::string Text(const BenchResult::Subject& subject, const BenchOptions& option
 
 Status RunBench(const BenchFlags& flags, const Globals& globals) {
   BenchOptions options = flags.options;
-  ANEMONE_ASSIGN(static_cast<ModelOptions&>(options), ToOptions(flags.model));
+  static_cast<ModelOptions&>(options) = ToOptions(flags.model);
   options.backend = flags.backend.backend;
   options.numerics = flags.backend.numerics;
   options.function = flags.backend.function;

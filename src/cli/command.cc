@@ -9,9 +9,10 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "cli/option_flags.h"
 #include "facade/arrays.h"
 #include "facade/child_commands.h"
-#include "facade/convert.h"
+#include "options/shared_rows.h"
 
 namespace anemone::cli {
 namespace {
@@ -132,62 +133,23 @@ void AddModelFlags(Command command, ModelFlags& flags, bool with_target,
       .AddOption("MODEL", flags.source.model,
                  "an .onnx, .mlpackage, .mlmodel or .mlmodelc, or a catalog name")
       .Required();
-  command.AddOption(
-      weights_flag, flags.source.weights,
-      "catalog models: 'pretrained' (fetched unless it is in the cache; the default), "
-      "'seeded' for deterministic values, a weight file, or its URL");
-  command.AddOption("--seed", flags.source.seed, "seed of seeded weights");
-  command.AddOption("--input", flags.input_shapes,
-                    "NAME:SHAPE fixes a dynamic ONNX input, for example image:1x3x224x224");
-  if (with_target) {
-    command
-        .AddOption("--minimum-deployment-target", flags.target,
-                   "iOS15 to iOS18, or macOS12 to macOS15")
-        .ShowDefault();
-  }
+  const options::Table table = options::TableOf(flags.source.options);
+  AddOptions(command, Pick(table, {"weights", "seed", "input_shapes"}),
+             {{"weights", weights_flag}});
+  if (with_target) AddOptions(command, Pick(table, {"minimum_deployment_target"}));
 }
 
-namespace {
-
-Result<std::vector<int64_t>> ParseShape(const std::string& text) {
-  std::vector<int64_t> shape;
-  for (size_t begin = 0; begin <= text.size();) {
-    const size_t end = std::min(text.find_first_of("x,", begin), text.size());
-    const std::string part = text.substr(begin, end - begin);
-    char* rest = nullptr;
-    const long long value = std::strtoll(part.c_str(), &rest, 10);
-    if (part.empty() || *rest != '\0' || value <= 0) {
-      return Usage("'{}' is no shape", text).Advise("write it as 1x3x224x224");
-    }
-    shape.push_back(value);
-    begin = end + 1;
-  }
-  return shape;
-}
-
-}  // namespace
-
-Result<ModelOptions> ToOptions(const ModelFlags& flags) {
+ModelOptions ToOptions(const ModelFlags& flags) {
   ModelOptions options;
   options.model = flags.source.model;
-  options.weights = flags.source.weights;
-  options.seed = flags.source.seed;
-  for (const std::string& text : flags.input_shapes) {
-    const size_t colon = text.rfind(':');
-    if (colon == std::string::npos) {
-      return Usage("--input '{}' has no shape", text).Advise("write --input NAME:1x3x224x224");
-    }
-    ANEMONE_ASSIGN(options.input_shapes[text.substr(0, colon)], ParseShape(text.substr(colon + 1)));
-  }
+  options.weights = flags.source.options.weights;
+  options.seed = flags.source.options.seed;
+  options.input_shapes = flags.source.options.input_shapes;
   return options;
 }
 
 Result<facade::LoadedModel> Load(const ModelFlags& flags) {
-  facade::ModelSource source = flags.source;
-  ANEMONE_ASSIGN(source.target, facade::ParseDeploymentTarget(flags.target));
-  ANEMONE_ASSIGN(const ModelOptions options, ToOptions(flags));
-  for (const auto& [name, shape] : options.input_shapes) source.input_shapes[name] = shape;
-  return facade::LoadModel(source);
+  return facade::LoadModel(flags.source);
 }
 
 Result<facade::LoadedModel> Load(const std::string& model) {
@@ -196,45 +158,9 @@ Result<facade::LoadedModel> Load(const std::string& model) {
   return Load(flags);
 }
 
-void AddPreprocessFlags(Command command, PreprocessFlags& flags) {
-  command
-      .AddOption("--resize", flags.options.resize,
-                 "with --crop in pixels: resize the shorter side to this first")
-      .ShowDefault();
-  command
-      .AddOption("--crop", flags.options.crop,
-                 "center crop: a share of the shorter side up to 1, then resized to the input; or "
-                 "pixels")
-      .ShowDefault();
-  command.AddOption("--mean", flags.mean, "three channel means of values in 0 to 1")
-      .Delimiter(',')
-      .ShowDefault();
-  command.AddOption("--std", flags.deviation, "three channel deviations")
-      .Delimiter(',')
-      .ShowDefault();
-  command
-      .AddOption("--interpolation", flags.options.interpolation,
-                 "box, bilinear, bicubic or lanczos")
-      .ShowDefault();
-}
-
-Result<PreprocessOptions> ToOptions(const PreprocessFlags& flags) {
-  PreprocessOptions options = flags.options;
-  if (flags.mean.size() != 3 || flags.deviation.size() != 3)
-    return Usage("--mean and --std take three numbers");
-  std::copy(flags.mean.begin(), flags.mean.end(), options.mean.begin());
-  std::copy(flags.deviation.begin(), flags.deviation.end(), options.deviation.begin());
-  return options;
-}
-
 void AddBackendFlags(Command command, BackendFlags& flags) {
-  command.AddOption("--backend", flags.backend, "auto, cpu, coreml or reference").ShowDefault();
-  command
-      .AddOption("--numerics", flags.numerics,
-                 "as_typed rounds what the program declares fp16; float32 rounds nothing; float16 "
-                 "rounds everything")
-      .ShowDefault();
-  command.AddOption("--function", flags.function, "which function of a multi-function model");
+  AddOptions(command, {options::BackendRow(flags.backend), options::NumericsRow(flags.numerics),
+                       options::FunctionRow(flags.function)});
 }
 
 Result<exec::LoadOptions> MakeLoadOptions(const BackendFlags& flags, const Globals& globals) {

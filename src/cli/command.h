@@ -95,8 +95,6 @@ Result<acquire::FetchOptions> MakeFetchOptions(const FetchNetworkFlags& flags,
 // MODEL and the flags that say how to load it.
 struct ModelFlags {
   facade::ModelSource source;
-  std::vector<std::string> input_shapes;  // NAME:1x3x224x224
-  std::string target = "iOS17";
 };
 // `weights_flag` is another name for --weights where a command means something else by that.
 void AddModelFlags(Command command, ModelFlags& flags, bool with_target,
@@ -104,16 +102,7 @@ void AddModelFlags(Command command, ModelFlags& flags, bool with_target,
 Result<facade::LoadedModel> Load(const ModelFlags& flags);
 Result<facade::LoadedModel> Load(const std::string& model);
 // The flags as a tool takes them.
-Result<ModelOptions> ToOptions(const ModelFlags& flags);
-
-// How photographs become inputs.
-struct PreprocessFlags {
-  PreprocessOptions options;
-  std::vector<float> mean{options.mean.begin(), options.mean.end()};
-  std::vector<float> deviation{options.deviation.begin(), options.deviation.end()};
-};
-void AddPreprocessFlags(Command command, PreprocessFlags& flags);
-Result<PreprocessOptions> ToOptions(const PreprocessFlags& flags);
+ModelOptions ToOptions(const ModelFlags& flags);
 
 // --backend and --numerics.
 struct BackendFlags {

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/option_flags.h"
 #include "facade/convert.h"
 #include "facade/package_manifest.h"
 #include "facade/save.h"
@@ -13,8 +14,7 @@ namespace {
 struct ConvertFlags {
   ModelFlags model;
   std::string output;
-  std::string precision = "float32";
-  std::vector<std::string> keep_float32;
+  ConvertOptions options;
   FetchNetworkFlags network;
 };
 
@@ -27,7 +27,7 @@ Status WriteManifest(const ConvertFlags& flags, const facade::LoadedModel& conve
                      const std::string& output) {
   if (output.ends_with(".mil")) return {};
   lab::Manifest manifest;
-  manifest.precision = flags.precision == "float16" ? "fp16" : "fp32";
+  manifest.precision = flags.options.compute_precision == "float16" ? "fp16" : "fp32";
   ANEMONE_TRY(facade::DescribePackage(flags.model.source.model, converted, *converted.model, output,
                                       &manifest));
   return lab::WriteManifest(manifest, lab::ManifestPathOf(output));
@@ -35,28 +35,24 @@ Status WriteManifest(const ConvertFlags& flags, const facade::LoadedModel& conve
 
 Status RunConvert(const ConvertFlags& flags, const Globals& globals) {
   const auto start = std::chrono::steady_clock::now();
-  facade::ConvertOptions options;
-  ANEMONE_ASSIGN(options.target, facade::ParseDeploymentTarget(flags.model.target));
-  if (flags.precision == "float16") {
-    options.precision = facade::Precision::kFloat16;
-  } else if (flags.precision != "float32") {
-    return Usage("unknown compute precision '{}'", flags.precision)
-        .Advise("choose float32 or float16");
-  }
-  options.keep_float32 = flags.keep_float32;
+  ANEMONE_TRY(options::Check(flags.options));  // before anything is fetched
+  ANEMONE_ASSIGN(const ir::Opset target,
+                 facade::ParseDeploymentTarget(flags.options.minimum_deployment_target));
   Progress progress(globals);
-  options.progress = [&](std::string_view pass) {
-    progress.Step("pass " + std::string(pass));
+  const auto on_pass = [&](std::string_view pass) {
+    progress.Step(fmt::format("pass {}", pass));
     return true;
   };
   progress.Step("reading " + flags.model.source.model);
   ModelFlags model = flags.model;
+  model.source.options.minimum_deployment_target = flags.options.minimum_deployment_target;
   ANEMONE_ASSIGN(model.source.fetch,
                  MakeFetchOptions(flags.network, globals, progress, model.source.model));
   ANEMONE_ASSIGN(auto loaded, Load(model));
   const std::string output = flags.output.empty() ? loaded.name + ".mlpackage" : flags.output;
   facade::ConvertReport report;
-  ANEMONE_TRY(facade::Convert(*loaded.model, options, &report).At(flags.model.source.model));
+  ANEMONE_TRY(
+      facade::Convert(*loaded.model, flags.options, &report, on_pass).At(flags.model.source.model));
   progress.Step("writing " + output);
   ANEMONE_TRY(facade::Save(*loaded.model, output));
   ANEMONE_TRY(WriteManifest(flags, loaded, output));
@@ -69,8 +65,8 @@ Status RunConvert(const ConvertFlags& flags, const Globals& globals) {
     document["manifest"] =
         output.ends_with(".mil") ? Json(nullptr) : Json(lab::ManifestPathOf(output));
     document["size_bytes"] = size;
-    document["minimum_deployment_target"] = facade::DeploymentTargetName(options.target);
-    document["compute_precision"] = flags.precision;
+    document["minimum_deployment_target"] = facade::DeploymentTargetName(target);
+    document["compute_precision"] = flags.options.compute_precision;
     document["operations"] = report.operations_after;
     document["weights"] = loaded.weights.empty() ? Json(nullptr) : Json(loaded.weights);
     document["metadata"] = loaded.model->metadata.user_defined;
@@ -90,7 +86,7 @@ Status RunConvert(const ConvertFlags& flags, const Globals& globals) {
     Say(globals, fmt::format("{} notes from the passes; -v lists them", report.notes.size()));
   }
   Say(globals, fmt::format("{}: {}, {} operators ({} before the passes), {} in {:.2f} s", output,
-                           facade::DeploymentTargetName(options.target), report.operations_after,
+                           facade::DeploymentTargetName(target), report.operations_after,
                            report.operations_before, SizeText(size),
                            static_cast<double>(duration_ns) * 1e-9));
   return {};
@@ -101,13 +97,10 @@ Status RunConvert(const ConvertFlags& flags, const Globals& globals) {
 void AddConvert(Command app, Context& context) {
   Command command = app.AddCommand("convert", "make an ML Program (.mlpackage) from a network");
   auto flags = std::make_shared<ConvertFlags>();
-  AddModelFlags(command, flags->model, true);
+  AddModelFlags(command, flags->model, false);
   command.AddOption("-o,--output", flags->output,
                     "the .mlpackage to write; MODEL's name by default");
-  command.AddOption("--compute-precision", flags->precision, "float32 or float16").ShowDefault();
-  command.AddOption(
-      "--keep-float32", flags->keep_float32,
-      "operators to keep in float32: regular expressions over names, or operator types");
+  AddOptions(command, options::TableOf(flags->options));
   AddFetchNetworkFlags(command, flags->network);
   command.Footer(
       "Example: anemone convert model.onnx -o model.mlpackage --compute-precision float16");

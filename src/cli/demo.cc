@@ -5,9 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
-#include "facade/package_manifest.h"
 #include "facade/compress.h"
 #include "facade/convert.h"
+#include "facade/package_manifest.h"
 #include "facade/save.h"
 #include "lab/manifest.h"
 #include "lab/verify.h"
@@ -41,17 +41,16 @@ struct Row {
   lab::Manifest manifest;
 };
 
-Status MakeVariant(ir::Model& model, const std::string& precision, ir::Opset target,
+Status MakeVariant(ir::Model& model, const std::string& precision, const std::string& target,
                    lab::Manifest& manifest) {
-  facade::ConvertOptions convert;
-  convert.target = target;
+  ConvertOptions convert;
+  convert.minimum_deployment_target = target;
   // int8 weights go with half-precision arithmetic: what the Neural Engine takes.
-  convert.precision =
-      precision == "fp32" ? facade::Precision::kFloat32 : facade::Precision::kFloat16;
+  convert.compute_precision = precision == "fp32" ? "float32" : "float16";
   ANEMONE_TRY(facade::Convert(model, convert));
   if (precision != "int8") return {};
   // One scale for each tensor: the plainest form, which every target from iOS16 on has.
-  facade::CompressOptions compress;
+  CompressOptions compress;
   compress.granularity = "per_tensor";
   compress::Report report;
   ANEMONE_TRY(facade::Compress(model, compress, &report));
@@ -66,7 +65,6 @@ Status MakeVariant(ir::Model& model, const std::string& precision, ir::Opset tar
 
 Result<Row> RunVariant(const DemoFlags& flags, const facade::LoadedModel& original,
                        const Variant& variant, const exec::Backend& backend) {
-  ANEMONE_ASSIGN(const ir::Opset target, facade::ParseDeploymentTarget(flags.target));
   Row row;
   row.model = original.name;
   lab::Manifest& manifest = row.manifest;
@@ -74,7 +72,7 @@ Result<Row> RunVariant(const DemoFlags& flags, const facade::LoadedModel& origin
   manifest.parity_inputs = lab::DescribeInputs(flags.verify);
 
   ir::Model model = facade::CloneModel(*original.model);
-  ANEMONE_TRY(MakeVariant(model, variant.precision, target, manifest));
+  ANEMONE_TRY(MakeVariant(model, variant.precision, flags.target, manifest));
   const std::string stem =
       (fs::path(flags.directory) / (original.name + "_" + variant.precision)).string();
   const std::string package = stem + ".mlpackage";
@@ -141,9 +139,9 @@ Status RunDemo(DemoFlags flags, const Globals& globals) {
   for (const std::string& name : flags.models) {
     ModelFlags source;
     source.source.model = name;
-    source.source.weights = flags.weights;
-    source.source.seed = flags.seed;
-    source.target = flags.target;
+    source.source.options.weights = flags.weights;
+    source.source.options.seed = flags.seed;
+    source.source.options.minimum_deployment_target = flags.target;
     progress.Count(static_cast<int64_t>(rows.size()),
                    static_cast<int64_t>(flags.models.size() * kVariants.size()),
                    "building " + name);

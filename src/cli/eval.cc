@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "cli/command.h"
+#include "cli/option_flags.h"
 #include "facade/tools.h"
 
 namespace anemone::cli {
@@ -10,7 +11,6 @@ namespace {
 struct EvalFlags {
   ModelFlags model;
   BackendFlags backend;
-  PreprocessFlags preprocess;
   EvaluateOptions options;
 };
 
@@ -35,8 +35,7 @@ void PrintText(const EvaluateOptions& options, const EvaluateResult& result) {
 
 Status RunEval(const EvalFlags& flags, const Globals& globals) {
   EvaluateOptions options = flags.options;
-  ANEMONE_ASSIGN(static_cast<ModelOptions&>(options), ToOptions(flags.model));
-  ANEMONE_ASSIGN(options.preprocess, ToOptions(flags.preprocess));
+  static_cast<ModelOptions&>(options) = ToOptions(flags.model);
   options.backend = flags.backend.backend;
   options.numerics = flags.backend.numerics;
   options.function = flags.backend.function;
@@ -63,7 +62,7 @@ void AddEval(Command app, Context& context) {
       .Required();
   command.AddOption("--reference", flags->options.reference,
                     "MODEL whose predictions to agree with");
-  AddPreprocessFlags(command, flags->preprocess);
+  AddOptions(command, options::TableOf(flags->options.preprocess));
   command.AddOption("--limit", flags->options.limit, "evaluate only the first N images");
   command.AddFlag("--rows", flags->options.rows, "list every image's prediction");
   AddBackendFlags(command, flags->backend);

@@ -63,7 +63,7 @@ void PrintText(const PlacementResult& result, size_t limit) {
 
 Status RunScore(const ScoreFlags& flags, const Globals& globals) {
   PlacementOptions options = flags.options;
-  ANEMONE_ASSIGN(static_cast<ModelOptions&>(options), ToOptions(flags.model));
+  static_cast<ModelOptions&>(options) = ToOptions(flags.model);
   ANEMONE_ASSIGN(const PlacementResult result, facade::RunPlacement(options));
   if (globals.json) {
     Print(result.json);

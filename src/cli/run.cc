@@ -3,9 +3,10 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/option_flags.h"
 #include "cli/session_flags.h"
-#include "facade/tensor_files.h"
 #include "exec/session_inputs.h"
+#include "facade/tensor_files.h"
 #include "lab/verify.h"
 
 namespace anemone::cli {
@@ -13,13 +14,12 @@ namespace {
 
 struct RunFlags {
   ModelFlags model;
-  BackendFlags backend;
   std::vector<std::string> inputs;
   std::string output_directory;
   int64_t iterations = 1;
   bool random_inputs = false;
   uint64_t input_seed = 0;
-  SessionFlags session;
+  SessionOptions session;
 };
 
 Json ReportJson(const runtime::CallReport& report, int64_t calls, int64_t fallbacks) {
@@ -68,7 +68,7 @@ Json OutputJson(const std::string& name, const exec::Tensor& tensor,
 Status RunRun(const RunFlags& flags, const Globals& globals) {
   ANEMONE_ASSIGN(const auto loaded, Load(flags.model));
   ANEMONE_ASSIGN(const ir::Function* function,
-                 exec::ChooseFunction(*loaded.model, flags.backend.function));
+                 exec::ChooseFunction(*loaded.model, flags.session.function));
   std::map<std::string, exec::Tensor> inputs;
   if (flags.random_inputs) {
     ANEMONE_ASSIGN(inputs, exec::SyntheticInputs(*function, flags.input_seed, 0));
@@ -76,9 +76,9 @@ Status RunRun(const RunFlags& flags, const Globals& globals) {
     ANEMONE_ASSIGN(inputs, facade::ReadInputs(*loaded.model, *function, flags.inputs));
   }
   const auto load_start = std::chrono::steady_clock::now();
-  ANEMONE_ASSIGN(const auto session, OpenSession(loaded, flags.model.source.model, flags.backend,
-                                                 flags.session, globals)
-                                         .At(flags.model.source.model));
+  ANEMONE_ASSIGN(const auto session,
+                 OpenSession(loaded, flags.model.source.model, flags.session, globals)
+                     .At(flags.model.source.model));
   const int64_t load_ns =
       std::chrono::nanoseconds(std::chrono::steady_clock::now() - load_start).count();
   std::map<std::string, exec::Tensor> outputs;
@@ -92,11 +92,12 @@ Status RunRun(const RunFlags& flags, const Globals& globals) {
     fallbacks += report.fallback_reason != runtime::FallbackReason::kNone ? 1 : 0;
   }
   const int64_t run_ns = std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
-  if (!flags.output_directory.empty()) ANEMONE_TRY(facade::WriteOutputs(outputs, flags.output_directory));
+  if (!flags.output_directory.empty())
+    ANEMONE_TRY(facade::WriteOutputs(outputs, flags.output_directory));
   Json document = Document("anemone.run");
   document["model"] = flags.model.source.model;
   document["backend"] = report.backend;
-  document["numerics"] = flags.backend.numerics;
+  document["numerics"] = flags.session.numerics;
   document["load_ns"] = load_ns;
   document["run_ns"] = run_ns;
   document["iterations"] = calls;
@@ -145,20 +146,19 @@ void AddRun(Command app, Context& context) {
       .AddOption("MODEL", flags->model.source.model,
                  "an .onnx, .mlpackage, .mlmodelc or catalog name")
       .Required();
-  command.AddOption("--weights", flags->model.source.weights,
-                    "catalog models: 'pretrained' (the default), 'seeded', or a weight file");
-  command.AddOption("--seed", flags->model.source.seed, "seed of seeded weights");
+  // --input is for files here.
+  AddOptions(
+      command,
+      Pick(options::TableOf(flags->model.source.options), {"weights", "seed", "input_shapes"}),
+      {{"input_shapes", "--input-shape"}});
   command.AddOption("--input", flags->inputs,
                     "NAME=FILE.npy, .png or .jpg; NAME may be left out for one input");
   command.AddFlag("--random-inputs", flags->random_inputs,
                   "seeded standard-normal inputs instead of files");
   command.AddOption("--input-seed", flags->input_seed, "seed of --random-inputs");
-  command.AddOption("--input-shape", flags->model.input_shapes,
-                    "NAME:SHAPE fixes a dynamic ONNX input");
   command.AddOption("--output-dir", flags->output_directory,
                     "write every output there as NAME.npy");
   command.AddOption("--iterations", flags->iterations, "how often to run").ShowDefault();
-  AddBackendFlags(command, flags->backend);
   AddSessionFlags(command, flags->session);
   command.Footer("Example: anemone run model.mlpackage --input image=cat.jpg --output-dir out");
   OnRun(command, context, [flags, &context] { return RunRun(*flags, context.globals); });

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "anemone/options.h"
 #include "base/status.h"
 #include "cli/command.h"
 #include "facade/model_source.h"
@@ -12,26 +13,14 @@
 
 namespace anemone::cli {
 
-struct SessionFlags {
-  std::string compute_units = "all";
-  std::string reshape_frequency = "frequent";
-  std::string specialization_strategy = "default";
-  bool no_fallback = false;
-  bool dispatch = false;
-  std::string breaker_file;   // JSON
-  std::string state_dir;      // empty: the user's state folder
-  std::string cache_dir;      // empty: the user's cache folder
-  std::string telemetry_log;  // JSON Lines
-  std::string metrics_address;
-  std::string trace_file;
-};
-void AddSessionFlags(Command command, SessionFlags& flags);
+// All of the table; the first inference is the user's unless --warm-up says otherwise.
+void AddSessionFlags(Command command, SessionOptions& options);
 
-// `argument` is what named the model.
+// `argument` is what named the model. Where something is remembered or compiled, the user's folders
+// stand for those that are not given.
 Result<std::shared_ptr<runtime::Session>> OpenSession(const facade::LoadedModel& model,
                                                       const std::string& argument,
-                                                      const BackendFlags& backend,
-                                                      const SessionFlags& flags,
+                                                      SessionOptions options,
                                                       const Globals& globals);
 
 }  // namespace anemone::cli

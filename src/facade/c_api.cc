@@ -11,6 +11,7 @@
 #include "anemone/model.h"
 #include "facade/binding.h"
 #include "facade/session_options.h"
+#include "options/json.h"
 #include "runtime/telemetry_json.h"
 
 using anemone::DType;
@@ -127,12 +128,14 @@ int anemone_session_open(const char* model, const char* options_json, anemone_se
       return anemone::Usage("{} is NULL", model == nullptr ? "model" : "session");
     }
     *session = nullptr;
-    ANEMONE_ASSIGN(auto options,
-                   anemone::facade::ParseOpenOptions(options_json == nullptr ? "" : options_json));
-    options.source.model = model;
-    ANEMONE_ASSIGN(const auto loaded, anemone::facade::LoadModel(options.source));
+    anemone::facade::ModelSource source{.model = model};
+    anemone::SessionOptions options;
+    anemone::options::Table table = anemone::options::TableOf(source.options);
+    for (auto& option : anemone::options::TableOf(options)) table.push_back(std::move(option));
+    ANEMONE_TRY(anemone::options::ReadJson(options_json == nullptr ? "" : options_json, table));
+    ANEMONE_ASSIGN(const auto loaded, anemone::facade::LoadModel(source));
     auto opened = std::make_unique<anemone_session>();
-    ANEMONE_ASSIGN(opened->session, anemone::facade::OpenSession(loaded, model, options.session));
+    ANEMONE_ASSIGN(opened->session, anemone::facade::OpenSession(loaded, model, options));
     for (const auto& input : opened->session->function().inputs()) {
       if (!input->type.is_state()) opened->inputs.push_back(input.get());
     }

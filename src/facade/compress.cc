@@ -10,81 +10,71 @@
 #include "compress/palettization.h"
 #include "compress/threshold_pruning.h"
 #include "facade/convert.h"
+#include "facade/preprocess.h"
 #include "facade/save.h"
 #include "format/package.h"
 #include "lab/input_files.h"
+#include "options/option.h"
 #include "runtime/backends.h"
 
 namespace anemone::facade {
 namespace {
 
-Result<compress::Granularity> ParseGranularity(const std::string& text,
-                                               compress::Granularity fallback) {
-  using compress::Granularity;
-  if (text.empty()) return fallback;
+using compress::Granularity;
+
+// The options are checked: each text is one of its choices.
+Granularity GranularityOf(const std::string& text, Granularity fallback) {
   for (const Granularity granularity : {Granularity::kPerTensor, Granularity::kPerChannel,
                                         Granularity::kPerGroupedChannel, Granularity::kPerBlock}) {
     if (text == compress::GranularityName(granularity)) return granularity;
   }
-  return Usage("there is no granularity '{}'", text)
-      .Advise("choose per_tensor, per_channel, per_grouped_channel or per_block");
+  return fallback;
 }
 
-Result<compress::OpConfig> LinearOf(const CompressOptions& options) {
+// The value of the row with that name, or of the first.
+template <typename T, size_t kCount>
+T Named(const std::pair<std::string_view, T> (&rows)[kCount], std::string_view name) {
+  for (const auto& [known, value] : rows) {
+    if (known == name) return value;
+  }
+  return rows[0].second;
+}
+
+compress::OpConfig LinearOf(const CompressOptions& options) {
+  using compress::Rounding;
+  static constexpr std::pair<std::string_view, Rounding> kRoundings[] = {
+      {"nearest", Rounding::kNearest},
+      {"gptq", Rounding::kGptq},
+      {"adaround", Rounding::kAdaRound}};
   compress::LinearConfig linear;
   linear.mode = options.mode == "linear_asymmetric" ? compress::LinearMode::kAsymmetric
                                                     : compress::LinearMode::kSymmetric;
-  const auto dtype = DTypeFromName(options.dtype);
-  if (!dtype) {
-    return Usage("weights cannot be quantized to '{}'", options.dtype)
-        .Advise("choose int8, uint8, int4, uint4 or float16");
-  }
-  linear.dtype = *dtype;
-  ANEMONE_ASSIGN(linear.granularity,
-                 ParseGranularity(options.granularity, compress::Granularity::kPerChannel));
+  linear.dtype = DTypeFromName(options.dtype).value_or(DType::kInvalid);
+  linear.granularity = GranularityOf(options.granularity, Granularity::kPerChannel);
   if (options.block_size != 0) linear.block_size = options.block_size;
   linear.weight_threshold = options.weight_threshold;
-  if (options.rounding == "gptq") {
-    linear.rounding = compress::Rounding::kGptq;
-  } else if (options.rounding == "adaround") {
-    linear.rounding = compress::Rounding::kAdaRound;
-  } else if (options.rounding != "nearest") {
-    return Usage("there is no rounding '{}'", options.rounding)
-        .Advise("choose nearest, gptq or adaround");
-  }
+  linear.rounding = Named(kRoundings, options.rounding);
   return compress::OpConfig(linear);
 }
 
-Result<compress::OpConfig> PaletteOf(const CompressOptions& options) {
+compress::OpConfig PaletteOf(const CompressOptions& options) {
+  using compress::PaletteMode;
+  static constexpr std::pair<std::string_view, PaletteMode> kModes[] = {
+      {"kmeans", PaletteMode::kKMeans},
+      {"uniform", PaletteMode::kUniform},
+      {"unique", PaletteMode::kUnique}};
   compress::PaletteConfig palette;
-  if (options.palette == "kmeans") {
-    palette.mode = compress::PaletteMode::kKMeans;
-  } else if (options.palette == "uniform") {
-    palette.mode = compress::PaletteMode::kUniform;
-  } else if (options.palette == "unique") {
-    palette.mode = compress::PaletteMode::kUnique;
-  } else {
-    return Usage("there is no palette '{}'", options.palette)
-        .Advise("choose kmeans, uniform or unique");
-  }
-  const bool unique = palette.mode == compress::PaletteMode::kUnique;
+  palette.mode = Named(kModes, options.palette);
+  const bool unique = palette.mode == PaletteMode::kUnique;
   palette.nbits = options.nbits == 0 && !unique ? 4 : options.nbits;
-  ANEMONE_ASSIGN(palette.granularity,
-                 ParseGranularity(options.granularity, compress::Granularity::kPerTensor));
+  palette.granularity = GranularityOf(options.granularity, Granularity::kPerTensor);
   palette.group_size = options.group_size;
   palette.cluster_dim = options.cluster_dim;
   palette.enable_per_channel_scale = options.per_channel_scale;
   palette.weight_threshold = options.weight_threshold;
   // With inputs at hand, values count as much as they are driven.
-  palette.sensitivity =
-      !options.calibration.empty() && palette.mode == compress::PaletteMode::kKMeans;
-  if (!options.lut_dtype.empty()) {
-    const auto dtype = DTypeFromName(options.lut_dtype);
-    if (!dtype) {
-      return Usage("there are no tables of '{}'", options.lut_dtype).Advise("choose int8 or uint8");
-    }
-    palette.lut_dtype = *dtype;
-  }
+  palette.sensitivity = !options.calibration.empty() && palette.mode == PaletteMode::kKMeans;
+  palette.lut_dtype = DTypeFromName(options.lut_dtype).value_or(DType::kInvalid);
   return compress::OpConfig(palette);
 }
 
@@ -116,25 +106,21 @@ Result<compress::OpConfig> PruneOf(const CompressOptions& options) {
   return compress::OpConfig(magnitude);
 }
 
-Result<compress::ActivationStep> ActivationsOf(const CompressOptions& options) {
+compress::ActivationStep ActivationsOf(const CompressOptions& options) {
+  using compress::Observer;
+  static constexpr std::pair<std::string_view, Observer> kObservers[] = {
+      {"min_max", Observer::kMinMax},
+      {"percentile", Observer::kPercentile},
+      {"mse", Observer::kMse},
+      {"entropy", Observer::kEntropy}};
   compress::ActivationStep step;
+  step.observer = Named(kObservers, options.observer);
   step.percentile = options.percentile;
-  const std::pair<std::string_view, compress::Observer> observers[] = {
-      {"min_max", compress::Observer::kMinMax},
-      {"percentile", compress::Observer::kPercentile},
-      {"mse", compress::Observer::kMse},
-      {"entropy", compress::Observer::kEntropy}};
-  for (const auto& [name, observer] : observers) {
-    if (options.observer != name) continue;
-    step.observer = observer;
-    return step;
-  }
-  return Usage("there is no observer '{}'", options.observer)
-      .Advise("choose min_max, percentile, mse or entropy");
+  return step;
 }
 
 Status CompressToHalf(ir::Model& model, const CompressOptions& options, compress::Report* report) {
-  if (!options.compute_float16) {
+  if (options.storage_only) {
     ANEMONE_ASSIGN(*report, compress::StoreWeightsInHalf(model.program));
     return {};
   }
@@ -148,9 +134,9 @@ Status CompressToHalf(ir::Model& model, const CompressOptions& options, compress
   };
   count(&report->bytes_before);
   ConvertOptions convert;
-  convert.target =
-      model.program.main() != nullptr ? model.program.main()->opset : ir::Opset::kIOS15;
-  convert.precision = Precision::kFloat16;
+  convert.minimum_deployment_target = DeploymentTargetName(
+      model.program.main() != nullptr ? model.program.main()->opset : ir::Opset::kIOS15);
+  convert.compute_precision = "float16";
   ANEMONE_TRY(Convert(model, convert));
   count(&report->bytes_after);
   return {};
@@ -158,21 +144,20 @@ Status CompressToHalf(ir::Model& model, const CompressOptions& options, compress
 
 }  // namespace
 
+bool IsHalfPrecision(const CompressOptions& options) {
+  return options.config.empty() && options.dtype == "float16";
+}
+
 Result<compress::Configuration> ConfigurationOf(const CompressOptions& options) {
+  ANEMONE_TRY(options::Check(options));
   if (!options.config.empty()) return compress::ReadConfiguration(options.config);
   Result<compress::OpConfig> config = Internal("not set");
-  if (options.mode == "linear" || options.mode == "linear_symmetric" ||
-      options.mode == "linear_asymmetric" || options.mode == "activations") {
-    config = LinearOf(options);
-  } else if (options.mode == "palettize") {
+  if (options.mode == "palettize") {
     config = PaletteOf(options);
   } else if (options.mode == "prune") {
     config = PruneOf(options);
   } else {
-    return Usage("there is no compression mode '{}'", options.mode)
-        .Advise(
-            "choose linear, linear_symmetric, linear_asymmetric, palettize, prune or "
-            "activations");
+    config = LinearOf(options);
   }
   if (!config.ok()) return config.status();
   compress::WeightStep step;
@@ -182,27 +167,41 @@ Result<compress::Configuration> ConfigurationOf(const CompressOptions& options) 
   configuration.weights.push_back(std::move(step));
   configuration.equalize = options.equalize;
   configuration.correct_bias = options.correct_bias;
-  if (options.mode == "activations") {
-    ANEMONE_ASSIGN(configuration.activations, ActivationsOf(options));
-  }
+  if (options.mode == "activations") configuration.activations = ActivationsOf(options);
   ANEMONE_TRY(compress::Check(configuration));
   return configuration;
 }
 
-Status Compress(ir::Model& model, const CompressOptions& options, compress::Report* report) {
+namespace {
+
+// To another target than its own, when one is asked for.
+Status TakeToTarget(ir::Model& model, const std::string& target) {
+  if (target.empty()) return {};
+  ANEMONE_ASSIGN(const ir::Opset opset, ParseDeploymentTarget(target));
+  const ir::Function* function = model.program.main();
+  if (function == nullptr || function->opset == opset) return {};
+  return Convert(model, {.minimum_deployment_target = target});
+}
+
+}  // namespace
+
+Status Compress(ir::Model& model, const CompressOptions& options, compress::Report* report,
+                const CompressProgress& progress) {
+  ANEMONE_TRY(options::Check(options));
+  ANEMONE_TRY(TakeToTarget(model, options.minimum_deployment_target));
   compress::Report local;
   compress::Report& out = report != nullptr ? *report : local;
   out = {};
-  if (options.config.empty() && (options.dtype == "float16" || options.dtype == "fp16"))
-    return CompressToHalf(model, options, &out);
+  if (IsHalfPrecision(options)) return CompressToHalf(model, options, &out);
   ANEMONE_ASSIGN(const compress::Configuration configuration, ConfigurationOf(options));
   compress::ApplyOptions apply;
   apply.threads = options.threads;
-  apply.progress = options.progress;
+  apply.progress = progress;
   lab::InputFiles files;
   compress::Calibration calibration;
   if (!options.calibration.empty()) {
-    ANEMONE_ASSIGN(files, lab::InputFiles::Open(options.calibration, model, options.preprocess,
+    ANEMONE_ASSIGN(const lab::Preprocess preprocess, PreprocessOf(options.preprocess));
+    ANEMONE_ASSIGN(files, lab::InputFiles::Open(options.calibration, model, preprocess,
                                                 options.calibration_limit));
     calibration.data = &files;
     calibration.load =

@@ -5,6 +5,7 @@
 
 #include "ir/verifier.h"
 #include "lab/subgraph.h"
+#include "options/option.h"
 #include "passes/pipeline.h"
 
 namespace anemone::facade {
@@ -59,32 +60,35 @@ int64_t CountOperations(const ir::Program& program) {
 
 }  // namespace
 
-Status Convert(ir::Model& model, const ConvertOptions& options, ConvertReport* report) {
+Status Convert(ir::Model& model, const ConvertOptions& options, ConvertReport* report,
+               const ConvertProgress& progress) {
+  ANEMONE_TRY(options::Check(options));
+  ANEMONE_ASSIGN(const ir::Opset target, ParseDeploymentTarget(options.minimum_deployment_target));
   ConvertReport local;
   ConvertReport& out = report != nullptr ? *report : local;
   out = {};
   out.operations_before = CountOperations(model.program);
   for (auto& function : model.program.functions) {
-    if (function->opset > options.target) {
+    if (function->opset > target) {
       // An older op set may lack what the program uses; verification says which operators.
-      function->opset = options.target;
-      ANEMONE_TRY(ir::Verify(*function).At("for " + DeploymentTargetName(options.target)));
+      function->opset = target;
+      ANEMONE_TRY(ir::Verify(*function).At("for " + DeploymentTargetName(target)));
     }
-    function->opset = options.target;
+    function->opset = target;
   }
   passes::PipelineOptions pipeline;
-  if (options.precision == Precision::kFloat16) {
+  if (options.compute_precision == "float16") {
     pipeline.compute_precision = DType::kFp16;
     ANEMONE_ASSIGN(pipeline.float16.keep_float32, passes::MatchOperations(options.keep_float32));
   }
   passes::RunOptions run;
-  run.progress = options.progress;
+  run.progress = progress;
   ANEMONE_ASSIGN(const auto ran, passes::Optimize(model.program, pipeline, run));
   for (const auto& pass : ran.passes)
     out.passes.push_back({pass.name, pass.time_ns, pass.changes > 0});
   for (const auto& note : ran.notes) out.notes.push_back(note.name + ": " + note.text);
   out.operations_after = CountOperations(model.program);
-  model.spec_version = ir::SpecVersionOf(options.target);
+  model.spec_version = ir::SpecVersionOf(target);
   return {};
 }
 

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "anemone/options.h"
 #include "base/status.h"
 #include "ir/model.h"
 
@@ -17,19 +18,6 @@ namespace anemone::facade {
 Result<ir::Opset> ParseDeploymentTarget(const std::string& text);
 // "iOS17".
 std::string DeploymentTargetName(ir::Opset opset);
-
-enum class Precision : uint8_t { kFloat32, kFloat16 };
-
-struct ConvertOptions {
-  ir::Opset target = ir::Opset::kIOS17;
-  Precision precision = Precision::kFloat32;
-  // Operators kept in float32 when the precision is float16: regular expressions over operator
-  // names, or operator types.
-  std::vector<std::string> keep_float32 = {};
-  // Called with a pass's name before each run of it, and by long passes now and then; returning
-  // false cancels (kCancelled).
-  std::function<bool(std::string_view pass)> progress = {};
-};
 
 struct ConvertReport {
   struct Pass {
@@ -47,6 +35,12 @@ struct ConvertReport {
 // A deep copy that shares the bytes of the weights.
 ir::Model CloneModel(const ir::Model& model);
 
-Status Convert(ir::Model& model, const ConvertOptions& options, ConvertReport* report = nullptr);
+// Called with a pass's name before each run of it, and by long passes now and then; returning false
+// cancels (kCancelled).
+using ConvertProgress = std::function<bool(std::string_view pass)>;
+
+// kUsage for options out of range.
+Status Convert(ir::Model& model, const ConvertOptions& options, ConvertReport* report = nullptr,
+               const ConvertProgress& progress = {});
 
 }  // namespace anemone::facade

@@ -184,7 +184,7 @@ Result<Json> Float16Json(const ir::Model& model, const DoctorOptions& options) {
   ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*single, ""));
   const bool half = UsesHalf(*function);
   ConvertOptions convert;
-  convert.target = function->opset;
+  convert.minimum_deployment_target = DeploymentTargetName(function->opset);
   lab::FidelityOptions fidelity;
   fidelity.threads = options.threads;
   if (!half) {
@@ -194,7 +194,7 @@ Result<Json> Float16Json(const ir::Model& model, const DoctorOptions& options) {
         [&](const std::vector<std::string>& keep) -> Result<std::shared_ptr<const ir::Model>> {
       auto copy = std::make_shared<ir::Model>(CloneModel(*single));
       ConvertOptions to_half = convert;
-      to_half.precision = Precision::kFloat16;
+      to_half.compute_precision = "float16";
       to_half.keep_float32 = keep;
       ANEMONE_TRY(Convert(*copy, to_half));
       return std::shared_ptr<const ir::Model>(std::move(copy));
@@ -227,9 +227,9 @@ Result<Json> ModelJson(const DoctorOptions& options) {
   json["placement_of"] = "the model as it is";
   if (!loaded.origin.starts_with("ml")) {
     ConvertOptions convert;
-    convert.precision = Precision::kFloat16;
+    convert.compute_precision = "float16";
     ANEMONE_TRY(Convert(*placed, convert).At(loaded.name));
-    json["placement_of"] = "its conversion to float16 for " + DeploymentTargetName(convert.target);
+    json["placement_of"] = "its conversion to float16 for " + convert.minimum_deployment_target;
   }
   ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*placed, ""));
   json["known_drifts"] = KnownDriftsJson(*function);

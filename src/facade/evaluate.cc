@@ -4,6 +4,7 @@
 #include "exec/session_inputs.h"
 #include "facade/arrays.h"
 #include "facade/document.h"
+#include "facade/preprocess.h"
 #include "facade/tool_options.h"
 #include "facade/tools.h"
 #include "runtime/backends.h"

@@ -12,6 +12,7 @@
 #include "gate/check_dispatch.h"
 #include "gate/checks.h"
 #include "gate/report.h"
+#include "options/option.h"
 #include "runtime/first_load.h"
 #include "runtime/host.h"
 
@@ -132,6 +133,7 @@ Status WriteReports(const GateOptions& options, const gate::GateReport& report) 
 }  // namespace
 
 Result<GateResult> RunGate(const GateOptions& options, const Hooks& hooks) {
+  ANEMONE_TRY(options::Check(options));
   if (options.models.empty() && options.record.empty()) {
     return Usage("there is nothing to judge").Advise("give a MODEL, or --record FILE");
   }

@@ -109,9 +109,8 @@ Result<gate::LiveModel> Converted(const GateOptions& options, const std::string&
   source.seed = options.seed;
   ANEMONE_ASSIGN(const auto original, LoadModel(source, options.minimum_deployment_target));
   ir::Model converted = CloneModel(*original.model);
-  ConvertOptions convert;
-  ANEMONE_ASSIGN(convert.target, ParseDeploymentTarget(options.minimum_deployment_target));
-  convert.precision = Precision::kFloat16;
+  const ConvertOptions convert{.minimum_deployment_target = options.minimum_deployment_target,
+                               .compute_precision = "float16"};
   ANEMONE_TRY(Convert(converted, convert).At(model));
   gate::LiveModel live;
   live.name = original.name + "_fp16";

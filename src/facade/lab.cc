@@ -73,7 +73,7 @@ Result<std::vector<std::string>> WorkerCommand(const LabOptions& options) {
   if (!options.images.empty()) add("--images", absolute(options.images));
   if (!options.labels.empty()) add("--labels", absolute(options.labels));
   if (!options.calibration.empty()) add("--calibration", absolute(options.calibration));
-  if (options.hold_out >= 0) add("--hold-out", fmt::format("{}", options.hold_out));
+  if (options.hold_out) add("--hold-out", fmt::format("{}", *options.hold_out));
   add("--limit", fmt::format("{}", options.limit));
   add("--resize", fmt::format("{}", options.preprocess.resize));
   add("--crop", fmt::format("{}", options.preprocess.crop));
@@ -91,7 +91,7 @@ Result<lab::DriveOptions> MakeDriveOptions(const LabOptions& options, const Hook
                                            const lab::LabSubject& subject, lab::JobsDb& db) {
   lab::DriveOptions drive;
   drive.config = options.config;
-  if (options.max_drop >= 0) drive.budget = lab::Budget{options.max_drop};
+  if (options.max_drop) drive.budget = lab::Budget{*options.max_drop};
   drive.sensitivity_samples = options.sensitivity_samples;
   drive.refinements = options.refinements;
   drive.jobs = options.jobs;
@@ -119,7 +119,7 @@ Result<lab::Fidelity> DiagnoseModel(const PreparedLab& prepared, int threads) {
   options.to_float16 = [&](const std::vector<std::string>& keep) {
     ConvertOptions convert = prepared.models.convert;
     convert.keep_float32.insert(convert.keep_float32.end(), keep.begin(), keep.end());
-    return ConvertedCopy(*prepared.models.reference, convert, Precision::kFloat16);
+    return ConvertedCopy(*prepared.models.reference, convert, "float16");
   };
   return lab::DiagnoseFloat16(prepared.subject.backend(), prepared.models.reference,
                               prepared.subject.samples().Subset(kFidelitySamples), options);
@@ -219,7 +219,7 @@ Result<LabResult> RunLab(const LabOptions& given, const Hooks& hooks) {
   ANEMONE_ASSIGN(const auto drive, MakeDriveOptions(options, hooks, subject, db));
   ANEMONE_ASSIGN(const auto counts, lab::Drive(subject, db, drive, &report));
   report.weights = lab::HistogramsOf(subject.function(), compress::kDefaultWeightThreshold);
-  if (prepared.models.precision == "float16" && !options.no_fidelity) {
+  if (prepared.models.precision == "float16" && options.fidelity) {
     Tell(hooks, "looking at half precision");
     ANEMONE_ASSIGN(report.fidelity, DiagnoseModel(prepared, options.threads));
   }

@@ -4,9 +4,11 @@
 #include <cmath>
 
 #include "exec/session_inputs.h"
+#include "facade/preprocess.h"
 #include "facade/tool_options.h"
 #include "lab/sensitivity.h"
 #include "lab/sweep.h"
+#include "options/option.h"
 #include "runtime/backends.h"
 
 namespace anemone::facade {
@@ -21,21 +23,18 @@ Result<LabModels> MakeModels(const LabOptions& options) {
   models.converted = !package || !precision.empty() || !options.minimum_deployment_target.empty();
   models.precision = precision.empty() ? (package ? "as it is" : "float16") : precision;
   const ir::Function* function = loaded.model->program.main();
-  models.convert.target = function != nullptr ? function->opset : ir::Opset::kIOS17;
-  if (!package) models.convert.target = ir::Opset::kIOS17;
-  if (!options.minimum_deployment_target.empty()) {
-    ANEMONE_ASSIGN(models.convert.target, ParseDeploymentTarget(options.minimum_deployment_target));
-  }
+  std::string& target = models.convert.minimum_deployment_target;
+  if (package && function != nullptr) target = DeploymentTargetName(function->opset);
+  if (!options.minimum_deployment_target.empty()) target = options.minimum_deployment_target;
   models.convert.keep_float32 = options.keep_float32;
   if (!models.converted) {
     models.reference = models.base = loaded.model;
     return models;
   }
-  ANEMONE_ASSIGN(models.reference,
-                 ConvertedCopy(*loaded.model, models.convert, Precision::kFloat32));
+  ANEMONE_ASSIGN(models.reference, ConvertedCopy(*loaded.model, models.convert, "float32"));
   models.base = models.reference;
   if (models.precision == "float16") {
-    ANEMONE_ASSIGN(models.base, ConvertedCopy(*loaded.model, models.convert, Precision::kFloat16));
+    ANEMONE_ASSIGN(models.base, ConvertedCopy(*loaded.model, models.convert, "float16"));
   }
   return models;
 }
@@ -74,7 +73,7 @@ Result<SampleSets> MakeSampleSets(LabOptions& options, const ir::Model& model) {
     return std::make_shared<const lab::Samples>(std::move(samples));
   };
   if (!options.calibration.empty()) {
-    if (options.hold_out > 0) return Usage("give one of --calibration and --hold-out");
+    if (options.hold_out.value_or(0) > 0) return Usage("give one of --calibration and --hold-out");
     LabOptions others = options;
     others.images = options.calibration;
     others.labels.clear();
@@ -82,13 +81,13 @@ Result<SampleSets> MakeSampleSets(LabOptions& options, const ir::Model& model) {
     sets.learned_from = share(std::move(learned));
   } else {
     constexpr double kShare = 0.25;
-    if (options.hold_out < 0) {
+    if (!options.hold_out) {
       ANEMONE_ASSIGN(const bool needed, ListNeedsData(options));
-      const bool search = options.max_drop >= 0 && !options.images.empty();
+      const bool search = options.max_drop && !options.images.empty();
       options.hold_out = needed || search ? kShare : 0;
     }
-    if (options.hold_out > 0 && judged.count() > 1) {
-      const auto every = static_cast<int64_t>(std::lround(1 / options.hold_out));
+    if (*options.hold_out > 0 && judged.count() > 1) {
+      const auto every = static_cast<int64_t>(std::lround(1 / *options.hold_out));
       sets.learned_from = share(judged.SetAside(std::clamp<int64_t>(every, 2, judged.count())));
     }
   }
@@ -100,18 +99,15 @@ Result<SampleSets> MakeSampleSets(LabOptions& options, const ir::Model& model) {
 
 Result<std::shared_ptr<const ir::Model>> ConvertedCopy(const ir::Model& model,
                                                        ConvertOptions options,
-                                                       Precision precision) {
+                                                       const std::string& precision) {
   auto copy = std::make_shared<ir::Model>(CloneModel(model));
-  options.precision = precision;
+  options.compute_precision = precision;
   ANEMONE_TRY(Convert(*copy, options));
   return std::shared_ptr<const ir::Model>(std::move(copy));
 }
 
 Result<PreparedLab> PrepareLab(LabOptions& options, const Hooks& hooks) {
-  const std::string& precision = options.compute_precision;
-  if (!precision.empty() && precision != "float16" && precision != "float32") {
-    return Usage("unknown compute precision '{}'", precision).Advise("choose float32 or float16");
-  }
+  ANEMONE_TRY(options::Check(options));
   Tell(hooks, "reading " + options.model);
   ANEMONE_ASSIGN(LabModels models, MakeModels(options));
   Tell(hooks, "reading the samples");
@@ -121,7 +117,7 @@ Result<PreparedLab> PrepareLab(LabOptions& options, const Hooks& hooks) {
   Tell(hooks, "running the reference");
   ANEMONE_ASSIGN(auto subject, lab::LabSubject::Make(models.reference, models.base, sets.judged,
                                                      *backend, options.threads, sets.learned_from));
-  if (options.max_drop >= 0 && lab::FormsOf(subject.function().opset, false).empty()) {
+  if (options.max_drop && lab::FormsOf(subject.function().opset, false).empty()) {
     return Unsupported("no op set before iOS16 holds compressed weights")
         .Advise("give --minimum-deployment-target iOS16, or higher");
   }

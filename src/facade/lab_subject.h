@@ -37,6 +37,7 @@ Result<PreparedLab> PrepareLab(LabOptions& options, const Hooks& hooks);
 
 // A copy of the model, converted.
 Result<std::shared_ptr<const ir::Model>> ConvertedCopy(const ir::Model& model,
-                                                       ConvertOptions options, Precision precision);
+                                                       ConvertOptions options,
+                                                       const std::string& precision);
 
 }  // namespace anemone::facade

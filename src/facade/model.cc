@@ -46,6 +46,14 @@ FeatureInfo ToInfo(const ir::Feature& feature) {
 
 }  // namespace
 
+std::shared_ptr<Model::Impl> Model::Impl::Clone() const {
+  auto impl = std::make_shared<Impl>();
+  impl->loaded.model = std::make_shared<ir::Model>(facade::CloneModel(*loaded.model));
+  impl->loaded.name = loaded.name;
+  impl->options = options;
+  return impl;
+}
+
 Result<std::shared_ptr<runtime::Session>> Model::Impl::Open() {
   const std::lock_guard<std::mutex> lock(mutex);
   if (session != nullptr) return session;
@@ -62,12 +70,7 @@ Result<std::shared_ptr<runtime::Session>> Model::Impl::Open() {
 Expected<Model> Model::Load(const std::string& model, const LoadOptions& options) {
   facade::ModelSource source;
   source.model = model;
-  source.weights = options.weights;
-  source.seed = options.seed;
-  for (const auto& [name, shape] : options.input_shapes) source.input_shapes[name] = shape;
-  const auto target = facade::ParseDeploymentTarget(options.minimum_deployment_target);
-  if (!target.ok()) return facade::ToFailure(target.error());
-  source.target = *target;
+  source.options = options;
   auto loaded = facade::LoadModel(source);
   if (!loaded.ok()) return facade::ToFailure(loaded.error());
   auto impl = std::make_shared<Impl>();
@@ -117,55 +120,15 @@ Expected<std::map<std::string, Array>> Model::Predict(const std::map<std::string
 }
 
 Expected<Model> Model::Convert(const ConvertOptions& options) const {
-  facade::ConvertOptions internal;
-  const auto target = facade::ParseDeploymentTarget(options.minimum_deployment_target);
-  if (!target.ok()) return facade::ToFailure(target.error());
-  internal.target = *target;
-  if (options.compute_precision == "float16") {
-    internal.precision = facade::Precision::kFloat16;
-  } else if (options.compute_precision != "float32") {
-    return facade::ToFailure(Usage("unknown compute precision '{}'", options.compute_precision)
-                                 .Advise("choose float32 or float16"));
-  }
-  internal.keep_float32 = options.keep_float32;
-  auto impl = std::make_shared<Impl>();
-  impl->loaded.model = std::make_shared<ir::Model>(facade::CloneModel(*impl_->loaded.model));
-  impl->loaded.name = impl_->loaded.name;
-  impl->options = impl_->options;
-  const Status status = facade::Convert(*impl->loaded.model, internal);
+  auto impl = impl_->Clone();
+  const Status status = facade::Convert(*impl->loaded.model, options);
   if (!status.ok()) return facade::ToFailure(status.error());
   return Model(std::move(impl));
 }
 
 Expected<Model> Model::Compress(const CompressOptions& options) const {
-  facade::CompressOptions internal;
-  internal.mode = options.mode;
-  internal.dtype = options.dtype;
-  internal.granularity = options.granularity;
-  internal.weight_threshold = options.weight_threshold;
-  internal.nbits = options.nbits;
-  internal.palette = options.palette;
-  internal.block_size = options.block_size;
-  internal.group_size = options.group_size;
-  internal.cluster_dim = options.cluster_dim;
-  internal.per_channel_scale = options.per_channel_scale;
-  internal.lut_dtype = options.lut_dtype;
-  internal.target_sparsity = options.target_sparsity;
-  internal.nm = options.nm;
-  internal.threshold = options.threshold;
-  internal.joint = options.joint;
-  internal.calibration = options.calibration;
-  internal.calibration_limit = options.calibration_limit;
-  internal.observer = options.observer;
-  internal.equalize = options.equalize;
-  internal.correct_bias = options.correct_bias;
-  internal.rounding = options.rounding;
-  internal.config = options.config;
-  auto impl = std::make_shared<Impl>();
-  impl->loaded.model = std::make_shared<ir::Model>(facade::CloneModel(*impl_->loaded.model));
-  impl->loaded.name = impl_->loaded.name;
-  impl->options = impl_->options;
-  const Status status = facade::Compress(*impl->loaded.model, internal);
+  auto impl = impl_->Clone();
+  const Status status = facade::Compress(*impl->loaded.model, options);
   if (!status.ok()) return facade::ToFailure(status.error());
   return Model(std::move(impl));
 }

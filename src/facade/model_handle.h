@@ -24,6 +24,8 @@ struct Model::Impl {
     return options.function.empty() ? loaded.model->main()
                                     : loaded.model->FindFunction(options.function);
   }
+  // A deep copy to be changed, that shares the bytes of the weights.
+  std::shared_ptr<Impl> Clone() const;
   Result<std::shared_ptr<runtime::Session>> Open();
 };
 

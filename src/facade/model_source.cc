@@ -5,10 +5,12 @@
 
 #include "acquire/url.h"
 #include "base/mapped_file.h"
+#include "facade/convert.h"
 #include "format/package.h"
 #include "ir/text.h"
 #include "ir/verifier.h"
 #include "onnx/import.h"
+#include "options/option.h"
 #include "zoo/zoo.h"
 
 namespace anemone::facade {
@@ -72,12 +74,15 @@ Result<acquire::Fetched> FetchOrExplain(const std::string& what, const acquire::
 }
 
 Result<ir::Model> ReadOnnx(const std::string& path, const ModelSource& source) {
-  return onnx::ImportOnnx(path, {.input_shapes = source.input_shapes, .target = source.target});
+  ANEMONE_ASSIGN(const ir::Opset target,
+                 ParseDeploymentTarget(source.options.minimum_deployment_target));
+  return onnx::ImportOnnx(path, {.input_shapes = source.options.input_shapes, .target = target});
 }
 
 // An ONNX graph that the catalog names.
 Result<LoadedModel> LoadOnnxEntry(const acquire::CatalogEntry& entry, const ModelSource& source) {
-  if (!source.weights.empty() && source.weights != "pretrained") {
+  const std::string& weights = source.options.weights;
+  if (!weights.empty() && weights != "pretrained") {
     return Usage("'{}' is an ONNX graph of its publisher: its weights cannot be replaced",
                  entry.name)
         .Advise("leave --weights out, or name an .onnx file of your own as MODEL");
@@ -85,7 +90,7 @@ Result<LoadedModel> LoadOnnxEntry(const acquire::CatalogEntry& entry, const Mode
   ANEMONE_ASSIGN(const auto fetched, FetchOrExplain(entry.name, &entry, source.fetch));
   ModelSource shaped = source;
   for (const acquire::CatalogInput& input : entry.inputs) {
-    shaped.input_shapes.emplace(input.name, input.shape);
+    shaped.options.input_shapes.emplace(input.name, input.shape);
   }
   ANEMONE_ASSIGN(ir::Model model, ReadOnnx(fetched.main().path, shaped));
   NoteProvenance(fetched, &model.metadata);
@@ -98,12 +103,13 @@ Result<LoadedModel> LoadOnnxEntry(const acquire::CatalogEntry& entry, const Mode
 Result<LoadedModel> LoadZooEntry(const std::string& name, const acquire::CatalogEntry* entry,
                                  const ModelSource& source) {
   const std::string architecture = entry != nullptr ? entry->architecture : name;
-  LoadedModel loaded{nullptr, name, "catalog", source.weights};
+  const std::string& named = source.options.weights;
+  LoadedModel loaded{nullptr, name, "catalog", named};
   zoo::WeightSource weights;
   acquire::Fetched fetched;
-  if (source.weights == "seeded") {
-    weights = zoo::WeightSource::Seeded(source.seed);
-  } else if (source.weights.empty() || source.weights == "pretrained") {
+  if (named == "seeded") {
+    weights = zoo::WeightSource::Seeded(source.options.seed);
+  } else if (named.empty() || named == "pretrained") {
     if (entry == nullptr) {
       return NotFound("the catalog knows no published weights of '{}'", name)
           .Advise("give --weights FILE, or --weights seeded");
@@ -111,15 +117,17 @@ Result<LoadedModel> LoadZooEntry(const std::string& name, const acquire::Catalog
     ANEMONE_ASSIGN(fetched, FetchOrExplain(name, entry, source.fetch));
     weights = zoo::WeightSource::File(fetched.main().path);
     loaded.weights = "pretrained";
-  } else if (acquire::LooksLikeUrl(source.weights)) {
-    ANEMONE_ASSIGN(fetched, FetchOrExplain(source.weights, nullptr, source.fetch));
+  } else if (acquire::LooksLikeUrl(named)) {
+    ANEMONE_ASSIGN(fetched, FetchOrExplain(named, nullptr, source.fetch));
     weights = zoo::WeightSource::File(fetched.main().path);
     loaded.weights = "file";
   } else {
-    weights = zoo::WeightSource::File(source.weights);
+    weights = zoo::WeightSource::File(named);
     loaded.weights = "file";
   }
-  ANEMONE_ASSIGN(ir::Model model, zoo::Build(architecture, weights, source.target));
+  ANEMONE_ASSIGN(const ir::Opset target,
+                 ParseDeploymentTarget(source.options.minimum_deployment_target));
+  ANEMONE_ASSIGN(ir::Model model, zoo::Build(architecture, weights, target));
   if (!fetched.files.empty()) {
     const std::string digest = model.metadata.user_defined[zoo::kKeySha256];
     if (digest != fetched.main().sha256) {
@@ -194,6 +202,7 @@ Result<LoadedModel> LoadUrl(const ModelSource& source) {
 }  // namespace
 
 Result<LoadedModel> LoadModel(const ModelSource& source) {
+  ANEMONE_TRY(options::Check(source.options));
   // Names of the catalog have no slash and no such ending; reading it takes longer than a file.
   const bool file = source.model.find('/') != std::string::npos || IsModelFile(source.model);
   const acquire::CatalogEntry* entry = file ? nullptr : acquire::FindInCatalog(source.model);

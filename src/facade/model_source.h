@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "acquire/fetch.h"
+#include "anemone/options.h"
 #include "base/status.h"
 #include "ir/model.h"
 
@@ -17,14 +18,7 @@ namespace anemone::facade {
 
 struct ModelSource {
   std::string model;  // path, name in the catalog, or a URL
-  // Catalog models only: a weight file or its URL, "pretrained" for what the catalog names, or
-  // "seeded" for deterministic values from `seed`. Empty is "pretrained".
-  std::string weights;
-  uint64_t seed = 0;
-  // Shapes for ONNX inputs whose dimensions are dynamic, by input name.
-  std::map<std::string, ir::Shape> input_shapes = {};
-  // The op set that importers and builders write.
-  ir::Opset target = ir::Opset::kIOS17;
+  LoadOptions options = {};
   // How pretrained weights are fetched when they are not in the cache.
   acquire::FetchOptions fetch = acquire::FetchOptions::FromEnvironment();
 };
@@ -37,6 +31,7 @@ struct LoadedModel {
   std::string weights;
 };
 
+// Of the options those that say how to load; how to predict is no matter here.
 Result<LoadedModel> LoadModel(const ModelSource& source);
 
 // Names of the catalog models.

@@ -11,12 +11,6 @@
 
 namespace anemone {
 
-Expected<SessionOptions> ParseSessionOptions(const std::string& json) {
-  auto options = facade::ParseOpenOptions(json);
-  if (!options.ok()) return facade::ToFailure(options.error());
-  return std::move(options->session);
-}
-
 struct Binding::Impl : facade::BoundMemory {};
 
 Binding::Binding() : impl_(std::make_unique<Impl>()) {}

@@ -1,26 +1,15 @@
-// The options of a session as the interfaces take them (flags, JSON, Python), turned into what the
-// runtime works with. Thread rules: pure functions. Errors: kUsage, naming the key and the rule.
+// Opens sessions: the options that the interfaces take, turned into what the runtime works with.
+// Thread rules: pure functions. Errors: kUsage, naming the option and the rule.
 #pragma once
 
 #include <string>
-#include <string_view>
 
-#include "anemone/session.h"
+#include "anemone/options.h"
 #include "base/status.h"
 #include "facade/model_source.h"
 #include "runtime/session.h"
 
 namespace anemone::facade {
-
-// What a JSON object of options holds: how to load the model, and how to serve it.
-struct OpenOptions {
-  ModelSource source;
-  SessionOptions session;
-};
-// An object with any of the fields of SessionOptions under their names ("breaker" holds an object),
-// and "weights" and "seed". Empty text: the defaults. Unknown keys and wrong types are refused, all
-// at once.
-Result<OpenOptions> ParseOpenOptions(std::string_view json);
 
 // Opens a session on a loaded model; `argument` is what named it (a path, a catalog name). Its
 // content is hashed when something is to be remembered.

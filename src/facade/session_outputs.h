@@ -9,7 +9,7 @@
 #include <memory>
 #include <string>
 
-#include "anemone/session.h"
+#include "anemone/options.h"
 #include "base/status.h"
 #include "runtime/chrome_trace.h"
 #include "runtime/session.h"

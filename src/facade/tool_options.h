@@ -8,7 +8,6 @@
 #include "anemone/tools.h"
 #include "base/status.h"
 #include "facade/model_source.h"
-#include "lab/evaluate.h"
 
 namespace anemone::facade {
 
@@ -16,8 +15,6 @@ namespace anemone::facade {
 Result<LoadedModel> LoadModel(const ModelOptions& options, const std::string& target = "iOS17");
 // One that a path or a catalog name alone says.
 Result<LoadedModel> LoadModel(const std::string& model);
-
-Result<lab::Preprocess> PreprocessOf(const PreprocessOptions& options);
 
 // The caller's hook, which may be null.
 inline void Tell(const Hooks& hooks, const std::string& stage, int64_t done = 0,

@@ -59,57 +59,10 @@ void ReadThreads(JsonObject& object, Options& options) {
   object.Get("threads", &options.threads, 0, kMostThreads);
 }
 
-void Read(JsonObject& object, GateOptions& options) {
-  object.Get("models", &options.models);
-  object.Get("weights", &options.weights);
-  object.Get("seed", &options.seed);
-  object.Get("minimum_deployment_target", &options.minimum_deployment_target);
-  object.Get("policy", &options.policy);
-  object.Get("record", &options.record);
-  object.Get("require", &options.require);
-  object.Get("output", &options.output);
-  object.Get("junit", &options.junit);
-  object.Get("markdown", &options.markdown);
-  object.Get("certificates", &options.certificates);
-  object.Get("reference", &options.reference);
-  object.Get("images", &options.images);
-  object.Get("inputs", &options.inputs);
-  object.Get("limit", &options.limit, 0);
-  ReadThreads(object, options);
-}
-
 void Read(JsonObject& object, MatrixOptions& options) {
   object.Get("record", &options.record);
   object.Get("output", &options.output);
   object.Get("policy", &options.policy);
-}
-
-void Read(JsonObject& object, LabOptions& options) {
-  constexpr int64_t kMostSamples = 100'000;
-  Read(object, static_cast<ModelOptions&>(options));
-  Read(object, options.preprocess);
-  object.Get("minimum_deployment_target", &options.minimum_deployment_target);
-  object.Get("compute_precision", &options.compute_precision);
-  object.Get("keep_float32", &options.keep_float32);
-  object.Get("output", &options.output);
-  object.Get("config", &options.config);
-  object.Get("max_drop", &options.max_drop, -1, 100);
-  object.Get("images", &options.images);
-  object.Get("labels", &options.labels);
-  object.Get("calibration", &options.calibration);
-  object.Get("hold_out", &options.hold_out, -1, 0.5);
-  object.Get("limit", &options.limit, 0);
-  object.Get("samples", &options.samples, 1, kMostSamples);
-  object.Get("input_seed", &options.input_seed);
-  object.Get("sensitivity_samples", &options.sensitivity_samples, 1, kMostSamples);
-  object.Get("refinements", &options.refinements, 0, 1000);
-  object.Get("jobs", &options.jobs, 1, 1024);
-  object.Get("resume", &options.resume);
-  object.Get("ray", &options.ray);
-  object.Get("python", &options.python);
-  object.Get("backend", &options.backend);
-  object.Get("no_fidelity", &options.no_fidelity);
-  ReadThreads(object, options);
 }
 
 void Read(JsonObject& object, CompareOptions& options) {
@@ -194,16 +147,8 @@ Expected<Options> Parse(const std::string& json) {
 }  // namespace
 
 template <>
-Expected<GateOptions> ParseToolOptions(const std::string& json) {
-  return Parse<GateOptions>(json);
-}
-template <>
 Expected<MatrixOptions> ParseToolOptions(const std::string& json) {
   return Parse<MatrixOptions>(json);
-}
-template <>
-Expected<LabOptions> ParseToolOptions(const std::string& json) {
-  return Parse<LabOptions>(json);
 }
 template <>
 Expected<CompareOptions> ParseToolOptions(const std::string& json) {

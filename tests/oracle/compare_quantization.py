@@ -51,7 +51,7 @@ def main() -> int:
             model = ct.models.MLModel(package, skip_model_load=True)
             cto.coreml.linear_quantize_weights(model, config).save(theirs_path)
             subprocess.run(
-                [anemone, "compress", package, "-o", ours_path, "--mode", "linear", "--dtype", "int8",
+                [anemone, "compress", package, "-o", ours_path, "--mode", "linear_symmetric", "--dtype", "int8",
                  "--granularity", granularity],
                 check=True,
             )

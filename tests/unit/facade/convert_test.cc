@@ -28,14 +28,14 @@ constexpr std::string_view kNet = R"(
 TEST(ConvertTest, ProgressNamesEachPassAsItRuns) {
   ir::Model model = ModelOf(kNet);
   ConvertOptions options;
-  options.precision = Precision::kFloat16;
+  options.compute_precision = "float16";
   std::vector<std::string> named;
-  options.progress = [&](std::string_view pass) {
+  const auto progress = [&](std::string_view pass) {
     named.emplace_back(pass);
     return true;
   };
   ConvertReport report;
-  ASSERT_TRUE(Convert(model, options, &report).ok());
+  ASSERT_TRUE(Convert(model, options, &report, progress).ok());
   std::set<std::string> known;
   for (const passes::Pass& pass : passes::AllPasses()) known.emplace(pass.name);
   for (const std::string& name : named) EXPECT_TRUE(known.contains(name)) << name;
@@ -53,9 +53,8 @@ TEST(ConvertTest, ProgressNamesEachPassAsItRuns) {
 
 TEST(ConvertTest, ProgressThatReturnsFalseCancelsAtThatPass) {
   ir::Model model = ModelOf(kNet);
-  ConvertOptions options;
-  options.progress = [](std::string_view pass) { return pass != "noop_elimination"; };
-  const Status status = Convert(model, options);
+  const auto progress = [](std::string_view pass) { return pass != "noop_elimination"; };
+  const Status status = Convert(model, {}, nullptr, progress);
   ASSERT_FALSE(status.ok());
   EXPECT_EQ(status.error().code(), ErrorCode::kCancelled);
   EXPECT_EQ(status.error().place(), "pass noop_elimination");

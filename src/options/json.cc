@@ -1,0 +1,192 @@
+#include "options/json.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "base/json_reader.h"
+#include "base/nearest_names.h"
+
+namespace anemone::options {
+namespace {
+
+// Takes a value into a field; false when it has another type.
+struct Take {
+  const Option& option;
+  const Json& value;
+
+  bool operator()(bool* field) const {
+    if (!value.is_boolean()) return false;
+    *field = value.boolean();
+    return true;
+  }
+  bool operator()(int* field) const {
+    if (!value.is_integer() || !std::in_range<int>(value.integer())) return false;
+    *field = static_cast<int>(value.integer());
+    return true;
+  }
+  bool operator()(int64_t* field) const {
+    // Those beyond read as the largest.
+    if (!value.is_integer() || value.integer() == std::numeric_limits<int64_t>::max()) return false;
+    *field = value.integer();
+    return true;
+  }
+  bool operator()(uint64_t* field) const {
+    if (!value.is_unsigned()) return false;
+    *field = value.unsigned_integer();
+    return true;
+  }
+  bool operator()(double* field) const {
+    if (!value.is_number()) return false;
+    *field = value.number();
+    return true;
+  }
+  bool operator()(std::optional<double>* field) const {
+    if (value.is_number()) {
+      *field = value.number();
+    } else {
+      field->reset();
+    }
+    return value.is_number() || value.is_null();
+  }
+  bool operator()(std::string* field) const {
+    if (option.holds == Holds::kJsonObject && value.is_object()) {
+      *field = value.Dump();
+      return true;
+    }
+    if (!value.is_text()) return false;
+    *field = value.text();
+    return true;
+  }
+  bool operator()(std::vector<std::string>* field) const {
+    if (!value.is_array() || !std::ranges::all_of(value, &Json::is_text)) return false;
+    field->clear();
+    for (const Json& one : value) field->push_back(one.text());
+    return true;
+  }
+  bool operator()(std::array<float, 3>* field) const {
+    if (!value.is_array() || value.size() != field->size() ||
+        !std::ranges::all_of(value, &Json::is_number))
+      return false;
+    for (size_t i = 0; i < field->size(); ++i) (*field)[i] = static_cast<float>(value[i].number());
+    return true;
+  }
+  bool operator()(Shapes* field) const {
+    if (!value.is_object()) return false;
+    for (const auto& [name, shape] : value.items()) {
+      if (!shape.is_array() || !std::ranges::all_of(shape, &Json::is_integer)) return false;
+      std::vector<int64_t>& sizes = (*field)[name];
+      sizes.clear();
+      for (const Json& size : shape) sizes.push_back(size.integer());
+    }
+    return true;
+  }
+};
+
+struct TypeName {
+  std::string operator()(const bool*) const { return "boolean"; }
+  std::string operator()(const int*) const { return "integer"; }
+  std::string operator()(const int64_t*) const { return "integer"; }
+  std::string operator()(const uint64_t*) const { return "integer"; }
+  std::string operator()(const double*) const { return "number"; }
+  std::string operator()(const std::optional<double>*) const { return "optional number"; }
+  std::string operator()(const std::string*) const { return "text"; }
+  std::string operator()(const std::vector<std::string>*) const { return "texts"; }
+  std::string operator()(const std::array<float, 3>*) const { return "three numbers"; }
+  std::string operator()(const Shapes*) const { return "shapes"; }
+};
+
+struct ValueJson {
+  template <typename T>
+  Json operator()(const T* value) const {
+    return Json(*value);
+  }
+  Json operator()(const std::optional<double>* value) const { return OrNull(*value); }
+  // The shortest decimals that are the same float.
+  Json operator()(const std::array<float, 3>* values) const {
+    Json list = Json::Array();
+    for (const float value : *values) list.push_back(ParseJson(fmt::format("{}", value)).value());
+    return list;
+  }
+  Json operator()(const Shapes* shapes) const {
+    Json json = Json::Object();
+    for (const auto& [name, shape] : *shapes) json[name] = Json(shape);
+    return json;
+  }
+};
+
+std::string TypeOf(const Option& option) {
+  if (option.holds == Holds::kPath) return "path";
+  if (option.holds == Holds::kJsonObject) return "object or path";
+  return std::visit(TypeName(), option.field);
+}
+
+Json RowJson(const Option& option) {
+  Json row{{"name", option.name},
+           {"type", TypeOf(option)},
+           {"default", std::visit(ValueJson(), option.field)},
+           {"rule", RuleOf(option)},
+           {"flag", FlagOf(option)},
+           {"help", option.help},
+           {"example", option.example}};
+  row["choices"] = option.choices.empty() ? Json() : Json(option.choices);
+  row["may_be_absent"] = option.may_be_absent;
+  row["command_wide"] = option.command_wide;
+  row["environment"] = option.environment.empty() ? Json() : Json(option.environment);
+  return row;
+}
+
+template <typename Options>
+Json TableJson() {
+  Options options;
+  Json rows = Json::Array();
+  for (const Option& option : TableOf(options)) rows.push_back(RowJson(option));
+  return rows;
+}
+
+}  // namespace
+
+Status ReadJson(std::string_view json, const Table& table) {
+  if (json.empty()) return {};
+  const JsonDocument document(json, "the options");
+  ANEMONE_TRY(document.status(ErrorCode::kUsage, "options"));
+  std::vector<std::string_view> names;
+  for (const Option& option : table) names.push_back(option.name);
+  std::string problems;
+  std::string advice;
+  const auto add = [&](const std::string& problem) {
+    problems += (problems.empty() ? "" : "; ") + problem;
+  };
+  for (const auto& [key, value] : document.json().items()) {
+    bool known = false;
+    for (const Option& option : table) {
+      if (option.name != key) continue;
+      if (!std::visit(Take{option, value}, option.field) && !known)
+        add(fmt::format("'{}' must be {}", key, RuleOf(option)));
+      known = true;
+    }
+    if (known) continue;
+    add(fmt::format("there is no option '{}'", key));
+    advice = SuggestNames(key, names, "options");
+  }
+  const Status ranges = Check(table);
+  if (!ranges.ok()) {
+    add(ranges.error().message());
+    if (advice.empty()) advice = ranges.error().advice();
+  }
+  if (problems.empty()) return {};
+  return Usage("{}", problems).Advise(advice).At("options");
+}
+
+std::string AllTablesJson() {
+  const Json document{{"schema", "anemone.options"},
+                      {"schema_version", 1},
+                      {"load", TableJson<LoadOptions>()},
+                      {"convert", TableJson<ConvertOptions>()},
+                      {"compress", TableJson<CompressOptions>()},
+                      {"session", TableJson<SessionOptions>()},
+                      {"gate", TableJson<GateOptions>()},
+                      {"lab", TableJson<LabOptions>()}};
+  return document.Dump({.indent = 2});
+}
+
+}  // namespace anemone::options

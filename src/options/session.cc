@@ -1,0 +1,80 @@
+#include "options/shared_rows.h"
+
+namespace anemone::options {
+
+Table TableOf(SessionOptions& options) {
+  return {
+      BackendRow(options.backend),
+      FunctionRow(options.function),
+      NumericsRow(options.numerics),
+      ThreadsRow(options.threads),
+      ComputeUnitsRow(options.compute_units),
+      {.name = "reshape_frequency",
+       .field = &options.reshape_frequency,
+       .help = "hint to Core ML (macOS 14.4): infrequent where shapes seldom change",
+       .example = "infrequent",
+       .choices = {"frequent", "infrequent"}},
+      {.name = "specialization_strategy",
+       .field = &options.specialization_strategy,
+       .help = "hint to Core ML (macOS 15): fast_prediction for a longer first load",
+       .example = "fast_prediction",
+       .choices = {"default", "fast_prediction"}},
+      {.name = "max_concurrent_calls",
+       .field = &options.max_concurrent_calls,
+       .help = "calls at once on one backend; 0 is one for each core, at least 2",
+       .example = "4",
+       .low = 0,
+       .high = 1024},
+      {.name = "fallback",
+       .field = &options.fallback,
+       .help = "the next backend answers a call that the preferred one failed; off, the error is "
+               "the caller's"},
+      {.name = "serve_while_compiling",
+       .field = &options.serve_while_compiling,
+       .help = "open at once, and let Anemone's executor answer until Core ML has compiled"},
+      {.name = "warm_up",
+       .field = &options.warm_up,
+       .help = "run one inference on seeded inputs before the session is ready; the command does "
+               "so only with the flag",
+       .flag = "--warm-up"},
+      {.name = "dispatch_by_measurement",
+       .field = &options.dispatch_by_measurement,
+       .help = "measure which compute units or thread count is fastest, and remember it in the "
+               "state folder",
+       .flag = "--dispatch"},
+      {.name = "breaker",
+       .field = &options.breaker,
+       .help = "parameters of the circuit breakers: a JSON object, or a file that holds one",
+       .example = "breaker.json",
+       .holds = Holds::kJsonObject},
+      {.name = "state_dir",
+       .field = &options.state_dir,
+       .help = "folder of what breakers, measurements and the gate's certificates remember between "
+               "processes; none: nothing is remembered",
+       .example = "state",
+       .holds = Holds::kPath,
+       .environment = "ANEMONE_STATE_DIR"},
+      {.name = "cache_dir",
+       .field = &options.cache_dir,
+       .help = "folder of models that Core ML has compiled; none: nothing is kept",
+       .example = "cache",
+       .holds = Holds::kPath},
+      {.name = "telemetry_log",
+       .field = &options.telemetry_log,
+       .help = "append one JSON line for each load, fallback and change of a circuit",
+       .example = "telemetry.jsonl",
+       .holds = Holds::kPath},
+      {.name = "metrics_address",
+       .field = &options.metrics_address,
+       .help = "HOST:PORT that serves /metrics to Prometheus meanwhile",
+       .example = "127.0.0.1:9464"},
+      {.name = "trace_file",
+       .field = &options.trace_file,
+       .help = "write a Chrome trace of loads and inferences at the end; with it, inferences are "
+               "also in the log",
+       .example = "trace.json",
+       .holds = Holds::kPath},
+  };
+}
+
+}  // namespace anemone::options

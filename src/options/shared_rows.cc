@@ -1,0 +1,100 @@
+#include "options/shared_rows.h"
+
+namespace anemone::options {
+
+Option BackendRow(std::string& field) {
+  return {.name = "backend",
+          .field = &field,
+          .help = "auto takes the first that this machine has",
+          .example = "cpu",
+          .choices = {"auto", "cpu", "coreml", "reference"}};
+}
+
+Option FunctionRow(std::string& field) {
+  return {.name = "function",
+          .field = &field,
+          .help = "which function of a multi-function model; by default the model's own choice",
+          .example = "main"};
+}
+
+Option NumericsRow(std::string& field) {
+  return {.name = "numerics",
+          .field = &field,
+          .help =
+              "as_typed rounds what the program declares fp16; float32 rounds nothing; float16 "
+              "rounds everything",
+          .example = "float32",
+          .choices = {"as_typed", "float32", "float16"}};
+}
+
+Option ThreadsRow(int& field) {
+  return {.name = "threads",
+          .field = &field,
+          .help = "threads to use; 0 is one for each core",
+          .example = "2",
+          .low = 0,
+          .high = 1024,
+          .command_wide = true};
+}
+
+Option ComputeUnitsRow(std::string& field) {
+  return {.name = "compute_units",
+          .field = &field,
+          .help = "what Core ML may use",
+          .example = "cpu_and_ne",
+          .choices = {"all", "cpu_only", "cpu_and_gpu", "cpu_and_ne"},
+          .environment = "ANEMONE_COMPUTE_UNITS"};
+}
+
+Option TargetRow(std::string& field, std::string_view help, bool may_be_absent) {
+  return {
+      .name = "minimum_deployment_target",
+      .field = &field,
+      .help = help,
+      .example = "iOS18",
+      .choices = {"iOS15", "iOS16", "iOS17", "iOS18", "macOS12", "macOS13", "macOS14", "macOS15"},
+      .may_be_absent = may_be_absent,
+      .ignore_case = true};
+}
+
+Option PrecisionRow(std::string& field, std::string_view help, bool may_be_absent) {
+  return {.name = "compute_precision",
+          .field = &field,
+          .help = help,
+          .example = "float16",
+          .choices = {"float32", "float16"},
+          .may_be_absent = may_be_absent};
+}
+
+Option KeepFloat32Row(std::vector<std::string>& field) {
+  return {.name = "keep_float32",
+          .field = &field,
+          .help =
+              "operators to keep in float32 where all else is float16: regular expressions "
+              "over names, or operator types",
+          .example = "softmax"};
+}
+
+Option WeightsRow(std::string& field) {
+  return {.name = "weights",
+          .field = &field,
+          .help =
+              "catalog models: 'pretrained' (fetched unless it is in the cache; the default), "
+              "'seeded' for deterministic values, a weight file, or its URL",
+          .example = "seeded",
+          .holds = Holds::kPath};
+}
+
+Option SeedRow(uint64_t& field) {
+  return {.name = "seed", .field = &field, .help = "seed of seeded weights", .example = "7"};
+}
+
+Option InputShapesRow(Shapes& field) {
+  return {.name = "input_shapes",
+          .field = &field,
+          .help = "shapes of dynamic ONNX inputs; as a flag NAME:SHAPE, given again for each",
+          .example = "image:1x3x224x224",
+          .flag = "--input"};
+}
+
+}  // namespace anemone::options

@@ -1,0 +1,260 @@
+// Walks every table: what a row says reaches the command's flags and the keys of JSON objects.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "cli/arguments.h"
+#include "cli/option_flags.h"
+#include "options/json.h"
+
+namespace anemone::options {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Of what a field points to, as text that tells values apart.
+struct TextOf {
+  template <typename T>
+  std::string operator()(const T* value) const {
+    return Json(*value).dump();
+  }
+  std::string operator()(const std::optional<double>* value) const {
+    return *value ? Json(**value).dump() : "absent";
+  }
+};
+std::string ValueOf(const Option& option) { return std::visit(TextOf(), option.field); }
+
+const Option& RowOf(const Table& table, std::string_view name) {
+  return *std::ranges::find(table, name, &Option::name);
+}
+
+// The example of a row as a JSON object would have it.
+struct ExampleJson {
+  std::string_view example;
+
+  Json operator()(const bool* value) const { return !*value; }
+  Json operator()(const std::string*) const { return example; }
+  Json operator()(const std::vector<std::string>*) const { return Json::array({example}); }
+  Json operator()(const std::array<float, 3>*) const {
+    return Json::parse("[" + std::string(example) + "]");
+  }
+  Json operator()(const Shapes*) const {
+    Shapes shapes;
+    EXPECT_EQ(cli::TakeShape(std::string(example), shapes), "");
+    return shapes;
+  }
+  template <typename Number>
+  Json operator()(const Number*) const {
+    return Json::parse(example);
+  }
+};
+
+template <typename Options>
+class EveryTable : public testing::Test {};
+using AllOptions = testing::Types<LoadOptions, ConvertOptions, PreprocessOptions, CompressOptions,
+                                  SessionOptions, GateOptions, LabOptions>;
+TYPED_TEST_SUITE(EveryTable, AllOptions);
+
+TYPED_TEST(EveryTable, HasNamesHelpAndExamples) {
+  TypeParam options;
+  std::set<std::string_view> names;
+  std::set<std::string> flags;
+  for (const Option& option : TableOf(options)) {
+    SCOPED_TRACE(option.name);
+    EXPECT_TRUE(names.insert(option.name).second) << "twice";
+    EXPECT_TRUE(flags.insert(FlagOf(option)).second) << "its flag is another's";
+    EXPECT_TRUE(std::ranges::all_of(option.name, [](char c) { return c == '_' || islower(c); }));
+    EXPECT_GE(option.help.size(), 10u);
+    EXPECT_FALSE(option.help.ends_with('.'));
+    if (!std::holds_alternative<bool*>(option.field)) EXPECT_FALSE(option.example.empty());
+  }
+  EXPECT_TRUE(Check(options).ok()) << Check(options).ToString();
+}
+
+// No field is left out and none has two rows: between one field and the next there is no more than
+// what aligns the next.
+TYPED_TEST(EveryTable, HasARowForEachField) {
+  TypeParam options;
+  struct Place {
+    size_t begin;
+    size_t end;
+    size_t alignment;
+    std::string_view name;
+  };
+  std::vector<Place> places;
+  const auto* start = reinterpret_cast<const char*>(&options);
+  for (const Option& option : TableOf(options)) {
+    std::visit(
+        [&](const auto* field) {
+          const auto at = static_cast<size_t>(reinterpret_cast<const char*>(field) - start);
+          places.push_back({at, at + sizeof *field, alignof(decltype(*field)), option.name});
+        },
+        option.field);
+  }
+  std::ranges::sort(places, {}, &Place::begin);
+  places.push_back({sizeof options, sizeof options, alignof(TypeParam), "the end"});
+  size_t end = 0;
+  for (const Place& place : places) {
+    ASSERT_GE(place.begin, end) << place.name << " has two rows";
+    EXPECT_LT(place.begin - end, place.alignment)
+        << "a field without a row is before " << place.name;
+    end = place.end;
+  }
+}
+
+TYPED_TEST(EveryTable, ExamplesAreTakenAlikeByFlagsAndJson) {
+  TypeParam defaults;
+  for (const Option& row : TableOf(defaults)) {
+    SCOPED_TRACE(row.name);
+    TypeParam from_json;
+    const Json value = std::visit(ExampleJson{row.example}, row.field);
+    const Status read = ReadJson(Json{{std::string(row.name), value}}.dump(), TableOf(from_json));
+    ASSERT_TRUE(read.ok()) << read.ToString();
+    const std::string taken = ValueOf(RowOf(TableOf(from_json), row.name));
+    EXPECT_NE(taken, ValueOf(row)) << "the example is the default";
+    if (row.command_wide) continue;
+
+    TypeParam from_flags;
+    if (row.name == "warm_up") continue;  // the command's default is the other one
+    cli::ArgumentParser parser("test", "");
+    cli::Command command = parser.root().AddCommand("do");
+    Table table = TableOf(from_flags);
+    for (Option& option : table) option.required = false;
+    cli::AddOptions(command, table);
+    std::vector<std::string> line{"do"};
+    const std::string flag = FlagOf(row);
+    if (flag.starts_with('-')) line.push_back(flag.substr(flag.find(',') + 1));
+    if (!std::holds_alternative<bool*>(row.field)) line.emplace_back(row.example);
+    int exit_code = 0;
+    ASSERT_TRUE(parser.Parse(line, exit_code));
+    EXPECT_EQ(ValueOf(RowOf(TableOf(from_flags), row.name)), taken);
+    for (const Option& other : TableOf(from_flags)) {
+      if (other.name != row.name)
+        EXPECT_EQ(ValueOf(other), ValueOf(RowOf(TableOf(defaults), other.name))) << other.name;
+    }
+  }
+}
+
+TYPED_TEST(EveryTable, ChoicesAreChecked) {
+  TypeParam defaults;
+  for (const Option& row : TableOf(defaults)) {
+    if (row.choices.empty()) continue;
+    SCOPED_TRACE(row.name);
+    const bool number = std::holds_alternative<int*>(row.field);
+    const auto read = [&](const std::string& text) {
+      TypeParam options;
+      const Json value = number ? Json::parse(text) : Json(text);
+      return ReadJson(Json{{std::string(row.name), value}}.dump(), TableOf(options));
+    };
+    for (const std::string_view choice : row.choices) {
+      EXPECT_TRUE(read(std::string(choice)).ok()) << choice;
+    }
+    const Status wrong = read(number ? "97" : "no_such_choice");
+    ASSERT_FALSE(wrong.ok());
+    EXPECT_EQ(wrong.error().code(), ErrorCode::kUsage);
+    EXPECT_THAT(wrong.error().message(), testing::HasSubstr(std::string(row.name)));
+    EXPECT_THAT(wrong.error().message(), testing::HasSubstr(OneOf(row.choices)));
+    EXPECT_EQ(read(number ? "0" : "").ok(), row.may_be_absent);
+  }
+}
+
+TYPED_TEST(EveryTable, LimitsAreChecked) {
+  TypeParam defaults;
+  for (const Option& row : TableOf(defaults)) {
+    SCOPED_TRACE(row.name);
+    const auto read = [&](double value) {
+      TypeParam options;
+      Json number = value == static_cast<double>(static_cast<int64_t>(value))
+                        ? Json(static_cast<int64_t>(value))
+                        : Json(value);
+      if (std::holds_alternative<std::array<float, 3>*>(row.field))
+        number = Json::array({1, number, 1});
+      return ReadJson(Json{{std::string(row.name), number}}.dump(), TableOf(options));
+    };
+    const auto refused = [&](double value) {
+      const Status status = read(value);
+      return !status.ok() && status.error().code() == ErrorCode::kUsage &&
+             status.error().message().find(row.name) != std::string::npos &&
+             status.error().message().find(RuleOf(row)) != std::string::npos;
+    };
+    if (row.low) {
+      EXPECT_TRUE(read(*row.low).ok());
+      EXPECT_TRUE(refused(*row.low - 1));
+    }
+    if (row.above) {
+      EXPECT_TRUE(refused(*row.above));
+      EXPECT_TRUE(read(*row.above + 1).ok());
+    }
+    if (row.high) {
+      EXPECT_TRUE(read(*row.high).ok());
+      EXPECT_TRUE(refused(*row.high + 1));
+    }
+  }
+}
+
+// The document that the other interfaces are made from.
+TEST(Tables, AreADocument) {
+  const Json document = Json::parse(AllTablesJson());
+  EXPECT_EQ(document["schema"], "anemone.options");
+  for (const char* name : {"load", "convert", "compress", "session", "gate", "lab"}) {
+    ASSERT_TRUE(document[name].is_array()) << name;
+    for (const Json& row : document[name]) {
+      for (const char* key : {"name", "type", "rule", "flag", "help"})
+        EXPECT_FALSE(row[key].get<std::string>().empty()) << name << ": " << row.dump();
+    }
+  }
+}
+
+TEST(ReadJson, SaysAllThatIsWrongAtOnce) {
+  CompressOptions options;
+  const Status status = ReadJson(
+      R"({"mod": "prune", "nbits": "four", "percentile": 12, "lut_dtype": "int16", "std": [1, 0, 1]})",
+      TableOf(options));
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().code(), ErrorCode::kUsage);
+  const std::string& message = status.error().message();
+  EXPECT_THAT(message, testing::HasSubstr("there is no option 'mod'"));
+  EXPECT_THAT(message, testing::HasSubstr("'nbits' must be 1, 2, 3, 4, 6 or 8"));
+  EXPECT_THAT(message, testing::HasSubstr("'percentile' is 12: it must be above 50, at most 100"));
+  EXPECT_THAT(message, testing::HasSubstr("'lut_dtype' is 'int16': choose int8 or uint8"));
+  EXPECT_THAT(message, testing::HasSubstr("'std' is 0: it must be three numbers above 0"));
+  EXPECT_THAT(status.error().advice(), testing::HasSubstr("'mode'"));
+}
+
+TEST(ReadJson, RefusesWhatIsNotAnObject) {
+  LoadOptions options;
+  for (const char* text : {"[1]", "7", "{", R"({"seed": -1})", R"({"seed": 1.5})",
+                           R"({"input_shapes": {"x": [1, "2"]}})", R"({"threads": 1e3})",
+                           R"({"threads": 99999999999})", R"({"weights": null})"}) {
+    EXPECT_FALSE(ReadJson(text, TableOf(options)).ok()) << text;
+  }
+  EXPECT_TRUE(ReadJson("", TableOf(options)).ok());
+  EXPECT_TRUE(ReadJson("{}", TableOf(options)).ok());
+}
+
+TEST(ReadJson, ReadsTwoStructsFromOneObject) {
+  LoadOptions load;
+  SessionOptions session;
+  Table both = TableOf(load);
+  for (Option& option : TableOf(session)) both.push_back(std::move(option));
+  ASSERT_TRUE(ReadJson(R"({"seed": 7, "threads": 3, "breaker": {"wait_jitter": 0}})", both).ok());
+  EXPECT_EQ(load.seed, 7u);
+  EXPECT_EQ(load.threads, 3);
+  EXPECT_EQ(session.threads, 3);
+  EXPECT_EQ(session.breaker, R"({"wait_jitter":0})");
+}
+
+TEST(TakeShape, TakesWhatFlagsSay) {
+  Shapes shapes;
+  EXPECT_EQ(cli::TakeShape("a:b:1x3,224", shapes), "");
+  EXPECT_EQ(shapes["a:b"], (std::vector<int64_t>{1, 3, 224}));
+  for (const char* text :
+       {"x", "x:", "x:1x", "x:0", "x:-1", "x:1y2", "x:x", "x:99999999999999999999"})
+    EXPECT_NE(cli::TakeShape(text, shapes), "") << text;
+}
+
+}  // namespace
+}  // namespace anemone::options
