@@ -7,7 +7,7 @@
 namespace anemone::placement {
 namespace {
 
-// What was measured on another generation than `family`, or on one that nobody names, is inferred.
+// What was measured on another generation than `family`, or on an unnamed one, is inferred.
 void CarryOver(AneFamily family, Evidence* evidence) {
   if (evidence->confidence == Confidence::kMeasured && evidence->measured_on != family)
     evidence->confidence = Confidence::kInferred;

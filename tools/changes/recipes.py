@@ -170,7 +170,8 @@ std::span<const onnx::Converter> OnnxConverters() { return {}; }
 namespace anemone::ops::sample {
 
 std::span<const placement::PlaceRule> PlaceRules() {
-  static constexpr placement::PlaceRule kRules[] = {{"sample_double", placement::YesEverywhere}};
+  static constexpr placement::PlaceRule kRules[] = {
+      {"sample_double", placement::YesEverywhere, placement::WorkKind::kElementwise}};
   return kRules;
 }
 
@@ -211,7 +212,7 @@ Status Copy(KernelContext& context) {
 """),
         ("src/ops/pool/kernel.cc", "constexpr exec::KernelEntry kKernels[] = {", '    {"sample_copy", Copy},\n'),
         ("src/ops/pool/place.cc", "  static constexpr PlaceRule kRules[] = {",
-         '      {"sample_copy", placement::YesEverywhere},\n'),
+         '      {"sample_copy", placement::YesEverywhere, WorkKind::kMovement},\n'),
         ("src/ops/pool/pool.mil", None, """\
 // -----
 // case: sample_copy copies

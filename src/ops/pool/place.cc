@@ -70,9 +70,11 @@ Verdict Maximum(const Query& query) { return Pool(query, true); }
 }  // namespace
 
 std::span<const PlaceRule> PlaceRules() {
-  static constexpr PlaceRule kRules[] = {{"avg_pool", Average, WorkKind::kReduction},
-                                         {"l2_pool", Average, WorkKind::kReduction},
-                                         {"max_pool", Maximum, WorkKind::kReduction}};
+  static constexpr PlaceRule kRules[] = {
+      {"avg_pool", Average, WorkKind::kReduction},
+      {"l2_pool", Average, WorkKind::kReduction},
+      {"max_pool", Maximum, WorkKind::kReduction},
+  };
   return kRules;
 }
 
