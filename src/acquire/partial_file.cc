@@ -80,7 +80,7 @@ bool PartialFile::TakeUp(const std::string& url) {
   for (size_t i = 0; i < segments->size(); ++i) last = segments->at(i).position;
   if (info.st_size < last) return false;
   segments_ = std::move(segments).value();
-  identity_ = {url, Text(json, "etag"), Text(json, "last_modified")};
+  identity_ = {url, json["etag"].text(), json["last_modified"].text()};
   return true;
 }
 

@@ -71,7 +71,7 @@ Status AddPin(const std::string& path, const std::string& url, const std::string
   json["schema"] = kSchema;
   json["schema_version"] = 1;
   Json& digests = json["sha256"] = Json::Object();
-  for (const auto& [url, digest] : pins) digests[url] = digest;
+  for (const auto& [pinned, digest] : pins) digests[pinned] = digest;
   return WriteAtomically(path, json.Dump({.indent = 2}) + "\n");
 }
 
