@@ -16,6 +16,10 @@
 
 namespace anemone {
 
+// ImageNet's usual mean and standard deviation of each channel, of values in 0 to 1.
+inline constexpr std::array<float, 3> kImageNetMean = {0.485f, 0.456f, 0.406f};
+inline constexpr std::array<float, 3> kImageNetDeviation = {0.229f, 0.224f, 0.225f};
+
 struct LoadOptions {
   std::string weights = {};
   uint64_t seed = 0;
@@ -37,9 +41,9 @@ struct ConvertOptions {
 struct PreprocessOptions {
   double crop = 0.875;
   int resize = 0;
-  std::array<float, 3> mean = {0.485f, 0.456f, 0.406f};
+  std::array<float, 3> mean = kImageNetMean;
   // The option "std": that name is the standard library's here.
-  std::array<float, 3> deviation = {0.229f, 0.224f, 0.225f};
+  std::array<float, 3> deviation = kImageNetDeviation;
   std::string interpolation = "bicubic";
 };
 

@@ -2,6 +2,11 @@
 
 namespace anemone::compress {
 
+void Choose(const Choice& choice, std::string_view name) {
+  for (size_t i = 0; i < choice.names.size(); ++i)
+    if (choice.names[i] == name) return choice.set(i);
+}
+
 Choice LinearModeChoice(LinearMode* mode) {
   return ChoiceOf(
       mode, {{"linear_symmetric", LinearMode::kSymmetric}, {"linear", LinearMode::kAsymmetric}});
@@ -21,6 +26,13 @@ Choice GranularityChoice(Granularity* granularity) {
     named.emplace_back(GranularityName(each), each);
   }
   return ChoiceOf(granularity, std::move(named));
+}
+
+Choice ObserverChoice(Observer* observer) {
+  return ChoiceOf(observer, {{"min_max", Observer::kMinMax},
+                             {"percentile", Observer::kPercentile},
+                             {"mse", Observer::kMse},
+                             {"entropy", Observer::kEntropy}});
 }
 
 std::string_view GranularityName(Granularity granularity) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/dtype.h"
+#include "compress/configuration.h"
 #include "compress/linear_codec.h"
 #include "compress/op_config.h"
 
@@ -36,10 +37,13 @@ Choice ChoiceOf(T* field, std::vector<std::pair<std::string_view, T>> named) {
   choice.set = [field, named](size_t i) { *field = named[i].second; };
   return choice;
 }
+// Sets the value with that name; without one, the field keeps its value.
+void Choose(const Choice& choice, std::string_view name);
 // "linear_symmetric" and, for the asymmetric mode, "linear": the names that coremltools gives them.
 Choice LinearModeChoice(LinearMode* mode);
 Choice QuantizedDTypeChoice(DType* dtype);  // "int8", "uint8", "int4", "uint4"
 Choice GranularityChoice(Granularity* granularity);
+Choice ObserverChoice(Observer* observer);  // "min_max", "percentile", "mse", "entropy"
 
 // One number, or a list of them.
 struct SizeOrSizes {

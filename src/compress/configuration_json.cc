@@ -212,11 +212,7 @@ ConfigTable FieldsOf(ActivationConfig& config) {
           {.key = "dtype", .field = QuantizedDTypeChoice(&config.dtype)}};
 }
 ConfigTable FieldsOf(ActivationStep& step) {
-  return {{.key = "observer",
-           .field = ChoiceOf(&step.observer, {{"min_max", Observer::kMinMax},
-                                              {"percentile", Observer::kPercentile},
-                                              {"mse", Observer::kMse},
-                                              {"entropy", Observer::kEntropy}})},
+  return {{.key = "observer", .field = ObserverChoice(&step.observer)},
           {.key = "percentile", .field = &step.percentile}};
 }
 

@@ -124,6 +124,12 @@ class QuantizedWeight final : public CompressedWeight {
   LinearTensor tensor_;
 };
 
+Choice RoundingChoice(Rounding* rounding) {
+  return ChoiceOf(rounding, {{"nearest", Rounding::kNearest},
+                             {"gptq", Rounding::kGptq},
+                             {"adaround", Rounding::kAdaRound}});
+}
+
 class LinearMethod final : public Method {
  public:
   std::string_view config_type() const override { return "OpLinearQuantizerConfig"; }
@@ -137,11 +143,7 @@ class LinearMethod final : public Method {
         {.key = "granularity", .field = GranularityChoice(&linear.granularity)},
         {.key = "block_size", .field = SizeOrSizes{&linear.block_size, &linear.block_sizes}},
         {.key = "weight_threshold", .field = &linear.weight_threshold},
-        {.key = "rounding",
-         .field = ChoiceOf(&linear.rounding, {{"nearest", Rounding::kNearest},
-                                              {"gptq", Rounding::kGptq},
-                                              {"adaround", Rounding::kAdaRound}}),
-         .unless_default = true},
+        {.key = "rounding", .field = RoundingChoice(&linear.rounding), .unless_default = true},
     };
   }
 
@@ -175,6 +177,21 @@ class LinearMethod final : public Method {
   DataNeed DataNeedOf(const OpConfig& config) const override {
     return config.As<LinearConfig>()->rounding == Rounding::kNearest ? DataNeed::kNothing
                                                                      : DataNeed::kProducts;
+  }
+
+  // Quantized activations have weights of the symmetric mode.
+  Result<std::optional<OpConfig>> FromOptions(const CompressOptions& options) const override {
+    const bool asymmetric = options.mode == "linear_asymmetric";
+    if (!asymmetric && options.mode != "linear_symmetric" && options.mode != "activations")
+      return std::optional<OpConfig>();
+    LinearConfig linear;
+    linear.mode = asymmetric ? LinearMode::kAsymmetric : LinearMode::kSymmetric;
+    linear.dtype = DTypeFromName(options.dtype).value_or(DType::kInvalid);
+    Choose(GranularityChoice(&linear.granularity), options.granularity);
+    if (options.block_size != 0) linear.block_size = options.block_size;
+    linear.weight_threshold = options.weight_threshold;
+    Choose(RoundingChoice(&linear.rounding), options.rounding);
+    return std::optional<OpConfig>(std::move(linear));
   }
 
   bool Takes(SiteKind kind, bool) const override {

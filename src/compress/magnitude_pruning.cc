@@ -1,6 +1,7 @@
 #include "compress/magnitude_pruning.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <numeric>
 
@@ -133,6 +134,18 @@ namespace {
 
 bool IsStructured(const MagnitudeConfig& config) { return config.block_size || config.n_m_ratio; }
 
+// "2:4": of every 4, 2.
+Result<std::pair<int64_t, int64_t>> ParseRatio(const std::string& text) {
+  std::pair<int64_t, int64_t> ratio;
+  const char* end = text.data() + text.size();
+  auto parsed = std::from_chars(text.data(), end, ratio.first);
+  const bool colon = parsed.ec == std::errc() && parsed.ptr != end && *parsed.ptr == ':';
+  if (colon) parsed = std::from_chars(parsed.ptr + 1, end, ratio.second);
+  if (!colon || parsed.ec != std::errc() || parsed.ptr != end)
+    return Usage("'{}' is not an n:m ratio", text).Advise("for example 2:4");
+  return ratio;
+}
+
 class MagnitudeMethod final : public Method {
  public:
   std::string_view config_type() const override { return "OpMagnitudePrunerConfig"; }
@@ -175,6 +188,22 @@ class MagnitudeMethod final : public Method {
   }
 
   OpsetNeed NeedOf(const OpConfig&) const override { return SparseNeed(); }
+
+  Result<std::optional<OpConfig>> FromOptions(const CompressOptions& options) const override {
+    if (options.mode != "prune" || options.threshold) return std::optional<OpConfig>();
+    MagnitudeConfig magnitude;
+    magnitude.target_sparsity = options.target_sparsity;
+    magnitude.weight_threshold = options.weight_threshold;
+    if (options.block_size != 0) magnitude.block_size = options.block_size;
+    if (!options.nm.empty()) {
+      ANEMONE_ASSIGN(magnitude.n_m_ratio, ParseRatio(options.nm));
+    }
+    if (!magnitude.target_sparsity && !magnitude.n_m_ratio) {
+      return Usage("pruning needs a measure").Advise("give --target-sparsity, --nm or --threshold");
+    }
+    return std::optional<OpConfig>(magnitude);
+  }
+
   bool Takes(SiteKind kind, bool joint) const override { return TakesSparse(kind, joint); }
 
   std::string_view ForConvAndLinearOnly(const OpConfig& config) const override {

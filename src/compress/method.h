@@ -1,7 +1,7 @@
 // Method: one way to compress a weight: its settings, the sites and op sets where it works, the
 // data that it needs, how it encodes a weight, and the form of the result in a program. apply.cc,
-// sites.cc, configuration_json.cc and the lab's search put these questions to
-// the method of a setting; none of them names a method.
+// sites.cc, configuration_json.cc, the mapping of the command's options (facade/compress.cc) and the
+// lab's search put these questions to a method; none of them names one.
 //
 // A new method is one file, which holds its setting (op_config.h) and its Method, and one line in
 // methods.inc. A method with a header is also used by name elsewhere.
@@ -10,17 +10,20 @@
 // tensor from a number of bytes on, vectors too, and has no setting by operator: it is all or
 // nothing. Quantized activations (activations.h) change the computation, not how a constant is
 // stored: they put operators around operators, with observed ranges.
+//
 // Thread rules: a method has no state; its functions may run on many threads at once, except
 // CompressedWeight::Emit, which has the rewriter's program to itself.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "anemone/options.h"
 #include "base/status.h"
 #include "compress/calibration.h"
 #include "compress/config_table.h"
@@ -92,6 +95,12 @@ class Method {
   virtual Status Check(const OpConfig& config) const = 0;
   virtual OpsetNeed NeedOf(const OpConfig& config) const = 0;
   virtual DataNeed DataNeedOf(const OpConfig&) const { return DataNeed::kNothing; }
+
+  // The setting that the options ask for, once each is one of its choices; none when they ask for
+  // another method. kUsage for options that contradict one another.
+  virtual Result<std::optional<OpConfig>> FromOptions(const CompressOptions&) const {
+    return std::optional<OpConfig>();
+  }
 
   // Whether it does something at such a site. `joint`: the step compresses further what earlier
   // steps have compressed.

@@ -281,6 +281,12 @@ Status QuantizeTable(DType integers, DType dtype, PalettizedWeight* palette) {
   return {};
 }
 
+Choice ModeChoice(PaletteMode* mode) {
+  return ChoiceOf(mode, {{"kmeans", PaletteMode::kKMeans},
+                         {"uniform", PaletteMode::kUniform},
+                         {"unique", PaletteMode::kUnique}});
+}
+
 class PaletteMethod final : public Method {
  public:
   std::string_view config_type() const override { return "OpPalettizerConfig"; }
@@ -289,10 +295,7 @@ class PaletteMethod final : public Method {
   ConfigTable FieldsOf(OpConfig& config) const override {
     PaletteConfig& palette = *config.As<PaletteConfig>();
     return {
-        {.key = "mode",
-         .field = ChoiceOf(&palette.mode, {{"kmeans", PaletteMode::kKMeans},
-                                           {"uniform", PaletteMode::kUniform},
-                                           {"unique", PaletteMode::kUnique}})},
+        {.key = "mode", .field = ModeChoice(&palette.mode)},
         {.key = "nbits", .field = &palette.nbits, .unless_default = true, .null_is_default = true},
         {.key = "granularity", .field = GranularityChoice(&palette.granularity)},
         {.key = "group_size", .field = &palette.group_size},
@@ -346,6 +349,23 @@ class PaletteMethod final : public Method {
 
   DataNeed DataNeedOf(const OpConfig& config) const override {
     return config.As<PaletteConfig>()->sensitivity ? DataNeed::kMoments : DataNeed::kNothing;
+  }
+
+  Result<std::optional<OpConfig>> FromOptions(const CompressOptions& options) const override {
+    if (options.mode != "palettize") return std::optional<OpConfig>();
+    PaletteConfig palette;
+    Choose(ModeChoice(&palette.mode), options.palette);
+    const bool unique = palette.mode == PaletteMode::kUnique;
+    palette.nbits = options.nbits == 0 && !unique ? 4 : options.nbits;
+    Choose(GranularityChoice(&palette.granularity), options.granularity);
+    palette.group_size = options.group_size;
+    palette.cluster_dim = options.cluster_dim;
+    palette.enable_per_channel_scale = options.per_channel_scale;
+    palette.weight_threshold = options.weight_threshold;
+    // With inputs at hand, values count as much as their inputs drive them.
+    palette.sensitivity = !options.calibration.empty() && palette.mode == PaletteMode::kKMeans;
+    palette.lut_dtype = DTypeFromName(options.lut_dtype).value_or(DType::kInvalid);
+    return std::optional<OpConfig>(palette);
   }
 
   bool Takes(SiteKind kind, bool) const override {

@@ -52,6 +52,15 @@ class ThresholdMethod final : public Method {
   }
 
   OpsetNeed NeedOf(const OpConfig&) const override { return SparseNeed(); }
+
+  Result<std::optional<OpConfig>> FromOptions(const CompressOptions& options) const override {
+    if (options.mode != "prune" || !options.threshold) return std::optional<OpConfig>();
+    if (options.target_sparsity || !options.nm.empty())
+      return Usage("give one of --target-sparsity, --nm and --threshold");
+    return std::optional<OpConfig>(ThresholdConfig{.threshold = *options.threshold,
+                                                   .weight_threshold = options.weight_threshold});
+  }
+
   bool Takes(SiteKind kind, bool joint) const override { return TakesSparse(kind, joint); }
 
   Result<std::unique_ptr<CompressedWeight>> Encode(const OpConfig& config,

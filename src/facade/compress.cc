@@ -1,14 +1,9 @@
 #include "facade/compress.h"
 
-#include <charconv>
-
 #include "compress/apply.h"
 #include "compress/configuration_json.h"
 #include "compress/half_storage.h"
-#include "compress/linear_quantization.h"
-#include "compress/magnitude_pruning.h"
-#include "compress/palettization.h"
-#include "compress/threshold_pruning.h"
+#include "compress/methods.h"
 #include "facade/convert.h"
 #include "facade/preprocess.h"
 #include "facade/save.h"
@@ -20,101 +15,9 @@
 namespace anemone::facade {
 namespace {
 
-using compress::Granularity;
-
-// The options are checked: each text is one of its choices.
-Granularity GranularityOf(const std::string& text, Granularity fallback) {
-  for (const Granularity granularity : {Granularity::kPerTensor, Granularity::kPerChannel,
-                                        Granularity::kPerGroupedChannel, Granularity::kPerBlock}) {
-    if (text == compress::GranularityName(granularity)) return granularity;
-  }
-  return fallback;
-}
-
-// The value of the row with that name, or of the first.
-template <typename T, size_t kCount>
-T Named(const std::pair<std::string_view, T> (&rows)[kCount], std::string_view name) {
-  for (const auto& [known, value] : rows) {
-    if (known == name) return value;
-  }
-  return rows[0].second;
-}
-
-compress::OpConfig LinearOf(const CompressOptions& options) {
-  using compress::Rounding;
-  static constexpr std::pair<std::string_view, Rounding> kRoundings[] = {
-      {"nearest", Rounding::kNearest},
-      {"gptq", Rounding::kGptq},
-      {"adaround", Rounding::kAdaRound}};
-  compress::LinearConfig linear;
-  linear.mode = options.mode == "linear_asymmetric" ? compress::LinearMode::kAsymmetric
-                                                    : compress::LinearMode::kSymmetric;
-  linear.dtype = DTypeFromName(options.dtype).value_or(DType::kInvalid);
-  linear.granularity = GranularityOf(options.granularity, Granularity::kPerChannel);
-  if (options.block_size != 0) linear.block_size = options.block_size;
-  linear.weight_threshold = options.weight_threshold;
-  linear.rounding = Named(kRoundings, options.rounding);
-  return compress::OpConfig(linear);
-}
-
-compress::OpConfig PaletteOf(const CompressOptions& options) {
-  using compress::PaletteMode;
-  static constexpr std::pair<std::string_view, PaletteMode> kModes[] = {
-      {"kmeans", PaletteMode::kKMeans},
-      {"uniform", PaletteMode::kUniform},
-      {"unique", PaletteMode::kUnique}};
-  compress::PaletteConfig palette;
-  palette.mode = Named(kModes, options.palette);
-  const bool unique = palette.mode == PaletteMode::kUnique;
-  palette.nbits = options.nbits == 0 && !unique ? 4 : options.nbits;
-  palette.granularity = GranularityOf(options.granularity, Granularity::kPerTensor);
-  palette.group_size = options.group_size;
-  palette.cluster_dim = options.cluster_dim;
-  palette.enable_per_channel_scale = options.per_channel_scale;
-  palette.weight_threshold = options.weight_threshold;
-  // With inputs at hand, values count as much as they are driven.
-  palette.sensitivity = !options.calibration.empty() && palette.mode == PaletteMode::kKMeans;
-  palette.lut_dtype = DTypeFromName(options.lut_dtype).value_or(DType::kInvalid);
-  return compress::OpConfig(palette);
-}
-
-Result<compress::OpConfig> PruneOf(const CompressOptions& options) {
-  if (options.threshold) {
-    if (options.target_sparsity || !options.nm.empty())
-      return Usage("give one of --target-sparsity, --nm and --threshold");
-    compress::ThresholdConfig threshold;
-    threshold.threshold = *options.threshold;
-    threshold.weight_threshold = options.weight_threshold;
-    return compress::OpConfig(threshold);
-  }
-  compress::MagnitudeConfig magnitude;
-  magnitude.target_sparsity = options.target_sparsity;
-  magnitude.weight_threshold = options.weight_threshold;
-  if (options.block_size != 0) magnitude.block_size = options.block_size;
-  if (!options.nm.empty()) {
-    std::pair<int64_t, int64_t> ratio;
-    const char* end = options.nm.data() + options.nm.size();
-    auto parsed = std::from_chars(options.nm.data(), end, ratio.first);
-    const bool colon = parsed.ec == std::errc() && parsed.ptr != end && *parsed.ptr == ':';
-    if (colon) parsed = std::from_chars(parsed.ptr + 1, end, ratio.second);
-    if (!colon || parsed.ec != std::errc() || parsed.ptr != end)
-      return Usage("'{}' is not an n:m ratio", options.nm).Advise("for example 2:4");
-    magnitude.n_m_ratio = ratio;
-  }
-  if (!magnitude.target_sparsity && !magnitude.n_m_ratio)
-    return Usage("pruning needs a measure").Advise("give --target-sparsity, --nm or --threshold");
-  return compress::OpConfig(magnitude);
-}
-
 compress::ActivationStep ActivationsOf(const CompressOptions& options) {
-  using compress::Observer;
-  static constexpr std::pair<std::string_view, Observer> kObservers[] = {
-      {"min_max", Observer::kMinMax},
-      {"percentile", Observer::kPercentile},
-      {"mse", Observer::kMse},
-      {"entropy", Observer::kEntropy}};
   compress::ActivationStep step;
-  step.observer = Named(kObservers, options.observer);
+  compress::Choose(compress::ObserverChoice(&step.observer), options.observer);
   step.percentile = options.percentile;
   return step;
 }
@@ -151,17 +54,12 @@ bool IsHalfPrecision(const CompressOptions& options) {
 Result<compress::Configuration> ConfigurationOf(const CompressOptions& options) {
   ANEMONE_TRY(options::Check(options));
   if (!options.config.empty()) return compress::ReadConfiguration(options.config);
-  Result<compress::OpConfig> config = Internal("not set");
-  if (options.mode == "palettize") {
-    config = PaletteOf(options);
-  } else if (options.mode == "prune") {
-    config = PruneOf(options);
-  } else {
-    config = LinearOf(options);
-  }
-  if (!config.ok()) return config.status();
   compress::WeightStep step;
-  step.global_config = std::move(config).value();
+  for (const compress::Method* method : compress::Methods()) {
+    ANEMONE_ASSIGN(step.global_config, method->FromOptions(options));
+    if (step.global_config) break;
+  }
+  if (!step.global_config) return Internal("no method has the mode '{}'", options.mode);
   step.joint_compression = options.joint;
   compress::Configuration configuration;
   configuration.weights.push_back(std::move(step));

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "anemone/options.h"
 #include "base/atomic_file.h"
 #include "base/npy.h"
 #include "media/image.h"
@@ -38,8 +39,8 @@ Result<exec::Tensor> ReadImageTensor(const std::string& path, const ir::Type& ty
                                         static_cast<int>(shape[2]), media::Filter::kBilinear));
   }
   std::vector<float> values =
-      media::Normalize(image, image_feature ? std::array<float, 3>{0, 0, 0} : media::kImageNetMean,
-                       image_feature ? std::array<float, 3>{1, 1, 1} : media::kImageNetStd,
+      media::Normalize(image, image_feature ? std::array<float, 3>{0, 0, 0} : kImageNetMean,
+                       image_feature ? std::array<float, 3>{1, 1, 1} : kImageNetDeviation,
                        media::PixelLayout::kNchw);
   if (image_feature) {
     // An image feature passes pixel values to the program unchanged; rounding undoes the division

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "anemone/options.h"
 #include "base/status.h"
 #include "exec/backend.h"
 #include "media/resize.h"
@@ -25,8 +26,8 @@ struct Preprocess {
   // With a crop in pixels: the shorter side is resized to this first; 0 leaves the picture as it
   // is.
   int resize = 0;
-  std::array<float, 3> mean{0.485f, 0.456f, 0.406f};
-  std::array<float, 3> deviation{0.229f, 0.224f, 0.225f};
+  std::array<float, 3> mean = kImageNetMean;
+  std::array<float, 3> deviation = kImageNetDeviation;
   media::Filter filter = media::Filter::kBicubic;
 };
 

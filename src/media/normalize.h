@@ -9,10 +9,6 @@
 
 namespace anemone::media {
 
-// ImageNet's usual statistics, of values in [0, 1].
-inline constexpr std::array<float, 3> kImageNetMean{0.485f, 0.456f, 0.406f};
-inline constexpr std::array<float, 3> kImageNetStd{0.229f, 0.224f, 0.225f};
-
 enum class PixelLayout { kNchw, kNhwc };
 
 // (value / 255 - mean) / std for each channel, in float32 in this order of operations (that of

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "acquire/safetensors.h"
+#include "anemone/options.h"
 #include "base/status.h"
 #include "ir/model.h"
 
@@ -29,8 +30,8 @@ struct Preprocessing {
   int64_t size = 224;
   int64_t resize = 256;
   std::string_view filter = "bicubic";
-  std::array<float, 3> mean{0.485f, 0.456f, 0.406f};
-  std::array<float, 3> std{0.229f, 0.224f, 0.225f};
+  std::array<float, 3> mean = kImageNetMean;
+  std::array<float, 3> std = kImageNetDeviation;
 };
 
 struct ZooEntry {

@@ -17,6 +17,7 @@
 #include "compress/threshold_pruning.h"
 #include "ir/text.h"
 #include "ir/verifier.h"
+#include "options/option.h"
 
 namespace anemone::compress {
 namespace {
@@ -267,6 +268,45 @@ TEST(Methods, WhatIsEmittedDecompressesToWhatIsRestored) {
       }
     }
   }
+}
+
+// The modes of the options: each asks for a setting of one method, and one that can be.
+TEST(Methods, EachModeOfTheOptionsIsThatOfOneMethod) {
+  CompressOptions options;
+  const auto table = options::TableOf(options);
+  const auto mode = std::ranges::find(table, "mode", &options::Option::name);
+  ASSERT_NE(mode, table.end());
+  ASSERT_GE(mode->choices.size(), 5u);
+  options.target_sparsity = 0.5;
+  for (const std::string_view name : mode->choices) {
+    SCOPED_TRACE(name);
+    options.mode = name;
+    int taken = 0;
+    for (const Method* method : Methods()) {
+      const auto config = method->FromOptions(options);
+      ASSERT_TRUE(config.ok()) << config.status().ToString();
+      if (!*config) continue;
+      ++taken;
+      EXPECT_EQ(&(*config)->method(), method);
+      EXPECT_TRUE(method->Check(**config).ok());
+    }
+    EXPECT_EQ(taken, 1);
+  }
+  options.mode = "prune";
+  options.threshold = 0.1;
+  EXPECT_FALSE(ThresholdPruning().FromOptions(options).ok());
+  options.target_sparsity.reset();
+  const auto threshold = ThresholdPruning().FromOptions(options);
+  ASSERT_TRUE(threshold.ok() && threshold->has_value());
+  EXPECT_EQ(threshold->value().As<ThresholdConfig>()->threshold, 0.1);
+  options.threshold.reset();
+  EXPECT_FALSE(MagnitudePruning().FromOptions(options).ok());
+  options.nm = "2:4";
+  const auto ratio = MagnitudePruning().FromOptions(options);
+  ASSERT_TRUE(ratio.ok() && ratio->has_value());
+  EXPECT_EQ(ratio->value().As<MagnitudeConfig>()->n_m_ratio, std::pair(int64_t{2}, int64_t{4}));
+  options.nm = "2:x";
+  EXPECT_FALSE(MagnitudePruning().FromOptions(options).ok());
 }
 
 // What the search tries can be done, and is told apart by its name.

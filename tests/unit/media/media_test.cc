@@ -4,6 +4,7 @@
 #include <cstring>
 #include <map>
 
+#include "anemone/options.h"
 #include "base/mapped_file.h"
 #include "base/npy.h"
 #include "media/image.h"
@@ -189,11 +190,11 @@ TEST(Resize, BadSizesAreErrors) {
 
 TEST(Normalize, EqualsTorchvisionBitForBit) {
   const Image source = GoldenImage("normalize_source");
-  const auto nchw = Normalize(source, kImageNetMean, kImageNetStd, PixelLayout::kNchw);
+  const auto nchw = Normalize(source, kImageNetMean, kImageNetDeviation, PixelLayout::kNchw);
   const auto expected = Golden().at("normalize").data.As<float>();
   ASSERT_EQ(nchw.size(), expected.size());
   EXPECT_TRUE(std::equal(nchw.begin(), nchw.end(), expected.begin()));
-  const auto nhwc = Normalize(source, kImageNetMean, kImageNetStd, PixelLayout::kNhwc);
+  const auto nhwc = Normalize(source, kImageNetMean, kImageNetDeviation, PixelLayout::kNhwc);
   EXPECT_EQ(nhwc[3 * 5 + 1], nchw[256 + 5]);
 }
 
