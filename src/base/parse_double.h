@@ -1,5 +1,5 @@
-// Reads a number from text, in every locale alike. std::from_chars would do, but libc++ has it for integers only (Xcode's,
-// and LLVM's before 20). Thread rules: a pure function.
+// Reads a number from text, whatever the locale. std::from_chars would do, but in libc++ (Xcode's,
+// and LLVM's before 20) it reads integers only. Thread rules: a pure function.
 #pragma once
 
 #include <optional>
@@ -7,8 +7,9 @@
 
 namespace anemone {
 
-// The double that the whole text writes in decimal ("-1.5e3", ".5"), rounded to the nearest; nullopt when the text is
-// anything else, leading spaces and plus signs, hexadecimal, "inf" and "nan" included, or too large for a double.
+// The double that the whole text writes in decimal ("-1.5e3", ".5"), rounded to the nearest;
+// nullopt when the text is anything else (leading spaces and plus signs, hexadecimal, "inf" and
+// "nan" included) or too large for a double.
 std::optional<double> ParseDouble(std::string_view text);
 
 }  // namespace anemone

@@ -31,7 +31,7 @@ struct LoadedModel {
   std::string weights;
 };
 
-// Of the options those that say how to load; how to predict is no matter here.
+// The options that say how to load; how to predict does not matter here.
 Result<LoadedModel> LoadModel(const ModelSource& source);
 
 // Names of the catalog models.

@@ -40,7 +40,7 @@ class Driver {
   const DriveCounts& counts() const { return counts_; }
 
  private:
-  // The variants of the list and the mixes of a search alike.
+  // Both the variants of the list and the mixes of a search.
   Result<std::vector<Finished>> Sweep(std::span<const Job> jobs) {
     if (options_.elsewhere && jobs.size() > 1) ANEMONE_TRY(options_.elsewhere(jobs, position_));
     SweepOptions options;

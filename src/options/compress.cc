@@ -86,8 +86,7 @@ Table TableOf(CompressOptions& options) {
       {.name = "calibration",
        .field = &options.calibration,
        .help = "folder (or .txt list) of images, .npy or .npz files to run the model on: for "
-               "activations, gptq, adaround, bias correction, and palettes that heed how values "
-               "are driven",
+               "activations, gptq, adaround, bias correction and weighted palettes",
        .example = "photos",
        .holds = Holds::kPath},
       {.name = "calibration_limit",
@@ -111,7 +110,7 @@ Table TableOf(CompressOptions& options) {
        .high = 100},
       {.name = "equalize",
        .field = &options.equalize,
-       .help = "scale the channels of neighboring layers to alike ranges first"},
+       .help = "scale the channels of neighboring layers to similar ranges first"},
       {.name = "correct_bias",
        .field = &options.correct_bias,
        .help = "take the mean error of each channel out of the biases"},
@@ -125,7 +124,7 @@ Table TableOf(CompressOptions& options) {
        .help = "float16: store the weights in half precision and go on computing in float32"},
       {.name = "config",
        .field = &options.config,
-       .help = "JSON or YAML file as coremltools' OptimizationConfig has it, or a configuration of "
+       .help = "JSON or YAML file as for coremltools' OptimizationConfig, or a configuration of "
                "our own, instead of the other options",
        .example = "chosen.json",
        .holds = Holds::kPath},

@@ -22,7 +22,7 @@ bool IsChoice(const Option& option, std::string_view value) {
 }
 
 bool InRange(const Option& option, double value) {
-  // Written so that what is no number is out of any range.
+  // Written so that NaN is out of any range.
   return (!option.low || value >= *option.low) && (!option.above || value > *option.above) &&
          (!option.high || value <= *option.high);
 }

@@ -1,7 +1,7 @@
 // Options as data: one row for each field of a struct of anemone/options.h, in one table for each
 // struct. From the rows come the command's flags (cli/option_flags.h), the keys of JSON objects
 // (options/json.h), Python's keywords with their signatures and help, the check of the fields, and
-// docs/options.md. A new option is a field, a row, and the code that heeds it.
+// docs/options.md. A new option is a field, a row, and the code that reads it.
 //
 //   ConvertOptions options;
 //   for (const Option& option : TableOf(options)) Use(option.name, option.field);

@@ -26,7 +26,7 @@ struct Stored {
 };
 constexpr int kMaxChain = 8;
 
-// Settings such as strides are no weights.
+// Settings such as strides are not weights.
 bool IsSetting(const ir::Value& value) {
   const DType dtype = value.type.dtype();
   return dtype == DType::kInt32 || dtype == DType::kBool || dtype == DType::kString;
