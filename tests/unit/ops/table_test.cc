@@ -107,7 +107,9 @@ TEST(OpTable, EveryKernelIsOfAnOperator) {
 TEST(OpTable, EffectsAndPrecisionFitTheParameters) {
   for (const ir::OpDef* def : ir::AllOpDefs()) {
     // What is folded when the model is loaded has no effects.
-    if (def->constexpr_op) EXPECT_TRUE(def->pure()) << def->name;
+    if (def->constexpr_op) {
+      EXPECT_TRUE(def->pure()) << def->name;
+    }
     for (const ir::Param& param : def->params) {
       if (!param.float32_since) continue;
       // Beside half data: under a type variable of its own, which admits float32.

@@ -69,7 +69,9 @@ TYPED_TEST(EveryTable, HasNamesHelpAndExamples) {
     EXPECT_TRUE(std::ranges::all_of(option.name, [](char c) { return c == '_' || islower(c); }));
     EXPECT_GE(option.help.size(), 10u);
     EXPECT_FALSE(option.help.ends_with('.'));
-    if (!std::holds_alternative<bool*>(option.field)) EXPECT_FALSE(option.example.empty());
+    if (!std::holds_alternative<bool*>(option.field)) {
+      EXPECT_FALSE(option.example.empty());
+    }
   }
   EXPECT_TRUE(Check(options).ok()) << Check(options).ToString();
 }
@@ -132,8 +134,8 @@ TYPED_TEST(EveryTable, ExamplesAreTakenAlikeByFlagsAndJson) {
     ASSERT_TRUE(parser.Parse(line, exit_code));
     EXPECT_EQ(ValueOf(RowOf(TableOf(from_flags), row.name)), taken);
     for (const Option& other : TableOf(from_flags)) {
-      if (other.name != row.name)
-        EXPECT_EQ(ValueOf(other), ValueOf(RowOf(TableOf(defaults), other.name))) << other.name;
+      if (other.name == row.name) continue;
+      EXPECT_EQ(ValueOf(other), ValueOf(RowOf(TableOf(defaults), other.name))) << other.name;
     }
   }
 }
