@@ -134,6 +134,8 @@ Result<bool> LowerMatmul(Planner& planner, const Node& node) {
   const ir::Shape& os = node.types[0].shape();
   if (!IsFloat32(node.types[0]) || CountOf(node.types[0]) == 0) return false;
   if (xs.size() < 2 || ys.size() < 2) return false;
+  // From iOS17 on a constant operand may be int32 beside float data; the fast kernels read floats.
+  if (!IsFloat32(planner.TypeOf(x)) || !IsFloat32(planner.TypeOf(y))) return false;
   ANEMONE_ASSIGN(const bool transpose_x, node.args->Bool("transpose_x"));
   ANEMONE_ASSIGN(const bool transpose_y, node.args->Bool("transpose_y"));
   BatchProduct p;

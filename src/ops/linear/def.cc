@@ -59,8 +59,12 @@ Result<DType> MatmulDType(const OpArgs& args) {
   if (args.opset() < Opset::kIOS17) {
     return Violates("matmul_c5", "x is {} and y is {} before ios17", DTypeName(x), DTypeName(y));
   }
-  if (args.operation() == nullptr)
-    return args.ValueOf("x") != nullptr && args.ValueOf("y") == nullptr ? y : x;
+  if (args.operation() == nullptr) {
+    const bool known_x = args.ValueOf("x") != nullptr;
+    // While constants are folded the variable operand is known too: integers beside floats are the constant.
+    if (known_x == (args.ValueOf("y") != nullptr)) return IsFloat(x) || !IsFloat(y) ? x : y;
+    return known_x ? y : x;
+  }
   const bool constant_x = IsConstantArg(args, "x");
   if (constant_x == IsConstantArg(args, "y")) {
     return Violates("matmul_c5", "x is {} and y is {}, and {} constant", DTypeName(x), DTypeName(y),
