@@ -103,10 +103,14 @@ Status TakePlace(passes::Rewriter& rewriter, const Site& site, ir::Value* value)
 }
 
 Status TakeSparsePlace(passes::Rewriter& rewriter, ir::Operation& before, ir::Value* values,
-                       ir::Value* mask) {
+                       ir::Value* mask, std::optional<ir::Literal> scale) {
   ir::Value* old = before.output();
   ir::Value* dense = rewriter.builder().Op("constexpr_sparse_to_dense",
                                            {{"nonzero_data", values}, {"mask", mask}}, old->name);
+  if (scale) {
+    dense = rewriter.builder().Op("constexpr_blockwise_shift_scale",
+                                  {{"data", dense}, {"scale", std::move(*scale)}}, old->name);
+  }
   ANEMONE_TRY(rewriter.Commit(before));
   rewriter.Replace(old, dense);
   return {};

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -40,8 +41,9 @@ Result<std::vector<uint8_t>> MaskOf(const ir::Operation& op, std::string_view na
 // Replaces the dense constant, or the argument of the constexpr operator at a joint site.
 Status TakePlace(passes::Rewriter& rewriter, const Site& site, ir::Value* value);
 // Puts constexpr_sparse_to_dense of `values` where the sparse constant (or the constexpr operator)
-// of the site was. The new operators go before `before`.
+// of the site was. The new operators go before `before`. `scale` multiplies the dense tensor, block
+// by block.
 Status TakeSparsePlace(passes::Rewriter& rewriter, ir::Operation& before, ir::Value* values,
-                       ir::Value* mask);
+                       ir::Value* mask, std::optional<ir::Literal> scale = std::nullopt);
 
 }  // namespace anemone::compress

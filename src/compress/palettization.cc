@@ -110,7 +110,8 @@ class PalettizedWeight final : public CompressedWeight {
       args.push_back({"indices_nonzero_data", std::move(indices)});
       ANEMONE_ASSIGN(ir::Operation * op,
                      builder.Add("constexpr_lut_to_sparse", std::move(args), name));
-      return TakeSparsePlace(rewriter, *site.child, op->output(1), op->output(0));
+      std::optional<ir::Literal> scale = ScaleLiteral(dtype, bytes);
+      return TakeSparsePlace(rewriter, *site.child, op->output(1), op->output(0), std::move(scale));
     }
 
     ANEMONE_ASSIGN(
@@ -119,17 +120,16 @@ class PalettizedWeight final : public CompressedWeight {
     *bytes += SizeOf(indices);
     args.push_back({"indices", std::move(indices)});
     ir::Value* value = builder.Op("constexpr_lut_to_dense", std::move(args), name);
-    if (!scales.empty()) {
-      ir::Literal scale = ir::Literal::Floats(dtype, scales.values, scales.shape);
-      *bytes += SizeOf(scale);
+    if (std::optional<ir::Literal> scale = ScaleLiteral(dtype, bytes)) {
       value = builder.Op("constexpr_blockwise_shift_scale",
-                         {{"data", value}, {"scale", std::move(scale)}}, name);
+                         {{"data", value}, {"scale", std::move(*scale)}}, name);
     }
     return TakePlace(rewriter, site, value);
   }
 
-  // The error of the palette with its scales, against the weight itself.
-  Status Measure(const std::vector<float>& weight, DType dtype) {
+  // The error of the palette with its scales, against the weight itself. `mask`: which entries of a
+  // sparse weight are kept; the others stay zero, whatever their index. Empty: all.
+  Status Measure(const std::vector<float>& weight, std::span<const uint8_t> mask, DType dtype) {
     ANEMONE_ASSIGN(const ir::Literal plain, Depalettize(tensor, DType::kFp32));
     const auto looked_up = plain.As<float>();
     double squares = 0;
@@ -138,6 +138,7 @@ class PalettizedWeight final : public CompressedWeight {
       float value = looked_up[i];
       if (!scales.empty()) value *= scales.Of(i);
       if (dtype == DType::kFp16) value = HalfToFloat(FloatToHalf(value));
+      if (!mask.empty() && mask[i] == 0) value = 0;
       const double error = std::abs(double{weight[i]} - value);
       squares += error * error;
       max_error = std::max(max_error, error);
@@ -153,6 +154,14 @@ class PalettizedWeight final : public CompressedWeight {
   Bytes packed_indices;  // tensor.indices, nbits each
 
  private:
+  // Nullopt without scales.
+  std::optional<ir::Literal> ScaleLiteral(DType dtype, int64_t* bytes) const {
+    if (scales.empty()) return std::nullopt;
+    ir::Literal scale = ir::Literal::Floats(dtype, scales.values, scales.shape);
+    *bytes += SizeOf(scale);
+    return scale;
+  }
+
   // Up to ios17: one table, and the shape as an argument.
   Status EmitFlat(passes::Rewriter& rewriter, const Site& site, int64_t* bytes) const {
     ANEMONE_ASSIGN(ir::Literal indices, BytesLiteral(packed_indices));
@@ -399,7 +408,8 @@ class PaletteMethod final : public Method {
     const bool scaled = palette.enable_per_channel_scale;
     const bool integers = palette.lut_dtype != DType::kInvalid;
     std::vector<float> values;
-    if (scaled || integers) values = *weight.AsFloats();
+    const bool measure = scaled || integers || !input.mask.empty();
+    if (measure) values = *weight.AsFloats();
     if (scaled) {
       result->scales = ChannelScales(values, input.site.shape, axis);
       ANEMONE_ASSIGN(tensor, PalettizeScaled(input, values, result->scales, parameters));
@@ -409,7 +419,7 @@ class PaletteMethod final : public Method {
     if (integers) ANEMONE_TRY(QuantizeTable(palette.lut_dtype, dtype, result.get()));
     result->max_error = tensor.max_error;
     result->rms_error = tensor.rms_error;
-    if (scaled || integers) ANEMONE_TRY(result->Measure(values, dtype));
+    if (measure) ANEMONE_TRY(result->Measure(values, input.mask, dtype));
     result->form =
         fmt::format("{}-bit palette {}", tensor.nbits, GranularityName(palette.granularity));
     if (palette.cluster_dim > 1) result->form += fmt::format(" of {}", palette.cluster_dim);

@@ -270,6 +270,44 @@ TEST(Methods, WhatIsEmittedDecompressesToWhatIsRestored) {
   }
 }
 
+// A palette over the values of a sparse weight: what decompresses is as far off as the report says.
+// Scales and tables of integers multiply what is looked up there too.
+TEST(Methods, PalettesOfSparseWeightsAreAsFarOffAsTheySay) {
+  for (const PaletteConfig& palette :
+       {PaletteConfig{.nbits = 6}, PaletteConfig{.nbits = 6, .enable_per_channel_scale = true},
+        PaletteConfig{.nbits = 6, .lut_dtype = DType::kInt8},
+        PaletteConfig{.nbits = 6, .enable_per_channel_scale = true, .lut_dtype = DType::kUInt8}}) {
+    SCOPED_TRACE(Text(palette));
+    ir::Program sparse = Network(DType::kFp32, ir::Opset::kIOS18);
+    ASSERT_TRUE(ApplyStep(sparse, StepOf(MagnitudeConfig{.target_sparsity = 0.5})).ok());
+    ir::Program joint = Network(DType::kFp32, ir::Opset::kIOS18);
+    ASSERT_TRUE(ApplyStep(joint, StepOf(MagnitudeConfig{.target_sparsity = 0.5})).ok());
+    WeightStep step = StepOf(palette);
+    step.joint_compression = true;
+    const auto report = ApplyStep(joint, step);
+    ASSERT_TRUE(report.ok()) << report.status().ToString();
+    ASSERT_EQ(report->compressed.size(), 2u);
+    ASSERT_TRUE(ir::Verify(joint).ok()) << ir::Verify(joint).ToString();
+    ASSERT_TRUE(DecompressWeights(sparse).ok());
+    ASSERT_TRUE(DecompressWeights(joint).ok());
+    const auto before = Constants(sparse);
+    const auto after = Constants(joint);
+    for (const TensorRecord& tensor : report->compressed) {
+      SCOPED_TRACE(tensor.name);
+      ASSERT_TRUE(tensor.name.ends_with("_nonzero_data"));
+      const std::string name = tensor.name.substr(0, tensor.name.find("_nonzero_data"));
+      ASSERT_TRUE(before.contains(name) && after.contains(name));
+      const std::vector<float> original = *before.at(name).AsFloats();
+      const std::vector<float> got = *after.at(name).AsFloats();
+      double largest = 0;
+      for (size_t i = 0; i < got.size(); ++i)
+        largest = std::max(largest, std::abs(double{got[i]} - original[i]));
+      EXPECT_NEAR(largest, tensor.max_error, 1e-6);
+      EXPECT_LT(largest, 0.1);
+    }
+  }
+}
+
 // The modes of the options: each asks for a setting of one method, and one that can be.
 TEST(Methods, EachModeOfTheOptionsIsThatOfOneMethod) {
   CompressOptions options;
