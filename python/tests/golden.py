@@ -31,7 +31,7 @@ MEASURED = ("accuracy_delta_l_inf", "accuracy_delta_rmse", "cosine", "first_drif
 MODEL = "models/mobilenetv3_small_fp32.mlpackage"
 COMPRESSIONS = {
     "int4": ["--dtype", "int4", "--granularity", "per_block", "--minimum-deployment-target", "iOS18"],
-    "uint8": ["--dtype", "uint8", "--mode", "linear"],
+    "uint8": ["--dtype", "uint8", "--mode", "linear_symmetric"],
     "float16": ["--dtype", "float16"],
     "palette": ["--mode", "palettize", "--nbits", "4"],
     "pruned": ["--mode", "prune", "--target-sparsity", "0.5"],

@@ -116,7 +116,7 @@ PROVOKED = {
     "there is no conversion of this operator": lambda p: p.onnx("Frobnicate", [1, 3]),
     "its shape [...] is open": lambda p: p.onnx("Relu", ["N", 3]),
     "'...' is not a model": lambda p: p.convert("nothing.xyz"),
-    "unknown deployment target '...'":
+    "'minimum_deployment_target' is '...': choose ...":
         lambda p: p.convert("resnet18", "--weights", "seeded", "--minimum-deployment-target", "iOS14", code=2),
 }
 

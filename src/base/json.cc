@@ -79,7 +79,10 @@ class JsonBuilder : public nlohmann::json_sax<Library> {
     return true;
   }
   bool parse_error(std::size_t, const std::string&, const Library::exception& error) override {
-    problem_ = error.what();
+    // "[json.exception.parse_error.101] parse error at line 2 ...": what follows the library's own code.
+    const std::string_view text = error.what();
+    const size_t code = text.find("] ");
+    problem_ = text.substr(code == std::string_view::npos ? 0 : code + 2);
     return false;
   }
 

@@ -14,7 +14,8 @@ constexpr int kMaxDepth = 16;  // a manifest is three levels deep
 // Refuses keys that occur twice (readers differ on which one counts) and deep nesting.
 Result<Json> ParseStrictly(std::string_view text) {
   std::vector<std::string> repeated;
-  ANEMONE_ASSIGN(Json json, ParseJson(text, {.max_depth = kMaxDepth, .repeated = &repeated}));
+  auto json = ParseJson(text, {.max_depth = kMaxDepth, .repeated = &repeated});
+  if (!json.ok()) return InvalidInput("a manifest must be JSON: {}", json.error().message());
   if (!repeated.empty()) return InvalidInput("key '{}' occurs twice", repeated.front());
   return json;
 }

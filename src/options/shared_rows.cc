@@ -6,7 +6,7 @@ Option BackendRow(std::string& field) {
   return {.name = "backend",
           .field = &field,
           .help = "auto takes the first that this machine has",
-          .example = "cpu",
+          .example = "coreml",
           .choices = {"auto", "cpu", "coreml", "reference"}};
 }
 

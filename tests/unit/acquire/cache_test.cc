@@ -78,7 +78,7 @@ TEST_F(CacheTest, VerifyFindsDamage) {
   ASSERT_EQ(problems->size(), 3u);
   std::string all;
   for (const auto& problem : *problems) all += problem.what + "\n";
-  EXPECT_THAT(all, HasSubstr("expected " + a.sha256));
+  EXPECT_THAT(all, HasSubstr("but " + a.sha256 + " is expected"));
   EXPECT_THAT(all, HasSubstr("the content is missing"));
   EXPECT_THAT(all, HasSubstr("the record is damaged"));
   // Looking changed nothing; repairing leaves what is good.

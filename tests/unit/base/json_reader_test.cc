@@ -100,8 +100,7 @@ TEST(JsonReader, OneMistakeStandsAtItsPlace) {
        "limit, tags, mode, inner"},
       {R"({"name": "", "inner": {"max": 1, "max": 2}})", "s.json: inner.max: must be given once"},
       {"[1]", "s.json: a setting must be a JSON object, but is [1]"},
-      {"{\"\x1b[2J\": 1, \"name\": \"\"}",
-       "s.json: a setting must be JSON: [json.exception.parse_error.101] parse error"},
+      {"{\"\x1b[2J\": 1, \"name\": \"\"}", "s.json: a setting must be JSON: parse error"},
       {R"({"name": "", "\u001b[2J": 1})", "s.json: \\u001b[2J: is not a key here; the keys are"},
   };
   for (const auto& [text, expected] : cases) {

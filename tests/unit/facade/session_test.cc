@@ -85,7 +85,7 @@ TEST(FacadeSession, HintsAreNamedOrRefused) {
   auto session = Session::Open(*model, options);
   ASSERT_FALSE(session);
   EXPECT_EQ(session.failure().code, "usage");
-  EXPECT_NE(session.failure().advice.find("infrequent"), std::string::npos);
+  EXPECT_NE(session.failure().message.find("choose frequent or infrequent"), std::string::npos);
 }
 
 }  // namespace

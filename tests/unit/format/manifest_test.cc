@@ -58,8 +58,8 @@ TEST(ManifestTest, ReadsAndPrintsTheSameText) {
 }
 
 TEST(ManifestTest, BrokenRules) {
-  ExpectRefused("", "not JSON");
-  ExpectRefused(kGood.substr(0, 200), "not JSON");
+  ExpectRefused("", "must be JSON");
+  ExpectRefused(kGood.substr(0, 200), "must be JSON");
   ExpectRefused("[]", "must be a JSON object");
   ExpectRefused(Replace("1.0.0", "2.0.0"), "fileFormatVersion '2.0.0' is not known");
   ExpectRefused(Replace("\"fileFormatVersion\"", "\"version\""), "'fileFormatVersion' is missing");
@@ -74,7 +74,7 @@ TEST(ManifestTest, BrokenRules) {
       "occurs twice");
   std::string deep = "{\"a\":";
   for (int i = 0; i < 100000; ++i) deep += "[";
-  ExpectRefused(deep, "nested too deeply");
+  ExpectRefused(deep, "nests deeper than 16 levels");
 }
 
 TEST(ManifestTest, PathsThatClimbOut) {

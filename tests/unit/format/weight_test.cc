@@ -251,7 +251,7 @@ class BadWeightTest : public ::testing::Test {
 
 TEST_F(BadWeightTest, Sentinel) {
   Patch<uint32_t>(kHeader, 0xDEADBEEE);
-  ExpectRefused("starts with 0xdeadbeef");
+  ExpectRefused("must start with 0xdeadbeef, but starts with 0xdeadbeee");
 }
 TEST_F(BadWeightTest, UnknownDType) {
   for (const uint32_t dtype : {0u, 16u, 0xFFFFFFFFu}) {

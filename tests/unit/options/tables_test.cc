@@ -66,7 +66,8 @@ TYPED_TEST(EveryTable, HasNamesHelpAndExamples) {
     SCOPED_TRACE(option.name);
     EXPECT_TRUE(names.insert(option.name).second) << "twice";
     EXPECT_TRUE(flags.insert(FlagOf(option)).second) << "its flag is another's";
-    EXPECT_TRUE(std::ranges::all_of(option.name, [](char c) { return c == '_' || islower(c); }));
+    EXPECT_TRUE(std::ranges::all_of(option.name,
+                                    [](char c) { return c == '_' || islower(c) || isdigit(c); }));
     EXPECT_GE(option.help.size(), 10u);
     EXPECT_FALSE(option.help.ends_with('.'));
     if (!std::holds_alternative<bool*>(option.field)) {
