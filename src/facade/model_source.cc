@@ -5,6 +5,7 @@
 
 #include "acquire/url.h"
 #include "base/mapped_file.h"
+#include "base/nearest_names.h"
 #include "facade/convert.h"
 #include "format/package.h"
 #include "ir/text.h"
@@ -182,10 +183,11 @@ Result<LoadedModel> LoadFile(const ModelSource& source) {
     loaded.model = std::make_shared<ir::Model>(std::move(model));
     loaded.origin = "mil";
   } else {
-    std::string names;
-    for (const std::string& name : CatalogNames()) names += (names.empty() ? "" : ", ") + name;
+    const std::vector<std::string> names = CatalogNames();
+    const std::vector<std::string_view> known(names.begin(), names.end());
     return NotFound("'{}' is not a model", source.model)
-        .Advise("name an .onnx, .mlpackage, .mlmodel or .mlmodelc, or a catalog model: " + names);
+        .Advise("name an .onnx, .mlpackage, .mlmodel or .mlmodelc, or a catalog model: " +
+                SuggestNames(source.model, known, "catalog models"));
   }
   return loaded;
 }

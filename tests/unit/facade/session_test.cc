@@ -88,5 +88,13 @@ TEST(FacadeSession, HintsAreNamedOrRefused) {
   EXPECT_NE(session.failure().message.find("choose frequent or infrequent"), std::string::npos);
 }
 
+TEST(FacadeModel, AMisspelledCatalogNameSuggestsTheRightOne) {
+  const auto model = Model::Load("resnet5O");
+  ASSERT_FALSE(model);
+  EXPECT_EQ(model.failure().message, "'resnet5O' is not a model");
+  EXPECT_NE(model.failure().advice.find("did you mean 'resnet50'"), std::string::npos)
+      << model.failure().advice;
+}
+
 }  // namespace
 }  // namespace anemone
