@@ -195,7 +195,7 @@ def test_labels_that_the_model_does_not_have(model, tmp_path):
 def test_a_corrupt_image(model, tmp_path):
     images = tmp_path / "images"
     images.mkdir()
-    (images / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 this is no picture")
+    (images / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 this is not a picture")
     (images / "labels.csv").write_text("file,class_index\nbroken.jpg,1\n")
     done = lab(model, "-o", tmp_path / "out", "--images", images, "--labels", images / "labels.csv", code=3)
     assert "broken.jpg" in done.stderr

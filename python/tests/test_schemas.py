@@ -61,7 +61,7 @@ def test_nothing_may_be_missing_or_unknown(check, fixture):
         assert not check.is_valid({**line, "surprise": 1})
 
 
-WRONG = [-1, 1.5, "text that is no name", [], {}, True]
+WRONG = [-1, 1.5, "text that is not a name", [], {}, True]
 
 
 @pytest.mark.parametrize("check, fixture", [(EVENT, EVENTS), (RUN, RUN_LINES)], ids=["events", "run"])

@@ -18,7 +18,7 @@ BRITISH = {
 }
 # Verbs in -ise, such as "normalise"; "analyse" and its like are above.
 ISE = re.compile(r"[a-z]{3,}is(?:e|ed|es|er|ers|ing|able|ation|ations)")
-# -ise is no suffix in these.
+# -ise is not a suffix in these.
 NO_SUFFIX = re.compile(
     r"(?:r|a?r|no|p?ra|po|.*(?:w|adv|rev|dev|superv|improv|prom|prem|dem|surpr|compr|enterpr|exerc|prec|conc|franch"
     r"|expert|disgu|cru|bru|parad|merchand))is(?:e|ed|es|er|ers|ing|able)")

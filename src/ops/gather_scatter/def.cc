@@ -245,9 +245,10 @@ const Constraint kUpdatesRule{kUpdates, "updates has the shape of the elements t
 const Constraint kAlongRule{kAlong,
                             "indices has the rank of the tensor and its size in each dimension but "
                             "axis."};
-const Constraint kDepthRule{kDepth,
-                            "indices is no scalar, and its last dimension is at most the rank left "
-                            "after batch_dims."};
+const Constraint kDepthRule{
+    kDepth,
+    "indices is not a scalar, and its last dimension is at most the rank left "
+    "after batch_dims."};
 const Constraint kBatchRule{kBatchDims,
                             "The first batch_dims dimensions of x and indices are equal; axis, if "
                             "any, is not before them."};

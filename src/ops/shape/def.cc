@@ -170,7 +170,7 @@ std::vector<OpDef> Defs() {
                   Constant("seed", "int32", "-1")},
        .domains = {{.name = "T", .dtypes = "fp16 fp32"}},
        .constraints = {{kMode, "mode is logits or probs."},
-                       {kDraws, "size is not negative and x is no scalar."}},
+                       {kDraws, "size is not negative and x is not a scalar."}},
        .infer = InferCategorical,
        .cost = NoCost,
        .traits = kRandomDraw},

@@ -217,7 +217,7 @@ std::vector<OpDef> Defs() {
        .params = WithRanges({{.name = "x", .types = "T"}, {.name = "update", .types = "T"}}),
        .domains = SliceDomains(),
        .constraints = WithRangeConstraints({{kUpdateShape, "update has the shape of the slice."},
-                                            {kUpdateScalar, "update is no scalar."}}),
+                                            {kUpdateScalar, "update is not a scalar."}}),
        .infer = InferSliceUpdate,
        .cost = NoCost,
        .traits = kTensorFunction},

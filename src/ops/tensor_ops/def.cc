@@ -273,7 +273,7 @@ std::vector<OpDef> Defs() {
        .constraints =
            {{kPadLength,
              "pad is a vector of two counts for each of at most rank dimensions; exactly "
-             "rank when it is no constant."},
+             "rank when it is not a constant."},
             {kPadNegative, "No count is negative."},
             {kPadMode, "mode is constant, reflect or replicate."},
             {kPadReach,
