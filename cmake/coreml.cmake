@@ -46,8 +46,13 @@ endif()
 
 set(CMAKE_OBJC_COMPILER ${ANEMONE_OBJC} CACHE FILEPATH "")
 set(CMAKE_OBJCXX_COMPILER ${ANEMONE_OBJCXX} CACHE FILEPATH "")
+# CMake keeps one setting of precompiled headers for all languages: that of the C++ compiler stays.
+set(pch_extension ${CMAKE_PCH_EXTENSION})
+set(pch_prologue ${CMAKE_PCH_PROLOGUE})
 enable_language(OBJC)
 enable_language(OBJCXX)
+set(CMAKE_PCH_EXTENSION ${pch_extension})
+set(CMAKE_PCH_PROLOGUE ${pch_prologue})
 set(CMAKE_OBJCXX_STANDARD 20)
 set(CMAKE_OBJC_STANDARD 11)
 

@@ -16,10 +16,10 @@ target_link_libraries(anemone_for_tests INTERFACE
   ${ANEMONE_PRIVATE_DEPENDENCIES})
 
 file(GLOB_RECURSE support_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/support/*.cc)
-if(support_sources)
-  add_library(anemone_test_support STATIC ${support_sources})
-  target_link_libraries(anemone_test_support PUBLIC anemone_for_tests)
-endif()
+add_library(anemone_test_support STATIC ${support_sources})
+target_link_libraries(anemone_test_support PUBLIC anemone_for_tests)
+# One for all test binaries.
+precompile_headers(anemone_test_support ${ANEMONE_COMMON_HEADERS} <gtest/gtest.h> <gmock/gmock.h>)
 
 file(GLOB_RECURSE test_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/unit/*_test.cc)
 set(test_folders "")
@@ -40,9 +40,11 @@ endif()
 foreach(folder IN LISTS test_folders)
   # C sources beside the tests show that the C interface is C.
   file(GLOB c_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/unit/${folder}/*.c)
+  set_source_files_properties(${c_sources} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
   add_executable(anemone_tests_${folder} ${test_sources_${folder}} ${c_sources})
   target_link_libraries(anemone_tests_${folder} PRIVATE
-    anemone_for_tests GTest::gtest_main $<TARGET_NAME_IF_EXISTS:anemone_test_support>)
+    anemone_for_tests GTest::gtest_main anemone_test_support)
+  reuse_precompiled_headers(anemone_tests_${folder} anemone_test_support)
   if(folder IN_LIST double_folders)
     target_link_libraries(anemone_tests_${folder} PRIVATE anemone_coreml_double)
   endif()

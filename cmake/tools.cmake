@@ -3,10 +3,11 @@ find_program(ANEMONE_CCACHE ccache)
 set(ANEMONE_RELATIVE_PATHS OFF)
 if(ANEMONE_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   # BASEDIR and NOHASHDIR let two checkouts share what they have in common: the compiler sees paths
-  # relative to its working directory.
+  # relative to its working directory. The sloppiness is what precompiled headers need.
   foreach(language IN ITEMS C CXX OBJC OBJCXX)
     set(CMAKE_${language}_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
-      CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${ANEMONE_CCACHE})
+      CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
+      CCACHE_SLOPPINESS=pch_defines,time_macros ${ANEMONE_CCACHE})
   endforeach()
   set(ANEMONE_RELATIVE_PATHS ON)
 endif()

@@ -62,19 +62,38 @@ std::string_view ErrorCodeName(ErrorCode code) {
   return "internal";
 }
 
+struct Error::Rep {
+  ErrorCode code;
+  std::string message;
+  std::string place = {};
+  std::string advice = {};
+};
+
+Error::Error(ErrorCode code, std::string message) : rep_(new Rep{code, std::move(message)}) {}
+
+Error::Error(const Error& other) : rep_(other.rep_ != nullptr ? new Rep(*other.rep_) : nullptr) {}
+
+void Error::Free(Rep* rep) noexcept { delete rep; }
+
 Error Error::At(std::string_view place) && {
-  place_ = place_.empty() ? std::string(place) : std::string(place) + ": " + place_;
+  std::string& inner = rep_->place;
+  inner = inner.empty() ? std::string(place) : std::string(place) + ": " + inner;
   return std::move(*this);
 }
 
 Error Error::Advise(std::string_view advice) && {
-  advice_ = advice;
+  rep_->advice = advice;
   return std::move(*this);
 }
 
+ErrorCode Error::code() const { return rep_->code; }
+const std::string& Error::message() const { return rep_->message; }
+const std::string& Error::place() const { return rep_->place; }
+const std::string& Error::advice() const { return rep_->advice; }
+
 std::string Error::ToString() const {
-  std::string text = place_.empty() ? message_ : place_ + ": " + message_;
-  if (!advice_.empty()) text += " (" + advice_ + ")";
+  std::string text = rep_->place.empty() ? rep_->message : rep_->place + ": " + rep_->message;
+  if (!rep_->advice.empty()) text += " (" + rep_->advice + ")";
   return text;
 }
 

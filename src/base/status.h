@@ -17,11 +17,9 @@
 
 #include <cassert>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 
 namespace anemone {
 
@@ -47,85 +45,107 @@ int ExitCode(ErrorCode code);
 // "invalid_input" and so on: stable names for JSON and for Python's exception.
 std::string_view ErrorCodeName(ErrorCode code);
 
+// One pointer wide, and its members are not inline: errors are rare, and what every function does
+// with one is compiled once. Only its destructor and assignment may see an Error that was moved
+// from.
 class [[nodiscard]] Error {
  public:
-  Error(ErrorCode code, std::string message) : code_(code), message_(std::move(message)) {}
+  Error(ErrorCode code, std::string message);
+  Error(const Error& other);
+  Error(Error&& other) noexcept : rep_(std::exchange(other.rep_, nullptr)) {}
+  Error& operator=(Error other) noexcept {
+    std::swap(rep_, other.rep_);
+    return *this;
+  }
+  ~Error() {
+    if (rep_ != nullptr) Free(rep_);
+  }
 
   // Adds an outer place: At("op conv_1").At("model.onnx") prints "model.onnx: op conv_1: message".
   Error At(std::string_view place) &&;
   // Says what to do next; the last call wins.
   Error Advise(std::string_view advice) &&;
 
-  ErrorCode code() const { return code_; }
-  const std::string& message() const { return message_; }
-  const std::string& place() const { return place_; }
-  const std::string& advice() const { return advice_; }
+  ErrorCode code() const;
+  const std::string& message() const;
+  const std::string& place() const;
+  const std::string& advice() const;
   // "place: message (advice)".
   std::string ToString() const;
 
  private:
-  ErrorCode code_;
-  std::string message_;
-  std::string place_;
-  std::string advice_;
+  friend class Status;
+  struct Rep;
+  Error() = default;  // of a Status that is OK
+  static void Free(Rep* rep) noexcept;
+
+  Rep* rep_ = nullptr;
 };
 
-// OK or an Error. One pointer wide when OK.
+// OK or an Error. One pointer wide.
 class [[nodiscard]] Status {
  public:
   Status() = default;
-  // NOLINTNEXTLINE: implicit by design
-  Status(Error error) : error_(std::make_unique<Error>(std::move(error))) {}
-  Status(Status&&) = default;
-  Status& operator=(Status&&) = default;
-  Status(const Status& other)
-      : error_(other.error_ ? std::make_unique<Error>(*other.error_) : nullptr) {}
-  Status& operator=(const Status& other) {
-    if (this != &other) error_ = other.error_ ? std::make_unique<Error>(*other.error_) : nullptr;
-    return *this;
-  }
+  Status(Error error) : error_(std::move(error)) {}  // NOLINT: implicit by design
 
-  bool ok() const { return error_ == nullptr; }
+  bool ok() const { return error_.rep_ == nullptr; }
   // Only when !ok().
   const Error& error() const& {
-    assert(error_);
-    return *error_;
+    assert(!ok());
+    return error_;
   }
   Error error() && {
-    assert(error_);
-    return std::move(*error_);
+    assert(!ok());
+    return std::move(error_);
   }
   // The same status, with `place` added to its error as an outer place.
   Status At(std::string_view place) && {
     if (ok()) return {};
-    return std::move(*error_).At(place);
+    return std::move(error_).At(place);
   }
-  std::string ToString() const { return ok() ? "OK" : error_->ToString(); }
+  std::string ToString() const { return ok() ? "OK" : error_.ToString(); }
 
  private:
-  std::unique_ptr<Error> error_;
+  Error error_;
 };
 
-// A T or an Error.
+// A T or an Error. A union and a flag, not a std::variant: there is one for nearly every type of
+// the library, and a variant's instantiation was a fifth of what a source took to compile.
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::move(value)) {}                 // NOLINT: implicit by design
-  Result(Error error) : state_(std::move(error)) {}             // NOLINT: implicit by design
-  Result(Status status) : state_(std::move(status).error()) {}  // NOLINT: only a failed status
+  Result(T value) : value_(std::move(value)), ok_(true) {}       // NOLINT: implicit by design
+  Result(Error error) : error_(std::move(error)), ok_(false) {}  // NOLINT: implicit by design
+  // Only a failed status.
+  Result(Status status) : error_(std::move(status).error()), ok_(false) {}  // NOLINT
+  Result(const Result& other) : ok_(other.ok_) {
+    if (ok_) {
+      std::construct_at(&value_, other.value_);
+    } else {
+      std::construct_at(&error_, other.error_);
+    }
+  }
+  Result(Result&& other) noexcept : ok_(other.ok_) { Take(other); }
+  Result& operator=(Result other) noexcept {
+    Destroy();
+    ok_ = other.ok_;
+    Take(other);
+    return *this;
+  }
+  ~Result() { Destroy(); }
 
-  bool ok() const { return std::holds_alternative<T>(state_); }
+  bool ok() const { return ok_; }
   T& value() & {
     assert(ok());
-    return std::get<T>(state_);
+    return value_;
   }
   const T& value() const& {
     assert(ok());
-    return std::get<T>(state_);
+    return value_;
   }
   T&& value() && {
     assert(ok());
-    return std::move(std::get<T>(state_));
+    return std::move(value_);
   }
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
@@ -133,17 +153,43 @@ class [[nodiscard]] Result {
   T* operator->() { return &value(); }
   const T* operator->() const { return &value(); }
 
-  const Error& error() const& { return std::get<Error>(state_); }
-  Error error() && { return std::get<Error>(std::move(state_)); }
-  Status status() const& { return ok() ? Status() : Status(std::get<Error>(state_)); }
-  Status status() && { return ok() ? Status() : Status(std::get<Error>(std::move(state_))); }
+  // Only when !ok().
+  const Error& error() const& {
+    assert(!ok());
+    return error_;
+  }
+  Error error() && {
+    assert(!ok());
+    return std::move(error_);
+  }
+  Status status() const& { return ok() ? Status() : Status(error_); }
+  Status status() && { return ok() ? Status() : Status(std::move(error_)); }
   Result At(std::string_view place) && {
-    if (!ok()) return std::get<Error>(std::move(state_)).At(place);
+    if (!ok()) return std::move(error_).At(place);
     return std::move(*this);
   }
 
  private:
-  std::variant<T, Error> state_;
+  void Take(Result& other) {
+    if (ok_) {
+      std::construct_at(&value_, std::move(other.value_));
+    } else {
+      std::construct_at(&error_, std::move(other.error_));
+    }
+  }
+  void Destroy() {
+    if (ok_) {
+      std::destroy_at(&value_);
+    } else {
+      std::destroy_at(&error_);
+    }
+  }
+
+  union {
+    T value_;
+    Error error_;
+  };
+  bool ok_;
 };
 
 namespace internal {

@@ -10,6 +10,7 @@ import functools
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -20,10 +21,17 @@ BUILD = os.path.join(ROOT, "build/release")
 SEARCH = ("src", "include", "tests", ".")
 
 
+# What CMake adds for a precompiled header: g++'s is of no use to clang, and without it a source that
+# does not include what it uses is found.
+PRECOMPILED = re.compile(r" -Winvalid-pch(?: -include \S*cmake_pch\.hxx)?")
+
+
 def commands():
-    """The compile commands of our sources, by path relative to ROOT."""
+    """The compile commands of our sources without precompiled headers, by path relative to ROOT."""
     with open(os.path.join(BUILD, "compile_commands.json"), encoding="utf-8") as file:
         entries = {os.path.relpath(entry["file"], ROOT): entry for entry in json.load(file)}
+    for entry in entries.values():
+        entry["command"] = PRECOMPILED.sub("", entry["command"])
     return {name: entry for name, entry in sorted(entries.items()) if not name.startswith(("build/", ".."))}
 
 

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """tidy: clang-tidy-19 finds nothing (latest changes first, until ANEMONE_TIDY_UNTIL, seconds since 1970)"""
 
+import json
+import os
 import shutil
 import subprocess
 import sys
 
 from common import ROOT, read
-from compiled import BUILD, check_all, commands
+from compiled import check_all, commands
 
 # g++'s warnings govern the build; clang's stricter reading of the same flags does not apply here.
 QUIET = ["--extra-arg=-Wno-" + name for name in (
@@ -23,7 +25,7 @@ def find_tool():
 
 def check(name):
     result = subprocess.run(
-        [TOOL, "-p", BUILD, "--quiet", *QUIET, name],
+        [TOOL, "-p", DATABASE, "--quiet", *QUIET, name],
         cwd=ROOT, capture_output=True, text=True, check=False)
     if result.returncode == 0:
         return []
@@ -34,5 +36,10 @@ def check(name):
 
 TOOL = find_tool()
 # The doubles use Apple's names.
-names = [name for name in commands() if not name.startswith("tests/doubles/")]
+entries = commands()
+names = [name for name in entries if not name.startswith("tests/doubles/")]
+DATABASE = os.path.join(ROOT, "build/tidy")
+os.makedirs(DATABASE, exist_ok=True)
+with open(os.path.join(DATABASE, "compile_commands.json"), "w", encoding="utf-8") as file:
+    json.dump(list(entries.values()), file)
 check_all("tidy", names, check, read(".clang-tidy"), "ANEMONE_TIDY_UNTIL")

@@ -1,0 +1,176 @@
+#include "format/model_file.h"
+
+#include <climits>
+#include <filesystem>
+
+#include "base/mapped_file.h"
+#include "format/description_codec.h"
+#include "format/package_layout.h"
+#include "format/program_codec.h"
+#include "format/proto/model.pb.h"
+#include "format/weight_files.h"
+
+namespace anemone::format {
+
+namespace fs = std::filesystem;
+
+std::string_view TypeName(const proto::Model& message) {
+  using M = proto::Model;
+  switch (message.Type_case()) {
+    case M::kPipelineClassifier:
+      return "pipelineClassifier";
+    case M::kPipelineRegressor:
+      return "pipelineRegressor";
+    case M::kPipeline:
+      return "pipeline";
+    case M::kGlmRegressor:
+      return "glmRegressor";
+    case M::kSupportVectorRegressor:
+      return "supportVectorRegressor";
+    case M::kTreeEnsembleRegressor:
+      return "treeEnsembleRegressor";
+    case M::kNeuralNetworkRegressor:
+      return "neuralNetworkRegressor";
+    case M::kBayesianProbitRegressor:
+      return "bayesianProbitRegressor";
+    case M::kGlmClassifier:
+      return "glmClassifier";
+    case M::kSupportVectorClassifier:
+      return "supportVectorClassifier";
+    case M::kTreeEnsembleClassifier:
+      return "treeEnsembleClassifier";
+    case M::kNeuralNetworkClassifier:
+      return "neuralNetworkClassifier";
+    case M::kKNearestNeighborsClassifier:
+      return "kNearestNeighborsClassifier";
+    case M::kNeuralNetwork:
+      return "neuralNetwork";
+    case M::kItemSimilarityRecommender:
+      return "itemSimilarityRecommender";
+    case M::kMlProgram:
+      return "mlProgram";
+    case M::kCustomModel:
+      return "customModel";
+    case M::kLinkedModel:
+      return "linkedModel";
+    case M::kClassConfidenceThresholding:
+      return "classConfidenceThresholding";
+    case M::kOneHotEncoder:
+      return "oneHotEncoder";
+    case M::kImputer:
+      return "imputer";
+    case M::kFeatureVectorizer:
+      return "featureVectorizer";
+    case M::kDictVectorizer:
+      return "dictVectorizer";
+    case M::kScaler:
+      return "scaler";
+    case M::kCategoricalMapping:
+      return "categoricalMapping";
+    case M::kNormalizer:
+      return "normalizer";
+    case M::kArrayFeatureExtractor:
+      return "arrayFeatureExtractor";
+    case M::kNonMaximumSuppression:
+      return "nonMaximumSuppression";
+    case M::kIdentity:
+      return "identity";
+    case M::kTextClassifier:
+      return "textClassifier";
+    case M::kWordTagger:
+      return "wordTagger";
+    case M::kVisionFeaturePrint:
+      return "visionFeaturePrint";
+    case M::kSoundAnalysisPreprocessing:
+      return "soundAnalysisPreprocessing";
+    case M::kGazetteer:
+      return "gazetteer";
+    case M::kWordEmbedding:
+      return "wordEmbedding";
+    case M::kAudioFeaturePrint:
+      return "audioFeaturePrint";
+    case M::kSerializedModel:
+      return "serializedModel";
+    case M::TYPE_NOT_SET:
+      break;
+  }
+  return "none";
+}
+
+std::string_view ModelFile::type_name() const { return TypeName(*message_); }
+
+Result<ModelFile> ModelFile::Parse(const Bytes& bytes, const std::string& name,
+                                   const std::string& folder) {
+  if (bytes.size() > INT_MAX) {
+    return InvalidInput("{} bytes exceed protobuf's limit of 2 GiB for a model file", bytes.size())
+        .At(name);
+  }
+  auto message = std::make_shared<proto::Model>();
+  if (!message->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return InvalidInput("the file is not a Core ML model: it is malformed or nested too deeply")
+        .At(name);
+  }
+  if (message->Type_case() == proto::Model::TYPE_NOT_SET) {
+    return InvalidInput("the file holds no model (specification version {})",
+                        message->specificationversion())
+        .At(name);
+  }
+  ModelFile file;
+  file.message_ = std::move(message);
+  file.name_ = name;
+  file.folder_ = folder;
+  return file;
+}
+
+Result<ModelFile> ModelFile::Open(const std::string& path) {
+  std::string model_file = path;
+  std::error_code error;
+  if (fs::is_directory(path, error)) {
+    ANEMONE_ASSIGN(model_file, FindModelFile(path));
+  }
+  ANEMONE_ASSIGN(const Bytes bytes, MapFile(model_file));
+  const std::string folder = fs::path(model_file).parent_path().string();
+  return Parse(bytes, model_file, folder.empty() ? "." : folder);
+}
+
+namespace {
+
+Status CheckKind(const ModelFile& file) {
+  const int32_t version = file.message().specificationversion();
+  if (file.message().Type_case() != proto::Model::kMlProgram) {
+    return Unsupported("the model is of type {}; only ML Programs are supported", file.type_name())
+        .Advise("convert the original model again, with a deployment target of iOS15 or later");
+  }
+  if (version < ir::SpecVersionOf(ir::Opset::kIOS15)) {
+    return InvalidInput("specification version {} has no ML Programs", version);
+  }
+  if (!ir::OpsetOfSpecVersion(version)) {
+    return Unsupported("specification version {} is newer than {} (iOS18), the newest supported",
+                       version, ir::SpecVersionOf(ir::Opset::kIOS18));
+  }
+  return {};
+}
+
+Result<ir::Model> Decode(const ModelFile& file) {
+  ANEMONE_TRY(CheckKind(file));
+  const proto::Model& wire = file.message();
+  ir::Model model;
+  model.spec_version = wire.specificationversion();
+  WeightFiles weights(file.folder());
+  ANEMONE_ASSIGN(model.program, DecodeProgram(wire.mlprogram(), weights));
+  for (const auto& function : model.program.functions) {
+    if (ir::SpecVersionOf(function->opset) > model.spec_version) {
+      return InvalidInput("function '{}' needs specification version {}, but the model declares {}",
+                          function->name, ir::SpecVersionOf(function->opset), model.spec_version);
+    }
+  }
+  ANEMONE_TRY(DecodeDescription(wire.description(), &model).At("description"));
+  ANEMONE_TRY(CheckDescription(model).At("description"));
+  return model;
+}
+
+}  // namespace
+
+Result<ir::Model> DecodeProgramModel(const ModelFile& file) { return Decode(file).At(file.name()); }
+
+}  // namespace anemone::format

@@ -1,0 +1,52 @@
+// ModelFile: a Core ML model file, parsed but not decoded, whatever the type of its model. What makes
+// a program of it is elsewhere: DecodeProgramModel for ML Programs, other folders for other types.
+//
+//   ANEMONE_ASSIGN(const auto file, ModelFile::Open("sorter.mlmodel"));
+//   if (file.type_name() == "mlProgram") return DecodeProgramModel(file);
+//
+// Ownership: shares the parsed message, which lives as long as one of its copies. Thread rules:
+// immutable. Errors: kInvalidInput for what is not a model file, kIo, kNotFound.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/status.h"
+#include "ir/model.h"
+
+namespace anemone::format {
+
+namespace proto {
+class Model;
+}
+
+class ModelFile {
+ public:
+  // An .mlmodel, or an .mlpackage.
+  static Result<ModelFile> Open(const std::string& path);
+  // The bytes of a model file. `name` is what errors call it; `folder` is where its weight files are.
+  static Result<ModelFile> Parse(const Bytes& bytes, const std::string& name,
+                                 const std::string& folder);
+
+  // The message; include "format/proto/model.pb.h" to read it.
+  const proto::Model& message() const { return *message_; }
+  const std::string& name() const { return name_; }
+  const std::string& folder() const { return folder_; }
+  // As the specification names the type: "mlProgram", "neuralNetworkClassifier"; "none".
+  std::string_view type_name() const;
+
+ private:
+  std::shared_ptr<const proto::Model> message_;
+  std::string name_;
+  std::string folder_;
+};
+
+// The specification's name of the type that a message holds.
+std::string_view TypeName(const proto::Model& message);
+
+// The model of a file whose type is mlProgram; kUnsupported, with advice, for another type.
+Result<ir::Model> DecodeProgramModel(const ModelFile& file);
+
+}  // namespace anemone::format
