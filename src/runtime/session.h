@@ -34,6 +34,7 @@
 #include "base/status.h"
 #include "exec/backend.h"
 #include "exec/classifier.h"
+#include "exec/declared_inputs.h"
 #include "runtime/breaker_store.h"
 #include "runtime/circuit_breaker.h"
 #include "runtime/dispatch.h"
@@ -141,7 +142,9 @@ class Session {
   // OK, or the reason why the route must not serve.
   Status TryInChild(const Route& route);
   Status Warm(Route& route);
+  // Holds the inputs to the model's description, then asks the routes.
   Status Call(const Route::Call& call, CallReport* report);
+  Status CallRoutes(const Route::Call& call, CallReport* report);
   // One route; what it says goes to its breaker and to telemetry.
   struct Attempt;
   Attempt Try(Route& route, const Route::Call& call, CallReport& report);
@@ -163,6 +166,7 @@ class Session {
   std::optional<exec::Classes> classes_;
   SessionOptions options_;
   const ir::Function* function_ = nullptr;
+  exec::DeclaredInputs declared_;
   const Clock& clock_;
   std::shared_ptr<Telemetry> telemetry_;
   std::optional<DispatchChoice> dispatch_;
