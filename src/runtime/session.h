@@ -166,7 +166,6 @@ class Session {
   std::optional<exec::Classes> classes_;
   SessionOptions options_;
   const ir::Function* function_ = nullptr;
-  exec::DeclaredInputs declared_;
   const Clock& clock_;
   std::shared_ptr<Telemetry> telemetry_;
   std::optional<DispatchChoice> dispatch_;
@@ -184,6 +183,7 @@ class Session {
   bool stop_ = false;
   bool wake_ = false;
   std::mutex question_mutex_;
+  exec::DeclaredInputs declared_;  // immutable once the session is open
   std::thread worker_;
 };
 
