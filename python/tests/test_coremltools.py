@@ -73,33 +73,3 @@ def test_the_same_input_gives_the_same_bytes(tmp_path):
         contents.append({str(file.relative_to(path)): file.read_bytes() for file in sorted(path.rglob("*")) if file.is_file()})
     assert contents[0] == contents[1]
     assert len(contents[0]) >= 3
-
-
-def test_coremltools_predicts_through_anemone(tmp_path):
-    """After install(), MLModel.predict gives on Linux what the executor computes; uninstall() undoes it."""
-    import anemone.coremltools
-    from coremltools.converters.mil import Builder as mb
-    from coremltools.models import MLModel
-
-    @mb.program(input_specs=[mb.TensorSpec(shape=(2, 3))])
-    def program(x):
-        return mb.softmax(x=mb.mul(x=x, y=2.0), axis=-1, name="y")
-
-    model = coremltools.convert(program, convert_to="mlprogram", compute_precision=coremltools.precision.FLOAT32,
-                       minimum_deployment_target=coremltools.target.iOS17)
-    path = str(tmp_path / "m.mlpackage")
-    model.save(path)
-    x = np.array([[1, 2, 3], [-1, 0, 1]], dtype=np.float32)
-    expected = np.exp(2 * x) / np.exp(2 * x).sum(-1, keepdims=True)
-    before = MLModel.predict
-    assert anemone.coremltools.install(force=True)
-    try:
-        loaded = MLModel(path)
-        np.testing.assert_allclose(loaded.predict({"x": x})["y"], expected, rtol=1e-5)
-        many = loaded.predict([{"x": x}, {"x": -x}])
-        assert len(many) == 2 and not np.allclose(many[0]["y"], many[1]["y"])
-        with pytest.raises(anemone.Error):
-            loaded.predict({"z": x})
-    finally:
-        anemone.coremltools.uninstall()
-    assert MLModel.predict is before

@@ -67,6 +67,8 @@ def install(force: bool = False, *, backend: str = "auto", threads: int = 0, chi
         replacements = _replacements()
         for name, value in replacements.items():
             setattr(binding, name, value)
+        if sys.platform == "darwin":
+            importlib.import_module("coremltools")  # with Core ML, which uninstall() puts back
         _native_module = sys.modules.get(_NATIVE)
         # In place before coremltools is imported, which then finds it and has nothing to warn of.
         sys.modules[_NATIVE] = binding
@@ -81,9 +83,13 @@ def install(force: bool = False, *, backend: str = "auto", threads: int = 0, chi
         package.libcoremlpython = binding
         for module_name, module in _modules():
             for name, value in replacements.items():
-                if name in vars(module):
-                    _originals[module_name, name] = vars(module)[name]
-                    setattr(module, name, value)
+                if name not in vars(module):
+                    continue
+                original = vars(module)[name]
+                # A module that was imported just now found the binding: without it, it would have found nothing.
+                found = name.endswith("Proxy") and original is value
+                _originals[module_name, name] = None if found else original
+                setattr(module, name, value)
         _installed = True
         return True
 
