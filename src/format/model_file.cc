@@ -122,6 +122,22 @@ Result<ModelFile> ModelFile::Parse(const Bytes& bytes, const std::string& name,
   return file;
 }
 
+ModelFile ModelFile::Part(const proto::Model& part, const std::string& name) const {
+  ModelFile file;
+  file.message_ = std::shared_ptr<const proto::Model>(message_, &part);
+  file.name_ = name;
+  file.folder_ = folder_;
+  return file;
+}
+
+Result<ModelInterface> DecodeInterface(const ModelFile& file) {
+  ModelInterface interface;
+  ANEMONE_TRY(DecodeInterface(file.message().description(), &interface)
+                  .At("description")
+                  .At(file.name()));
+  return interface;
+}
+
 Result<ModelFile> ModelFile::Open(const std::string& path) {
   std::string model_file = path;
   std::error_code error;
