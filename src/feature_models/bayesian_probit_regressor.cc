@@ -67,7 +67,7 @@ class BayesianProbitRegressor : public Predictor {
   // A vector of values by feature, or rows of feature and value.
   Result<Moments> Sum(const exec::Tensor& tensor) const {
     const std::vector<double> numbers = NumbersOf(tensor);
-    const bool rows = tensor.rank() == 2;
+    const bool rows = tensor.view().rank() == 2;
     if (rows && tensor.shape()[1] != 2) {
       return Usage("its rows have {} numbers; there should be a feature and a value",
                    tensor.shape()[1]);

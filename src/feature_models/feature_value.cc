@@ -143,7 +143,7 @@ struct Conformer {
     } else if (integers != nullptr && integers->empty()) {
       made = Strings();
     } else if (const auto* tensor = std::get_if<exec::Tensor>(&value);
-               wants_integers && tensor != nullptr && tensor->rank() == 1) {
+               wants_integers && tensor != nullptr && tensor->view().rank() == 1) {
       Int64s elements;
       for (const double number : NumbersOf(*tensor)) {
         const std::optional<int64_t> whole = IntegerOf(number);

@@ -44,7 +44,7 @@ double Overlap(const double* a, const double* b) {
 
 // The numbers of a matrix; other dimensions must be 1.
 Result<std::pair<size_t, size_t>> RowsAndColumns(const exec::Tensor& tensor) {
-  if (tensor.rank() < 2) {
+  if (tensor.view().rank() < 2) {
     return Usage("it has the shape {}; there should be rows and columns",
                  ir::ShapeToString(tensor.shape()));
   }

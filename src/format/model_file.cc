@@ -97,6 +97,8 @@ std::string_view TypeName(const proto::Model& message) {
   return "none";
 }
 
+int32_t ModelFile::spec_version() const { return message_->specificationversion(); }
+
 std::string_view ModelFile::type_name() const { return TypeName(*message_); }
 
 Result<ModelFile> ModelFile::Parse(const Bytes& bytes, const std::string& name,
@@ -154,8 +156,10 @@ namespace {
 Status CheckKind(const ModelFile& file) {
   const int32_t version = file.message().specificationversion();
   if (file.message().Type_case() != proto::Model::kMlProgram) {
-    return Unsupported("the model is of type {}; only ML Programs are supported", file.type_name())
-        .Advise("convert the original model again, with a deployment target of iOS15 or later");
+    return Unsupported("the model is a {}, not a program of operators", file.type_name())
+        .Advise(
+            "'anemone run' runs it and 'anemone inspect' describes it; what works on operators "
+            "(convert, compress, placement, bench ...) needs an ML Program or a neural network");
   }
   if (version < ir::SpecVersionOf(ir::Opset::kIOS15)) {
     return InvalidInput("specification version {} has no ML Programs", version);

@@ -43,6 +43,7 @@ class ModelFile {
   const proto::Model& message() const { return *message_; }
   const std::string& name() const { return name_; }
   const std::string& folder() const { return folder_; }
+  int32_t spec_version() const;
   // As the specification names the type: "mlProgram", "neuralNetworkClassifier"; "none".
   std::string_view type_name() const;
 
