@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import warnings
 
@@ -73,7 +74,8 @@ def image_model(color, output_color=None, shape=(1, 3, 4, 6)):
     image = spec.description.output[0].type.imageType
     image.colorSpace = type(image).ColorSpace.Value(output_color.name)
     image.height, image.width = shape[2:]
-    return ct.models.MLModel(spec, weights_dir=os.path.dirname(__file__))
+    with tempfile.TemporaryDirectory() as no_weights:
+        return ct.models.MLModel(spec, weights_dir=no_weights)
 
 
 # --- install and uninstall ---------------------------------------------------

@@ -5,6 +5,7 @@
 #include "facade/document.h"
 #include "facade/inspect_json.h"
 #include "facade/predictor_source.h"
+#include "facade/state.h"
 #include "feature_models/model_types.h"
 
 namespace anemone {
