@@ -44,6 +44,9 @@ foreach(folder IN LISTS test_folders)
   add_executable(anemone_tests_${folder} ${test_sources_${folder}} ${c_sources})
   target_link_libraries(anemone_tests_${folder} PRIVATE
     anemone_for_tests GTest::gtest_main anemone_test_support)
+  # As the libraries are compiled: a precompiled header serves one kind of position independence.
+  set_target_properties(anemone_tests_${folder} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+  target_compile_options(anemone_tests_${folder} PRIVATE -fPIC)
   reuse_precompiled_headers(anemone_tests_${folder} anemone_test_support)
   if(folder IN_LIST double_folders)
     target_link_libraries(anemone_tests_${folder} PRIVATE anemone_coreml_double)
