@@ -14,6 +14,7 @@
 #include "anemone/model.h"
 #include "anemone/session.h"
 #include "failure.h"
+#include "feature_binding.h"
 #include "tools_binding.h"
 
 namespace nb = nanobind;
@@ -22,6 +23,7 @@ using nb::literals::operator""_a;
 namespace {
 
 using anemone::python::FailureException;
+using anemone::python::ToNumpy;
 using anemone::python::Unwrap;
 using InputArray = nb::ndarray<nb::c_contig, nb::device::cpu, nb::ro>;
 
@@ -70,20 +72,6 @@ anemone::Array FromNumpy(const std::string& name, const InputArray& array) {
   throw FailureException{{2, "usage", "the array has a dtype that is not supported",
                           "input " + name,
                           "use float32, float16, int32, int16, int8, uint8, uint16 or bool"}};
-}
-
-nb::object ToNumpy(const anemone::Array& array) {
-  for (const DTypeRow& row : Rows()) {
-    if (array.dtype != row.name) continue;
-    auto* keep = new anemone::Array(array);
-    const nb::capsule owner(
-        keep, [](void* pointer) noexcept { delete static_cast<anemone::Array*>(pointer); });
-    std::vector<size_t> shape(array.shape.begin(), array.shape.end());
-    nb::ndarray<nb::numpy> view(const_cast<void*>(array.data.get()), shape.size(), shape.data(),
-                                owner, nullptr, row.dlpack);
-    return nb::cast(view);
-  }
-  throw FailureException{{70, "internal", "an output has the dtype " + array.dtype, "", ""}};
 }
 
 using Arrays = std::map<std::string, anemone::Array>;
@@ -170,6 +158,34 @@ nb::list Features(const std::vector<anemone::FeatureInfo>& features) {
 
 }  // namespace
 
+namespace anemone::python {
+
+Array FromNumpy(const std::string& name, nb::handle array) {
+  InputArray input;
+  if (!nb::try_cast(array, input)) {
+    throw FailureException{{2, "usage", "it is not a value that a model takes",
+                            "input '" + name + "'",
+                            "give a number, a text, a dict, a list, an array or an image"}};
+  }
+  return ::FromNumpy(name, input);
+}
+
+nb::object ToNumpy(const Array& array) {
+  for (const DTypeRow& row : Rows()) {
+    if (array.dtype != row.name) continue;
+    auto* keep = new Array(array);
+    const nb::capsule owner(
+        keep, [](void* pointer) noexcept { delete static_cast<Array*>(pointer); });
+    std::vector<size_t> shape(array.shape.begin(), array.shape.end());
+    nb::ndarray<nb::numpy> view(const_cast<void*>(array.data.get()), shape.size(), shape.data(),
+                                owner, nullptr, row.dlpack);
+    return nb::cast(view);
+  }
+  throw FailureException{{70, "internal", "an output has the dtype " + array.dtype, "", ""}};
+}
+
+}  // namespace anemone::python
+
 NB_MODULE(_anemone, module) {
   nb::register_exception_translator(Translate);
 
@@ -244,6 +260,7 @@ NB_MODULE(_anemone, module) {
       .def("should_fall_back_to_cpu", &anemone::Session::ShouldFallBackToCpu);
 
   module.def("version", &anemone::Version);
+  anemone::python::AddFeatureModel(module);
   anemone::python::AddTools(module);
   module.def("option_tables", &anemone::OptionTablesJson);
 }

@@ -14,6 +14,16 @@ Json ObjectOf(const std::map<std::string, Value>& values) {
   return json;
 }
 
+// "int64", "double", "string", "dictionary", "sequence" or "state".
+std::string_view KindOf(const ir::Feature& feature) {
+  if (const auto* scalar = std::get_if<ir::ScalarFeature>(&feature.type)) {
+    constexpr std::string_view kNames[] = {"int64", "double", "string"};
+    return kNames[static_cast<size_t>(*scalar)];
+  }
+  if (std::holds_alternative<ir::DictionaryFeature>(feature.type)) return "dictionary";
+  return std::holds_alternative<ir::SequenceFeature>(feature.type) ? "sequence" : "state";
+}
+
 Json FeatureJson(const ir::Feature& feature) {
   Json json{
       {"name", feature.name}, {"text", DescribeFeature(feature)}, {"optional", feature.optional}};
@@ -25,8 +35,13 @@ Json FeatureJson(const ir::Feature& feature) {
     json["kind"] = "image";
     json["width"] = image->size.width;
     json["height"] = image->size.height;
+    json["channels"] = image->color_space == ir::ImageFeature::ColorSpace::kGrayscale ||
+                               image->color_space == ir::ImageFeature::ColorSpace::kGrayscaleFp16
+                           ? 1
+                           : 3;
+    json["half"] = image->color_space == ir::ImageFeature::ColorSpace::kGrayscaleFp16;
   } else {
-    json["kind"] = "other";
+    json["kind"] = KindOf(feature);
   }
   return json;
 }
@@ -37,7 +52,32 @@ Json FeaturesJson(const std::vector<ir::Feature>& features) {
   return list;
 }
 
+Json MetadataJson(const ir::Metadata& metadata) {
+  return {{"description", metadata.description},
+          {"author", metadata.author},
+          {"license", metadata.license},
+          {"version", metadata.version},
+          {"user_defined", ObjectOf(metadata.user_defined)}};
+}
+
 }  // namespace
+
+Json InspectPredictor(const feature_models::Predictor& predictor, const std::string& type,
+                      const std::string& name, int32_t spec_version) {
+  const ir::FunctionDescription& description = predictor.description();
+  return {{"schema", "anemone.inspect"},
+          {"schema_version", 1},
+          {"model", name},
+          {"specification_version", spec_version},
+          {"type", type},
+          {"inputs", FeaturesJson(description.inputs)},
+          {"outputs", FeaturesJson(description.outputs)},
+          {"states", FeaturesJson(description.states)},
+          {"predicted_feature", description.predicted_feature_name},
+          {"predicted_probabilities", description.predicted_probabilities_name},
+          {"metadata", MetadataJson(predictor.interface().metadata)},
+          {"parameters", predictor.Parameters()}};
+}
 
 std::string InspectJson(const ir::Model& model, const Summary& summary, const std::string& name,
                         bool operators, bool weights) {
@@ -54,11 +94,7 @@ std::string InspectJson(const ir::Model& model, const Summary& summary, const st
     json["outputs"] = FeaturesJson(description->outputs);
     json["states"] = FeaturesJson(description->states);
   }
-  json["metadata"] = {{"description", model.metadata.description},
-                      {"author", model.metadata.author},
-                      {"license", model.metadata.license},
-                      {"version", model.metadata.version},
-                      {"user_defined", ObjectOf(model.metadata.user_defined)}};
+  json["metadata"] = MetadataJson(model.metadata);
   json["operations"] = summary.operations;
   json["operator_counts"] = ObjectOf(summary.operator_counts);
   json["flops"] = summary.flops;

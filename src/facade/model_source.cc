@@ -153,6 +153,10 @@ Result<LoadedModel> LoadZooEntry(const std::string& name, const acquire::Catalog
 
 }  // namespace
 
+Result<ir::Model> DecodeModel(const format::ModelFile& file) {
+  return format::DecodeProgramModel(file);
+}
+
 std::vector<std::string> CatalogNames() {
   std::vector<std::string> names;
   for (const acquire::CatalogEntry& entry : acquire::Catalog()) names.push_back(entry.name);

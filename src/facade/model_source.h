@@ -12,6 +12,7 @@
 #include "acquire/fetch.h"
 #include "anemone/options.h"
 #include "base/status.h"
+#include "format/model_file.h"
 #include "ir/model.h"
 
 namespace anemone::facade {
@@ -33,6 +34,10 @@ struct LoadedModel {
 
 // The options that say how to load; how to predict does not matter here.
 Result<LoadedModel> LoadModel(const ModelSource& source);
+
+// The program of a model file: an ML Program as it is. kUnsupported, with what can be done, for a
+// file whose model is not a program.
+Result<ir::Model> DecodeModel(const format::ModelFile& file);
 
 // Names of the catalog models.
 std::vector<std::string> CatalogNames();

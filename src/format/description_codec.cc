@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "format/data_types.h"
+#include "format/model_file.h"
 #include "format/proto/model.pb.h"
 #include "format/type_codec.h"
 
@@ -394,6 +395,12 @@ Status DecodeDescription(const proto::ModelDescription& wire, ir::Model* model) 
     model->functions.push_back(std::move(function));
   }
   return {};
+}
+
+Status DecodeInterface(const proto::ModelDescription& wire, ModelInterface* interface) {
+  ANEMONE_TRY(DecodeMetadata(wire.metadata(), &interface->metadata).At("metadata"));
+  interface->function.name = "main";
+  return DecodeFunction(wire, &interface->function);
 }
 
 Status EncodeDescription(const ir::Model& model, proto::ModelDescription* wire) {

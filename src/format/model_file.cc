@@ -97,6 +97,8 @@ std::string_view TypeName(const proto::Model& message) {
   return "none";
 }
 
+int32_t ModelFile::spec_version() const { return message_->specificationversion(); }
+
 std::string_view ModelFile::type_name() const { return TypeName(*message_); }
 
 Result<ModelFile> ModelFile::Parse(const Bytes& bytes, const std::string& name,
@@ -122,6 +124,22 @@ Result<ModelFile> ModelFile::Parse(const Bytes& bytes, const std::string& name,
   return file;
 }
 
+ModelFile ModelFile::Part(const proto::Model& part, const std::string& name) const {
+  ModelFile file;
+  file.message_ = std::shared_ptr<const proto::Model>(message_, &part);
+  file.name_ = name;
+  file.folder_ = folder_;
+  return file;
+}
+
+Result<ModelInterface> DecodeInterface(const ModelFile& file) {
+  ModelInterface interface;
+  ANEMONE_TRY(DecodeInterface(file.message().description(), &interface)
+                  .At("description")
+                  .At(file.name()));
+  return interface;
+}
+
 Result<ModelFile> ModelFile::Open(const std::string& path) {
   std::string model_file = path;
   std::error_code error;
@@ -138,8 +156,10 @@ namespace {
 Status CheckKind(const ModelFile& file) {
   const int32_t version = file.message().specificationversion();
   if (file.message().Type_case() != proto::Model::kMlProgram) {
-    return Unsupported("the model is of type {}; only ML Programs are supported", file.type_name())
-        .Advise("convert the original model again, with a deployment target of iOS15 or later");
+    return Unsupported("the model is a {}, not a program of operators", file.type_name())
+        .Advise(
+            "'anemone run' runs it and 'anemone inspect' describes it; what works on operators "
+            "(convert, compress, placement, bench ...) needs an ML Program or a neural network");
   }
   if (version < ir::SpecVersionOf(ir::Opset::kIOS15)) {
     return InvalidInput("specification version {} has no ML Programs", version);

@@ -22,6 +22,12 @@ namespace proto {
 class Model;
 }
 
+// What a model of any type says of itself: its features and its metadata.
+struct ModelInterface {
+  ir::FunctionDescription function;  // named "main"
+  ir::Metadata metadata;
+};
+
 class ModelFile {
  public:
   // An .mlmodel, or an .mlpackage.
@@ -30,10 +36,14 @@ class ModelFile {
   static Result<ModelFile> Parse(const Bytes& bytes, const std::string& name,
                                  const std::string& folder);
 
+  // A model that this one's message holds, as a file of its own; it shares the message.
+  ModelFile Part(const proto::Model& part, const std::string& name) const;
+
   // The message; include "format/proto/model.pb.h" to read it.
   const proto::Model& message() const { return *message_; }
   const std::string& name() const { return name_; }
   const std::string& folder() const { return folder_; }
+  int32_t spec_version() const;
   // As the specification names the type: "mlProgram", "neuralNetworkClassifier"; "none".
   std::string_view type_name() const;
 
@@ -45,6 +55,9 @@ class ModelFile {
 
 // The specification's name of the type that a message holds.
 std::string_view TypeName(const proto::Model& message);
+
+// The interface as the file declares it, of any type of model.
+Result<ModelInterface> DecodeInterface(const ModelFile& file);
 
 // The model of a file whose type is mlProgram; kUnsupported, with advice, for another type.
 Result<ir::Model> DecodeProgramModel(const ModelFile& file);

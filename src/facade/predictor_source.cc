@@ -1,0 +1,62 @@
+#include "facade/predictor_source.h"
+
+#include <filesystem>
+
+#include "facade/session_predictor.h"
+#include "feature_models/model_types.h"
+#include "format/model_file.h"
+#include "ir/verifier.h"
+
+namespace anemone::facade {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A program inside a pipeline, or at the end of a link.
+Result<std::unique_ptr<feature_models::Predictor>> PredictorOfProgram(
+    const format::ModelFile& file, const SessionOptions& options) {
+  ANEMONE_ASSIGN(ir::Model model, DecodeModel(file));
+  ANEMONE_TRY(ir::Verify(model.program).At(file.name()));
+  LoadedModel loaded{std::make_shared<ir::Model>(std::move(model)), file.name(), "mlmodel", ""};
+  return MakeSessionPredictor(loaded, file.name(), options);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<format::ModelFile>> FindFeatureModel(const std::string& model) {
+  const std::string extension = fs::path(model).extension().string();
+  std::error_code error;
+  if ((extension != ".mlmodel" && extension != ".mlpackage") || !fs::exists(model, error)) {
+    return std::unique_ptr<format::ModelFile>();
+  }
+  ANEMONE_ASSIGN(format::ModelFile file, format::ModelFile::Open(model));
+  const feature_models::ModelType* type = feature_models::FindModelType(file.type_name());
+  if (type == nullptr || type->make == nullptr) return std::unique_ptr<format::ModelFile>();
+  return std::make_unique<format::ModelFile>(std::move(file));
+}
+
+Result<LoadedPredictor> LoadPredictor(const ModelSource& source, const SessionOptions& options) {
+  std::string path = source.model;
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  ANEMONE_ASSIGN(const auto file, FindFeatureModel(path));
+  LoadedPredictor loaded;
+  if (file == nullptr) {
+    ANEMONE_ASSIGN(const LoadedModel model, LoadModel(source));
+    ANEMONE_ASSIGN(loaded.predictor, MakeSessionPredictor(model, source.model, options));
+    loaded.type = "mlProgram";
+    loaded.name = model.name;
+    loaded.spec_version = model.model->spec_version;
+    return loaded;
+  }
+  feature_models::Context context;
+  context.make_program = [options](const format::ModelFile& part) {
+    return PredictorOfProgram(part, options);
+  };
+  ANEMONE_ASSIGN(loaded.predictor, feature_models::MakePredictor(*file, context));
+  loaded.type = std::string(file->type_name());
+  loaded.name = fs::path(path).stem().string();
+  loaded.spec_version = file->spec_version();
+  return loaded;
+}
+
+}  // namespace anemone::facade

@@ -1,0 +1,29 @@
+// Loads a MODEL of any kind as a predictor on feature values: programs and neural networks through a
+// session, all other types of Core ML models as they are. Thread rules: pure functions. Errors: what
+// the readers and the session report.
+#pragma once
+
+#include <memory>
+
+#include "anemone/options.h"
+#include "base/status.h"
+#include "facade/model_source.h"
+#include "feature_models/predictor.h"
+
+namespace anemone::facade {
+
+struct LoadedPredictor {
+  std::unique_ptr<feature_models::Predictor> predictor;
+  std::string type;  // the specification's name: "treeEnsembleClassifier"; "mlProgram" of an .onnx
+  std::string name;  // of the file, without folder and extension
+  int32_t spec_version = 0;
+};
+
+// The file of a model that is not a program: what `inspect` and `run` treat in their own way; null
+// when MODEL is something else (then LoadModel loads it, or says why not).
+Result<std::unique_ptr<format::ModelFile>> FindFeatureModel(const std::string& model);
+
+// `options` are of the sessions, of the model itself or of the programs inside a pipeline.
+Result<LoadedPredictor> LoadPredictor(const ModelSource& source, const SessionOptions& options);
+
+}  // namespace anemone::facade
