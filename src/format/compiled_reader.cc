@@ -3,12 +3,16 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <unordered_map>
 
 #include "base/json.h"
 #include "base/mapped_file.h"
+#include "format/compiled_data.h"
+#include "format/mil_text.h"
+#include "format/model_file.h"
 #include "format/package.h"
+#include "format/program_codec.h"
 #include "format/weight_files.h"
-#include "ir/text.h"
 
 namespace anemone::format {
 namespace {
@@ -16,6 +20,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kMaxTextBytes = size_t{256} << 20;  // large constants are in weight files
+constexpr std::string_view kEspressoName = "model.espresso.net";
+constexpr uint32_t kMlProgram = proto::Model::kMlProgramFieldNumber;
 
 std::string_view TextOf(const Bytes& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -65,15 +71,111 @@ Status ApplySchema(const Json& json, const char* key, std::vector<ir::Feature>* 
   return {};
 }
 
-Result<ir::Literal> LoadBlob(void* context, std::string_view path, uint64_t offset,
-                             const ir::Type& type) {
-  const std::optional<int64_t> count = type.is_tensor() ? type.element_count() : std::nullopt;
-  if (!count) {
-    return InvalidInput("a constant in a weight file cannot have the type {}", type.ToString());
+Result<std::string_view> TextOfFile(const std::string& path, size_t limit, Bytes* bytes) {
+  ANEMONE_ASSIGN(*bytes, MapFile(path));
+  if (bytes->size() > limit) {
+    return InvalidInput("{} bytes exceed the limit of {} for this file", bytes->size(), limit)
+        .At(path);
   }
-  auto* weights = static_cast<WeightFiles*>(context);
-  ANEMONE_ASSIGN(Bytes bytes, weights->Read(std::string(path), offset, type.dtype(), *count));
-  return ir::Literal::FromBytes(type, std::move(bytes));
+  return TextOf(*bytes);
+}
+
+bool Holds(const std::string& folder, std::string_view name) {
+  std::error_code error;
+  return fs::exists(fs::path(folder) / name, error);
+}
+
+// Why a compiled model that is not an ML Program is refused, and the way on.
+Error RefuseType(std::string_view type, const std::string& path) {
+  if (type.find("eural") != std::string_view::npos) {
+    return Unsupported(
+               "the folder is a compiled {}: its layers are in Espresso's form ({}), not in a "
+               "program's text",
+               type, kEspressoName)
+        .At(path)
+        .Advise("bring the .mlmodel that it was compiled from");
+  }
+  if (type.starts_with("pipeline")) {
+    return Unsupported("the folder is a compiled {} of {} models (model0, model1 ...)", type,
+                       std::ranges::count_if(fs::directory_iterator(path),
+                                             [](const fs::directory_entry& entry) {
+                                               const std::string name = entry.path().filename();
+                                               return name.starts_with("model") &&
+                                                      name.find_first_not_of("0123456789", 5) ==
+                                                          std::string::npos;
+                                             }))
+        .At(path)
+        .Advise("run a model of the pipeline by its own folder, or bring the package it was "
+                "compiled from");
+  }
+  return Unsupported("the folder is a compiled model of type {}; only ML Programs are read", type)
+      .At(path)
+      .Advise("bring the .mlmodel that it was compiled from");
+}
+
+// The text lists inputs by name; a package, as the description does.
+void OrderInputs(const proto::ModelDescription& description, proto::Program* program) {
+  for (auto& entry : *program->mutable_functions()) {
+    std::vector<std::string_view> order;
+    const auto add = [&](const auto& features) {
+      for (const proto::FeatureDescription& feature : features) order.push_back(feature.name());
+    };
+    const auto described = std::ranges::find(description.functions(), entry.key(),
+                                             &proto::FunctionDescription::name);
+    if (described != description.functions().end()) {
+      add(described->input());
+      add(described->state());
+    } else {
+      add(description.input());
+      add(description.state());
+    }
+    std::unordered_map<std::string_view, size_t> places;
+    for (size_t i = 0; i < order.size(); ++i) places.emplace(order[i], i);
+    auto* inputs = entry.mutable_value()->mutable_inputs();
+    std::stable_sort(inputs->begin(), inputs->end(), [&](const auto& a, const auto& b) {
+      const auto place = [&](const proto::NamedValueType& value) {
+        const auto found = places.find(value.name());
+        return found == places.end() ? order.size() : found->second;
+      };
+      return place(a) < place(b);
+    });
+  }
+}
+
+Status ApplyFlexibleShapes(const std::map<std::string, FlexibleShapes>& flexible,
+                           ir::Model* model) {
+  for (const auto& [name, shapes] : flexible) {
+    const auto function = std::ranges::find(model->functions, name, &ir::FunctionDescription::name);
+    if (function == model->functions.end()) continue;
+    for (ir::Feature& input : function->inputs) {
+      const auto found = shapes.find(input.name);
+      auto* array = std::get_if<ir::ArrayFeature>(&input.type);
+      if (found == shapes.end() || array == nullptr) continue;
+      const FlexibleShape& shape = found->second;
+      const size_t rank = array->shape.size();
+      const bool fits =
+          shape.default_shape.size() == rank &&
+          (shape.ranges.empty() || shape.ranges.size() == rank) &&
+          std::ranges::all_of(shape.enumerated, [&](const auto& s) { return s.size() == rank; });
+      if (!fits) {
+        return InvalidInput("the flexible shapes of '{}' do not have the rank of its type",
+                            input.name);
+      }
+      array->shape = shape.default_shape;
+      array->shape_range = shape.ranges;
+      array->enumerated = shape.enumerated;
+    }
+  }
+  return {};
+}
+
+// A folder without coremldata.bin: what the program's types and metadata.json say.
+Result<ir::Model> DescribeByTypes(MilText text, const std::string& path) {
+  WeightFiles weights(path);
+  ANEMONE_ASSIGN(ir::Program program, DecodeProgram(text.program, weights));
+  ANEMONE_ASSIGN(ir::Model model, ir::MakeModel(std::move(program)));
+  ANEMONE_TRY(ApplyFlexibleShapes(text.flexible, &model));
+  return model;
 }
 
 }  // namespace
@@ -106,21 +208,43 @@ Status ApplyCompiledMetadata(std::string_view text, ir::Model* model) {
   return ApplySchema(json, "outputSchema", &model->functions[0].outputs);
 }
 
+bool IsCompiledModel(const std::string& path) {
+  return Holds(path, kCompiledProgramName) || Holds(path, kCompiledDataName) ||
+         Holds(path, kEspressoName);
+}
+
 Result<ir::Model> ReadCompiled(const std::string& path) {
-  const std::string program_path = (fs::path(path) / kCompiledProgramName).string();
-  ANEMONE_ASSIGN(const Bytes text, MapFile(program_path));
-  if (text.size() > kMaxTextBytes) {
-    return InvalidInput("{} bytes exceed the limit of {} for a program's text", text.size(),
-                        kMaxTextBytes)
-        .At(program_path);
+  std::optional<CompiledData> data;
+  if (Holds(path, kCompiledDataName)) {
+    const std::string data_path = (fs::path(path) / kCompiledDataName).string();
+    Bytes bytes;
+    ANEMONE_ASSIGN(const std::string_view file, TextOfFile(data_path, kMaxTextBytes, &bytes));
+    ANEMONE_ASSIGN(data, ParseCompiledData(file).At(data_path));
+    const std::string_view type = TypeNameOfField(data->model_type);
+    if (data->model_type != kMlProgram) return RefuseType(type, path);
   }
-  WeightFiles weights(path);
-  const ir::ParseOptions options{.load_blob = LoadBlob, .load_blob_context = &weights};
-  ANEMONE_ASSIGN(ir::Program program, ir::ParseText(TextOf(text), options).At(program_path));
-  ANEMONE_ASSIGN(ir::Model model, ir::MakeModel(std::move(program)).At(program_path));
+  if (!Holds(path, kCompiledProgramName) && Holds(path, kEspressoName)) {
+    return RefuseType("neuralNetwork", path);
+  }
+  const std::string program_path = (fs::path(path) / kCompiledProgramName).string();
+  Bytes bytes;
+  ANEMONE_ASSIGN(const std::string_view file, TextOfFile(program_path, kMaxTextBytes, &bytes));
+  ANEMONE_ASSIGN(MilText text, ParseMilText(file).At(program_path));
+  if (data) {
+    auto wire = std::make_shared<proto::Model>();
+    if (data->specification.major > INT32_MAX) {
+      return InvalidInput("specification version {} is not known", data->specification.major)
+          .At(path);
+    }
+    wire->set_specificationversion(static_cast<int32_t>(data->specification.major));
+    *wire->mutable_description() = std::move(data->description);
+    OrderInputs(wire->description(), &text.program);
+    *wire->mutable_mlprogram() = std::move(text.program);
+    return DecodeProgramModel(ModelFile::Of(std::move(wire), path, path));
+  }
+  ANEMONE_ASSIGN(ir::Model model, DescribeByTypes(std::move(text), path).At(program_path));
   const std::string metadata_path = (fs::path(path) / kCompiledMetadataName).string();
-  std::error_code error;
-  if (fs::exists(metadata_path, error)) {
+  if (Holds(path, kCompiledMetadataName)) {
     ANEMONE_ASSIGN(const Bytes metadata, MapFile(metadata_path));
     ANEMONE_TRY(ApplyCompiledMetadata(TextOf(metadata), &model).At(metadata_path));
   }

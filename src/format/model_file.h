@@ -29,6 +29,9 @@ class ModelFile {
   // The bytes of a model file. `name` is what errors call it; `folder` is where its weight files are.
   static Result<ModelFile> Parse(const Bytes& bytes, const std::string& name,
                                  const std::string& folder);
+  // A message that was made, not read from one file.
+  static ModelFile Of(std::shared_ptr<const proto::Model> message, const std::string& name,
+                      const std::string& folder);
 
   // The message; include "format/proto/model.pb.h" to read it.
   const proto::Model& message() const { return *message_; }
