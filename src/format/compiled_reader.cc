@@ -71,11 +71,18 @@ Status ApplySchema(const Json& json, const char* key, std::vector<ir::Feature>* 
   return {};
 }
 
-Result<std::string_view> TextOfFile(const std::string& path, size_t limit, Bytes* bytes) {
-  ANEMONE_ASSIGN(*bytes, MapFile(path));
-  if (bytes->size() > limit) {
-    return InvalidInput("{} bytes exceed the limit of {} for this file", bytes->size(), limit)
-        .At(path);
+std::string PathIn(const std::string& folder, std::string_view name) {
+  return (fs::path(folder) / name).string();
+}
+
+// The file as text, which `bytes` keeps mapped.
+Result<std::string_view> TextOfFile(const std::string& folder, std::string_view name,
+                                    Bytes* bytes) {
+  ANEMONE_ASSIGN(*bytes, MapFile(PathIn(folder, name)));
+  if (bytes->size() > kMaxTextBytes) {
+    return InvalidInput("{} bytes exceed the limit of {} for this file", bytes->size(),
+                        kMaxTextBytes)
+        .At(PathIn(folder, name));
   }
   return TextOf(*bytes);
 }
@@ -111,35 +118,6 @@ Error RefuseType(std::string_view type, const std::string& path) {
   return Unsupported("the folder is a compiled model of type {}; only ML Programs are read", type)
       .At(path)
       .Advise("bring the .mlmodel that it was compiled from");
-}
-
-// The text lists inputs by name; a package, as the description does.
-void OrderInputs(const proto::ModelDescription& description, proto::Program* program) {
-  for (auto& entry : *program->mutable_functions()) {
-    std::vector<std::string_view> order;
-    const auto add = [&](const auto& features) {
-      for (const proto::FeatureDescription& feature : features) order.push_back(feature.name());
-    };
-    const auto described = std::ranges::find(description.functions(), entry.key(),
-                                             &proto::FunctionDescription::name);
-    if (described != description.functions().end()) {
-      add(described->input());
-      add(described->state());
-    } else {
-      add(description.input());
-      add(description.state());
-    }
-    std::unordered_map<std::string_view, size_t> places;
-    for (size_t i = 0; i < order.size(); ++i) places.emplace(order[i], i);
-    auto* inputs = entry.mutable_value()->mutable_inputs();
-    std::stable_sort(inputs->begin(), inputs->end(), [&](const auto& a, const auto& b) {
-      const auto place = [&](const proto::NamedValueType& value) {
-        const auto found = places.find(value.name());
-        return found == places.end() ? order.size() : found->second;
-      };
-      return place(a) < place(b);
-    });
-  }
 }
 
 Status ApplyFlexibleShapes(const std::map<std::string, FlexibleShapes>& flexible,
@@ -213,40 +191,81 @@ bool IsCompiledModel(const std::string& path) {
          Holds(path, kEspressoName);
 }
 
-Result<ir::Model> ReadCompiled(const std::string& path) {
-  std::optional<CompiledData> data;
-  if (Holds(path, kCompiledDataName)) {
-    const std::string data_path = (fs::path(path) / kCompiledDataName).string();
-    Bytes bytes;
-    ANEMONE_ASSIGN(const std::string_view file, TextOfFile(data_path, kMaxTextBytes, &bytes));
-    ANEMONE_ASSIGN(data, ParseCompiledData(file).At(data_path));
-    const std::string_view type = TypeNameOfField(data->model_type);
-    if (data->model_type != kMlProgram) return RefuseType(type, path);
+void OrderInputs(proto::Model* model) {
+  const proto::ModelDescription& description = model->description();
+  for (auto& entry : *model->mutable_mlprogram()->mutable_functions()) {
+    std::vector<std::string_view> order;
+    const auto add = [&](const auto& features) {
+      for (const proto::FeatureDescription& feature : features) order.push_back(feature.name());
+    };
+    const auto described = std::ranges::find(description.functions(), entry.key(),
+                                             &proto::FunctionDescription::name);
+    if (described != description.functions().end()) {
+      add(described->input());
+      add(described->state());
+    } else {
+      add(description.input());
+      add(description.state());
+    }
+    std::unordered_map<std::string_view, size_t> places;
+    for (size_t i = 0; i < order.size(); ++i) places.emplace(order[i], i);
+    auto* inputs = entry.mutable_value()->mutable_inputs();
+    std::stable_sort(inputs->begin(), inputs->end(), [&](const auto& a, const auto& b) {
+      const auto place = [&](const proto::NamedValueType& value) {
+        const auto found = places.find(value.name());
+        return found == places.end() ? order.size() : found->second;
+      };
+      return place(a) < place(b);
+    });
   }
-  if (!Holds(path, kCompiledProgramName) && Holds(path, kEspressoName)) {
+}
+
+Result<ModelFile> AssembleCompiled(std::string_view program, std::string_view data,
+                                   const std::string& folder) {
+  ANEMONE_ASSIGN(CompiledData parts, ParseCompiledData(data).At(PathIn(folder, kCompiledDataName)));
+  if (parts.model_type != kMlProgram) {
+    return RefuseType(TypeNameOfField(parts.model_type), folder);
+  }
+  if (parts.specification.major > INT32_MAX) {
+    return InvalidInput("specification version {} is not known", parts.specification.major)
+        .At(PathIn(folder, kCompiledDataName));
+  }
+  ANEMONE_ASSIGN(MilText text, ParseMilText(program).At(PathIn(folder, kCompiledProgramName)));
+  auto model = std::make_shared<proto::Model>();
+  model->set_specificationversion(static_cast<int32_t>(parts.specification.major));
+  *model->mutable_description() = std::move(parts.description);
+  *model->mutable_mlprogram() = std::move(text.program);
+  OrderInputs(model.get());
+  return ModelFile::Of(std::move(model), folder, folder);
+}
+
+Result<ir::Model> ReadCompiled(const std::string& path) {
+  Bytes data;
+  std::string_view data_text;
+  const bool described = Holds(path, kCompiledDataName);
+  if (described) {
+    ANEMONE_ASSIGN(data_text, TextOfFile(path, kCompiledDataName, &data));
+  }
+  if (!Holds(path, kCompiledProgramName)) {
+    if (described) {  // says of what type the model is, if it is not an ML Program
+      ANEMONE_TRY(AssembleCompiled("", data_text, path).status());
+    }
     return RefuseType("neuralNetwork", path);
   }
-  const std::string program_path = (fs::path(path) / kCompiledProgramName).string();
-  Bytes bytes;
-  ANEMONE_ASSIGN(const std::string_view file, TextOfFile(program_path, kMaxTextBytes, &bytes));
-  ANEMONE_ASSIGN(MilText text, ParseMilText(file).At(program_path));
-  if (data) {
-    auto wire = std::make_shared<proto::Model>();
-    if (data->specification.major > INT32_MAX) {
-      return InvalidInput("specification version {} is not known", data->specification.major)
-          .At(path);
-    }
-    wire->set_specificationversion(static_cast<int32_t>(data->specification.major));
-    *wire->mutable_description() = std::move(data->description);
-    OrderInputs(wire->description(), &text.program);
-    *wire->mutable_mlprogram() = std::move(text.program);
-    return DecodeProgramModel(ModelFile::Of(std::move(wire), path, path));
+  Bytes program;
+  ANEMONE_ASSIGN(const std::string_view program_text,
+                 TextOfFile(path, kCompiledProgramName, &program));
+  if (described) {
+    ANEMONE_ASSIGN(const ModelFile file, AssembleCompiled(program_text, data_text, path));
+    return DecodeProgramModel(file);
   }
+  const std::string program_path = PathIn(path, kCompiledProgramName);
+  ANEMONE_ASSIGN(MilText text, ParseMilText(program_text).At(program_path));
   ANEMONE_ASSIGN(ir::Model model, DescribeByTypes(std::move(text), path).At(program_path));
-  const std::string metadata_path = (fs::path(path) / kCompiledMetadataName).string();
   if (Holds(path, kCompiledMetadataName)) {
-    ANEMONE_ASSIGN(const Bytes metadata, MapFile(metadata_path));
-    ANEMONE_TRY(ApplyCompiledMetadata(TextOf(metadata), &model).At(metadata_path));
+    Bytes metadata;
+    ANEMONE_ASSIGN(const std::string_view json, TextOfFile(path, kCompiledMetadataName, &metadata));
+    ANEMONE_TRY(ApplyCompiledMetadata(json, &model).At(PathIn(path, kCompiledMetadataName)));
   }
   return model;
 }

@@ -17,6 +17,7 @@
 #include <string_view>
 
 #include "base/status.h"
+#include "format/model_file.h"
 #include "ir/model.h"
 
 namespace anemone::format {
@@ -27,6 +28,13 @@ inline constexpr std::string_view kCompiledMetadataName = "metadata.json";
 
 // Whether the folder holds a compiled model of any type.
 bool IsCompiledModel(const std::string& path);
+
+// The model file that a compiled one's model.mil and coremldata.bin stand for; `folder` is where the
+// weight files are.
+Result<ModelFile> AssembleCompiled(std::string_view program, std::string_view data,
+                                   const std::string& folder);
+// Puts the inputs of each function in the order of the description: the text lists them by name.
+void OrderInputs(proto::Model* model);
 
 // Takes from the text of metadata.json what the program's types cannot express: which inputs and
 // outputs are images, the descriptions, the specification version and the metadata. Entries of
