@@ -149,10 +149,13 @@ nb::tuple Serve(const anemone::Session& session, const std::map<std::string, Inp
   return nb::make_tuple(ToNumpy(outputs, session.classes()), ToDict(report));
 }
 
+// In the order of anemone.Feature's fields.
 nb::list Features(const std::vector<anemone::FeatureInfo>& features) {
   nb::list result;
-  for (const auto& feature : features)
-    result.append(nb::make_tuple(feature.name, feature.dtype, feature.shape));
+  for (const auto& feature : features) {
+    result.append(nb::make_tuple(feature.name, feature.dtype, nb::tuple(nb::cast(feature.shape)),
+                                 feature.color, feature.optional));
+  }
   return result;
 }
 
@@ -192,17 +195,13 @@ NB_MODULE(_anemone, module) {
   nb::class_<anemone::State>(module, "State")
       .def(nb::init<>())
       .def("read",
-           [](const anemone::State& state, const std::string& name) -> nb::object {
-             const auto values = state.Read();
-             const auto found = values.find(name);
-             if (found == values.end()) {
-               throw FailureException{
-                   {2, "usage", "there is no state '" + name + "' yet", "", "predict once first"}};
-             }
-             return ToNumpy(found->second);
+           [](const anemone::State& state, const std::string& name) {
+             return ToNumpy(Unwrap(state.Read(name)));
            })
       .def("write", [](anemone::State& state, const std::string& name, const InputArray& value) {
-        state.Write(name, FromNumpy(name, value));
+        if (auto failure = state.Write(name, FromNumpy(name, value))) {
+          throw FailureException{*failure};
+        }
       });
 
   nb::class_<anemone::Model>(module, "Model")
@@ -217,6 +216,8 @@ NB_MODULE(_anemone, module) {
       .def("predict", &Predict, "inputs"_a, "state"_a.none())
       .def("inputs", [](const anemone::Model& model) { return Features(model.inputs()); })
       .def("outputs", [](const anemone::Model& model) { return Features(model.outputs()); })
+      .def("states", [](const anemone::Model& model) { return Features(model.states()); })
+      .def("make_state", [](const anemone::Model& model) { return Unwrap(model.MakeState()); })
       .def("convert",
            [](const anemone::Model& model, const std::string& options) {
              const nb::gil_scoped_release release;
@@ -238,6 +239,12 @@ NB_MODULE(_anemone, module) {
            [](const anemone::Model& model, bool operators, bool weights) {
              return Unwrap(model.InspectJson(operators, weights));
            })
+      .def("placement_json",
+           [](const anemone::Model& model, const std::string& chip, const std::string& units) {
+             const nb::gil_scoped_release release;
+             return Unwrap(model.PlacementJson(chip, units));
+           })
+      .def("structure_json", &anemone::Model::StructureJson)
       .def("text", &anemone::Model::Text);
 
   nb::class_<anemone::Session>(module, "Session")

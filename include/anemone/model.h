@@ -70,7 +70,10 @@ struct Array {
 struct FeatureInfo {
   std::string name;
   std::string dtype;
-  std::vector<int64_t> shape;  // -1 where any size is accepted
+  std::vector<int64_t> shape;  // the default one when flexible; -1 where any size is accepted
+  // What the channels of an image are: "rgb", "bgr", "gray" or "gray_float16". Empty otherwise.
+  std::string color = {};
+  bool optional = false;  // an input that need not be given
 };
 
 // The classes of a classifier. Its label is predicted as the index of a class ("int32", rank 0),
@@ -89,8 +92,27 @@ Expected<Options> ParseOptions(const std::string& json);
 // The tables of all options as a JSON document (schema anemone.options).
 std::string OptionTablesJson();
 
-// Keeps a stateful model's states between predictions. Not for use by two predictions at once.
-class State;
+// Keeps a stateful model's states between predictions. Not for use by two predictions at once. One
+// that Model::MakeState made knows the model's states; an empty one gets them from its first
+// prediction.
+class State {
+ public:
+  State();
+  ~State();
+  State(State&&) noexcept;
+  State& operator=(State&&) noexcept;
+  // All values by name.
+  std::map<std::string, Array> Read() const;
+  Expected<Array> Read(const std::string& name) const;
+  // Half-precision states round what they are given. Refused: a name or a shape that the model does
+  // not declare.
+  std::optional<Failure> Write(const std::string& name, const Array& value);
+
+ private:
+  friend struct StateAccess;  // the library's own
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
 
 class Model {
  public:
@@ -102,9 +124,13 @@ class Model {
   std::vector<FeatureInfo> outputs() const;
   // nullopt when the model is not a classifier.
   std::optional<Classes> classes() const;
-  // Runs the model. Every input is required.
+  // The states that the model keeps between predictions.
+  std::vector<FeatureInfo> states() const;
+  // Runs the model. Every input is required but those that are optional.
   Expected<std::map<std::string, Array>> Predict(const std::map<std::string, Array>& inputs,
                                                  State* state = nullptr) const;
+  // The states of a stateful model as they begin: all zero. Empty for other models.
+  Expected<State> MakeState() const;
   // Returns a converted copy; this model is unchanged.
   Expected<Model> Convert(const ConvertOptions& options = {}) const;
   Expected<Model> Compress(const CompressOptions& options = {}) const;
@@ -112,6 +138,13 @@ class Model {
   std::optional<Failure> Save(const std::string& path) const;
   // The document that `anemone inspect --json` prints.
   Expected<std::string> InspectJson(bool operators = false, bool weights = false) const;
+  // Where each operator would run on `chip` ("m4", "a17pro"), and why: the value of "placement" in
+  // the document of `anemone inspect --placement --json`. An estimate, made without the chip.
+  Expected<std::string> PlacementJson(const std::string& chip,
+                                      const std::string& compute_units = "all") const;
+  // The functions, their operations and the names that these are bound to
+  // (src/facade/structure.h).
+  std::string StructureJson() const;
   // The MIL text.
   std::string Text() const;
 
@@ -120,22 +153,6 @@ class Model {
   struct Impl;
   explicit Model(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
   std::shared_ptr<Impl> impl_;
-};
-
-class State {
- public:
-  State();
-  ~State();
-  State(State&&) noexcept;
-  State& operator=(State&&) noexcept;
-  // The states' names after the first prediction, and their values.
-  std::map<std::string, Array> Read() const;
-  void Write(const std::string& name, const Array& value);
-
- private:
-  friend struct StateAccess;  // the library's own
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
 };
 
 // "0.1.0".

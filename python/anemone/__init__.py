@@ -19,6 +19,7 @@ import numpy as np
 
 from . import _anemone
 from ._errors import Error
+from ._images import image_of, is_image, pixels
 from ._options import by_name, encode, split, takes
 from ._feature_model import FeatureModel
 from ._tools import bench, compare, compile, doctor, evaluate, gate, lab, matrix, placement
@@ -32,12 +33,15 @@ State = _anemone.State
 
 
 class Feature(NamedTuple):
-    """One input or output. `dtype` is NumPy's name, "image", or of a classifier's outputs "string" or "int64" (the
-    label) and "dictionary" (the probabilities); a dimension of any size is -1."""
+    """One input, output or state. `dtype` is NumPy's name, "image", or of a classifier's outputs "string" or "int64"
+    (the label) and "dictionary" (the probabilities). `shape` is the default one of a feature whose shape may change; a
+    dimension of any size is -1. `color` says what the channels of an image are: "rgb", "bgr", "gray", "gray_float16"."""
 
     name: str
     dtype: str
     shape: Tuple[int, ...]
+    color: str = ""
+    optional: bool = False
 
 
 class Model:
@@ -45,36 +49,51 @@ class Model:
 
     def __init__(self, handle):
         self._handle = handle
+        self._image_inputs = {each.name: each.color for each in self.inputs if each.dtype == "image"}
 
     @property
     def inputs(self) -> List[Feature]:
-        return [Feature(name, dtype, tuple(shape)) for name, dtype, shape in self._handle.inputs()]
+        return [Feature(*fields) for fields in self._handle.inputs()]
 
     @property
     def outputs(self) -> List[Feature]:
-        return [Feature(name, dtype, tuple(shape)) for name, dtype, shape in self._handle.outputs()]
+        return [Feature(*fields) for fields in self._handle.outputs()]
 
-    def predict(self, inputs: Dict[str, Any], state: Optional["State"] = None) -> Dict[str, np.ndarray]:
-        """Runs the model. `inputs` holds arrays by name; an image input also takes a PIL image.
+    @property
+    def states(self) -> List[Feature]:
+        """What a stateful model keeps between predictions."""
+        return [Feature(*fields) for fields in self._handle.states()]
+
+    def predict(self, inputs: Dict[str, Any], state: Optional["State"] = None, *,
+                images: bool = False) -> Dict[str, Any]:
+        """Runs the model. `inputs` holds arrays by name; an image input also takes a PIL image. Optional inputs may be
+        left out.
 
         Half-precision outputs come as float32. A classifier's label is its name (or integer), and its probabilities
-        are a dict by label.
+        are a dict by label. With `images`, image outputs come as PIL images.
         """
-        return self._handle.predict(self._arrays(inputs), state)
+        outputs = self._handle.predict(self._arrays(inputs), state)
+        return self._with_images(outputs) if images else outputs
 
     def _arrays(self, inputs: Dict[str, Any]) -> Dict[str, np.ndarray]:
-        images = {feature.name: feature.shape for feature in self.inputs if feature.dtype == "image"}
         arrays = {}
         for name, value in inputs.items():
-            if name in images and hasattr(value, "convert"):
-                value = _pixels(value, images[name])
+            if name in self._image_inputs and is_image(value):
+                value = pixels(value, self._image_inputs[name])
             array = np.asarray(value)
             arrays[name] = array if array.ndim == 0 else np.ascontiguousarray(array)
         return arrays
 
+    def _with_images(self, outputs: Dict[str, Any]) -> Dict[str, Any]:
+        for feature in self.outputs:
+            if feature.dtype == "image" and feature.name in outputs:
+                outputs[feature.name] = image_of(feature.name, outputs[feature.name], feature.color)
+        return outputs
+
     def make_state(self) -> "State":
-        """A fresh state for a stateful model, to be passed to each predict()."""
-        return State()
+        """A fresh state for a stateful model, to be passed to each predict(): all zero. Its values are read and written
+        by name."""
+        return self._handle.make_state()
 
     @takes("convert")
     def convert(self, *positional, **options) -> "Model":
@@ -94,18 +113,18 @@ class Model:
         """What `anemone inspect --json` prints, as a dict."""
         return json.loads(self._handle.inspect_json(operators, weights))
 
+    def placement(self, chip: str = "m4", compute_units: str = "all") -> Dict[str, Any]:
+        """Where each operator would run on a chip, and why: what `anemone inspect --placement --json` says of one chip.
+        An estimate, made without the chip."""
+        return json.loads(self._handle.placement_json(chip, compute_units))[0]
+
+    def structure(self) -> Dict[str, Any]:
+        """The functions of the program, their operations, and the names that these are bound to."""
+        return json.loads(self._handle.structure_json())
+
     def text(self) -> str:
         """The program as MIL text."""
         return self._handle.text()
-
-
-def _pixels(image, shape) -> np.ndarray:
-    _, channels, height, width = shape
-    if image.size != (width, height):
-        raise Error(f"the image is {image.size[0]}x{image.size[1]}, the model takes {width}x{height}", "usage", 2,
-                    "", "resize it first")
-    array = np.asarray(image.convert("L" if channels == 1 else "RGB"), dtype=np.float32)
-    return array[None, None] if channels == 1 else array.transpose(2, 0, 1)[None]
 
 
 @takes("load")
@@ -144,9 +163,15 @@ class Session:
         self._handle = _anemone.Session.open(self._model._handle, encode(options))
         self._last = threading.local()
 
-    def predict(self, inputs: Dict[str, Any], state: Optional["State"] = None) -> Dict[str, np.ndarray]:
+    def predict(self, inputs: Dict[str, Any], state: Optional["State"] = None, *,
+                images: bool = False) -> Dict[str, Any]:
+        """As Model.predict()."""
         outputs, self._last.report = self._handle.predict(self._model._arrays(inputs), state)
-        return outputs
+        return self._model._with_images(outputs) if images else outputs
+
+    def make_state(self) -> "State":
+        """As Model.make_state()."""
+        return self._model.make_state()
 
     def run(self, output_names: Optional[Sequence[str]], feeds: Dict[str, Any]) -> List[np.ndarray]:
         """As onnxruntime's: the named outputs in that order, or all of them in the model's order."""
@@ -162,6 +187,9 @@ class Session:
 
     def get_outputs(self) -> List[Feature]:
         return self._model.outputs
+
+    def get_states(self) -> List[Feature]:
+        return self._model.states
 
     @property
     def last_report(self) -> Dict[str, Any]:

@@ -32,8 +32,14 @@ Status BindInput(const ir::Value& input, const std::map<std::string, Tensor>& in
 Status Interpreter::BindState(const ir::Value& input) {
   const ir::Type& type = input.type.elements()[0];
   if (state_ == nullptr) return Usage("input '{}' is a state, but no state is given", input.name);
-  if (!state_->contains(input.name)) {
+  const auto found = state_->find(input.name);
+  if (found == state_->end()) {
     ANEMONE_ASSIGN((*state_)[input.name], Tensor::FromLiteral(ir::Literal::Zeros(type)));
+  } else if (found->second.dtype() != StorageDType(type.dtype()) ||
+             found->second.shape() != type.shape()) {
+    return Usage("state '{}' is {}, but holds {} {}", input.name, type.ToString(),
+                 DTypeName(found->second.dtype()), ir::ShapeToString(found->second.shape()))
+        .Advise("use the state that this model made");
   }
   slots_[&input].state = input.name;
   return {};

@@ -19,37 +19,7 @@ Array Array::Float32(std::vector<int64_t> shape, std::vector<float> values) {
   return {"float32", std::move(shape), std::shared_ptr<const void>(owner, owner->data())};
 }
 
-struct State::Impl {
-  exec::State values;
-};
-State::State() : impl_(std::make_unique<Impl>()) {}
-State::~State() = default;
-State::State(State&&) noexcept = default;
-State& State::operator=(State&&) noexcept = default;
-
-std::map<std::string, Array> State::Read() const {
-  std::map<std::string, Array> arrays;
-  for (const auto& [name, tensor] : impl_->values) {
-    auto copy = exec::Tensor::Copy(tensor.view());
-    if (!copy.ok()) continue;
-    auto array = facade::ToArray(*copy);
-    if (array.ok()) arrays[name] = std::move(array).value();
-  }
-  return arrays;
-}
-
-void State::Write(const std::string& name, const Array& value) {
-  const DType dtype = facade::DTypeOfNumpy(value.dtype);
-  auto tensor = facade::ToTensor(
-      value, dtype == DType::kFp16 || dtype == DType::kFp64 ? DType::kFp32 : dtype);
-  if (tensor.ok()) impl_->values[name] = std::move(tensor).value();
-}
-
 std::string Version() { return ANEMONE_VERSION; }
-
-struct StateAccess {
-  static exec::State& Values(State& state) { return state.impl_->values; }
-};
 
 namespace facade {
 namespace {
@@ -162,8 +132,6 @@ Result<exec::Numerics> ParseNumerics(const std::string& text) {
   if (text == "float16") return exec::Numerics::kFloat16;
   return Usage("unknown numerics '{}'", text).Advise("choose as_typed, float32 or float16");
 }
-
-exec::State& ValuesOf(State& state) { return StateAccess::Values(state); }
 
 }  // namespace facade
 }  // namespace anemone

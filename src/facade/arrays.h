@@ -35,7 +35,4 @@ std::optional<Classes> ToClasses(const std::optional<exec::Classes>& classes);
 // "as_typed", "float32" or "float16".
 Result<exec::Numerics> ParseNumerics(const std::string& text);
 
-// The values of a State.
-exec::State& ValuesOf(State& state);
-
 }  // namespace anemone::facade

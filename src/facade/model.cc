@@ -10,38 +10,70 @@
 #include "facade/convert.h"
 #include "facade/inspect.h"
 #include "facade/inspect_json.h"
+#include "facade/inspect_placement.h"
 #include "facade/model_handle.h"
 #include "facade/model_source.h"
 #include "facade/save.h"
 #include "facade/session_options.h"
+#include "facade/state.h"
+#include "facade/structure.h"
 #include "ir/text.h"
 #include "runtime/session.h"
 
 namespace anemone {
 namespace {
 
+std::string ColorName(ir::ImageFeature::ColorSpace color_space) {
+  switch (color_space) {
+    case ir::ImageFeature::ColorSpace::kGrayscale:
+      return "gray";
+    case ir::ImageFeature::ColorSpace::kGrayscaleFp16:
+      return "gray_float16";
+    case ir::ImageFeature::ColorSpace::kRgb:
+      return "rgb";
+    case ir::ImageFeature::ColorSpace::kBgr:
+      return "bgr";
+  }
+  return "rgb";
+}
+
+std::string ScalarName(ir::ScalarFeature scalar) {
+  switch (scalar) {
+    case ir::ScalarFeature::kInt64:
+      return "int64";
+    case ir::ScalarFeature::kDouble:
+      return "float64";
+    case ir::ScalarFeature::kString:
+      return "string";
+  }
+  return "other";
+}
+
 FeatureInfo ToInfo(const ir::Feature& feature) {
-  if (const auto* array = feature.array())
-    return {feature.name, facade::NumpyNameOf(array->dtype), array->shape};
-  if (const auto* image = feature.image()) {
-    const bool gray = image->color_space == ir::ImageFeature::ColorSpace::kGrayscale ||
-                      image->color_space == ir::ImageFeature::ColorSpace::kGrayscaleFp16;
-    return {feature.name, "image", {1, gray ? 1 : 3, image->size.height, image->size.width}};
+  FeatureInfo info{.name = feature.name, .dtype = "other", .shape = {}};
+  info.optional = feature.optional;
+  const auto* state = std::get_if<ir::StateFeature>(&feature.type);
+  const auto* array = state != nullptr ? &state->array : feature.array();
+  if (array != nullptr) {
+    info.dtype = facade::NumpyNameOf(array->dtype);
+    info.shape = array->shape;
+  } else if (const auto* image = feature.image()) {
+    info.dtype = "image";
+    info.color = ColorName(image->color_space);
+    const int64_t channels = info.color.starts_with("gray") ? 1 : 3;
+    info.shape = {1, channels, image->size.height, image->size.width};
+  } else if (const auto* scalar = std::get_if<ir::ScalarFeature>(&feature.type)) {
+    info.dtype = ScalarName(*scalar);
+  } else if (std::holds_alternative<ir::DictionaryFeature>(feature.type)) {
+    info.dtype = "dictionary";
   }
-  if (const auto* scalar = std::get_if<ir::ScalarFeature>(&feature.type)) {
-    switch (*scalar) {
-      case ir::ScalarFeature::kInt64:
-        return {feature.name, "int64", {}};
-      case ir::ScalarFeature::kDouble:
-        return {feature.name, "float64", {}};
-      case ir::ScalarFeature::kString:
-        return {feature.name, "string", {}};
-    }
-  }
-  if (std::holds_alternative<ir::DictionaryFeature>(feature.type)) {
-    return {feature.name, "dictionary", {}};
-  }
-  return {feature.name, "other", {}};
+  return info;
+}
+
+std::vector<FeatureInfo> ToInfos(const std::vector<ir::Feature>& features) {
+  std::vector<FeatureInfo> infos;
+  for (const ir::Feature& feature : features) infos.push_back(ToInfo(feature));
+  return infos;
 }
 
 }  // namespace
@@ -85,19 +117,18 @@ Expected<Model> Model::Load(const std::string& model, const LoadOptions& options
 }
 
 std::vector<FeatureInfo> Model::inputs() const {
-  std::vector<FeatureInfo> infos;
-  if (const auto* description = impl_->description()) {
-    for (const auto& feature : description->inputs) infos.push_back(ToInfo(feature));
-  }
-  return infos;
+  const auto* description = impl_->description();
+  return description != nullptr ? ToInfos(description->inputs) : std::vector<FeatureInfo>();
 }
 
 std::vector<FeatureInfo> Model::outputs() const {
-  std::vector<FeatureInfo> infos;
-  if (const auto* description = impl_->description()) {
-    for (const auto& feature : description->outputs) infos.push_back(ToInfo(feature));
-  }
-  return infos;
+  const auto* description = impl_->description();
+  return description != nullptr ? ToInfos(description->outputs) : std::vector<FeatureInfo>();
+}
+
+std::vector<FeatureInfo> Model::states() const {
+  const auto* description = impl_->description();
+  return description != nullptr ? ToInfos(description->states) : std::vector<FeatureInfo>();
 }
 
 std::optional<Classes> Model::classes() const {
@@ -117,6 +148,14 @@ Expected<std::map<std::string, Array>> Model::Predict(const std::map<std::string
   auto arrays = facade::ToArrays(*outputs);
   if (!arrays.ok()) return facade::ToFailure(arrays.error());
   return std::move(*arrays);
+}
+
+Expected<State> Model::MakeState() const {
+  const auto function = exec::ChooseFunction(*impl_->loaded.model, impl_->options.function);
+  if (!function.ok()) return facade::ToFailure(function.error());
+  auto state = facade::MakeState(**function);
+  if (!state.ok()) return facade::ToFailure(state.error());
+  return std::move(*state);
 }
 
 Expected<Model> Model::Convert(const ConvertOptions& options) const {
@@ -144,6 +183,23 @@ Expected<std::string> Model::InspectJson(bool operators, bool weights) const {
   if (!summary.ok()) return facade::ToFailure(summary.error());
   return facade::InspectJson(*impl_->loaded.model, *summary, impl_->loaded.name, operators,
                              weights);
+}
+
+Expected<std::string> Model::PlacementJson(const std::string& chip,
+                                           const std::string& compute_units) const {
+  const auto report = [&]() -> Result<facade::PlacementReport> {
+    facade::PlacementOptions options;
+    options.function = impl_->options.function;
+    ANEMONE_ASSIGN(options.chips, placement::ParseChips(chip));
+    ANEMONE_ASSIGN(options.units, ComputeUnitsFromName(compute_units));
+    return facade::AnalyzePlacement(*impl_->loaded.model, options);
+  }();
+  if (!report.ok()) return facade::ToFailure(report.error());
+  return facade::PlacementJson(*report);
+}
+
+std::string Model::StructureJson() const {
+  return facade::StructureJson(impl_->loaded.model->program);
 }
 
 std::string Model::Text() const { return ir::PrintText(impl_->loaded.model->program); }

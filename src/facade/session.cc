@@ -7,6 +7,7 @@
 #include "facade/binding.h"
 #include "facade/model_handle.h"
 #include "facade/session_options.h"
+#include "facade/state.h"
 #include "runtime/telemetry_json.h"
 
 namespace anemone {

@@ -86,6 +86,7 @@ Result<std::shared_ptr<Session>> Session::Open(std::shared_ptr<const ir::Model> 
   ANEMONE_ASSIGN(const ir::Function* written,
                  exec::ChooseFunction(*session->model_, session->options_.load.function));
   session->classes_ = exec::ClassesOf(*written);
+  session->declared_ = exec::DeclaredInputs::Of(*session->model_, *written);
   ANEMONE_TRY(session->MakeRoutes());
   if (!session->options_.serve_while_compiling) {
     session->Prepare();
@@ -415,7 +416,24 @@ void Session::Note(const Route& from, const Route& to, FallbackReason reason, Ca
   telemetry_->record_fallback(reason, from.label(), to.label());
 }
 
-Status Session::Call(const Route::Call& asked, CallReport* out) {
+Status Session::Call(const Route::Call& asked, CallReport* report) {
+  ANEMONE_TRY(declared_.Check(asked.inputs));
+  if (!declared_.Lacks(asked.inputs)) return CallRoutes(asked, report);
+  ANEMONE_ASSIGN(const Tensors defaults, declared_.Defaults(asked.inputs));
+  std::vector<exec::BoundInput> inputs(asked.inputs.begin(), asked.inputs.end());
+  for (const auto& [name, tensor] : defaults) inputs.push_back({name, tensor.view()});
+  Tensors tensors;
+  Route::Call call = asked;
+  call.inputs = inputs;
+  if (asked.tensors != nullptr) {
+    tensors = *asked.tensors;
+    tensors.insert(defaults.begin(), defaults.end());
+    call.tensors = &tensors;
+  }
+  return CallRoutes(call, report);
+}
+
+Status Session::CallRoutes(const Route::Call& asked, CallReport* out) {
   CallReport local;
   CallReport& report = out != nullptr ? *out : local;
   report = {};

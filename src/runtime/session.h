@@ -34,6 +34,7 @@
 #include "base/status.h"
 #include "exec/backend.h"
 #include "exec/classifier.h"
+#include "exec/declared_inputs.h"
 #include "runtime/breaker_store.h"
 #include "runtime/circuit_breaker.h"
 #include "runtime/dispatch.h"
@@ -141,7 +142,9 @@ class Session {
   // OK, or the reason why the route must not serve.
   Status TryInChild(const Route& route);
   Status Warm(Route& route);
+  // Holds the inputs to the model's description, then asks the routes.
   Status Call(const Route::Call& call, CallReport* report);
+  Status CallRoutes(const Route::Call& call, CallReport* report);
   // One route; what it says goes to its breaker and to telemetry.
   struct Attempt;
   Attempt Try(Route& route, const Route::Call& call, CallReport& report);
@@ -180,6 +183,7 @@ class Session {
   bool stop_ = false;
   bool wake_ = false;
   std::mutex question_mutex_;
+  exec::DeclaredInputs declared_;  // immutable once the session is open
   std::thread worker_;
 };
 
