@@ -112,6 +112,7 @@ void AddTools(nb::module_& module) {
       "placement",
       +[](const PlacementOptions& options, const Hooks&) { return ScorePlacement(options); });
   add("doctor", +[](const DoctorOptions& options, const Hooks&) { return Doctor(options); });
+  add("compile", +[](const CompileOptions& options, const Hooks&) { return Compile(options); });
   add("matrix", +[](const MatrixOptions& options, const Hooks&) { return Matrix(options); });
 }
 

@@ -1,5 +1,5 @@
 // The tools: what the command does with whole models, as functions: the gate, the compression lab,
-// comparison, evaluation on photographs, benchmarks, placement. Only the standard library appears
+// comparison, evaluation on photographs, benchmarks, placement, compilation. Only the standard library appears
 // here.
 //
 //   auto gate = anemone::Gate({.models = {"model.mlpackage"}, .output = "report"});
@@ -271,6 +271,26 @@ struct DoctorResult {
 
 Expected<DoctorResult> Doctor(const DoctorOptions& options);
 
+// --- The compiler: what an app ships (.mlmodelc), made without a Mac.
+
+struct CompileOptions : ModelOptions {
+  std::string output = {};  // the .mlmodelc; MODEL's name in this folder when empty
+};
+
+struct CompileResult {
+  struct File {
+    std::string path;  // in the folder
+    int64_t bytes = 0;
+  };
+  std::string output;
+  std::vector<File> files;
+  // What is written by a rule that no public output of Apple's compiler shows.
+  std::vector<std::string> unconfirmed;
+  std::string json;
+};
+
+Expected<CompileResult> Compile(const CompileOptions& options);
+
 // A JSON object with any of the fields of one of the structs above (those of options.h: see
 // ParseOptions in model.h), under their names ("std" for
 // `deviation`; the fields of `preprocess` beside the others). Unknown keys and wrong types are
@@ -289,5 +309,7 @@ template <>
 Expected<PlacementOptions> ParseToolOptions(const std::string& json);
 template <>
 Expected<DoctorOptions> ParseToolOptions(const std::string& json);
+template <>
+Expected<CompileOptions> ParseToolOptions(const std::string& json);
 
 }  // namespace anemone

@@ -22,9 +22,9 @@ from ._errors import Error
 from ._images import image_of, is_image, pixels
 from ._options import by_name, encode, split, takes
 from ._feature_model import FeatureModel
-from ._tools import bench, compare, doctor, evaluate, gate, lab, matrix, placement
+from ._tools import bench, compare, compile, doctor, evaluate, gate, lab, matrix, placement
 
-__all__ = ["Error", "Feature", "FeatureModel", "Model", "Session", "State", "bench", "compare", "compress", "convert", "doctor",
+__all__ = ["Error", "Feature", "FeatureModel", "Model", "Session", "State", "bench", "compare", "compile", "compress", "convert", "doctor",
            "evaluate", "gate", "inspect", "lab", "load", "matrix", "placement", "__version__"]
 
 __version__ = _anemone.version()

@@ -93,3 +93,12 @@ def doctor(model="", **options) -> Dict[str, Any]:
     The options are the command's flags: chip, images, samples, no_float16, threads and those of loading.
     """
     return _run(_anemone.doctor, {"model": model, **options}, None)
+
+
+def compile(model, output, **options) -> Dict[str, Any]:
+    """Writes what an app ships, an .mlmodelc, without a Mac: what `anemone compile --json` prints.
+
+    The options are those of loading: weights, seed, input_shapes. "unconfirmed" lists what no public output of Apple's
+    compiler shows.
+    """
+    return _run(_anemone.compile, {"model": os.fspath(model), "output": os.fspath(output), **options}, None)

@@ -131,6 +131,11 @@ void Read(JsonObject& object, DoctorOptions& options) {
   ReadThreads(object, options);
 }
 
+void Read(JsonObject& object, CompileOptions& options) {
+  Read(object, static_cast<ModelOptions&>(options));
+  object.Get("output", &options.output);
+}
+
 template <typename Options>
 Expected<Options> Parse(const std::string& json) {
   JsonDocument document(json, "a set of options");
@@ -169,6 +174,10 @@ Expected<PlacementOptions> ParseToolOptions(const std::string& json) {
 template <>
 Expected<DoctorOptions> ParseToolOptions(const std::string& json) {
   return Parse<DoctorOptions>(json);
+}
+template <>
+Expected<CompileOptions> ParseToolOptions(const std::string& json) {
+  return Parse<CompileOptions>(json);
 }
 
 }  // namespace anemone

@@ -46,4 +46,8 @@ Expected<DoctorResult> Doctor(const DoctorOptions& options) {
   return ToExpected(facade::RunDoctor(options));
 }
 
+Expected<CompileResult> Compile(const CompileOptions& options) {
+  return ToExpected(facade::RunCompile(options));
+}
+
 }  // namespace anemone

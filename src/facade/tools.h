@@ -23,5 +23,6 @@ Result<EvaluateResult> RunEvaluate(const EvaluateOptions& options, const Hooks& 
 Result<BenchResult> RunBench(const BenchOptions& options, const Hooks& hooks = {});
 Result<PlacementResult> RunPlacement(const anemone::PlacementOptions& options);
 Result<DoctorResult> RunDoctor(const DoctorOptions& options);
+Result<CompileResult> RunCompile(const CompileOptions& options);
 
 }  // namespace anemone::facade

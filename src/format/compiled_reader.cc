@@ -3,12 +3,16 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <unordered_map>
 
 #include "base/json.h"
 #include "base/mapped_file.h"
+#include "format/compiled_data.h"
+#include "format/mil_text.h"
+#include "format/model_file.h"
 #include "format/package.h"
+#include "format/program_codec.h"
 #include "format/weight_files.h"
-#include "ir/text.h"
 
 namespace anemone::format {
 namespace {
@@ -16,6 +20,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kMaxTextBytes = size_t{256} << 20;  // large constants are in weight files
+constexpr std::string_view kEspressoName = "model.espresso.net";
+constexpr uint32_t kMlProgram = proto::Model::kMlProgramFieldNumber;
 
 std::string_view TextOf(const Bytes& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -65,15 +71,89 @@ Status ApplySchema(const Json& json, const char* key, std::vector<ir::Feature>* 
   return {};
 }
 
-Result<ir::Literal> LoadBlob(void* context, std::string_view path, uint64_t offset,
-                             const ir::Type& type) {
-  const std::optional<int64_t> count = type.is_tensor() ? type.element_count() : std::nullopt;
-  if (!count) {
-    return InvalidInput("a constant in a weight file cannot have the type {}", type.ToString());
+std::string PathIn(const std::string& folder, std::string_view name) {
+  return (fs::path(folder) / name).string();
+}
+
+// The file as text, which `bytes` keeps mapped.
+Result<std::string_view> TextOfFile(const std::string& folder, std::string_view name,
+                                    Bytes* bytes) {
+  ANEMONE_ASSIGN(*bytes, MapFile(PathIn(folder, name)));
+  if (bytes->size() > kMaxTextBytes) {
+    return InvalidInput("{} bytes exceed the limit of {} for this file", bytes->size(),
+                        kMaxTextBytes)
+        .At(PathIn(folder, name));
   }
-  auto* weights = static_cast<WeightFiles*>(context);
-  ANEMONE_ASSIGN(Bytes bytes, weights->Read(std::string(path), offset, type.dtype(), *count));
-  return ir::Literal::FromBytes(type, std::move(bytes));
+  return TextOf(*bytes);
+}
+
+bool Holds(const std::string& folder, std::string_view name) {
+  std::error_code error;
+  return fs::exists(fs::path(folder) / name, error);
+}
+
+// Why a compiled model that is not an ML Program is refused, and the way on.
+Error RefuseType(std::string_view type, const std::string& path) {
+  if (type.find("eural") != std::string_view::npos) {
+    return Unsupported(
+               "the folder is a compiled {}: its layers are in Espresso's form ({}), not in a "
+               "program's text",
+               type, kEspressoName)
+        .At(path)
+        .Advise("bring the .mlmodel that it was compiled from");
+  }
+  if (type.starts_with("pipeline")) {
+    return Unsupported("the folder is a compiled {} of {} models (model0, model1 ...)", type,
+                       std::ranges::count_if(fs::directory_iterator(path),
+                                             [](const fs::directory_entry& entry) {
+                                               const std::string name = entry.path().filename();
+                                               return name.starts_with("model") &&
+                                                      name.find_first_not_of("0123456789", 5) ==
+                                                          std::string::npos;
+                                             }))
+        .At(path)
+        .Advise("run a model of the pipeline by its own folder, or bring the package it was "
+                "compiled from");
+  }
+  return Unsupported("the folder is a compiled model of type {}; only ML Programs are read", type)
+      .At(path)
+      .Advise("bring the .mlmodel that it was compiled from");
+}
+
+Status ApplyFlexibleShapes(const std::map<std::string, FlexibleShapes>& flexible,
+                           ir::Model* model) {
+  for (const auto& [name, shapes] : flexible) {
+    const auto function = std::ranges::find(model->functions, name, &ir::FunctionDescription::name);
+    if (function == model->functions.end()) continue;
+    for (ir::Feature& input : function->inputs) {
+      const auto found = shapes.find(input.name);
+      auto* array = std::get_if<ir::ArrayFeature>(&input.type);
+      if (found == shapes.end() || array == nullptr) continue;
+      const FlexibleShape& shape = found->second;
+      const size_t rank = array->shape.size();
+      const bool fits =
+          shape.default_shape.size() == rank &&
+          (shape.ranges.empty() || shape.ranges.size() == rank) &&
+          std::ranges::all_of(shape.enumerated, [&](const auto& s) { return s.size() == rank; });
+      if (!fits) {
+        return InvalidInput("the flexible shapes of '{}' do not have the rank of its type",
+                            input.name);
+      }
+      array->shape = shape.default_shape;
+      array->shape_range = shape.ranges;
+      array->enumerated = shape.enumerated;
+    }
+  }
+  return {};
+}
+
+// A folder without coremldata.bin: what the program's types and metadata.json say.
+Result<ir::Model> DescribeByTypes(MilText text, const std::string& path) {
+  WeightFiles weights(path);
+  ANEMONE_ASSIGN(ir::Program program, DecodeProgram(text.program, weights));
+  ANEMONE_ASSIGN(ir::Model model, ir::MakeModel(std::move(program)));
+  ANEMONE_TRY(ApplyFlexibleShapes(text.flexible, &model));
+  return model;
 }
 
 }  // namespace
@@ -106,23 +186,86 @@ Status ApplyCompiledMetadata(std::string_view text, ir::Model* model) {
   return ApplySchema(json, "outputSchema", &model->functions[0].outputs);
 }
 
-Result<ir::Model> ReadCompiled(const std::string& path) {
-  const std::string program_path = (fs::path(path) / kCompiledProgramName).string();
-  ANEMONE_ASSIGN(const Bytes text, MapFile(program_path));
-  if (text.size() > kMaxTextBytes) {
-    return InvalidInput("{} bytes exceed the limit of {} for a program's text", text.size(),
-                        kMaxTextBytes)
-        .At(program_path);
+bool IsCompiledModel(const std::string& path) {
+  return Holds(path, kCompiledProgramName) || Holds(path, kCompiledDataName) ||
+         Holds(path, kEspressoName);
+}
+
+void OrderInputs(proto::Model* model) {
+  const proto::ModelDescription& description = model->description();
+  for (auto& entry : *model->mutable_mlprogram()->mutable_functions()) {
+    std::vector<std::string_view> order;
+    const auto add = [&](const auto& features) {
+      for (const proto::FeatureDescription& feature : features) order.push_back(feature.name());
+    };
+    const auto described = std::ranges::find(description.functions(), entry.key(),
+                                             &proto::FunctionDescription::name);
+    if (described != description.functions().end()) {
+      add(described->input());
+      add(described->state());
+    } else {
+      add(description.input());
+      add(description.state());
+    }
+    std::unordered_map<std::string_view, size_t> places;
+    for (size_t i = 0; i < order.size(); ++i) places.emplace(order[i], i);
+    auto* inputs = entry.mutable_value()->mutable_inputs();
+    std::stable_sort(inputs->begin(), inputs->end(), [&](const auto& a, const auto& b) {
+      const auto place = [&](const proto::NamedValueType& value) {
+        const auto found = places.find(value.name());
+        return found == places.end() ? order.size() : found->second;
+      };
+      return place(a) < place(b);
+    });
   }
-  WeightFiles weights(path);
-  const ir::ParseOptions options{.load_blob = LoadBlob, .load_blob_context = &weights};
-  ANEMONE_ASSIGN(ir::Program program, ir::ParseText(TextOf(text), options).At(program_path));
-  ANEMONE_ASSIGN(ir::Model model, ir::MakeModel(std::move(program)).At(program_path));
-  const std::string metadata_path = (fs::path(path) / kCompiledMetadataName).string();
-  std::error_code error;
-  if (fs::exists(metadata_path, error)) {
-    ANEMONE_ASSIGN(const Bytes metadata, MapFile(metadata_path));
-    ANEMONE_TRY(ApplyCompiledMetadata(TextOf(metadata), &model).At(metadata_path));
+}
+
+Result<ModelFile> AssembleCompiled(std::string_view program, std::string_view data,
+                                   const std::string& folder) {
+  ANEMONE_ASSIGN(CompiledData parts, ParseCompiledData(data).At(PathIn(folder, kCompiledDataName)));
+  if (parts.model_type != kMlProgram) {
+    return RefuseType(TypeNameOfField(parts.model_type), folder);
+  }
+  if (parts.specification.major > INT32_MAX) {
+    return InvalidInput("specification version {} is not known", parts.specification.major)
+        .At(PathIn(folder, kCompiledDataName));
+  }
+  ANEMONE_ASSIGN(MilText text, ParseMilText(program).At(PathIn(folder, kCompiledProgramName)));
+  auto model = std::make_shared<proto::Model>();
+  model->set_specificationversion(static_cast<int32_t>(parts.specification.major));
+  *model->mutable_description() = std::move(parts.description);
+  *model->mutable_mlprogram() = std::move(text.program);
+  OrderInputs(model.get());
+  return ModelFile::Of(std::move(model), folder, folder);
+}
+
+Result<ir::Model> ReadCompiled(const std::string& path) {
+  Bytes data;
+  std::string_view data_text;
+  const bool described = Holds(path, kCompiledDataName);
+  if (described) {
+    ANEMONE_ASSIGN(data_text, TextOfFile(path, kCompiledDataName, &data));
+  }
+  if (!Holds(path, kCompiledProgramName)) {
+    if (described) {  // says of what type the model is, if it is not an ML Program
+      ANEMONE_TRY(AssembleCompiled("", data_text, path).status());
+    }
+    return RefuseType("neuralNetwork", path);
+  }
+  Bytes program;
+  ANEMONE_ASSIGN(const std::string_view program_text,
+                 TextOfFile(path, kCompiledProgramName, &program));
+  if (described) {
+    ANEMONE_ASSIGN(const ModelFile file, AssembleCompiled(program_text, data_text, path));
+    return DecodeProgramModel(file);
+  }
+  const std::string program_path = PathIn(path, kCompiledProgramName);
+  ANEMONE_ASSIGN(MilText text, ParseMilText(program_text).At(program_path));
+  ANEMONE_ASSIGN(ir::Model model, DescribeByTypes(std::move(text), path).At(program_path));
+  if (Holds(path, kCompiledMetadataName)) {
+    Bytes metadata;
+    ANEMONE_ASSIGN(const std::string_view json, TextOfFile(path, kCompiledMetadataName, &metadata));
+    ANEMONE_TRY(ApplyCompiledMetadata(json, &model).At(PathIn(path, kCompiledMetadataName)));
   }
   return model;
 }

@@ -117,6 +117,11 @@ Result<ModelFile> ModelFile::Parse(const Bytes& bytes, const std::string& name,
                         message->specificationversion())
         .At(name);
   }
+  return Of(std::move(message), name, folder);
+}
+
+ModelFile ModelFile::Of(std::shared_ptr<const proto::Model> message, const std::string& name,
+                        const std::string& folder) {
   ModelFile file;
   file.message_ = std::move(message);
   file.name_ = name;

@@ -35,6 +35,9 @@ class ModelFile {
   // The bytes of a model file. `name` is what errors call it; `folder` is where its weight files are.
   static Result<ModelFile> Parse(const Bytes& bytes, const std::string& name,
                                  const std::string& folder);
+  // A message that was made, not read from one file.
+  static ModelFile Of(std::shared_ptr<const proto::Model> message, const std::string& name,
+                      const std::string& folder);
 
   // A model that this one's message holds, as a file of its own; it shares the message.
   ModelFile Part(const proto::Model& part, const std::string& name) const;

@@ -30,7 +30,7 @@ Result<ir::Model> ReadPackage(const std::string& path) {
 Result<ir::Model> ReadModel(const std::string& path) {
   std::error_code error;
   if (!fs::is_directory(path, error)) return ReadModelFile(path);
-  if (fs::exists(fs::path(path) / kCompiledProgramName, error)) return ReadCompiled(path);
+  if (IsCompiledModel(path)) return ReadCompiled(path);
   return ReadPackage(path);
 }
 

@@ -1,0 +1,41 @@
+// anemone compile: what an app ships, without a Mac.
+#include "cli/command.h"
+#include "facade/tools.h"
+
+namespace anemone::cli {
+namespace {
+
+Status RunCompile(const CompileOptions& options, const Globals& globals) {
+  Progress progress(globals);
+  progress.Step("compiling " + options.model);
+  ANEMONE_ASSIGN(const CompileResult result, facade::RunCompile(options));
+  if (globals.json) Print(result.json);
+  int64_t size = 0;
+  for (const auto& file : result.files) size += file.bytes;
+  for (const std::string& line : result.unconfirmed) Say(globals, "not confirmed: " + line);
+  Say(globals, fmt::format("{}: {}, {} files", result.output, SizeText(size), result.files.size()));
+  return {};
+}
+
+}  // namespace
+
+void AddCompile(Command app, Context& context) {
+  Command command =
+      app.AddCommand("compile", "make what an app ships (.mlmodelc) from an ML Program");
+  auto flags = std::make_shared<ModelFlags>();
+  auto output = std::make_shared<std::string>();
+  AddModelFlags(command, *flags, false);
+  command.AddOption("-o,--output", *output, "the .mlmodelc to write; MODEL's name by default");
+  command.Footer(
+      "A package keeps its bytes: compress and convert first. What no public output of Apple's\n"
+      "compiler shows (control flow, states, classifiers, enumerated shapes) is refused by name.\n"
+      "Example: anemone compile model.mlpackage -o model.mlmodelc");
+  OnRun(command, context, [flags, output, &context] {
+    CompileOptions options;
+    static_cast<ModelOptions&>(options) = ToOptions(*flags);
+    options.output = *output;
+    return RunCompile(options, context.globals);
+  });
+}
+
+}  // namespace anemone::cli

@@ -1,0 +1,98 @@
+// RunCompile: an .mlmodelc from any MODEL, with the document "anemone.compile".
+#include <filesystem>
+#include <optional>
+
+#include "base/clock.h"
+#include "base/temporary_folder.h"
+#include "facade/document.h"
+#include "facade/tool_options.h"
+#include "facade/tools.h"
+#include "format/compiled_writer.h"
+#include "format/package.h"
+
+namespace anemone::facade {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kEnding = ".mlmodelc";
+
+std::string WithoutSlashes(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  return path;
+}
+
+// A model file that is compiled as it is, its bytes kept: a package, or an .mlmodel.
+bool IsModelFile(const std::string& model) {
+  return model.ends_with(".mlpackage") || model.ends_with(".mlmodel");
+}
+
+struct Source {
+  std::string name;  // of the class in an app
+  std::string path;  // the package, or the .mlmodel
+  std::optional<TemporaryFolder> folder;  // what `path` lies in, for a model that had no package
+};
+
+Result<Source> SourceOf(const CompileOptions& options) {
+  const std::string model = WithoutSlashes(options.model);
+  if (IsModelFile(model)) return Source{fs::path(model).stem().string(), model, std::nullopt};
+  ANEMONE_ASSIGN(const LoadedModel loaded, LoadModel(options));
+  ANEMONE_ASSIGN(TemporaryFolder folder, TemporaryFolder::Create("anemone-compile"));
+  Source source{loaded.name, folder / "model.mlpackage", std::nullopt};
+  ANEMONE_TRY(format::WritePackage(*loaded.model, source.path));
+  source.folder = std::move(folder);
+  return source;
+}
+
+std::string DocumentOf(const CompileOptions& options, const CompileResult& result,
+                       const format::ModelFile& file, int64_t duration_ns) {
+  Json document = Document("anemone.compile");
+  document["model"] = options.model;
+  document["output"] = result.output;
+  document["specification_version"] = file.message().specificationversion();
+  int64_t size = 0;
+  Json files = Json::Array();
+  for (const CompileResult::File& one : result.files) {
+    files.push_back({{"path", one.path}, {"bytes", one.bytes}});
+    size += one.bytes;
+  }
+  document["size_bytes"] = size;
+  document["files"] = std::move(files);
+  document["checked"] = Json::Array({"the source decodes, and its features are the program's",
+                                     "model.mil and coremldata.bin read back as the same model"});
+  document["unconfirmed"] = Json(result.unconfirmed);
+  // Whether Apple's compiler was asked, and gave the same: it runs on a Mac only.
+  document["coremlc"] = nullptr;
+  document["duration_ns"] = duration_ns;
+  return DocumentText(document);
+}
+
+}  // namespace
+
+Result<CompileResult> RunCompile(const CompileOptions& options) {
+  const int64_t start = NowNs();
+  CompileResult result;
+  result.output = WithoutSlashes(options.output);
+  if (!result.output.empty() && !result.output.ends_with(kEnding)) {
+    return Usage("cannot write '{}'", options.output).Advise("name an .mlmodelc");
+  }
+  ANEMONE_ASSIGN(const Source source, SourceOf(options));
+  if (result.output.empty()) result.output = source.name + std::string(kEnding);
+  ANEMONE_ASSIGN(const format::ModelFile file, format::ModelFile::Open(source.path));
+  ANEMONE_ASSIGN(const format::CompiledModel compiled,
+                 format::CompileModel(file, {.class_name = source.name}));
+  ANEMONE_TRY(format::WriteCompiled(compiled, result.output));
+  const auto add = [&](std::string path, size_t bytes) {
+    result.files.push_back({std::move(path), static_cast<int64_t>(bytes)});
+  };
+  add("model.mil", compiled.program.size());
+  add("coremldata.bin", compiled.data.size());
+  add("metadata.json", compiled.metadata.size());
+  add("analytics/coremldata.bin", compiled.analytics.size());
+  for (const auto& weights : compiled.weights) add(weights.path, weights.bytes.size());
+  result.unconfirmed.assign(compiled.unconfirmed.begin(), compiled.unconfirmed.end());
+  result.json = DocumentOf(options, result, file, NowNs() - start);
+  return result;
+}
+
+}  // namespace anemone::facade

@@ -1,0 +1,50 @@
+// Writing a compiled model, .mlmodelc, as Core ML's compiler does: what an app ships.
+//
+//   ANEMONE_ASSIGN(const ModelFile file, ModelFile::Open("model.mlpackage"));
+//   ANEMONE_ASSIGN(const CompiledModel compiled, CompileModel(file, {.class_name = "model"}));
+//   ANEMONE_TRY(WriteCompiled(compiled, "model.mlmodelc"));
+//
+// The parts of one ML Program: the program as text, its description, the weight files as they are
+// (docs/compiled-models.md says what was compared with Apple's). What no public compiled model
+// shows is refused by name. Thread rules: values and pure functions, but for writing. Errors:
+// kUnsupported for what is not known to be right, with the way on; those of package.h.
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/status.h"
+#include "format/mil_text.h"
+#include "format/model_file.h"
+
+namespace anemone::format {
+
+struct CompileNames {
+  std::string class_name;  // of the model in an app; any characters
+  CompilerVersions versions = {};
+};
+
+struct CompiledModel {
+  std::string program;    // model.mil
+  std::string data;       // coremldata.bin
+  std::string metadata;   // metadata.json
+  std::string analytics;  // analytics/coremldata.bin
+  struct WeightFile {
+    std::string path;  // in the folder: "weights/weight.bin"
+    Bytes bytes;       // mapped from the source
+  };
+  std::vector<WeightFile> weights;
+  // What is written by a rule that no public compiled model shows for it, one sentence each.
+  std::set<std::string> unconfirmed;
+};
+// Also reads the program's text and the description back, and compares them with the source: what
+// is written opens, and is the same model (kInternal when not).
+Result<CompiledModel> CompileModel(const ModelFile& file, const CompileNames& names);
+
+// Writes `path` atomically; an existing compiled model there is replaced, anything else is left
+// alone (kUsage).
+Status WriteCompiled(const CompiledModel& model, const std::string& path);
+
+}  // namespace anemone::format
