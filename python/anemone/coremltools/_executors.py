@@ -16,7 +16,13 @@ _STRATEGIES = {"Default": "default", "FastPrediction": "fast_prediction"}
 
 def open_executor(path: str, compute_units: str, function: str, hints: Dict[str, str]):
     """Raises anemone.Error, a RuntimeError, for a model that cannot be loaded."""
-    return ProgramExecutor(path, compute_units, function, hints)
+    try:
+        return ProgramExecutor(path, compute_units, function, hints)
+    except anemone.Error as refusal:
+        if refusal.code != "unsupported":
+            raise
+    # A tree, a pipeline and so on; of a program that is not supported this says the same again.
+    return FeatureExecutor(path)
 
 
 class ProgramExecutor:
@@ -44,6 +50,34 @@ class ProgramExecutor:
 
     def make_state(self) -> anemone.State:
         return self._session.make_state()
+
+
+class FeatureExecutor:
+    """A model that is not a program: numbers, texts, dictionaries, lists, arrays and images by name."""
+
+    def __init__(self, path: str):
+        self._model = anemone.FeatureModel(path, threads=_settings.current.threads, backend=_settings.current.backend)
+        self._inputs = {name: _feature_of(name, what) for name, what in self._model.input_description.items()}
+        self._outputs = {name: _feature_of(name, what) for name, what in self._model.output_description.items()}
+
+    def predict(self, data: Dict[str, Any], state: Optional[anemone.State]) -> Dict[str, Any]:
+        inputs = {}
+        for name, value in data.items():
+            feature = self._inputs.get(name)
+            inputs[name] = _input(value, feature) if feature is not None else value
+        outputs = self._model.predict(inputs, state)
+        return {name: _output(value, self._outputs.get(name)) for name, value in outputs.items()}
+
+    def make_state(self) -> anemone.State:
+        return anemone.State()
+
+
+def _feature_of(name: str, described: Dict[str, Any]) -> Optional[anemone.Feature]:
+    """Of an array; None for what has no elements to convert."""
+    if described["kind"] != "array":
+        return None
+    dtype = {"fp16": "float16", "fp32": "float32", "fp64": "float64"}.get(described["dtype"], described["dtype"])
+    return anemone.Feature(name, dtype, tuple(described["shape"]))
 
 
 def _input(value: Any, feature: Optional[anemone.Feature]) -> Any:

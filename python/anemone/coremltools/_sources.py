@@ -6,6 +6,8 @@ import tempfile
 import weakref
 from typing import Optional
 
+import anemone
+
 # In a compiled folder that holds a model as it was.
 _KEPT = ("source.mlpackage", "source.mlmodel")
 # A model that cannot be linked is copied when it is loaded only up to this size.
@@ -42,14 +44,18 @@ def _place(path: str, target: str, copy_function) -> None:
 
 def compile_model(path: str) -> str:
     """A new folder with the ending .mlmodelc that loads as the model does, in a new temporary folder of its own. It is
-    the caller's to remove."""
+    the caller's to remove. What Anemone's compiler refuses to write is kept in it as it was."""
     path = readable(path)
     if not os.path.exists(path):
         raise RuntimeError(f"there is no model at {path}")
     stem = os.path.splitext(os.path.basename(path))[0]
     folder = os.path.join(tempfile.mkdtemp(prefix="anemone_"), f"{stem}.mlmodelc")
-    os.mkdir(folder)
-    _place(path, os.path.join(folder, _kept_name(path)), shutil.copy2)
+    try:
+        anemone.compile(path, folder)
+    except anemone.Error:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.mkdir(folder)
+        _place(path, os.path.join(folder, _kept_name(path)), shutil.copy2)
     return folder
 
 
