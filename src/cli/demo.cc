@@ -87,7 +87,7 @@ Result<Row> RunVariant(const DemoFlags& flags, const facade::LoadedModel& origin
       if (const ir::Function* main = original.model->program.main()) return main;
       return Internal("the model has no main function");
     }());
-    ANEMONE_ASSIGN(const auto inputs, exec::SyntheticInputs(*function, flags.verify.seed, 0));
+    ANEMONE_ASSIGN(const auto inputs, exec::SyntheticInputs(*original.model, *function, flags.verify.seed, 0));
     ANEMONE_ASSIGN(const auto drifts, lab::CompareOperators(backend, original.model, written.model,
                                                             inputs, flags.verify));
     manifest.first_drift = lab::FirstDrift(drifts, variant.limits);

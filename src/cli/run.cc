@@ -71,9 +71,10 @@ Status RunRun(const RunFlags& flags, const Globals& globals) {
                  exec::ChooseFunction(*loaded.model, flags.session.function));
   std::map<std::string, exec::Tensor> inputs;
   if (flags.random_inputs) {
-    ANEMONE_ASSIGN(inputs, exec::SyntheticInputs(*function, flags.input_seed, 0));
+    ANEMONE_ASSIGN(inputs, exec::SyntheticInputs(*loaded.model, *function, flags.input_seed, 0));
   } else {
-    ANEMONE_ASSIGN(inputs, facade::ReadInputs(*loaded.model, *function, flags.inputs));
+    ANEMONE_ASSIGN(inputs, facade::ReadInputs(*loaded.model, *function, flags.inputs,
+                                              flags.model.source.options.input_shapes));
   }
   const auto load_start = std::chrono::steady_clock::now();
   ANEMONE_ASSIGN(const auto session,
@@ -93,7 +94,8 @@ Status RunRun(const RunFlags& flags, const Globals& globals) {
   }
   const int64_t run_ns = std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
   if (!flags.output_directory.empty())
-    ANEMONE_TRY(facade::WriteOutputs(outputs, flags.output_directory));
+    ANEMONE_TRY(facade::WriteOutputs(outputs, loaded.model->FindFunction(function->name),
+                                     flags.output_directory));
   Json document = Document("anemone.run");
   document["model"] = flags.model.source.model;
   document["backend"] = report.backend;
@@ -157,7 +159,7 @@ void AddRun(Command app, Context& context) {
                   "seeded standard-normal inputs instead of files");
   command.AddOption("--input-seed", flags->input_seed, "seed of --random-inputs");
   command.AddOption("--output-dir", flags->output_directory,
-                    "write every output there as NAME.npy");
+                    "write every output there as NAME.npy, images as NAME.png too");
   command.AddOption("--iterations", flags->iterations, "how often to run").ShowDefault();
   AddSessionFlags(command, flags->session);
   command.Footer("Example: anemone run model.mlpackage --input image=cat.jpg --output-dir out");

@@ -21,7 +21,7 @@ Result<std::vector<lab::Inputs>> MakeInputs(const CompareOptions& options,
     return inputs;
   }
   for (int sample = 0; sample < options.samples; ++sample) {
-    ANEMONE_ASSIGN(auto set, exec::SyntheticInputs(*function, options.seed, sample));
+    ANEMONE_ASSIGN(auto set, exec::SyntheticInputs(*reference.model, *function, options.seed, sample));
     inputs.push_back(std::move(set));
   }
   if (inputs.empty()) return Usage("there are no inputs to compare on");

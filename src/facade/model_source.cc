@@ -8,6 +8,7 @@
 #include "base/nearest_names.h"
 #include "facade/convert.h"
 #include "format/package.h"
+#include "ir/feature_shapes.h"
 #include "ir/text.h"
 #include "ir/verifier.h"
 #include "onnx/import.h"
@@ -159,7 +160,7 @@ namespace {
 bool IsModelFile(const std::string& name) {
   const std::string extension = LowerExtension(fs::path(name));
   return extension == ".mlpackage" || extension == ".mlmodel" || extension == ".mlmodelc" ||
-         extension == ".onnx" || extension == ".mil";
+         extension == ".zip" || extension == ".onnx" || extension == ".mil";
 }
 
 // A model that is not in the catalog: by the extension of its file.
@@ -174,6 +175,11 @@ Result<LoadedModel> LoadFile(const ModelSource& source) {
     ANEMONE_ASSIGN(ir::Model model, ReadCoreMl(text));
     loaded.model = std::make_shared<ir::Model>(std::move(model));
     loaded.origin = extension.substr(1);
+  } else if (extension == ".zip") {
+    ANEMONE_ASSIGN(ir::Model model, ReadCoreMl(text));
+    loaded.model = std::make_shared<ir::Model>(std::move(model));
+    loaded.name = fs::path(loaded.name).stem().string();  // NAME.mlpackage.zip
+    loaded.origin = "zip";
   } else if (extension == ".onnx") {
     ANEMONE_ASSIGN(ir::Model model, ReadOnnx(text, source));
     loaded.model = std::make_shared<ir::Model>(std::move(model));
@@ -186,7 +192,7 @@ Result<LoadedModel> LoadFile(const ModelSource& source) {
     const std::vector<std::string> names = CatalogNames();
     const std::vector<std::string_view> known(names.begin(), names.end());
     return NotFound("'{}' is not a model", source.model)
-        .Advise("name an .onnx, .mlpackage, .mlmodel or .mlmodelc, or a catalog model: " +
+        .Advise("name an .onnx, .mlpackage (zipped or not), .mlmodel or .mlmodelc, or a catalog model: " +
                 SuggestNames(source.model, known, "catalog models"));
   }
   return loaded;
@@ -217,6 +223,11 @@ Result<LoadedModel> LoadModel(const ModelSource& source) {
     return LoadFile(source);
   }();
   if (!loaded.ok()) return std::move(loaded).error();
+  // The importer of ONNX has made its shapes part of the program.
+  if (loaded->origin != "onnx" && (entry == nullptr || entry->import != "onnx")) {
+    ANEMONE_TRY(ir::ChooseInputShapes(source.options.input_shapes, loaded->model.get())
+                    .At(source.model));
+  }
   if (loaded->model->metadata.user_defined.contains(zoo::kKeyWeights)) {
     loaded->model->metadata.user_defined[zoo::kKeyToolVersion] = ANEMONE_VERSION;
   }

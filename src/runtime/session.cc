@@ -86,6 +86,7 @@ Result<std::shared_ptr<Session>> Session::Open(std::shared_ptr<const ir::Model> 
   ANEMONE_ASSIGN(const ir::Function* written,
                  exec::ChooseFunction(*session->model_, session->options_.load.function));
   session->classes_ = exec::ClassesOf(*written);
+  ANEMONE_ASSIGN(session->declared_, exec::DeclaredInputs::Of(*session->model_, *written));
   ANEMONE_TRY(session->MakeRoutes());
   if (!session->options_.serve_while_compiling) {
     session->Prepare();
@@ -295,7 +296,7 @@ Status Session::Warm(Route& route) {
     call.tensors = &question->inputs();
   } else {
     if (!options_.warm) return {};
-    Result<Tensors> made = exec::SyntheticInputs(*function_, 1, 0);
+    Result<Tensors> made = exec::SyntheticInputs(*model_, *function_, 1, 0);
     if (!made.ok()) return {};
     inputs = std::move(*made);
     call.tensors = &inputs;
@@ -421,6 +422,7 @@ Status Session::Call(const Route::Call& asked, CallReport* out) {
   report = {};
   const int64_t start_ns = clock_.monotonic_ns();
   Route::Call call = asked;
+  ANEMONE_TRY(declared_.CheckShapes(call.inputs));
   const bool guarded = routes_.front()->breaker() != nullptr;
   size_t first = 0;
   if (guarded) {
@@ -466,8 +468,13 @@ Status Session::Call(const Route::Call& asked, CallReport* out) {
 Result<Session::Tensors> Session::Predict(const Tensors& inputs, exec::State* state,
                                           CallReport* report, const exec::Tracer* tracer) {
   Tensors results;
-  const std::vector<exec::BoundInput> bound = exec::BindAll(inputs);
-  ANEMONE_TRY(Call({.inputs = bound,
+  const std::vector<exec::BoundInput> given = exec::BindAll(inputs);
+  if (declared_.LacksDefault(given)) {
+    Tensors all = inputs;
+    for (const auto& [name, tensor] : declared_.defaults()) all.try_emplace(name, tensor);
+    return Predict(all, state, report, tracer);
+  }
+  ANEMONE_TRY(Call({.inputs = given,
                     .tensors = &inputs,
                     .outputs = {},
                     .results = &results,
@@ -480,6 +487,13 @@ Result<Session::Tensors> Session::Predict(const Tensors& inputs, exec::State* st
 Status Session::PredictBound(std::span<const exec::BoundInput> inputs,
                              std::span<const exec::BoundOutput> outputs, exec::State* state,
                              CallReport* report) {
+  if (declared_.LacksDefault(inputs)) {
+    std::vector<exec::BoundInput> all(inputs.begin(), inputs.end());
+    for (const auto& [name, tensor] : declared_.defaults()) {
+      if (exec::FindInput(inputs, name) == nullptr) all.push_back({name, tensor.view()});
+    }
+    return PredictBound(all, outputs, state, report);
+  }
   return Call({.inputs = inputs,
                .tensors = nullptr,
                .outputs = outputs,

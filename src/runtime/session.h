@@ -34,6 +34,7 @@
 #include "base/status.h"
 #include "exec/backend.h"
 #include "exec/classifier.h"
+#include "exec/declared_inputs.h"
 #include "runtime/breaker_store.h"
 #include "runtime/circuit_breaker.h"
 #include "runtime/dispatch.h"
@@ -57,7 +58,7 @@ struct SessionOptions {
   // The first load of a model on an external backend of this build happens in a child process
   // (runtime/first_load.h), where there is one to start.
   bool isolate_first_load = true;
-  // Run one inference on seeded inputs before `ready`, where shapes are static.
+  // Run one inference on seeded inputs of the default shapes before `ready`.
   bool warm = true;
   BreakerConfig breaker = {};
   int max_lanes = 0;  // calls of one route at the same time; 0: one for each core, at least 2
@@ -161,6 +162,7 @@ class Session {
   std::shared_ptr<const ir::Model> model_;
   std::shared_ptr<const ir::Model> tensor_model_;  // the same one unless it is a classifier
   std::optional<exec::Classes> classes_;
+  exec::DeclaredInputs declared_;
   SessionOptions options_;
   const ir::Function* function_ = nullptr;
   const Clock& clock_;
