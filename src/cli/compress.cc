@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/option_flags.h"
 #include "compress/configuration_json.h"
+#include "facade/convert.h"
 #include "facade/package_manifest.h"
 #include "facade/save.h"
 
@@ -76,6 +77,7 @@ Status RunCompress(const CompressFlags& flags, const Globals& globals) {
   if (!target.empty()) model.source.options.minimum_deployment_target = target;
   ANEMONE_ASSIGN(auto loaded, Load(model));
   compress::Report report;
+  std::optional<ir::Opset> raised_from;
   CompressOptions options = flags.options;
   options.threads = globals.threads;
   const auto count = [&](std::string_view what, int64_t done, int64_t total) {
@@ -84,7 +86,8 @@ Status RunCompress(const CompressFlags& flags, const Globals& globals) {
   progress.Step("compressing");
   const auto begin = std::chrono::steady_clock::now();
   ANEMONE_TRY(
-      facade::Compress(*loaded.model, options, &report, count).At(flags.model.source.model));
+      facade::Compress(*loaded.model, options, &report, count, &raised_from)
+          .At(flags.model.source.model));
   const int64_t duration_ns =
       std::chrono::nanoseconds(std::chrono::steady_clock::now() - begin).count();
   progress.Step("writing " + flags.output);
@@ -96,6 +99,12 @@ Status RunCompress(const CompressFlags& flags, const Globals& globals) {
   describe.join();
   ANEMONE_TRY(same);
   if (!manifest.ok()) return std::move(manifest).status();
+  if (raised_from) {
+    manifest->raised_from = facade::DeploymentTargetName(*raised_from);
+    Say(globals, fmt::format("the deployment target was raised from {} to {}, the lowest that can "
+                             "hold this form",
+                             manifest->raised_from, manifest->deployment_target));
+  }
   ANEMONE_TRY(lab::WriteManifest(*manifest, lab::ManifestPathOf(flags.output)));
   ANEMONE_ASSIGN(const int64_t size, SizeOnDisk(flags.output));
   if (globals.json) {
@@ -110,6 +119,9 @@ Status RunCompress(const CompressFlags& flags, const Globals& globals) {
     }
     document["mode"] = options.config.empty() ? Json(options.mode) : Json(nullptr);
     document["dtype"] = options.config.empty() ? Json(options.dtype) : Json(nullptr);
+    document["deployment_target"] = manifest->deployment_target;
+    document["deployment_target_raised_from"] =
+        manifest->raised_from.empty() ? Json(nullptr) : Json(manifest->raised_from);
     document["compress_duration_ns"] = duration_ns;
     document["size_bytes"] = size;
     document["weight_bytes_before"] = report.bytes_before;

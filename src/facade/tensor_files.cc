@@ -11,6 +11,7 @@
 #include "ir/feature_shapes.h"
 #include "media/image.h"
 #include "media/normalize.h"
+#include "media/png_encode.h"
 #include "media/resize.h"
 
 namespace anemone::facade {

@@ -1,4 +1,4 @@
-// Image: 8-bit RGB pixels, reading one from a PNG or JPEG file, and writing PNG. Pixels equal those of Pillow's
+// Image: 8-bit RGB pixels, and reading one from a PNG or JPEG file. Pixels equal those of Pillow's
 // Image.open(path).convert("RGB"), bit for bit: alpha and color profiles are dropped, EXIF
 // orientation is not applied, 16-bit samples keep their high byte (16-bit gray without color
 // saturates at 255, as in Pillow). Ownership: values. Thread rules: pure functions. Errors:
@@ -6,9 +6,7 @@
 // other formats.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -37,14 +35,5 @@ Result<Image> ReadImage(const std::string& path);
 
 Result<Image> DecodePng(const Bytes& file);
 Result<Image> DecodeJpeg(const Bytes& file);
-
-// A PNG file of 8-bit pixels, gray (1 channel) or RGB (3), rows top to bottom.
-Result<std::vector<std::byte>> EncodePng(std::span<const uint8_t> pixels, int width, int height,
-                                         int channels);
-
-// The gray of a pixel, as Pillow's convert("L") rounds it: gray stays as it is.
-constexpr uint8_t Luma(uint8_t red, uint8_t green, uint8_t blue) {
-  return static_cast<uint8_t>((red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16);
-}
 
 }  // namespace anemone::media

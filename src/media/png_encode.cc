@@ -1,4 +1,6 @@
-// Writing PNG by libpng's simplified interface, which catches its own longjmp.
+// By libpng's simplified interface, which catches its own longjmp.
+#include "media/png_encode.h"
+
 #include <png.h>
 
 #include "media/image.h"
