@@ -246,7 +246,7 @@ Result<const KnownAnswer*> Session::Question() {
   return &**question_;
 }
 
-Status Session::TryInChild(const Route& route) {
+Status Session::TryInChild(const Route& route, bool* may_plan) {
   const RouteOptions& options = route.options();
   if (!options_.isolate_first_load || !options.backend->external() || !options_.backends.empty()) {
     return {};
@@ -268,6 +268,11 @@ Status Session::TryInChild(const Route& route) {
     return {};
   }
   Status status = verdict->status();
+  if (verdict->planned == false) {
+    *may_plan = false;
+    note.text = "no compute plan is asked for: it crashed or hung a child process";
+    telemetry_->record_event(note);
+  }
   if (!verdict->remembered && verdict->load_ns) {
     telemetry_->record_compile(*verdict->load_ns, true);
   }
@@ -337,7 +342,8 @@ void Session::Prepare() {
         mark.emplace(std::move(*begun));
       }
     }
-    Status status = TryInChild(*route);
+    bool may_plan = route->options().backend->external();
+    Status status = TryInChild(*route, &may_plan);
     if (status.ok()) status = route->Load();
     if (status.ok()) {
       SetState(SessionState::kWarming);
@@ -345,7 +351,7 @@ void Session::Prepare() {
     }
     mark.reset();
     if (status.ok()) {
-      if (route->options().backend->external()) route->MakePlan(options_.breaker.load_timeout_ns);
+      if (may_plan) route->MakePlan(options_.breaker.load_timeout_ns);
       SetState(SessionState::kReady);
       return;
     }

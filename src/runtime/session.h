@@ -139,8 +139,9 @@ class Session {
   Result<std::vector<const exec::Backend*>> ChooseBackends() const;
   // Loads and warms the preferred route, then sets the state.
   void Prepare();
-  // OK, or the reason why the route must not serve.
-  Status TryInChild(const Route& route);
+  // OK, or the reason why the route must not serve. `may_plan` becomes false when asking for the
+  // backend's plan has ended the child, or left it hanging.
+  Status TryInChild(const Route& route, bool* may_plan);
   Status Warm(Route& route);
   Status Call(const Route::Call& call, CallReport* report);
   // One route; what it says goes to its breaker and to telemetry.

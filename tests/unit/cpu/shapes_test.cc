@@ -2,6 +2,8 @@
 // shapes, and plans are kept. Counted, not timed.
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "cpu/compiled.h"
 #include "executor_test_util.h"
 
@@ -11,13 +13,9 @@ namespace {
 // Two layers with compressed weights, over a dynamic number of rows, and a table that is gathered.
 constexpr const char* kNet = R"(
 func main<ios18>(tensor<fp32, [-1, 64]> x, tensor<int32, [-1]> i) {
-  d1 = const()[val = tensor<int8, [128, 64]>(seed 1)];
-  s1 = const()[val = tensor<fp32, [128, 1]>(seed 2)];
-  w1 = constexpr_blockwise_shift_scale(data = d1, scale = s1);
-  d2 = const()[val = tensor<int8, [64, 128]>(seed 3)];
-  s2 = const()[val = tensor<fp32, [64, 1]>(seed 4)];
-  w2 = constexpr_blockwise_shift_scale(data = d2, scale = s2);
-  t = constexpr_blockwise_shift_scale(data = d1, scale = s1);
+  w1 = constexpr_cast(source_val = tensor<fp16, [128, 64]>(seed 1), output_dtype = "fp32");
+  w2 = constexpr_cast(source_val = tensor<fp16, [64, 128]>(seed 2), output_dtype = "fp32");
+  t = constexpr_cast(source_val = tensor<fp16, [128, 64]>(seed 3), output_dtype = "fp32");
   h = linear(x = x, weight = w1);
   r = relu(x = h);
   y = linear(x = r, weight = w2);
