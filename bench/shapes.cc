@@ -96,7 +96,7 @@ std::string Program() {
     x = "x" + n;
   }
   return "func main<ios18>(" + inputs +
-         "tensor<fp16, [1, 1, 512]> x, tensor<fp16, [1, 1, 1, -1]> mask) {\n" + body + "} -> (" + x +
+         "tensor<fp16, [1, 1, 512]> x, tensor<fp16, [1, 1, 1, ?]> mask) {\n" + body + "} -> (" + x +
          ");\n";
 }
 

@@ -48,8 +48,8 @@ TEST_P(OlderPackages, RunAndAgreeWithNumPy) {
 INSTANTIATE_TEST_SUITE_P(Coremltools, OlderPackages,
                          ::testing::Values("5.0", "5.2", "6.3", "7.0", "7.2", "8.3", "9.0",
                                            "9.0_ios26"),
-                         [](const auto& info) {
-                           std::string name = info.param;
+                         [](const auto& test) {
+                           std::string name = test.param;
                            for (char& c : name) c = c == '.' ? '_' : c;
                            return name;
                          });

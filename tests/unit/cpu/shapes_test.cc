@@ -12,7 +12,7 @@ namespace {
 
 // Two layers with compressed weights, over a dynamic number of rows, and a table that is gathered.
 constexpr const char* kNet = R"(
-func main<ios18>(tensor<fp32, [-1, 64]> x, tensor<int32, [-1]> i) {
+func main<ios18>(tensor<fp32, [?, 64]> x, tensor<int32, [?]> i) {
   w1 = constexpr_cast(source_val = tensor<fp16, [128, 64]>(seed 1), output_dtype = "fp32");
   w2 = constexpr_cast(source_val = tensor<fp16, [64, 128]>(seed 2), output_dtype = "fp32");
   t = constexpr_cast(source_val = tensor<fp16, [128, 64]>(seed 3), output_dtype = "fp32");
