@@ -128,11 +128,21 @@ class Specializer {
       }
       node->args->AddAll(argument.name, std::move(list));
     }
-    return ir::InferTypes(*node->args, &node->types);
+    ANEMONE_TRY(ir::InferTypes(*node->args, &node->types));
+    // Where an operand becomes known here that was not when the program was written, inference may
+    // choose the dtype of another operand (matmul of integers and floats): what is declared holds.
+    for (size_t i = 0; i < node->types.size(); ++i) {
+      const ir::Type& declared = operation.output(i)->type;
+      ir::Type& type = node->types[i];
+      if (!declared.is_tensor() || !type.is_static() || declared.dtype() == type.dtype()) continue;
+      type = ir::Type::Tensor(declared.dtype(), type.shape());
+      node->as_declared = true;
+    }
+    return {};
   }
 
   Result<bool> Fold(const ir::Operation& operation, const Node& node) {
-    if (!operation.def()->pure()) return false;
+    if (!operation.def()->pure() || node.as_declared) return false;
     if (operation.type() == "shape") {
       const ir::Value* x = operation.Input("x");
       if (node.types[0].dtype() != DType::kInt32) return false;

@@ -37,6 +37,7 @@ struct Node {
   std::optional<ir::OpArgs> args;  // absent when interpreted
   std::vector<ir::Type> types;     // of the outputs
   bool interpreted = false;
+  bool as_declared = false;  // a result's dtype is the declared one, not what inference says here
 };
 
 struct Specialized {
