@@ -331,7 +331,9 @@ struct CompressFileResult {
     std::string tensor;
     std::string reason;
   };
-  int64_t compressed = 0;  // tensors
+  std::string deployment_target;
+  std::string raised_from;  // the target before it was raised to hold the form; empty: it was not
+  int64_t compressed = 0;   // tensors
   std::vector<Skipped> skipped;
   int64_t weight_bytes_before = 0;
   int64_t weight_bytes_after = 0;

@@ -15,8 +15,8 @@ Status RunCompile(const CompileOptions& options, const Globals& globals) {
   int64_t size = 0;
   for (const auto& file : result.files) size += file.bytes;
   for (const std::string& line : result.unconfirmed) Say(globals, "not confirmed: " + line);
-  Say(globals, fmt::format("{}: {}, {} files", result.output, facade::SizeText(size),
-                           result.files.size()));
+  Say(globals,
+      fmt::format("{}: {}, {} files", result.output, facade::SizeText(size), result.files.size()));
   return {};
 }
 

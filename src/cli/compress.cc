@@ -13,6 +13,11 @@ Status RunCompress(CompressFileOptions options, const Globals& globals) {
                    return facade::RunCompressFile(options, hooks);
                  }));
   if (globals.json) Print(result.json);
+  if (!result.raised_from.empty()) {
+    Say(globals, fmt::format("the deployment target was raised from {} to {}, the lowest that can "
+                             "hold this form",
+                             result.raised_from, result.deployment_target));
+  }
   if (globals.verbose > 0) {
     for (const auto& skipped : result.skipped)
       Say(globals, fmt::format("skipped {}: {}", skipped.tensor, skipped.reason));

@@ -23,7 +23,8 @@ Result<std::vector<lab::Inputs>> MakeInputs(const CompareOptions& options,
     return inputs;
   }
   for (int sample = 0; sample < options.samples; ++sample) {
-    ANEMONE_ASSIGN(auto set, exec::SyntheticInputs(*function, options.seed, sample));
+    ANEMONE_ASSIGN(auto set,
+                   exec::SyntheticInputs(*reference.model, *function, options.seed, sample));
     inputs.push_back(std::move(set));
   }
   return inputs;

@@ -1,10 +1,12 @@
 // RunCompressFile: from a model to a compressed package with its manifest, with the document
 // "anemone.compress".
+#include <optional>
 #include <thread>
 
 #include "base/clock.h"
 #include "compress/configuration_json.h"
 #include "facade/compress.h"
+#include "facade/convert.h"
 #include "facade/document.h"
 #include "facade/package_manifest.h"
 #include "facade/save.h"
@@ -56,16 +58,20 @@ Result<lab::Manifest> MakeManifest(const CompressFileOptions& options,
   return manifest;
 }
 
-// Reads the package back and compares it; it is described meanwhile.
-Status CheckAndDescribe(const CompressFileOptions& options, const LoadedModel& compressed,
-                        const compress::Report& report) {
+// Reads the package back and compares it; it is described meanwhile. Returns the manifest, written.
+Result<lab::Manifest> CheckAndDescribe(const CompressFileOptions& options,
+                                       const LoadedModel& compressed,
+                                       const compress::Report& report,
+                                       std::optional<ir::Opset> raised_from) {
   Result<lab::Manifest> manifest = Internal("not made");
   std::thread describe([&] { manifest = MakeManifest(options, compressed, report); });
   const Status same = CheckSaved(*compressed.model, options.output);
   describe.join();
   ANEMONE_TRY(same);
-  if (!manifest.ok()) return std::move(manifest).status();
-  return lab::WriteManifest(*manifest, lab::ManifestPathOf(options.output));
+  if (!manifest.ok()) return manifest;
+  if (raised_from) manifest->raised_from = DeploymentTargetName(*raised_from);
+  ANEMONE_TRY(lab::WriteManifest(*manifest, lab::ManifestPathOf(options.output)));
+  return manifest;
 }
 
 Result<std::string> CompressJson(const CompressFileOptions& options,
@@ -83,6 +89,9 @@ Result<std::string> CompressJson(const CompressFileOptions& options,
   }
   document["mode"] = compress.config.empty() ? Json(compress.mode) : Json();
   document["dtype"] = compress.config.empty() ? Json(compress.dtype) : Json();
+  document["deployment_target"] = result.deployment_target;
+  document["deployment_target_raised_from"] =
+      result.raised_from.empty() ? Json() : Json(result.raised_from);
   document["compress_duration_ns"] = duration_ns;
   document["size_bytes"] = result.size_bytes;
   document["weight_bytes_before"] = result.weight_bytes_before;
@@ -104,14 +113,19 @@ Result<CompressFileResult> RunCompressFile(const CompressFileOptions& options, c
     Tell(hooks, std::string(what), done, total);
   };
   compress::Report report;
+  std::optional<ir::Opset> raised_from;
   const int64_t begin_ns = NowNs();
-  ANEMONE_TRY(Compress(*loaded.model, options.compress, &report, count).At(options.model));
+  ANEMONE_TRY(
+      Compress(*loaded.model, options.compress, &report, count, &raised_from).At(options.model));
   const int64_t duration_ns = NowNs() - begin_ns;
   ANEMONE_TRY(CheckCancelled(hooks));
   Tell(hooks, "writing " + options.output);
   ANEMONE_TRY(Save(*loaded.model, options.output));
-  ANEMONE_TRY(CheckAndDescribe(options, loaded, report));
+  ANEMONE_ASSIGN(const lab::Manifest manifest,
+                 CheckAndDescribe(options, loaded, report, raised_from));
   CompressFileResult result;
+  result.deployment_target = manifest.deployment_target;
+  result.raised_from = manifest.raised_from;
   result.compressed = static_cast<int64_t>(report.compressed.size());
   for (const compress::TensorRecord& tensor : report.skipped)
     result.skipped.push_back({tensor.name, tensor.reason});

@@ -55,7 +55,8 @@ Status Judge(const LoadedModel& original, const LoadedModel& written, const Vari
   if (manifest->passed()) return {};
   const ir::Function* function = original.model->program.main();
   if (function == nullptr) return Internal("the model has no main function");
-  ANEMONE_ASSIGN(const auto inputs, exec::SyntheticInputs(*function, verify.seed, 0));
+  ANEMONE_ASSIGN(const auto inputs,
+                 exec::SyntheticInputs(*original.model, *function, verify.seed, 0));
   ANEMONE_ASSIGN(const auto drifts,
                  lab::CompareOperators(backend, original.model, written.model, inputs, verify));
   manifest->first_drift = lab::FirstDrift(drifts, variant.limits);

@@ -174,8 +174,11 @@ bool UsesHalf(const ir::Function& function) {
   return half;
 }
 
-Result<lab::Samples> SamplesOf(const ir::Function& function, const DoctorOptions& options) {
-  if (options.images.empty()) return lab::Samples::Synthetic(function, options.samples, 0);
+Result<lab::Samples> SamplesOf(const ir::Model& model, const ir::Function& function,
+                               const DoctorOptions& options) {
+  if (options.images.empty()) {
+    return lab::Samples::Synthetic(model, function, options.samples, 0);
+  }
   return lab::Samples::Folder(function, options.images, {}, options.samples);
 }
 
@@ -201,7 +204,7 @@ Result<Json> Float16Json(const ir::Model& model, const DoctorOptions& options) {
       return std::shared_ptr<const ir::Model>(std::move(copy));
     };
   }
-  auto samples = SamplesOf(*function, options);
+  auto samples = SamplesOf(*single, *function, options);
   if (!samples.ok()) {
     // A model with open shapes is not the user's mistake; files that cannot be read are.
     if (!options.images.empty()) return std::move(samples).error();

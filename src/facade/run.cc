@@ -128,16 +128,20 @@ Result<RunResult> RunRun(const RunOptions& options) {
                  exec::ChooseFunction(*loaded.model, options.session.function));
   Tensors inputs;
   if (options.random_inputs) {
-    ANEMONE_ASSIGN(inputs, exec::SyntheticInputs(*function, options.input_seed, 0));
+    ANEMONE_ASSIGN(inputs, exec::SyntheticInputs(*loaded.model, *function, options.input_seed, 0));
   } else {
-    ANEMONE_ASSIGN(inputs, ReadInputs(*loaded.model, *function, options.inputs));
+    ANEMONE_ASSIGN(inputs,
+                   ReadInputs(*loaded.model, *function, options.inputs, options.input_shapes));
   }
   const int64_t load_start_ns = NowNs();
   ANEMONE_ASSIGN(const auto session, Open(loaded, options).At(options.model));
   const int64_t load_ns = NowNs() - load_start_ns;
   ANEMONE_ASSIGN(Calls calls, Call(*session, inputs, options.iterations).At(options.model));
   calls.load_ns = load_ns;
-  if (!options.output_dir.empty()) ANEMONE_TRY(WriteOutputs(calls.outputs, options.output_dir));
+  if (!options.output_dir.empty()) {
+    ANEMONE_TRY(WriteOutputs(calls.outputs, loaded.model->FindFunction(function->name),
+                             options.output_dir));
+  }
   return RunResult{RunJson(options, calls, session->classes())};
 }
 

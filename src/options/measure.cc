@@ -157,7 +157,7 @@ Table TableOf(RunOptions& options) {
        .example = "7"},
       {.name = "output_dir",
        .field = &options.output_dir,
-       .help = "write every output there as NAME.npy",
+       .help = "write every output there as NAME.npy, images as NAME.png too",
        .example = "out",
        .holds = Holds::kPath},
       {.name = "iterations",
