@@ -7,9 +7,11 @@
 #include "base/mapped_file.h"
 #include "base/nearest_names.h"
 #include "facade/convert.h"
+#include "format/model_file.h"
 #include "format/package.h"
 #include "ir/text.h"
 #include "ir/verifier.h"
+#include "neural_network/lift.h"
 #include "onnx/import.h"
 #include "options/option.h"
 #include "zoo/zoo.h"
@@ -34,9 +36,15 @@ Result<ir::Model> ReadMilText(const std::string& path) {
   return ir::MakeModel(std::move(program)).At(path);
 }
 
-Result<ir::Model> ReadCoreMl(const std::string& path) {
-  ANEMONE_ASSIGN(ir::Model model, format::ReadModel(path));
-  ANEMONE_TRY(ir::Verify(model.program).At(path));
+// A model of Core ML: a program as it is, a neural network lifted. `program` tells which.
+Result<ir::Model> ReadCoreMl(const std::string& path, bool* program) {
+  const auto file = format::ModelFile::Open(path);
+  *program = !file.ok() || !neural_network::IsNeuralNetwork(*file);
+  // What has no model file may be a compiled model.
+  Result<ir::Model> model = !file.ok()  ? format::ReadModel(path)
+                            : *program ? format::DecodeProgramModel(*file)
+                                       : neural_network::Lift(*file);
+  if (model.ok()) ANEMONE_TRY(ir::Verify(model->program).At(path));
   return model;
 }
 
@@ -171,9 +179,11 @@ Result<LoadedModel> LoadFile(const ModelSource& source) {
   LoadedModel loaded;
   loaded.name = path.stem().string();
   if (extension == ".mlpackage" || extension == ".mlmodel" || extension == ".mlmodelc") {
-    ANEMONE_ASSIGN(ir::Model model, ReadCoreMl(text));
+    bool program = true;
+    ANEMONE_ASSIGN(ir::Model model, ReadCoreMl(text, &program));
     loaded.model = std::make_shared<ir::Model>(std::move(model));
-    loaded.origin = extension.substr(1);
+    // Core ML itself opens the package of a program as it is; of a lifted network, one written anew.
+    loaded.origin = program ? extension.substr(1) : "mlmodel";
   } else if (extension == ".onnx") {
     ANEMONE_ASSIGN(ir::Model model, ReadOnnx(text, source));
     loaded.model = std::make_shared<ir::Model>(std::move(model));
