@@ -62,22 +62,32 @@ Status EmitSequenceRepeat(LayerContext& c) {
   return c.Set(0, c.Op("tile", {{"x", c.Value(0)}, {"reps", ir::Ints({count, 1, 1, 1, 1})}}));
 }
 
+// Repetitions for fewer dimensions than there are are those of the last ones.
 Status EmitTile(LayerContext& c) {
   ANEMONE_TRY(c.CheckCounts(1, 2));
-  if (c.InputCount() == 2 && !c.KnownInts(1)) {
-    return c.Set(0, c.Op("tile", {{"x", c.Raw(0)}, {"reps", c.Int(1)}}));
-  }
   ANEMONE_TRY(c.CheckRank(0, 1));
-  std::vector<int64_t> reps;
+  std::optional<std::vector<int64_t>> reps;
   if (c.InputCount() == 2) {
-    reps = *c.KnownInts(1);
+    reps = c.KnownInts(1);
   } else {
     ANEMONE_ASSIGN(reps, CheckedSizes(c.layer().tile().reps(), "reps"));
   }
-  if (static_cast<int64_t>(reps.size()) != c.Rank(0)) {
-    return InvalidInput("{} repetitions for rank {}", reps.size(), c.Rank(0));
+  const auto rank = static_cast<size_t>(c.Rank(0));
+  if (reps) {
+    if (reps->size() > rank) {
+      return InvalidInput("{} repetitions for rank {}", reps->size(), rank);
+    }
+    reps->insert(reps->begin(), rank - reps->size(), 1);
+    return c.Set(0, c.Op("tile", {{"x", c.Raw(0)}, {"reps", ir::Ints(*reps)}}));
   }
-  return c.Set(0, c.Op("tile", {{"x", c.Raw(0)}, {"reps", ir::Ints(reps)}}));
+  ir::Value* given = c.Int(1);
+  const int64_t count = c.In(1).ranked && c.Rank(1) == 1 ? c.Dims(1)[0] : ir::kDynamic;
+  if (count != ir::kDynamic && count < c.Rank(0)) {
+    const std::vector<int64_t> ones(static_cast<size_t>(c.Rank(0) - count), 1);
+    std::vector<ir::Value*> parts = {c.Constant(ir::Literal::Int32s(ones), "ones"), given};
+    given = c.Op("concat", {{"values", std::move(parts)}, {"axis", AxisLiteral(0)}});
+  }
+  return c.Set(0, c.Op("tile", {{"x", c.Raw(0)}, {"reps", given}}));
 }
 
 Status EmitCopy(LayerContext& c) {
