@@ -137,6 +137,19 @@ Status Preprocess(const nn::NeuralNetworkPreprocessing& step, const ir::ImageFea
   return InvalidInput("a preprocessing step of unknown type");
 }
 
+// Whether a network of exact shapes takes the image `name` as [C, H, W]: the first layer that reads
+// it says so, by the rank of its input or an order of three dimensions.
+bool TakesRank3(const Layers& layers, const std::string& name) {
+  for (const auto& layer : layers) {
+    for (int i = 0; i < layer.input_size(); ++i) {
+      if (layer.input(i) != name) continue;
+      if (layer.has_transpose()) return layer.transpose().axes_size() == 3;
+      return i < layer.inputtensor_size() && layer.inputtensor(i).rank() == 3;
+    }
+  }
+  return false;
+}
+
 Result<Blob> AddImage(const ir::Feature& feature, const ir::ImageFeature& image,
                       const NetworkView& network, bool flexible, Scope& scope,
                       ir::Builder& builder) {
@@ -154,7 +167,11 @@ Result<Blob> AddImage(const ir::Feature& feature, const ir::ImageFeature& image,
     ANEMONE_TRY(Preprocess(step, image, context, &blob.value).At("preprocessing"));
   }
   blob.dims = shape;
-  if (network.rank5_images) blob.dims.insert(blob.dims.begin(), 1);
+  if (network.rank5_images) {
+    blob.dims.insert(blob.dims.begin(), 1);
+  } else if (TakesRank3(*network.layers, feature.name)) {
+    blob.dims.erase(blob.dims.begin());
+  }
   return blob;
 }
 

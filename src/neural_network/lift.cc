@@ -3,6 +3,7 @@
 #include <unordered_set>
 
 #include "format/description_codec.h"
+#include "format/package.h"
 #include "ir/verifier.h"
 #include "neural_network/interface.h"
 
@@ -105,5 +106,14 @@ bool IsNeuralNetwork(const format::ModelFile& file) {
 }
 
 Result<ir::Model> Lift(const format::ModelFile& file) { return LiftFile(file).At(file.name()); }
+
+Result<ir::Model> ReadModel(const std::string& path, bool* lifted) {
+  const auto file = format::ModelFile::Open(path);
+  const bool network = file.ok() && IsNeuralNetwork(*file);
+  if (lifted != nullptr) *lifted = network;
+  if (network) return Lift(*file);
+  // What has no model file may be a compiled model.
+  return file.ok() ? format::DecodeProgramModel(*file) : format::ReadModel(path);
+}
 
 }  // namespace anemone::neural_network

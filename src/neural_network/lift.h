@@ -16,6 +16,8 @@
 // kUnsupported, with layer type and name, for what has no counterpart.
 #pragma once
 
+#include <string>
+
 #include "base/status.h"
 #include "format/model_file.h"
 #include "ir/model.h"
@@ -25,5 +27,9 @@ namespace anemone::neural_network {
 bool IsNeuralNetwork(const format::ModelFile& file);
 
 Result<ir::Model> Lift(const format::ModelFile& file);
+
+// Any model of Core ML: an ML Program as format::ReadModel reads it, a network lifted. `lifted`, if
+// given, tells which.
+Result<ir::Model> ReadModel(const std::string& path, bool* lifted = nullptr);
 
 }  // namespace anemone::neural_network

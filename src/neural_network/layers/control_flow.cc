@@ -219,24 +219,26 @@ Status FillBody(LayerContext& c, const LoopPlan& plan, ir::Block* block,
   return {};
 }
 
-// The dimensions that a variable keeps in each round; unknown sizes where it does not. False when
-// nothing changed.
+// Gives variables unknown sizes where a round returns another size than it got. False when nothing
+// changed.
 bool Widen(const std::vector<ir::Type>& returned, std::vector<Variable>* variables) {
   bool changed = false;
   for (size_t i = 0; i < variables->size(); ++i) {
     ir::Type& type = (*variables)[i].type;
     const ir::Type& next = returned[i];
-    if (ir::IsCompatible(next, type)) continue;
-    changed = true;
-    if (!next.has_rank() || !type.has_rank() || next.rank() != type.rank()) {
+    if (!type.has_rank()) continue;
+    if (!next.has_rank() || next.rank() != type.rank()) {
       type = ir::Type::UnrankedTensor(type.dtype());
+      changed = true;
       continue;
     }
     ir::Shape shape = type.shape();
     for (size_t d = 0; d < shape.size(); ++d) {
       if (shape[d] != next.shape()[d]) shape[d] = ir::kDynamic;
     }
+    if (shape == type.shape()) continue;
     type = ir::Type::Tensor(type.dtype(), shape);
+    changed = true;
   }
   return changed;
 }

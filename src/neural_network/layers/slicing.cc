@@ -113,14 +113,22 @@ Status EmitSplitNd(LayerContext& c) {
   ANEMONE_TRY(c.CheckCounts(1, 1, c.OutputCount()));
   const nn::SplitNDLayerParams& params = c.layer().splitnd();
   ANEMONE_ASSIGN(const int64_t axis, c.Axis(0, params.axis()));
-  ANEMONE_ASSIGN(const auto sizes, CheckedSizes(params.splitsizes(), "splitSizes"));
+  ANEMONE_ASSIGN(auto sizes, CheckedSizes(params.splitsizes(), "splitSizes"));
   const size_t count = sizes.empty() ? static_cast<size_t>(params.numsplits()) : sizes.size();
-  if (count != c.OutputCount()) {
+  if (count == 0 || count != c.OutputCount()) {
     return InvalidInput("it splits into {} parts, but has {} outputs", count, c.OutputCount());
+  }
+  const int64_t dim = c.Dims(0)[static_cast<size_t>(axis)];
+  const auto parts_count = static_cast<int64_t>(count);
+  if (sizes.empty() && dim != ir::kDynamic && dim % parts_count != 0) {
+    // The first parts get one element more.
+    for (int64_t i = 0; i < parts_count; ++i) {
+      sizes.push_back(dim / parts_count + (i < dim % parts_count ? 1 : 0));
+    }
   }
   Args args = {{"x", c.Raw(0)}, {"axis", AxisLiteral(axis)}};
   if (sizes.empty()) {
-    args.push_back({"num_splits", AxisLiteral(static_cast<int64_t>(count))});
+    args.push_back({"num_splits", AxisLiteral(parts_count)});
   } else {
     args.push_back({"split_sizes", ir::Ints(sizes)});
   }
