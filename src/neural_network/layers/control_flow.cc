@@ -103,8 +103,7 @@ Status EmitBranch(LayerContext& c) {
       std::vector<ir::Value*> values;
       for (size_t i = 0; i < 2; ++i) {
         ir::Builder builder(c.builder().function(), bodies[i].block);
-        ANEMONE_ASSIGN(ir::Value * value,
-                       Returned(c, i == 0 ? *yes : *no, dtype, builder, name));
+        ANEMONE_ASSIGN(ir::Value * value, Returned(c, i == 0 ? *yes : *no, dtype, builder, name));
         values.push_back(value);
       }
       if (!ir::IsCompatible(values[0]->type, values[1]->type)) {
@@ -165,8 +164,8 @@ struct LoopPlan {
 Status FillCondition(LayerContext& c, const LoopPlan& plan, ir::Block* block) {
   ir::Builder builder(c.builder().function(), block);
   LoopBody body = OpenBody(c, builder, plan.variables, plan.rounds != nullptr);
-  ANEMONE_TRY(LiftLayers(plan.params->conditionnetwork().layers(), c.traits(), body.scope,
-                         builder));
+  ANEMONE_TRY(
+      LiftLayers(plan.params->conditionnetwork().layers(), c.traits(), body.scope, builder));
   ir::Value* go_on = nullptr;
   const std::string& name = plan.params->conditionvar();
   if (!name.empty()) {
@@ -175,15 +174,15 @@ Status FillCondition(LayerContext& c, const LoopPlan& plan, ir::Block* block) {
     ANEMONE_ASSIGN(go_on, Condition(c, *blob, builder));
   }
   if (plan.rounds != nullptr) {
-    ANEMONE_ASSIGN(ir::Operation * below,
-                   builder.Add("less", {{"x", body.inputs.back()}, {"y", plan.rounds}},
-                               c.name() + "_below"));
+    ANEMONE_ASSIGN(
+        ir::Operation * below,
+        builder.Add("less", {{"x", body.inputs.back()}, {"y", plan.rounds}}, c.name() + "_below"));
     ir::Value* more = below->output();
     if (go_on == nullptr) {
       go_on = more;
     } else {
-      ANEMONE_ASSIGN(ir::Operation * both, builder.Add("logical_and", {{"x", go_on}, {"y", more}},
-                                                       c.name() + "_both"));
+      ANEMONE_ASSIGN(ir::Operation * both,
+                     builder.Add("logical_and", {{"x", go_on}, {"y", more}}, c.name() + "_both"));
       go_on = both->output();
     }
   }
@@ -199,8 +198,8 @@ Status FillBody(LayerContext& c, const LoopPlan& plan, ir::Block* block,
   ir::Builder builder(c.builder().function(), block);
   LoopBody body = OpenBody(c, builder, plan.variables, plan.rounds != nullptr);
   // What the condition's network writes is there in the body too.
-  ANEMONE_TRY(LiftLayers(plan.params->conditionnetwork().layers(), c.traits(), body.scope,
-                         builder));
+  ANEMONE_TRY(
+      LiftLayers(plan.params->conditionnetwork().layers(), c.traits(), body.scope, builder));
   ANEMONE_TRY(LiftLayers(plan.params->bodynetwork().layers(), c.traits(), body.scope, builder));
   for (const Variable& variable : plan.variables) {
     const Blob* blob = body.scope.Find(variable.name);
@@ -292,14 +291,14 @@ Status EmitLoop(LayerContext& c) {
   if (plan.rounds != nullptr) initial.push_back(c.Constant(ir::Literal::Int32(0), "first"));
   ANEMONE_TRY(c.status());
   if (initial.empty()) return {};
-  ANEMONE_ASSIGN(ir::Operation * loop,
-                 c.builder().AddWithBlocks(
-                     "while_loop", {{"loop_vars", std::move(initial)}}, c.name(),
-                     [&](ir::Operation& operation) -> Status {
-                       ANEMONE_TRY(FillCondition(c, plan, operation.AddBlock()));
-                       std::vector<ir::Type> types;
-                       return FillBody(c, plan, operation.AddBlock(), &types);
-                     }));
+  ANEMONE_ASSIGN(
+      ir::Operation * loop,
+      c.builder().AddWithBlocks("while_loop", {{"loop_vars", std::move(initial)}}, c.name(),
+                                [&](ir::Operation& operation) -> Status {
+                                  ANEMONE_TRY(FillCondition(c, plan, operation.AddBlock()));
+                                  std::vector<ir::Type> types;
+                                  return FillBody(c, plan, operation.AddBlock(), &types);
+                                }));
   for (size_t i = 0; i < plan.variables.size(); ++i) {
     c.scope().Write(plan.variables[i].name, BlobOf(loop->output(i)));
   }
