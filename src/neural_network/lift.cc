@@ -3,6 +3,7 @@
 #include <unordered_set>
 
 #include "format/description_codec.h"
+#include "format/package.h"
 #include "ir/verifier.h"
 #include "neural_network/interface.h"
 
@@ -12,6 +13,7 @@ namespace {
 using format::proto::Model;
 
 constexpr std::string_view kFixedShapes = "neural_network.fixed_shapes";
+constexpr std::string_view kSequences = "neural_network.sequences";
 
 template <typename Network>
 NetworkView ViewOf(const Network& network) {
@@ -51,13 +53,13 @@ void MakeNamesUnique(ir::Block& block, const std::unordered_set<const ir::Value*
 
 Result<std::unique_ptr<ir::Function>> Build(const format::ModelFile& file, const NetworkView& view,
                                             const ir::FunctionDescription& features,
-                                            bool flexible) {
+                                            ShapeMode mode) {
   auto function = std::make_unique<ir::Function>();
   function->name = "main";
   ir::Builder builder(*function);
   Scope scope;
   const auto& description = file.message().description();
-  ANEMONE_TRY(AddInputs(description, view, features, flexible, scope, builder));
+  ANEMONE_TRY(AddInputs(description, view, features, mode, scope, builder));
   const NetworkTraits traits{
       .rank5 = view.rank5_arrays,
       .weights = WeightSource(std::make_shared<const format::ModelFile>(file))};
@@ -82,11 +84,20 @@ Result<ir::Model> LiftFile(const format::ModelFile& file) {
   }
   ir::FunctionDescription& features = model.functions.front();
   const bool flexible = HasFlexibleInputs(features);
-  auto function = Build(file, view, features, flexible);
+  auto function = Build(file, view, features, flexible ? ShapeMode::kFlexible : ShapeMode::kFixed);
   if (!function.ok() && flexible) {
     const std::string reason = function.error().ToString();
-    function = Build(file, view, features, false);
+    function = Build(file, view, features, ShapeMode::kFixed);
     if (function.ok()) model.metadata.user_defined[std::string(kFixedShapes)] = reason;
+  }
+  if (!function.ok() && view.rank5_arrays) {
+    // Some networks work on sequences only, of which a file declares one element.
+    auto sequences = Build(file, view, features, ShapeMode::kSequences);
+    if (sequences.ok()) {
+      function = std::move(sequences);
+      model.metadata.user_defined[std::string(kSequences)] =
+          "arrays are [sequence, batch, channel, height, width]";
+    }
   }
   if (!function.ok()) return std::move(function).error();
   model.spec_version = ir::SpecVersionOf((*function)->opset);
@@ -105,5 +116,14 @@ bool IsNeuralNetwork(const format::ModelFile& file) {
 }
 
 Result<ir::Model> Lift(const format::ModelFile& file) { return LiftFile(file).At(file.name()); }
+
+Result<ir::Model> ReadModel(const std::string& path, bool* lifted) {
+  const auto file = format::ModelFile::Open(path);
+  const bool network = file.ok() && IsNeuralNetwork(*file);
+  if (lifted != nullptr) *lifted = network;
+  if (network) return Lift(*file);
+  // What has no model file may be a compiled model.
+  return file.ok() ? format::DecodeProgramModel(*file) : format::ReadModel(path);
+}
 
 }  // namespace anemone::neural_network

@@ -53,8 +53,8 @@ class NetworkBuilder {
 
   Result<ir::Model> Lift() const {
     const std::string bytes = model_.SerializeAsString();
-    ANEMONE_ASSIGN(const auto file, format::ModelFile::Parse(
-                                        Bytes::Copy(bytes.data(), bytes.size()), "test", "."));
+    ANEMONE_ASSIGN(const auto file,
+                   format::ModelFile::Parse(Bytes::Copy(bytes.data(), bytes.size()), "test", "."));
     return neural_network::Lift(file);
   }
 
