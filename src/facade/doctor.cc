@@ -14,6 +14,7 @@
 #include "facade/tool_options.h"
 #include "facade/tools.h"
 #include "lab/fidelity.h"
+#include "options/option.h"
 #include "placement/analyze.h"
 #include "placement/chip.h"
 #include "runtime/backends.h"
@@ -251,6 +252,7 @@ Result<Json> ModelJson(const DoctorOptions& options) {
 }  // namespace
 
 Result<DoctorResult> RunDoctor(const DoctorOptions& options) {
+  ANEMONE_TRY(options::Check(options));
   Json document = Document("anemone.doctor");
   document["tool_version"] = ANEMONE_VERSION;
   document["machine"] = MachineJson();

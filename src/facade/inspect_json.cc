@@ -2,7 +2,7 @@
 
 #include <map>
 
-#include "base/json.h"
+#include "facade/document.h"
 
 namespace anemone::facade {
 namespace {
@@ -39,11 +39,9 @@ Json FeaturesJson(const std::vector<ir::Feature>& features) {
 
 }  // namespace
 
-std::string InspectJson(const ir::Model& model, const Summary& summary, const std::string& name,
-                        bool operators, bool weights) {
-  Json json;
-  json["schema"] = "anemone.inspect";
-  json["schema_version"] = 1;
+Json InspectJson(const ir::Model& model, const Summary& summary, const std::string& name,
+                 bool operators, bool weights) {
+  Json json = Document("anemone.inspect");
   json["model"] = name;
   json["specification_version"] = summary.spec_version;
   json["minimum_deployment_target"] = summary.target;
@@ -84,7 +82,7 @@ std::string InspectJson(const ir::Model& model, const Summary& summary, const st
     }
     json["weights"] = std::move(rows);
   }
-  return json.Dump({.indent = 2});
+  return json;
 }
 
 }  // namespace anemone::facade

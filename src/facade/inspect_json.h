@@ -1,13 +1,14 @@
-// The JSON document of `anemone inspect --json`.
+// The JSON document of `anemone inspect --json`. Thread rules: pure function.
 #pragma once
 
 #include <string>
 
+#include "base/json.h"
 #include "facade/inspect.h"
 
 namespace anemone::facade {
 
-std::string InspectJson(const ir::Model& model, const Summary& summary, const std::string& name,
-                        bool operators, bool weights);
+Json InspectJson(const ir::Model& model, const Summary& summary, const std::string& name,
+                 bool operators, bool weights);
 
 }  // namespace anemone::facade
