@@ -61,7 +61,7 @@ def default_text(row):
 def document(tables):
     lines = [DOCUMENT_HEAD]
     for name, rows in tables.items():
-        lines += [f"\n## {name.capitalize()}\n", "| option | flag | what it means | values | default | example |",
+        lines += [f"\n## {name.replace('_', ' ').capitalize()}\n", "| option | flag | what it means | values | default | example |",
                   "|---|---|---|---|---|---|"]
         for row in rows:
             flag = f"`{row['flag']}`" + (f", `{row['environment']}`" if row["environment"] else "")
