@@ -171,8 +171,7 @@ namespace anemone::ops::sample {
 
 std::span<const placement::PlaceRule> PlaceRules() {
   static constexpr placement::PlaceRule kRules[] = {
-      {"sample_double", placement::YesEverywhere, placement::WorkKind::kElementwise,
-       placement::BeliefKind::kMemory}};
+      {"sample_double", placement::YesEverywhere, placement::WorkKind::kElementwise}};
   return kRules;
 }
 
@@ -213,7 +212,7 @@ Status Copy(KernelContext& context) {
 """),
         ("src/ops/pool/kernel.cc", "constexpr exec::KernelEntry kKernels[] = {", '    {"sample_copy", Copy},\n'),
         ("src/ops/pool/place.cc", "  static constexpr PlaceRule kRules[] = {",
-         '      {"sample_copy", placement::YesEverywhere, WorkKind::kMovement, BeliefKind::kMemory},\n'),
+         '      {"sample_copy", placement::YesEverywhere, WorkKind::kMovement},\n'),
         ("src/ops/pool/pool.mil", None, """\
 // -----
 // case: sample_copy copies
