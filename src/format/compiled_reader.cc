@@ -112,8 +112,9 @@ Error RefuseType(std::string_view type, const std::string& path) {
                                                           std::string::npos;
                                              }))
         .At(path)
-        .Advise("run a model of the pipeline by its own folder, or bring the package it was "
-                "compiled from");
+        .Advise(
+            "run a model of the pipeline by its own folder, or bring the package it was "
+            "compiled from");
   }
   return Unsupported("the folder is a compiled model of type {}; only ML Programs are read", type)
       .At(path)
@@ -198,8 +199,8 @@ void OrderInputs(proto::Model* model) {
     const auto add = [&](const auto& features) {
       for (const proto::FeatureDescription& feature : features) order.push_back(feature.name());
     };
-    const auto described = std::ranges::find(description.functions(), entry.key(),
-                                             &proto::FunctionDescription::name);
+    const auto described =
+        std::ranges::find(description.functions(), entry.key(), &proto::FunctionDescription::name);
     if (described != description.functions().end()) {
       add(described->input());
       add(described->state());
