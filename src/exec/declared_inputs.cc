@@ -25,7 +25,8 @@ std::string SizesText(const ir::Shape& shape) {
 
 Status CheckArray(const ir::ArrayFeature& array, const ir::Shape& given) {
   if (!array.enumerated.empty()) {
-    if (given == array.shape || std::ranges::find(array.enumerated, given) != array.enumerated.end())
+    if (given == array.shape ||
+        std::ranges::find(array.enumerated, given) != array.enumerated.end())
       return {};
     std::string allowed;
     for (const ir::Shape& shape : array.enumerated)
@@ -142,8 +143,7 @@ Result<std::map<std::string, Tensor>> DeclaredInputs::Defaults(
   std::map<std::string, Tensor> defaults;
   for (const Optional& optional : optional_) {
     if (FindInput(inputs, optional.name) != nullptr) continue;
-    ANEMONE_ASSIGN(defaults[optional.name],
-                   Filled(optional.dtype, optional.shape, optional.value));
+    ANEMONE_ASSIGN(defaults[optional.name], Filled(optional.dtype, optional.shape, optional.value));
   }
   return defaults;
 }

@@ -83,8 +83,8 @@ std::optional<Failure> State::Write(const std::string& name, const Array& value)
       return Usage("the model has no such state").Advise("it has " + NamesOf(impl_->values));
     }
     const DType dtype = facade::DTypeOfNumpy(value.dtype);
-    return facade::ToTensor(
-        value, dtype == DType::kFp16 || dtype == DType::kFp64 ? DType::kFp32 : dtype);
+    return facade::ToTensor(value,
+                            dtype == DType::kFp16 || dtype == DType::kFp64 ? DType::kFp32 : dtype);
   }();
   if (!tensor.ok()) return facade::ToFailure(std::move(tensor).At("state '" + name + "'").error());
   impl_->values[name] = std::move(tensor).value();
