@@ -2,11 +2,12 @@
 # uses: the lints (clang-tidy, portable) compile without them, and so does ANEMONE_PRECOMPILE=OFF.
 option(ANEMONE_PRECOMPILE "Precompile the headers that nearly every source includes" ON)
 
-# Headers that change never, or whose change rebuilds everything anyway.
+# Headers of others only: g++ knows a header with "#pragma once" by its time too, so a precompiled one
+# of ours could not be shared by two checkouts through the compiler cache.
 set(ANEMONE_COMMON_HEADERS
   <algorithm> <array> <charconv> <cmath> <cstdint> <cstring> <filesystem> <functional> <limits>
   <map> <memory> <mutex> <optional> <set> <span> <string> <string_view> <unordered_map> <utility>
-  <variant> <vector> <fmt/core.h> ${CMAKE_SOURCE_DIR}/src/base/status.h)
+  <variant> <vector> <fmt/core.h>)
 
 # precompile_headers(TARGET HEADER...): those headers, for the C++ sources of the target.
 function(precompile_headers target)

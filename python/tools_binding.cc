@@ -62,22 +62,12 @@ class Watch {
   std::atomic<bool> cancelled_ = false;
 };
 
-template <typename Options>
-Options OptionsOf(const std::string& json) {
-  // The tables of options are made for these; the other tools read their own.
-  if constexpr (std::is_same_v<Options, GateOptions> || std::is_same_v<Options, LabOptions>) {
-    return Unwrap(ParseOptions<Options>(json));
-  } else {
-    return Unwrap(ParseToolOptions<Options>(json));
-  }
-}
-
 // Runs `tool` on a thread of its own, as Python's main thread must be free to take signals. Returns
 // the document.
 template <typename Options, typename Tool>
 std::string Run(const std::string& json, nb::object progress, Tool tool) {
   constexpr auto kPatience = std::chrono::milliseconds(50);
-  const auto options = OptionsOf<Options>(json);
+  const auto options = Unwrap(ParseOptions<Options>(json));
   Watch watch(std::move(progress));
   const Hooks hooks = watch.hooks();
   std::future<decltype(tool(options, hooks))> outcome;
@@ -108,12 +98,26 @@ void AddTools(nb::module_& module) {
   add("compare", &Compare);
   add("evaluate", &Evaluate);
   add("bench", &Bench);
+  add("demo", &Demo);
+  add("fetch", &Fetch);
+  add("convert_file", &ConvertFile);
+  add("compress_file", &CompressFile);
+  add("cache_verify", &CacheVerify);
   add(
       "placement",
       +[](const PlacementOptions& options, const Hooks&) { return ScorePlacement(options); });
   add("doctor", +[](const DoctorOptions& options, const Hooks&) { return Doctor(options); });
   add("compile", +[](const CompileOptions& options, const Hooks&) { return Compile(options); });
   add("matrix", +[](const MatrixOptions& options, const Hooks&) { return Matrix(options); });
+  add("inspect", +[](const InspectOptions& options, const Hooks&) { return Inspect(options); });
+  add("run", +[](const RunOptions& options, const Hooks&) { return Run(options); });
+  add(
+      "cache_list",
+      +[](const CacheListOptions& options, const Hooks&) { return CacheList(options); });
+  add(
+      "cache_clear",
+      +[](const CacheClearOptions& options, const Hooks&) { return CacheClear(options); });
+  module.def("catalog", [] { return Unwrap(Catalog()).json; });
 }
 
 }  // namespace anemone::python

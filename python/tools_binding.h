@@ -5,8 +5,8 @@
 
 namespace anemone::python {
 
-// Adds gate(options, progress), lab, compare, evaluate, bench, placement, doctor and matrix: each
-// takes its options as a JSON object and returns the document that the command prints with --json.
+// Adds gate(options, progress), lab, compare and so on, a function for each tool: it takes its options
+// as a JSON object and returns the document that the command prints with --json.
 void AddTools(nanobind::module_& module);
 
 }  // namespace anemone::python

@@ -1,7 +1,7 @@
-// What load, convert, compress, a session, the gate and the lab can be told. Plain values with the defaults that hold
-// where nothing else is said; the command's flags, the keys of JSON objects and Python's keywords
-// are these same names. What each means, its range and an example stand in one table for each
-// struct (src/options/), printed as docs/options.md.
+// What load, convert, compress, a session and the tools (tools.h) can be told. Plain values with the
+// defaults that hold where nothing else is said; the command's flags, the keys of JSON objects and
+// Python's keywords are these same names. What each means, its range and an example stand in one
+// table for each struct (src/options/), printed as docs/options.md.
 //
 // Thread rules: values. Errors: whoever takes options refuses what is out of range as a usage
 // error, all fields at once.
@@ -151,6 +151,169 @@ struct LabOptions : ModelOptions {
   std::string backend = "cpu";
   bool fidelity = true;
   int threads = 0;
+};
+
+// Of `anemone matrix`.
+struct MatrixOptions {
+  std::vector<std::string> record = {};
+  std::string output = "site";
+  std::string policy = {};
+};
+
+// Of `anemone compare`.
+struct CompareOptions {
+  std::string reference = {};
+  std::string variant = {};
+  std::vector<std::string> inputs = {};
+  uint64_t seed = 0;
+  int samples = 4;
+  bool per_op = false;
+  double tolerance_linf = 1e-2;
+  double tolerance_rmse = 1e-3;
+  double min_psnr = 0;
+  std::string backend = "auto";
+  std::string numerics = "as_typed";
+  int threads = 0;
+};
+
+// Of `anemone eval`.
+struct EvaluateOptions : ModelOptions {
+  std::string images = {};
+  std::string labels = {};
+  std::string reference = {};
+  PreprocessOptions preprocess = {};
+  int64_t limit = 0;
+  bool rows = false;
+  std::string backend = "auto";
+  std::string numerics = "as_typed";
+  std::string function = {};
+  int threads = 0;
+};
+
+// Of `anemone bench`.
+struct BenchOptions : ModelOptions {
+  int64_t iterations = 100;
+  double duration = 0;
+  int64_t warmup = 10;
+  double warmup_time = 0;
+  std::vector<double> percentile = {50, 90, 99};
+  std::string against = {};
+  std::string compute_units = "all";
+  std::string export_profile = {};
+  std::string export_times = {};
+  uint64_t input_seed = 0;
+  std::string backend = "auto";
+  std::string numerics = "as_typed";
+  std::string function = {};
+  int threads = 0;
+};
+
+// Of `anemone placement score`.
+struct PlacementOptions : ModelOptions {
+  std::vector<std::string> reports = {};
+  std::string function = {};
+  std::string chip = {};
+  std::string compute_units = {};
+};
+
+// Of `anemone doctor`; without a model it looks at the machine alone.
+struct DoctorOptions : ModelOptions {
+  std::string images = {};
+  int64_t samples = 2;
+  bool no_float16 = false;
+  std::string chip = "m1,m2,m3,m4";
+  int threads = 0;
+};
+
+// Of `anemone inspect`.
+struct InspectOptions : ModelOptions {
+  std::string minimum_deployment_target = "iOS17";
+  std::string function = {};
+  bool operators = false;
+  // The option "weights"; where a catalog model's come from is "weights_from" here.
+  bool list_weights = false;
+  bool placement = false;
+  std::string chip = "m1,m2,m3,m4";
+  std::string compute_units = "all";
+};
+
+// Of `anemone run`.
+struct RunOptions : ModelOptions {
+  std::vector<std::string> inputs = {};
+  bool random_inputs = false;
+  uint64_t input_seed = 0;
+  std::string output_dir = {};
+  int64_t iterations = 1;
+  SessionOptions session = {.warm_up = false};
+};
+
+// Of `anemone compile`.
+struct CompileOptions : ModelOptions {
+  std::string output = {};
+};
+
+// Of `anemone demo`.
+struct DemoOptions {
+  std::string models_dir = "models";
+  std::vector<std::string> models = {"fastvit_t8", "mobilenetv3_small", "resnet50"};
+  std::string weights = "seeded";
+  uint64_t seed = 0;
+  std::string minimum_deployment_target = "iOS17";
+  int samples = 4;
+  int threads = 0;
+};
+
+// How what is not in the cache is downloaded.
+struct DownloadOptions {
+  std::string cache_dir = {};
+  std::string lock_file = {};
+  bool offline = false;
+  std::string mirror = {};
+  std::string ca_bundle = {};
+  int connections = 4;
+  int retries = 5;
+  int stall_timeout = 30;
+  int max_wait = 120;
+  uint64_t max_size = 0;
+};
+
+// Of `anemone fetch`.
+struct FetchOptions : DownloadOptions {
+  std::string name = {};
+  std::string weights = "pretrained";
+  uint64_t seed = 0;
+  std::string sha256 = {};
+  std::string from_file = {};
+  bool refresh = false;
+};
+
+// Of `anemone cache ls`.
+struct CacheListOptions {
+  std::string cache_dir = {};
+};
+
+// Of `anemone cache clear`.
+struct CacheClearOptions {
+  std::string cache_dir = {};
+  std::string name = {};
+  bool keep_downloads = false;
+};
+
+// Of `anemone fetch --verify`.
+struct CacheVerifyOptions {
+  std::string cache_dir = {};
+  bool repair = false;
+};
+
+// Of `anemone convert` and `anemone compress`: from a model to a package with its manifest.
+struct ConvertFileOptions : ModelOptions {
+  std::string output = {};
+  ConvertOptions convert = {};
+  DownloadOptions download = {};
+};
+struct CompressFileOptions : ModelOptions {
+  std::string output = {};
+  CompressOptions compress = {};
 };
 
 }  // namespace anemone

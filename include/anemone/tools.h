@@ -1,15 +1,14 @@
-// The tools: what the command does with whole models, as functions: the gate, the compression lab,
-// comparison, evaluation on photographs, benchmarks, placement, compilation. Only the standard library appears
-// here.
+// The tools: what each command does, as a function: fetch, convert, compress, inspect, run, the gate,
+// the compression lab, comparison, evaluation on photographs, benchmarks, placement, compilation,
+// the cache. Their options stand in options.h. Only the standard library appears here.
 //
 //   auto gate = anemone::Gate({.models = {"model.mlpackage"}, .output = "report"});
 //   if (!gate) return Report(gate.failure());
 //   return gate->exit_code;   // 0 PASS, 1 FAIL, 4 NOT MEASURED ...
 //
-// A field is named as the command's flag is, with "_" for "-", and means the same; an empty text
-// stands for the default. A `json` is the document that the command prints with --json: one
-// function makes it for both. A verdict that is not good (a gate that fails, outputs that differ)
-// is a result; a Failure says that there is none.
+// A `json` is the document that the command prints with --json: one function makes it for both. A
+// verdict that is not good (a gate that fails, outputs that differ, damaged files) is a result; a
+// Failure says that there is none.
 //
 // Ownership: values. Thread rules: any number of calls at once, though two that measure time
 // disturb each other. Errors: returned as Failure; nothing throws, prints or aborts.
@@ -46,12 +45,6 @@ struct GateResult {
 Expected<GateResult> Gate(const GateOptions& options, const Hooks& hooks = {});
 
 // --- The matrix: the gate's verdict on each model and device that run records speak of.
-
-struct MatrixOptions {
-  std::vector<std::string> record = {};  // run records of any machines
-  std::string output = "site";           // folder for index.html, table.csv and table.json
-  std::string policy = {};               // a policy file; Gate C when empty
-};
 
 struct MatrixResult {
   struct Row {
@@ -92,21 +85,6 @@ Expected<LabResult> Lab(const LabOptions& options, const Hooks& hooks = {});
 
 // --- Comparison of two models' outputs, whole or operator by operator.
 
-struct CompareOptions {
-  std::string reference = {};            // a model
-  std::string variant = {};              // the model to judge
-  std::vector<std::string> inputs = {};  // NAME=FILE.npy, .png or .jpg; seeded inputs when empty
-  uint64_t seed = 0;                     // of the inputs
-  int samples = 4;                       // seeded inputs
-  bool per_op = false;                   // list every operator's drift
-  double tolerance_linf = 1e-2;          // largest difference allowed
-  double tolerance_rmse = 1e-3;          // root-mean-square difference allowed
-  double min_psnr = 0;                   // smallest PSNR allowed, in dB; 0: any
-  std::string backend = "auto";
-  std::string numerics = "as_typed";  // of the variant
-  int threads = 0;                    // 0: one for each core
-};
-
 // Differences over all elements; relative ones are shares of the reference's range.
 struct OutputComparison {
   std::string output;
@@ -140,19 +118,6 @@ Expected<CompareResult> Compare(const CompareOptions& options, const Hooks& hook
 
 // --- Evaluation: top-1 and top-5 over labeled photographs.
 
-struct EvaluateOptions : ModelOptions {
-  PreprocessOptions preprocess = {};
-  std::string images = {};     // folder of PNG and JPEG files
-  std::string labels = {};     // CSV with the columns file and class_index
-  std::string reference = {};  // a model whose predictions to agree with
-  int64_t limit = 0;           // the first images only; 0: all
-  bool rows = false;           // list every image's prediction in the document
-  std::string backend = "auto";
-  std::string numerics = "as_typed";
-  std::string function = {};
-  int threads = 0;  // 0: one for each core
-};
-
 struct EvaluateResult {
   struct Row {
     std::string file;
@@ -172,23 +137,6 @@ struct EvaluateResult {
 Expected<EvaluateResult> Evaluate(const EvaluateOptions& options, const Hooks& hooks = {});
 
 // --- Benchmark: latency percentiles, memory, a profile by operator.
-
-struct BenchOptions : ModelOptions {
-  std::string backend = "auto";
-  std::string numerics = "as_typed";
-  std::string function = {};
-  std::string compute_units = "all";  // of Core ML
-  int64_t iterations = 100;           // timed inferences
-  double duration = 0;                // seconds to measure, instead of `iterations`
-  int64_t warmup = 10;                // inferences before the timed ones
-  double warmup_time = 0;  // seconds of warm-up, then until two blocks of 50 agree within 5 %
-  std::vector<double> percentile = {50, 90, 99};
-  std::string against = {};         // a model or a backend to measure beside, in A B B A blocks
-  std::string export_profile = {};  // file for one inference as a Chrome trace
-  std::string export_times = {};    // file for a run record; a second one for `against` beside it
-  uint64_t input_seed = 0;
-  int threads = 0;  // 0: one for each core
-};
 
 struct BenchResult {
   struct Subject {
@@ -217,14 +165,6 @@ struct BenchResult {
 Expected<BenchResult> Bench(const BenchOptions& options, const Hooks& hooks = {});
 
 // --- Placement: what Core ML planned on a real machine beside what is predicted.
-
-struct PlacementOptions : ModelOptions {
-  // Plans: dump_plan.py's or WhisperKit's JSON, the text of ExecuTorch's script, or a run.jsonl.
-  std::vector<std::string> reports = {};
-  std::string function = {};
-  std::string chip = {};           // when the reports do not name it
-  std::string compute_units = {};  // when the reports do not say: all, cpu_and_ne, ...
-};
 
 struct PlacementResult {
   struct Agreement {
@@ -257,14 +197,6 @@ Expected<PlacementResult> ScorePlacement(const PlacementOptions& options);
 
 // --- The doctor: this machine, and what stands in a model's way on Apple's.
 
-struct DoctorOptions : ModelOptions {  // without a model: the machine alone
-  std::string chip = "m1,m2,m3,m4";    // chips to ask about
-  std::string images = {};             // folder of pictures or .npy files to run the model on
-  int64_t samples = 2;                 // inputs
-  bool no_float16 = false;             // do not run the model
-  int threads = 0;                     // 0: one for each core
-};
-
 struct DoctorResult {
   std::string json;
 };
@@ -272,10 +204,6 @@ struct DoctorResult {
 Expected<DoctorResult> Doctor(const DoctorOptions& options);
 
 // --- The compiler: what an app ships (.mlmodelc), made without a Mac.
-
-struct CompileOptions : ModelOptions {
-  std::string output = {};  // the .mlmodelc; MODEL's name in this folder when empty
-};
 
 struct CompileResult {
   struct File {
@@ -291,25 +219,165 @@ struct CompileResult {
 
 Expected<CompileResult> Compile(const CompileOptions& options);
 
-// A JSON object with any of the fields of one of the structs above (those of options.h: see
-// ParseOptions in model.h), under their names ("std" for
-// `deviation`; the fields of `preprocess` beside the others). Unknown keys and wrong types are
-// refused, all at once.
-template <typename Options>
-Expected<Options> ParseToolOptions(const std::string& json);
-template <>
-Expected<MatrixOptions> ParseToolOptions(const std::string& json);
-template <>
-Expected<CompareOptions> ParseToolOptions(const std::string& json);
-template <>
-Expected<EvaluateOptions> ParseToolOptions(const std::string& json);
-template <>
-Expected<BenchOptions> ParseToolOptions(const std::string& json);
-template <>
-Expected<PlacementOptions> ParseToolOptions(const std::string& json);
-template <>
-Expected<DoctorOptions> ParseToolOptions(const std::string& json);
-template <>
-Expected<CompileOptions> ParseToolOptions(const std::string& json);
+// --- Downloads into the cache, and the cache.
+
+struct FetchResult {
+  struct File {
+    std::string path;  // to open it
+    std::string file_name;
+    int64_t size_bytes = 0;
+    std::string sha256;
+    bool from_cache = false;
+    std::string
+        checked_against;  // "catalog", "lock file" ..., "nothing"; "seed" of made-up weights
+  };
+  std::vector<File> files;  // the first is the one to open
+  std::string json;
+};
+
+Expected<FetchResult> Fetch(const FetchOptions& options, const Hooks& hooks = {});
+
+struct CatalogResult {
+  struct Row {
+    std::string name;
+    std::string title;
+    std::string import;   // "zoo" or "onnx"
+    std::string license;  // empty: unknown
+    std::string digest;   // what is known of the SHA-256
+  };
+  std::vector<Row> rows;
+  std::string json;
+};
+
+// The catalog of models.
+Expected<CatalogResult> Catalog();
+
+struct CacheListResult {
+  struct Compiled {
+    std::string name;
+    int64_t size_bytes = 0;
+    std::string content_sha256;
+    std::string os_build;
+    std::string compute_units;
+    bool in_use = false;
+  };
+  struct FirstLoad {
+    std::string path;  // of the verdict
+    bool passed = false;
+    std::string text;  // "ok", or what failed
+  };
+  struct Download {
+    std::string name;  // of the catalog; empty for a plain URL
+    std::string url;
+    int64_t size_bytes = 0;
+    std::string sha256;
+  };
+  std::string root;
+  std::vector<Compiled> compiled;
+  std::vector<FirstLoad> first_loads;
+  std::vector<Download> downloads;
+  int64_t compiled_bytes = 0;
+  int64_t downloaded_bytes = 0;
+  int64_t partial_bytes = 0;  // of downloads that are not finished
+  std::string json;
+};
+
+Expected<CacheListResult> CacheList(const CacheListOptions& options = {});
+
+struct CacheClearResult {
+  std::string root;
+  int64_t freed_bytes = 0;  // of compiled models
+  int64_t downloads_freed_bytes = 0;
+  int64_t left_in_use = 0;  // compiled models
+  std::string json;
+};
+
+// Deletes what is not in use.
+Expected<CacheClearResult> CacheClear(const CacheClearOptions& options = {});
+
+struct CacheVerifyResult {
+  struct Problem {
+    std::string url;  // empty: of no download
+    std::string path;
+    std::string what;
+  };
+  std::string root;
+  int64_t files = 0;
+  std::vector<Problem> problems;
+  std::string json;
+};
+
+// Reads all downloads again, and checks them.
+Expected<CacheVerifyResult> CacheVerify(const CacheVerifyOptions& options = {},
+                                        const Hooks& hooks = {});
+
+// --- From a model to a package, with NAME.manifest.json beside it.
+
+struct ConvertFileResult {
+  std::string output;
+  std::string minimum_deployment_target;  // "iOS17"
+  int64_t size_bytes = 0;
+  int64_t operations_before = 0;
+  int64_t operations = 0;
+  std::vector<std::string> notes;  // what the passes have to say
+  int64_t duration_ns = 0;
+  std::string json;
+};
+
+Expected<ConvertFileResult> ConvertFile(const ConvertFileOptions& options, const Hooks& hooks = {});
+
+struct CompressFileResult {
+  struct Skipped {
+    std::string tensor;
+    std::string reason;
+  };
+  std::string deployment_target;
+  std::string raised_from;  // the target before it was raised to hold the form; empty: it was not
+  int64_t compressed = 0;   // tensors
+  std::vector<Skipped> skipped;
+  int64_t weight_bytes_before = 0;
+  int64_t weight_bytes_after = 0;
+  int64_t size_bytes = 0;
+  std::string json;
+};
+
+Expected<CompressFileResult> CompressFile(const CompressFileOptions& options,
+                                          const Hooks& hooks = {});
+
+// --- What a model holds, and one or more inferences.
+
+struct InspectResult {
+  std::string text;  // for a terminal
+  std::string json;
+};
+
+Expected<InspectResult> Inspect(const InspectOptions& options);
+
+struct RunResult {
+  std::string json;
+};
+
+// Serves the model through a session, as the options say.
+Expected<RunResult> Run(const RunOptions& options);
+
+// --- The demo: the whole job on the catalog models, offline: build, convert, compress, verify.
+
+struct DemoResult {
+  struct Variant {
+    std::string model;
+    std::string precision;  // "fp32", "fp16", "int8"
+    int64_t package_size_bytes = 0;
+    double limit_linf = 0;
+    double limit_rmse = 0;
+    std::vector<OutputComparison> outputs;
+    std::string first_drift;  // the first operator beyond the limits; empty: none
+    bool passed = false;
+  };
+  std::vector<Variant> variants;
+  int64_t missed = 0;  // variants that miss a limit
+  std::string json;
+};
+
+Expected<DemoResult> Demo(const DemoOptions& options, const Hooks& hooks = {});
 
 }  // namespace anemone

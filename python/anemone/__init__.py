@@ -4,7 +4,7 @@
     model = anemone.load("fastvit_t8.mlpackage")      # or .onnx, .mlmodel, .mlmodelc, or a catalog name
     outputs = model.predict({"image": x})             # dict of NumPy arrays
     anemone.convert("model.onnx", compute_precision="float16").save("model.mlpackage")
-    anemone.gate("model.mlpackage")["verdict"]        # and lab, compare, evaluate, bench, placement, matrix
+    anemone.gate("model.mlpackage")["verdict"]        # and a function for each of the command's other tools
 
 Every failure raises anemone.Error, which carries code, place and advice. Models may be used from several threads; the
 interpreter's lock is released while the library works.
@@ -22,10 +22,13 @@ from ._errors import Error
 from ._images import image_of, is_image, pixels
 from ._options import by_name, encode, split, takes
 from ._feature_model import FeatureModel
-from ._tools import bench, compare, compile, doctor, evaluate, gate, lab, matrix, placement
+from ._tools import (bench, cache_clear, cache_list, cache_verify, catalog, compare, compile, compress_file,
+                     convert_file, demo, doctor, evaluate, fetch, gate, inspect, lab, matrix, placement, run)
 
-__all__ = ["Error", "Feature", "FeatureModel", "Model", "Session", "State", "bench", "compare", "compile", "compress", "convert", "doctor",
-           "evaluate", "gate", "inspect", "lab", "load", "matrix", "placement", "__version__"]
+__all__ = ["Error", "Feature", "FeatureModel", "Model", "Session", "State", "bench", "cache_clear", "cache_list",
+           "cache_verify", "catalog", "compare", "compile", "compress", "compress_file", "convert", "convert_file",
+           "demo", "doctor", "evaluate", "fetch", "gate", "inspect", "lab", "load", "matrix", "placement", "run",
+           "__version__"]
 
 __version__ = _anemone.version()
 
@@ -210,9 +213,3 @@ class Session:
 
     def should_fall_back_to_cpu(self) -> bool:
         return self._handle.should_fall_back_to_cpu()
-
-
-@takes("load")
-def inspect(path, *, operators: bool = False, weights: bool = False, **load_options) -> Dict[str, Any]:
-    """Loads a model and describes it."""
-    return load(path, **load_options).inspect(operators, weights)

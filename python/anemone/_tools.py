@@ -34,9 +34,10 @@ def gate(models=(), *, progress: Progress = None, **options) -> Dict[str, Any]:
     return _run(_anemone.gate, {"models": _paths(models), **options}, progress)
 
 
-def matrix(record, *, output="site", policy="") -> Dict[str, Any]:
+@takes("matrix")
+def matrix(record, **options) -> Dict[str, Any]:
     """The table of devices and variants of run records, and its page in the folder `output`: `anemone matrix --json`."""
-    return _run(_anemone.matrix, {"record": _paths(record), "output": output, "policy": policy}, None)
+    return _run(_anemone.matrix, {"record": _paths(record), **options}, None)
 
 
 @takes("lab")
@@ -51,54 +52,106 @@ def lab(model, output, *, progress: Progress = None, **options) -> Dict[str, Any
     return _run(_anemone.lab, {"model": model, "output": output, **options}, progress)
 
 
+@takes("compare")
 def compare(reference, variant, *, progress: Progress = None, **options) -> Dict[str, Any]:
     """Compares the outputs of two models: what `anemone compare --json` prints.
 
-    The options are the command's flags: inputs, seed, samples, per_op, tolerance_linf, tolerance_rmse, min_psnr,
-    backend, numerics, threads. Outputs that differ are not an error: look at "passed".
+    Outputs that differ are not an error: look at "passed".
     """
     return _run(_anemone.compare, {"reference": reference, "variant": variant, **options}, progress)
 
 
+@takes("evaluate")
 def evaluate(model, images, labels, *, progress: Progress = None, **options) -> Dict[str, Any]:
-    """Top-1 and top-5 of a classifier over labeled photographs: what `anemone eval --json` prints.
-
-    `images` is a folder, `labels` a CSV file with the columns file and class_index. The options are the command's
-    flags: reference, limit, rows, resize, crop, mean, std, interpolation, backend, numerics, function, threads and so on.
-    """
+    """Top-1 and top-5 of a classifier over labeled photographs: what `anemone eval --json` prints."""
     return _run(_anemone.evaluate, {"model": model, "images": images, "labels": labels, **options}, progress)
 
 
+@takes("bench")
 def bench(model, *, progress: Progress = None, **options) -> Dict[str, Any]:
-    """Measures latency: what `anemone bench --json` prints.
-
-    The options are the command's flags: iterations, duration, warmup, warmup_time, percentile (a list), against,
-    compute_units, export_profile, export_times, input_seed, backend, numerics, function, threads and so on.
-    """
+    """Measures latency: what `anemone bench --json` prints."""
     return _run(_anemone.bench, {"model": model, **options}, progress)
 
 
+@takes("placement")
 def placement(model, reports, **options) -> Dict[str, Any]:
     """What Core ML planned on a real machine beside what we predict: what `anemone placement score --json` prints.
 
-    `reports` is one plan, or several. The options are the command's flags: function, chip, compute_units and those of
-    loading.
+    `reports` is one plan, or several.
     """
     return _run(_anemone.placement, {"model": model, "reports": _paths(reports), **options}, None)
 
 
+@takes("doctor")
 def doctor(model="", **options) -> Dict[str, Any]:
-    """What this machine can do, and what stands in a model's way on Apple's: what `anemone doctor --json` prints.
-
-    The options are the command's flags: chip, images, samples, no_float16, threads and those of loading.
-    """
+    """What this machine can do, and what stands in a model's way on Apple's: what `anemone doctor --json` prints."""
     return _run(_anemone.doctor, {"model": model, **options}, None)
 
 
-def compile(model, output, **options) -> Dict[str, Any]:
+@takes("compile")
+def compile(model, output="", **options) -> Dict[str, Any]:
     """Writes what an app ships, an .mlmodelc, without a Mac: what `anemone compile --json` prints.
 
-    The options are those of loading: weights, seed, input_shapes. "unconfirmed" lists what no public output of Apple's
-    compiler shows.
+    "unconfirmed" lists what no public output of Apple's compiler shows.
     """
-    return _run(_anemone.compile, {"model": os.fspath(model), "output": os.fspath(output), **options}, None)
+    return _run(_anemone.compile, {"model": model, "output": output, **options}, None)
+
+
+@takes("inspect")
+def inspect(model, **options) -> Dict[str, Any]:
+    """What a model holds, and with `placement` where it would run: what `anemone inspect --json` prints."""
+    return _run(_anemone.inspect, {"model": model, **options}, None)
+
+
+@takes("run")
+def run(model, **options) -> Dict[str, Any]:
+    """One or more inferences through a session: what `anemone run --json` prints. For the outputs as arrays there is
+    Session."""
+    return _run(_anemone.run, {"model": model, **options}, None)
+
+
+@takes("convert_file")
+def convert_file(model, output="", *, progress: Progress = None, **options) -> Dict[str, Any]:
+    """From a model to an ML Program with its manifest beside it: what `anemone convert --json` prints."""
+    return _run(_anemone.convert_file, {"model": model, "output": output, **options}, progress)
+
+
+@takes("compress_file")
+def compress_file(model, output, *, progress: Progress = None, **options) -> Dict[str, Any]:
+    """From a model to a compressed package with its manifest beside it: what `anemone compress --json` prints."""
+    return _run(_anemone.compress_file, {"model": model, "output": output, **options}, progress)
+
+
+@takes("demo")
+def demo(*, progress: Progress = None, **options) -> Dict[str, Any]:
+    """The whole job on the catalog models: what `anemone demo --json` prints. Look at "missed"."""
+    return _run(_anemone.demo, options, progress)
+
+
+@takes("fetch")
+def fetch(name, *, progress: Progress = None, **options) -> Dict[str, Any]:
+    """Downloads a catalog model or a URL into the cache: what `anemone fetch --json` prints."""
+    return _run(_anemone.fetch, {"name": name, **options}, progress)
+
+
+def catalog() -> Dict[str, Any]:
+    """The catalog of models: what `anemone fetch --list --json` prints."""
+    return json.loads(_anemone.catalog())
+
+
+@takes("cache_list")
+def cache_list(**options) -> Dict[str, Any]:
+    """What is kept between processes: what `anemone cache ls --json` prints."""
+    return _run(_anemone.cache_list, options, None)
+
+
+@takes("cache_clear")
+def cache_clear(name="", **options) -> Dict[str, Any]:
+    """Deletes what is not in use, or the downloads of one model or URL: what `anemone cache clear --json` prints."""
+    return _run(_anemone.cache_clear, {"name": name, **options}, None)
+
+
+@takes("cache_verify")
+def cache_verify(*, progress: Progress = None, **options) -> Dict[str, Any]:
+    """Reads all downloads again and checks them: what `anemone fetch --verify --json` prints. Look at "problems"."""
+    return _run(_anemone.cache_verify, options, progress)

@@ -71,7 +71,7 @@ def test_compare_passes_and_fails(classifier, package, tmp_path):
     assert run_json("compare", classifier, half)["passed"]
     # A tolerance that half precision cannot meet: exit code 1, and the operator that drifts first.
     document = run("compare", classifier, half, "--tolerance-linf", "1e-9", "--json", code=1)
-    parsed, _ = json.JSONDecoder().raw_decode(document.stdout)
+    parsed = json.loads(document.stdout)
     assert parsed["passed"] is False
     assert parsed["first_drift"]
     rows = run_json("compare", classifier, half, "--per-op")["operators"]

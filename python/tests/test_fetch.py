@@ -242,8 +242,7 @@ def test_verify_finds_what_rotted(nginx, box):
     assert json.loads(box.run("fetch", "--verify", "--json").out)["problems"] == []
     path.chmod(0o644)
     path.write_bytes(b"Hello, world\n" * 100)
-    out = box.run("fetch", "--verify", "--json", code=3).out
-    document, _ = json.JSONDecoder().raw_decode(out)
+    document = json.loads(box.run("fetch", "--verify", "--json", code=3).out)
     assert "SHA-256" in document["problems"][0]["problem"]
     box.run("fetch", "--verify", "--repair")
     assert box.fetch(nginx.url("small.dat"))["from_cache"] is False

@@ -14,7 +14,12 @@ from anemone._options import TABLES
 ROOT = Path(__file__).resolve().parents[2]
 FUNCTIONS = [(anemone.load, ["load"]), (anemone.convert, ["load", "convert"]), (anemone.compress, ["load", "compress"]),
              (anemone.Model.convert, ["convert"]), (anemone.Model.compress, ["compress"]),
-             (anemone.Session.__init__, ["session"]), (anemone.gate, ["gate"]), (anemone.lab, ["lab"])]
+             (anemone.Session.__init__, ["session"]),
+             *((getattr(anemone, tool), [tool]) for tool in (
+                 "bench", "cache_clear", "cache_list", "cache_verify", "compare", "compress_file", "convert_file", "demo",
+                 "doctor", "evaluate", "fetch", "gate", "inspect", "lab", "matrix", "placement", "run"))]
+# Parameters of the functions' own.
+OWN = {"models", "model", "output", "record", "reference", "variant", "images", "labels", "reports", "name"}
 
 
 def test_the_document_and_the_stub_are_what_the_tables_say():
@@ -32,8 +37,8 @@ def test_every_option_is_a_keyword_with_its_default_and_help(function, tables):
     for table in tables:
         for row in TABLES[table]:
             default = parameters[row["name"]].default
-            if row["name"] in ("models", "model", "output"):
-                continue  # a parameter of the function's own
+            if row["name"] in OWN:
+                continue
             if row["name"] != "minimum_deployment_target" or tables == [table]:
                 assert (list(default) if isinstance(default, tuple) else default) == row["default"]
             assert f"    {row['name']}: " in function.__doc__

@@ -33,7 +33,7 @@ def own_state(tmp_path, monkeypatch):
 def command(*arguments, code=0):
     done = subprocess.run([str(COMMAND), *map(str, arguments), "--json"], capture_output=True, text=True, timeout=300)
     assert done.returncode == code, done.stderr
-    return json.JSONDecoder().raw_decode(done.stdout)[0]
+    return json.loads(done.stdout)
 
 
 def lasting(value):
@@ -155,9 +155,49 @@ def test_placement(half, tmp_path):
     assert got["all"]["operations"] > 0
 
 
+def test_inspect(classifier, half):
+    assert anemone.inspect(classifier, operators=True, weights=True) == command("inspect", classifier, "--ops", "--weights")
+    got = anemone.inspect(half, placement=True, chip="m1")
+    assert got == command("inspect", half, "--placement", "--chip", "m1")
+    assert [chip["chip"] for chip in got["placement"]] == ["m1"]
+
+
+def test_run(classifier):
+    got = anemone.run(classifier, random_inputs=True, input_seed=3, iterations=2)
+    its = command("run", classifier, "--random-inputs", "--input-seed", 3, "--iterations", 2)
+    assert got["outputs"] == its["outputs"] and shape_of(got) == shape_of(its)
+
+
+def test_files_with_manifests(classifier, tmp_path):
+    mine, its = tmp_path / "mine", tmp_path / "its"
+    for folder in (mine, its):
+        folder.mkdir()
+    got = anemone.convert_file(classifier, mine / "a.mlpackage", compute_precision="float16")
+    assert shape_of(got).keys() == command("convert", classifier, "-o", its / "a.mlpackage", "--compute-precision",
+                                           "float16").keys()
+    got = anemone.compress_file(mine / "a.mlpackage", mine / "b.mlpackage", weight_threshold=0)
+    document = command("compress", its / "a.mlpackage", "-o", its / "b.mlpackage", "--weight-threshold", 0)
+    assert got["tensors"] == document["tensors"] and got["configuration"] == document["configuration"]
+    for name in ("a.manifest.json", "b.manifest.json"):
+        assert lasting(json.loads((mine / name).read_text())) == lasting(json.loads((its / name).read_text()))
+
+
+def test_cache(tmp_path):
+    cache = tmp_path / "cache"
+    file, = anemone.fetch("mobilenetv3_small", weights="seeded", seed=5, cache_dir=cache)["files"]
+    again, = command("fetch", "mobilenetv3_small", "--weights", "seeded", "--seed", 5, "--cache-dir", cache)["files"]
+    assert file["sha256"] == again["sha256"]
+    got = anemone.cache_list(cache_dir=cache)
+    assert got == command("cache", "ls", "--cache-dir", cache) and len(got["downloads"]) == 1
+    assert anemone.cache_verify(cache_dir=cache) == command("fetch", "--verify", "--cache-dir", cache)
+    assert anemone.cache_clear(cache_dir=cache)["downloads_freed_bytes"] >= file["size_bytes"]
+    assert anemone.cache_list(cache_dir=cache)["downloads"] == []
+    assert anemone.catalog() == command("fetch", "--list")
+
+
 @pytest.mark.parametrize(("options", "words"), [
     ({"iterations": "ten"}, "iterations"), ({"iteratons": 10}, "iteratons"), ({"threads": -1}, "threads"),
-    ({"percentile": [0]}, "percentile 0"), ({"mean": [1]}, "mean")])
+    ({"percentile": [0]}, "'percentile' is 0"), ({"mean": [1]}, "mean")])
 def test_wrong_options_are_named(classifier, options, words):
     with pytest.raises(anemone.Error) as error:
         anemone.bench(classifier, **options)

@@ -1,7 +1,7 @@
 // The catalog of models: models/catalog.json, built into the binary. It holds what is known of each
 // model and the source of each fact; facts without a source are absent. Thread rules: Catalog() is
 // immutable and shared; ParseCatalog is pure. Errors: kInvalidInput that lists every violation of
-// the schema at once, with the model's name and the key.
+// the schema at once, with its place.
 #pragma once
 
 #include <array>

@@ -1,35 +1,34 @@
 #include "acquire/safetensors_header.h"
 
-#include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
+
+#include "base/json.h"
+#include "base/json_events.h"
 
 namespace anemone::acquire {
 namespace {
 
-using Json = nlohmann::json;
-
 // Receives the JSON piece by piece, so that a hostile header is refused at the first byte that
 // breaks the shape, before it can grow a tree in memory, and so that duplicate names are seen (a
 // tree would silently keep the last).
-class HeaderHandler : public nlohmann::json_sax<Json> {
+class HeaderHandler : public JsonEvents {
  public:
   Header TakeHeader() { return std::move(header_); }
   Error TakeError() {
     return InvalidInput("{}", problem_.empty() ? std::string("the header is not JSON") : problem_);
   }
 
-  bool null() override { return Unexpected("null"); }
-  bool boolean(bool) override { return Unexpected("a boolean"); }
-  bool number_integer(number_integer_t value) override {
+  bool Null() override { return Unexpected("null"); }
+  bool Boolean(bool) override { return Unexpected("a boolean"); }
+  bool Negative(int64_t value) override {
     return Fail(fmt::format("{}: {} is negative", Where(), value));
   }
-  bool number_float(number_float_t, const string_t& text) override {
+  bool Real(double, std::string_view text) override {
     return Fail(fmt::format("{}: {} is not a whole number of 64 bits", Where(), text));
   }
-  bool binary(binary_t&) override { return Unexpected("binary data"); }
 
-  bool number_unsigned(number_unsigned_t value) override {
+  bool Unsigned(uint64_t value) override {
     if (state_ == State::kShape) {
       if (entry_.shape.size() >= kMaxRank) {
         return Fail(fmt::format("{}: rank exceeds {}", Where(), kMaxRank));
@@ -46,7 +45,7 @@ class HeaderHandler : public nlohmann::json_sax<Json> {
     return Unexpected("a number");
   }
 
-  bool string(string_t& value) override {
+  bool Text(std::string value) override {
     if (state_ == State::kMetadata) {
       header_.metadata[key_] = std::move(value);
       return true;
@@ -58,7 +57,7 @@ class HeaderHandler : public nlohmann::json_sax<Json> {
     return Unexpected("a string");
   }
 
-  bool key(string_t& value) override {
+  bool Key(std::string value) override {
     switch (state_) {
       case State::kTop:
         if (!names_.insert(value).second) {
@@ -88,7 +87,7 @@ class HeaderHandler : public nlohmann::json_sax<Json> {
     }
   }
 
-  bool start_object(std::size_t) override {
+  bool BeginObject() override {
     if (state_ == State::kStart) {
       state_ = State::kTop;
       return true;
@@ -100,7 +99,7 @@ class HeaderHandler : public nlohmann::json_sax<Json> {
     return Unexpected("an object");
   }
 
-  bool end_object() override {
+  bool EndObject() override {
     if (state_ == State::kTensor) {
       if (seen_.size() != 3) {
         return Fail(fmt::format("{}: dtype, shape and data_offsets are required", Where()));
@@ -112,14 +111,14 @@ class HeaderHandler : public nlohmann::json_sax<Json> {
     return true;
   }
 
-  bool start_array(std::size_t) override {
+  bool BeginArray() override {
     if (state_ != State::kTensor || key_ == "dtype") return Unexpected("an array");
     state_ = key_ == "shape" ? State::kShape : State::kOffsets;
     offsets_ = 0;
     return true;
   }
 
-  bool end_array() override {
+  bool EndArray() override {
     if (state_ == State::kOffsets && offsets_ != 2) {
       return Fail(fmt::format("{}: data_offsets must hold two numbers", Where()));
     }
@@ -127,8 +126,8 @@ class HeaderHandler : public nlohmann::json_sax<Json> {
     return true;
   }
 
-  bool parse_error(std::size_t position, const std::string&, const Json::exception&) override {
-    return Fail(fmt::format("the header is not valid JSON at its byte {}", position));
+  void NotJson(size_t position, std::string_view) override {
+    Fail(fmt::format("the header is not valid JSON at its byte {}", position));
   }
 
  private:
@@ -157,21 +156,11 @@ class HeaderHandler : public nlohmann::json_sax<Json> {
   State state_ = State::kStart;
 };
 
-void AppendQuoted(std::string* out, const std::string& text) { *out += Json(text).dump(); }
-
-bool IsUtf8(const std::string& text) {
-  // nlohmann refuses ill-formed UTF-8 only by throwing; the outputs with bad bytes dropped and with
-  // bad bytes replaced differ exactly when there are any.
-  const Json json(text);
-  return json.dump(-1, ' ', false, Json::error_handler_t::ignore) ==
-         json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
 }  // namespace
 
 Result<Header> ParseHeader(std::string_view json) {
   HeaderHandler handler;
-  if (!Json::sax_parse(json.begin(), json.end(), &handler)) return handler.TakeError();
+  if (!ReadJsonEvents(json, handler)) return handler.TakeError();
   return handler.TakeHeader();
 }
 
@@ -182,9 +171,7 @@ Result<std::string> PrintHeader(const Header& header) {
     for (const auto& [key, value] : header.metadata) {
       if (!IsUtf8(key) || !IsUtf8(value)) return InvalidInput("metadata '{}' is not UTF-8", key);
       if (out.back() != '{') out += ',';
-      AppendQuoted(&out, key);
-      out += ':';
-      AppendQuoted(&out, value);
+      out += JsonText(key) + ':' + JsonText(value);
     }
     out += '}';
   }
@@ -192,7 +179,7 @@ Result<std::string> PrintHeader(const Header& header) {
     if (!IsUtf8(entry.name))
       return InvalidInput("the name of tensor '{}' is not UTF-8", entry.name);
     if (out.size() > 1) out += ',';
-    AppendQuoted(&out, entry.name);
+    out += JsonText(entry.name);
     out += fmt::format(":{{\"dtype\":\"{}\",\"shape\":[", entry.dtype);
     for (size_t i = 0; i < entry.shape.size(); ++i) {
       out += fmt::format("{}{}", i == 0 ? "" : ",", entry.shape[i]);
@@ -203,29 +190,20 @@ Result<std::string> PrintHeader(const Header& header) {
 }
 
 Result<std::map<std::string, std::string>> ParseIndex(std::string_view json) {
-  std::string section;
-  std::string duplicate;
-  std::set<std::string> names;
-  const auto watch = [&](int depth, Json::parse_event_t event, Json& value) {
-    if (event != Json::parse_event_t::key) return true;
-    if (depth == 1) section = value.get_ref<const std::string&>();
-    if (depth == 2 && section == "weight_map") {
-      const auto& name = value.get_ref<const std::string&>();
-      if (!names.insert(name).second) duplicate = name;
-    }
-    return true;
-  };
-  const Json root = Json::parse(json.begin(), json.end(), watch, /*allow_exceptions=*/false);
+  std::vector<std::string> repeated;
+  const Json root = ParseJsonOrNull(json, {.repeated = &repeated});
   if (!root.is_object()) return InvalidInput("the index is not a JSON object");
-  const auto found = root.find("weight_map");
-  if (found == root.end() || !found->is_object()) {
-    return InvalidInput("the index has no object named weight_map");
+  const Json& names = root["weight_map"];
+  if (!names.is_object()) return InvalidInput("the index has no object named weight_map");
+  constexpr std::string_view kInside = "weight_map.";
+  for (const std::string& path : repeated) {
+    if (path.starts_with(kInside))
+      return InvalidInput("tensor '{}' is listed twice", path.substr(kInside.size()));
   }
-  if (!duplicate.empty()) return InvalidInput("tensor '{}' is listed twice", duplicate);
   std::map<std::string, std::string> map;
-  for (const auto& [name, file] : found->items()) {
-    if (!file.is_string()) return InvalidInput("tensor '{}': its file name is not a string", name);
-    const auto& text = file.get_ref<const std::string&>();
+  for (const auto& [name, file] : names.items()) {
+    if (!file.is_text()) return InvalidInput("tensor '{}': its file name is not a string", name);
+    const std::string& text = file.text();
     if (text.empty() || text == "." || text == ".." ||
         text.find_first_of(std::string_view("/\\\0", 3)) != std::string::npos) {
       return InvalidInput("tensor '{}': '{}' is not a plain file name", name, text)

@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "base/json_events.h"
+
 namespace anemone {
 namespace {
 
@@ -49,42 +51,79 @@ std::vector<uint32_t> OrderOf(const std::vector<JsonMember>& list) {
   return order;
 }
 
+// What the library's parser meets, in our words.
+class Listener : public nlohmann::json_sax<Library> {
+ public:
+  explicit Listener(JsonEvents& events) : events_(events) {}
+
+  bool null() override { return events_.Null(); }
+  bool boolean(bool value) override { return events_.Boolean(value); }
+  bool number_integer(number_integer_t value) override { return events_.Negative(value); }
+  bool number_unsigned(number_unsigned_t value) override { return events_.Unsigned(value); }
+  bool number_float(number_float_t value, const string_t& text) override {
+    return events_.Real(value, text);
+  }
+  bool string(string_t& value) override { return events_.Text(std::move(value)); }
+  bool binary(binary_t&) override { return false; }  // JSON has none
+  bool start_object(std::size_t) override { return events_.BeginObject(); }
+  bool key(string_t& value) override { return events_.Key(std::move(value)); }
+  bool end_object() override { return events_.EndObject(); }
+  bool start_array(std::size_t) override { return events_.BeginArray(); }
+  bool end_array() override { return events_.EndArray(); }
+  bool parse_error(std::size_t position, const std::string&,
+                   const Library::exception& error) override {
+    // "[json.exception.parse_error.101] parse error at line 2 ...": what follows the library's own
+    // code.
+    const std::string_view text = error.what();
+    const size_t code = text.find("] ");
+    events_.NotJson(position, text.substr(code == std::string_view::npos ? 0 : code + 2));
+    return false;
+  }
+
+ private:
+  JsonEvents& events_;
+};
+
 }  // namespace
 
-// Builds a value from what the library's parser meets. Containers that are open stand in `open_`,
+bool ReadJsonEvents(std::string_view text, JsonEvents& events) {
+  // The library takes a NUL for the end, and would not look at what follows.
+  const size_t nul = text.find('\0');
+  if (nul != std::string_view::npos) {
+    events.NotJson(nul + 1, "it holds a NUL byte");
+    return false;
+  }
+  Listener listener(events);
+  return Library::sax_parse(text, &listener);
+}
+
+// Builds a value from what stands in a text. Containers that are open stand in `open_`,
 // so that neither depth nor length takes stack.
-class JsonBuilder : public nlohmann::json_sax<Library> {
+class JsonBuilder : public JsonEvents {
  public:
   explicit JsonBuilder(const JsonRules& rules) : rules_(rules) {}
 
   Json TakeValue() { return std::move(root_); }
   Error TakeError() { return InvalidInput("{}", problem_); }
 
-  bool null() override { return Take(Json()); }
-  bool boolean(bool value) override { return Take(value); }
-  bool number_integer(number_integer_t value) override { return Take(value); }
-  bool number_unsigned(number_unsigned_t value) override { return Take(value); }
-  bool number_float(number_float_t value, const string_t&) override { return Take(value); }
-  bool string(string_t& value) override { return Take(std::move(value)); }
-  bool binary(binary_t&) override { return false; }  // JSON has none
-  bool start_object(std::size_t) override { return Open(Json::Object()); }
-  bool start_array(std::size_t) override { return Open(Json::Array()); }
-  bool end_array() override { return Close(); }
-  bool end_object() override {
+  bool Null() override { return Take(Json()); }
+  bool Boolean(bool value) override { return Take(value); }
+  bool Negative(int64_t value) override { return Take(value); }
+  bool Unsigned(uint64_t value) override { return Take(value); }
+  bool Real(double value, std::string_view) override { return Take(value); }
+  bool Text(std::string value) override { return Take(std::move(value)); }
+  bool BeginObject() override { return Open(Json::Object()); }
+  bool BeginArray() override { return Open(Json::Array()); }
+  bool EndArray() override { return Close(); }
+  bool EndObject() override {
     MergeRepeated(std::get<Json::Members>(open_.back().value_));
     return Close();
   }
-  bool key(string_t& value) override {
-    std::get<Json::Members>(open_.back().value_).list.push_back({std::move(value), Json()});
+  bool Key(std::string key) override {
+    std::get<Json::Members>(open_.back().value_).list.push_back({std::move(key), Json()});
     return true;
   }
-  bool parse_error(std::size_t, const std::string&, const Library::exception& error) override {
-    // "[json.exception.parse_error.101] parse error at line 2 ...": what follows the library's own code.
-    const std::string_view text = error.what();
-    const size_t code = text.find("] ");
-    problem_ = text.substr(code == std::string_view::npos ? 0 : code + 2);
-    return false;
-  }
+  void NotJson(size_t, std::string_view problem) override { problem_ = problem; }
 
  private:
   bool Open(Json container) {
@@ -357,10 +396,8 @@ void Json::DumpTo(const JsonStyle& style, size_t depth, std::string& out) const 
 }
 
 Result<Json> ParseJson(std::string_view text, const JsonRules& rules) {
-  // The library takes a NUL for the end, and would not look at what follows.
-  if (text.find('\0') != std::string_view::npos) return InvalidInput("it holds a NUL byte");
   JsonBuilder builder(rules);
-  if (!Library::sax_parse(text, &builder)) return builder.TakeError();
+  if (!ReadJsonEvents(text, builder)) return builder.TakeError();
   return builder.TakeValue();
 }
 

@@ -24,6 +24,10 @@ constexpr size_t kEntrySize = 46;
 constexpr size_t kLocalSize = 30;
 constexpr uint64_t kMaxDeflateRatio = 1032;
 constexpr uint32_t kIn64 = 0xFFFFFFFF;  // "see the zip64 extra field"
+// The file's mode, in the high half of the attributes that archives made on Unix have.
+constexpr uint64_t kMadeOnUnix = 3;
+constexpr uint64_t kTypeOfFile = 0170000;
+constexpr uint64_t kSymbolicLink = 0120000;
 
 class Reader {
  public:
@@ -86,6 +90,11 @@ Result<Directory> FindDirectory(const Reader& reader, size_t file_size) {
 struct Record {
   std::string name;
   uint64_t flags = 0, method = 0, crc = 0, packed = 0, size = 0, local = 0;
+  uint64_t made_by = 0, attributes = 0;
+
+  bool is_link() const {
+    return made_by == kMadeOnUnix && ((attributes >> 16) & kTypeOfFile) == kSymbolicLink;
+  }
 };
 
 // Replaces the fields that say "see zip64" from the extra field.
@@ -146,7 +155,7 @@ Result<ZipEntry> Extract(const Bytes& archive, const Reader& reader, const Recor
                          reader.Get(record.local + 28, 2);
   if (!reader.Has(start, record.packed))
     return InvalidInput("the data extends past the end of the file");
-  ZipEntry entry{record.name, archive.Slice(start, record.packed)};
+  ZipEntry entry{record.name, archive.Slice(start, record.packed), record.is_link()};
   if (record.method == 8) {
     ANEMONE_ASSIGN(entry.data, Inflate(entry.data, record.size));
   } else if (record.packed != record.size) {
@@ -160,7 +169,11 @@ Result<ZipEntry> Extract(const Bytes& archive, const Reader& reader, const Recor
 
 }  // namespace
 
-Result<std::vector<ZipEntry>> ReadZip(const Bytes& archive) {
+bool IsZip(const Bytes& file) {
+  return file.size() >= kEndSize && Reader(file).Get(0, 4) == kLocalSignature;
+}
+
+Result<std::vector<ZipEntry>> ReadZip(const Bytes& archive, const ZipLimits& limits) {
   const Reader reader(archive);
   ANEMONE_ASSIGN(const Directory directory, FindDirectory(reader, archive.size()));
   std::vector<ZipEntry> entries;
@@ -168,6 +181,11 @@ Result<std::vector<ZipEntry>> ReadZip(const Bytes& archive) {
   uint64_t at = directory.offset;
   const uint64_t end = directory.offset + directory.size;
   uint64_t packed_total = 0;
+  uint64_t inflated_total = 0;
+  if (directory.count > limits.entries) {
+    return InvalidInput("the archive has {} entries; the limit is {}", directory.count,
+                        limits.entries);
+  }
   for (uint64_t i = 0; i < directory.count; ++i) {
     if (end - at < kEntrySize || reader.Get(at, 4) != kEntrySignature) {
       return InvalidInput("entry {} of the zip directory is broken", i);
@@ -182,7 +200,9 @@ Result<std::vector<ZipEntry>> ReadZip(const Bytes& archive) {
                   reader.Get(at + 16, 4),
                   reader.Get(at + 20, 4),
                   reader.Get(at + 24, 4),
-                  reader.Get(at + 42, 4)};
+                  reader.Get(at + 42, 4),
+                  reader.Get(at + 5, 1),
+                  reader.Get(at + 38, 4)};
     const std::string place = fmt::format("entry '{}'", record.name);
     if (!ApplyZip64(reader, at + kEntrySize + name_size, extra_size, &record)) {
       return InvalidInput("the zip64 field is missing or short").At(place);
@@ -195,6 +215,13 @@ Result<std::vector<ZipEntry>> ReadZip(const Bytes& archive) {
       return InvalidInput("entries overlap or extend past the end of the file").At(place);
     }
     packed_total += record.packed;
+    if (record.method != 0) {
+      if (record.size > limits.inflated_bytes - inflated_total) {
+        return InvalidInput("the archive unpacks to more than {} bytes", limits.inflated_bytes)
+            .At(place);
+      }
+      inflated_total += record.size;
+    }
     ANEMONE_ASSIGN(ZipEntry entry, Extract(archive, reader, record).At(place));
     entries.push_back(std::move(entry));
   }

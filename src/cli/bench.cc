@@ -2,16 +2,12 @@
 #include <iostream>
 
 #include "cli/command.h"
+#include "cli/option_flags.h"
+#include "facade/document.h"
 #include "facade/tools.h"
 
 namespace anemone::cli {
 namespace {
-
-struct BenchFlags {
-  ModelFlags model;
-  BackendFlags backend;
-  BenchOptions options;
-};
 
 std::string Text(const BenchResult::Subject& subject, const BenchOptions& options) {
   const auto ms = [](int64_t ns) { return static_cast<double>(ns) * 1e-6; };
@@ -31,12 +27,7 @@ std::string Text(const BenchResult::Subject& subject, const BenchOptions& option
   return line;
 }
 
-Status RunBench(const BenchFlags& flags, const Globals& globals) {
-  BenchOptions options = flags.options;
-  static_cast<ModelOptions&>(options) = ToOptions(flags.model);
-  options.backend = flags.backend.backend;
-  options.numerics = flags.backend.numerics;
-  options.function = flags.backend.function;
+Status RunBench(BenchOptions options, const Globals& globals) {
   options.threads = globals.threads;
   ANEMONE_ASSIGN(const BenchResult result, WithProgress(globals, [&](const Hooks& hooks) {
                    return facade::RunBench(options, hooks);
@@ -51,7 +42,7 @@ Status RunBench(const BenchFlags& flags, const Globals& globals) {
                              ratio->value, ratio->low, ratio->high);
   }
   if (result.peak_resident_bytes) {
-    std::cout << "peak memory " << SizeText(*result.peak_resident_bytes) << "\n";
+    std::cout << "peak memory " << facade::SizeText(*result.peak_resident_bytes) << "\n";
   }
   return {};
 }
@@ -60,34 +51,10 @@ Status RunBench(const BenchFlags& flags, const Globals& globals) {
 
 void AddBench(Command app, Context& context) {
   Command command = app.AddCommand("bench", "latency percentiles, memory, profile by operator");
-  auto flags = std::make_shared<BenchFlags>();
-  AddModelFlags(command, flags->model, false);
-  command.AddOption("--iterations", flags->options.iterations, "timed inferences")
-      .ShowDefault()
-      .Positive();
-  command.AddOption("--duration", flags->options.duration,
-                    "seconds to measure, instead of --iterations");
-  command.AddOption("--warmup", flags->options.warmup, "inferences before the timed ones")
-      .ShowDefault();
-  command.AddOption("--warmup-time", flags->options.warmup_time,
-                    "seconds of warm-up, then until two blocks of 50 agree within 5 %");
-  command.AddOption("--percentile", flags->options.percentile, "percentiles to report")
-      .Delimiter(',')
-      .ShowDefault();
-  command.AddOption("--against", flags->options.against,
-                    "a MODEL or a backend to measure beside, in A B B A blocks");
-  command
-      .AddOption("--compute-units", flags->options.compute_units,
-                 "of Core ML: all, cpu_only, cpu_and_gpu or cpu_and_ne")
-      .ShowDefault();
-  command.AddOption("--export-profile", flags->options.export_profile,
-                    "write one inference as a Chrome trace");
-  command.AddOption("--export-times", flags->options.export_times,
-                    "write a run record (run.jsonl), with --against a second one beside it");
-  command.AddOption("--input-seed", flags->options.input_seed, "seed of the inputs");
-  AddBackendFlags(command, flags->backend);
+  auto options = std::make_shared<BenchOptions>();
+  AddOptions(command, options::TableOf(*options));
   command.Footer("Example: anemone bench model.mlpackage --iterations 1000 --against model.onnx");
-  OnRun(command, context, [flags, &context] { return RunBench(*flags, context.globals); });
+  OnRun(command, context, [options, &context] { return RunBench(*options, context.globals); });
 }
 
 }  // namespace anemone::cli

@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "cli/command.h"
+#include "cli/option_flags.h"
 #include "facade/tools.h"
 
 namespace anemone::cli {
@@ -24,7 +25,8 @@ void PrintText(const CompareOptions& options, const CompareResult& result) {
   }
 }
 
-Status RunCompare(CompareOptions options, const Globals& globals) {
+Status RunCompare(CompareOptions options, Context& context) {
+  const Globals& globals = context.globals;
   options.threads = globals.threads;
   ANEMONE_ASSIGN(const CompareResult result, WithProgress(globals, [&](const Hooks& hooks) {
                    return facade::RunCompare(options, hooks);
@@ -37,9 +39,10 @@ Status RunCompare(CompareOptions options, const Globals& globals) {
   if (result.passed) return {};
   const std::string reason = result.first_drift.empty() ? "no operator alone exceeds the limit"
                                                         : "first drift: " + result.first_drift;
-  return Mismatch("the outputs differ by more than the tolerance; {}", reason)
-      .Advise(
-          "--per-op lists every operator; --tolerance-linf and --tolerance-rmse set the limits");
+  EndWith(context, Mismatch("the outputs differ by more than the tolerance; {}", reason)
+                       .Advise("--per-op lists every operator; --tolerance-linf and "
+                               "--tolerance-rmse set the limits"));
+  return {};
 }
 
 }  // namespace
@@ -48,26 +51,9 @@ void AddCompare(Command app, Context& context) {
   Command command =
       app.AddCommand("compare", "compare two models' outputs, whole or operator by operator");
   auto options = std::make_shared<CompareOptions>();
-  command.AddOption("A", options->reference, "the reference MODEL").Required();
-  command.AddOption("B", options->variant, "the MODEL to judge").Required();
-  command.AddOption("--inputs", options->inputs,
-                    "NAME=FILE.npy, .png or .jpg; seeded normal inputs when absent");
-  command.AddOption("--seed", options->seed, "seed of the inputs").ShowDefault();
-  command.AddOption("--samples", options->samples, "how many seeded inputs")
-      .ShowDefault()
-      .Range(1, 100000);
-  command.AddFlag("--per-op", options->per_op, "list every operator's drift");
-  command.AddOption("--tolerance-linf", options->tolerance_linf, "largest difference allowed")
-      .ShowDefault();
-  command
-      .AddOption("--tolerance-rmse", options->tolerance_rmse, "root-mean-square difference allowed")
-      .ShowDefault();
-  command.AddOption("--min-psnr", options->min_psnr, "smallest PSNR allowed, in dB");
-  command.AddOption("--backend", options->backend, "auto, cpu, coreml or reference").ShowDefault();
-  command.AddOption("--numerics", options->numerics, "of the variant: as_typed, float32 or float16")
-      .ShowDefault();
+  AddOptions(command, options::TableOf(*options));
   command.Footer("Example: anemone compare model.onnx model.mlpackage --per-op");
-  OnRun(command, context, [options, &context] { return RunCompare(*options, context.globals); });
+  OnRun(command, context, [options, &context] { return RunCompare(*options, context); });
 }
 
 }  // namespace anemone::cli

@@ -1,5 +1,7 @@
 // anemone compile: what an app ships, without a Mac.
 #include "cli/command.h"
+#include "cli/option_flags.h"
+#include "facade/document.h"
 #include "facade/tools.h"
 
 namespace anemone::cli {
@@ -13,7 +15,8 @@ Status RunCompile(const CompileOptions& options, const Globals& globals) {
   int64_t size = 0;
   for (const auto& file : result.files) size += file.bytes;
   for (const std::string& line : result.unconfirmed) Say(globals, "not confirmed: " + line);
-  Say(globals, fmt::format("{}: {}, {} files", result.output, SizeText(size), result.files.size()));
+  Say(globals,
+      fmt::format("{}: {}, {} files", result.output, facade::SizeText(size), result.files.size()));
   return {};
 }
 
@@ -22,20 +25,13 @@ Status RunCompile(const CompileOptions& options, const Globals& globals) {
 void AddCompile(Command app, Context& context) {
   Command command =
       app.AddCommand("compile", "make what an app ships (.mlmodelc) from an ML Program");
-  auto flags = std::make_shared<ModelFlags>();
-  auto output = std::make_shared<std::string>();
-  AddModelFlags(command, *flags, false);
-  command.AddOption("-o,--output", *output, "the .mlmodelc to write; MODEL's name by default");
+  auto options = std::make_shared<CompileOptions>();
+  AddOptions(command, options::TableOf(*options));
   command.Footer(
       "A package keeps its bytes: compress and convert first. What no public output of Apple's\n"
       "compiler shows (control flow, states, classifiers, enumerated shapes) is refused by name.\n"
       "Example: anemone compile model.mlpackage -o model.mlmodelc");
-  OnRun(command, context, [flags, output, &context] {
-    CompileOptions options;
-    static_cast<ModelOptions&>(options) = ToOptions(*flags);
-    options.output = *output;
-    return RunCompile(options, context.globals);
-  });
+  OnRun(command, context, [options, &context] { return RunCompile(*options, context.globals); });
 }
 
 }  // namespace anemone::cli

@@ -3,12 +3,12 @@
 
 #include "base/json.h"
 #include "cli/command.h"
+#include "cli/option_flags.h"
+#include "facade/document.h"
 #include "facade/tools.h"
 
 namespace anemone::cli {
 namespace {
-
-using Json = anemone::Json;
 
 void PrintFloat16(const Json& float16) {
   if (float16.contains("skipped")) {
@@ -68,7 +68,7 @@ void PrintText(const Json& document) {
   }
   const Json& caches = document["caches"];
   const auto size = [](const Json& bytes) {
-    return bytes.is_null() ? std::string("unknown") : SizeText(bytes.integer());
+    return bytes.is_null() ? std::string("unknown") : facade::SizeText(bytes.integer());
   };
   std::cout << fmt::format("caches    {}: downloads {}, compiled models {}\n", Text(caches["root"]),
                            size(caches["downloads_bytes"]), size(caches["compiled_bytes"]));
@@ -123,14 +123,7 @@ void AddDoctor(Command app, Context& context) {
   Command command = app.AddCommand(
       "doctor", "this machine; with MODEL: what stands in its way on Apple's, and what to do");
   auto options = std::make_shared<DoctorOptions>();
-  command.AddOption("MODEL", options->model, "an .onnx, .mlpackage, .mlmodelc or catalog name");
-  command.AddOption("--weights", options->weights, "catalog models: a weight file, or 'seeded'");
-  command.AddOption("--images", options->images,
-                    "folder of photographs or .npy files to run the model on; seeded inputs when "
-                    "absent");
-  command.AddOption("--samples", options->samples, "how many inputs").ShowDefault().Range(1, 1000);
-  command.AddFlag("--no-float16", options->no_float16, "do not run the model");
-  command.AddOption("--chip", options->chip, "chips to ask about").ShowDefault();
+  AddOptions(command, options::TableOf(*options));
   command.Footer("Example: anemone doctor model.mlpackage --chip m1,m4,a17pro");
   OnRun(command, context, [options, &context] { return RunDoctor(*options, context.globals); });
 }

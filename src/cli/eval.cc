@@ -8,12 +8,6 @@
 namespace anemone::cli {
 namespace {
 
-struct EvalFlags {
-  ModelFlags model;
-  BackendFlags backend;
-  EvaluateOptions options;
-};
-
 double Percent(int64_t part, int64_t whole) {
   return whole == 0 ? 0 : 100 * (static_cast<double>(part) / static_cast<double>(whole));
 }
@@ -33,12 +27,7 @@ void PrintText(const EvaluateOptions& options, const EvaluateResult& result) {
   }
 }
 
-Status RunEval(const EvalFlags& flags, const Globals& globals) {
-  EvaluateOptions options = flags.options;
-  static_cast<ModelOptions&>(options) = ToOptions(flags.model);
-  options.backend = flags.backend.backend;
-  options.numerics = flags.backend.numerics;
-  options.function = flags.backend.function;
+Status RunEval(EvaluateOptions options, const Globals& globals) {
   options.threads = globals.threads;
   ANEMONE_ASSIGN(const EvaluateResult result, WithProgress(globals, [&](const Hooks& hooks) {
                    return facade::RunEvaluate(options, hooks);
@@ -55,21 +44,12 @@ Status RunEval(const EvalFlags& flags, const Globals& globals) {
 
 void AddEval(Command app, Context& context) {
   Command command = app.AddCommand("eval", "top-1 and top-5 over labeled photographs");
-  auto flags = std::make_shared<EvalFlags>();
-  AddModelFlags(command, flags->model, false);
-  command.AddOption("--images", flags->options.images, "folder of PNG and JPEG files").Required();
-  command.AddOption("--labels", flags->options.labels, "CSV with the columns file and class_index")
-      .Required();
-  command.AddOption("--reference", flags->options.reference,
-                    "MODEL whose predictions to agree with");
-  AddOptions(command, options::TableOf(flags->options.preprocess));
-  command.AddOption("--limit", flags->options.limit, "evaluate only the first N images");
-  command.AddFlag("--rows", flags->options.rows, "list every image's prediction");
-  AddBackendFlags(command, flags->backend);
+  auto options = std::make_shared<EvaluateOptions>();
+  AddOptions(command, options::TableOf(*options));
   command.Footer(
       "Example: anemone eval model.mlpackage --images photos --labels photos/labels.csv "
       "--reference model.onnx");
-  OnRun(command, context, [flags, &context] { return RunEval(*flags, context.globals); });
+  OnRun(command, context, [options, &context] { return RunEval(*options, context.globals); });
 }
 
 }  // namespace anemone::cli

@@ -1,153 +1,83 @@
 // anemone fetch: downloads weights and models into the cache, or checks the cache.
 #include <iostream>
-#include <nlohmann/json.hpp>
 
-#include "acquire/fetch.h"
 #include "cli/command.h"
-#include "facade/seeded_file.h"
+#include "cli/option_flags.h"
+#include "facade/document.h"
+#include "facade/tools.h"
 
 namespace anemone::cli {
 namespace {
 
 struct FetchFlags {
-  std::string what;
-  FetchNetworkFlags network;
-  std::string sha256;
-  std::string from;
-  std::string weights = "pretrained";
-  uint64_t seed = 0;
+  FetchOptions options;
+  CacheVerifyOptions verifying;
   bool list = false;
   bool verify = false;
-  bool repair = false;
-  bool refresh = false;
 };
 
-Json RecordJson(const acquire::CacheRecord& record) {
-  Json json;
-  json["name"] = record.name.empty() ? Json(nullptr) : Json(record.name);
-  json["url"] = record.url;
-  json["path"] = record.path;
-  json["sha256"] = record.sha256;
-  json["size_bytes"] = record.size_bytes;
-  json["license"] = record.license.empty() ? Json(nullptr) : Json(record.license);
-  json["fetched_from"] = record.fetched_from;
-  json["fetched_at"] = record.fetched_at;
-  json["tool_version"] = record.tool_version;
-  return json;
-}
-
 Status ListCatalog(const Globals& globals) {
+  ANEMONE_ASSIGN(const CatalogResult catalog, facade::RunCatalog());
   if (globals.json) {
-    Print(Json::parse(acquire::CatalogJson()));
+    Print(catalog.json);
     return {};
   }
-  for (const acquire::CatalogEntry& entry : acquire::Catalog()) {
-    const std::string digest = !entry.files[0].sha256.empty()          ? "SHA-256 known"
-                               : !entry.files[0].sha256_prefix.empty() ? "SHA-256 prefix known"
-                                                                       : "recorded at first use";
-    std::cout << fmt::format("{:24} {:32} {:8} {:22} {}\n", entry.name, entry.title, entry.import,
-                             entry.license.empty() ? "license unknown" : entry.license, digest);
+  for (const CatalogResult::Row& row : catalog.rows) {
+    std::cout << fmt::format("{:24} {:32} {:8} {:22} {}\n", row.name, row.title, row.import,
+                             row.license.empty() ? "license unknown" : row.license, row.digest);
   }
   return {};
 }
 
-Status VerifyCache(const FetchFlags& flags, const Globals& globals) {
-  const acquire::DownloadCache cache(flags.network.cache_dir.empty() ? acquire::DefaultCacheRoot()
-                                                                     : flags.network.cache_dir);
-  Progress progress(globals);
-  ANEMONE_ASSIGN(const auto before, cache.List());
-  ANEMONE_ASSIGN(const auto problems,
-                 cache.Verify(flags.repair, [&](const acquire::CacheRecord& record) {
-                   progress.Step("checking " + record.file_name);
-                   return true;
+Status VerifyCache(const CacheVerifyOptions& options, Context& context) {
+  const Globals& globals = context.globals;
+  ANEMONE_ASSIGN(const CacheVerifyResult result, WithProgress(globals, [&](const Hooks& hooks) {
+                   return facade::RunCacheVerify(options, hooks);
                  }));
-  if (globals.json) {
-    Json document = Document("anemone.fetch.verify");
-    document["cache"] = cache.root();
-    document["files"] = before.records.size();
-    Json list = Json::array();
-    for (const auto& problem : problems) {
-      list.push_back({{"url", problem.url}, {"path", problem.path}, {"problem", problem.what}});
-    }
-    document["problems"] = std::move(list);
-    document["repaired"] = flags.repair;
-    Print(document);
-  }
-  for (const auto& problem : problems) {
+  if (globals.json) Print(result.json);
+  for (const auto& problem : result.problems) {
     Say(globals, fmt::format("{}{}: {}", problem.path,
                              problem.url.empty() ? "" : " (" + problem.url + ")", problem.what));
   }
-  if (!problems.empty() && !flags.repair) {
-    return InvalidInput("{} of the cache's files are damaged", problems.size())
-        .At(cache.root())
-        .Advise("'anemone fetch --verify --repair' removes them; then fetch them again");
+  if (!result.problems.empty() && !options.repair) {
+    EndWith(context,
+            InvalidInput("{} of the cache's files are damaged", result.problems.size())
+                .At(result.root)
+                .Advise("'anemone fetch --verify --repair' removes them; then fetch them again"));
+    return {};
   }
-  Say(globals, fmt::format("{} files in {}, {}", before.records.size(), cache.root(),
-                           problems.empty() ? "all as recorded" : "the damaged ones removed"));
+  Say(globals,
+      fmt::format("{} files in {}, {}", result.files, result.root,
+                  result.problems.empty() ? "all as recorded" : "the damaged ones removed"));
   return {};
 }
 
-// Makes seeded weights, without a connection; only the seed identifies them.
-Status MakeSeeded(const FetchFlags& flags, const Globals& globals) {
-  if (!flags.sha256.empty() || !flags.from.empty()) {
-    return Usage("--weights seeded makes the file; --sha256 and --from are for downloads");
-  }
-  ANEMONE_ASSIGN(const acquire::CacheRecord record,
-                 facade::MakeSeededFile(flags.what, flags.seed, flags.network.cache_dir));
-  if (globals.json) {
-    Json document = Document("anemone.fetch");
-    Json file = RecordJson(record);
-    file["from_cache"] = false;
-    file["checked_against"] = "seed";
-    file["seed"] = flags.seed;
-    document["files"] = Json::array({std::move(file)});
-    Print(document);
-  } else {
-    std::cout << record.path << "\n";
-  }
-  Say(globals, fmt::format("{}: {}, made-up weights from seed {}, SHA-256 {}", record.file_name,
-                           SizeText(record.size_bytes), flags.seed, record.sha256));
-  return {};
-}
-
-Status RunFetch(const FetchFlags& flags, const Globals& globals) {
+Status RunFetch(FetchFlags flags, Context& context) {
+  const Globals& globals = context.globals;
+  const FetchOptions& options = flags.options;
   if (flags.list) return ListCatalog(globals);
-  if (flags.verify) return VerifyCache(flags, globals);
-  if (flags.what.empty()) {
-    return Usage("nothing to fetch").Advise("name a catalog model or a URL, or use --list");
+  if (flags.verify) {
+    flags.verifying.cache_dir = options.cache_dir;
+    return VerifyCache(flags.verifying, context);
   }
-  if (flags.weights == "seeded") return MakeSeeded(flags, globals);
-  Progress progress(globals);
-  ANEMONE_ASSIGN(acquire::FetchOptions options,
-                 MakeFetchOptions(flags.network, globals, progress, flags.what));
-  options.refresh = flags.refresh;
-  options.sha256 = flags.sha256;
-  options.from = flags.from;
-  ANEMONE_ASSIGN(const acquire::Fetched fetched, acquire::Fetch(flags.what, options));
+  ANEMONE_ASSIGN(const FetchResult result, WithProgress(globals, [&](const Hooks& hooks) {
+                   return facade::RunFetch(options, hooks);
+                 }));
   if (globals.json) {
-    Json document = Document("anemone.fetch");
-    Json files = Json::array();
-    for (const acquire::FetchedFile& file : fetched.files) {
-      Json json = RecordJson(file.record);
-      json["from_cache"] = file.from_cache;
-      json["checked_against"] = file.checked_against;
-      if (!file.from_cache) {
-        json["transferred_bytes"] = file.download.transferred_bytes;
-        json["resumed_bytes"] = file.download.resumed_bytes;
-        json["connections"] = file.download.connections_used;
-        json["failures_mended"] = file.download.failures;
-      }
-      files.push_back(std::move(json));
-    }
-    document["files"] = std::move(files);
-    Print(document);
+    Print(result.json);
   } else {
-    for (const acquire::FetchedFile& file : fetched.files) std::cout << file.record.path << "\n";
+    for (const FetchResult::File& file : result.files) std::cout << file.path << "\n";
   }
-  for (const acquire::FetchedFile& file : fetched.files) {
-    Say(globals, fmt::format("{}: {}, {}, SHA-256 {} (checked against {})", file.record.file_name,
-                             SizeText(file.record.size_bytes),
-                             file.from_cache ? "from the cache" : "fetched", file.record.sha256,
+  for (const FetchResult::File& file : result.files) {
+    const std::string head =
+        fmt::format("{}: {}", file.file_name, facade::SizeText(file.size_bytes));
+    if (file.checked_against == "seed") {
+      Say(globals, fmt::format("{}, made-up weights from seed {}, SHA-256 {}", head, options.seed,
+                               file.sha256));
+      continue;
+    }
+    Say(globals, fmt::format("{}, {}, SHA-256 {} (checked against {})", head,
+                             file.from_cache ? "from the cache" : "fetched", file.sha256,
                              file.checked_against));
   }
   return {};
@@ -158,27 +88,15 @@ Status RunFetch(const FetchFlags& flags, const Globals& globals) {
 void AddFetch(Command app, Context& context) {
   Command command = app.AddCommand("fetch", "download weights or a model into the cache, checked");
   auto flags = std::make_shared<FetchFlags>();
-  command.AddOption("NAME", flags->what, "a catalog model, or a URL");
-  AddFetchNetworkFlags(command, flags->network);
-  command
-      .AddOption("--weights", flags->weights,
-                 "of a catalog model: 'pretrained', or 'seeded' to make a file of deterministic "
-                 "values without a connection")
-      .OneOf({"pretrained", "seeded"})
-      .ShowDefault();
-  command.AddOption("--seed", flags->seed, "seed of seeded weights");
-  command.AddOption("--sha256", flags->sha256, "expected SHA-256 of a URL's content (64 digits)");
-  command.AddOption("--from", flags->from,
-                    "a file obtained by other means, added to the cache as if fetched");
-  command.AddFlag("--refresh", flags->refresh, "fetch again even if it is in the cache");
+  AddOptions(command, options::TableOf(flags->options));
   command.AddFlag("--list", flags->list, "print the catalog");
   command.AddFlag("--verify", flags->verify, "read everything in the cache again and check it");
-  command.AddFlag("--repair", flags->repair, "with --verify: remove damaged files");
+  command.AddFlag("--repair", flags->verifying.repair, "with --verify: remove damaged files");
   command.Footer(
       "Environment: ANEMONE_CACHE_DIR, ANEMONE_OFFLINE=1, ANEMONE_MIRROR=https://host/path, "
       "ANEMONE_CA_BUNDLE=FILE.pem, ANEMONE_LOCK_FILE, https_proxy, no_proxy.\n"
       "Example: anemone fetch resnet50");
-  OnRun(command, context, [flags, &context] { return RunFetch(*flags, context.globals); });
+  OnRun(command, context, [flags, &context] { return RunFetch(*flags, context); });
 }
 
 }  // namespace anemone::cli

@@ -37,7 +37,8 @@ void SayResults(const LabOptions& options, const LabResult& result, const Global
                       : std::string()));
 }
 
-Status RunLab(const LabFlags& flags, const Globals& globals) {
+Status RunLab(const LabFlags& flags, Context& context) {
+  const Globals& globals = context.globals;
   LabOptions options = flags.options;
   options.threads = globals.threads;
   if (flags.worker) return facade::RunLabWorker(options, std::cin, std::cout);
@@ -47,8 +48,8 @@ Status RunLab(const LabFlags& flags, const Globals& globals) {
   SayResults(options, result, globals);
   if (globals.json) Print(result.json);
   if (options.max_drop && result.chosen.empty()) {
-    return Mismatch("no variant loses at most {} %", *options.max_drop)
-        .Advise("allow more with --max-drop");
+    EndWith(context, Mismatch("no variant loses at most {} %", *options.max_drop)
+                         .Advise("allow more with --max-drop"));
   }
   return {};
 }
@@ -65,7 +66,7 @@ void AddLab(Command app, Context& context) {
   command.Footer(
       "Example: anemone lab model.onnx -o lab --max-drop 0.5 --images photos --labels "
       "photos/labels.csv");
-  OnRun(command, context, [flags, &context] { return RunLab(*flags, context.globals); });
+  OnRun(command, context, [flags, &context] { return RunLab(*flags, context); });
 }
 
 }  // namespace anemone::cli

@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "cli/command.h"
+#include "cli/option_flags.h"
 #include "facade/tools.h"
 
 namespace anemone::cli {
@@ -27,11 +28,7 @@ Status RunMatrix(const MatrixOptions& options, const Globals& globals) {
 void AddMatrix(Command app, Context& context) {
   Command command = app.AddCommand("matrix", "device by variant table and page from run records");
   auto options = std::make_shared<MatrixOptions>();
-  command.AddOption("RECORD", options->record, "run records (run.jsonl) of any machines")
-      .Required();
-  command.AddOption("-o,--output", options->output, "where index.html and the tables go")
-      .ShowDefault();
-  command.AddOption("--policy", options->policy, "a policy file; Gate C when left out");
+  AddOptions(command, options::TableOf(*options));
   command.Footer("Example: anemone matrix records/*.jsonl -o site");
   OnRun(command, context, [options, &context] { return RunMatrix(*options, context.globals); });
 }

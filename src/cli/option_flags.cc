@@ -1,6 +1,5 @@
 #include "cli/option_flags.h"
 
-#include <algorithm>
 #include <charconv>
 
 namespace anemone::cli {
@@ -30,7 +29,10 @@ struct Bind {
   }
   Option operator()(bool* field) const {
     // "!" makes the parser clear the field.
-    return command.AddFlag(flag.starts_with("--no-") ? "!" + flag : flag, *field, help);
+    return command.AddFlag(*field && flag.starts_with("--no-") ? "!" + flag : flag, *field, help);
+  }
+  Option operator()(std::vector<double>* field) const {
+    return command.AddOption(flag, *field, help).Delimiter(',').ShowDefault();
   }
   Option operator()(std::optional<double>* field) const {
     return command.AddOption(flag, *field, help);
@@ -44,37 +46,17 @@ struct Bind {
   }
 };
 
-bool Contains(std::initializer_list<std::string_view> names, std::string_view name) {
-  return std::ranges::find(names, name) != names.end();
-}
-
 }  // namespace
 
-void AddOptions(Command command, const options::Table& table, const Renames& renames) {
+void AddOptions(Command command, const options::Table& table) {
   for (const options::Option& option : table) {
     if (option.command_wide) continue;
-    const auto renamed = renames.find(option.name);
-    const std::string flag = renamed != renames.end() ? renamed->second : FlagOf(option);
-    Option added = std::visit(Bind{command, flag, HelpOf(option)}, option.field);
+    Option added = std::visit(Bind{command, FlagOf(option), HelpOf(option)}, option.field);
     if (option.required) added.Required();
+    if (option.comma_separated) added.Delimiter(',');
+    if (option.holds == options::Holds::kByteCount) added.ByteSize();
     if (!option.environment.empty()) added.Environment(std::string(option.environment));
   }
-}
-
-options::Table Pick(const options::Table& table, std::initializer_list<std::string_view> names) {
-  options::Table picked;
-  for (const options::Option& option : table) {
-    if (Contains(names, option.name)) picked.push_back(option);
-  }
-  return picked;
-}
-
-options::Table Without(const options::Table& table, std::initializer_list<std::string_view> names) {
-  options::Table rest;
-  for (const options::Option& option : table) {
-    if (!Contains(names, option.name)) rest.push_back(option);
-  }
-  return rest;
 }
 
 std::string TakeShape(const std::string& text, options::Shapes& shapes) {

@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "cli/command.h"
+#include "cli/option_flags.h"
 #include "facade/tools.h"
 
 namespace anemone::cli {
@@ -11,7 +12,6 @@ namespace {
 using Agreement = PlacementResult::Agreement;
 
 struct ScoreFlags {
-  ModelFlags model;
   PlacementOptions options;
   uint64_t limit = 20;
 };
@@ -62,9 +62,7 @@ void PrintText(const PlacementResult& result, size_t limit) {
 }
 
 Status RunScore(const ScoreFlags& flags, const Globals& globals) {
-  PlacementOptions options = flags.options;
-  static_cast<ModelOptions&>(options) = ToOptions(flags.model);
-  ANEMONE_ASSIGN(const PlacementResult result, facade::RunPlacement(options));
+  ANEMONE_ASSIGN(const PlacementResult result, facade::RunPlacement(flags.options));
   if (globals.json) {
     Print(result.json);
   } else {
@@ -82,17 +80,7 @@ void AddPlacement(Command app, Context& context) {
   Command score = command.AddCommand(
       "score", "agreement of our prediction with compute plans, by operator and by rule");
   auto flags = std::make_shared<ScoreFlags>();
-  AddModelFlags(score, flags->model, false);
-  score
-      .AddOption("REPORT", flags->options.reports,
-                 "plans: dump_plan.py's or WhisperKit's JSON, the text of ExecuTorch's script, "
-                 "or a run.jsonl")
-      .Required();
-  score.AddOption("--function", flags->options.function,
-                  "which function of a multi-function model");
-  score.AddOption("--chip", flags->options.chip, "the chip, when the report does not name it");
-  score.AddOption("--compute-units", flags->options.compute_units,
-                  "all, cpu_and_ne, cpu_and_gpu or cpu_only, when the report does not say");
+  AddOptions(score, options::TableOf(flags->options));
   score.AddOption("--limit", flags->limit, "rows of each table").ShowDefault();
   score.Footer("Example: anemone placement score model.mlpackage plan.json --chip m4");
   OnRun(score, context, [flags, &context] { return RunScore(*flags, context.globals); });

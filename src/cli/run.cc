@@ -1,139 +1,54 @@
-#include <chrono>
+// anemone run: one or more inferences through a session.
 #include <iostream>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "cli/command.h"
 #include "cli/option_flags.h"
-#include "cli/session_flags.h"
-#include "exec/session_inputs.h"
-#include "facade/tensor_files.h"
-#include "lab/verify.h"
+#include "facade/tools.h"
 
 namespace anemone::cli {
 namespace {
 
-struct RunFlags {
-  ModelFlags model;
-  std::vector<std::string> inputs;
-  std::string output_directory;
-  int64_t iterations = 1;
-  bool random_inputs = false;
-  uint64_t input_seed = 0;
-  SessionOptions session;
-};
-
-Json ReportJson(const runtime::CallReport& report, int64_t calls, int64_t fallbacks) {
-  Json json;
-  json["backend"] = report.backend;
-  json["compute_units"] = report.external ? Json(ComputeUnitsName(report.compute_units)) : Json();
-  json["experimental"] = report.experimental;
-  json["planned_unit"] = ComputeUnitName(report.planned);
-  json["observed_unit"] = ComputeUnitName(report.observed);
-  json["attempts"] = report.attempts;
-  json["fallback_reason"] = runtime::FallbackReasonName(report.fallback_reason);
-  json["fallback_unix_ns"] = report.fallback_unix_ns != 0 ? Json(report.fallback_unix_ns) : Json();
-  json["circuit_state"] = runtime::CircuitStateName(report.circuit_state);
-  json["calls"] = calls;
-  json["calls_with_fallback"] = fallbacks;
-  return json;
-}
-
-// `classes` are the model's, if it is a classifier.
-Json OutputJson(const std::string& name, const exec::Tensor& tensor,
-                const std::optional<exec::Classes>& classes) {
-  Json json{{"name", name}, {"dtype", DTypeName(tensor.dtype())}, {"shape", tensor.shape()}};
-  const int64_t count = tensor.count();
-  Json values = Json::array();
-  for (int64_t i = 0; i < std::min<int64_t>(count, 16); ++i) {
-    if (tensor.dtype() == DType::kFp32) {
-      values.push_back(tensor.As<float>()[i]);
-    } else {
-      values.push_back(ir::IntElement(Bytes(tensor.As<uint8_t>(), tensor.size_bytes(), nullptr),
-                                      tensor.dtype(), i));
-    }
-  }
-  json["first_values"] = std::move(values);
-  if (tensor.dtype() == DType::kFp32 && count > 0) {
-    json["argmax"] =
-        std::max_element(tensor.As<float>(), tensor.As<float>() + count) - tensor.As<float>();
-  }
-  if (classes && name == classes->label) {
-    json["label"] = classes->names[static_cast<size_t>(*tensor.As<int32_t>())];
-  } else if (classes && name == classes->probabilities) {
-    json["label"] = classes->names[json["argmax"].get<size_t>()];
-  }
-  return json;
-}
-
-Status RunRun(const RunFlags& flags, const Globals& globals) {
-  ANEMONE_ASSIGN(const auto loaded, Load(flags.model));
-  ANEMONE_ASSIGN(const ir::Function* function,
-                 exec::ChooseFunction(*loaded.model, flags.session.function));
-  std::map<std::string, exec::Tensor> inputs;
-  if (flags.random_inputs) {
-    ANEMONE_ASSIGN(inputs, exec::SyntheticInputs(*function, flags.input_seed, 0));
-  } else {
-    ANEMONE_ASSIGN(inputs, facade::ReadInputs(*loaded.model, *function, flags.inputs));
-  }
-  const auto load_start = std::chrono::steady_clock::now();
-  ANEMONE_ASSIGN(const auto session,
-                 OpenSession(loaded, flags.model.source.model, flags.session, globals)
-                     .At(flags.model.source.model));
-  const int64_t load_ns =
-      std::chrono::nanoseconds(std::chrono::steady_clock::now() - load_start).count();
-  std::map<std::string, exec::Tensor> outputs;
-  exec::State state;
-  runtime::CallReport report;
-  int64_t fallbacks = 0;
-  const int64_t calls = std::max<int64_t>(1, flags.iterations);
-  const auto start = std::chrono::steady_clock::now();
-  for (int64_t i = 0; i < calls; ++i) {
-    ANEMONE_ASSIGN(outputs, session->Predict(inputs, &state, &report).At(flags.model.source.model));
-    fallbacks += report.fallback_reason != runtime::FallbackReason::kNone ? 1 : 0;
-  }
-  const int64_t run_ns = std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
-  if (!flags.output_directory.empty())
-    ANEMONE_TRY(facade::WriteOutputs(outputs, flags.output_directory));
-  Json document = Document("anemone.run");
-  document["model"] = flags.model.source.model;
-  document["backend"] = report.backend;
-  document["numerics"] = flags.session.numerics;
-  document["load_ns"] = load_ns;
-  document["run_ns"] = run_ns;
-  document["iterations"] = calls;
-  document["report"] = ReportJson(report, calls, fallbacks);
-  Json list = Json::array();
-  for (const auto& [name, tensor] : outputs) {
-    list.push_back(OutputJson(name, tensor, session->classes()));
-  }
-  document["outputs"] = std::move(list);
-  if (globals.json) {
-    Print(document);
-    return {};
-  }
-  for (const auto& output : document["outputs"]) {
-    std::string line = fmt::format("{} {} {}", output["name"].get<std::string>(),
-                                   output["dtype"].get<std::string>(), output["shape"].dump());
-    line += " " + output["first_values"].dump();
-    if (output.contains("argmax"))
-      line += fmt::format(" argmax {}", output["argmax"].get<int64_t>());
-    if (output.contains("label")) line += fmt::format(" '{}'", output["label"].get<std::string>());
+void PrintOutputs(const Json& outputs) {
+  for (const Json& output : outputs) {
+    std::string line = fmt::format("{} {} {} {}", output["name"].text(), output["dtype"].text(),
+                                   output["shape"].Dump(), output["first_values"].Dump());
+    if (output.contains("argmax")) line += fmt::format(" argmax {}", output["argmax"].integer());
+    if (output.contains("label")) line += fmt::format(" '{}'", output["label"].text());
     std::cout << line << "\n";
   }
-  Say(globals, fmt::format("{} backend: load {:.1f} ms, run {:.2f} ms", report.backend,
-                           static_cast<double>(load_ns) * 1e-6,
-                           static_cast<double>(run_ns) * 1e-6 / static_cast<double>(calls)));
-  if (report.experimental) {
+}
+
+void SayReport(const Json& document, const Globals& globals) {
+  const Json& report = document["report"];
+  const std::string& backend = report["backend"].text();
+  const auto calls = static_cast<double>(report["calls"].integer());
+  Say(globals,
+      fmt::format("{} backend: load {:.1f} ms, run {:.2f} ms", backend,
+                  document["load_ns"].number() * 1e-6, document["run_ns"].number() * 1e-6 / calls));
+  if (report["experimental"].boolean()) {
     Say(globals, fmt::format("experimental: no gate has passed this model on {} and this build of "
                              "the system (anemone gate --certificates)",
-                             report.backend));
+                             backend));
   }
-  if (fallbacks > 0) {
-    Say(globals,
-        fmt::format("{} of {} calls were answered by another backend than the preferred "
-                    "one, the last for the reason {}",
-                    fallbacks, calls, runtime::FallbackReasonName(report.fallback_reason)));
+  if (report["calls_with_fallback"].integer() > 0) {
+    Say(globals, fmt::format("{} of {} calls were answered by another backend than the preferred "
+                             "one, the last for the reason {}",
+                             report["calls_with_fallback"].integer(), report["calls"].integer(),
+                             report["fallback_reason"].text()));
   }
+}
+
+Status RunRun(RunOptions options, const Globals& globals) {
+  options.session.threads = globals.threads;
+  ANEMONE_ASSIGN(const RunResult result, facade::RunRun(options));
+  if (globals.json) {
+    Print(result.json);
+    return {};
+  }
+  ANEMONE_ASSIGN(const Json document, ParseJson(result.json));
+  PrintOutputs(document["outputs"]);
+  SayReport(document, globals);
   return {};
 }
 
@@ -141,27 +56,10 @@ Status RunRun(const RunFlags& flags, const Globals& globals) {
 
 void AddRun(Command app, Context& context) {
   Command command = app.AddCommand("run", "run one or more inferences");
-  auto flags = std::make_shared<RunFlags>();
-  command
-      .AddOption("MODEL", flags->model.source.model,
-                 "an .onnx, .mlpackage, .mlmodelc or catalog name")
-      .Required();
-  // --input is for files here.
-  AddOptions(
-      command,
-      Pick(options::TableOf(flags->model.source.options), {"weights", "seed", "input_shapes"}),
-      {{"input_shapes", "--input-shape"}});
-  command.AddOption("--input", flags->inputs,
-                    "NAME=FILE.npy, .png or .jpg; NAME may be left out for one input");
-  command.AddFlag("--random-inputs", flags->random_inputs,
-                  "seeded standard-normal inputs instead of files");
-  command.AddOption("--input-seed", flags->input_seed, "seed of --random-inputs");
-  command.AddOption("--output-dir", flags->output_directory,
-                    "write every output there as NAME.npy");
-  command.AddOption("--iterations", flags->iterations, "how often to run").ShowDefault();
-  AddSessionFlags(command, flags->session);
+  auto options = std::make_shared<RunOptions>();
+  AddOptions(command, options::TableOf(*options));
   command.Footer("Example: anemone run model.mlpackage --input image=cat.jpg --output-dir out");
-  OnRun(command, context, [flags, &context] { return RunRun(*flags, context.globals); });
+  OnRun(command, context, [options, &context] { return RunRun(*options, context.globals); });
 }
 
 }  // namespace anemone::cli

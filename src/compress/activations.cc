@@ -16,6 +16,7 @@
 #include <set>
 
 #include "compress/linear_codec.h"
+#include "compress/lowest_opset.h"
 
 namespace anemone::compress {
 namespace {
@@ -152,7 +153,7 @@ Parameters ParametersOf(ActivationRange range, const ActivationConfig& config, D
 Result<ActivationPlan> PlanActivations(const passes::Rewriter& rewriter,
                                        const ActivationStep& step) {
   const ir::Function& function = rewriter.function();
-  if (function.opset < ir::Opset::kIOS17) {
+  if (function.opset < kActivationsOpset) {
     return Unsupported(
                "quantized activations need the op set ios17 or later, but function '{}' is {}",
                function.name, ir::OpsetName(function.opset))

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "compress/lowest_opset.h"
 #include "compress/method.h"
 
 namespace anemone::compress {
@@ -62,16 +63,36 @@ bool NeedsData(const OpConfig& config) {
   return config.method().DataNeedOf(config) != DataNeed::kNothing;
 }
 
-DataNeed DataNeedOf(const Configuration& configuration) {
-  DataNeed need = DataNeed::kNothing;
-  const auto add = [&](const std::optional<OpConfig>& config) {
-    if (config) need = std::max(need, config->method().DataNeedOf(*config));
+namespace {
+
+// Calls visit(config) for each setting of weights.
+template <typename Visit>
+void ForEachWeightConfig(const Configuration& configuration, const Visit& visit) {
+  const auto each = [&](const std::optional<OpConfig>& config) {
+    if (config) visit(*config);
   };
   for (const WeightStep& step : configuration.weights) {
-    add(step.global_config);
-    for (const auto& [type, config] : step.op_type_configs) add(config);
-    for (const auto& [name, config] : step.op_name_configs) add(config);
+    each(step.global_config);
+    for (const auto& [type, config] : step.op_type_configs) each(config);
+    for (const auto& [name, config] : step.op_name_configs) each(config);
   }
+}
+
+}  // namespace
+
+ir::Opset LowestOpset(const Configuration& configuration) {
+  ir::Opset lowest = configuration.activations ? kActivationsOpset : ir::Opset::kIOS15;
+  ForEachWeightConfig(configuration, [&](const OpConfig& config) {
+    lowest = std::max(lowest, config.method().NeedOf(config).opset);
+  });
+  return lowest;
+}
+
+DataNeed DataNeedOf(const Configuration& configuration) {
+  DataNeed need = DataNeed::kNothing;
+  ForEachWeightConfig(configuration, [&](const OpConfig& config) {
+    need = std::max(need, config.method().DataNeedOf(config));
+  });
   return need;
 }
 

@@ -11,6 +11,7 @@
 #include <cmath>
 
 #include "compress/linear_kernels.h"
+#include "compress/lowest_opset.h"
 
 namespace anemone::compress {
 namespace {
@@ -81,7 +82,7 @@ Status StoreFunction(ir::Function& function, const HalfStorageOptions& options, 
 
 Result<Report> StoreWeightsInHalf(ir::Program& program, const HalfStorageOptions& options) {
   for (const auto& function : program.functions) {
-    if (function->opset >= ir::Opset::kIOS16) continue;
+    if (function->opset >= kHalfStorageOpset) continue;
     return Unsupported(
                "half storage of float32 weights needs the op set ios16 or later, but function '{}' "
                "is "

@@ -15,8 +15,6 @@
 namespace anemone::compress {
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr int kMaxDepth = 32;
 constexpr int kMaxNodes = 1'000'000;  // aliases may unfold to any number
 
@@ -71,7 +69,7 @@ class Converter {
     if (++nodes_ > kMaxNodes) return Usage("it unfolds to more than {} nodes", kMaxNodes);
     if (node->type == YAML_SCALAR_NODE) return Scalar(*node);
     if (node->type == YAML_SEQUENCE_NODE) {
-      Json list = Json::array();
+      Json list = Json::Array();
       for (auto* item = node->data.sequence.items.start; item < node->data.sequence.items.top;
            ++item) {
         ANEMONE_ASSIGN(Json value, Convert(*item, depth + 1));
@@ -79,7 +77,7 @@ class Converter {
       }
       return list;
     }
-    Json object = Json::object();
+    Json object = Json::Object();
     std::vector<int> merged;
     for (auto* pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top; ++pair) {
       const yaml_node_t* key = yaml_document_get_node(document_, pair->key);
@@ -145,20 +143,6 @@ struct Parser {
   bool loaded = false;
 };
 
-// JSON that is not YAML: tabs, surrogate pairs. Nullopt when it is not JSON either.
-std::optional<Json> ParseJson(std::string_view text) {
-  bool deep = false;
-  Json json = Json::parse(
-      text,
-      [&](int depth, Json::parse_event_t, Json&) {
-        deep = deep || depth > kMaxDepth;
-        return !deep;
-      },
-      false);
-  if (deep || json.is_discarded()) return std::nullopt;
-  return json;
-}
-
 }  // namespace
 
 Result<Json> ParseYaml(std::string_view text) {
@@ -169,7 +153,11 @@ Result<Json> ParseYaml(std::string_view text) {
                                text.size());
   parser.loaded = yaml_parser_load(&parser.parser, &parser.document) != 0;
   if (!parser.loaded) {
-    if (auto json = ParseJson(text)) return *std::move(json);
+    // JSON that is not YAML: tabs, surrogate pairs.
+    std::vector<std::string> repeated;
+    Result<Json> json = ParseJson(text, {.max_depth = kMaxDepth, .repeated = &repeated});
+    if (json.ok() && !repeated.empty()) return Usage("the key '{}' occurs twice", repeated.front());
+    if (json.ok()) return json;
     const auto& mark = parser.parser.problem_mark;
     const char* problem = parser.parser.problem;
     return Usage("{}", problem != nullptr ? problem : "it is not YAML")

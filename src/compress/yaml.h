@@ -1,16 +1,15 @@
-// YAML (and so JSON) as a JSON value, by libyaml. Only for .cc files: it brings nlohmann's header.
-// Plain scalars become null, booleans and numbers as in YAML 1.2's core schema; quoted ones
+// YAML (and so JSON) as a JSON value, by libyaml. Plain scalars become null, booleans and numbers as in YAML 1.2's core schema; quoted ones
 // are strings. Thread rules: pure functions. Errors: kUsage with line and column; documents that
 // nest too deeply or unfold to too much are refused.
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "base/json.h"
 #include "base/status.h"
 
 namespace anemone::compress {
 
-Result<nlohmann::json> ParseYaml(std::string_view text);
+Result<Json> ParseYaml(std::string_view text);
 
 }  // namespace anemone::compress

@@ -6,11 +6,6 @@
 #include "cpu/specialize.h"
 
 namespace anemone::cpu {
-namespace {
-
-constexpr size_t kKeptPlans = 4;
-
-}  // namespace
 
 std::shared_ptr<Compiled> Compiled::Find(std::shared_ptr<const ir::Model> model,
                                          const ir::Function& function, exec::Numerics numerics) {
@@ -38,13 +33,25 @@ Result<std::shared_ptr<const Plan>> Compiled::PlanFor(const InputShapes& shapes,
     std::rotate(plans_.begin(), found, found + 1);
     return plans_.front().plan;
   }
-  ANEMONE_ASSIGN(Specialized facts, Specialize(function_, shapes));
-  Planner planner(function_, std::move(facts),
-                  {.numerics = numerics_, .trace_values = trace_values, .packs = &packs_});
+  ANEMONE_ASSIGN(Specialized facts, Specialize(function_, shapes, shared_.folded));
+  Planner planner(function_, std::move(facts), shared_,
+                  {.numerics = numerics_, .trace_values = trace_values});
   ANEMONE_ASSIGN(auto plan, planner.Build());
-  if (plans_.size() >= kKeptPlans) plans_.pop_back();
+  ++plans_made_;
   plans_.insert(plans_.begin(), {shapes, trace_values, plan});
+  int64_t bytes = plan->own_bytes;
+  size_t kept = 1;
+  while (kept < std::min(plans_.size(), kKeptPlans) &&
+         bytes + plans_[kept].plan->own_bytes <= kKeptBytes) {
+    bytes += plans_[kept++].plan->own_bytes;
+  }
+  plans_.erase(plans_.begin() + static_cast<std::ptrdiff_t>(kept), plans_.end());
   return plan;
+}
+
+Compiled::Counts Compiled::counts() const {
+  std::lock_guard lock(mutex_);
+  return {plans_made_, shared_.packings, shared_.folded.foldings()};
 }
 
 }  // namespace anemone::cpu

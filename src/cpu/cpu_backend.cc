@@ -1,5 +1,6 @@
 #include "cpu/cpu_backend.h"
 
+#include <algorithm>
 #include <cstring>
 #include <new>
 
@@ -126,7 +127,9 @@ class CpuExecutable : public exec::Executable {
   Status Use(const InputShapes& shapes, bool trace_values) {
     ANEMONE_ASSIGN(auto plan, compiled_->PlanFor(shapes, trace_values));
     const int64_t floats = plan->arena_bytes / int64_t{sizeof(float)};
-    if (!arena_.TryReserve(floats)) {
+    // Shapes that grow by one each call must not allocate each call.
+    const int64_t roomy = floats <= arena_.capacity() ? floats : arena_.capacity() * 5 / 4;
+    if (!arena_.TryReserve(std::max(floats, roomy)) && !arena_.TryReserve(floats)) {
       return Unsupported("the model needs {} bytes of working memory", plan->arena_bytes);
     }
     plan_ = std::move(plan);

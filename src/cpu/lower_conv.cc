@@ -11,35 +11,39 @@ namespace {
 
 // Weights and bias, with the scale and shift to fold into them before they are packed.
 struct ConvParameters {
-  const ir::Literal* weight = nullptr;
-  const ir::Literal* bias = nullptr;
+  const ir::Value* weight = nullptr;
+  const ir::Value* bias = nullptr;  // null: none
   std::vector<float> scale;
   std::vector<float> shift;
 };
 
 // The bias and the weights as floats, without a copy where they are stored as floats.
 struct PlainParameters {
+  LiteralRef literal;  // keeps `weight` alive where it is not copied
   const float* weight = nullptr;
   const float* bias = nullptr;
   std::vector<float> weight_storage;
   std::vector<float> bias_storage;
 };
 
-Result<PlainParameters> Materialize(const ConvParameters& from, int64_t out_channels) {
+Result<PlainParameters> Materialize(Planner& planner, const ConvParameters& from,
+                                    int64_t out_channels) {
   PlainParameters to;
-  if (from.weight->dtype() == DType::kFp32 && from.scale.empty()) {
-    to.weight = from.weight->As<float>().data();
+  ANEMONE_ASSIGN(to.literal, planner.LiteralOf(from.weight));
+  if (to.literal->dtype() == DType::kFp32 && from.scale.empty()) {
+    to.weight = to.literal->As<float>().data();
   } else {
-    auto floats = from.weight->AsFloats();
+    auto floats = to.literal->AsFloats();
     if (!floats)
-      return Unsupported("weights of type {} are not supported", DTypeName(from.weight->dtype()));
+      return Unsupported("weights of type {} are not supported", DTypeName(to.literal->dtype()));
     to.weight_storage = std::move(*floats);
     to.weight = to.weight_storage.data();
   }
   if (from.bias != nullptr) {
-    auto floats = from.bias->AsFloats();
+    ANEMONE_ASSIGN(const LiteralRef bias, planner.LiteralOf(from.bias));
+    auto floats = bias->AsFloats();
     if (!floats)
-      return Unsupported("a bias of type {} is not supported", DTypeName(from.bias->dtype()));
+      return Unsupported("a bias of type {} is not supported", DTypeName(bias->dtype()));
     to.bias_storage = std::move(*floats);
   }
   if (!from.scale.empty()) {
@@ -102,11 +106,11 @@ Result<std::optional<GivenConv>> ReadConv(const Planner& planner, const Node& no
   if (!IsFloat32(node.types[0]) || !HasChannels(in) || CountOf(node.types[0]) == 0) {
     return std::optional<GivenConv>();
   }
-  given.parameters.weight = planner.Known(weight);
-  given.parameters.bias = bias == nullptr ? nullptr : planner.Known(bias);
-  if (given.parameters.weight == nullptr || (bias != nullptr && given.parameters.bias == nullptr)) {
+  if (!planner.IsKnown(weight) || (bias != nullptr && !planner.IsKnown(bias))) {
     return std::optional<GivenConv>();
   }
+  given.parameters.weight = weight;
+  given.parameters.bias = bias;
   ANEMONE_ASSIGN(given.shape, ReadShape(node, in, planner.TypeOf(weight), transposed));
   return std::optional(std::move(given));
 }
@@ -131,7 +135,7 @@ Result<bool> LowerConv(Planner& planner, const Node& node) {
                    self = &group]() -> Result<Group::Run> {
     using Shared = std::shared_ptr<const PackedConv>;
     const auto pack = [&]() -> Result<Shared> {
-      ANEMONE_ASSIGN(const PlainParameters plain, Materialize(*parameters, shape.out_c));
+      ANEMONE_ASSIGN(const PlainParameters plain, Materialize(planner, *parameters, shape.out_c));
       return Shared(std::make_shared<const PackedConv>(shape, plain.weight, plain.bias));
     };
     ANEMONE_ASSIGN(const Shared packed,
@@ -155,8 +159,16 @@ Result<bool> LowerConvTranspose(Planner& planner, const Node& node) {
   if (pad_type != "valid" && pad_type != "custom") return false;
   ANEMONE_ASSIGN(const auto given, ReadConv(planner, node, true));
   if (!given) return false;
-  ANEMONE_ASSIGN(const PlainParameters plain, Materialize(given->parameters, given->shape.in_c));
-  auto conv = std::make_shared<const PackedConvTranspose>(given->shape, plain.weight, plain.bias);
+  using Shared = std::shared_ptr<const PackedConvTranspose>;
+  const auto pack = [&]() -> Result<Shared> {
+    ANEMONE_ASSIGN(const PlainParameters plain,
+                   Materialize(planner, given->parameters, given->shape.in_c));
+    return Shared(
+        std::make_shared<const PackedConvTranspose>(given->shape, plain.weight, plain.bias));
+  };
+  ANEMONE_ASSIGN(const Shared packed,
+                 planner.Packed<PackedConvTranspose>(*node.operation, false, pack));
+  auto conv = std::make_shared<const PackedConvTranspose>(given->shape, *packed);
   ANEMONE_ASSIGN(const BufferId from, planner.Read(given->x, Layout::kChannelsLast));
   const BufferId scratch = planner.NewBuffer(conv->ScratchFloats() * int64_t{sizeof(float)});
   Group& group = planner.Open(*node.operation, "conv_transpose", Layout::kChannelsLast);

@@ -188,7 +188,7 @@ Result<bool> LowerUnary(Planner& planner, const Node& node) {
   ANEMONE_ASSIGN(std::vector<GroupStep> steps, UnarySteps(node, &exact));
   if (steps.empty()) return false;
   // The argument's values are half only if they were rounded.
-  exact = exact && planner.Rounds(planner.TypeOf(x)) && planner.Known(x) == nullptr;
+  exact = exact && planner.Rounds(planner.TypeOf(x)) && !planner.IsKnown(x);
   Group* group = planner.Joinable(x, *node.operation);
   if (group != nullptr) {
     planner.Join(*group, *node.operation, std::move(steps));
@@ -219,7 +219,7 @@ Result<bool> LowerBinary(Planner& planner, const Node& node) {
   if (planner.TypeOf(y).shape() == type.shape()) sides.push_back({y, x, binary.reversed});
   // Prefer a base that is not a constant, then the operand computed last.
   std::stable_sort(sides.begin(), sides.end(), [&](const Side& a, const Side& b) {
-    return (planner.Known(a.base) == nullptr) > (planner.Known(b.base) == nullptr);
+    return planner.IsKnown(a.base) < planner.IsKnown(b.base);
   });
   for (const Side& side : sides) {
     Group* group = planner.Joinable(side.base, *node.operation);
@@ -238,7 +238,7 @@ Result<bool> LowerBinary(Planner& planner, const Node& node) {
   for (const Side& side : sides) {
     // When both operands are whole tensors, use a layout that one already has.
     Layout layout = planner.LayoutOf(side.base);
-    if (layout == Layout::kRowMajor && planner.Known(side.base) != nullptr) {
+    if (layout == Layout::kRowMajor && planner.IsKnown(side.base)) {
       layout = planner.LayoutOf(side.other);
     }
     if (!HasChannels(type)) layout = Layout::kRowMajor;
@@ -262,13 +262,16 @@ Result<bool> LowerBatchNorm(Planner& planner, const Node& node) {
   if (!IsFloat32(type) || !HasChannels(type) || CountOf(type) == 0) return false;
   const auto channels = static_cast<size_t>(type.shape()[1]);
   std::vector<float> values[4];
+  bool fixed = true;
   constexpr std::string_view kParams[] = {"mean", "variance", "gamma", "beta"};
   for (size_t i = 0; i < 4; ++i) {
     const ir::Value* value = node.operation->Input(kParams[i]);
     values[i].assign(channels, i == 2 ? 1.0f : 0.0f);
     if (value == nullptr) continue;
-    if (planner.Known(value) == nullptr) return false;
-    auto floats = planner.Known(value)->AsFloats();
+    if (!planner.IsKnown(value)) return false;
+    fixed = fixed && planner.IsFixed(value);
+    ANEMONE_ASSIGN(const LiteralRef literal, planner.LiteralOf(value));
+    auto floats = literal->AsFloats();
     if (!floats || floats->size() != channels) return false;
     values[i] = std::move(*floats);
   }
@@ -281,7 +284,8 @@ Result<bool> LowerBatchNorm(Planner& planner, const Node& node) {
   }
   Group* group = planner.Joinable(x, *node.operation);
   const bool joins = group != nullptr && group->layout == Layout::kChannelsLast;
-  if (joins && group->fold_affine && group->steps.empty()) {
+  // Packed weights are kept for other shapes, so only what does not depend on shapes is folded in.
+  if (joins && fixed && group->fold_affine && group->steps.empty()) {
     planner.Join(*group, *node.operation, {});
     group->fold_affine(std::move(scale), std::move(shift));
     planner.FinishOperation(*group);
@@ -354,7 +358,7 @@ bool IsPlainStep(const Planner& planner, const ir::Operation& operation) {
   if (!IsBinary(operation)) return false;
   for (const std::string_view param : {"x", "y"}) {
     const ir::Value* value = operation.Input(param);
-    if (planner.Known(value) != nullptr && CountOf(planner.TypeOf(value)) == 1 &&
+    if (planner.IsKnown(value) && CountOf(planner.TypeOf(value)) == 1 &&
         planner.TypeOf(value).rank() <= planner.TypeOf(operation.output()).rank()) {
       // The other operand must have the result's shape.
       const ir::Value* other = operation.Input(param == "x" ? "y" : "x");

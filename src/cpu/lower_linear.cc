@@ -12,29 +12,30 @@ namespace {
 // x as rows of `k` values times a constant matrix: weight(i, j) = data[i * row_stride + j *
 // column_stride].
 struct ConstantProduct {
-  const ir::Literal* weight = nullptr;
-  const ir::Literal* bias = nullptr;
+  const ir::Value* weight = nullptr;
+  const ir::Value* bias = nullptr;  // null: none
   int64_t k = 0;
   int64_t n = 0;
   int64_t row_stride = 0;
   int64_t column_stride = 0;
 };
 
-Result<std::shared_ptr<const PackedMatrix>> Pack(const ConstantProduct& product) {
+Result<std::shared_ptr<const PackedMatrix>> Pack(Planner& planner, const ConstantProduct& product) {
+  ANEMONE_ASSIGN(const LiteralRef literal, planner.LiteralOf(product.weight));
   std::vector<float> storage, bias;
   const float* weight = nullptr;
-  if (product.weight->dtype() == DType::kFp32) {
-    weight = product.weight->As<float>().data();
+  if (literal->dtype() == DType::kFp32) {
+    weight = literal->As<float>().data();
   } else {
-    auto floats = product.weight->AsFloats();
+    auto floats = literal->AsFloats();
     if (!floats)
-      return Unsupported("weights of type {} are not supported",
-                         DTypeName(product.weight->dtype()));
+      return Unsupported("weights of type {} are not supported", DTypeName(literal->dtype()));
     storage = std::move(*floats);
     weight = storage.data();
   }
   if (product.bias != nullptr) {
-    auto floats = product.bias->AsFloats();
+    ANEMONE_ASSIGN(const LiteralRef given, planner.LiteralOf(product.bias));
+    auto floats = given->AsFloats();
     if (!floats || std::ssize(*floats) != product.n)
       return Unsupported("this kind of bias is not supported");
     bias = std::move(*floats);
@@ -52,8 +53,9 @@ Result<bool> LowerConstantProduct(Planner& planner, const Node& node, const ir::
   group.reads = {from};
   const int64_t rows = CountOf(node.types[0]) / product.n;
   group.prepare = [=, &planner, &operation = *node.operation]() -> Result<Group::Run> {
-    ANEMONE_ASSIGN(const auto packed,
-                   planner.Packed<PackedMatrix>(operation, false, [&] { return Pack(product); }));
+    ANEMONE_ASSIGN(const auto packed, planner.Packed<PackedMatrix>(operation, false, [&] {
+      return Pack(planner, product);
+    }));
     return Group::Run([=](Frame& frame, float* out, std::span<const Step> steps) -> Status {
       Gemm(frame.In(from), product.k, rows, packed->view(), out, product.n, steps, *frame.pool);
       return {};
@@ -68,13 +70,11 @@ Result<bool> LowerLinear(Planner& planner, const Node& node) {
   const ir::Value* bias = node.operation->Input("bias");
   const ir::Value* x = node.operation->Input("x");
   if (!IsFloat32(node.types[0]) || CountOf(node.types[0]) == 0) return false;
-  if (planner.Known(weight) == nullptr || (bias != nullptr && planner.Known(bias) == nullptr)) {
-    return false;
-  }
+  if (!planner.IsKnown(weight) || (bias != nullptr && !planner.IsKnown(bias))) return false;
   const ir::Shape& shape = planner.TypeOf(weight).shape();
   ConstantProduct product;
-  product.weight = planner.Known(weight);
-  product.bias = bias == nullptr ? nullptr : planner.Known(bias);
+  product.weight = weight;
+  product.bias = bias;
   product.n = shape[0];
   product.k = shape[1];
   product.row_stride = 1;
@@ -143,9 +143,9 @@ Result<bool> LowerMatmul(Planner& planner, const Node& node) {
   p.k = xs[xs.size() - (transpose_x ? 2 : 1)];
   p.n = ys[ys.size() - (transpose_y ? 2 : 1)];
   if (p.k == 0) return false;
-  if (ys.size() == 2 && !transpose_x && planner.Known(y) != nullptr) {
+  if (ys.size() == 2 && !transpose_x && planner.IsKnown(y)) {
     ConstantProduct product;
-    product.weight = planner.Known(y);
+    product.weight = y;
     product.k = p.k;
     product.n = p.n;
     product.row_stride = transpose_y ? 1 : p.n;

@@ -117,7 +117,8 @@ class Plan {
   };
   std::unordered_map<const ir::Value*, Place> places;
   std::vector<std::shared_ptr<const ir::Literal>>
-      literals;  // folded constants that instructions point to
+      literals;           // folded constants that instructions point to
+  int64_t own_bytes = 0;  // of constants that no other plan of the function has
 
   // Which results are rounded to half.
   exec::RoundingRule rounding;

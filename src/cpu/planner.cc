@@ -40,14 +40,17 @@ int64_t StorageBytes(const ir::Type& type) {
       ByteSize(exec::StorageDType(type.dtype()), CountOf(type)).value_or(0));
 }
 
-Planner::Planner(const ir::Function& function, Specialized facts, const PlanOptions& options)
+Planner::Planner(const ir::Function& function, Specialized facts, SharedParts& shared,
+                 const PlanOptions& options)
     : function_(function),
       facts_(std::move(facts)),
+      shared_(shared),
       options_(options),
       plan_(std::make_shared<Plan>()) {
   plan_->function = &function;
   plan_->rounding = RuleOf(options.numerics);
   plan_->literals = facts_.literals;
+  plan_->own_bytes = facts_.own_bytes;
 }
 
 Result<std::shared_ptr<const Plan>> Planner::Build() {
@@ -65,13 +68,18 @@ Result<std::shared_ptr<const Plan>> Planner::Build() {
   return std::shared_ptr<const Plan>(plan_);
 }
 
-// Constants, or constants decompressed.
-bool Planner::HasFixedWeights(const ir::Operation& operation) {
+bool Planner::HasFixedWeights(const ir::Operation& operation) const {
   for (const std::string_view param : {"weight", "bias", "y"}) {
-    const ir::Value* value = operation.Input(param);
-    if (value != nullptr && !value->is_stored()) return false;
+    if (!IsFixed(operation.Input(param))) return false;
   }
   return true;
+}
+
+Result<LiteralRef> Planner::LiteralOf(const ir::Value* value) {
+  const ValueFacts& facts = facts_.values.at(value);
+  if (facts.deferred) return shared_.folded.Get(*value);
+  if (facts.known == nullptr) return Internal("value '{}' is not known", value->name);
+  return LiteralRef(LiteralRef(), facts.known);  // the plan, or the model, keeps it
 }
 
 Status Planner::AddInputs() {
@@ -138,6 +146,7 @@ BufferId Planner::NewBuffer(int64_t size_bytes) {
 
 BufferId Planner::NewConstant(std::vector<float> values) {
   auto owner = std::make_shared<const std::vector<float>>(std::move(values));
+  plan_->own_bytes += static_cast<int64_t>(owner->size() * sizeof(float));
   Buffer buffer;
   buffer.kind = Buffer::Kind::kConstant;
   buffer.size_bytes = static_cast<int64_t>(owner->size() * sizeof(float));
@@ -182,32 +191,49 @@ Layout Planner::LayoutOf(const ir::Value* value) const {
                                                                           : Layout::kRowMajor;
 }
 
-Result<BufferId> Planner::ReadConstant(const ir::Value* value, Layout layout) {
-  const ir::Literal& literal = *Known(value);
+Result<Buffer> Planner::MakeConstant(const ir::Value* value, Layout layout) {
+  ANEMONE_ASSIGN(const LiteralRef literal, LiteralOf(value));
   Buffer buffer;
   buffer.kind = Buffer::Kind::kConstant;
-  buffer.size_bytes = StorageBytes(literal.type());
-  const void* bytes = literal.bytes().data();
-  const bool as_stored = exec::StorageDType(literal.dtype()) == literal.dtype() &&
+  buffer.size_bytes = StorageBytes(literal->type());
+  const void* bytes = literal->bytes().data();
+  const bool as_stored = exec::StorageDType(literal->dtype()) == literal->dtype() &&
                          reinterpret_cast<uintptr_t>(bytes) % sizeof(double) == 0;
   if (as_stored) {
-    buffer.owner = std::make_shared<const ir::Literal>(literal);
+    buffer.owner = std::make_shared<const ir::Literal>(*literal);
     buffer.data = bytes;
   } else {
-    ANEMONE_ASSIGN(exec::Tensor tensor, exec::Tensor::FromLiteral(literal));
+    ANEMONE_ASSIGN(exec::Tensor tensor, exec::Tensor::FromLiteral(*literal));
     auto owner = std::make_shared<const exec::Tensor>(std::move(tensor));
     buffer.data = owner->view().data;
     buffer.owner = owner;
   }
   if (layout == Layout::kChannelsLast) {
     ThreadPool one(1);
-    const ir::Type& type = literal.type();
-    std::vector<float> moved(static_cast<size_t>(CountOf(type)));
-    TransposeMatrices(static_cast<const float*>(buffer.data), moved.data(), type.shape()[0],
+    const ir::Type& type = literal->type();
+    auto moved = std::make_shared<std::vector<float>>(static_cast<size_t>(CountOf(type)));
+    TransposeMatrices(static_cast<const float*>(buffer.data), moved->data(), type.shape()[0],
                       type.shape()[1], SpatialCount(type), one);
-    return NewConstant(std::move(moved));
+    buffer.data = moved->data();
+    buffer.owner = moved;
   }
-  plan_->buffers.push_back(std::move(buffer));
+  return buffer;
+}
+
+Result<BufferId> Planner::ReadConstant(const ir::Value* value, Layout layout) {
+  if (IsFixed(value)) {
+    const auto key = std::pair(value, layout);
+    auto found = shared_.buffers.find(key);
+    if (found == shared_.buffers.end()) {
+      ANEMONE_ASSIGN(Buffer made, MakeConstant(value, layout));
+      found = shared_.buffers.emplace(key, std::move(made)).first;
+    }
+    plan_->buffers.push_back(found->second);
+  } else {
+    ANEMONE_ASSIGN(Buffer made, MakeConstant(value, layout));
+    plan_->own_bytes += made.size_bytes;
+    plan_->buffers.push_back(std::move(made));
+  }
   return static_cast<BufferId>(plan_->buffers.size()) - 1;
 }
 
@@ -222,7 +248,7 @@ Result<BufferId> Planner::Read(const ir::Value* value, Layout layout) {
   BufferId buffer = kNoBuffer;
   if (other != kNoBuffer) {
     ANEMONE_ASSIGN(buffer, ChangeLayout(other, type, layout));
-  } else if (Known(value) != nullptr) {
+  } else if (IsKnown(value)) {
     ANEMONE_ASSIGN(buffer, ReadConstant(value, layout));
   } else {
     return Internal("value '{}' has not been computed", value->name);
@@ -401,7 +427,11 @@ Status Planner::LowerReference(const Node& node) {
   for (const ir::Argument& argument : operation.arguments()) {
     ReferenceOp::Input input{argument.name, {}};
     for (const ir::Value* value : argument.values) {
-      ReferenceOp::Operand operand{TypeOf(value), Known(value), kNoBuffer};
+      ReferenceOp::Operand operand{TypeOf(value), nullptr, kNoBuffer};
+      if (IsKnown(value)) {
+        ANEMONE_ASSIGN(LiteralRef literal, LiteralOf(value));
+        operand.known = plan_->literals.emplace_back(std::move(literal)).get();
+      }
       if (operand.type.is_tensor() && operand.type.dtype() != DType::kString) {
         ANEMONE_ASSIGN(operand.buffer, Read(value, Layout::kRowMajor));
         instruction.reads.push_back(operand.buffer);

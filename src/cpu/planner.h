@@ -7,7 +7,8 @@
 // that fusing changes no bit.
 //
 // A value of rank 3 or 4 may exist row-major (NCHW) and with channels last (NHWC); reading it in a
-// layout that it does not have emits the conversion once. Ownership: lives while one plan is built.
+// layout that it does not have emits the conversion once. Ownership: lives while one plan is built;
+// borrows the parts that plans share.
 // Thread rules: one thread.
 #pragma once
 
@@ -59,24 +60,44 @@ struct Group {
   BufferId only_copies = kNoBuffer;
 };
 
-// Packed weights that the plans of one function share, by operation. The second part of the key
-// tells apart what was folded into them. Not shared between threads without a lock.
-using PackCache = std::map<std::pair<const ir::Operation*, bool>, std::shared_ptr<const void>>;
+// What the plans of one function share, so that it is made once and not for each set of shapes.
+// Thread rules: one thread at a time.
+struct SharedParts {
+  explicit SharedParts(ir::Opset opset) : folded(opset) {}
+
+  FoldedConstants folded;
+  // Packed weights. The second part of the key tells apart what was folded into them.
+  std::map<std::pair<const ir::Operation*, bool>, std::shared_ptr<const void>> packs;
+  // Constants as kernels read them.
+  std::map<std::pair<const ir::Value*, Layout>, Buffer> buffers;
+  int64_t packings = 0;  // how often weights were packed
+};
 
 struct PlanOptions {
   exec::Numerics numerics = exec::Numerics::kAsTyped;
   bool trace_values = false;  // no fusion; every operation's outputs are kept row-major
-  PackCache* packs = nullptr;
 };
 
 class Planner {
  public:
-  Planner(const ir::Function& function, Specialized facts, const PlanOptions& options);
+  Planner(const ir::Function& function, Specialized facts, SharedParts& shared,
+          const PlanOptions& options);
   Result<std::shared_ptr<const Plan>> Build();
 
   // ---- queries for lowerings ----
   const ir::Type& TypeOf(const ir::Value* value) const { return facts_.values.at(value).type; }
-  const ir::Literal* Known(const ir::Value* value) const { return facts_.values.at(value).known; }
+  // Whether the value follows from constants and shapes.
+  bool IsKnown(const ir::Value* value) const {
+    const ValueFacts& facts = facts_.values.at(value);
+    return facts.known != nullptr || facts.deferred;
+  }
+  // Whether it follows from constants alone; true for null, an argument that is not given.
+  bool IsFixed(const ir::Value* value) const {
+    return value == nullptr || facts_.values.at(value).fixed;
+  }
+  // The literal of a known value. A large one is computed unless somebody holds it: ask when it is
+  // needed, and drop it afterwards.
+  Result<LiteralRef> LiteralOf(const ir::Value* value);
   bool Rounds(const ir::Type& type) const { return plan_->rounding.Rounds(type.dtype()); }
   // The layout in which `value` can be read without conversion.
   Layout LayoutOf(const ir::Value* value) const;
@@ -86,11 +107,12 @@ class Planner {
   Result<std::shared_ptr<const T>> Packed(const ir::Operation& operation, bool folded,
                                           const Pack& pack) {
     // Weights that were computed from shapes may differ from plan to plan.
-    if (options_.packs == nullptr || !HasFixedWeights(operation)) return pack();
-    std::shared_ptr<const void>& entry = (*options_.packs)[{&operation, folded}];
+    if (!HasFixedWeights(operation)) return pack();
+    std::shared_ptr<const void>& entry = shared_.packs[{&operation, folded}];
     if (entry == nullptr) {
       ANEMONE_ASSIGN(std::shared_ptr<const T> made, pack());
       entry = std::move(made);
+      ++shared_.packings;
     }
     return std::static_pointer_cast<const T>(entry);
   }
@@ -128,7 +150,7 @@ class Planner {
     Group* pending = nullptr;
   };
 
-  static bool HasFixedWeights(const ir::Operation& operation);
+  bool HasFixedWeights(const ir::Operation& operation) const;
   Status AddInputs();
   Status AddOutputs();
   Status Lower(const Node& node);
@@ -136,6 +158,7 @@ class Planner {
   Status LowerInterpreted(const Node& node);
   Status EmitGroup(Group& group);
   Status Trace(const Node& node);
+  Result<Buffer> MakeConstant(const ir::Value* value, Layout layout);
   Result<BufferId> ReadConstant(const ir::Value* value, Layout layout);
   Result<BufferId> ChangeLayout(BufferId from, const ir::Type& type, Layout to);
   // Whether an operation that reads the pending `value` can do so although a second reader follows
@@ -144,6 +167,7 @@ class Planner {
 
   const ir::Function& function_;
   Specialized facts_;
+  SharedParts& shared_;
   PlanOptions options_;
   std::shared_ptr<Plan> plan_;
   std::unordered_map<const ir::Value*, State> states_;

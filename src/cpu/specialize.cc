@@ -1,5 +1,6 @@
 #include "cpu/specialize.h"
 
+#include <algorithm>
 #include <unordered_set>
 
 #include "exec/kernel.h"
@@ -9,6 +10,9 @@ namespace {
 
 // Operators on constants that grow their input beyond this (fill, tile) run each time instead.
 constexpr int64_t kFoldGrowthBytes = 1 << 20;
+// A weight is computed when it is asked for, through this many operations at most: the bound of the
+// recursion.
+constexpr int kMaxDeferredDepth = 8;
 
 bool IsInterpreted(const ir::Operation& operation) {
   return operation.def() == nullptr || operation.def()->traits.run_by == ir::RunBy::kInterpreter;
@@ -47,7 +51,8 @@ void ForEachRead(const ir::Operation& operation, const Visit& visit) {
 
 class Specializer {
  public:
-  explicit Specializer(const ir::Function& function) : function_(function) {}
+  Specializer(const ir::Function& function, FoldedConstants& constants)
+      : function_(function), constants_(constants) {}
 
   Result<Specialized> Run(const std::map<std::string, ir::Shape>& shapes) {
     for (const auto& input : function_.inputs()) {
@@ -76,6 +81,7 @@ class Specializer {
       ValueFacts& facts = out_.values[value];
       facts.type = value->type;
       facts.known = value->literal.get();
+      facts.fixed = true;
       return {};
     }
     Node node;
@@ -104,10 +110,10 @@ class Specializer {
       out_.nodes.push_back(std::move(node));
       return {};
     }
-    ANEMONE_ASSIGN(const bool folded, Fold(operation, node));
     for (size_t i = 0; i < node.types.size(); ++i) {
       out_.values[operation.output(i)].type = node.types[i];
     }
+    ANEMONE_ASSIGN(const bool folded, Fold(operation, node));
     if (!folded) out_.nodes.push_back(std::move(node));
     return {};
   }
@@ -122,38 +128,85 @@ class Specializer {
       }
       node->args->AddAll(argument.name, std::move(list));
     }
-    return ir::InferTypes(*node->args, &node->types);
+    ANEMONE_TRY(ir::InferTypes(*node->args, &node->types));
+    // Where an operand becomes known here that was not when the program was written, inference may
+    // choose the dtype of another operand (matmul of integers and floats): what is declared holds.
+    for (size_t i = 0; i < node->types.size(); ++i) {
+      const ir::Type& declared = operation.output(i)->type;
+      ir::Type& type = node->types[i];
+      if (!declared.is_tensor() || !type.is_static() || declared.dtype() == type.dtype()) continue;
+      type = ir::Type::Tensor(declared.dtype(), type.shape());
+      node->as_declared = true;
+    }
+    return {};
   }
 
   Result<bool> Fold(const ir::Operation& operation, const Node& node) {
-    if (!operation.def()->pure()) return false;
+    if (!operation.def()->pure() || node.as_declared) return false;
     if (operation.type() == "shape") {
       const ir::Value* x = operation.Input("x");
       if (node.types[0].dtype() != DType::kInt32) return false;
       Keep(operation.output(), ir::Literal::Int32s(out_.values.at(x).type.shape()));
       return true;
     }
-    std::vector<exec::FoldInput> inputs;
+    bool fixed = true;
+    int depth = 0;
     int64_t bytes = 0;
     for (const ir::Argument& argument : operation.arguments()) {
-      exec::FoldInput input{argument.name, {}};
       for (const ir::Value* value : argument.values) {
         const ValueFacts& facts = out_.values.at(value);
-        if (facts.known == nullptr) return false;
-        input.literals.push_back(facts.known);
+        if (facts.known == nullptr && !facts.deferred) return false;
+        fixed = fixed && facts.fixed;
+        depth = std::max(depth, facts.deferred_depth);
         bytes += Bytes(facts.type);
       }
-      inputs.push_back(std::move(input));
     }
     int64_t result_bytes = 0;
     for (const ir::Type& type : node.types) result_bytes += Bytes(type);
     if (!operation.def()->constexpr_op && result_bytes > 4 * bytes + kFoldGrowthBytes) return false;
+    if (fixed) return FoldOnce(operation, node, depth + 1);
+    std::vector<LiteralRef> held;
+    std::vector<exec::FoldInput> inputs;
+    for (const ir::Argument& argument : operation.arguments()) {
+      exec::FoldInput input{argument.name, {}};
+      for (const ir::Value* value : argument.values) {
+        const ir::Literal* known = out_.values.at(value).known;
+        if (known == nullptr) {
+          ANEMONE_ASSIGN(LiteralRef literal, constants_.Get(*value));
+          known = held.emplace_back(std::move(literal)).get();
+        }
+        input.literals.push_back(known);
+      }
+      inputs.push_back(std::move(input));
+    }
     ANEMONE_ASSIGN(auto results, exec::Fold(*operation.def(), function_.opset, inputs));
     for (size_t i = 0; i < results.size(); ++i) Keep(operation.output(i), std::move(results[i]));
     return true;
   }
 
+  // The values of an operation on constants, from what the plans of the function share.
+  Result<bool> FoldOnce(const ir::Operation& operation, const Node& node, int depth) {
+    // Large floats are weights: inference needs their types only.
+    const bool defer = depth <= kMaxDeferredDepth &&
+                       std::all_of(node.types.begin(), node.types.end(), [](const ir::Type& type) {
+                         return IsFloat(type.dtype()) &&
+                                Bytes(type) > static_cast<int64_t>(kSmallLiteralBytes);
+                       });
+    for (const auto& output : operation.outputs()) {
+      ValueFacts& facts = out_.values[output.get()];
+      facts.fixed = true;
+      facts.deferred = defer;
+      facts.deferred_depth = defer ? depth : 0;
+      if (defer) continue;
+      ANEMONE_ASSIGN(LiteralRef literal, constants_.Get(*output));
+      facts.known = out_.literals.emplace_back(std::move(literal)).get();
+    }
+    return true;
+  }
+
+  // A value that depends on the shapes.
   void Keep(const ir::Value* value, ir::Literal literal) {
+    out_.own_bytes += static_cast<int64_t>(literal.bytes().size());
     out_.literals.push_back(std::make_shared<const ir::Literal>(std::move(literal)));
     out_.values[value].known = out_.literals.back().get();
   }
@@ -187,14 +240,16 @@ class Specializer {
   }
 
   const ir::Function& function_;
+  FoldedConstants& constants_;
   Specialized out_;
 };
 
 }  // namespace
 
 Result<Specialized> Specialize(const ir::Function& function,
-                               const std::map<std::string, ir::Shape>& shapes) {
-  return Specializer(function).Run(shapes);
+                               const std::map<std::string, ir::Shape>& shapes,
+                               FoldedConstants& constants) {
+  return Specializer(function, constants).Run(shapes);
 }
 
 }  // namespace anemone::cpu

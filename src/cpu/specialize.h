@@ -1,7 +1,7 @@
 // Specialize: what is known about a function before it runs, for given input shapes: the type of
 // every value, the values that depend on constants and shapes only, and which operations contribute
-// to the outputs. Ownership: the result borrows the function and owns the literals it made. Thread
-// rules: pure function.
+// to the outputs. Ownership: the result borrows the function and owns the literals it made or took
+// from `constants`. Thread rules: those of `constants`, one thread at a time.
 #pragma once
 
 #include <deque>
@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "cpu/folded_constants.h"
 #include "ir/program.h"
 
 namespace anemone::cpu {
@@ -20,6 +21,11 @@ namespace anemone::cpu {
 struct ValueFacts {
   ir::Type type;
   const ir::Literal* known = nullptr;
+  // Follows from constants alone, so it is the same in every plan of the function.
+  bool fixed = false;
+  // A large weight: known, but computed only when somebody asks FoldedConstants for it.
+  bool deferred = false;
+  int deferred_depth = 0;  // operations between it and the constants
   // Live operations that use it, in order, once per use; a nested body counts for its owner.
   std::vector<const ir::Operation*> users;
   bool is_output = false;
@@ -31,16 +37,19 @@ struct Node {
   std::optional<ir::OpArgs> args;  // absent when interpreted
   std::vector<ir::Type> types;     // of the outputs
   bool interpreted = false;
+  bool as_declared = false;  // a result's dtype is the declared one, not what inference says here
 };
 
 struct Specialized {
   std::deque<Node> nodes;  // live and not folded, in order
   std::unordered_map<const ir::Value*, ValueFacts> values;
-  std::vector<std::shared_ptr<const ir::Literal>> literals;
+  std::vector<LiteralRef> literals;
+  int64_t own_bytes = 0;  // of the literals that no other plan has
 };
 
 // `shapes` holds those of the tensor inputs, by name. Errors name the operation.
 Result<Specialized> Specialize(const ir::Function& function,
-                               const std::map<std::string, ir::Shape>& shapes);
+                               const std::map<std::string, ir::Shape>& shapes,
+                               FoldedConstants& constants);
 
 }  // namespace anemone::cpu

@@ -1,9 +1,10 @@
-// What a model's description says of its inputs beyond the types of the program: which shapes are
-// allowed (ranges, enumerations, sizes of images), and what stands in for an optional input that is
-// not given. Core ML holds every prediction to it, and so does every session.
+// DeclaredInputs: what a model's interface says about the inputs of one function beyond their types:
+// the shapes that a flexible input may have, and the values that stand in for optional inputs. Every
+// session asks it, whatever runs the model, so that a shape outside the declared ones is refused
+// everywhere as Core ML refuses it.
 //
-// Ownership: values, which share nothing with the model. Thread rules: immutable. Errors: kUsage,
-// for it is the caller's mistake; the texts of ranges and enumerations are Core ML's own.
+// Ownership: borrows the model. Thread rules: immutable once made. Errors: kUsage, naming the declared
+// shapes.
 #pragma once
 
 #include <map>
@@ -14,34 +15,25 @@
 #include "base/status.h"
 #include "exec/backend.h"
 #include "exec/tensor.h"
+#include "ir/feature_shapes.h"
 #include "ir/model.h"
 
 namespace anemone::exec {
 
 class DeclaredInputs {
  public:
-  // Nothing is declared: every shape is allowed, every input is required.
-  DeclaredInputs() = default;
-  // Of a function of `model`; a function that the model does not describe declares nothing.
-  static DeclaredInputs Of(const ir::Model& model, const ir::Function& function);
+  static Result<DeclaredInputs> Of(const ir::Model& model, const ir::Function& function);
 
-  // Whether all given shapes are allowed. Allocates nothing when they are. Inputs that the
-  // description does not know are left to CheckInputs.
-  Status Check(std::span<const BoundInput> inputs) const;
-  // Whether an optional input with a default is not given.
-  bool Lacks(std::span<const BoundInput> inputs) const;
-  // The defaults of those that are not given, in the dtype and the declared shape of each.
-  Result<std::map<std::string, Tensor>> Defaults(std::span<const BoundInput> inputs) const;
+  // Whether the given inputs have declared shapes. Allocates nothing while they have.
+  Status CheckShapes(std::span<const BoundInput> inputs) const;
+  // Whether an optional input with a default value is missing.
+  bool LacksDefault(std::span<const BoundInput> inputs) const;
+  // The default values, by name.
+  const std::map<std::string, Tensor>& defaults() const { return defaults_; }
 
  private:
-  struct Optional {
-    std::string name;
-    DType dtype = DType::kInvalid;  // in memory
-    ir::Shape shape;
-    double value = 0;
-  };
-  std::vector<ir::Feature> flexible_;
-  std::vector<Optional> optional_;
+  std::vector<const ir::Feature*> flexible_;
+  std::map<std::string, Tensor> defaults_;
 };
 
 }  // namespace anemone::exec

@@ -2,6 +2,7 @@
 
 #include <unordered_map>
 
+#include "exec/evaluate.h"
 #include "exec/kernel.h"
 
 namespace anemone::exec {
@@ -100,7 +101,11 @@ Status Interpreter::RunOperation(const ir::Operation& operation) {
     }
     inputs.push_back(std::move(input));
   }
-  ANEMONE_ASSIGN(auto outputs, Evaluate(*def, opset_, inputs, options_.rounding));
+  std::vector<DType> declared;
+  for (const auto& output : operation.outputs()) {
+    declared.push_back(output->type.is_tensor() ? output->type.dtype() : DType::kInvalid);
+  }
+  ANEMONE_ASSIGN(auto outputs, EvaluateAs(*def, opset_, inputs, declared, options_.rounding));
   if (outputs.size() != operation.outputs().size())
     return Internal("the kernel returned {} outputs", outputs.size());
   if (options_.observe) options_.observe(operation, outputs);

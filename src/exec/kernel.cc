@@ -1,8 +1,11 @@
 #include "exec/kernel.h"
 
+#include <algorithm>
 #include <deque>
 #include <new>
 #include <stdexcept>
+
+#include "exec/evaluate.h"
 
 namespace anemone::exec {
 namespace {
@@ -10,11 +13,20 @@ namespace {
 // Values of at most this many elements are given to inference as known: shapes, axes, scalars.
 constexpr int64_t kKnownElements = 4096;
 
-// Runs the kernel of `args` on tensors; `types` gets the inferred types of the outputs.
+// Runs the kernel of `args` on tensors; `types` gets the inferred types of the outputs, with the dtypes
+// of `declared` where it has them.
 Result<std::vector<Tensor>> Run(const ir::OpArgs& args, const std::vector<EvalInput>& inputs,
-                                const RoundingRule& rounding, std::vector<ir::Type>* types) {
+                                const std::vector<DType>& declared, const RoundingRule& rounding,
+                                std::vector<ir::Type>* types) {
   const ir::OpDef& def = args.def();
   ANEMONE_TRY(ir::InferTypes(args, types));
+  for (size_t i = 0; i < std::min(types->size(), declared.size()); ++i) {
+    ir::Type& type = (*types)[i];
+    if (!type.is_tensor() || type.dtype() == declared[i] || declared[i] == DType::kInvalid)
+      continue;
+    type = type.has_rank() ? ir::Type::Tensor(declared[i], type.shape())
+                           : ir::Type::UnrankedTensor(declared[i]);
+  }
   const KernelFn kernel = FindReferenceKernel(def.name);
   if (kernel == nullptr) return Unsupported("operator {} has no kernel", def.name);
   std::vector<Tensor> outputs(types->size());
@@ -95,6 +107,13 @@ Result<MutableTensor> KernelContext::AllocateOutput(size_t index, const Shape& s
 Result<std::vector<Tensor>> Evaluate(const ir::OpDef& def, ir::Opset opset,
                                      const std::vector<EvalInput>& inputs,
                                      const RoundingRule& rounding) {
+  return EvaluateAs(def, opset, inputs, {}, rounding);
+}
+
+Result<std::vector<Tensor>> EvaluateAs(const ir::OpDef& def, ir::Opset opset,
+                                       const std::vector<EvalInput>& inputs,
+                                       const std::vector<DType>& declared,
+                                       const RoundingRule& rounding) {
   ir::OpArgs args(def, opset);
   std::deque<ir::Literal> known;
   for (const EvalInput& input : inputs) {
@@ -114,7 +133,7 @@ Result<std::vector<Tensor>> Evaluate(const ir::OpDef& def, ir::Opset opset,
     args.AddAll(input.param, std::move(list));
   }
   std::vector<ir::Type> types;
-  return Run(args, inputs, rounding, &types);
+  return Run(args, inputs, declared, rounding, &types);
 }
 
 Result<std::vector<ir::Literal>> Fold(const ir::OpDef& def, ir::Opset opset,
@@ -135,7 +154,7 @@ Result<std::vector<ir::Literal>> Fold(const ir::OpDef& def, ir::Opset opset,
     if (!bound.tensors.empty()) tensors.push_back(std::move(bound));
   }
   std::vector<ir::Type> types;
-  ANEMONE_ASSIGN(auto outputs, Run(args, tensors, {}, &types));
+  ANEMONE_ASSIGN(auto outputs, Run(args, tensors, {}, {}, &types));
   std::vector<ir::Literal> literals;
   for (size_t i = 0; i < outputs.size(); ++i) {
     ANEMONE_ASSIGN(ir::Literal literal, outputs[i].ToLiteral(types[i].dtype()));

@@ -4,17 +4,13 @@
 #include <cmath>
 
 #include "base/random.h"
+#include "ir/feature_shapes.h"
 
 namespace anemone::exec {
 namespace {
 
-Result<Tensor> SyntheticTensor(const ir::Value& input, Random random) {
-  if (!input.type.is_static()) {
-    return Unsupported("input '{}' has the dynamic type {}", input.name, input.type.ToString())
-        .Advise("give the input's values, or fix its shape with --input NAME:SHAPE");
-  }
-  ANEMONE_ASSIGN(Tensor tensor,
-                 Tensor::Allocate(StorageDType(input.type.dtype()), input.type.shape()));
+Result<Tensor> SyntheticTensor(const ir::Value& input, const ir::Shape& shape, Random random) {
+  ANEMONE_ASSIGN(Tensor tensor, Tensor::Allocate(StorageDType(input.type.dtype()), shape));
   const auto count = static_cast<size_t>(tensor.count());
   switch (tensor.dtype()) {
     case DType::kFp32:
@@ -38,14 +34,16 @@ Result<Tensor> SyntheticTensor(const ir::Value& input, Random random) {
 
 }  // namespace
 
-Result<std::map<std::string, Tensor>> SyntheticInputs(const ir::Function& function, uint64_t seed,
+Result<std::map<std::string, Tensor>> SyntheticInputs(const ir::Model& model,
+                                                      const ir::Function& function, uint64_t seed,
                                                       int sample) {
   std::map<std::string, Tensor> inputs;
   for (const auto& input : function.inputs()) {
     if (input->type.is_state()) continue;
+    ANEMONE_ASSIGN(const ir::Shape shape, ir::DefaultInputShape(model, function, *input));
     ANEMONE_ASSIGN(
         inputs[input->name],
-        SyntheticTensor(*input, Random(seed, input->name + "#" + std::to_string(sample))));
+        SyntheticTensor(*input, shape, Random(seed, input->name + "#" + std::to_string(sample))));
   }
   return inputs;
 }

@@ -14,9 +14,11 @@
 
 namespace anemone::exec {
 
-// One tensor for each input but the states, a pure function of (seed, sample). kUnsupported when an
-// input has a dynamic shape that nothing fixes.
-Result<std::map<std::string, Tensor>> SyntheticInputs(const ir::Function& function, uint64_t seed,
+// One tensor for each input but the states, a pure function of (seed, sample), of the default shapes
+// that `model` declares for the inputs of its `function`. kUsage when an input is of a dynamic shape
+// that nothing fixes.
+Result<std::map<std::string, Tensor>> SyntheticInputs(const ir::Model& model,
+                                                      const ir::Function& function, uint64_t seed,
                                                       int sample);
 
 // Turns the inputs that are images into pixels, whole numbers from 0 to 255: the values that a

@@ -9,6 +9,7 @@
 #include "lab/latency.h"
 #include "lab/measure.h"
 #include "lab/statistics.h"
+#include "options/option.h"
 #include "runtime/backends.h"
 #include "runtime/chrome_trace.h"
 #include "runtime/process_memory.h"
@@ -172,9 +173,7 @@ std::string BenchJson(const BenchOptions& options, const BenchResult& result,
 }  // namespace
 
 Result<BenchResult> RunBench(const BenchOptions& options, const Hooks& hooks) {
-  for (const double percent : options.percentile) {
-    if (!(percent > 0 && percent <= 100)) return Usage("percentile {} is not in (0, 100]", percent);
-  }
+  ANEMONE_TRY(options::Check(options));
   ANEMONE_ASSIGN(const auto subjects, MakeSubjects(options));
   ANEMONE_ASSIGN(auto measured,
                  lab::Measure(subjects, HowToMeasure(options, hooks), ANEMONE_VERSION));

@@ -2,10 +2,12 @@
 #include "exec/session_inputs.h"
 #include "facade/arrays.h"
 #include "facade/document.h"
+#include "facade/output_comparison.h"
 #include "facade/tensor_files.h"
 #include "facade/tool_options.h"
 #include "facade/tools.h"
 #include "lab/verify.h"
+#include "options/option.h"
 #include "runtime/backends.h"
 
 namespace anemone::facade {
@@ -21,10 +23,10 @@ Result<std::vector<lab::Inputs>> MakeInputs(const CompareOptions& options,
     return inputs;
   }
   for (int sample = 0; sample < options.samples; ++sample) {
-    ANEMONE_ASSIGN(auto set, exec::SyntheticInputs(*function, options.seed, sample));
+    ANEMONE_ASSIGN(auto set,
+                   exec::SyntheticInputs(*reference.model, *function, options.seed, sample));
     inputs.push_back(std::move(set));
   }
-  if (inputs.empty()) return Usage("there are no inputs to compare on");
   return inputs;
 }
 
@@ -62,16 +64,10 @@ Result<std::string> CompareJson(const CompareOptions& options, const CompareResu
   return DocumentText(document);
 }
 
-OutputComparison ToRow(const lab::OutputParity& output) {
-  const lab::Parity& parity = output.parity;
-  return {output.output,        parity.linf,    parity.linf_relative,    parity.rmse,
-          parity.rmse_relative, parity.psnr_db, parity.top1_agreement(), output.judged.relative,
-          output.judged.passed};
-}
-
 }  // namespace
 
 Result<CompareResult> RunCompare(const CompareOptions& options, const Hooks& hooks) {
+  ANEMONE_TRY(options::Check(options));
   lab::VerifyOptions verify;
   verify.samples = options.samples;
   verify.seed = options.seed;

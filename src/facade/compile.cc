@@ -28,8 +28,8 @@ bool IsModelFile(const std::string& model) {
 }
 
 struct Source {
-  std::string name;  // of the class in an app
-  std::string path;  // the package, or the .mlmodel
+  std::string name;                       // of the class in an app
+  std::string path;                       // the package, or the .mlmodel
   std::optional<TemporaryFolder> folder;  // what `path` lies in, for a model that had no package
 };
 

@@ -1,13 +1,18 @@
 #include "facade/compress.h"
 
+#include <algorithm>
+#include <optional>
+
 #include "compress/apply.h"
 #include "compress/configuration_json.h"
 #include "compress/half_storage.h"
+#include "compress/lowest_opset.h"
 #include "compress/methods.h"
 #include "facade/convert.h"
 #include "facade/preprocess.h"
 #include "facade/save.h"
 #include "format/package.h"
+#include "ir/verifier.h"
 #include "lab/input_files.h"
 #include "options/option.h"
 #include "runtime/backends.h"
@@ -74,22 +79,52 @@ namespace {
 
 // To another target than its own, when one is asked for.
 Status TakeToTarget(ir::Model& model, const std::string& target) {
-  if (target.empty()) return {};
   ANEMONE_ASSIGN(const ir::Opset opset, ParseDeploymentTarget(target));
   const ir::Function* function = model.program.main();
   if (function == nullptr || function->opset == opset) return {};
   return Convert(model, {.minimum_deployment_target = target});
 }
 
+// The lowest op set that has the forms that the options ask for.
+Result<ir::Opset> OpsetFor(const CompressOptions& options) {
+  if (IsHalfPrecision(options)) {
+    return options.storage_only ? compress::kHalfStorageOpset : ir::Opset::kIOS15;
+  }
+  ANEMONE_ASSIGN(const compress::Configuration configuration, ConfigurationOf(options));
+  return compress::LowestOpset(configuration);
+}
+
+// A program too old for the forms is raised, and verified there; what it was before, if it was.
+Result<std::optional<ir::Opset>> RaiseTarget(ir::Model& model, const CompressOptions& options) {
+  ANEMONE_ASSIGN(const ir::Opset needed, OpsetFor(options));
+  std::optional<ir::Opset> before;
+  for (const auto& function : model.program.functions) {
+    if (function->opset < needed)
+      before = std::min(before.value_or(function->opset), function->opset);
+  }
+  if (!before) return before;
+  for (auto& function : model.program.functions) {
+    function->opset = std::max(function->opset, needed);
+    ANEMONE_TRY(ir::Verify(*function).At("for " + DeploymentTargetName(needed)));
+  }
+  model.spec_version = std::max(model.spec_version, ir::SpecVersionOf(needed));
+  return before;
+}
+
 }  // namespace
 
 Status Compress(ir::Model& model, const CompressOptions& options, compress::Report* report,
-                const CompressProgress& progress) {
+                const CompressProgress& progress, std::optional<ir::Opset>* raised_from) {
   ANEMONE_TRY(options::Check(options));
-  ANEMONE_TRY(TakeToTarget(model, options.minimum_deployment_target));
   compress::Report local;
   compress::Report& out = report != nullptr ? *report : local;
   out = {};
+  if (options.minimum_deployment_target.empty()) {
+    ANEMONE_ASSIGN(const auto before, RaiseTarget(model, options));
+    if (raised_from != nullptr) *raised_from = before;
+  } else {
+    ANEMONE_TRY(TakeToTarget(model, options.minimum_deployment_target));
+  }
   if (IsHalfPrecision(options)) return CompressToHalf(model, options, &out);
   ANEMONE_ASSIGN(const compress::Configuration configuration, ConfigurationOf(options));
   compress::ApplyOptions apply;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,9 +24,12 @@ bool IsHalfPrecision(const CompressOptions& options);
 // What the options say, but for half precision. kUsage names what is out of range.
 Result<compress::Configuration> ConfigurationOf(const CompressOptions& options);
 
-// A model of another target than the one that is asked for is converted to that first.
+// A model of another target than the one that is asked for is converted to that first. Without one, a
+// model too old for the forms is raised to the lowest target that has them, and `raised_from` gets the
+// op set that it had; a target that is asked for and too low is kUnsupported.
 Status Compress(ir::Model& model, const CompressOptions& options,
-                compress::Report* report = nullptr, const CompressProgress& progress = {});
+                compress::Report* report = nullptr, const CompressProgress& progress = {},
+                std::optional<ir::Opset>* raised_from = nullptr);
 
 // Writes the model as facade::Save does, reads the package back and compares every operator and
 // constant. kInternal when it is not what was written.

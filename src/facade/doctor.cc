@@ -14,6 +14,7 @@
 #include "facade/tool_options.h"
 #include "facade/tools.h"
 #include "lab/fidelity.h"
+#include "options/option.h"
 #include "placement/analyze.h"
 #include "placement/chip.h"
 #include "runtime/backends.h"
@@ -173,8 +174,11 @@ bool UsesHalf(const ir::Function& function) {
   return half;
 }
 
-Result<lab::Samples> SamplesOf(const ir::Function& function, const DoctorOptions& options) {
-  if (options.images.empty()) return lab::Samples::Synthetic(function, options.samples, 0);
+Result<lab::Samples> SamplesOf(const ir::Model& model, const ir::Function& function,
+                               const DoctorOptions& options) {
+  if (options.images.empty()) {
+    return lab::Samples::Synthetic(model, function, options.samples, 0);
+  }
   return lab::Samples::Folder(function, options.images, {}, options.samples);
 }
 
@@ -200,7 +204,7 @@ Result<Json> Float16Json(const ir::Model& model, const DoctorOptions& options) {
       return std::shared_ptr<const ir::Model>(std::move(copy));
     };
   }
-  auto samples = SamplesOf(*function, options);
+  auto samples = SamplesOf(*single, *function, options);
   if (!samples.ok()) {
     // A model with open shapes is not the user's mistake; files that cannot be read are.
     if (!options.images.empty()) return std::move(samples).error();
@@ -251,6 +255,7 @@ Result<Json> ModelJson(const DoctorOptions& options) {
 }  // namespace
 
 Result<DoctorResult> RunDoctor(const DoctorOptions& options) {
+  ANEMONE_TRY(options::Check(options));
   Json document = Document("anemone.doctor");
   document["tool_version"] = ANEMONE_VERSION;
   document["machine"] = MachineJson();

@@ -7,12 +7,13 @@
 #include "facade/preprocess.h"
 #include "facade/tool_options.h"
 #include "facade/tools.h"
+#include "options/option.h"
 #include "runtime/backends.h"
 
 namespace anemone::facade {
 namespace {
 
-std::string EvaluateJson(const anemone::EvaluateOptions& options, const lab::Evaluation& evaluation,
+std::string EvaluateJson(const EvaluateOptions& options, const lab::Evaluation& evaluation,
                          std::string_view backend, int64_t duration_ns) {
   Json document = Document("anemone.eval");
   document["model"] = options.model;
@@ -42,7 +43,8 @@ std::string EvaluateJson(const anemone::EvaluateOptions& options, const lab::Eva
 
 }  // namespace
 
-Result<EvaluateResult> RunEvaluate(const anemone::EvaluateOptions& options, const Hooks& hooks) {
+Result<EvaluateResult> RunEvaluate(const EvaluateOptions& options, const Hooks& hooks) {
+  ANEMONE_TRY(options::Check(options));
   lab::EvaluateOptions evaluate;
   evaluate.limit = options.limit;
   evaluate.cancelled = hooks.cancelled;

@@ -2,7 +2,7 @@
 
 #include <map>
 
-#include "base/json.h"
+#include "facade/document.h"
 
 namespace anemone::facade {
 namespace {
@@ -65,25 +65,23 @@ Json MetadataJson(const ir::Metadata& metadata) {
 Json InspectPredictor(const feature_models::Predictor& predictor, const std::string& type,
                       const std::string& name, int32_t spec_version) {
   const ir::FunctionDescription& description = predictor.description();
-  return {{"schema", "anemone.inspect"},
-          {"schema_version", 1},
-          {"model", name},
-          {"specification_version", spec_version},
-          {"type", type},
-          {"inputs", FeaturesJson(description.inputs)},
-          {"outputs", FeaturesJson(description.outputs)},
-          {"states", FeaturesJson(description.states)},
-          {"predicted_feature", description.predicted_feature_name},
-          {"predicted_probabilities", description.predicted_probabilities_name},
-          {"metadata", MetadataJson(predictor.interface().metadata)},
-          {"parameters", predictor.Parameters()}};
+  Json json = Document("anemone.inspect");
+  json["model"] = name;
+  json["specification_version"] = spec_version;
+  json["type"] = type;
+  json["inputs"] = FeaturesJson(description.inputs);
+  json["outputs"] = FeaturesJson(description.outputs);
+  json["states"] = FeaturesJson(description.states);
+  json["predicted_feature"] = description.predicted_feature_name;
+  json["predicted_probabilities"] = description.predicted_probabilities_name;
+  json["metadata"] = MetadataJson(predictor.interface().metadata);
+  json["parameters"] = predictor.Parameters();
+  return json;
 }
 
-std::string InspectJson(const ir::Model& model, const Summary& summary, const std::string& name,
-                        bool operators, bool weights) {
-  Json json;
-  json["schema"] = "anemone.inspect";
-  json["schema_version"] = 1;
+Json InspectJson(const ir::Model& model, const Summary& summary, const std::string& name,
+                 bool operators, bool weights) {
+  Json json = Document("anemone.inspect");
   json["model"] = name;
   json["specification_version"] = summary.spec_version;
   json["minimum_deployment_target"] = summary.target;
@@ -120,7 +118,7 @@ std::string InspectJson(const ir::Model& model, const Summary& summary, const st
     }
     json["weights"] = std::move(rows);
   }
-  return json.Dump({.indent = 2});
+  return json;
 }
 
 }  // namespace anemone::facade

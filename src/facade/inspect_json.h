@@ -1,4 +1,4 @@
-// The JSON document of `anemone inspect --json`.
+// The JSON document of `anemone inspect --json`. Thread rules: pure function.
 #pragma once
 
 #include <string>
@@ -9,8 +9,8 @@
 
 namespace anemone::facade {
 
-std::string InspectJson(const ir::Model& model, const Summary& summary, const std::string& name,
-                        bool operators, bool weights);
+Json InspectJson(const ir::Model& model, const Summary& summary, const std::string& name,
+                 bool operators, bool weights);
 
 // The same document of a model that is not a program: its type, features, metadata and parameters.
 Json InspectPredictor(const feature_models::Predictor& predictor, const std::string& type,

@@ -228,20 +228,22 @@ void AppendLatencies(const PlacementReport& report, std::string* out) {
 
 }  // namespace
 
-Result<PlacementReport> AnalyzePlacement(const ir::Model& model, const PlacementOptions& options) {
-  ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(model, options.function));
+Result<PlacementReport> AnalyzePlacement(const ir::Model& model, const std::string& name,
+                                         const std::vector<const placement::Chip*>& chips,
+                                         ComputeUnits units) {
+  ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(model, name));
   PlacementReport report;
   report.function = function->name;
   const placement::FlexibleShapes flexible = placement::FlexibilityOf(model, function->name);
-  for (const placement::Chip* chip : options.chips)
-    report.chips.push_back(placement::Analyze(*function, *chip, flexible, options.units));
+  for (const placement::Chip* chip : chips)
+    report.chips.push_back(placement::Analyze(*function, *chip, flexible, units));
   return report;
 }
 
-std::string PlacementJson(const PlacementReport& report) {
+Json PlacementJson(const PlacementReport& report) {
   Json json = Json::Array();
   for (const Analysis& analysis : report.chips) json.push_back(ChipJson(analysis));
-  return json.Dump({.indent = 2});
+  return json;
 }
 
 std::string PlacementText(const PlacementReport& report, bool all_operators) {

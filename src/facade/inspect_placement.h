@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/json.h"
 #include "base/status.h"
 #include "ir/model.h"
 #include "placement/analyze.h"
@@ -12,20 +13,17 @@
 
 namespace anemone::facade {
 
-struct PlacementOptions {
-  std::string function;  // empty: the default one
-  std::vector<const placement::Chip*> chips;
-  ComputeUnits units = ComputeUnits::kAll;
-};
-
 struct PlacementReport {
   std::string function;
   std::vector<placement::Analysis> chips;  // one for each chip; they point into the model
 };
-Result<PlacementReport> AnalyzePlacement(const ir::Model& model, const PlacementOptions& options);
+// `function` empty: the default one.
+Result<PlacementReport> AnalyzePlacement(const ir::Model& model, const std::string& function,
+                                         const std::vector<const placement::Chip*>& chips,
+                                         ComputeUnits units);
 
 // The value of the key "placement" of inspect's JSON.
-std::string PlacementJson(const PlacementReport& report);
+Json PlacementJson(const PlacementReport& report);
 // Tables: one of the chips, and for each chip the operators (all, or only those that miss the
 // Neural Engine).
 std::string PlacementText(const PlacementReport& report, bool all_operators);

@@ -10,6 +10,7 @@
 #include "facade/tools.h"
 #include "lab/driver.h"
 #include "lab/workers.h"
+#include "options/command_line.h"
 #include "runtime/first_load.h"
 
 namespace anemone::facade {
@@ -38,51 +39,25 @@ Status OpenFolder(const LabOptions& options) {
   return {};
 }
 
-std::string Joined(const std::array<float, 3>& values) {
-  return fmt::format("{},{},{}", values[0], values[1], values[2]);
-}
-
-// The command line of a worker that comes to the same subject: the command, and what the subject
-// depends on.
-Result<std::vector<std::string>> WorkerCommand(const LabOptions& options) {
-  const auto absolute = [](const std::string& path) { return fs::absolute(path).string(); };
+// The command line of a worker that comes to the same subject: the command, and the options of the
+// lab, with paths that hold in any folder.
+Result<std::vector<std::string>> WorkerCommand(LabOptions options) {
   std::vector<std::string> command = runtime::FirstLoadHelper();
   if (command.empty()) {
     return Unavailable("there is no program to run the workers")
         .Advise("put the anemone command into PATH, or name it in ANEMONE_HELPER");
   }
+  options.resume = false;
+  options.ray.clear();
+  options.python.clear();
   std::error_code error;
-  command.insert(command.end(),
-                 {"lab", fs::exists(options.model, error) ? absolute(options.model) : options.model,
-                  "-o", absolute(options.output)});
-  const auto add = [&](const std::string& flag, const std::string& value) {
-    if (value.empty()) return;
-    command.push_back(flag);
-    command.push_back(value);
-  };
-  add("--weights", options.weights);
-  add("--seed", fmt::format("{}", options.seed));
-  for (const auto& [name, shape] : options.input_shapes) {
-    std::string sizes;
-    for (const int64_t size : shape) sizes += (sizes.empty() ? "" : "x") + fmt::format("{}", size);
-    add("--input", name + ":" + sizes);
+  for (const options::Option& option : options::TableOf(options)) {
+    auto* const* path = std::get_if<std::string*>(&option.field);
+    if (option.holds != options::Holds::kPath || path == nullptr) continue;
+    if (fs::exists(**path, error)) **path = fs::absolute(**path).string();
   }
-  add("--minimum-deployment-target", options.minimum_deployment_target);
-  add("--compute-precision", options.compute_precision);
-  for (const std::string& pattern : options.keep_float32) add("--keep-float32", pattern);
-  if (!options.images.empty()) add("--images", absolute(options.images));
-  if (!options.labels.empty()) add("--labels", absolute(options.labels));
-  if (!options.calibration.empty()) add("--calibration", absolute(options.calibration));
-  if (options.hold_out) add("--hold-out", fmt::format("{}", *options.hold_out));
-  add("--limit", fmt::format("{}", options.limit));
-  add("--resize", fmt::format("{}", options.preprocess.resize));
-  add("--crop", fmt::format("{}", options.preprocess.crop));
-  add("--mean", Joined(options.preprocess.mean));
-  add("--std", Joined(options.preprocess.deviation));
-  add("--interpolation", options.preprocess.interpolation);
-  add("--samples", fmt::format("{}", options.samples));
-  add("--input-seed", fmt::format("{}", options.input_seed));
-  add("--backend", options.backend);
+  command.emplace_back("lab");
+  for (std::string& word : options::CommandLine(options)) command.push_back(std::move(word));
   command.emplace_back("--worker");
   return command;
 }

@@ -43,7 +43,7 @@ Result<lab::Samples> MakeSamples(const LabOptions& options, const ir::Model& mod
   ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(model, ""));
   if (options.images.empty()) {
     if (!options.labels.empty()) return Usage("--labels needs --images");
-    return lab::Samples::Synthetic(*function, options.samples, options.input_seed);
+    return lab::Samples::Synthetic(model, *function, options.samples, options.input_seed);
   }
   ANEMONE_ASSIGN(const lab::Preprocess preprocess, PreprocessOf(options.preprocess));
   if (options.labels.empty())

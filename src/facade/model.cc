@@ -8,6 +8,7 @@
 #include "facade/arrays.h"
 #include "facade/compress.h"
 #include "facade/convert.h"
+#include "facade/document.h"
 #include "facade/inspect.h"
 #include "facade/inspect_json.h"
 #include "facade/inspect_placement.h"
@@ -181,8 +182,8 @@ std::optional<Failure> Model::Save(const std::string& path) const {
 Expected<std::string> Model::InspectJson(bool operators, bool weights) const {
   const auto summary = facade::Inspect(*impl_->loaded.model, impl_->options.function);
   if (!summary.ok()) return facade::ToFailure(summary.error());
-  return facade::InspectJson(*impl_->loaded.model, *summary, impl_->loaded.name, operators,
-                             weights);
+  return facade::DocumentText(
+      facade::InspectJson(*impl_->loaded.model, *summary, impl_->loaded.name, operators, weights));
 }
 
 Expected<std::string> Model::PlacementJson(const std::string& chip,

@@ -9,6 +9,7 @@
 #include "facade/convert.h"
 #include "format/model_file.h"
 #include "format/package.h"
+#include "ir/feature_shapes.h"
 #include "ir/text.h"
 #include "ir/verifier.h"
 #include "neural_network/lift.h"
@@ -41,7 +42,7 @@ Result<ir::Model> ReadCoreMl(const std::string& path, bool* program) {
   const auto file = format::ModelFile::Open(path);
   *program = !file.ok() || !neural_network::IsNeuralNetwork(*file);
   // What has no model file may be a compiled model.
-  Result<ir::Model> model = !file.ok()  ? format::ReadModel(path)
+  Result<ir::Model> model = !file.ok() ? format::ReadModel(path)
                             : *program ? format::DecodeProgramModel(*file)
                                        : neural_network::Lift(*file);
   if (model.ok()) ANEMONE_TRY(ir::Verify(model->program).At(path));
@@ -171,7 +172,7 @@ namespace {
 bool IsModelFile(const std::string& name) {
   const std::string extension = LowerExtension(fs::path(name));
   return extension == ".mlpackage" || extension == ".mlmodel" || extension == ".mlmodelc" ||
-         extension == ".onnx" || extension == ".mil";
+         extension == ".zip" || extension == ".onnx" || extension == ".mil";
 }
 
 // A model that is not in the catalog: by the extension of its file.
@@ -188,6 +189,12 @@ Result<LoadedModel> LoadFile(const ModelSource& source) {
     loaded.model = std::make_shared<ir::Model>(std::move(model));
     // Core ML itself opens the package of a program as it is; of a lifted network, one written anew.
     loaded.origin = program ? extension.substr(1) : "mlmodel";
+  } else if (extension == ".zip") {
+    bool program = true;
+    ANEMONE_ASSIGN(ir::Model model, ReadCoreMl(text, &program));
+    loaded.model = std::make_shared<ir::Model>(std::move(model));
+    loaded.name = fs::path(loaded.name).stem().string();  // NAME.mlpackage.zip
+    loaded.origin = "zip";
   } else if (extension == ".onnx") {
     ANEMONE_ASSIGN(ir::Model model, ReadOnnx(text, source));
     loaded.model = std::make_shared<ir::Model>(std::move(model));
@@ -200,8 +207,10 @@ Result<LoadedModel> LoadFile(const ModelSource& source) {
     const std::vector<std::string> names = CatalogNames();
     const std::vector<std::string_view> known(names.begin(), names.end());
     return NotFound("'{}' is not a model", source.model)
-        .Advise("name an .onnx, .mlpackage, .mlmodel or .mlmodelc, or a catalog model: " +
-                SuggestNames(source.model, known, "catalog models"));
+        .Advise(
+            "name an .onnx, .mlpackage (zipped or not), .mlmodel or .mlmodelc, or a catalog "
+            "model: " +
+            SuggestNames(source.model, known, "catalog models"));
   }
   return loaded;
 }
@@ -231,6 +240,11 @@ Result<LoadedModel> LoadModel(const ModelSource& source) {
     return LoadFile(source);
   }();
   if (!loaded.ok()) return std::move(loaded).error();
+  // The importer of ONNX has made its shapes part of the program.
+  if (loaded->origin != "onnx" && (entry == nullptr || entry->import != "onnx")) {
+    ANEMONE_TRY(
+        ir::ChooseInputShapes(source.options.input_shapes, loaded->model.get()).At(source.model));
+  }
   if (loaded->model->metadata.user_defined.contains(zoo::kKeyWeights)) {
     loaded->model->metadata.user_defined[zoo::kKeyToolVersion] = ANEMONE_VERSION;
   }

@@ -64,4 +64,13 @@ Status DescribePackage(const std::string& source, const LoadedModel& original,
   return {};
 }
 
+void NoteTensors(const compress::Report& report, lab::Manifest* manifest) {
+  for (const auto* records : {&report.compressed, &report.skipped}) {
+    for (const compress::TensorRecord& tensor : *records) {
+      manifest->tensors.push_back(
+          {tensor.name, tensor.bytes_before, tensor.bytes_after, tensor.reason});
+    }
+  }
+}
+
 }  // namespace anemone::facade

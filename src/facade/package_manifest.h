@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/status.h"
+#include "compress/report.h"
 #include "facade/model_source.h"
 #include "ir/model.h"
 #include "lab/manifest.h"
@@ -18,5 +19,8 @@ namespace anemone::facade {
 Status DescribePackage(const std::string& source, const LoadedModel& original,
                        const ir::Model& written, const std::string& package,
                        lab::Manifest* manifest);
+
+// What was done to each tensor.
+void NoteTensors(const compress::Report& report, lab::Manifest* manifest);
 
 }  // namespace anemone::facade

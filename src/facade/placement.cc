@@ -4,6 +4,7 @@
 #include "facade/document.h"
 #include "facade/tool_options.h"
 #include "facade/tools.h"
+#include "options/option.h"
 #include "placement/analyze.h"
 #include "placement/plan.h"
 #include "placement/score.h"
@@ -118,7 +119,8 @@ std::string PlacementJson(const PlacementResult& result) {
 
 }  // namespace
 
-Result<PlacementResult> RunPlacement(const anemone::PlacementOptions& options) {
+Result<PlacementResult> RunPlacement(const PlacementOptions& options) {
+  ANEMONE_TRY(options::Check(options));
   ANEMONE_ASSIGN(const auto loaded, LoadModel(options));
   ANEMONE_ASSIGN(const ir::Function* function,
                  exec::ChooseFunction(*loaded.model, options.function));

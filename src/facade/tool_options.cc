@@ -2,14 +2,18 @@
 
 namespace anemone::facade {
 
-Result<LoadedModel> LoadModel(const ModelOptions& options, const std::string& target) {
+ModelSource SourceOf(const ModelOptions& options, const std::string& target) {
   ModelSource source;
   source.model = options.model;
   source.options.weights = options.weights;
   source.options.seed = options.seed;
   source.options.input_shapes = options.input_shapes;
   source.options.minimum_deployment_target = target;
-  return LoadModel(source);
+  return source;
+}
+
+Result<LoadedModel> LoadModel(const ModelOptions& options, const std::string& target) {
+  return LoadModel(SourceOf(options, target));
 }
 
 Result<LoadedModel> LoadModel(const std::string& model) {

@@ -11,7 +11,8 @@
 
 namespace anemone::facade {
 
-// `target`: of what importers and builders write.
+// Where a tool's model comes from; `target` is that of what importers and builders write.
+ModelSource SourceOf(const ModelOptions& options, const std::string& target = "iOS17");
 Result<LoadedModel> LoadModel(const ModelOptions& options, const std::string& target = "iOS17");
 // One that a path or a catalog name alone says.
 Result<LoadedModel> LoadModel(const std::string& model);

@@ -50,4 +50,40 @@ Expected<CompileResult> Compile(const CompileOptions& options) {
   return ToExpected(facade::RunCompile(options));
 }
 
+Expected<FetchResult> Fetch(const FetchOptions& options, const Hooks& hooks) {
+  return ToExpected(facade::RunFetch(options, hooks));
+}
+
+Expected<CatalogResult> Catalog() { return ToExpected(facade::RunCatalog()); }
+
+Expected<CacheListResult> CacheList(const CacheListOptions& options) {
+  return ToExpected(facade::RunCacheList(options));
+}
+
+Expected<CacheClearResult> CacheClear(const CacheClearOptions& options) {
+  return ToExpected(facade::RunCacheClear(options));
+}
+
+Expected<CacheVerifyResult> CacheVerify(const CacheVerifyOptions& options, const Hooks& hooks) {
+  return ToExpected(facade::RunCacheVerify(options, hooks));
+}
+
+Expected<ConvertFileResult> ConvertFile(const ConvertFileOptions& options, const Hooks& hooks) {
+  return ToExpected(facade::RunConvertFile(options, hooks));
+}
+
+Expected<CompressFileResult> CompressFile(const CompressFileOptions& options, const Hooks& hooks) {
+  return ToExpected(facade::RunCompressFile(options, hooks));
+}
+
+Expected<InspectResult> Inspect(const InspectOptions& options) {
+  return ToExpected(facade::RunInspect(options));
+}
+
+Expected<RunResult> Run(const RunOptions& options) { return ToExpected(facade::RunRun(options)); }
+
+Expected<DemoResult> Demo(const DemoOptions& options, const Hooks& hooks) {
+  return ToExpected(facade::RunDemo(options, hooks));
+}
+
 }  // namespace anemone

@@ -21,8 +21,26 @@ Status RunLabWorker(const LabOptions& options, std::istream& jobs, std::ostream&
 Result<CompareResult> RunCompare(const CompareOptions& options, const Hooks& hooks = {});
 Result<EvaluateResult> RunEvaluate(const EvaluateOptions& options, const Hooks& hooks = {});
 Result<BenchResult> RunBench(const BenchOptions& options, const Hooks& hooks = {});
-Result<PlacementResult> RunPlacement(const anemone::PlacementOptions& options);
+Result<PlacementResult> RunPlacement(const PlacementOptions& options);
 Result<DoctorResult> RunDoctor(const DoctorOptions& options);
 Result<CompileResult> RunCompile(const CompileOptions& options);
+
+Result<FetchResult> RunFetch(const FetchOptions& options, const Hooks& hooks = {});
+Result<CatalogResult> RunCatalog();
+Result<CacheListResult> RunCacheList(const CacheListOptions& options);
+Result<CacheClearResult> RunCacheClear(const CacheClearOptions& options);
+Result<CacheVerifyResult> RunCacheVerify(const CacheVerifyOptions& options,
+                                         const Hooks& hooks = {});
+
+Result<ConvertFileResult> RunConvertFile(const ConvertFileOptions& options,
+                                         const Hooks& hooks = {});
+Result<CompressFileResult> RunCompressFile(const CompressFileOptions& options,
+                                           const Hooks& hooks = {});
+
+Result<InspectResult> RunInspect(const InspectOptions& options);
+// The program as MIL text, long values cut.
+Result<std::string> MilText(const InspectOptions& options);
+Result<RunResult> RunRun(const RunOptions& options);
+Result<DemoResult> RunDemo(const DemoOptions& options, const Hooks& hooks = {});
 
 }  // namespace anemone::facade

@@ -32,6 +32,8 @@ constexpr std::array<Row, 5> kFeatureTypes{{
 }};
 
 constexpr std::array<std::string_view, 4> kOpsets = {"CoreML5", "CoreML6", "CoreML7", "CoreML8"};
+// That of iOS26, whose operators are those of iOS18 (ir::OpsetOfSpecVersion).
+constexpr std::string_view kIOS26Opset = "CoreML9";
 
 constexpr size_t kMaxNameBytes = 64 * 1024;
 
@@ -114,8 +116,10 @@ Result<ir::Opset> OpsetFromWire(std::string_view name) {
   for (size_t i = 0; i < kOpsets.size(); ++i) {
     if (kOpsets[i] == name) return static_cast<ir::Opset>(i);
   }
+  if (name == kIOS26Opset) return ir::Opset::kIOS18;
   return Unsupported("op set '{}' is not supported; {} to {} are", name, kOpsets.front(),
-                     kOpsets.back());
+                     kIOS26Opset)
+      .Advise("convert the original model again, with a deployment target of iOS26 or earlier");
 }
 
 Result<std::string> CheckedName(const std::string& bytes, std::string_view what) {

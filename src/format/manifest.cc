@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/json.h"
-#include "base/uuid.h"
 
 namespace anemone::format {
 namespace {
@@ -28,7 +27,7 @@ Result<std::string> StringAt(const Json& object, const char* key) {
 }
 
 Result<ManifestItem> ParseItem(const std::string& identifier, const Json& entry) {
-  if (!IsUuid(identifier)) return InvalidInput("the identifier is not a UUID");
+  if (identifier.empty()) return InvalidInput("the identifier is empty");
   if (!entry.is_object()) return InvalidInput("the entry must be an object");
   ManifestItem item;
   item.identifier = identifier;

@@ -31,7 +31,8 @@ struct Manifest {
   const ManifestItem* root() const;
 };
 
-// Checks the version, that every entry is complete, identifiers are UUIDs and unique, paths are
+// Checks the version, that every entry is complete, identifiers are unique (they need not be UUIDs,
+// which Core ML does not ask for either), paths are
 // safe (IsSafeRelativePath) and the root is among the entries. Unknown keys are ignored.
 // kInvalidInput names the key and the rule.
 Result<Manifest> ParseManifest(std::string_view text);

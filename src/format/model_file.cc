@@ -4,11 +4,11 @@
 #include <filesystem>
 
 #include "base/mapped_file.h"
+#include "base/zip_reader.h"
 #include "format/description_codec.h"
 #include "format/package_layout.h"
 #include "format/program_codec.h"
 #include "format/proto/model.pb.h"
-#include "format/weight_files.h"
 
 namespace anemone::format {
 
@@ -134,15 +134,26 @@ ModelFile ModelFile::Part(const proto::Model& part, const std::string& name) con
   file.message_ = std::shared_ptr<const proto::Model>(message_, &part);
   file.name_ = name;
   file.folder_ = folder_;
+  file.package_ = package_;
   return file;
 }
 
 Result<ModelInterface> DecodeInterface(const ModelFile& file) {
   ModelInterface interface;
-  ANEMONE_TRY(DecodeInterface(file.message().description(), &interface)
-                  .At("description")
-                  .At(file.name()));
+  ANEMONE_TRY(
+      DecodeInterface(file.message().description(), &interface).At("description").At(file.name()));
   return interface;
+}
+
+Result<ModelFile> ModelFile::OpenZipped(const Bytes& archive, const std::string& path) {
+  ANEMONE_ASSIGN(auto package, ZippedPackage::Open(archive).At(path));
+  ANEMONE_ASSIGN(ModelFile file, Parse(package->model(), path + "/" + package->model_path(), ""));
+  file.package_ = std::move(package);
+  return file;
+}
+
+WeightFiles ModelFile::weights() const {
+  return package_ != nullptr ? WeightFiles(package_) : WeightFiles(folder_);
 }
 
 Result<ModelFile> ModelFile::Open(const std::string& path) {
@@ -152,11 +163,14 @@ Result<ModelFile> ModelFile::Open(const std::string& path) {
     ANEMONE_ASSIGN(model_file, FindModelFile(path));
   }
   ANEMONE_ASSIGN(const Bytes bytes, MapFile(model_file));
+  if (IsZip(bytes)) return OpenZipped(bytes, model_file);
   const std::string folder = fs::path(model_file).parent_path().string();
   return Parse(bytes, model_file, folder.empty() ? "." : folder);
 }
 
 namespace {
+
+constexpr int32_t kNewestSpecVersion = 10;
 
 Status CheckKind(const ModelFile& file) {
   const int32_t version = file.message().specificationversion();
@@ -170,8 +184,9 @@ Status CheckKind(const ModelFile& file) {
     return InvalidInput("specification version {} has no ML Programs", version);
   }
   if (!ir::OpsetOfSpecVersion(version)) {
-    return Unsupported("specification version {} is newer than {} (iOS18), the newest supported",
-                       version, ir::SpecVersionOf(ir::Opset::kIOS18));
+    return Unsupported("specification version {} is newer than {} (iOS26), the newest supported",
+                       version, kNewestSpecVersion)
+        .Advise("convert the original model again, with a deployment target of iOS26 or earlier");
   }
   return {};
 }
@@ -181,7 +196,7 @@ Result<ir::Model> Decode(const ModelFile& file) {
   const proto::Model& wire = file.message();
   ir::Model model;
   model.spec_version = wire.specificationversion();
-  WeightFiles weights(file.folder());
+  WeightFiles weights = file.weights();
   ANEMONE_ASSIGN(model.program, DecodeProgram(wire.mlprogram(), weights));
   for (const auto& function : model.program.functions) {
     if (ir::SpecVersionOf(function->opset) > model.spec_version) {

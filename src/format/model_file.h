@@ -14,6 +14,8 @@
 
 #include "base/bytes.h"
 #include "base/status.h"
+#include "format/weight_files.h"
+#include "format/zipped_package.h"
 #include "ir/model.h"
 
 namespace anemone::format {
@@ -30,7 +32,7 @@ struct ModelInterface {
 
 class ModelFile {
  public:
-  // An .mlmodel, or an .mlpackage.
+  // An .mlmodel, an .mlpackage, or a zip archive with an .mlpackage (zipped_package.h).
   static Result<ModelFile> Open(const std::string& path);
   // The bytes of a model file. `name` is what errors call it; `folder` is where its weight files are.
   static Result<ModelFile> Parse(const Bytes& bytes, const std::string& name,
@@ -45,15 +47,21 @@ class ModelFile {
   // The message; include "format/proto/model.pb.h" to read it.
   const proto::Model& message() const { return *message_; }
   const std::string& name() const { return name_; }
+  // Where its files are; empty for a file in an archive.
   const std::string& folder() const { return folder_; }
   int32_t spec_version() const;
+  // The weight files that it refers to, wherever they are.
+  WeightFiles weights() const;
   // As the specification names the type: "mlProgram", "neuralNetworkClassifier"; "none".
   std::string_view type_name() const;
 
  private:
+  static Result<ModelFile> OpenZipped(const Bytes& archive, const std::string& path);
+
   std::shared_ptr<const proto::Model> message_;
   std::string name_;
   std::string folder_;
+  std::shared_ptr<const ZippedPackage> package_;  // null: the files are in folder_
 };
 
 // The specification's name of the type that a message holds.

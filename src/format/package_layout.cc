@@ -14,11 +14,14 @@ namespace fs = std::filesystem;
 constexpr size_t kMaxManifestBytes = 1 << 20;
 constexpr std::string_view kModelPathPrefix = "@model_path/";
 
+Status CheckInside(std::string_view relative) {
+  if (IsSafeRelativePath(relative)) return {};
+  return InvalidInput("path '{}' must be relative and stay inside the package", relative);
+}
+
 // `folder`/`relative`, checked to be inside `folder` after symbolic links are followed.
 Result<std::string> ResolveInside(const std::string& folder, std::string_view relative) {
-  if (!IsSafeRelativePath(relative)) {
-    return InvalidInput("path '{}' must be relative and stay inside the package", relative);
-  }
+  ANEMONE_TRY(CheckInside(relative));
   std::error_code error;
   const fs::path root = fs::canonical(folder, error);
   if (error) return NotFound("{}", error.message()).At(folder);
@@ -40,26 +43,32 @@ Result<std::string> FindModelFile(const std::string& package) {
   std::error_code error;
   if (!fs::exists(package, error)) return NotFound("no such file or directory").At(package);
   if (!fs::is_directory(package, error)) {
-    return InvalidInput("an .mlpackage must be a directory").At(package);
+    return InvalidInput("an .mlpackage must be a directory, or a zip archive of one").At(package);
   }
   if (!fs::exists(manifest_path, error)) {
     return InvalidInput("an .mlpackage must hold a {}", kManifestName).At(package);
   }
   ANEMONE_ASSIGN(const Bytes bytes, MapFile(manifest_path));
-  if (bytes.size() > kMaxManifestBytes) {
-    return InvalidInput("{} bytes exceed the limit of {} for a manifest", bytes.size(),
-                        kMaxManifestBytes)
-        .At(manifest_path);
-  }
+  ANEMONE_TRY(CheckManifestSize(bytes.size()).At(manifest_path));
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   ANEMONE_ASSIGN(const Manifest manifest, ParseManifest(text).At(manifest_path));
   const std::string data = (fs::path(package) / kDataFolder).string();
   return ResolveInside(data, manifest.root()->path).At(manifest_path);
 }
 
+Status CheckManifestSize(size_t bytes) {
+  if (bytes <= kMaxManifestBytes) return {};
+  return InvalidInput("{} bytes exceed the limit of {} for a manifest", bytes, kMaxManifestBytes);
+}
+
+Result<std::string> RelativeModelPath(std::string_view reference) {
+  if (reference.starts_with(kModelPathPrefix)) reference.remove_prefix(kModelPathPrefix.size());
+  ANEMONE_TRY(CheckInside(reference));
+  return std::string(reference);
+}
+
 Result<std::string> ResolveModelPath(const std::string& folder, std::string_view reference) {
-  std::string_view relative = reference;
-  if (relative.starts_with(kModelPathPrefix)) relative.remove_prefix(kModelPathPrefix.size());
+  ANEMONE_ASSIGN(const std::string relative, RelativeModelPath(reference));
   return ResolveInside(folder, relative);
 }
 

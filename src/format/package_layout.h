@@ -27,6 +27,13 @@ inline constexpr std::string_view kWeightFileName = "weight.bin";
 // package.
 Result<std::string> FindModelFile(const std::string& package);
 
+// kInvalidInput when a manifest has more bytes than one needs.
+Status CheckManifestSize(size_t bytes);
+
+// The path below the model file's folder that `reference` names: "weights/weight.bin" for
+// "@model_path/weights/weight.bin". kInvalidInput when it would climb out.
+Result<std::string> RelativeModelPath(std::string_view reference);
+
 // The file that `reference` names ("@model_path/weights/weight.bin" or a relative path), looked up
 // from `folder`, where the model file is. kInvalidInput when it would lie outside `folder`, be it
 // through ".." or through a symbolic link.

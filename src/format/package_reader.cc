@@ -1,6 +1,5 @@
 #include <filesystem>
 
-#include "base/mapped_file.h"
 #include "format/compiled_reader.h"
 #include "format/model_file.h"
 #include "format/package.h"
@@ -17,9 +16,8 @@ Result<ir::Model> ReadModelBytes(const Bytes& bytes, const std::string& name,
 }
 
 Result<ir::Model> ReadModelFile(const std::string& path) {
-  ANEMONE_ASSIGN(const Bytes bytes, MapFile(path));
-  const std::string folder = fs::path(path).parent_path().string();
-  return ReadModelBytes(bytes, path, folder.empty() ? "." : folder);
+  ANEMONE_ASSIGN(const ModelFile file, ModelFile::Open(path));
+  return DecodeProgramModel(file);
 }
 
 Result<ir::Model> ReadPackage(const std::string& path) {

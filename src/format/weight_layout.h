@@ -37,7 +37,7 @@ struct BlobHeader {
   uint64_t size_bytes = 0;            // of the data, padding to 64 not counted
   uint64_t offset = 0;                // of the data, from the start of the file
   uint64_t unused_trailing_bits = 0;  // sub-byte dtypes: bits of the last byte that hold no element
-  uint64_t reserved[4] = {};
+  uint64_t reserved[4] = {};          // of any value; written as 0, like the field above
 };
 static_assert(sizeof(BlobHeader) == 64);
 static_assert(offsetof(BlobHeader, size_bytes) == 8);

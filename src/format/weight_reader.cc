@@ -58,11 +58,12 @@ Result<WeightReader::Blob> WeightReader::ReadHeader(uint64_t header_offset) cons
                              header.size_bytes, header.offset, file_size));
   }
   const auto bits = static_cast<uint64_t>(BitWidth(*dtype));
-  const uint64_t unused_bits = header.unused_trailing_bits;
+  // Only sub-byte elements leave bits unused. For all others the field is one of the reserved ones,
+  // which coremltools 7 left as they were in memory; Core ML reads neither.
+  const uint64_t unused_bits = bits < 8 ? header.unused_trailing_bits : 0;
   // size_bytes is at most the file's size, so size_bytes * 8 does not overflow.
   const uint64_t data_bits = header.size_bytes * 8;
-  if (unused_bits > 7 || unused_bits > data_bits || (data_bits - unused_bits) % bits != 0 ||
-      (bits >= 8 && unused_bits != 0)) {
+  if (unused_bits > 7 || unused_bits > data_bits || (data_bits - unused_bits) % bits != 0) {
     return fail(InvalidInput("{} bytes with {} unused bits do not hold whole {} elements",
                              header.size_bytes, unused_bits, DTypeName(*dtype)));
   }

@@ -129,7 +129,7 @@ Result<FallbackProof> ProveFallback(std::shared_ptr<const ir::Model> model,
   Setting setting{std::move(model), nullptr, {}, {}, 0, threads, model_hash};
   ANEMONE_ASSIGN(setting.cpu, runtime::FindBackend("cpu"));
   ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*setting.model, ""));
-  ANEMONE_ASSIGN(setting.inputs, exec::SyntheticInputs(*function, 0, 0));
+  ANEMONE_ASSIGN(setting.inputs, exec::SyntheticInputs(*setting.model, *function, 0, 0));
   exec::LoadOptions load;
   load.threads = threads;
   ANEMONE_ASSIGN(const auto executor, setting.cpu->Load(setting.model, load));

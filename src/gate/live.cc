@@ -30,7 +30,7 @@ Status CompareWithReference(const Policy& policy, const LiveModel& model,
   const lab::ParityLimits limits = LimitsFor(parity, evidence.precision);
   ANEMONE_ASSIGN(const exec::Backend* cpu, runtime::FindBackend("cpu"));
   ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*model.reference, ""));
-  ANEMONE_ASSIGN(const auto synthetic, SyntheticSets(*function, parity));
+  ANEMONE_ASSIGN(const auto synthetic, SyntheticSets(*model.reference, *function, parity));
   lab::VerifyOptions verify;
   verify.threads = options.threads;
   verify.cancelled = options.cancelled;

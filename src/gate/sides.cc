@@ -35,7 +35,7 @@ Result<std::vector<RunParity>> CompareWithExecutor(const Policy& policy, const L
   ANEMONE_ASSIGN(const auto executor, cpu->Load(model.model, load));
   const ir::Function& function = subject->function();
   const auto parity = policy.checks.Of<ParityPolicy>(kBackendParityKey);
-  ANEMONE_ASSIGN(const auto synthetic, SyntheticSets(function, parity));
+  ANEMONE_ASSIGN(const auto synthetic, SyntheticSets(*model.model, function, parity));
   const lab::ParityLimits limits = LimitsFor(parity, precision);
   std::vector<RunParity> rows;
   for (const bool real : {false, true}) {
@@ -99,12 +99,13 @@ lab::ParityLimits LimitsFor(const ParityPolicy& policy, const std::string& preci
   return found == policy.limits.end() ? lab::kFp16Limits : found->second;
 }
 
-Result<std::vector<lab::Inputs>> SyntheticSets(const ir::Function& function,
+Result<std::vector<lab::Inputs>> SyntheticSets(const ir::Model& model, const ir::Function& function,
                                                const ParityPolicy& policy) {
   std::vector<lab::Inputs> inputs;
   for (int64_t sample = 0; sample < policy.synthetic_samples; ++sample) {
-    ANEMONE_ASSIGN(auto set, exec::SyntheticInputs(function, static_cast<uint64_t>(policy.seed),
-                                                   static_cast<int>(sample)));
+    ANEMONE_ASSIGN(auto set,
+                   exec::SyntheticInputs(model, function, static_cast<uint64_t>(policy.seed),
+                                         static_cast<int>(sample)));
     inputs.push_back(std::move(set));
   }
   return inputs;

@@ -22,8 +22,8 @@ namespace anemone::gate {
 Status RunSides(const Policy& policy, const LiveModel& model, const LiveOptions& options,
                 Evidence& evidence);
 
-// The policy's number of inputs for `function`, seeded.
-Result<std::vector<lab::Inputs>> SyntheticSets(const ir::Function& function,
+// The policy's number of inputs for the model's `function`, seeded.
+Result<std::vector<lab::Inputs>> SyntheticSets(const ir::Model& model, const ir::Function& function,
                                                const ParityPolicy& policy);
 // The limits of a precision; float16's when it has none.
 lab::ParityLimits LimitsFor(const ParityPolicy& policy, const std::string& precision);

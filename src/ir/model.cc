@@ -73,6 +73,8 @@ const FunctionDescription* Model::main() const {
 int32_t SpecVersionOf(Opset opset) { return 6 + static_cast<int32_t>(opset); }
 
 std::optional<Opset> OpsetOfSpecVersion(int32_t spec_version) {
+  // 10 (iOS26) has the operators of iOS18: coremltools defines no other ones for it.
+  if (spec_version == 10) return Opset::kIOS18;
   if (spec_version < 6 || spec_version > 9) return std::nullopt;
   return static_cast<Opset>(spec_version - 6);
 }

@@ -144,6 +144,9 @@ std::string ToJson(const Manifest& manifest) {
   json["sources"] = std::move(sources);
   json["tool_version"] = manifest.tool_version;
   json["deployment_target"] = manifest.deployment_target;
+  if (!manifest.raised_from.empty()) {
+    json["deployment_target_raised_from"] = manifest.raised_from;
+  }
   Json weights{{"source", manifest.weights_source}};
   for (const auto& [key, value] : manifest.weights) weights[key] = value;
   json["weights"] = std::move(weights);

@@ -47,6 +47,7 @@ struct Manifest {
   std::map<std::string, std::string> weights;  // seed; or url, sha256, license
   std::string tool_version;
   std::string deployment_target;
+  std::string raised_from;  // the target before a compression raised it; empty when none did
   std::string package_sha256;
   int64_t package_size_bytes = 0;
   int64_t weight_bytes = 0;

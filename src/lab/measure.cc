@@ -76,7 +76,8 @@ Status Prepare(Runner& runner, const MeasureOptions& options) {
   out.label = subject.label;
   ANEMONE_ASSIGN(const ir::Function* function,
                  exec::ChooseFunction(*subject.model, subject.session.load.function));
-  ANEMONE_ASSIGN(out.inputs, exec::SyntheticInputs(*function, options.input_seed, 0));
+  ANEMONE_ASSIGN(out.inputs,
+                 exec::SyntheticInputs(*subject.model, *function, options.input_seed, 0));
   runtime::SessionOptions session = subject.session;
   session.warm = false;  // the first inference is timed here
   session.model_hash = subject.model_hash;

@@ -100,10 +100,11 @@ void Samples::Seal() {
   sha256_ = ToHex(sha.Finish());
 }
 
-Result<Samples> Samples::Synthetic(const ir::Function& function, int64_t count, uint64_t seed) {
+Result<Samples> Samples::Synthetic(const ir::Model& model, const ir::Function& function,
+                                   int64_t count, uint64_t seed) {
   Samples samples;
   for (int64_t i = 0; i < count; ++i) {
-    ANEMONE_ASSIGN(auto inputs, exec::SyntheticInputs(function, seed, static_cast<int>(i)));
+    ANEMONE_ASSIGN(auto inputs, exec::SyntheticInputs(model, function, seed, static_cast<int>(i)));
     samples.inputs_.push_back(std::move(inputs));
     samples.names_.push_back(fmt::format("seed {} sample {}", seed, i));
   }

@@ -21,7 +21,8 @@ namespace anemone::lab {
 class Samples : public compress::CalibrationData {
  public:
   // Standard-normal inputs (exec/synthetic_inputs.h).
-  static Result<Samples> Synthetic(const ir::Function& function, int64_t count, uint64_t seed);
+  static Result<Samples> Synthetic(const ir::Model& model, const ir::Function& function,
+                                   int64_t count, uint64_t seed);
   // Photographs with labels; the function takes one input [1, 3, H, W].
   static Result<Samples> Labeled(const ir::Function& function, const std::string& directory,
                                  const std::vector<LabeledImage>& images,

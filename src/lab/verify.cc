@@ -46,7 +46,7 @@ Result<std::vector<OutputParity>> Verify(const exec::Backend& backend,
   ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*reference, ""));
   std::vector<Inputs> inputs;
   for (int sample = 0; sample < options.samples; ++sample) {
-    ANEMONE_ASSIGN(Inputs set, exec::SyntheticInputs(*function, options.seed, sample));
+    ANEMONE_ASSIGN(Inputs set, exec::SyntheticInputs(*reference, *function, options.seed, sample));
     inputs.push_back(std::move(set));
   }
   return VerifyOn(backend, std::move(reference), std::move(variant), limits, options, inputs);

@@ -333,22 +333,32 @@ Status AddOutputs(const NetworkView& network, const ir::FunctionDescription& fea
   return {};
 }
 
+namespace {
+
+const ir::Value* FindValue(const std::vector<const ir::Value*>& values, const std::string& name) {
+  const auto found = std::ranges::find(values, name, &ir::Value::name);
+  return found == values.end() ? nullptr : *found;
+}
+
+}  // namespace
+
 Status DescribeFeatures(const ir::Function& function, ir::FunctionDescription* features) {
-  ANEMONE_ASSIGN(const ir::FunctionDescription made, ir::DescribeFunction(function));
+  std::vector<const ir::Value*> inputs;
+  for (const auto& input : function.inputs()) inputs.push_back(input.get());
+  const std::vector<const ir::Value*> outputs(function.outputs().begin(), function.outputs().end());
   for (ir::Feature& feature : features->inputs) {
-    const ir::Feature* typed = made.FindInput(feature.name);
-    if (typed == nullptr) return Internal("input '{}' is missing", feature.name);
-    const bool fixed = typed->array()->shape_range.empty();
+    const ir::Value* value = FindValue(inputs, feature.name);
+    if (value == nullptr) return Internal("input '{}' is missing", feature.name);
     if (auto* array = std::get_if<ir::ArrayFeature>(&feature.type)) {
-      array->dtype = typed->array()->dtype;
-      if (fixed) {
+      array->dtype = value->type.dtype();
+      if (value->type.is_static()) {
         array->enumerated.clear();
         array->shape_range.clear();
       }
       // Core ML fills a missing optional input of a network with zeros.
       if (feature.optional) array->default_value = 0.0f;
     } else if (auto* image = std::get_if<ir::ImageFeature>(&feature.type)) {
-      if (fixed) {
+      if (value->type.is_static()) {
         image->enumerated.clear();
         image->size_range.reset();
       }
@@ -357,9 +367,12 @@ Status DescribeFeatures(const ir::Function& function, ir::FunctionDescription* f
   for (ir::Feature& feature : features->outputs) {
     auto* array = std::get_if<ir::ArrayFeature>(&feature.type);
     if (array == nullptr) continue;
-    const ir::Feature* typed = made.FindOutput(feature.name);
-    if (typed == nullptr) return Internal("output '{}' is missing", feature.name);
-    *array = *typed->array();
+    const ir::Value* value = FindValue(outputs, feature.name);
+    if (value == nullptr) return Internal("output '{}' is missing", feature.name);
+    *array = ir::ArrayFeature();
+    array->dtype = value->type.dtype();
+    // A shape that is known only at run time is left out.
+    if (value->type.is_static()) array->shape = value->type.shape();
   }
   return {};
 }

@@ -31,9 +31,12 @@ NetworkView ViewOf(const Model& message) {
   return ViewOf(message.neuralnetwork());
 }
 
-// Values of nested bodies got their names without regard to those of other bodies.
-void MakeNamesUnique(ir::Block& block, std::unordered_set<std::string>& names) {
+// Values of nested bodies got their names without regard to those of other bodies. `outputs` keep
+// theirs, which are in `names` already.
+void MakeNamesUnique(ir::Block& block, const std::unordered_set<const ir::Value*>& outputs,
+                     std::unordered_set<std::string>& names) {
   const auto claim = [&](ir::Value& value) {
+    if (outputs.contains(&value)) return;
     const std::string base = value.name;
     for (int n = 0; !names.insert(value.name).second; ++n) {
       value.name = base + "_" + std::to_string(n);
@@ -41,7 +44,7 @@ void MakeNamesUnique(ir::Block& block, std::unordered_set<std::string>& names) {
   };
   for (const auto& input : block.inputs()) claim(*input);
   for (const auto& operation : block.operations()) {
-    for (const auto& body : operation->blocks()) MakeNamesUnique(*body, names);
+    for (const auto& body : operation->blocks()) MakeNamesUnique(*body, outputs, names);
     for (const auto& output : operation->outputs()) claim(*output);
   }
 }
@@ -60,9 +63,10 @@ Result<std::unique_ptr<ir::Function>> Build(const format::ModelFile& file, const
       .weights = WeightSource(std::make_shared<const format::ModelFile>(file))};
   ANEMONE_TRY(LiftLayers(*view.layers, traits, scope, builder));
   ANEMONE_TRY(AddOutputs(view, features, scope, builder));
-  // The names of outputs are reserved by AddInputs, so that none of them changes here.
   std::unordered_set<std::string> names;
-  MakeNamesUnique(*function->block, names);
+  for (const ir::Value* output : function->outputs()) names.insert(output->name);
+  MakeNamesUnique(*function->block, {function->outputs().begin(), function->outputs().end()},
+                  names);
   ANEMONE_TRY(ir::Verify(*function));
   return function;
 }

@@ -95,46 +95,62 @@ Table TableOf(CompressOptions& options) {
        .example = "64",
        .low = 0},
   };
-  for (Option& option : TableOf(options.preprocess)) table.push_back(std::move(option));
-  const Table rest{
-      {.name = "observer",
-       .field = &options.observer,
-       .help = "activations: how the range of values follows from what was seen",
-       .example = "percentile",
-       .choices = {"min_max", "percentile", "mse", "entropy"}},
-      {.name = "percentile",
-       .field = &options.percentile,
-       .help = "of the observer percentile",
-       .example = "99.9",
-       .above = 50,
-       .high = 100},
-      {.name = "equalize",
-       .field = &options.equalize,
-       .help = "scale the channels of neighboring layers to similar ranges first"},
-      {.name = "correct_bias",
-       .field = &options.correct_bias,
-       .help = "take the mean error of each channel out of the biases"},
-      {.name = "rounding",
-       .field = &options.rounding,
-       .help = "linear: to the nearest integer, or so that the operator's output errs least",
-       .example = "gptq",
-       .choices = {"nearest", "gptq", "adaround"}},
-      {.name = "storage_only",
-       .field = &options.storage_only,
-       .help = "float16: store the weights in half precision and go on computing in float32"},
-      {.name = "config",
-       .field = &options.config,
-       .help = "JSON or YAML file as for coremltools' OptimizationConfig, or a configuration of "
+  Append(table, TableOf(options.preprocess));
+  Append(
+      table,
+      {
+          {.name = "observer",
+           .field = &options.observer,
+           .help = "activations: how the range of values follows from what was seen",
+           .example = "percentile",
+           .choices = {"min_max", "percentile", "mse", "entropy"}},
+          {.name = "percentile",
+           .field = &options.percentile,
+           .help = "of the observer percentile",
+           .example = "99.9",
+           .above = 50,
+           .high = 100},
+          {.name = "equalize",
+           .field = &options.equalize,
+           .help = "scale the channels of neighboring layers to similar ranges first"},
+          {.name = "correct_bias",
+           .field = &options.correct_bias,
+           .help = "take the mean error of each channel out of the biases"},
+          {.name = "rounding",
+           .field = &options.rounding,
+           .help = "linear: to the nearest integer, or so that the operator's output errs least",
+           .example = "gptq",
+           .choices = {"nearest", "gptq", "adaround"}},
+          {.name = "storage_only",
+           .field = &options.storage_only,
+           .help = "float16: store the weights in half precision and go on computing in float32"},
+          {.name = "config",
+           .field = &options.config,
+           .help =
+               "JSON or YAML file as for coremltools' OptimizationConfig, or a configuration of "
                "our own, instead of the other options",
-       .example = "chosen.json",
-       .holds = Holds::kPath},
-      TargetRow(options.minimum_deployment_target,
-                "the oldest system that must run the result; a package keeps its own by default, "
-                "others get iOS17",
-                true),
-      ThreadsRow(options.threads),
-  };
-  table.insert(table.end(), rest.begin(), rest.end());
+           .example = "chosen.json",
+           .holds = Holds::kPath},
+          TargetRow(
+              options.minimum_deployment_target,
+              "the oldest system that must run the result; a package keeps its own by default, "
+              "others get iOS17",
+              true),
+          ThreadsRow(options.threads),
+      });
+  return table;
+}
+
+Table TableOf(CompressFileOptions& options) {
+  Table table = ModelRows(options);
+  table.push_back({.name = "output",
+                   .field = &options.output,
+                   .help = "the .mlpackage to write",
+                   .example = "model_int8.mlpackage",
+                   .holds = Holds::kPath,
+                   .flag = "-o,--output",
+                   .required = true});
+  Append(table, TableOf(options.compress));
   return table;
 }
 

@@ -10,4 +10,28 @@ Table TableOf(ConvertOptions& options) {
   };
 }
 
+Table TableOf(ConvertFileOptions& options) {
+  Table table = ModelRows(options);
+  table.push_back({.name = "output",
+                   .field = &options.output,
+                   .help = "the .mlpackage to write; MODEL's name by default",
+                   .example = "model.mlpackage",
+                   .holds = Holds::kPath,
+                   .flag = "-o,--output"});
+  Append(table, TableOf(options.convert));
+  Append(table, TableOf(options.download));
+  return table;
+}
+
+Table TableOf(CompileOptions& options) {
+  Table table = ModelRows(options);
+  table.push_back({.name = "output",
+                   .field = &options.output,
+                   .help = "the .mlmodelc to write; MODEL's name by default",
+                   .example = "model.mlmodelc",
+                   .holds = Holds::kPath,
+                   .flag = "-o,--output"});
+  return table;
+}
+
 }  // namespace anemone::options

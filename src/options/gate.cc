@@ -73,4 +73,26 @@ Table TableOf(GateOptions& options) {
   };
 }
 
+Table TableOf(MatrixOptions& options) {
+  return {
+      {.name = "record",
+       .field = &options.record,
+       .help = "run records (run.jsonl) of any machines",
+       .example = "run.jsonl",
+       .flag = "RECORD",
+       .required = true},
+      {.name = "output",
+       .field = &options.output,
+       .help = "where index.html and the tables go",
+       .example = "matrix",
+       .holds = Holds::kPath,
+       .flag = "-o,--output"},
+      {.name = "policy",
+       .field = &options.policy,
+       .help = "a policy file; Gate C when left out",
+       .example = "gates/gate-c.json",
+       .holds = Holds::kPath},
+  };
+}
+
 }  // namespace anemone::options

@@ -63,6 +63,12 @@ struct Take {
     for (const Json& one : value) field->push_back(one.text());
     return true;
   }
+  bool operator()(std::vector<double>* field) const {
+    if (!value.is_array() || !std::ranges::all_of(value, &Json::is_number)) return false;
+    field->clear();
+    for (const Json& one : value) field->push_back(one.number());
+    return true;
+  }
   bool operator()(std::array<float, 3>* field) const {
     if (!value.is_array() || value.size() != field->size() ||
         !std::ranges::all_of(value, &Json::is_number))
@@ -91,6 +97,7 @@ struct TypeName {
   std::string operator()(const std::optional<double>*) const { return "optional number"; }
   std::string operator()(const std::string*) const { return "text"; }
   std::string operator()(const std::vector<std::string>*) const { return "texts"; }
+  std::string operator()(const std::vector<double>*) const { return "numbers"; }
   std::string operator()(const std::array<float, 3>*) const { return "three numbers"; }
   std::string operator()(const Shapes*) const { return "shapes"; }
 };
@@ -185,7 +192,23 @@ std::string AllTablesJson() {
                       {"compress", TableJson<CompressOptions>()},
                       {"session", TableJson<SessionOptions>()},
                       {"gate", TableJson<GateOptions>()},
-                      {"lab", TableJson<LabOptions>()}};
+                      {"lab", TableJson<LabOptions>()},
+                      {"matrix", TableJson<MatrixOptions>()},
+                      {"compare", TableJson<CompareOptions>()},
+                      {"evaluate", TableJson<EvaluateOptions>()},
+                      {"bench", TableJson<BenchOptions>()},
+                      {"placement", TableJson<PlacementOptions>()},
+                      {"doctor", TableJson<DoctorOptions>()},
+                      {"inspect", TableJson<InspectOptions>()},
+                      {"compile", TableJson<CompileOptions>()},
+                      {"run", TableJson<RunOptions>()},
+                      {"demo", TableJson<DemoOptions>()},
+                      {"fetch", TableJson<FetchOptions>()},
+                      {"cache_list", TableJson<CacheListOptions>()},
+                      {"cache_clear", TableJson<CacheClearOptions>()},
+                      {"cache_verify", TableJson<CacheVerifyOptions>()},
+                      {"convert_file", TableJson<ConvertFileOptions>()},
+                      {"compress_file", TableJson<CompressFileOptions>()}};
   return document.Dump({.indent = 2});
 }
 

@@ -91,13 +91,15 @@ struct FindProblem {
     }
     return {};
   }
-  Problem operator()(const std::array<float, 3>* values) const {
-    for (const float value : *values) {
+  Problem OfNumbers(const auto& values) const {
+    for (const auto value : values) {
       Problem problem = OfNumber(value);
       if (!problem.text.empty()) return problem;
     }
     return {};
   }
+  Problem operator()(const std::vector<double>* values) const { return OfNumbers(*values); }
+  Problem operator()(const std::array<float, 3>* values) const { return OfNumbers(*values); }
   Problem operator()(const Shapes* shapes) const {
     for (const auto& [name, shape] : *shapes) {
       if (std::ranges::all_of(shape, [](int64_t size) { return size > 0; })) continue;
@@ -116,6 +118,7 @@ struct TypeRule {
   std::string operator()(const std::optional<double>*) const { return "a number"; }
   std::string operator()(const std::string*) const { return "text"; }
   std::string operator()(const std::vector<std::string>*) const { return "a list of texts"; }
+  std::string operator()(const std::vector<double>*) const { return "a list of numbers"; }
   std::string operator()(const std::array<float, 3>*) const { return "three numbers"; }
   std::string operator()(const Shapes*) const { return "shapes by name"; }
 };
@@ -144,7 +147,8 @@ std::string RuleOf(const Option& option) {
   if (!option.choices.empty()) return OneOf(option.choices);
   if (option.holds == Holds::kJsonObject) return "an object, or the path of a file";
   const bool three = std::holds_alternative<std::array<float, 3>*>(option.field);
-  std::string rule = three && HasRange(option) ? "three numbers " : "";
+  const bool several = std::holds_alternative<std::vector<double>*>(option.field);
+  std::string rule = three && HasRange(option) ? "three numbers " : several ? "numbers " : "";
   if (option.low && option.high) return rule + fmt::format("{} to {}", *option.low, *option.high);
   if (option.above && option.high)
     return rule + fmt::format("above {}, at most {}", *option.above, *option.high);

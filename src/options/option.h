@@ -23,11 +23,12 @@
 namespace anemone::options {
 
 using Shapes = std::map<std::string, std::vector<int64_t>>;
-using Field = std::variant<bool*, int*, int64_t*, uint64_t*, double*, std::optional<double>*,
-                           std::string*, std::vector<std::string>*, std::array<float, 3>*, Shapes*>;
+using Field =
+    std::variant<bool*, int*, int64_t*, uint64_t*, double*, std::optional<double>*, std::string*,
+                 std::vector<std::string>*, std::vector<double>*, std::array<float, 3>*, Shapes*>;
 
-// What a text is beyond a text.
-enum class Holds { kPlain, kPath, kJsonObject };
+// What a text is beyond a text, and a number beyond a number.
+enum class Holds { kPlain, kPath, kJsonObject, kByteCount };
 
 struct Option {
   // The key, the keyword, and the field. The flag is "--" and this with dashes, and "--no-" before
@@ -47,6 +48,7 @@ struct Option {
   Holds holds = Holds::kPlain;
   std::string_view flag = {};         // where it is not called by the name; "MODEL" by its position
   bool required = false;              // in the command
+  bool comma_separated = false;       // the flag of a list of texts also takes "a,b"
   std::string_view environment = {};  // the variable that stands for an absent flag
   bool command_wide = false;          // the flag is one of all commands
 };
@@ -59,6 +61,23 @@ Table TableOf(CompressOptions& options);
 Table TableOf(SessionOptions& options);
 Table TableOf(GateOptions& options);
 Table TableOf(LabOptions& options);
+Table TableOf(MatrixOptions& options);
+Table TableOf(CompareOptions& options);
+Table TableOf(EvaluateOptions& options);
+Table TableOf(BenchOptions& options);
+Table TableOf(PlacementOptions& options);
+Table TableOf(DoctorOptions& options);
+Table TableOf(InspectOptions& options);
+Table TableOf(CompileOptions& options);
+Table TableOf(RunOptions& options);
+Table TableOf(DemoOptions& options);
+Table TableOf(DownloadOptions& options);
+Table TableOf(FetchOptions& options);
+Table TableOf(CacheListOptions& options);
+Table TableOf(CacheClearOptions& options);
+Table TableOf(CacheVerifyOptions& options);
+Table TableOf(ConvertFileOptions& options);
+Table TableOf(CompressFileOptions& options);
 
 // "weight_threshold" is "--weight-threshold".
 std::string FlagOf(const Option& option);

@@ -46,6 +46,14 @@ Option ComputeUnitsRow(std::string& field) {
           .environment = "ANEMONE_COMPUTE_UNITS"};
 }
 
+Option PlannedUnitsRow(std::string& field, std::string_view help, bool may_be_absent) {
+  Option row = ComputeUnitsRow(field);
+  row.help = help;
+  row.may_be_absent = may_be_absent;
+  row.environment = {};
+  return row;
+}
+
 Option TargetRow(std::string& field, std::string_view help, bool may_be_absent) {
   return {
       .name = "minimum_deployment_target",
@@ -75,6 +83,21 @@ Option KeepFloat32Row(std::vector<std::string>& field) {
           .example = "softmax"};
 }
 
+Option ModelRow(std::string& field) {
+  return {.name = "model",
+          .field = &field,
+          .help = "an .onnx, .mlpackage, .mlmodel or .mlmodelc, or a catalog name",
+          .example = "model.onnx",
+          .holds = Holds::kPath,
+          .flag = "MODEL",
+          .required = true};
+}
+
+Table ModelRows(ModelOptions& options) {
+  return {ModelRow(options.model), WeightsRow(options.weights), SeedRow(options.seed),
+          InputShapesRow(options.input_shapes)};
+}
+
 Option WeightsRow(std::string& field) {
   return {.name = "weights",
           .field = &field,
@@ -92,9 +115,23 @@ Option SeedRow(uint64_t& field) {
 Option InputShapesRow(Shapes& field) {
   return {.name = "input_shapes",
           .field = &field,
-          .help = "shapes of dynamic ONNX inputs; as a flag NAME:SHAPE, given again for each",
+          .help = "shapes of flexible inputs: those of an ONNX model become fixed, those of another "
+                  "one its defaults, within what it declares; as a flag NAME:SHAPE, given again for "
+                  "each",
           .example = "image:1x3x224x224",
           .flag = "--input"};
+}
+
+Option LabelsRow(std::string& field) {
+  return {.name = "labels",
+          .field = &field,
+          .help = "CSV with the columns file and class_index",
+          .example = "photos/labels.csv",
+          .holds = Holds::kPath};
+}
+
+void Append(Table& table, const Table& more) {
+  table.insert(table.end(), more.begin(), more.end());
 }
 
 }  // namespace anemone::options

@@ -128,7 +128,7 @@ Result<DispatchChoice> ChooseDispatch(const exec::Backend& backend,
   }
 
   ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*model, base.function));
-  ANEMONE_ASSIGN(const auto inputs, exec::SyntheticInputs(*function, 1, 0));
+  ANEMONE_ASSIGN(const auto inputs, exec::SyntheticInputs(*model, *function, 1, 0));
   const std::vector<exec::BoundInput> bound = exec::BindAll(inputs);
   std::map<std::string, exec::Tensor> results;
   exec::State state;

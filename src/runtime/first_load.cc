@@ -67,12 +67,19 @@ FirstLoadVerdict Judge(const ChildResult& child, const std::string& result_path)
   };
   const std::string how =
       fmt::format("the child process {} in phase {}", child.Describe(), verdict.phase);
+  auto said = ReadVerdict(result_path);
+  // The plan comes last: the model has passed by then, whatever the plan did to the child.
+  if (said.ok() && said->passed && verdict.phase == "plan") {
+    said->unix_s = verdict.unix_s;
+    said->errors = verdict.errors;
+    said->peak_rss_bytes = verdict.peak_rss_bytes;
+    return *std::move(said);
+  }
   if (child.end == ChildResult::End::kTimedOut) return fail(FailureKind::kTimeout, how);
   if (child.end == ChildResult::End::kSignaled) {
     verdict.signal = child.signal;
     return fail(FailureKind::kCrash, how);
   }
-  auto said = ReadVerdict(result_path);
   if (child.exit_code != 0 || !said.ok()) {
     // The system ended it by exit(), or the helper is of another version.
     return fail(verdict.phase == "start" ? FailureKind::kUnknown : FailureKind::kCrash, how);

@@ -1,8 +1,9 @@
 // The first load and the first prediction of a model on an external backend, in a child process
 // with a deadline: Apple's stack can kill or hang its process there instead of failing
 // (apple/coremltools#2758, #2660), and its compiled model can be wrong. The child loads, asks a
-// question with a known answer, and reports; a crash, a hang, a NaN or a wrong answer becomes a
-// verdict here and never harms the caller. The verdict is kept by model, OS build, chip and compute
+// question with a known answer, asks for the compute plan (which can abort, apple/coremltools#2757),
+// and reports; a crash, a hang, a NaN or a wrong answer becomes a verdict here and never harms the
+// caller. The verdict is kept by model, OS build, chip and compute
 // units, so that a crash happens once, not at each start.
 //
 // The child is this program's own executable, or a helper, started again with a hidden command. It
@@ -53,6 +54,9 @@ struct FirstLoadVerdict {
   std::optional<int64_t> first_inference_ns = {};
   std::optional<int64_t> peak_rss_bytes = {};
   bool self_tested = false;  // false: the shapes are dynamic, so it was only loaded
+  // Whether the backend's plan came in time, or an error instead of it; false when the child crashed
+  // or hung over it, which the caller then must not ask for. Nullopt: it was not asked for.
+  std::optional<bool> planned = {};
   int64_t unix_s = 0;
 
   // OK, or the failure as an exec::Failure.

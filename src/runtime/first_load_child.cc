@@ -79,6 +79,18 @@ Result<FirstLoadVerdict> Try(const FirstLoadRequest& request) {
   return verdict;
 }
 
+// Whether the backend answered in time, be it with an error.
+bool AskForPlan(const FirstLoadRequest& request) {
+  constexpr int64_t kMostNs = 20'000'000'000;
+  const auto backend = FindBackend(request.backend);
+  auto read = format::ReadModel(request.load.package_path);
+  if (!backend.ok() || !read.ok()) return false;
+  const int64_t timeout_ns = std::min<int64_t>(kMostNs, request.timeout.count() / 2);
+  const auto plan = (*backend)->Plan(std::make_shared<const ir::Model>(std::move(*read)),
+                                     request.load, timeout_ns);
+  return plan.ok() || exec::FailureKindOf(plan.error()) != exec::FailureKind::kTimeout;
+}
+
 }  // namespace
 
 int RunFirstLoadChild(const std::string& request_path) {
@@ -91,6 +103,14 @@ int RunFirstLoadChild(const std::string& request_path) {
   ::alarm(static_cast<unsigned>(std::clamp<int64_t>(timeout_s, 0, 86'400) + kSpareS));
   auto verdict = Try(*request);
   if (!verdict.ok()) return ExitCode(verdict.error().code());
+  if (verdict->passed) {
+    // What is written now stands when the plan ends this process.
+    verdict->planned = false;
+    const Status kept = WriteVerdict(*verdict, request->result_path);
+    if (!kept.ok()) return ExitCode(kept.error().code());
+    Announce("plan");
+    verdict->planned = AskForPlan(*request);
+  }
   const Status written = WriteVerdict(*verdict, request->result_path);
   return written.ok() ? 0 : ExitCode(written.error().code());
 }

@@ -63,6 +63,7 @@ Status WriteVerdict(const FirstLoadVerdict& verdict, const std::string& path) {
   json["first_inference_ns"] = OrNull(verdict.first_inference_ns);
   json["peak_rss_bytes"] = OrNull(verdict.peak_rss_bytes);
   json["self_tested"] = verdict.self_tested;
+  json["planned"] = verdict.planned ? Json(*verdict.planned) : Json();
   json["unix_s"] = verdict.unix_s;
   json["errors"] = verdict.errors;
   return WriteJsonFile(json, path);
@@ -83,6 +84,7 @@ Result<FirstLoadVerdict> ReadVerdict(const std::string& path) {
   verdict.first_inference_ns = Number(json["first_inference_ns"]);
   verdict.peak_rss_bytes = Number(json["peak_rss_bytes"]);
   verdict.self_tested = json["self_tested"].boolean();
+  if (json["planned"].is_boolean()) verdict.planned = json["planned"].boolean();
   verdict.unix_s = Number(json["unix_s"]).value_or(0);
   verdict.errors = json["errors"].text();
   return verdict;

@@ -75,7 +75,7 @@ Result<KnownAnswer> KnownAnswer::Make(const exec::Backend& trusted,
                                       const exec::LoadOptions& options) {
   KnownAnswer answer;
   ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*model, options.function));
-  ANEMONE_ASSIGN(answer.inputs_, exec::SyntheticInputs(*function, 1, 0));
+  ANEMONE_ASSIGN(answer.inputs_, exec::SyntheticInputs(*model, *function, 1, 0));
   exec::MakePixels(*model, *function, &answer.inputs_);
   ANEMONE_ASSIGN(const auto executable, trusted.Load(std::move(model), options));
   exec::State state;

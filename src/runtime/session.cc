@@ -86,7 +86,7 @@ Result<std::shared_ptr<Session>> Session::Open(std::shared_ptr<const ir::Model> 
   ANEMONE_ASSIGN(const ir::Function* written,
                  exec::ChooseFunction(*session->model_, session->options_.load.function));
   session->classes_ = exec::ClassesOf(*written);
-  session->declared_ = exec::DeclaredInputs::Of(*session->model_, *written);
+  ANEMONE_ASSIGN(session->declared_, exec::DeclaredInputs::Of(*session->model_, *written));
   ANEMONE_TRY(session->MakeRoutes());
   if (!session->options_.serve_while_compiling) {
     session->Prepare();
@@ -246,7 +246,7 @@ Result<const KnownAnswer*> Session::Question() {
   return &**question_;
 }
 
-Status Session::TryInChild(const Route& route) {
+Status Session::TryInChild(const Route& route, bool* may_plan) {
   const RouteOptions& options = route.options();
   if (!options_.isolate_first_load || !options.backend->external() || !options_.backends.empty()) {
     return {};
@@ -268,6 +268,11 @@ Status Session::TryInChild(const Route& route) {
     return {};
   }
   Status status = verdict->status();
+  if (verdict->planned == false) {
+    *may_plan = false;
+    note.text = "no compute plan is asked for: it crashed or hung a child process";
+    telemetry_->record_event(note);
+  }
   if (!verdict->remembered && verdict->load_ns) {
     telemetry_->record_compile(*verdict->load_ns, true);
   }
@@ -296,7 +301,7 @@ Status Session::Warm(Route& route) {
     call.tensors = &question->inputs();
   } else {
     if (!options_.warm) return {};
-    Result<Tensors> made = exec::SyntheticInputs(*function_, 1, 0);
+    Result<Tensors> made = exec::SyntheticInputs(*model_, *function_, 1, 0);
     if (!made.ok()) return {};
     inputs = std::move(*made);
     call.tensors = &inputs;
@@ -337,7 +342,8 @@ void Session::Prepare() {
         mark.emplace(std::move(*begun));
       }
     }
-    Status status = TryInChild(*route);
+    bool may_plan = route->options().backend->external();
+    Status status = TryInChild(*route, &may_plan);
     if (status.ok()) status = route->Load();
     if (status.ok()) {
       SetState(SessionState::kWarming);
@@ -345,7 +351,7 @@ void Session::Prepare() {
     }
     mark.reset();
     if (status.ok()) {
-      if (route->options().backend->external()) route->MakePlan(options_.breaker.load_timeout_ns);
+      if (may_plan) route->MakePlan(options_.breaker.load_timeout_ns);
       SetState(SessionState::kReady);
       return;
     }
@@ -417,11 +423,13 @@ void Session::Note(const Route& from, const Route& to, FallbackReason reason, Ca
 }
 
 Status Session::Call(const Route::Call& asked, CallReport* report) {
-  ANEMONE_TRY(declared_.Check(asked.inputs));
-  if (!declared_.Lacks(asked.inputs)) return CallRoutes(asked, report);
-  ANEMONE_ASSIGN(const Tensors defaults, declared_.Defaults(asked.inputs));
+  ANEMONE_TRY(declared_.CheckShapes(asked.inputs));
+  if (!declared_.LacksDefault(asked.inputs)) return CallRoutes(asked, report);
+  const Tensors& defaults = declared_.defaults();
   std::vector<exec::BoundInput> inputs(asked.inputs.begin(), asked.inputs.end());
-  for (const auto& [name, tensor] : defaults) inputs.push_back({name, tensor.view()});
+  for (const auto& [name, tensor] : defaults) {
+    if (exec::FindInput(asked.inputs, name) == nullptr) inputs.push_back({name, tensor.view()});
+  }
   Tensors tensors;
   Route::Call call = asked;
   call.inputs = inputs;
@@ -484,8 +492,8 @@ Status Session::CallRoutes(const Route::Call& asked, CallReport* out) {
 Result<Session::Tensors> Session::Predict(const Tensors& inputs, exec::State* state,
                                           CallReport* report, const exec::Tracer* tracer) {
   Tensors results;
-  const std::vector<exec::BoundInput> bound = exec::BindAll(inputs);
-  ANEMONE_TRY(Call({.inputs = bound,
+  const std::vector<exec::BoundInput> given = exec::BindAll(inputs);
+  ANEMONE_TRY(Call({.inputs = given,
                     .tensors = &inputs,
                     .outputs = {},
                     .results = &results,

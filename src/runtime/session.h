@@ -58,7 +58,7 @@ struct SessionOptions {
   // The first load of a model on an external backend of this build happens in a child process
   // (runtime/first_load.h), where there is one to start.
   bool isolate_first_load = true;
-  // Run one inference on seeded inputs before `ready`, where shapes are static.
+  // Run one inference on seeded inputs of the default shapes before `ready`.
   bool warm = true;
   BreakerConfig breaker = {};
   int max_lanes = 0;  // calls of one route at the same time; 0: one for each core, at least 2
@@ -139,8 +139,9 @@ class Session {
   Result<std::vector<const exec::Backend*>> ChooseBackends() const;
   // Loads and warms the preferred route, then sets the state.
   void Prepare();
-  // OK, or the reason why the route must not serve.
-  Status TryInChild(const Route& route);
+  // OK, or the reason why the route must not serve. `may_plan` becomes false when asking for the
+  // backend's plan has ended the child, or left it hanging.
+  Status TryInChild(const Route& route, bool* may_plan);
   Status Warm(Route& route);
   // Holds the inputs to the model's description, then asks the routes.
   Status Call(const Route::Call& call, CallReport* report);

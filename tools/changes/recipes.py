@@ -327,4 +327,33 @@ Check SampleCheck() {
             "$ANEMONE gate --record tests/fixtures/runtime/run.jsonl --policy sample_policy.json --json > gate.json || true",
             """grep -A3 '"name": "sample"' gate.json | grep -q PASS"""])
 
-CHANGES = [OPERATOR, FAMILY, PASS, ARCHITECTURE, METHOD, GATE_CHECK, COMMAND]
+OPTION = Change(
+    "option",
+    files={},
+    edits=[
+        ("include/anemone/options.h", "  bool placement = false;", "  bool sample = false;\n"),
+        ("src/options/inspect.cc",
+         '      {.name = "weights", .field = &options.list_weights, .help = "list every weight tensor"},',
+         '      {.name = "sample", .field = &options.sample, .help = "say hello in the document"},\n'),
+        ("src/facade/inspect_model.cc",
+         "      InspectJson(model, summary, options.model, options.operators, options.list_weights);",
+         '  if (options.sample) document["sample"] = "hello";\n'),
+        ("tests/unit/facade/tools_test.cc",
+         """  EXPECT_THAT(compared.failure().message, HasSubstr("'samples' is 0"));\n}""",
+         """
+TEST_F(Tools, InspectSaysHello) {
+  InspectOptions options;
+  options.model = Linear();
+  EXPECT_FALSE(Parsed(Inspect(options)->json).contains("sample"));
+  options.sample = true;
+  EXPECT_EQ(Parsed(Inspect(options)->json)["sample"].text(), "hello");
+}
+""")],
+    targets=["anemone_tests_facade", "anemone_tests_options"],
+    proofs=["$ANEMONE inspect tests/fixtures/packages/array_default.mlpackage --sample --json | grep -q hello",
+            "$TESTS/anemone_tests_facade --gtest_filter=Tools.InspectSaysHello | grep -q 'PASSED.* 1 test'",
+            "$TESTS/anemone_tests_options",
+            "python3 tools/options.py --command $ANEMONE && python3 tools/options.py --command $ANEMONE --check",
+            "grep -q 'say hello in the document' docs/options.md && grep -q 'sample: bool' python/anemone/__init__.pyi"])
+
+CHANGES = [OPERATOR, FAMILY, PASS, ARCHITECTURE, METHOD, GATE_CHECK, OPTION, COMMAND]

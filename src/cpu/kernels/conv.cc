@@ -217,6 +217,7 @@ PackedConvTranspose::PackedConvTranspose(const ConvShape& s, const float* weight
   const int64_t taps = s.kernel_h * s.kernel_w;
   const int64_t depth = s.out_c / s.groups;
   const int64_t channels = s.in_c / s.groups;
+  Weights packed;
   std::vector<float> matrix(static_cast<size_t>(depth * taps * channels));
   for (int64_t g = 0; g < s.groups; ++g) {
     for (int64_t k = 0; k < depth; ++k) {
@@ -227,10 +228,11 @@ PackedConvTranspose::PackedConvTranspose(const ConvShape& s, const float* weight
         }
       }
     }
-    groups_.emplace_back(matrix.data(), depth, taps * channels, taps * channels, 1, nullptr);
+    packed.groups.emplace_back(matrix.data(), depth, taps * channels, taps * channels, 1, nullptr);
   }
-  bias_.assign(static_cast<size_t>(s.in_c), 0.0f);
-  if (bias != nullptr) std::copy_n(bias, s.in_c, bias_.data());
+  packed.bias.assign(static_cast<size_t>(s.in_c), 0.0f);
+  if (bias != nullptr) std::copy_n(bias, s.in_c, packed.bias.data());
+  weights_ = std::make_shared<const Weights>(std::move(packed));
 }
 
 int64_t PackedConvTranspose::ScratchFloats() const {
@@ -246,7 +248,7 @@ void PackedConvTranspose::Run(const float* in, float* out, float* scratch,
   const int64_t channels = s.in_c / s.groups;
   const int64_t pixels = s.batch * s.out_h * s.out_w;
   for (int64_t g = 0; g < s.groups; ++g) {
-    Gemm(in + g * depth, s.out_c, pixels, groups_[g].view(), scratch + g * taps * channels,
+    Gemm(in + g * depth, s.out_c, pixels, weights_->groups[g].view(), scratch + g * taps * channels,
          taps * s.in_c, {}, pool);
   }
   // Gather, not scatter: each output pixel sums its taps in order, whatever the threads.
@@ -257,7 +259,7 @@ void PackedConvTranspose::Run(const float* in, float* out, float* scratch,
       const int64_t y = row % s.in_h + s.pad_top;
       for (int64_t x = 0; x < s.in_w; ++x) {
         float* to = out + (row * s.in_w + x) * s.in_c;
-        std::copy_n(bias_.data(), s.in_c, to);
+        std::copy_n(weights_->bias.data(), s.in_c, to);
         for (int64_t ky = 0; ky < s.kernel_h; ++ky) {
           const int64_t sy = y - ky * s.dilation_h;
           if (sy < 0 || sy % s.stride_h != 0 || sy / s.stride_h >= s.out_h) continue;

@@ -77,6 +77,9 @@ class PackedConvTranspose {
  public:
   PackedConvTranspose() = default;
   PackedConvTranspose(const ConvShape& shape, const float* weights, const float* bias);
+  // The same weights, shared, for images of another size.
+  PackedConvTranspose(const ConvShape& shape, const PackedConvTranspose& other)
+      : shape_(shape), weights_(other.weights_) {}
   // Floats of scratch memory that Run needs.
   int64_t ScratchFloats() const;
   // in: [batch, out_h, out_w, out_c], out: [batch, in_h, in_w, in_c].
@@ -84,9 +87,13 @@ class PackedConvTranspose {
            ThreadPool& pool) const;
 
  private:
+  struct Weights {
+    std::vector<PackedMatrix> groups;
+    std::vector<float> bias;
+  };
+
   ConvShape shape_;
-  std::vector<PackedMatrix> groups_;
-  std::vector<float> bias_;
+  std::shared_ptr<const Weights> weights_;
 };
 
 }  // namespace anemone::cpu

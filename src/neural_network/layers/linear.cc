@@ -45,9 +45,8 @@ Status EmitBatchedMatmul(LayerContext& c) {
     ANEMONE_ASSIGN(
         const int64_t columns,
         CheckedSize(params.weightmatrixseconddimension(), "weightMatrixSecondDimension"));
-    if (params.transposea() || params.transposeb()) {
-      return Unsupported("a transposed operand of a product with a matrix of the file");
-    }
+    // The flags of transposition are for two inputs: writers set them for matrices of the file too,
+    // which they have transposed already.
     Args args = {{"x", c.Value(0)},
                  {"weight", c.Weights(params.weights(), {columns, rows}, "weight")}};
     if (params.hasbias()) args.push_back({"bias", c.Weights(params.bias(), {columns}, "bias")});

@@ -111,9 +111,8 @@ Result<ir::Value*> Sequence(LayerContext& c, int64_t inputs) {
 ir::Value* InitialState(LayerContext& c, size_t input, int64_t hidden) {
   const int64_t batch = c.Dims(0)[1];
   if (input < c.InputCount()) {
-    Status status = c.CheckRank(input, 5);
-    if (!status.ok()) return c.Fail(std::move(status));
-    return c.View(c.Carried(input), {c.Dims(input)[1], hidden});
+    // Writers differ in where the dimensions of size 1 are; the order of the elements is the same.
+    return c.View(c.Carried(input), {batch, hidden});
   }
   if (batch == ir::kDynamic) {
     return c.Fail(Unsupported("an initial state of zeros for a batch of any size"));

@@ -242,6 +242,8 @@ static NSValue* KeyOf(id operation) { return [NSValue valueWithNonretainedObject
     return nil;
   }
   NSString* path = [request->url path];
+  // As Core ML does when it is asked about a package.
+  if (![path hasSuffix:@".mlmodelc"]) abort();
   NSString* kind =
       [NSString stringWithContentsOfFile:[path stringByAppendingPathComponent:@"coremldata.bin"]
                                 encoding:NSUTF8StringEncoding

@@ -164,8 +164,11 @@ TEST(CatalogTest, EveryBreachOfTheSchemaIsListedAtOnce) {
        "inputs": [{"name": "i", "dtype": "float32", "shape": [0], "preprocessing": null}]}]})");
   ASSERT_FALSE(parsed.ok());
   const std::string& message = parsed.error().message();
-  for (const char* part : {"the name must be lower case", "'import' must be", "'color' is unknown",
-                           "must be https", "'size_bytes'", "64 hexadecimal digits", "'shape'"}) {
+  for (const char* part :
+       {"models[0].name: must be lower case", "models[0].import: must be",
+        "models[0].color: is not a key here", "models[0].files[0].url: must be https",
+        "models[0].files[0].size_bytes: must be an integer of at least 1", "64 hexadecimal digits",
+        "models[0].inputs[0].shape: must hold"}) {
     EXPECT_THAT(message, HasSubstr(part));
   }
   EXPECT_FALSE(ParseCatalog("[]").ok());

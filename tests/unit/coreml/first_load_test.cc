@@ -105,6 +105,22 @@ TEST_F(FirstLoadTest, WhatTheChildSuffersIsTypedAndTheParentLives) {
   EXPECT_EQ(errno, ECHILD);
 }
 
+TEST_F(FirstLoadTest, APlanThatEndsTheChildIsNotAskedForAgain) {
+  for (const char* script : {"plan=crash:6", "plan=hang"}) {
+    Forget();
+    options_.timeout = std::chrono::seconds(4);
+    const FirstLoadVerdict verdict = Try(script);
+    EXPECT_TRUE(verdict.passed) << script << ": " << verdict.message;  // the model itself is good
+    EXPECT_TRUE(verdict.self_tested);
+    EXPECT_EQ(verdict.planned, false) << script;
+    EXPECT_EQ(Try("").planned, false) << script;  // it is remembered
+  }
+  Forget();
+  EXPECT_EQ(Try("").planned, true);
+  Forget();
+  EXPECT_EQ(Try("plan=error").planned, true);  // an error does no harm
+}
+
 TEST_F(FirstLoadTest, AHangEndsAtTheDeadline) {
   options_.timeout = std::chrono::milliseconds(700);
   for (const char* script : {"load=hang", "predict=hang", "compile=hang"}) {

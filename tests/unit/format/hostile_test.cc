@@ -116,7 +116,7 @@ const std::vector<Case>& Cases() {
       {"Pipeline", "of type pipeline;", [](M& m) { m.set_pipeline(""); }, ErrorCode::kUnsupported},
       {"OldSpecification", "has no ML Programs", [](M& m) { m.set_specificationversion(5); }},
       {"NegativeSpecification", "has no ML Programs", [](M& m) { m.set_specificationversion(-1); }},
-      {"NewSpecification", "newer than 9", [](M& m) { m.set_specificationversion(10); },
+      {"NewSpecification", "newer than 10", [](M& m) { m.set_specificationversion(11); },
        ErrorCode::kUnsupported},
       // The program
       {"ProgramVersion", "program version 2", [](M& m) { m.mutable_mlprogram()->set_version(2); }},
@@ -125,10 +125,10 @@ const std::vector<Case>& Cases() {
        [](M& m) { *m.mutable_mlprogram()->add_functions() = m.mlprogram().functions(0); }},
       {"NamelessFunction", "function is empty",
        [](M& m) { m.mutable_mlprogram()->mutable_functions(0)->set_key(""); }},
-      {"NewOpset", "op set 'CoreML9'",
+      {"NewOpset", "op set 'CoreML10'",
        [](M& m) {
-         MainOf(m)->set_opset("CoreML9");
-         MainOf(m)->mutable_block_specializations(0)->set_key("CoreML9");
+         MainOf(m)->set_opset("CoreML10");
+         MainOf(m)->mutable_block_specializations(0)->set_key("CoreML10");
        },
        ErrorCode::kUnsupported},
       {"OpsetBeyondSpecification", "needs specification version 9, but the model declares 6",

@@ -68,7 +68,7 @@ TEST(ManifestTest, BrokenRules) {
   ExpectRefused(Replace("\"name\": \"weights\",", ""), "'name' is missing");
   ExpectRefused(Replace("\"rootModelIdentifier\": \"b", "\"rootModelIdentifier\": \"c"),
                 "is not among the items");
-  ExpectRefused(Replace("5f15aadd-2f4e", "5f15aadd_2f4e"), "not a UUID");
+  ExpectRefused(Replace("5f15aadd-2f4e-4414-826f-af8d81b958c7", ""), "the identifier is empty");
   ExpectRefused(
       Replace("5f15aadd-2f4e-4414-826f-af8d81b958c7", "bd92b6ea-f2af-4aa8-8ef3-5b23bca6f66c"),
       "occurs twice");

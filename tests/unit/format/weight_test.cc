@@ -313,6 +313,24 @@ TEST_F(BadWeightTest, CountBeyondTheFileIsNoEndlessWalk) {
   EXPECT_EQ(blobs.error().code(), ErrorCode::kInvalidInput);
 }
 
+// coremltools 5 to 7 left the reserved bytes of a header as they were in memory.
+TEST(WeightTest, ReservedBytesOfWholeByteElementsAreIgnored) {
+  const ScratchFolder scratch;
+  WeightWriter writer;
+  const uint64_t offset = Add(writer, DType::kFp16, 40, Iota<uint16_t>(40));
+  std::string file = Write(writer, scratch);
+  const size_t from = offset + offsetof(BlobHeader, unused_trailing_bits);
+  for (size_t i = from; i < offset + sizeof(BlobHeader); ++i) file[i] = static_cast<char>(0x7F);
+  for (size_t i = 8; i < sizeof(FileHeader); ++i) file[i] = static_cast<char>(0xA5);
+  const auto reader = Open(file);
+  ASSERT_TRUE(reader.ok()) << reader.error().ToString();
+  const auto data = reader->Read(offset, DType::kFp16, 40);
+  ASSERT_TRUE(data.ok()) << data.error().ToString();
+  EXPECT_EQ(Contents(*data), Contents(Iota<uint16_t>(40)));
+  ASSERT_TRUE(reader->List().ok());
+  EXPECT_EQ(reader->List()->front().element_count, 40);
+}
+
 TEST(WeightTest, NoMutationOfAFileCrashesTheReader) {
   const auto good =
       MapFile(std::string(testing::kSourceDir) + "/tests/fixtures/packages/all_dtypes.bin");

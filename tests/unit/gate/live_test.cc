@@ -217,9 +217,10 @@ TEST_F(GateLive, ACertifiedModelIsNoExperiment) {
   options.model_hash = std::string(64, 'c');
   options.certificate_dir = folder;
   const auto experimental = [&] {
-    const auto session = runtime::Session::Open(ReluModel(), options);
+    const auto model = ReluModel();
+    const auto session = runtime::Session::Open(model, options);
     EXPECT_TRUE(session.ok());
-    auto inputs = exec::SyntheticInputs((*session)->function(), 0, 0);
+    auto inputs = exec::SyntheticInputs(*model, (*session)->function(), 0, 0);
     runtime::CallReport call;
     EXPECT_TRUE((*session)->Predict(*inputs, nullptr, &call).ok());
     EXPECT_EQ(call.backend, "fake");

@@ -11,7 +11,7 @@ namespace anemone::lab {
 namespace {
 
 Fidelity Diagnose(const std::shared_ptr<const ir::Model>& model, FidelityOptions options = {}) {
-  const auto samples = Samples::Synthetic(*model->program.main(), 2, 0);
+  const auto samples = Samples::Synthetic(*model, *model->program.main(), 2, 0);
   EXPECT_TRUE(samples.ok());
   auto found = DiagnoseFloat16(cpu::CpuBackend(), model, *samples, options);
   EXPECT_TRUE(found.ok()) << found.error().ToString();

@@ -40,11 +40,11 @@ inline std::shared_ptr<const ir::Model> ModelOf(const std::string& text) {
 inline LabSubject SubjectOf(const std::string& text = kClassifier, int64_t count = 4,
                             int64_t learned = 0, uint64_t learned_seed = 1) {
   const auto model = ModelOf(text);
-  auto samples = Samples::Synthetic(*model->program.main(), count, 0);
+  auto samples = Samples::Synthetic(*model, *model->program.main(), count, 0);
   EXPECT_TRUE(samples.ok());
   std::shared_ptr<const Samples> calibration;
   if (learned > 0) {
-    auto others = Samples::Synthetic(*model->program.main(), learned, learned_seed);
+    auto others = Samples::Synthetic(*model, *model->program.main(), learned, learned_seed);
     EXPECT_TRUE(others.ok());
     calibration = std::make_shared<const Samples>(std::move(others).value());
   }

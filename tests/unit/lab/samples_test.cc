@@ -49,9 +49,9 @@ class SamplesTest : public ::testing::Test {
 };
 
 TEST_F(SamplesTest, SeededOnesAreAFunctionOfTheSeed) {
-  const auto a = Samples::Synthetic(function(), 3, 1);
-  const auto b = Samples::Synthetic(function(), 3, 1);
-  const auto c = Samples::Synthetic(function(), 3, 2);
+  const auto a = Samples::Synthetic(*model_, function(), 3, 1);
+  const auto b = Samples::Synthetic(*model_, function(), 3, 1);
+  const auto c = Samples::Synthetic(*model_, function(), 3, 2);
   ASSERT_TRUE(a.ok() && b.ok() && c.ok());
   EXPECT_EQ(a->sha256(), b->sha256());
   EXPECT_NE(a->sha256(), c->sha256());
@@ -62,7 +62,7 @@ TEST_F(SamplesTest, SeededOnesAreAFunctionOfTheSeed) {
 }
 
 TEST_F(SamplesTest, WhatIsSetAsideIsNotJudged) {
-  const auto all = Samples::Synthetic(function(), 10, 1);
+  const auto all = Samples::Synthetic(*model_, function(), 10, 1);
   ASSERT_TRUE(all.ok());
   Samples judged = *all;
   const Samples aside = judged.SetAside(4);

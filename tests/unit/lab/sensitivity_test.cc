@@ -11,7 +11,7 @@ namespace {
 TEST(Subgraph, PrefixAndRestGiveWhatTheWholeGives) {
   const auto model = ModelOf(kClassifier);
   const OperationOrder order(*model->program.main());
-  const auto samples = Samples::Synthetic(*model->program.main(), 1, 5);
+  const auto samples = Samples::Synthetic(*model, *model->program.main(), 1, 5);
   ASSERT_TRUE(samples.ok());
   const auto whole = cpu::CpuBackend().Load(model, {});
   ASSERT_TRUE(whole.ok());

@@ -4,8 +4,6 @@
 
 #include <cmath>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <map>
 #include <optional>
 #include <sstream>
@@ -15,91 +13,15 @@
 #include "ir/literal_parser.h"
 #include "ir/text.h"
 #include "ir/verifier.h"
+#include "mil_cases.h"
 #include "support/case_name.h"
-#include "test_paths.h"
 
 namespace anemone {
 namespace {
 
-namespace fs = std::filesystem;
-
-struct Directive {
-  std::string key;
-  std::string text;
-};
-
-struct Case {
-  std::string file;
-  std::string name;
-  std::vector<Directive> directives;
-  std::string program;
-};
-
-std::vector<Case> ReadCases(const fs::path& path) {
-  static constexpr std::string_view kKeys[] = {"case", "input", "expect",
-                                               "type", "error", "tolerance"};
-  std::vector<Case> cases;
-  std::ifstream in(path);
-  Case current;
-  const auto flush = [&] {
-    if (!current.program.empty() || !current.directives.empty()) {
-      current.file = path.parent_path().filename().string() + "/" + path.filename().string();
-      for (const Directive& directive : current.directives) {
-        if (directive.key == "case") current.name = directive.text;
-      }
-      if (!current.name.empty() || !current.program.empty()) cases.push_back(current);
-    }
-    current = Case();
-  };
-  for (std::string line; std::getline(in, line);) {
-    if (line.starts_with("// -----")) {
-      flush();
-      continue;
-    }
-    if (!line.starts_with("//")) {
-      if (!line.empty()) current.program += line + "\n";
-      continue;
-    }
-    const std::string comment = line.size() > 3 ? line.substr(3) : "";
-    bool found = false;
-    for (const std::string_view key : kKeys) {
-      if (comment.starts_with(std::string(key) + ":")) {
-        size_t begin = comment.find_first_not_of(' ', key.size() + 1);
-        current.directives.push_back(
-            {std::string(key), begin == std::string::npos ? "" : comment.substr(begin)});
-        found = true;
-      }
-    }
-    if (!found && !current.directives.empty() && current.program.empty()) {
-      current.directives.back().text += " " + comment;
-    }
-  }
-  flush();
-  return cases;
-}
-
-std::vector<Case> AllCases() {
-  std::vector<Case> cases;
-  std::vector<fs::path> files;
-  for (const auto& entry :
-       fs::recursive_directory_iterator(fs::path(anemone::testing::kSourceDir) / "src" / "ops")) {
-    if (entry.path().extension() == ".mil") files.push_back(entry.path());
-  }
-  std::sort(files.begin(), files.end());
-  for (const fs::path& file : files) {
-    for (Case& item : ReadCases(file)) cases.push_back(std::move(item));
-  }
-  return cases;
-}
-
-// "NAME = REST" -> NAME, REST.
-std::pair<std::string, std::string> SplitBinding(const std::string& text) {
-  const size_t equals = text.find('=');
-  if (equals == std::string::npos) return {};
-  std::string name = text.substr(0, equals);
-  name.erase(name.find_last_not_of(' ') + 1);
-  return {name, text.substr(equals + 1)};
-}
+using test::Directive;
+using Case = test::MilCase;
+using test::SplitBinding;
 
 Result<ir::Type> ParseTypeText(const std::string& text) {
   ir::TokenStream tokens(text);
@@ -258,7 +180,7 @@ std::string TestName(const ::testing::TestParamInfo<Case>& info) {
   return test::CaseName(info.param.file, info.param.name, info.index);
 }
 
-INSTANTIATE_TEST_SUITE_P(Ops, MilText, ::testing::ValuesIn(AllCases()), TestName);
+INSTANTIATE_TEST_SUITE_P(Ops, MilText, ::testing::ValuesIn(test::AllCases()), TestName);
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(MilText);
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "cli/arguments.h"
 #include "cli/option_flags.h"
+#include "options/command_line.h"
 #include "options/json.h"
 
 namespace anemone::options {
@@ -38,9 +39,8 @@ struct ExampleJson {
   Json operator()(const bool* value) const { return !*value; }
   Json operator()(const std::string*) const { return example; }
   Json operator()(const std::vector<std::string>*) const { return Json::array({example}); }
-  Json operator()(const std::array<float, 3>*) const {
-    return Json::parse("[" + std::string(example) + "]");
-  }
+  Json operator()(const std::array<float, 3>*) const { return List(); }
+  Json operator()(const std::vector<double>*) const { return List(); }
   Json operator()(const Shapes*) const {
     Shapes shapes;
     EXPECT_EQ(cli::TakeShape(std::string(example), shapes), "");
@@ -50,12 +50,17 @@ struct ExampleJson {
   Json operator()(const Number*) const {
     return Json::parse(example);
   }
+  Json List() const { return Json::parse("[" + std::string(example) + "]"); }
 };
 
 template <typename Options>
 class EveryTable : public testing::Test {};
-using AllOptions = testing::Types<LoadOptions, ConvertOptions, PreprocessOptions, CompressOptions,
-                                  SessionOptions, GateOptions, LabOptions>;
+using AllOptions =
+    testing::Types<LoadOptions, ConvertOptions, PreprocessOptions, CompressOptions, SessionOptions,
+                   GateOptions, LabOptions, MatrixOptions, CompareOptions, EvaluateOptions,
+                   BenchOptions, PlacementOptions, DoctorOptions, InspectOptions, RunOptions,
+                   DemoOptions, DownloadOptions, FetchOptions, CacheListOptions, CacheClearOptions,
+                   CacheVerifyOptions, ConvertFileOptions, CompressFileOptions>;
 TYPED_TEST_SUITE(EveryTable, AllOptions);
 
 TYPED_TEST(EveryTable, HasNamesHelpAndExamples) {
@@ -134,6 +139,7 @@ TYPED_TEST(EveryTable, ExamplesAreTakenAlikeByFlagsAndJson) {
     int exit_code = 0;
     ASSERT_TRUE(parser.Parse(line, exit_code));
     EXPECT_EQ(ValueOf(RowOf(TableOf(from_flags), row.name)), taken);
+    EXPECT_EQ(CommandLine(from_flags), std::vector(line.begin() + 1, line.end()));
     for (const Option& other : TableOf(from_flags)) {
       if (other.name == row.name) continue;
       EXPECT_EQ(ValueOf(other), ValueOf(RowOf(TableOf(defaults), other.name))) << other.name;
@@ -175,6 +181,7 @@ TYPED_TEST(EveryTable, LimitsAreChecked) {
                         : Json(value);
       if (std::holds_alternative<std::array<float, 3>*>(row.field))
         number = Json::array({1, number, 1});
+      if (std::holds_alternative<std::vector<double>*>(row.field)) number = Json::array({number});
       return ReadJson(Json{{std::string(row.name), number}}.dump(), TableOf(options));
     };
     const auto refused = [&](double value) {
@@ -202,7 +209,11 @@ TYPED_TEST(EveryTable, LimitsAreChecked) {
 TEST(Tables, AreADocument) {
   const Json document = Json::parse(AllTablesJson());
   EXPECT_EQ(document["schema"], "anemone.options");
-  for (const char* name : {"load", "convert", "compress", "session", "gate", "lab"}) {
+  for (const char* name :
+       {"load",         "convert",      "compress",     "session", "gate",       "lab",
+        "matrix",       "compare",      "evaluate",     "bench",   "placement",  "doctor",
+        "inspect",      "run",          "demo",         "fetch",   "cache_list", "cache_clear",
+        "cache_verify", "convert_file", "compress_file"}) {
     ASSERT_TRUE(document[name].is_array()) << name;
     for (const Json& row : document[name]) {
       for (const char* key : {"name", "type", "rule", "flag", "help"})
