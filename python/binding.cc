@@ -177,8 +177,8 @@ nb::object ToNumpy(const Array& array) {
   for (const DTypeRow& row : Rows()) {
     if (array.dtype != row.name) continue;
     auto* keep = new Array(array);
-    const nb::capsule owner(
-        keep, [](void* pointer) noexcept { delete static_cast<Array*>(pointer); });
+    const nb::capsule owner(keep,
+                            [](void* pointer) noexcept { delete static_cast<Array*>(pointer); });
     std::vector<size_t> shape(array.shape.begin(), array.shape.end());
     nb::ndarray<nb::numpy> view(const_cast<void*>(array.data.get()), shape.size(), shape.data(),
                                 owner, nullptr, row.dlpack);
@@ -194,10 +194,8 @@ NB_MODULE(_anemone, module) {
 
   nb::class_<anemone::State>(module, "State")
       .def(nb::init<>())
-      .def("read",
-           [](const anemone::State& state, const std::string& name) {
-             return ToNumpy(Unwrap(state.Read(name)));
-           })
+      .def("read", [](const anemone::State& state,
+                      const std::string& name) { return ToNumpy(Unwrap(state.Read(name))); })
       .def("write", [](anemone::State& state, const std::string& name, const InputArray& value) {
         if (auto failure = state.Write(name, FromNumpy(name, value))) {
           throw FailureException{*failure};

@@ -189,6 +189,35 @@ def test_classifiers_answer_with_label_and_probabilities(labels):
     assert probabilities[labels[1]] == pytest.approx(1 / (1 + np.exp(-1)), rel=1e-5)
 
 
+# --- other types of models ---------------------------------------------------
+
+
+def linear_regressor():
+    spec = ct.proto.Model_pb2.Model()
+    spec.specificationVersion = 1
+    for features, name in ((spec.description.input, "x"), (spec.description.output, "y")):
+        feature = features.add()
+        feature.name = name
+        feature.type.doubleType.MergeFromString(b"")
+    spec.glmRegressor.offset.append(0.1)
+    spec.glmRegressor.weights.add().value.append(2.0)
+    spec.description.predictedFeatureName = "y"
+    return spec
+
+
+def test_models_that_are_not_programs():
+    assert ct.models.MLModel(linear_regressor()).predict({"x": 2}) == {"y": 4.1}
+    compiled = ct.models.CompiledMLModel(ct.models.utils.compile_model(linear_regressor()))
+    assert compiled.predict([{"x": 2}, {"x": 4.0}]) == [{"y": 4.1}, {"y": 8.1}]
+    assert type(compiled.predict({"x": 2})["y"]) is float
+
+
+def test_neural_networks():
+    model = ct.convert(doubling(), convert_to="neuralnetwork")
+    x = np.arange(6, dtype=np.float32).reshape(2, 3)
+    np.testing.assert_array_equal(model.predict({"x": x})["y"], 2 * x)
+
+
 # --- images ------------------------------------------------------------------
 
 

@@ -5,7 +5,7 @@
     import coremltools as ct
     ct.models.MLModel("model.mlpackage").predict({"image": picture})    # on Linux, by Anemone's executor
 
-A script that cannot be edited: python -m anemone.coremltools script.py ARGUMENT... (or -m module).
+A script that cannot be edited: python -m anemone.coremltools SCRIPT ARGUMENT... (or -m module).
 
 What is replaced is coremltools' native binding alone, so everything that coremltools does in Python works on it as on a
 Mac: MLModel, CompiledMLModel, MLModelAsset, states, batches, compiled paths, MLModelStructure, its tools for debugging

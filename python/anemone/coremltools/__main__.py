@@ -1,4 +1,4 @@
-"""Runs a script that uses coremltools, unedited: python -m anemone.coremltools [--force] script.py ARGUMENT..., or
+"""Runs a script that uses coremltools, unedited: python -m anemone.coremltools [--force] SCRIPT ARGUMENT..., or
 python -m anemone.coremltools [--force] -m module ARGUMENT..."""
 
 import os
@@ -21,7 +21,7 @@ def main() -> None:
         raise SystemExit(0 if arguments[:1] in (["-h"], ["--help"]) else 2)
     install(force=force)
     sys.argv = arguments
-    # As Python does for `python script.py` and `python -m module`.
+    # As Python does for `python SCRIPT` and `python -m module`.
     if as_module:
         sys.path[0] = os.getcwd()
         runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)

@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+"""Sums up what coremltools' own tests said of the drop-in: python3 tests/conformance/summary.py REPORT [--sample N]
+[--output docs/conformance.md]
+
+REPORT is what coreml_on_linux.py wrote. A test reached a prediction when it asked for one, or when it failed because
+the model could not be loaded; it is right when it passed. Each failure is listed with the reason that
+tests/conformance/reasons.json gives for it: a list of {"test", "why", "reason"}, where `test` is searched for in the
+test's name and `why`, if given, in its error (regular expressions; the first entry that matches counts). A failure
+without one is shown as unexplained, with its error.
+"""
+import argparse
+import collections
+import json
+import re
+import sys
+from pathlib import Path
+
+FOLDERS = ("converters/mil/mil/ops/tests", "converters/mil/mil/tests", "converters/mil/mil/passes/tests",
+           "test/ml_program", "test/neural_network", "test/pipeline", "test/sklearn_tests", "test/xgboost_tests",
+           "test/api", "test/blob", "test/modelpackage")
+REASONS = Path(__file__).with_name("reasons.json")
+
+
+def folder_of(test):
+    path = test.partition("::")[0].removeprefix("coremltools/")
+    return next((folder for folder in FOLDERS if path.startswith(folder + "/")), path.rpartition("/")[0])
+
+
+def reached(row):
+    return row["predict"] > 0 or (bool(row["load_fail"]) and row["outcome"] == "failed")
+
+
+def read(path):
+    """(collected tests by folder, rows of the tests that ran)."""
+    collected, rows = collections.Counter(), []
+    for line in Path(path).read_text().splitlines():
+        row = json.loads(line)
+        if "collected" in row:
+            for file, count in row["collected"].items():
+                collected[folder_of(file)] += count
+        elif "outcome" in row:
+            rows.append(row)
+    return collected, rows
+
+
+def reason_of(row, reasons):
+    for entry in reasons:
+        if re.search(entry["test"], row["id"]) and re.search(entry.get("why", ""), row.get("why", "")):
+            return entry["reason"]
+    return None
+
+
+def short(text, limit=160):
+    text = " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+    return text if len(text) <= limit else text[:limit - 3] + "..."
+
+
+def table(collected, rows):
+    lines = ["| folder | collected | run | reached a prediction | right | failed | failed before a prediction | "
+             "expected to fail |", "|---|---|---|---|---|---|---|---|"]
+    groups = collections.defaultdict(list)
+    for row in rows:
+        groups[folder_of(row["id"])].append(row)
+    totals = [0] * 7
+    for folder in sorted(groups, key=lambda name: (FOLDERS.index(name) if name in FOLDERS else len(FOLDERS), name)):
+        group = groups[folder]
+        judged = [row for row in group if row["outcome"] != "xfailed"]
+        asked = [row for row in judged if reached(row)]
+        right = sum(row["outcome"] == "passed" for row in asked)
+        counts = [collected[folder], len(group), len(asked), right,
+                  sum(row["outcome"] == "failed" for row in asked),
+                  sum(row["outcome"] == "failed" and not reached(row) for row in judged), len(group) - len(judged)]
+        totals = [total + count for total, count in zip(totals, counts)]
+        lines.append(f"| `{folder}` | " + " | ".join(f"{count:,}" for count in counts) + " |")
+    lines.append("| all | " + " | ".join(f"{total:,}" for total in totals) + " |")
+    if totals[2]:
+        lines += ["", f"{100 * totals[3] / totals[2]:.2f} % of the tests that reached a prediction are right."]
+    return lines
+
+
+def failures(rows, reasons):
+    """By reason, the unexplained ones first."""
+    groups = collections.defaultdict(list)
+    for row in rows:
+        if row["outcome"] == "failed":
+            groups[reason_of(row, reasons)].append(row)
+    lines = []
+    for reason in sorted(groups, key=lambda text: (text is not None, -len(groups[text]))):
+        group = groups[reason]
+        lines += ["", f"### {reason or 'Unexplained'} ({len(group)})", ""]
+        by_function = collections.defaultdict(list)
+        for row in group:
+            by_function[row["id"].partition("[")[0].removeprefix("coremltools/")].append(row)
+        for function, same in sorted(by_function.items()):
+            count = f" ({len(same)} parameter sets)" if len(same) > 1 else ""
+            lines.append(f"- `{function}`{count}: {short(same[0].get('why', ''))}")
+    return lines or ["", "There is none."]
+
+
+def document(collected, rows, reasons, sample):
+    amount = float(sample)
+    size = ("all tests" if amount == 0 else f"a share of {sample} of the tests" if amount < 1 else
+            f"at most {sample} parameter set{'s' * (amount != 1)} of each test function and back end")
+    return "\n".join([
+        "# Conformance", "",
+        "coremltools' own tests with its native binding replaced by `anemone.coremltools`, on Linux, for both back ends.",
+        "Printed by `./dev conformance` (tests/conformance/summary.py); do not edit.", "",
+        f"The sample: {size}, chosen by a hash of the test's name. Tests that upstream expects to fail (xfail) are not "
+        "judged; skipped tests reach no prediction.", "", *table(collected, rows), "", "## Failures",
+        *failures(rows, reasons)]) + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("report")
+    parser.add_argument("--sample", default="0", help="what COREML_SAMPLE was")
+    parser.add_argument("--output", help="the Markdown file; without it, the document is printed")
+    arguments = parser.parse_args()
+    collected, rows = read(arguments.report)
+    text = document(collected, rows, json.loads(REASONS.read_text()), arguments.sample)
+    if arguments.output:
+        Path(arguments.output).write_text(text)
+        print("\n".join(table(collected, rows)))
+    else:
+        sys.stdout.write(text)
+
+
+if __name__ == "__main__":
+    main()
