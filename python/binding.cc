@@ -174,8 +174,8 @@ nb::object ToNumpy(const Array& array) {
   for (const DTypeRow& row : Rows()) {
     if (array.dtype != row.name) continue;
     auto* keep = new Array(array);
-    const nb::capsule owner(
-        keep, [](void* pointer) noexcept { delete static_cast<Array*>(pointer); });
+    const nb::capsule owner(keep,
+                            [](void* pointer) noexcept { delete static_cast<Array*>(pointer); });
     std::vector<size_t> shape(array.shape.begin(), array.shape.end());
     nb::ndarray<nb::numpy> view(const_cast<void*>(array.data.get()), shape.size(), shape.data(),
                                 owner, nullptr, row.dlpack);

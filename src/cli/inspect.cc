@@ -5,6 +5,7 @@
 #include "facade/inspect.h"
 #include "facade/inspect_json.h"
 #include "facade/inspect_placement.h"
+#include "facade/predictor_source.h"
 #include "ir/text.h"
 
 namespace anemone::cli {
@@ -70,7 +71,64 @@ Result<facade::PlacementReport> Placement(const ir::Model& model, const InspectF
   return facade::AnalyzePlacement(model, options);
 }
 
+// Parameters of any depth, one line each: "trees: 40", "stages: 2" and below it each stage.
+void PrintParameters(const anemone::Json& json, const std::string& indent) {
+  constexpr size_t kShown = 8;  // elements of a list
+  for (const JsonMember& member : json.items()) {
+    const anemone::Json& value = member.value;
+    const bool nested = value.is_array() && value.size() != 0 && value[0].is_object();
+    if (value.is_object()) {
+      if (value.size() != 0) std::cout << indent << member.key << ":\n";
+      PrintParameters(value, indent + "  ");
+    } else if (nested) {
+      std::cout << fmt::format("{}{}: {}\n", indent, member.key, value.size());
+      for (const anemone::Json& element : value) {
+        std::cout << indent << "-\n";
+        PrintParameters(element, indent + "  ");
+      }
+    } else if (value.is_array() && value.size() > kShown) {
+      std::cout << fmt::format("{}{}: {} values, the first {} and the last {}\n", indent,
+                               member.key, value.size(), value.front().Dump(), value.back().Dump());
+    } else {
+      std::cout << fmt::format("{}{}: {}\n", indent, member.key,
+                               value.is_text() ? value.text() : value.Dump());
+    }
+  }
+}
+
+// A model that is not a program.
+Status InspectFeatureModel(const format::ModelFile& file, const InspectFlags& flags,
+                           const Globals& globals) {
+  if (flags.text || flags.placement || flags.operators || flags.weights) {
+    return Usage(
+               "a {} has no operators, so that --text, --placement, --ops and --weights say "
+               "nothing",
+               file.type_name())
+        .At(flags.model.source.model);
+  }
+  ANEMONE_ASSIGN(const auto loaded, facade::DescribePredictor(file));
+  if (globals.json) {
+    Print(facade::InspectPredictor(*loaded.predictor, loaded.type, flags.model.source.model,
+                                   loaded.spec_version)
+              .Dump({.indent = 2}));
+    return {};
+  }
+  std::ostream& out = std::cout;
+  out << fmt::format("specification version {}, {}\n", loaded.spec_version, loaded.type);
+  for (const auto& feature : loaded.predictor->description().inputs)
+    out << "input   " << facade::DescribeFeature(feature) << (feature.optional ? " (optional)" : "")
+        << "\n";
+  for (const auto& feature : loaded.predictor->description().outputs)
+    out << "output  " << facade::DescribeFeature(feature) << "\n";
+  PrintParameters(loaded.predictor->Parameters(), "");
+  for (const auto& [key, value] : loaded.predictor->interface().metadata.user_defined)
+    out << fmt::format("metadata {} = {}\n", key, value);
+  return {};
+}
+
 Status RunInspect(const InspectFlags& flags, const Globals& globals) {
+  ANEMONE_ASSIGN(const auto file, facade::FindFeatureModel(flags.model.source.model));
+  if (file != nullptr) return InspectFeatureModel(*file, flags, globals);
   ANEMONE_ASSIGN(const auto loaded, Load(flags.model));
   if (flags.text) {
     ir::PrintOptions options;

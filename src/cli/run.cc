@@ -6,6 +6,8 @@
 #include "cli/option_flags.h"
 #include "cli/session_flags.h"
 #include "exec/session_inputs.h"
+#include "facade/feature_files.h"
+#include "facade/predictor_source.h"
 #include "facade/tensor_files.h"
 #include "lab/verify.h"
 
@@ -65,7 +67,51 @@ Json OutputJson(const std::string& name, const exec::Tensor& tensor,
   return json;
 }
 
+// A model that is not a program, on values of any kind.
+Status RunFeatureModel(const RunFlags& flags, const Globals& globals) {
+  if (flags.random_inputs) {
+    return Usage("--random-inputs are for programs").Advise("give --input NAME=VALUE");
+  }
+  const auto load_start = std::chrono::steady_clock::now();
+  ANEMONE_ASSIGN(const auto loaded, facade::LoadPredictor(flags.model.source, flags.session));
+  ANEMONE_ASSIGN(const auto inputs,
+                 facade::ReadFeatures(loaded.predictor->description(), flags.inputs));
+  const auto start = std::chrono::steady_clock::now();
+  feature_models::FeatureValues outputs;
+  const int64_t calls = std::max<int64_t>(1, flags.iterations);
+  for (int64_t i = 0; i < calls; ++i) {
+    ANEMONE_ASSIGN(outputs, loaded.predictor->Predict(inputs).At(flags.model.source.model));
+  }
+  const auto end = std::chrono::steady_clock::now();
+  if (!flags.output_directory.empty()) {
+    ANEMONE_TRY(facade::WriteFeatures(outputs, flags.output_directory));
+  }
+  anemone::Json list = anemone::Json::Array();
+  for (const auto& [name, value] : outputs) list.push_back(facade::FeatureValueJson(name, value));
+  if (globals.json) {
+    const anemone::Json document{{"schema", "anemone.run"},
+                                 {"schema_version", 1},
+                                 {"model", flags.model.source.model},
+                                 {"type", loaded.type},
+                                 {"load_ns", std::chrono::nanoseconds(start - load_start).count()},
+                                 {"run_ns", std::chrono::nanoseconds(end - start).count()},
+                                 {"iterations", calls},
+                                 {"outputs", std::move(list)}};
+    Print(document.Dump({.indent = 2}));
+    return {};
+  }
+  for (const anemone::Json& output : list) {
+    const bool array = output.contains("shape");
+    std::cout << fmt::format("{} {} {}\n", output["name"].text(),
+                             array ? output["shape"].Dump() : output["kind"].text(),
+                             array ? output["first_values"].Dump() : output["value"].Dump());
+  }
+  return {};
+}
+
 Status RunRun(const RunFlags& flags, const Globals& globals) {
+  ANEMONE_ASSIGN(const auto file, facade::FindFeatureModel(flags.model.source.model));
+  if (file != nullptr) return RunFeatureModel(flags, globals);
   ANEMONE_ASSIGN(const auto loaded, Load(flags.model));
   ANEMONE_ASSIGN(const ir::Function* function,
                  exec::ChooseFunction(*loaded.model, flags.session.function));
@@ -144,15 +190,18 @@ void AddRun(Command app, Context& context) {
   auto flags = std::make_shared<RunFlags>();
   command
       .AddOption("MODEL", flags->model.source.model,
-                 "an .onnx, .mlpackage, .mlmodelc or catalog name")
+                 "an .onnx, .mlpackage, .mlmodel, .mlmodelc or catalog name")
       .Required();
   // --input is for files here.
   AddOptions(
       command,
       Pick(options::TableOf(flags->model.source.options), {"weights", "seed", "input_shapes"}),
       {{"input_shapes", "--input-shape"}});
-  command.AddOption("--input", flags->inputs,
-                    "NAME=FILE.npy, .png or .jpg; NAME may be left out for one input");
+  command.AddOption(
+      "--input", flags->inputs,
+      "NAME=FILE.npy, .png or .jpg; NAME may be left out for one input. Models that are "
+      "not programs also take NAME=VALUE: a number, a text, a dictionary or list as "
+      "JSON or FILE.json; and one FILE.json with all inputs");
   command.AddFlag("--random-inputs", flags->random_inputs,
                   "seeded standard-normal inputs instead of files");
   command.AddOption("--input-seed", flags->input_seed, "seed of --random-inputs");

@@ -58,8 +58,8 @@ Result<FeatureValues> PredictWith(const feature_models::Predictor& predictor,
                                   const FeatureValues& inputs, exec::State* state) {
   feature_models::FeatureValues given;
   for (const auto& [name, value] : inputs) {
-    ANEMONE_ASSIGN(auto converted, std::visit(ToInternal{}, value.value)
-                                       .At(fmt::format("input '{}'", name)));
+    ANEMONE_ASSIGN(auto converted,
+                   std::visit(ToInternal{}, value.value).At(fmt::format("input '{}'", name)));
     given.emplace(name, std::move(converted));
   }
   ANEMONE_ASSIGN(const auto results, predictor.Predict(given, state));
@@ -104,13 +104,11 @@ Expected<FeatureValues> FeatureModel::Predict(const FeatureValues& inputs, State
 std::string FeatureModel::type() const { return impl_->loaded.type; }
 
 std::string FeatureModel::InspectJson() const {
-  return facade::DocumentText(
-      facade::InspectPredictor(*impl_->loaded.predictor, impl_->loaded.type, impl_->loaded.name,
-                               impl_->loaded.spec_version));
+  return facade::DocumentText(facade::InspectPredictor(*impl_->loaded.predictor, impl_->loaded.type,
+                                                       impl_->loaded.name,
+                                                       impl_->loaded.spec_version));
 }
 
-std::string ModelTypesJson() {
-  return facade::DocumentText(feature_models::ModelTypesJson());
-}
+std::string ModelTypesJson() { return facade::DocumentText(feature_models::ModelTypesJson()); }
 
 }  // namespace anemone

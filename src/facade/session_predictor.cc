@@ -29,7 +29,8 @@ bool AllowsSize(const ir::ImageFeature& feature, const ir::ImageFeature::Size& s
   const auto within = [](const ir::SizeRange& range, int64_t value) {
     return value >= range.lower && (!range.upper || value <= *range.upper);
   };
-  if (size == feature.size || std::ranges::find(feature.enumerated, size) != feature.enumerated.end())
+  if (size == feature.size ||
+      std::ranges::find(feature.enumerated, size) != feature.enumerated.end())
     return true;
   return feature.size_range && within(feature.size_range->width, size.width) &&
          within(feature.size_range->height, size.height);
@@ -46,11 +47,11 @@ Result<exec::Tensor> TensorOf(const Image& image, const ir::ImageFeature& featur
                  feature.size.height, image.width(), image.height())
         .Advise("resize it first");
   }
-  ANEMONE_ASSIGN(const exec::Tensor pixels,
-                 feature_models::WithDType(image.pixels, DType::kFp32));
+  ANEMONE_ASSIGN(const exec::Tensor pixels, feature_models::WithDType(image.pixels, DType::kFp32));
   const int64_t area = image.width() * image.height();
-  ANEMONE_ASSIGN(exec::Tensor tensor,
-                 exec::Tensor::Allocate(DType::kFp32, {1, channels, image.height(), image.width()}));
+  ANEMONE_ASSIGN(
+      exec::Tensor tensor,
+      exec::Tensor::Allocate(DType::kFp32, {1, channels, image.height(), image.width()}));
   for (int64_t channel = 0; channel < channels; ++channel) {
     float* plane = tensor.As<float>() + ProgramChannel(feature.color_space, channel) * area;
     for (int64_t i = 0; i < area; ++i) plane[i] = pixels.As<float>()[i * channels + channel];
@@ -74,7 +75,7 @@ Result<Image> ImageOf(const exec::Tensor& tensor, const ir::ImageFeature& featur
   ir::Shape pixel_shape = {shape[rank - 2], shape[rank - 1]};
   if (channels == 3) pixel_shape.push_back(3);
   ANEMONE_ASSIGN(exec::Tensor pixels, exec::Tensor::Allocate(half ? DType::kFp32 : DType::kUInt8,
-                                                            std::move(pixel_shape)));
+                                                             std::move(pixel_shape)));
   for (int64_t channel = 0; channel < channels; ++channel) {
     const float* plane = values.As<float>() + ProgramChannel(feature.color_space, channel) * area;
     for (int64_t i = 0; i < area; ++i) {
@@ -113,8 +114,9 @@ class SessionPredictor : public feature_models::Predictor {
       if (found == results.end()) {
         return Internal("the session gave no output '{}'", feature.name);
       }
-      ANEMONE_ASSIGN(FeatureValue value, OutputValue(feature, found->second)
-                                             .At(fmt::format("output '{}'", feature.name)));
+      ANEMONE_ASSIGN(
+          FeatureValue value,
+          OutputValue(feature, found->second).At(fmt::format("output '{}'", feature.name)));
       outputs.emplace(feature.name, std::move(value));
     }
     return outputs;
@@ -146,7 +148,8 @@ class SessionPredictor : public feature_models::Predictor {
     }
     ANEMONE_ASSIGN(tensor, feature_models::WithDType(tensor, dtype));
     // One element of any rank, and an image whose program has no batch, are what the program means.
-    const bool same_elements = fixed && (tensor.count() == 1 || std::holds_alternative<Image>(value)) &&
+    const bool same_elements = fixed &&
+                               (tensor.count() == 1 || std::holds_alternative<Image>(value)) &&
                                ir::ElementCount(input->type.shape()) == tensor.count();
     if (!same_elements || tensor.shape() == input->type.shape()) return tensor;
     return exec::Tensor::Copy({dtype, input->type.shape(), tensor.view().data});
@@ -165,7 +168,8 @@ class SessionPredictor : public feature_models::Predictor {
       return FeatureValue(std::move(made));
     }
     const ir::ArrayFeature* array = feature.array();
-    if (array == nullptr) return feature_models::OutputOf(feature, feature_models::NumbersOf(tensor));
+    if (array == nullptr)
+      return feature_models::OutputOf(feature, feature_models::NumbersOf(tensor));
     const DType dtype = array->dtype == DType::kFp16 ? DType::kFp32 : array->dtype;
     ANEMONE_ASSIGN(exec::Tensor typed, feature_models::WithDType(tensor, dtype));
     if (typed.shape().empty()) {
@@ -179,8 +183,7 @@ class SessionPredictor : public feature_models::Predictor {
     if (!classes.integers) return FeatureValue(classes.names[index]);
     return FeatureValue(IntegerOf(classes.names[index]));
   }
-  static FeatureValue Probabilities(const exec::Classes& classes,
-                                    std::span<const double> numbers) {
+  static FeatureValue Probabilities(const exec::Classes& classes, std::span<const double> numbers) {
     const size_t count = std::min(numbers.size(), classes.names.size());
     if (classes.integers) {
       feature_models::Int64Dictionary dictionary;
@@ -204,9 +207,8 @@ class SessionPredictor : public feature_models::Predictor {
 
 Result<std::unique_ptr<feature_models::Predictor>> MakeSessionPredictor(
     const LoadedModel& model, const std::string& argument, const SessionOptions& options) {
-  const ir::FunctionDescription* description = options.function.empty()
-                                                   ? model.model->main()
-                                                   : model.model->FindFunction(options.function);
+  const ir::FunctionDescription* description =
+      options.function.empty() ? model.model->main() : model.model->FindFunction(options.function);
   if (description == nullptr) {
     ANEMONE_TRY(exec::ChooseFunction(*model.model, options.function).status());
     return InvalidInput("the function is not described");

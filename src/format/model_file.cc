@@ -134,9 +134,8 @@ ModelFile ModelFile::Part(const proto::Model& part, const std::string& name) con
 
 Result<ModelInterface> DecodeInterface(const ModelFile& file) {
   ModelInterface interface;
-  ANEMONE_TRY(DecodeInterface(file.message().description(), &interface)
-                  .At("description")
-                  .At(file.name()));
+  ANEMONE_TRY(
+      DecodeInterface(file.message().description(), &interface).At("description").At(file.name()));
   return interface;
 }
 
