@@ -200,6 +200,29 @@ def inspect(
     threads: int = 0,
 ) -> Dict[str, Any]: ...
 
+class FeatureModel:
+    def __init__(
+        self, path,
+        *,
+        weights: _Path = '',
+        seed: int = 0,
+        input_shapes: Mapping[str, Sequence[int]] = {},
+        minimum_deployment_target: Literal["iOS15", "iOS16", "iOS17", "iOS18", "macOS12", "macOS13", "macOS14", "macOS15"] = 'iOS17',
+        backend: Literal["auto", "cpu", "coreml", "reference"] = 'auto',
+        function: str = '',
+        numerics: Literal["as_typed", "float32", "float16"] = 'as_typed',
+        threads: int = 0,
+    ) -> None: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def input_description(self) -> Dict[str, Dict[str, Any]]: ...
+    @property
+    def output_description(self) -> Dict[str, Dict[str, Any]]: ...
+    def inspect(self) -> Dict[str, Any]: ...
+    def predict(self, inputs: Dict[str, Any], state: Optional['State']=None) -> Dict[str, Any]: ...
+
+
 def gate(
     models=(),
     *,
