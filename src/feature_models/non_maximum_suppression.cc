@@ -14,7 +14,7 @@ namespace {
 
 constexpr size_t kCoordinates = 4;
 // The pairs of boxes are compared.
-constexpr size_t kMaxBoxes = size_t{1} << 17;
+constexpr size_t kMaxBoxes = size_t{1} << 16;
 
 struct Parts {
   std::string confidence_input, coordinates_input, iou_input, threshold_input;
