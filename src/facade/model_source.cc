@@ -147,6 +147,7 @@ Result<LoadedModel> LoadZooEntry(const std::string& name, const acquire::Catalog
 }  // namespace
 
 Result<ir::Model> DecodeModel(const format::ModelFile& file) {
+  if (neural_network::IsNeuralNetwork(file)) return neural_network::Lift(file);
   return format::DecodeProgramModel(file);
 }
 
