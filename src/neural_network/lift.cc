@@ -23,14 +23,34 @@ NetworkView ViewOf(const Network& network) {
           .rank5_images = network.imageinputshapemapping() == nn::RANK5_IMAGE_MAPPING};
 }
 
-NetworkView ViewOf(const Model& message) {
-  if (message.has_neuralnetworkclassifier()) {
-    NetworkView view = ViewOf(message.neuralnetworkclassifier());
-    view.classifier = &message.neuralnetworkclassifier();
-    return view;
+// The network of a file, parsed. model.proto keeps it as bytes: the declarations of layers are large,
+// and few sources read them.
+struct Network {
+  NetworkView view;  // of one of these
+  nn::NeuralNetwork plain;
+  nn::NeuralNetworkClassifier classifier;
+  nn::NeuralNetworkRegressor regressor;
+};
+
+template <typename Message>
+Result<NetworkView> Parse(const std::string& bytes, Message& message) {
+  if (!message.ParseFromString(bytes)) {
+    return InvalidInput("the network is malformed or nested too deeply");
   }
-  if (message.has_neuralnetworkregressor()) return ViewOf(message.neuralnetworkregressor());
-  return ViewOf(message.neuralnetwork());
+  return ViewOf(message);
+}
+
+Result<std::shared_ptr<const Network>> ParseNetwork(const Model& message) {
+  auto network = std::make_shared<Network>();
+  if (message.has_neuralnetworkclassifier()) {
+    ANEMONE_ASSIGN(network->view, Parse(message.neuralnetworkclassifier(), network->classifier));
+    network->view.classifier = &network->classifier;
+  } else if (message.has_neuralnetworkregressor()) {
+    ANEMONE_ASSIGN(network->view, Parse(message.neuralnetworkregressor(), network->regressor));
+  } else {
+    ANEMONE_ASSIGN(network->view, Parse(message.neuralnetwork(), network->plain));
+  }
+  return std::shared_ptr<const Network>(std::move(network));
 }
 
 // Values of nested bodies got their names without regard to those of other bodies. `outputs` keep
@@ -51,18 +71,18 @@ void MakeNamesUnique(ir::Block& block, const std::unordered_set<const ir::Value*
   }
 }
 
-Result<std::unique_ptr<ir::Function>> Build(const format::ModelFile& file, const NetworkView& view,
+Result<std::unique_ptr<ir::Function>> Build(const format::ModelFile& file,
+                                            const std::shared_ptr<const Network>& network,
                                             const ir::FunctionDescription& features,
                                             ShapeMode mode) {
+  const NetworkView& view = network->view;
   auto function = std::make_unique<ir::Function>();
   function->name = "main";
   ir::Builder builder(*function);
   Scope scope;
   const auto& description = file.message().description();
   ANEMONE_TRY(AddInputs(description, view, features, mode, scope, builder));
-  const NetworkTraits traits{
-      .rank5 = view.rank5_arrays,
-      .weights = WeightSource(std::make_shared<const format::ModelFile>(file))};
+  const NetworkTraits traits{.rank5 = view.rank5_arrays, .weights = WeightSource(network)};
   ANEMONE_TRY(LiftLayers(*view.layers, traits, scope, builder));
   ANEMONE_TRY(AddOutputs(view, features, scope, builder));
   std::unordered_set<std::string> names;
@@ -74,7 +94,7 @@ Result<std::unique_ptr<ir::Function>> Build(const format::ModelFile& file, const
 }
 
 Result<ir::Model> LiftFile(const format::ModelFile& file) {
-  const NetworkView view = ViewOf(file.message());
+  ANEMONE_ASSIGN(const auto network, ParseNetwork(file.message()));
   ir::Model model;
   model.program.functions.push_back(std::make_unique<ir::Function>());
   model.program.functions.front()->name = "main";
@@ -84,15 +104,16 @@ Result<ir::Model> LiftFile(const format::ModelFile& file) {
   }
   ir::FunctionDescription& features = model.functions.front();
   const bool flexible = HasFlexibleInputs(features);
-  auto function = Build(file, view, features, flexible ? ShapeMode::kFlexible : ShapeMode::kFixed);
+  auto function =
+      Build(file, network, features, flexible ? ShapeMode::kFlexible : ShapeMode::kFixed);
   if (!function.ok() && flexible) {
     const std::string reason = function.error().ToString();
-    function = Build(file, view, features, ShapeMode::kFixed);
+    function = Build(file, network, features, ShapeMode::kFixed);
     if (function.ok()) model.metadata.user_defined[std::string(kFixedShapes)] = reason;
   }
-  if (!function.ok() && view.rank5_arrays) {
+  if (!function.ok() && network->view.rank5_arrays) {
     // Some networks work on sequences only, of which a file declares one element.
-    auto sequences = Build(file, view, features, ShapeMode::kSequences);
+    auto sequences = Build(file, network, features, ShapeMode::kSequences);
     if (sequences.ok()) {
       function = std::move(sequences);
       model.metadata.user_defined[std::string(kSequences)] =

@@ -38,7 +38,7 @@ std::string SmallNetwork() {
   auto* fill = net.Layer({}, {"e"})->mutable_fillstatic();
   fill->add_targetshape(6);
   net.Layer({"d"}, {"y"})->mutable_activation()->mutable_leakyrelu()->set_alpha(0.5f);
-  return net.model().SerializeAsString();
+  return net.Serialize();
 }
 
 TEST(HostileNetworkTest, DamagedNetworksAreRefusedOrLifted) {
