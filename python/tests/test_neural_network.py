@@ -96,7 +96,7 @@ def test_quantized_weights(tmp_path, bits):
     builder = network(x.shape)
     builder.add_inner_product("product", w, None, 8, 5, False, "x", "y")
     quantize = coremltools.models.neural_network.quantization_utils._quantize_spec_weights
-    builder.spec.CopyFrom(quantize(builder.spec, bits, "linear_quantization"))
+    builder.spec.CopyFrom(quantize(builder.spec, bits, "_linear_quantization"))
     y = predict(tmp_path, builder, x=x)["y"]
     low, high = w.min(1, keepdims=True), w.max(1, keepdims=True)
     scale = (high - low) / (2 ** bits - 1)

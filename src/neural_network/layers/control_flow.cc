@@ -279,13 +279,12 @@ Status EmitLoop(LayerContext& c) {
   }
   // A size that changes from round to round is known only at run time; which ones do, the body
   // tells.
-  std::vector<ir::Type> returned;
-  do {
-    if (!returned.empty() && !Widen(returned, &plan.variables)) break;
-    returned.clear();
+  for (bool widened = true; widened;) {
+    std::vector<ir::Type> returned;
     ir::Operation trial("while_loop", nullptr);
     ANEMONE_TRY(FillBody(c, plan, trial.AddBlock(), &returned));
-  } while (true);
+    widened = Widen(returned, &plan.variables);
+  }
   std::vector<ir::Value*> initial;
   for (const Variable& variable : plan.variables) initial.push_back(variable.initial.value);
   if (plan.rounds != nullptr) initial.push_back(c.Constant(ir::Literal::Int32(0), "first"));
