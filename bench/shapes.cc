@@ -150,9 +150,24 @@ void NewShape(benchmark::State& state) { Token(state, state.range(0) != 0, Lengt
 void SeenShape(benchmark::State& state) { Token(state, state.range(0) != 0, Lengths::kSeen); }
 
 // The argument: 0 for half weights, 1 for int4.
-BENCHMARK(SameShape)->Name("Token/same")->Arg(0)->Arg(1)->Unit(benchmark::kMillisecond)->Iterations(200);
-BENCHMARK(NewShape)->Name("Token/new")->Arg(0)->Arg(1)->Unit(benchmark::kMillisecond)->Iterations(200);
-BENCHMARK(SeenShape)->Name("Token/seen")->Arg(0)->Arg(1)->Unit(benchmark::kMillisecond)->Iterations(200);
+BENCHMARK(SameShape)
+    ->Name("Token/same")
+    ->Arg(0)
+    ->Arg(1)
+    ->Unit(benchmark::kMillisecond)
+    ->Iterations(200);
+BENCHMARK(NewShape)
+    ->Name("Token/new")
+    ->Arg(0)
+    ->Arg(1)
+    ->Unit(benchmark::kMillisecond)
+    ->Iterations(200);
+BENCHMARK(SeenShape)
+    ->Name("Token/seen")
+    ->Arg(0)
+    ->Arg(1)
+    ->Unit(benchmark::kMillisecond)
+    ->Iterations(200);
 
 }  // namespace
 

@@ -51,7 +51,8 @@ FeatureValue FromList(const std::string& name, const nb::list& list) {
       Refuse(name, "a sequence holds texts or integers");
     }
   }
-  if (!texts.empty() && !integers.empty()) Refuse(name, "a sequence holds all texts or all integers");
+  if (!texts.empty() && !integers.empty())
+    Refuse(name, "a sequence holds all texts or all integers");
   if (!integers.empty()) return FeatureValue(FeatureValue::Value(std::move(integers)));
   return FeatureValue(FeatureValue::Value(std::move(texts)));
 }
@@ -116,8 +117,7 @@ void AddFeatureModel(nb::module_& module) {
           "load",
           [](const std::string& path, const std::string& options) {
             const nb::gil_scoped_release release;
-            return Unwrap(
-                FeatureModel::Load(path, Unwrap(ParseOptions<LoadOptions>(options))));
+            return Unwrap(FeatureModel::Load(path, Unwrap(ParseOptions<LoadOptions>(options))));
           },
           "path"_a, "options"_a)
       .def("predict", &Predict, "inputs"_a, "state"_a.none())

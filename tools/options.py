@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = ROOT / "docs" / "options.md"
 PACKAGE = ROOT / "python" / "anemone" / "__init__.py"
 TOOLS = PACKAGE.with_name("_tools.py")
+FEATURE_MODEL = PACKAGE.with_name("_feature_model.py")
 STUB = PACKAGE.with_suffix(".pyi")
 
 DOCUMENT_HEAD = """# Options
@@ -61,7 +62,7 @@ def default_text(row):
 def document(tables):
     lines = [DOCUMENT_HEAD]
     for name, rows in tables.items():
-        lines += [f"\n## {name.capitalize()}\n", "| option | flag | what it means | values | default | example |",
+        lines += [f"\n## {name.replace('_', ' ').capitalize()}\n", "| option | flag | what it means | values | default | example |",
                   "|---|---|---|---|---|---|"]
         for row in rows:
             flag = f"`{row['flag']}`" + (f", `{row['environment']}`" if row["environment"] else "")
@@ -114,7 +115,7 @@ def function(node, tables, indent):
 
 def stub(tables):
     lines = [STUB_HEAD]
-    for node in ast.parse(PACKAGE.read_text()).body + ast.parse(TOOLS.read_text()).body:
+    for node in [node for path in (PACKAGE, FEATURE_MODEL, TOOLS) for node in ast.parse(path.read_text()).body]:
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
             lines += ["", *function(node, tables, "")]
         elif isinstance(node, ast.ClassDef):

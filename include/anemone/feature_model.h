@@ -29,20 +29,20 @@ struct Image {
 };
 
 struct FeatureValue {
-  using Value =
-      std::variant<Array, int64_t, double, std::string, std::map<std::string, double>,
-                   std::map<int64_t, double>, std::vector<std::string>, std::vector<int64_t>, Image>;
+  using Value = std::variant<Array, int64_t, double, std::string, std::map<std::string, double>,
+                             std::map<int64_t, double>, std::vector<std::string>,
+                             std::vector<int64_t>, Image>;
   Value value;
 
   FeatureValue() = default;
-  FeatureValue(Value held) : value(std::move(held)) {}            // NOLINT: implicit by design
-  FeatureValue(Array array) : value(std::move(array)) {}          // NOLINT
-  FeatureValue(double number) : value(number) {}                  // NOLINT
-  FeatureValue(int64_t integer) : value(integer) {}               // NOLINT
-  FeatureValue(int integer) : value(int64_t{integer}) {}          // NOLINT
-  FeatureValue(std::string text) : value(std::move(text)) {}      // NOLINT
-  FeatureValue(const char* text) : value(std::string(text)) {}    // NOLINT
-  FeatureValue(Image image) : value(std::move(image)) {}          // NOLINT
+  FeatureValue(Value held) : value(std::move(held)) {}          // NOLINT: implicit by design
+  FeatureValue(Array array) : value(std::move(array)) {}        // NOLINT
+  FeatureValue(double number) : value(number) {}                // NOLINT
+  FeatureValue(int64_t integer) : value(integer) {}             // NOLINT
+  FeatureValue(int integer) : value(int64_t{integer}) {}        // NOLINT
+  FeatureValue(std::string text) : value(std::move(text)) {}    // NOLINT
+  FeatureValue(const char* text) : value(std::string(text)) {}  // NOLINT
+  FeatureValue(Image image) : value(std::move(image)) {}        // NOLINT
 };
 using FeatureValues = std::map<std::string, FeatureValue>;
 

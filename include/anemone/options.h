@@ -283,7 +283,7 @@ struct FetchOptions : DownloadOptions {
   std::string weights = "pretrained";
   uint64_t seed = 0;
   std::string sha256 = {};
-  std::string from_file = {};
+  std::string from = {};
   bool refresh = false;
 };
 

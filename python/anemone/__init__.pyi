@@ -186,20 +186,6 @@ class Session:
     def should_fall_back_to_cpu(self) -> bool: ...
 
 
-def inspect(
-    path,
-    *,
-    operators: bool = False,
-    weights: bool = False,
-    seed: int = 0,
-    input_shapes: Mapping[str, Sequence[int]] = {},
-    minimum_deployment_target: Literal["iOS15", "iOS16", "iOS17", "iOS18", "macOS12", "macOS13", "macOS14", "macOS15"] = 'iOS17',
-    backend: Literal["auto", "cpu", "coreml", "reference"] = 'auto',
-    function: str = '',
-    numerics: Literal["as_typed", "float32", "float16"] = 'as_typed',
-    threads: int = 0,
-) -> Dict[str, Any]: ...
-
 def gate(
     models=(),
     *,
@@ -221,7 +207,12 @@ def gate(
     threads: int = 0,
 ) -> Dict[str, Any]: ...
 
-def matrix(record, *, output='site', policy='') -> Dict[str, Any]: ...
+def matrix(
+    record,
+    *,
+    output: _Path = 'site',
+    policy: _Path = '',
+) -> Dict[str, Any]: ...
 
 def lab(
     model, output,
@@ -258,14 +249,248 @@ def lab(
     threads: int = 0,
 ) -> Dict[str, Any]: ...
 
-def compare(reference, variant, *, progress: Progress=None, **options) -> Dict[str, Any]: ...
+def compare(
+    reference, variant,
+    *,
+    progress: Progress = None,
+    inputs: Sequence[str] = [],
+    seed: int = 0,
+    samples: int = 4,
+    per_op: bool = False,
+    tolerance_linf: float = 0.01,
+    tolerance_rmse: float = 0.001,
+    min_psnr: float = 0.0,
+    backend: Literal["auto", "cpu", "coreml", "reference"] = 'auto',
+    numerics: Literal["as_typed", "float32", "float16"] = 'as_typed',
+    threads: int = 0,
+) -> Dict[str, Any]: ...
 
-def evaluate(model, images, labels, *, progress: Progress=None, **options) -> Dict[str, Any]: ...
+def evaluate(
+    model, images, labels,
+    *,
+    progress: Progress = None,
+    weights: _Path = '',
+    seed: int = 0,
+    input_shapes: Mapping[str, Sequence[int]] = {},
+    reference: _Path = '',
+    crop: float = 0.875,
+    resize: int = 0,
+    mean: Sequence[float] = (0.485, 0.456, 0.406),
+    std: Sequence[float] = (0.229, 0.224, 0.225),
+    interpolation: Literal["box", "bilinear", "bicubic", "lanczos"] = 'bicubic',
+    limit: int = 0,
+    rows: bool = False,
+    backend: Literal["auto", "cpu", "coreml", "reference"] = 'auto',
+    numerics: Literal["as_typed", "float32", "float16"] = 'as_typed',
+    function: str = '',
+    threads: int = 0,
+) -> Dict[str, Any]: ...
 
-def bench(model, *, progress: Progress=None, **options) -> Dict[str, Any]: ...
+def bench(
+    model,
+    *,
+    progress: Progress = None,
+    weights: _Path = '',
+    seed: int = 0,
+    input_shapes: Mapping[str, Sequence[int]] = {},
+    iterations: int = 100,
+    duration: float = 0.0,
+    warmup: int = 10,
+    warmup_time: float = 0.0,
+    percentile: Sequence[float] = (50.0, 90.0, 99.0),
+    against: _Path = '',
+    compute_units: Literal["all", "cpu_only", "cpu_and_gpu", "cpu_and_ne"] = 'all',
+    export_profile: _Path = '',
+    export_times: _Path = '',
+    input_seed: int = 0,
+    backend: Literal["auto", "cpu", "coreml", "reference"] = 'auto',
+    numerics: Literal["as_typed", "float32", "float16"] = 'as_typed',
+    function: str = '',
+    threads: int = 0,
+) -> Dict[str, Any]: ...
 
-def placement(model, reports, **options) -> Dict[str, Any]: ...
+def placement(
+    model, reports,
+    *,
+    weights: _Path = '',
+    seed: int = 0,
+    input_shapes: Mapping[str, Sequence[int]] = {},
+    function: str = '',
+    chip: str = '',
+    compute_units: Literal["", "all", "cpu_only", "cpu_and_gpu", "cpu_and_ne"] = '',
+) -> Dict[str, Any]: ...
 
-def doctor(model='', **options) -> Dict[str, Any]: ...
+def doctor(
+    model='',
+    *,
+    weights: _Path = '',
+    seed: int = 0,
+    input_shapes: Mapping[str, Sequence[int]] = {},
+    images: _Path = '',
+    samples: int = 2,
+    no_float16: bool = False,
+    chip: str = 'm1,m2,m3,m4',
+    threads: int = 0,
+) -> Dict[str, Any]: ...
 
-def compile(model, output, **options) -> Dict[str, Any]: ...
+def inspect(
+    model,
+    *,
+    weights_from: _Path = '',
+    seed: int = 0,
+    input_shapes: Mapping[str, Sequence[int]] = {},
+    minimum_deployment_target: Literal["iOS15", "iOS16", "iOS17", "iOS18", "macOS12", "macOS13", "macOS14", "macOS15"] = 'iOS17',
+    function: str = '',
+    operators: bool = False,
+    weights: bool = False,
+    placement: bool = False,
+    chip: str = 'm1,m2,m3,m4',
+    compute_units: Literal["all", "cpu_only", "cpu_and_gpu", "cpu_and_ne"] = 'all',
+) -> Dict[str, Any]: ...
+
+def run(
+    model,
+    *,
+    weights: _Path = '',
+    seed: int = 0,
+    input_shapes: Mapping[str, Sequence[int]] = {},
+    inputs: Sequence[str] = [],
+    random_inputs: bool = False,
+    input_seed: int = 0,
+    output_dir: _Path = '',
+    iterations: int = 1,
+    backend: Literal["auto", "cpu", "coreml", "reference"] = 'auto',
+    function: str = '',
+    numerics: Literal["as_typed", "float32", "float16"] = 'as_typed',
+    threads: int = 0,
+    compute_units: Literal["all", "cpu_only", "cpu_and_gpu", "cpu_and_ne"] = 'all',
+    reshape_frequency: Literal["frequent", "infrequent"] = 'frequent',
+    specialization_strategy: Literal["default", "fast_prediction"] = 'default',
+    max_concurrent_calls: int = 0,
+    fallback: bool = True,
+    serve_while_compiling: bool = False,
+    warm_up: bool = False,
+    dispatch_by_measurement: bool = False,
+    breaker: Union[Mapping[str, Any], _Path] = '',
+    state_dir: _Path = '',
+    cache_dir: _Path = '',
+    telemetry_log: _Path = '',
+    metrics_address: str = '',
+    trace_file: _Path = '',
+) -> Dict[str, Any]: ...
+
+def convert_file(
+    model, output='',
+    *,
+    progress: Progress = None,
+    weights: _Path = '',
+    seed: int = 0,
+    input_shapes: Mapping[str, Sequence[int]] = {},
+    minimum_deployment_target: Literal["iOS15", "iOS16", "iOS17", "iOS18", "macOS12", "macOS13", "macOS14", "macOS15"] = 'iOS17',
+    compute_precision: Literal["float32", "float16"] = 'float32',
+    keep_float32: Sequence[str] = [],
+    cache_dir: _Path = '',
+    lock_file: _Path = '',
+    offline: bool = False,
+    mirror: str = '',
+    ca_bundle: _Path = '',
+    connections: int = 4,
+    retries: int = 5,
+    stall_timeout: int = 30,
+    max_wait: int = 120,
+    max_size: int = 0,
+) -> Dict[str, Any]: ...
+
+def compress_file(
+    model, output,
+    *,
+    progress: Progress = None,
+    weights: _Path = '',
+    seed: int = 0,
+    input_shapes: Mapping[str, Sequence[int]] = {},
+    mode: Literal["linear_symmetric", "linear_asymmetric", "palettize", "prune", "activations"] = 'linear_symmetric',
+    dtype: Literal["int8", "uint8", "int4", "uint4", "float16"] = 'int8',
+    granularity: Literal["", "per_tensor", "per_channel", "per_grouped_channel", "per_block"] = '',
+    weight_threshold: int = 2048,
+    nbits: Literal[0, 1, 2, 3, 4, 6, 8] = 0,
+    palette: Literal["kmeans", "uniform", "unique"] = 'kmeans',
+    block_size: int = 0,
+    group_size: int = 32,
+    cluster_dim: int = 1,
+    per_channel_scale: bool = False,
+    lut_dtype: Literal["", "int8", "uint8"] = '',
+    target_sparsity: Optional[float] = None,
+    nm: str = '',
+    threshold: Optional[float] = None,
+    joint: bool = False,
+    calibration: _Path = '',
+    calibration_limit: int = 0,
+    crop: float = 0.875,
+    resize: int = 0,
+    mean: Sequence[float] = (0.485, 0.456, 0.406),
+    std: Sequence[float] = (0.229, 0.224, 0.225),
+    interpolation: Literal["box", "bilinear", "bicubic", "lanczos"] = 'bicubic',
+    observer: Literal["min_max", "percentile", "mse", "entropy"] = 'min_max',
+    percentile: float = 99.99,
+    equalize: bool = False,
+    correct_bias: bool = False,
+    rounding: Literal["nearest", "gptq", "adaround"] = 'nearest',
+    storage_only: bool = False,
+    config: _Path = '',
+    minimum_deployment_target: Literal["", "iOS15", "iOS16", "iOS17", "iOS18", "macOS12", "macOS13", "macOS14", "macOS15"] = '',
+    threads: int = 0,
+) -> Dict[str, Any]: ...
+
+def demo(
+    *,
+    progress: Progress = None,
+    models_dir: _Path = 'models',
+    models: Sequence[str] = ('fastvit_t8', 'mobilenetv3_small', 'resnet50'),
+    weights: _Path = 'seeded',
+    seed: int = 0,
+    minimum_deployment_target: Literal["iOS15", "iOS16", "iOS17", "iOS18", "macOS12", "macOS13", "macOS14", "macOS15"] = 'iOS17',
+    samples: int = 4,
+    threads: int = 0,
+) -> Dict[str, Any]: ...
+
+def fetch(
+    name,
+    *,
+    progress: Progress = None,
+    cache_dir: _Path = '',
+    lock_file: _Path = '',
+    offline: bool = False,
+    mirror: str = '',
+    ca_bundle: _Path = '',
+    connections: int = 4,
+    retries: int = 5,
+    stall_timeout: int = 30,
+    max_wait: int = 120,
+    max_size: int = 0,
+    weights: Literal["pretrained", "seeded"] = 'pretrained',
+    seed: int = 0,
+    sha256: str = '',
+    from_file: _Path = '',
+    refresh: bool = False,
+) -> Dict[str, Any]: ...
+
+def catalog() -> Dict[str, Any]: ...
+
+def cache_list(
+    *,
+    cache_dir: _Path = '',
+) -> Dict[str, Any]: ...
+
+def cache_clear(
+    name='',
+    *,
+    cache_dir: _Path = '',
+    keep_downloads: bool = False,
+) -> Dict[str, Any]: ...
+
+def cache_verify(
+    *,
+    progress: Progress = None,
+    cache_dir: _Path = '',
+    repair: bool = False,
+) -> Dict[str, Any]: ...

@@ -19,6 +19,16 @@ void PrintOutputs(const Json& outputs) {
   }
 }
 
+// Of a model that is not a program.
+void PrintFeatureValues(const Json& outputs) {
+  for (const Json& output : outputs) {
+    const bool array = output.contains("shape");
+    std::cout << fmt::format("{} {} {}\n", output["name"].text(),
+                             array ? output["shape"].Dump() : output["kind"].text(),
+                             array ? output["first_values"].Dump() : output["value"].Dump());
+  }
+}
+
 void SayReport(const Json& document, const Globals& globals) {
   const Json& report = document["report"];
   const std::string& backend = report["backend"].text();
@@ -47,8 +57,12 @@ Status RunRun(RunOptions options, const Globals& globals) {
     return {};
   }
   ANEMONE_ASSIGN(const Json document, ParseJson(result.json));
-  PrintOutputs(document["outputs"]);
-  SayReport(document, globals);
+  if (document.contains("report")) {
+    PrintOutputs(document["outputs"]);
+    SayReport(document, globals);
+  } else {
+    PrintFeatureValues(document["outputs"]);
+  }
   return {};
 }
 

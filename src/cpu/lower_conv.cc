@@ -42,8 +42,7 @@ Result<PlainParameters> Materialize(Planner& planner, const ConvParameters& from
   if (from.bias != nullptr) {
     ANEMONE_ASSIGN(const LiteralRef bias, planner.LiteralOf(from.bias));
     auto floats = bias->AsFloats();
-    if (!floats)
-      return Unsupported("a bias of type {} is not supported", DTypeName(bias->dtype()));
+    if (!floats) return Unsupported("a bias of type {} is not supported", DTypeName(bias->dtype()));
     to.bias_storage = std::move(*floats);
   }
   if (!from.scale.empty()) {

@@ -187,11 +187,11 @@ class Specializer {
   // The values of an operation on constants, from what the plans of the function share.
   Result<bool> FoldOnce(const ir::Operation& operation, const Node& node, int depth) {
     // Large floats are weights: inference needs their types only.
-    const bool defer = depth <= kMaxDeferredDepth &&
-                       std::all_of(node.types.begin(), node.types.end(), [](const ir::Type& type) {
-                         return IsFloat(type.dtype()) &&
-                                Bytes(type) > static_cast<int64_t>(kSmallLiteralBytes);
-                       });
+    const bool defer =
+        depth <= kMaxDeferredDepth &&
+        std::all_of(node.types.begin(), node.types.end(), [](const ir::Type& type) {
+          return IsFloat(type.dtype()) && Bytes(type) > static_cast<int64_t>(kSmallLiteralBytes);
+        });
     for (const auto& output : operation.outputs()) {
       ValueFacts& facts = out_.values[output.get()];
       facts.fixed = true;

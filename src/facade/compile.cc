@@ -45,11 +45,11 @@ Result<Source> SourceOf(const CompileOptions& options) {
 }
 
 std::string DocumentOf(const CompileOptions& options, const CompileResult& result,
-                       const format::ModelFile& file, int64_t duration_ns) {
+                       int32_t specification_version, int64_t duration_ns) {
   Json document = Document("anemone.compile");
   document["model"] = options.model;
   document["output"] = result.output;
-  document["specification_version"] = file.message().specificationversion();
+  document["specification_version"] = specification_version;
   int64_t size = 0;
   Json files = Json::Array();
   for (const CompileResult::File& one : result.files) {
@@ -91,7 +91,7 @@ Result<CompileResult> RunCompile(const CompileOptions& options) {
   add("analytics/coremldata.bin", compiled.analytics.size());
   for (const auto& weights : compiled.weights) add(weights.path, weights.bytes.size());
   result.unconfirmed.assign(compiled.unconfirmed.begin(), compiled.unconfirmed.end());
-  result.json = DocumentOf(options, result, file, NowNs() - start);
+  result.json = DocumentOf(options, result, compiled.specification_version, NowNs() - start);
   return result;
 }
 

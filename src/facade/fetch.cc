@@ -30,7 +30,7 @@ FetchResult::File ToFile(const acquire::CacheRecord& record, bool from_cache,
 
 // Seeded weights, made without a connection; only the seed identifies them.
 Result<FetchResult> MakeSeeded(const FetchOptions& options) {
-  if (!options.sha256.empty() || !options.from_file.empty()) {
+  if (!options.sha256.empty() || !options.from.empty()) {
     return Usage("--weights seeded makes the file; --sha256 and --from are for downloads");
   }
   ANEMONE_ASSIGN(const acquire::CacheRecord record,
@@ -55,7 +55,7 @@ Result<FetchResult> RunFetch(const FetchOptions& options, const Hooks& hooks) {
   ANEMONE_ASSIGN(acquire::FetchOptions fetch, ToFetchOptions(options, hooks, options.name));
   fetch.refresh = options.refresh;
   fetch.sha256 = options.sha256;
-  fetch.from = options.from_file;
+  fetch.from = options.from;
   ANEMONE_ASSIGN(const acquire::Fetched fetched, acquire::Fetch(options.name, fetch));
   FetchResult result;
   Json files = Json::Array();

@@ -3,6 +3,8 @@
 #include "facade/inspect.h"
 #include "facade/inspect_json.h"
 #include "facade/inspect_placement.h"
+#include "facade/predictor_source.h"
+#include "facade/predictor_tools.h"
 #include "facade/tool_options.h"
 #include "facade/tools.h"
 #include "ir/text.h"
@@ -60,6 +62,9 @@ Result<LoadedModel> LoadInspected(const InspectOptions& options) {
 }  // namespace
 
 Result<InspectResult> RunInspect(const InspectOptions& options) {
+  ANEMONE_TRY(options::Check(options));
+  ANEMONE_ASSIGN(const auto file, FindFeatureModel(options.model));
+  if (file != nullptr) return InspectFeatureModel(*file, options);
   ANEMONE_ASSIGN(const LoadedModel loaded, LoadInspected(options));
   const ir::Model& model = *loaded.model;
   ANEMONE_ASSIGN(const Summary summary, Inspect(model, options.function).At(options.model));
@@ -81,6 +86,11 @@ Result<InspectResult> RunInspect(const InspectOptions& options) {
 }
 
 Result<std::string> MilText(const InspectOptions& options) {
+  ANEMONE_ASSIGN(const auto file, FindFeatureModel(options.model));
+  if (file != nullptr) {
+    return Usage("a {} has no operators, so that there is no text of it", file->type_name())
+        .At(options.model);
+  }
   ANEMONE_ASSIGN(const LoadedModel loaded, LoadInspected(options));
   ir::PrintOptions print;
   print.value_elements = 64;

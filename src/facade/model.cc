@@ -189,14 +189,12 @@ Expected<std::string> Model::InspectJson(bool operators, bool weights) const {
 Expected<std::string> Model::PlacementJson(const std::string& chip,
                                            const std::string& compute_units) const {
   const auto report = [&]() -> Result<facade::PlacementReport> {
-    facade::PlacementOptions options;
-    options.function = impl_->options.function;
-    ANEMONE_ASSIGN(options.chips, placement::ParseChips(chip));
-    ANEMONE_ASSIGN(options.units, ComputeUnitsFromName(compute_units));
-    return facade::AnalyzePlacement(*impl_->loaded.model, options);
+    ANEMONE_ASSIGN(const auto chips, placement::ParseChips(chip));
+    ANEMONE_ASSIGN(const ComputeUnits units, ComputeUnitsFromName(compute_units));
+    return facade::AnalyzePlacement(*impl_->loaded.model, impl_->options.function, chips, units);
   }();
   if (!report.ok()) return facade::ToFailure(report.error());
-  return facade::PlacementJson(*report);
+  return facade::DocumentText(facade::PlacementJson(*report));
 }
 
 std::string Model::StructureJson() const {

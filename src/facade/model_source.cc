@@ -7,8 +7,6 @@
 #include "base/mapped_file.h"
 #include "base/nearest_names.h"
 #include "facade/convert.h"
-#include "format/model_file.h"
-#include "format/package.h"
 #include "ir/feature_shapes.h"
 #include "ir/text.h"
 #include "ir/verifier.h"
@@ -37,15 +35,9 @@ Result<ir::Model> ReadMilText(const std::string& path) {
   return ir::MakeModel(std::move(program)).At(path);
 }
 
-// A model of Core ML: a program as it is, a neural network lifted. `program` tells which.
-Result<ir::Model> ReadCoreMl(const std::string& path, bool* program) {
-  const auto file = format::ModelFile::Open(path);
-  *program = !file.ok() || !neural_network::IsNeuralNetwork(*file);
-  // What has no model file may be a compiled model.
-  Result<ir::Model> model = !file.ok() ? format::ReadModel(path)
-                            : *program ? format::DecodeProgramModel(*file)
-                                       : neural_network::Lift(*file);
-  if (model.ok()) ANEMONE_TRY(ir::Verify(model->program).At(path));
+Result<ir::Model> ReadCoreMl(const std::string& path, bool* lifted) {
+  ANEMONE_ASSIGN(ir::Model model, neural_network::ReadModel(path, lifted));
+  ANEMONE_TRY(ir::Verify(model.program).At(path));
   return model;
 }
 
@@ -155,6 +147,7 @@ Result<LoadedModel> LoadZooEntry(const std::string& name, const acquire::Catalog
 }  // namespace
 
 Result<ir::Model> DecodeModel(const format::ModelFile& file) {
+  if (neural_network::IsNeuralNetwork(file)) return neural_network::Lift(file);
   return format::DecodeProgramModel(file);
 }
 
@@ -184,14 +177,14 @@ Result<LoadedModel> LoadFile(const ModelSource& source) {
   LoadedModel loaded;
   loaded.name = path.stem().string();
   if (extension == ".mlpackage" || extension == ".mlmodel" || extension == ".mlmodelc") {
-    bool program = true;
-    ANEMONE_ASSIGN(ir::Model model, ReadCoreMl(text, &program));
+    bool lifted = false;
+    ANEMONE_ASSIGN(ir::Model model, ReadCoreMl(text, &lifted));
     loaded.model = std::make_shared<ir::Model>(std::move(model));
     // Core ML itself opens the package of a program as it is; of a lifted network, one written anew.
-    loaded.origin = program ? extension.substr(1) : "mlmodel";
+    loaded.origin = lifted ? "mlmodel" : extension.substr(1);
   } else if (extension == ".zip") {
-    bool program = true;
-    ANEMONE_ASSIGN(ir::Model model, ReadCoreMl(text, &program));
+    bool lifted = false;
+    ANEMONE_ASSIGN(ir::Model model, ReadCoreMl(text, &lifted));
     loaded.model = std::make_shared<ir::Model>(std::move(model));
     loaded.name = fs::path(loaded.name).stem().string();  // NAME.mlpackage.zip
     loaded.origin = "zip";

@@ -1,5 +1,5 @@
 // Loads a MODEL of any kind that the command, the facade and the lab name: an .onnx file, an
-// .mlpackage, an .mlmodel, an .mlmodelc, a .mil text, or a catalog model. Thread rules: pure
+// .mlpackage (or a .zip with one), an .mlmodel, an .mlmodelc, a .mil text, or a catalog model. Thread rules: pure
 // functions. Errors: what the readers report; kNotFound lists what a MODEL may be.
 #pragma once
 
@@ -27,7 +27,7 @@ struct ModelSource {
 struct LoadedModel {
   std::shared_ptr<ir::Model> model;
   std::string name;    // for file names and reports: "resnet50"
-  std::string origin;  // "onnx", "mlpackage", "mlmodel", "mlmodelc", "mil", "catalog"
+  std::string origin;  // "onnx", "mlpackage", "mlmodel", "mlmodelc", "zip", "mil", "catalog"
   // "pretrained", "seeded" or "file" for a catalog model; empty otherwise.
   std::string weights;
 };

@@ -21,7 +21,42 @@ Result<std::unique_ptr<feature_models::Predictor>> PredictorOfProgram(
   return MakeSessionPredictor(loaded, file.name(), options);
 }
 
+// A program inside a pipeline that is described, not run.
+class UnopenedProgram : public feature_models::Predictor {
+ public:
+  explicit UnopenedProgram(format::ModelInterface interface) : Predictor(std::move(interface)) {}
+  Json Parameters() const override { return Json::Object(); }
+
+ protected:
+  Result<feature_models::FeatureValues> Run(const feature_models::FeatureValues&,
+                                            exec::State*) const override {
+    return Usage("the model was loaded to be described");
+  }
+};
+
+Result<LoadedPredictor> Load(const format::ModelFile& file,
+                             feature_models::Context::MakeProgram make_program) {
+  feature_models::Context context;
+  context.make_program = std::move(make_program);
+  LoadedPredictor loaded;
+  ANEMONE_ASSIGN(loaded.predictor, feature_models::MakePredictor(file, context));
+  loaded.type = std::string(file.type_name());
+  loaded.name = fs::path(file.name()).stem().string();
+  loaded.spec_version = file.spec_version();
+  return loaded;
+}
+
 }  // namespace
+
+Result<LoadedPredictor> DescribePredictor(const format::ModelFile& file) {
+  return Load(
+      file,
+      [](const format::ModelFile& part) -> Result<std::unique_ptr<feature_models::Predictor>> {
+        ANEMONE_ASSIGN(format::ModelInterface interface, format::DecodeInterface(part));
+        return std::unique_ptr<feature_models::Predictor>(
+            std::make_unique<UnopenedProgram>(std::move(interface)));
+      });
+}
 
 Result<std::unique_ptr<format::ModelFile>> FindFeatureModel(const std::string& model) {
   const std::string extension = fs::path(model).extension().string();
@@ -48,14 +83,10 @@ Result<LoadedPredictor> LoadPredictor(const ModelSource& source, const SessionOp
     loaded.spec_version = model.model->spec_version;
     return loaded;
   }
-  feature_models::Context context;
-  context.make_program = [options](const format::ModelFile& part) {
-    return PredictorOfProgram(part, options);
-  };
-  ANEMONE_ASSIGN(loaded.predictor, feature_models::MakePredictor(*file, context));
-  loaded.type = std::string(file->type_name());
+  ANEMONE_ASSIGN(loaded, Load(*file, [options](const format::ModelFile& part) {
+                   return PredictorOfProgram(part, options);
+                 }));
   loaded.name = fs::path(path).stem().string();
-  loaded.spec_version = file->spec_version();
   return loaded;
 }
 

@@ -26,4 +26,8 @@ Result<std::unique_ptr<format::ModelFile>> FindFeatureModel(const std::string& m
 // `options` are of the sessions, of the model itself or of the programs inside a pipeline.
 Result<LoadedPredictor> LoadPredictor(const ModelSource& source, const SessionOptions& options);
 
+// The same to be described only, of a model that is not a program: no session is opened for the
+// programs inside.
+Result<LoadedPredictor> DescribePredictor(const format::ModelFile& file);
+
 }  // namespace anemone::facade

@@ -6,6 +6,8 @@
 #include "exec/session_inputs.h"
 #include "exec/synthetic_inputs.h"
 #include "facade/document.h"
+#include "facade/predictor_source.h"
+#include "facade/predictor_tools.h"
 #include "facade/session_options.h"
 #include "facade/tensor_files.h"
 #include "facade/tool_options.h"
@@ -123,6 +125,8 @@ std::string RunJson(const RunOptions& options, const Calls& calls,
 
 Result<RunResult> RunRun(const RunOptions& options) {
   ANEMONE_TRY(options::Check(options));
+  ANEMONE_ASSIGN(const auto file, FindFeatureModel(options.model));
+  if (file != nullptr) return RunFeatureModel(options);
   ANEMONE_ASSIGN(const LoadedModel loaded, LoadModel(options));
   ANEMONE_ASSIGN(const ir::Function* function,
                  exec::ChooseFunction(*loaded.model, options.session.function));

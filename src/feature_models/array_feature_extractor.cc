@@ -20,8 +20,8 @@ class ArrayFeatureExtractor : public Transform {
     }
     if (wire.extractindex_size() == 0) return InvalidInput("it extracts no elements");
     const int64_t count = ir::ElementCount(array->shape).value_or(0);
-    const bool fixed = !array->shape.empty() && array->enumerated.empty() &&
-                       array->shape_range.empty();
+    const bool fixed =
+        !array->shape.empty() && array->enumerated.empty() && array->shape_range.empty();
     for (const uint64_t place : wire.extractindex()) {
       if (fixed && place >= static_cast<uint64_t>(count)) {
         return InvalidInput("it extracts element {} of {}", place, count);

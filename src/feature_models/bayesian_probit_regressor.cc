@@ -18,7 +18,8 @@ struct Moments {
 };
 
 Result<Moments> MomentsOf(const format::proto::BayesianProbitRegressor::Gaussian& wire) {
-  if (!(wire.precision() > 0)) return InvalidInput("a weight has the precision {}", wire.precision());
+  if (!(wire.precision() > 0))
+    return InvalidInput("a weight has the precision {}", wire.precision());
   return Moments{wire.mean(), 1 / wire.precision()};
 }
 
@@ -46,15 +47,17 @@ class BayesianProbitRegressor : public Predictor {
   Result<FeatureValues> Run(const FeatureValues& inputs, exec::State*) const override {
     const auto given = inputs.find(parts_.input);
     if (given == inputs.end()) return Usage("input '{}' is missing", parts_.input);
-    ANEMONE_ASSIGN(const Moments sum, Sum(std::get<exec::Tensor>(given->second))
-                                          .At(fmt::format("input '{}'", parts_.input)));
+    ANEMONE_ASSIGN(
+        const Moments sum,
+        Sum(std::get<exec::Tensor>(given->second)).At(fmt::format("input '{}'", parts_.input)));
     FeatureValues outputs;
     for (const ir::Feature& feature : description().outputs) {
       const bool mean = feature.name == parts_.mean_output;
       if (!mean && feature.name != parts_.variance_output) {
-        return Unsupported("output '{}' is a probability, which depends on the steepness of the "
-                           "link function, and the file does not hold it",
-                           feature.name)
+        return Unsupported(
+                   "output '{}' is a probability, which depends on the steepness of the "
+                   "link function, and the file does not hold it",
+                   feature.name)
             .Advise("declare only the outputs of the mean and the variance");
       }
       ANEMONE_ASSIGN(FeatureValue value, OutputOf(feature, {mean ? &sum.mean : &sum.variance, 1}));
@@ -75,8 +78,7 @@ class BayesianProbitRegressor : public Predictor {
     Moments sum = parts_.bias;
     const size_t step = rows ? 2 : 1;
     for (size_t i = 0; i + step <= numbers.size(); i += step) {
-      ANEMONE_ASSIGN(const uint32_t id,
-                     IndexOf(rows ? numbers[i] : static_cast<double>(i)));
+      ANEMONE_ASSIGN(const uint32_t id, IndexOf(rows ? numbers[i] : static_cast<double>(i)));
       ANEMONE_ASSIGN(const uint32_t value, IndexOf(numbers[i + step - 1]));
       const auto weights = parts_.weights.find(id);
       if (weights == parts_.weights.end()) return Usage("the model has no feature {}", id);
@@ -115,9 +117,9 @@ Result<std::unique_ptr<Predictor>> MakeBayesianProbitRegressor(const format::Mod
   for (const auto& feature : wire.features()) {
     auto& weights = parts.weights[feature.featureid()];
     for (const auto& weight : feature.weights()) {
-      ANEMONE_ASSIGN(const Moments moments,
-                     MomentsOf(weight.featureweight())
-                         .At(fmt::format("feature {}", feature.featureid())));
+      ANEMONE_ASSIGN(
+          const Moments moments,
+          MomentsOf(weight.featureweight()).At(fmt::format("feature {}", feature.featureid())));
       weights.insert_or_assign(weight.featurevalue(), moments);
     }
   }

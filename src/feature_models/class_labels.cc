@@ -62,7 +62,8 @@ Result<FeatureValues> ClassLabels::Outputs(const ir::FunctionDescription& descri
     const std::string place = fmt::format("output '{}'", feature.name);
     if (std::holds_alternative<ir::DictionaryFeature>(feature.type)) {
       if (probabilities.empty()) {
-        return Unsupported("it is declared as a dictionary of probabilities, but the model has none")
+        return Unsupported(
+                   "it is declared as a dictionary of probabilities, but the model has none")
             .At(place);
       }
       ANEMONE_ASSIGN(FeatureValue value, Conform(feature, Dictionary(probabilities)).At(place));

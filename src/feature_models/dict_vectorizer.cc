@@ -15,10 +15,9 @@ class DictVectorizer : public Transform {
         integers_(wire.int64toindex().vector().begin(), wire.int64toindex().vector().end()) {}
 
   static Status Check(const ir::FunctionDescription& description, const Wire& wire) {
-    const auto* dictionary =
-        std::get_if<ir::DictionaryFeature>(&description.inputs.front().type);
+    const auto* dictionary = std::get_if<ir::DictionaryFeature>(&description.inputs.front().type);
     if (dictionary == nullptr ||
-        (dictionary->key == ir::KeyType::kString) != wire.has_stringtoindex()) {
+        (dictionary->key == ir::KeyType::kInt64 && wire.has_stringtoindex())) {
       return InvalidInput("its input is {}, but its table is of {} keys",
                           KindOf(description.inputs.front()),
                           wire.has_stringtoindex() ? "text" : "integer");
@@ -33,9 +32,17 @@ class DictVectorizer : public Transform {
  protected:
   Result<FeatureValue> Apply(const FeatureValue* value) const override {
     if (value == nullptr) return Missing();
-    const std::vector<double> numbers = std::holds_alternative<StringDictionary>(*value)
-                                            ? Spread(texts_, std::get<StringDictionary>(*value))
-                                            : Spread(integers_, std::get<Int64Dictionary>(*value));
+    const auto* by_text = std::get_if<StringDictionary>(value);
+    const auto* by_integer = std::get_if<Int64Dictionary>(value);
+    const bool empty = by_text != nullptr && by_text->empty();
+    if (!empty && (by_text == nullptr) != texts_.empty()) {
+      return Usage("it takes a dictionary with {} keys, not {}",
+                   texts_.empty() ? "integer" : "text", KindOf(*value))
+          .At(fmt::format("input '{}'", input().name));
+    }
+    const std::vector<double> numbers =
+        texts_.empty() ? Spread(integers_, by_integer != nullptr ? *by_integer : Int64Dictionary())
+                       : Spread(texts_, *by_text);
     if (!std::holds_alternative<ir::DictionaryFeature>(output().type)) {
       return OutputOf(output(), numbers);
     }

@@ -80,9 +80,7 @@ struct Conformer {
   const ir::Feature& feature;
   const FeatureValue& value;
 
-  Error Mismatch() const {
-    return Usage("it takes {}, not {}", KindOf(feature), KindOf(value));
-  }
+  Error Mismatch() const { return Usage("it takes {}, not {}", KindOf(feature), KindOf(value)); }
   Result<FeatureValue> operator()(const ir::ArrayFeature& array) const {
     const auto* tensor = std::get_if<exec::Tensor>(&value);
     if (tensor == nullptr) {
@@ -123,10 +121,12 @@ struct Conformer {
     if (dictionary.key == ir::KeyType::kInt64) {
       if (integers != nullptr) return value;
       if (texts != nullptr && texts->empty()) return FeatureValue(Int64Dictionary());
-    } else {
-      if (texts != nullptr) return value;
-      if (integers != nullptr && integers->empty()) return FeatureValue(StringDictionary());
+      return Mismatch();
     }
+    if (integers != nullptr && integers->empty()) return FeatureValue(StringDictionary());
+    // coremltools declares text keys for every dictionary vectorizer, whose table may be of integers:
+    // there the model's own table says what fits.
+    if (texts != nullptr || integers != nullptr) return value;
     return Mismatch();
   }
   Result<FeatureValue> operator()(const ir::SequenceFeature& sequence) const {
@@ -305,8 +305,9 @@ Result<FeatureValue> OutputOf(const ir::Feature& feature, std::span<const double
   const std::string place = fmt::format("output '{}'", feature.name);
   if (const ir::ArrayFeature* array = feature.array()) {
     const bool fits = ir::ElementCount(array->shape) == static_cast<int64_t>(numbers.size());
-    const ir::Shape shape =
-        fits && !array->shape.empty() ? array->shape : ir::Shape{static_cast<int64_t>(numbers.size())};
+    const ir::Shape shape = fits && !array->shape.empty()
+                                ? array->shape
+                                : ir::Shape{static_cast<int64_t>(numbers.size())};
     if (!Allows(*array, shape)) {
       return InvalidInput("it is declared as {}, but the model gives {} numbers", KindOf(feature),
                           numbers.size())

@@ -36,8 +36,8 @@ class GlmClassifier : public Predictor {
     ANEMONE_ASSIGN(const std::vector<double> vector, VectorOf(description(), inputs));
     ANEMONE_ASSIGN(const std::vector<double> scores, parts_.rows.Apply(vector));
     const std::vector<double> probabilities = Probabilities(scores);
-    const auto best = static_cast<size_t>(
-        std::ranges::max_element(probabilities) - probabilities.begin());
+    const auto best =
+        static_cast<size_t>(std::ranges::max_element(probabilities) - probabilities.begin());
     return parts_.labels.Outputs(description(), parts_.labels.Label(best), probabilities);
   }
 

@@ -32,8 +32,8 @@ class Identity : public Predictor {
 Result<std::unique_ptr<Predictor>> MakeIdentity(const format::ModelFile&,
                                                 format::ModelInterface interface, const Context&) {
   if (interface.function.inputs.size() != interface.function.outputs.size()) {
-    return InvalidInput("an identity of {} inputs has {} outputs",
-                        interface.function.inputs.size(), interface.function.outputs.size());
+    return InvalidInput("an identity of {} inputs has {} outputs", interface.function.inputs.size(),
+                        interface.function.outputs.size());
   }
   return std::unique_ptr<Predictor>(std::make_unique<Identity>(std::move(interface)));
 }

@@ -63,9 +63,8 @@ bool Fits(const ir::Feature& feature, const Imputed& imputed) {
   }
   const auto* dictionary = std::get_if<ir::DictionaryFeature>(&feature.type);
   if (dictionary == nullptr) return false;
-  return dictionary->key == ir::KeyType::kString
-             ? std::holds_alternative<StringDictionary>(imputed)
-             : std::holds_alternative<Int64Dictionary>(imputed);
+  return dictionary->key == ir::KeyType::kString ? std::holds_alternative<StringDictionary>(imputed)
+                                                 : std::holds_alternative<Int64Dictionary>(imputed);
 }
 
 class Imputer : public Transform {
@@ -151,9 +150,8 @@ class Imputer : public Transform {
     if (const auto* text = std::get_if<std::string>(&imputed_)) {
       if (value == nullptr) return FeatureValue(*text);
       const auto* replaced = std::get_if<std::string>(&replaced_);
-      return replaced != nullptr && std::get<std::string>(*value) == *replaced
-                 ? FeatureValue(*text)
-                 : *value;
+      return replaced != nullptr && std::get<std::string>(*value) == *replaced ? FeatureValue(*text)
+                                                                               : *value;
     }
     if (const auto* dictionary = std::get_if<StringDictionary>(&imputed_)) {
       return Complete(*dictionary, value);
@@ -165,14 +163,19 @@ class Imputer : public Transform {
   }
 
   template <typename Dictionary>
-  FeatureValue Complete(const Dictionary& imputed, const FeatureValue* value) const {
-    Dictionary dictionary = value == nullptr ? Dictionary() : std::get<Dictionary>(*value);
+  Result<FeatureValue> Complete(const Dictionary& imputed, const FeatureValue* value) const {
+    const auto* given = value == nullptr ? nullptr : std::get_if<Dictionary>(value);
+    if (value != nullptr && given == nullptr) {
+      return Usage("it takes {}, not {}", KindOf(input()), KindOf(*value))
+          .At(fmt::format("input '{}'", input().name));
+    }
+    Dictionary dictionary = given == nullptr ? Dictionary() : *given;
     for (auto& [key, number] : dictionary) {
       const auto found = imputed.find(key);
       if (found != imputed.end() && IsMissing(number)) number = found->second;
     }
     dictionary.insert(imputed.begin(), imputed.end());
-    return dictionary;
+    return FeatureValue(std::move(dictionary));
   }
 
   Result<FeatureValue> ImputeNumbers(const Numbers& imputed, const FeatureValue* value) const {

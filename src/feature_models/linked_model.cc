@@ -11,8 +11,7 @@ namespace fs = std::filesystem;
 
 class LinkedModel : public Predictor {
  public:
-  LinkedModel(format::ModelInterface interface, std::string path,
-              std::unique_ptr<Predictor> linked)
+  LinkedModel(format::ModelInterface interface, std::string path, std::unique_ptr<Predictor> linked)
       : Predictor(std::move(interface)), path_(std::move(path)), linked_(std::move(linked)) {}
 
   Json Parameters() const override {
@@ -79,9 +78,9 @@ Result<std::unique_ptr<Predictor>> MakeLinkedModel(const format::ModelFile& file
   if (!wire.has_linkedmodelfile()) return InvalidInput("the model links to nothing");
   const std::string& name = wire.linkedmodelfile().linkedmodelfilename().defaultvalue();
   if (name.empty()) return InvalidInput("the linked model has no name");
-  ANEMONE_ASSIGN(const std::string path,
-                 Locate(file.folder(), name,
-                        wire.linkedmodelfile().linkedmodelsearchpath().defaultvalue()));
+  ANEMONE_ASSIGN(
+      const std::string path,
+      Locate(file.folder(), name, wire.linkedmodelfile().linkedmodelsearchpath().defaultvalue()));
   ANEMONE_ASSIGN(const format::ModelFile linked, format::ModelFile::Open(path));
   Context inner = context;
   ++inner.depth;

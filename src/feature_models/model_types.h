@@ -32,10 +32,9 @@ const ModelType* FindModelType(std::string_view name);
 Json ModelTypesJson();
 
 // One function for each type, in a file of its own name.
-#define ANEMONE_MODEL_TYPE(name, Name, lifts, reason)                                         \
-  Result<std::unique_ptr<Predictor>> Make##Name(const format::ModelFile& file,                \
-                                                format::ModelInterface interface,             \
-                                                const Context& context);
+#define ANEMONE_MODEL_TYPE(name, Name, lifts, reason) \
+  Result<std::unique_ptr<Predictor>> Make##Name(      \
+      const format::ModelFile& file, format::ModelInterface interface, const Context& context);
 #define ANEMONE_REFUSED_TYPE(name, Name, reason) ANEMONE_MODEL_TYPE(name, Name, false, reason)
 #define ANEMONE_PROGRAM_TYPE(name, reason)
 #include "feature_models/model_types.inc"

@@ -99,9 +99,8 @@ class NearestNeighborsClassifier : public Predictor {
     FeatureValues outputs;
     for (const ir::Feature& feature : description().outputs) {
       const bool dictionary = std::holds_alternative<ir::DictionaryFeature>(feature.type);
-      ANEMONE_ASSIGN(FeatureValue value,
-                     Conform(feature, dictionary ? FeatureValue(sums) : label)
-                         .At(fmt::format("output '{}'", feature.name)));
+      ANEMONE_ASSIGN(FeatureValue value, Conform(feature, dictionary ? FeatureValue(sums) : label)
+                                             .At(fmt::format("output '{}'", feature.name)));
       outputs.emplace(feature.name, std::move(value));
     }
     return outputs;

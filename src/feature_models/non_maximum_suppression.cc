@@ -14,7 +14,7 @@ namespace {
 
 constexpr size_t kCoordinates = 4;
 // The pairs of boxes are compared.
-constexpr size_t kMaxBoxes = size_t{1} << 17;
+constexpr size_t kMaxBoxes = size_t{1} << 16;
 
 struct Parts {
   std::string confidence_input, coordinates_input, iou_input, threshold_input;
@@ -73,10 +73,12 @@ class NonMaximumSuppression : public Predictor {
   Result<FeatureValues> Run(const FeatureValues& inputs, exec::State*) const override {
     ANEMONE_ASSIGN(const exec::Tensor* confidence, ArrayInput(inputs, parts_.confidence_input));
     ANEMONE_ASSIGN(const exec::Tensor* coordinates, ArrayInput(inputs, parts_.coordinates_input));
-    ANEMONE_ASSIGN(const auto scored,
-                   RowsAndColumns(*confidence).At(fmt::format("input '{}'", parts_.confidence_input)));
-    ANEMONE_ASSIGN(const auto placed, RowsAndColumns(*coordinates).At(fmt::format(
-                                          "input '{}'", parts_.coordinates_input)));
+    ANEMONE_ASSIGN(
+        const auto scored,
+        RowsAndColumns(*confidence).At(fmt::format("input '{}'", parts_.confidence_input)));
+    ANEMONE_ASSIGN(
+        const auto placed,
+        RowsAndColumns(*coordinates).At(fmt::format("input '{}'", parts_.coordinates_input)));
     const auto [boxes, classes] = scored;
     if (placed != std::pair(boxes, kCoordinates)) {
       return Usage("{} boxes have confidences, but the coordinates are {}", boxes,
@@ -84,12 +86,11 @@ class NonMaximumSuppression : public Predictor {
     }
     const std::vector<double> scores = NumbersOf(*confidence);
     const std::vector<double> places = NumbersOf(*coordinates);
-    ANEMONE_ASSIGN(const std::vector<Box> kept,
-                   Suppress(Candidates(scores, boxes, classes,
-                                       Threshold(inputs, parts_.threshold_input,
-                                                 parts_.confidence_threshold)),
-                            places,
-                            Threshold(inputs, parts_.iou_input, parts_.iou_threshold)));
+    ANEMONE_ASSIGN(
+        const std::vector<Box> kept,
+        Suppress(Candidates(scores, boxes, classes,
+                            Threshold(inputs, parts_.threshold_input, parts_.confidence_threshold)),
+                 places, Threshold(inputs, parts_.iou_input, parts_.iou_threshold)));
     FeatureValues outputs;
     for (const ir::Feature& feature : description().outputs) {
       const bool is_confidence = feature.name == parts_.confidence_output;

@@ -25,9 +25,7 @@ class Normalizer : public Transform {
     return VectorLength(description).status();
   }
 
-  Json Parameters() const override {
-    return {{"norm", kNormNames[static_cast<size_t>(norm_)]}};
-  }
+  Json Parameters() const override { return {{"norm", kNormNames[static_cast<size_t>(norm_)]}}; }
 
  protected:
   Result<FeatureValue> Apply(const FeatureValue* value) const override {

@@ -42,8 +42,7 @@ class OneHotEncoder : public Transform {
     std::vector<Json> ordered(size_);
     for (const auto& [text, place] : texts_) ordered[place] = text;
     for (const auto& [integer, place] : integers_) ordered[place] = integer;
-    return {{"categories", ordered},
-            {"unknown", ignores_unknown_ ? "ignored" : "an error"}};
+    return {{"categories", ordered}, {"unknown", ignores_unknown_ ? "ignored" : "an error"}};
   }
 
  protected:

@@ -19,9 +19,9 @@ struct Stage {
 FeatureValue Reshaped(const ir::Feature& feature, const FeatureValue& value) {
   const auto* tensor = std::get_if<exec::Tensor>(&value);
   const ir::ArrayFeature* array = feature.array();
-  if (tensor == nullptr || array == nullptr || array->shape.empty() ||
-      !array->enumerated.empty() || !array->shape_range.empty() ||
-      tensor->shape() == array->shape || ir::ElementCount(array->shape) != tensor->count()) {
+  if (tensor == nullptr || array == nullptr || array->shape.empty() || !array->enumerated.empty() ||
+      !array->shape_range.empty() || tensor->shape() == array->shape ||
+      ir::ElementCount(array->shape) != tensor->count()) {
     return value;
   }
   auto reshaped = exec::Tensor::Copy({tensor->dtype(), array->shape, tensor->view().data});
@@ -91,9 +91,10 @@ Status CheckNames(const ir::FunctionDescription& description, const std::vector<
   for (const Stage& stage : stages) {
     for (const ir::Feature& feature : stage.predictor->description().inputs) {
       if (!known.contains(feature.name) && !feature.optional) {
-        return InvalidInput("its input '{}' is neither an input of the pipeline nor an output of a "
-                            "model before it",
-                            feature.name)
+        return InvalidInput(
+                   "its input '{}' is neither an input of the pipeline nor an output of a "
+                   "model before it",
+                   feature.name)
             .At(stage.name);
       }
     }
@@ -127,7 +128,7 @@ Result<std::unique_ptr<Predictor>> MakePipeline(const format::ModelFile& file,
   for (int i = 0; i < wire.models_size(); ++i) {
     Stage stage;
     stage.name = i < wire.names_size() && !wire.names(i).empty() ? ToUtf8(wire.names(i))
-                                                                : fmt::format("model{}", i);
+                                                                 : fmt::format("model{}", i);
     const format::ModelFile part = file.Part(wire.models(i), stage.name);
     stage.type = std::string(part.type_name());
     ANEMONE_ASSIGN(stage.predictor, MakePredictor(part, inner));

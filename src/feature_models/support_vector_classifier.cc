@@ -90,9 +90,9 @@ Status CheckCounts(const Parts& parts) {
   const size_t classes = parts.labels.size();
   const size_t pairs = classes * (classes - 1) / 2;
   if (parts.starts.size() != classes + 1 || parts.starts.back() != parts.vectors.size()) {
-    return InvalidInput("the counts of support vectors of {} classes make {}, but there are {} of {}",
-                        parts.starts.size() - 1, parts.starts.back(), parts.vectors.size(),
-                        classes);
+    return InvalidInput(
+        "the counts of support vectors of {} classes make {}, but there are {} of {}",
+        parts.starts.size() - 1, parts.starts.back(), parts.vectors.size(), classes);
   }
   if (classes < 2 || parts.coefficients.size() != classes - 1) {
     return InvalidInput("{} rows of coefficients for {} classes; there should be one less",

@@ -76,9 +76,9 @@ Status SupportVectors::CheckInputs(const ir::FunctionDescription& description) c
 
 double SupportVectors::Kernel(std::span<const double> a, std::span<const double> b) const {
   if (kind_ == KernelKind::kRbf) {
-    const double distance = std::transform_reduce(
-        a.begin(), a.end(), b.begin(), 0.0, std::plus<>(),
-        [](double x, double y) { return (x - y) * (x - y); });
+    const double distance =
+        std::transform_reduce(a.begin(), a.end(), b.begin(), 0.0, std::plus<>(),
+                              [](double x, double y) { return (x - y) * (x - y); });
     return std::exp(-gamma_ * distance);
   }
   const double product = std::inner_product(a.begin(), a.end(), b.begin(), 0.0);

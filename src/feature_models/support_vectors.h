@@ -22,8 +22,7 @@ class SupportVectors {
  public:
   // `wire` has a kernel and one of the two lists of vectors.
   template <typename Wire>
-  static Result<SupportVectors> Make(const Wire& wire,
-                                     const ir::FunctionDescription& description) {
+  static Result<SupportVectors> Make(const Wire& wire, const ir::FunctionDescription& description) {
     SupportVectors vectors;
     ANEMONE_TRY(vectors.ReadKernel(wire.kernel()));
     if (wire.has_densesupportvectors()) {

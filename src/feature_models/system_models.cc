@@ -27,8 +27,8 @@ class Described : public Predictor {
 
 Result<std::unique_ptr<Predictor>> Describe(const format::ModelFile& file,
                                             format::ModelInterface interface, Json parameters) {
-  return std::unique_ptr<Predictor>(std::make_unique<Described>(
-      std::move(interface), file.type_name(), std::move(parameters)));
+  return std::unique_ptr<Predictor>(
+      std::make_unique<Described>(std::move(interface), file.type_name(), std::move(parameters)));
 }
 
 Json Texts(const google::protobuf::RepeatedPtrField<std::string>& texts) {
@@ -67,10 +67,9 @@ Json OfValue(const format::proto::CustomModel::Value& wire) {
 
 }  // namespace
 
-#define ANEMONE_DESCRIBED(Name)                                                 \
-  Result<std::unique_ptr<Predictor>> Make##Name(const format::ModelFile& file,  \
-                                                format::ModelInterface interface, \
-                                                const Context&)
+#define ANEMONE_DESCRIBED(Name)                                                \
+  Result<std::unique_ptr<Predictor>> Make##Name(const format::ModelFile& file, \
+                                                format::ModelInterface interface, const Context&)
 
 ANEMONE_DESCRIBED(TextClassifier) {
   return Describe(file, std::move(interface), OfLanguage(file.message().textclassifier()));
@@ -134,18 +133,17 @@ ANEMONE_DESCRIBED(CustomModel) {
 
 ANEMONE_DESCRIBED(SerializedModel) {
   const auto& wire = file.message().serializedmodel();
-  return Describe(file, std::move(interface),
-                  {{"identifier", ToUtf8(wire.identifier())},
-                   {"model_bytes", wire.model().size()}});
+  return Describe(
+      file, std::move(interface),
+      {{"identifier", ToUtf8(wire.identifier())}, {"model_bytes", wire.model().size()}});
 }
 
 ANEMONE_DESCRIBED(ClassConfidenceThresholding) {
   const auto& wire = file.message().classconfidencethresholding();
   Json curves = Json::Array();
   for (const auto& curve : wire.precisionrecallcurves()) {
-    curves.push_back(
-        {{"precisions", curve.precisionvalues().vector_size()},
-         {"recalls", curve.recallvalues().vector_size()}});
+    curves.push_back({{"precisions", curve.precisionvalues().vector_size()},
+                      {"recalls", curve.recallvalues().vector_size()}});
   }
   return Describe(file, std::move(interface), {{"curves", std::move(curves)}});
 }

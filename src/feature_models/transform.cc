@@ -15,9 +15,10 @@ Error Transform::Missing() const {
 
 Status CheckOneToOne(const ir::FunctionDescription& description) {
   if (description.inputs.size() == 1 && description.outputs.size() == 1) return {};
-  return InvalidInput("the model makes one output of one input, but {} inputs and {} outputs are "
-                      "declared",
-                      description.inputs.size(), description.outputs.size());
+  return InvalidInput(
+      "the model makes one output of one input, but {} inputs and {} outputs are "
+      "declared",
+      description.inputs.size(), description.outputs.size());
 }
 
 }  // namespace anemone::feature_models

@@ -72,9 +72,9 @@ Status TreeEnsemble::AddTree(const format::proto::TreeEnsembleParameters& wire,
     const auto if_true = places.find(from.truechildnodeid());
     const auto if_false = places.find(from.falsechildnodeid());
     if (if_true == places.end() || if_false == places.end()) {
-      return InvalidInput("its child {} is not a node of the tree",
-                          if_true == places.end() ? from.truechildnodeid()
-                                                  : from.falsechildnodeid())
+      return InvalidInput("its child {} is not a node of the tree", if_true == places.end()
+                                                                        ? from.truechildnodeid()
+                                                                        : from.falsechildnodeid())
           .At(NodeName(from));
     }
     node.if_true = if_true->second;
@@ -82,7 +82,7 @@ Status TreeEnsemble::AddTree(const format::proto::TreeEnsembleParameters& wire,
   }
   const std::string tree = fmt::format("tree {}", wire.nodes(members.front()).treeid());
   ANEMONE_ASSIGN(const uint32_t root, RootOf(begin).At(tree));
-  ANEMONE_TRY(CheckAcyclic(root, begin).At(tree));
+  ANEMONE_TRY(CheckReachable(root, begin).At(tree));
   roots_.push_back(root);
   return {};
 }
@@ -99,8 +99,7 @@ Status TreeEnsemble::AddNode(const format::proto::TreeEnsembleParameters& wire, 
     node.if_true = static_cast<uint32_t>(leaf_values_.size());
     for (const auto& value : from.evaluationinfo()) {
       if (value.evaluationindex() >= base_.size()) {
-        return InvalidInput("it adds to dimension {} of {}", value.evaluationindex(),
-                            base_.size());
+        return InvalidInput("it adds to dimension {} of {}", value.evaluationindex(), base_.size());
       }
       leaf_values_.push_back(
           {static_cast<uint32_t>(value.evaluationindex()), value.evaluationvalue()});
@@ -134,7 +133,7 @@ Result<uint32_t> TreeEnsemble::RootOf(uint32_t begin) const {
   return begin + static_cast<uint32_t>(std::ranges::find(has_parent, false) - has_parent.begin());
 }
 
-Status TreeEnsemble::CheckAcyclic(uint32_t root, uint32_t begin) const {
+Status TreeEnsemble::CheckReachable(uint32_t root, uint32_t begin) const {
   enum class Mark : uint8_t { kNew, kOpen, kDone };
   std::vector<Mark> marks(nodes_.size() - begin, Mark::kNew);
   std::vector<uint32_t> path = {root};
@@ -155,6 +154,8 @@ Status TreeEnsemble::CheckAcyclic(uint32_t root, uint32_t begin) const {
       if (marks[child - begin] == Mark::kNew) path.push_back(child);
     }
   }
+  const auto left = std::ranges::count(marks, Mark::kNew);
+  if (left != 0) return InvalidInput("{} nodes are not below its root", left);
   return {};
 }
 

@@ -65,7 +65,8 @@ class TreeEnsemble {
   Status AddTree(const format::proto::TreeEnsembleParameters& wire, std::span<const int> members);
   Status AddNode(const format::proto::TreeEnsembleParameters& wire, int index);
   Result<uint32_t> RootOf(uint32_t begin) const;
-  Status CheckAcyclic(uint32_t root, uint32_t begin) const;
+  // Every node is below the root, and none below itself.
+  Status CheckReachable(uint32_t root, uint32_t begin) const;
   bool Compare(const Node& node, double value) const;
 
   std::vector<Node> nodes_;

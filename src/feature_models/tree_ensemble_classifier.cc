@@ -29,10 +29,11 @@ class TreeEnsembleClassifier : public Predictor {
     trees_.Transform(values);
     size_t best = 0;
     if (values.size() == 1) {
-      // One number for two classes: the probability of the second one, which wins a tie.
+      // One number for two classes: the probability of the second one. The first one wins a tie, as
+      // in scikit-learn and XGBoost.
       const double second = values.front();
       values = {1 - second, second};
-      best = second >= 0.5 ? 1 : 0;
+      best = second > 0.5 ? 1 : 0;
     } else {
       best = static_cast<size_t>(std::ranges::max_element(values) - values.begin());
     }

@@ -223,9 +223,8 @@ class Writer {
     (*entry)["dataType"] = name;
     (*entry)["shape"] = ListText(array.shape());
     (*entry)["formattedType"] =
-        array.shape().empty()
-            ? fmt::format("MultiArray ({})", name)
-            : fmt::format("MultiArray ({} {})", name, ProductText(array.shape()));
+        array.shape().empty() ? fmt::format("MultiArray ({})", name)
+                              : fmt::format("MultiArray ({} {})", name, ProductText(array.shape()));
     (*entry)["hasShapeFlexibility"] = "0";
     if (array.has_shaperange()) {
       std::string ranges;

@@ -101,9 +101,10 @@ Status NoteBlobs(const proto::Operation& operation, std::initializer_list<std::s
     ANEMONE_ASSIGN(const Precision precision,
                    PrecisionOf(attribute.value().type().tensortype().datatype()));
     if (!names.contains(std::string(precision.name))) {
-      unconfirmed->insert(fmt::format("metadata.json: whether '{}' of {} counts for "
-                                      "storagePrecision",
-                                      attribute.key(), operation.type()));
+      unconfirmed->insert(
+          fmt::format("metadata.json: whether '{}' of {} counts for "
+                      "storagePrecision",
+                      attribute.key(), operation.type()));
     }
   }
   return {};
@@ -161,8 +162,8 @@ Result<std::string> StoragePrecisionOf(const proto::Program& program,
   for (const auto& entry : program.functions()) {
     for (const proto::Operation& operation : BodyOf(entry.value()).operations()) {
       if (!operation.type().starts_with("constexpr_")) continue;
-      ANEMONE_TRY(NoteBlobs(operation, {"quantized_data", "indices", "mask"}, names.names(),
-                            unconfirmed));
+      ANEMONE_TRY(
+          NoteBlobs(operation, {"quantized_data", "indices", "mask"}, names.names(), unconfirmed));
     }
   }
   return MixedText(names.names());

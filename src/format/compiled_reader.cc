@@ -92,6 +92,14 @@ bool Holds(const std::string& folder, std::string_view name) {
   return fs::exists(fs::path(folder) / name, error);
 }
 
+// The folders model0, model1 ... of a pipeline.
+int CountModels(const std::string& pipeline) {
+  int count = 0;
+  std::error_code error;
+  while (fs::is_directory(fs::path(pipeline) / fmt::format("model{}", count), error)) ++count;
+  return count;
+}
+
 // Why a compiled model that is not an ML Program is refused, and the way on.
 Error RefuseType(std::string_view type, const std::string& path) {
   if (type.find("eural") != std::string_view::npos) {
@@ -104,16 +112,11 @@ Error RefuseType(std::string_view type, const std::string& path) {
   }
   if (type.starts_with("pipeline")) {
     return Unsupported("the folder is a compiled {} of {} models (model0, model1 ...)", type,
-                       std::ranges::count_if(fs::directory_iterator(path),
-                                             [](const fs::directory_entry& entry) {
-                                               const std::string name = entry.path().filename();
-                                               return name.starts_with("model") &&
-                                                      name.find_first_not_of("0123456789", 5) ==
-                                                          std::string::npos;
-                                             }))
+                       CountModels(path))
         .At(path)
-        .Advise("run a model of the pipeline by its own folder, or bring the package it was "
-                "compiled from");
+        .Advise(
+            "run a model of the pipeline by its own folder, or bring the package it was compiled "
+            "from");
   }
   return Unsupported("the folder is a compiled model of type {}; only ML Programs are read", type)
       .At(path)
@@ -198,8 +201,8 @@ void OrderInputs(proto::Model* model) {
     const auto add = [&](const auto& features) {
       for (const proto::FeatureDescription& feature : features) order.push_back(feature.name());
     };
-    const auto described = std::ranges::find(description.functions(), entry.key(),
-                                             &proto::FunctionDescription::name);
+    const auto described =
+        std::ranges::find(description.functions(), entry.key(), &proto::FunctionDescription::name);
     if (described != description.functions().end()) {
       add(described->input());
       add(described->state());

@@ -8,6 +8,7 @@
 #include "format/compiled_data.h"
 #include "format/compiled_metadata.h"
 #include "format/compiled_reader.h"
+#include "format/mil_text.h"
 #include "format/package_layout.h"
 #include "ir/text.h"
 
@@ -18,8 +19,6 @@ namespace fs = std::filesystem;
 
 constexpr uint32_t kMlProgram = proto::Model::kMlProgramFieldNumber;
 constexpr std::string_view kModelPath = "@model_path/";
-constexpr const char* kUnseenAdvice =
-    "compile the package with coremlc on a Mac, or ship the .mlpackage and let the app compile it";
 
 std::string Base64(std::span<const uint8_t> bytes) {
   constexpr std::string_view kDigits =
@@ -78,10 +77,6 @@ class WeightPaths {
 
 // What coremldata.bin and metadata.json would have to hold besides, and nobody knows how.
 Status CheckKnown(const proto::Model& model) {
-  const auto unseen = [](const char* what) {
-    return Unsupported("no public compiled model shows how {} is written", what)
-        .Advise(kUnseenAdvice);
-  };
   const proto::ModelDescription& description = model.description();
   const auto classifies = [](const auto& wire) {
     return !wire.predictedfeaturename().empty() || !wire.predictedprobabilitiesname().empty();
@@ -92,9 +87,9 @@ Status CheckKnown(const proto::Model& model) {
     classifier = classifier || classifies(function);
     stateful = stateful || function.state_size() != 0;
   }
-  if (classifier) return unseen("a classifier");
-  if (stateful) return unseen("a model with states");
-  if (model.isupdatable()) return unseen("an updatable model");
+  if (classifier) return UnseenForm("a classifier");
+  if (stateful) return UnseenForm("a model with states");
+  if (model.isupdatable()) return UnseenForm("an updatable model");
   return {};
 }
 
@@ -182,6 +177,7 @@ Result<CompiledModel> CompileModel(const ModelFile& file, const CompileNames& na
   }
   ANEMONE_TRY(CheckKnown(model).At(file.name()));
   CompiledModel compiled;
+  compiled.specification_version = model.specificationversion();
   ANEMONE_ASSIGN(compiled.program, PrintMilText(model, names.versions).At(file.name()));
   compiled.data = EncodeCompiledData(DataOf(model, &compiled.unconfirmed));
   ANEMONE_ASSIGN(CompiledMetadata metadata,
@@ -190,12 +186,10 @@ Result<CompiledModel> CompileModel(const ModelFile& file, const CompileNames& na
   compiled.unconfirmed.merge(metadata.unconfirmed);
   ANEMONE_ASSIGN(const Bytes source, MapFile(file.name()));
   const Sha256Digest digest = Sha256Of({source.data(), source.size()});
-  compiled.analytics =
-      EncodeAnalytics({{"NeuralNetworkModelDetails",
-                        {{"containsCustomLayer", "0"}, {"modelDimension", "0"}}},
-                       {"SpecificationDetails",
-                        {{"modelHash", Base64(digest)},
-                         {"modelName", fs::path(file.name()).stem().string()}}}});
+  compiled.analytics = EncodeAnalytics(
+      {{"NeuralNetworkModelDetails", {{"containsCustomLayer", "0"}, {"modelDimension", "0"}}},
+       {"SpecificationDetails",
+        {{"modelHash", Base64(digest)}, {"modelName", fs::path(file.name()).stem().string()}}}});
   WeightPaths weights;
   ANEMONE_TRY(weights.Add(model.mlprogram()).At(file.name()));
   for (const std::string& path : weights.paths()) {
@@ -219,8 +213,7 @@ Status WriteCompiled(const CompiledModel& model, const std::string& path) {
   ANEMONE_TRY(write(kCompiledMetadataName, model.metadata));
   ANEMONE_TRY(write("analytics/coremldata.bin", model.analytics));
   for (const CompiledModel::WeightFile& file : model.weights) {
-    ANEMONE_TRY(
-        WriteInside(folder.path(), file.path, {file.bytes.data(), file.bytes.size()}));
+    ANEMONE_TRY(WriteInside(folder.path(), file.path, {file.bytes.data(), file.bytes.size()}));
   }
   return folder.Commit();
 }

@@ -10,13 +10,14 @@
 // kUnsupported for what is not known to be right, with the way on; those of package.h.
 #pragma once
 
+#include <cstdint>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "base/bytes.h"
 #include "base/status.h"
-#include "format/mil_text.h"
+#include "format/compiled_form.h"
 #include "format/model_file.h"
 
 namespace anemone::format {
@@ -27,6 +28,7 @@ struct CompileNames {
 };
 
 struct CompiledModel {
+  int32_t specification_version = 0;
   std::string program;    // model.mil
   std::string data;       // coremldata.bin
   std::string metadata;   // metadata.json

@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "format/compiled_form.h"
 #include "format/proto/model.pb.h"
 #include "ir/model.h"
 
@@ -37,12 +38,6 @@ struct FlexibleShape {
   std::vector<ir::Shape> enumerated;
 };
 using FlexibleShapes = std::map<std::string, FlexibleShape>;
-
-// The release of Core ML's compiler that a text names as its maker.
-struct CompilerVersions {
-  std::string coremlc = "3500.32.1";
-  std::string mil = "3500.14.1";
-};
 
 // The text of an ML Program. `model` gives the specification version, which chooses the dialect,
 // and the description, which has the flexible shapes.

@@ -11,22 +11,14 @@ namespace {
 constexpr int32_t kFirstPlainScalars = 9;  // specification version
 constexpr int32_t kNewestKnown = 9;
 constexpr std::string_view kBuildInfo = "buildInfo";
-constexpr const char* kUnseenAdvice =
-    "compile the package with coremlc on a Mac, or ship the .mlpackage and let the app compile it";
-
-Error Unseen(const std::string& what) {
-  return Unsupported("no public compiled model shows how {} is written", what)
-      .Advise(kUnseenAdvice);
-}
 
 // The entries of a wire map by key, as the text lists them; a key that occurs twice is refused.
 template <typename Entries>
 auto Sorted(const Entries& entries) -> Result<std::vector<decltype(&*entries.begin())>> {
   std::vector<decltype(&*entries.begin())> sorted;
   for (const auto& entry : entries) sorted.push_back(&entry);
-  std::ranges::sort(sorted, {}, [](const auto* entry) -> const std::string& {
-    return entry->key();
-  });
+  std::ranges::sort(sorted, {},
+                    [](const auto* entry) -> const std::string& { return entry->key(); });
   const auto twice = std::ranges::adjacent_find(
       sorted, {}, [](const auto* entry) -> const std::string& { return entry->key(); });
   if (twice != sorted.end()) return InvalidInput("'{}' occurs twice", (*twice)->key());
@@ -68,9 +60,9 @@ class Printer {
   Result<std::string> Print() {
     const proto::Program& program = model_.mlprogram();
     if (model_.specificationversion() > kNewestKnown) {
-      return Unseen(fmt::format("specification version {}", model_.specificationversion()));
+      return UnseenForm(fmt::format("specification version {}", model_.specificationversion()));
     }
-    if (!program.docstring().empty()) return Unseen("a program's docString");
+    if (!program.docstring().empty()) return UnseenForm("a program's docString");
     out_ = dialect_ == MilDialect::kPlainScalars ? "program(1.3)\n" : "program(1.0)\n";
     ANEMONE_TRY(PrintBuildInfo(program));
     out_ += "{\n";
@@ -95,7 +87,7 @@ class Printer {
     for (const proto::AttributeEntry& attribute : program.attributes()) {
       if (attribute.key() != kBuildInfo) {
         ANEMONE_ASSIGN(const std::string name, CheckedName(attribute.key(), "an attribute"));
-        return Unseen(fmt::format("a program's attribute '{}'", name));
+        return UnseenForm(fmt::format("a program's attribute '{}'", name));
       }
       WeightFiles none{std::string()};
       ANEMONE_ASSIGN(const ir::Literal literal,
@@ -127,11 +119,11 @@ class Printer {
     if (function.attributes_size() != 0) {
       ANEMONE_ASSIGN(const std::string key,
                      CheckedName(function.attributes(0).key(), "an attribute"));
-      return Unseen(fmt::format("a function's attribute '{}'", key));
+      return UnseenForm(fmt::format("a function's attribute '{}'", key));
     }
     if (function.block_specializations_size() != 1 ||
         function.block_specializations(0).key() != function.opset()) {
-      return Unseen("a function with blocks for several op sets");
+      return UnseenForm("a function with blocks for several op sets");
     }
     ANEMONE_ASSIGN(const ir::Opset opset, OpsetFromWire(function.opset()));
     out_ += "    func ";
@@ -139,9 +131,8 @@ class Printer {
     out_ += fmt::format("<{}>(", ir::OpsetName(opset));
     std::vector<const proto::NamedValueType*> inputs;
     for (const proto::NamedValueType& input : function.inputs()) inputs.push_back(&input);
-    std::ranges::sort(inputs, {}, [](const auto* input) -> const std::string& {
-      return input->name();
-    });
+    std::ranges::sort(inputs, {},
+                      [](const auto* input) -> const std::string& { return input->name(); });
     for (size_t i = 0; i < inputs.size(); ++i) {
       if (i > 0) out_ += ", ";
       ANEMONE_TRY(PrintNamedType(*inputs[i]));
@@ -150,7 +141,7 @@ class Printer {
     ANEMONE_TRY(PrintFlexibleShapes(InputsOf(model_.description(), name)));
     out_ += " {\n";
     const proto::Block& body = function.block_specializations(0).value();
-    if (body.attributes_size() != 0) return Unseen("a block's attribute");
+    if (body.attributes_size() != 0) return UnseenForm("a block's attribute");
     for (const proto::Operation& operation : body.operations()) {
       const size_t start = out_.size();
       Status status = PrintOperation(operation);
@@ -232,7 +223,7 @@ class Printer {
     const proto::ImageFeatureType& image = input.type().imagetype();
     const proto::ArrayFeatureType& array = input.type().multiarraytype();
     if (image.has_enumeratedsizes() || image.has_imagesizerange()) {
-      return Unseen(fmt::format("the image '{}' of flexible size", name))
+      return UnseenForm(fmt::format("the image '{}' of flexible size", name))
           .Advise("give the image one size, or compile with coremlc on a Mac");
     }
     if (array.has_enumeratedshapes()) {
@@ -242,12 +233,13 @@ class Printer {
                  name)
           .Advise("declare ranges instead of enumerated shapes, or compile with coremlc on a Mac");
     }
-    if (array.defaultOptionalValue_case() != proto::ArrayFeatureType::DEFAULTOPTIONALVALUE_NOT_SET) {
-      return Unseen(fmt::format("the default value of the optional input '{}'", name));
+    if (array.defaultOptionalValue_case() !=
+        proto::ArrayFeatureType::DEFAULTOPTIONALVALUE_NOT_SET) {
+      return UnseenForm(fmt::format("the default value of the optional input '{}'", name));
     }
     for (const proto::SizeRange& range : array.shaperange().sizeranges()) {
       if (range.upperbound() < 0) {
-        return Unseen(fmt::format("the dimension of '{}' that has no upper limit", name))
+        return UnseenForm(fmt::format("the dimension of '{}' that has no upper limit", name))
             .Advise("give each flexible dimension an upper bound");
       }
     }
@@ -256,16 +248,16 @@ class Printer {
 
   Status PrintOperation(const proto::Operation& operation) {
     if (operation.blocks_size() != 0) {
-      return Unseen(fmt::format("control flow ({})", operation.type()));
+      return UnseenForm(fmt::format("control flow ({})", operation.type()));
     }
     const bool constexpr_operation = operation.type().starts_with("constexpr_");
     if (constexpr_operation && operation.inputs_size() != 0) {
-      return Unseen(fmt::format("iOS18's form of {}", operation.type()))
+      return UnseenForm(fmt::format("{} with arguments (iOS18's form)", operation.type()))
           .Advise("compress for iOS16 or iOS17 (--minimum-deployment-target iOS17), or " +
                   std::string(kUnseenAdvice));
     }
     if (operation.outputs_size() == 0) {
-      return Unseen(fmt::format("an operation without outputs ({})", operation.type()));
+      return UnseenForm(fmt::format("an operation without outputs ({})", operation.type()));
     }
     out_.append(12, ' ');
     for (int i = 0; i < operation.outputs_size(); ++i) {
@@ -299,8 +291,8 @@ class Printer {
       if (i > 0) out_ += ", ";
       ANEMONE_TRY(AppendName(inputs[i]->key(), &out_));
       out_ += " = ";
-      ANEMONE_TRY(PrintBindings(inputs[i]->value())
-                      .At(fmt::format("parameter '{}'", inputs[i]->key())));
+      ANEMONE_TRY(
+          PrintBindings(inputs[i]->value()).At(fmt::format("parameter '{}'", inputs[i]->key())));
     }
     out_ += ')';
     return {};
@@ -308,7 +300,7 @@ class Printer {
 
   Status PrintBindings(const proto::Argument& argument) {
     const int count = argument.arguments_size();
-    if (count == 0) return Unseen("an empty list of arguments");
+    if (count == 0) return UnseenForm("an empty list of arguments");
     if (count > 1) out_ += '(';
     for (int i = 0; i < count; ++i) {
       if (i > 0) out_ += ", ";
@@ -318,8 +310,8 @@ class Printer {
         continue;
       }
       if (!binding.has_value()) return InvalidInput("a binding has neither a name nor a value");
-      if (count > 1) return Unseen("a list of constants in place");
-      if (binding.value().has_blobfilevalue()) return Unseen("a blob as an argument");
+      if (count > 1) return UnseenForm("a list of constants in place");
+      if (binding.value().has_blobfilevalue()) return UnseenForm("a blob as an argument");
       ANEMONE_TRY(AppendMilValue(binding.value(), dialect_, &out_));
     }
     if (count > 1) out_ += ')';

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "base/parse_double.h"
+#include "format/compiled_form.h"
 #include "format/data_types.h"
 #include "format/literal_codec.h"
 #include "format/proto/mil.pb.h"
@@ -21,10 +22,6 @@ using ir::Type;
 
 // ---- printing ----
 
-// What to do about a form that no public output of Core ML's compiler shows.
-constexpr const char* kUnseenAdvice =
-    "compile the package with coremlc on a Mac, or ship the .mlpackage and let the app compile it";
-
 Result<std::string_view> ElementName(int32_t data_type) {
   ANEMONE_ASSIGN(const DType dtype, DTypeOfMil(data_type));
   switch (dtype) {
@@ -35,9 +32,7 @@ Result<std::string_view> ElementName(int32_t data_type) {
     case DType::kUInt3:
     case DType::kUInt4:
     case DType::kUInt6:
-      return Unsupported("no public compiled model shows how {} elements are written",
-                         DTypeName(dtype))
-          .Advise(kUnseenAdvice);
+      return UnseenForm(fmt::format("a tensor of {}", DTypeName(dtype)));
     default:
       return DTypeName(dtype);
   }
@@ -52,8 +47,7 @@ Status AppendDimension(const proto::Dimension& dimension, std::string* out) {
     return InvalidInput("a dimension is neither constant nor unknown");
   }
   if (dimension.unknown().variadic()) {
-    return Unsupported("no public compiled model shows how a tensor of unknown rank is written")
-        .Advise(kUnseenAdvice);
+    return UnseenForm("a tensor of unknown rank");
   }
   *out += '?';
   return {};
@@ -62,8 +56,7 @@ Status AppendDimension(const proto::Dimension& dimension, std::string* out) {
 Status AppendTensorType(const proto::TensorType& type, MilDialect dialect, std::string* out) {
   ANEMONE_ASSIGN(const std::string_view element, ElementName(type.datatype()));
   if (type.attributes_size() != 0) {
-    return Unsupported("no public compiled model shows how a tensor type's attributes are written")
-        .Advise(kUnseenAdvice);
+    return UnseenForm("a tensor type's attributes");
   }
   if (type.rank() != type.dimensions_size()) {
     return InvalidInput("a tensor type of rank {} has {} dimensions", type.rank(),
@@ -137,9 +130,7 @@ Status AppendContents(const Literal& literal, std::string* out) {
   if (literal.type().is_tensor()) {
     // A dimension of 0 among others would be a nest of any number of empty brackets.
     if (literal.element_count() == 0 && literal.type().rank() > 1) {
-      return Unsupported("no public compiled model shows how an empty {} is written",
-                         literal.type().ToString())
-          .Advise(kUnseenAdvice);
+      return UnseenForm("an empty " + literal.type().ToString());
     }
     int64_t next = 0;
     return AppendNested(literal, 0, &next, out);
@@ -153,9 +144,7 @@ Status AppendContents(const Literal& literal, std::string* out) {
     if (dictionary && i % 2 == 0) *out += '{';
     // In a dictionary numbers are written in another way than elsewhere.
     if (dictionary && elements[i].dtype() != DType::kString) {
-      return Unsupported("no public compiled model shows how a {} is written",
-                         literal.type().ToString())
-          .Advise(kUnseenAdvice);
+      return UnseenForm("a " + literal.type().ToString());
     }
     ANEMONE_TRY(AppendContents(elements[i], out));
     if (dictionary && i % 2 == 1) *out += '}';
@@ -300,8 +289,7 @@ Status AppendMilType(const proto::ValueType& type, MilDialect dialect, std::stri
       ANEMONE_TRY(AppendMilType(type.dictionarytype().valuetype(), dialect, out));
       break;
     case proto::ValueType::kStateType:
-      return Unsupported("no public compiled model shows how a state is written")
-          .Advise(kUnseenAdvice);
+      return UnseenForm("a state");
     case proto::ValueType::TYPE_NOT_SET:
       return InvalidInput("a value has no type");
   }
@@ -315,9 +303,10 @@ Status AppendMilString(std::string_view text, std::string* out) {
     if (c == '"') {
       *out += "\\\"";
     } else if (c < 0x20 || c == 0x7F || c == '\\') {  // what is not ASCII is negative, or above
-      return Unsupported("no public compiled model shows how the character {:#04x} of a string is "
-                         "written",
-                         static_cast<unsigned>(static_cast<unsigned char>(c)))
+      return Unsupported(
+                 "no public compiled model shows how the character {:#04x} of a string is "
+                 "written",
+                 static_cast<unsigned>(static_cast<unsigned char>(c)))
           .Advise("use letters, digits and plain punctuation in names and string constants");
     } else {
       *out += c;
@@ -363,8 +352,7 @@ void AppendMilFloat(double value, std::string* out) {
 
 Status AppendMilValue(const proto::Value& value, MilDialect dialect, std::string* out) {
   if (!value.docstring().empty()) {
-    return Unsupported("no public compiled model shows how a constant's docString is written")
-        .Advise(kUnseenAdvice);
+    return UnseenForm("a constant's docString");
   }
   ANEMONE_TRY(AppendMilType(value.type(), dialect, out));
   *out += '(';
@@ -525,9 +513,8 @@ Result<Literal> MilValueReader::ReadTensor(const Type& type) {
     if (given.rank() == 1) return Literal::Strings(std::move(elements.strings));
     return Unsupported("a constant of type {} is not supported", given.ToString());
   }
-  return Literal::FromBytes(std::move(given), IsFloat(dtype)
-                                                  ? FloatBytes(dtype, elements.floats)
-                                                  : ir::PackInts(elements.ints, dtype));
+  return Literal::FromBytes(std::move(given), IsFloat(dtype) ? FloatBytes(dtype, elements.floats)
+                                                             : ir::PackInts(elements.ints, dtype));
 }
 
 }  // namespace anemone::format

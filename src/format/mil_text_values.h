@@ -30,7 +30,7 @@ void AppendMilFloat(double value, std::string* out);
 class MilValueReader {
  public:
   explicit MilValueReader(ir::TokenStream& tokens)
-      : tokens_(tokens), types_(tokens, ir::ParseOptions{}) {}
+      : tokens_(tokens), types_(tokens, no_weight_files_) {}
 
   Result<bool> AtType() { return types_.AtType(); }
   Result<ir::Type> ReadType() { return types_.ParseType(); }
@@ -56,7 +56,8 @@ class MilValueReader {
   Status ReadElement(const ir::Type& type, Elements* elements);
 
   ir::TokenStream& tokens_;
-  ir::LiteralParser types_;
+  ir::ParseOptions no_weight_files_;
+  ir::LiteralParser types_;  // refers to the options
 };
 
 }  // namespace anemone::format

@@ -17,11 +17,11 @@
 
 namespace anemone::format {
 
-// Reads an .mlpackage, .mlmodel or .mlmodelc, told apart by content, not by name.
+// Reads an .mlpackage, zipped or not, .mlmodel or .mlmodelc, told apart by content, not by name.
 Result<ir::Model> ReadModel(const std::string& path);
 
 Result<ir::Model> ReadPackage(const std::string& path);
-// A bare model file; weight files, if it has any, are looked up beside it.
+// A bare model file; weight files, if it has any, are looked up beside it. Or a zipped .mlpackage.
 Result<ir::Model> ReadModelFile(const std::string& path);
 // The bytes of a model file. `name` is what errors call it; `folder` is where its weight files are.
 Result<ir::Model> ReadModelBytes(const Bytes& bytes, const std::string& name,

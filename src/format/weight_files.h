@@ -31,7 +31,7 @@ class WeightFiles {
 
   std::string folder_;
   std::shared_ptr<const ZippedPackage> package_;  // null: the files are in folder_
-  std::map<std::string, WeightReader> readers_;  // by reference
+  std::map<std::string, WeightReader> readers_;   // by reference
 };
 
 }  // namespace anemone::format

@@ -12,8 +12,8 @@
 #include "base/json_reader.h"
 #include "base/npy.h"
 #include "base/temporary_folder.h"
-#include "format/package.h"
 #include "gate/sides.h"
+#include "neural_network/lift.h"
 #include "runtime/child_process.h"
 #include "runtime/run_record_io.h"
 
@@ -262,7 +262,7 @@ Result<Json> DoRequest(const Request& request, const exec::Backend* subject_back
   model.hash = facts.header.model_hash;
   model.path = request.package;
   ANEMONE_ASSIGN(model.real_inputs, ReadInputs(request.inputs));
-  ANEMONE_ASSIGN(ir::Model read, format::ReadModel(model.path));
+  ANEMONE_ASSIGN(ir::Model read, neural_network::ReadModel(model.path));
   model.model = std::make_shared<const ir::Model>(std::move(read));
   LiveOptions options;
   options.directory = request.directory;

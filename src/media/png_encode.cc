@@ -11,8 +11,8 @@ Result<std::vector<std::byte>> EncodePng(std::span<const uint8_t> pixels, int wi
                                          int channels) {
   ANEMONE_TRY(CheckImageSize(width, height));
   if (channels != 1 && channels != 3) return Usage("an image of {} channels has no PNG", channels);
-  if (pixels.size() != static_cast<size_t>(width) * static_cast<size_t>(height) *
-                           static_cast<size_t>(channels)) {
+  if (pixels.size() !=
+      static_cast<size_t>(width) * static_cast<size_t>(height) * static_cast<size_t>(channels)) {
     return Usage("{} bytes are not the pixels of an image of {} x {} x {}", pixels.size(), width,
                  height, channels);
   }

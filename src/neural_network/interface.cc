@@ -76,9 +76,9 @@ Result<ir::Shape> Rank5Dims(const ir::Shape& shape) {
 }
 
 Result<Blob> AddArray(const ir::Feature& feature, const ir::ArrayFeature& array, bool rank5,
-                      bool flexible, ir::Builder& builder) {
+                      ShapeMode mode, ir::Builder& builder) {
   const DType dtype = array.dtype == DType::kInt32 ? DType::kInt32 : DType::kFp32;
-  const ir::Shape shape = ShapeOf(array, flexible);
+  ir::Shape shape = ShapeOf(array, mode == ShapeMode::kFlexible);
   ANEMONE_TRY(CheckSizes(array.shape));
   if (shape.empty()) return Unsupported("its shape is not declared");
   if (shape.size() > static_cast<size_t>(kMaxRank)) {
@@ -88,6 +88,10 @@ Result<Blob> AddArray(const ir::Feature& feature, const ir::ArrayFeature& array,
   blob.dims = shape;
   if (rank5) {
     ANEMONE_ASSIGN(blob.dims, Rank5Dims(shape));
+    if (mode == ShapeMode::kSequences) {
+      blob.dims[0] = ir::kDynamic;
+      shape = blob.dims;
+    }
   }
   blob.value = builder.Input(feature.name, ir::Type::Tensor(dtype, shape));
   return blob;
@@ -137,6 +141,19 @@ Status Preprocess(const nn::NeuralNetworkPreprocessing& step, const ir::ImageFea
   return InvalidInput("a preprocessing step of unknown type");
 }
 
+// Whether a network of exact shapes takes the image `name` as [C, H, W]: the first layer that reads
+// it says so, by the rank of its input or an order of three dimensions.
+bool TakesRank3(const Layers& layers, const std::string& name) {
+  for (const auto& layer : layers) {
+    for (int i = 0; i < layer.input_size(); ++i) {
+      if (layer.input(i) != name) continue;
+      if (layer.has_transpose()) return layer.transpose().axes_size() == 3;
+      return i < layer.inputtensor_size() && layer.inputtensor(i).rank() == 3;
+    }
+  }
+  return false;
+}
+
 Result<Blob> AddImage(const ir::Feature& feature, const ir::ImageFeature& image,
                       const NetworkView& network, bool flexible, Scope& scope,
                       ir::Builder& builder) {
@@ -154,7 +171,11 @@ Result<Blob> AddImage(const ir::Feature& feature, const ir::ImageFeature& image,
     ANEMONE_TRY(Preprocess(step, image, context, &blob.value).At("preprocessing"));
   }
   blob.dims = shape;
-  if (network.rank5_images) blob.dims.insert(blob.dims.begin(), 1);
+  if (network.rank5_images) {
+    blob.dims.insert(blob.dims.begin(), 1);
+  } else if (TakesRank3(*network.layers, feature.name)) {
+    blob.dims.erase(blob.dims.begin());
+  }
   return blob;
 }
 
@@ -174,11 +195,23 @@ Status CheckPreprocessing(const NetworkView& network, const ir::FunctionDescript
   return {};
 }
 
-// The shape that an output has under the old mapping, given its blob's dimensions: the declared one
-// if it has as many elements, or what is left of five dimensions for the declared rank.
+bool DifferByOnes(const ir::Shape& a, const ir::Shape& b) {
+  const auto rest = [](const ir::Shape& shape) {
+    ir::Shape kept;
+    std::ranges::copy_if(shape, std::back_inserter(kept), [](int64_t dim) { return dim != 1; });
+    return kept;
+  };
+  return rest(a) == rest(b);
+}
+
+// The shape of an output, given its blob's dimensions: the declared one where the two differ by
+// dimensions of size 1 only, or where five dimensions have as many elements; what is left of five
+// for the declared rank, where sizes are unknown; else that of the blob.
 ir::Shape OutputShape(const ir::Shape& dims, const ir::Shape& declared) {
+  if (declared.empty()) return dims;
+  if (IsStatic(dims) && DifferByOnes(dims, declared)) return declared;
   if (dims.size() != static_cast<size_t>(kMaxRank) || dims[0] != 1 || dims[1] != 1) return dims;
-  if (IsStatic(dims) && !declared.empty()) {
+  if (IsStatic(dims)) {
     return ir::ElementCount(declared) == ir::ElementCount(dims) ? declared : dims;
   }
   if (declared.size() == 3) return {dims.begin() + 2, dims.end()};
@@ -261,7 +294,7 @@ bool HasFlexibleInputs(const ir::FunctionDescription& features) {
 }
 
 Status AddInputs(const format::proto::ModelDescription& description, const NetworkView& network,
-                 const ir::FunctionDescription& features, bool flexible, Scope& scope,
+                 const ir::FunctionDescription& features, ShapeMode mode, Scope& scope,
                  ir::Builder& builder) {
   ANEMONE_TRY(CheckPreprocessing(network, features));
   if (description.state_size() > 0) return Unsupported("a neural network with states");
@@ -275,10 +308,10 @@ Status AddInputs(const format::proto::ModelDescription& description, const Netwo
   for (const ir::Feature& feature : features.inputs) {
     Result<Blob> blob = [&]() -> Result<Blob> {
       if (const auto* array = feature.array()) {
-        return AddArray(feature, *array, network.rank5_arrays, flexible, builder);
+        return AddArray(feature, *array, network.rank5_arrays, mode, builder);
       }
       if (const auto* image = feature.image()) {
-        return AddImage(feature, *image, network, flexible, scope, builder);
+        return AddImage(feature, *image, network, mode == ShapeMode::kFlexible, scope, builder);
       }
       return Unsupported("neural networks take arrays and images only");
     }();
@@ -308,10 +341,10 @@ Status AddOutputs(const NetworkView& network, const ir::FunctionDescription& fea
         ANEMONE_ASSIGN(classify, AddClassify(network, scope, context));
       }
       const bool ints = network.classifier->has_int64classlabels();
-      const bool fits = scalar != nullptr
-                            ? *scalar == (ints ? ir::ScalarFeature::kInt64
-                                               : ir::ScalarFeature::kString)
-                            : dictionary->key == (ints ? ir::KeyType::kInt64 : ir::KeyType::kString);
+      const bool fits =
+          scalar != nullptr
+              ? *scalar == (ints ? ir::ScalarFeature::kInt64 : ir::ScalarFeature::kString)
+              : dictionary->key == (ints ? ir::KeyType::kInt64 : ir::KeyType::kString);
       if (!fits) {
         return InvalidInput("the class labels are {}", ints ? "integers" : "strings").At(place);
       }
@@ -340,6 +373,16 @@ const ir::Value* FindValue(const std::vector<const ir::Value*>& values, const st
   return found == values.end() ? nullptr : *found;
 }
 
+// A sequence of any length from 1 on, 1 by default.
+void DescribeSequence(const ir::Type& type, ir::ArrayFeature* array) {
+  array->shape = type.shape();
+  for (int64_t& size : array->shape) {
+    const bool open = size == ir::kDynamic;
+    if (open) size = 1;
+    array->shape_range.push_back({size, open ? std::nullopt : std::optional(size)});
+  }
+}
+
 }  // namespace
 
 Status DescribeFeatures(const ir::Function& function, ir::FunctionDescription* features) {
@@ -351,10 +394,11 @@ Status DescribeFeatures(const ir::Function& function, ir::FunctionDescription* f
     if (value == nullptr) return Internal("input '{}' is missing", feature.name);
     if (auto* array = std::get_if<ir::ArrayFeature>(&feature.type)) {
       array->dtype = value->type.dtype();
-      if (value->type.is_static()) {
+      if (value->type.is_static() || value->type.shape().size() != array->shape.size()) {
         array->enumerated.clear();
         array->shape_range.clear();
       }
+      if (value->type.shape().size() != array->shape.size()) DescribeSequence(value->type, array);
       // Core ML fills a missing optional input of a network with zeros.
       if (feature.optional) array->default_value = 0.0f;
     } else if (auto* image = std::get_if<ir::ImageFeature>(&feature.type)) {

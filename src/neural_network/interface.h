@@ -18,10 +18,16 @@ struct NetworkView {
   const nn::NeuralNetworkClassifier* classifier = nullptr;  // null: not a classifier
 };
 
-// Adds the inputs of `description` to the function of `builder` and to `scope`, preprocessed. With
-// `flexible`, a dimension that may vary is dynamic; otherwise it has its default size.
+// How an input's sizes are taken.
+enum class ShapeMode : uint8_t {
+  kFlexible,   // a dimension that may vary is dynamic
+  kFixed,      // the default size
+  kSequences,  // the default size; arrays of the old mapping are sequences of any length
+};
+
+// Adds the inputs of `description` to the function of `builder` and to `scope`, preprocessed.
 Status AddInputs(const format::proto::ModelDescription& description, const NetworkView& network,
-                 const ir::FunctionDescription& features, bool flexible, Scope& scope,
+                 const ir::FunctionDescription& features, ShapeMode mode, Scope& scope,
                  ir::Builder& builder);
 // Makes the features of `features` outputs of the function, under their names.
 Status AddOutputs(const NetworkView& network, const ir::FunctionDescription& features,

@@ -33,8 +33,8 @@ Result<int64_t> CheckedSize(uint64_t size, std::string_view what, int64_t least)
   return static_cast<int64_t>(size);
 }
 
-Result<std::vector<int64_t>> CheckedSizes(
-    const google::protobuf::RepeatedField<uint64_t>& sizes, std::string_view what, int64_t least) {
+Result<std::vector<int64_t>> CheckedSizes(const google::protobuf::RepeatedField<uint64_t>& sizes,
+                                          std::string_view what, int64_t least) {
   std::vector<int64_t> checked;
   for (const uint64_t size : sizes) {
     ANEMONE_ASSIGN(const int64_t one, CheckedSize(size, what, least));
@@ -55,8 +55,7 @@ LayerContext::LayerContext(const nn::NeuralNetworkLayer& layer, const NetworkTra
 Status LayerContext::CheckCounts(size_t least, size_t most, size_t outputs) const {
   if (InputCount() < least || InputCount() > most) {
     return InvalidInput("it has {} inputs, not {}", InputCount(),
-                        least == most ? std::to_string(least)
-                                      : fmt::format("at least {}", least));
+                        least == most ? std::to_string(least) : fmt::format("at least {}", least));
   }
   if (OutputCount() != outputs) {
     return InvalidInput("it has {} outputs, not {}", OutputCount(), outputs);

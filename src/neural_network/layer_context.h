@@ -132,9 +132,8 @@ class LayerContext {
 
 // A size, count or factor of the file, at least `least`, as int64; kInvalidInput naming `what`.
 Result<int64_t> CheckedSize(uint64_t size, std::string_view what, int64_t least = 1);
-Result<std::vector<int64_t>> CheckedSizes(
-    const google::protobuf::RepeatedField<uint64_t>& sizes, std::string_view what,
-    int64_t least = 1);
+Result<std::vector<int64_t>> CheckedSizes(const google::protobuf::RepeatedField<uint64_t>& sizes,
+                                          std::string_view what, int64_t least = 1);
 // Whether each dimension is known.
 bool IsStatic(const ir::Shape& dims);
 

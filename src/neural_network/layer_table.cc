@@ -33,7 +33,8 @@ std::string LayersMarkdown() {
   const auto rows = AllLayers();
   const auto lifted = std::ranges::count_if(rows, [](const LayerRow* row) { return row->emit; });
   std::string text = fmt::format(
-      "# Layers of neural networks\n\nWhat the layers of `neuralNetwork`, `neuralNetworkClassifier` "
+      "# Layers of neural networks\n\nWhat the layers of `neuralNetwork`, "
+      "`neuralNetworkClassifier` "
       "and `neuralNetworkRegressor` models become: {} of {} types are lifted. Printed from the "
       "table in `src/neural_network/layers/`.\n\n| layer | lifted to | limits |\n|---|---|---|\n",
       lifted, rows.size());

@@ -3,6 +3,7 @@
 #include <unordered_set>
 
 #include "format/description_codec.h"
+#include "format/package.h"
 #include "ir/verifier.h"
 #include "neural_network/interface.h"
 
@@ -12,6 +13,7 @@ namespace {
 using format::proto::Model;
 
 constexpr std::string_view kFixedShapes = "neural_network.fixed_shapes";
+constexpr std::string_view kSequences = "neural_network.sequences";
 
 template <typename Network>
 NetworkView ViewOf(const Network& network) {
@@ -21,14 +23,34 @@ NetworkView ViewOf(const Network& network) {
           .rank5_images = network.imageinputshapemapping() == nn::RANK5_IMAGE_MAPPING};
 }
 
-NetworkView ViewOf(const Model& message) {
-  if (message.has_neuralnetworkclassifier()) {
-    NetworkView view = ViewOf(message.neuralnetworkclassifier());
-    view.classifier = &message.neuralnetworkclassifier();
-    return view;
+// The network of a file, parsed. model.proto keeps it as bytes: the declarations of layers are large,
+// and few sources read them.
+struct Network {
+  NetworkView view;  // of one of these
+  nn::NeuralNetwork plain;
+  nn::NeuralNetworkClassifier classifier;
+  nn::NeuralNetworkRegressor regressor;
+};
+
+template <typename Message>
+Result<NetworkView> Parse(const std::string& bytes, Message& message) {
+  if (!message.ParseFromString(bytes)) {
+    return InvalidInput("the network is malformed or nested too deeply");
   }
-  if (message.has_neuralnetworkregressor()) return ViewOf(message.neuralnetworkregressor());
-  return ViewOf(message.neuralnetwork());
+  return ViewOf(message);
+}
+
+Result<std::shared_ptr<const Network>> ParseNetwork(const Model& message) {
+  auto network = std::make_shared<Network>();
+  if (message.has_neuralnetworkclassifier()) {
+    ANEMONE_ASSIGN(network->view, Parse(message.neuralnetworkclassifier(), network->classifier));
+    network->view.classifier = &network->classifier;
+  } else if (message.has_neuralnetworkregressor()) {
+    ANEMONE_ASSIGN(network->view, Parse(message.neuralnetworkregressor(), network->regressor));
+  } else {
+    ANEMONE_ASSIGN(network->view, Parse(message.neuralnetwork(), network->plain));
+  }
+  return std::shared_ptr<const Network>(std::move(network));
 }
 
 // Values of nested bodies got their names without regard to those of other bodies. `outputs` keep
@@ -49,18 +71,18 @@ void MakeNamesUnique(ir::Block& block, const std::unordered_set<const ir::Value*
   }
 }
 
-Result<std::unique_ptr<ir::Function>> Build(const format::ModelFile& file, const NetworkView& view,
+Result<std::unique_ptr<ir::Function>> Build(const format::ModelFile& file,
+                                            const std::shared_ptr<const Network>& network,
                                             const ir::FunctionDescription& features,
-                                            bool flexible) {
+                                            ShapeMode mode) {
+  const NetworkView& view = network->view;
   auto function = std::make_unique<ir::Function>();
   function->name = "main";
   ir::Builder builder(*function);
   Scope scope;
   const auto& description = file.message().description();
-  ANEMONE_TRY(AddInputs(description, view, features, flexible, scope, builder));
-  const NetworkTraits traits{
-      .rank5 = view.rank5_arrays,
-      .weights = WeightSource(std::make_shared<const format::ModelFile>(file))};
+  ANEMONE_TRY(AddInputs(description, view, features, mode, scope, builder));
+  const NetworkTraits traits{.rank5 = view.rank5_arrays, .weights = WeightSource(network)};
   ANEMONE_TRY(LiftLayers(*view.layers, traits, scope, builder));
   ANEMONE_TRY(AddOutputs(view, features, scope, builder));
   std::unordered_set<std::string> names;
@@ -72,7 +94,7 @@ Result<std::unique_ptr<ir::Function>> Build(const format::ModelFile& file, const
 }
 
 Result<ir::Model> LiftFile(const format::ModelFile& file) {
-  const NetworkView view = ViewOf(file.message());
+  ANEMONE_ASSIGN(const auto network, ParseNetwork(file.message()));
   ir::Model model;
   model.program.functions.push_back(std::make_unique<ir::Function>());
   model.program.functions.front()->name = "main";
@@ -82,11 +104,21 @@ Result<ir::Model> LiftFile(const format::ModelFile& file) {
   }
   ir::FunctionDescription& features = model.functions.front();
   const bool flexible = HasFlexibleInputs(features);
-  auto function = Build(file, view, features, flexible);
+  auto function =
+      Build(file, network, features, flexible ? ShapeMode::kFlexible : ShapeMode::kFixed);
   if (!function.ok() && flexible) {
     const std::string reason = function.error().ToString();
-    function = Build(file, view, features, false);
+    function = Build(file, network, features, ShapeMode::kFixed);
     if (function.ok()) model.metadata.user_defined[std::string(kFixedShapes)] = reason;
+  }
+  if (!function.ok() && network->view.rank5_arrays) {
+    // Some networks work on sequences only, of which a file declares one element.
+    auto sequences = Build(file, network, features, ShapeMode::kSequences);
+    if (sequences.ok()) {
+      function = std::move(sequences);
+      model.metadata.user_defined[std::string(kSequences)] =
+          "arrays are [sequence, batch, channel, height, width]";
+    }
   }
   if (!function.ok()) return std::move(function).error();
   model.spec_version = ir::SpecVersionOf((*function)->opset);
@@ -105,5 +137,14 @@ bool IsNeuralNetwork(const format::ModelFile& file) {
 }
 
 Result<ir::Model> Lift(const format::ModelFile& file) { return LiftFile(file).At(file.name()); }
+
+Result<ir::Model> ReadModel(const std::string& path, bool* lifted) {
+  const auto file = format::ModelFile::Open(path);
+  const bool network = file.ok() && IsNeuralNetwork(*file);
+  if (lifted != nullptr) *lifted = network;
+  if (network) return Lift(*file);
+  // What has no model file may be a compiled model.
+  return file.ok() ? format::DecodeProgramModel(*file) : format::ReadModel(path);
+}
 
 }  // namespace anemone::neural_network

@@ -9,12 +9,15 @@
 // the shape that the model declares for it, else all five dimensions. Features are float32 or int32
 // arrays (double becomes float32). Where a layer cannot be lifted for a range of input sizes, the
 // declared default size is lifted, and metadata "neural_network.fixed_shapes" says which layer and
-// why.
+// why. A network of the old mapping that cannot run on one element takes sequences of any length,
+// with all five dimensions; metadata "neural_network.sequences" says so.
 //
 // Ownership: the weights of the result are views into the file's message, which they keep alive.
 // Thread rules: pure function. Errors: kInvalidInput for a network that breaks the format's rules,
 // kUnsupported, with layer type and name, for what has no counterpart.
 #pragma once
+
+#include <string>
 
 #include "base/status.h"
 #include "format/model_file.h"
@@ -25,5 +28,9 @@ namespace anemone::neural_network {
 bool IsNeuralNetwork(const format::ModelFile& file);
 
 Result<ir::Model> Lift(const format::ModelFile& file);
+
+// Any model of Core ML: an ML Program as format::ReadModel reads it, a network lifted. `lifted`, if
+// given, tells which.
+Result<ir::Model> ReadModel(const std::string& path, bool* lifted = nullptr);
 
 }  // namespace anemone::neural_network

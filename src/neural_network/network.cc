@@ -5,7 +5,7 @@
 namespace anemone::neural_network {
 namespace {
 
-constexpr int kMaxDepth = 16;                // of networks in branches and loops
+constexpr int kMaxDepth = 16;                     // of networks in branches and loops
 constexpr int64_t kMaxLifted = int64_t{1} << 20;  // layers, bodies counted as often as tried
 
 Status LiftLayer(const nn::NeuralNetworkLayer& layer, const NetworkTraits& traits, Scope& scope,

@@ -99,7 +99,8 @@ Result<std::vector<float>> Dequantize(const nn::WeightParams& params, const ir::
   const auto& bias = quantization.linearquantization().bias();
   const Channels channels = ChannelsOf(shape, channel_axis);
   for (const int size : {scale.size(), bias.size()}) {
-    if (size != 1 && size != channels.count && !(size == 0 && &scale != &bias && scale.size() > 0)) {
+    if (size != 1 && size != channels.count &&
+        !(size == 0 && &scale != &bias && scale.size() > 0)) {
       return InvalidInput("{} scales and {} biases for {} channels", scale.size(), bias.size(),
                           channels.count);
     }
@@ -156,8 +157,8 @@ Result<ir::Literal> WeightSource::Read(const nn::WeightParams& params, const ir:
     if (params.floatvalue_size() != count) {
       return WrongCount(params.floatvalue_size(), count, shape);
     }
-    return ir::Literal::FromBytes(
-        type, Bytes(params.floatvalue().data(), static_cast<size_t>(count) * sizeof(float), owner_));
+    return ir::Literal::FromBytes(type, Bytes(params.floatvalue().data(),
+                                              static_cast<size_t>(count) * sizeof(float), owner_));
   }
   ANEMONE_ASSIGN(std::vector<float> values, Decode(params, shape, count, channel_axis));
   return ir::Literal::FromBytes(type, Bytes::FromVector(std::move(values)));

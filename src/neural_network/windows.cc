@@ -46,8 +46,7 @@ Result<WindowPadding> SamePaddingOf(const nn::SamePadding& same, const std::vect
       return Unsupported("padding 'same', heavier at the top left, of an input of any size");
     }
     const int64_t outputs = (sizes[d] + strides[d] - 1) / strides[d];
-    const int64_t total =
-        std::max<int64_t>((outputs - 1) * strides[d] + extents[d] - sizes[d], 0);
+    const int64_t total = std::max<int64_t>((outputs - 1) * strides[d] + extents[d] - sizes[d], 0);
     padding.pad.push_back(total - total / 2);
     padding.pad.push_back(total / 2);
   }

@@ -87,10 +87,11 @@ Table TableOf(FetchOptions& options) {
                   .help = "expected SHA-256 of a URL's content (64 digits)",
                   .example = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"},
                  {.name = "from_file",
-                  .field = &options.from_file,
+                  .field = &options.from,
                   .help = "a file obtained by other means, added to the cache as if fetched",
                   .example = "resnet50.safetensors",
-                  .holds = Holds::kPath},
+                  .holds = Holds::kPath,
+                  .flag = "--from"},
                  {.name = "refresh",
                   .field = &options.refresh,
                   .help = "fetch again even if it is in the cache"}});

@@ -145,7 +145,9 @@ Table TableOf(RunOptions& options) {
       shapes,
       {.name = "inputs",
        .field = &options.inputs,
-       .help = "NAME=FILE.npy, .png or .jpg; NAME may be left out for one input",
+       .help = "NAME=FILE.npy, .png or .jpg; NAME may be left out for one input. Models that are "
+               "not programs also take NAME=VALUE: a number, a text, a dictionary or list as JSON "
+               "or FILE.json; and one FILE.json with all inputs",
        .example = "image=cat.jpg",
        .flag = "--input"},
       {.name = "random_inputs",

@@ -115,9 +115,10 @@ Option SeedRow(uint64_t& field) {
 Option InputShapesRow(Shapes& field) {
   return {.name = "input_shapes",
           .field = &field,
-          .help = "shapes of flexible inputs: those of an ONNX model become fixed, those of another "
-                  "one its defaults, within what it declares; as a flag NAME:SHAPE, given again for "
-                  "each",
+          .help =
+              "shapes of flexible inputs: those of an ONNX model become fixed, those of another "
+              "one its defaults, within what it declares; as a flag NAME:SHAPE, given again for "
+              "each",
           .example = "image:1x3x224x224",
           .flag = "--input"};
 }

@@ -96,6 +96,7 @@ enum class WorkKind : uint8_t {
 
 // Which of its answers the segmenter follows for the operator, see segmenter_beliefs.h.
 enum class BeliefKind : uint8_t {
+  kUnset,
   kMemory,
   kConv,
   kMatmul,
@@ -114,9 +115,9 @@ enum class Others : uint8_t { kGpuAndCpu, kCpuOnly, kNobody, kUnknownGpu };
 struct PlaceRule {
   std::string_view op;
   AneFn ane;
-  WorkKind work = WorkKind::kUnset;  // every rule sets it
+  WorkKind work = WorkKind::kUnset;        // every rule sets it
+  BeliefKind belief = BeliefKind::kUnset;  // and this
   Others others = Others::kGpuAndCpu;
-  BeliefKind belief = BeliefKind::kMemory;
   // Its int32 results do not bar it (topk).
   bool int32_outputs_allowed = false;
   // Converts between dtypes, so that the checks of dtypes are its own.

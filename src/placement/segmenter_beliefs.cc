@@ -73,6 +73,7 @@ Pair Believed(const Work& work, BeliefKind kind) {
       if (bytes >= kLargeAttentionBytes) pair.bnns *= kLargeAttentionFactor;
       return pair;
     }
+    case BeliefKind::kUnset:
     case BeliefKind::kMemory:
     case BeliefKind::kClassicCpu:
     case BeliefKind::kNone:

@@ -171,7 +171,8 @@ namespace anemone::ops::sample {
 
 std::span<const placement::PlaceRule> PlaceRules() {
   static constexpr placement::PlaceRule kRules[] = {
-      {"sample_double", placement::YesEverywhere, placement::WorkKind::kElementwise}};
+      {"sample_double", placement::YesEverywhere, placement::WorkKind::kElementwise,
+       placement::BeliefKind::kMemory}};
   return kRules;
 }
 
@@ -212,7 +213,7 @@ Status Copy(KernelContext& context) {
 """),
         ("src/ops/pool/kernel.cc", "constexpr exec::KernelEntry kKernels[] = {", '    {"sample_copy", Copy},\n'),
         ("src/ops/pool/place.cc", "  static constexpr PlaceRule kRules[] = {",
-         '      {"sample_copy", placement::YesEverywhere, WorkKind::kMovement},\n'),
+         '      {"sample_copy", placement::YesEverywhere, WorkKind::kMovement, BeliefKind::kMemory},\n'),
         ("src/ops/pool/pool.mil", None, """\
 // -----
 // case: sample_copy copies

@@ -14,9 +14,8 @@ ir::Value* WithAlpha(LayerContext& c, std::string_view type, ir::Value* x, float
 
 ir::Value* WithAlphaBeta(LayerContext& c, std::string_view type, ir::Value* x, float alpha,
                          float beta) {
-  return c.Op(type, {{"x", x},
-                     {"alpha", ir::Literal::Fp32(alpha)},
-                     {"beta", ir::Literal::Fp32(beta)}});
+  return c.Op(type,
+              {{"x", x}, {"alpha", ir::Literal::Fp32(alpha)}, {"beta", ir::Literal::Fp32(beta)}});
 }
 
 // One parameter for all channels, or one for each, as a vector for each.
@@ -119,8 +118,8 @@ Status EmitSoftmaxNd(LayerContext& c) {
 Status EmitClampedRelu(LayerContext& c) {
   ANEMONE_TRY(c.CheckCounts(1, 1));
   const auto& params = c.layer().clampedrelu();
-  return c.SetLike(
-      0, WithAlphaBeta(c, "clamped_relu", c.Carried(0), params.alpha(), params.beta()), 0);
+  return c.SetLike(0, WithAlphaBeta(c, "clamped_relu", c.Carried(0), params.alpha(), params.beta()),
+                   0);
 }
 
 Status EmitGelu(LayerContext& c) {

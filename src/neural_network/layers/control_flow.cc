@@ -103,8 +103,7 @@ Status EmitBranch(LayerContext& c) {
       std::vector<ir::Value*> values;
       for (size_t i = 0; i < 2; ++i) {
         ir::Builder builder(c.builder().function(), bodies[i].block);
-        ANEMONE_ASSIGN(ir::Value * value,
-                       Returned(c, i == 0 ? *yes : *no, dtype, builder, name));
+        ANEMONE_ASSIGN(ir::Value * value, Returned(c, i == 0 ? *yes : *no, dtype, builder, name));
         values.push_back(value);
       }
       if (!ir::IsCompatible(values[0]->type, values[1]->type)) {
@@ -165,8 +164,8 @@ struct LoopPlan {
 Status FillCondition(LayerContext& c, const LoopPlan& plan, ir::Block* block) {
   ir::Builder builder(c.builder().function(), block);
   LoopBody body = OpenBody(c, builder, plan.variables, plan.rounds != nullptr);
-  ANEMONE_TRY(LiftLayers(plan.params->conditionnetwork().layers(), c.traits(), body.scope,
-                         builder));
+  ANEMONE_TRY(
+      LiftLayers(plan.params->conditionnetwork().layers(), c.traits(), body.scope, builder));
   ir::Value* go_on = nullptr;
   const std::string& name = plan.params->conditionvar();
   if (!name.empty()) {
@@ -175,15 +174,15 @@ Status FillCondition(LayerContext& c, const LoopPlan& plan, ir::Block* block) {
     ANEMONE_ASSIGN(go_on, Condition(c, *blob, builder));
   }
   if (plan.rounds != nullptr) {
-    ANEMONE_ASSIGN(ir::Operation * below,
-                   builder.Add("less", {{"x", body.inputs.back()}, {"y", plan.rounds}},
-                               c.name() + "_below"));
+    ANEMONE_ASSIGN(
+        ir::Operation * below,
+        builder.Add("less", {{"x", body.inputs.back()}, {"y", plan.rounds}}, c.name() + "_below"));
     ir::Value* more = below->output();
     if (go_on == nullptr) {
       go_on = more;
     } else {
-      ANEMONE_ASSIGN(ir::Operation * both, builder.Add("logical_and", {{"x", go_on}, {"y", more}},
-                                                       c.name() + "_both"));
+      ANEMONE_ASSIGN(ir::Operation * both,
+                     builder.Add("logical_and", {{"x", go_on}, {"y", more}}, c.name() + "_both"));
       go_on = both->output();
     }
   }
@@ -199,8 +198,8 @@ Status FillBody(LayerContext& c, const LoopPlan& plan, ir::Block* block,
   ir::Builder builder(c.builder().function(), block);
   LoopBody body = OpenBody(c, builder, plan.variables, plan.rounds != nullptr);
   // What the condition's network writes is there in the body too.
-  ANEMONE_TRY(LiftLayers(plan.params->conditionnetwork().layers(), c.traits(), body.scope,
-                         builder));
+  ANEMONE_TRY(
+      LiftLayers(plan.params->conditionnetwork().layers(), c.traits(), body.scope, builder));
   ANEMONE_TRY(LiftLayers(plan.params->bodynetwork().layers(), c.traits(), body.scope, builder));
   for (const Variable& variable : plan.variables) {
     const Blob* blob = body.scope.Find(variable.name);
@@ -219,24 +218,26 @@ Status FillBody(LayerContext& c, const LoopPlan& plan, ir::Block* block,
   return {};
 }
 
-// The dimensions that a variable keeps in each round; unknown sizes where it does not. False when
-// nothing changed.
+// Gives variables unknown sizes where a round returns another size than it got. False when nothing
+// changed.
 bool Widen(const std::vector<ir::Type>& returned, std::vector<Variable>* variables) {
   bool changed = false;
   for (size_t i = 0; i < variables->size(); ++i) {
     ir::Type& type = (*variables)[i].type;
     const ir::Type& next = returned[i];
-    if (ir::IsCompatible(next, type)) continue;
-    changed = true;
-    if (!next.has_rank() || !type.has_rank() || next.rank() != type.rank()) {
+    if (!type.has_rank()) continue;
+    if (!next.has_rank() || next.rank() != type.rank()) {
       type = ir::Type::UnrankedTensor(type.dtype());
+      changed = true;
       continue;
     }
     ir::Shape shape = type.shape();
     for (size_t d = 0; d < shape.size(); ++d) {
       if (shape[d] != next.shape()[d]) shape[d] = ir::kDynamic;
     }
+    if (shape == type.shape()) continue;
     type = ir::Type::Tensor(type.dtype(), shape);
+    changed = true;
   }
   return changed;
 }
@@ -290,14 +291,14 @@ Status EmitLoop(LayerContext& c) {
   if (plan.rounds != nullptr) initial.push_back(c.Constant(ir::Literal::Int32(0), "first"));
   ANEMONE_TRY(c.status());
   if (initial.empty()) return {};
-  ANEMONE_ASSIGN(ir::Operation * loop,
-                 c.builder().AddWithBlocks(
-                     "while_loop", {{"loop_vars", std::move(initial)}}, c.name(),
-                     [&](ir::Operation& operation) -> Status {
-                       ANEMONE_TRY(FillCondition(c, plan, operation.AddBlock()));
-                       std::vector<ir::Type> types;
-                       return FillBody(c, plan, operation.AddBlock(), &types);
-                     }));
+  ANEMONE_ASSIGN(
+      ir::Operation * loop,
+      c.builder().AddWithBlocks("while_loop", {{"loop_vars", std::move(initial)}}, c.name(),
+                                [&](ir::Operation& operation) -> Status {
+                                  ANEMONE_TRY(FillCondition(c, plan, operation.AddBlock()));
+                                  std::vector<ir::Type> types;
+                                  return FillBody(c, plan, operation.AddBlock(), &types);
+                                }));
   for (size_t i = 0; i < plan.variables.size(); ++i) {
     c.scope().Write(plan.variables[i].name, BlobOf(loop->output(i)));
   }

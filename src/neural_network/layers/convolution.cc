@@ -48,9 +48,10 @@ Result<WindowPadding> TransposedSame(const nn::SamePadding& same, const Convolut
   for (size_t d = 0; d < extents.size(); ++d) {
     const int64_t total = extents[d] - conv.strides[d];
     if (total < 0) {
-      return Unsupported("padding 'same', heavier at the top left, of a transposed convolution "
-                         "whose stride {} exceeds its kernel {}",
-                         conv.strides[d], extents[d]);
+      return Unsupported(
+          "padding 'same', heavier at the top left, of a transposed convolution "
+          "whose stride {} exceeds its kernel {}",
+          conv.strides[d], extents[d]);
     }
     padding.pad.push_back(total - total / 2);
     padding.pad.push_back(total / 2);
@@ -115,8 +116,8 @@ Status EmitConvolution(LayerContext& c) {
   if (params.has_same() && conv.transposed) {
     ANEMONE_ASSIGN(conv.padding, TransposedSame(params.same(), conv));
   } else if (params.has_same()) {
-    ANEMONE_ASSIGN(conv.padding, SamePaddingOf(params.same(), {dims[2], dims[3]}, Extents(conv),
-                                               conv.strides));
+    ANEMONE_ASSIGN(conv.padding,
+                   SamePaddingOf(params.same(), {dims[2], dims[3]}, Extents(conv), conv.strides));
   } else {
     ANEMONE_ASSIGN(conv.padding, ValidPaddingOf(params.valid()));
   }

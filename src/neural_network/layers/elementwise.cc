@@ -70,14 +70,13 @@ Status EmitDot(LayerContext& c) {
   ANEMONE_TRY(c.CheckRank(1, 3));
   ir::Value *x = c.Nchw(0), *y = c.Nchw(1);
   const auto over_channels = [&](std::string_view type, ir::Value* value) {
-    return c.Op(type, {{"x", value},
-                       {"axes", ir::Ints({1})},
-                       {"keep_dims", ir::Literal::Bool(true)}});
+    return c.Op(type,
+                {{"x", value}, {"axes", ir::Ints({1})}, {"keep_dims", ir::Literal::Bool(true)}});
   };
   ir::Value* dot = over_channels("reduce_sum", c.Binary("mul", x, y));
   if (c.layer().dot().cosinesimilarity()) {
-    ir::Value* sizes = c.Binary("mul", over_channels("reduce_l2_norm", x),
-                                over_channels("reduce_l2_norm", y));
+    ir::Value* sizes =
+        c.Binary("mul", over_channels("reduce_l2_norm", x), over_channels("reduce_l2_norm", y));
     dot = c.Binary("real_div", dot, sizes);
   }
   return c.SetNchw(0, dot, 0);

@@ -55,8 +55,8 @@ Status EmitGatherAlongAxis(LayerContext& c) {
 
 Status EmitGatherNd(LayerContext& c) {
   ANEMONE_TRY(c.CheckCounts(2, 2));
-  return c.Set(0, c.Op("gather_nd", {{"x", c.IsInt(0) ? c.Int(0) : c.Value(0)},
-                                     {"indices", c.Int(1)}}));
+  return c.Set(
+      0, c.Op("gather_nd", {{"x", c.IsInt(0) ? c.Int(0) : c.Value(0)}, {"indices", c.Int(1)}}));
 }
 
 Status EmitScatter(LayerContext& c) {

@@ -137,17 +137,17 @@ Status Random(LayerContext& c, std::string_view type, ShapeFrom from,
 template <typename Params>
 Status Normal(LayerContext& c, ShapeFrom from, const Params& params,
               const google::protobuf::RepeatedField<uint64_t>* given = nullptr) {
-  return Random(c, "random_normal", from, given, params.seed(),
-                {{"mean", ir::Literal::Fp32(params.mean())},
-                 {"stddev", ir::Literal::Fp32(params.stddev())}});
+  return Random(
+      c, "random_normal", from, given, params.seed(),
+      {{"mean", ir::Literal::Fp32(params.mean())}, {"stddev", ir::Literal::Fp32(params.stddev())}});
 }
 
 template <typename Params>
 Status Uniform(LayerContext& c, ShapeFrom from, const Params& params,
                const google::protobuf::RepeatedField<uint64_t>* given = nullptr) {
-  return Random(c, "random_uniform", from, given, params.seed(),
-                {{"low", ir::Literal::Fp32(params.minval())},
-                 {"high", ir::Literal::Fp32(params.maxval())}});
+  return Random(
+      c, "random_uniform", from, given, params.seed(),
+      {{"low", ir::Literal::Fp32(params.minval())}, {"high", ir::Literal::Fp32(params.maxval())}});
 }
 
 template <typename Params>
@@ -204,12 +204,11 @@ Status EmitCategorical(LayerContext& c) {
     }
     x = c.Binary("real_div", x, c.Float(temperature));
   }
-  return c.Set(
-      0, c.Op("random_categorical",
-              {{"x", x},
-               {"mode", ir::Literal::String(params.islogits() ? "logits" : "probs")},
-               {"size", ir::Literal::Int32(static_cast<int32_t>(params.numsamples()))},
-               {"seed", std::move(seed)}}));
+  return c.Set(0, c.Op("random_categorical",
+                       {{"x", x},
+                        {"mode", ir::Literal::String(params.islogits() ? "logits" : "probs")},
+                        {"size", ir::Literal::Int32(static_cast<int32_t>(params.numsamples()))},
+                        {"seed", std::move(seed)}}));
 }
 
 constexpr LayerRow kRows[] = {

@@ -53,11 +53,9 @@ Status EmitSequenceRepeat(LayerContext& c) {
   ANEMONE_TRY(c.CheckCounts(1, 1));
   ANEMONE_TRY(c.CheckRank(0, 3));
   const uint64_t given = c.layer().sequencerepeat().nrepetitions();
-  ANEMONE_ASSIGN(const int64_t count,
-                 CheckedSize(std::max<uint64_t>(given, 1), "nRepetitions"));
+  ANEMONE_ASSIGN(const int64_t count, CheckedSize(std::max<uint64_t>(given, 1), "nRepetitions"));
   if (c.Rank(0) != kMaxRank) {
-    return Unsupported("a sequence of rank {}", c.Rank(0))
-        .Advise("sequences have five dimensions");
+    return Unsupported("a sequence of rank {}", c.Rank(0)).Advise("sequences have five dimensions");
   }
   return c.Set(0, c.Op("tile", {{"x", c.Value(0)}, {"reps", ir::Ints({count, 1, 1, 1, 1})}}));
 }
@@ -150,13 +148,14 @@ Status EmitBroadcastToDynamic(LayerContext& c) {
 // ---- triangles
 
 ir::Value* BandPart(LayerContext& c, ir::Value* x, int64_t lower, int64_t upper) {
-  return c.Op("band_part", {{"x", x}, {"lower", AxisLiteral(lower)}, {"upper", AxisLiteral(upper)}});
+  return c.Op("band_part",
+              {{"x", x}, {"lower", AxisLiteral(lower)}, {"upper", AxisLiteral(upper)}});
 }
 
 // The elements of x that are not in the band; the others become 0.
 ir::Value* OutsideBand(LayerContext& c, ir::Value* x, int64_t lower, int64_t upper) {
-  ir::Value* ones = c.Op("fill", {{"shape", c.Op("shape", {{"x", x}})},
-                                  {"value", ir::Literal::Fp32(1)}});
+  ir::Value* ones =
+      c.Op("fill", {{"shape", c.Op("shape", {{"x", x}})}, {"value", ir::Literal::Fp32(1)}});
   ir::Value* outside = c.Binary("equal", BandPart(c, ones, lower, upper), c.Float(0));
   return c.Op("select", {{"cond", outside}, {"a", x}, {"b", c.Float(0)}});
 }

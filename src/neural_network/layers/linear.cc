@@ -42,9 +42,8 @@ Status EmitBatchedMatmul(LayerContext& c) {
   if (c.InputCount() == 1) {
     ANEMONE_ASSIGN(const int64_t rows,
                    CheckedSize(params.weightmatrixfirstdimension(), "weightMatrixFirstDimension"));
-    ANEMONE_ASSIGN(
-        const int64_t columns,
-        CheckedSize(params.weightmatrixseconddimension(), "weightMatrixSecondDimension"));
+    ANEMONE_ASSIGN(const int64_t columns, CheckedSize(params.weightmatrixseconddimension(),
+                                                      "weightMatrixSecondDimension"));
     // The flags of transposition are for two inputs: writers set them for matrices of the file too,
     // which they have transposed already.
     Args args = {{"x", c.Value(0)},
@@ -56,8 +55,8 @@ Status EmitBatchedMatmul(LayerContext& c) {
   ir::Value* y = c.Value(1);
   if (params.hasbias()) {
     ANEMONE_TRY(c.CheckRank(1, 1));
-    const int64_t columns = params.transposeb() && c.Rank(1) > 1 ? c.Dims(1).end()[-2]
-                                                                : c.Dims(1).back();
+    const int64_t columns =
+        params.transposeb() && c.Rank(1) > 1 ? c.Dims(1).end()[-2] : c.Dims(1).back();
     if (columns == ir::kDynamic) return Unsupported("a bias for an unknown number of columns");
     bias = c.Weights(params.bias(), {columns}, "bias");
   }
@@ -90,9 +89,8 @@ Result<ir::Literal> Table(const LayerContext& c, const nn::WeightParams& params,
 
 ir::Value* Lookup(LayerContext& c, ir::Literal table, const nn::WeightParams* bias, int64_t width,
                   ir::Value* indices) {
-  ir::Value* y = c.Op("gather", {{"x", std::move(table)},
-                                 {"indices", indices},
-                                 {"axis", ir::Literal::Int32(0)}});
+  ir::Value* y = c.Op(
+      "gather", {{"x", std::move(table)}, {"indices", indices}, {"axis", ir::Literal::Int32(0)}});
   if (bias != nullptr) y = c.Binary("add", y, c.Weights(*bias, {width}, "bias"));
   return y;
 }
@@ -116,8 +114,8 @@ Status EmitEmbedding(LayerContext& c) {
   const ir::Shape lead(dims.begin(), dims.end() - static_cast<std::ptrdiff_t>(tail));
   ir::Value* indices = c.Cast(c.In(0).value, DType::kInt32);
   indices = c.View(indices, lead.empty() ? ir::Shape{1} : lead);
-  ir::Value* y = Lookup(c, std::move(table), params.hasbias() ? &params.bias() : nullptr, width,
-                        indices);
+  ir::Value* y =
+      Lookup(c, std::move(table), params.hasbias() ? &params.bias() : nullptr, width, indices);
   ir::Shape result = lead;
   result.push_back(width);
   if (tail == 3) result.insert(result.end(), {1, 1});
@@ -136,8 +134,8 @@ Status EmitEmbeddingNd(LayerContext& c) {
                         ir::ShapeToString(c.Dims(0)));
   }
   ir::Value* indices = c.Op("squeeze", {{"x", c.Int(0)}, {"axes", ir::Ints({-1})}});
-  return c.Set(0, Lookup(c, std::move(table), params.hasbias() ? &params.bias() : nullptr, width,
-                         indices));
+  return c.Set(
+      0, Lookup(c, std::move(table), params.hasbias() ? &params.bias() : nullptr, width, indices));
 }
 
 constexpr LayerRow kRows[] = {
@@ -145,8 +143,7 @@ constexpr LayerRow kRows[] = {
      "int8DynamicQuantize: with the weights dequantized, the data in float"},
     {Layer::kBatchedMatmul, "batchedMatmul", EmitBatchedMatmul, "matmul, linear",
      "int8DynamicQuantize: with the weights dequantized, the data in float"},
-    {Layer::kEmbedding, "embedding", EmitEmbedding, "gather",
-     "more than one index at a place"},
+    {Layer::kEmbedding, "embedding", EmitEmbedding, "gather", "more than one index at a place"},
     {Layer::kEmbeddingND, "embeddingND", EmitEmbeddingNd, "gather"},
 };
 

@@ -41,17 +41,17 @@ Status EmitMvn(LayerContext& c) {
   const std::vector<int64_t> axes =
       params.acrosschannels() ? std::vector<int64_t>{1, 2, 3} : std::vector<int64_t>{2, 3};
   if (!params.normalizevariance()) {
-    ir::Value* mean = c.Op("reduce_mean", {{"x", x},
-                                           {"axes", ir::Ints(axes)},
-                                           {"keep_dims", ir::Literal::Bool(true)}});
+    ir::Value* mean =
+        c.Op("reduce_mean",
+             {{"x", x}, {"axes", ir::Ints(axes)}, {"keep_dims", ir::Literal::Bool(true)}});
     return c.SetNchw(0, c.Binary("sub", x, mean), 0);
   }
-  return c.SetNchw(0,
-                   c.Op("layer_norm",
-                        {{"x", x},
-                         {"axes", ir::Ints(axes)},
-                         {"epsilon", ir::Literal::Fp32(EpsilonOr(params.epsilon(), 1e-5f))}}),
-                   0);
+  return c.SetNchw(
+      0,
+      c.Op("layer_norm", {{"x", x},
+                          {"axes", ir::Ints(axes)},
+                          {"epsilon", ir::Literal::Fp32(EpsilonOr(params.epsilon(), 1e-5f))}}),
+      0);
 }
 
 Status EmitL2Normalize(LayerContext& c) {
@@ -67,14 +67,14 @@ Status EmitLrn(LayerContext& c) {
   ANEMONE_TRY(c.CheckRank(0, 3));
   const nn::LRNLayerParams& params = c.layer().lrn();
   ANEMONE_ASSIGN(const int64_t size, CheckedSize(params.localsize(), "localSize"));
-  return c.SetNchw(0,
-                   c.Op("local_response_norm",
-                        {{"x", c.Nchw(0)},
-                         {"size", ir::Literal::Int32(static_cast<int32_t>(size))},
-                         {"alpha", ir::Literal::Fp32(params.alpha())},
-                         {"beta", ir::Literal::Fp32(params.beta())},
-                         {"k", ir::Literal::Fp32(params.k() == 0 ? 1 : params.k())}}),
-                   0);
+  return c.SetNchw(
+      0,
+      c.Op("local_response_norm", {{"x", c.Nchw(0)},
+                                   {"size", ir::Literal::Int32(static_cast<int32_t>(size))},
+                                   {"alpha", ir::Literal::Fp32(params.alpha())},
+                                   {"beta", ir::Literal::Fp32(params.beta())},
+                                   {"k", ir::Literal::Fp32(params.k() == 0 ? 1 : params.k())}}),
+      0);
 }
 
 Status EmitLayerNormalization(LayerContext& c) {
@@ -96,9 +96,8 @@ Status EmitLayerNormalization(LayerContext& c) {
     shape.push_back(size);
     axes.push_back(c.Rank(0) - count + i);
   }
-  Args args = {{"x", c.Value(0)},
-               {"axes", ir::Ints(axes)},
-               {"epsilon", ir::Literal::Fp32(params.eps())}};
+  Args args = {
+      {"x", c.Value(0)}, {"axes", ir::Ints(axes)}, {"epsilon", ir::Literal::Fp32(params.eps())}};
   if (HasWeights(params.gamma())) {
     args.push_back({"gamma", c.Weights(params.gamma(), shape, "gamma")});
   }

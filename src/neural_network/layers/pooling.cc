@@ -72,8 +72,8 @@ Status IncludeLastPixel(const nn::PoolingLayerParams& params, const ir::Shape& d
       const int64_t span = dims[d + 2] + 2 * pads[d] - pool->kernel[d];
       const int64_t last = (span + pool->strides[d] - 1) / pool->strides[d] * pool->strides[d];
       if (last >= dims[d + 2] + pads[d] && pads[d] == 0) {
-        return Unsupported("a last window beyond the data (stride {}, kernel {})",
-                           pool->strides[d], pool->kernel[d]);
+        return Unsupported("a last window beyond the data (stride {}, kernel {})", pool->strides[d],
+                           pool->kernel[d]);
       }
     }
   }
@@ -107,8 +107,8 @@ Status EmitPooling(LayerContext& c) {
   pool.exclude_padding = params.avgpoolexcludepadding();
   const ir::Shape dims = x->type.shape();
   if (params.has_same()) {
-    ANEMONE_ASSIGN(pool.padding, SamePaddingOf(params.same(), {dims[2], dims[3]}, pool.kernel,
-                                               pool.strides));
+    ANEMONE_ASSIGN(pool.padding,
+                   SamePaddingOf(params.same(), {dims[2], dims[3]}, pool.kernel, pool.strides));
   } else if (params.has_includelastpixel()) {
     ANEMONE_TRY(IncludeLastPixel(params, dims, &pool));
   } else {
@@ -137,9 +137,9 @@ Status EmitPooling3d(LayerContext& c) {
   ANEMONE_ASSIGN(pool.kernel,
                  Sizes3d({params.kerneldepth(), params.kernelheight(), params.kernelwidth()},
                          "a kernel size", 1));
-  ANEMONE_ASSIGN(pool.strides,
-                 Sizes3d({params.stridedepth(), params.strideheight(), params.stridewidth()},
-                         "a stride", 1));
+  ANEMONE_ASSIGN(
+      pool.strides,
+      Sizes3d({params.stridedepth(), params.strideheight(), params.stridewidth()}, "a stride", 1));
   pool.exclude_padding = params.countexcludepadding();
   switch (params.paddingtype()) {
     case nn::Pooling3DLayerParams::CUSTOM: {

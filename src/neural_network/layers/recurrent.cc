@@ -55,8 +55,7 @@ class Stacked {
       : context_(context), hidden_(hidden), columns_(columns) {}
 
   Status Add(const nn::WeightParams& params, std::string_view what, float added = 0) {
-    const ir::Shape shape =
-        columns_ == 0 ? ir::Shape{hidden_} : ir::Shape{hidden_, columns_};
+    const ir::Shape shape = columns_ == 0 ? ir::Shape{hidden_} : ir::Shape{hidden_, columns_};
     ANEMONE_ASSIGN(auto values, context_.traits().weights.ReadFloats(params, shape).At(what));
     for (float& value : values) value += added;
     values_.insert(values_.end(), values.begin(), values.end());
@@ -152,8 +151,7 @@ Status EmitSimpleRecurrent(LayerContext& c) {
   ANEMONE_TRY(c.CheckCounts(1, 2, c.OutputCount()));
   ANEMONE_TRY(CheckOutputCount(c, 2));
   const nn::SimpleRecurrentLayerParams& params = c.layer().simplerecurrent();
-  ANEMONE_ASSIGN(const Sizes sizes,
-                 ReadSizes(params.inputvectorsize(), params.outputvectorsize()));
+  ANEMONE_ASSIGN(const Sizes sizes, ReadSizes(params.inputvectorsize(), params.outputvectorsize()));
   ANEMONE_ASSIGN(const std::string activation, ActivationName(params.activation()));
   ANEMONE_ASSIGN(ir::Value * x, Sequence(c, sizes.inputs));
   Args args = {
@@ -177,8 +175,7 @@ Status EmitGru(LayerContext& c) {
   ANEMONE_TRY(c.CheckCounts(1, 2, c.OutputCount()));
   ANEMONE_TRY(CheckOutputCount(c, 2));
   const nn::GRULayerParams& params = c.layer().gru();
-  ANEMONE_ASSIGN(const Sizes sizes,
-                 ReadSizes(params.inputvectorsize(), params.outputvectorsize()));
+  ANEMONE_ASSIGN(const Sizes sizes, ReadSizes(params.inputvectorsize(), params.outputvectorsize()));
   if (params.activations_size() != 2) {
     return InvalidInput("{} activations, not 2", params.activations_size());
   }
@@ -309,16 +306,13 @@ Status EmitUniLstm(LayerContext& c) {
   ANEMONE_TRY(c.CheckCounts(1, 3, c.OutputCount()));
   ANEMONE_TRY(CheckOutputCount(c, 3));
   const nn::UniDirectionalLSTMLayerParams& params = c.layer().unidirectionallstm();
-  ANEMONE_ASSIGN(const Sizes sizes,
-                 ReadSizes(params.inputvectorsize(), params.outputvectorsize()));
+  ANEMONE_ASSIGN(const Sizes sizes, ReadSizes(params.inputvectorsize(), params.outputvectorsize()));
   ANEMONE_TRY(CheckLstm(params.params()));
   ANEMONE_ASSIGN(const Activations activations, ReadActivations(params.activations()));
-  ANEMONE_ASSIGN(LstmWeights weights,
-                 ReadLstm(c, params.weightparams(), params.params(), sizes));
+  ANEMONE_ASSIGN(LstmWeights weights, ReadLstm(c, params.weightparams(), params.params(), sizes));
   ANEMONE_ASSIGN(ir::Value * x, Sequence(c, sizes.inputs));
   Args args = LstmArgs(x, InitialState(c, 1, sizes.hidden), InitialState(c, 2, sizes.hidden),
-                       params.params(), activations,
-                       params.reverseinput() ? "reverse" : "forward");
+                       params.params(), activations, params.reverseinput() ? "reverse" : "forward");
   AddLstmWeights(std::move(weights), "", &args);
   const auto results = c.MultiOp("lstm", std::move(args));
   ANEMONE_TRY(c.status());
@@ -328,8 +322,8 @@ Status EmitUniLstm(LayerContext& c) {
 }
 
 ir::Value* Join(LayerContext& c, ir::Value* x, ir::Value* y) {
-  return c.Op("concat", {{"values", std::vector<ir::Value*>{x, y}},
-                         {"axis", ir::Literal::Int32(-1)}});
+  return c.Op("concat",
+              {{"values", std::vector<ir::Value*>{x, y}}, {"axis", ir::Literal::Int32(-1)}});
 }
 
 // Part `index` of the last dimension of [batch, 2 * hidden].
@@ -347,8 +341,7 @@ Status EmitBiLstm(LayerContext& c) {
   ANEMONE_TRY(c.CheckCounts(1, 5, c.OutputCount()));
   ANEMONE_TRY(CheckOutputCount(c, 5));
   const nn::BiDirectionalLSTMLayerParams& params = c.layer().bidirectionallstm();
-  ANEMONE_ASSIGN(const Sizes sizes,
-                 ReadSizes(params.inputvectorsize(), params.outputvectorsize()));
+  ANEMONE_ASSIGN(const Sizes sizes, ReadSizes(params.inputvectorsize(), params.outputvectorsize()));
   ANEMONE_TRY(CheckLstm(params.params()));
   if (params.weightparams_size() != 2) {
     return InvalidInput("weights of {} directions, not 2", params.weightparams_size());
@@ -359,8 +352,7 @@ Status EmitBiLstm(LayerContext& c) {
     return Unsupported("other activations backward than forward")
         .Advise("use two layers of one direction each");
   }
-  ANEMONE_ASSIGN(LstmWeights ahead,
-                 ReadLstm(c, params.weightparams(0), params.params(), sizes));
+  ANEMONE_ASSIGN(LstmWeights ahead, ReadLstm(c, params.weightparams(0), params.params(), sizes));
   ANEMONE_ASSIGN(LstmWeights back, ReadLstm(c, params.weightparams(1), params.params(), sizes));
   ANEMONE_ASSIGN(ir::Value * x, Sequence(c, sizes.inputs));
   const auto state = [&](size_t input) { return InitialState(c, input, sizes.hidden); };

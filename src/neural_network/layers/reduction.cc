@@ -12,9 +12,8 @@ using Reduce = nn::ReduceLayerParams;
 
 ir::Value* OverAxes(LayerContext& c, std::string_view type, ir::Value* x,
                     const std::vector<int64_t>& axes, bool keep_dims) {
-  return c.Op(type, {{"x", x},
-                     {"axes", ir::Ints(axes)},
-                     {"keep_dims", ir::Literal::Bool(keep_dims)}});
+  return c.Op(type,
+              {{"x", x}, {"axes", ir::Ints(axes)}, {"keep_dims", ir::Literal::Bool(keep_dims)}});
 }
 
 // The axes of [N, C, H, W].

@@ -130,18 +130,17 @@ Status EmitUpsample(LayerContext& c) {
             std::floor(static_cast<double>(shape[d]) * static_cast<double>(factors[d - 2]))));
       };
       return c.SetNchw(0,
-                       c.Op("resize_bilinear",
-                            {{"x", x},
-                             {"target_size_height", target(2)},
-                             {"target_size_width", target(3)},
-                             {"sampling_mode", ir::Literal::String("DEFAULT")}}),
+                       c.Op("resize_bilinear", {{"x", x},
+                                                {"target_size_height", target(2)},
+                                                {"target_size_width", target(3)},
+                                                {"sampling_mode", ir::Literal::String("DEFAULT")}}),
                        0);
     }
     case nn::UpsampleLayerParams::ALIGN_CORNERS_TRUE:
     case nn::UpsampleLayerParams::ALIGN_CORNERS_FALSE:
-      args.push_back({"align_corners",
-                      ir::Literal::Bool(params.linearupsamplemode() ==
-                                        nn::UpsampleLayerParams::ALIGN_CORNERS_TRUE)});
+      args.push_back(
+          {"align_corners", ir::Literal::Bool(params.linearupsamplemode() ==
+                                              nn::UpsampleLayerParams::ALIGN_CORNERS_TRUE)});
       return c.SetNchw(0, c.Op("upsample_bilinear", std::move(args)), 0);
     default:
       return InvalidInput("linear mode {} is unknown",
@@ -212,16 +211,15 @@ Status EmitCropResize(LayerContext& c) {
     return InvalidInput("the images have the sequence length {}, not 1", c.Dims(0)[0]);
   }
   const float scale = params.spatialscale() == 0 ? 1 : params.spatialscale();
-  return c.Set(
-      0, c.Op("crop_resize",
-              {{"x", c.Nchw(0)},
-               {"roi", c.Value(1)},
-               {"target_height", Int(sizes[0])},
-               {"target_width", Int(sizes[1])},
-               {"normalized_coordinates", ir::Literal::Bool(params.normalizedcoordinates())},
-               {"spatial_scale", ir::Literal::Fp32(scale)},
-               {"box_coordinate_mode", ir::Literal::String(boxes)},
-               {"sampling_mode", ir::Literal::String(mode)}}));
+  return c.Set(0, c.Op("crop_resize", {{"x", c.Nchw(0)},
+                                       {"roi", c.Value(1)},
+                                       {"target_height", Int(sizes[0])},
+                                       {"target_width", Int(sizes[1])},
+                                       {"normalized_coordinates",
+                                        ir::Literal::Bool(params.normalizedcoordinates())},
+                                       {"spatial_scale", ir::Literal::Fp32(scale)},
+                                       {"box_coordinate_mode", ir::Literal::String(boxes)},
+                                       {"sampling_mode", ir::Literal::String(mode)}}));
 }
 
 constexpr LayerRow kRows[] = {

@@ -170,8 +170,8 @@ Status EmitExpandDims(LayerContext& c) {
   if (c.Rank(0) + axes.size() > kMaxRank) {
     return InvalidInput("{} dimensions are added to {}", axes.size(), c.Rank(0));
   }
-  return c.Set(0, c.Op("expand_dims", {{"x", c.Raw(0)},
-                                       {"axes", ir::Ints({axes.begin(), axes.end()})}}));
+  return c.Set(
+      0, c.Op("expand_dims", {{"x", c.Raw(0)}, {"axes", ir::Ints({axes.begin(), axes.end()})}}));
 }
 
 Status EmitFlattenTo2d(LayerContext& c) {

@@ -46,9 +46,9 @@ Status EmitTopK(LayerContext& c) {
                                  {"ascending", ir::Literal::Bool(params.usebottomk())}});
   } else {
     // A number that only the run time knows: all are sorted, and the first ones are kept.
-    ir::Value* order = c.Op("argsort", {{"x", x},
-                                        {"axis", Int(axis)},
-                                        {"ascending", ir::Literal::Bool(params.usebottomk())}});
+    ir::Value* order = c.Op(
+        "argsort",
+        {{"x", x}, {"axis", Int(axis)}, {"ascending", ir::Literal::Bool(params.usebottomk())}});
     ir::Value* kept = FirstOf(c, order, axis, c.View(c.Int(1), {1}));
     results = {c.Op("gather_along_axis", {{"x", x}, {"indices", kept}, {"axis", Int(axis)}}), kept};
   }
@@ -144,14 +144,14 @@ Status EmitNonMaximumSuppression(LayerContext& c) {
     }
     boxes = known->front();
   }
-  const auto results = c.MultiOp(
-      "non_maximum_suppression",
-      {{"boxes", c.Value(0)},
-       {"scores", c.Value(1)},
-       {"iou_threshold", ir::Literal::Fp32(iou)},
-       {"score_threshold", ir::Literal::Fp32(score)},
-       {"max_boxes", Int(boxes)},
-       {"per_class_suppression", ir::Literal::Bool(params.perclasssuppression())}});
+  const auto results =
+      c.MultiOp("non_maximum_suppression",
+                {{"boxes", c.Value(0)},
+                 {"scores", c.Value(1)},
+                 {"iou_threshold", ir::Literal::Fp32(iou)},
+                 {"score_threshold", ir::Literal::Fp32(score)},
+                 {"max_boxes", Int(boxes)},
+                 {"per_class_suppression", ir::Literal::Bool(params.perclasssuppression())}});
   ANEMONE_TRY(c.status());
   for (size_t i = 0; i < c.OutputCount(); ++i) ANEMONE_TRY(c.Set(i, results[i]));
   return {};

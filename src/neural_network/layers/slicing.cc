@@ -57,8 +57,8 @@ Status EmitSlice(LayerContext& c) {
                  CheckedSize(std::max<uint64_t>(params.stride(), 1), "stride"));
   ANEMONE_TRY(CheckIndex(params.startindex(), "startIndex"));
   ANEMONE_TRY(CheckIndex(params.endindex(), "endIndex"));
-  return c.SetNchw(
-      0, SliceAxis(c, c.Nchw(0), axis, params.startindex(), params.endindex(), stride), 0);
+  return c.SetNchw(0, SliceAxis(c, c.Nchw(0), axis, params.startindex(), params.endindex(), stride),
+                   0);
 }
 
 // The size of height and width after cropping is stated, or that of a second input.
@@ -100,10 +100,10 @@ Status EmitSplit(LayerContext& c) {
     return InvalidInput("nOutputs is {}, but it has {} outputs", c.layer().split().noutputs(),
                         c.OutputCount());
   }
-  const auto parts = c.MultiOp("split", {{"x", c.Nchw(0)},
-                                         {"num_splits", AxisLiteral(static_cast<int64_t>(
-                                                            c.OutputCount()))},
-                                         {"axis", AxisLiteral(1)}});
+  const auto parts =
+      c.MultiOp("split", {{"x", c.Nchw(0)},
+                          {"num_splits", AxisLiteral(static_cast<int64_t>(c.OutputCount()))},
+                          {"axis", AxisLiteral(1)}});
   ANEMONE_TRY(c.status());
   for (size_t i = 0; i < parts.size(); ++i) ANEMONE_TRY(c.SetNchw(i, parts[i], 0));
   return {};
@@ -113,14 +113,22 @@ Status EmitSplitNd(LayerContext& c) {
   ANEMONE_TRY(c.CheckCounts(1, 1, c.OutputCount()));
   const nn::SplitNDLayerParams& params = c.layer().splitnd();
   ANEMONE_ASSIGN(const int64_t axis, c.Axis(0, params.axis()));
-  ANEMONE_ASSIGN(const auto sizes, CheckedSizes(params.splitsizes(), "splitSizes"));
+  ANEMONE_ASSIGN(auto sizes, CheckedSizes(params.splitsizes(), "splitSizes"));
   const size_t count = sizes.empty() ? static_cast<size_t>(params.numsplits()) : sizes.size();
-  if (count != c.OutputCount()) {
+  if (count == 0 || count != c.OutputCount()) {
     return InvalidInput("it splits into {} parts, but has {} outputs", count, c.OutputCount());
+  }
+  const int64_t dim = c.Dims(0)[static_cast<size_t>(axis)];
+  const auto parts_count = static_cast<int64_t>(count);
+  if (sizes.empty() && dim != ir::kDynamic && dim % parts_count != 0) {
+    // The first parts get one element more.
+    for (int64_t i = 0; i < parts_count; ++i) {
+      sizes.push_back(dim / parts_count + (i < dim % parts_count ? 1 : 0));
+    }
   }
   Args args = {{"x", c.Raw(0)}, {"axis", AxisLiteral(axis)}};
   if (sizes.empty()) {
-    args.push_back({"num_splits", AxisLiteral(static_cast<int64_t>(count))});
+    args.push_back({"num_splits", AxisLiteral(parts_count)});
   } else {
     args.push_back({"split_sizes", ir::Ints(sizes)});
   }
@@ -157,13 +165,13 @@ Status EmitSliceStatic(LayerContext& c) {
     if (stride[d] == 0) return InvalidInput("a stride is 0");
   }
   return c.Set(0, c.Op("slice_by_index",
-              {{"x", c.Raw(0)},
-               {"begin", ir::Ints(begin)},
-               {"end", ir::Ints(end)},
-               {"stride", ir::Ints(stride)},
-               {"begin_mask", ir::Literal::Bools(Masks(params.beginmasks(), rank))},
-               {"end_mask", ir::Literal::Bools(Masks(params.endmasks(), rank))},
-               {"squeeze_mask", ir::Literal::Bools(Masks(params.squeezemasks(), rank))}}));
+                       {{"x", c.Raw(0)},
+                        {"begin", ir::Ints(begin)},
+                        {"end", ir::Ints(end)},
+                        {"stride", ir::Ints(stride)},
+                        {"begin_mask", ir::Literal::Bools(Masks(params.beginmasks(), rank))},
+                        {"end_mask", ir::Literal::Bools(Masks(params.endmasks(), rank))},
+                        {"squeeze_mask", ir::Literal::Bools(Masks(params.squeezemasks(), rank))}}));
 }
 
 // ---- sliceDynamic
@@ -249,12 +257,12 @@ Status EmitSliceDynamic(LayerContext& c) {
     ir::Value* begin = begins ? IntVector(c, *begins) : c.Int(1);
     ir::Value* end = ends ? IntVector(c, *ends) : c.Int(2);
     return c.Set(0, c.Op("slice_by_index", {{"x", c.Raw(0)},
-                                               {"begin", begin},
-                                               {"end", end},
-                                               {"stride", ir::Ints(*strides)},
-                                               {"begin_mask", bools(*begin_masks)},
-                                               {"end_mask", bools(*end_masks)},
-                                               {"squeeze_mask", bools(*squeeze)}}));
+                                            {"begin", begin},
+                                            {"end", end},
+                                            {"stride", ir::Ints(*strides)},
+                                            {"begin_mask", bools(*begin_masks)},
+                                            {"end_mask", bools(*end_masks)},
+                                            {"squeeze_mask", bools(*squeeze)}}));
   }
   // Strides and masks of the run time: the indices are computed and gathered.
   const auto vector = [&](size_t input, const std::optional<std::vector<int64_t>>& values) {
@@ -267,9 +275,8 @@ Status EmitSliceDynamic(LayerContext& c) {
   std::vector<int64_t> squeezed;
   for (size_t d = 0; d < rank; ++d) {
     const auto axis = static_cast<int64_t>(d);
-    x = c.Op("gather", {{"x", x},
-                        {"indices", Indices(c, ranges, shape, axis)},
-                        {"axis", AxisLiteral(axis)}});
+    x = c.Op("gather",
+             {{"x", x}, {"indices", Indices(c, ranges, shape, axis)}, {"axis", AxisLiteral(axis)}});
     if ((*squeeze)[d] != 0) squeezed.push_back(axis);
   }
   if (!squeezed.empty()) x = c.Op("squeeze", {{"x", x}, {"axes", ir::Ints(squeezed)}});
@@ -290,8 +297,8 @@ Status EmitSliceBySize(LayerContext& c) {
     begins[d] = static_cast<int64_t>(d) == axis ? c.View(c.Int(1), {1}) : IntVector(c, {0});
   }
   ir::Value* begin = c.Op("concat", {{"values", std::move(begins)}, {"axis", AxisLiteral(0)}});
-  return c.Set(0, c.Op("slice_by_size",
-                       {{"x", c.Raw(0)}, {"begin", begin}, {"size", ir::Ints(sizes)}}));
+  return c.Set(
+      0, c.Op("slice_by_size", {{"x", c.Raw(0)}, {"begin", begin}, {"size", ir::Ints(sizes)}}));
 }
 
 Status EmitSlidingWindows(LayerContext& c) {
@@ -312,8 +319,8 @@ constexpr LayerRow kRows[] = {
     {Layer::kSplit, "split", EmitSplit, "split"},
     {Layer::kSplitND, "splitND", EmitSplitNd, "split"},
     {Layer::kSliceStatic, "sliceStatic", EmitSliceStatic, "slice_by_index"},
-    {Layer::kSliceDynamic, "sliceDynamic", EmitSliceDynamic,
-     "slice_by_index; range_1d, gather", "squeeze masks that only the run time knows"},
+    {Layer::kSliceDynamic, "sliceDynamic", EmitSliceDynamic, "slice_by_index; range_1d, gather",
+     "squeeze masks that only the run time knows"},
     {Layer::kSliceBySize, "sliceBySize", EmitSliceBySize, "concat, slice_by_size"},
     {Layer::kSlidingWindows, "slidingWindows", EmitSlidingWindows, "sliding_windows"},
 };

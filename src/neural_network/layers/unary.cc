@@ -28,10 +28,9 @@ Status EmitAsinh(LayerContext& c) {
   ANEMONE_TRY(c.CheckCounts(1, 1));
   ir::Value* x = c.Carried(0);
   ir::Value* size = c.Op("abs", {{"x", x}});
-  ir::Value* root =
-      c.Op("sqrt", {{"x", c.Binary("add", c.Op("square", {{"x", x}}), c.Float(1))}});
-  ir::Value* log = c.Op("log", {{"x", c.Binary("add", size, root)},
-                                {"epsilon", ir::Literal::Fp32(0)}});
+  ir::Value* root = c.Op("sqrt", {{"x", c.Binary("add", c.Op("square", {{"x", x}}), c.Float(1))}});
+  ir::Value* log =
+      c.Op("log", {{"x", c.Binary("add", size, root)}, {"epsilon", ir::Literal::Fp32(0)}});
   return c.SetLike(0, c.Binary("mul", c.Op("sign", {{"x", x}}), log), 0);
 }
 
@@ -39,10 +38,9 @@ Status EmitAsinh(LayerContext& c) {
 Status EmitAcosh(LayerContext& c) {
   ANEMONE_TRY(c.CheckCounts(1, 1));
   ir::Value* x = c.Carried(0);
-  ir::Value* root =
-      c.Op("sqrt", {{"x", c.Binary("sub", c.Op("square", {{"x", x}}), c.Float(1))}});
-  ir::Value* log = c.Op("log", {{"x", c.Binary("add", x, root)},
-                                {"epsilon", ir::Literal::Fp32(0)}});
+  ir::Value* root = c.Op("sqrt", {{"x", c.Binary("sub", c.Op("square", {{"x", x}}), c.Float(1))}});
+  ir::Value* log =
+      c.Op("log", {{"x", c.Binary("add", x, root)}, {"epsilon", ir::Literal::Fp32(0)}});
   return c.SetLike(0, log, 0);
 }
 
@@ -110,8 +108,7 @@ Status EmitUnary(LayerContext& c) {
 }
 
 constexpr LayerRow kRows[] = {
-    {Layer::kUnary, "unary", EmitUnary,
-     "sqrt, rsqrt, inverse, pow, exp, log, abs, threshold"},
+    {Layer::kUnary, "unary", EmitUnary, "sqrt, rsqrt, inverse, pow, exp, log, abs, threshold"},
     {Layer::kClip, "clip", EmitClip, "clip"},
     {Layer::kCeil, "ceil", EmitSame<"ceil">, "ceil"},
     {Layer::kFloor, "floor", EmitSame<"floor">, "floor"},

@@ -4,6 +4,7 @@
 
 namespace anemone::ops::constexpr_ops {
 
+using placement::BeliefKind;
 using placement::Others;
 using placement::PlaceRule;
 using placement::Query;
@@ -45,15 +46,17 @@ Verdict Quantization(const Query& query) {
 
 std::span<const PlaceRule> PlaceRules() {
   static constexpr PlaceRule kRules[] = {
-      {"constexpr_affine_dequantize", NoUnit, WorkKind::kNone, Others::kNobody},
-      {"constexpr_blockwise_shift_scale", NoUnit, WorkKind::kNone, Others::kNobody},
-      {"constexpr_cast", NoUnit, WorkKind::kNone, Others::kNobody},
-      {"constexpr_lut_to_dense", NoUnit, WorkKind::kNone, Others::kNobody},
-      {"constexpr_lut_to_sparse", NoUnit, WorkKind::kNone, Others::kNobody},
-      {"constexpr_sparse_blockwise_shift_scale", NoUnit, WorkKind::kNone, Others::kNobody},
-      {"constexpr_sparse_to_dense", NoUnit, WorkKind::kNone, Others::kNobody},
-      {"dequantize", Quantization, WorkKind::kElementwise},
-      {"quantize", Quantization, WorkKind::kElementwise},
+      {"constexpr_affine_dequantize", NoUnit, WorkKind::kNone, BeliefKind::kNone, Others::kNobody},
+      {"constexpr_blockwise_shift_scale", NoUnit, WorkKind::kNone, BeliefKind::kNone,
+       Others::kNobody},
+      {"constexpr_cast", NoUnit, WorkKind::kNone, BeliefKind::kNone, Others::kNobody},
+      {"constexpr_lut_to_dense", NoUnit, WorkKind::kNone, BeliefKind::kNone, Others::kNobody},
+      {"constexpr_lut_to_sparse", NoUnit, WorkKind::kNone, BeliefKind::kNone, Others::kNobody},
+      {"constexpr_sparse_blockwise_shift_scale", NoUnit, WorkKind::kNone, BeliefKind::kNone,
+       Others::kNobody},
+      {"constexpr_sparse_to_dense", NoUnit, WorkKind::kNone, BeliefKind::kNone, Others::kNobody},
+      {"dequantize", Quantization, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"quantize", Quantization, WorkKind::kElementwise, BeliefKind::kMemory},
   };
   return kRules;
 }

@@ -31,8 +31,8 @@ constexpr PlaceRule Cpu(std::string_view op, placement::AneFn ane) {
   return {.op = op,
           .ane = ane,
           .work = WorkKind::kElementwise,
-          .others = Others::kUnknownGpu,
-          .belief = BeliefKind::kNone};
+          .belief = BeliefKind::kNone,
+          .others = Others::kUnknownGpu};
 }
 
 }  // namespace
@@ -42,8 +42,8 @@ std::span<const PlaceRule> PlaceRules() {
       Cpu("cond", Control),       Cpu("list_gather", Lists),
       Cpu("list_length", Lists),  Cpu("list_read", Lists),
       Cpu("list_scatter", Lists), Cpu("list_write", Lists),
-      Cpu("make_list", Lists),    {"read_state", State, WorkKind::kMovement},
-      Cpu("while_loop", Control), {"write_state", State, WorkKind::kMovement},
+      Cpu("make_list", Lists),    {"read_state", State, WorkKind::kMovement, BeliefKind::kMemory},
+      Cpu("while_loop", Control), {"write_state", State, WorkKind::kMovement, BeliefKind::kMemory},
   };
   return kRules;
 }

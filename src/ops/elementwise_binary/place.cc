@@ -3,6 +3,7 @@
 
 namespace anemone::ops::elementwise_binary {
 
+using placement::BeliefKind;
 using placement::Maybe;
 using placement::NoKernel;
 using placement::PlaceRule;
@@ -38,24 +39,24 @@ Verdict Logic(const Query& query) {
 
 std::span<const PlaceRule> PlaceRules() {
   static constexpr PlaceRule kRules[] = {
-      {"add", Arithmetic, WorkKind::kElementwise},
-      {"equal", Arithmetic, WorkKind::kElementwise},
-      {"floor_div", Arithmetic, WorkKind::kElementwise},
-      {"greater", Arithmetic, WorkKind::kElementwise},
-      {"greater_equal", Arithmetic, WorkKind::kElementwise},
-      {"less", Arithmetic, WorkKind::kElementwise},
-      {"less_equal", Arithmetic, WorkKind::kElementwise},
-      {"logical_and", Logic, WorkKind::kElementwise},
-      {"logical_or", Logic, WorkKind::kElementwise},
-      {"logical_xor", Logic, WorkKind::kElementwise},
-      {"maximum", Arithmetic, WorkKind::kElementwise},
-      {"minimum", Arithmetic, WorkKind::kElementwise},
-      {"mod", NoKernel, WorkKind::kElementwise},
-      {"mul", Arithmetic, WorkKind::kElementwise},
-      {"not_equal", Arithmetic, WorkKind::kElementwise},
-      {"pow", Arithmetic, WorkKind::kElementwise},
-      {"real_div", Arithmetic, WorkKind::kElementwise},
-      {"sub", Arithmetic, WorkKind::kElementwise},
+      {"add", Arithmetic, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"equal", Arithmetic, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"floor_div", Arithmetic, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"greater", Arithmetic, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"greater_equal", Arithmetic, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"less", Arithmetic, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"less_equal", Arithmetic, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"logical_and", Logic, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"logical_or", Logic, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"logical_xor", Logic, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"maximum", Arithmetic, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"minimum", Arithmetic, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"mod", NoKernel, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"mul", Arithmetic, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"not_equal", Arithmetic, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"pow", Arithmetic, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"real_div", Arithmetic, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"sub", Arithmetic, WorkKind::kElementwise, BeliefKind::kMemory},
   };
   return kRules;
 }

@@ -4,6 +4,7 @@
 
 namespace anemone::ops::elementwise_unary {
 
+using placement::BeliefKind;
 using placement::NoKernel;
 using placement::PlaceRule;
 using placement::Query;
@@ -44,33 +45,37 @@ Verdict Cast(const Query& query) {
 
 std::span<const PlaceRule> PlaceRules() {
   static constexpr PlaceRule kRules[] = {
-      {"abs", YesEverywhere, WorkKind::kElementwise},
-      {"acos", NoKernel, WorkKind::kElementwise},
-      {"asin", NoKernel, WorkKind::kElementwise},
-      {"atan", YesEverywhere, WorkKind::kElementwise},
-      {"atanh", NoKernel, WorkKind::kElementwise},
-      {.op = "cast", .ane = Cast, .work = WorkKind::kElementwise, .own_dtypes = true},
-      {"ceil", YesEverywhere, WorkKind::kElementwise},
-      {"clip", YesEverywhere, WorkKind::kElementwise},
-      {"cos", Trigonometry, WorkKind::kElementwise},
-      {"cosh", NoKernel, WorkKind::kElementwise},
-      {"erf", YesEverywhere, WorkKind::kElementwise},
-      {"exp", YesEverywhere, WorkKind::kElementwise},
-      {"exp2", YesEverywhere, WorkKind::kElementwise},
-      {"floor", YesEverywhere, WorkKind::kElementwise},
-      {"inverse", YesEverywhere, WorkKind::kElementwise},
-      {"log", YesEverywhere, WorkKind::kElementwise},
-      {"logical_not", YesEverywhere, WorkKind::kElementwise},
-      {"round", YesEverywhere, WorkKind::kElementwise},
-      {"rsqrt", YesEverywhere, WorkKind::kElementwise},
-      {"sign", YesEverywhere, WorkKind::kElementwise},
-      {"sin", Trigonometry, WorkKind::kElementwise},
-      {"sinh", NoKernel, WorkKind::kElementwise},
-      {"sqrt", YesEverywhere, WorkKind::kElementwise},
-      {"square", YesEverywhere, WorkKind::kElementwise},
-      {"tan", NoKernel, WorkKind::kElementwise},
-      {"tanh", YesEverywhere, WorkKind::kElementwise},
-      {"threshold", YesEverywhere, WorkKind::kElementwise},
+      {"abs", YesEverywhere, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"acos", NoKernel, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"asin", NoKernel, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"atan", YesEverywhere, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"atanh", NoKernel, WorkKind::kElementwise, BeliefKind::kMemory},
+      {.op = "cast",
+       .ane = Cast,
+       .work = WorkKind::kElementwise,
+       .belief = BeliefKind::kMemory,
+       .own_dtypes = true},
+      {"ceil", YesEverywhere, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"clip", YesEverywhere, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"cos", Trigonometry, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"cosh", NoKernel, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"erf", YesEverywhere, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"exp", YesEverywhere, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"exp2", YesEverywhere, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"floor", YesEverywhere, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"inverse", YesEverywhere, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"log", YesEverywhere, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"logical_not", YesEverywhere, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"round", YesEverywhere, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"rsqrt", YesEverywhere, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"sign", YesEverywhere, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"sin", Trigonometry, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"sinh", NoKernel, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"sqrt", YesEverywhere, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"square", YesEverywhere, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"tan", NoKernel, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"tanh", YesEverywhere, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"threshold", YesEverywhere, WorkKind::kElementwise, BeliefKind::kMemory},
   };
   return kRules;
 }

@@ -65,8 +65,11 @@ Verdict Scatter(const Query& query) {
 
 std::span<const PlaceRule> PlaceRules() {
   static constexpr PlaceRule kRules[] = {
-      {.op = "gather", .ane = Gather, .work = WorkKind::kMovement},
-      {.op = "gather_along_axis", .ane = GatherAlongAxis, .work = WorkKind::kMovement},
+      {.op = "gather", .ane = Gather, .work = WorkKind::kMovement, .belief = BeliefKind::kMemory},
+      {.op = "gather_along_axis",
+       .ane = GatherAlongAxis,
+       .work = WorkKind::kMovement,
+       .belief = BeliefKind::kMemory},
       {.op = "gather_nd",
        .ane = IndexArithmetic,
        .work = WorkKind::kMovement,

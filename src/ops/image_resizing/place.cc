@@ -42,10 +42,11 @@ Verdict Crop(const Query& query) { return placement::YesEverywhere(query); }
 std::span<const PlaceRule> PlaceRules() {
   static constexpr PlaceRule kRules[] = {
       {.op = "affine", .ane = Warp, .work = WorkKind::kMovement, .belief = BeliefKind::kBilinear},
-      {"crop", Crop, WorkKind::kMovement},
+      {"crop", Crop, WorkKind::kMovement, BeliefKind::kMemory},
       {.op = "crop_resize",
        .ane = CropResize,
        .work = WorkKind::kMovement,
+       .belief = BeliefKind::kMemory,
        .others = Others::kCpuOnly},
       {.op = "resample", .ane = Warp, .work = WorkKind::kMovement, .belief = BeliefKind::kBilinear},
       {.op = "resize", .ane = Resize, .work = WorkKind::kMovement, .belief = BeliefKind::kBilinear},
@@ -53,12 +54,12 @@ std::span<const PlaceRule> PlaceRules() {
        .ane = Resize,
        .work = WorkKind::kMovement,
        .belief = BeliefKind::kBilinear},
-      {"resize_nearest_neighbor", Resize, WorkKind::kMovement},
+      {"resize_nearest_neighbor", Resize, WorkKind::kMovement, BeliefKind::kMemory},
       {.op = "upsample_bilinear",
        .ane = Resize,
        .work = WorkKind::kMovement,
        .belief = BeliefKind::kBilinear},
-      {"upsample_nearest_neighbor", Resize, WorkKind::kMovement},
+      {"upsample_nearest_neighbor", Resize, WorkKind::kMovement, BeliefKind::kMemory},
   };
   return kRules;
 }

@@ -3,6 +3,7 @@
 
 namespace anemone::ops::normalization {
 
+using placement::BeliefKind;
 using placement::PlaceRule;
 using placement::Query;
 using placement::Verdict;
@@ -27,11 +28,11 @@ Verdict LayerNorm(const Query& query) {
 std::span<const PlaceRule> PlaceRules() {
   static constexpr PlaceRule kRules[] = {
       // It scales and shifts, and so fuses like an activation.
-      {"batch_norm", YesEverywhere, WorkKind::kElementwise},
-      {"instance_norm", YesEverywhere, WorkKind::kReduction},
-      {"l2_norm", YesEverywhere, WorkKind::kReduction},
-      {"layer_norm", LayerNorm, WorkKind::kReduction},
-      {"local_response_norm", YesEverywhere, WorkKind::kReduction},
+      {"batch_norm", YesEverywhere, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"instance_norm", YesEverywhere, WorkKind::kReduction, BeliefKind::kMemory},
+      {"l2_norm", YesEverywhere, WorkKind::kReduction, BeliefKind::kMemory},
+      {"layer_norm", LayerNorm, WorkKind::kReduction, BeliefKind::kMemory},
+      {"local_response_norm", YesEverywhere, WorkKind::kReduction, BeliefKind::kMemory},
   };
   return kRules;
 }

@@ -6,6 +6,7 @@
 
 namespace anemone::ops::pool {
 
+using placement::BeliefKind;
 using placement::No;
 using placement::PlaceRule;
 using placement::Query;
@@ -71,9 +72,9 @@ Verdict Maximum(const Query& query) { return Pool(query, true); }
 
 std::span<const PlaceRule> PlaceRules() {
   static constexpr PlaceRule kRules[] = {
-      {"avg_pool", Average, WorkKind::kReduction},
-      {"l2_pool", Average, WorkKind::kReduction},
-      {"max_pool", Maximum, WorkKind::kReduction},
+      {"avg_pool", Average, WorkKind::kReduction, BeliefKind::kMemory},
+      {"l2_pool", Average, WorkKind::kReduction, BeliefKind::kMemory},
+      {"max_pool", Maximum, WorkKind::kReduction, BeliefKind::kMemory},
   };
   return kRules;
 }

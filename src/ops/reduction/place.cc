@@ -3,6 +3,7 @@
 
 namespace anemone::ops::reduction {
 
+using placement::BeliefKind;
 using placement::NoKernel;
 using placement::PlaceRule;
 using placement::Query;
@@ -47,21 +48,23 @@ std::span<const PlaceRule> PlaceRules() {
       {.op = "reduce_argmax",
        .ane = Extreme,
        .work = WorkKind::kReduction,
+       .belief = BeliefKind::kMemory,
        .int32_outputs_allowed = true},
       {.op = "reduce_argmin",
        .ane = Extreme,
        .work = WorkKind::kReduction,
+       .belief = BeliefKind::kMemory,
        .int32_outputs_allowed = true},
-      {"reduce_l1_norm", Reduce, WorkKind::kReduction},
-      {"reduce_l2_norm", Reduce, WorkKind::kReduction},
-      {"reduce_log_sum", Reduce, WorkKind::kReduction},
-      {"reduce_log_sum_exp", LogSumExp, WorkKind::kReduction},
-      {"reduce_max", Reduce, WorkKind::kReduction},
-      {"reduce_mean", Reduce, WorkKind::kReduction},
-      {"reduce_min", Reduce, WorkKind::kReduction},
-      {"reduce_prod", NoKernel, WorkKind::kReduction},
-      {"reduce_sum", Reduce, WorkKind::kReduction},
-      {"reduce_sum_square", Reduce, WorkKind::kReduction},
+      {"reduce_l1_norm", Reduce, WorkKind::kReduction, BeliefKind::kMemory},
+      {"reduce_l2_norm", Reduce, WorkKind::kReduction, BeliefKind::kMemory},
+      {"reduce_log_sum", Reduce, WorkKind::kReduction, BeliefKind::kMemory},
+      {"reduce_log_sum_exp", LogSumExp, WorkKind::kReduction, BeliefKind::kMemory},
+      {"reduce_max", Reduce, WorkKind::kReduction, BeliefKind::kMemory},
+      {"reduce_mean", Reduce, WorkKind::kReduction, BeliefKind::kMemory},
+      {"reduce_min", Reduce, WorkKind::kReduction, BeliefKind::kMemory},
+      {"reduce_prod", NoKernel, WorkKind::kReduction, BeliefKind::kMemory},
+      {"reduce_sum", Reduce, WorkKind::kReduction, BeliefKind::kMemory},
+      {"reduce_sum_square", Reduce, WorkKind::kReduction, BeliefKind::kMemory},
   };
   return kRules;
 }

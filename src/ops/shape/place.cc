@@ -38,10 +38,10 @@ Verdict Shapes(const Query& query) {
 
 std::span<const PlaceRule> PlaceRules() {
   static constexpr PlaceRule kRules[] = {
-      {"const", NoUnit, WorkKind::kNone, Others::kNobody},
-      {"fill", Fill, WorkKind::kElementwise},
-      {"fill_like", Fill, WorkKind::kElementwise},
-      {"identity", Identity, WorkKind::kMovement},
+      {"const", NoUnit, WorkKind::kNone, BeliefKind::kNone, Others::kNobody},
+      {"fill", Fill, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"fill_like", Fill, WorkKind::kElementwise, BeliefKind::kMemory},
+      {"identity", Identity, WorkKind::kMovement, BeliefKind::kMemory},
       {.op = "random_bernoulli",
        .ane = Random,
        .work = WorkKind::kElementwise,
@@ -58,8 +58,16 @@ std::span<const PlaceRule> PlaceRules() {
        .ane = Random,
        .work = WorkKind::kElementwise,
        .belief = BeliefKind::kNone},
-      {.op = "range_1d", .ane = Shapes, .work = WorkKind::kElementwise, .others = Others::kCpuOnly},
-      {.op = "shape", .ane = Shapes, .work = WorkKind::kElementwise, .int32_outputs_allowed = true},
+      {.op = "range_1d",
+       .ane = Shapes,
+       .work = WorkKind::kElementwise,
+       .belief = BeliefKind::kMemory,
+       .others = Others::kCpuOnly},
+      {.op = "shape",
+       .ane = Shapes,
+       .work = WorkKind::kElementwise,
+       .belief = BeliefKind::kMemory,
+       .int32_outputs_allowed = true},
   };
   return kRules;
 }

@@ -63,15 +63,15 @@ Verdict SlidingWindows(const Query&) {
 
 std::span<const PlaceRule> PlaceRules() {
   static constexpr PlaceRule kRules[] = {
-      {"slice_by_index", Slice, WorkKind::kMovement},
-      {"slice_by_size", Slice, WorkKind::kMovement},
-      {"slice_update", SliceUpdate, WorkKind::kMovement},
+      {"slice_by_index", Slice, WorkKind::kMovement, BeliefKind::kMemory},
+      {"slice_by_size", Slice, WorkKind::kMovement, BeliefKind::kMemory},
+      {"slice_update", SliceUpdate, WorkKind::kMovement, BeliefKind::kMemory},
       {.op = "sliding_windows",
        .ane = SlidingWindows,
        .work = WorkKind::kMovement,
-       .others = Others::kCpuOnly,
-       .belief = BeliefKind::kNone},
-      {"split", placement::YesEverywhere, WorkKind::kMovement},
+       .belief = BeliefKind::kNone,
+       .others = Others::kCpuOnly},
+      {"split", placement::YesEverywhere, WorkKind::kMovement, BeliefKind::kMemory},
   };
   return kRules;
 }

@@ -5,8 +5,8 @@
 #include <cstring>
 
 #include "base/zip_reader.h"
-#include "support/zip_writer.h"
 #include "support/mutations.h"
+#include "support/zip_writer.h"
 
 namespace anemone {
 namespace {

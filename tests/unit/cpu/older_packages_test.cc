@@ -27,7 +27,8 @@ std::vector<float> FloatsOf(const Json& json) {
 class OlderPackages : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(OlderPackages, RunAndAgreeWithNumPy) {
-  auto read = format::ReadModel((kFolder / (std::string("by_") + GetParam() + ".mlpackage")).string());
+  auto read =
+      format::ReadModel((kFolder / (std::string("by_") + GetParam() + ".mlpackage")).string());
   ASSERT_TRUE(read.ok()) << read.error().ToString();
   ASSERT_TRUE(ir::Verify(read->program).ok());
   const auto model = std::make_shared<const ir::Model>(std::move(*read));
@@ -36,9 +37,10 @@ TEST_P(OlderPackages, RunAndAgreeWithNumPy) {
   const std::vector<float> x = FloatsOf(*json->Find("x")), y = FloatsOf(*json->Find("y"));
   auto executable = cpu::CpuBackend().Load(model, {.function = {}, .threads = 1});
   ASSERT_TRUE(executable.ok()) << executable.error().ToString();
-  const auto outputs = (*executable)
-                           ->Run({{"x", *exec::Tensor::Copy({DType::kFp32, {1, 3, 4, 4}, x.data()})}},
-                                 nullptr, nullptr);
+  const auto outputs =
+      (*executable)
+          ->Run({{"x", *exec::Tensor::Copy({DType::kFp32, {1, 3, 4, 4}, x.data()})}}, nullptr,
+                nullptr);
   ASSERT_TRUE(outputs.ok()) << outputs.error().ToString();
   const exec::Tensor& got = outputs->at("y");
   ASSERT_EQ(got.count(), std::ssize(y));

@@ -111,9 +111,10 @@ const std::vector<Case>& Cases() {
   static const std::vector<Case> kCases = {
       // The model
       {"NoType", "holds no model", [](M& m) { m.clear_mlprogram(); }},
-      {"NeuralNetwork", "of type neuralNetwork", [](M& m) { m.set_neuralnetwork("x"); },
+      {"NeuralNetwork", "the model is a neuralNetwork", [](M& m) { m.set_neuralnetwork("x"); },
        ErrorCode::kUnsupported},
-      {"Pipeline", "of type pipeline;", [](M& m) { m.set_pipeline(""); }, ErrorCode::kUnsupported},
+      {"Pipeline", "the model is a pipeline, not a program", [](M& m) { m.mutable_pipeline(); },
+       ErrorCode::kUnsupported},
       {"OldSpecification", "has no ML Programs", [](M& m) { m.set_specificationversion(5); }},
       {"NegativeSpecification", "has no ML Programs", [](M& m) { m.set_specificationversion(-1); }},
       {"NewSpecification", "newer than 10", [](M& m) { m.set_specificationversion(11); },

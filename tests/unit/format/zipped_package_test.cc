@@ -28,7 +28,8 @@ std::vector<ZipSource> Sources(const std::string& root, bool deflate) {
   for (const auto& entry : fs::recursive_directory_iterator(kPackage)) {
     if (!entry.is_regular_file()) continue;
     const std::string name = entry.path().lexically_relative(kPackage).string();
-    sources.push_back({.name = root + name, .data = test::ReadText(entry.path()), .deflate = deflate});
+    sources.push_back(
+        {.name = root + name, .data = test::ReadText(entry.path()), .deflate = deflate});
   }
   return sources;
 }
@@ -86,7 +87,8 @@ TEST_F(ZippedPackageTest, HostileEntries) {
     sources.push_back(std::move(extra));
     return sources;
   };
-  for (const char* name : {"../out", "/etc/passwd", "a.mlpackage/../../out", "a\\..\\out", "a//b"}) {
+  for (const char* name :
+       {"../out", "/etc/passwd", "a.mlpackage/../../out", "a\\..\\out", "a//b"}) {
     ExpectRefused(with({.name = name, .data = "x"}), "must be relative and stay inside");
   }
   ExpectRefused(with({.name = "a.mlpackage/link", .data = "/etc/passwd", .unix_mode = 0120777}),

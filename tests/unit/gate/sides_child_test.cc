@@ -103,7 +103,8 @@ TEST_F(GateChild, OurOwnExecutorToo) {
 
 TEST_F(GateChild, RealInputsReachTheChild) {
   for (int sample = 0; sample < 3; ++sample) {
-    live_.real_inputs.push_back(*exec::SyntheticInputs(*live_.model, *live_.model->program.main(), 77, sample));
+    live_.real_inputs.push_back(
+        *exec::SyntheticInputs(*live_.model, *live_.model->program.main(), 77, sample));
   }
   Policy policy = Quick();
   Set(policy, "backend_parity", {{"real_inputs", true}});

@@ -14,8 +14,7 @@ std::string SmallNetwork() {
   for (int i = 0; i < 2; ++i) conv->add_kernelsize(1);
   conv->mutable_weights()->set_rawvalue(std::string("\x1b", 1));
   conv->mutable_weights()->mutable_quantization()->set_numberofbits(2);
-  auto* linear =
-      conv->mutable_weights()->mutable_quantization()->mutable_linearquantization();
+  auto* linear = conv->mutable_weights()->mutable_quantization()->mutable_linearquantization();
   linear->add_scale(1);
   linear->add_bias(0);
   auto* pool = net.Layer({"a"}, {"b"})->mutable_pooling();
@@ -39,7 +38,7 @@ std::string SmallNetwork() {
   auto* fill = net.Layer({}, {"e"})->mutable_fillstatic();
   fill->add_targetshape(6);
   net.Layer({"d"}, {"y"})->mutable_activation()->mutable_leakyrelu()->set_alpha(0.5f);
-  return net.model().SerializeAsString();
+  return net.Serialize();
 }
 
 TEST(HostileNetworkTest, DamagedNetworksAreRefusedOrLifted) {
@@ -52,7 +51,8 @@ TEST(HostileNetworkTest, DamagedNetworksAreRefusedOrLifted) {
   const auto* data = reinterpret_cast<const std::byte*>(good.data());
   EXPECT_TRUE(lift({data, data + good.size()}));
   size_t lifted = 0, refused = 0;
-  test::ForEachMutation({data, good.size()}, {.truncations = 200, .bit_flips = 1500, .overwrites = 600},
+  test::ForEachMutation({data, good.size()},
+                        {.truncations = 200, .bit_flips = 1500, .overwrites = 600},
                         [&](std::vector<std::byte> bytes) { ++(lift(bytes) ? lifted : refused); });
   EXPECT_GT(lifted, 0u);
   EXPECT_GT(refused, 0u);

@@ -159,11 +159,10 @@ TEST(LiftTest, ClassifiersEndInClassify) {
   description->set_predictedprobabilitiesname("scores");
   auto* layer = base.Layer({"x"}, {"p"});
   layer->mutable_softmax();
-  const nn::NeuralNetworkLayer softmax = *layer;
-  auto* classifier = base.model().mutable_neuralnetworkclassifier();
-  *classifier->add_layers() = softmax;
-  classifier->mutable_stringclasslabels()->add_vector("cat");
-  classifier->mutable_stringclasslabels()->add_vector("dog");
+  nn::NeuralNetworkClassifier classifier;
+  classifier.mutable_stringclasslabels()->add_vector("cat");
+  classifier.mutable_stringclasslabels()->add_vector("dog");
+  base.Classify(std::move(classifier));
   const auto model = base.Lift();
   ASSERT_TRUE(model.ok()) << model.status().ToString();
   ASSERT_EQ(model->program.main()->outputs().size(), 2u);

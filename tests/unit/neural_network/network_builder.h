@@ -10,6 +10,7 @@
 
 #include "exec/interpreter.h"
 #include "format/proto/model.pb.h"
+#include "format/proto/neural_network.pb.h"
 #include "neural_network/lift.h"
 
 namespace anemone::neural_network {
@@ -32,7 +33,20 @@ class NetworkBuilder {
   }
 
   format::proto::Model& model() { return model_; }
-  nn::NeuralNetwork* network() { return model_.mutable_neuralnetwork(); }
+  nn::NeuralNetwork* network() { return &network_; }
+  // Makes the model a classifier of the layers so far.
+  void Classify(nn::NeuralNetworkClassifier classifier) {
+    *classifier.mutable_layers() = network_.layers();
+    model_.set_neuralnetworkclassifier(classifier.SerializeAsString());
+  }
+  // The bytes of the model file.
+  std::string Serialize() const {
+    format::proto::Model model = model_;
+    if (!model.has_neuralnetworkclassifier()) {
+      model.set_neuralnetwork(network_.SerializeAsString());
+    }
+    return model.SerializeAsString();
+  }
 
   NetworkBuilder& Input(const std::string& name, const ir::Shape& shape) {
     AddArray(model_.mutable_description()->add_input(), name, shape);
@@ -52,9 +66,9 @@ class NetworkBuilder {
   }
 
   Result<ir::Model> Lift() const {
-    const std::string bytes = model_.SerializeAsString();
-    ANEMONE_ASSIGN(const auto file, format::ModelFile::Parse(
-                                        Bytes::Copy(bytes.data(), bytes.size()), "test", "."));
+    const std::string bytes = Serialize();
+    ANEMONE_ASSIGN(const auto file,
+                   format::ModelFile::Parse(Bytes::Copy(bytes.data(), bytes.size()), "test", "."));
     return neural_network::Lift(file);
   }
 
@@ -93,6 +107,7 @@ class NetworkBuilder {
   }
 
   format::proto::Model model_;
+  nn::NeuralNetwork network_;
 };
 
 inline void SetFloats(nn::WeightParams* weights, const std::vector<float>& values) {

@@ -28,9 +28,10 @@ TEST(PlaceTable, EveryRuleIsOfAnOperator) {
   EXPECT_EQ(seen.size(), ir::AllOpDefs().size());
 }
 
-TEST(PlaceTable, EveryRuleSaysWhatWorkItIs) {
+TEST(PlaceTable, EveryRuleSaysWhatWorkItIsAndWhichBeliefHolds) {
   for (const PlaceRule* rule : AllPlaceRules()) {
     EXPECT_NE(rule->work, WorkKind::kUnset) << rule->op;
+    EXPECT_NE(rule->belief, BeliefKind::kUnset) << rule->op;
     EXPECT_EQ(rule->work == WorkKind::kNone, rule->others == Others::kNobody) << rule->op;
   }
 }
