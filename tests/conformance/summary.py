@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Sums up what coremltools' own tests said of the drop-in: python3 tests/conformance/summary.py REPORT [--sample N]
+"""Sums up what coremltools' own tests said of the drop-in: python3 tests/conformance/summary.py REPORT...
 [--output docs/conformance.md]
 
 REPORT is what coreml_on_linux.py wrote. A test reached a prediction when it asked for one, or when it failed because
@@ -30,17 +30,18 @@ def reached(row):
     return row["predict"] > 0 or (bool(row["load_fail"]) and row["outcome"] == "failed")
 
 
-def read(path):
-    """(collected tests by folder, rows of the tests that ran)."""
-    collected, rows = collections.Counter(), []
-    for line in Path(path).read_text().splitlines():
+def read(paths):
+    """(by folder, how many tests were collected; by folder, the samples; rows of the tests that ran)."""
+    collected, samples, rows = collections.Counter(), {}, []
+    for line in (line for path in paths for line in Path(path).read_text().splitlines()):
         row = json.loads(line)
         if "collected" in row:
             for file, count in row["collected"].items():
                 collected[folder_of(file)] += count
+                samples[folder_of(file)] = row["sample"]
         elif "outcome" in row:
             rows.append(row)
-    return collected, rows
+    return collected, samples, rows
 
 
 def reason_of(row, reasons):
@@ -55,9 +56,9 @@ def short(text, limit=160):
     return text if len(text) <= limit else text[:limit - 3] + "..."
 
 
-def table(collected, rows):
-    lines = ["| folder | collected | run | reached a prediction | right | failed | failed before a prediction | "
-             "expected to fail |", "|---|---|---|---|---|---|---|---|"]
+def table(collected, samples, rows):
+    lines = ["| folder | sample | collected | run | reached a prediction | right | failed | failed before a prediction | "
+             "expected to fail |", "|---|---|---|---|---|---|---|---|---|"]
     groups = collections.defaultdict(list)
     for row in rows:
         groups[folder_of(row["id"])].append(row)
@@ -71,8 +72,8 @@ def table(collected, rows):
                   sum(row["outcome"] == "failed" for row in asked),
                   sum(row["outcome"] == "failed" and not reached(row) for row in judged), len(group) - len(judged)]
         totals = [total + count for total, count in zip(totals, counts)]
-        lines.append(f"| `{folder}` | " + " | ".join(f"{count:,}" for count in counts) + " |")
-    lines.append("| all | " + " | ".join(f"{total:,}" for total in totals) + " |")
+        lines.append(f"| `{folder}` | {samples.get(folder, '')} | " + " | ".join(f"{count:,}" for count in counts) + " |")
+    lines.append("| all | | " + " | ".join(f"{total:,}" for total in totals) + " |")
     if totals[2]:
         lines += ["", f"{100 * totals[3] / totals[2]:.2f} % of the tests that reached a prediction are right."]
     return lines
@@ -97,30 +98,27 @@ def failures(rows, reasons):
     return lines or ["", "There is none."]
 
 
-def document(collected, rows, reasons, sample):
-    amount = float(sample)
-    size = ("all tests" if amount == 0 else f"a share of {sample} of the tests" if amount < 1 else
-            f"at most {sample} parameter set{'s' * (amount != 1)} of each test function and back end")
+def document(collected, samples, rows, reasons):
     return "\n".join([
         "# Conformance", "",
         "coremltools' own tests with its native binding replaced by `anemone.coremltools`, on Linux, for both back ends.",
         "Printed by `./dev conformance` (tests/conformance/summary.py); do not edit.", "",
-        f"The sample: {size}, chosen by a hash of the test's name. Tests that upstream expects to fail (xfail) are not "
-        "judged; skipped tests reach no prediction.", "", *table(collected, rows), "", "## Failures",
+        "A sample below 1 is that share of the tests; from 1 on, that many parameter sets of each test function and back "
+        "end; 0 is all. It is chosen by a hash of the test's name. Tests that upstream expects to fail (xfail) are not "
+        "judged; skipped tests reach no prediction.", "", *table(collected, samples, rows), "", "## Failures",
         *failures(rows, reasons)]) + "\n"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("report")
-    parser.add_argument("--sample", default="0", help="what COREML_SAMPLE was")
+    parser.add_argument("reports", nargs="+")
     parser.add_argument("--output", help="the Markdown file; without it, the document is printed")
     arguments = parser.parse_args()
-    collected, rows = read(arguments.report)
-    text = document(collected, rows, json.loads(REASONS.read_text()), arguments.sample)
+    collected, samples, rows = read(arguments.reports)
+    text = document(collected, samples, rows, json.loads(REASONS.read_text()))
     if arguments.output:
         Path(arguments.output).write_text(text)
-        print("\n".join(table(collected, rows)))
+        print("\n".join(table(collected, samples, rows)))
     else:
         sys.stdout.write(text)
 

@@ -47,7 +47,7 @@ for folder in "${folders[@]}"; do
   tail -n 1 "$home/pytest.log"
 done
 say "one line for each test is in build/conformance/report.jsonl"
-arguments=("$report" --sample "$sample")
+arguments=("$report")
 if [[ -n ${write_document:-} ]]; then arguments+=(--output docs/conformance.md); fi
 "$python" tests/conformance/summary.py "${arguments[@]}"
 exit "$status"
