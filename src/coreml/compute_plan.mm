@@ -76,7 +76,8 @@ API_AVAILABLE(macos(14.4), ios(17.4))
 Status Ask(const std::string& path, const ir::Model& model, const exec::LoadOptions& options,
            const std::string& function, const std::shared_ptr<Answer>& answer) {
   // Asked about a package, Core ML ends the process (apple/coremltools#2757).
-  if (!path.ends_with(".mlmodelc")) return Internal("a compute plan needs a compiled model").At(path);
+  if (!path.ends_with(".mlmodelc"))
+    return Internal("a compute plan needs a compiled model").At(path);
   return Pooled(FailureKind::kLoadError, [&]() -> Status {
     ANEMONE_ASSIGN(MLModelConfiguration * configuration, MakeConfiguration(model, options));
     // The block is copied, and copies what it names: it may be called after we return.
