@@ -13,13 +13,13 @@
 
 namespace anemone::feature_models {
 
-using Make = Result<std::unique_ptr<Predictor>> (*)(const format::ModelFile& file,
+using MakeFn = Result<std::unique_ptr<Predictor>> (*)(const format::ModelFile& file,
                                                     format::ModelInterface interface,
                                                     const Context& context);
 
 struct ModelType {
   std::string_view name;  // the specification's: "treeEnsembleClassifier"
-  Make make;              // null: a program, which the caller makes (Context::make_program)
+  MakeFn make;            // null: a program, which the caller makes (Context::make_program)
   bool runs;
   bool lifts;               // becomes a MIL program, which is compiled, compressed, placed
   std::string_view reason;  // what does not run or lift, and why; how it runs otherwise

@@ -122,7 +122,7 @@ TEST_F(Tools, RunAnswersWithTheModelsValues) {
   options.random_inputs = true;
   options.iterations = 2;
   options.output_dir = scratch_ / "out";
-  const auto result = Run(options);
+  const auto result = anemone::Run(options);
   ASSERT_TRUE(result) << result.failure().ToString();
   const Json document = Parsed(result->json);
   EXPECT_EQ(document["iterations"].integer(), 2);
