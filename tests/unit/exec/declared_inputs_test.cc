@@ -44,7 +44,7 @@ TEST(DeclaredInputs, RangesAreHeld) {
   EXPECT_EQ(Refusal(declared, {6, 2}), "Size (6) of dimension (0) is not in allowed range (3..5)");
   EXPECT_EQ(Refusal(declared, {3, 1}),
             "Size (1) of dimension (1) is not in allowed range (2..inf)");
-  EXPECT_EQ(Refusal(declared, {3}), "");  // the rank is CheckInputs' affair
+  EXPECT_EQ(Refusal(declared, {3}), "it has the shape [3]");
 }
 
 TEST(DeclaredInputs, EnumerationsAreHeld) {

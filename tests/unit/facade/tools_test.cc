@@ -212,8 +212,8 @@ TEST_F(Tools, MatrixHasARowForARecord) {
       Matrix({.record = {"tests/fixtures/runtime/run.jsonl"}, .output = scratch_ / "site"});
   ASSERT_TRUE(matrix) << matrix.failure().ToString();
   ASSERT_EQ(matrix->rows.size(), 1u);
-  EXPECT_FALSE(matrix->rows[0].device.empty());
-  EXPECT_THAT(test::ReadText(scratch_ / "site/index.html"), HasSubstr(matrix->rows[0].device));
+  EXPECT_THAT(matrix->rows[0].device, HasSubstr("Apple M1 \"Pro\""));
+  EXPECT_THAT(test::ReadText(scratch_ / "site/index.html"), HasSubstr("Apple M1 &quot;Pro&quot;"));
   EXPECT_EQ(test::ReadText(scratch_ / "site/table.json"), matrix->json);
 }
 

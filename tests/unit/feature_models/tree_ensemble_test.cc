@@ -108,7 +108,7 @@ TEST(TreeEnsemble, RefusesWhatIsNotATree) {
   EXPECT_THAT(error([](Trees& trees) { trees.mutable_nodes(1)->set_truechildnodeid(99); }),
               HasSubstr("tree 0 node 1: its child 99 is not a node of the tree"));
   EXPECT_THAT(error([](Trees& trees) { trees.mutable_nodes(1)->set_truechildnodeid(1); }),
-              HasSubstr("4 nodes are not below its root"));
+              HasSubstr("2 nodes have no parent"));
   EXPECT_THAT(error([](Trees& trees) { trees.mutable_nodes(1)->set_truechildnodeid(0); }),
               HasSubstr("4 nodes are not below its root"));
   EXPECT_THAT(error([](Trees& trees) { trees.mutable_nodes(1)->set_truechildnodeid(4); }),

@@ -130,6 +130,10 @@ TYPED_TEST(EveryTable, ExamplesAreTakenAlikeByFlagsAndJson) {
     cli::ArgumentParser parser("test", "");
     cli::Command command = parser.root().AddCommand("do");
     Table table = TableOf(from_flags);
+    // Arguments without a flag are told apart by their order: this one alone.
+    std::erase_if(table, [&row](const Option& option) {
+      return option.name != row.name && !FlagOf(option).starts_with('-');
+    });
     for (Option& option : table) option.required = false;
     cli::AddOptions(command, table);
     std::vector<std::string> line{"do"};
