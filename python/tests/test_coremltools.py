@@ -56,8 +56,12 @@ def test_coremltools_reads_our_packages(tmp_path, target, variant):
 def test_int8_needs_ios16(tmp_path):
     source = tmp_path / "classifier.onnx"
     onnx.save(make_classifier(channels=32), str(source))
+    model = anemone.convert(source, minimum_deployment_target="iOS15")
+    raised = tmp_path / "raised.mlpackage"
+    model.compress(dtype="int8").save(raised)
+    assert coremltools.models.MLModel(str(raised), skip_model_load=True).get_spec().specificationVersion == 7
     with pytest.raises(anemone.Error) as caught:
-        anemone.convert(source, minimum_deployment_target="iOS15").compress(dtype="int8")
+        model.compress(dtype="int8", minimum_deployment_target="iOS15")
     assert caught.value.code == "unsupported"
     assert "iOS16" in str(caught.value) or "ios16" in str(caught.value)
 
