@@ -186,8 +186,8 @@ class [[nodiscard]] Result {
   }
 
   union {
-    T value_;
-    Error error_;
+    T value_;      // NOLINT(readability-identifier-naming): private, though of a union
+    Error error_;  // NOLINT(readability-identifier-naming)
   };
   bool ok_;
 };

@@ -101,7 +101,7 @@ Result<std::optional<GivenConv>> ReadConv(const Planner& planner, const Node& no
   given.x = node.operation->Input("x");
   const ir::Value* weight = node.operation->Input("weight");
   const ir::Value* bias = node.operation->Input("bias");
-  const ir::Type in = planner.TypeOf(given.x);
+  const ir::Type& in = planner.TypeOf(given.x);
   if (!IsFloat32(node.types[0]) || !HasChannels(in) || CountOf(node.types[0]) == 0) {
     return std::optional<GivenConv>();
   }

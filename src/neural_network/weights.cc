@@ -99,8 +99,7 @@ Result<std::vector<float>> Dequantize(const nn::WeightParams& params, const ir::
   const auto& bias = quantization.linearquantization().bias();
   const Channels channels = ChannelsOf(shape, channel_axis);
   for (const int size : {scale.size(), bias.size()}) {
-    if (size != 1 && size != channels.count &&
-        !(size == 0 && &scale != &bias && scale.size() > 0)) {
+    if (size != 1 && size != channels.count && !(size == 0 && &scale != &bias && !scale.empty())) {
       return InvalidInput("{} scales and {} biases for {} channels", scale.size(), bias.size(),
                           channels.count);
     }

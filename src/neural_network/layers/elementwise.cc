@@ -2,19 +2,12 @@
 // width] and the broadcasting ones; scale and bias; comparisons and logic.
 #include "neural_network/layer_context.h"
 #include "neural_network/layer_table.h"
+#include "neural_network/operator_name.h"
 
 namespace anemone::neural_network {
 namespace {
 
 using Layer = nn::NeuralNetworkLayer;
-
-template <int N>
-struct Name {
-  char text[N];
-  constexpr Name(const char (&name)[N]) {  // NOLINT: converts from a literal by design
-    for (int i = 0; i < N; ++i) text[i] = name[i];
-  }
-};
 
 // The dimensions of `value`, behind those in `lead`.
 Status SetBroadcast(LayerContext& c, ir::Value* value, const ir::Shape& lead) {
@@ -32,12 +25,12 @@ ir::Value* Fold(LayerContext& c, std::string_view type, const std::vector<ir::Va
   return result;
 }
 
-template <Name type>
+template <OperatorName kType>
 Status EmitFold(LayerContext& c) {
   ANEMONE_TRY(c.CheckCounts(2, SIZE_MAX));
   ir::Shape lead;
   const auto values = c.Aligned(&lead);
-  return SetBroadcast(c, Fold(c, type.text, values), lead);
+  return SetBroadcast(c, Fold(c, kType.text, values), lead);
 }
 
 // One input and a number, or several inputs.
@@ -117,26 +110,26 @@ Status EmitBias(LayerContext& c) {
   return c.SetNchw(0, c.Binary("add", c.Nchw(0), bias), 0);
 }
 
-template <Name type>
+template <OperatorName kType>
 Status EmitBroadcast(LayerContext& c) {
   ANEMONE_TRY(c.CheckCounts(2, 2));
   ir::Shape lead;
   const auto values = c.Aligned(&lead);
-  return SetBroadcast(c, c.Binary(type.text, values[0], values[1]), lead);
+  return SetBroadcast(c, c.Binary(kType.text, values[0], values[1]), lead);
 }
 
 // Sums and products of shapes stay integers, so that inference can follow them.
-template <Name type>
+template <OperatorName kType>
 Status EmitArithmetic(LayerContext& c) {
   ANEMONE_TRY(c.CheckCounts(2, 2));
-  if (!c.IsInt(0) || !c.IsInt(1)) return EmitBroadcast<type>(c);
-  return c.Set(0, c.Binary(type.text, c.Int(0), c.Int(1)));
+  if (!c.IsInt(0) || !c.IsInt(1)) return EmitBroadcast<kType>(c);
+  return c.Set(0, c.Binary(kType.text, c.Int(0), c.Int(1)));
 }
 
 // Any number of inputs.
-template <Name type>
+template <OperatorName kType>
 Status EmitBroadcastAll(LayerContext& c) {
-  return EmitFold<type>(c);
+  return EmitFold<kType>(c);
 }
 
 Status EmitCompare(LayerContext& c, std::string_view type, float alpha) {
@@ -162,10 +155,10 @@ Status EmitGreaterEqual(LayerContext& c) {
   return EmitCompare(c, "greater_equal", c.layer().greaterequal().alpha());
 }
 
-template <Name type>
+template <OperatorName kType>
 Status EmitLogical(LayerContext& c) {
   ANEMONE_TRY(c.CheckCounts(2, 2));
-  return c.Set(0, c.Binary(type.text, c.Bool(0), c.Bool(1)));
+  return c.Set(0, c.Binary(kType.text, c.Bool(0), c.Bool(1)));
 }
 
 Status EmitWhereBroadcastable(LayerContext& c) {

@@ -1,25 +1,18 @@
 // unary and the functions of one input that are layers of their own.
 #include "neural_network/layer_context.h"
 #include "neural_network/layer_table.h"
+#include "neural_network/operator_name.h"
 
 namespace anemone::neural_network {
 namespace {
 
 using Layer = nn::NeuralNetworkLayer;
 
-template <int N>
-struct Name {
-  char text[N];
-  constexpr Name(const char (&name)[N]) {  // NOLINT: converts from a literal by design
-    for (int i = 0; i < N; ++i) text[i] = name[i];
-  }
-};
-
 // A layer that is an operator of one input.
-template <Name type>
+template <OperatorName kType>
 Status EmitSame(LayerContext& c) {
   ANEMONE_TRY(c.CheckCounts(1, 1));
-  return c.SetLike(0, c.Op(type.text, {{"x", c.Carried(0)}}), 0);
+  return c.SetLike(0, c.Op(kType.text, {{"x", c.Carried(0)}}), 0);
 }
 
 // exp(x) and exp(-x) in the combination of an inverse hyperbolic function:

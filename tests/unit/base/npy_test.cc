@@ -30,9 +30,7 @@ std::string ErrorOf(const std::string& file) {
   return result.ok() ? "no error" : result.error().ToString();
 }
 
-using test::Put;
 using test::Zip;
-using test::ZipSource;
 
 const std::string kFloats("\0\0\x80\x3f\0\0\0\x40\0\0\x40\x40\0\0\x80\x40\0\0\xa0\x40\0\0\xc0\x40",
                           24);
