@@ -14,8 +14,8 @@
 namespace anemone::feature_models {
 
 using MakeFn = Result<std::unique_ptr<Predictor>> (*)(const format::ModelFile& file,
-                                                    format::ModelInterface interface,
-                                                    const Context& context);
+                                                      format::ModelInterface interface,
+                                                      const Context& context);
 
 struct ModelType {
   std::string_view name;  // the specification's: "treeEnsembleClassifier"
