@@ -47,6 +47,7 @@ struct CheckPolicy {
 
 // What a policy says of a check with limits: `struct MemoryPolicy : LimitsOf<MemoryPolicy>`.
 template <typename Limits>
+// NOLINTNEXTLINE(bugprone-crtp-constructor-accessibility): derived structs are aggregates
 struct LimitsOf : CheckPolicy {
   std::unique_ptr<CheckPolicy> Clone() const override {
     return std::make_unique<Limits>(static_cast<const Limits&>(*this));
