@@ -19,6 +19,16 @@ function(precompile_headers target)
     list(APPEND headers "$<$<COMPILE_LANGUAGE:CXX>:${header}>")
   endforeach()
   target_precompile_headers(${target} PRIVATE ${headers})
+  # The compiler cache judges a new precompiled header by the old one that it finds, not by the list.
+  set(list ${CMAKE_BINARY_DIR}/CMakeFiles/${target}.headers)
+  set(old "")
+  if(EXISTS ${list})
+    file(READ ${list} old)
+  endif()
+  if(NOT "${old}" STREQUAL "${headers}")
+    file(REMOVE ${CMAKE_BINARY_DIR}/CMakeFiles/${target}.dir/cmake_pch.hxx.gch)
+    file(WRITE ${list} "${headers}")
+  endif()
 endfunction()
 
 # reuse_precompiled_headers(TARGET FROM): those of FROM, which is compiled with the same options.

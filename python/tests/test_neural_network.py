@@ -36,6 +36,16 @@ def convolve(x, w):
     return y
 
 
+def test_a_feature_model_says_what_the_file_holds(tmp_path):
+    builder = network((2,))
+    builder.add_activation("relu", "RELU", "x", "y")
+    path = tmp_path / "network.mlmodel"
+    coremltools.utils.save_spec(builder.spec, str(path))
+    model = anemone.FeatureModel(path)
+    assert model.type == "neuralNetwork"
+    np.testing.assert_array_equal(model.predict({"x": np.array([-1.0, 2.0], np.float32)})["y"], [0, 2])
+
+
 def test_convolution_with_bias_and_relu(tmp_path):
     x, w, b = random(3, 5, 6), random(2, 3, 3, 4), random(4)
     builder = network(x.shape, exact=False)

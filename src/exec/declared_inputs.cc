@@ -1,6 +1,8 @@
 #include "exec/declared_inputs.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdint>
 
 #include "exec/session_inputs.h"
 
@@ -25,6 +27,9 @@ Result<Tensor> Filled(DType dtype, const ir::Shape& shape, double value) {
       std::fill_n(tensor.As<float>(), count, static_cast<float>(value));
       return tensor;
     case DType::kInt32:
+      if (!(value >= INT32_MIN && value <= INT32_MAX) || value != std::trunc(value)) {
+        return InvalidInput("the default value {} is not an int32", value);
+      }
       std::fill_n(tensor.As<int32_t>(), count, static_cast<int32_t>(value));
       return tensor;
     default:

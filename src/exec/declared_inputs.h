@@ -4,7 +4,7 @@
 // everywhere as Core ML refuses it.
 //
 // Ownership: borrows the model. Thread rules: immutable once made. Errors: kUsage, naming the declared
-// shapes.
+// shapes; kInvalidInput or kUnsupported for a default value that the input cannot hold.
 #pragma once
 
 #include <map>

@@ -35,8 +35,8 @@ Result<ir::Model> ReadMilText(const std::string& path) {
   return ir::MakeModel(std::move(program)).At(path);
 }
 
-Result<ir::Model> ReadCoreMl(const std::string& path, bool* lifted) {
-  ANEMONE_ASSIGN(ir::Model model, neural_network::ReadModel(path, lifted));
+Result<ir::Model> ReadCoreMl(const std::string& path, std::string* type) {
+  ANEMONE_ASSIGN(ir::Model model, neural_network::ReadModel(path, type));
   ANEMONE_TRY(ir::Verify(model.program).At(path));
   return model;
 }
@@ -177,14 +177,12 @@ Result<LoadedModel> LoadFile(const ModelSource& source) {
   LoadedModel loaded;
   loaded.name = path.stem().string();
   if (extension == ".mlpackage" || extension == ".mlmodel" || extension == ".mlmodelc") {
-    bool lifted = false;
-    ANEMONE_ASSIGN(ir::Model model, ReadCoreMl(text, &lifted));
+    ANEMONE_ASSIGN(ir::Model model, ReadCoreMl(text, &loaded.type));
     loaded.model = std::make_shared<ir::Model>(std::move(model));
     // Core ML itself opens the package of a program as it is; of a lifted network, one written anew.
-    loaded.origin = lifted ? "mlmodel" : extension.substr(1);
+    loaded.origin = loaded.type == "mlProgram" ? extension.substr(1) : "mlmodel";
   } else if (extension == ".zip") {
-    bool lifted = false;
-    ANEMONE_ASSIGN(ir::Model model, ReadCoreMl(text, &lifted));
+    ANEMONE_ASSIGN(ir::Model model, ReadCoreMl(text, &loaded.type));
     loaded.model = std::make_shared<ir::Model>(std::move(model));
     loaded.name = fs::path(loaded.name).stem().string();  // NAME.mlpackage.zip
     loaded.origin = "zip";

@@ -30,12 +30,14 @@ struct LoadedModel {
   std::string origin;  // "onnx", "mlpackage", "mlmodel", "mlmodelc", "zip", "mil", "catalog"
   // "pretrained", "seeded" or "file" for a catalog model; empty otherwise.
   std::string weights;
+  // The specification's name of what the file held; a network is lifted, all else is a program.
+  std::string type = "mlProgram";
 };
 
 // The options that say how to load; how to predict does not matter here.
 Result<LoadedModel> LoadModel(const ModelSource& source);
 
-// The program of a model file: an ML Program as it is. kUnsupported, with what can be done, for a
+// The program of a model file: an ML Program as it is, a network lifted. kUnsupported, with what can be done, for a
 // file whose model is not a program.
 Result<ir::Model> DecodeModel(const format::ModelFile& file);
 

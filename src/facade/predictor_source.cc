@@ -78,7 +78,7 @@ Result<LoadedPredictor> LoadPredictor(const ModelSource& source, const SessionOp
   if (file == nullptr) {
     ANEMONE_ASSIGN(const LoadedModel model, LoadModel(source));
     ANEMONE_ASSIGN(loaded.predictor, MakeSessionPredictor(model, source.model, options));
-    loaded.type = "mlProgram";
+    loaded.type = model.type;
     loaded.name = model.name;
     loaded.spec_version = model.model->spec_version;
     return loaded;

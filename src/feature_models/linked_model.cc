@@ -76,6 +76,10 @@ Result<std::unique_ptr<Predictor>> MakeLinkedModel(const format::ModelFile& file
                                                    const Context& context) {
   const auto& wire = file.message().linkedmodel();
   if (!wire.has_linkedmodelfile()) return InvalidInput("the model links to nothing");
+  if (file.folder().empty()) {
+    return Unsupported("the model links to a file, which an archive cannot give")
+        .Advise("unzip the archive, and name the .mlpackage in it");
+  }
   const std::string& name = wire.linkedmodelfile().linkedmodelfilename().defaultvalue();
   if (name.empty()) return InvalidInput("the linked model has no name");
   ANEMONE_ASSIGN(

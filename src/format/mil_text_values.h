@@ -29,8 +29,7 @@ void AppendMilFloat(double value, std::string* out);
 // Reads constants with their types.
 class MilValueReader {
  public:
-  explicit MilValueReader(ir::TokenStream& tokens)
-      : tokens_(tokens), types_(tokens, no_weight_files_) {}
+  explicit MilValueReader(ir::TokenStream& tokens) : tokens_(tokens), types_(tokens) {}
 
   Result<bool> AtType() { return types_.AtType(); }
   Result<ir::Type> ReadType() { return types_.ParseType(); }
@@ -56,8 +55,7 @@ class MilValueReader {
   Status ReadElement(const ir::Type& type, Elements* elements);
 
   ir::TokenStream& tokens_;
-  ir::ParseOptions no_weight_files_;
-  ir::LiteralParser types_;  // refers to the options
+  ir::LiteralParser types_;
 };
 
 }  // namespace anemone::format

@@ -258,29 +258,11 @@ Result<Literal> LiteralParser::FromTokens(const Type& type, const std::vector<To
   return Literal::FromBytes(type, PackInts(values, dtype));
 }
 
-Result<Literal> LiteralParser::ParseBlob(const Type& type) {
-  ANEMONE_TRY(tokens_.Expect("BLOBFILE"));
-  ANEMONE_TRY(tokens_.Expect("("));
-  std::string path;
-  int64_t offset = -1;
-  while (!tokens_.Is(")")) {
-    ANEMONE_ASSIGN(const std::string key, tokens_.ExpectIdentifier("path or offset"));
-    ANEMONE_TRY(tokens_.Expect("="));
-    ANEMONE_ASSIGN(const Literal value, Parse(DType::kFp32));
-    if (key == "path" && value.AsString()) path = *value.AsString();
-    if (key == "offset" && value.AsInt()) offset = *value.AsInt();
-    ANEMONE_ASSIGN(const bool comma, tokens_.Accept(","));
-    if (!comma) break;
-  }
-  ANEMONE_TRY(tokens_.Expect(")"));
-  if (path.empty() || offset < 0) return tokens_.Fail("BLOBFILE needs a path and an offset");
-  if (options_.load_blob == nullptr)
-    return tokens_.Fail("the weight file '{}' does not exist beside this text", path);
-  return options_.load_blob(options_.load_blob_context, path, static_cast<uint64_t>(offset), type);
-}
-
 Result<Literal> LiteralParser::ParseTensorContents(const Type& type) {
-  if (tokens_.Is("BLOBFILE")) return ParseBlob(type);
+  if (tokens_.Is("BLOBFILE")) {
+    return tokens_.Fail(
+        "a .mil text stands alone: it names no weight files, as a compiled model does");
+  }
   if (!type.is_static())
     return tokens_.Fail("a constant needs a static type, not {}", type.ToString());
   if (tokens_.Is("splat") || tokens_.Is("seed")) {
@@ -393,8 +375,7 @@ Result<Literal> LiteralParser::Parse(DType float_dtype, bool* untyped_float) {
 Result<Literal> ParseLiteral(std::string_view text, DType float_dtype) {
   TokenStream tokens(text);
   ANEMONE_TRY(tokens.Start());
-  const ParseOptions options;
-  LiteralParser parser(tokens, options);
+  LiteralParser parser(tokens);
   ANEMONE_ASSIGN(Literal literal, parser.Parse(float_dtype));
   if (tokens.current().kind != Token::Kind::kEnd)
     return tokens.Fail("unexpected '{}'", tokens.current().text);

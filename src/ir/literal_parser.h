@@ -42,8 +42,7 @@ class TokenStream {
 
 class LiteralParser {
  public:
-  LiteralParser(TokenStream& tokens, const ParseOptions& options)
-      : tokens_(tokens), options_(options) {}
+  explicit LiteralParser(TokenStream& tokens) : tokens_(tokens) {}
 
   // Whether the current token begins a type ("tensor<", or a dtype name).
   Result<bool> AtType();
@@ -57,7 +56,6 @@ class LiteralParser {
   Result<Literal> ParseTyped();
   Result<Literal> ParseContents(const Type& type);
   Result<Literal> ParseTensorContents(const Type& type);
-  Result<Literal> ParseBlob(const Type& type);
   Result<Literal> ParseUntyped(DType float_dtype, bool* untyped_float);
   // Scalars of a possibly nested [ ... ], row-major; `shape` gets the nesting.
   Status CollectElements(std::vector<Token>* elements, Shape* shape, size_t depth);
@@ -66,7 +64,6 @@ class LiteralParser {
   Result<int64_t> Integer(const Token& token);
 
   TokenStream& tokens_;
-  const ParseOptions& options_;
   int depth_ = 0;
 };
 

@@ -1,11 +1,10 @@
-// The text form of a program: Apple's MIL text (the model.mil of a .mlmodelc) as input, a readable
-// dialect of it as output. Both are read by the same parser.
+// The text form of a program: a readable dialect of Apple's MIL text. The parser also reads Apple's
+// own form where it names no weight file; format/mil_text.h reads the model.mil of a .mlmodelc.
 //
 //   program(1.0)
 //   {
 //     func main<ios16>(tensor<fp32, [1, 3, 8, 8]> image) {
-//       w = const()[val = tensor<fp32, [4, 3, 1, 1]>(BLOBFILE(path = "weights/weight.bin",
-//                                                             offset = 64))];
+//       w = const()[val = tensor<fp32, [4, 3, 1, 1]>(splat 0.5)];
 //       y = conv(x = image, weight = w, strides = [2, 2], pad_type = "valid",
 //                groups = 1)[name = "stem"];
 //       (a, b) = split(x = y, num_splits = 2, axis = 1);
@@ -32,15 +31,8 @@
 
 namespace anemone::ir {
 
-struct ParseOptions {
-  // Reads the weight files that BLOBFILE constants name, by the path as written: returns the tensor
-  // of `type` at `offset`.
-  Result<Literal> (*load_blob)(void* context, std::string_view path, uint64_t offset,
-                               const Type& type) = nullptr;
-  void* load_blob_context = nullptr;
-};
 // Parses and infers types; the result passes Verify.
-Result<Program> ParseText(std::string_view text, const ParseOptions& options = {});
+Result<Program> ParseText(std::string_view text);
 // Parses one literal, such as a parameter's default. Untyped floats get `float_dtype`.
 Result<Literal> ParseLiteral(std::string_view text, DType float_dtype = DType::kFp32);
 

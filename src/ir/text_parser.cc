@@ -12,8 +12,7 @@ constexpr int kMaxBlockDepth = 64;
 
 class Parser {
  public:
-  Parser(std::string_view text, const ParseOptions& options)
-      : tokens_(text), literals_(tokens_, options) {}
+  explicit Parser(std::string_view text) : tokens_(text), literals_(tokens_) {}
 
   Result<Program> Parse() {
     Program program;
@@ -293,8 +292,6 @@ class Parser {
 
 }  // namespace
 
-Result<Program> ParseText(std::string_view text, const ParseOptions& options) {
-  return Parser(text, options).Parse();
-}
+Result<Program> ParseText(std::string_view text) { return Parser(text).Parse(); }
 
 }  // namespace anemone::ir

@@ -138,10 +138,10 @@ bool IsNeuralNetwork(const format::ModelFile& file) {
 
 Result<ir::Model> Lift(const format::ModelFile& file) { return LiftFile(file).At(file.name()); }
 
-Result<ir::Model> ReadModel(const std::string& path, bool* lifted) {
+Result<ir::Model> ReadModel(const std::string& path, std::string* type) {
   const auto file = format::ModelFile::Open(path);
   const bool network = file.ok() && IsNeuralNetwork(*file);
-  if (lifted != nullptr) *lifted = network;
+  if (type != nullptr) *type = file.ok() ? file->type_name() : "mlProgram";
   if (network) return Lift(*file);
   // What has no model file may be a compiled model.
   return file.ok() ? format::DecodeProgramModel(*file) : format::ReadModel(path);

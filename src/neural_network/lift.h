@@ -29,8 +29,8 @@ bool IsNeuralNetwork(const format::ModelFile& file);
 
 Result<ir::Model> Lift(const format::ModelFile& file);
 
-// Any model of Core ML: an ML Program as format::ReadModel reads it, a network lifted. `lifted`, if
-// given, tells which.
-Result<ir::Model> ReadModel(const std::string& path, bool* lifted = nullptr);
+// Any model of Core ML: an ML Program as format::ReadModel reads it, a network lifted. `type`, if
+// given, gets the specification's name of what the file holds: "mlProgram", "neuralNetwork" ...
+Result<ir::Model> ReadModel(const std::string& path, std::string* type = nullptr);
 
 }  // namespace anemone::neural_network

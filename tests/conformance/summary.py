@@ -52,6 +52,8 @@ def reason_of(row, reasons):
 
 
 def short(text, limit=160):
+    """One line for a table; of a path, which is another one each time, only the end."""
+    text = re.sub(r"(?<![\w.])/[\w./-]*/", "", text)
     text = " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
     return text if len(text) <= limit else text[:limit - 3] + "..."
 

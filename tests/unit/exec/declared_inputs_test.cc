@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "ir/text.h"
 #include "support/allocations.h"
 
@@ -91,6 +93,17 @@ TEST(DeclaredInputs, OptionalInputsHaveTheirDefault) {
   ASSERT_EQ(n.shape(), (ir::Shape{3}));
   EXPECT_EQ(n.As<int32_t>()[2], -7);
   EXPECT_EQ(declared.defaults().at("x").As<float>()[1], 2.5F);
+}
+
+TEST(DeclaredInputs, DefaultsThatTheInputCannotHoldAreRefused) {
+  for (const double value : {0.5, 1e20, std::nan("")}) {
+    ir::Model model = Parse("tensor<fp16, [2]> x, tensor<int32, [3]> n");
+    model.functions[0].inputs[1].optional = true;
+    std::get<ir::ArrayFeature>(model.functions[0].inputs[1].type).default_value = value;
+    const auto declared = DeclaredInputs::Of(model, *model.program.main());
+    ASSERT_FALSE(declared.ok()) << value;
+    EXPECT_EQ(declared.status().error().place(), "n");
+  }
 }
 
 TEST(DeclaredInputs, AnOptionalInputWithoutADefaultIsRequired) {

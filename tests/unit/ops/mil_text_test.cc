@@ -26,8 +26,7 @@ using test::SplitBinding;
 Result<ir::Type> ParseTypeText(const std::string& text) {
   ir::TokenStream tokens(text);
   ANEMONE_TRY(tokens.Start());
-  const ir::ParseOptions options;
-  return ir::LiteralParser(tokens, options).ParseType();
+  return ir::LiteralParser(tokens).ParseType();
 }
 
 // Empty when equal within tolerance, else the difference.
