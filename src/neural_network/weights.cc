@@ -99,7 +99,8 @@ Result<std::vector<float>> Dequantize(const nn::WeightParams& params, const ir::
   const auto& bias = quantization.linearquantization().bias();
   const Channels channels = ChannelsOf(shape, channel_axis);
   for (const int size : {scale.size(), bias.size()}) {
-    if (size != 1 && size != channels.count && !(size == 0 && &scale != &bias && !scale.empty())) {
+    const bool no_bias = size == 0 && !scale.empty();
+    if (size != 1 && size != channels.count && !no_bias) {
       return InvalidInput("{} scales and {} biases for {} channels", scale.size(), bias.size(),
                           channels.count);
     }
