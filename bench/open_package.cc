@@ -6,25 +6,12 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <string>
 
 #include "format/package.h"
+#include "process_memory.h"
 
 namespace {
-
-// Pages of this process that no file backs, in bytes; 0 where /proc does not exist.
-double AnonymousBytes() {
-  std::ifstream status("/proc/self/status");
-  std::string word;
-  while (status >> word) {
-    if (word != "RssAnon:") continue;
-    double kilobytes = 0;
-    status >> kilobytes;
-    return kilobytes * 1024;
-  }
-  return 0;
-}
 
 const char* Package(benchmark::State& state) {
   const char* path = std::getenv("ANEMONE_BENCH_PACKAGE");
@@ -36,12 +23,12 @@ void OpenPackage(benchmark::State& state) {
   const char* path = Package(state);
   if (path == nullptr) return;
   // Measured before the first model of the process, because the heap keeps freed memory.
-  static const double start = AnonymousBytes();
+  static const double start = anemone::bench::AnonymousBytes();
   double extra = 0;
   for (auto _ : state) {
     auto model = anemone::format::ReadModel(path);
     if (!model.ok()) return state.SkipWithError(model.error().ToString().c_str());
-    extra = std::max(extra, AnonymousBytes() - start);
+    extra = std::max(extra, anemone::bench::AnonymousBytes() - start);
   }
   state.counters["extra_anonymous_bytes"] = extra;
 }

@@ -7,7 +7,6 @@
 // `anonymous_bytes` is the memory of the process that no file backs, after the run.
 #include <benchmark/benchmark.h>
 
-#include <fstream>
 #include <memory>
 #include <string>
 
@@ -15,6 +14,7 @@
 #include "facade/compress.h"
 #include "ir/model.h"
 #include "ir/text.h"
+#include "process_memory.h"
 
 namespace {
 
@@ -23,18 +23,6 @@ using anemone::exec::Tensor;
 constexpr int kLayers = 4;
 constexpr int64_t kWidth = 512;
 constexpr int64_t kLongest = 512;
-
-double AnonymousBytes() {
-  std::ifstream status("/proc/self/status");
-  std::string word;
-  while (status >> word) {
-    if (word != "RssAnon:") continue;
-    double kilobytes = 0;
-    status >> kilobytes;
-    return kilobytes * 1024;
-  }
-  return 0;
-}
 
 std::string Linear(const std::string& to, const std::string& from, int64_t out, int64_t in,
                    int seed) {
@@ -142,7 +130,7 @@ void Token(benchmark::State& state, bool int4, Lengths lengths) {
     if (lengths == Lengths::kSeen) length = 3 - length;
     run();
   }
-  state.counters["anonymous_bytes"] = AnonymousBytes();
+  state.counters["anonymous_bytes"] = anemone::bench::AnonymousBytes();
 }
 
 void SameShape(benchmark::State& state) { Token(state, state.range(0) != 0, Lengths::kSame); }

@@ -21,7 +21,7 @@ if(proto_outputs)
   target_compile_options(anemone_proto PRIVATE -w)
   # SYSTEM: generated headers do not meet our warnings.
   target_include_directories(anemone_proto SYSTEM PUBLIC ${proto_dir})
-  target_link_libraries(anemone_proto PUBLIC protobuf::libprotobuf)
+  target_link_libraries(anemone_proto PUBLIC protobuf::libprotobuf PRIVATE anemone_cold_options)
 else()
   add_library(anemone_proto INTERFACE)
 endif()

@@ -250,6 +250,7 @@ struct RunOptions : ModelOptions {
 // Of `anemone compile`.
 struct CompileOptions : ModelOptions {
   std::string output = {};
+  std::string coremlc = {};
 };
 
 // Of `anemone demo`.

@@ -214,6 +214,9 @@ struct CompileResult {
   std::vector<File> files;
   // What is written by a rule that no public output of Apple's compiler shows.
   std::vector<std::string> unconfirmed;
+  // Where CompileOptions::coremlc asked Apple's compiler: what differs from its output, a sentence
+  // each; empty when the two are equal.
+  std::optional<std::vector<std::string>> differences;
   std::string json;
 };
 

@@ -370,6 +370,7 @@ def compile(
     weights: _Path = '',
     seed: int = 0,
     input_shapes: Mapping[str, Sequence[int]] = {},
+    coremlc: _Path = '',
 ) -> Dict[str, Any]: ...
 
 def inspect(

@@ -89,3 +89,49 @@ def test_python_compiles_and_reads_back(tmp_path):
         np.testing.assert_array_equal(values, got[name])
     with pytest.raises(anemone.Error, match="no public compiled model"):
         anemone.compile(PACKAGES / "state.mlpackage", tmp_path / "s.mlmodelc")
+
+
+# Stands for Apple's compiler: what it would write lies beside it.
+STAND_IN = """#!/bin/sh
+test "$1" = compile && test -e "$2" && cp -R "{theirs}" "$3/"
+"""
+
+
+def stand_in_compiler(folder, theirs):
+    program = folder / "coremlc"
+    program.write_text(STAND_IN.format(theirs=theirs))
+    program.chmod(0o755)
+    return program
+
+
+@needs_command
+def test_the_output_is_compared_with_apples_compiler(tmp_path):
+    package = PACKAGES / "convolution_spec8.mlpackage"
+    theirs = tmp_path / "theirs.mlmodelc"
+    run("compile", package, "-o", theirs)
+    # As another release of the compiler would name itself.
+    text = (theirs / "model.mil").read_text()
+    (theirs / "model.mil").write_text(text.replace("3500.32.1", "9999.1"))
+    program = stand_in_compiler(tmp_path, theirs)
+    ask = ("compile", package, "-o", tmp_path / "ours.mlmodelc", "--coremlc", program, "--json")
+    assert json.loads(run(*ask).stdout)["coremlc"] == {"program": str(program), "equal": True, "differences": []}
+
+    (theirs / "model.mil").write_text(text.replace("conv(", "conw("))
+    metadata = json.loads((theirs / "metadata.json").read_text())
+    metadata[0]["specificationVersion"] = 99
+    (theirs / "metadata.json").write_text(json.dumps(metadata))
+    (theirs / "extra.bin").write_bytes(b"x")
+    asked = json.loads(run(*ask, code=1).stdout)["coremlc"]
+    assert not asked["equal"] and len(asked["differences"]) == 3
+    for text in ("model.mil: line", "metadata.json[0].specificationVersion: theirs is '99'", "extra.bin is only in theirs"):
+        assert any(text in line for line in asked["differences"]), asked
+
+
+@needs_command
+def test_a_compiler_that_fails_is_said(tmp_path):
+    program = tmp_path / "coremlc"
+    program.write_text("#!/bin/sh\necho 'model cannot be compiled' >&2\nexit 3\n")
+    program.chmod(0o755)
+    done = run("compile", PACKAGES / "convolution_spec8.mlpackage", "-o", tmp_path / "a.mlmodelc", "--coremlc", program,
+               code=4)
+    assert "exited with 3" in done.stderr and "model cannot be compiled" in done.stderr

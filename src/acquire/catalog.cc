@@ -10,7 +10,7 @@
 
 namespace anemone::acquire {
 
-// Made by cmake/catalog.cmake from models/catalog.json.
+// Made by cmake/embed_json.cmake from models/catalog.json.
 extern const char* const kCatalogJson;
 extern const size_t kCatalogJsonSize;
 

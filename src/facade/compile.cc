@@ -1,4 +1,5 @@
 // RunCompile: an .mlmodelc from any MODEL, with the document "anemone.compile".
+#include <chrono>
 #include <filesystem>
 #include <optional>
 
@@ -7,8 +8,10 @@
 #include "facade/document.h"
 #include "facade/tool_options.h"
 #include "facade/tools.h"
+#include "format/compiled_comparison.h"
 #include "format/compiled_writer.h"
 #include "format/package.h"
+#include "runtime/child_process.h"
 
 namespace anemone::facade {
 namespace {
@@ -16,6 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kEnding = ".mlmodelc";
+constexpr std::chrono::minutes kCoremlcTimeout(10);
 
 std::string WithoutSlashes(std::string path) {
   while (path.size() > 1 && path.back() == '/') path.pop_back();
@@ -61,10 +65,32 @@ std::string DocumentOf(const CompileOptions& options, const CompileResult& resul
   document["checked"] = Json::Array({"the source decodes, and its features are the program's",
                                      "model.mil and coremldata.bin read back as the same model"});
   document["unconfirmed"] = Json(result.unconfirmed);
-  // Whether Apple's compiler was asked, and gave the same: it runs on a Mac only.
-  document["coremlc"] = nullptr;
+  document["coremlc"] = nullptr;  // not asked: it runs on a Mac only
+  if (result.differences) {
+    document["coremlc"] = {{"program", options.coremlc},
+                           {"equal", result.differences->empty()},
+                           {"differences", Json(*result.differences)}};
+  }
   document["duration_ns"] = duration_ns;
   return DocumentText(document);
+}
+
+// What Apple's compiler makes of the source in `folder`.
+Result<std::string> AskCoremlc(const std::string& program, const std::string& source,
+                               const std::string& folder) {
+  runtime::ChildOptions child;
+  child.arguments = {program, "compile", fs::absolute(source).string(), folder};
+  if (program == "xcrun") child.arguments.insert(child.arguments.begin() + 1, "coremlc");
+  child.timeout = kCoremlcTimeout;
+  ANEMONE_ASSIGN(const runtime::ChildResult result, runtime::RunChild(child));
+  if (result.end != runtime::ChildResult::End::kExited || result.exit_code != 0) {
+    return Unavailable("'{}' {}: {}", program, result.Describe(), result.errors)
+        .Advise("compile without --coremlc, or mend what Apple's compiler says");
+  }
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (entry.path().extension() == kEnding) return entry.path().string();
+  }
+  return Unavailable("'{}' ended well and left no {}", program, kEnding);
 }
 
 }  // namespace
@@ -91,6 +117,12 @@ Result<CompileResult> RunCompile(const CompileOptions& options) {
   add("analytics/coremldata.bin", compiled.analytics.size());
   for (const auto& weights : compiled.weights) add(weights.path, weights.bytes.size());
   result.unconfirmed.assign(compiled.unconfirmed.begin(), compiled.unconfirmed.end());
+  if (!options.coremlc.empty()) {
+    ANEMONE_ASSIGN(const TemporaryFolder folder, TemporaryFolder::Create("anemone-coremlc"));
+    ANEMONE_ASSIGN(const std::string theirs,
+                   AskCoremlc(options.coremlc, source.path, folder.path()));
+    ANEMONE_ASSIGN(result.differences, format::CompareCompiled(result.output, theirs));
+  }
   result.json = DocumentOf(options, result, compiled.specification_version, NowNs() - start);
   return result;
 }

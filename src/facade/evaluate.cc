@@ -68,18 +68,16 @@ Result<EvaluateResult> RunEvaluate(const EvaluateOptions& options, const Hooks& 
     ANEMONE_ASSIGN(reference, backend->Load(other.model, load));
   }
   const int64_t start_ns = NowNs();
-  ANEMONE_ASSIGN(const auto evaluation, lab::Evaluate(*executable, reference.get(), *function,
-                                                      options.images, images, evaluate));
+  ANEMONE_ASSIGN(auto evaluation, lab::Evaluate(*executable, reference.get(), *function,
+                                                options.images, images, evaluate));
   const int64_t duration_ns = NowNs() - start_ns;
   EvaluateResult result;
   result.images = evaluation.images;
   result.top1 = evaluation.top1;
   result.top5 = evaluation.top5;
   if (evaluation.has_reference) result.agree_with_reference = evaluation.agree_with_reference;
-  for (const auto& row : evaluation.rows) {
-    result.rows.push_back({row.file, row.label, row.predicted, row.reference, row.score});
-  }
   result.json = EvaluateJson(options, evaluation, backend->name(), duration_ns);
+  result.rows = std::move(evaluation.rows);
   return result;
 }
 

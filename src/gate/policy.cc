@@ -7,7 +7,7 @@
 
 namespace anemone::gate {
 
-// Made by cmake/gate.cmake from gates/gate-c.json.
+// Made by cmake/embed_json.cmake from gates/gate-c.json.
 extern const char* const kGateCJson;
 extern const size_t kGateCJsonSize;
 

@@ -159,7 +159,7 @@ Result<Evaluation> Evaluate(exec::Executable& executable, exec::Executable* refe
           .Advise("count classes from 0; give the labels of this model");
     }
     ANEMONE_ASSIGN(const auto best, BestFive(*scores));
-    Evaluation::Row row{image.file, image.label, best[0], -1, scores->As<float>()[best[0]]};
+    EvaluateResult::Row row{image.file, image.label, best[0], -1, scores->As<float>()[best[0]]};
     ++evaluation.images;
     evaluation.top1 += best[0] == image.label ? 1 : 0;
     evaluation.top5 += std::find(best.begin(), best.end(), image.label) != best.end() ? 1 : 0;

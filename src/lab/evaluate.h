@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "anemone/options.h"
+#include "anemone/tools.h"
 #include "base/status.h"
 #include "exec/backend.h"
 #include "media/resize.h"
@@ -56,14 +57,7 @@ struct Evaluation {
   int64_t top5 = 0;
   int64_t agree_with_reference = 0;
   bool has_reference = false;
-  struct Row {
-    std::string file;
-    int64_t label = 0;
-    int64_t predicted = 0;
-    int64_t reference = -1;  // -1 without a reference
-    float score = 0;
-  };
-  std::vector<Row> rows;
+  std::vector<EvaluateResult::Row> rows;
 
   double top1_accuracy() const {
     return images == 0 ? 0 : static_cast<double>(top1) / static_cast<double>(images);

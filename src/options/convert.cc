@@ -31,6 +31,13 @@ Table TableOf(CompileOptions& options) {
                    .example = "model.mlmodelc",
                    .holds = Holds::kPath,
                    .flag = "-o,--output"});
+  table.push_back({.name = "coremlc",
+                   .field = &options.coremlc,
+                   .help =
+                       "Apple's compiler, asked too so that its output can be compared; 'xcrun' "
+                       "finds Xcode's on a Mac",
+                   .example = "xcrun",
+                   .holds = Holds::kPath});
   return table;
 }
 

@@ -8,7 +8,6 @@
 #include <map>
 #include <optional>
 #include <set>
-#include <sstream>
 
 #include "cpu/cpu_backend.h"
 #include "exec/interpreter.h"
@@ -16,6 +15,7 @@
 #include "ir/literal_parser.h"
 #include "ir/text.h"
 #include "mil_cases.h"
+#include "param_types.h"
 
 namespace anemone {
 namespace {
@@ -109,21 +109,6 @@ void Collect(const test::MilCase& test, std::map<std::string, std::vector<Sample
   }
 }
 
-std::vector<DType> DTypesOf(const ir::OpDef& def, const ir::Param& param) {
-  std::string words(param.types);
-  for (const ir::TypeDomain& domain : def.domains) {
-    if (domain.name == param.types) {
-      words = std::string(domain.dtypes) + " " + std::string(domain.wider_dtypes);
-    }
-  }
-  std::vector<DType> dtypes;
-  std::stringstream in(words);
-  for (std::string word; in >> word;) {
-    if (const auto dtype = DTypeFromName(word)) dtypes.push_back(*dtype);
-  }
-  return dtypes;
-}
-
 // The literal's values in another dtype; nullopt where that makes no sense.
 std::optional<ir::Literal> Retyped(const ir::Literal& from, DType dtype) {
   if (from.dtype() == dtype) return from;
@@ -163,7 +148,7 @@ std::vector<Sample> Assignments(const Sample& base) {
         !argument.literals[0].type().is_tensor()) {
       continue;
     }
-    groups.emplace(group_of(*argument.param), DTypesOf(*base.def, *argument.param));
+    groups.emplace(group_of(*argument.param), test::DTypesOf(*base.def, *argument.param));
   }
   std::vector<Sample> all{base};
   for (const auto& [group, dtypes] : groups) {

@@ -5,10 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <random>
-#include <sstream>
 
 #include "exec/kernel.h"
 #include "ir/op_def.h"
+#include "param_types.h"
 
 namespace anemone {
 namespace {
@@ -27,22 +27,6 @@ class Source {
  private:
   std::mt19937_64 engine_;
 };
-
-std::vector<DType> DTypesOf(const ir::OpDef& def, const ir::Param& param) {
-  std::string words(param.types);
-  for (const ir::TypeDomain& domain : def.domains) {
-    if (domain.name == param.types) {
-      words = std::string(domain.dtypes) + " " + std::string(domain.wider_dtypes);
-    }
-  }
-  std::vector<DType> dtypes;
-  std::stringstream in(words);
-  for (std::string word; in >> word;) {
-    if (const auto dtype = DTypeFromName(word)) dtypes.push_back(*dtype);
-  }
-  if (dtypes.empty()) dtypes = {DType::kFp32, DType::kInt32, DType::kBool};
-  return dtypes;
-}
 
 // Values that mean something to some operator: axes, sizes, counts; and some hostile ones.
 ir::Literal RandomLiteral(Source& source, DType dtype, const ir::Shape& shape, bool hostile) {
@@ -109,7 +93,8 @@ Arguments Draw(Source& source, const ir::OpDef& def, ir::Opset opset, bool hosti
   for (const ir::Param& param : def.params) {
     if (opset < param.since && !source.OneIn(16)) continue;
     if (!param.required && source.OneIn(2)) continue;
-    const std::vector<DType> dtypes = DTypesOf(def, param);
+    std::vector<DType> dtypes = test::DTypesOf(def, param);
+    if (dtypes.empty()) dtypes = {DType::kFp32, DType::kInt32, DType::kBool};
     DType dtype = dtypes[source.Below(dtypes.size())];
     bool bound = false;
     for (const auto& [name, earlier] : variables) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -53,21 +54,67 @@ struct ExampleJson {
   Json List() const { return Json::parse("[" + std::string(example) + "]"); }
 };
 
-template <typename Options>
-class EveryTable : public testing::Test {};
-using AllOptions =
-    testing::Types<LoadOptions, ConvertOptions, PreprocessOptions, CompressOptions, SessionOptions,
-                   GateOptions, LabOptions, MatrixOptions, CompareOptions, EvaluateOptions,
-                   BenchOptions, PlacementOptions, DoctorOptions, InspectOptions, RunOptions,
-                   DemoOptions, DownloadOptions, FetchOptions, CacheListOptions, CacheClearOptions,
-                   CacheVerifyOptions, ConvertFileOptions, CompressFileOptions>;
-TYPED_TEST_SUITE(EveryTable, AllOptions);
+// Options of one of the structs, with their table.
+class AnyOptions {
+ public:
+  virtual ~AnyOptions() = default;
+  virtual Table table() = 0;
+  virtual const char* address() const = 0;
+  virtual size_t size() const = 0;
+  virtual size_t alignment() const = 0;
+};
 
-TYPED_TEST(EveryTable, HasNamesHelpAndExamples) {
-  TypeParam options;
+template <typename Options>
+class OptionsOf final : public AnyOptions {
+ public:
+  Table table() override { return TableOf(options_); }
+  const char* address() const override { return reinterpret_cast<const char*>(&options_); }
+  size_t size() const override { return sizeof options_; }
+  size_t alignment() const override { return alignof(Options); }
+
+ private:
+  Options options_;
+};
+
+struct OptionsType {
+  const char* name;
+  std::unique_ptr<AnyOptions> (*make)();
+};
+template <typename Options>
+std::unique_ptr<AnyOptions> Make() {
+  return std::make_unique<OptionsOf<Options>>();
+}
+
+class EveryTable : public testing::TestWithParam<OptionsType> {
+ protected:
+  static std::unique_ptr<AnyOptions> Make() { return GetParam().make(); }
+};
+#define ANEMONE_OPTIONS_TYPE(type) \
+  OptionsType { #type, Make<type> }
+INSTANTIATE_TEST_SUITE_P(
+    , EveryTable,
+    testing::Values(ANEMONE_OPTIONS_TYPE(LoadOptions), ANEMONE_OPTIONS_TYPE(ConvertOptions),
+                    ANEMONE_OPTIONS_TYPE(PreprocessOptions), ANEMONE_OPTIONS_TYPE(CompressOptions),
+                    ANEMONE_OPTIONS_TYPE(SessionOptions), ANEMONE_OPTIONS_TYPE(GateOptions),
+                    ANEMONE_OPTIONS_TYPE(LabOptions), ANEMONE_OPTIONS_TYPE(MatrixOptions),
+                    ANEMONE_OPTIONS_TYPE(CompareOptions), ANEMONE_OPTIONS_TYPE(EvaluateOptions),
+                    ANEMONE_OPTIONS_TYPE(BenchOptions), ANEMONE_OPTIONS_TYPE(PlacementOptions),
+                    ANEMONE_OPTIONS_TYPE(DoctorOptions), ANEMONE_OPTIONS_TYPE(InspectOptions),
+                    ANEMONE_OPTIONS_TYPE(CompileOptions), ANEMONE_OPTIONS_TYPE(RunOptions),
+                    ANEMONE_OPTIONS_TYPE(DemoOptions), ANEMONE_OPTIONS_TYPE(DownloadOptions),
+                    ANEMONE_OPTIONS_TYPE(FetchOptions), ANEMONE_OPTIONS_TYPE(CacheListOptions),
+                    ANEMONE_OPTIONS_TYPE(CacheClearOptions),
+                    ANEMONE_OPTIONS_TYPE(CacheVerifyOptions),
+                    ANEMONE_OPTIONS_TYPE(ConvertFileOptions),
+                    ANEMONE_OPTIONS_TYPE(CompressFileOptions)),
+    [](const testing::TestParamInfo<OptionsType>& type) { return std::string(type.param.name); });
+#undef ANEMONE_OPTIONS_TYPE
+
+TEST_P(EveryTable, HasNamesHelpAndExamples) {
+  const auto options = Make();
   std::set<std::string_view> names;
   std::set<std::string> flags;
-  for (const Option& option : TableOf(options)) {
+  for (const Option& option : options->table()) {
     SCOPED_TRACE(option.name);
     EXPECT_TRUE(names.insert(option.name).second) << "twice";
     EXPECT_TRUE(flags.insert(FlagOf(option)).second) << "its flag is another's";
@@ -79,13 +126,13 @@ TYPED_TEST(EveryTable, HasNamesHelpAndExamples) {
       EXPECT_FALSE(option.example.empty());
     }
   }
-  EXPECT_TRUE(Check(options).ok()) << Check(options).ToString();
+  EXPECT_TRUE(Check(options->table()).ok()) << Check(options->table()).ToString();
 }
 
 // No field is left out and none has two rows: between one field and the next there is no more than
 // what aligns the next.
-TYPED_TEST(EveryTable, HasARowForEachField) {
-  TypeParam options;
+TEST_P(EveryTable, HasARowForEachField) {
+  const auto options = Make();
   struct Place {
     size_t begin;
     size_t end;
@@ -93,17 +140,17 @@ TYPED_TEST(EveryTable, HasARowForEachField) {
     std::string_view name;
   };
   std::vector<Place> places;
-  const auto* start = reinterpret_cast<const char*>(&options);
-  for (const Option& option : TableOf(options)) {
+  for (const Option& option : options->table()) {
     std::visit(
         [&](const auto* field) {
-          const auto at = static_cast<size_t>(reinterpret_cast<const char*>(field) - start);
+          const auto at =
+              static_cast<size_t>(reinterpret_cast<const char*>(field) - options->address());
           places.push_back({at, at + sizeof *field, alignof(decltype(*field)), option.name});
         },
         option.field);
   }
   std::ranges::sort(places, {}, &Place::begin);
-  places.push_back({sizeof options, sizeof options, alignof(TypeParam), "the end"});
+  places.push_back({options->size(), options->size(), options->alignment(), "the end"});
   size_t end = 0;
   for (const Place& place : places) {
     ASSERT_GE(place.begin, end) << place.name << " has two rows";
@@ -113,23 +160,23 @@ TYPED_TEST(EveryTable, HasARowForEachField) {
   }
 }
 
-TYPED_TEST(EveryTable, ExamplesAreTakenAlikeByFlagsAndJson) {
-  TypeParam defaults;
-  for (const Option& row : TableOf(defaults)) {
+TEST_P(EveryTable, ExamplesAreTakenAlikeByFlagsAndJson) {
+  const auto defaults = Make();
+  for (const Option& row : defaults->table()) {
     SCOPED_TRACE(row.name);
-    TypeParam from_json;
+    const auto from_json = Make();
     const Json value = std::visit(ExampleJson{row.example}, row.field);
-    const Status read = ReadJson(Json{{std::string(row.name), value}}.dump(), TableOf(from_json));
+    const Status read = ReadJson(Json{{std::string(row.name), value}}.dump(), from_json->table());
     ASSERT_TRUE(read.ok()) << read.ToString();
-    const std::string taken = ValueOf(RowOf(TableOf(from_json), row.name));
+    const std::string taken = ValueOf(RowOf(from_json->table(), row.name));
     EXPECT_NE(taken, ValueOf(row)) << "the example is the default";
     if (row.command_wide) continue;
 
-    TypeParam from_flags;
+    const auto from_flags = Make();
     if (row.name == "warm_up") continue;  // the command's default is the other one
     cli::ArgumentParser parser("test", "");
     cli::Command command = parser.root().AddCommand("do");
-    Table table = TableOf(from_flags);
+    Table table = from_flags->table();
     // Arguments without a flag are told apart by their order: this one alone.
     std::erase_if(table, [&row](const Option& option) {
       return option.name != row.name && !FlagOf(option).starts_with('-');
@@ -142,25 +189,26 @@ TYPED_TEST(EveryTable, ExamplesAreTakenAlikeByFlagsAndJson) {
     if (!std::holds_alternative<bool*>(row.field)) line.emplace_back(row.example);
     int exit_code = 0;
     ASSERT_TRUE(parser.Parse(line, exit_code));
-    EXPECT_EQ(ValueOf(RowOf(TableOf(from_flags), row.name)), taken);
-    EXPECT_EQ(CommandLine(from_flags), std::vector(line.begin() + 1, line.end()));
-    for (const Option& other : TableOf(from_flags)) {
+    EXPECT_EQ(ValueOf(RowOf(from_flags->table(), row.name)), taken);
+    EXPECT_EQ(CommandLine(from_flags->table(), defaults->table()),
+              std::vector(line.begin() + 1, line.end()));
+    for (const Option& other : from_flags->table()) {
       if (other.name == row.name) continue;
-      EXPECT_EQ(ValueOf(other), ValueOf(RowOf(TableOf(defaults), other.name))) << other.name;
+      EXPECT_EQ(ValueOf(other), ValueOf(RowOf(defaults->table(), other.name))) << other.name;
     }
   }
 }
 
-TYPED_TEST(EveryTable, ChoicesAreChecked) {
-  TypeParam defaults;
-  for (const Option& row : TableOf(defaults)) {
+TEST_P(EveryTable, ChoicesAreChecked) {
+  const auto defaults = Make();
+  for (const Option& row : defaults->table()) {
     if (row.choices.empty()) continue;
     SCOPED_TRACE(row.name);
     const bool number = std::holds_alternative<int*>(row.field);
     const auto read = [&](const std::string& text) {
-      TypeParam options;
+      const auto options = Make();
       const Json value = number ? Json::parse(text) : Json(text);
-      return ReadJson(Json{{std::string(row.name), value}}.dump(), TableOf(options));
+      return ReadJson(Json{{std::string(row.name), value}}.dump(), options->table());
     };
     for (const std::string_view choice : row.choices) {
       EXPECT_TRUE(read(std::string(choice)).ok()) << choice;
@@ -174,19 +222,19 @@ TYPED_TEST(EveryTable, ChoicesAreChecked) {
   }
 }
 
-TYPED_TEST(EveryTable, LimitsAreChecked) {
-  TypeParam defaults;
-  for (const Option& row : TableOf(defaults)) {
+TEST_P(EveryTable, LimitsAreChecked) {
+  const auto defaults = Make();
+  for (const Option& row : defaults->table()) {
     SCOPED_TRACE(row.name);
     const auto read = [&](double value) {
-      TypeParam options;
+      const auto options = Make();
       Json number = value == static_cast<double>(static_cast<int64_t>(value))
                         ? Json(static_cast<int64_t>(value))
                         : Json(value);
       if (std::holds_alternative<std::array<float, 3>*>(row.field))
         number = Json::array({1, number, 1});
       if (std::holds_alternative<std::vector<double>*>(row.field)) number = Json::array({number});
-      return ReadJson(Json{{std::string(row.name), number}}.dump(), TableOf(options));
+      return ReadJson(Json{{std::string(row.name), number}}.dump(), options->table());
     };
     const auto refused = [&](double value) {
       const Status status = read(value);
@@ -214,10 +262,10 @@ TEST(Tables, AreADocument) {
   const Json document = Json::parse(AllTablesJson());
   EXPECT_EQ(document["schema"], "anemone.options");
   for (const char* name :
-       {"load",         "convert",      "compress",     "session", "gate",       "lab",
-        "matrix",       "compare",      "evaluate",     "bench",   "placement",  "doctor",
-        "inspect",      "run",          "demo",         "fetch",   "cache_list", "cache_clear",
-        "cache_verify", "convert_file", "compress_file"}) {
+       {"load",        "convert",      "compress",     "session",      "gate",      "lab",
+        "matrix",      "compare",      "evaluate",     "bench",        "placement", "doctor",
+        "inspect",     "compile",      "run",          "demo",         "fetch",     "cache_list",
+        "cache_clear", "cache_verify", "convert_file", "compress_file"}) {
     ASSERT_TRUE(document[name].is_array()) << name;
     for (const Json& row : document[name]) {
       for (const char* key : {"name", "type", "rule", "flag", "help"})
