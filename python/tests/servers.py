@@ -61,7 +61,10 @@ class Nginx:
           listen 127.0.0.1:{self.tls_port} ssl;
           ssl_certificate {self.folder}/server.pem;
           ssl_certificate_key {self.folder}/server.key;""" if tls else ""
+        # The worker reads what the tests write below a folder that only they may enter.
+        user = "user root;" if os.geteuid() == 0 else ""
         (self.folder / "nginx.conf").write_text(f"""
+            {user}
             daemon off;
             worker_processes 1;
             pid {self.folder}/nginx.pid;

@@ -65,10 +65,6 @@ def box(tmp_path):
 @pytest.fixture(scope="module")
 def nginx(tmp_path_factory):
     folder = tmp_path_factory.mktemp("nginx")
-    os.chmod(folder, 0o755)  # the worker may run as another user
-    for parent in folder.parents:
-        if parent.stat().st_uid == os.getuid() and parent != Path("/"):
-            os.chmod(parent, parent.stat().st_mode | 0o055)
     root = folder / "root"
     root.mkdir()
     (root / "big.dat").write_bytes(random.Random(1).randbytes(24 << 20))
