@@ -21,8 +21,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kVersion = 1;
-constexpr std::string_view kSchema = "anemone.download";
+constexpr int kDownloadVersion = 1;
+constexpr std::string_view kDownloadSchema = "anemone.download";
 constexpr size_t kMaxRecordBytes = 1 << 20;
 constexpr size_t kHashBlock = size_t{1} << 20;
 
@@ -38,10 +38,10 @@ bool IsHex(std::string_view text, size_t size) {
 Result<CacheRecord> ReadRecord(const std::string& path) {
   ANEMONE_ASSIGN(const Bytes bytes, MapFile(path));
   if (bytes.size() > kMaxRecordBytes) return InvalidInput("the record is too large").At(path);
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const std::string_view text = bytes.text();
   const Json json = ParseJsonOrNull(text);
   CacheRecord record;
-  if (json.is_object() && json["schema"].text() == kSchema) {
+  if (json.is_object() && json["schema"].text() == kDownloadSchema) {
     record = {json["url"].text(),
               json["name"].text(),
               json["file_name"].text(),
@@ -66,8 +66,8 @@ Result<CacheRecord> ReadRecord(const std::string& path) {
 
 Status WriteRecord(const CacheRecord& record, const std::string& path) {
   Json json;
-  json["schema"] = kSchema;
-  json["schema_version"] = kVersion;
+  json["schema"] = kDownloadSchema;
+  json["schema_version"] = kDownloadVersion;
   json["url"] = record.url;
   json["name"] = record.name;
   json["file_name"] = record.file_name;

@@ -16,7 +16,7 @@ extern const size_t kCatalogJsonSize;
 
 namespace {
 
-bool IsHex(std::string_view text) {
+bool IsHexadecimal(std::string_view text) {
   return text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
@@ -54,10 +54,11 @@ CatalogFile ReadFile(JsonObject& object) {
   if (url.ok() && url->scheme != "https") object.Fail("url", "must be https");
   object.Get("size_bytes", &file.size_bytes, int64_t{1});
   file.sha256 = TextOrNull(object, "sha256");
-  if (!file.sha256.empty() && (file.sha256.size() != 64 || !IsHex(file.sha256)))
+  if (!file.sha256.empty() && (file.sha256.size() != 64 || !IsHexadecimal(file.sha256)))
     object.Fail("sha256", "must be 64 hexadecimal digits");
   file.sha256_prefix = TextOrNull(object, "sha256_prefix");
-  if (!file.sha256_prefix.empty() && (file.sha256_prefix.size() < 8 || !IsHex(file.sha256_prefix)))
+  if (!file.sha256_prefix.empty() &&
+      (file.sha256_prefix.size() < 8 || !IsHexadecimal(file.sha256_prefix)))
     object.Fail("sha256_prefix", "must be 8 or more hexadecimal digits");
   return file;
 }

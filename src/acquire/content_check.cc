@@ -1,5 +1,7 @@
 #include "acquire/content_check.h"
 
+#include "acquire/safetensors.h"
+
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -11,7 +13,6 @@ namespace anemone::acquire {
 namespace {
 
 constexpr size_t kHead = 512;
-constexpr uint64_t kMaxHeaderBytes = 100'000'000;  // of safetensors
 
 std::string ReadHead(const std::string& path) {
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"),
@@ -26,7 +27,7 @@ bool IsSafeTensors(std::string_view head, uint64_t size) {
   if (head.size() < 9 || head[8] != '{') return false;
   uint64_t length = 0;
   for (size_t i = 0; i < 8; ++i) length |= uint64_t{static_cast<unsigned char>(head[i])} << (8 * i);
-  return length <= kMaxHeaderBytes && length <= size - 8;
+  return length <= kMaxSafetensorsHeaderBytes && length <= size - 8;
 }
 
 bool IsZip(std::string_view head) { return head.starts_with("PK\x03\x04"); }

@@ -199,9 +199,7 @@ Result<FetchedFile> Fetcher::FetchFile(const CatalogFile& wanted, const CatalogE
 // The shards that a safetensors index names, beside it.
 Result<std::vector<CatalogFile>> ShardsOf(const CacheRecord& index) {
   ANEMONE_ASSIGN(const Bytes text, MapFile(index.path));
-  ANEMONE_ASSIGN(
-      const auto map,
-      ParseIndex({reinterpret_cast<const char*>(text.data()), text.size()}).At(index.path));
+  ANEMONE_ASSIGN(const auto map, ParseIndex(text.text()).At(index.path));
   const std::string plain = index.url.substr(0, index.url.find('?'));
   const std::string folder = plain.substr(0, plain.rfind('/') + 1);
   std::vector<std::string> names;

@@ -17,7 +17,7 @@
 namespace anemone::acquire {
 namespace {
 
-constexpr int kVersion = 1;
+constexpr int kPartialVersion = 1;
 constexpr size_t kMaxStateBytes = 1 << 20;
 
 // Differs after each start of the machine; empty where the system does not provide it.
@@ -63,10 +63,10 @@ Result<PartialFile> PartialFile::Open(const std::string& folder, const std::stri
 bool PartialFile::TakeUp(const std::string& url) {
   const auto bytes = MapFile(folder_ + "/state.json");
   if (!bytes.ok() || bytes->size() > kMaxStateBytes) return false;
-  const std::string_view text(reinterpret_cast<const char*>(bytes->data()), bytes->size());
+  const std::string_view text = bytes->text();
   const Json json = ParseJsonOrNull(text);
   if (!json.is_object() || json["url"].text() != url) return false;
-  if (json["schema_version"] != kVersion) return false;
+  if (json["schema_version"] != kPartialVersion) return false;
   if (!json["synced"].boolean() && json["boot_id"].text() != BootId()) return false;
   std::optional<int64_t> total;
   if (json["total_bytes"].is_integer()) total = json["total_bytes"].integer();
@@ -111,7 +111,7 @@ Status PartialFile::Save(bool sync) {
   }
   Json json;
   json["schema"] = "anemone.partial";
-  json["schema_version"] = kVersion;
+  json["schema_version"] = kPartialVersion;
   json["url"] = identity_.url;
   json["etag"] = identity_.etag;
   json["last_modified"] = identity_.last_modified;

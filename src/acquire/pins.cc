@@ -12,7 +12,7 @@ namespace anemone::acquire {
 namespace {
 
 constexpr size_t kMaxBytes = size_t{16} << 20;
-constexpr std::string_view kSchema = "anemone.lock";
+constexpr std::string_view kLockSchema = "anemone.lock";
 
 }  // namespace
 
@@ -36,9 +36,9 @@ Result<std::map<std::string, std::string>> ReadPins(const std::string& path) {
   std::error_code error;
   if (!std::filesystem::exists(path, error)) return pins;
   ANEMONE_ASSIGN(const Bytes bytes, MapFile(path));
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const std::string_view text = bytes.text();
   const Json json = bytes.size() <= kMaxBytes ? ParseJsonOrNull(text) : Json();
-  const bool whole = json.is_object() && json.contains("schema") && json["schema"] == kSchema &&
+  const bool whole = json.is_object() && json.contains("schema") && json["schema"] == kLockSchema &&
                      json.contains("sha256") && json["sha256"].is_object();
   if (!whole) {
     return InvalidInput("this is not an anemone lock file")
@@ -68,7 +68,7 @@ Status AddPin(const std::string& path, const std::string& url, const std::string
             "if the publisher replaced the file on purpose, remove its line from the lock file");
   }
   Json json;
-  json["schema"] = kSchema;
+  json["schema"] = kLockSchema;
   json["schema_version"] = 1;
   Json& digests = json["sha256"] = Json::Object();
   for (const auto& [pinned, digest] : pins) digests[pinned] = digest;

@@ -14,7 +14,6 @@ namespace anemone::acquire {
 namespace {
 
 constexpr size_t kLengthBytes = 8;
-constexpr uint64_t kMaxHeaderBytes = 100'000'000;  // the limit of the format's own reader
 
 struct TypeName {
   std::string_view name;
@@ -141,9 +140,9 @@ Result<SafeTensors> SafeTensors::Parse(const Bytes& file) {
   for (size_t i = 0; i < kLengthBytes; ++i) {
     length |= static_cast<uint64_t>(file.data()[i]) << (8 * i);
   }
-  if (length > kMaxHeaderBytes) {
+  if (length > kMaxSafetensorsHeaderBytes) {
     return InvalidInput("the header claims {} bytes, but the format allows {}", length,
-                        kMaxHeaderBytes)
+                        kMaxSafetensorsHeaderBytes)
         .Advise("check that this is a safetensors file");
   }
   if (length > file.size() - kLengthBytes) {
@@ -177,10 +176,10 @@ Result<SafeTensors> SafeTensors::Open(const std::string& path) {
 }
 
 Result<SafeTensors> SafeTensors::OpenIndex(const std::string& path, const Bytes& text) {
-  if (text.size() > kMaxHeaderBytes) {
-    return InvalidInput("the index is larger than {} bytes", kMaxHeaderBytes).At(path);
+  if (text.size() > kMaxSafetensorsHeaderBytes) {
+    return InvalidInput("the index is larger than {} bytes", kMaxSafetensorsHeaderBytes).At(path);
   }
-  const std::string_view json(reinterpret_cast<const char*>(text.data()), text.size());
+  const std::string_view json = text.text();
   ANEMONE_ASSIGN(auto map, ParseIndex(json).At(path));
   const size_t slash = path.rfind('/');
   const std::string folder = slash == std::string::npos ? "" : path.substr(0, slash + 1);
@@ -252,7 +251,8 @@ Result<std::vector<std::byte>> EncodeSafeTensors(
 
   ANEMONE_ASSIGN(std::string json, PrintHeader(header));
   json.resize((json.size() + 7) / 8 * 8, ' ');
-  if (json.size() > kMaxHeaderBytes) return Usage("the header exceeds {} bytes", kMaxHeaderBytes);
+  if (json.size() > kMaxSafetensorsHeaderBytes)
+    return Usage("the header exceeds {} bytes", kMaxSafetensorsHeaderBytes);
   std::vector<std::byte> out(kLengthBytes + json.size() + offset);
   for (size_t i = 0; i < kLengthBytes; ++i) {
     out[i] = static_cast<std::byte>(json.size() >> (8 * i));

@@ -26,6 +26,9 @@
 
 namespace anemone::acquire {
 
+// Of a file's header, the limit of the format's own reader.
+inline constexpr uint64_t kMaxSafetensorsHeaderBytes = 100'000'000;
+
 struct NamedTensor {
   std::string name;
   DType dtype = DType::kInvalid;

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -37,6 +38,7 @@ class Bytes {
   const std::byte* aligned_data() const { return realigned_ == nullptr ? data_ : Realign(); }
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
+  std::string_view text() const { return {reinterpret_cast<const char*>(data_), size_}; }
   // The bytes [offset, offset + size) of this; the caller has checked the range.
   Bytes Slice(size_t offset, size_t size) const {
     Bytes slice(data_ + offset, size, owner_);

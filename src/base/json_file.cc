@@ -13,7 +13,7 @@ Status WriteJsonFile(const Json& json, const std::string& path) {
 
 Result<Json> ReadJsonFile(const std::string& path, std::string_view schema, int version) {
   ANEMONE_ASSIGN(const Bytes bytes, MapFile(path));
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const std::string_view text = bytes.text();
   const Json json = ParseJsonOrNull(text);
   if (json["schema"] != schema || json["schema_version"] != version) {
     return InvalidInput("the file is not a {} document of version {}", schema, version).At(path);

@@ -190,7 +190,7 @@ bool EndsWith(std::string_view text, std::string_view suffix) {
 }  // namespace
 
 Result<NpyArray> ParseNpy(const Bytes& file) {
-  const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
+  const std::string_view text = file.text();
   if (text.substr(0, kMagic.size()) != kMagic || text.size() < 10) {
     return InvalidInput("not a .npy file: the magic string is missing");
   }

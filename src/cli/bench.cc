@@ -9,7 +9,7 @@
 namespace anemone::cli {
 namespace {
 
-std::string Text(const BenchResult::Subject& subject, const BenchOptions& options) {
+std::string SubjectText(const BenchResult::Subject& subject, const BenchOptions& options) {
   const auto ms = [](int64_t ns) { return static_cast<double>(ns) * 1e-6; };
   std::string line = fmt::format("{} ({}):", subject.label, subject.backend);
   if (subject.load_ns) line += fmt::format(" load {:.1f} ms,", ms(*subject.load_ns));
@@ -36,7 +36,7 @@ Status RunBench(BenchOptions options, const Globals& globals) {
     Print(result.json);
     return {};
   }
-  for (const auto& subject : result.subjects) std::cout << Text(subject, options) << "\n";
+  for (const auto& subject : result.subjects) std::cout << SubjectText(subject, options) << "\n";
   if (const auto& ratio = result.median_ratio) {
     std::cout << fmt::format("median ratio {:.3f} ({:.3f} to {:.3f}, 95 % interval)\n",
                              ratio->value, ratio->low, ratio->high);

@@ -18,7 +18,7 @@ std::string ShortSize(int64_t bytes) {
   return size.substr(0, size.find(" ("));
 }
 
-void PrintRows(const CacheListResult& cache) {
+void PrintCacheRows(const CacheListResult& cache) {
   for (const auto& model : cache.compiled) {
     std::cout << fmt::format("{:<24} {:>12}  {:<12} {:<12} {}{}\n", model.name,
                              ShortSize(model.size_bytes), model.compute_units, model.os_build,
@@ -40,7 +40,7 @@ Status List(const CacheListOptions& options, const Globals& globals) {
     Print(cache.json);
     return {};
   }
-  PrintRows(cache);
+  PrintCacheRows(cache);
   Say(globals,
       fmt::format("{} downloads, {}{}", cache.downloads.size(), SizeText(cache.downloaded_bytes),
                   cache.partial_bytes > 0

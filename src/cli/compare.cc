@@ -8,7 +8,7 @@
 namespace anemone::cli {
 namespace {
 
-void PrintText(const CompareOptions& options, const CompareResult& result) {
+void PrintComparison(const CompareOptions& options, const CompareResult& result) {
   for (const OperatorComparison& row : result.operators) {
     std::cout << fmt::format(
         "{:40} {:20} L-inf {:10.3g} of range, RMSE {:10.3g}, PSNR {:6.1f} dB\n", row.name, row.type,
@@ -34,7 +34,7 @@ Status RunCompare(CompareOptions options, Context& context) {
   if (globals.json) {
     Print(result.json);
   } else {
-    PrintText(options, result);
+    PrintComparison(options, result);
   }
   if (result.passed) return {};
   const std::string reason = result.first_drift.empty() ? "no operator alone exceeds the limit"

@@ -48,58 +48,60 @@ void PrintFloat16(const Json& float16) {
                              : "          instead: convert with" + keep + "\n");
 }
 
-std::string Text(const Json& value) {
+std::string DoctorText(const Json& value) {
   if (value.is_null()) return "unknown";
   return value.is_text() ? value.text() : value.Dump();
 }
 
-void PrintText(const Json& document) {
+void PrintDoctor(const Json& document) {
   const Json& machine = document["machine"];
   std::string simd;
   for (const Json& target : machine["simd"]) simd += " " + target.text();
-  std::cout << fmt::format("machine   {} {}, {} cores, {}\n", Text(machine["os"]),
-                           Text(machine["os_version"]), Text(machine["cores"]),
-                           Text(machine["chip"]));
+  std::cout << fmt::format("machine   {} {}, {} cores, {}\n", DoctorText(machine["os"]),
+                           DoctorText(machine["os_version"]), DoctorText(machine["cores"]),
+                           DoctorText(machine["chip"]));
   std::cout << fmt::format("SIMD     {}\n", simd);
   for (const Json& backend : document["backends"]) {
     std::cout << fmt::format(
-        "backend   {}: {}\n", Text(backend["name"]),
-        backend["available"].boolean() ? "available" : Text(backend["reason"]));
+        "backend   {}: {}\n", DoctorText(backend["name"]),
+        backend["available"].boolean() ? "available" : DoctorText(backend["reason"]));
   }
   const Json& caches = document["caches"];
   const auto size = [](const Json& bytes) {
     return bytes.is_null() ? std::string("unknown") : facade::SizeText(bytes.integer());
   };
-  std::cout << fmt::format("caches    {}: downloads {}, compiled models {}\n", Text(caches["root"]),
-                           size(caches["downloads_bytes"]), size(caches["compiled_bytes"]));
+  std::cout << fmt::format("caches    {}: downloads {}, compiled models {}\n",
+                           DoctorText(caches["root"]), size(caches["downloads_bytes"]),
+                           size(caches["compiled_bytes"]));
   for (const Json& failed : caches["failed_first_loads"]) {
-    std::cout << fmt::format("          a first load failed: {} ({})\n", Text(failed["message"]),
-                             Text(failed["path"]));
+    std::cout << fmt::format("          a first load failed: {} ({})\n",
+                             DoctorText(failed["message"]), DoctorText(failed["path"]));
   }
   for (const auto& [name, value] : document["settings"].items()) {
-    std::cout << fmt::format("setting   {}={}\n", name, Text(value));
+    std::cout << fmt::format("setting   {}={}\n", name, DoctorText(value));
   }
   if (!document.contains("model")) return;
   PrintFloat16(document["model"]["float16"]);
   for (const Json& drift : document["model"]["known_drifts"]) {
     std::cout << fmt::format("drift     '{}': {} ({})\n            instead: {}\n",
-                             Text(drift["operator"]), Text(drift["reason"]), Text(drift["source"]),
-                             Text(drift["rewrite"]));
+                             DoctorText(drift["operator"]), DoctorText(drift["reason"]),
+                             DoctorText(drift["source"]), DoctorText(drift["rewrite"]));
   }
-  std::cout << fmt::format("placement of {}\n", Text(document["model"]["placement_of"]));
+  std::cout << fmt::format("placement of {}\n", DoctorText(document["model"]["placement_of"]));
   for (const Json& chip : document["model"]["chips"]) {
     std::cout << fmt::format(
         "{:<9} {:.1f} % of the operators could run on the Neural Engine, "
         "{:.1f} % would (estimated)\n",
-        Text(chip["chip"]), chip["ane_supported_pct"].number(), chip["ane_preferred_pct"].number());
+        DoctorText(chip["chip"]), chip["ane_supported_pct"].number(),
+        chip["ane_preferred_pct"].number());
     for (const Json& note : chip["notes"])
-      std::cout << fmt::format("          note: {}\n", Text(note));
+      std::cout << fmt::format("          note: {}\n", DoctorText(note));
     for (const Json& blocker : chip["blockers"]) {
-      std::cout << fmt::format("          {} x {} ('{}', {})\n", Text(blocker["operators"]),
-                               Text(blocker["reason"]), Text(blocker["example"]),
-                               Text(blocker["confidence"]));
+      std::cout << fmt::format("          {} x {} ('{}', {})\n", DoctorText(blocker["operators"]),
+                               DoctorText(blocker["reason"]), DoctorText(blocker["example"]),
+                               DoctorText(blocker["confidence"]));
       if (!blocker["rewrite"].is_null()) {
-        std::cout << fmt::format("            instead: {}\n", Text(blocker["rewrite"]));
+        std::cout << fmt::format("            instead: {}\n", DoctorText(blocker["rewrite"]));
       }
     }
   }
@@ -113,7 +115,7 @@ Status RunDoctor(DoctorOptions options, const Globals& globals) {
     return {};
   }
   ANEMONE_ASSIGN(const Json document, ParseJson(result.json));
-  PrintText(document);
+  PrintDoctor(document);
   return {};
 }
 

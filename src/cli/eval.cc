@@ -12,7 +12,7 @@ double Percent(int64_t part, int64_t whole) {
   return whole == 0 ? 0 : 100 * (static_cast<double>(part) / static_cast<double>(whole));
 }
 
-void PrintText(const EvaluateOptions& options, const EvaluateResult& result) {
+void PrintEvaluation(const EvaluateOptions& options, const EvaluateResult& result) {
   if (options.rows) {
     for (const auto& row : result.rows) {
       std::cout << fmt::format("{} label {} predicted {}\n", row.file, row.label, row.predicted);
@@ -35,7 +35,7 @@ Status RunEval(EvaluateOptions options, const Globals& globals) {
   if (globals.json) {
     Print(result.json);
   } else {
-    PrintText(options, result);
+    PrintEvaluation(options, result);
   }
   return {};
 }

@@ -31,7 +31,7 @@ std::string Share(int64_t right, int64_t compared) {
                      compared);
 }
 
-void PrintRows(const std::string& title, const std::vector<Agreement>& rows, size_t limit) {
+void PrintAgreements(const std::string& title, const std::vector<Agreement>& rows, size_t limit) {
   std::cout << fmt::format("\n{:28} {:>10} {:>22} {:>22}\n", title, "operations", "units right",
                            "preferred right");
   for (size_t i = 0; i < std::min(limit, rows.size()); ++i) {
@@ -41,15 +41,15 @@ void PrintRows(const std::string& title, const std::vector<Agreement>& rows, siz
   }
 }
 
-void PrintText(const PlacementResult& result, size_t limit) {
+void PrintScore(const PlacementResult& result, size_t limit) {
   std::cout << fmt::format("units right      {}\n",
                            Share(result.all.units_right, result.all.units_compared));
   std::cout << fmt::format("preferred right  {}\n",
                            Share(result.all.preferred_right, result.all.preferred_compared));
   std::cout << fmt::format("not in a plan    {}\nnot in the model {}\n", result.not_in_plan,
                            result.not_in_model);
-  PrintRows("operator (worst first)", result.by_operator, limit);
-  PrintRows("rule (worst first)", result.by_rule, limit);
+  PrintAgreements("operator (worst first)", result.by_operator, limit);
+  PrintAgreements("rule (worst first)", result.by_rule, limit);
   if (result.disagreements.empty()) return;
   std::cout << fmt::format("\n{:28} {:20} {:24} {:14} {:14} {:10} {}\n", "disagreement", "type",
                            "our rule", "we say", "plan says", "we prefer", "plan prefers");
@@ -66,7 +66,7 @@ Status RunScore(const ScoreFlags& flags, const Globals& globals) {
   if (globals.json) {
     Print(result.json);
   } else {
-    PrintText(result, flags.limit);
+    PrintScore(result, flags.limit);
   }
   return {};
 }

@@ -268,7 +268,7 @@ Result<Configuration> ReadConfiguration(const std::string& path) {
   constexpr size_t kMaxBytes = size_t{16} << 20;
   if (bytes.size() > kMaxBytes)
     return Usage("it has {} bytes, more than a configuration may have", bytes.size()).At(path);
-  return ParseConfiguration({reinterpret_cast<const char*>(bytes.data()), bytes.size()}).At(path);
+  return ParseConfiguration(bytes.text()).At(path);
 }
 
 std::string ConfigurationJson(const Configuration& configuration) {

@@ -52,7 +52,7 @@ Json CompiledJson(const std::vector<runtime::CachedModel>& models) {
   return list;
 }
 
-Json VerdictJson(const std::string& path, const runtime::FirstLoadVerdict& verdict) {
+Json FirstLoadJson(const std::string& path, const runtime::FirstLoadVerdict& verdict) {
   return {{"path", path},
           {"passed", verdict.passed},
           {"failure", verdict.failure ? Json(exec::FailureKindName(*verdict.failure)) : Json()},
@@ -125,7 +125,7 @@ Result<CacheListResult> RunCacheList(const CacheListOptions& options) {
   Json first_loads = Json::Array();
   for (const auto& [path, verdict] : verdicts) {
     result.first_loads.push_back({path, verdict.passed, verdict.status().ToString()});
-    first_loads.push_back(VerdictJson(path, verdict));
+    first_loads.push_back(FirstLoadJson(path, verdict));
   }
   for (const acquire::CacheRecord& record : downloads.records)
     result.downloads.push_back({record.name, record.url, record.size_bytes, record.sha256});

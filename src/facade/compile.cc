@@ -27,7 +27,7 @@ std::string WithoutSlashes(std::string path) {
 }
 
 // A model file that is compiled as it is, its bytes kept: a package, or an .mlmodel.
-bool IsModelFile(const std::string& model) {
+bool IsCompiledAsItIs(const std::string& model) {
   return model.ends_with(".mlpackage") || model.ends_with(".mlmodel");
 }
 
@@ -37,9 +37,9 @@ struct Source {
   std::optional<TemporaryFolder> folder;  // what `path` lies in, for a model that had no package
 };
 
-Result<Source> SourceOf(const CompileOptions& options) {
+Result<Source> CompileSourceOf(const CompileOptions& options) {
   const std::string model = WithoutSlashes(options.model);
-  if (IsModelFile(model)) return Source{fs::path(model).stem().string(), model, std::nullopt};
+  if (IsCompiledAsItIs(model)) return Source{fs::path(model).stem().string(), model, std::nullopt};
   ANEMONE_ASSIGN(const LoadedModel loaded, LoadModel(options));
   ANEMONE_ASSIGN(TemporaryFolder folder, TemporaryFolder::Create("anemone-compile"));
   Source source{loaded.name, folder / "model.mlpackage", std::nullopt};
@@ -102,7 +102,7 @@ Result<CompileResult> RunCompile(const CompileOptions& options) {
   if (!result.output.empty() && !result.output.ends_with(kEnding)) {
     return Usage("cannot write '{}'", options.output).Advise("name an .mlmodelc");
   }
-  ANEMONE_ASSIGN(const Source source, SourceOf(options));
+  ANEMONE_ASSIGN(const Source source, CompileSourceOf(options));
   if (result.output.empty()) result.output = source.name + std::string(kEnding);
   ANEMONE_ASSIGN(const format::ModelFile file, format::ModelFile::Open(source.path));
   ANEMONE_ASSIGN(const format::CompiledModel compiled,

@@ -18,8 +18,6 @@ namespace {
 using feature_models::FeatureValue;
 using feature_models::FeatureValues;
 
-constexpr int64_t kFirstValues = 16;
-
 Result<int64_t> ParseInteger(const std::string& text) {
   int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -123,7 +121,7 @@ Result<FeatureValue> ArrayOfFile(const std::string& path) {
 
 Result<Json> JsonOfFile(const std::string& path) {
   ANEMONE_ASSIGN(const Bytes bytes, MapFile(path));
-  return ParseJson({reinterpret_cast<const char*>(bytes.data()), bytes.size()}).At(path);
+  return ParseJson(bytes.text()).At(path);
 }
 
 Result<Json> JsonOf(const std::string& text) {
@@ -216,7 +214,7 @@ struct ToJson {
 };
 
 // The array of an array, the pixels of an image; null for all else.
-const exec::Tensor* TensorOf(const FeatureValue& value) {
+const exec::Tensor* TensorIn(const FeatureValue& value) {
   if (const auto* image = std::get_if<feature_models::Image>(&value)) return &image->pixels;
   return std::get_if<exec::Tensor>(&value);
 }
@@ -249,7 +247,7 @@ Result<FeatureValues> ReadFeatures(const ir::FunctionDescription& description,
 }
 
 Json FeatureValueJson(const std::string& name, const FeatureValue& value) {
-  const exec::Tensor* tensor = TensorOf(value);
+  const exec::Tensor* tensor = TensorIn(value);
   constexpr std::string_view kKinds[] = {"array",    "int64",      "double",
                                          "string",   "dictionary", "dictionary",
                                          "sequence", "sequence",   "image"};
@@ -273,7 +271,7 @@ Status WriteFeatures(const FeatureValues& values, const std::string& directory) 
   for (const auto& [name, value] : values) {
     std::string stem = name;
     std::ranges::replace_if(stem, [](char c) { return c == '/' || c == '\\' || c == '\0'; }, '_');
-    const exec::Tensor* tensor = TensorOf(value);
+    const exec::Tensor* tensor = TensorIn(value);
     const std::string path =
         (std::filesystem::path(directory) / (stem + (tensor != nullptr ? ".npy" : ".json")))
             .string();

@@ -12,6 +12,9 @@
 
 namespace anemone::facade {
 
+// How many values of an array a document shows.
+inline constexpr int64_t kFirstValues = 16;
+
 // Each binding is NAME=VALUE (NAME may be left out for one input), or a .json file that holds an
 // object of all inputs. A number or a text stands for itself; a dictionary or sequence is JSON or a
 // .json file; an array a .npy file or a JSON list of its elements; an image a .png or .jpg file.

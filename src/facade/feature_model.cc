@@ -12,7 +12,7 @@ namespace anemone {
 namespace {
 
 // The elements are copied: the caller's memory may go away while a pipeline still runs.
-Result<exec::Tensor> TensorOf(const Array& array) {
+Result<exec::Tensor> TensorOfArray(const Array& array) {
   const DType dtype = facade::DTypeOfNumpy(array.dtype);
   if (dtype == DType::kInvalid) return Usage("'{}' is not a dtype", array.dtype);
   const size_t size = ByteSize(dtype, ir::ElementCount(array.shape).value_or(-1)).value_or(0);
@@ -22,11 +22,11 @@ Result<exec::Tensor> TensorOf(const Array& array) {
 
 struct ToInternal {
   Result<feature_models::FeatureValue> operator()(const Array& array) const {
-    ANEMONE_ASSIGN(exec::Tensor tensor, TensorOf(array));
+    ANEMONE_ASSIGN(exec::Tensor tensor, TensorOfArray(array));
     return feature_models::FeatureValue(std::move(tensor));
   }
   Result<feature_models::FeatureValue> operator()(const Image& image) const {
-    ANEMONE_ASSIGN(exec::Tensor pixels, TensorOf(image.pixels));
+    ANEMONE_ASSIGN(exec::Tensor pixels, TensorOfArray(image.pixels));
     const size_t rank = pixels.shape().size();
     if (rank != 2 && (rank != 3 || (pixels.shape()[2] != 1 && pixels.shape()[2] != 3))) {
       return Usage("pixels have the shape [height, width] or [height, width, 3], not {}",

@@ -29,7 +29,7 @@ Result<std::shared_ptr<const ir::Model>> Rebuilt(const std::string& manifest_pat
   const std::shared_ptr<const ir::Model> none;
   const auto file = MapFile(manifest_path);
   if (!file.ok()) return none;
-  const auto json = ParseJson({reinterpret_cast<const char*>(file->data()), file->size()});
+  const auto json = ParseJson(file->text());
   if (!json.ok()) return none;
   const Json& weights = (*json)["weights"];
   const Json& seed = weights["anemone.weights.seed"];

@@ -29,9 +29,7 @@ std::string LowerExtension(const fs::path& path) {
 
 Result<ir::Model> ReadMilText(const std::string& path) {
   ANEMONE_ASSIGN(const Bytes bytes, MapFile(path));
-  ANEMONE_ASSIGN(
-      ir::Program program,
-      ir::ParseText({reinterpret_cast<const char*>(bytes.data()), bytes.size()}).At(path));
+  ANEMONE_ASSIGN(ir::Program program, ir::ParseText(bytes.text()).At(path));
   return ir::MakeModel(std::move(program)).At(path);
 }
 

@@ -51,7 +51,7 @@ Result<const placement::Chip*> ChipOf(const std::string& named, const ComputePla
   return placement::FindChip(name).At(path);
 }
 
-PlacementResult::Agreement ToRow(const placement::Agreement& agreement) {
+PlacementResult::Agreement AgreementRow(const placement::Agreement& agreement) {
   return {agreement.name,       agreement.operations,         agreement.sets_compared,
           agreement.sets_right, agreement.preferred_compared, agreement.preferred_right};
 }
@@ -68,11 +68,11 @@ std::string UnitNameOf(ComputeUnit unit) {
 
 PlacementResult ToResult(const placement::Score& score) {
   PlacementResult result;
-  result.all = ToRow(score.all);
+  result.all = AgreementRow(score.all);
   result.not_in_plan = score.not_in_plan;
   result.not_in_model = score.not_in_model;
-  for (const auto& row : score.by_operator) result.by_operator.push_back(ToRow(row));
-  for (const auto& row : score.by_rule) result.by_rule.push_back(ToRow(row));
+  for (const auto& row : score.by_operator) result.by_operator.push_back(AgreementRow(row));
+  for (const auto& row : score.by_rule) result.by_rule.push_back(AgreementRow(row));
   for (const placement::Disagreement& row : score.disagreements) {
     result.disagreements.push_back({row.name, row.type, row.rule, UnitNames(row.predicted),
                                     UnitNames(row.planned), UnitNameOf(row.predicted_preferred),
@@ -92,7 +92,7 @@ Json AgreementJson(const PlacementResult::Agreement& agreement) {
   return json;
 }
 
-std::string PlacementJson(const PlacementResult& result) {
+std::string ScoreJson(const PlacementResult& result) {
   const auto text_or_null = [](const std::string& text) {
     return text.empty() ? Json() : Json(text);
   };
@@ -140,7 +140,7 @@ Result<PlacementResult> RunPlacement(const PlacementOptions& options) {
                         total.not_in_model);
   }
   PlacementResult result = ToResult(total);
-  result.json = PlacementJson(result);
+  result.json = ScoreJson(result);
   return result;
 }
 

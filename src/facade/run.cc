@@ -6,6 +6,7 @@
 #include "exec/session_inputs.h"
 #include "exec/synthetic_inputs.h"
 #include "facade/document.h"
+#include "facade/feature_files.h"
 #include "facade/predictor_source.h"
 #include "facade/predictor_tools.h"
 #include "facade/session_options.h"
@@ -18,8 +19,6 @@ namespace anemone::facade {
 namespace {
 
 using Tensors = std::map<std::string, exec::Tensor>;
-
-constexpr int64_t kFirstValues = 16;
 
 // Where something is remembered or compiled, the user's folders stand for those that are not given.
 // What is remembered costs a hash of the model: only where something remembers.

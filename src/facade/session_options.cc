@@ -38,8 +38,7 @@ Result<runtime::BreakerConfig> BreakerOf(const std::string& text) {
   if (text.find_first_not_of(" \t\r\n") == text.find('{'))
     return runtime::ParseBreakerConfig(text, "breaker");
   ANEMONE_ASSIGN(const Bytes file, MapFile(text));
-  return runtime::ParseBreakerConfig({reinterpret_cast<const char*>(file.data()), file.size()},
-                                     "breaker");
+  return runtime::ParseBreakerConfig(file.text(), "breaker");
 }
 
 }  // namespace

@@ -14,15 +14,15 @@ namespace {
 using feature_models::FeatureValue;
 using feature_models::FeatureValues;
 using feature_models::Image;
-using ColorSpace = ir::ImageFeature::ColorSpace;
 
-bool IsGray(ColorSpace space) {
-  return space == ColorSpace::kGrayscale || space == ColorSpace::kGrayscaleFp16;
+bool IsGray(ir::ImageFeature::ColorSpace space) {
+  return space == ir::ImageFeature::ColorSpace::kGrayscale ||
+         space == ir::ImageFeature::ColorSpace::kGrayscaleFp16;
 }
 
 // Where a pixel's channel is in the program's tensor.
-int64_t ProgramChannel(ColorSpace space, int64_t channel) {
-  return space == ColorSpace::kBgr ? 2 - channel : channel;
+int64_t ProgramChannel(ir::ImageFeature::ColorSpace space, int64_t channel) {
+  return space == ir::ImageFeature::ColorSpace::kBgr ? 2 - channel : channel;
 }
 
 bool AllowsSize(const ir::ImageFeature& feature, const ir::ImageFeature::Size& size) {
@@ -37,7 +37,7 @@ bool AllowsSize(const ir::ImageFeature& feature, const ir::ImageFeature::Size& s
 }
 
 // The pixels as float32 [1, channels, height, width].
-Result<exec::Tensor> TensorOf(const Image& image, const ir::ImageFeature& feature) {
+Result<exec::Tensor> TensorOfImage(const Image& image, const ir::ImageFeature& feature) {
   const int64_t channels = IsGray(feature.color_space) ? 1 : 3;
   if (image.channels() != channels) {
     return Usage("it takes an image of {} channels, not of {}", channels, image.channels());
@@ -71,7 +71,7 @@ Result<Image> ImageOf(const exec::Tensor& tensor, const ir::ImageFeature& featur
   }
   const int64_t area = shape[rank - 2] * shape[rank - 1];
   ANEMONE_ASSIGN(const exec::Tensor values, feature_models::WithDType(tensor, DType::kFp32));
-  const bool half = feature.color_space == ColorSpace::kGrayscaleFp16;
+  const bool half = feature.color_space == ir::ImageFeature::ColorSpace::kGrayscaleFp16;
   ir::Shape pixel_shape = {shape[rank - 2], shape[rank - 1]};
   if (channels == 3) pixel_shape.push_back(3);
   ANEMONE_ASSIGN(exec::Tensor pixels, exec::Tensor::Allocate(half ? DType::kFp32 : DType::kUInt8,
@@ -133,7 +133,7 @@ class SessionPredictor : public feature_models::Predictor {
     const bool fixed = input->type.is_static();
     exec::Tensor tensor;
     if (const auto* image = std::get_if<Image>(&value)) {
-      ANEMONE_ASSIGN(tensor, TensorOf(*image, *description().FindInput(name)->image()));
+      ANEMONE_ASSIGN(tensor, TensorOfImage(*image, *description().FindInput(name)->image()));
     } else if (const auto* array = std::get_if<exec::Tensor>(&value)) {
       tensor = *array;
     } else if (const auto* integer = std::get_if<int64_t>(&value)) {

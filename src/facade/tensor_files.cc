@@ -107,7 +107,7 @@ Result<exec::Tensor> ConvertExactly(const ir::Literal& from, DType wanted) {
   return tensor;
 }
 
-Result<exec::Tensor> TensorOf(const NpyArray& array, const ir::Type& type) {
+Result<exec::Tensor> TensorOfNpy(const NpyArray& array, const ir::Type& type) {
   ANEMONE_ASSIGN(const ir::Literal literal,
                  ir::Literal::FromBytes(ir::Type::Tensor(array.dtype, array.shape), array.data));
   ANEMONE_ASSIGN(exec::Tensor tensor, exec::Tensor::FromLiteral(literal));
@@ -120,7 +120,7 @@ Result<exec::Tensor> TensorOf(const NpyArray& array, const ir::Type& type) {
 
 Result<exec::Tensor> ReadArrayTensor(const std::string& path, const ir::Type& type) {
   ANEMONE_ASSIGN(const NpyArray array, ReadNpy(path));
-  return TensorOf(array, type);
+  return TensorOfNpy(array, type);
 }
 
 // Every input by its name. Arrays with other names are an error, because a misspelled one
@@ -134,7 +134,7 @@ Status ReadArchive(const std::string& path, const ir::Function& function,
     if (input == function.inputs().end()) {
       return Usage("it holds an array '{}', which is not an input of the model", name);
     }
-    auto tensor = TensorOf(array, (*input)->type);
+    auto tensor = TensorOfNpy(array, (*input)->type);
     if (!tensor.ok()) return std::move(tensor).At("array " + name).error();
     inputs[name] = std::move(tensor).value();
   }

@@ -23,7 +23,7 @@ Result<Moments> MomentsOf(const format::proto::BayesianProbitRegressor::Gaussian
   return Moments{wire.mean(), 1 / wire.precision()};
 }
 
-struct Parts {
+struct ProbitParts {
   Moments bias;
   std::unordered_map<uint32_t, std::unordered_map<uint32_t, Moments>> weights;
   uint32_t features = 0;
@@ -34,7 +34,7 @@ struct Parts {
 
 class BayesianProbitRegressor : public Predictor {
  public:
-  BayesianProbitRegressor(format::ModelInterface interface, Parts parts)
+  BayesianProbitRegressor(format::ModelInterface interface, ProbitParts parts)
       : Predictor(std::move(interface)), parts_(std::move(parts)) {}
 
   Json Parameters() const override {
@@ -99,7 +99,7 @@ class BayesianProbitRegressor : public Predictor {
     return static_cast<uint32_t>(number);
   }
 
-  Parts parts_;
+  ProbitParts parts_;
 };
 
 }  // namespace
@@ -108,7 +108,7 @@ Result<std::unique_ptr<Predictor>> MakeBayesianProbitRegressor(const format::Mod
                                                                format::ModelInterface interface,
                                                                const Context&) {
   const auto& wire = file.message().bayesianprobitregressor();
-  Parts parts;
+  ProbitParts parts;
   parts.features = wire.numberoffeatures();
   parts.input = wire.regressioninputfeaturename();
   parts.mean_output = wire.meanoutputfeaturename();

@@ -12,7 +12,7 @@
 namespace anemone::feature_models {
 namespace {
 
-struct Parts {
+struct GlmClassifierParts {
   LinearRows rows;
   ClassLabels labels;
   bool probit = false;
@@ -21,7 +21,7 @@ struct Parts {
 
 class GlmClassifier : public Predictor {
  public:
-  GlmClassifier(format::ModelInterface interface, Parts parts)
+  GlmClassifier(format::ModelInterface interface, GlmClassifierParts parts)
       : Predictor(std::move(interface)), parts_(std::move(parts)) {}
 
   Json Parameters() const override {
@@ -63,7 +63,7 @@ class GlmClassifier : public Predictor {
     return probabilities;
   }
 
-  Parts parts_;
+  GlmClassifierParts parts_;
 };
 
 }  // namespace
@@ -72,7 +72,7 @@ Result<std::unique_ptr<Predictor>> MakeGlmClassifier(const format::ModelFile& fi
                                                      format::ModelInterface interface,
                                                      const Context&) {
   const auto& wire = file.message().glmclassifier();
-  Parts parts;
+  GlmClassifierParts parts;
   ANEMONE_ASSIGN(parts.rows, LinearRows::Make(wire));
   ANEMONE_ASSIGN(parts.labels, ClassLabels::From(wire));
   if (wire.postevaluationtransform() < 0 || wire.postevaluationtransform() > 1) {

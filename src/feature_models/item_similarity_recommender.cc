@@ -17,7 +17,7 @@ struct Similar {
   double similarity = 0;
 };
 
-struct Parts {
+struct SimilarityParts {
   std::vector<std::vector<Similar>> similar;  // to each item
   std::vector<double> adjustments;
   Strings texts;  // of the items; empty: integers name them
@@ -28,7 +28,7 @@ struct Parts {
 
 class Recommender : public Predictor {
  public:
-  Recommender(format::ModelInterface interface, Parts parts)
+  Recommender(format::ModelInterface interface, SimilarityParts parts)
       : Predictor(std::move(interface)), parts_(std::move(parts)) {
     for (size_t i = 0; i < parts_.texts.size(); ++i) by_text_.emplace(parts_.texts[i], i);
     for (size_t i = 0; i < parts_.integers.size(); ++i) by_integer_.emplace(parts_.integers[i], i);
@@ -138,7 +138,7 @@ class Recommender : public Predictor {
     return outputs;
   }
 
-  Parts parts_;
+  SimilarityParts parts_;
   std::unordered_map<std::string, size_t> by_text_;
   std::unordered_map<int64_t, size_t> by_integer_;
 };
@@ -170,7 +170,7 @@ Result<std::unique_ptr<Predictor>> MakeItemSimilarityRecommender(const format::M
                                                                  const Context&) {
   const auto& wire = file.message().itemsimilarityrecommender();
   ANEMONE_ASSIGN(const size_t items, CountItems(wire));
-  Parts parts;
+  SimilarityParts parts;
   parts.similar.resize(items);
   parts.adjustments.resize(items);
   for (const auto& list : wire.itemitemsimilarities()) {

@@ -11,7 +11,7 @@
 namespace anemone::feature_models {
 namespace {
 
-struct Parts {
+struct NeighborParts {
   size_t dimensions = 0;
   std::vector<std::vector<float>> samples;
   std::variant<Strings, Int64s> labels;  // of each sample
@@ -22,7 +22,7 @@ struct Parts {
 
 class NearestNeighborsClassifier : public Predictor {
  public:
-  NearestNeighborsClassifier(format::ModelInterface interface, Parts parts)
+  NearestNeighborsClassifier(format::ModelInterface interface, NeighborParts parts)
       : Predictor(std::move(interface)), parts_(std::move(parts)) {}
 
   Json Parameters() const override {
@@ -106,7 +106,7 @@ class NearestNeighborsClassifier : public Predictor {
     return outputs;
   }
 
-  Parts parts_;
+  NeighborParts parts_;
 };
 
 }  // namespace
@@ -116,7 +116,7 @@ Result<std::unique_ptr<Predictor>> MakeNearestNeighborsClassifier(const format::
                                                                   const Context&) {
   const auto& wire = file.message().knearestneighborsclassifier();
   const auto& index = wire.nearestneighborsindex();
-  Parts parts;
+  NeighborParts parts;
   if (index.numberofdimensions() < 1) {
     return InvalidInput("its samples have {} dimensions", index.numberofdimensions());
   }

@@ -16,7 +16,7 @@ constexpr size_t kCoordinates = 4;
 // The pairs of boxes are compared.
 constexpr size_t kMaxBoxes = size_t{1} << 16;
 
-struct Parts {
+struct SuppressionParts {
   std::string confidence_input, coordinates_input, iou_input, threshold_input;
   std::string confidence_output, coordinates_output;
   double iou_threshold = 0;
@@ -59,7 +59,7 @@ Result<std::pair<size_t, size_t>> RowsAndColumns(const exec::Tensor& tensor) {
 
 class NonMaximumSuppression : public Predictor {
  public:
-  NonMaximumSuppression(format::ModelInterface interface, Parts parts)
+  NonMaximumSuppression(format::ModelInterface interface, SuppressionParts parts)
       : Predictor(std::move(interface)), parts_(std::move(parts)) {}
 
   Json Parameters() const override {
@@ -169,10 +169,11 @@ class NonMaximumSuppression : public Predictor {
     return FeatureValue(std::move(tensor));
   }
 
-  Parts parts_;
+  SuppressionParts parts_;
 };
 
-Status CheckNames(const ir::FunctionDescription& description, const Parts& parts) {
+Status CheckSuppressionNames(const ir::FunctionDescription& description,
+                             const SuppressionParts& parts) {
   for (const std::string& name : {parts.confidence_input, parts.coordinates_input}) {
     const ir::Feature* feature = description.FindInput(name);
     if (feature == nullptr || feature->array() == nullptr) {
@@ -205,7 +206,7 @@ Result<std::unique_ptr<Predictor>> MakeNonMaximumSuppression(const format::Model
                                                              format::ModelInterface interface,
                                                              const Context&) {
   const auto& wire = file.message().nonmaximumsuppression();
-  Parts parts;
+  SuppressionParts parts;
   parts.confidence_input = wire.confidenceinputfeaturename();
   parts.coordinates_input = wire.coordinatesinputfeaturename();
   parts.iou_input = wire.iouthresholdinputfeaturename();
@@ -225,7 +226,7 @@ Result<std::unique_ptr<Predictor>> MakeNonMaximumSuppression(const format::Model
   if (!(parts.confidence_threshold >= 0)) {
     return InvalidInput("the confidence threshold {} is below 0", parts.confidence_threshold);
   }
-  ANEMONE_TRY(CheckNames(interface.function, parts));
+  ANEMONE_TRY(CheckSuppressionNames(interface.function, parts));
   return std::unique_ptr<Predictor>(
       std::make_unique<NonMaximumSuppression>(std::move(interface), std::move(parts)));
 }

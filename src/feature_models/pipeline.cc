@@ -85,7 +85,8 @@ class Pipeline : public Predictor {
 };
 
 // Each input of each model, and each output of the pipeline, comes from somewhere.
-Status CheckNames(const ir::FunctionDescription& description, const std::vector<Stage>& stages) {
+Status CheckStageNames(const ir::FunctionDescription& description,
+                       const std::vector<Stage>& stages) {
   std::unordered_set<std::string> known;
   for (const ir::Feature& feature : description.inputs) known.insert(feature.name);
   for (const Stage& stage : stages) {
@@ -134,7 +135,7 @@ Result<std::unique_ptr<Predictor>> MakePipeline(const format::ModelFile& file,
     ANEMONE_ASSIGN(stage.predictor, MakePredictor(part, inner));
     stages.push_back(std::move(stage));
   }
-  ANEMONE_TRY(CheckNames(interface.function, stages));
+  ANEMONE_TRY(CheckStageNames(interface.function, stages));
   return std::unique_ptr<Predictor>(
       std::make_unique<Pipeline>(std::move(interface), std::move(stages)));
 }

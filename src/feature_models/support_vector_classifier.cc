@@ -17,7 +17,7 @@ namespace {
 // A pair is never certain: libsvm's bounds.
 constexpr double kMinProbability = 1e-7;
 
-struct Parts {
+struct SupportVectorParts {
   SupportVectors vectors;
   ClassLabels labels;
   std::vector<size_t> starts;                     // where each class's vectors begin, and the end
@@ -30,7 +30,7 @@ struct Parts {
 
 class SupportVectorClassifier : public Predictor {
  public:
-  SupportVectorClassifier(format::ModelInterface interface, Parts parts)
+  SupportVectorClassifier(format::ModelInterface interface, SupportVectorParts parts)
       : Predictor(std::move(interface)), parts_(std::move(parts)) {}
 
   Json Parameters() const override {
@@ -83,10 +83,10 @@ class SupportVectorClassifier : public Predictor {
     return std::clamp(value, kMinProbability, 1 - kMinProbability);
   }
 
-  Parts parts_;
+  SupportVectorParts parts_;
 };
 
-Status CheckCounts(const Parts& parts) {
+Status CheckCounts(const SupportVectorParts& parts) {
   const size_t classes = parts.labels.size();
   const size_t pairs = classes * (classes - 1) / 2;
   if (parts.starts.size() != classes + 1 || parts.starts.back() != parts.vectors.size()) {
@@ -121,7 +121,7 @@ Result<std::unique_ptr<Predictor>> MakeSupportVectorClassifier(const format::Mod
                                                                format::ModelInterface interface,
                                                                const Context&) {
   const auto& wire = file.message().supportvectorclassifier();
-  Parts parts;
+  SupportVectorParts parts;
   ANEMONE_ASSIGN(parts.vectors, SupportVectors::Make(wire, interface.function));
   ANEMONE_ASSIGN(parts.labels, ClassLabels::From(wire));
   parts.starts.push_back(0);

@@ -91,7 +91,7 @@ void CompareJson(const Json& ours, const Json& theirs, const std::string& place,
 }
 
 // With maps sorted by their keys.
-std::string Sorted(const proto::ModelDescription& description) {
+std::string Deterministic(const proto::ModelDescription& description) {
   std::string out;
   {
     google::protobuf::io::StringOutputStream stream(&out);
@@ -123,14 +123,10 @@ void CompareData(std::string_view ours, std::string_view theirs, std::vector<std
          std::string(TypeNameOfField(b->model_type)));
   differ("version of the format", TextOf(a->format), TextOf(b->format));
   differ("version of the specification", TextOf(a->specification), TextOf(b->specification));
-  if (Sorted(a->description) != Sorted(b->description))
+  if (Deterministic(a->description) != Deterministic(b->description))
     found.emplace_back("coremldata.bin: the descriptions differ");
   if (a->parameters != b->parameters)
     found.emplace_back("coremldata.bin: the parameters behind the description differ");
-}
-
-std::string_view TextOf(const Bytes& bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 void CompareMetadata(std::string_view ours, std::string_view theirs,
@@ -158,8 +154,8 @@ Result<std::vector<std::string>> CompareCompiled(const std::string& ours,
     }
     ANEMONE_ASSIGN(const Bytes a, MapFile((fs::path(ours) / name).string()));
     ANEMONE_ASSIGN(const Bytes b, MapFile((fs::path(theirs) / name).string()));
-    const std::string_view own_text = TextOf(a);
-    const std::string_view other_text = TextOf(b);
+    const std::string_view own_text = a.text();
+    const std::string_view other_text = b.text();
     if (own_text == other_text) continue;
     if (name == "model.mil") {
       CompareText(own_text, other_text, found);

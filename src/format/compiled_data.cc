@@ -12,9 +12,9 @@ class Cursor {
  public:
   explicit Cursor(std::string_view bytes) : left_(bytes) {}
 
-  template <typename Number>
-  Result<Number> Take(std::string_view what) {
-    Number value = 0;
+  template <typename Scalar>
+  Result<Scalar> Take(std::string_view what) {
+    Scalar value = 0;
     if (left_.size() < sizeof(value)) return InvalidInput("the file ends within {}", what);
     std::memcpy(&value, left_.data(), sizeof(value));
     left_.remove_prefix(sizeof(value));
@@ -45,8 +45,8 @@ class Cursor {
   std::string_view left_;
 };
 
-template <typename Number>
-void AppendNumber(Number value, std::string* out) {
+template <typename Scalar>
+void AppendNumber(Scalar value, std::string* out) {
   out->append(reinterpret_cast<const char*>(&value), sizeof(value));
 }
 

@@ -40,6 +40,8 @@ struct CompiledData {
 Result<CompiledData> ParseCompiledData(std::string_view bytes);
 std::string EncodeCompiledData(const CompiledData& data);
 
+// The field number of an ML Program.
+inline constexpr uint32_t kMlProgramType = proto::Model::kMlProgramFieldNumber;
 // The specification's name of a type's field number: "mlProgram"; "none" for an unknown number.
 std::string_view TypeNameOfField(uint32_t field);
 

@@ -21,11 +21,6 @@ namespace fs = std::filesystem;
 
 constexpr size_t kMaxTextBytes = size_t{256} << 20;  // large constants are in weight files
 constexpr std::string_view kEspressoName = "model.espresso.net";
-constexpr uint32_t kMlProgram = proto::Model::kMlProgramFieldNumber;
-
-std::string_view TextOf(const Bytes& bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
 
 std::string StringOr(const Json& object, const char* key, std::string fallback = {}) {
   const Json* it = object.Find(key);
@@ -84,7 +79,7 @@ Result<std::string_view> TextOfFile(const std::string& folder, std::string_view 
                         kMaxTextBytes)
         .At(PathIn(folder, name));
   }
-  return TextOf(*bytes);
+  return bytes->text();
 }
 
 bool Holds(const std::string& folder, std::string_view name) {
@@ -226,7 +221,7 @@ void OrderInputs(proto::Model* model) {
 Result<ModelFile> AssembleCompiled(std::string_view program, std::string_view data,
                                    const std::string& folder) {
   ANEMONE_ASSIGN(CompiledData parts, ParseCompiledData(data).At(PathIn(folder, kCompiledDataName)));
-  if (parts.model_type != kMlProgram) {
+  if (parts.model_type != kMlProgramType) {
     return RefuseType(TypeNameOfField(parts.model_type), folder);
   }
   if (parts.specification.major > INT32_MAX) {

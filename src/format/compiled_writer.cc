@@ -17,7 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr uint32_t kMlProgram = proto::Model::kMlProgramFieldNumber;
 constexpr std::string_view kModelPath = "@model_path/";
 
 std::string Base64(std::span<const uint8_t> bytes) {
@@ -103,13 +102,14 @@ CompiledData DataOf(const proto::Model& model, std::set<std::string>* unconfirme
         "as for 6 and 7)");
   }
   CompiledData data;
-  data.model_type = kMlProgram;
+  data.model_type = kMlProgramType;
   data.format = {specification >= kPlainScalars ? uint64_t{9} : uint64_t{5}, 0, 0, "generic"};
   data.specification = {static_cast<uint64_t>(specification), 0, 0, ""};
   data.description = model.description();
   data.description.mutable_metadata();  // present, even when empty
   const int functions = std::max(1, data.description.functions_size());
-  const uint32_t type[] = {kMlProgram, 0, 0, 0};  // the type, 0, and a list of no entries as u64
+  const uint32_t type[] = {kMlProgramType, 0, 0,
+                           0};  // the type, 0, and a list of no entries as u64
   for (int i = 0; i < functions; ++i) {
     data.parameters.append(reinterpret_cast<const char*>(type), sizeof(type));
   }

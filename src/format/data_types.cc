@@ -5,12 +5,12 @@
 namespace anemone::format {
 namespace {
 
-struct Row {
+struct MilTypeRow {
   int32_t wire;
   DType dtype;
 };
 
-constexpr std::array<Row, 20> kMilTypes{{
+constexpr std::array<MilTypeRow, 20> kMilTypes{{
     {1, DType::kBool},    {2, DType::kString},  {10, DType::kFp16},   {11, DType::kFp32},
     {12, DType::kFp64},   {13, DType::kBf16},   {21, DType::kInt8},   {22, DType::kInt16},
     {23, DType::kInt32},  {24, DType::kInt64},  {25, DType::kInt4},   {31, DType::kUInt8},
@@ -23,7 +23,7 @@ constexpr int32_t kMilFloat8E5M2 = 41;
 // The kind (float or integer) in the high half, the width in bits in the low one.
 constexpr int32_t kFloatKind = 0x10000;
 constexpr int32_t kIntKind = 0x20000;
-constexpr std::array<Row, 5> kFeatureTypes{{
+constexpr std::array<MilTypeRow, 5> kFeatureTypes{{
     {kFloatKind | 16, DType::kFp16},
     {kFloatKind | 32, DType::kFp32},
     {kFloatKind | 64, DType::kFp64},
@@ -79,7 +79,7 @@ bool HasControlCharacter(std::string_view text) {
 }  // namespace
 
 Result<DType> DTypeOfMil(int32_t data_type) {
-  for (const Row& row : kMilTypes) {
+  for (const MilTypeRow& row : kMilTypes) {
     if (row.wire == data_type) return row.dtype;
   }
   if (data_type == kMilFloat8E4M3FN || data_type == kMilFloat8E5M2) {
@@ -90,21 +90,21 @@ Result<DType> DTypeOfMil(int32_t data_type) {
 }
 
 Result<int32_t> MilOfDType(DType dtype) {
-  for (const Row& row : kMilTypes) {
+  for (const MilTypeRow& row : kMilTypes) {
     if (row.dtype == dtype) return row.wire;
   }
   return Unsupported("a Core ML program cannot hold elements of type {}", DTypeName(dtype));
 }
 
 Result<DType> DTypeOfFeature(int32_t data_type) {
-  for (const Row& row : kFeatureTypes) {
+  for (const MilTypeRow& row : kFeatureTypes) {
     if (row.wire == data_type) return row.dtype;
   }
   return InvalidInput("array data type {} is not known", data_type);
 }
 
 Result<int32_t> FeatureOfDType(DType dtype) {
-  for (const Row& row : kFeatureTypes) {
+  for (const MilTypeRow& row : kFeatureTypes) {
     if (row.dtype == dtype) return row.wire;
   }
   return Unsupported("a feature cannot be an array of {}", DTypeName(dtype));

@@ -11,11 +11,11 @@ namespace {
 
 // For each op set from iOS15 to iOS18, the last digit of the release whose definition is in force;
 // '?' where no public compiled model shows it.
-struct Row {
+struct ReleaseRow {
   std::string_view operation;
   std::string_view releases;
 };
-constexpr std::array<Row, 65> kRows{{
+constexpr std::array<ReleaseRow, 65> kOperationReleases{{
     {"abs", "5?7?"},
     {"add", "567?"},
     {"atan", "5?7?"},
@@ -100,10 +100,10 @@ std::string CamelCase(std::string_view operation) {
 ReleasedName ReleasedNameOf(std::string_view operation, ir::Opset opset) {
   constexpr char kOldest = '5';
   const auto index = static_cast<size_t>(opset);
-  const auto row = std::ranges::find(kRows, operation, &Row::operation);
+  const auto row = std::ranges::find(kOperationReleases, operation, &ReleaseRow::operation);
   char release = kOldest;
   bool seen = false;
-  if (row != kRows.end()) {
+  if (row != kOperationReleases.end()) {
     size_t known = index + 1;
     while (known > 0 && row->releases[known - 1] == '?') --known;
     if (known > 0) release = row->releases[known - 1];

@@ -50,7 +50,7 @@ Result<std::string> FindModelFile(const std::string& package) {
   }
   ANEMONE_ASSIGN(const Bytes bytes, MapFile(manifest_path));
   ANEMONE_TRY(CheckManifestSize(bytes.size()).At(manifest_path));
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const std::string_view text = bytes.text();
   ANEMONE_ASSIGN(const Manifest manifest, ParseManifest(text).At(manifest_path));
   const std::string data = (fs::path(package) / kDataFolder).string();
   return ResolveInside(data, manifest.root()->path).At(manifest_path);

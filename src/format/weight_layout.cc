@@ -5,12 +5,12 @@
 namespace anemone::format {
 namespace {
 
-struct Row {
+struct BlobTypeRow {
   BlobDType blob;
   DType dtype;
 };
 
-constexpr std::array<Row, 15> kRows{{
+constexpr std::array<BlobTypeRow, 15> kBlobTypes{{
     {BlobDType::kFp16, DType::kFp16},
     {BlobDType::kFp32, DType::kFp32},
     {BlobDType::kUInt8, DType::kUInt8},
@@ -31,14 +31,14 @@ constexpr std::array<Row, 15> kRows{{
 }  // namespace
 
 std::optional<BlobDType> BlobDTypeOf(DType dtype) {
-  for (const Row& row : kRows) {
+  for (const BlobTypeRow& row : kBlobTypes) {
     if (row.dtype == dtype) return row.blob;
   }
   return std::nullopt;
 }
 
 std::optional<DType> DTypeOfBlob(uint32_t blob_dtype) {
-  for (const Row& row : kRows) {
+  for (const BlobTypeRow& row : kBlobTypes) {
     if (static_cast<uint32_t>(row.blob) == blob_dtype) return row.dtype;
   }
   return std::nullopt;

@@ -78,7 +78,7 @@ Result<std::shared_ptr<const ZippedPackage>> ZippedPackage::Open(const Bytes& ar
   ANEMONE_ASSIGN(const std::string root, FindRoot(package->files_));
   const Bytes& bytes = package->files_.at(root + std::string(kManifestName));
   ANEMONE_TRY(CheckManifestSize(bytes.size()).At(root + std::string(kManifestName)));
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const std::string_view text = bytes.text();
   ANEMONE_ASSIGN(const Manifest manifest,
                  ParseManifest(text).At(root + std::string(kManifestName)));
   package->model_path_ = fmt::format("{}{}/{}", root, kDataFolder, manifest.root()->path);

@@ -40,8 +40,8 @@ struct Share {
   }
 };
 
-CheckResult Judge(const DispatchPolicy& limits, const Policy& policy, const Evidence& evidence,
-                  CheckResult result) {
+CheckResult JudgeDispatch(const DispatchPolicy& limits, const Policy& policy,
+                          const Evidence& evidence, CheckResult result) {
   const bool ane = limits.unit == "ane";
   if (!ane) result.title = "Planned for the GPU";
   result.limit = fmt::format("more than {:g} %", limits.min_share_pct);
@@ -105,7 +105,7 @@ CheckResult Judge(const DispatchPolicy& limits, const Policy& policy, const Evid
 }  // namespace
 
 Check DispatchCheck() {
-  return MakeCheck<DispatchPolicy, Judge>(
+  return MakeCheck<DispatchPolicy, JudgeDispatch>(
       {.key = kKey,
        .title = "Planned for the Neural Engine",
        .needs = {Need::kRuns, Need::kPlacement},

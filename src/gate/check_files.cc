@@ -8,7 +8,8 @@
 namespace anemone::gate {
 namespace {
 
-CheckResult Judge(const FilesPolicy&, const Policy&, const Evidence& evidence, CheckResult result) {
+CheckResult JudgeFiles(const FilesPolicy&, const Policy&, const Evidence& evidence,
+                       CheckResult result) {
   result.limit = "manifest of this package, no unknown key, variant verified";
   if (!evidence.files) return NotMeasured(std::move(result), "no package was given");
   const FilesEvidence& files = *evidence.files;
@@ -40,7 +41,7 @@ CheckResult Judge(const FilesPolicy&, const Policy&, const Evidence& evidence, C
 }  // namespace
 
 Check FilesCheck() {
-  return MakeCheck<FilesPolicy, Judge>(
+  return MakeCheck<FilesPolicy, JudgeFiles>(
       {.key = kFilesKey,
        .title = "Manifest complete, files in place",
        .needs = {Need::kPackage},

@@ -31,7 +31,7 @@ struct LatencyPolicy : LimitsOf<LatencyPolicy> {
 };
 
 // "coreml: n 1000, p50 1.204 ms, p99 1.310 ms, p99 at most 1.350 ms (99 % confidence)".
-std::string Describe(const Policy& policy, const RecordFile& file, double percentile) {
+std::string DescribeRun(const Policy& policy, const RecordFile& file, double percentile) {
   const std::vector<int64_t> durations = lab::DurationsNs(file.record);
   std::string text = fmt::format("{}: n {}", file.record.header.backend, durations.size());
   if (durations.empty()) return text;
@@ -58,19 +58,19 @@ std::string Disturbed(const RecordFile& file) {
   return {};
 }
 
-CheckResult Judge(const LatencyPolicy& limits, const Policy& policy, const Evidence& evidence,
-                  CheckResult result) {
+CheckResult JudgeLatency(const LatencyPolicy& limits, const Policy& policy,
+                         const Evidence& evidence, CheckResult result) {
   result.limit = fmt::format("p{:g} ratio at most {:g}", limits.percentile, limits.max_ratio);
   if (limits.require_conservative) {
     result.limit += fmt::format(", speed-up at least {:g}", limits.conservative_speedup);
   }
   const Sides sides = SidesOf(policy, evidence);
   if (sides.baseline != nullptr) {
-    result.evidence.push_back(Describe(policy, *sides.baseline, limits.percentile));
+    result.evidence.push_back(DescribeRun(policy, *sides.baseline, limits.percentile));
   }
   if (sides.subject == nullptr) return NotMeasured(std::move(result), sides.absent);
   result.evidence.insert(result.evidence.begin(),
-                         Describe(policy, *sides.subject, limits.percentile));
+                         DescribeRun(policy, *sides.subject, limits.percentile));
   if (sides.baseline == nullptr) {
     return NotMeasured(std::move(result),
                        fmt::format("no record of the baseline '{}'", policy.baseline_backend));
@@ -135,7 +135,7 @@ CheckResult Judge(const LatencyPolicy& limits, const Policy& policy, const Evide
 }  // namespace
 
 Check LatencyCheck() {
-  return MakeCheck<LatencyPolicy, Judge>(
+  return MakeCheck<LatencyPolicy, JudgeLatency>(
       {.key = "latency",
        .title = "Faster than the CPU",
        .needs = {Need::kRuns, Need::kBaseline},

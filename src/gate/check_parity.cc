@@ -12,9 +12,7 @@
 namespace anemone::gate {
 namespace {
 
-using runtime::RunParity;
-
-std::string Describe(const RunParity& row) {
+std::string DescribeParity(const runtime::RunParity& row) {
   const auto number = [](const std::optional<double>& value) {
     return value ? fmt::format("{:.2e}", *value) : std::string("not finite");
   };
@@ -26,13 +24,13 @@ std::string Describe(const RunParity& row) {
   return text;
 }
 
-bool Passes(const RunParity& row, const lab::ParityLimits& limits) {
+bool Passes(const runtime::RunParity& row, const lab::ParityLimits& limits) {
   return row.non_finite == 0 && row.l_inf && row.rmse && *row.l_inf <= limits.linf &&
          *row.rmse <= limits.rmse;
 }
 
-CheckResult Judge(const ParityPolicy& policy, const std::string& precision,
-                  const std::vector<RunParity>& rows, CheckResult result) {
+CheckResult JudgeParity(const ParityPolicy& policy, const std::string& precision,
+                        const std::vector<runtime::RunParity>& rows, CheckResult result) {
   const auto limits = policy.limits.find(precision);
   const bool known = limits != policy.limits.end();
   if (known) {
@@ -44,8 +42,8 @@ CheckResult Judge(const ParityPolicy& policy, const std::string& precision,
   int64_t synthetic = 0;
   double worst_linf = 0;
   double worst_rmse = 0;
-  for (const RunParity& row : rows) {
-    std::string text = Describe(row);
+  for (const runtime::RunParity& row : rows) {
+    std::string text = DescribeParity(row);
     if (known && !Passes(row, limits->second)) {
       failed = true;
       text += ": over the limit";
@@ -86,7 +84,7 @@ CheckResult JudgeModel(const ParityPolicy& limits, const Policy&, const Evidence
                                               : evidence.parity_problem);
   }
   const std::string& reference = evidence.parity.front().reference;
-  result = Judge(limits, evidence.precision, evidence.parity, std::move(result));
+  result = JudgeParity(limits, evidence.precision, evidence.parity, std::move(result));
   result.evidence.insert(result.evidence.begin(),
                          "against " + reference + ", both on Anemone's executor");
   return result;
@@ -96,15 +94,15 @@ CheckResult JudgeBackend(const ParityPolicy& limits, const Policy& policy, const
                          CheckResult result) {
   const Sides sides = SidesOf(policy, evidence);
   if (sides.subject == nullptr) return NotMeasured(std::move(result), sides.absent);
-  std::vector<RunParity> rows;
-  for (const RunParity& row : sides.subject->record.parity) {
+  std::vector<runtime::RunParity> rows;
+  for (const runtime::RunParity& row : sides.subject->record.parity) {
     if (row.reference == "cpu") rows.push_back(row);
   }
   result.evidence.push_back(sides.subject->path);
   if (rows.empty()) {
     return NotMeasured(std::move(result), "the record does not compare the backend with the CPU");
   }
-  return Judge(limits, rows.front().precision, rows, std::move(result));
+  return JudgeParity(limits, rows.front().precision, rows, std::move(result));
 }
 
 }  // namespace

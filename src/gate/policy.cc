@@ -157,7 +157,7 @@ Policy BuiltInGateC() {
 
 Result<Policy> ReadPolicy(const std::string& path) {
   ANEMONE_ASSIGN(const Bytes bytes, MapFile(path));
-  return ParsePolicy({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path);
+  return ParsePolicy(bytes.text(), path);
 }
 
 }  // namespace anemone::gate

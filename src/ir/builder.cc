@@ -14,15 +14,15 @@ void CollectNames(const Block& block, std::unordered_set<std::string>* names) {
 }
 
 bool IsAlpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+bool IsDecimalDigit(char c) { return c >= '0' && c <= '9'; }
 
 }  // namespace
 
 std::string SanitizeIdentifier(std::string_view name) {
   std::string clean;
   clean.reserve(name.size() + 1);
-  for (char c : name) clean += IsAlpha(c) || IsDigit(c) ? c : '_';
-  if (clean.empty() || IsDigit(clean[0])) clean.insert(clean.begin(), '_');
+  for (char c : name) clean += IsAlpha(c) || IsDecimalDigit(c) ? c : '_';
+  if (clean.empty() || IsDecimalDigit(clean[0])) clean.insert(clean.begin(), '_');
   return clean;
 }
 

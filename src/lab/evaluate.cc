@@ -90,7 +90,7 @@ Result<exec::Tensor> PrepareImage(const std::string& path, const ir::Shape& shap
 
 Result<std::vector<LabeledImage>> ReadLabels(const std::string& path) {
   ANEMONE_ASSIGN(const Bytes bytes, MapFile(path));
-  std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  std::string_view text = bytes.text();
   std::vector<LabeledImage> images;
   size_t file_column = SIZE_MAX;
   size_t label_column = SIZE_MAX;

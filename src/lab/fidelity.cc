@@ -15,7 +15,6 @@ namespace anemone::lab {
 namespace {
 
 constexpr double kHalfMax = 65504;
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 // The float32 output of one operator.
 struct Reference {

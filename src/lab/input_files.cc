@@ -30,7 +30,7 @@ bool IsInputFile(const std::string& path) {
 Result<std::vector<std::string>> ReadList(const std::string& path) {
   ANEMONE_ASSIGN(const Bytes bytes, MapFile(path));
   const fs::path folder = fs::path(path).parent_path();
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const std::string_view text = bytes.text();
   std::vector<std::string> files;
   int64_t number = 0;
   for (size_t begin = 0; begin < text.size();) {

@@ -9,10 +9,10 @@
 namespace anemone::lab {
 namespace {
 
-constexpr int kSchemaVersion = 1;
+constexpr int kDatabaseVersion = 1;
 constexpr int kApplicationId = 0x416e656d;  // "Anem"
 
-constexpr const char* kSchema = R"sql(
+constexpr const char* kCreateTables = R"sql(
 create table subject(
   sha256 text primary key,          -- of both models and the samples
   model text not null,
@@ -184,15 +184,15 @@ Result<JobsDb> JobsDb::Open(const std::string& path) {
       application = read.IntColumn(2);
     }
     if (version == 0 && tables == 0) {
-      ANEMONE_TRY(state->Exec(kSchema));
+      ANEMONE_TRY(state->Exec(kCreateTables));
       const std::string stamp = fmt::format("pragma user_version = {}; pragma application_id = {};",
-                                            kSchemaVersion, kApplicationId);
+                                            kDatabaseVersion, kApplicationId);
       return state->Exec(stamp.c_str());
     }
     if (application != kApplicationId) return InvalidInput("this is not a lab database").At(path);
-    if (version != kSchemaVersion) {
+    if (version != kDatabaseVersion) {
       return Unsupported("the database has schema version {}, but this tool reads {}", version,
-                         kSchemaVersion)
+                         kDatabaseVersion)
           .At(path)
           .Advise("give another output folder");
     }

@@ -11,8 +11,8 @@
 namespace anemone::lab {
 namespace {
 
-constexpr int kSchemaVersion = 1;
-constexpr std::string_view kSchema = "anemone.manifest";
+constexpr int kManifestVersion = 1;
+constexpr std::string_view kManifestSchema = "anemone.manifest";
 constexpr size_t kMaxManifestBytes = size_t{16} << 20;
 
 Json ValueOf(const std::optional<Estimate>& estimate) {
@@ -58,7 +58,7 @@ Json TensorsJson(const Manifest& manifest) {
   return tensors;
 }
 
-Result<std::optional<double>> ReadNumber(const Json& json, const char* key) {
+Result<std::optional<double>> ReadOptionalNumber(const Json& json, const char* key) {
   const Json* found = json.Find(key);
   if (found == nullptr) return InvalidInput("the key '{}' is missing", key);
   if (found->is_null()) return std::optional<double>();
@@ -80,26 +80,26 @@ Result<ManifestKeys> ParseManifest(std::string_view text) {
   const Json json = ParseJsonOrNull(text, {.max_depth = 32});
   if (!json.is_object()) return InvalidInput("this is not a JSON object");
   ANEMONE_ASSIGN(const std::string schema, ReadString(json, "schema"));
-  if (schema != kSchema)
-    return InvalidInput("the schema is '{}', but '{}' is expected", schema, kSchema);
+  if (schema != kManifestSchema)
+    return InvalidInput("the schema is '{}', but '{}' is expected", schema, kManifestSchema);
   const Json* version = json.Find("schema_version");
   if (version == nullptr || !version->is_integer()) {
     return InvalidInput("the key 'schema_version' must be an integer");
   }
-  if (version->integer() != kSchemaVersion) {
+  if (version->integer() != kManifestVersion) {
     return Unsupported("schema version {} is unknown; this tool reads {}", version->integer(),
-                       kSchemaVersion);
+                       kManifestVersion);
   }
   ManifestKeys keys;
   ANEMONE_ASSIGN(keys.model, ReadString(json, "model"));
   ANEMONE_ASSIGN(keys.backend, ReadString(json, "backend"));
   ANEMONE_ASSIGN(keys.precision, ReadString(json, "precision"));
-  ANEMONE_ASSIGN(keys.ane_op_coverage_pct, ReadNumber(json, "ane_op_coverage_pct"));
-  ANEMONE_ASSIGN(keys.expected_speedup_m1, ReadNumber(json, "expected_speedup_m1"));
-  ANEMONE_ASSIGN(keys.expected_speedup_m2, ReadNumber(json, "expected_speedup_m2"));
-  ANEMONE_ASSIGN(keys.expected_speedup_m3, ReadNumber(json, "expected_speedup_m3"));
-  ANEMONE_ASSIGN(keys.accuracy_delta_l_inf, ReadNumber(json, "accuracy_delta_l_inf"));
-  ANEMONE_ASSIGN(keys.accuracy_delta_rmse, ReadNumber(json, "accuracy_delta_rmse"));
+  ANEMONE_ASSIGN(keys.ane_op_coverage_pct, ReadOptionalNumber(json, "ane_op_coverage_pct"));
+  ANEMONE_ASSIGN(keys.expected_speedup_m1, ReadOptionalNumber(json, "expected_speedup_m1"));
+  ANEMONE_ASSIGN(keys.expected_speedup_m2, ReadOptionalNumber(json, "expected_speedup_m2"));
+  ANEMONE_ASSIGN(keys.expected_speedup_m3, ReadOptionalNumber(json, "expected_speedup_m3"));
+  ANEMONE_ASSIGN(keys.accuracy_delta_l_inf, ReadOptionalNumber(json, "accuracy_delta_l_inf"));
+  ANEMONE_ASSIGN(keys.accuracy_delta_rmse, ReadOptionalNumber(json, "accuracy_delta_rmse"));
   if (json.contains("package") && json["package"].is_object() &&
       json["package"].contains("sha256")) {
     ANEMONE_ASSIGN(keys.package_sha256, ReadString(json["package"], "sha256"));
@@ -117,8 +117,8 @@ bool Manifest::passed() const {
 std::string ToJson(const Manifest& manifest) {
   const OutputParity* headline = Headline(manifest);
   Json json;
-  json["schema"] = kSchema;
-  json["schema_version"] = kSchemaVersion;
+  json["schema"] = kManifestSchema;
+  json["schema_version"] = kManifestVersion;
   json["model"] = manifest.model;
   json["backend"] = manifest.backend;
   json["precision"] = manifest.precision;
@@ -182,7 +182,7 @@ Result<ManifestKeys> ReadManifest(const std::string& path) {
                         kMaxManifestBytes)
         .At(path);
   }
-  return ParseManifest({reinterpret_cast<const char*>(bytes.data()), bytes.size()}).At(path);
+  return ParseManifest(bytes.text()).At(path);
 }
 
 }  // namespace anemone::lab

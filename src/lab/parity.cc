@@ -8,8 +8,6 @@
 namespace anemone::lab {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
 Result<std::vector<double>> ToDoubles(const exec::ConstTensor& tensor) {
   std::vector<double> values(static_cast<size_t>(tensor.count()));
   const auto read = [&](const auto* data) {

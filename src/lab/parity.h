@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <vector>
@@ -13,6 +14,8 @@
 #include "exec/tensor.h"
 
 namespace anemone::lab {
+
+inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 struct Parity {
   int64_t elements = 0;

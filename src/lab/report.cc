@@ -11,7 +11,7 @@
 namespace anemone::lab {
 namespace {
 
-constexpr int kSchemaVersion = 1;
+constexpr int kReportVersion = 1;
 
 Json VariantJson(const Finished& finished, const LabReport& report, bool on_front) {
   Json json{{"name", finished.job.name}, {"key", finished.job.key}};
@@ -82,7 +82,7 @@ std::vector<bool> ParetoFront(const std::vector<Finished>& variants,
 }
 
 std::string LabJson(const LabReport& report) {
-  Json json{{"schema", "anemone.lab"}, {"schema_version", kSchemaVersion}};
+  Json json{{"schema", "anemone.lab"}, {"schema_version", kReportVersion}};
   json["model"] = report.model;
   json["tool_version"] = report.tool_version;
   json["deployment_target"] = report.deployment_target;

@@ -41,8 +41,8 @@ Status CheckBudget(size_t count, const ir::Type& type) {
 }
 
 // Runs `prepare` for each index on all cores; names the first bad files.
-template <typename Prepare>
-Status ForAll(size_t count, const Prepare& prepare) {
+template <typename Prepared>
+Status ForAll(size_t count, const Prepared& prepare) {
   std::vector<Status> outcomes(count);
   ThreadPool::Shared(0)->ParallelFor(
       static_cast<int64_t>(count), 1, [&](int64_t begin, int64_t end) {

@@ -4,10 +4,10 @@
 #include <cmath>
 #include <limits>
 
+#include "lab/parity.h"
+
 namespace anemone::lab {
 namespace {
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 // One change of one weight: to a smaller form.
 struct Step {
@@ -18,35 +18,35 @@ struct Step {
   double price = 0;   // loss for each byte
 };
 
-struct Point {
+struct HullPoint {
   int form = kKeep;
   int64_t bytes = 0;
   double loss = 0;
 };
 
-Point PointOf(const WeightSensitivity& weight, int form) {
+HullPoint PointOf(const WeightSensitivity& weight, int form) {
   if (form == kKeep) return {kKeep, weight.bytes, 0};
   const FormCost& cost = weight.forms[static_cast<size_t>(form)];
   return {form, cost.bytes, std::max(0.0, cost.loss)};
 }
 
 // The lower convex hull of a weight's forms, starting with keeping it as it is.
-std::vector<Point> HullOf(const WeightSensitivity& weight) {
-  std::vector<Point> points{{kKeep, weight.bytes, 0}};
+std::vector<HullPoint> HullOf(const WeightSensitivity& weight) {
+  std::vector<HullPoint> points{{kKeep, weight.bytes, 0}};
   for (size_t i = 0; i < weight.forms.size(); ++i) {
     const FormCost& cost = weight.forms[i];
     if (cost.possible && std::isfinite(cost.loss) && cost.bytes < weight.bytes)
       points.push_back({static_cast<int>(i), cost.bytes, std::max(0.0, cost.loss)});
   }
   // Larger ones first; the better one first at equal size.
-  std::ranges::stable_sort(points, [](const Point& a, const Point& b) {
+  std::ranges::stable_sort(points, [](const HullPoint& a, const HullPoint& b) {
     return a.bytes != b.bytes ? a.bytes > b.bytes : a.loss < b.loss;
   });
-  std::vector<Point> hull;
-  const auto slope = [](const Point& from, const Point& to) {
+  std::vector<HullPoint> hull;
+  const auto slope = [](const HullPoint& from, const HullPoint& to) {
     return (to.loss - from.loss) / static_cast<double>(from.bytes - to.bytes);
   };
-  for (const Point& point : points) {
+  for (const HullPoint& point : points) {
     if (!hull.empty() && point.bytes == hull.back().bytes) continue;
     // A form that is larger and no better is never on a path.
     while (!hull.empty() && hull.back().loss >= point.loss && hull.back().form != kKeep)
@@ -62,7 +62,7 @@ std::vector<Point> HullOf(const WeightSensitivity& weight) {
 std::vector<Step> StepsOf(std::span<const WeightSensitivity> weights) {
   std::vector<Step> steps;
   for (size_t i = 0; i < weights.size(); ++i) {
-    const std::vector<Point> hull = HullOf(weights[i]);
+    const std::vector<HullPoint> hull = HullOf(weights[i]);
     for (size_t k = 1; k < hull.size(); ++k) {
       Step step{i, hull[k].form, hull[k - 1].bytes - hull[k].bytes, hull[k].loss - hull[k - 1].loss,
                 0};
@@ -92,13 +92,13 @@ void Take(const Step& step, Assignment* assignment) {
 Assignment FillRoom(std::span<const WeightSensitivity> weights, Assignment best, int64_t bytes) {
   for (;;) {
     size_t at = weights.size();
-    Point to;
+    HullPoint to;
     double gain = 0;
     for (size_t i = 0; i < weights.size(); ++i) {
-      const Point now = PointOf(weights[i], best.forms[i]);
+      const HullPoint now = PointOf(weights[i], best.forms[i]);
       for (int form = kKeep; form < static_cast<int>(weights[i].forms.size()); ++form) {
         if (form != kKeep && !weights[i].forms[static_cast<size_t>(form)].possible) continue;
-        const Point other = PointOf(weights[i], form);
+        const HullPoint other = PointOf(weights[i], form);
         if (best.bytes + other.bytes - now.bytes > bytes || now.loss - other.loss <= gain) continue;
         gain = now.loss - other.loss;
         at = i;
@@ -106,7 +106,7 @@ Assignment FillRoom(std::span<const WeightSensitivity> weights, Assignment best,
       }
     }
     if (at == weights.size()) return best;
-    const Point now = PointOf(weights[at], best.forms[at]);
+    const HullPoint now = PointOf(weights[at], best.forms[at]);
     best.bytes += to.bytes - now.bytes;
     best.loss += to.loss - now.loss;
     best.forms[at] = to.form;
@@ -171,7 +171,7 @@ Assignment FitBytes(std::span<const WeightSensitivity> weights, std::span<const 
     Assignment uniform = Start(weights);
     for (size_t i = 0; i < weights.size(); ++i) {
       if (!weights[i].forms[form].possible) continue;
-      const Point point = PointOf(weights[i], static_cast<int>(form));
+      const HullPoint point = PointOf(weights[i], static_cast<int>(form));
       uniform.forms[i] = point.form;
       uniform.bytes += point.bytes - weights[i].bytes;
       uniform.loss += point.loss;

@@ -10,6 +10,7 @@
 #include "compress/moments.h"
 #include "compress/weights.h"
 #include "exec/session_inputs.h"
+#include "lab/parity.h"
 #include "lab/subgraph.h"
 #include "passes/rewriter.h"
 
@@ -18,7 +19,6 @@ namespace {
 
 using Values = std::map<std::string, exec::Tensor>;
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 // The calibration samples from which a form learns; their values are kept for each operator.
 constexpr int64_t kCalibrationSamples = 16;
 

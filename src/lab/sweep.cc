@@ -152,8 +152,7 @@ Result<std::vector<NamedConfiguration>> ReadConfigurations(const std::string& pa
   ANEMONE_ASSIGN(const Bytes bytes, MapFile(path));
   if (bytes.size() > kMaxBytes)
     return Usage("a list of {} bytes is too long", bytes.size()).At(path);
-  const Json json =
-      ParseJsonOrNull({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, kRules);
+  const Json json = ParseJsonOrNull(bytes.text(), kRules);
   const auto wrong = [&](const std::string& text) {
     return Usage("{}", text)
         .At(path)

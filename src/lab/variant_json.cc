@@ -60,7 +60,6 @@ compress::TensorRecord ReadTensor(const Json& json) {
 }
 
 Parity ReadParity(const Json& json) {
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
   Parity parity;
   parity.non_finite = json["non_finite"].integer();
   parity.reference_non_finite = json["reference_non_finite"].integer();

@@ -16,7 +16,7 @@ Status CheckImageSize(int64_t width, int64_t height) {
 }
 
 Result<Image> DecodeImage(const Bytes& file) {
-  const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
+  const std::string_view text = file.text();
   if (text.substr(0, 4) == "\x89PNG") return DecodePng(file);
   if (text.substr(0, 3) == "\xFF\xD8\xFF") return DecodeJpeg(file);
   return Unsupported("neither a PNG nor a JPEG image").Advise("convert the image to PNG or JPEG");

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <set>
 
+#include "neural_network/weights.h"
+
 namespace anemone::neural_network {
 namespace {
 
 using ColorSpace = ir::ImageFeature::ColorSpace;
-
-constexpr int64_t kMaxElements = int64_t{1} << 35;
 
 Status CheckSizes(const ir::Shape& shape) {
   for (const int64_t size : shape) {

@@ -43,6 +43,14 @@ Result<std::vector<int64_t>> CheckedSizes(const google::protobuf::RepeatedField<
   return checked;
 }
 
+Result<std::vector<int64_t>> TwoSizesOr(const google::protobuf::RepeatedField<uint64_t>& given,
+                                        std::string_view what, int64_t fallback) {
+  if (given.empty()) return std::vector<int64_t>(2, fallback);
+  ANEMONE_ASSIGN(auto sizes, CheckedSizes(given, what));
+  if (sizes.size() != 2) return InvalidInput("{} has {} values, not 2", what, sizes.size());
+  return sizes;
+}
+
 LayerContext::LayerContext(const nn::NeuralNetworkLayer& layer, const NetworkTraits& traits,
                            Scope& scope, ir::Builder& builder, std::vector<Blob> inputs)
     : layer_(layer),

@@ -134,6 +134,11 @@ class LayerContext {
 Result<int64_t> CheckedSize(uint64_t size, std::string_view what, int64_t least = 1);
 Result<std::vector<int64_t>> CheckedSizes(const google::protobuf::RepeatedField<uint64_t>& sizes,
                                           std::string_view what, int64_t least = 1);
+// The same for two dimensions; `fallback` twice where none are given.
+Result<std::vector<int64_t>> TwoSizesOr(const google::protobuf::RepeatedField<uint64_t>& given,
+                                        std::string_view what, int64_t fallback);
+// A scalar int32.
+inline ir::Literal Int(int64_t value) { return ir::Literal::Int32(static_cast<int32_t>(value)); }
 // Whether each dimension is known.
 bool IsStatic(const ir::Shape& dims);
 

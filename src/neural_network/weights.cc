@@ -11,7 +11,6 @@ namespace nn = format::proto::nn;
 namespace {
 
 Result<int64_t> CountOf(const ir::Shape& shape) {
-  constexpr int64_t kMaxElements = int64_t{1} << 35;
   const auto count = ir::ElementCount(shape);
   if (!count || *count > kMaxElements) {
     return InvalidInput("weights of shape {} are beyond the limit of 2^35 values",

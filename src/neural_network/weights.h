@@ -16,6 +16,9 @@
 
 namespace anemone::neural_network {
 
+// More elements than any array of a network has.
+inline constexpr int64_t kMaxElements = int64_t{1} << 35;
+
 class WeightSource {
  public:
   WeightSource() = default;

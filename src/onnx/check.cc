@@ -10,12 +10,12 @@ namespace {
 using Names = std::unordered_set<std::string_view>;
 
 // Names visible in a graph: its own and those of the graphs around it.
-struct Scope {
-  const Scope* outer = nullptr;
+struct NameScope {
+  const NameScope* outer = nullptr;
   Names names;
 
   bool Has(std::string_view name) const {
-    for (const Scope* scope = this; scope != nullptr; scope = scope->outer) {
+    for (const NameScope* scope = this; scope != nullptr; scope = scope->outer) {
       if (scope->names.contains(name)) return true;
     }
     return false;
@@ -60,7 +60,7 @@ void CollectFree(const Graph& graph, std::vector<const Names*>& bound,
 
 // Orders `nodes` so that makers come before users; among those ready, the file's order. `scope`
 // holds what exists before the first node and receives every output.
-Status SortNodes(std::vector<Node>& nodes, Scope& scope) {
+Status SortNodes(std::vector<Node>& nodes, NameScope& scope) {
   std::unordered_map<std::string_view, size_t> maker;
   for (size_t i = 0; i < nodes.size(); ++i) {
     for (const auto& output : nodes[i].outputs) {
@@ -116,9 +116,9 @@ Status SortNodes(std::vector<Node>& nodes, Scope& scope) {
   return {};
 }
 
-Status CheckGraph(Graph& graph, const Scope* outer);
+Status CheckGraph(Graph& graph, const NameScope* outer);
 
-Status CheckSubgraphs(std::vector<Node>& nodes, const Scope& scope) {
+Status CheckSubgraphs(std::vector<Node>& nodes, const NameScope& scope) {
   for (size_t i = 0; i < nodes.size(); ++i) {
     for (auto& attribute : nodes[i].attributes) {
       for (auto& inner : attribute.graphs) {
@@ -134,8 +134,8 @@ Status CheckSubgraphs(std::vector<Node>& nodes, const Scope& scope) {
   return {};
 }
 
-Status CheckGraph(Graph& graph, const Scope* outer) {
-  Scope scope;
+Status CheckGraph(Graph& graph, const NameScope* outer) {
+  NameScope scope;
   scope.outer = outer;
   for (const auto& input : graph.inputs) {
     if (!scope.names.insert(input.name).second) {
@@ -168,7 +168,7 @@ Status CheckGraph(Graph& graph, const Scope* outer) {
 }
 
 Status CheckFunction(Function& function) {
-  Scope scope;
+  NameScope scope;
   for (const auto& input : function.inputs) {
     if (!scope.names.insert(input).second) return InvalidInput("two inputs are called '{}'", input);
   }

@@ -15,8 +15,8 @@ constexpr int64_t kMaxNodes =
     1 << 20;  // of nodes, tensors and value infos together: a bound on memory
 
 // Calls `visit(field)` for every field of `message`.
-template <typename Visit>
-Status ForEachField(WireReader message, Visit&& visit) {
+template <typename OnField>
+Status ForEachField(WireReader message, OnField&& visit) {
   while (true) {
     ANEMONE_ASSIGN(const bool more, message.Next());
     if (!more) return {};

@@ -8,7 +8,7 @@
 namespace anemone::onnx {
 namespace {
 
-constexpr size_t kMaxRank = 64;
+constexpr size_t kMaxTensorRank = 64;
 
 // The parts of a TensorProto before they are put together.
 struct Parts {
@@ -179,8 +179,8 @@ Status CheckBools(const Tensor& tensor) {
 
 Status Assemble(Parts& parts, const Bytes& file, ExternalFiles& external) {
   Tensor& tensor = parts.tensor;
-  if (tensor.dims.size() > kMaxRank) {
-    return InvalidInput("rank {} exceeds the limit of {}", tensor.dims.size(), kMaxRank);
+  if (tensor.dims.size() > kMaxTensorRank) {
+    return InvalidInput("rank {} exceeds the limit of {}", tensor.dims.size(), kMaxTensorRank);
   }
   tensor.element_count = 1;
   for (const int64_t dim : tensor.dims) {

@@ -18,7 +18,7 @@ constexpr uint16_t kSignBit = 0x8000;
 // Calls use(first, values) for each block of a float32 constant in turn. A block fits the
 // first-level cache, so that unaligned weights in a file need no aligned copy.
 template <typename Use>
-void ForEachBlock(const ir::Literal& constant, const Use& use) {
+void ForEachRun(const ir::Literal& constant, const Use& use) {
   constexpr size_t kBlock = 4096;
   std::array<float, kBlock> block;
   const auto count = static_cast<size_t>(constant.element_count());
@@ -45,7 +45,7 @@ HalfRange RangeInHalf(const ir::Literal& constant) {
   const uint32_t tiny = bits_of(0x1p-25f);
   uint32_t largest = 0;
   HalfRange range;
-  ForEachBlock(constant, [&](size_t, std::span<const float> values) {
+  ForEachRun(constant, [&](size_t, std::span<const float> values) {
     uint32_t vanishing = 0;
     for (const float value : values) {
       const uint32_t magnitude = bits_of(value) & kMagnitude;
@@ -63,7 +63,7 @@ ir::Literal RoundToHalf(const ir::Literal& constant, int64_t* lost) {
   const auto count = static_cast<size_t>(constant.element_count());
   const Uninitialized<Half> halves(count);
   const bool small = constant.element_count() < kSmall;
-  ForEachBlock(constant, [&](size_t begin, std::span<const float> values) {
+  ForEachRun(constant, [&](size_t begin, std::span<const float> values) {
     FloatToHalf(values, {halves.data() + begin, values.size()});
     if (!small) return;
     for (size_t i = 0; i < values.size(); ++i) {

@@ -7,7 +7,6 @@
 namespace anemone::placement {
 namespace {
 
-constexpr int64_t kRowBytes = 64;   // a row of the Neural Engine is padded to this
 constexpr int64_t kWorthANote = 8;  // times the memory
 // Apple: more enumerated shapes than this are not kept (coremltools' guide, faqs).
 constexpr size_t kMostEnumerated = 128;
@@ -31,7 +30,7 @@ std::string PaddingNote(const ir::Operation& operation) {
     const auto count = type.element_count();
     if (!row || *row == 0 || !count || *count < 1024) continue;
     const int64_t bytes = static_cast<int64_t>(*row);
-    const int64_t padded = (bytes + kRowBytes - 1) / kRowBytes * kRowBytes;
+    const int64_t padded = PaddedRowBytes(bytes);
     if (padded < kWorthANote * bytes) continue;
     return fmt::format("the last axis of {} elements pads to {} bytes: {} times the memory", last,
                        padded, padded / bytes);

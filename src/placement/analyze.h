@@ -18,6 +18,9 @@
 
 namespace anemone::placement {
 
+// What a last axis of `bytes` takes on the Neural Engine, which pads it to 64.
+inline int64_t PaddedRowBytes(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
 struct AnalyzedOp {
   const ir::Operation* operation = nullptr;
   OpPlacement placement;

@@ -63,10 +63,10 @@ constexpr double kGpuMemory = 0.56;
 constexpr double kGpuFloorMs = 0.5;
 constexpr double kGpuFactor = 2.0;
 
-template <typename Rates, size_t kSize>
-const Rates* FindRates(const Rates (&table)[kSize], std::string_view chip) {
+template <typename Row, size_t kSize>
+const Row* FindRates(const Row (&table)[kSize], std::string_view chip) {
   const auto found = std::find_if(std::begin(table), std::end(table),
-                                  [&](const Rates& rates) { return rates.chip == chip; });
+                                  [&](const Row& rates) { return rates.chip == chip; });
   return found == std::end(table) ? nullptr : &*found;
 }
 

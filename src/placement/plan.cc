@@ -360,7 +360,7 @@ Result<ComputePlan> ReadComputePlan(const std::string& path) {
     return ReadComputePlan(report);
   }
   ANEMONE_ASSIGN(const Bytes bytes, MapFile(path));
-  return ParseComputePlan({reinterpret_cast<const char*>(bytes.data()), bytes.size()}).At(path);
+  return ParseComputePlan(bytes.text()).At(path);
 }
 
 }  // namespace anemone::placement

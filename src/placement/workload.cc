@@ -5,7 +5,6 @@
 namespace anemone::placement {
 namespace {
 
-constexpr int64_t kRowBytes = 64;
 constexpr double kInt8Bytes = 0.5;  // of those of float16
 
 double PaddedBytes(const ir::Type& type) {
@@ -14,9 +13,7 @@ double PaddedBytes(const ir::Type& type) {
   const auto row = ByteSize(type.dtype(), type.shape().back());
   if (!count || !row || type.shape().back() <= 0) return 0;
   const double rows = static_cast<double>(*count) / static_cast<double>(type.shape().back());
-  const auto bytes = static_cast<int64_t>(*row);
-  const int64_t padded = (bytes + kRowBytes - 1) / kRowBytes * kRowBytes;
-  return rows * static_cast<double>(padded);
+  return rows * static_cast<double>(PaddedRowBytes(static_cast<int64_t>(*row)));
 }
 
 struct Traffic {

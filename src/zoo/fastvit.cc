@@ -9,28 +9,27 @@
 namespace anemone::zoo {
 namespace {
 
-struct Stage {
+struct FastVitStage {
   int blocks;
   int64_t channels;
 };
-struct Variant {
-  std::array<Stage, 4> stages;
+struct FastVitVariant {
+  std::array<FastVitStage, 4> stages;
   int64_t mlp_ratio;
 };
-constexpr Variant kT8{{{{2, 48}, {2, 96}, {4, 192}, {2, 384}}}, 3};
-constexpr Variant kT12{{{{2, 64}, {2, 128}, {6, 256}, {2, 512}}}, 3};
-constexpr Variant kS12{{{{2, 64}, {2, 128}, {6, 256}, {2, 512}}}, 4};
+constexpr FastVitVariant kT8{{{{2, 48}, {2, 96}, {4, 192}, {2, 384}}}, 3};
+constexpr FastVitVariant kT12{{{{2, 64}, {2, 128}, {6, 256}, {2, 512}}}, 3};
+constexpr FastVitVariant kS12{{{{2, 64}, {2, 128}, {6, 256}, {2, 512}}}, 4};
 constexpr int64_t kMixerSize = 3;
 constexpr int64_t kMlpSize = 7;
 constexpr int64_t kPatchSize = 7;
 constexpr int64_t kPatchSmallSize = 3;
 constexpr int64_t kHeadRatio = 2;     // head channels to those of the last stage
 constexpr int64_t kHeadSqueeze = 16;  // head channels to those inside squeeze-and-excite
-constexpr int64_t kClasses = 1000;
 // Seeded.
 constexpr double kLayerScale = 0.5;
-constexpr double kLogitGain = 4.0;
-constexpr double kVarianceExcess = 1.15;
+constexpr double kFastVitLogitGain = 4.0;
+constexpr double kFastVitVarianceExcess = 1.15;
 
 // The folded form that timm writes: one convolution with a bias in place of the branches.
 bool IsFolded(const Net& net, const std::string& name) {
@@ -134,9 +133,9 @@ Feature ConvMlp(Net& net, const Feature& x, const std::string& name, int64_t rat
   return net.Add(x, y, Act::kNone, name);
 }
 
-void Build(Net& net, const Variant& variant) {
+void BuildFastVit(Net& net, const FastVitVariant& variant) {
   const auto& stages = variant.stages;
-  net.set_variance_excess(kVarianceExcess);
+  net.set_variance_excess(kFastVitVarianceExcess);
   Feature x = net.Image(256);
   const int64_t stem = stages[0].channels;
   x = MobileOne(net, x, "stem.0", {.conv = {}, .out = stem, .size = 3, .stride = 2}, Act::kGelu);
@@ -164,13 +163,13 @@ void Build(Net& net, const Variant& variant) {
                         Act::kSigmoid, "final_conv.se");
   x = net.Activation(x, Act::kGelu, "final_conv");
   x = net.GlobalPool(x, "head.global_pool");
-  net.Classify(net.Linear(x, "head.fc", {kClasses, head}, kLogitGain, Act::kNone));
+  net.Classify(net.Linear(x, "head.fc", {kClasses, head}, kFastVitLogitGain, Act::kNone));
 }
 
 }  // namespace
 
-void BuildFastVitT8(Net& net) { Build(net, kT8); }
-void BuildFastVitT12(Net& net) { Build(net, kT12); }
-void BuildFastVitS12(Net& net) { Build(net, kS12); }
+void BuildFastVitT8(Net& net) { BuildFastVit(net, kT8); }
+void BuildFastVitT12(Net& net) { BuildFastVit(net, kT12); }
+void BuildFastVitS12(Net& net) { BuildFastVit(net, kS12); }
 
 }  // namespace anemone::zoo

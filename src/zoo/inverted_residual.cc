@@ -13,30 +13,30 @@
 namespace anemone::zoo {
 namespace {
 
-struct Stage {
+struct InvertedStage {
   int64_t expansion;
   int64_t out;
   int blocks;
   int64_t stride;  // of the first block
   int64_t size;    // of the depthwise kernels
 };
-constexpr std::array<Stage, 7> kMobileNetV2Stages{{{1, 16, 1, 1, 3},
-                                                   {6, 24, 2, 2, 3},
-                                                   {6, 32, 3, 2, 3},
-                                                   {6, 64, 4, 2, 3},
-                                                   {6, 96, 3, 1, 3},
-                                                   {6, 160, 3, 2, 3},
-                                                   {6, 320, 1, 1, 3}}};
-constexpr std::array<Stage, 7> kEfficientNetStages{{{1, 16, 1, 1, 3},
-                                                    {6, 24, 2, 2, 3},
-                                                    {6, 40, 2, 2, 5},
-                                                    {6, 80, 3, 2, 3},
-                                                    {6, 112, 3, 1, 5},
-                                                    {6, 192, 4, 2, 5},
-                                                    {6, 320, 1, 1, 3}}};
+constexpr std::array<InvertedStage, 7> kMobileNetV2Stages{{{1, 16, 1, 1, 3},
+                                                           {6, 24, 2, 2, 3},
+                                                           {6, 32, 3, 2, 3},
+                                                           {6, 64, 4, 2, 3},
+                                                           {6, 96, 3, 1, 3},
+                                                           {6, 160, 3, 2, 3},
+                                                           {6, 320, 1, 1, 3}}};
+constexpr std::array<InvertedStage, 7> kEfficientNetStages{{{1, 16, 1, 1, 3},
+                                                            {6, 24, 2, 2, 3},
+                                                            {6, 40, 2, 2, 5},
+                                                            {6, 80, 3, 2, 3},
+                                                            {6, 112, 3, 1, 5},
+                                                            {6, 192, 4, 2, 5},
+                                                            {6, 320, 1, 1, 3}}};
 
 struct Network {
-  std::span<const Stage, 7> stages;
+  std::span<const InvertedStage, 7> stages;
   double width;
   double depth;
   int64_t image;
@@ -51,14 +51,13 @@ constexpr Network kEfficientNetLite0{kEfficientNetStages, 1.0, 1.0, 224, Act::kR
 constexpr Network kEfficientNetLite1{kEfficientNetStages, 1.0, 1.1, 240, Act::kRelu6, false, true};
 constexpr Network kEfficientNetLite2{kEfficientNetStages, 1.1, 1.2, 260, Act::kRelu6, false, true};
 
-constexpr int64_t kStem = 32;
+constexpr int64_t kInvertedStem = 32;
 constexpr int64_t kHead = 1280;
-constexpr int64_t kClasses = 1000;
-constexpr double kResidualGain = 0.5;
-constexpr double kLogitGain = 5.0;
+constexpr double kInvertedResidualGain = 0.5;
+constexpr double kInvertedLogitGain = 5.0;
 // Found by running the seeded networks in PyTorch on noise and on pictures
 // (tools/oracle/zoo_check.py --golden).
-constexpr double kVarianceExcess = 1.2;
+constexpr double kInvertedVarianceExcess = 1.2;
 // SiLU and the gates grow faster than their input, so errors of the formulas would grow from block
 // to block, or everything would fade. Outputs well beyond SiLU's bend and gates that hardly move
 // keep the network close to linear in scale.
@@ -162,7 +161,7 @@ class Builder {
     if (act == Act::kSilu) spec.gain = kSiluGain;
     return net_.Conv(x, spec, act);
   }
-  Feature Block(const Feature& x, const std::string& name, const Stage& stage, int64_t out,
+  Feature Block(const Feature& x, const std::string& name, const InvertedStage& stage, int64_t out,
                 int64_t stride);
 
   Net& net_;
@@ -170,8 +169,8 @@ class Builder {
   const Naming* naming_ = kNamings.data();
 };
 
-Feature Builder::Block(const Feature& x, const std::string& name, const Stage& stage, int64_t out,
-                       int64_t stride) {
+Feature Builder::Block(const Feature& x, const std::string& name, const InvertedStage& stage,
+                       int64_t out, int64_t stride) {
   const BlockNames& names = stage.expansion == 1 ? naming_->unexpanded : naming_->plain;
   const int64_t expanded = x.channels * stage.expansion;
   Feature y = x;
@@ -187,21 +186,21 @@ Feature Builder::Block(const Feature& x, const std::string& name, const Stage& s
                            name + ".se", network_.act, kGateGain);
   }
   const bool residual = stride == 1 && out == x.channels;
-  y = Conv(y, name, names.project, {.conv = {}, .out = out, .gain = residual ? kResidualGain : 1.0},
-           Act::kNone);
+  y = Conv(y, name, names.project,
+           {.conv = {}, .out = out, .gain = residual ? kInvertedResidualGain : 1.0}, Act::kNone);
   return residual ? net_.Add(x, y, Act::kNone, name) : y;
 }
 
 void Builder::Build() {
   const Naming& naming = *naming_;
   const bool fixed = network_.fixed;
-  net_.set_variance_excess(network_.squeeze ? kVarianceExcessWithGates : kVarianceExcess);
+  net_.set_variance_excess(network_.squeeze ? kVarianceExcessWithGates : kInvertedVarianceExcess);
   Feature x = net_.Image(network_.image);
-  const int64_t stem = fixed ? kStem : Scaled(kStem, network_.width);
+  const int64_t stem = fixed ? kInvertedStem : Scaled(kInvertedStem, network_.width);
   x = Conv(x, "", naming.stem, {.conv = {}, .out = stem, .size = 3, .stride = 2}, network_.act);
   int number = naming.first;
   for (size_t s = 0; s < network_.stages.size(); ++s) {
-    const Stage& stage = network_.stages[s];
+    const InvertedStage& stage = network_.stages[s];
     const bool outer = fixed && (s == 0 || s + 1 == network_.stages.size());
     const int blocks =
         outer ? stage.blocks : static_cast<int>(std::ceil(network_.depth * stage.blocks - 1e-9));
@@ -218,8 +217,8 @@ void Builder::Build() {
   const int64_t head = fixed ? kHead : std::max(kHead, Scaled(kHead, network_.width));
   x = Conv(x, "", {head_conv, head_norm}, {.conv = {}, .out = head}, network_.act);
   x = net_.GlobalPool(x, "global_pool");
-  net_.Classify(
-      net_.Linear(x, std::string(naming.classifier), {kClasses, head}, kLogitGain, Act::kNone));
+  net_.Classify(net_.Linear(x, std::string(naming.classifier), {kClasses, head}, kInvertedLogitGain,
+                            Act::kNone));
 }
 
 }  // namespace

@@ -51,26 +51,25 @@ constexpr std::array<BlockRow, 15> kLargeBlocks{{
     {5, 960, 160, 240, Act::kHardSwish, 1, "blocks.5.1", "features.14.block"},
     {5, 960, 160, 240, Act::kHardSwish, 1, "blocks.5.2", "features.15.block"},
 }};
-struct Variant {
+struct MobileNetV3Variant {
   std::span<const BlockRow> blocks;
   int64_t last_conv;
   int64_t hidden;
   std::string_view timm_last;  // stage of the last convolution
   std::string_view torchvision_last;
 };
-constexpr Variant kSmall{kSmallBlocks, 576, 1024, "blocks.5.0", "features.12"};
-constexpr Variant kLarge{kLargeBlocks, 960, 1280, "blocks.6.0", "features.16"};
-constexpr int64_t kStem = 16;
-constexpr int64_t kClasses = 1000;
-constexpr double kResidualGain = 0.7;
-constexpr double kLogitGain = 5.0;
-constexpr double kVarianceExcess = 1.3;
+constexpr MobileNetV3Variant kSmall{kSmallBlocks, 576, 1024, "blocks.5.0", "features.12"};
+constexpr MobileNetV3Variant kLarge{kLargeBlocks, 960, 1280, "blocks.6.0", "features.16"};
+constexpr int64_t kMobileNetV3Stem = 16;
+constexpr double kMobileNetV3ResidualGain = 0.7;
+constexpr double kMobileNetV3LogitGain = 5.0;
+constexpr double kMobileNetV3VarianceExcess = 1.3;
 
 // Without squeeze-and-excite.
 constexpr BlockNames kTorchvisionPlain{{"0.0", "0.1"}, {"1.0", "1.1"}, {}, {}, {"2.0", "2.1"}};
 constexpr BlockNames kTorchvisionFirstPlain{{}, {"0.0", "0.1"}, {}, {}, {"1.0", "1.1"}};
 
-struct Naming {
+struct MobileNetV3Naming {
   NamedPair stem;
   NamedPair last_conv;  // inside its stage
   std::string_view hidden;
@@ -78,9 +77,9 @@ struct Naming {
   std::string_view classifier;
   double epsilon;  // of every batch normalization
 };
-constexpr Naming kTimm{
+constexpr MobileNetV3Naming kTimm{
     {"conv_stem", "bn1"}, {"conv", "bn1"}, "conv_head", true, "classifier", 1e-5};
-constexpr Naming kTorchvision{
+constexpr MobileNetV3Naming kTorchvision{
     {"features.0.0", "features.0.1"}, {"0", "1"}, "classifier.0", false, "classifier.3", 1e-3};
 
 const BlockNames& NamesOf(const BlockRow& row, bool first, bool torchvision) {
@@ -113,23 +112,24 @@ Feature Block(Net& net, const Feature& x, const BlockRow& row, const BlockNames&
                           Act::kHardSigmoid, full("se"));
   }
   const bool residual = row.stride == 1 && row.out == x.channels;
-  y = conv(y, names.project, {.conv = {}, .out = row.out, .gain = residual ? kResidualGain : 1.0},
+  y = conv(y, names.project,
+           {.conv = {}, .out = row.out, .gain = residual ? kMobileNetV3ResidualGain : 1.0},
            Act::kNone);
   return residual ? net.Add(x, y, Act::kNone, std::string(block)) : y;
 }
 
-void Build(Net& net, const Variant& variant) {
+void BuildMobileNetV3(Net& net, const MobileNetV3Variant& variant) {
   const bool torchvision = net.Has("features.0.0.weight");
-  const Naming& naming = torchvision ? kTorchvision : kTimm;
+  const MobileNetV3Naming& naming = torchvision ? kTorchvision : kTimm;
   const auto conv = [&](const Feature& in, const NamedPair& pair, ConvSpec spec) {
     spec.conv = pair.conv;
     spec.norm = pair.norm;
     spec.epsilon = naming.epsilon;
     return net.Conv(in, spec, Act::kHardSwish);
   };
-  net.set_variance_excess(kVarianceExcess);
+  net.set_variance_excess(kMobileNetV3VarianceExcess);
   Feature x = net.Image(224);
-  x = conv(x, naming.stem, {.conv = {}, .out = kStem, .size = 3, .stride = 2});
+  x = conv(x, naming.stem, {.conv = {}, .out = kMobileNetV3Stem, .size = 3, .stride = 2});
   for (size_t i = 0; i < variant.blocks.size(); ++i) {
     const BlockRow& row = variant.blocks[i];
     x = Block(net, x, row, NamesOf(row, i == 0, torchvision),
@@ -143,13 +143,13 @@ void Build(Net& net, const Variant& variant) {
   ir::Shape hidden{variant.hidden, variant.last_conv};
   if (naming.hidden_is_conv) hidden.insert(hidden.end(), {1, 1});
   x = net.Linear(x, std::string(naming.hidden), hidden, 2.0, Act::kHardSwish);
-  net.Classify(net.Linear(x, std::string(naming.classifier), {kClasses, variant.hidden}, kLogitGain,
-                          Act::kNone));
+  net.Classify(net.Linear(x, std::string(naming.classifier), {kClasses, variant.hidden},
+                          kMobileNetV3LogitGain, Act::kNone));
 }
 
 }  // namespace
 
-void BuildMobileNetV3Small(Net& net) { Build(net, kSmall); }
-void BuildMobileNetV3Large(Net& net) { Build(net, kLarge); }
+void BuildMobileNetV3Small(Net& net) { BuildMobileNetV3(net, kSmall); }
+void BuildMobileNetV3Large(Net& net) { BuildMobileNetV3(net, kLarge); }
 
 }  // namespace anemone::zoo

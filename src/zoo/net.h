@@ -20,6 +20,8 @@
 
 namespace anemone::zoo {
 
+inline constexpr int64_t kClasses = 1000;  // of ImageNet
+
 // A picture of `channels` planes of size x size, fp32 [1, channels, size, size].
 struct Feature {
   ir::Value* value = nullptr;

@@ -8,28 +8,27 @@
 namespace anemone::zoo {
 namespace {
 
-struct Stage {
+struct ResNetStage {
   int64_t width;   // of the 3 x 3 convolutions; bottlenecks put out four times as many channels
   int64_t stride;  // of the first block
 };
-struct Variant {
+struct ResNetVariant {
   std::array<int, 4> blocks;
   bool bottleneck;
 };
-constexpr Variant k18{{2, 2, 2, 2}, false};
-constexpr Variant k34{{3, 4, 6, 3}, false};
-constexpr Variant k50{{3, 4, 6, 3}, true};
-constexpr Variant k101{{3, 4, 23, 3}, true};
-constexpr Variant k152{{3, 8, 36, 3}, true};
-constexpr std::array<Stage, 4> kStages{{{64, 1}, {128, 2}, {256, 2}, {512, 2}}};
+constexpr ResNetVariant k18{{2, 2, 2, 2}, false};
+constexpr ResNetVariant k34{{3, 4, 6, 3}, false};
+constexpr ResNetVariant k50{{3, 4, 6, 3}, true};
+constexpr ResNetVariant k101{{3, 4, 23, 3}, true};
+constexpr ResNetVariant k152{{3, 8, 36, 3}, true};
+constexpr std::array<ResNetStage, 4> kStages{{{64, 1}, {128, 2}, {256, 2}, {512, 2}}};
 constexpr int64_t kExpansion = 4;  // of bottlenecks
-constexpr int64_t kClasses = 1000;
 // Seeded: the residual branch is much weaker than the value it is added to, as where the last scale
 // of a branch starts at zero (Goyal et al., arXiv 1706.02677). At 0.5 the demo's fp16 variant
 // missed its limits, because sixteen strong branches accumulate and amplify rounding.
-constexpr double kResidualGain = 0.2;
-constexpr double kLogitGain = 4.0;
-constexpr double kVarianceExcess = 1.05;
+constexpr double kResNetResidualGain = 0.2;
+constexpr double kResNetLogitGain = 4.0;
+constexpr double kResNetVarianceExcess = 1.05;
 
 // The residual branch.
 Feature Basic(Net& net, const Feature& x, const std::string& name, int64_t width, int64_t stride) {
@@ -42,7 +41,7 @@ Feature Basic(Net& net, const Feature& x, const std::string& name, int64_t width
                    .norm = name + ".bn2",
                    .out = width,
                    .size = 3,
-                   .gain = kResidualGain},
+                   .gain = kResNetResidualGain},
                   Act::kNone);
 }
 Feature Bottleneck(Net& net, const Feature& x, const std::string& name, int64_t width,
@@ -57,12 +56,12 @@ Feature Bottleneck(Net& net, const Feature& x, const std::string& name, int64_t 
                   {.conv = name + ".conv3",
                    .norm = name + ".bn3",
                    .out = width * kExpansion,
-                   .gain = kResidualGain},
+                   .gain = kResNetResidualGain},
                   Act::kNone);
 }
 
-Feature Block(Net& net, const Feature& x, const std::string& name, const Variant& variant,
-              int64_t width, int64_t stride) {
+Feature ResNetBlock(Net& net, const Feature& x, const std::string& name,
+                    const ResNetVariant& variant, int64_t width, int64_t stride) {
   const Feature y = variant.bottleneck ? Bottleneck(net, x, name, width, stride)
                                        : Basic(net, x, name, width, stride);
   Feature shortcut = x;
@@ -77,27 +76,27 @@ Feature Block(Net& net, const Feature& x, const std::string& name, const Variant
   return net.Add(shortcut, y, Act::kRelu, name);
 }
 
-void Build(Net& net, const Variant& variant) {
-  net.set_variance_excess(kVarianceExcess);
+void BuildResNet(Net& net, const ResNetVariant& variant) {
+  net.set_variance_excess(kResNetVarianceExcess);
   Feature x = net.Image(224);
   x = net.Conv(x, {.conv = "conv1", .norm = "bn1", .out = 64, .size = 7, .stride = 2}, Act::kRelu);
   x = net.MaxPool3x3(x, "maxpool");
   for (size_t s = 0; s < kStages.size(); ++s) {
     for (int block = 0; block < variant.blocks[s]; ++block) {
       const std::string name = fmt::format("layer{}.{}", s + 1, block);
-      x = Block(net, x, name, variant, kStages[s].width, block == 0 ? kStages[s].stride : 1);
+      x = ResNetBlock(net, x, name, variant, kStages[s].width, block == 0 ? kStages[s].stride : 1);
     }
   }
   x = net.GlobalPool(x, "avgpool");
-  net.Classify(net.Linear(x, "fc", {kClasses, x.channels}, kLogitGain, Act::kNone));
+  net.Classify(net.Linear(x, "fc", {kClasses, x.channels}, kResNetLogitGain, Act::kNone));
 }
 
 }  // namespace
 
-void BuildResNet18(Net& net) { Build(net, k18); }
-void BuildResNet34(Net& net) { Build(net, k34); }
-void BuildResNet50(Net& net) { Build(net, k50); }
-void BuildResNet101(Net& net) { Build(net, k101); }
-void BuildResNet152(Net& net) { Build(net, k152); }
+void BuildResNet18(Net& net) { BuildResNet(net, k18); }
+void BuildResNet34(Net& net) { BuildResNet(net, k34); }
+void BuildResNet50(Net& net) { BuildResNet(net, k50); }
+void BuildResNet101(Net& net) { BuildResNet(net, k101); }
+void BuildResNet152(Net& net) { BuildResNet(net, k152); }
 
 }  // namespace anemone::zoo

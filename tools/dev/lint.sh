@@ -23,7 +23,7 @@ for name in "$@"; do
   [[ -f ${run[1]} ]] || fail "there is no lint '$name' in tools/lint"
   # Both read the compile commands and the headers that protoc makes.
   if [[ $name == portable || $name == tidy ]] &&
-    ! (build release anemone_proto_headers) > "$LOG_DIR/lint-build.log" 2>&1; then
+    ! (build lint anemone_proto_headers) > "$LOG_DIR/lint-build.log" 2>&1; then
     cat "$LOG_DIR/lint-build.log" >&2
     fail "$name needs a tree that configures"
   fi

@@ -17,7 +17,7 @@ import time
 
 from common import ROOT, includes, read
 
-BUILD = os.path.join(ROOT, "build/release")
+BUILD = os.path.join(ROOT, "build/lint")
 SEARCH = ("src", "include", "tests", ".")
 
 

@@ -80,6 +80,7 @@ coreml_must_fail tests/doubles/CoreML/CoreML.h 'NSInteger size,' 'NSInteger size
 coreml_must_fail tests/doubles/CoreVideo/CVPixelBuffer.h 'size_t width, size_t height' 'size_t width'
 coreml_must_fail src/coreml/executable.mm ' newState' ' makeState'
 coreml_must_fail src/coreml/objc.mm 'longLongValue' 'veryLongValue'
+must_fail joined src/ir/program.cc '#include "base/number.h"\nnamespace anemone::ir {\nnamespace {\nint Twice() { return 2; }\n}\n}'
 must_fail layers src/base/number.cc '#include "ir/program.h"'
 must_fail layers src/ir/program.cc '#include "onnx/import.h"'
 must_fail layers src/ops/conv/def.cc '#include "onnx/import.h"'

@@ -141,7 +141,7 @@ Status EmitGelu(LayerContext& c) {
   return c.SetLike(0, c.Op("gelu", {{"x", c.Carried(0)}, {"mode", ir::Literal::String(mode)}}), 0);
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kActivationRows[] = {
     {Layer::kActivation, "activation", EmitActivation,
      "relu, leaky_relu, thresholded_relu, prelu, tanh, scaled_tanh, sigmoid, sigmoid_hard, elu, "
      "softsign, softplus, softplus_parametric, linear_activation"},
@@ -153,6 +153,6 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> ActivationLayers() { return kRows; }
+std::span<const LayerRow> ActivationLayers() { return kActivationRows; }
 
 }  // namespace anemone::neural_network

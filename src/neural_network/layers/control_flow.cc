@@ -304,7 +304,7 @@ Status EmitLoop(LayerContext& c) {
   return {};
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kControlFlowRows[] = {
     {Layer::kBranch, "branch", EmitBranch, "cond"},
     {Layer::kLoop, "loop", EmitLoop, "while_loop", "one without a limit and a condition"},
     {Layer::kLoopBreak, "loopBreak", nullptr, "", kJump},
@@ -315,6 +315,6 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> ControlFlowLayers() { return kRows; }
+std::span<const LayerRow> ControlFlowLayers() { return kControlFlowRows; }
 
 }  // namespace anemone::neural_network

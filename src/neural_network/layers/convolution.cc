@@ -21,14 +21,6 @@ struct Convolution {
   std::vector<int64_t> output_shape;
 };
 
-Result<std::vector<int64_t>> TwoOr(const google::protobuf::RepeatedField<uint64_t>& given,
-                                   std::string_view what, int64_t fallback) {
-  if (given.empty()) return std::vector<int64_t>(2, fallback);
-  ANEMONE_ASSIGN(auto sizes, CheckedSizes(given, what));
-  if (sizes.size() != 2) return InvalidInput("{} has {} values, not 2", what, sizes.size());
-  return sizes;
-}
-
 std::vector<int64_t> Extents(const Convolution& conv) {
   std::vector<int64_t> extents;
   for (size_t d = 0; d < conv.kernel.size(); ++d) {
@@ -101,9 +93,9 @@ Status EmitConvolution(LayerContext& c) {
   ANEMONE_TRY(c.CheckRank(0, 3));
   const nn::ConvolutionLayerParams& params = c.layer().convolution();
   Convolution conv;
-  ANEMONE_ASSIGN(conv.kernel, TwoOr(params.kernelsize(), "kernelSize", 3));
-  ANEMONE_ASSIGN(conv.strides, TwoOr(params.stride(), "stride", 1));
-  ANEMONE_ASSIGN(conv.dilations, TwoOr(params.dilationfactor(), "dilationFactor", 1));
+  ANEMONE_ASSIGN(conv.kernel, TwoSizesOr(params.kernelsize(), "kernelSize", 3));
+  ANEMONE_ASSIGN(conv.strides, TwoSizesOr(params.stride(), "stride", 1));
+  ANEMONE_ASSIGN(conv.dilations, TwoSizesOr(params.dilationfactor(), "dilationFactor", 1));
   ANEMONE_ASSIGN(conv.groups, CheckedSize(std::max<uint64_t>(params.ngroups(), 1), "nGroups"));
   ANEMONE_ASSIGN(conv.kernel_channels, CheckedSize(params.kernelchannels(), "kernelChannels"));
   ANEMONE_ASSIGN(conv.output_channels, CheckedSize(params.outputchannels(), "outputChannels"));
@@ -122,7 +114,7 @@ Status EmitConvolution(LayerContext& c) {
     ANEMONE_ASSIGN(conv.padding, ValidPaddingOf(params.valid()));
   }
   if (conv.transposed && params.outputshape_size() > 0) {
-    ANEMONE_ASSIGN(const auto sizes, TwoOr(params.outputshape(), "outputShape", 1));
+    ANEMONE_ASSIGN(const auto sizes, TwoSizesOr(params.outputshape(), "outputShape", 1));
     if (dims[0] == ir::kDynamic) return Unsupported("a given output shape with any batch size");
     conv.output_shape = {dims[0], conv.output_channels, sizes[0], sizes[1]};
   }
@@ -210,7 +202,7 @@ Status EmitConvolution3d(LayerContext& c) {
   return c.Set(0, EmitConv(c, conv, x, nullptr));
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kConvolutionRows[] = {
     {Layer::kConvolution, "convolution", EmitConvolution, "conv, conv_transpose",
      "a transposed one with padding SAME, TOP_LEFT_HEAVY and a stride beyond its kernel"},
     {Layer::kConvolution3D, "convolution3d", EmitConvolution3d, "conv, conv_transpose"},
@@ -218,6 +210,6 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> ConvolutionLayers() { return kRows; }
+std::span<const LayerRow> ConvolutionLayers() { return kConvolutionRows; }
 
 }  // namespace anemone::neural_network

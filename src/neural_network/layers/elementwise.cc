@@ -169,7 +169,7 @@ Status EmitWhereBroadcastable(LayerContext& c) {
                                   {"b", ints ? c.Int(2) : c.Value(2)}}));
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kElementwiseRows[] = {
     {Layer::kAdd, "add", EmitAdd, "add"},
     {Layer::kMultiply, "multiply", EmitMultiply, "mul"},
     {Layer::kAverage, "average", EmitAverage, "add, real_div"},
@@ -202,6 +202,6 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> ElementwiseLayers() { return kRows; }
+std::span<const LayerRow> ElementwiseLayers() { return kElementwiseRows; }
 
 }  // namespace anemone::neural_network

@@ -28,8 +28,6 @@ Result<ir::Literal> ModeOf(nn::ScatterMode mode) {
   }
 }
 
-ir::Literal AxisLiteral(int64_t axis) { return ir::Literal::Int32(static_cast<int32_t>(axis)); }
-
 // `axis` as it is stated, where the rank is not known; checked where it is.
 Result<int64_t> AxisOf(const LayerContext& c, int64_t axis) {
   if (c.In(0).ranked) return c.Axis(0, axis);
@@ -42,7 +40,7 @@ Status EmitGather(LayerContext& c) {
   ANEMONE_ASSIGN(const int64_t axis, AxisOf(c, c.layer().gather().axis()));
   return c.Set(0, c.Op("gather", {{"x", c.IsInt(0) ? c.Int(0) : c.Value(0)},
                                   {"indices", c.Int(1)},
-                                  {"axis", AxisLiteral(axis)}}));
+                                  {"axis", Int(axis)}}));
 }
 
 Status EmitGatherAlongAxis(LayerContext& c) {
@@ -50,7 +48,7 @@ Status EmitGatherAlongAxis(LayerContext& c) {
   ANEMONE_ASSIGN(const int64_t axis, AxisOf(c, c.layer().gatheralongaxis().axis()));
   return c.Set(0, c.Op("gather_along_axis", {{"x", c.IsInt(0) ? c.Int(0) : c.Value(0)},
                                              {"indices", c.Int(1)},
-                                             {"axis", AxisLiteral(axis)}}));
+                                             {"axis", Int(axis)}}));
 }
 
 Status EmitGatherNd(LayerContext& c) {
@@ -67,7 +65,7 @@ Status EmitScatter(LayerContext& c) {
   return c.Set(0, c.Op("scatter", {{"data", c.Value(0)},
                                    {"indices", c.Int(1)},
                                    {"updates", c.Value(2)},
-                                   {"axis", AxisLiteral(axis)},
+                                   {"axis", Int(axis)},
                                    {"mode", std::move(mode)}}));
 }
 
@@ -79,7 +77,7 @@ Status EmitScatterAlongAxis(LayerContext& c) {
   return c.Set(0, c.Op("scatter_along_axis", {{"data", c.Value(0)},
                                               {"indices", c.Int(1)},
                                               {"updates", c.Value(2)},
-                                              {"axis", AxisLiteral(axis)},
+                                              {"axis", Int(axis)},
                                               {"mode", std::move(mode)}}));
 }
 
@@ -92,7 +90,7 @@ Status EmitScatterNd(LayerContext& c) {
                                       {"mode", std::move(mode)}}));
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kGatherScatterRows[] = {
     {Layer::kGather, "gather", EmitGather, "gather"},
     {Layer::kGatherAlongAxis, "gatherAlongAxis", EmitGatherAlongAxis, "gather_along_axis"},
     {Layer::kGatherND, "gatherND", EmitGatherNd, "gather_nd"},
@@ -103,6 +101,6 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> GatherScatterLayers() { return kRows; }
+std::span<const LayerRow> GatherScatterLayers() { return kGatherScatterRows; }
 
 }  // namespace anemone::neural_network

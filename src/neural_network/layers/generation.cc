@@ -211,7 +211,7 @@ Status EmitCategorical(LayerContext& c) {
                         {"seed", std::move(seed)}}));
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kGenerationRows[] = {
     {Layer::kLoadConstant, "loadConstant", EmitLoadConstant, "const"},
     {Layer::kLoadConstantND, "loadConstantND", EmitLoadConstantNd, "const"},
     {Layer::kFillLike, "fillLike", EmitFillLike, "shape, fill"},
@@ -238,6 +238,6 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> GenerationLayers() { return kRows; }
+std::span<const LayerRow> GenerationLayers() { return kGenerationRows; }
 
 }  // namespace anemone::neural_network

@@ -9,8 +9,6 @@ namespace {
 
 using Layer = nn::NeuralNetworkLayer;
 
-ir::Literal AxisLiteral(int64_t axis) { return ir::Literal::Int32(static_cast<int32_t>(axis)); }
-
 Status EmitConcat(LayerContext& c) {
   ANEMONE_TRY(c.CheckCounts(1, SIZE_MAX));
   for (size_t i = 0; i < c.InputCount(); ++i) ANEMONE_TRY(c.CheckRank(i, 3));
@@ -20,14 +18,14 @@ Status EmitConcat(LayerContext& c) {
       return Unsupported("a sequence of rank {}", c.Rank(0))
           .Advise("sequences have five dimensions");
     }
-    return c.Set(0, c.Op("concat", {{"values", std::move(values)}, {"axis", AxisLiteral(0)}}));
+    return c.Set(0, c.Op("concat", {{"values", std::move(values)}, {"axis", Int(0)}}));
   }
   bool same_lead = true;
   for (size_t i = 1; i < c.InputCount(); ++i) same_lead = same_lead && c.Rank(i) == c.Rank(0);
   if (!same_lead) return InvalidInput("its inputs have different ranks");
   std::vector<ir::Value*> values;
   for (size_t i = 0; i < c.InputCount(); ++i) values.push_back(c.Nchw(i));
-  return c.SetNchw(0, c.Op("concat", {{"values", std::move(values)}, {"axis", AxisLiteral(1)}}), 0);
+  return c.SetNchw(0, c.Op("concat", {{"values", std::move(values)}, {"axis", Int(1)}}), 0);
 }
 
 Status EmitConcatNd(LayerContext& c) {
@@ -35,7 +33,7 @@ Status EmitConcatNd(LayerContext& c) {
   const nn::ConcatNDLayerParams& params = c.layer().concatnd();
   ANEMONE_ASSIGN(const int64_t axis, c.Axis(0, params.axis()));
   return c.Set(0, c.Op("concat", {{"values", c.Values()},
-                                  {"axis", AxisLiteral(axis)},
+                                  {"axis", Int(axis)},
                                   {"interleave", ir::Literal::Bool(params.interleave())}}));
 }
 
@@ -46,7 +44,7 @@ Status EmitStack(LayerContext& c) {
   if (axis < -c.Rank(0) - 1 || axis > c.Rank(0)) {
     return InvalidInput("axis {} of inputs of rank {}", axis, c.Rank(0));
   }
-  return c.Set(0, c.Op("stack", {{"values", c.Values()}, {"axis", AxisLiteral(axis)}}));
+  return c.Set(0, c.Op("stack", {{"values", c.Values()}, {"axis", Int(axis)}}));
 }
 
 Status EmitSequenceRepeat(LayerContext& c) {
@@ -83,7 +81,7 @@ Status EmitTile(LayerContext& c) {
   if (count != ir::kDynamic && count < c.Rank(0)) {
     const std::vector<int64_t> ones(static_cast<size_t>(c.Rank(0) - count), 1);
     std::vector<ir::Value*> parts = {c.Constant(ir::Literal::Int32s(ones), "ones"), given};
-    given = c.Op("concat", {{"values", std::move(parts)}, {"axis", AxisLiteral(0)}});
+    given = c.Op("concat", {{"values", std::move(parts)}, {"axis", Int(0)}});
   }
   return c.Set(0, c.Op("tile", {{"x", c.Raw(0)}, {"reps", given}}));
 }
@@ -148,8 +146,7 @@ Status EmitBroadcastToDynamic(LayerContext& c) {
 // ---- triangles
 
 ir::Value* BandPart(LayerContext& c, ir::Value* x, int64_t lower, int64_t upper) {
-  return c.Op("band_part",
-              {{"x", x}, {"lower", AxisLiteral(lower)}, {"upper", AxisLiteral(upper)}});
+  return c.Op("band_part", {{"x", x}, {"lower", Int(lower)}, {"upper", Int(upper)}});
 }
 
 // The elements of x that are not in the band; the others become 0.
@@ -191,7 +188,7 @@ Status EmitUpperTriangular(LayerContext& c) {
   return c.Set(0, k <= 0 ? BandPart(c, x, -k, -1) : OutsideBand(c, x, -1, k - 1));
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kJoiningRows[] = {
     {Layer::kConcat, "concat", EmitConcat, "concat"},
     {Layer::kConcatND, "concatND", EmitConcatNd, "concat"},
     {Layer::kStack, "stack", EmitStack, "stack"},
@@ -210,6 +207,6 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> JoiningLayers() { return kRows; }
+std::span<const LayerRow> JoiningLayers() { return kJoiningRows; }
 
 }  // namespace anemone::neural_network

@@ -138,7 +138,7 @@ Status EmitEmbeddingNd(LayerContext& c) {
       0, Lookup(c, std::move(table), params.hasbias() ? &params.bias() : nullptr, width, indices));
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kLinearRows[] = {
     {Layer::kInnerProduct, "innerProduct", EmitInnerProduct, "linear",
      "int8DynamicQuantize: with the weights dequantized, the data in float"},
     {Layer::kBatchedMatmul, "batchedMatmul", EmitBatchedMatmul, "matmul, linear",
@@ -149,6 +149,6 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> LinearLayers() { return kRows; }
+std::span<const LayerRow> LinearLayers() { return kLinearRows; }
 
 }  // namespace anemone::neural_network

@@ -105,7 +105,7 @@ Status EmitLayerNormalization(LayerContext& c) {
   return c.Set(0, c.Op("layer_norm", std::move(args)));
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kNormalizationRows[] = {
     {Layer::kBatchnorm, "batchnorm", EmitBatchnorm, "batch_norm, instance_norm",
      "computeMeanVar without instanceNormalization"},
     {Layer::kMvn, "mvn", EmitMvn, "layer_norm, reduce_mean, sub"},
@@ -116,6 +116,6 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> NormalizationLayers() { return kRows; }
+std::span<const LayerRow> NormalizationLayers() { return kNormalizationRows; }
 
 }  // namespace anemone::neural_network

@@ -48,14 +48,6 @@ ir::Value* EmitGlobal(LayerContext& c, PoolKind kind, ir::Value* x, std::vector<
   return c.Op(type, {{"x", x}, {"axes", ir::Ints(axes)}, {"keep_dims", ir::Literal::Bool(true)}});
 }
 
-Result<std::vector<int64_t>> TwoOr(const google::protobuf::RepeatedField<uint64_t>& given,
-                                   std::string_view what, int64_t fallback) {
-  if (given.empty()) return std::vector<int64_t>(2, fallback);
-  ANEMONE_ASSIGN(auto sizes, CheckedSizes(given, what));
-  if (sizes.size() != 2) return InvalidInput("{} has {} values, not 2", what, sizes.size());
-  return sizes;
-}
-
 // Windows that start within the data or its padding on either side, the last one cut off.
 Status IncludeLastPixel(const nn::PoolingLayerParams& params, const ir::Shape& dims, Pool* pool) {
   ANEMONE_ASSIGN(const auto amounts,
@@ -102,8 +94,8 @@ Status EmitPooling(LayerContext& c) {
   ir::Value* x = c.Nchw(0);
   ANEMONE_TRY(c.status());
   if (params.globalpooling()) return c.SetNchw(0, EmitGlobal(c, pool.kind, x, {2, 3}), 0);
-  ANEMONE_ASSIGN(pool.kernel, TwoOr(params.kernelsize(), "kernelSize", 3));
-  ANEMONE_ASSIGN(pool.strides, TwoOr(params.stride(), "stride", 1));
+  ANEMONE_ASSIGN(pool.kernel, TwoSizesOr(params.kernelsize(), "kernelSize", 3));
+  ANEMONE_ASSIGN(pool.strides, TwoSizesOr(params.stride(), "stride", 1));
   pool.exclude_padding = params.avgpoolexcludepadding();
   const ir::Shape dims = x->type.shape();
   if (params.has_same()) {
@@ -170,7 +162,7 @@ Status EmitGlobalPooling3d(LayerContext& c) {
   return c.Set(0, EmitGlobal(c, kind, c.Value(0), {2, 3, 4}));
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kPoolingRows[] = {
     {Layer::kPooling, "pooling", EmitPooling,
      "max_pool, avg_pool, l2_pool; global: reduce_max, reduce_mean, reduce_l2_norm",
      "INCLUDE_LAST_PIXEL with a last window beyond the data"},
@@ -180,6 +172,6 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> PoolingLayers() { return kRows; }
+std::span<const LayerRow> PoolingLayers() { return kPoolingRows; }
 
 }  // namespace anemone::neural_network

@@ -377,7 +377,7 @@ Status EmitBiLstm(LayerContext& c) {
 constexpr std::string_view kActivationLimits =
     "activations but tanh, sigmoid, relu, linear, hard sigmoid (0.2, 0.5), scaled tanh (1, 1)";
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kRecurrentRows[] = {
     {Layer::kSimpleRecurrent, "simpleRecurrent", EmitSimpleRecurrent, "rnn", kActivationLimits},
     {Layer::kGru, "gru", EmitGru, "gru", kActivationLimits},
     {Layer::kUniDirectionalLSTM, "uniDirectionalLSTM", EmitUniLstm, "lstm",
@@ -388,6 +388,6 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> RecurrentLayers() { return kRows; }
+std::span<const LayerRow> RecurrentLayers() { return kRecurrentRows; }
 
 }  // namespace anemone::neural_network

@@ -130,7 +130,7 @@ Status EmitArg(LayerContext& c, std::string_view type, const nn::ArgReduceLayerP
 Status EmitArgMax(LayerContext& c) { return EmitArg(c, "reduce_argmax", c.layer().argmax()); }
 Status EmitArgMin(LayerContext& c) { return EmitArg(c, "reduce_argmin", c.layer().argmin()); }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kReductionRows[] = {
     {Layer::kReduce, "reduce", EmitReduce,
      "reduce_sum, reduce_mean, reduce_prod, log, reduce_sum_square, reduce_l1_norm, "
      "reduce_l2_norm, reduce_max, reduce_min, reduce_argmax"},
@@ -150,6 +150,6 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> ReductionLayers() { return kRows; }
+std::span<const LayerRow> ReductionLayers() { return kReductionRows; }
 
 }  // namespace anemone::neural_network

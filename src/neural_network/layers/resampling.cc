@@ -11,8 +11,6 @@ namespace {
 
 using Layer = nn::NeuralNetworkLayer;
 
-ir::Literal Int(int64_t value) { return ir::Literal::Int32(static_cast<int32_t>(value)); }
-
 Status EmitPadding(LayerContext& c) {
   ANEMONE_TRY(c.CheckCounts(1, 1));
   ANEMONE_TRY(c.CheckRank(0, 2));
@@ -222,7 +220,7 @@ Status EmitCropResize(LayerContext& c) {
                                        {"sampling_mode", ir::Literal::String(mode)}}));
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kResamplingRows[] = {
     {Layer::kPadding, "padding", EmitPadding, "pad"},
     {Layer::kConstantPad, "constantPad", EmitConstantPad, "pad; shape, tile, select, sub"},
     {Layer::kUpsample, "upsample", EmitUpsample,
@@ -233,6 +231,6 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> ResamplingLayers() { return kRows; }
+std::span<const LayerRow> ResamplingLayers() { return kResamplingRows; }
 
 }  // namespace anemone::neural_network

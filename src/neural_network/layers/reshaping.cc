@@ -257,7 +257,7 @@ Status EmitReverseSeq(LayerContext& c) {
                         {"batch_axis", ir::Literal::Int32(static_cast<int32_t>(batch))}}));
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kReshapingRows[] = {
     {Layer::kFlatten, "flatten", EmitFlatten, "reshape, transpose"},
     {Layer::kReshape, "reshape", EmitReshape, "reshape, transpose",
      "a new sequence length in a batch of more than one"},
@@ -278,6 +278,6 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> ReshapingLayers() { return kRows; }
+std::span<const LayerRow> ReshapingLayers() { return kReshapingRows; }
 
 }  // namespace anemone::neural_network

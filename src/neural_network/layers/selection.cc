@@ -7,8 +7,6 @@ namespace {
 
 using Layer = nn::NeuralNetworkLayer;
 
-ir::Literal Int(int64_t value) { return ir::Literal::Int32(static_cast<int32_t>(value)); }
-
 // The first `count` (a vector of one element) along `axis`.
 ir::Value* FirstOf(LayerContext& c, ir::Value* x, int64_t axis, ir::Value* count) {
   if (x == nullptr) return nullptr;
@@ -157,7 +155,7 @@ Status EmitNonMaximumSuppression(LayerContext& c) {
   return {};
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kSelectionRows[] = {
     {Layer::kTopK, "topK", EmitTopK, "topk; argsort, slice_by_size, gather_along_axis"},
     {Layer::kArgSort, "argSort", EmitArgSort, "argsort"},
     {Layer::kOneHot, "oneHot", EmitOneHot, "one_hot"},
@@ -169,6 +167,6 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> SelectionLayers() { return kRows; }
+std::span<const LayerRow> SelectionLayers() { return kSelectionRows; }
 
 }  // namespace anemone::neural_network

@@ -10,8 +10,6 @@ namespace {
 
 using Layer = nn::NeuralNetworkLayer;
 
-ir::Literal AxisLiteral(int64_t axis) { return ir::Literal::Int32(static_cast<int32_t>(axis)); }
-
 // x[begin:end:stride] along one axis of `x`; the other dimensions are kept.
 ir::Value* SliceAxis(LayerContext& c, ir::Value* x, size_t axis, int64_t begin, int64_t end,
                      int64_t stride) {
@@ -100,10 +98,9 @@ Status EmitSplit(LayerContext& c) {
     return InvalidInput("nOutputs is {}, but it has {} outputs", c.layer().split().noutputs(),
                         c.OutputCount());
   }
-  const auto parts =
-      c.MultiOp("split", {{"x", c.Nchw(0)},
-                          {"num_splits", AxisLiteral(static_cast<int64_t>(c.OutputCount()))},
-                          {"axis", AxisLiteral(1)}});
+  const auto parts = c.MultiOp("split", {{"x", c.Nchw(0)},
+                                         {"num_splits", Int(static_cast<int64_t>(c.OutputCount()))},
+                                         {"axis", Int(1)}});
   ANEMONE_TRY(c.status());
   for (size_t i = 0; i < parts.size(); ++i) ANEMONE_TRY(c.SetNchw(i, parts[i], 0));
   return {};
@@ -126,9 +123,9 @@ Status EmitSplitNd(LayerContext& c) {
       sizes.push_back(dim / parts_count + (i < dim % parts_count ? 1 : 0));
     }
   }
-  Args args = {{"x", c.Raw(0)}, {"axis", AxisLiteral(axis)}};
+  Args args = {{"x", c.Raw(0)}, {"axis", Int(axis)}};
   if (sizes.empty()) {
-    args.push_back({"num_splits", AxisLiteral(parts_count)});
+    args.push_back({"num_splits", Int(parts_count)});
   } else {
     args.push_back({"split_sizes", ir::Ints(sizes)});
   }
@@ -276,7 +273,7 @@ Status EmitSliceDynamic(LayerContext& c) {
   for (size_t d = 0; d < rank; ++d) {
     const auto axis = static_cast<int64_t>(d);
     x = c.Op("gather",
-             {{"x", x}, {"indices", Indices(c, ranges, shape, axis)}, {"axis", AxisLiteral(axis)}});
+             {{"x", x}, {"indices", Indices(c, ranges, shape, axis)}, {"axis", Int(axis)}});
     if ((*squeeze)[d] != 0) squeezed.push_back(axis);
   }
   if (!squeezed.empty()) x = c.Op("squeeze", {{"x", x}, {"axes", ir::Ints(squeezed)}});
@@ -296,7 +293,7 @@ Status EmitSliceBySize(LayerContext& c) {
   for (size_t d = 0; d < rank; ++d) {
     begins[d] = static_cast<int64_t>(d) == axis ? c.View(c.Int(1), {1}) : IntVector(c, {0});
   }
-  ir::Value* begin = c.Op("concat", {{"values", std::move(begins)}, {"axis", AxisLiteral(0)}});
+  ir::Value* begin = c.Op("concat", {{"values", std::move(begins)}, {"axis", Int(0)}});
   return c.Set(
       0, c.Op("slice_by_size", {{"x", c.Raw(0)}, {"begin", begin}, {"size", ir::Ints(sizes)}}));
 }
@@ -307,13 +304,13 @@ Status EmitSlidingWindows(LayerContext& c) {
   ANEMONE_ASSIGN(const int64_t axis, c.Axis(0, params.axis()));
   ANEMONE_ASSIGN(const int64_t size, CheckedSize(params.windowsize(), "windowSize"));
   ANEMONE_ASSIGN(const int64_t step, CheckedSize(params.step(), "step"));
-  return c.Set(0, c.Op("sliding_windows", {{"x", c.Value(0)},
-                                           {"axis", AxisLiteral(axis)},
-                                           {"size", AxisLiteral(size)},
-                                           {"stride", AxisLiteral(step)}}));
+  return c.Set(
+      0,
+      c.Op("sliding_windows",
+           {{"x", c.Value(0)}, {"axis", Int(axis)}, {"size", Int(size)}, {"stride", Int(step)}}));
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kSlicingRows[] = {
     {Layer::kSlice, "slice", EmitSlice, "slice_by_index"},
     {Layer::kCrop, "crop", EmitCrop, "crop, slice_by_index"},
     {Layer::kSplit, "split", EmitSplit, "split"},
@@ -327,6 +324,6 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> SlicingLayers() { return kRows; }
+std::span<const LayerRow> SlicingLayers() { return kSlicingRows; }
 
 }  // namespace anemone::neural_network

@@ -100,7 +100,7 @@ Status EmitUnary(LayerContext& c) {
   return c.SetLike(0, y, 0);
 }
 
-constexpr LayerRow kRows[] = {
+constexpr LayerRow kUnaryRows[] = {
     {Layer::kUnary, "unary", EmitUnary, "sqrt, rsqrt, inverse, pow, exp, log, abs, threshold"},
     {Layer::kClip, "clip", EmitClip, "clip"},
     {Layer::kCeil, "ceil", EmitSame<"ceil">, "ceil"},
@@ -126,6 +126,6 @@ constexpr LayerRow kRows[] = {
 
 }  // namespace
 
-std::span<const LayerRow> UnaryLayers() { return kRows; }
+std::span<const LayerRow> UnaryLayers() { return kUnaryRows; }
 
 }  // namespace anemone::neural_network

@@ -50,7 +50,7 @@ Status EmitGemm(NodeContext& c) {
     if (trans_b && alpha == 1) {
       weight = c.Value(1);
     } else {
-      Constant matrix = trans_b ? *c.Const(1) : TransposeConstant(*c.Const(1), {1, 0});
+      onnx::Constant matrix = trans_b ? *c.Const(1) : TransposeConstant(*c.Const(1), {1, 0});
       auto values = matrix.AsFloats();
       Scale(values, alpha);
       weight = c.MakeConst(Constant::Floats(std::move(values), matrix.dims), "weight");

@@ -72,8 +72,9 @@ Result<Cell> ReadCell(const NodeContext& c, int64_t gates) {
 }
 
 // Rows of one direction, its gates (blocks of `hidden` rows) in another order.
-std::vector<float> Reorder(const Constant& x, int64_t direction, const std::vector<int64_t>& order,
-                           int64_t hidden, int64_t from_gate = 0) {
+std::vector<float> Reorder(const onnx::Constant& x, int64_t direction,
+                           const std::vector<int64_t>& order, int64_t hidden,
+                           int64_t from_gate = 0) {
   const auto values = x.AsFloats();
   const int64_t rows = x.dims[1], row_size = x.dims.size() == 3 ? x.dims[2] : 1;
   std::vector<float> out;

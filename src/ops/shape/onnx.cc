@@ -11,7 +11,7 @@ using namespace onnx;  // NOLINT: a converter file speaks both
 Status EmitConstant(NodeContext& c) {
   const Node& node = c.node();
   if (const auto* value = node.Find("value"); value != nullptr && !value->tensors.empty()) {
-    ANEMONE_ASSIGN(Constant constant, Constant::FromTensor(value->tensors[0]));
+    ANEMONE_ASSIGN(onnx::Constant constant, Constant::FromTensor(value->tensors[0]));
     return c.SetConstant(0, std::move(constant));
   }
   if (const auto* value = node.Find("value_float")) {
