@@ -125,9 +125,10 @@ std::string RunJson(const RunOptions& options, const Calls& calls,
 
 Result<RunResult> RunRun(const RunOptions& options) {
   ANEMONE_TRY(options::Check(options));
-  ANEMONE_ASSIGN(const auto file, FindFeatureModel(options.model));
-  if (file != nullptr) return RunFeatureModel(options);
-  ANEMONE_ASSIGN(const LoadedModel loaded, LoadModel(options));
+  ModelSource source = SourceOf(options);
+  ANEMONE_ASSIGN(source.file, OpenModelFile(options.model));
+  if (IsFeatureModel(source.file.get())) return RunFeatureModel(source, options);
+  ANEMONE_ASSIGN(const LoadedModel loaded, LoadModel(source));
   ANEMONE_ASSIGN(const ir::Function* function,
                  exec::ChooseFunction(*loaded.model, options.session.function));
   Tensors inputs;
