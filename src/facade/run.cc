@@ -12,6 +12,7 @@
 #include "facade/tensor_files.h"
 #include "facade/tool_options.h"
 #include "facade/tools.h"
+#include "neural_network/lift.h"
 #include "options/option.h"
 
 namespace anemone::facade {
@@ -104,7 +105,14 @@ Json OutputJson(const std::string& name, const exec::Tensor& tensor,
   return json;
 }
 
-std::string RunJson(const RunOptions& options, const Calls& calls,
+// Why a network whose sizes are declared flexible runs in one size only; null of other models.
+Json FixedShapesJson(const ir::Model& model) {
+  const auto& notes = model.metadata.user_defined;
+  const auto found = notes.find(std::string(neural_network::kFixedShapesKey));
+  return found == notes.end() ? Json() : Json(found->second);
+}
+
+std::string RunJson(const RunOptions& options, const Calls& calls, const ir::Model& model,
                     const std::optional<exec::Classes>& classes) {
   Json document = Document("anemone.run");
   document["model"] = options.model;
@@ -114,6 +122,7 @@ std::string RunJson(const RunOptions& options, const Calls& calls,
   document["run_ns"] = calls.run_ns;
   document["iterations"] = calls.count;
   document["report"] = ReportJson(calls);
+  document["fixed_shapes"] = FixedShapesJson(model);
   Json outputs = Json::Array();
   for (const auto& [name, tensor] : calls.outputs)
     outputs.push_back(OutputJson(name, tensor, classes));
@@ -147,7 +156,7 @@ Result<RunResult> RunRun(const RunOptions& options) {
     ANEMONE_TRY(WriteOutputs(calls.outputs, loaded.model->FindFunction(function->name),
                              options.output_dir));
   }
-  return RunResult{RunJson(options, calls, session->classes())};
+  return RunResult{RunJson(options, calls, *loaded.model, session->classes())};
 }
 
 }  // namespace anemone::facade
