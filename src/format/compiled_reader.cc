@@ -198,6 +198,11 @@ Status FillFolder(const std::string& folder, int depth, proto::Model* model,
   if (parts.model_type != kMlProgram) {
     return RefuseType(TypeNameOfField(parts.model_type), folder);
   }
+  if (!Holds(folder, kCompiledProgramName)) {
+    return InvalidInput("the compiled program has no {}, its text", kCompiledProgramName)
+        .At(folder)
+        .Advise("copy the whole folder, with all that is in it");
+  }
   Bytes program;
   ANEMONE_ASSIGN(const std::string_view program_text,
                  TextOfFile(folder, kCompiledProgramName, &program));

@@ -62,7 +62,7 @@ def mlmodelc_export():
     files.append(shipped("crate", *package, "tests/control-flow/too-deep.mlmodel", refused=True, incomplete=True,
                          note="made to be refused"))
     files.append(shipped("crate", *package, "tests/fixtures/neg-0d-scalar/observed-watchos-broken.mlmodelc",
-                         refused=True, incomplete=True, note="its program's text is empty"))
+                         refused=True, incomplete=True, note="a broken export, kept as such"))
     return files
 
 

@@ -20,13 +20,13 @@ namespace fs = std::filesystem;
 using test::ReadText;
 using test::ScratchFolder;
 using test::WriteText;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 const fs::path kFixture =
     fs::path(testing::kSourceDir) / "tests/fixtures/compiled/weighted_pipeline.mlmodelc";
 
 // A copy of the fixture to be damaged.
-class CompiledPipeline : public testing::Test {
+class CompiledPipeline : public ::testing::Test {
  protected:
   CompiledPipeline() { fs::copy(kFixture, folder_, fs::copy_options::recursive); }
 
@@ -69,6 +69,11 @@ TEST_F(CompiledPipeline, IsNoProgram) {
 TEST_F(CompiledPipeline, AMissingModelIsNamed) {
   fs::remove_all(fs::path(folder_) / "model1");
   EXPECT_THAT(ErrorOf(), HasSubstr("declares 2 models, but model1 is no compiled model"));
+}
+
+TEST_F(CompiledPipeline, AMissingTextIsNamed) {
+  fs::remove(fs::path(folder_) / "model1/model.mil");
+  EXPECT_THAT(ErrorOf(), HasSubstr("model1: the compiled program has no model.mil"));
 }
 
 TEST_F(CompiledPipeline, AFalseCountEndsAtTheFolders) {
