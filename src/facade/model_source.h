@@ -45,7 +45,7 @@ Result<ir::Model> DecodeModel(const format::ModelFile& file);
 
 // The extension of a path in small letters: ".mlmodel".
 std::string LowerExtension(const std::string& path);
-// A model file's name without folder and extension: "sorter" of models/sorter.mlpackage.zip.
+// A model file's name without folder and extension: "sorter" of sorter.mlpackage.zip.
 std::string NameOfModelFile(const std::string& path);
 
 // Names of the catalog models.

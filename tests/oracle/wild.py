@@ -168,7 +168,7 @@ def judge(file, folder, scratch):
         inputs = [random_inputs(model, seed, file.inputs) for seed in range(file.samples)]
         outputs = [model.predict(values) for values in inputs]
     except anemone.Error as error:
-        return "refused", str(error).replace(str(folder) + "/", "")
+        return "refused", str(error).replace(f"{path}: ", "")
     save_again(path, model, inputs[0], outputs[0], scratch)
     twin = twin_of(file, folder)
     if twin is None:

@@ -23,7 +23,7 @@ class File:
 
 
 def shipped(registry, package, version, path, **fields):
-    return File(name=f"{package} {version}: {path}", path=path, package=(registry, package, version), **fields)
+    return File(name=f"{package}-{version}/{path}", path=path, package=(registry, package, version), **fields)
 
 
 def weights_beside(path, source):
