@@ -165,6 +165,7 @@ struct CompareOptions {
   std::string reference = {};
   std::string variant = {};
   std::vector<std::string> inputs = {};
+  std::map<std::string, std::vector<int64_t>> input_shapes = {};
   uint64_t seed = 0;
   int samples = 4;
   bool per_op = false;

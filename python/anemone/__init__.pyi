@@ -285,6 +285,7 @@ def compare(
     *,
     progress: Progress = None,
     inputs: Sequence[str] = [],
+    input_shapes: Mapping[str, Sequence[int]] = {},
     seed: int = 0,
     samples: int = 4,
     per_op: bool = False,

@@ -36,6 +36,10 @@ void SayReport(const Json& document, const Globals& globals) {
   Say(globals,
       fmt::format("{} backend: load {:.1f} ms, run {:.2f} ms", backend,
                   document["load_ns"].number() * 1e-6, document["run_ns"].number() * 1e-6 / calls));
+  if (document["fixed_shapes"].is_text()) {
+    Say(globals, "its sizes are declared flexible, but only the default ones run: " +
+                     document["fixed_shapes"].text());
+  }
   if (report["experimental"].boolean()) {
     Say(globals, fmt::format("experimental: no gate has passed this model on {} and this build of "
                              "the system (anemone gate --certificates)",

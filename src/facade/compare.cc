@@ -18,7 +18,8 @@ Result<std::vector<lab::Inputs>> MakeInputs(const CompareOptions& options,
   ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*reference.model, ""));
   std::vector<lab::Inputs> inputs;
   if (!options.inputs.empty()) {
-    ANEMONE_ASSIGN(auto set, ReadInputs(*reference.model, *function, options.inputs));
+    ANEMONE_ASSIGN(auto set,
+                   ReadInputs(*reference.model, *function, options.inputs, options.input_shapes));
     inputs.push_back(std::move(set));
     return inputs;
   }
@@ -28,6 +29,14 @@ Result<std::vector<lab::Inputs>> MakeInputs(const CompareOptions& options,
     inputs.push_back(std::move(set));
   }
   return inputs;
+}
+
+// One of the two models, in the shapes that were chosen for both.
+Result<LoadedModel> LoadSide(const std::string& model, const CompareOptions& options) {
+  ModelOptions one;
+  one.model = model;
+  one.input_shapes = options.input_shapes;
+  return LoadModel(one);
 }
 
 Result<std::string> CompareJson(const CompareOptions& options, const CompareResult& result,
@@ -75,9 +84,9 @@ Result<CompareResult> RunCompare(const CompareOptions& options, const Hooks& hoo
   verify.cancelled = hooks.cancelled;
   ANEMONE_ASSIGN(verify.variant_numerics, ParseNumerics(options.numerics));
   Tell(hooks, "loading " + options.reference);
-  ANEMONE_ASSIGN(const auto reference, LoadModel(options.reference));
+  ANEMONE_ASSIGN(const auto reference, LoadSide(options.reference, options));
   Tell(hooks, "loading " + options.variant);
-  ANEMONE_ASSIGN(const auto variant, LoadModel(options.variant));
+  ANEMONE_ASSIGN(const auto variant, LoadSide(options.variant, options));
   ANEMONE_ASSIGN(const exec::Backend* backend, runtime::FindBackend(options.backend));
   ANEMONE_ASSIGN(const auto inputs, MakeInputs(options, reference));
   const lab::ParityLimits limits{options.tolerance_linf, options.tolerance_rmse};

@@ -54,18 +54,20 @@ std::string SummaryText(const ir::Model& model, const Summary& summary,
   return out;
 }
 
-Result<LoadedModel> LoadInspected(const InspectOptions& options) {
+// Where the model comes from, its file opened.
+Result<ModelSource> OpenInspected(const InspectOptions& options) {
   ANEMONE_TRY(options::Check(options));
-  return LoadModel(options, options.minimum_deployment_target);
+  ModelSource source = SourceOf(options, options.minimum_deployment_target);
+  ANEMONE_ASSIGN(source.file, OpenModelFile(options.model));
+  return source;
 }
 
 }  // namespace
 
 Result<InspectResult> RunInspect(const InspectOptions& options) {
-  ANEMONE_TRY(options::Check(options));
-  ANEMONE_ASSIGN(const auto file, FindFeatureModel(options.model));
-  if (file != nullptr) return InspectFeatureModel(*file, options);
-  ANEMONE_ASSIGN(const LoadedModel loaded, LoadInspected(options));
+  ANEMONE_ASSIGN(const ModelSource source, OpenInspected(options));
+  if (IsFeatureModel(source.file.get())) return InspectFeatureModel(*source.file, options);
+  ANEMONE_ASSIGN(const LoadedModel loaded, LoadModel(source));
   const ir::Model& model = *loaded.model;
   ANEMONE_ASSIGN(const Summary summary, Inspect(model, options.function).At(options.model));
   InspectResult result;
@@ -86,12 +88,12 @@ Result<InspectResult> RunInspect(const InspectOptions& options) {
 }
 
 Result<std::string> MilText(const InspectOptions& options) {
-  ANEMONE_ASSIGN(const auto file, FindFeatureModel(options.model));
-  if (file != nullptr) {
-    return Usage("a {} has no operators, so that there is no text of it", file->type_name())
+  ANEMONE_ASSIGN(const ModelSource source, OpenInspected(options));
+  if (IsFeatureModel(source.file.get())) {
+    return Usage("a {} has no operators, so that there is no text of it", source.file->type_name())
         .At(options.model);
   }
-  ANEMONE_ASSIGN(const LoadedModel loaded, LoadInspected(options));
+  ANEMONE_ASSIGN(const LoadedModel loaded, LoadModel(source));
   ir::PrintOptions print;
   print.value_elements = 64;
   return ir::PrintText(loaded.model->program, print);

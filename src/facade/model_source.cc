@@ -20,21 +20,21 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string LowerExtension(const fs::path& path) {
-  std::string extension = path.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return extension;
-}
-
 Result<ir::Model> ReadMilText(const std::string& path) {
   ANEMONE_ASSIGN(const Bytes bytes, MapFile(path));
   ANEMONE_ASSIGN(ir::Program program, ir::ParseText(bytes.text()).At(path));
   return ir::MakeModel(std::move(program)).At(path);
 }
 
-Result<ir::Model> ReadCoreMl(const std::string& path, std::string* type) {
-  ANEMONE_ASSIGN(ir::Model model, neural_network::ReadModel(path, type));
+Result<ir::Model> ReadCoreMl(const ModelSource& source, const std::string& path,
+                             std::string* type) {
+  ir::Model model;
+  if (source.file != nullptr) {
+    *type = source.file->type_name();
+    ANEMONE_ASSIGN(model, DecodeModel(*source.file));
+  } else {
+    ANEMONE_ASSIGN(model, neural_network::ReadModel(path, type));
+  }
   ANEMONE_TRY(ir::Verify(model.program).At(path));
   return model;
 }
@@ -144,6 +144,20 @@ Result<LoadedModel> LoadZooEntry(const std::string& name, const acquire::Catalog
 
 }  // namespace
 
+std::string LowerExtension(const std::string& path) {
+  std::string extension = fs::path(path).extension().string();
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return extension;
+}
+
+std::string NameOfModelFile(const std::string& path) {
+  std::string text = path;
+  while (text.size() > 1 && text.back() == '/') text.pop_back();
+  const std::string stem = fs::path(text).stem().string();
+  return LowerExtension(text) == ".zip" ? fs::path(stem).stem().string() : stem;
+}
+
 Result<ir::Model> DecodeModel(const format::ModelFile& file) {
   if (neural_network::IsNeuralNetwork(file)) return neural_network::Lift(file);
   return format::DecodeProgramModel(file);
@@ -161,7 +175,7 @@ std::vector<std::string> CatalogNames() {
 namespace {
 
 bool IsModelFile(const std::string& name) {
-  const std::string extension = LowerExtension(fs::path(name));
+  const std::string extension = LowerExtension(name);
   return extension == ".mlpackage" || extension == ".mlmodel" || extension == ".mlmodelc" ||
          extension == ".zip" || extension == ".onnx" || extension == ".mil";
 }
@@ -170,19 +184,17 @@ bool IsModelFile(const std::string& name) {
 Result<LoadedModel> LoadFile(const ModelSource& source) {
   std::string text = source.model;
   while (text.size() > 1 && text.back() == '/') text.pop_back();
-  const fs::path path(text);
-  const std::string extension = LowerExtension(path);
+  const std::string extension = LowerExtension(text);
   LoadedModel loaded;
-  loaded.name = path.stem().string();
+  loaded.name = NameOfModelFile(text);
   if (extension == ".mlpackage" || extension == ".mlmodel" || extension == ".mlmodelc") {
-    ANEMONE_ASSIGN(ir::Model model, ReadCoreMl(text, &loaded.type));
+    ANEMONE_ASSIGN(ir::Model model, ReadCoreMl(source, text, &loaded.type));
     loaded.model = std::make_shared<ir::Model>(std::move(model));
     // Core ML itself opens the package of a program as it is; of a lifted network, one written anew.
     loaded.origin = loaded.type == "mlProgram" ? extension.substr(1) : "mlmodel";
   } else if (extension == ".zip") {
-    ANEMONE_ASSIGN(ir::Model model, ReadCoreMl(text, &loaded.type));
+    ANEMONE_ASSIGN(ir::Model model, ReadCoreMl(source, text, &loaded.type));
     loaded.model = std::make_shared<ir::Model>(std::move(model));
-    loaded.name = fs::path(loaded.name).stem().string();  // NAME.mlpackage.zip
     loaded.origin = "zip";
   } else if (extension == ".onnx") {
     ANEMONE_ASSIGN(ir::Model model, ReadOnnx(text, source));

@@ -22,6 +22,8 @@ struct ModelSource {
   LoadOptions options = {};
   // How pretrained weights are fetched when they are not in the cache.
   acquire::FetchOptions fetch = acquire::FetchOptions::FromEnvironment();
+  // The model's file where it was opened already; it is not read again then.
+  std::shared_ptr<const format::ModelFile> file = nullptr;
 };
 
 struct LoadedModel {
@@ -40,6 +42,11 @@ Result<LoadedModel> LoadModel(const ModelSource& source);
 // The program of a model file: an ML Program as it is, a network lifted. kUnsupported, with what can be done, for a
 // file whose model is not a program.
 Result<ir::Model> DecodeModel(const format::ModelFile& file);
+
+// The extension of a path in small letters: ".mlmodel".
+std::string LowerExtension(const std::string& path);
+// A model file's name without folder and extension: "sorter" of sorter.mlpackage.zip.
+std::string NameOfModelFile(const std::string& path);
 
 // Names of the catalog models.
 std::vector<std::string> CatalogNames();

@@ -4,6 +4,7 @@
 
 #include "facade/session_predictor.h"
 #include "feature_models/model_types.h"
+#include "format/compiled_reader.h"
 #include "format/model_file.h"
 #include "ir/verifier.h"
 
@@ -58,35 +59,51 @@ Result<LoadedPredictor> DescribePredictor(const format::ModelFile& file) {
       });
 }
 
-Result<std::unique_ptr<format::ModelFile>> FindFeatureModel(const std::string& model) {
-  const std::string extension = fs::path(model).extension().string();
+Result<std::shared_ptr<const format::ModelFile>> OpenModelFile(const std::string& model) {
+  std::string path = model;
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  const std::string extension = LowerExtension(path);
   std::error_code error;
-  if ((extension != ".mlmodel" && extension != ".mlpackage") || !fs::exists(model, error)) {
-    return std::unique_ptr<format::ModelFile>();
-  }
-  ANEMONE_ASSIGN(format::ModelFile file, format::ModelFile::Open(model));
-  const feature_models::ModelType* type = feature_models::FindModelType(file.type_name());
-  if (type == nullptr || type->make == nullptr) return std::unique_ptr<format::ModelFile>();
-  return std::make_unique<format::ModelFile>(std::move(file));
+  const bool readable = extension == ".mlmodel" || extension == ".mlpackage" ||
+                        extension == ".zip" ||
+                        (extension == ".mlmodelc" && format::DescribesItself(path));
+  if (!readable || !fs::exists(path, error)) return std::shared_ptr<const format::ModelFile>();
+  ANEMONE_ASSIGN(format::ModelFile file, format::ModelFile::Open(path));
+  return std::make_shared<const format::ModelFile>(std::move(file));
+}
+
+bool IsFeatureModel(const format::ModelFile* file) {
+  if (file == nullptr) return false;
+  const feature_models::ModelType* type = feature_models::FindModelType(file->type_name());
+  return type != nullptr && type->make != nullptr;
 }
 
 Result<LoadedPredictor> LoadPredictor(const ModelSource& source, const SessionOptions& options) {
-  std::string path = source.model;
-  while (path.size() > 1 && path.back() == '/') path.pop_back();
-  ANEMONE_ASSIGN(const auto file, FindFeatureModel(path));
+  ModelSource opened = source;
+  if (opened.file == nullptr) {
+    ANEMONE_ASSIGN(opened.file, OpenModelFile(source.model));
+  }
   LoadedPredictor loaded;
-  if (file == nullptr) {
-    ANEMONE_ASSIGN(const LoadedModel model, LoadModel(source));
+  if (!IsFeatureModel(opened.file.get())) {
+    ANEMONE_ASSIGN(const LoadedModel model, LoadModel(opened));
     ANEMONE_ASSIGN(loaded.predictor, MakeSessionPredictor(model, source.model, options));
     loaded.type = model.type;
     loaded.name = model.name;
     loaded.spec_version = model.model->spec_version;
     return loaded;
   }
-  ANEMONE_ASSIGN(loaded, Load(*file, [options](const format::ModelFile& part) {
+  if (!source.options.input_shapes.empty()) {
+    return Usage(
+               "a {} takes its inputs in the shapes that they have, so that a chosen shape says "
+               "nothing",
+               opened.file->type_name())
+        .At(source.model)
+        .Advise("leave the shape out, and give a value of that shape");
+  }
+  ANEMONE_ASSIGN(loaded, Load(*opened.file, [options](const format::ModelFile& part) {
                    return PredictorOfProgram(part, options);
                  }));
-  loaded.name = fs::path(path).stem().string();
+  loaded.name = NameOfModelFile(source.model);
   return loaded;
 }
 

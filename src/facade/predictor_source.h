@@ -19,9 +19,13 @@ struct LoadedPredictor {
   int32_t spec_version = 0;
 };
 
-// The file of a model that is not a program: what `inspect` and `run` treat in their own way; null
-// when MODEL is something else (then LoadModel loads it, or says why not).
-Result<std::unique_ptr<format::ModelFile>> FindFeatureModel(const std::string& model);
+// MODEL's file, opened once for whoever asks of what type it is and then loads it; null when MODEL is
+// no model file of Core ML that is there (then LoadModel loads it, or says why not).
+Result<std::shared_ptr<const format::ModelFile>> OpenModelFile(const std::string& model);
+
+// Whether the file's model is no program: what `inspect` and `run` treat in their own way. False of
+// null.
+bool IsFeatureModel(const format::ModelFile* file);
 
 // `options` are of the sessions, of the model itself or of the programs inside a pipeline.
 Result<LoadedPredictor> LoadPredictor(const ModelSource& source, const SessionOptions& options);

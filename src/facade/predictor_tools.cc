@@ -8,7 +8,7 @@
 #include "facade/inspect.h"
 #include "facade/inspect_json.h"
 #include "facade/predictor_source.h"
-#include "facade/tool_options.h"
+#include "facade/random_features.h"
 
 namespace anemone::facade {
 namespace {
@@ -71,13 +71,13 @@ Result<InspectResult> InspectFeatureModel(const format::ModelFile& file,
   return result;
 }
 
-Result<RunResult> RunFeatureModel(const RunOptions& options) {
-  if (options.random_inputs) {
-    return Usage("--random-inputs are for programs").Advise("give --input NAME=VALUE");
-  }
+Result<RunResult> RunFeatureModel(const ModelSource& source, const RunOptions& options) {
   const int64_t load_start_ns = NowNs();
-  ANEMONE_ASSIGN(const LoadedPredictor loaded, LoadPredictor(SourceOf(options), options.session));
-  ANEMONE_ASSIGN(const auto inputs, ReadFeatures(loaded.predictor->description(), options.inputs));
+  ANEMONE_ASSIGN(const LoadedPredictor loaded, LoadPredictor(source, options.session));
+  const ir::FunctionDescription& description = loaded.predictor->description();
+  ANEMONE_ASSIGN(const auto inputs, options.random_inputs
+                                        ? RandomFeatures(description, options.input_seed)
+                                        : ReadFeatures(description, options.inputs));
   const int64_t start_ns = NowNs();
   feature_models::FeatureValues outputs;
   const int64_t calls = std::max<int64_t>(1, options.iterations);

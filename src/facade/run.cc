@@ -13,6 +13,7 @@
 #include "facade/tensor_files.h"
 #include "facade/tool_options.h"
 #include "facade/tools.h"
+#include "neural_network/lift.h"
 #include "options/option.h"
 
 namespace anemone::facade {
@@ -103,7 +104,14 @@ Json OutputJson(const std::string& name, const exec::Tensor& tensor,
   return json;
 }
 
-std::string RunJson(const RunOptions& options, const Calls& calls,
+// Why a network whose sizes are declared flexible runs in one size only; null of other models.
+Json FixedShapesJson(const ir::Model& model) {
+  const auto& notes = model.metadata.user_defined;
+  const auto found = notes.find(std::string(neural_network::kFixedShapesKey));
+  return found == notes.end() ? Json() : Json(found->second);
+}
+
+std::string RunJson(const RunOptions& options, const Calls& calls, const ir::Model& model,
                     const std::optional<exec::Classes>& classes) {
   Json document = Document("anemone.run");
   document["model"] = options.model;
@@ -113,6 +121,7 @@ std::string RunJson(const RunOptions& options, const Calls& calls,
   document["run_ns"] = calls.run_ns;
   document["iterations"] = calls.count;
   document["report"] = ReportJson(calls);
+  document["fixed_shapes"] = FixedShapesJson(model);
   Json outputs = Json::Array();
   for (const auto& [name, tensor] : calls.outputs)
     outputs.push_back(OutputJson(name, tensor, classes));
@@ -124,9 +133,10 @@ std::string RunJson(const RunOptions& options, const Calls& calls,
 
 Result<RunResult> RunRun(const RunOptions& options) {
   ANEMONE_TRY(options::Check(options));
-  ANEMONE_ASSIGN(const auto file, FindFeatureModel(options.model));
-  if (file != nullptr) return RunFeatureModel(options);
-  ANEMONE_ASSIGN(const LoadedModel loaded, LoadModel(options));
+  ModelSource source = SourceOf(options);
+  ANEMONE_ASSIGN(source.file, OpenModelFile(options.model));
+  if (IsFeatureModel(source.file.get())) return RunFeatureModel(source, options);
+  ANEMONE_ASSIGN(const LoadedModel loaded, LoadModel(source));
   ANEMONE_ASSIGN(const ir::Function* function,
                  exec::ChooseFunction(*loaded.model, options.session.function));
   Tensors inputs;
@@ -145,7 +155,7 @@ Result<RunResult> RunRun(const RunOptions& options) {
     ANEMONE_TRY(WriteOutputs(calls.outputs, loaded.model->FindFunction(function->name),
                              options.output_dir));
   }
-  return RunResult{RunJson(options, calls, session->classes())};
+  return RunResult{RunJson(options, calls, *loaded.model, session->classes())};
 }
 
 }  // namespace anemone::facade

@@ -79,6 +79,22 @@ Result<CompiledData> ParseCompiledData(std::string_view bytes) {
   return data;
 }
 
+Result<std::vector<std::string>> ParseModelNames(std::string_view bytes) {
+  Cursor cursor(bytes);
+  std::vector<std::string> names;
+  ANEMONE_ASSIGN(const uint64_t count, cursor.Take<uint64_t>("the number of names"));
+  for (uint64_t i = 0; i < count; ++i) {  // a false count ends with the file's bytes
+    ANEMONE_ASSIGN(const std::string_view name, cursor.TakeText("a model's name"));
+    names.emplace_back(name);
+  }
+  return names;
+}
+
+Result<uint64_t> ParseModelCount(const CompiledData& pipeline) {
+  Cursor cursor(pipeline.parameters);
+  return cursor.Take<uint64_t>("the number of models");
+}
+
 std::string EncodeCompiledData(const CompiledData& data) {
   std::string bytes;
   AppendNumber(data.model_type, &bytes);

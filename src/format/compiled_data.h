@@ -5,7 +5,9 @@
 //                             version  of the compiled format
 //                             version  of the specification
 //                             text     ModelDescription, as protobuf
-//                             ...      parameters, different for each type
+//                             ...      parameters, different for each type; of a pipeline, u64
+//                                      with the number of its models, then u64 with its type
+//   modelNames/coremldata.bin u64      with the number of names, then a text for each
 //   analytics/coremldata.bin  sections to the end: text name, u64 count, then pairs of text
 //
 // Values and pure functions. Errors: kInvalidInput.
@@ -39,6 +41,11 @@ struct CompiledData {
 
 Result<CompiledData> ParseCompiledData(std::string_view bytes);
 std::string EncodeCompiledData(const CompiledData& data);
+
+// The names of a pipeline's models.
+Result<std::vector<std::string>> ParseModelNames(std::string_view bytes);
+// The number of models that a pipeline's parameters declare.
+Result<uint64_t> ParseModelCount(const CompiledData& pipeline);
 
 // The field number of an ML Program.
 inline constexpr uint32_t kMlProgramType = proto::Model::kMlProgramFieldNumber;

@@ -87,15 +87,7 @@ bool Holds(const std::string& folder, std::string_view name) {
   return fs::exists(fs::path(folder) / name, error);
 }
 
-// The folders model0, model1 ... of a pipeline.
-int CountModels(const std::string& pipeline) {
-  int count = 0;
-  std::error_code error;
-  while (fs::is_directory(fs::path(pipeline) / fmt::format("model{}", count), error)) ++count;
-  return count;
-}
-
-// Why a compiled model that is not an ML Program is refused, and the way on.
+// Why a compiled model of a type that is not read is refused, and the way on.
 Error RefuseType(std::string_view type, const std::string& path) {
   if (type.find("eural") != std::string_view::npos) {
     return Unsupported(
@@ -105,17 +97,111 @@ Error RefuseType(std::string_view type, const std::string& path) {
         .At(path)
         .Advise("bring the .mlmodel that it was compiled from");
   }
-  if (type.starts_with("pipeline")) {
-    return Unsupported("the folder is a compiled {} of {} models (model0, model1 ...)", type,
-                       CountModels(path))
-        .At(path)
-        .Advise(
-            "run a model of the pipeline by its own folder, or bring the package it was compiled "
-            "from");
-  }
-  return Unsupported("the folder is a compiled model of type {}; only ML Programs are read", type)
+  return Unsupported(
+             "the folder is a compiled model of type {}; only ML Programs and pipelines of them "
+             "are "
+             "read",
+             type)
       .At(path)
       .Advise("bring the .mlmodel that it was compiled from");
+}
+
+// The list of a pipeline's models; null for another type.
+proto::Pipeline* PipelineOf(uint32_t type, proto::Model* model) {
+  switch (type) {
+    case proto::Model::kPipelineClassifierFieldNumber:
+      return model->mutable_pipelineclassifier()->mutable_pipeline();
+    case proto::Model::kPipelineRegressorFieldNumber:
+      return model->mutable_pipelineregressor()->mutable_pipeline();
+    case proto::Model::kPipelineFieldNumber:
+      return model->mutable_pipeline();
+    default:
+      return nullptr;
+  }
+}
+
+Status CheckVersion(const CompiledData& parts, const std::string& folder) {
+  if (parts.specification.major <= INT32_MAX) return {};
+  return InvalidInput("specification version {} is not known", parts.specification.major)
+      .At(PathIn(folder, kCompiledDataName));
+}
+
+// Fills `model` with the program of a folder.
+Status FillProgram(CompiledData parts, std::string_view program, const std::string& folder,
+                   proto::Model* model) {
+  if (parts.model_type != kMlProgramType) {
+    return RefuseType(TypeNameOfField(parts.model_type), folder);
+  }
+  ANEMONE_TRY(CheckVersion(parts, folder));
+  ANEMONE_ASSIGN(MilText text, ParseMilText(program).At(PathIn(folder, kCompiledProgramName)));
+  model->set_specificationversion(static_cast<int32_t>(parts.specification.major));
+  *model->mutable_description() = std::move(parts.description);
+  *model->mutable_mlprogram() = std::move(text.program);
+  OrderInputs(model);
+  return {};
+}
+
+Status FillFolder(const std::string& folder, int depth, proto::Model* model,
+                  ModelFile::PartFolders* folders);
+
+// Fills `pipeline` with the models in the folders model0, model1 ...
+Status FillPipeline(const CompiledData& parts, const std::string& folder, int depth,
+                    proto::Pipeline* pipeline, ModelFile::PartFolders* folders) {
+  ANEMONE_ASSIGN(const uint64_t count,
+                 ParseModelCount(parts).At(PathIn(folder, kCompiledDataName)));
+  for (uint64_t i = 0; i < count; ++i) {  // a false count ends at the first folder that is missing
+    const std::string part = PathIn(folder, fmt::format("model{}", i));
+    if (!IsCompiledModel(part)) {
+      return InvalidInput("the pipeline declares {} models, but model{} is no compiled model",
+                          count, i)
+          .At(folder)
+          .Advise("copy the whole folder, with all that is in it");
+    }
+    ANEMONE_TRY(FillFolder(part, depth + 1, pipeline->add_models(), folders));
+  }
+  constexpr std::string_view kNames = "modelNames/coremldata.bin";
+  if (!Holds(folder, kNames)) return {};
+  Bytes bytes;
+  ANEMONE_ASSIGN(const std::string_view text, TextOfFile(folder, kNames, &bytes));
+  ANEMONE_ASSIGN(const auto names, ParseModelNames(text).At(PathIn(folder, kNames)));
+  for (const std::string& name : names) pipeline->add_names(name);
+  return {};
+}
+
+Status FillFolder(const std::string& folder, int depth, proto::Model* model,
+                  ModelFile::PartFolders* folders) {
+  constexpr int kMaxDepth = 16;  // of pipelines in pipelines
+  if (depth > kMaxDepth) {
+    return InvalidInput("pipelines hold pipelines more than {} deep", kMaxDepth).At(folder);
+  }
+  if (!Holds(folder, kCompiledDataName)) {
+    return InvalidInput("the compiled model has no {}, which describes it", kCompiledDataName)
+        .At(folder);
+  }
+  (*folders)[model] = folder;
+  Bytes data;
+  ANEMONE_ASSIGN(const std::string_view data_text, TextOfFile(folder, kCompiledDataName, &data));
+  ANEMONE_ASSIGN(CompiledData parts,
+                 ParseCompiledData(data_text).At(PathIn(folder, kCompiledDataName)));
+  if (proto::Pipeline* pipeline = PipelineOf(parts.model_type, model)) {
+    ANEMONE_TRY(CheckVersion(parts, folder));
+    ANEMONE_TRY(FillPipeline(parts, folder, depth, pipeline, folders));
+    model->set_specificationversion(static_cast<int32_t>(parts.specification.major));
+    *model->mutable_description() = std::move(parts.description);
+    return {};
+  }
+  if (parts.model_type != kMlProgramType) {
+    return RefuseType(TypeNameOfField(parts.model_type), folder);
+  }
+  if (!Holds(folder, kCompiledProgramName)) {
+    return InvalidInput("the compiled program has no {}, its text", kCompiledProgramName)
+        .At(folder)
+        .Advise("copy the whole folder, with all that is in it");
+  }
+  Bytes program;
+  ANEMONE_ASSIGN(const std::string_view program_text,
+                 TextOfFile(folder, kCompiledProgramName, &program));
+  return FillProgram(std::move(parts), program_text, folder, model);
 }
 
 Status ApplyFlexibleShapes(const std::map<std::string, FlexibleShapes>& flexible,
@@ -221,42 +307,31 @@ void OrderInputs(proto::Model* model) {
 Result<ModelFile> AssembleCompiled(std::string_view program, std::string_view data,
                                    const std::string& folder) {
   ANEMONE_ASSIGN(CompiledData parts, ParseCompiledData(data).At(PathIn(folder, kCompiledDataName)));
-  if (parts.model_type != kMlProgramType) {
-    return RefuseType(TypeNameOfField(parts.model_type), folder);
-  }
-  if (parts.specification.major > INT32_MAX) {
-    return InvalidInput("specification version {} is not known", parts.specification.major)
-        .At(PathIn(folder, kCompiledDataName));
-  }
-  ANEMONE_ASSIGN(MilText text, ParseMilText(program).At(PathIn(folder, kCompiledProgramName)));
   auto model = std::make_shared<proto::Model>();
-  model->set_specificationversion(static_cast<int32_t>(parts.specification.major));
-  *model->mutable_description() = std::move(parts.description);
-  *model->mutable_mlprogram() = std::move(text.program);
-  OrderInputs(model.get());
+  ANEMONE_TRY(FillProgram(std::move(parts), program, folder, model.get()));
   return ModelFile::Of(std::move(model), folder, folder);
 }
 
+bool DescribesItself(const std::string& path) { return Holds(path, kCompiledDataName); }
+
+Result<ModelFile> OpenCompiled(const std::string& path) {
+  auto model = std::make_shared<proto::Model>();
+  ModelFile::PartFolders folders;
+  ANEMONE_TRY(FillFolder(path, 0, model.get(), &folders));
+  ModelFile file = ModelFile::Of(std::move(model), path, path);
+  file.SetPartFolders(std::move(folders));
+  return file;
+}
+
 Result<ir::Model> ReadCompiled(const std::string& path) {
-  Bytes data;
-  std::string_view data_text;
-  const bool described = Holds(path, kCompiledDataName);
-  if (described) {
-    ANEMONE_ASSIGN(data_text, TextOfFile(path, kCompiledDataName, &data));
+  if (DescribesItself(path)) {
+    ANEMONE_ASSIGN(const ModelFile file, OpenCompiled(path));
+    return DecodeProgramModel(file);
   }
-  if (!Holds(path, kCompiledProgramName)) {
-    if (described) {  // says of what type the model is, if it is not an ML Program
-      ANEMONE_TRY(AssembleCompiled("", data_text, path).status());
-    }
-    return RefuseType("neuralNetwork", path);
-  }
+  if (!Holds(path, kCompiledProgramName)) return RefuseType("neuralNetwork", path);
   Bytes program;
   ANEMONE_ASSIGN(const std::string_view program_text,
                  TextOfFile(path, kCompiledProgramName, &program));
-  if (described) {
-    ANEMONE_ASSIGN(const ModelFile file, AssembleCompiled(program_text, data_text, path));
-    return DecodeProgramModel(file);
-  }
   const std::string program_path = PathIn(path, kCompiledProgramName);
   ANEMONE_ASSIGN(MilText text, ParseMilText(program_text).At(program_path));
   ANEMONE_ASSIGN(ir::Model model, DescribeByTypes(std::move(text), path).At(program_path));

@@ -7,10 +7,13 @@
 //     metadata.json             the same as text, for people and tools
 //     analytics/coremldata.bin  not read
 //
+// A pipeline has the folders model0, model1 ... with a compiled model each, the programs' weight files
+// beside them, and modelNames/coremldata.bin (compiled_data.h), which may be missing.
+//
 // The description is that of coremldata.bin, and metadata.json is not looked at. In a folder that
 // lacks coremldata.bin the description follows from the program's types, its flexible shapes and
 // metadata.json. Pure functions. Errors: those of package.h; kUnsupported for a compiled model that
-// is not an ML Program, by its type.
+// is neither an ML Program nor a pipeline, by its type.
 #pragma once
 
 #include <string>
@@ -28,6 +31,11 @@ inline constexpr std::string_view kCompiledMetadataName = "metadata.json";
 
 // Whether the folder holds a compiled model of any type.
 bool IsCompiledModel(const std::string& path);
+// Whether such a folder has its description, so that OpenCompiled can read it.
+bool DescribesItself(const std::string& path);
+
+// The model file that the folder stands for, with the models inside it.
+Result<ModelFile> OpenCompiled(const std::string& path);
 
 // The model file that a compiled one's model.mil and coremldata.bin stand for; `folder` is where the
 // weight files are.

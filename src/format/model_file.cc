@@ -5,6 +5,7 @@
 
 #include "base/mapped_file.h"
 #include "base/zip_reader.h"
+#include "format/compiled_reader.h"
 #include "format/description_codec.h"
 #include "format/package_layout.h"
 #include "format/program_codec.h"
@@ -135,7 +136,16 @@ ModelFile ModelFile::Part(const proto::Model& part, const std::string& name) con
   file.name_ = name;
   file.folder_ = folder_;
   file.package_ = package_;
+  file.part_folders_ = part_folders_;
+  if (part_folders_ != nullptr) {
+    const auto found = part_folders_->find(&part);
+    if (found != part_folders_->end()) file.folder_ = found->second;
+  }
   return file;
+}
+
+void ModelFile::SetPartFolders(PartFolders folders) {
+  part_folders_ = std::make_shared<const PartFolders>(std::move(folders));
 }
 
 Result<ModelInterface> DecodeInterface(const ModelFile& file) {
@@ -160,6 +170,7 @@ Result<ModelFile> ModelFile::Open(const std::string& path) {
   std::string model_file = path;
   std::error_code error;
   if (fs::is_directory(path, error)) {
+    if (IsCompiledModel(path)) return OpenCompiled(path);
     ANEMONE_ASSIGN(model_file, FindModelFile(path));
   }
   ANEMONE_ASSIGN(const Bytes bytes, MapFile(model_file));

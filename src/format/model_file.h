@@ -8,6 +8,7 @@
 // immutable. Errors: kInvalidInput for what is not a model file, kIo, kNotFound.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -32,7 +33,8 @@ struct ModelInterface {
 
 class ModelFile {
  public:
-  // An .mlmodel, an .mlpackage, or a zip archive with an .mlpackage (zipped_package.h).
+  // An .mlmodel, an .mlpackage, a zip archive with an .mlpackage (zipped_package.h), or an .mlmodelc
+  // that describes itself (compiled_reader.h).
   static Result<ModelFile> Open(const std::string& path);
   // The bytes of a model file. `name` is what errors call it; `folder` is where its weight files are.
   static Result<ModelFile> Parse(const Bytes& bytes, const std::string& name,
@@ -40,6 +42,11 @@ class ModelFile {
   // A message that was made, not read from one file.
   static ModelFile Of(std::shared_ptr<const proto::Model> message, const std::string& name,
                       const std::string& folder);
+
+  // Where the weight files of models inside the message are, by the model; those that are not named
+  // have them where the file itself has.
+  using PartFolders = std::map<const proto::Model*, std::string>;
+  void SetPartFolders(PartFolders folders);
 
   // A model that this one's message holds, as a file of its own; it shares the message.
   ModelFile Part(const proto::Model& part, const std::string& name) const;
@@ -61,7 +68,8 @@ class ModelFile {
   std::shared_ptr<const proto::Model> message_;
   std::string name_;
   std::string folder_;
-  std::shared_ptr<const ZippedPackage> package_;  // null: the files are in folder_
+  std::shared_ptr<const ZippedPackage> package_;     // null: the files are in folder_
+  std::shared_ptr<const PartFolders> part_folders_;  // null: all parts' files are in folder_
 };
 
 // The specification's name of the type that a message holds.

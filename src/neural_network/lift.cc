@@ -12,7 +12,6 @@ namespace {
 
 using format::proto::Model;
 
-constexpr std::string_view kFixedShapes = "neural_network.fixed_shapes";
 constexpr std::string_view kSequences = "neural_network.sequences";
 
 template <typename Network>
@@ -109,7 +108,7 @@ Result<ir::Model> LiftFile(const format::ModelFile& file) {
   if (!function.ok() && flexible) {
     const std::string reason = function.error().ToString();
     function = Build(file, network, features, ShapeMode::kFixed);
-    if (function.ok()) model.metadata.user_defined[std::string(kFixedShapes)] = reason;
+    if (function.ok()) model.metadata.user_defined[std::string(kFixedShapesKey)] = reason;
   }
   if (!function.ok() && network->view.rank5_arrays) {
     // Some networks work on sequences only, of which a file declares one element.

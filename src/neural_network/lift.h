@@ -18,12 +18,16 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "base/status.h"
 #include "format/model_file.h"
 #include "ir/model.h"
 
 namespace anemone::neural_network {
+
+// The key of the metadata that says why the declared default size was lifted, not the range.
+inline constexpr std::string_view kFixedShapesKey = "neural_network.fixed_shapes";
 
 bool IsNeuralNetwork(const format::ModelFile& file);
 

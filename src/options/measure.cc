@@ -4,6 +4,8 @@
 namespace anemone::options {
 
 Table TableOf(CompareOptions& options) {
+  Option shapes = InputShapesRow(options.input_shapes);
+  shapes.flag = "--input-shape";  // here --input names files
   return {
       {.name = "reference",
        .field = &options.reference,
@@ -23,6 +25,7 @@ Table TableOf(CompareOptions& options) {
        .field = &options.inputs,
        .help = "NAME=FILE.npy, .png or .jpg; seeded normal inputs when absent",
        .example = "image=cat.jpg"},
+      shapes,
       {.name = "seed", .field = &options.seed, .help = "seed of the inputs", .example = "7"},
       {.name = "samples",
        .field = &options.samples,

@@ -67,6 +67,22 @@ TEST_F(Tools, CompareMeasuresWhatWasAdded) {
   EXPECT_TRUE(std::isinf(equal->outputs[0].psnr_db));
 }
 
+TEST_F(Tools, CompareTakesTheChosenShapes) {
+  const std::string flexible =
+      Mil("flexible", "tensor<fp32, [?, 4]> x", "y = mul(x = x, y = 2.0);");
+  CompareOptions options{.reference = flexible, .variant = flexible, .samples = 1};
+  options.input_shapes = {{"x", {3, 4}}};
+  const auto chosen = Compare(options);
+  ASSERT_TRUE(chosen) << chosen.failure().ToString();
+  EXPECT_TRUE(chosen->passed);
+  options.input_shapes = {{"x", {3, 5}}};
+  EXPECT_FALSE(Compare(options));  // its program does not take it
+  options.input_shapes = {{"z", {3, 4}}};
+  const auto unknown = Compare(options);
+  ASSERT_FALSE(unknown);
+  EXPECT_THAT(unknown.failure().ToString(), HasSubstr("'z'"));
+}
+
 TEST_F(Tools, EvaluateCountsTheLabelsThatArePredicted) {
   // Three classes, the means of the channels: of one picture with each label in turn, one is right.
   const std::string model = Mil("means", "tensor<fp32, [1, 3, 8, 8]> image",

@@ -3,6 +3,7 @@
 #include <random>
 
 #include "models.h"
+#include "support/mutations.h"
 
 namespace anemone::feature_models {
 namespace {
@@ -52,7 +53,7 @@ TEST_P(Mutations, NeverCrash) {
   const std::string bytes = samples[static_cast<size_t>(GetParam())].SerializeAsString();
   TryAll(bytes);
   std::mt19937 random(static_cast<uint32_t>(GetParam()) + 20261129);
-  for (int round = 0; round < 4000; ++round) {
+  for (size_t round = 0; round < 4000 * test::FuzzRounds(); ++round) {
     std::string broken = bytes;
     const int changes = 1 + static_cast<int>(random() % 3);
     for (int i = 0; i < changes; ++i) {
