@@ -128,7 +128,7 @@ Result<std::vector<T>> ApplyAll(BinaryOp op, const std::vector<T>& a, const std:
 
 Result<Constant> Binary(BinaryOp op, const Constant& a, const Constant& b) {
   ANEMONE_ASSIGN(const Shape dims, ops::BroadcastShapes("", a.dims, b.dims));
-  if (!FoldableCount(dims)) return NotFolded();
+  if (!ComputableCount(dims)) return NotFolded();
   const Constant x = BroadcastConstant(a, dims), y = BroadcastConstant(b, dims);
   const DType dtype = IsComparison(op) ? DType::kBool : a.dtype;
   if (x.is_integer() && y.is_integer()) {
@@ -156,6 +156,7 @@ using UnaryFn = double (*)(double);
 template <UnaryFn kFunction>
 Outputs FoldUnary(const FoldArgs& args) {
   const Constant& x = *args.In(0);
+  if (!ComputableCount(x.dims)) return NotFolded();
   auto values = x.AsDoubles();
   if (!values || x.is_integer()) return NotFolded();
   for (double& value : *values) value = kFunction(value);
@@ -165,6 +166,7 @@ Outputs FoldUnary(const FoldArgs& args) {
 template <bool kAbsolute>
 Outputs FoldNeg(const FoldArgs& args) {
   const Constant& x = *args.In(0);
+  if (!ComputableCount(x.dims)) return NotFolded();
   const auto flip = [](auto value) { return kAbsolute && value >= 0 ? value : -value; };
   if (x.is_integer()) {
     auto values = *x.AsInts();
@@ -192,6 +194,7 @@ Outputs FoldCast(const FoldArgs& args) {
   const DType to = ToDType(static_cast<int32_t>(args.Int("to", 0)));
   if (to == DType::kInvalid || to == DType::kString || IsSubByte(to)) return NotFolded();
   if (x.dtype == to) return std::vector<Constant>{x};
+  if (!ComputableCount(x.dims)) return NotFolded();
   if (x.is_integer()) {
     return std::vector<Constant>{Constant::FromInts(to, *x.AsInts(), x.dims)};
   }
@@ -286,6 +289,7 @@ Outputs FoldReduce(const FoldArgs& args) {
 
 Outputs FoldNonZero(const FoldArgs& args) {
   const Constant& x = *args.In(0);
+  if (!ComputableCount(x.dims)) return NotFolded();
   const auto values = x.AsDoubles();
   if (!values) return NotFolded();
   const size_t rank = std::max<size_t>(x.dims.size(), 1);

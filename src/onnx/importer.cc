@@ -71,6 +71,7 @@ Status Importer::CheckOpset() const {
 
 Status Importer::AddInitializers(const Graph& graph, Scope& scope) {
   for (const auto& tensor : graph.initializers) {
+    initializer_bytes_ += tensor.data.size();
     Operand operand;
     operand.name = tensor.name;
     operand.dims = tensor.dims;
@@ -151,15 +152,23 @@ Status Importer::WalkNode(const Node& node, size_t index, const Opsets& opsets, 
   return {};
 }
 
-// Bounds the memory that a chain of ever larger constants can ask for.
+// Bounds the memory that a chain of ever larger constants can ask for. A network rearranges each of
+// its weights a few times at most; a file without weights has no reason to make large tensors out of
+// nothing.
+Status Importer::CheckFolded() const {
+  constexpr size_t kBytesOfAnyModel = size_t{256} << 20;
+  const size_t limit = kBytesOfAnyModel + 4 * initializer_bytes_;
+  if (folded_bytes_ <= limit) return {};
+  return InvalidInput("the tensors known at import grow beyond the limit of {} bytes", limit)
+      .Advise("simplify the model with its exporter, so that large tensors are initializers");
+}
+
 Status Importer::CountFolded(const FoldArgs& args, const std::vector<Constant>& outputs) {
-  constexpr size_t kMaxFoldedBytes = size_t{4} << 30;
   for (const auto& output : outputs) {
     if (args.In(0) != nullptr && output.data.data() == args.In(0)->data.data()) continue;  // a view
     folded_bytes_ += output.data.size();
   }
-  if (folded_bytes_ <= kMaxFoldedBytes) return {};
-  return InvalidInput("its known tensors need more than {} bytes", kMaxFoldedBytes);
+  return CheckFolded();
 }
 
 Status Importer::Convert(NodeContext& context) {
@@ -172,6 +181,7 @@ Status Importer::Convert(NodeContext& context) {
     known = known && (context.Const(i) != nullptr || !context.Has(i));
   }
   if (known) {
+    ANEMONE_TRY(CheckFolded());
     ANEMONE_ASSIGN(auto folded, FoldNode(args));
     if (folded) {
       ANEMONE_TRY(CountFolded(args, *folded));

@@ -42,7 +42,9 @@ class Importer {
   Result<ir::Shape> InputShape(const ValueInfo& info) const;
   Status AddInitializers(const Graph& graph, Scope& scope);
   Status SetOutputs(const Scope& scope);
-  Result<ir::Value*> OutputValue(const ValueInfo& info, Operand& operand);
+  // `taken`: the values that are outputs already.
+  Result<ir::Value*> OutputValue(const ValueInfo& info, Operand& operand,
+                                 std::unordered_set<const ir::Value*>& taken);
   void NameOutputs(const std::vector<ir::Value*>& values);
   void AddMetadata(ir::Model& model) const;
 
@@ -50,6 +52,7 @@ class Importer {
               const Opsets& opsets, Scope& scope, ir::Builder& builder, int depth);
   Status WalkNode(const Node& node, size_t index, const Opsets& opsets, Scope& scope,
                   ir::Builder& builder, int depth);
+  Status CheckFolded() const;
   Status CountFolded(const FoldArgs& args, const std::vector<Constant>& outputs);
   // Converts the node, or returns why it cannot be converted.
   Status Convert(NodeContext& context);
@@ -70,6 +73,7 @@ class Importer {
   std::map<std::string, std::string> renamed_;  // new name to ONNX name
   int64_t walked_ = 0;
   size_t folded_bytes_ = 0;  // of constants computed here
+  size_t initializer_bytes_ = 0;
 };
 
 }  // namespace anemone::onnx
