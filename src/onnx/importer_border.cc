@@ -2,15 +2,16 @@
 // the metadata.
 #include <algorithm>
 
+#include "base/json.h"
 #include "onnx/importer.h"
 #include "onnx/reader.h"
 
 namespace anemone::onnx {
 
 Status Importer::AddInputs(Scope& scope) {
-  const auto is_initializer = [&](const std::string& name) {
-    return model_.graph.FindInitializer(name) != nullptr;
-  };
+  std::unordered_set<std::string_view> initializers;
+  for (const auto& tensor : model_.graph.initializers) initializers.insert(tensor.name);
+  const auto is_initializer = [&](const std::string& name) { return initializers.contains(name); };
   std::string names;
   for (const auto& input : model_.graph.inputs) {
     if (is_initializer(input.name)) continue;
@@ -130,7 +131,8 @@ Status Importer::AddInput(const ValueInfo& info, Scope& scope) {
   return {};
 }
 
-Result<ir::Value*> Importer::OutputValue(const ValueInfo& info, Operand& operand) {
+Result<ir::Value*> Importer::OutputValue(const ValueInfo& info, Operand& operand,
+                                         std::unordered_set<const ir::Value*>& taken) {
   Node node;
   node.op = "output";
   node.outputs = {info.name};
@@ -140,20 +142,21 @@ Result<ir::Value*> Importer::OutputValue(const ValueInfo& info, Operand& operand
   if (value->type.dtype() == DType::kBool) value = context.Cast(value, DType::kInt32);
   if (value != nullptr && value->type.is_scalar()) value = context.Reshape(value, {1});
   // A constant or an input cannot be an output itself, nor can one value be two outputs.
-  const auto& taken = function_->block->outputs();
-  if (value != nullptr && (value->is_const() || value->producer == nullptr ||
-                           std::find(taken.begin(), taken.end(), value) != taken.end())) {
+  if (value != nullptr &&
+      (value->is_const() || value->producer == nullptr || taken.contains(value))) {
     value = context.Op("identity", {{"x", value}});
   }
   ANEMONE_TRY(context.status());
+  taken.insert(value);
   return value;
 }
 
 Status Importer::SetOutputs(const Scope& scope) {
+  std::unordered_set<const ir::Value*> taken;
   for (const auto& info : model_.graph.outputs) {
     Operand* operand = scope.Find(info.name);
     if (operand == nullptr) return Internal("nothing made the output '{}'", info.name);
-    auto value = OutputValue(info, *operand);
+    auto value = OutputValue(info, *operand, taken);
     if (!value.ok()) return std::move(value).status().At(fmt::format("output '{}'", info.name));
     function_->block->outputs().push_back(*value);
   }
@@ -197,13 +200,14 @@ void Importer::NameOutputs(const std::vector<ir::Value*>& values) {
 
 void Importer::AddMetadata(ir::Model& model) const {
   auto& user = model.metadata.user_defined;
-  for (const auto& [key, value] : model_.metadata) user[key] = value;
-  model.metadata.description = model_.doc_string;
-  std::string producer = model_.producer_name;
-  if (!model_.producer_version.empty()) producer += " " + model_.producer_version;
+  // An ONNX file may hold any bytes as text; a package must not.
+  for (const auto& [key, value] : model_.metadata) user[ToUtf8(key)] = ToUtf8(value);
+  model.metadata.description = ToUtf8(model_.doc_string);
+  std::string producer = ToUtf8(model_.producer_name);
+  if (!model_.producer_version.empty()) producer += " " + ToUtf8(model_.producer_version);
   if (!producer.empty()) user["onnx.producer"] = producer;
   user["onnx.opset"] = std::to_string(model_.opset());
-  for (const auto& [name, original] : renamed_) user["onnx.name." + name] = original;
+  for (const auto& [name, original] : renamed_) user["onnx.name." + name] = ToUtf8(original);
 }
 
 Result<ir::Model> ImportModel(const Model& model, const ImportOptions& options) {
