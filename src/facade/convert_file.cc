@@ -58,6 +58,7 @@ Result<ConvertFileResult> RunConvertFile(const ConvertFileOptions& options, cons
   ConvertFileResult result;
   ANEMONE_ASSIGN(const ir::Opset opset, ParseDeploymentTarget(target));
   result.minimum_deployment_target = DeploymentTargetName(opset);
+  if (!options.output.empty()) ANEMONE_TRY(CheckOutput(options.output));
   Tell(hooks, "reading " + options.model);
   ModelSource source = SourceOf(options, target);
   ANEMONE_ASSIGN(source.fetch, ToFetchOptions(options.download, hooks, options.model));
