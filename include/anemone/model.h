@@ -158,4 +158,9 @@ class Model {
 // "0.1.0".
 std::string Version();
 
+// A function that is asked now and then, on the threads that predict, whether they should stop; a
+// prediction that is stopped fails with the code "cancelled". Null, the default: never. For hosts
+// whose users may press Ctrl-C.
+void SetInterruptCheck(bool (*wanted)());
+
 }  // namespace anemone
