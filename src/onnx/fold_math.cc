@@ -237,7 +237,7 @@ Result<Reduction> PlanReduction(const FoldArgs& args) {
   ANEMONE_ASSIGN(axes, ops::NormalizeAxes(axes, rank));
   std::vector<bool> reduced(x.dims.size(), false);
   for (const int64_t axis : axes) reduced[static_cast<size_t>(axis)] = true;
-  if (x.count() > 1 << 20 || x.count() == 0) return NotFolded();
+  if (x.count() > 1 << 20) return NotFolded();
   Reduction plan;
   Shape kept;
   for (size_t d = 0; d < x.dims.size(); ++d) {
@@ -261,10 +261,50 @@ Result<Reduction> PlanReduction(const FoldArgs& args) {
   return plan;
 }
 
+// What a reduction of no elements gives: nullopt where ONNX does not say.
+std::optional<double> OfNothing(BinaryOp op, DType dtype) {
+  const double infinity = std::numeric_limits<double>::infinity();
+  const bool real = IsFloat(dtype);
+  switch (op) {
+    case BinaryOp::kAdd:
+      return 0;
+    case BinaryOp::kMul:
+      return 1;
+    case BinaryOp::kMax:
+      if (dtype == DType::kBool) return 0;
+      return real ? std::optional(-infinity) : std::nullopt;
+    case BinaryOp::kMin:
+      if (dtype == DType::kBool) return 1;
+      return real ? std::optional(infinity) : std::nullopt;
+    default:
+      return std::nullopt;
+  }
+}
+
+// A reduction of a tensor without elements.
+Outputs FoldNothing(BinaryOp op, const Constant& x, const Reduction& plan) {
+  const auto value = OfNothing(op, x.dtype);
+  if (!value) return NotFolded();
+  const std::vector<double> out(plan.rows.size(), *value);
+  return std::vector<Constant>{Constant::FromDoubles(x.dtype, out, plan.dims)};
+}
+
+// The other reductions, where there is nothing to reduce.
+template <bool kLogarithm>
+Outputs FoldEmpty(const FoldArgs& args) {
+  const Constant& x = *args.In(0);
+  if (x.count() != 0) return NotFolded();
+  ANEMONE_ASSIGN(const Reduction plan, PlanReduction(args));
+  const double value = kLogarithm ? -std::numeric_limits<double>::infinity() : 0;
+  const std::vector<double> out(plan.rows.size(), value);
+  return std::vector<Constant>{Constant::FromDoubles(x.dtype, out, plan.dims)};
+}
+
 template <BinaryOp kOp>
 Outputs FoldReduce(const FoldArgs& args) {
   const Constant& x = *args.In(0);
   ANEMONE_ASSIGN(const Reduction plan, PlanReduction(args));
+  if (x.count() == 0) return FoldNothing(kOp, x, plan);
   const auto ints = x.AsInts();
   const auto doubles = x.AsDoubles();
   if (!doubles) return NotFolded();
@@ -354,6 +394,11 @@ std::span<const FoldRow> MathFolds() {
       {"ReduceSum", FoldReduce<BinaryOp::kAdd>, 1},
       {"ReduceMin", FoldReduce<BinaryOp::kMin>, 1},
       {"ReduceMax", FoldReduce<BinaryOp::kMax>, 1},
+      {"ReduceL1", FoldEmpty<false>, 1},
+      {"ReduceL2", FoldEmpty<false>, 1},
+      {"ReduceSumSquare", FoldEmpty<false>, 1},
+      {"ReduceLogSum", FoldEmpty<true>, 1},
+      {"ReduceLogSumExp", FoldEmpty<true>, 1},
       {"NonZero", FoldNonZero, 1},
   };
   return kRows;

@@ -29,6 +29,22 @@ std::vector<bool> FindLive(const std::vector<Node>& nodes, const std::vector<std
   return live;
 }
 
+// ONNX's element type of an output whose converter did not say it: that of the first input that the
+// program holds in the same dtype. Positions and counts are int64.
+DType TypeOfOutput(NodeContext& context, size_t output) {
+  const DType dtype = context.outputs()[output].dtype();
+  const std::string& op = context.node().op;
+  if (dtype != DType::kInt32 && dtype != DType::kFp32) return dtype;
+  const bool positions = op == "ArgMax" || op == "ArgMin" || op == "NonZero" ||
+                         op == "NonMaxSuppression" || (output == 1 && op != "Split");
+  if (positions && dtype == DType::kInt32) return DType::kInt64;
+  const size_t first = op == "Where" ? 1 : op == "OneHot" ? 2 : 0;
+  for (size_t i = first; i < context.InputCount(); ++i) {
+    if (context.Has(i) && context.Dtype(i) == dtype) return context.Type(i);
+  }
+  return dtype;
+}
+
 }  // namespace
 
 Operand* Importer::Scope::Find(const std::string& name) const {
@@ -61,12 +77,17 @@ Status Importer::CheckOpset() const {
                        kOldestOpset)
         .Advise("upgrade the model with onnx.version_converter");
   }
-  if (model_.opset() > kNewestOpset) {
-    return Unsupported("opset {} is newer than {}, the newest that can be read", model_.opset(),
-                       kNewestOpset)
-        .Advise("export with an older opset, for example 17");
-  }
   return {};
+}
+
+// A newer opset than the converters know changes few operators: the model is converted by its
+// operators, and the user is told once.
+void Importer::NoteOpset() {
+  if (model_.opset() <= kNewestOpset) return;
+  notes_.push_back(fmt::format(
+      "opset {} is newer than {}, the newest that this version knows: its operators are "
+      "taken to mean what they mean there; compare the outputs, or export with opset {}",
+      model_.opset(), kNewestOpset, kNewestOpset));
 }
 
 Status Importer::AddInitializers(const Graph& graph, Scope& scope) {
@@ -141,6 +162,7 @@ Status Importer::WalkNode(const Node& node, size_t index, const Opsets& opsets, 
     if (node.outputs[i].empty()) continue;
     Operand& output = context.outputs()[i];
     output.name = node.outputs[i];
+    if (output.type == DType::kInvalid) output.type = TypeOfOutput(context, i);
     if (poisoned) {
       output = Operand{
           .name = node.outputs[i], .dims = {}, .constant = {}, .value = nullptr, .poisoned = true};
@@ -206,12 +228,14 @@ Result<std::vector<Operand>> Importer::ImportGraph(const Graph& graph, const Ops
                                                    ir::Block* block, int depth) {
   Scope inner;
   inner.outer = &scope;
+  Opsets own_opsets = opsets;
+  if (graph.opset != 0) own_opsets[""] = graph.opset;
   ANEMONE_TRY(AddInitializers(graph, inner));
   std::unique_ptr<ir::Builder> own;
   if (block != nullptr) own = std::make_unique<ir::Builder>(*function_, block);
   std::vector<std::string> wanted;
   for (const auto& output : graph.outputs) wanted.push_back(output.name);
-  ANEMONE_TRY(Walk(graph.nodes, wanted, opsets, inner, own ? *own : builder, depth));
+  ANEMONE_TRY(Walk(graph.nodes, wanted, own_opsets, inner, own ? *own : builder, depth));
   std::vector<Operand> outputs;
   for (const auto& name : wanted) {
     const Operand* operand = inner.Find(name);
@@ -331,6 +355,7 @@ Error Importer::BlockedError() const {
 
 Result<ir::Model> Importer::Run() {
   ANEMONE_TRY(CheckOpset());
+  NoteOpset();
   Scope scope;
   ANEMONE_TRY(AddInputs(scope));
   ANEMONE_TRY(AddInitializers(model_.graph, scope));

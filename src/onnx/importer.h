@@ -37,6 +37,7 @@ class Importer {
   };
 
   Status CheckOpset() const;
+  void NoteOpset();
   Status AddInputs(Scope& scope);
   Status AddInput(const ValueInfo& info, Scope& scope);
   Result<ir::Shape> InputShape(const ValueInfo& info) const;
@@ -71,6 +72,7 @@ class Importer {
   std::unique_ptr<ir::Builder> builder_;
   std::vector<Blocked> blocked_;
   std::map<std::string, std::string> renamed_;  // new name to ONNX name
+  std::vector<std::string> notes_;              // what the user should know
   int64_t walked_ = 0;
   size_t folded_bytes_ = 0;  // of constants computed here
   size_t initializer_bytes_ = 0;

@@ -78,9 +78,6 @@ Result<ir::Shape> Importer::InputShape(const ValueInfo& info) const {
     return Unsupported("its shape [{}] is open", text)
         .Advise(fmt::format("fix it, for example --input {}:{}", info.name, advice));
   }
-  for (const int64_t dim : shape) {
-    if (dim < 1) return Unsupported("its shape [{}] is empty", text);
-  }
   return shape;
 }
 
@@ -116,12 +113,22 @@ Status Importer::AddInput(const ValueInfo& info, Scope& scope) {
   Operand operand;
   operand.name = info.name;
   operand.dims = shape;
+  if (std::ranges::count(shape, 0) != 0) {
+    // Nothing can be fed to it, so all that depends on it is known now.
+    operand.constant = Constant::FromInts(dtype, {}, shape);
+    notes_.push_back(fmt::format(
+        "input '{}' has the shape {}, without elements, which Core ML does not have: the converted "
+        "model is without this input",
+        info.name, ir::ShapeToString(shape)));
+    scope.Add(std::move(operand));
+    return {};
+  }
   if (shape.empty()) shape = {1};
   const std::string name = builder_->UniqueName(info.name);
   if (name != info.name) renamed_[name] = info.name;
   const DType declared = ::anemone::IsFloat(dtype) ? DType::kFp32 : DType::kInt32;
   operand.value = builder_->Input(name, ir::Type::Tensor(declared, shape));
-  if (IsInt(dtype) && BitWidth(dtype) < 32) operand.narrow = dtype;
+  operand.type = dtype;
   if (dtype == DType::kBool) {
     operand.value = builder_->Op(
         "cast", {{"x", operand.value}, {"dtype", ir::Literal::String("bool")}}, name + "_bool");
@@ -207,6 +214,7 @@ void Importer::AddMetadata(ir::Model& model) const {
   if (!model_.producer_version.empty()) producer += " " + ToUtf8(model_.producer_version);
   if (!producer.empty()) user["onnx.producer"] = producer;
   user["onnx.opset"] = std::to_string(model_.opset());
+  model.notes = notes_;
   for (const auto& [name, original] : renamed_) user["onnx.name." + name] = ToUtf8(original);
 }
 

@@ -16,6 +16,11 @@ DType Operand::dtype() const {
                   : (value != nullptr ? value->type.dtype() : DType::kInvalid);
 }
 
+DType Operand::onnx_type() const {
+  if (constant) return constant->dtype;
+  return type != DType::kInvalid ? type : dtype();
+}
+
 std::string NodeContext::OperationName(std::string_view type, bool final) const {
   std::string name;
   for (const auto& output : node_.outputs) {
@@ -162,6 +167,17 @@ ir::Value* NodeContext::Reshape(ir::Value* value, const ir::Shape& dims) {
 ir::Value* NodeContext::Cast(ir::Value* value, DType dtype) {
   if (value == nullptr || value->type.dtype() == dtype) return value;
   return Op("cast", {{"x", value}, {"dtype", ir::Literal::String(std::string(DTypeName(dtype)))}});
+}
+
+ir::Value* NodeContext::Wrap(ir::Value* value, DType type) {
+  if (value == nullptr || !IsInt(type) || BitWidth(type) >= 32) return value;
+  if (value->type.dtype() != DType::kInt32) return value;
+  const auto number = [&](int32_t n) { return MakeConst(ir::Literal::Int32(n), "wrap"); };
+  const int32_t range = 1 << BitWidth(type);
+  // MIL's mod has the sign of the divisor.
+  if (!IsSignedInt(type)) return Binary("mod", {value, number(range)});
+  ir::Value* shifted = Binary("add", {value, number(range / 2)});
+  return Binary("sub", {Binary("mod", {shifted, number(range)}), number(range / 2)});
 }
 
 Status NodeContext::Set(size_t output, ir::Value* value) {

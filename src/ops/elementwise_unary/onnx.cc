@@ -145,7 +145,7 @@ Status CastTo(NodeContext& c, DType to, const std::string& name) {
     return c.Set(0, c.Cast(c.Value(0), DType::kBool));
   }
   // Integers are int32 in the program. A narrower type would wrap around values that do not fit.
-  if (BitWidth(to) < 32 && c.Dtype(0) == DType::kInt32 && c.In(0).narrow != to) {
+  if (BitWidth(to) < 32 && c.Dtype(0) == DType::kInt32 && c.Type(0) != to) {
     return Unsupported("a cast of integers to {}, which wraps around", name)
         .Advise("keep the integers at 32 bits");
   }
@@ -161,8 +161,7 @@ Status EmitCast(NodeContext& c) {
 
 Status EmitCastLike(NodeContext& c) {
   if (!c.Has(0) || !c.Has(1)) return InvalidInput("CastLike needs two inputs");
-  DType to = c.Const(1) != nullptr ? c.Const(1)->dtype : c.Dtype(1);
-  if (c.In(1).narrow != DType::kInvalid) to = c.In(1).narrow;
+  const DType to = c.Type(1);
   return CastTo(c, to, std::string(DTypeName(to)));
 }
 
