@@ -61,6 +61,12 @@ std::string Expansion::Fresh(const std::string& op) {
   return fmt::format("{}/{}_{}", prefix_, op, count_++);
 }
 
+std::string Expansion::Bind(const Operand& operand) {
+  bound_.push_back(operand);
+  graph_.inputs.emplace_back().name = Fresh("bound");
+  return graph_.inputs.back().name;
+}
+
 std::string Expansion::Known(const Constant& constant) {
   Tensor tensor;
   tensor.name = Fresh("const");
@@ -95,7 +101,7 @@ std::string Expansion::Op(std::string op, std::vector<std::string> inputs,
 Result<std::vector<Operand>> Expansion::Convert(const std::vector<std::string>& names) {
   graph_.outputs.clear();
   for (const auto& name : names) graph_.outputs.emplace_back().name = name;
-  return context_.ImportGraph(graph_, nullptr);
+  return context_.ImportGraph(graph_, nullptr, bound_);
 }
 
 Status Expansion::Finish(const std::vector<std::string>& names) {

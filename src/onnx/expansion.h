@@ -33,6 +33,8 @@ class Expansion {
   // The name of input `i` of the node; "" when it is absent, as ONNX writes it.
   std::string In(size_t i) const;
   bool Has(size_t i) const { return context_.Has(i); }
+  // The name under which another value is read.
+  std::string Bind(const Operand& operand);
   // Constants.
   std::string Int64s(std::vector<int64_t> values, ir::Shape dims);
   std::string Int64s(std::vector<int64_t> values) {
@@ -64,6 +66,7 @@ class Expansion {
 
   NodeContext& context_;
   Graph graph_;
+  std::vector<Operand> bound_;  // the values of graph_.inputs
   std::string prefix_;
   int count_ = 0;
 };

@@ -140,8 +140,9 @@ Status Importer::WalkNode(const Node& node, size_t index, const Opsets& opsets, 
     return Inline(*function, node, std::move(inputs), scope, builder, depth);
   }
   const int64_t opset = OpsetOf(opsets, node.domain);
-  const auto import_graph = [&](const Graph& graph, ir::Block* block) {
-    return ImportGraph(graph, opsets, scope, builder, block, depth + 1);
+  const auto import_graph = [&](const Graph& graph, ir::Block* block,
+                                const std::vector<Operand>& given) {
+    return ImportGraph(graph, opsets, scope, builder, block, depth + 1, given);
   };
   NodeContext context(node, opset, std::move(inputs), builder, *builder_, import_graph);
   Status status;
@@ -225,12 +226,22 @@ Status Importer::Convert(NodeContext& context) {
 
 Result<std::vector<Operand>> Importer::ImportGraph(const Graph& graph, const Opsets& opsets,
                                                    Scope& scope, ir::Builder& builder,
-                                                   ir::Block* block, int depth) {
+                                                   ir::Block* block, int depth,
+                                                   const std::vector<Operand>& inputs) {
   Scope inner;
   inner.outer = &scope;
   Opsets own_opsets = opsets;
   if (graph.opset != 0) own_opsets[""] = graph.opset;
   ANEMONE_TRY(AddInitializers(graph, inner));
+  if (inputs.size() > graph.inputs.size()) {
+    return InvalidInput("the graph '{}' takes {} inputs, not {}", graph.name, graph.inputs.size(),
+                        inputs.size());
+  }
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    Operand operand = inputs[i];
+    operand.name = graph.inputs[i].name;
+    inner.Add(std::move(operand));
+  }
   std::unique_ptr<ir::Builder> own;
   if (block != nullptr) own = std::make_unique<ir::Builder>(*function_, block);
   std::vector<std::string> wanted;

@@ -58,7 +58,8 @@ class Importer {
   // Converts the node, or returns why it cannot be converted.
   Status Convert(NodeContext& context);
   Result<std::vector<Operand>> ImportGraph(const Graph& graph, const Opsets& opsets, Scope& scope,
-                                           ir::Builder& builder, ir::Block* block, int depth);
+                                           ir::Builder& builder, ir::Block* block, int depth,
+                                           const std::vector<Operand>& inputs);
   const Function* FindFunction(const Node& node) const;
   Status Inline(const Function& function, const Node& node, std::vector<Operand*> inputs,
                 Scope& scope, ir::Builder& builder, int depth);

@@ -47,10 +47,10 @@ struct Operand {
 
 using Args = std::vector<ir::ArgInit>;
 
-// Imports the nodes of a subgraph into `block` (null: where the node itself stands) and returns its
-// outputs.
-using ImportGraphFn =
-    std::function<Result<std::vector<Operand>>(const Graph& graph, ir::Block* block)>;
+// Imports the nodes of a subgraph into `block` (null: where the node itself stands), with `inputs`
+// as the values of the graph's inputs, and returns its outputs.
+using ImportGraphFn = std::function<Result<std::vector<Operand>>(
+    const Graph& graph, ir::Block* block, const std::vector<Operand>& inputs)>;
 
 class NodeContext {
  public:
@@ -129,8 +129,9 @@ class NodeContext {
   ir::Value* Wrap(ir::Value* value, DType type);
 
   // For control flow.
-  Result<std::vector<Operand>> ImportGraph(const Graph& graph, ir::Block* block) {
-    return import_graph_(graph, block);
+  Result<std::vector<Operand>> ImportGraph(const Graph& graph, ir::Block* block,
+                                           const std::vector<Operand>& inputs = {}) {
+    return import_graph_(graph, block, inputs);
   }
   // The value of any operand, as Value() gives that of an input.
   ir::Value* ValueOf(Operand& operand) { return Materialize(operand); }

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "onnx/converter.h"
+#include "ops/linear/attention_onnx.h"
 
 namespace anemone::ops::linear {
 namespace {
@@ -239,6 +240,10 @@ constexpr Converter kConverters[] = {
     {.op = "Gemm", .emit = EmitGemm},
     {.op = "MatMul", .emit = EmitMatMul},
     {.op = "Einsum", .emit = EmitEinsum},
+    {.op = "Attention", .emit = EmitAttention},
+    {.op = "FlexAttention", .emit = EmitFlexAttention, .domain = "ai.onnx.preview"},
+    {.op = "LinearAttention", .emit = EmitLinearAttention},
+    {.op = "RotaryEmbedding", .emit = EmitRotaryEmbedding},
     {.op = "MatMulInteger", .refusal = "integer matrix product", .rewrite = kFloatRewrite},
     {.op = "QLinearMatMul", .refusal = "a product of quantized tensors", .rewrite = kFloatRewrite},
 };

@@ -358,7 +358,6 @@ constexpr Converter kConverters[] = {
      .refusal = "quantization at run time",
      .rewrite = "export the float model"},
     {.op = "NonZero", .refusal = kSize, .rewrite = kFixed},
-    {.op = "Compress", .refusal = kSize, .rewrite = kFixed},
     {.op = "Unique", .refusal = kSize, .rewrite = kFixed},
     {.op = "NonMaxSuppression",
      .refusal = kSize,

@@ -161,7 +161,6 @@ constexpr Converter kConverters[] = {
     {.op = "DepthToSpace", .emit = EmitDepthToSpace},
     {.op = "SpaceToDepth", .emit = EmitSpaceToDepth},
     {.op = "ReverseSequence", .emit = EmitReverseSequence},
-    {.op = "Col2Im", .refusal = "no conversion yet", .rewrite = "use ConvTranspose"},
 };
 
 }  // namespace
