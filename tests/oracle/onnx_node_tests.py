@@ -46,6 +46,7 @@ FROZEN = {
 }
 
 MISSING_TYPES = {
+    TensorProto.BFLOAT16: "bfloat16",
     TensorProto.STRING: "text", TensorProto.COMPLEX64: "complex numbers", TensorProto.COMPLEX128: "complex numbers",
     TensorProto.UINT32: "unsigned 32-bit integers", TensorProto.UINT64: "unsigned 64-bit integers",
     TensorProto.FLOAT8E4M3FN: "8-bit floats", TensorProto.FLOAT8E4M3FNUZ: "8-bit floats",

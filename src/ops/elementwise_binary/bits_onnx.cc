@@ -88,7 +88,8 @@ Status EmitBitwiseNot(NodeContext& c) {
   return c.Emit("sub", {{"x", Number(c, ones)}, {"y", c.Cast(c.Value(0), DType::kInt32)}});
 }
 
-// A shift by n multiplies or divides by the n-th power of 2; by the width or more it leaves nothing.
+// A shift by n multiplies or divides by the n-th power of 2; by the width or more it
+// leaves nothing.
 Status EmitBitShift(NodeContext& c) {
   ANEMONE_TRY(CheckIntegers(c, 2));
   const std::string direction = c.String("direction", "");
@@ -117,7 +118,10 @@ Status EmitBitShift(NodeContext& c) {
   ir::Value* y = c.Binary(op, {x, power(half)});
   y = c.Binary(op, {y, power(c.Binary("sub", {n, half}))});
   if (left) y = c.Wrap(y, type);
-  ir::Value* beyond = c.Binary("greater_equal", {n, Number(c, width)});
+  // A negative amount counts as a huge one, as NumPy has it.
+  ir::Value* beyond =
+      c.Binary("logical_or", {c.Binary("greater_equal", {n, Number(c, width)}),
+                              c.Binary("less", {n, Number(c, 0)})});
   ir::Value* nothing = Number(c, 0);
   // A negative number shifted right keeps its sign.
   if (!left && IsSignedInt(type)) {
