@@ -2,9 +2,11 @@
 // QDQ form.
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "onnx/converter.h"
 #include "onnx/expansion.h"
+#include "ops/tensor_ops/signal_onnx.h"
 #include "ops/infer.h"
 
 namespace anemone::ops::tensor_ops {
@@ -85,12 +87,53 @@ ir::Value* Crop(NodeContext& c, ir::Value* x, Pads& pads) {
   return c.Op("slice_by_index", {{"x", x}, {"begin", ir::Ints(begin)}, {"end", ir::Ints(end)}});
 }
 
+// The element that stands at `at`, which may be outside 0 ... size - 1.
+int64_t Mirrored(const std::string& mode, int64_t at, int64_t size) {
+  if (mode == "edge" || size == 1) return std::clamp<int64_t>(at, 0, size - 1);
+  const int64_t period = mode == "wrap" ? size : 2 * (size - 1);
+  const int64_t rest = (at % period + period) % period;
+  return rest < size ? rest : period - rest;
+}
+
+// Any mode that repeats elements, on any axes and types: each axis is gathered.
+Status EmitPadByGather(NodeContext& c, const Pads& pads, const std::string& mode) {
+  ir::Value* x = c.Dtype(0) == DType::kBool ? c.Cast(c.Value(0), DType::kInt32) : c.Value(0);
+  for (size_t d = 0; d < pads.begin.size(); ++d) {
+    if (pads.begin[d] == 0 && pads.end[d] == 0) continue;
+    const int64_t size = c.Dims(0)[d], out = size + pads.begin[d] + pads.end[d];
+    if (!FoldableCount({out})) return InvalidInput("a dim would have {} elements", out);
+    std::vector<int64_t> at;
+    for (int64_t i = 0; i < out; ++i) at.push_back(Mirrored(mode, i - pads.begin[d], size));
+    x = c.Op("gather", {{"x", x}, {"indices", ir::Ints(at)}, {"axis", Int(static_cast<int64_t>(d))}});
+  }
+  return c.Set(0, c.Cast(x, c.Dtype(0)));
+}
+
+// MIL pads floats only: a constant is added to integers, axis by axis.
+Status EmitPadOfInts(NodeContext& c, ir::Value* x, const Pads& pads, int64_t fill) {
+  for (size_t d = 0; d < pads.begin.size() && x != nullptr; ++d) {
+    std::vector<ir::Value*> parts;
+    const auto add = [&](int64_t size) {
+      if (size == 0) return;
+      ir::Shape dims = x->type.shape();
+      dims[d] = size;
+      const auto block = onnx::Constant::FromInts(DType::kInt32, {fill}, {});
+      parts.push_back(c.MakeConst(BroadcastConstant(block, dims), "pad"));
+    };
+    add(pads.begin[d]);
+    parts.push_back(x);
+    add(pads.end[d]);
+    if (parts.size() > 1)
+      x = c.Op("concat", {{"values", parts}, {"axis", Int(static_cast<int64_t>(d))}});
+  }
+  return c.Set(0, c.Cast(x, c.Dtype(0)));
+}
+
 Status EmitPad(NodeContext& c) {
   ANEMONE_TRY(CheckInputs(c, 1));
   ANEMONE_ASSIGN(Pads pads, ReadPads(c));
   const std::string mode = c.String("mode", "constant");
-  if (mode == "wrap") return Unsupported("mode 'wrap'").Advise("use Slice and Concat");
-  if (mode != "constant" && mode != "reflect" && mode != "edge")
+  if (mode != "constant" && mode != "reflect" && mode != "edge" && mode != "wrap")
     return InvalidInput("mode is '{}'", mode);
   const auto zero = [](int64_t pad) { return pad == 0; };
   if (std::all_of(pads.begin.begin(), pads.begin.end(), zero) &&
@@ -101,7 +144,17 @@ Status EmitPad(NodeContext& c) {
   if (c.Has(2) && mode == "constant") {
     ANEMONE_ASSIGN(value, c.Number(2, "the padding value"));
   }
-  ir::Value* x = Crop(c, c.Value(0), pads);
+  const size_t inner = pads.begin.size() - std::min<size_t>(pads.begin.size(), 2);
+  const bool outside = std::any_of(pads.begin.begin(), pads.begin.begin() + static_cast<std::ptrdiff_t>(inner),
+                                   [](int64_t pad) { return pad != 0; }) ||
+                       std::any_of(pads.end.begin(), pads.end.begin() + static_cast<std::ptrdiff_t>(inner),
+                                   [](int64_t pad) { return pad != 0; });
+  if (mode == "wrap" || (mode != "constant" && (outside || !c.IsFloat(0)))) {
+    return EmitPadByGather(c, pads, mode);
+  }
+  ir::Value* x = Crop(c, c.Dtype(0) == DType::kBool ? c.Cast(c.Value(0), DType::kInt32) : c.Value(0),
+                      pads);
+  if (!c.IsFloat(0)) return EmitPadOfInts(c, x, pads, static_cast<int64_t>(value));
   // Only the last dimensions need to be named, and only two of them may be reflected or repeated.
   size_t first = 0;
   while (first < pads.begin.size() && pads.begin[first] == 0 && pads.end[first] == 0) ++first;
@@ -109,19 +162,13 @@ Status EmitPad(NodeContext& c) {
   if (mode == "constant") {
     first = 0;
   } else {
-    const size_t two = pads.begin.size() - std::min<size_t>(pads.begin.size(), 2);
-    if (first < two) {
-      return Unsupported("mode '{}' on more than the last two dims", mode)
-          .Advise("use Slice and Concat");
-    }
-    first = two;
+    first = inner;
   }
   std::vector<int64_t> flat;
   for (size_t d = first; d < pads.begin.size(); ++d) {
     flat.insert(flat.end(), {pads.begin[d], pads.end[d]});
   }
-  const ir::Literal fill = c.IsFloat(0) ? ir::Literal::Fp32(static_cast<float>(value))
-                                        : Int(static_cast<int64_t>(value));
+  const auto fill = ir::Literal::Fp32(static_cast<float>(value));
   const std::string mil_mode = mode == "edge" ? "replicate" : mode;
   return c.Emit("pad", {{"x", x},
                         {"pad", ir::Ints(flat)},
@@ -222,6 +269,87 @@ Status EmitCumSum(NodeContext& c) {
                            {"axis", Int(axis)},
                            {"exclusive", ir::Literal::Bool(c.Int("exclusive", 0) != 0)},
                            {"reverse", ir::Literal::Bool(c.Int("reverse", 0) != 0)}});
+}
+
+// A product over the elements up to each one. MIL has no running product, so each is one of a
+// triangle: element j takes part in result i where it stands before it.
+Status EmitCumProd(NodeContext& c) {
+  ANEMONE_TRY(CheckInputs(c, 2));
+  ANEMONE_ASSIGN(const auto given, c.Ints(1, "the axis"));
+  if (given.size() != 1) return InvalidInput("the axis is not a scalar");
+  ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(given[0], c.Rank(0)));
+  const bool exclusive = c.Int("exclusive", 0) != 0, reverse = c.Int("reverse", 0) != 0;
+  const ir::Shape& dims = c.Dims(0);
+  const int64_t size = dims[static_cast<size_t>(axis)];
+  const int64_t count = ir::ElementCount(dims).value_or(INT64_MAX / (size + 1));
+  if (!FoldableCount({count, size})) {
+    return Unsupported("a running product over {} of {} elements", size, count)
+        .Advise("split it into shorter ones");
+  }
+  int64_t outer = 1;
+  for (int64_t d = 0; d < axis; ++d) outer *= dims[static_cast<size_t>(d)];
+  const int64_t inner = count / std::max<int64_t>(outer * size, 1);
+  std::vector<int64_t> takes;
+  for (int64_t i = 0; i < size; ++i) {
+    for (int64_t j = 0; j < size; ++j) {
+      const int64_t before = reverse ? j - i : i - j;
+      takes.push_back(exclusive ? before > 0 : before >= 0);
+    }
+  }
+  ir::Value* x = c.Reshape(c.Value(0), {outer, 1, size, inner});
+  ir::Value* mask =
+      c.MakeConst(onnx::Constant::FromInts(DType::kBool, takes, {1, size, size, 1}), "mask");
+  ir::Value* one = c.IsFloat(0) ? c.Float32(1) : c.MakeConst(Int(1), "one");
+  // All operands of a select have the result's shape.
+  ir::Value* repeated = c.Op("tile", {{"x", x}, {"reps", ir::Ints({1, size, 1, 1})}});
+  ir::Value* factors = c.Op("select", {{"cond", mask}, {"a", repeated}, {"b", one}});
+  ir::Value* y = c.Op("reduce_prod", {{"x", factors},
+                                      {"axes", ir::Ints({2})},
+                                      {"keep_dims", ir::Literal::Bool(false)}});
+  return c.SetView(0, c.Wrap(y, c.Type(0)), dims);
+}
+
+Status EmitEyeLike(NodeContext& c) {
+  ANEMONE_TRY(CheckInputs(c, 1));
+  if (c.Rank(0) != 2) return InvalidInput("the input needs rank 2");
+  const int64_t rows = c.Dims(0)[0], columns = c.Dims(0)[1], k = c.Int("k", 0);
+  if (!FoldableCount({rows, columns})) return Unsupported("a matrix of {} by {}", rows, columns);
+  DType type = c.Type(0);
+  if (c.HasAttribute("dtype")) type = ToDType(static_cast<int32_t>(c.Int("dtype", 1)));
+  if (type == DType::kInvalid || type == DType::kString) return Unsupported("this element type");
+  std::vector<int64_t> values(static_cast<size_t>(rows * columns), 0);
+  for (int64_t row = 0; row < rows; ++row) {
+    const int64_t column = row + k;
+    if (column >= 0 && column < columns) values[static_cast<size_t>(row * columns + column)] = 1;
+  }
+  return c.SetConstant(0, onnx::Constant::FromInts(type, values, {rows, columns}));
+}
+
+// Cuts or fills both ends of each axis; an odd element stays, or is added, at the end.
+Status EmitCenterCropPad(NodeContext& c) {
+  ANEMONE_TRY(CheckInputs(c, 2));
+  ANEMONE_ASSIGN(const auto wanted, c.Ints(1, "the shape"));
+  std::vector<int64_t> axes(static_cast<size_t>(c.Rank(0)));
+  std::iota(axes.begin(), axes.end(), 0);
+  if (const auto given = c.IntsAttribute("axes")) {
+    ANEMONE_ASSIGN(axes, NormalizeAxes(*given, c.Rank(0)));
+  }
+  if (wanted.size() != axes.size()) return InvalidInput("{} sizes for {} axes", wanted.size(), axes.size());
+  std::vector<int64_t> begin, end, before(axes.size(), 0), after(axes.size(), 0);
+  for (size_t i = 0; i < axes.size(); ++i) {
+    const int64_t size = c.Dims(0)[static_cast<size_t>(axes[i])];
+    if (wanted[i] < 1) return InvalidInput("a size is {}", wanted[i]);
+    const int64_t cut = std::max<int64_t>(size - wanted[i], 0);
+    begin.push_back(cut / 2);
+    end.push_back(size - (cut - cut / 2));
+    const int64_t grow = std::max<int64_t>(wanted[i] - size, 0);
+    before[i] = grow / 2;
+    after[i] = grow - grow / 2;
+  }
+  Expansion e(c);
+  const auto cut = e.Op("Slice", {e.In(0), e.Int64s(begin), e.Int64s(end), e.Int64s(axes)});
+  before.insert(before.end(), after.begin(), after.end());
+  return e.Finish({e.Op("Pad", {cut, e.Int64s(before), "", e.Int64s(axes)})});
 }
 
 // Keeps the elements on and above (or below) the diagonal k.
@@ -410,15 +538,17 @@ constexpr Converter kConverters[] = {
     {.op = "NonMaxSuppression",
      .refusal = kSize,
      .rewrite = "cut the model before it and select boxes outside"},
-    {.op = "EyeLike", .refusal = "no conversion yet", .rewrite = "use a constant"},
+    {.op = "EyeLike", .emit = EmitEyeLike},
+    {.op = "CumProd", .emit = EmitCumProd},
+    {.op = "CenterCropPad", .emit = EmitCenterCropPad},
+    {.op = "HannWindow", .emit = EmitWindow},
+    {.op = "HammingWindow", .emit = EmitWindow},
+    {.op = "BlackmanWindow", .emit = EmitWindow},
+    {.op = "MelWeightMatrix", .emit = EmitMelWeightMatrix},
+    {.op = "DFT", .emit = EmitDft},
+    {.op = "STFT", .emit = EmitStft},
     {.op = "StringNormalizer", .refusal = kText, .rewrite = kOutside},
     {.op = "TfIdfVectorizer", .refusal = kText, .rewrite = kOutside},
-    {.op = "DFT",
-     .refusal = "Core ML has no Fourier transform here",
-     .rewrite = "express it as a convolution"},
-    {.op = "STFT",
-     .refusal = "Core ML has no Fourier transform here",
-     .rewrite = "express it as a convolution"},
 };
 
 }  // namespace

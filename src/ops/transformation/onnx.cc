@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "onnx/converter.h"
+#include "onnx/expansion.h"
 #include "onnx/fold_table.h"
 
 namespace anemone::ops::transformation {
@@ -136,7 +137,18 @@ Status EmitDepthToSpace(NodeContext& c) {
 
 Status EmitSpaceToDepth(NodeContext& c) {
   ANEMONE_ASSIGN(const int64_t size, BlockSize(c));
-  if (c.String("mode", "DCR") != "DCR") return Unsupported("mode CRD").Advise("use mode DCR");
+  const std::string mode = c.String("mode", "DCR");
+  if (mode == "CRD") {
+    // The block's elements come last among the channels.
+    const ir::Shape& d = c.Dims(0);
+    if (d[2] % size != 0 || d[3] % size != 0) return InvalidInput("the blocks do not fit");
+    Expansion e(c);
+    auto y = e.Op("Reshape", {e.In(0), e.Int64s({d[0], d[1], d[2] / size, size, d[3] / size, size})});
+    y = e.Op("Transpose", {y}, {attribute::Ints("perm", {0, 1, 3, 5, 2, 4})});
+    return e.Finish({e.Op(
+        "Reshape", {y, e.Int64s({d[0], d[1] * size * size, d[2] / size, d[3] / size})})});
+  }
+  if (mode != "DCR") return InvalidInput("mode is '{}'", mode);
   return c.Emit("space_to_depth", {{"x", c.Value(0)},
                                    {"block_size", ir::Literal::Int32(static_cast<int32_t>(size))}});
 }
