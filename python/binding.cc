@@ -266,6 +266,7 @@ NB_MODULE(_anemone, module) {
              const nb::gil_scoped_release release;
              return Unwrap(model.PlacementJson(chip, units));
            })
+      .def("notes", &anemone::Model::notes)
       .def("structure_json", &anemone::Model::StructureJson)
       .def("text", &anemone::Model::Text);
 

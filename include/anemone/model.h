@@ -145,6 +145,9 @@ class Model {
   // The functions, their operations and the names that these are bound to
   // (src/facade/structure.h).
   std::string StructureJson() const;
+  // What the user should know about how the model was read: a newer opset, an input that is left
+  // out. Empty for most.
+  std::vector<std::string> notes() const;
   // The MIL text.
   std::string Text() const;
 

@@ -12,6 +12,7 @@ interpreter's lock is released while the library works.
 
 import json
 import threading
+import warnings
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
@@ -144,7 +145,10 @@ class Model:
 @takes("load")
 def load(path, **options) -> Model:
     """Loads an .onnx, .mlpackage, .mlmodel or .mlmodelc, or a catalog model by name."""
-    return Model(_anemone.Model.load(path_of(path), encode(options)))
+    handle = _anemone.Model.load(path_of(path), encode(options))
+    for note in handle.notes():
+        warnings.warn(f"{path_of(path)}: {note}", stacklevel=2)
+    return Model(handle)
 
 
 @takes("load", "convert")

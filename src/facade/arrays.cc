@@ -93,13 +93,26 @@ Result<exec::Tensor> ToTensor(const Array& array, DType wanted) {
 }
 
 Result<std::map<std::string, exec::Tensor>> ToTensors(const std::map<std::string, Array>& arrays,
-                                                      const ir::Function& function) {
+                                                      const ir::Function& function,
+                                                      const ir::Metadata& metadata) {
   std::map<std::string, exec::Tensor> tensors;
-  for (const auto& [name, array] : arrays) {
-    DType wanted = DType::kInvalid;
+  const auto find = [&](const std::string& name) {
     for (const auto& input : function.inputs()) {
-      if (input->name == name) wanted = input->type.dtype();
+      if (input->name == name) return input->type.dtype();
     }
+    return DType::kInvalid;
+  };
+  for (const auto& [given, array] : arrays) {
+    std::string name = given;
+    DType wanted = find(name);
+    if (wanted == DType::kInvalid) {
+      constexpr std::string_view kRenamed = "onnx.name.";
+      for (const auto& [key, original] : metadata.user_defined) {
+        if (original == given && key.starts_with(kRenamed)) name = key.substr(kRenamed.size());
+      }
+      wanted = find(name);
+    }
+    if (tensors.contains(name)) return Usage("the input '{}' is given twice", name);
     if (wanted == DType::kInvalid) {
       std::string names;
       for (const auto& input : function.inputs())

@@ -29,6 +29,33 @@ std::vector<bool> FindLive(const std::vector<Node>& nodes, const std::vector<std
   return live;
 }
 
+// Before opset 7, the attribute `axis` says which dimension of input 0 the first one of input 1 stands
+// for; what follows is repeated. As today's rules have it, input 1 with ones at its end.
+std::optional<Operand> AlignAtAxis(const Node& node, const std::vector<Operand*>& inputs) {
+  const auto* broadcast = node.Find("broadcast");
+  const auto* axis = node.Find("axis");
+  if (broadcast == nullptr || broadcast->i == 0 || axis == nullptr || inputs.size() != 2)
+    return std::nullopt;
+  if (inputs[0] == nullptr || inputs[1] == nullptr || inputs[1]->poisoned) return std::nullopt;
+  Operand operand = *inputs[1];
+  const int64_t at = axis->i < 0 ? axis->i + inputs[0]->rank() : axis->i;
+  const int64_t ones = inputs[0]->rank() - operand.rank() - at;
+  for (int64_t i = 0; i < ones; ++i) operand.dims.push_back(1);
+  if (operand.constant) operand.constant = operand.constant->Reshaped(operand.dims);
+  return operand;
+}
+
+// What an operator meant before opset 7 where it was another one: kUnsupported.
+Status CheckOldMeaning(const Node& node, int64_t opset) {
+  const bool other = (node.op == "Upsample" && opset < 7) || (node.op == "Tile" && opset < 6) ||
+                     (node.op == "Pad" && opset < 2) || (node.op == "Cast" && opset < 6);
+  const auto* test = node.Find("is_test");
+  const bool training = node.op == "BatchNormalization" && (test == nullptr || test->i == 0);
+  if (!other && !training) return {};
+  return Unsupported("{}", training ? "training mode" : "the form that it had in this old opset")
+      .Advise("upgrade the model with onnx.version_converter");
+}
+
 // ONNX's element type of an output whose converter did not say it: that of the first input that the
 // program holds in the same dtype. Positions and counts are int64.
 DType TypeOfOutput(NodeContext& context, size_t output) {
@@ -71,15 +98,6 @@ Importer::Importer(const Model& model, const ImportOptions& options)
   builder_ = std::make_unique<ir::Builder>(*function_);
 }
 
-Status Importer::CheckOpset() const {
-  if (model_.opset() < kOldestOpset) {
-    return Unsupported("opset {} is older than {}, the oldest that can be read", model_.opset(),
-                       kOldestOpset)
-        .Advise("upgrade the model with onnx.version_converter");
-  }
-  return {};
-}
-
 // A newer opset than the converters know changes few operators: the model is converted by its
 // operators, and the user is told once.
 void Importer::NoteOpset() {
@@ -88,6 +106,28 @@ void Importer::NoteOpset() {
       "opset {} is newer than {}, the newest that this version knows: its operators are "
       "taken to mean what they mean there; compare the outputs, or export with opset {}",
       model_.opset(), kNewestOpset, kNewestOpset));
+}
+
+std::vector<std::optional<ir::Shape>> Importer::DeclaredShapes(const Node& node) {
+  if (!declared_) {
+    declared_.emplace();
+    for (const auto* infos : {&model_.graph.value_infos, &model_.graph.outputs}) {
+      for (const auto& info : *infos) {
+        if (!info.shape ||
+            !std::ranges::all_of(*info.shape, [](const Dim& dim) { return dim.value.has_value(); }))
+          continue;
+        ir::Shape shape;
+        for (const Dim& dim : *info.shape) shape.push_back(*dim.value);
+        declared_->insert_or_assign(info.name, std::move(shape));
+      }
+    }
+  }
+  std::vector<std::optional<ir::Shape>> shapes(node.outputs.size());
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    const auto found = declared_->find(node.outputs[i]);
+    if (found != declared_->end()) shapes[i] = found->second;
+  }
+  return shapes;
 }
 
 Status Importer::AddInitializers(const Graph& graph, Scope& scope) {
@@ -144,7 +184,13 @@ Status Importer::WalkNode(const Node& node, size_t index, const Opsets& opsets, 
                                 const std::vector<Operand>& given) {
     return ImportGraph(graph, opsets, scope, builder, block, depth + 1, given);
   };
+  std::optional<Operand> aligned;
+  if (node.domain.empty() && opset < kBroadcastOpset) {
+    aligned = AlignAtAxis(node, inputs);
+    if (aligned) inputs[1] = &*aligned;
+  }
   NodeContext context(node, opset, std::move(inputs), builder, *builder_, import_graph);
+  if (depth == 1) context.SetDeclared(DeclaredShapes(node));
   Status status;
   if (poisoned) {
     const auto* converter = FindConverter(node.domain, node.op, opset);
@@ -217,6 +263,9 @@ Status Importer::Convert(NodeContext& context) {
   if (converter == nullptr) {
     return Unsupported("there is no conversion of this operator{}",
                        node.domain.empty() ? "" : fmt::format(" of domain '{}'", node.domain));
+  }
+  if (node.domain.empty() && context.opset() < kBroadcastOpset) {
+    ANEMONE_TRY(CheckOldMeaning(node, context.opset()));
   }
   if (converter->emit == nullptr) {
     return Unsupported("{}", converter->refusal).Advise(converter->rewrite);
@@ -365,7 +414,6 @@ Error Importer::BlockedError() const {
 }
 
 Result<ir::Model> Importer::Run() {
-  ANEMONE_TRY(CheckOpset());
   NoteOpset();
   Scope scope;
   ANEMONE_TRY(AddInputs(scope));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -36,11 +37,12 @@ class Importer {
     bool unsupported = true;  // false: it breaks ONNX's rules
   };
 
-  Status CheckOpset() const;
   void NoteOpset();
   Status AddInputs(Scope& scope);
   Status AddInput(const ValueInfo& info, Scope& scope);
   Result<ir::Shape> InputShape(const ValueInfo& info) const;
+  // The fixed shapes that the file declares for the outputs of a node of the main graph.
+  std::vector<std::optional<ir::Shape>> DeclaredShapes(const Node& node);
   Status AddInitializers(const Graph& graph, Scope& scope);
   Status SetOutputs(const Scope& scope);
   // `taken`: the values that are outputs already.
@@ -73,7 +75,8 @@ class Importer {
   std::unique_ptr<ir::Builder> builder_;
   std::vector<Blocked> blocked_;
   std::map<std::string, std::string> renamed_;  // new name to ONNX name
-  std::vector<std::string> notes_;              // what the user should know
+  std::optional<std::unordered_map<std::string_view, ir::Shape>> declared_;
+  std::vector<std::string> notes_;  // what the user should know
   int64_t walked_ = 0;
   size_t folded_bytes_ = 0;  // of constants computed here
   size_t initializer_bytes_ = 0;

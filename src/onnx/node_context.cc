@@ -68,7 +68,7 @@ Result<std::vector<int64_t>> NodeContext::Ints(size_t i, std::string_view what) 
   if (!Has(i)) return InvalidInput("input {} ({}) is missing", i, what);
   const auto* constant = Const(i);
   if (constant == nullptr) {
-    return Unsupported("{} is computed at run time", what)
+    return Unsupported("{}: known only at run time", what)
         .Advise("export with fixed shapes, or simplify the model so that it becomes a constant");
   }
   const auto ints = constant->AsInts();
@@ -79,7 +79,8 @@ Result<std::vector<int64_t>> NodeContext::Ints(size_t i, std::string_view what) 
 Result<double> NodeContext::Number(size_t i, std::string_view what) const {
   if (!Has(i)) return InvalidInput("input {} ({}) is missing", i, what);
   const auto* constant = Const(i);
-  if (constant == nullptr) return Unsupported("{} is computed at run time", what);
+  if (constant == nullptr)
+    return Unsupported("{}: known only at run time", what).Advise("make it an initializer");
   const auto values = constant->AsDoubles();
   if (!values || values->size() != 1) return InvalidInput("{} is not a scalar", what);
   return values->front();

@@ -100,6 +100,15 @@ class NodeContext {
   std::string String(std::string_view name, std::string_view fallback) const;
   std::optional<std::vector<int64_t>> IntsAttribute(std::string_view name) const;
 
+  // The fixed shape that the file declares for output `i`; null without one. Where a parameter is
+  // known only at run time, only values that give this shape are valid.
+  const ir::Shape* Declared(size_t i) const {
+    return i < declared_.size() && declared_[i] ? &*declared_[i] : nullptr;
+  }
+  void SetDeclared(std::vector<std::optional<ir::Shape>> declared) {
+    declared_ = std::move(declared);
+  }
+
   // ---- emission
   size_t OutputCount() const { return outputs_.size(); }
   // Whether something may read output `i`.
@@ -164,6 +173,7 @@ class NodeContext {
   ir::Builder& builder_;
   ir::Builder& constants_;
   ImportGraphFn import_graph_;
+  std::vector<std::optional<ir::Shape>> declared_;
   Status status_;
 };
 

@@ -190,11 +190,12 @@ Status EmitHardmax(NodeContext& c) {
   ir::Value* at = c.Op("reduce_argmax",
                        {{"x", plan.x}, {"axis", axis}, {"keep_dims", ir::Literal::Bool(false)}});
   const int64_t size = plan.x->type.shape()[static_cast<size_t>(plan.axis)];
-  ir::Value* y = c.Op("one_hot", {{"indices", at},
-                                  {"one_hot_vector_size", ir::Literal::Int32(static_cast<int32_t>(size))},
-                                  {"axis", axis},
-                                  {"on_value", Number(1)},
-                                  {"off_value", Number(0)}});
+  ir::Value* y =
+      c.Op("one_hot", {{"indices", at},
+                       {"one_hot_vector_size", ir::Literal::Int32(static_cast<int32_t>(size))},
+                       {"axis", axis},
+                       {"on_value", Number(1)},
+                       {"off_value", Number(0)}});
   return c.SetView(0, y, c.Dims(0));
 }
 

@@ -112,8 +112,7 @@ Status CheckRounds(int64_t rounds) {
 Status RunScan(NodeContext& c, const Graph& body, const std::vector<Operand>& scanned,
                const std::vector<int64_t>& axes, const std::vector<int64_t>& backward,
                std::vector<Operand>& states, std::vector<std::vector<Operand>>& outputs) {
-  const int64_t rounds =
-      scanned.empty() ? 0 : scanned[0].dims[static_cast<size_t>(axes[0])];
+  const int64_t rounds = scanned.empty() ? 0 : scanned[0].dims[static_cast<size_t>(axes[0])];
   ANEMONE_TRY(CheckRounds(rounds));
   for (int64_t round = 0; round < rounds; ++round) {
     std::vector<Operand> inputs = states;
@@ -153,8 +152,8 @@ Status EmitScan(NodeContext& c) {
   const size_t states = c.InputCount() - first - static_cast<size_t>(scans);
   const size_t results = c.OutputCount() - std::min(c.OutputCount(), states);
   auto axes = IntsOr(c, "scan_input_axes", static_cast<size_t>(scans));
-  const auto backward = IntsOr(c, batched ? "directions" : "scan_input_directions",
-                               static_cast<size_t>(scans));
+  const auto backward =
+      IntsOr(c, batched ? "directions" : "scan_input_directions", static_cast<size_t>(scans));
   const auto out_axes = IntsOr(c, "scan_output_axes", results);
   const auto out_backward = IntsOr(c, "scan_output_directions", results);
   if (axes.size() != static_cast<size_t>(scans) || backward.size() != axes.size() ||
@@ -236,8 +235,7 @@ Status EmitLoop(NodeContext& c) {
     }
     again = first_of(&*results[0].constant, 0) != 0;
     for (size_t i = 0; i < state.size(); ++i) state[i] = results[i + 1];
-    for (size_t i = 0; i < outputs.size(); ++i)
-      outputs[i].push_back(results[1 + state.size() + i]);
+    for (size_t i = 0; i < outputs.size(); ++i) outputs[i].push_back(results[1 + state.size() + i]);
   }
   for (size_t i = 0; i < state.size() && i < c.OutputCount(); ++i) {
     ANEMONE_TRY(c.SetOperand(i, state[i]));

@@ -122,7 +122,8 @@ Status EmitCausalConv(NodeContext& c) {
   if (e.Has(3)) {
     x = e.Op("Concat", {e.In(3), x}, {attribute::Int("axis", 2)});
   } else if (before > 0) {
-    const auto zeros = BroadcastConstant(Constant::Floats({0}, {}), {c.Dims(0)[0], channels, before});
+    const auto zeros =
+        BroadcastConstant(Constant::Floats({0}, {}), {c.Dims(0)[0], channels, before});
     x = e.Op("Concat", {e.Known(zeros), x}, {attribute::Int("axis", 2)});
   }
   auto y = e.Op("Conv", {x, e.In(1), e.In(2)}, {attribute::Int("group", channels)});
@@ -141,7 +142,8 @@ Status CheckExact(const NodeContext& c, size_t weight) {
   for (size_t d = 1; d < c.Dims(weight).size(); ++d) products *= c.Dims(weight)[d];
   constexpr int64_t kLargestProduct = 255 * 255;
   if (products * kLargestProduct < int64_t{1} << 24) return {};
-  return Unsupported("sums of {} products of integers, which float32 does not hold exactly", products)
+  return Unsupported("sums of {} products of integers, which float32 does not hold exactly",
+                     products)
       .Advise("export the float model, or one in QDQ form");
 }
 
@@ -170,8 +172,8 @@ Status EmitConvInteger(NodeContext& c) {
   if (!c.Has(0) || !c.Has(1)) return InvalidInput("ConvInteger needs an input and a weight");
   ANEMONE_TRY(CheckExact(c, 1));
   Expansion e(c);
-  const auto y = e.Op("Conv", {Centered(c, e, 0, 2, 1), Centered(c, e, 1, 3, 0)},
-                      WindowAttributes(c));
+  const auto y =
+      e.Op("Conv", {Centered(c, e, 0, 2, 1), Centered(c, e, 1, 3, 0)}, WindowAttributes(c));
   return e.Finish({e.Cast(y, ElementType::kInt32)});
 }
 
@@ -184,8 +186,8 @@ Status EmitQLinearConv(NodeContext& c) {
   Expansion e(c);
   auto bias = e.In(8);
   if (!bias.empty()) bias = e.Cast(bias, ElementType::kFloat);
-  auto y = e.Op("Conv", {Centered(c, e, 0, 2, 1), Centered(c, e, 3, 5, 0), bias},
-                WindowAttributes(c));
+  auto y =
+      e.Op("Conv", {Centered(c, e, 0, 2, 1), Centered(c, e, 3, 5, 0), bias}, WindowAttributes(c));
   const auto scale = e.Op("Mul", {e.In(1), e.In(4)});
   const int64_t scales = ir::ElementCount(c.Dims(4)).value_or(1);
   ir::Shape along(c.Dims(0).size(), 1);

@@ -48,8 +48,10 @@ Status EmitByBits(NodeContext& c, ir::Value* (*combine)(NodeContext&, ir::Value*
     ir::Value* x = c.Cast(c.Value(input), DType::kInt32);
     // Adding 0 broadcasts.
     if (c.Dims(input) != dims) {
-      x = c.Binary("add", {x, c.MakeConst(BroadcastConstant(onnx::Constant::FromInts(
-                                              DType::kInt32, {0}, {}), dims), "zeros")});
+      x = c.Binary(
+          "add",
+          {x, c.MakeConst(BroadcastConstant(onnx::Constant::FromInts(DType::kInt32, {0}, {}), dims),
+                          "zeros")});
     }
     return c.Reshape(x, {ir::ElementCount(dims).value_or(1)});
   };
@@ -64,7 +66,8 @@ Status EmitByBits(NodeContext& c, ir::Value* (*combine)(NodeContext&, ir::Value*
       return c.Cast(c.Binary("less", {value, Number(c, 0)}), DType::kInt32);
     };
     const int64_t lowest = -(int64_t{1} << bits);
-    sum = c.Binary("add", {sum, c.Binary("mul", {combine(c, sign(x), sign(y)), Number(c, lowest)})});
+    sum =
+        c.Binary("add", {sum, c.Binary("mul", {combine(c, sign(x), sign(y)), Number(c, lowest)})});
   }
   return c.SetView(0, sum, dims);
 }
@@ -111,7 +114,8 @@ Status EmitBitShift(NodeContext& c) {
     std::vector<int64_t> powers;
     for (int bit = 0; bit <= 16; ++bit) powers.push_back(int64_t{1} << bit);
     ir::Value* table = c.MakeConst(onnx::Constant::Int64s(std::move(powers)), "powers");
-    ir::Value* at = c.Binary("maximum", {c.Binary("minimum", {exponent, Number(c, 16)}), Number(c, 0)});
+    ir::Value* at =
+        c.Binary("maximum", {c.Binary("minimum", {exponent, Number(c, 16)}), Number(c, 0)});
     return c.Op("gather", {{"x", table}, {"indices", at}, {"axis", ir::Literal::Int32(0)}});
   };
   const std::string_view op = left ? "mul" : "floor_div";
@@ -119,13 +123,13 @@ Status EmitBitShift(NodeContext& c) {
   y = c.Binary(op, {y, power(c.Binary("sub", {n, half}))});
   if (left) y = c.Wrap(y, type);
   // A negative amount counts as a huge one, as NumPy has it.
-  ir::Value* beyond =
-      c.Binary("logical_or", {c.Binary("greater_equal", {n, Number(c, width)}),
-                              c.Binary("less", {n, Number(c, 0)})});
+  ir::Value* beyond = c.Binary("logical_or", {c.Binary("greater_equal", {n, Number(c, width)}),
+                                              c.Binary("less", {n, Number(c, 0)})});
   ir::Value* nothing = Number(c, 0);
   // A negative number shifted right keeps its sign.
   if (!left && IsSignedInt(type)) {
-    nothing = c.Binary("sub", {nothing, c.Cast(c.Binary("less", {x, Number(c, 0)}), DType::kInt32)});
+    nothing =
+        c.Binary("sub", {nothing, c.Cast(c.Binary("less", {x, Number(c, 0)}), DType::kInt32)});
   }
   return c.Emit("select", {{"cond", beyond}, {"a", nothing}, {"b", y}});
 }

@@ -44,8 +44,7 @@ Status EmitNeg(NodeContext& c) {
   ANEMONE_TRY(CheckOne(c));
   ir::Value* minus = c.IsFloat(0) ? c.Float32(-1) : c.MakeConst(ir::Literal::Int32(-1), "minus");
   const DType type = c.Type(0);
-  if (!IsInt(type) || BitWidth(type) >= 32)
-    return c.Emit("mul", {{"x", c.Value(0)}, {"y", minus}});
+  if (!IsInt(type) || BitWidth(type) >= 32) return c.Emit("mul", {{"x", c.Value(0)}, {"y", minus}});
   return c.Set(0, c.Wrap(c.Binary("mul", {c.Value(0), minus}), type));
 }
 
@@ -65,8 +64,7 @@ ir::Value* LogOnePlus(NodeContext& c, ir::Value* u) {
   ir::Value* sum = c.Binary("add", {u, c.Float32(1)});
   ir::Value* added = c.Binary("sub", {sum, c.Float32(1)});
   ir::Value* lost = c.Op("equal", {{"x", added}, {"y", c.Float32(0)}});
-  ir::Value* divisor =
-      c.Op("select", {{"cond", lost}, {"a", c.Float32(1)}, {"b", added}});
+  ir::Value* divisor = c.Op("select", {{"cond", lost}, {"a", c.Float32(1)}, {"b", added}});
   ir::Value* log = c.Binary("mul", {Log(c, sum), c.Binary("real_div", {u, divisor})});
   return c.Op("select", {{"cond", lost}, {"a", u}, {"b", log}});
 }
@@ -85,8 +83,7 @@ Status EmitAcosh(NodeContext& c) {
   ir::Value* large = c.Binary("greater", {x, c.Float32(kLarge)});
   ir::Value* bounded = c.Op("minimum", {{"x", x}, {"y", c.Float32(kLarge)}});
   ir::Value* t = c.Binary("sub", {bounded, c.Float32(1)});
-  ir::Value* root =
-      c.Op("sqrt", {{"x", c.Binary("mul", {t, c.Binary("add", {t, c.Float32(2)})})}});
+  ir::Value* root = c.Op("sqrt", {{"x", c.Binary("mul", {t, c.Binary("add", {t, c.Float32(2)})})}});
   ir::Value* small = LogOnePlus(c, c.Binary("add", {t, root}));
   return c.Emit("select", {{"cond", large}, {"a", LogTwice(c, x)}, {"b", small}});
 }
@@ -142,6 +139,11 @@ Result<Bound> ReadBound(const NodeContext& c, size_t input, std::string_view att
   // The largest and smallest floats are how exporters write "no bound".
   constexpr double kHuge = std::numeric_limits<float>::max();
   const bool lower = attribute == "min";
+  // The program's integers have 32 bits: a bound beyond them is none.
+  if (bound.value && !c.IsFloat(0) &&
+      (lower ? *bound.value <= INT32_MIN : *bound.value >= INT32_MAX)) {
+    bound = {};
+  }
   if (bound.value && (lower ? *bound.value <= -kHuge : *bound.value >= kHuge)) bound = {};
   return bound;
 }

@@ -40,7 +40,8 @@ Result<std::string> Loss(NodeContext& c, Expansion& e, const std::string& log_pr
   auto target = e.Op("Reshape", {e.In(1), e.Int64s({batch, rest})});
   std::string ignored;
   if (c.HasAttribute("ignore_index")) {
-    ignored = e.Op("Equal", {e.Cast(target, ElementType::kInt64), e.Int64(c.Int("ignore_index", 0))});
+    ignored =
+        e.Op("Equal", {e.Cast(target, ElementType::kInt64), e.Int64(c.Int("ignore_index", 0))});
     // Any class will do: what it gives is multiplied by 0.
     target = e.Op("Where", {ignored, e.Int64(0), e.Cast(target, ElementType::kInt64)});
   }
@@ -96,12 +97,11 @@ Status EmitTensorScatter(NodeContext& c) {
   auto from = e.Int64s(std::move(positions), along);
   if (e.Has(2)) from = e.Op("Sub", {from, e.Op("Reshape", {e.In(2), e.Int64s(by_batch)})});
   if (mode == "circular") from = e.Op("Mod", {from, e.Int64(rows)});
-  const auto reached = e.Op("And", {e.Op("GreaterOrEqual", {from, e.Int64(0)}),
-                                    e.Op("Less", {from, e.Int64(given)})});
+  const auto reached = e.Op(
+      "And", {e.Op("GreaterOrEqual", {from, e.Int64(0)}), e.Op("Less", {from, e.Int64(given)})});
   from = e.Op("Max", {e.Op("Min", {from, e.Int64(given - 1)}), e.Int64(0)});
   from = e.Op("Expand", {from, e.Int64s(cache)});
-  const auto rows_of_update =
-      e.Op("GatherElements", {e.In(1), from}, {Int("axis", axis)});
+  const auto rows_of_update = e.Op("GatherElements", {e.In(1), from}, {Int("axis", axis)});
   return e.Finish({e.Op("Where", {reached, rows_of_update, e.In(0)})});
 }
 
@@ -155,8 +155,7 @@ Status EmitCol2Im(NodeContext& c) {
   const int64_t columns = dims[0] * channels;
   auto x = e.Op("Reshape", {e.In(0), e.Int64s({columns, size * count})});
   x = e.Op("Transpose", {x}, {Ints("perm", {1, 0})});
-  const auto zeros =
-      e.Known(BroadcastConstant(Constant::Floats({0}, {}), {pixels + 1, columns}));
+  const auto zeros = e.Known(BroadcastConstant(Constant::Floats({0}, {}), {pixels + 1, columns}));
   auto y = e.Op("ScatterND", {zeros, e.Int64s(std::move(to), {size * count, 1}), x},
                 {Text("reduction", "add")});
   y = e.Op("Slice", {y, e.Int64s({0}), e.Int64s({pixels}), e.Int64s({0})});

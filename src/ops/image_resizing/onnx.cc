@@ -71,8 +71,7 @@ Result<Target> KeepAspect(const NodeContext& c, const std::vector<int64_t>& size
   for (const int64_t axis : axes) {
     const auto d = static_cast<size_t>(axis);
     target.scales[d] = scale;
-    target.sizes[d] =
-        std::max<int64_t>(std::llround(scale * static_cast<double>(c.Dims(0)[d])), 1);
+    target.sizes[d] = std::max<int64_t>(std::llround(scale * static_cast<double>(c.Dims(0)[d])), 1);
   }
   return target;
 }
@@ -273,12 +272,14 @@ Status EmitAffineGrid(NodeContext& c) {
   }
   const bool align = c.Int("align_corners", 0) != 0;
   const auto place = [&](int64_t i, int64_t count) {
-    if (align) return count == 1 ? 0.0 : 2.0 * static_cast<double>(i) / static_cast<double>(count - 1) - 1;
+    if (align)
+      return count == 1 ? 0.0 : 2.0 * static_cast<double>(i) / static_cast<double>(count - 1) - 1;
     return (2.0 * static_cast<double>(i) + 1) / static_cast<double>(count) - 1;
   };
   const ir::Shape grid(size.begin() + 2, size.end());
   const auto points = ir::ElementCount(grid);
-  if (!points || *points < 1 || !FoldableCount({*points, 4})) return Unsupported("a grid of {}", ir::ShapeToString(grid));
+  if (!points || *points < 1 || !FoldableCount({*points, 4}))
+    return Unsupported("a grid of {}", ir::ShapeToString(grid));
   std::vector<float> homogeneous;  // x, y (, z), 1
   for (int64_t p = 0; p < *points; ++p) {
     int64_t rest = p;

@@ -56,7 +56,8 @@ std::vector<int64_t> NearestIndices(const Sampling& sampling, int64_t in, int64_
 namespace {
 
 // The kernel, stretched by the factor by which the output is smaller, around `position`.
-void AddAntialiased(const Sampling& sampling, float position, int64_t in, double scale, double* row) {
+void AddAntialiased(const Sampling& sampling, float position, int64_t in, double scale,
+                    double* row) {
   const double shrink = std::min(scale, 1.0);
   const double radius = (sampling.mode == "linear" ? 1 : 2) / shrink;
   const auto first = static_cast<int64_t>(std::floor(position - radius)) + 1;

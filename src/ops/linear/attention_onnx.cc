@@ -26,7 +26,8 @@ Result<Heads> SplitHeads(NodeContext& c, Expansion& e, size_t input, int64_t hea
   if (dims.size() == 4) return Heads{e.In(input), dims[0], dims[1], dims[2], dims[3]};
   if (dims.size() != 3) return InvalidInput("input {} has rank {}, not 3 or 4", input, dims.size());
   if (heads < 1 || dims[2] % heads != 0) {
-    return InvalidInput("{} heads do not divide the {} features of input {}", heads, dims[2], input);
+    return InvalidInput("{} heads do not divide the {} features of input {}", heads, dims[2],
+                        input);
   }
   const int64_t size = dims[2] / heads;
   const auto split = e.Op("Reshape", {e.In(input), e.Int64s({dims[0], dims[1], heads, size})});
@@ -64,8 +65,8 @@ class Mask {
       // Keys beyond the mask are not attended to.
       ir::Shape missing = dims;
       missing.back() = keys_ - dims.back();
-      const auto rest = BroadcastConstant(
-          Constant::Floats({static_cast<float>(kMasked)}, {}), missing);
+      const auto rest =
+          BroadcastConstant(Constant::Floats({static_cast<float>(kMasked)}, {}), missing);
       mask = e_.Op("Concat", {mask, e_.Known(rest)}, {Int("axis", -1)});
     }
     Add(mask);
@@ -77,7 +78,8 @@ class Mask {
   // p + right; a negative bound is none.
   Status AddWindow(int64_t left, int64_t right, size_t lengths) {
     if (left < 0 && right < 0) return {};
-    if (queries_ * keys_ > int64_t{1} << 26) return Unsupported("a mask of {} by {}", queries_, keys_);
+    if (queries_ * keys_ > int64_t{1} << 26)
+      return Unsupported("a mask of {} by {}", queries_, keys_);
     if (c_.Has(lengths)) {
       AddWindowAt(left, right, lengths);
       return {};
@@ -119,8 +121,8 @@ class Mask {
     for (int64_t i = 0; i < queries_; ++i) {
       for (int64_t j = 0; j < keys_; ++j) ahead.push_back(j - i);
     }
-    const auto before = e_.Op("Sub", {e_.Op("Reshape", {e_.In(lengths), e_.Int64s({-1, 1, 1, 1})}),
-                                      e_.Int64(queries_)});
+    const auto before = e_.Op(
+        "Sub", {e_.Op("Reshape", {e_.In(lengths), e_.Int64s({-1, 1, 1, 1})}), e_.Int64(queries_)});
     const auto distance =
         e_.Op("Sub", {e_.Int64s(std::move(ahead), {1, 1, queries_, keys_}), before});
     if (right >= 0) Add(Bias(e_, e_.Op("LessOrEqual", {distance, e_.Int64(right)})));
@@ -171,15 +173,16 @@ Status EmitAttention(NodeContext& c) {
   Mask mask(c, e, q.length, keys, past);
   ANEMONE_TRY(mask.AddGiven(kMask));
   ANEMONE_TRY(mask.AddWindow(-1, c.Int("is_causal", 0) != 0 ? 0 : -1, kLengths));
-  ANEMONE_TRY(mask.AddWindow(c.Int("left_window_size", -1), c.Int("right_window_size", -1), kLengths));
+  ANEMONE_TRY(
+      mask.AddWindow(c.Int("left_window_size", -1), c.Int("right_window_size", -1), kLengths));
   mask.AddLengths(kLengths);
 
   const double given = c.Float("scale", 0);
   // As in ONNX's definition, both factors are scaled, so that neither leaves the range of half
   // precision.
   const double scale = std::sqrt(given != 0 ? given : 1 / std::sqrt(static_cast<double>(q.size)));
-  const auto keys_by_row =
-      e.Op("Transpose", {Scaled(e, Repeat(e, k, keys, q.heads), scale)}, {Ints("perm", {0, 1, 3, 2})});
+  const auto keys_by_row = e.Op("Transpose", {Scaled(e, Repeat(e, k, keys, q.heads), scale)},
+                                {Ints("perm", {0, 1, 3, 2})});
   auto scores = e.Op("MatMul", {Scaled(e, q.value, scale), keys_by_row});
   const double cap = c.Float("softcap", 0);
   if (cap > 0) scores = Scaled(e, e.Op("Tanh", {Scaled(e, scores, 1 / cap)}), cap);
@@ -226,14 +229,14 @@ Status EmitFlexAttention(NodeContext& c) {
   };
   ANEMONE_TRY(pass("score_mod"));
   Expansion softmax(c);
-  ANEMONE_ASSIGN(values, softmax.Convert({softmax.Op("Softmax", {softmax.Bind(values[0])},
-                                                     {Int("axis", -1)})}));
+  ANEMONE_ASSIGN(
+      values,
+      softmax.Convert({softmax.Op("Softmax", {softmax.Bind(values[0])}, {Int("axis", -1)})}));
   ANEMONE_TRY(pass("prob_mod"));
   Expansion end(c);
   const Heads bound{end.In(2), v.batch, v.heads, v.length, v.size};
   const auto probabilities = end.Bind(values[0]);
-  return end.Finish(
-      {end.Op("MatMul", {probabilities, Repeat(end, bound, v.length, q.heads)})});
+  return end.Finish({end.Op("MatMul", {probabilities, Repeat(end, bound, v.length, q.heads)})});
 }
 
 // A state [key size, value size] for each head that every step decays, corrects, writes and reads.
@@ -267,7 +270,8 @@ Status EmitLinearAttention(NodeContext& c) {
   }
   std::string state = e.In(kPast);
   if (state.empty()) {
-    state = e.Known(BroadcastConstant(Constant::Floats({0}, {}), {q.batch, kv_heads, k.size, v.size}));
+    state =
+        e.Known(BroadcastConstant(Constant::Floats({0}, {}), {q.batch, kv_heads, k.size, v.size}));
   }
   const double given = c.Float("scale", 0);
   const double scale = given != 0 ? given : 1 / std::sqrt(static_cast<double>(k.size));
@@ -319,7 +323,8 @@ Status EmitRotaryEmbedding(NodeContext& c) {
     return InvalidInput("rotary_embedding_dim is {}, but the heads have {}", turned, dims[3]);
   }
   const auto slice = [&](const std::string& from, int64_t begin, int64_t end, int64_t stride) {
-    return e.Op("Slice", {from, e.Int64s({begin}), e.Int64s({end}), e.Int64s({3}), e.Int64s({stride})});
+    return e.Op("Slice",
+                {from, e.Int64s({begin}), e.Int64s({end}), e.Int64s({3}), e.Int64s({stride})});
   };
   // [batch, length, 1, half]
   const auto table = [&](size_t input) {

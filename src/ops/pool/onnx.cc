@@ -80,11 +80,9 @@ ir::Value* FoldWindows(NodeContext& c, ir::Value* x, size_t d, const Windows& w,
       at.push_back(from >= 0 && from < size ? from : size);
     }
   }
-  x = c.Op("gather",
-           {{"x", x}, {"indices", ir::Ints(at)}, {"axis", ir::Literal::Int32(1)}});
+  x = c.Op("gather", {{"x", x}, {"indices", ir::Ints(at)}, {"axis", ir::Literal::Int32(1)}});
   x = c.Reshape(x, {outer, steps, w.kernel[i], inner});
-  x = c.Op(reduction,
-           {{"x", x}, {"axes", ir::Ints({2})}, {"keep_dims", ir::Literal::Bool(false)}});
+  x = c.Op(reduction, {{"x", x}, {"axes", ir::Ints({2})}, {"keep_dims", ir::Literal::Bool(false)}});
   ir::Shape out = dims;
   out[d] = steps;
   return c.Reshape(x, out);
@@ -124,9 +122,9 @@ Status EmitMaxPool(NodeContext& c) {
   ANEMONE_ASSIGN(Windows w, PoolWindows(c));
   Add(w.end, CeilExtra(c, w));
   ir::Value* x = c.Cast(c.Value(0), DType::kFp32);  // integers of 8 bits are exact there
-  ir::Value* y = IsDilated(w) ? FoldAllWindows(c, x, w, "reduce_max",
-                                               -std::numeric_limits<float>::infinity())
-                              : c.Op("max_pool", PoolArgs(x, w));
+  ir::Value* y =
+      IsDilated(w) ? FoldAllWindows(c, x, w, "reduce_max", -std::numeric_limits<float>::infinity())
+                   : c.Op("max_pool", PoolArgs(x, w));
   return c.Set(0, c.Cast(y, c.Dtype(0)));
 }
 

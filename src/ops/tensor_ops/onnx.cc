@@ -6,8 +6,8 @@
 
 #include "onnx/converter.h"
 #include "onnx/expansion.h"
-#include "ops/tensor_ops/signal_onnx.h"
 #include "ops/infer.h"
+#include "ops/tensor_ops/signal_onnx.h"
 
 namespace anemone::ops::tensor_ops {
 namespace {
@@ -104,7 +104,8 @@ Status EmitPadByGather(NodeContext& c, const Pads& pads, const std::string& mode
     if (!FoldableCount({out})) return InvalidInput("a dim would have {} elements", out);
     std::vector<int64_t> at;
     for (int64_t i = 0; i < out; ++i) at.push_back(Mirrored(mode, i - pads.begin[d], size));
-    x = c.Op("gather", {{"x", x}, {"indices", ir::Ints(at)}, {"axis", Int(static_cast<int64_t>(d))}});
+    x = c.Op("gather",
+             {{"x", x}, {"indices", ir::Ints(at)}, {"axis", Int(static_cast<int64_t>(d))}});
   }
   return c.Set(0, c.Cast(x, c.Dtype(0)));
 }
@@ -145,15 +146,16 @@ Status EmitPad(NodeContext& c) {
     ANEMONE_ASSIGN(value, c.Number(2, "the padding value"));
   }
   const size_t inner = pads.begin.size() - std::min<size_t>(pads.begin.size(), 2);
-  const bool outside = std::any_of(pads.begin.begin(), pads.begin.begin() + static_cast<std::ptrdiff_t>(inner),
-                                   [](int64_t pad) { return pad != 0; }) ||
-                       std::any_of(pads.end.begin(), pads.end.begin() + static_cast<std::ptrdiff_t>(inner),
-                                   [](int64_t pad) { return pad != 0; });
+  const bool outside =
+      std::any_of(pads.begin.begin(), pads.begin.begin() + static_cast<std::ptrdiff_t>(inner),
+                  [](int64_t pad) { return pad != 0; }) ||
+      std::any_of(pads.end.begin(), pads.end.begin() + static_cast<std::ptrdiff_t>(inner),
+                  [](int64_t pad) { return pad != 0; });
   if (mode == "wrap" || (mode != "constant" && (outside || !c.IsFloat(0)))) {
     return EmitPadByGather(c, pads, mode);
   }
-  ir::Value* x = Crop(c, c.Dtype(0) == DType::kBool ? c.Cast(c.Value(0), DType::kInt32) : c.Value(0),
-                      pads);
+  ir::Value* x =
+      Crop(c, c.Dtype(0) == DType::kBool ? c.Cast(c.Value(0), DType::kInt32) : c.Value(0), pads);
   if (!c.IsFloat(0)) return EmitPadOfInts(c, x, pads, static_cast<int64_t>(value));
   // Only the last dimensions need to be named, and only two of them may be reflected or repeated.
   size_t first = 0;
@@ -184,7 +186,14 @@ ir::Value* TileTo(NodeContext& c, ir::Value* x, const std::vector<int64_t>& repe
 
 Status EmitExpand(NodeContext& c) {
   ANEMONE_TRY(CheckInputs(c, 2));
-  ANEMONE_ASSIGN(const auto shape, c.Ints(1, "the shape"));
+  // The declared shape is the only one that a shape known at run time can give.
+  const bool declared = c.Const(1) == nullptr && c.Declared(0) != nullptr;
+  std::vector<int64_t> shape;
+  if (declared) {
+    shape = *c.Declared(0);
+  } else {
+    ANEMONE_ASSIGN(shape, c.Ints(1, "the shape"));
+  }
   ANEMONE_ASSIGN(const ir::Shape dims, ExpandedDims(c.Dims(0), shape));
   ir::Shape own(dims.size() - c.Dims(0).size(), 1);
   own.insert(own.end(), c.Dims(0).begin(), c.Dims(0).end());
@@ -199,7 +208,15 @@ Status EmitExpand(NodeContext& c) {
 
 Status EmitTile(NodeContext& c) {
   ANEMONE_TRY(CheckInputs(c, 2));
-  ANEMONE_ASSIGN(const auto repeats, c.Ints(1, "repeats"));
+  std::vector<int64_t> repeats;
+  if (c.Const(1) == nullptr && c.Declared(0) != nullptr &&
+      c.Declared(0)->size() == c.Dims(0).size()) {
+    // The declared shape is the only one that repeats known at run time can give.
+    for (size_t d = 0; d < c.Dims(0).size(); ++d)
+      repeats.push_back((*c.Declared(0))[d] / std::max<int64_t>(c.Dims(0)[d], 1));
+  } else {
+    ANEMONE_ASSIGN(repeats, c.Ints(1, "repeats"));
+  }
   if (repeats.size() != c.Dims(0).size()) return InvalidInput("Tile needs one repeat for each dim");
   for (const int64_t repeat : repeats) {
     if (repeat < 1) return Unsupported("its output is empty");
@@ -262,13 +279,28 @@ Status EmitOneHot(NodeContext& c) {
 
 Status EmitCumSum(NodeContext& c) {
   ANEMONE_TRY(CheckInputs(c, 2));
+  const auto along = [&](int64_t axis) -> Args {
+    return {{"x", c.Value(0)},
+            {"axis", Int(axis)},
+            {"exclusive", ir::Literal::Bool(c.Int("exclusive", 0) != 0)},
+            {"reverse", ir::Literal::Bool(c.Int("reverse", 0) != 0)}};
+  };
+  if (c.Const(1) == nullptr) {
+    // One sum for each axis, of which the axis chooses.
+    ir::Value* axis = c.Reshape(c.Value(1), {});
+    ir::Value* rank = c.MakeConst(Int(c.Rank(0)), "rank");
+    ir::Value* wrapped = c.Binary("mod", {axis, rank});
+    ir::Value* y = c.Op("cumsum", along(0));
+    for (int64_t d = 1; d < c.Rank(0); ++d) {
+      ir::Value* chosen = c.Binary("equal", {wrapped, c.MakeConst(Int(d), "axis")});
+      y = c.Op("select", {{"cond", chosen}, {"a", c.Op("cumsum", along(d))}, {"b", y}});
+    }
+    return c.Set(0, y);
+  }
   ANEMONE_ASSIGN(const auto given, c.Ints(1, "the axis"));
   if (given.size() != 1) return InvalidInput("the axis is not a scalar");
   ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(given[0], c.Rank(0)));
-  return c.Emit("cumsum", {{"x", c.Value(0)},
-                           {"axis", Int(axis)},
-                           {"exclusive", ir::Literal::Bool(c.Int("exclusive", 0) != 0)},
-                           {"reverse", ir::Literal::Bool(c.Int("reverse", 0) != 0)}});
+  return c.Emit("cumsum", along(axis));
 }
 
 // A product over the elements up to each one. MIL has no running product, so each is one of a
@@ -303,9 +335,9 @@ Status EmitCumProd(NodeContext& c) {
   // All operands of a select have the result's shape.
   ir::Value* repeated = c.Op("tile", {{"x", x}, {"reps", ir::Ints({1, size, 1, 1})}});
   ir::Value* factors = c.Op("select", {{"cond", mask}, {"a", repeated}, {"b", one}});
-  ir::Value* y = c.Op("reduce_prod", {{"x", factors},
-                                      {"axes", ir::Ints({2})},
-                                      {"keep_dims", ir::Literal::Bool(false)}});
+  ir::Value* y =
+      c.Op("reduce_prod",
+           {{"x", factors}, {"axes", ir::Ints({2})}, {"keep_dims", ir::Literal::Bool(false)}});
   return c.SetView(0, c.Wrap(y, c.Type(0)), dims);
 }
 
@@ -334,7 +366,8 @@ Status EmitCenterCropPad(NodeContext& c) {
   if (const auto given = c.IntsAttribute("axes")) {
     ANEMONE_ASSIGN(axes, NormalizeAxes(*given, c.Rank(0)));
   }
-  if (wanted.size() != axes.size()) return InvalidInput("{} sizes for {} axes", wanted.size(), axes.size());
+  if (wanted.size() != axes.size())
+    return InvalidInput("{} sizes for {} axes", wanted.size(), axes.size());
   std::vector<int64_t> begin, end, before(axes.size(), 0), after(axes.size(), 0);
   for (size_t i = 0; i < axes.size(); ++i) {
     const int64_t size = c.Dims(0)[static_cast<size_t>(axes[i])];
@@ -356,24 +389,29 @@ Status EmitCenterCropPad(NodeContext& c) {
 Status EmitTrilu(NodeContext& c) {
   ANEMONE_TRY(CheckInputs(c, 1));
   if (c.Rank(0) < 2) return InvalidInput("the input needs rank 2 or more");
-  int64_t k = 0;
-  if (c.Has(1)) {
-    ANEMONE_ASSIGN(const auto given, c.Ints(1, "k"));
-    if (given.size() != 1) return InvalidInput("k is not a scalar");
-    k = given[0];
-  }
   const bool upper = c.Int("upper", 1) != 0;
   const int64_t rows = c.Dims(0)[c.Dims(0).size() - 2], columns = c.Dims(0).back();
   if (rows * columns > int64_t{1} << 24)
     return Unsupported("a triangle of {} by {}", rows, columns);
-  std::vector<int64_t> mask;
+  std::vector<int64_t> distance;  // from the diagonal
   for (int64_t row = 0; row < rows; ++row) {
-    for (int64_t column = 0; column < columns; ++column) {
-      mask.push_back(upper ? column - row >= k : column - row <= k);
-    }
+    for (int64_t column = 0; column < columns; ++column) distance.push_back(column - row);
   }
-  ir::Value* keep =
-      c.MakeConst(onnx::Constant::FromInts(DType::kBool, mask, {rows, columns}), "mask");
+  ir::Value* keep;
+  if (c.Has(1) && c.Const(1) == nullptr) {
+    ir::Value* known =
+        c.MakeConst(onnx::Constant::Int64s(std::move(distance), {rows, columns}), "distance");
+    keep = c.Binary(upper ? "greater_equal" : "less_equal", {known, c.Reshape(c.Value(1), {})});
+  } else {
+    int64_t k = 0;
+    if (c.Has(1)) {
+      ANEMONE_ASSIGN(const auto given, c.Ints(1, "k"));
+      if (given.size() != 1) return InvalidInput("k is not a scalar");
+      k = given[0];
+    }
+    for (int64_t& at : distance) at = upper ? at >= k : at <= k;
+    keep = c.MakeConst(onnx::Constant::FromInts(DType::kBool, distance, {rows, columns}), "mask");
+  }
   if (c.Dtype(0) == DType::kBool) return c.Emit("logical_and", {{"x", c.Value(0)}, {"y", keep}});
   ir::Value* zero = c.IsFloat(0) ? c.Float32(0) : c.MakeConst(Int(0), "zero");
   return c.Emit("select", {{"cond", keep}, {"a", c.Value(0)}, {"b", zero}});
@@ -492,7 +530,9 @@ Status EmitDynamicQuantize(NodeContext& c) {
   using attribute::Int;
   ANEMONE_TRY(CheckInputs(c, 1));
   Expansion e(c);
-  const auto all = [&](std::string op) { return e.Op(std::move(op), {e.In(0)}, {Int("keepdims", 0)}); };
+  const auto all = [&](std::string op) {
+    return e.Op(std::move(op), {e.In(0)}, {Int("keepdims", 0)});
+  };
   const auto low = e.Op("Min", {all("ReduceMin"), e.Number(0)});
   const auto high = e.Op("Max", {all("ReduceMax"), e.Number(0)});
   const auto scale = e.Op("Div", {e.Op("Sub", {high, low}), e.Number(255)});

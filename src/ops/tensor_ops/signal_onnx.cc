@@ -21,8 +21,8 @@ DType OutputType(const NodeContext& c) {
 // One transform of `length` elements: real or complex (interleaved) numbers in and out.
 struct Transform {
   int64_t length = 0;
-  int64_t in = 0;              // elements of the input along the axis
-  int64_t in_parts = 1;        // 2: complex
+  int64_t in = 0;        // elements of the input along the axis
+  int64_t in_parts = 1;  // 2: complex
   bool inverse = false;
   bool onesided = false;
 
@@ -141,7 +141,8 @@ Status EmitDft(NodeContext& c) {
   const ir::Shape& dims = c.Dims(0);
   const size_t last = dims.size() - 1, d = static_cast<size_t>(axis);
   if (d == last || dims[last] < 1 || dims[last] > 2) {
-    return InvalidInput("an input of {} has no signal along axis {}", ir::ShapeToString(dims), axis);
+    return InvalidInput("an input of {} has no signal along axis {}", ir::ShapeToString(dims),
+                        axis);
   }
   Transform t{.in = dims[d], .in_parts = dims[last]};
   t.inverse = c.Int("inverse", 0) != 0;
@@ -167,8 +168,8 @@ Status EmitDft(NodeContext& c) {
     rows *= out.back();
   }
   y = e.Op("Reshape", {y, e.Int64s({rows, t.in * t.in_parts})});
-  const auto matrix = onnx::Constant::Floats(TransformMatrix(t),
-                                             {t.in * t.in_parts, t.out() * t.out_parts()});
+  const auto matrix =
+      onnx::Constant::Floats(TransformMatrix(t), {t.in * t.in_parts, t.out() * t.out_parts()});
   y = e.Op("MatMul", {y, e.Known(matrix)});
   out.push_back(t.out());
   out.push_back(t.out_parts());
@@ -211,8 +212,8 @@ Status EmitStft(NodeContext& c) {
   y = e.Op("Reshape", {y, e.Int64s({dims[0] * frames, t.length, t.in_parts})});
   if (e.Has(2)) y = e.Op("Mul", {y, e.Op("Unsqueeze", {e.In(2), e.Int64s({1})})});
   y = e.Op("Reshape", {y, e.Int64s({dims[0] * frames, t.length * t.in_parts})});
-  const auto matrix = onnx::Constant::Floats(TransformMatrix(t),
-                                             {t.in * t.in_parts, t.out() * t.out_parts()});
+  const auto matrix =
+      onnx::Constant::Floats(TransformMatrix(t), {t.in * t.in_parts, t.out() * t.out_parts()});
   y = e.Op("MatMul", {y, e.Known(matrix)});
   return e.Finish({e.Op("Reshape", {y, e.Int64s({dims[0], frames, t.out(), 2})})});
 }
