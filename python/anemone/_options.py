@@ -7,7 +7,7 @@ import os
 from typing import Any, Dict, List, Sequence
 
 from . import _anemone
-from ._errors import Error, usage
+from ._errors import Error
 
 TABLES: Dict[str, List[Dict[str, Any]]] = {
     name: rows for name, rows in json.loads(_anemone.option_tables()).items() if isinstance(rows, list)
@@ -52,12 +52,11 @@ def by_name(table: str, positional: Sequence[Any], options: Dict[str, Any]) -> D
     """The options with those that were given by position."""
     names = [row["name"] for row in TABLES[table]]
     if len(positional) > len(names):
-        raise usage(f"{len(positional)} options were given by position, there are {len(names)}", "options",
-                    "give them by name")
+        raise TypeError(f"{len(positional)} options were given by position, there are {len(names)}")
     named = dict(zip(names, positional))
     twice = sorted(set(named) & set(options))
     if twice:
-        raise usage(f"'{twice[0]}' was given by position and by name", "options", "give it once")
+        raise TypeError(f"'{twice[0]}' was given by position and by name")
     return {**named, **options}
 
 

@@ -208,7 +208,7 @@ def test_wrong_types_are_errors_of_ours(tmp_path):
         lambda: model.predict(None), lambda: model.predict([x]), lambda: model.predict({3: x}),
         lambda: model.predict({"x": "text"}), lambda: model.predict({"x": None}), lambda: model.predict({"x": [[1], [2, 3]]}),
         lambda: model.predict({"x": x.astype(complex)}), lambda: model.predict({"x": x}, state=3),
-        lambda: model.placement(3), lambda: model.convert(*range(8)), lambda: anemone.Session(3),
+        lambda: model.placement(3), lambda: anemone.Session(3),
         lambda: anemone.Session(model).predict(3), lambda: anemone.gate(3), lambda: anemone.FeatureModel(3),
         lambda: anemone.State().read(3), lambda: anemone.State().write("a", 3),
         lambda: anemone.load(path, input_shapes="x"),
