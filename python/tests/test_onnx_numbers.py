@@ -127,3 +127,5 @@ def test_a_newer_opset_is_told_once(tmp_path):
         warnings.simplefilter("always")
         assert anemone.convert(path).predict({"x": np.array([-1, 2], np.float32)})["y"].tolist() == [0, 2]
     assert len(told) == 1 and "opset 99 is newer" in str(told[0].message)
+    document = anemone.convert_file(path, str(tmp_path / "m.mlpackage"))
+    assert len(document["notes"]) == 1 and "opset 99 is newer" in document["notes"][0]

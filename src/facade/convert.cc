@@ -67,7 +67,6 @@ Status Convert(ir::Model& model, const ConvertOptions& options, ConvertReport* r
   ConvertReport local;
   ConvertReport& out = report != nullptr ? *report : local;
   out = {};
-  out.notes = model.notes;
   out.operations_before = CountOperations(model.program);
   for (auto& function : model.program.functions) {
     if (function->opset > target) {
