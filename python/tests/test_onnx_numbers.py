@@ -48,6 +48,30 @@ def test_narrow_integers_wrap(tmp_path, dtype, op):
     assert found.astype(np.int64).tolist() == wanted.astype(np.int64).tolist()
 
 
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
+def test_the_lowest_number_of_a_narrow_type_has_no_counterpart(tmp_path, dtype):
+    x = np.array([np.iinfo(dtype).min, -7, 7, 5], dtype)
+    y = np.array([-1, 2, -2, 5], dtype)
+    nodes = [helper.make_node("Div", ["x", "y"], ["q"]), helper.make_node("Abs", ["x"], ["a"]), helper.make_node("Neg", ["x"], ["n"])]
+    path = make(tmp_path / "m.onnx", nodes, [("x", dtype, [4]), ("y", dtype, [4])],
+                [("q", dtype, [4]), ("a", dtype, [4]), ("n", dtype, [4])])
+    found = anemone.convert(path).predict({"x": x, "y": y})
+    with np.errstate(over="ignore"):
+        quotient = np.trunc(x.astype(np.float64) / y).astype(np.int64).astype(dtype)
+        assert found["q"].tolist() == quotient.tolist()
+        assert found["a"].tolist() == np.abs(x).tolist()
+        assert found["n"].tolist() == np.negative(x).tolist()
+
+
+def test_a_known_cast_to_half_rounds_too(tmp_path):
+    nodes = [helper.make_node("Cast", ["c"], ["h"], to=TensorProto.FLOAT16), helper.make_node("Cast", ["h"], ["f"], to=TensorProto.FLOAT),
+             helper.make_node("Add", ["x", "f"], ["y"])]
+    path = make(tmp_path / "m.onnx", nodes, [("x", "float32", [3])], [("y", "float32", [3])],
+                [("c", np.array([1.0001, 65520, 2049], np.float32))])
+    (wanted,), (found,) = both(path, {"x": np.zeros(3, np.float32)})
+    np.testing.assert_array_equal(found, wanted)
+
+
 @pytest.mark.parametrize("source, target", [("int32", "uint8"), ("int32", "int8"), ("int16", "uint8"), ("uint8", "int8")])
 def test_casts_of_integers_wrap(tmp_path, source, target):
     x = np.array([0, 1, 127, 128, 200, 255], np.int64).astype(source)

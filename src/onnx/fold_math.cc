@@ -198,8 +198,12 @@ Outputs FoldCast(const FoldArgs& args) {
   if (x.is_integer()) {
     return std::vector<Constant>{Constant::FromInts(to, *x.AsInts(), x.dims)};
   }
-  const auto values = x.AsDoubles();
+  auto values = x.AsDoubles();
   if (!values) return NotFolded();
+  if (to == DType::kFp16) {
+    // Held as float, but rounded, and infinite where half precision ends.
+    for (double& value : *values) value = HalfToFloat(FloatToHalf(static_cast<float>(value)));
+  }
   return std::vector<Constant>{Constant::FromDoubles(to, *values, x.dims)};
 }
 

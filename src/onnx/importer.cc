@@ -38,7 +38,8 @@ std::optional<Operand> AlignAtAxis(const Node& node, const std::vector<Operand*>
     return std::nullopt;
   if (inputs[0] == nullptr || inputs[1] == nullptr || inputs[1]->poisoned) return std::nullopt;
   Operand operand = *inputs[1];
-  const int64_t at = axis->i < 0 ? axis->i + inputs[0]->rank() : axis->i;
+  const int64_t at = axis->i >= 0 || axis->i < -64 ? axis->i : axis->i + inputs[0]->rank();
+  if (at < 0 || at > inputs[0]->rank()) return std::nullopt;
   const int64_t ones = inputs[0]->rank() - operand.rank() - at;
   for (int64_t i = 0; i < ones; ++i) operand.dims.push_back(1);
   if (operand.constant) operand.constant = operand.constant->Reshaped(operand.dims);

@@ -160,8 +160,13 @@ Status EmitScan(NodeContext& c) {
       out_axes.size() != results || out_backward.size() != results) {
     return InvalidInput("axes or directions do not fit the scanned inputs and outputs");
   }
+  for (size_t i = first; i < c.InputCount(); ++i) {
+    if (batched && c.Rank(i) < 1) return InvalidInput("input {} has no batch dimension", i);
+  }
   const int64_t batch = batched ? c.Dims(first)[0] : 1;
   std::vector<std::vector<Operand>> finals(states + results);  // for each element of the batch
+  if (batch < 1) return Unsupported("an empty batch");
+  ANEMONE_TRY(CheckRounds(batch));
   for (int64_t b = 0; b < batch; ++b) {
     std::vector<Operand> state, scanned;
     for (size_t i = first; i < c.InputCount(); ++i) {

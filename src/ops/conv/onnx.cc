@@ -109,8 +109,8 @@ Status EmitConvTranspose(NodeContext& c) {
 
 // A convolution along time that sees the past only: the rows before the input come from the state.
 Status EmitCausalConv(NodeContext& c) {
-  if (!c.Has(0) || !c.Has(1) || c.Rank(0) != 3 || c.Rank(1) != 3) {
-    return InvalidInput("the input and the weight need rank 3");
+  if (!c.Has(0) || !c.Has(1) || c.Rank(0) != 3 || c.Rank(1) != 3 || c.Dims(1)[2] < 1) {
+    return InvalidInput("the input and the weight need rank 3, and the weight elements");
   }
   const std::string activation = c.String("activation", "none");
   if (activation != "none" && activation != "silu" && activation != "swish") {

@@ -63,7 +63,9 @@ Status EmitDiv(NodeContext& c) {
   ir::Value* opposite =
       c.Binary("logical_xor", {c.Binary("less", {x, zero}), c.Binary("less", {y, zero})});
   ir::Value* correct = c.Binary("logical_and", {uneven, opposite});
-  return c.Emit("add", {{"x", floor}, {"y", c.Cast(correct, DType::kInt32)}});
+  if (!IsNarrow(c, 0)) return c.Emit("add", {{"x", floor}, {"y", c.Cast(correct, DType::kInt32)}});
+  // The lowest number divided by -1 has no place in its type.
+  return c.Set(0, c.Wrap(c.Binary("add", {floor, c.Cast(correct, DType::kInt32)}), c.Type(0)));
 }
 
 // MIL's mod takes the sign of the divisor, as ONNX's does unless fmod asks for the dividend's.

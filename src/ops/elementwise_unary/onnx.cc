@@ -29,7 +29,11 @@ constexpr Direct kDirect[] = {
 Status EmitDirect(NodeContext& c) {
   ANEMONE_TRY(CheckOne(c));
   for (const auto& row : kDirect) {
-    if (row.onnx == c.node().op) return c.Emit(row.mil, {{"x", c.Value(0)}});
+    if (row.onnx != c.node().op) continue;
+    if (row.onnx != "Abs" || c.Dtype(0) != DType::kInt32)
+      return c.Emit(row.mil, {{"x", c.Value(0)}});
+    // The lowest number of a narrow type has no counterpart in it.
+    return c.Set(0, c.Wrap(c.Op(row.mil, {{"x", c.Value(0)}}), c.Type(0)));
   }
   return Internal("no row for {}", c.node().op);
 }

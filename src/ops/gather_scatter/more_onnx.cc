@@ -120,11 +120,18 @@ Status EmitCol2Im(NodeContext& c) {
   }
   ir::Shape steps(spatial);  // how many blocks along each dimension
   for (size_t d = 0; d < spatial; ++d) {
-    if (image[d] < 1 || block[d] < 1 || strides[d] < 1 || dilations[d] < 1) {
-      return InvalidInput("the attributes must be positive");
+    for (const int64_t value : {image[d], block[d], strides[d], dilations[d]}) {
+      if (value < 1 || value > INT32_MAX) return InvalidInput("an attribute is {}", value);
+    }
+    for (const int64_t pad : {pads[d], pads[d + spatial]}) {
+      if (pad < 0 || pad > INT32_MAX) return InvalidInput("a pad is {}", pad);
     }
     const int64_t reach = dilations[d] * (block[d] - 1) + 1;
     steps[d] = (image[d] + pads[d] + pads[d + spatial] - reach) / strides[d] + 1;
+    if (steps[d] < 1) return InvalidInput("the blocks do not fit the image");
+  }
+  if (!FoldableCount(image) || !FoldableCount(block) || !FoldableCount(steps)) {
+    return Unsupported("an image of {}", ir::ShapeToString(image));
   }
   const int64_t size = Product(block, 0, spatial), count = Product(steps, 0, spatial);
   const int64_t pixels = Product(image, 0, spatial);
@@ -176,6 +183,11 @@ Status EmitMaxUnpool(NodeContext& c) {
   const auto pads = c.IntsAttribute("pads").value_or(std::vector<int64_t>(2 * spatial, 0));
   if (strides.size() != spatial || pads.size() != 2 * spatial) {
     return InvalidInput("strides or pads do not fit the kernel");
+  }
+  for (const auto* values : {&kernel, &strides, &pads}) {
+    for (const int64_t value : *values) {
+      if (value < 0 || value > INT32_MAX) return InvalidInput("an attribute is {}", value);
+    }
   }
   ir::Shape natural = dims;
   for (size_t d = 0; d < spatial; ++d) {

@@ -270,6 +270,9 @@ Status EmitAffineGrid(NodeContext& c) {
   if ((spatial != 2 && spatial != 3) || size.size() != spatial + 2) {
     return InvalidInput("a size of {} dims does not fit theta", size.size());
   }
+  for (const int64_t dim : size) {
+    if (dim < 1 || dim > INT32_MAX) return InvalidInput("a size is {}", dim);
+  }
   const bool align = c.Int("align_corners", 0) != 0;
   const auto place = [&](int64_t i, int64_t count) {
     if (align)

@@ -255,7 +255,9 @@ Status EmitLinearAttention(NodeContext& c) {
   ANEMONE_ASSIGN(const Heads q, SplitHeads(c, e, 0, q_heads));
   ANEMONE_ASSIGN(const Heads k, SplitHeads(c, e, 1, kv_heads));
   ANEMONE_ASSIGN(const Heads v, SplitHeads(c, e, 2, kv_heads));
-  if (q_heads % kv_heads != 0) return InvalidInput("{} heads share {}", q_heads, kv_heads);
+  if (q.heads != q_heads || k.heads != kv_heads || kv_heads < 1 || q_heads % kv_heads != 0) {
+    return InvalidInput("{} query heads cannot share {} key heads", q_heads, kv_heads);
+  }
   constexpr int64_t kMaxSteps = 4096;
   if (q.length > kMaxSteps) {
     return Unsupported("{} steps, each of which is written out", q.length)
@@ -266,6 +268,7 @@ Status EmitLinearAttention(NodeContext& c) {
     ANEMONE_ASSIGN(decay, SplitHeads(c, e, kDecay, kv_heads));
   }
   if (delta) {
+    if (c.Rank(kBeta) != 3) return InvalidInput("beta needs rank 3");
     ANEMONE_ASSIGN(beta, SplitHeads(c, e, kBeta, c.Dims(kBeta).back()));
   }
   std::string state = e.In(kPast);

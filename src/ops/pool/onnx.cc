@@ -19,6 +19,19 @@ Result<Windows> PoolWindows(const NodeContext& c) {
   return ReadWindows(c, *kernel);
 }
 
+// Whether the windows, ceil_mode's elements included, can be gathered one by one.
+Status CheckGathered(const NodeContext& c, const Windows& w) {
+  for (size_t i = 0; i < w.count(); ++i) {
+    const int64_t free = c.Dims(0)[i + 2] + w.begin[i] + w.end[i] - w.Extent(i);
+    if (free < 0) return InvalidInput("a window of {} does not fit its input", w.Extent(i));
+    const int64_t steps = free / w.strides[i] + 1;
+    if (!FoldableCount({steps, w.kernel[i]})) {
+      return Unsupported("{} windows of {} elements", steps, w.kernel[i]);
+    }
+  }
+  return {};
+}
+
 bool IsDilated(const Windows& w) {
   return std::any_of(w.dilations.begin(), w.dilations.end(), [](int64_t d) { return d != 1; });
 }
@@ -121,6 +134,7 @@ Status EmitMaxPool(NodeContext& c) {
   }
   ANEMONE_ASSIGN(Windows w, PoolWindows(c));
   Add(w.end, CeilExtra(c, w));
+  if (IsDilated(w)) ANEMONE_TRY(CheckGathered(c, w));
   ir::Value* x = c.Cast(c.Value(0), DType::kFp32);  // integers of 8 bits are exact there
   ir::Value* y =
       IsDilated(w) ? FoldAllWindows(c, x, w, "reduce_max", -std::numeric_limits<float>::infinity())
@@ -131,6 +145,7 @@ Status EmitMaxPool(NodeContext& c) {
 // Sums of the windows divided by the numbers of elements that count.
 Status EmitAverageByGather(NodeContext& c, const Windows& w, const std::vector<int64_t>& extra,
                            bool pads) {
+  ANEMONE_TRY(CheckGathered(c, w));
   ir::Value* y = FoldAllWindows(c, c.Value(0), w, "reduce_sum", 0);
   for (size_t i = 0; i < w.count(); ++i) {
     auto counts = Counts(w, i, c.Dims(0)[i + 2], extra[i], pads);
@@ -195,6 +210,7 @@ Status EmitLpPool(NodeContext& c) {
   ANEMONE_ASSIGN(Windows w, PoolWindows(c));
   Add(w.end, CeilExtra(c, w));
   if (p != 2 || IsDilated(w)) {
+    ANEMONE_TRY(CheckGathered(c, w));
     const auto power = static_cast<float>(p);
     ir::Value* x = c.Binary("pow", {c.Op("abs", {{"x", c.Value(0)}}), c.Float32(power)});
     ir::Value* sum = FoldAllWindows(c, x, w, "reduce_sum", 0);

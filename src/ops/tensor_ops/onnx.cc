@@ -346,6 +346,7 @@ Status EmitEyeLike(NodeContext& c) {
   if (c.Rank(0) != 2) return InvalidInput("the input needs rank 2");
   const int64_t rows = c.Dims(0)[0], columns = c.Dims(0)[1], k = c.Int("k", 0);
   if (!FoldableCount({rows, columns})) return Unsupported("a matrix of {} by {}", rows, columns);
+  if (k < -INT32_MAX || k > INT32_MAX) return InvalidInput("k is {}", k);
   DType type = c.Type(0);
   if (c.HasAttribute("dtype")) type = ToDType(static_cast<int32_t>(c.Int("dtype", 1)));
   if (type == DType::kInvalid || type == DType::kString) return Unsupported("this element type");

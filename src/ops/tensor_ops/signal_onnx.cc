@@ -64,7 +64,10 @@ Result<int64_t> Scalar(const NodeContext& c, size_t input, std::string_view what
 
 Status CheckTransform(const Transform& t) {
   if (t.length < 1) return InvalidInput("the length of the transform is {}", t.length);
-  if (t.in * t.in_parts * t.out() * 2 <= int64_t{1} << 26) return {};
+  constexpr int64_t kLongest = int64_t{1} << 26;
+  if (t.length <= kLongest && t.in <= kLongest &&
+      t.in * t.in_parts * t.out() * 2 <= int64_t{1} << 26)
+    return {};
   return Unsupported("a transform of {} elements, whose matrix would be too large", t.length)
       .Advise("use shorter frames");
 }
@@ -202,6 +205,9 @@ Status EmitStft(NodeContext& c) {
                         dims[1]);
   }
   const int64_t frames = (dims[1] - t.length) / step + 1;
+  if (!FoldableCount({frames, t.length})) {
+    return Unsupported("{} frames of {} elements", frames, t.length).Advise("use shorter signals");
+  }
   std::vector<int64_t> at;
   for (int64_t frame = 0; frame < frames; ++frame) {
     for (int64_t j = 0; j < t.length; ++j) at.push_back(frame * step + j);

@@ -338,10 +338,10 @@ TEST(OnnxImport, BeforeOpset7AnAxisSaysWhereATensorIsRepeated) {
 }
 
 TEST(OnnxImport, AnInputWithoutElementsIsLeftOut) {
-  const auto model = Import(
-      MakeModel(MakeGraph({.nodes = {MakeNode("Concat", {"x", "e"}, {"y"}, {AttrInt("axis", 0)})},
-                           .inputs = {MakeValue("x", kFloat, {2}), MakeValue("e", kFloat, {TestDim(int64_t{0})})},
-                           .outputs = {MakeValue("y", kFloat, {})}})));
+  const auto model = Import(MakeModel(MakeGraph(
+      {.nodes = {MakeNode("Concat", {"x", "e"}, {"y"}, {AttrInt("axis", 0)})},
+       .inputs = {MakeValue("x", kFloat, {2}), MakeValue("e", kFloat, {TestDim(int64_t{0})})},
+       .outputs = {MakeValue("y", kFloat, {})}})));
   ASSERT_IMPORTED(model);
   EXPECT_EQ(model->program.main()->inputs().size(), 1u);
   EXPECT_EQ(RunModel(*model, {{3, 4}})[0], (std::vector<float>{3, 4}));
