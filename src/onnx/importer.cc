@@ -57,6 +57,17 @@ Status CheckOldMeaning(const Node& node, int64_t opset) {
       .Advise("upgrade the model with onnx.version_converter");
 }
 
+// Tensors without elements are known and vanish; only these operators have something to do with one.
+Status CheckElements(NodeContext& context) {
+  if (!context.Has(0) || std::ranges::count(context.Dims(0), 0) == 0) return {};
+  constexpr std::string_view kTakers[] = {"Concat",  "Shape",   "Size",     "Reshape",
+                                          "Squeeze", "Flatten", "Identity", "Unsqueeze"};
+  if (std::ranges::find(kTakers, context.node().op) != std::end(kTakers)) return {};
+  return Unsupported("its input '{}' has the shape {}, without elements", context.In(0).name,
+                     ir::ShapeToString(context.Dims(0)))
+      .Advise("Core ML has no such tensors: give it a shape with elements");
+}
+
 // ONNX's element type of an output whose converter did not say it: that of the first input that the
 // program holds in the same dtype. Positions and counts are int64.
 DType TypeOfOutput(NodeContext& context, size_t output) {
@@ -271,6 +282,7 @@ Status Importer::Convert(NodeContext& context) {
   if (converter->emit == nullptr) {
     return Unsupported("{}", converter->refusal).Advise(converter->rewrite);
   }
+  ANEMONE_TRY(CheckElements(context));
   return converter->emit(context);
 }
 

@@ -1,5 +1,7 @@
 #include "onnx/node_context.h"
 
+#include <algorithm>
+
 namespace anemone::onnx {
 
 namespace {
@@ -35,6 +37,12 @@ std::string NodeContext::OperationName(std::string_view type, bool final) const 
 ir::Value* NodeContext::Materialize(Operand& operand) {
   if (!status_.ok()) return nullptr;
   if (operand.value == nullptr && operand.constant) {
+    if (std::ranges::count(operand.dims, 0) != 0) {
+      status_ = Unsupported(
+          "the tensor '{}' has the shape {}, without elements, which Core ML does not have",
+          operand.name, ir::ShapeToString(operand.dims));
+      return nullptr;
+    }
     if (operand.rank() > kMaxRank) {
       status_ = Unsupported("the constant '{}' has rank {}, but Core ML's limit is {}",
                             operand.name, operand.rank(), kMaxRank);
