@@ -111,15 +111,28 @@ nb::dict ToNumpy(const Arrays& arrays, const std::optional<anemone::Classes>& cl
   return result;
 }
 
+// On the thread that predicts: lets Python call the handlers of signals that have arrived, which it
+// does on its main thread only. What a handler raised stays pending until the call returns.
+bool Interrupted() {
+  const nb::gil_scoped_acquire lock;
+  return PyErr_CheckSignals() != 0;
+}
+
+// A prediction that Ctrl-C ended raises what the handler raised, usually KeyboardInterrupt.
+template <typename T>
+T UnwrapOrRaise(anemone::Expected<T> expected) {
+  if (!expected && PyErr_Occurred() != nullptr) throw nb::python_error();
+  return Unwrap(std::move(expected));
+}
+
 nb::dict Predict(const anemone::Model& model, const std::map<std::string, InputArray>& inputs,
                  anemone::State* state) {
   const Arrays arrays = FromNumpy(inputs);
-  Arrays outputs;
-  {
+  const auto outputs = [&] {
     const nb::gil_scoped_release release;
-    outputs = Unwrap(model.Predict(arrays, state));
-  }
-  return ToNumpy(outputs, model.classes());
+    return model.Predict(arrays, state);
+  }();
+  return ToNumpy(UnwrapOrRaise(outputs), model.classes());
 }
 
 nb::dict ToDict(const anemone::CallReport& report) {
@@ -140,13 +153,18 @@ nb::dict ToDict(const anemone::CallReport& report) {
 nb::tuple Serve(const anemone::Session& session, const std::map<std::string, InputArray>& inputs,
                 anemone::State* state) {
   const Arrays arrays = FromNumpy(inputs);
-  Arrays outputs;
   anemone::CallReport report;
-  {
+  const auto outputs = [&] {
     const nb::gil_scoped_release release;
-    outputs = Unwrap(session.Predict(arrays, state, &report));
-  }
-  return nb::make_tuple(ToNumpy(outputs, session.classes()), ToDict(report));
+    return session.Predict(arrays, state, &report);
+  }();
+  return nb::make_tuple(ToNumpy(UnwrapOrRaise(outputs), session.classes()), ToDict(report));
+}
+
+std::string StateName(nb::handle name) {
+  std::string text;
+  if (nb::try_cast(name, text)) return text;
+  throw FailureException{{2, "usage", "the name of a state is text", "state", "give its name"}};
 }
 
 // In the order of anemone.Feature's fields.
@@ -191,13 +209,19 @@ nb::object ToNumpy(const Array& array) {
 
 NB_MODULE(_anemone, module) {
   nb::register_exception_translator(Translate);
+  anemone::SetInterruptCheck(Interrupted);
 
   nb::class_<anemone::State>(module, "State")
       .def(nb::init<>())
       .def("read", [](const anemone::State& state,
-                      const std::string& name) { return ToNumpy(Unwrap(state.Read(name))); })
-      .def("write", [](anemone::State& state, const std::string& name, const InputArray& value) {
-        if (auto failure = state.Write(name, FromNumpy(name, value))) {
+                      nb::handle name) { return ToNumpy(Unwrap(state.Read(StateName(name)))); })
+      .def("write", [](anemone::State& state, nb::handle name, nb::handle value) {
+        InputArray array;
+        if (!nb::try_cast(value, array)) {
+          throw FailureException{{2, "usage", "a state's value is an array of numbers",
+                                  "state " + StateName(name), "give a NumPy array"}};
+        }
+        if (auto failure = state.Write(StateName(name), FromNumpy(StateName(name), array))) {
           throw FailureException{*failure};
         }
       });
@@ -242,6 +266,7 @@ NB_MODULE(_anemone, module) {
              const nb::gil_scoped_release release;
              return Unwrap(model.PlacementJson(chip, units));
            })
+      .def("notes", &anemone::Model::notes)
       .def("structure_json", &anemone::Model::StructureJson)
       .def("text", &anemone::Model::Text);
 

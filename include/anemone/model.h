@@ -145,6 +145,9 @@ class Model {
   // The functions, their operations and the names that these are bound to
   // (src/facade/structure.h).
   std::string StructureJson() const;
+  // What the user should know about how the model was read: a newer opset, an input that is left
+  // out. Empty for most.
+  std::vector<std::string> notes() const;
   // The MIL text.
   std::string Text() const;
 
@@ -157,5 +160,10 @@ class Model {
 
 // "0.1.0".
 std::string Version();
+
+// A function that is asked now and then, on the threads that predict, whether they should stop; a
+// prediction that is stopped fails with the code "cancelled". Null, the default: never. For hosts
+// whose users may press Ctrl-C.
+void SetInterruptCheck(bool (*wanted)());
 
 }  // namespace anemone

@@ -322,7 +322,8 @@ struct ConvertFileResult {
   int64_t size_bytes = 0;
   int64_t operations_before = 0;
   int64_t operations = 0;
-  std::vector<std::string> notes;  // what the passes have to say
+  std::vector<std::string> warnings;  // what the user should know of how the model was read
+  std::vector<std::string> notes;     // what the passes have to say
   int64_t duration_ns = 0;
   std::string json;
 };

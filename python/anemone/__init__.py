@@ -11,14 +11,14 @@ interpreter's lock is released while the library works.
 """
 
 import json
-import os
 import threading
+import warnings
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
 from . import _anemone
-from ._errors import Error
+from ._errors import Error, by_text, checked, path_of, usage
 from ._images import image_of, is_image, pixels
 from ._options import by_name, encode, split, takes
 from ._feature_model import FeatureModel
@@ -45,6 +45,10 @@ class Feature(NamedTuple):
     shape: Tuple[int, ...]
     color: str = ""
     optional: bool = False
+
+
+def _state(state):
+    return state if state is None else checked(state, State, "state", "what make_state() returns")
 
 
 class Model:
@@ -75,15 +79,21 @@ class Model:
         Half-precision outputs come as float32. A classifier's label is its name (or integer), and its probabilities
         are a dict by label. With `images`, image outputs come as PIL images.
         """
-        outputs = self._handle.predict(self._arrays(inputs), state)
+        outputs = self._handle.predict(self._arrays(inputs), _state(state))
         return self._with_images(outputs) if images else outputs
 
     def _arrays(self, inputs: Dict[str, Any]) -> Dict[str, np.ndarray]:
         arrays = {}
-        for name, value in inputs.items():
+        for name, value in by_text(inputs).items():
             if name in self._image_inputs and is_image(value):
                 value = pixels(value, self._image_inputs[name])
-            array = np.asarray(value)
+            try:
+                array = np.asarray(value)
+            except (TypeError, ValueError) as problem:
+                raise usage(f"it is not an array: {problem}", f"input {name}") from None
+            if array.dtype.kind not in "biuf":
+                raise usage(f"an array of {array.dtype} is not a tensor of numbers", f"input {name}",
+                            "use float32, float16, int32, int16, int8, uint8, uint16 or bool")
             arrays[name] = array if array.ndim == 0 else np.ascontiguousarray(array)
         return arrays
 
@@ -110,15 +120,17 @@ class Model:
 
     def save(self, path) -> None:
         """Writes an .mlpackage; an existing one is replaced as a whole or left as it was."""
-        self._handle.save(os.fspath(path))
+        self._handle.save(path_of(path))
 
     def inspect(self, operators: bool = False, weights: bool = False) -> Dict[str, Any]:
         """What `anemone inspect --json` prints, as a dict."""
-        return json.loads(self._handle.inspect_json(operators, weights))
+        return json.loads(self._handle.inspect_json(bool(operators), bool(weights)))
 
     def placement(self, chip: str = "m4", compute_units: str = "all") -> Dict[str, Any]:
         """Where each operator would run on a chip, and why: what `anemone inspect --placement --json` says of one chip.
         An estimate, made without the chip."""
+        checked(chip, str, "chip", "text")
+        checked(compute_units, str, "compute_units", "text")
         return json.loads(self._handle.placement_json(chip, compute_units))[0]
 
     def structure(self) -> Dict[str, Any]:
@@ -133,7 +145,10 @@ class Model:
 @takes("load")
 def load(path, **options) -> Model:
     """Loads an .onnx, .mlpackage, .mlmodel or .mlmodelc, or a catalog model by name."""
-    return Model(_anemone.Model.load(os.fspath(path), encode(options)))
+    handle = _anemone.Model.load(path_of(path), encode(options))
+    for note in handle.notes():
+        warnings.warn(f"{path_of(path)}: {note}", stacklevel=2)
+    return Model(handle)
 
 
 @takes("load", "convert")
@@ -169,7 +184,7 @@ class Session:
     def predict(self, inputs: Dict[str, Any], state: Optional["State"] = None, *,
                 images: bool = False) -> Dict[str, Any]:
         """As Model.predict()."""
-        outputs, self._last.report = self._handle.predict(self._model._arrays(inputs), state)
+        outputs, self._last.report = self._handle.predict(self._model._arrays(inputs), _state(state))
         return self._model._with_images(outputs) if images else outputs
 
     def make_state(self) -> "State":

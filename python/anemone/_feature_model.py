@@ -1,13 +1,12 @@
 """FeatureModel: a Core ML model of any type, on Python's numbers, texts, dicts, lists, NumPy arrays and images."""
 
 import json
-import os
 from typing import Any, Dict, Optional
 
 import numpy as np
 
 from . import _anemone
-from ._errors import Error
+from ._errors import Error, by_text, path_of
 from ._options import encode, takes
 
 State = _anemone.State
@@ -26,7 +25,7 @@ class FeatureModel:
     @takes("load")
     def __init__(self, path, **options):
         """`path`: an .mlmodel or .mlpackage, or what load() takes."""
-        self._handle = _anemone.FeatureModel.load(os.fspath(path), encode(options))
+        self._handle = _anemone.FeatureModel.load(path_of(path), encode(options))
         self._inspected = json.loads(self._handle.inspect_json())
         self._inputs = {feature["name"]: feature for feature in self._inspected["inputs"]}
         self._outputs = {feature["name"]: feature for feature in self._inspected["outputs"]}
@@ -54,7 +53,7 @@ class FeatureModel:
     def predict(self, inputs: Dict[str, Any], state: Optional["State"] = None) -> Dict[str, Any]:
         """Runs the model. Numbers and texts come back as Python's, dictionaries as dicts, sequences as lists, arrays as
         NumPy arrays (half precision as float32), images as PIL images. Optional inputs may be left out."""
-        given = {name: self._value(name, value) for name, value in inputs.items()}
+        given = {name: self._value(name, value) for name, value in by_text(inputs).items()}
         outputs = self._handle.predict(given, state)
         return {name: _from_image(value, self._outputs[name]) if isinstance(value, _anemone.Image) else value
                 for name, value in outputs.items()}

@@ -6,6 +6,7 @@ import sys
 from typing import Any, Callable, Dict, Optional
 
 from . import _anemone
+from ._errors import path_of
 from ._options import encode, takes
 
 Progress = Optional[Callable[[str, int, int], Any]]
@@ -17,8 +18,8 @@ def _run(tool, options: Dict[str, Any], progress: Progress) -> Dict[str, Any]:
 
 def _paths(value) -> list:
     """One path, or several."""
-    several = [value] if isinstance(value, (str, os.PathLike)) else value
-    return [os.fspath(path) for path in several]
+    several = value if isinstance(value, (list, tuple, set)) else [value]
+    return [path_of(path) for path in several]
 
 
 @takes("gate")

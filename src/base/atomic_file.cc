@@ -9,8 +9,13 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <filesystem>
+#include <map>
+#include <mutex>
 #include <system_error>
 
 namespace anemone {
@@ -18,8 +23,30 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// Where the temporaries that exist now will end up, so that errors name what the user knows.
+struct Targets {
+  std::mutex mutex;
+  std::map<std::string, std::string> by_temporary;
+};
+Targets& TheTargets() {
+  static auto* const targets = new Targets;  // threads may outlive main()
+  return *targets;
+}
+
+void Remember(const std::string& temporary, const std::string& target) {
+  Targets& targets = TheTargets();
+  const std::lock_guard lock(targets.mutex);
+  targets.by_temporary[temporary] = target;
+}
+
+void Forget(const std::string& temporary) {
+  Targets& targets = TheTargets();
+  const std::lock_guard lock(targets.mutex);
+  targets.by_temporary.erase(temporary);
+}
+
 Error SystemError(const std::string& path, std::string_view what, int code) {
-  return IoError("{}: {}", what, std::generic_category().message(code)).At(path);
+  return IoError("{}: {}", what, std::generic_category().message(code)).At(FinalPath(path));
 }
 
 // "out/model.mlpackage/" -> "out/model.mlpackage": the name that gets renamed.
@@ -28,13 +55,45 @@ std::string WithoutTrailingSlashes(std::string path) {
   return path;
 }
 
+constexpr std::string_view kMark = ".tmp-";
+
+// The part of a temporary's name that tells whose it is: file systems take names of 255 bytes, so a
+// long one is cut to leave room for the rest.
+std::string TemporaryPrefix(const fs::path& target) {
+  constexpr size_t kLongest = 200;
+  return "." + target.filename().string().substr(0, kLongest) + std::string(kMark);
+}
+
+// Removes what processes that are gone left beside `target`. Process numbers say nothing about
+// other machines on a shared disk, so only what has not changed for a day is taken for dead.
+void SweepDead(const fs::path& target) {
+  constexpr auto kGrace = std::chrono::hours(24);
+  const std::string prefix = TemporaryPrefix(target);
+  std::error_code error;
+  const fs::path parent = target.parent_path().empty() ? fs::path(".") : target.parent_path();
+  for (fs::directory_iterator entry(parent, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (!name.starts_with(prefix)) continue;
+    int process = 0;
+    const char* digits = name.c_str() + prefix.size();
+    const auto parsed = std::from_chars(digits, name.c_str() + name.size(), process);
+    if (parsed.ec != std::errc() || process <= 0) continue;
+    if (::kill(process, 0) == 0 || errno != ESRCH) continue;
+    std::error_code ignored;
+    const auto written = fs::last_write_time(entry->path(), ignored);
+    if (ignored || fs::file_time_type::clock::now() - written < kGrace) continue;
+    fs::remove_all(entry->path(), ignored);
+  }
+}
+
 // A name beside `target` that no other thread or process uses; hidden, so that a user's
 // `*.mlpackage` does not match it.
 std::string TemporaryName(const std::string& target) {
   static std::atomic<uint64_t> counter{0};
   const fs::path path(target);
   const std::string name =
-      fmt::format(".{}.tmp-{}-{}", path.filename().string(), ::getpid(), counter.fetch_add(1));
+      fmt::format("{}{}-{}", TemporaryPrefix(path), ::getpid(), counter.fetch_add(1));
   return (path.parent_path() / name).string();
 }
 
@@ -94,6 +153,16 @@ void RemoveTree(const std::string& path) {
 }
 
 }  // namespace
+
+std::string FinalPath(const std::string& path) {
+  Targets& targets = TheTargets();
+  const std::lock_guard lock(targets.mutex);
+  for (const auto& [temporary, target] : targets.by_temporary) {
+    if (path == temporary) return target;
+    if (path.starts_with(temporary + "/")) return target + path.substr(temporary.size());
+  }
+  return path;
+}
 
 Result<OutputFile> OutputFile::Create(const std::string& path, Durability durability) {
   const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
@@ -180,18 +249,25 @@ AtomicFile::AtomicFile(std::string target, OutputFile file, Durability durabilit
       leftover_(std::move(leftover)) {}
 
 AtomicFile::~AtomicFile() {
-  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+  if (temporary_.empty()) return;
+  ::unlink(temporary_.c_str());
+  Forget(temporary_);
 }
 
 Result<AtomicFile> AtomicFile::Create(const std::string& target, Durability durability) {
   const std::string temporary = TemporaryName(target);
+  SweepDead(target);
+  Remember(temporary, target);
   Result<OutputFile> file = Internal("not created");
   Leftover leftover([&]() -> Leftover::Clear {
     file = OutputFile::Create(temporary, durability);
     if (!file.ok()) return nullptr;
     return [temporary] { ::unlink(temporary.c_str()); };
   });
-  if (!file.ok()) return std::move(file).status();
+  if (!file.ok()) {
+    Forget(temporary);
+    return std::move(file).status();
+  }
   return AtomicFile(target, std::move(file).value(), durability, std::move(leftover));
 }
 
@@ -204,14 +280,16 @@ Status AtomicFile::Commit() {
                   : SystemError(target_, "cannot put the new file in place", errno);
   });
   ANEMONE_TRY(renamed);
-  temporary_.clear();
+  Forget(std::exchange(temporary_, {}));
   leftover_.Forget();
   if (durability_ == Durability::kDisk) return Sync(ParentOf(target_), O_DIRECTORY);
   return {};
 }
 
 AtomicDirectory::~AtomicDirectory() {
-  if (!temporary_.empty()) RemoveTree(temporary_);
+  if (temporary_.empty()) return;
+  RemoveTree(temporary_);
+  Forget(temporary_);
 }
 
 Status WriteAtomically(const std::string& path, std::string_view text) {
@@ -223,6 +301,8 @@ Status WriteAtomically(const std::string& path, std::string_view text) {
 Result<AtomicDirectory> AtomicDirectory::Create(const std::string& target) {
   const std::string clean = WithoutTrailingSlashes(target);
   const std::string temporary = TemporaryName(clean);
+  SweepDead(clean);
+  Remember(temporary, clean);
   int code = 0;
   Leftover leftover([&]() -> Leftover::Clear {
     if (::mkdir(temporary.c_str(), 0777) != 0) {
@@ -231,7 +311,11 @@ Result<AtomicDirectory> AtomicDirectory::Create(const std::string& target) {
     }
     return [temporary] { RemoveTree(temporary); };
   });
-  if (code != 0) return SystemError(temporary, "cannot create the directory", code);
+  if (code != 0) {
+    Error error = SystemError(temporary, "cannot create the directory", code);
+    Forget(temporary);
+    return error;
+  }
   return AtomicDirectory(clean, temporary, std::move(leftover));
 }
 
@@ -261,6 +345,7 @@ Status AtomicDirectory::Commit(Durability durability) {
   Status placed = Cancelled("the process is ending").At(target_);
   leftover_.Keep([&] { placed = PutInPlace(); });
   ANEMONE_TRY(placed);
+  Forget(temporary_);
   RemoveTree(std::exchange(temporary_, {}));
   leftover_.Forget();
   if (durability == Durability::kDisk) return Sync(ParentOf(target_), O_DIRECTORY);

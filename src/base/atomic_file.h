@@ -2,14 +2,14 @@
 // a hidden temporary name in the same folder, and take the target's place in Commit(). When
 // Commit() is not reached or fails, the destructor removes what was written and the target is
 // unchanged. So does the end of the process (base/leftovers.h); only a process killed by SIGKILL
-// leaves the hidden temporary behind.
+// leaves the hidden temporary behind, which a later writer of the same target removes after a day.
 //
 //   ANEMONE_ASSIGN(AtomicFile file, AtomicFile::Create(path));
 //   ANEMONE_TRY(file.Write(bytes));
 //   ANEMONE_TRY(file.Commit());
 //
 // Thread rules: one thread per object; two writers of one target do not mix; the last Commit wins.
-// Errors: kIo with the path and the system's reason (a full disk included).
+// Errors: kIo with the target's path and the system's reason (a full disk included).
 #pragma once
 
 #include <cstddef>
@@ -23,6 +23,10 @@
 #include "base/status.h"
 
 namespace anemone {
+
+// `path` as its user knows it: of a temporary that exists now, or of what lies in it, the place
+// that it will take. For the errors of those who write into an AtomicDirectory by themselves.
+std::string FinalPath(const std::string& path);
 
 // Whether Commit() waits until the data is on the disk. Either way a crash of the process leaves no
 // half file; kDisk also covers a crash of the machine.

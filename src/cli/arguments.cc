@@ -173,6 +173,8 @@ void ArgumentParser::SetVersion(const std::string& text) {
 void ArgumentParser::SetConfigFile(const std::string& option, const std::string& variable,
                                    const std::string& help) {
   app_->set_config(option, "", help)->envname(variable);
+  // What no command knows is a mistake in the file, not something to be passed over.
+  app_->allow_config_extras(CLI::config_extras_mode::error);
 }
 
 bool ArgumentParser::Parse(const std::vector<std::string>& arguments, int& exit_code) {

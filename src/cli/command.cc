@@ -2,8 +2,12 @@
 
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <iostream>
+#include <new>
+#include <stdexcept>
 
 #include "base/clock.h"
 #include "facade/child_commands.h"
@@ -45,12 +49,27 @@ void SayError(const Globals& globals, const Error& error) {
   Log(globals, "error", text);
 }
 
+// Runs `body`; memory that runs out ends the command as any other error does.
+Status Guarded(const std::function<Status()>& body) {
+  const auto no_memory = [] {
+    return IoError("there is not enough memory")
+        .Advise("use a machine with more, or a smaller model; limits such as ulimit -v count too");
+  };
+  try {
+    return body();
+  } catch (const std::bad_alloc&) {
+    return no_memory();
+  } catch (const std::length_error&) {
+    return no_memory();
+  }
+}
+
 }  // namespace
 
 void OnRun(Command command, Context& context, std::function<Status()> body) {
   command.OnChosen([&context, body = std::move(body)] {
     if (context.globals.print_config) return;
-    const Status status = body();
+    const Status status = Guarded(body);
     if (status.ok()) return;
     if (context.globals.json) Print(ErrorJson(status.error()));
     EndWith(context, status.error());
@@ -65,6 +84,13 @@ void AddChildCommands(Command app, Context& context) {
     command.AddOption("REQUEST", *request).Required();
     command.OnChosen([request, run = child.run, &context] { context.exit_code = run(*request); });
   }
+}
+
+void EndOutput(Context& context) {
+  std::cout.flush();
+  if (std::cout) return;
+  EndWith(context, IoError("cannot write to standard output: {}", std::strerror(errno))
+                       .Advise("what the command did before that is done"));
 }
 
 void Print(const std::string& document) {

@@ -37,6 +37,8 @@ struct Context {
 // Runs `body` when the command is chosen: prints its error, keeps its exit code.
 void OnRun(Command command, Context& context, std::function<Status()> body);
 
+// At the end: an output that could not be written makes the command fail, as nobody has read it.
+void EndOutput(Context& context);
 // Prints the document on stdout.
 void Print(const std::string& document);
 // For a verdict that is not good, which the output on stdout tells already: says why on stderr, and

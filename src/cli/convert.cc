@@ -12,6 +12,7 @@ Status RunConvert(const ConvertFileOptions& options, const Globals& globals) {
                    return facade::RunConvertFile(options, hooks);
                  }));
   if (globals.json) Print(result.json);
+  for (const std::string& warning : result.warnings) Say(globals, "warning: " + warning);
   if (globals.verbose > 0) {
     for (const std::string& note : result.notes) Say(globals, "note: " + note);
   } else if (!result.notes.empty()) {

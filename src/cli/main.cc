@@ -67,7 +67,11 @@ int main(int argc, char** argv) {
 #include "cli/commands.inc"
 #undef ANEMONE_COMMAND
   int exit_code = 0;
-  if (!parser.Parse(Arguments(argc, argv), exit_code)) return exit_code;
-  if (context.globals.print_config) std::cout << parser.Settings();
+  if (!parser.Parse(Arguments(argc, argv), exit_code)) {
+    context.exit_code = exit_code;
+  } else if (context.globals.print_config) {
+    std::cout << parser.Settings();
+  }
+  EndOutput(context);
   return context.exit_code;
 }

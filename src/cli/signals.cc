@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <string_view>
 #include <thread>
 
 #include "base/leftovers.h"
+#include "base/status.h"
 
 namespace anemone::cli {
 namespace {
@@ -21,6 +23,13 @@ extern "C" void Tell(int signal) {
   errno = error;
 }
 
+// A mapped file became shorter under us: the read that found out cannot go on, so its thread waits
+// here until the one that clears has ended the process.
+extern "C" void TellAndWait(int signal) {
+  Tell(signal);
+  while (true) ::pause();
+}
+
 // Clearing takes locks and memory, which a signal handler must not, so a thread does it.
 void AwaitSignal() {
   unsigned char signal = 0;
@@ -28,6 +37,13 @@ void AwaitSignal() {
     if (errno != EINTR) return;
   }
   const auto lock = ClearLeftovers();
+  if (signal == SIGBUS) {
+    constexpr std::string_view kText =
+        "anemone: error: a file that was being read became shorter\n"
+        "  -> leave the model's files alone until the command ends, then run it again\n";
+    (void)!::write(STDERR_FILENO, kText.data(), kText.size());
+    ::_exit(ExitCode(ErrorCode::kIo));
+  }
   ::signal(signal, SIG_DFL);
   ::kill(::getpid(), signal);
   ::pause();  // another thread may take it
@@ -47,6 +63,9 @@ void ClearOnSignals() {
     action.sa_flags = signal == SIGPIPE ? SA_RESTART : SA_RESTART | static_cast<int>(SA_RESETHAND);
     ::sigaction(signal, &action, nullptr);
   }
+  struct sigaction action{};
+  action.sa_handler = TellAndWait;
+  ::sigaction(SIGBUS, &action, nullptr);
 }
 
 }  // namespace anemone::cli

@@ -129,6 +129,20 @@ class Converter {
   int nodes_ = 0;
 };
 
+// Whether brackets nest beyond any use. libyaml's work grows with the square of that depth, so they
+// are counted before it sees the text. Brackets in quotes and comments count too: closed again they
+// do no harm, and nobody writes hundreds of open ones.
+bool NestsTooDeeply(std::string_view text) {
+  constexpr int kMaxBrackets = 1000;
+  int depth = 0;
+  for (const char c : text) {
+    if (c == '[' || c == '{') ++depth;
+    if ((c == ']' || c == '}') && depth > 0) --depth;
+    if (depth > kMaxBrackets) return true;
+  }
+  return false;
+}
+
 struct Parser {
   Parser() { ok = yaml_parser_initialize(&parser) != 0; }
   ~Parser() {
@@ -147,6 +161,7 @@ struct Parser {
 
 Result<Json> ParseYaml(std::string_view text) {
   if (text.empty()) return Usage("it is empty");
+  if (NestsTooDeeply(text)) return Usage("it nests deeper than {} levels", kMaxDepth);
   Parser parser;
   if (!parser.ok) return Internal("libyaml is out of memory");
   yaml_parser_set_input_string(&parser.parser, reinterpret_cast<const unsigned char*>(text.data()),

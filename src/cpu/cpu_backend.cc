@@ -5,6 +5,7 @@
 #include <new>
 
 #include "base/clock.h"
+#include "base/interruption.h"
 #include "cpu/compiled.h"
 #include "cpu/kernels/gemm_tile.h"
 #include "exec/classifier.h"
@@ -161,6 +162,7 @@ class CpuExecutable : public exec::Executable {
 
   Status RunPlain() {
     for (const Instruction& instruction : plan_->instructions) {
+      ANEMONE_TRY(CheckInterrupted());
       if (instruction.run) ANEMONE_TRY(Place(instruction, instruction.run(frame_)));
     }
     return {};

@@ -2,6 +2,7 @@
 
 #include <unordered_map>
 
+#include "base/interruption.h"
 #include "exec/evaluate.h"
 #include "exec/kernel.h"
 
@@ -69,6 +70,7 @@ Result<Interpreter::Slot> Interpreter::Get(const ir::Value& value) {
 Status Interpreter::RunBlock(const ir::Block& block) {
   for (const auto& operation : block.operations()) {
     if (operation->is_const()) continue;
+    ANEMONE_TRY(CheckInterrupted());
     ANEMONE_TRY(Run(*operation));
   }
   return {};

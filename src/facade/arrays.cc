@@ -1,6 +1,7 @@
 #include "facade/arrays.h"
 
 #include <cstring>
+#include <limits>
 
 namespace anemone {
 
@@ -77,9 +78,13 @@ Result<exec::Tensor> ToTensor(const Array& array, DType wanted) {
   const auto values = literal.AsDoubles();
   std::vector<int64_t> integers(values->size());
   for (size_t i = 0; i < integers.size(); ++i) {
-    integers[i] = static_cast<int64_t>((*values)[i]);
-    if (static_cast<double>(integers[i]) != (*values)[i]) {
-      return Usage("{} does not fit an input of {}", (*values)[i], DTypeName(wanted));
+    const double value = (*values)[i];
+    // The border of a program has integers of 32 bits at most.
+    const bool fits = value >= std::numeric_limits<int32_t>::min() &&
+                      value <= std::numeric_limits<int32_t>::max();
+    integers[i] = fits ? static_cast<int64_t>(value) : 0;
+    if (!fits || static_cast<double>(integers[i]) != value) {
+      return Usage("{} does not fit an input of {}", value, DTypeName(wanted));
     }
   }
   const Bytes packed = ir::PackInts(integers, storage);
@@ -88,13 +93,26 @@ Result<exec::Tensor> ToTensor(const Array& array, DType wanted) {
 }
 
 Result<std::map<std::string, exec::Tensor>> ToTensors(const std::map<std::string, Array>& arrays,
-                                                      const ir::Function& function) {
+                                                      const ir::Function& function,
+                                                      const ir::Metadata& metadata) {
   std::map<std::string, exec::Tensor> tensors;
-  for (const auto& [name, array] : arrays) {
-    DType wanted = DType::kInvalid;
+  const auto find = [&](const std::string& name) {
     for (const auto& input : function.inputs()) {
-      if (input->name == name) wanted = input->type.dtype();
+      if (input->name == name) return input->type.dtype();
     }
+    return DType::kInvalid;
+  };
+  for (const auto& [given, array] : arrays) {
+    std::string name = given;
+    DType wanted = find(name);
+    if (wanted == DType::kInvalid) {
+      constexpr std::string_view kRenamed = "onnx.name.";
+      for (const auto& [key, original] : metadata.user_defined) {
+        if (original == given && key.starts_with(kRenamed)) name = key.substr(kRenamed.size());
+      }
+      wanted = find(name);
+    }
+    if (tensors.contains(name)) return Usage("the input '{}' is given twice", name);
     if (wanted == DType::kInvalid) {
       std::string names;
       for (const auto& input : function.inputs())

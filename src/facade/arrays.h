@@ -24,9 +24,11 @@ DType DTypeOfNumpy(const std::string& name);
 
 // A tensor for an input declared `wanted`; widens and narrows where every value fits.
 Result<exec::Tensor> ToTensor(const Array& array, DType wanted);
-// All inputs of a call; names are checked.
+// All inputs of a call; names are checked. A name that ONNX had, and that is no identifier, stands for
+// the input that was made of it: `metadata` of the model says so.
 Result<std::map<std::string, exec::Tensor>> ToTensors(const std::map<std::string, Array>& arrays,
-                                                      const ir::Function& function);
+                                                      const ir::Function& function,
+                                                      const ir::Metadata& metadata);
 Result<Array> ToArray(const exec::Tensor& tensor);
 Result<std::map<std::string, Array>> ToArrays(const std::map<std::string, exec::Tensor>& tensors);
 

@@ -104,6 +104,7 @@ Result<std::string> CompressJson(const CompressFileOptions& options,
 
 Result<CompressFileResult> RunCompressFile(const CompressFileOptions& options, const Hooks& hooks) {
   ANEMONE_TRY(options::Check(options));  // before anything is read
+  ANEMONE_TRY(CheckOutput(options.output));
   Tell(hooks, "reading " + options.model);
   const std::string& target = options.compress.minimum_deployment_target;
   ANEMONE_ASSIGN(const LoadedModel loaded, LoadModel(options, target.empty() ? "iOS17" : target));

@@ -38,7 +38,9 @@ std::string ConvertJson(const ConvertFileOptions& options, const ConvertFileResu
   Json metadata = Json::Object();
   for (const auto& [key, value] : converted.model->metadata.user_defined) metadata[key] = value;
   document["metadata"] = std::move(metadata);
-  document["notes"] = report.notes;
+  std::vector<std::string> notes = result.warnings;
+  notes.insert(notes.end(), report.notes.begin(), report.notes.end());
+  document["notes"] = notes;
   Json passes = Json::Array();
   for (const ConvertReport::Pass& pass : report.passes) {
     passes.push_back(
@@ -58,6 +60,7 @@ Result<ConvertFileResult> RunConvertFile(const ConvertFileOptions& options, cons
   ConvertFileResult result;
   ANEMONE_ASSIGN(const ir::Opset opset, ParseDeploymentTarget(target));
   result.minimum_deployment_target = DeploymentTargetName(opset);
+  if (!options.output.empty()) ANEMONE_TRY(CheckOutput(options.output));
   Tell(hooks, "reading " + options.model);
   ModelSource source = SourceOf(options, target);
   ANEMONE_ASSIGN(source.fetch, ToFetchOptions(options.download, hooks, options.model));
@@ -76,6 +79,7 @@ Result<ConvertFileResult> RunConvertFile(const ConvertFileOptions& options, cons
   ANEMONE_ASSIGN(result.size_bytes, SizeOnDisk(result.output));
   result.operations_before = report.operations_before;
   result.operations = report.operations_after;
+  result.warnings = loaded.model->notes;
   result.notes = report.notes;
   result.json = ConvertJson(options, result, loaded, report);
   return result;

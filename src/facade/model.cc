@@ -132,6 +132,8 @@ std::vector<FeatureInfo> Model::states() const {
   return description != nullptr ? ToInfos(description->states) : std::vector<FeatureInfo>();
 }
 
+std::vector<std::string> Model::notes() const { return impl_->loaded.model->notes; }
+
 std::optional<Classes> Model::classes() const {
   const auto function = exec::ChooseFunction(*impl_->loaded.model, impl_->options.function);
   return function.ok() ? facade::ToClasses(exec::ClassesOf(**function)) : std::nullopt;
@@ -141,7 +143,8 @@ Expected<std::map<std::string, Array>> Model::Predict(const std::map<std::string
                                                       State* state) const {
   const auto session = impl_->Open();
   if (!session.ok()) return facade::ToFailure(session.error());
-  const auto tensors = facade::ToTensors(inputs, (*session)->function());
+  const auto tensors =
+      facade::ToTensors(inputs, (*session)->function(), impl_->loaded.model->metadata);
   if (!tensors.ok()) return facade::ToFailure(tensors.error());
   auto outputs =
       (*session)->Predict(*tensors, state != nullptr ? &facade::ValuesOf(*state) : nullptr);

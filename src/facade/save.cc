@@ -1,6 +1,10 @@
 #include "facade/save.h"
 
+#include <unistd.h>
+
+#include <cerrno>
 #include <filesystem>
+#include <system_error>
 
 #include "base/atomic_file.h"
 #include "format/package.h"
@@ -8,14 +12,51 @@
 
 namespace anemone::facade {
 
+namespace {
+
+Status WrongEnding(const std::string& path) {
+  return Usage("cannot write '{}'", path)
+      .Advise("name a .mlpackage (or .mil for the program's text)");
+}
+
+bool IsPackage(const std::string& path) {
+  return path.ends_with(".mlpackage") || path.ends_with(".mlpackage/");
+}
+
+}  // namespace
+
+Status CheckOutput(const std::string& path) {
+  if (!IsPackage(path) && !path.ends_with(".mil")) return WrongEnding(path);
+  std::string clean = path;
+  while (clean.size() > 1 && clean.back() == '/') clean.pop_back();
+  const std::filesystem::path parent = std::filesystem::path(clean).parent_path();
+  const std::string folder = parent.empty() ? "." : parent.string();
+  std::error_code error;
+  if (!std::filesystem::exists(folder, error)) {
+    return IoError("there is no folder '{}'", folder).At(path).Advise("make it first");
+  }
+  if (!std::filesystem::is_directory(folder, error)) {
+    return IoError("'{}' is not a folder", folder).At(path).Advise("name another output");
+  }
+  if (::access(folder.c_str(), W_OK | X_OK) != 0) {
+    return IoError("cannot write into '{}': {}", folder, std::generic_category().message(errno))
+        .At(path)
+        .Advise("name another output, or change the folder's permissions");
+  }
+  // File systems take names of 255 bytes, and NAME.manifest.json, beside NAME.mlpackage, is longer.
+  constexpr size_t kLongestName = 252;
+  if (std::filesystem::path(clean).filename().string().size() > kLongestName) {
+    return IoError("the name is longer than {} bytes", kLongestName).At(path).Advise("shorten it");
+  }
+  return {};
+}
+
 Status Save(const ir::Model& model, const std::string& path) {
-  if (path.ends_with(".mlpackage") || path.ends_with(".mlpackage/"))
-    return format::WritePackage(model, path);
+  if (IsPackage(path)) return format::WritePackage(model, path);
   if (path.ends_with(".mil")) {
     return WriteAtomically(path, ir::PrintText(model.program));
   }
-  return Usage("cannot write '{}'", path)
-      .Advise("name a .mlpackage (or .mil for the program's text)");
+  return WrongEnding(path);
 }
 
 Result<int64_t> SizeOnDisk(const std::string& path) {

@@ -10,6 +10,11 @@
 
 namespace anemone::facade {
 
+// Whether Save could write there, as far as can be said before there is a model: the ending, the
+// folder, its permissions. So that nobody waits for a conversion whose result has no place. Errors:
+// kUsage, kIo.
+Status CheckOutput(const std::string& path);
+
 // An existing package is replaced as a whole or left unchanged. kUsage for another ending.
 Status Save(const ir::Model& model, const std::string& path);
 

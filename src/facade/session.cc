@@ -32,6 +32,7 @@ void Binding::BindOutput(const std::string& name, const std::string& dtype,
 struct Session::Impl {
   std::shared_ptr<runtime::Session> session;
   std::string name;
+  ir::Metadata metadata;
 };
 
 Expected<Session> Session::Open(const Model& model, const SessionOptions& options) {
@@ -40,6 +41,7 @@ Expected<Session> Session::Open(const Model& model, const SessionOptions& option
   auto impl = std::make_shared<Impl>();
   impl->session = std::move(*session);
   impl->name = model.impl_->loaded.name;
+  impl->metadata = model.impl_->loaded.model->metadata;
   return Session(std::move(impl));
 }
 
@@ -64,7 +66,7 @@ CallReport ToReport(const runtime::CallReport& from) {
 
 Expected<std::map<std::string, Array>> Session::Predict(const std::map<std::string, Array>& inputs,
                                                         State* state, CallReport* report) const {
-  const auto tensors = facade::ToTensors(inputs, impl_->session->function());
+  const auto tensors = facade::ToTensors(inputs, impl_->session->function(), impl_->metadata);
   if (!tensors.ok()) return facade::ToFailure(tensors.error());
   runtime::CallReport called;
   auto outputs = impl_->session->Predict(

@@ -73,7 +73,9 @@ Status MakeFolders(fs::path root, const fs::path& path) {
     root /= name;
     std::error_code error;
     fs::create_directory(root, error);
-    if (error) return IoError("cannot create the directory: {}", error.message()).At(root.string());
+    if (error)
+      return IoError("cannot create the directory: {}", error.message())
+          .At(FinalPath(root.string()));
   }
   return {};
 }

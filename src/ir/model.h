@@ -117,6 +117,8 @@ struct Model {
   bool multi_function = false;   // the package lists its functions by name (iOS18)
   std::string default_function;  // multi_function only: which one runs when none is named
   Program program;
+  // What an importer has to say to the user about the model; not saved.
+  std::vector<std::string> notes;
 
   const FunctionDescription* FindFunction(std::string_view name) const;
   // The description of the function that runs when none is named; null when there is none.

@@ -154,13 +154,9 @@ Status CheckGraph(Graph& graph, const NameScope* outer) {
   for (const auto& node : graph.nodes) {
     scope.names.insert(node.outputs.begin(), node.outputs.end());
   }
-  Names outputs;
   for (const auto& output : graph.outputs) {
     if (!scope.Has(output.name)) {
       return InvalidInput("nothing makes the graph's output '{}'", output.name);
-    }
-    if (!outputs.insert(output.name).second) {
-      return InvalidInput("two outputs are called '{}'", output.name);
     }
   }
   if (graph.outputs.empty()) return InvalidInput("the graph '{}' has no outputs", graph.name);
@@ -193,6 +189,10 @@ std::vector<std::string_view> UsedNames(const Node& node) {
 
 Status CheckModel(Model& model) {
   ANEMONE_TRY(CheckGraph(model.graph, nullptr));
+  // A value that is listed twice is one output: results go by their names.
+  std::unordered_set<std::string> outputs;
+  std::erase_if(model.graph.outputs,
+                [&](const ValueInfo& output) { return !outputs.insert(output.name).second; });
   for (auto& function : model.functions) {
     ANEMONE_TRY(CheckFunction(function).At(fmt::format("function '{}'", function.name)));
   }

@@ -22,9 +22,10 @@ struct Converter {
   std::string_view domain = {};  // "" is ai.onnx
 };
 
-// Versions of ai.onnx that the table covers. ONNX's version converter can upgrade older files.
-constexpr int64_t kOldestOpset = 7;
-constexpr int64_t kNewestOpset = 24;
+// The newest version of ai.onnx whose operators the table knows. Before kBroadcastOpset, two tensors
+// were brought to one shape by attributes.
+constexpr int64_t kBroadcastOpset = 7;
+constexpr int64_t kNewestOpset = 28;
 
 // The row for `op`, or null when the table has none at all.
 const Converter* FindConverter(std::string_view domain, std::string_view op, int64_t opset);

@@ -13,12 +13,19 @@ using ir::Shape;
 namespace {
 
 constexpr int64_t kMaxFoldedElements = int64_t{1} << 26;
+// Arithmetic works on 8 bytes an element, of each operand and of the result.
+constexpr int64_t kMaxComputedElements = int64_t{1} << 24;
 
 }  // namespace
 
 bool FoldableCount(const Shape& dims) {
   const auto count = ir::ElementCount(dims);
   return count && *count <= kMaxFoldedElements;
+}
+
+bool ComputableCount(const Shape& dims) {
+  const auto count = ir::ElementCount(dims);
+  return count && *count <= kMaxComputedElements;
 }
 
 int64_t FoldArgs::Int(std::string_view attribute, int64_t fallback) const {

@@ -128,7 +128,7 @@ Result<std::vector<T>> ApplyAll(BinaryOp op, const std::vector<T>& a, const std:
 
 Result<Constant> Binary(BinaryOp op, const Constant& a, const Constant& b) {
   ANEMONE_ASSIGN(const Shape dims, ops::BroadcastShapes("", a.dims, b.dims));
-  if (!FoldableCount(dims)) return NotFolded();
+  if (!ComputableCount(dims)) return NotFolded();
   const Constant x = BroadcastConstant(a, dims), y = BroadcastConstant(b, dims);
   const DType dtype = IsComparison(op) ? DType::kBool : a.dtype;
   if (x.is_integer() && y.is_integer()) {
@@ -156,6 +156,7 @@ using UnaryFn = double (*)(double);
 template <UnaryFn kFunction>
 Outputs FoldUnary(const FoldArgs& args) {
   const Constant& x = *args.In(0);
+  if (!ComputableCount(x.dims)) return NotFolded();
   auto values = x.AsDoubles();
   if (!values || x.is_integer()) return NotFolded();
   for (double& value : *values) value = kFunction(value);
@@ -165,6 +166,7 @@ Outputs FoldUnary(const FoldArgs& args) {
 template <bool kAbsolute>
 Outputs FoldNeg(const FoldArgs& args) {
   const Constant& x = *args.In(0);
+  if (!ComputableCount(x.dims)) return NotFolded();
   const auto flip = [](auto value) { return kAbsolute && value >= 0 ? value : -value; };
   if (x.is_integer()) {
     auto values = *x.AsInts();
@@ -192,11 +194,16 @@ Outputs FoldCast(const FoldArgs& args) {
   const DType to = ToDType(static_cast<int32_t>(args.Int("to", 0)));
   if (to == DType::kInvalid || to == DType::kString || IsSubByte(to)) return NotFolded();
   if (x.dtype == to) return std::vector<Constant>{x};
+  if (!ComputableCount(x.dims)) return NotFolded();
   if (x.is_integer()) {
     return std::vector<Constant>{Constant::FromInts(to, *x.AsInts(), x.dims)};
   }
-  const auto values = x.AsDoubles();
+  auto values = x.AsDoubles();
   if (!values) return NotFolded();
+  if (to == DType::kFp16) {
+    // Held as float, but rounded, and infinite where half precision ends.
+    for (double& value : *values) value = HalfToFloat(FloatToHalf(static_cast<float>(value)));
+  }
   return std::vector<Constant>{Constant::FromDoubles(to, *values, x.dims)};
 }
 
@@ -234,7 +241,7 @@ Result<Reduction> PlanReduction(const FoldArgs& args) {
   ANEMONE_ASSIGN(axes, ops::NormalizeAxes(axes, rank));
   std::vector<bool> reduced(x.dims.size(), false);
   for (const int64_t axis : axes) reduced[static_cast<size_t>(axis)] = true;
-  if (x.count() > 1 << 20 || x.count() == 0) return NotFolded();
+  if (x.count() > 1 << 20) return NotFolded();
   Reduction plan;
   Shape kept;
   for (size_t d = 0; d < x.dims.size(); ++d) {
@@ -258,10 +265,50 @@ Result<Reduction> PlanReduction(const FoldArgs& args) {
   return plan;
 }
 
+// What a reduction of no elements gives: nullopt where ONNX does not say.
+std::optional<double> OfNothing(BinaryOp op, DType dtype) {
+  const double infinity = std::numeric_limits<double>::infinity();
+  const bool real = IsFloat(dtype);
+  switch (op) {
+    case BinaryOp::kAdd:
+      return 0;
+    case BinaryOp::kMul:
+      return 1;
+    case BinaryOp::kMax:
+      if (dtype == DType::kBool) return 0;
+      return real ? std::optional(-infinity) : std::nullopt;
+    case BinaryOp::kMin:
+      if (dtype == DType::kBool) return 1;
+      return real ? std::optional(infinity) : std::nullopt;
+    default:
+      return std::nullopt;
+  }
+}
+
+// A reduction of a tensor without elements.
+Outputs FoldNothing(BinaryOp op, const Constant& x, const Reduction& plan) {
+  const auto value = OfNothing(op, x.dtype);
+  if (!value) return NotFolded();
+  const std::vector<double> out(plan.rows.size(), *value);
+  return std::vector<Constant>{Constant::FromDoubles(x.dtype, out, plan.dims)};
+}
+
+// The other reductions, where there is nothing to reduce.
+template <bool kLogarithm>
+Outputs FoldEmpty(const FoldArgs& args) {
+  const Constant& x = *args.In(0);
+  if (x.count() != 0) return NotFolded();
+  ANEMONE_ASSIGN(const Reduction plan, PlanReduction(args));
+  const double value = kLogarithm ? -std::numeric_limits<double>::infinity() : 0;
+  const std::vector<double> out(plan.rows.size(), value);
+  return std::vector<Constant>{Constant::FromDoubles(x.dtype, out, plan.dims)};
+}
+
 template <BinaryOp kOp>
 Outputs FoldReduce(const FoldArgs& args) {
   const Constant& x = *args.In(0);
   ANEMONE_ASSIGN(const Reduction plan, PlanReduction(args));
+  if (x.count() == 0) return FoldNothing(kOp, x, plan);
   const auto ints = x.AsInts();
   const auto doubles = x.AsDoubles();
   if (!doubles) return NotFolded();
@@ -286,6 +333,7 @@ Outputs FoldReduce(const FoldArgs& args) {
 
 Outputs FoldNonZero(const FoldArgs& args) {
   const Constant& x = *args.In(0);
+  if (!ComputableCount(x.dims)) return NotFolded();
   const auto values = x.AsDoubles();
   if (!values) return NotFolded();
   const size_t rank = std::max<size_t>(x.dims.size(), 1);
@@ -350,6 +398,11 @@ std::span<const FoldRow> MathFolds() {
       {"ReduceSum", FoldReduce<BinaryOp::kAdd>, 1},
       {"ReduceMin", FoldReduce<BinaryOp::kMin>, 1},
       {"ReduceMax", FoldReduce<BinaryOp::kMax>, 1},
+      {"ReduceL1", FoldEmpty<false>, 1},
+      {"ReduceL2", FoldEmpty<false>, 1},
+      {"ReduceSumSquare", FoldEmpty<false>, 1},
+      {"ReduceLogSum", FoldEmpty<true>, 1},
+      {"ReduceLogSumExp", FoldEmpty<true>, 1},
       {"NonZero", FoldNonZero, 1},
   };
   return kRows;

@@ -54,6 +54,7 @@ Result<Constant> Concat(const std::vector<const Constant*>& parts, size_t axis) 
     }
     dims[axis] += part->dims[axis];
   }
+  if (!FoldableCount(dims)) return NotFolded();
   size_t outer = 1, inner = width;
   for (size_t d = 0; d < axis; ++d) outer *= static_cast<size_t>(dims[d]);
   for (size_t d = axis + 1; d < dims.size(); ++d) inner *= static_cast<size_t>(dims[d]);
@@ -187,6 +188,7 @@ Result<std::vector<Constant>> FoldGather(const FoldArgs& args) {
   Shape dims(x.dims.begin(), x.dims.begin() + axis);
   dims.insert(dims.end(), args.In(1)->dims.begin(), args.In(1)->dims.end());
   dims.insert(dims.end(), x.dims.begin() + axis + 1, x.dims.end());
+  if (!FoldableCount(dims)) return NotFolded();
   std::vector<std::byte> out(outer * indices->size() * inner);
   size_t at = 0;
   for (size_t o = 0; o < outer; ++o) {
@@ -209,7 +211,7 @@ Result<std::vector<Constant>> FoldExpand(const FoldArgs& args) {
   const auto shape = args.Ints(1, "shape");
   if (!shape) return InvalidInput("Expand has no shape");
   ANEMONE_ASSIGN(const Shape dims, ExpandedDims(args.In(0)->dims, *shape));
-  if (!FoldableCount(dims)) return NotFolded();
+  if (!ComputableCount(dims)) return NotFolded();
   return std::vector<Constant>{BroadcastConstant(*args.In(0), dims)};
 }
 
@@ -231,7 +233,7 @@ Result<std::vector<Constant>> FoldTile(const FoldArgs& args) {
     pairs.insert(pairs.end(), {(*repeats)[d], x.dims[d]});
     strides.insert(strides.end(), {0, own[d]});
   }
-  if (!FoldableCount(dims)) return NotFolded();
+  if (!ComputableCount(dims)) return NotFolded();
   return std::vector<Constant>{Gathered(x, pairs, 0, strides).Reshaped(std::move(dims))};
 }
 
@@ -246,7 +248,7 @@ Result<std::vector<Constant>> FoldConstantOfShape(const FoldArgs& args) {
     ANEMONE_ASSIGN(value, Constant::FromTensor(attribute->tensors[0]));
     if (value.count() != 1) return InvalidInput("the value of ConstantOfShape needs one element");
   }
-  if (!FoldableCount(*dims)) return NotFolded();
+  if (!ComputableCount(*dims)) return NotFolded();
   return std::vector<Constant>{BroadcastConstant(value.Reshaped({}), *dims)};
 }
 

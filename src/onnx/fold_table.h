@@ -21,6 +21,9 @@ std::span<const FoldRow> MathFolds();
 // A folder returns this when the result is better left to the program.
 inline Error NotFolded() { return Error(ErrorCode::kUnavailable, "not folded"); }
 
+// Whether arithmetic on a tensor of these dims is cheap enough to be done at import.
+bool ComputableCount(const ir::Shape& dims);
+
 Result<ir::Shape> SqueezedDims(const ir::Shape& dims,
                                const std::optional<std::vector<int64_t>>& axes);
 Result<ir::Shape> UnsqueezedDims(const ir::Shape& dims, const std::vector<int64_t>& axes);

@@ -29,6 +29,61 @@ std::vector<bool> FindLive(const std::vector<Node>& nodes, const std::vector<std
   return live;
 }
 
+// Before opset 7, the attribute `axis` says which dimension of input 0 the first one of input 1 stands
+// for; what follows is repeated. As today's rules have it, input 1 with ones at its end.
+std::optional<Operand> AlignAtAxis(const Node& node, const std::vector<Operand*>& inputs) {
+  const auto* broadcast = node.Find("broadcast");
+  const auto* axis = node.Find("axis");
+  if (broadcast == nullptr || broadcast->i == 0 || axis == nullptr || inputs.size() != 2)
+    return std::nullopt;
+  if (inputs[0] == nullptr || inputs[1] == nullptr || inputs[1]->poisoned) return std::nullopt;
+  Operand operand = *inputs[1];
+  const int64_t at = axis->i >= 0 || axis->i < -64 ? axis->i : axis->i + inputs[0]->rank();
+  if (at < 0 || at > inputs[0]->rank()) return std::nullopt;
+  const int64_t ones = inputs[0]->rank() - operand.rank() - at;
+  for (int64_t i = 0; i < ones; ++i) operand.dims.push_back(1);
+  if (operand.constant) operand.constant = operand.constant->Reshaped(operand.dims);
+  return operand;
+}
+
+// What an operator meant before opset 7 where it was another one: kUnsupported.
+Status CheckOldMeaning(const Node& node, int64_t opset) {
+  const bool other = (node.op == "Upsample" && opset < 7) || (node.op == "Tile" && opset < 6) ||
+                     (node.op == "Pad" && opset < 2) || (node.op == "Cast" && opset < 6);
+  const auto* test = node.Find("is_test");
+  const bool training = node.op == "BatchNormalization" && (test == nullptr || test->i == 0);
+  if (!other && !training) return {};
+  return Unsupported("{}", training ? "training mode" : "the form that it had in this old opset")
+      .Advise("upgrade the model with onnx.version_converter");
+}
+
+// Tensors without elements are known and vanish; only these operators have something to do with one.
+Status CheckElements(NodeContext& context) {
+  if (!context.Has(0) || std::ranges::count(context.Dims(0), 0) == 0) return {};
+  constexpr std::string_view kTakers[] = {"Concat",  "Shape",   "Size",     "Reshape",
+                                          "Squeeze", "Flatten", "Identity", "Unsqueeze"};
+  if (std::ranges::find(kTakers, context.node().op) != std::end(kTakers)) return {};
+  return Unsupported("its input '{}' has the shape {}, without elements", context.In(0).name,
+                     ir::ShapeToString(context.Dims(0)))
+      .Advise("Core ML has no such tensors: give it a shape with elements");
+}
+
+// ONNX's element type of an output whose converter did not say it: that of the first input that the
+// program holds in the same dtype. Positions and counts are int64.
+DType TypeOfOutput(NodeContext& context, size_t output) {
+  const DType dtype = context.outputs()[output].dtype();
+  const std::string& op = context.node().op;
+  if (dtype != DType::kInt32 && dtype != DType::kFp32) return dtype;
+  const bool positions = op == "ArgMax" || op == "ArgMin" || op == "NonZero" ||
+                         op == "NonMaxSuppression" || (output == 1 && op != "Split");
+  if (positions && dtype == DType::kInt32) return DType::kInt64;
+  const size_t first = op == "Where" ? 1 : op == "OneHot" ? 2 : 0;
+  for (size_t i = first; i < context.InputCount(); ++i) {
+    if (context.Has(i) && context.Dtype(i) == dtype) return context.Type(i);
+  }
+  return dtype;
+}
+
 }  // namespace
 
 Operand* Importer::Scope::Find(const std::string& name) const {
@@ -55,22 +110,41 @@ Importer::Importer(const Model& model, const ImportOptions& options)
   builder_ = std::make_unique<ir::Builder>(*function_);
 }
 
-Status Importer::CheckOpset() const {
-  if (model_.opset() < kOldestOpset) {
-    return Unsupported("opset {} is older than {}, the oldest that can be read", model_.opset(),
-                       kOldestOpset)
-        .Advise("upgrade the model with onnx.version_converter");
+// A newer opset than the converters know changes few operators: the model is converted by its
+// operators, and the user is told once.
+void Importer::NoteOpset() {
+  if (model_.opset() <= kNewestOpset) return;
+  notes_.push_back(fmt::format(
+      "opset {} is newer than {}, the newest that this version knows: its operators are "
+      "taken to mean what they mean there; compare the outputs, or export with opset {}",
+      model_.opset(), kNewestOpset, kNewestOpset));
+}
+
+std::vector<std::optional<ir::Shape>> Importer::DeclaredShapes(const Node& node) {
+  if (!declared_) {
+    declared_.emplace();
+    for (const auto* infos : {&model_.graph.value_infos, &model_.graph.outputs}) {
+      for (const auto& info : *infos) {
+        if (!info.shape ||
+            !std::ranges::all_of(*info.shape, [](const Dim& dim) { return dim.value.has_value(); }))
+          continue;
+        ir::Shape shape;
+        for (const Dim& dim : *info.shape) shape.push_back(*dim.value);
+        declared_->insert_or_assign(info.name, std::move(shape));
+      }
+    }
   }
-  if (model_.opset() > kNewestOpset) {
-    return Unsupported("opset {} is newer than {}, the newest that can be read", model_.opset(),
-                       kNewestOpset)
-        .Advise("export with an older opset, for example 17");
+  std::vector<std::optional<ir::Shape>> shapes(node.outputs.size());
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    const auto found = declared_->find(node.outputs[i]);
+    if (found != declared_->end()) shapes[i] = found->second;
   }
-  return {};
+  return shapes;
 }
 
 Status Importer::AddInitializers(const Graph& graph, Scope& scope) {
   for (const auto& tensor : graph.initializers) {
+    initializer_bytes_ += tensor.data.size();
     Operand operand;
     operand.name = tensor.name;
     operand.dims = tensor.dims;
@@ -118,10 +192,17 @@ Status Importer::WalkNode(const Node& node, size_t index, const Opsets& opsets, 
     return Inline(*function, node, std::move(inputs), scope, builder, depth);
   }
   const int64_t opset = OpsetOf(opsets, node.domain);
-  const auto import_graph = [&](const Graph& graph, ir::Block* block) {
-    return ImportGraph(graph, opsets, scope, builder, block, depth + 1);
+  const auto import_graph = [&](const Graph& graph, ir::Block* block,
+                                const std::vector<Operand>& given) {
+    return ImportGraph(graph, opsets, scope, builder, block, depth + 1, given);
   };
+  std::optional<Operand> aligned;
+  if (node.domain.empty() && opset < kBroadcastOpset) {
+    aligned = AlignAtAxis(node, inputs);
+    if (aligned) inputs[1] = &*aligned;
+  }
   NodeContext context(node, opset, std::move(inputs), builder, *builder_, import_graph);
+  if (depth == 1) context.SetDeclared(DeclaredShapes(node));
   Status status;
   if (poisoned) {
     const auto* converter = FindConverter(node.domain, node.op, opset);
@@ -140,6 +221,7 @@ Status Importer::WalkNode(const Node& node, size_t index, const Opsets& opsets, 
     if (node.outputs[i].empty()) continue;
     Operand& output = context.outputs()[i];
     output.name = node.outputs[i];
+    if (output.type == DType::kInvalid) output.type = TypeOfOutput(context, i);
     if (poisoned) {
       output = Operand{
           .name = node.outputs[i], .dims = {}, .constant = {}, .value = nullptr, .poisoned = true};
@@ -151,15 +233,23 @@ Status Importer::WalkNode(const Node& node, size_t index, const Opsets& opsets, 
   return {};
 }
 
-// Bounds the memory that a chain of ever larger constants can ask for.
+// Bounds the memory that a chain of ever larger constants can ask for. A network rearranges each of
+// its weights a few times at most; a file without weights has no reason to make large tensors out of
+// nothing.
+Status Importer::CheckFolded() const {
+  constexpr size_t kBytesOfAnyModel = size_t{256} << 20;
+  const size_t limit = kBytesOfAnyModel + 4 * initializer_bytes_;
+  if (folded_bytes_ <= limit) return {};
+  return InvalidInput("the tensors known at import grow beyond the limit of {} bytes", limit)
+      .Advise("simplify the model with its exporter, so that large tensors are initializers");
+}
+
 Status Importer::CountFolded(const FoldArgs& args, const std::vector<Constant>& outputs) {
-  constexpr size_t kMaxFoldedBytes = size_t{4} << 30;
   for (const auto& output : outputs) {
     if (args.In(0) != nullptr && output.data.data() == args.In(0)->data.data()) continue;  // a view
     folded_bytes_ += output.data.size();
   }
-  if (folded_bytes_ <= kMaxFoldedBytes) return {};
-  return InvalidInput("its known tensors need more than {} bytes", kMaxFoldedBytes);
+  return CheckFolded();
 }
 
 Status Importer::Convert(NodeContext& context) {
@@ -172,6 +262,7 @@ Status Importer::Convert(NodeContext& context) {
     known = known && (context.Const(i) != nullptr || !context.Has(i));
   }
   if (known) {
+    ANEMONE_TRY(CheckFolded());
     ANEMONE_ASSIGN(auto folded, FoldNode(args));
     if (folded) {
       ANEMONE_TRY(CountFolded(args, *folded));
@@ -185,23 +276,39 @@ Status Importer::Convert(NodeContext& context) {
     return Unsupported("there is no conversion of this operator{}",
                        node.domain.empty() ? "" : fmt::format(" of domain '{}'", node.domain));
   }
+  if (node.domain.empty() && context.opset() < kBroadcastOpset) {
+    ANEMONE_TRY(CheckOldMeaning(node, context.opset()));
+  }
   if (converter->emit == nullptr) {
     return Unsupported("{}", converter->refusal).Advise(converter->rewrite);
   }
+  ANEMONE_TRY(CheckElements(context));
   return converter->emit(context);
 }
 
 Result<std::vector<Operand>> Importer::ImportGraph(const Graph& graph, const Opsets& opsets,
                                                    Scope& scope, ir::Builder& builder,
-                                                   ir::Block* block, int depth) {
+                                                   ir::Block* block, int depth,
+                                                   const std::vector<Operand>& inputs) {
   Scope inner;
   inner.outer = &scope;
+  Opsets own_opsets = opsets;
+  if (graph.opset != 0) own_opsets[""] = graph.opset;
   ANEMONE_TRY(AddInitializers(graph, inner));
+  if (inputs.size() > graph.inputs.size()) {
+    return InvalidInput("the graph '{}' takes {} inputs, not {}", graph.name, graph.inputs.size(),
+                        inputs.size());
+  }
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    Operand operand = inputs[i];
+    operand.name = graph.inputs[i].name;
+    inner.Add(std::move(operand));
+  }
   std::unique_ptr<ir::Builder> own;
   if (block != nullptr) own = std::make_unique<ir::Builder>(*function_, block);
   std::vector<std::string> wanted;
   for (const auto& output : graph.outputs) wanted.push_back(output.name);
-  ANEMONE_TRY(Walk(graph.nodes, wanted, opsets, inner, own ? *own : builder, depth));
+  ANEMONE_TRY(Walk(graph.nodes, wanted, own_opsets, inner, own ? *own : builder, depth));
   std::vector<Operand> outputs;
   for (const auto& name : wanted) {
     const Operand* operand = inner.Find(name);
@@ -320,7 +427,7 @@ Error Importer::BlockedError() const {
 }
 
 Result<ir::Model> Importer::Run() {
-  ANEMONE_TRY(CheckOpset());
+  NoteOpset();
   Scope scope;
   ANEMONE_TRY(AddInputs(scope));
   ANEMONE_TRY(AddInitializers(model_.graph, scope));

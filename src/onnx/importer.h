@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -36,13 +37,17 @@ class Importer {
     bool unsupported = true;  // false: it breaks ONNX's rules
   };
 
-  Status CheckOpset() const;
+  void NoteOpset();
   Status AddInputs(Scope& scope);
   Status AddInput(const ValueInfo& info, Scope& scope);
   Result<ir::Shape> InputShape(const ValueInfo& info) const;
+  // The fixed shapes that the file declares for the outputs of a node of the main graph.
+  std::vector<std::optional<ir::Shape>> DeclaredShapes(const Node& node);
   Status AddInitializers(const Graph& graph, Scope& scope);
   Status SetOutputs(const Scope& scope);
-  Result<ir::Value*> OutputValue(const ValueInfo& info, Operand& operand);
+  // `taken`: the values that are outputs already.
+  Result<ir::Value*> OutputValue(const ValueInfo& info, Operand& operand,
+                                 std::unordered_set<const ir::Value*>& taken);
   void NameOutputs(const std::vector<ir::Value*>& values);
   void AddMetadata(ir::Model& model) const;
 
@@ -50,11 +55,13 @@ class Importer {
               const Opsets& opsets, Scope& scope, ir::Builder& builder, int depth);
   Status WalkNode(const Node& node, size_t index, const Opsets& opsets, Scope& scope,
                   ir::Builder& builder, int depth);
+  Status CheckFolded() const;
   Status CountFolded(const FoldArgs& args, const std::vector<Constant>& outputs);
   // Converts the node, or returns why it cannot be converted.
   Status Convert(NodeContext& context);
   Result<std::vector<Operand>> ImportGraph(const Graph& graph, const Opsets& opsets, Scope& scope,
-                                           ir::Builder& builder, ir::Block* block, int depth);
+                                           ir::Builder& builder, ir::Block* block, int depth,
+                                           const std::vector<Operand>& inputs);
   const Function* FindFunction(const Node& node) const;
   Status Inline(const Function& function, const Node& node, std::vector<Operand*> inputs,
                 Scope& scope, ir::Builder& builder, int depth);
@@ -68,8 +75,11 @@ class Importer {
   std::unique_ptr<ir::Builder> builder_;
   std::vector<Blocked> blocked_;
   std::map<std::string, std::string> renamed_;  // new name to ONNX name
+  std::optional<std::unordered_map<std::string_view, ir::Shape>> declared_;
+  std::vector<std::string> notes_;  // what the user should know
   int64_t walked_ = 0;
   size_t folded_bytes_ = 0;  // of constants computed here
+  size_t initializer_bytes_ = 0;
 };
 
 }  // namespace anemone::onnx

@@ -2,15 +2,16 @@
 // the metadata.
 #include <algorithm>
 
+#include "base/json.h"
 #include "onnx/importer.h"
 #include "onnx/reader.h"
 
 namespace anemone::onnx {
 
 Status Importer::AddInputs(Scope& scope) {
-  const auto is_initializer = [&](const std::string& name) {
-    return model_.graph.FindInitializer(name) != nullptr;
-  };
+  std::unordered_set<std::string_view> initializers;
+  for (const auto& tensor : model_.graph.initializers) initializers.insert(tensor.name);
+  const auto is_initializer = [&](const std::string& name) { return initializers.contains(name); };
   std::string names;
   for (const auto& input : model_.graph.inputs) {
     if (is_initializer(input.name)) continue;
@@ -77,9 +78,6 @@ Result<ir::Shape> Importer::InputShape(const ValueInfo& info) const {
     return Unsupported("its shape [{}] is open", text)
         .Advise(fmt::format("fix it, for example --input {}:{}", info.name, advice));
   }
-  for (const int64_t dim : shape) {
-    if (dim < 1) return Unsupported("its shape [{}] is empty", text);
-  }
   return shape;
 }
 
@@ -115,12 +113,22 @@ Status Importer::AddInput(const ValueInfo& info, Scope& scope) {
   Operand operand;
   operand.name = info.name;
   operand.dims = shape;
+  if (std::ranges::count(shape, 0) != 0) {
+    // Nothing can be fed to it, so all that depends on it is known now.
+    operand.constant = Constant::FromInts(dtype, {}, shape);
+    notes_.push_back(fmt::format(
+        "input '{}' has the shape {}, without elements, which Core ML does not have: the converted "
+        "model is without this input",
+        info.name, ir::ShapeToString(shape)));
+    scope.Add(std::move(operand));
+    return {};
+  }
   if (shape.empty()) shape = {1};
   const std::string name = builder_->UniqueName(info.name);
   if (name != info.name) renamed_[name] = info.name;
   const DType declared = ::anemone::IsFloat(dtype) ? DType::kFp32 : DType::kInt32;
   operand.value = builder_->Input(name, ir::Type::Tensor(declared, shape));
-  if (IsInt(dtype) && BitWidth(dtype) < 32) operand.narrow = dtype;
+  operand.type = dtype;
   if (dtype == DType::kBool) {
     operand.value = builder_->Op(
         "cast", {{"x", operand.value}, {"dtype", ir::Literal::String("bool")}}, name + "_bool");
@@ -130,7 +138,8 @@ Status Importer::AddInput(const ValueInfo& info, Scope& scope) {
   return {};
 }
 
-Result<ir::Value*> Importer::OutputValue(const ValueInfo& info, Operand& operand) {
+Result<ir::Value*> Importer::OutputValue(const ValueInfo& info, Operand& operand,
+                                         std::unordered_set<const ir::Value*>& taken) {
   Node node;
   node.op = "output";
   node.outputs = {info.name};
@@ -140,20 +149,21 @@ Result<ir::Value*> Importer::OutputValue(const ValueInfo& info, Operand& operand
   if (value->type.dtype() == DType::kBool) value = context.Cast(value, DType::kInt32);
   if (value != nullptr && value->type.is_scalar()) value = context.Reshape(value, {1});
   // A constant or an input cannot be an output itself, nor can one value be two outputs.
-  const auto& taken = function_->block->outputs();
-  if (value != nullptr && (value->is_const() || value->producer == nullptr ||
-                           std::find(taken.begin(), taken.end(), value) != taken.end())) {
+  if (value != nullptr &&
+      (value->is_const() || value->producer == nullptr || taken.contains(value))) {
     value = context.Op("identity", {{"x", value}});
   }
   ANEMONE_TRY(context.status());
+  taken.insert(value);
   return value;
 }
 
 Status Importer::SetOutputs(const Scope& scope) {
+  std::unordered_set<const ir::Value*> taken;
   for (const auto& info : model_.graph.outputs) {
     Operand* operand = scope.Find(info.name);
     if (operand == nullptr) return Internal("nothing made the output '{}'", info.name);
-    auto value = OutputValue(info, *operand);
+    auto value = OutputValue(info, *operand, taken);
     if (!value.ok()) return std::move(value).status().At(fmt::format("output '{}'", info.name));
     function_->block->outputs().push_back(*value);
   }
@@ -197,13 +207,15 @@ void Importer::NameOutputs(const std::vector<ir::Value*>& values) {
 
 void Importer::AddMetadata(ir::Model& model) const {
   auto& user = model.metadata.user_defined;
-  for (const auto& [key, value] : model_.metadata) user[key] = value;
-  model.metadata.description = model_.doc_string;
-  std::string producer = model_.producer_name;
-  if (!model_.producer_version.empty()) producer += " " + model_.producer_version;
+  // An ONNX file may hold any bytes as text; a package must not.
+  for (const auto& [key, value] : model_.metadata) user[ToUtf8(key)] = ToUtf8(value);
+  model.metadata.description = ToUtf8(model_.doc_string);
+  std::string producer = ToUtf8(model_.producer_name);
+  if (!model_.producer_version.empty()) producer += " " + ToUtf8(model_.producer_version);
   if (!producer.empty()) user["onnx.producer"] = producer;
   user["onnx.opset"] = std::to_string(model_.opset());
-  for (const auto& [name, original] : renamed_) user["onnx.name." + name] = original;
+  model.notes = notes_;
+  for (const auto& [name, original] : renamed_) user["onnx.name." + name] = ToUtf8(original);
 }
 
 Result<ir::Model> ImportModel(const Model& model, const ImportOptions& options) {

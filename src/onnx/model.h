@@ -118,6 +118,9 @@ struct Node {
 
 struct Graph {
   std::string name;
+  // Of a graph that a converter makes: the version of ai.onnx that it is written for. 0: that of
+  // the code around it.
+  int64_t opset = 0;
   std::vector<Node> nodes;  // in an order in which every input is made before it is used
   std::vector<Tensor> initializers;
   std::vector<ValueInfo> inputs;  // may repeat initializers (ONNX IR versions below 4)

@@ -1,5 +1,7 @@
 #include "onnx/node_context.h"
 
+#include <algorithm>
+
 namespace anemone::onnx {
 
 namespace {
@@ -16,6 +18,11 @@ DType Operand::dtype() const {
                   : (value != nullptr ? value->type.dtype() : DType::kInvalid);
 }
 
+DType Operand::onnx_type() const {
+  if (constant) return constant->dtype;
+  return type != DType::kInvalid ? type : dtype();
+}
+
 std::string NodeContext::OperationName(std::string_view type, bool final) const {
   std::string name;
   for (const auto& output : node_.outputs) {
@@ -30,6 +37,12 @@ std::string NodeContext::OperationName(std::string_view type, bool final) const 
 ir::Value* NodeContext::Materialize(Operand& operand) {
   if (!status_.ok()) return nullptr;
   if (operand.value == nullptr && operand.constant) {
+    if (std::ranges::count(operand.dims, 0) != 0) {
+      status_ = Unsupported(
+          "the tensor '{}' has the shape {}, without elements, which Core ML does not have",
+          operand.name, ir::ShapeToString(operand.dims));
+      return nullptr;
+    }
     if (operand.rank() > kMaxRank) {
       status_ = Unsupported("the constant '{}' has rank {}, but Core ML's limit is {}",
                             operand.name, operand.rank(), kMaxRank);
@@ -63,7 +76,7 @@ Result<std::vector<int64_t>> NodeContext::Ints(size_t i, std::string_view what) 
   if (!Has(i)) return InvalidInput("input {} ({}) is missing", i, what);
   const auto* constant = Const(i);
   if (constant == nullptr) {
-    return Unsupported("{} is computed at run time", what)
+    return Unsupported("{}: known only at run time", what)
         .Advise("export with fixed shapes, or simplify the model so that it becomes a constant");
   }
   const auto ints = constant->AsInts();
@@ -74,7 +87,8 @@ Result<std::vector<int64_t>> NodeContext::Ints(size_t i, std::string_view what) 
 Result<double> NodeContext::Number(size_t i, std::string_view what) const {
   if (!Has(i)) return InvalidInput("input {} ({}) is missing", i, what);
   const auto* constant = Const(i);
-  if (constant == nullptr) return Unsupported("{} is computed at run time", what);
+  if (constant == nullptr)
+    return Unsupported("{}: known only at run time", what).Advise("make it an initializer");
   const auto values = constant->AsDoubles();
   if (!values || values->size() != 1) return InvalidInput("{} is not a scalar", what);
   return values->front();
@@ -162,6 +176,17 @@ ir::Value* NodeContext::Reshape(ir::Value* value, const ir::Shape& dims) {
 ir::Value* NodeContext::Cast(ir::Value* value, DType dtype) {
   if (value == nullptr || value->type.dtype() == dtype) return value;
   return Op("cast", {{"x", value}, {"dtype", ir::Literal::String(std::string(DTypeName(dtype)))}});
+}
+
+ir::Value* NodeContext::Wrap(ir::Value* value, DType type) {
+  if (value == nullptr || !IsInt(type) || BitWidth(type) >= 32) return value;
+  if (value->type.dtype() != DType::kInt32) return value;
+  const auto number = [&](int32_t n) { return MakeConst(ir::Literal::Int32(n), "wrap"); };
+  const int32_t range = 1 << BitWidth(type);
+  // MIL's mod has the sign of the divisor.
+  if (!IsSignedInt(type)) return Binary("mod", {value, number(range)});
+  ir::Value* shifted = Binary("add", {value, number(range / 2)});
+  return Binary("sub", {Binary("mod", {shifted, number(range)}), number(range / 2)});
 }
 
 Status NodeContext::Set(size_t output, ir::Value* value) {

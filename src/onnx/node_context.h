@@ -34,21 +34,23 @@ struct Operand {
   // Depends on a node that could not be converted: serves only to find further such nodes.
   bool poisoned = false;
   std::string reason = {};  // why, when no node is the cause
-  // A narrow integer dtype (uint8 ...) that the program holds as int32; kInvalid where it does
-  // not matter.
-  DType narrow = DType::kInvalid;
+  // ONNX's element type, where the program holds another: every integer is int32 there, every float
+  // fp32, and the results of QuantizeLinear are whole numbers in fp32. kInvalid: not known.
+  DType type = DType::kInvalid;
 
   DType dtype() const;  // as in the program: kFp32, kInt32 or kBool
+  // ONNX's element type; that of the program when it is not known.
+  DType onnx_type() const;
   int64_t rank() const { return static_cast<int64_t>(dims.size()); }
   bool pending_reshape() const { return value != nullptr && value->type.shape() != dims; }
 };
 
 using Args = std::vector<ir::ArgInit>;
 
-// Imports the nodes of a subgraph into `block` (null: where the node itself stands) and returns its
-// outputs.
-using ImportGraphFn =
-    std::function<Result<std::vector<Operand>>(const Graph& graph, ir::Block* block)>;
+// Imports the nodes of a subgraph into `block` (null: where the node itself stands), with `inputs`
+// as the values of the graph's inputs, and returns its outputs.
+using ImportGraphFn = std::function<Result<std::vector<Operand>>(
+    const Graph& graph, ir::Block* block, const std::vector<Operand>& inputs)>;
 
 class NodeContext {
  public:
@@ -75,6 +77,8 @@ class NodeContext {
   int64_t Rank(size_t i) const { return inputs_[i]->rank(); }
   DType Dtype(size_t i) const { return inputs_[i]->dtype(); }
   bool IsFloat(size_t i) const { return Dtype(i) == DType::kFp32; }
+  // ONNX's element type.
+  DType Type(size_t i) const { return inputs_[i]->onnx_type(); }
   // Null when absent or not known before run time.
   const Constant* Const(size_t i) const {
     return Has(i) && inputs_[i]->constant ? &*inputs_[i]->constant : nullptr;
@@ -95,6 +99,15 @@ class NodeContext {
   double Float(std::string_view name, double fallback) const;
   std::string String(std::string_view name, std::string_view fallback) const;
   std::optional<std::vector<int64_t>> IntsAttribute(std::string_view name) const;
+
+  // The fixed shape that the file declares for output `i`; null without one. Where a parameter is
+  // known only at run time, only values that give this shape are valid.
+  const ir::Shape* Declared(size_t i) const {
+    return i < declared_.size() && declared_[i] ? &*declared_[i] : nullptr;
+  }
+  void SetDeclared(std::vector<std::optional<ir::Shape>> declared) {
+    declared_ = std::move(declared);
+  }
 
   // ---- emission
   size_t OutputCount() const { return outputs_.size(); }
@@ -121,10 +134,13 @@ class NodeContext {
   // `value` under other dims or another dtype; `value` itself where it has them.
   ir::Value* Reshape(ir::Value* value, const ir::Shape& dims);
   ir::Value* Cast(ir::Value* value, DType dtype);
+  // Integers of the program wrapped around as ONNX's narrow `type` does; `value` itself for others.
+  ir::Value* Wrap(ir::Value* value, DType type);
 
   // For control flow.
-  Result<std::vector<Operand>> ImportGraph(const Graph& graph, ir::Block* block) {
-    return import_graph_(graph, block);
+  Result<std::vector<Operand>> ImportGraph(const Graph& graph, ir::Block* block,
+                                           const std::vector<Operand>& inputs = {}) {
+    return import_graph_(graph, block, inputs);
   }
   // The value of any operand, as Value() gives that of an input.
   ir::Value* ValueOf(Operand& operand) { return Materialize(operand); }
@@ -135,6 +151,10 @@ class NodeContext {
   // `value` seen under `dims`; the reshape is written when something needs it.
   Status SetView(size_t output, ir::Value* value, ir::Shape dims);
   Status SetConstant(size_t output, Constant constant);
+  // Says the element type of an output, where it is not that of the inputs.
+  void SetType(size_t output, DType type) {
+    if (output < outputs_.size()) outputs_[output].type = type;
+  }
   // The output is input `i` itself.
   Status Forward(size_t output, size_t input);
 
@@ -153,6 +173,7 @@ class NodeContext {
   ir::Builder& builder_;
   ir::Builder& constants_;
   ImportGraphFn import_graph_;
+  std::vector<std::optional<ir::Shape>> declared_;
   Status status_;
 };
 

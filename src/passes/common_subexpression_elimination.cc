@@ -103,28 +103,31 @@ class Merger {
     std::string key = KeyOfOperation(operation);
     std::vector<ir::Operation*>& same = seen_[key];
     for (ir::Operation* earlier : same) {
-      if (!rewriter_.IsDead(*earlier) && TryMerge(operation, *earlier)) return;
+      if (rewriter_.IsDead(*earlier)) continue;
+      // Two outputs of the function do not merge. What comes later can merge with the first, so
+      // one is kept: a model may have thousands of equal outputs.
+      TryMerge(operation, *earlier);
+      return;
     }
     same.push_back(&operation);
     added->push_back(std::move(key));
   }
 
-  bool TryMerge(ir::Operation& operation, ir::Operation& earlier) {
+  void TryMerge(ir::Operation& operation, ir::Operation& earlier) {
     const size_t count = operation.outputs().size();
-    if (earlier.outputs().size() != count) return false;
+    if (earlier.outputs().size() != count) return;
     bool used = false;
     for (size_t i = 0; i < count; ++i) {
-      if (!(earlier.output(i)->type == operation.output(i)->type)) return false;
+      if (!(earlier.output(i)->type == operation.output(i)->type)) return;
       if (rewriter_.UseCount(operation.output(i)) == 0) continue;
       used = true;
-      if (!rewriter_.CanReplace(operation.output(i), earlier.output(i))) return false;
+      if (!rewriter_.CanReplace(operation.output(i), earlier.output(i))) return;
     }
-    if (!used) return false;  // dead code: another pass's work
+    if (!used) return;  // dead code: another pass's work
     for (size_t i = 0; i < count; ++i) {
       if (rewriter_.UseCount(operation.output(i)) != 0)
         rewriter_.Replace(operation.output(i), earlier.output(i));
     }
-    return true;
   }
 
   Rewriter rewriter_;

@@ -9,6 +9,7 @@
 //     y = mul(x = x, y = a);                     } -> (y);
 //   } -> (y);
 #include <algorithm>
+#include <unordered_set>
 
 #include "exec/kernel.h"
 #include "ir/verifier.h"
@@ -42,8 +43,13 @@ bool SizesAllow(const ir::Operation& operation, ir::Opset opset) {
   size_t in = 0;
   size_t out = 0;
   std::vector<ir::Type> types;
+  // An argument that is given many times counts once: a chain of concatenations of one value with
+  // itself would otherwise grow without bound.
+  std::unordered_set<const ir::Value*> counted;
   for (const ir::Argument& argument : operation.arguments()) {
-    for (const ir::Value* value : argument.values) in += SizeOf(value->type);
+    for (const ir::Value* value : argument.values) {
+      if (counted.insert(value).second) in += SizeOf(value->type);
+    }
   }
   for (const auto& output : operation.outputs()) {
     types.push_back(output->type);

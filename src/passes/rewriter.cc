@@ -36,8 +36,11 @@ ir::Operation* Rewriter::OnlyUser(const ir::Value* value) const {
 }
 
 bool Rewriter::IsFunctionOutput(const ir::Value* value) const {
-  const auto& outputs = function_.outputs();
-  return std::find(outputs.begin(), outputs.end(), value) != outputs.end();
+  // By its uses, which are few, not by the outputs, of which a model may have thousands.
+  const auto found = uses_.find(value);
+  return found != uses_.end() && std::ranges::any_of(found->second, [&](const ir::Use& use) {
+           return use.operation == nullptr && use.block == function_.block.get();
+         });
 }
 
 void Rewriter::AddUses(ir::Operation& operation) {

@@ -182,6 +182,33 @@ Status EmitLogSoftmax(NodeContext& c) {
   return c.SetView(0, y, c.Dims(0));
 }
 
+// 1 at the first of the largest elements, 0 elsewhere.
+Status EmitHardmax(NodeContext& c) {
+  ANEMONE_ASSIGN(const SoftmaxPlan plan, PlanSoftmax(c));
+  ANEMONE_TRY(c.status());
+  const ir::Literal axis = ir::Literal::Int32(static_cast<int32_t>(plan.axis));
+  ir::Value* at = c.Op("reduce_argmax",
+                       {{"x", plan.x}, {"axis", axis}, {"keep_dims", ir::Literal::Bool(false)}});
+  const int64_t size = plan.x->type.shape()[static_cast<size_t>(plan.axis)];
+  ir::Value* y =
+      c.Op("one_hot", {{"indices", at},
+                       {"one_hot_vector_size", ir::Literal::Int32(static_cast<int32_t>(size))},
+                       {"axis", axis},
+                       {"on_value", Number(1)},
+                       {"off_value", Number(0)}});
+  return c.SetView(0, y, c.Dims(0));
+}
+
+// swish(a) * b.
+Status EmitSwiGlu(NodeContext& c) {
+  if (!c.Has(0) || !c.Has(1)) return InvalidInput("SwiGLU needs two inputs");
+  ir::Value* a = c.Value(0);
+  const auto alpha = static_cast<float>(c.Float("alpha", 1));
+  ir::Value* gate = alpha == 1 ? a : c.Binary("mul", {a, c.Float32(alpha)});
+  ir::Value* swish = c.Binary("mul", {a, c.Op("sigmoid", {{"x", gate}})});
+  return c.Emit("mul", {{"x", swish}, {"y", c.Value(1)}});
+}
+
 constexpr Converter kConverters[] = {
     {.op = "Relu", .emit = EmitRelu},
     {.op = "LeakyRelu", .emit = EmitLeakyRelu},
@@ -201,7 +228,8 @@ constexpr Converter kConverters[] = {
     {.op = "Gelu", .emit = EmitGelu, .domain = "com.microsoft"},
     {.op = "Softmax", .emit = EmitSoftmax},
     {.op = "LogSoftmax", .emit = EmitLogSoftmax},
-    {.op = "Hardmax", .refusal = "no conversion yet", .rewrite = "use ArgMax and OneHot"},
+    {.op = "Hardmax", .emit = EmitHardmax},
+    {.op = "SwiGLU", .emit = EmitSwiGlu},
     {.op = "Shrink", .emit = EmitShrink},
 };
 

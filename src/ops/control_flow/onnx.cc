@@ -1,5 +1,10 @@
-// ONNX: If. A condition known at import selects its branch; otherwise the If becomes a `cond`.
+// ONNX: If, Scan, Loop. A condition known at import selects its branch; otherwise the If becomes a
+// `cond`. Loops whose number of rounds is known are written out round by round.
+#include <algorithm>
+
 #include "onnx/converter.h"
+#include "onnx/expansion.h"
+#include "ops/infer.h"
 
 namespace anemone::ops::control_flow {
 namespace {
@@ -74,14 +79,186 @@ Status EmitIf(NodeContext& c) {
   return {};
 }
 
-constexpr std::string_view kLoops = "loops are not converted yet";
+constexpr int64_t kMaxRounds = 4096;
+
+// The operand `x` at `index` of `axis`, which is dropped.
+Result<Operand> At(NodeContext& c, const Operand& x, int64_t index, int64_t axis) {
+  Expansion e(c);
+  const auto name = e.Op("Gather", {e.Bind(x), e.Int64(index)}, {attribute::Int("axis", axis)});
+  ANEMONE_ASSIGN(auto values, e.Convert({name}));
+  return values[0];
+}
+
+// The operands stacked along a new `axis`; a negative one counts from the end of the result.
+Result<Operand> Stack(NodeContext& c, const std::vector<Operand>& parts, int64_t axis) {
+  Expansion e(c);
+  std::vector<std::string> names;
+  for (const Operand& part : parts) {
+    names.push_back(e.Op("Unsqueeze", {e.Bind(part), e.Int64s({axis})}));
+  }
+  const auto name =
+      names.size() == 1 ? names[0] : e.Op("Concat", names, {attribute::Int("axis", axis)});
+  ANEMONE_ASSIGN(auto values, e.Convert({name}));
+  return values[0];
+}
+
+Status CheckRounds(int64_t rounds) {
+  if (rounds <= kMaxRounds) return {};
+  return Unsupported("a loop of {} rounds, each of which is written out", rounds)
+      .Advise("convert for fewer rounds");
+}
+
+// One run of a Scan: `states` go from round to round, `outputs` gather what each round gives.
+Status RunScan(NodeContext& c, const Graph& body, const std::vector<Operand>& scanned,
+               const std::vector<int64_t>& axes, const std::vector<int64_t>& backward,
+               std::vector<Operand>& states, std::vector<std::vector<Operand>>& outputs) {
+  const int64_t rounds = scanned.empty() ? 0 : scanned[0].dims[static_cast<size_t>(axes[0])];
+  ANEMONE_TRY(CheckRounds(rounds));
+  for (int64_t round = 0; round < rounds; ++round) {
+    std::vector<Operand> inputs = states;
+    for (size_t k = 0; k < scanned.size(); ++k) {
+      const int64_t at = backward[k] != 0 ? rounds - 1 - round : round;
+      ANEMONE_ASSIGN(auto slice, At(c, scanned[k], at, axes[k]));
+      inputs.push_back(std::move(slice));
+    }
+    ANEMONE_ASSIGN(auto results, c.ImportGraph(body, nullptr, inputs));
+    if (results.size() != states.size() + outputs.size()) {
+      return InvalidInput("the body has {} outputs for {} states and {} results", results.size(),
+                          states.size(), outputs.size());
+    }
+    ANEMONE_TRY(CheckOutputs(c, results));
+    for (size_t i = 0; i < states.size(); ++i) states[i] = results[i];
+    for (size_t i = 0; i < outputs.size(); ++i) outputs[i].push_back(results[states.size() + i]);
+  }
+  return {};
+}
+
+std::vector<int64_t> IntsOr(const NodeContext& c, std::string_view name, size_t count) {
+  return c.IntsAttribute(name).value_or(std::vector<int64_t>(count, 0));
+}
+
+Status EmitScan(NodeContext& c) {
+  const Graph* body = Branch(c, "body");
+  const int64_t scans = c.Int("num_scan_inputs", 0);
+  const bool batched = c.opset() < 9;  // with sequence lengths first, and a batch dimension
+  const size_t first = batched ? 1 : 0;
+  if (body == nullptr || scans < 1 || c.InputCount() < first + static_cast<size_t>(scans)) {
+    return InvalidInput("Scan needs a body and its inputs");
+  }
+  if (batched && c.Has(0)) return Unsupported("sequence lengths").Advise("leave them out");
+  for (size_t i = first; i < c.InputCount(); ++i) {
+    if (!c.Has(i)) return InvalidInput("input {} is missing", i);
+  }
+  const size_t states = c.InputCount() - first - static_cast<size_t>(scans);
+  const size_t results = c.OutputCount() - std::min(c.OutputCount(), states);
+  auto axes = IntsOr(c, "scan_input_axes", static_cast<size_t>(scans));
+  const auto backward =
+      IntsOr(c, batched ? "directions" : "scan_input_directions", static_cast<size_t>(scans));
+  const auto out_axes = IntsOr(c, "scan_output_axes", results);
+  const auto out_backward = IntsOr(c, "scan_output_directions", results);
+  if (axes.size() != static_cast<size_t>(scans) || backward.size() != axes.size() ||
+      out_axes.size() != results || out_backward.size() != results) {
+    return InvalidInput("axes or directions do not fit the scanned inputs and outputs");
+  }
+  for (size_t i = first; i < c.InputCount(); ++i) {
+    if (batched && c.Rank(i) < 1) return InvalidInput("input {} has no batch dimension", i);
+  }
+  const int64_t batch = batched ? c.Dims(first)[0] : 1;
+  std::vector<std::vector<Operand>> finals(states + results);  // for each element of the batch
+  if (batch < 1) return Unsupported("an empty batch");
+  ANEMONE_TRY(CheckRounds(batch));
+  for (int64_t b = 0; b < batch; ++b) {
+    std::vector<Operand> state, scanned;
+    for (size_t i = first; i < c.InputCount(); ++i) {
+      Operand operand = c.In(i);
+      if (batched) {
+        ANEMONE_ASSIGN(operand, At(c, c.In(i), b, 0));
+      }
+      (i < first + states ? state : scanned).push_back(std::move(operand));
+    }
+    for (size_t k = 0; k < scanned.size(); ++k) {
+      ANEMONE_ASSIGN(axes[k], NormalizeAxis(axes[k], scanned[k].rank()));
+    }
+    std::vector<std::vector<Operand>> outputs(results);
+    ANEMONE_TRY(RunScan(c, *body, scanned, axes, backward, state, outputs));
+    for (size_t i = 0; i < states; ++i) finals[i].push_back(state[i]);
+    for (size_t i = 0; i < results; ++i) {
+      if (outputs[i].empty()) return Unsupported("a scan of no rounds");
+      if (out_backward[i] != 0) std::reverse(outputs[i].begin(), outputs[i].end());
+      ANEMONE_ASSIGN(auto stacked, Stack(c, outputs[i], out_axes[i]));
+      finals[states + i].push_back(std::move(stacked));
+    }
+  }
+  for (size_t i = 0; i < c.OutputCount(); ++i) {
+    Operand whole = finals[i][0];
+    if (batched) {
+      ANEMONE_ASSIGN(whole, Stack(c, finals[i], 0));
+    }
+    ANEMONE_TRY(c.SetOperand(i, whole));
+  }
+  return {};
+}
+
 constexpr std::string_view kUnroll = "unroll the loop when exporting (fixed number of iterations)";
+
+// A Loop whose number of rounds is known, with a condition that each round knows.
+Status EmitLoop(NodeContext& c) {
+  const Graph* body = Branch(c, "body");
+  if (body == nullptr || body->inputs.size() < 2) return InvalidInput("Loop needs a body");
+  const auto* limit = c.Const(0);
+  const auto* condition = c.Const(1);
+  if ((c.Has(0) && limit == nullptr) || (c.Has(1) && condition == nullptr)) {
+    return Unsupported("a loop whose number of rounds is known only at run time").Advise(kUnroll);
+  }
+  const auto first_of = [](const onnx::Constant* constant, int64_t fallback) {
+    const auto ints = constant != nullptr ? constant->AsInts() : std::nullopt;
+    return ints && !ints->empty() ? ints->front() : fallback;
+  };
+  const int64_t rounds = first_of(limit, INT64_MAX);
+  bool again = first_of(condition, 1) != 0;
+  std::vector<Operand> state;
+  for (size_t i = 2; i < c.InputCount(); ++i) {
+    if (!c.Has(i)) return InvalidInput("input {} is missing", i);
+    state.push_back(c.In(i));
+  }
+  std::vector<std::vector<Operand>> outputs(c.OutputCount() -
+                                            std::min(c.OutputCount(), state.size()));
+  for (int64_t round = 0; again && round < rounds; ++round) {
+    ANEMONE_TRY(CheckRounds(round));
+    Operand number, going;
+    number.constant = onnx::Constant::Int64s({round}, {});
+    going.constant = onnx::Constant::FromInts(DType::kBool, {1}, {});
+    std::vector<Operand> inputs = {std::move(number), std::move(going)};
+    inputs.insert(inputs.end(), state.begin(), state.end());
+    ANEMONE_ASSIGN(auto results, c.ImportGraph(*body, nullptr, inputs));
+    if (results.size() != 1 + state.size() + outputs.size()) {
+      return InvalidInput("the body has {} outputs", results.size());
+    }
+    ANEMONE_TRY(CheckOutputs(c, results));
+    if (!results[0].constant) {
+      return Unsupported("a loop that ends when its data say so").Advise(kUnroll);
+    }
+    again = first_of(&*results[0].constant, 0) != 0;
+    for (size_t i = 0; i < state.size(); ++i) state[i] = results[i + 1];
+    for (size_t i = 0; i < outputs.size(); ++i) outputs[i].push_back(results[1 + state.size() + i]);
+  }
+  for (size_t i = 0; i < state.size() && i < c.OutputCount(); ++i) {
+    ANEMONE_TRY(c.SetOperand(i, state[i]));
+  }
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    if (!c.Wants(state.size() + i)) continue;
+    if (outputs[i].empty()) return Unsupported("a loop of no rounds whose output has no elements");
+    ANEMONE_ASSIGN(const auto stacked, Stack(c, outputs[i], 0));
+    ANEMONE_TRY(c.SetOperand(state.size() + i, stacked));
+  }
+  return {};
+}
 
 constexpr Converter kConverters[] = {
     {.op = "If", .emit = EmitIf},
-    {.op = "Loop", .refusal = kLoops, .rewrite = kUnroll},
-    {.op = "Scan", .refusal = kLoops, .rewrite = kUnroll},
-    {.op = "SequenceMap", .refusal = kLoops, .rewrite = kUnroll},
+    {.op = "Loop", .emit = EmitLoop},
+    {.op = "Scan", .emit = EmitScan},
+    {.op = "SequenceMap", .refusal = "sequences of tensors are not converted", .rewrite = kUnroll},
     {.op = "Optional", .refusal = "optional values are not converted", .rewrite = "remove them"},
     {.op = "OptionalGetElement",
      .refusal = "optional values are not converted",

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "onnx/converter.h"
+#include "onnx/expansion.h"
 #include "onnx/windows.h"
 
 namespace anemone::ops::conv {
@@ -106,13 +107,101 @@ Status EmitConvTranspose(NodeContext& c) {
   return AddBias(c, y);
 }
 
-constexpr std::string_view kFloatRewrite = "export the float model, or one in QDQ form";
+// A convolution along time that sees the past only: the rows before the input come from the state.
+Status EmitCausalConv(NodeContext& c) {
+  if (!c.Has(0) || !c.Has(1) || c.Rank(0) != 3 || c.Rank(1) != 3 || c.Dims(1)[2] < 1) {
+    return InvalidInput("the input and the weight need rank 3, and the weight elements");
+  }
+  const std::string activation = c.String("activation", "none");
+  if (activation != "none" && activation != "silu" && activation != "swish") {
+    return InvalidInput("activation is '{}'", activation);
+  }
+  Expansion e(c);
+  const int64_t channels = c.Dims(0)[1], before = c.Dims(1)[2] - 1;
+  auto x = e.In(0);
+  if (e.Has(3)) {
+    x = e.Op("Concat", {e.In(3), x}, {attribute::Int("axis", 2)});
+  } else if (before > 0) {
+    const auto zeros =
+        BroadcastConstant(Constant::Floats({0}, {}), {c.Dims(0)[0], channels, before});
+    x = e.Op("Concat", {e.Known(zeros), x}, {attribute::Int("axis", 2)});
+  }
+  auto y = e.Op("Conv", {x, e.In(1), e.In(2)}, {attribute::Int("group", channels)});
+  if (activation != "none") y = e.Op("Mul", {y, e.Op("Sigmoid", {y})});
+  const int64_t length = c.Dims(0)[2] + before;
+  const auto state =
+      e.Op("Slice", {x, e.Int64s({length - before}), e.Int64s({length}), e.Int64s({2})});
+  return e.Finish({y, state});
+}
+
+// ---- Convolutions of integers. Their products are summed in float32, which holds integers up to
+// 2^24 exactly; a weight with more products than that bound allows is refused.
+
+Status CheckExact(const NodeContext& c, size_t weight) {
+  int64_t products = 1;
+  for (size_t d = 1; d < c.Dims(weight).size(); ++d) products *= c.Dims(weight)[d];
+  constexpr int64_t kLargestProduct = 255 * 255;
+  if (products * kLargestProduct < int64_t{1} << 24) return {};
+  return Unsupported("sums of {} products of integers, which float32 does not hold exactly",
+                     products)
+      .Advise("export the float model, or one in QDQ form");
+}
+
+// x - zero point, in float; a zero point of one element for each output channel stands along `axis`.
+std::string Centered(NodeContext& c, Expansion& e, size_t x, size_t zero, size_t axis) {
+  const auto value = e.Cast(e.In(x), ElementType::kFloat);
+  if (!e.Has(zero)) return value;
+  auto offset = e.Cast(e.In(zero), ElementType::kFloat);
+  if (c.Rank(zero) == 1 && c.Dims(zero)[0] != 1) {
+    ir::Shape dims(c.Dims(x).size(), 1);
+    dims[axis] = c.Dims(zero)[0];
+    offset = e.Op("Reshape", {offset, e.Int64s(dims)});
+  } else {
+    offset = e.Op("Reshape", {offset, e.Int64s({}, {0})});
+  }
+  return e.Op("Sub", {value, offset});
+}
+
+std::vector<Attribute> WindowAttributes(const NodeContext& c) {
+  std::vector<Attribute> attributes;
+  for (const auto& attribute : c.node().attributes) attributes.push_back(attribute);
+  return attributes;
+}
+
+Status EmitConvInteger(NodeContext& c) {
+  if (!c.Has(0) || !c.Has(1)) return InvalidInput("ConvInteger needs an input and a weight");
+  ANEMONE_TRY(CheckExact(c, 1));
+  Expansion e(c);
+  const auto y =
+      e.Op("Conv", {Centered(c, e, 0, 2, 1), Centered(c, e, 1, 3, 0)}, WindowAttributes(c));
+  return e.Finish({e.Cast(y, ElementType::kInt32)});
+}
+
+// x, its scale and zero point, w, its scale and zero point, y's scale and zero point, bias.
+Status EmitQLinearConv(NodeContext& c) {
+  for (size_t i = 0; i < 8; ++i) {
+    if (!c.Has(i)) return InvalidInput("input {} is missing", i);
+  }
+  ANEMONE_TRY(CheckExact(c, 3));
+  Expansion e(c);
+  auto bias = e.In(8);
+  if (!bias.empty()) bias = e.Cast(bias, ElementType::kFloat);
+  auto y =
+      e.Op("Conv", {Centered(c, e, 0, 2, 1), Centered(c, e, 3, 5, 0), bias}, WindowAttributes(c));
+  const auto scale = e.Op("Mul", {e.In(1), e.In(4)});
+  const int64_t scales = ir::ElementCount(c.Dims(4)).value_or(1);
+  ir::Shape along(c.Dims(0).size(), 1);
+  if (scales != 1) along[1] = scales;
+  y = e.Op("Mul", {y, e.Op("Reshape", {scale, e.Int64s(along)})});
+  return e.Finish({e.Op("QuantizeLinear", {y, e.In(6), e.In(7)})});
+}
 
 constexpr Converter kConverters[] = {
     {.op = "Conv", .emit = EmitConv},
     {.op = "ConvTranspose", .emit = EmitConvTranspose},
-    {.op = "ConvInteger", .refusal = "integer convolution", .rewrite = kFloatRewrite},
-    {.op = "QLinearConv", .refusal = "convolution on quantized tensors", .rewrite = kFloatRewrite},
+    {.op = "CausalConvWithState", .emit = EmitCausalConv},
+    {.op = "ConvInteger", .emit = EmitConvInteger},
+    {.op = "QLinearConv", .emit = EmitQLinearConv},
     {.op = "DeformConv",
      .refusal = "Core ML has no deformable convolution",
      .rewrite = "replace it by GridSample and Conv"},

@@ -1,5 +1,6 @@
 // ONNX: arithmetic, comparisons and logic of two (or more) tensors.
 #include "onnx/converter.h"
+#include "ops/elementwise_binary/bits_onnx.h"
 
 namespace anemone::ops::elementwise_binary {
 namespace {
@@ -15,9 +16,20 @@ Status EmitPair(NodeContext& c, std::string_view type) {
   ANEMONE_TRY(CheckTwo(c));
   return c.Emit(type, {{"x", c.Value(0)}, {"y", c.Value(1)}});
 }
-Status EmitAdd(NodeContext& c) { return EmitPair(c, "add"); }
-Status EmitSub(NodeContext& c) { return EmitPair(c, "sub"); }
-Status EmitMul(NodeContext& c) { return EmitPair(c, "mul"); }
+
+// The program's integers have 32 bits; those of narrow types wrap around.
+bool IsNarrow(const NodeContext& c, size_t i) {
+  return c.Dtype(i) == DType::kInt32 && IsInt(c.Type(i)) && BitWidth(c.Type(i)) < 32;
+}
+
+Status EmitArithmetic(NodeContext& c, std::string_view type) {
+  ANEMONE_TRY(CheckTwo(c));
+  if (!IsNarrow(c, 0)) return EmitPair(c, type);
+  return c.Set(0, c.Wrap(c.Binary(type, {c.Value(0), c.Value(1)}), c.Type(0)));
+}
+Status EmitAdd(NodeContext& c) { return EmitArithmetic(c, "add"); }
+Status EmitSub(NodeContext& c) { return EmitArithmetic(c, "sub"); }
+Status EmitMul(NodeContext& c) { return EmitArithmetic(c, "mul"); }
 Status EmitAnd(NodeContext& c) { return EmitPair(c, "logical_and"); }
 Status EmitOr(NodeContext& c) { return EmitPair(c, "logical_or"); }
 Status EmitXor(NodeContext& c) { return EmitPair(c, "logical_xor"); }
@@ -51,7 +63,9 @@ Status EmitDiv(NodeContext& c) {
   ir::Value* opposite =
       c.Binary("logical_xor", {c.Binary("less", {x, zero}), c.Binary("less", {y, zero})});
   ir::Value* correct = c.Binary("logical_and", {uneven, opposite});
-  return c.Emit("add", {{"x", floor}, {"y", c.Cast(correct, DType::kInt32)}});
+  if (!IsNarrow(c, 0)) return c.Emit("add", {{"x", floor}, {"y", c.Cast(correct, DType::kInt32)}});
+  // The lowest number divided by -1 has no place in its type.
+  return c.Set(0, c.Wrap(c.Binary("add", {floor, c.Cast(correct, DType::kInt32)}), c.Type(0)));
 }
 
 // MIL's mod takes the sign of the divisor, as ONNX's does unless fmod asks for the dividend's.
@@ -69,7 +83,8 @@ Status EmitPow(NodeContext& c) {
   ir::Value* y = c.Value(1);
   // The result has the type of the base.
   if (c.IsFloat(0) || !c.IsFloat(1)) {
-    return c.Emit("pow", {{"x", x}, {"y", c.Cast(y, c.Dtype(0))}});
+    if (!IsNarrow(c, 0)) return c.Emit("pow", {{"x", x}, {"y", c.Cast(y, c.Dtype(0))}});
+    return c.Set(0, c.Wrap(c.Binary("pow", {x, c.Cast(y, c.Dtype(0))}), c.Type(0)));
   }
   ir::Value* power = c.Binary("pow", {c.Cast(x, DType::kFp32), y});
   return c.Set(0, c.Cast(power, c.Dtype(0)));
@@ -95,9 +110,6 @@ Status EmitMean(NodeContext& c) {
   return c.Emit("real_div", {{"x", sum}, {"y", c.Float32(static_cast<float>(c.InputCount()))}});
 }
 
-constexpr std::string_view kNoBits = "Core ML has no operations on bits";
-constexpr std::string_view kBits = "express it with integer arithmetic";
-
 constexpr Converter kConverters[] = {
     {.op = "Add", .emit = EmitAdd},
     {.op = "Sub", .emit = EmitSub},
@@ -117,11 +129,14 @@ constexpr Converter kConverters[] = {
     {.op = "And", .emit = EmitAnd},
     {.op = "Or", .emit = EmitOr},
     {.op = "Xor", .emit = EmitXor},
-    {.op = "BitShift", .refusal = kNoBits, .rewrite = kBits},
-    {.op = "BitwiseAnd", .refusal = kNoBits, .rewrite = kBits},
-    {.op = "BitwiseOr", .refusal = kNoBits, .rewrite = kBits},
-    {.op = "BitwiseXor", .refusal = kNoBits, .rewrite = kBits},
-    {.op = "BitwiseNot", .refusal = kNoBits, .rewrite = kBits},
+    {.op = "BitShift", .emit = EmitBitShift},
+    {.op = "BitwiseAnd", .emit = EmitBitwiseAnd},
+    {.op = "BitwiseOr", .emit = EmitBitwiseOr},
+    {.op = "BitwiseXor", .emit = EmitBitwiseXor},
+    {.op = "BitwiseNot", .emit = EmitBitwiseNot},
+    {.op = "BitCast",
+     .refusal = "Core ML cannot take the bits of a tensor for another type",
+     .rewrite = "compute the values with arithmetic"},
 };
 
 }  // namespace

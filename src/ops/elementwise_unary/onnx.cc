@@ -29,20 +29,27 @@ constexpr Direct kDirect[] = {
 Status EmitDirect(NodeContext& c) {
   ANEMONE_TRY(CheckOne(c));
   for (const auto& row : kDirect) {
-    if (row.onnx == c.node().op) return c.Emit(row.mil, {{"x", c.Value(0)}});
+    if (row.onnx != c.node().op) continue;
+    if (row.onnx != "Abs" || c.Dtype(0) != DType::kInt32)
+      return c.Emit(row.mil, {{"x", c.Value(0)}});
+    // The lowest number of a narrow type has no counterpart in it.
+    return c.Set(0, c.Wrap(c.Op(row.mil, {{"x", c.Value(0)}}), c.Type(0)));
   }
   return Internal("no row for {}", c.node().op);
 }
 
 Status EmitLog(NodeContext& c) {
   ANEMONE_TRY(CheckOne(c));
-  return c.Emit("log", {{"x", c.Value(0)}});
+  // MIL adds an epsilon unless it is told not to; the logarithm of 0 is minus infinity.
+  return c.Emit("log", {{"x", c.Value(0)}, {"epsilon", ir::Literal::Fp32(0)}});
 }
 
 Status EmitNeg(NodeContext& c) {
   ANEMONE_TRY(CheckOne(c));
   ir::Value* minus = c.IsFloat(0) ? c.Float32(-1) : c.MakeConst(ir::Literal::Int32(-1), "minus");
-  return c.Emit("mul", {{"x", c.Value(0)}, {"y", minus}});
+  const DType type = c.Type(0);
+  if (!IsInt(type) || BitWidth(type) >= 32) return c.Emit("mul", {{"x", c.Value(0)}, {"y", minus}});
+  return c.Set(0, c.Wrap(c.Binary("mul", {c.Value(0), minus}), type));
 }
 
 // MIL's inverse adds an epsilon; a division does not.
@@ -51,19 +58,53 @@ Status EmitReciprocal(NodeContext& c) {
   return c.Emit("real_div", {{"x", c.Float32(1)}, {"y", c.Value(0)}});
 }
 
-// acosh(x) = log(x + sqrt(x^2 - 1)), asinh(x) = sign(x) log(|x| + sqrt(x^2 + 1)).
+ir::Value* Log(NodeContext& c, ir::Value* x) {
+  return c.Op("log", {{"x", x}, {"epsilon", ir::Literal::Fp32(0)}});
+}
+
+// log(1 + u) for u >= 0, also where 1 + u loses most of u's digits: the logarithm of the rounded sum
+// s, times u / (s - 1), by which s is wrong.
+ir::Value* LogOnePlus(NodeContext& c, ir::Value* u) {
+  ir::Value* sum = c.Binary("add", {u, c.Float32(1)});
+  ir::Value* added = c.Binary("sub", {sum, c.Float32(1)});
+  ir::Value* lost = c.Op("equal", {{"x", added}, {"y", c.Float32(0)}});
+  ir::Value* divisor = c.Op("select", {{"cond", lost}, {"a", c.Float32(1)}, {"b", added}});
+  ir::Value* log = c.Binary("mul", {Log(c, sum), c.Binary("real_div", {u, divisor})});
+  return c.Op("select", {{"cond", lost}, {"a", u}, {"b", log}});
+}
+
+// Where the square of x would leave float32's range (or half's), log(2x) is the same to the last
+// digit.
+constexpr float kLarge = 1e4f;
+ir::Value* LogTwice(NodeContext& c, ir::Value* x) {
+  return c.Binary("add", {Log(c, x), c.Float32(std::log(2.0f))});
+}
+
+// acosh(1 + t) = log(1 + (t + sqrt(t (t + 2)))).
 Status EmitAcosh(NodeContext& c) {
   ANEMONE_TRY(CheckOne(c));
   ir::Value* x = c.Value(0);
-  ir::Value* root = c.Op("sqrt", {{"x", c.Binary("sub", {c.Binary("mul", {x, x}), c.Float32(1)})}});
-  return c.Emit("log", {{"x", c.Binary("add", {x, root})}});
+  ir::Value* large = c.Binary("greater", {x, c.Float32(kLarge)});
+  ir::Value* bounded = c.Op("minimum", {{"x", x}, {"y", c.Float32(kLarge)}});
+  ir::Value* t = c.Binary("sub", {bounded, c.Float32(1)});
+  ir::Value* root = c.Op("sqrt", {{"x", c.Binary("mul", {t, c.Binary("add", {t, c.Float32(2)})})}});
+  ir::Value* small = LogOnePlus(c, c.Binary("add", {t, root}));
+  return c.Emit("select", {{"cond", large}, {"a", LogTwice(c, x)}, {"b", small}});
 }
+
+// asinh(a) = log(1 + (a + a^2 / (1 + sqrt(a^2 + 1)))) for a = |x|.
 Status EmitAsinh(NodeContext& c) {
   ANEMONE_TRY(CheckOne(c));
   ir::Value* x = c.Value(0);
-  ir::Value* root = c.Op("sqrt", {{"x", c.Binary("add", {c.Binary("mul", {x, x}), c.Float32(1)})}});
-  ir::Value* log = c.Op("log", {{"x", c.Binary("add", {c.Op("abs", {{"x", x}}), root})}});
-  return c.Emit("mul", {{"x", c.Op("sign", {{"x", x}})}, {"y", log}});
+  ir::Value* a = c.Op("abs", {{"x", x}});
+  ir::Value* large = c.Binary("greater", {a, c.Float32(kLarge)});
+  ir::Value* bounded = c.Op("minimum", {{"x", a}, {"y", c.Float32(kLarge)}});
+  ir::Value* square = c.Binary("mul", {bounded, bounded});
+  ir::Value* root = c.Op("sqrt", {{"x", c.Binary("add", {square, c.Float32(1)})}});
+  ir::Value* rest = c.Binary("real_div", {square, c.Binary("add", {root, c.Float32(1)})});
+  ir::Value* small = LogOnePlus(c, c.Binary("add", {bounded, rest}));
+  ir::Value* y = c.Op("select", {{"cond", large}, {"a", LogTwice(c, a)}, {"b", small}});
+  return c.Emit("mul", {{"x", c.Op("sign", {{"x", x}})}, {"y", y}});
 }
 
 Status EmitIsNan(NodeContext& c) {
@@ -102,6 +143,11 @@ Result<Bound> ReadBound(const NodeContext& c, size_t input, std::string_view att
   // The largest and smallest floats are how exporters write "no bound".
   constexpr double kHuge = std::numeric_limits<float>::max();
   const bool lower = attribute == "min";
+  // The program's integers have 32 bits: a bound beyond them is none.
+  if (bound.value && !c.IsFloat(0) &&
+      (lower ? *bound.value <= INT32_MIN : *bound.value >= INT32_MAX)) {
+    bound = {};
+  }
   if (bound.value && (lower ? *bound.value <= -kHuge : *bound.value >= kHuge)) bound = {};
   return bound;
 }
@@ -136,21 +182,29 @@ Status CastTo(NodeContext& c, DType to, const std::string& name) {
   if (to == DType::kInvalid || to == DType::kString || IsSubByte(to)) {
     return Unsupported("a cast to {}", name).Advise("remove the cast");
   }
+  c.SetType(0, to);
   if (::anemone::IsFloat(to)) {
-    if (c.IsFloat(0)) return c.Forward(0, 0);
-    return c.Set(0, c.Cast(c.Value(0), DType::kFp32));
+    ir::Value* x = c.IsFloat(0) ? nullptr : c.Cast(c.Value(0), DType::kFp32);
+    if (to == DType::kFp16 && c.Type(0) != DType::kFp16) {
+      // Floats have 32 bits in the program: rounded, and infinite where half precision ends.
+      if (x == nullptr) x = c.Value(0);
+      return c.Set(0, c.Cast(c.Cast(x, DType::kFp16), DType::kFp32));
+    }
+    if (x != nullptr) return c.Set(0, x);
+    ANEMONE_TRY(c.Forward(0, 0));
+    c.SetType(0, to);
+    return {};
   }
   if (to == DType::kBool) {
     if (c.Dtype(0) == DType::kBool) return c.Forward(0, 0);
     return c.Set(0, c.Cast(c.Value(0), DType::kBool));
   }
-  // Integers are int32 in the program. A narrower type would wrap around values that do not fit.
-  if (BitWidth(to) < 32 && c.Dtype(0) == DType::kInt32 && c.In(0).narrow != to) {
-    return Unsupported("a cast of integers to {}, which wraps around", name)
-        .Advise("keep the integers at 32 bits");
-  }
-  if (c.Dtype(0) == DType::kInt32) return c.Forward(0, 0);
-  return c.Set(0, c.Cast(c.Value(0), DType::kInt32));
+  // Integers are int32 in the program; what a narrow type does not hold wraps around.
+  ir::Value* x = c.Cast(c.Value(0), DType::kInt32);
+  const DType from = c.Type(0);
+  const bool fits = from == to || (IsInt(from) && BitWidth(from) < BitWidth(to) &&
+                                   (IsSignedInt(to) || !IsSignedInt(from)));
+  return c.Set(0, fits || c.Dtype(0) == DType::kBool ? x : c.Wrap(x, to));
 }
 
 Status EmitCast(NodeContext& c) {
@@ -161,8 +215,7 @@ Status EmitCast(NodeContext& c) {
 
 Status EmitCastLike(NodeContext& c) {
   if (!c.Has(0) || !c.Has(1)) return InvalidInput("CastLike needs two inputs");
-  DType to = c.Const(1) != nullptr ? c.Const(1)->dtype : c.Dtype(1);
-  if (c.In(1).narrow != DType::kInvalid) to = c.In(1).narrow;
+  const DType to = c.Type(1);
   return CastTo(c, to, std::string(DTypeName(to)));
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "onnx/converter.h"
+#include "ops/gather_scatter/more_onnx.h"
 #include "ops/infer.h"
 
 namespace anemone::ops::gather_scatter {
@@ -146,6 +147,12 @@ constexpr Converter kConverters[] = {
     {.op = "Scatter", .emit = EmitScatterElements},
     {.op = "ScatterElements", .emit = EmitScatterElements},
     {.op = "ScatterND", .emit = EmitScatterNd},
+    {.op = "NegativeLogLikelihoodLoss", .emit = EmitNegativeLogLikelihood},
+    {.op = "SoftmaxCrossEntropyLoss", .emit = EmitSoftmaxCrossEntropy},
+    {.op = "TensorScatter", .emit = EmitTensorScatter},
+    {.op = "Col2Im", .emit = EmitCol2Im},
+    {.op = "MaxUnpool", .emit = EmitMaxUnpool},
+    {.op = "Compress", .emit = EmitCompress},
 };
 
 }  // namespace

@@ -55,6 +55,27 @@ Result<Target> FromSizes(const NodeContext& c, const std::vector<int64_t>& given
   return target;
 }
 
+// One scale for all axes: the smallest or the largest of those that the sizes ask for.
+Result<Target> KeepAspect(const NodeContext& c, const std::vector<int64_t>& sizes,
+                          const std::vector<int64_t>& axes, const std::string& policy) {
+  if (policy != "not_larger" && policy != "not_smaller")
+    return InvalidInput("keep_aspect_ratio_policy is '{}'", policy);
+  ANEMONE_ASSIGN(const Target asked, FromSizes(c, sizes, axes));
+  double scale = 0;
+  for (const int64_t axis : axes) {
+    const double one = asked.scales[static_cast<size_t>(axis)];
+    const bool first = axis == axes.front();
+    if (first || (policy == "not_larger" ? one < scale : one > scale)) scale = one;
+  }
+  Target target{c.Dims(0), std::vector<double>(c.Dims(0).size(), 1.0)};
+  for (const int64_t axis : axes) {
+    const auto d = static_cast<size_t>(axis);
+    target.scales[d] = scale;
+    target.sizes[d] = std::max<int64_t>(std::llround(scale * static_cast<double>(c.Dims(0)[d])), 1);
+  }
+  return target;
+}
+
 Result<std::vector<double>> Scales(const NodeContext& c, size_t input) {
   const auto* constant = c.Const(input);
   if (constant == nullptr)
@@ -80,11 +101,10 @@ Result<Target> ReadTarget(const NodeContext& c) {
     return FromScales(c, scales, axes);
   }
   if (c.Has(3)) {
-    if (c.String("keep_aspect_ratio_policy", "stretch") != "stretch") {
-      return Unsupported("keep_aspect_ratio_policy").Advise("give the final sizes");
-    }
     ANEMONE_ASSIGN(const auto sizes, c.Ints(3, "the sizes"));
-    return FromSizes(c, sizes, axes);
+    const std::string policy = c.String("keep_aspect_ratio_policy", "stretch");
+    if (policy == "stretch") return FromSizes(c, sizes, axes);
+    return KeepAspect(c, sizes, axes, policy);
   }
   ANEMONE_ASSIGN(const auto scales, Scales(c, 2));
   return FromScales(c, scales, axes);
@@ -99,7 +119,7 @@ Result<Sampling> ReadSampling(const NodeContext& c) {
   sampling.nearest = old ? "floor" : c.String("nearest_mode", "round_prefer_floor");
   sampling.cubic_a = c.Float("cubic_coeff_a", -0.75);
   sampling.exclude_outside = c.Int("exclude_outside", 0) != 0;
-  if (c.Int("antialias", 0) != 0) return Unsupported("antialias").Advise("resize without it");
+  sampling.antialias = c.Int("antialias", 0) != 0;
   if (sampling.coordinates == "tf_crop_and_resize")
     return Unsupported("tf_crop_and_resize").Advise("use Slice and Resize");
   if (sampling.mode != "nearest" && sampling.mode != "linear" && sampling.mode != "cubic") {
@@ -197,7 +217,7 @@ Status EmitResize(NodeContext& c) {
     return Unsupported("interpolation of integers").Advise("cast to float before it");
   bool spatial = dims.size() >= 3;
   for (size_t d = 0; d + 2 < dims.size(); ++d) spatial = spatial && target.sizes[d] == dims[d];
-  if (sampling.mode == "linear" && spatial) {
+  if (sampling.mode == "linear" && spatial && !sampling.antialias) {
     const std::string_view mode = BilinearMode(sampling, target, dims);
     if (!mode.empty()) {
       return c.Emit("resize_bilinear", {{"x", c.Value(0)},
@@ -242,15 +262,55 @@ Status EmitGridSample(NodeContext& c) {
                  {"align_corners", ir::Literal::Bool(align)}});
 }
 
+// The places that an affine map reads, for GridSample: a known grid times the map.
+Status EmitAffineGrid(NodeContext& c) {
+  if (!c.Has(0) || c.Rank(0) != 3) return InvalidInput("theta needs rank 3");
+  ANEMONE_ASSIGN(const auto size, c.Ints(1, "the size"));
+  const size_t spatial = static_cast<size_t>(c.Dims(0)[1]);
+  if ((spatial != 2 && spatial != 3) || size.size() != spatial + 2) {
+    return InvalidInput("a size of {} dims does not fit theta", size.size());
+  }
+  for (const int64_t dim : size) {
+    if (dim < 1 || dim > INT32_MAX) return InvalidInput("a size is {}", dim);
+  }
+  const bool align = c.Int("align_corners", 0) != 0;
+  const auto place = [&](int64_t i, int64_t count) {
+    if (align)
+      return count == 1 ? 0.0 : 2.0 * static_cast<double>(i) / static_cast<double>(count - 1) - 1;
+    return (2.0 * static_cast<double>(i) + 1) / static_cast<double>(count) - 1;
+  };
+  const ir::Shape grid(size.begin() + 2, size.end());
+  const auto points = ir::ElementCount(grid);
+  if (!points || *points < 1 || !FoldableCount({*points, 4}))
+    return Unsupported("a grid of {}", ir::ShapeToString(grid));
+  std::vector<float> homogeneous;  // x, y (, z), 1
+  for (int64_t p = 0; p < *points; ++p) {
+    int64_t rest = p;
+    for (size_t d = spatial; d-- > 0;) {
+      homogeneous.push_back(static_cast<float>(place(rest % grid[d], grid[d])));
+      rest /= grid[d];
+    }
+    homogeneous.push_back(1);
+  }
+  const auto columns = static_cast<int64_t>(spatial) + 1;
+  ir::Value* known =
+      c.MakeConst(onnx::Constant::Floats(std::move(homogeneous), {1, *points, columns}), "grid");
+  ir::Value* y = c.Op("matmul", {{"x", known},
+                                 {"y", c.Value(0)},
+                                 {"transpose_x", ir::Literal::Bool(false)},
+                                 {"transpose_y", ir::Literal::Bool(true)}});
+  ir::Shape out = {c.Dims(0)[0]};
+  out.insert(out.end(), grid.begin(), grid.end());
+  out.push_back(static_cast<int64_t>(spatial));
+  return c.SetView(0, y, std::move(out));
+}
+
 constexpr Converter kConverters[] = {
     {.op = "Resize", .emit = EmitResize},
     {.op = "Upsample", .emit = EmitResize},
     {.op = "GridSample", .emit = EmitGridSample},
-    {.op = "AffineGrid",
-     .refusal = "no conversion yet",
-     .rewrite = "compute the grid as a constant"},
+    {.op = "AffineGrid", .emit = EmitAffineGrid},
     {.op = "RoiAlign", .refusal = "no conversion yet", .rewrite = "cut the model before it"},
-    {.op = "CenterCropPad", .refusal = "no conversion yet", .rewrite = "use Slice and Pad"},
 };
 
 }  // namespace

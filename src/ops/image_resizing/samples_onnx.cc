@@ -53,11 +53,42 @@ std::vector<int64_t> NearestIndices(const Sampling& sampling, int64_t in, int64_
   return indices;
 }
 
+namespace {
+
+// The kernel, stretched by the factor by which the output is smaller, around `position`.
+void AddAntialiased(const Sampling& sampling, float position, int64_t in, double scale,
+                    double* row) {
+  const double shrink = std::min(scale, 1.0);
+  const double radius = (sampling.mode == "linear" ? 1 : 2) / shrink;
+  const auto first = static_cast<int64_t>(std::floor(position - radius)) + 1;
+  const auto last = static_cast<int64_t>(std::ceil(position + radius)) - 1;
+  double total = 0;
+  std::vector<double> weights;
+  for (int64_t at = first; at <= last; ++at) {
+    const double distance = (static_cast<double>(at) - position) * shrink;
+    const bool outside = at < 0 || at >= in;
+    double weight = sampling.mode == "linear" ? std::max(0.0, 1 - std::fabs(distance))
+                                              : CubicWeight(distance, sampling.cubic_a);
+    if (outside && sampling.exclude_outside) weight = 0;
+    weights.push_back(weight);
+    total += weight;
+  }
+  for (int64_t at = first; at <= last; ++at) {
+    row[std::clamp<int64_t>(at, 0, in - 1)] += weights[static_cast<size_t>(at - first)] / total;
+  }
+}
+
+}  // namespace
+
 std::vector<float> SampleMatrix(const Sampling& sampling, int64_t in, int64_t out, double scale) {
   std::vector<double> matrix(static_cast<size_t>(in * out), 0.0);
   for (int64_t i = 0; i < out; ++i) {
     double* row = matrix.data() + i * in;
     float position = Position(sampling, i, in, out, scale);
+    if (sampling.antialias) {
+      AddAntialiased(sampling, position, in, scale, row);
+      continue;
+    }
     if (sampling.mode == "linear") {
       position = std::clamp(position, 0.0f, static_cast<float>(in - 1));
       const auto low = static_cast<int64_t>(position);

@@ -14,6 +14,7 @@ struct Sampling {
   std::string nearest;      // nearest_mode
   double cubic_a = -0.75;
   bool exclude_outside = false;
+  bool antialias = false;  // a smaller output averages over what it skips
 };
 
 // The element that each of `out` outputs reads, of `in` elements. `scale` is out / in as given by

@@ -3,6 +3,8 @@
 #include <array>
 
 #include "onnx/converter.h"
+#include "onnx/expansion.h"
+#include "ops/linear/attention_onnx.h"
 
 namespace anemone::ops::linear {
 namespace {
@@ -233,14 +235,51 @@ Status EmitEinsum(NodeContext& c) {
   return c.Set(0, y.value);
 }
 
-constexpr std::string_view kFloatRewrite = "export the float model, or one in QDQ form";
+// ---- Products of integers, summed as int32.
+
+// x - zero point. One zero point for each row (of a) or column (of b) stands along the last axis but
+// one, or the last.
+std::string Centered(NodeContext& c, Expansion& e, size_t x, size_t zero, bool rows) {
+  const auto value = e.Cast(e.In(x), ElementType::kInt32);
+  if (!e.Has(zero)) return value;
+  auto offset = e.Cast(e.In(zero), ElementType::kInt32);
+  if (rows && c.Rank(zero) == 1) offset = e.Op("Unsqueeze", {offset, e.Int64s({1})});
+  return e.Op("Sub", {value, offset});
+}
+
+Status EmitMatMulInteger(NodeContext& c) {
+  ANEMONE_TRY(CheckTwo(c));
+  Expansion e(c);
+  return e.Finish({e.Op("MatMul", {Centered(c, e, 0, 2, true), Centered(c, e, 1, 3, false)})});
+}
+
+// a, its scale and zero point, b, its scale and zero point, y's scale and zero point. The product of
+// the integers is exact; only its scaling is rounded.
+Status EmitQLinearMatMul(NodeContext& c) {
+  for (size_t i = 0; i < 8; ++i) {
+    if (!c.Has(i)) return InvalidInput("input {} is missing", i);
+  }
+  Expansion e(c);
+  const auto product = e.Op("MatMul", {Centered(c, e, 0, 2, true), Centered(c, e, 3, 5, false)});
+  const auto scale = [&](size_t input, bool rows) {
+    const auto value = e.Cast(e.In(input), ElementType::kFloat);
+    return rows && c.Rank(input) == 1 ? e.Op("Unsqueeze", {value, e.Int64s({1})}) : value;
+  };
+  const auto scaled = e.Op("Mul", {e.Cast(product, ElementType::kFloat),
+                                   e.Op("Mul", {scale(1, true), scale(4, false)})});
+  return e.Finish({e.Op("QuantizeLinear", {scaled, e.In(6), e.In(7)})});
+}
 
 constexpr Converter kConverters[] = {
     {.op = "Gemm", .emit = EmitGemm},
     {.op = "MatMul", .emit = EmitMatMul},
     {.op = "Einsum", .emit = EmitEinsum},
-    {.op = "MatMulInteger", .refusal = "integer matrix product", .rewrite = kFloatRewrite},
-    {.op = "QLinearMatMul", .refusal = "a product of quantized tensors", .rewrite = kFloatRewrite},
+    {.op = "Attention", .emit = EmitAttention},
+    {.op = "FlexAttention", .emit = EmitFlexAttention, .domain = "ai.onnx.preview"},
+    {.op = "LinearAttention", .emit = EmitLinearAttention},
+    {.op = "RotaryEmbedding", .emit = EmitRotaryEmbedding},
+    {.op = "MatMulInteger", .emit = EmitMatMulInteger},
+    {.op = "QLinearMatMul", .emit = EmitQLinearMatMul},
 };
 
 }  // namespace

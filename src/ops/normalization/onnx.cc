@@ -88,16 +88,31 @@ Status EmitInstanceNorm(NodeContext& c) {
   return c.Emit("add", {{"x", y}, {"y", c.Reshape(c.Value(2), dims)}});
 }
 
+// LayerNormalization that also returns the mean and the inverse of the deviation.
+Status EmitWithMoments(NodeContext& c, const std::vector<int64_t>& axes) {
+  ir::Value* x = c.Value(0);
+  ir::Value* mean = Reduce(c, "reduce_mean", x, axes);
+  ir::Value* centered = c.Binary("sub", {x, mean});
+  ir::Value* variance = Reduce(c, "reduce_mean", c.Op("square", {{"x", centered}}), axes);
+  ir::Value* inverse =
+      c.Op("rsqrt", {{"x", variance}, {"epsilon", Number(c.Float("epsilon", 1e-5f))}});
+  ir::Value* y = c.Binary("mul", {centered, inverse});
+  if (c.Has(1)) y = c.Binary("mul", {y, c.Value(1)});
+  if (c.Has(2)) y = c.Binary("add", {y, c.Value(2)});
+  ANEMONE_TRY(c.Set(0, y));
+  if (c.Wants(1)) ANEMONE_TRY(c.Set(1, mean));
+  if (c.Wants(2)) ANEMONE_TRY(c.Set(2, inverse));
+  return {};
+}
+
 Status EmitLayerNorm(NodeContext& c) {
   ANEMONE_TRY(CheckParameters(c, {0}));
-  if (c.Wants(1) || c.Wants(2)) {
-    return Unsupported("the outputs Mean and InvStdDev").Advise("remove their use");
-  }
   const int64_t rank = c.Rank(0);
   ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(c.Int("axis", -1), rank));
   std::vector<int64_t> axes(static_cast<size_t>(rank - axis));
   std::iota(axes.begin(), axes.end(), axis);
   const ir::Shape shape(c.Dims(0).begin() + axis, c.Dims(0).end());
+  if (c.Wants(1) || c.Wants(2)) return EmitWithMoments(c, axes);
   const auto fits = [&](size_t i) {
     return !c.Has(i) || (c.Const(i) != nullptr && c.Dims(i) == shape);
   };

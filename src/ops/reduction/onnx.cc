@@ -42,14 +42,19 @@ Status EmitSumSquare(NodeContext& c) { return EmitReduce(c, "reduce_sum_square")
 
 Status EmitArg(NodeContext& c, std::string_view type) {
   if (!c.Has(0)) return InvalidInput("the input is missing");
-  if (c.Int("select_last_index", 0) != 0) {
-    return Unsupported("select_last_index")
-        .Advise("Core ML returns the first index of equal values");
-  }
   ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(c.Int("axis", 0), c.Rank(0)));
-  return c.Emit(type, {{"x", c.Value(0)},
-                       {"axis", ir::Literal::Int32(static_cast<int32_t>(axis))},
-                       {"keep_dims", ir::Literal::Bool(c.Int("keepdims", 1) != 0)}});
+  c.SetType(0, DType::kInt64);
+  const auto args = [&](ir::Value* x) -> Args {
+    return {{"x", x},
+            {"axis", ir::Literal::Int32(static_cast<int32_t>(axis))},
+            {"keep_dims", ir::Literal::Bool(c.Int("keepdims", 1) != 0)}};
+  };
+  if (c.Int("select_last_index", 0) == 0) return c.Emit(type, args(c.Value(0)));
+  // MIL returns the first of equal elements: the first of the reversed tensor is the last.
+  ir::Value* reversed = c.Op("reverse", {{"x", c.Value(0)}, {"axes", ir::Ints({axis})}});
+  ir::Value* first = c.Op(type, args(reversed));
+  const auto last = static_cast<int32_t>(c.Dims(0)[static_cast<size_t>(axis)] - 1);
+  return c.Emit("sub", {{"x", c.MakeConst(ir::Literal::Int32(last), "last")}, {"y", first}});
 }
 Status EmitArgMax(NodeContext& c) { return EmitArg(c, "reduce_argmax"); }
 Status EmitArgMin(NodeContext& c) { return EmitArg(c, "reduce_argmin"); }

@@ -74,7 +74,18 @@ Status EmitDropout(NodeContext& c) {
 
 Status EmitConstantOfShape(NodeContext& c) {
   ANEMONE_ASSIGN(const auto dims, c.Ints(0, "the shape"));
-  return Unsupported("a constant of shape {}, which is too large", ir::ShapeToString(dims));
+  // Too large to be made here.
+  const auto count = ir::ElementCount(dims);
+  if (!count || *count > int64_t{1} << 30) {
+    return Unsupported("a constant of shape {}, which is too large", ir::ShapeToString(dims));
+  }
+  ir::Literal value = ir::Literal::Fp32(0);
+  if (const auto* attribute = c.node().Find("value"); attribute && !attribute->tensors.empty()) {
+    ANEMONE_ASSIGN(const Constant given, Constant::FromTensor(attribute->tensors[0]));
+    c.SetType(0, given.dtype);
+    ANEMONE_ASSIGN(value, given.Reshaped({}).ToLiteral());
+  }
+  return c.Emit("fill", {{"shape", ir::Ints(dims)}, {"value", value}});
 }
 
 Status EmitRange(NodeContext& c) {

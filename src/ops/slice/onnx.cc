@@ -7,6 +7,13 @@ namespace {
 
 using namespace onnx;  // NOLINT: a converter file speaks both
 
+// A tensor without elements, which Core ML does not have, is known: it vanishes in what takes it.
+Status SetEmpty(NodeContext& c, const std::vector<SliceRange>& ranges) {
+  ir::Shape dims;
+  for (const SliceRange& range : ranges) dims.push_back(range.count);
+  return c.SetConstant(0, onnx::Constant::FromInts(c.Type(0), {}, std::move(dims)));
+}
+
 Status EmitSlice(NodeContext& c) {
   if (!c.Has(0)) return InvalidInput("the input is missing");
   ANEMONE_ASSIGN(const auto starts, c.IntsOr(1, "starts"));
@@ -20,10 +27,7 @@ Status EmitSlice(NodeContext& c) {
   bool whole = true;
   for (size_t d = 0; d < ranges.size(); ++d) {
     const SliceRange& range = ranges[d];
-    if (range.count == 0) {
-      return Unsupported("its output is empty, which Core ML does not have")
-          .Advise("remove the slice and the concatenation that takes it");
-    }
+    if (range.count == 0) return SetEmpty(c, ranges);
     whole = whole && range.count == c.Dims(0)[d] && range.step == 1;
     begin.push_back(range.start);
     stride.push_back(range.step);
@@ -48,13 +52,24 @@ Status EmitSplit(NodeContext& c) {
   ANEMONE_ASSIGN(const auto sizes,
                  SplitSizes(c.Dims(0)[static_cast<size_t>(axis)], c.OutputCount(), given));
   if (sizes.size() == 1) return c.Forward(0, 0);
-  for (const int64_t size : sizes) {
-    if (size == 0) return Unsupported("an output is empty, which Core ML does not have");
+  // Outputs without elements, which Core ML does not have, are known: the others are split.
+  std::vector<int64_t> full;
+  std::vector<size_t> outputs;
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    if (sizes[i] != 0) {
+      full.push_back(sizes[i]);
+      outputs.push_back(i);
+      continue;
+    }
+    ir::Shape dims = c.Dims(0);
+    dims[static_cast<size_t>(axis)] = 0;
+    ANEMONE_TRY(c.SetConstant(i, onnx::Constant::FromInts(c.Type(0), {}, std::move(dims))));
   }
+  if (outputs.size() == 1) return c.Forward(outputs[0], 0);
   const auto parts = c.MultiOp("split", {{"x", c.Value(0)},
-                                         {"split_sizes", ir::Ints(sizes)},
+                                         {"split_sizes", ir::Ints(full)},
                                          {"axis", ir::Literal::Int32(static_cast<int32_t>(axis))}});
-  for (size_t i = 0; i < parts.size(); ++i) ANEMONE_TRY(c.Set(i, parts[i]));
+  for (size_t i = 0; i < parts.size(); ++i) ANEMONE_TRY(c.Set(outputs[i], parts[i]));
   return c.status();
 }
 

@@ -2,9 +2,12 @@
 // QDQ form.
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "onnx/converter.h"
+#include "onnx/expansion.h"
 #include "ops/infer.h"
+#include "ops/tensor_ops/signal_onnx.h"
 
 namespace anemone::ops::tensor_ops {
 namespace {
@@ -84,12 +87,54 @@ ir::Value* Crop(NodeContext& c, ir::Value* x, Pads& pads) {
   return c.Op("slice_by_index", {{"x", x}, {"begin", ir::Ints(begin)}, {"end", ir::Ints(end)}});
 }
 
+// The element that stands at `at`, which may be outside 0 ... size - 1.
+int64_t Mirrored(const std::string& mode, int64_t at, int64_t size) {
+  if (mode == "edge" || size == 1) return std::clamp<int64_t>(at, 0, size - 1);
+  const int64_t period = mode == "wrap" ? size : 2 * (size - 1);
+  const int64_t rest = (at % period + period) % period;
+  return rest < size ? rest : period - rest;
+}
+
+// Any mode that repeats elements, on any axes and types: each axis is gathered.
+Status EmitPadByGather(NodeContext& c, const Pads& pads, const std::string& mode) {
+  ir::Value* x = c.Dtype(0) == DType::kBool ? c.Cast(c.Value(0), DType::kInt32) : c.Value(0);
+  for (size_t d = 0; d < pads.begin.size(); ++d) {
+    if (pads.begin[d] == 0 && pads.end[d] == 0) continue;
+    const int64_t size = c.Dims(0)[d], out = size + pads.begin[d] + pads.end[d];
+    if (!FoldableCount({out})) return InvalidInput("a dim would have {} elements", out);
+    std::vector<int64_t> at;
+    for (int64_t i = 0; i < out; ++i) at.push_back(Mirrored(mode, i - pads.begin[d], size));
+    x = c.Op("gather",
+             {{"x", x}, {"indices", ir::Ints(at)}, {"axis", Int(static_cast<int64_t>(d))}});
+  }
+  return c.Set(0, c.Cast(x, c.Dtype(0)));
+}
+
+// MIL pads floats only: a constant is added to integers, axis by axis.
+Status EmitPadOfInts(NodeContext& c, ir::Value* x, const Pads& pads, int64_t fill) {
+  for (size_t d = 0; d < pads.begin.size() && x != nullptr; ++d) {
+    std::vector<ir::Value*> parts;
+    const auto add = [&](int64_t size) {
+      if (size == 0) return;
+      ir::Shape dims = x->type.shape();
+      dims[d] = size;
+      const auto block = onnx::Constant::FromInts(DType::kInt32, {fill}, {});
+      parts.push_back(c.MakeConst(BroadcastConstant(block, dims), "pad"));
+    };
+    add(pads.begin[d]);
+    parts.push_back(x);
+    add(pads.end[d]);
+    if (parts.size() > 1)
+      x = c.Op("concat", {{"values", parts}, {"axis", Int(static_cast<int64_t>(d))}});
+  }
+  return c.Set(0, c.Cast(x, c.Dtype(0)));
+}
+
 Status EmitPad(NodeContext& c) {
   ANEMONE_TRY(CheckInputs(c, 1));
   ANEMONE_ASSIGN(Pads pads, ReadPads(c));
   const std::string mode = c.String("mode", "constant");
-  if (mode == "wrap") return Unsupported("mode 'wrap'").Advise("use Slice and Concat");
-  if (mode != "constant" && mode != "reflect" && mode != "edge")
+  if (mode != "constant" && mode != "reflect" && mode != "edge" && mode != "wrap")
     return InvalidInput("mode is '{}'", mode);
   const auto zero = [](int64_t pad) { return pad == 0; };
   if (std::all_of(pads.begin.begin(), pads.begin.end(), zero) &&
@@ -100,7 +145,18 @@ Status EmitPad(NodeContext& c) {
   if (c.Has(2) && mode == "constant") {
     ANEMONE_ASSIGN(value, c.Number(2, "the padding value"));
   }
-  ir::Value* x = Crop(c, c.Value(0), pads);
+  const size_t inner = pads.begin.size() - std::min<size_t>(pads.begin.size(), 2);
+  const bool outside =
+      std::any_of(pads.begin.begin(), pads.begin.begin() + static_cast<std::ptrdiff_t>(inner),
+                  [](int64_t pad) { return pad != 0; }) ||
+      std::any_of(pads.end.begin(), pads.end.begin() + static_cast<std::ptrdiff_t>(inner),
+                  [](int64_t pad) { return pad != 0; });
+  if (mode == "wrap" || (mode != "constant" && (outside || !c.IsFloat(0)))) {
+    return EmitPadByGather(c, pads, mode);
+  }
+  ir::Value* x =
+      Crop(c, c.Dtype(0) == DType::kBool ? c.Cast(c.Value(0), DType::kInt32) : c.Value(0), pads);
+  if (!c.IsFloat(0)) return EmitPadOfInts(c, x, pads, static_cast<int64_t>(value));
   // Only the last dimensions need to be named, and only two of them may be reflected or repeated.
   size_t first = 0;
   while (first < pads.begin.size() && pads.begin[first] == 0 && pads.end[first] == 0) ++first;
@@ -108,19 +164,13 @@ Status EmitPad(NodeContext& c) {
   if (mode == "constant") {
     first = 0;
   } else {
-    const size_t two = pads.begin.size() - std::min<size_t>(pads.begin.size(), 2);
-    if (first < two) {
-      return Unsupported("mode '{}' on more than the last two dims", mode)
-          .Advise("use Slice and Concat");
-    }
-    first = two;
+    first = inner;
   }
   std::vector<int64_t> flat;
   for (size_t d = first; d < pads.begin.size(); ++d) {
     flat.insert(flat.end(), {pads.begin[d], pads.end[d]});
   }
-  const ir::Literal fill = c.IsFloat(0) ? ir::Literal::Fp32(static_cast<float>(value))
-                                        : Int(static_cast<int64_t>(value));
+  const auto fill = ir::Literal::Fp32(static_cast<float>(value));
   const std::string mil_mode = mode == "edge" ? "replicate" : mode;
   return c.Emit("pad", {{"x", x},
                         {"pad", ir::Ints(flat)},
@@ -136,7 +186,14 @@ ir::Value* TileTo(NodeContext& c, ir::Value* x, const std::vector<int64_t>& repe
 
 Status EmitExpand(NodeContext& c) {
   ANEMONE_TRY(CheckInputs(c, 2));
-  ANEMONE_ASSIGN(const auto shape, c.Ints(1, "the shape"));
+  // The declared shape is the only one that a shape known at run time can give.
+  const bool declared = c.Const(1) == nullptr && c.Declared(0) != nullptr;
+  std::vector<int64_t> shape;
+  if (declared) {
+    shape = *c.Declared(0);
+  } else {
+    ANEMONE_ASSIGN(shape, c.Ints(1, "the shape"));
+  }
   ANEMONE_ASSIGN(const ir::Shape dims, ExpandedDims(c.Dims(0), shape));
   ir::Shape own(dims.size() - c.Dims(0).size(), 1);
   own.insert(own.end(), c.Dims(0).begin(), c.Dims(0).end());
@@ -151,7 +208,15 @@ Status EmitExpand(NodeContext& c) {
 
 Status EmitTile(NodeContext& c) {
   ANEMONE_TRY(CheckInputs(c, 2));
-  ANEMONE_ASSIGN(const auto repeats, c.Ints(1, "repeats"));
+  std::vector<int64_t> repeats;
+  if (c.Const(1) == nullptr && c.Declared(0) != nullptr &&
+      c.Declared(0)->size() == c.Dims(0).size()) {
+    // The declared shape is the only one that repeats known at run time can give.
+    for (size_t d = 0; d < c.Dims(0).size(); ++d)
+      repeats.push_back((*c.Declared(0))[d] / std::max<int64_t>(c.Dims(0)[d], 1));
+  } else {
+    ANEMONE_ASSIGN(repeats, c.Ints(1, "repeats"));
+  }
   if (repeats.size() != c.Dims(0).size()) return InvalidInput("Tile needs one repeat for each dim");
   for (const int64_t repeat : repeats) {
     if (repeat < 1) return Unsupported("its output is empty");
@@ -214,37 +279,140 @@ Status EmitOneHot(NodeContext& c) {
 
 Status EmitCumSum(NodeContext& c) {
   ANEMONE_TRY(CheckInputs(c, 2));
+  const auto along = [&](int64_t axis) -> Args {
+    return {{"x", c.Value(0)},
+            {"axis", Int(axis)},
+            {"exclusive", ir::Literal::Bool(c.Int("exclusive", 0) != 0)},
+            {"reverse", ir::Literal::Bool(c.Int("reverse", 0) != 0)}};
+  };
+  if (c.Const(1) == nullptr) {
+    // One sum for each axis, of which the axis chooses.
+    ir::Value* axis = c.Reshape(c.Value(1), {});
+    ir::Value* rank = c.MakeConst(Int(c.Rank(0)), "rank");
+    ir::Value* wrapped = c.Binary("mod", {axis, rank});
+    ir::Value* y = c.Op("cumsum", along(0));
+    for (int64_t d = 1; d < c.Rank(0); ++d) {
+      ir::Value* chosen = c.Binary("equal", {wrapped, c.MakeConst(Int(d), "axis")});
+      y = c.Op("select", {{"cond", chosen}, {"a", c.Op("cumsum", along(d))}, {"b", y}});
+    }
+    return c.Set(0, y);
+  }
   ANEMONE_ASSIGN(const auto given, c.Ints(1, "the axis"));
   if (given.size() != 1) return InvalidInput("the axis is not a scalar");
   ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(given[0], c.Rank(0)));
-  return c.Emit("cumsum", {{"x", c.Value(0)},
-                           {"axis", Int(axis)},
-                           {"exclusive", ir::Literal::Bool(c.Int("exclusive", 0) != 0)},
-                           {"reverse", ir::Literal::Bool(c.Int("reverse", 0) != 0)}});
+  return c.Emit("cumsum", along(axis));
+}
+
+// A product over the elements up to each one. MIL has no running product, so each is one of a
+// triangle: element j takes part in result i where it stands before it.
+Status EmitCumProd(NodeContext& c) {
+  ANEMONE_TRY(CheckInputs(c, 2));
+  ANEMONE_ASSIGN(const auto given, c.Ints(1, "the axis"));
+  if (given.size() != 1) return InvalidInput("the axis is not a scalar");
+  ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(given[0], c.Rank(0)));
+  const bool exclusive = c.Int("exclusive", 0) != 0, reverse = c.Int("reverse", 0) != 0;
+  const ir::Shape& dims = c.Dims(0);
+  const int64_t size = dims[static_cast<size_t>(axis)];
+  const int64_t count = ir::ElementCount(dims).value_or(INT64_MAX / (size + 1));
+  if (!FoldableCount({count, size})) {
+    return Unsupported("a running product over {} of {} elements", size, count)
+        .Advise("split it into shorter ones");
+  }
+  int64_t outer = 1;
+  for (int64_t d = 0; d < axis; ++d) outer *= dims[static_cast<size_t>(d)];
+  const int64_t inner = count / std::max<int64_t>(outer * size, 1);
+  std::vector<int64_t> takes;
+  for (int64_t i = 0; i < size; ++i) {
+    for (int64_t j = 0; j < size; ++j) {
+      const int64_t before = reverse ? j - i : i - j;
+      takes.push_back(exclusive ? before > 0 : before >= 0);
+    }
+  }
+  ir::Value* x = c.Reshape(c.Value(0), {outer, 1, size, inner});
+  ir::Value* mask =
+      c.MakeConst(onnx::Constant::FromInts(DType::kBool, takes, {1, size, size, 1}), "mask");
+  ir::Value* one = c.IsFloat(0) ? c.Float32(1) : c.MakeConst(Int(1), "one");
+  // All operands of a select have the result's shape.
+  ir::Value* repeated = c.Op("tile", {{"x", x}, {"reps", ir::Ints({1, size, 1, 1})}});
+  ir::Value* factors = c.Op("select", {{"cond", mask}, {"a", repeated}, {"b", one}});
+  ir::Value* y =
+      c.Op("reduce_prod",
+           {{"x", factors}, {"axes", ir::Ints({2})}, {"keep_dims", ir::Literal::Bool(false)}});
+  return c.SetView(0, c.Wrap(y, c.Type(0)), dims);
+}
+
+Status EmitEyeLike(NodeContext& c) {
+  ANEMONE_TRY(CheckInputs(c, 1));
+  if (c.Rank(0) != 2) return InvalidInput("the input needs rank 2");
+  const int64_t rows = c.Dims(0)[0], columns = c.Dims(0)[1], k = c.Int("k", 0);
+  if (!FoldableCount({rows, columns})) return Unsupported("a matrix of {} by {}", rows, columns);
+  if (k < -INT32_MAX || k > INT32_MAX) return InvalidInput("k is {}", k);
+  DType type = c.Type(0);
+  if (c.HasAttribute("dtype")) type = ToDType(static_cast<int32_t>(c.Int("dtype", 1)));
+  if (type == DType::kInvalid || type == DType::kString) return Unsupported("this element type");
+  std::vector<int64_t> values(static_cast<size_t>(rows * columns), 0);
+  for (int64_t row = 0; row < rows; ++row) {
+    const int64_t column = row + k;
+    if (column >= 0 && column < columns) values[static_cast<size_t>(row * columns + column)] = 1;
+  }
+  return c.SetConstant(0, onnx::Constant::FromInts(type, values, {rows, columns}));
+}
+
+// Cuts or fills both ends of each axis; an odd element stays, or is added, at the end.
+Status EmitCenterCropPad(NodeContext& c) {
+  ANEMONE_TRY(CheckInputs(c, 2));
+  ANEMONE_ASSIGN(const auto wanted, c.Ints(1, "the shape"));
+  std::vector<int64_t> axes(static_cast<size_t>(c.Rank(0)));
+  std::iota(axes.begin(), axes.end(), 0);
+  if (const auto given = c.IntsAttribute("axes")) {
+    ANEMONE_ASSIGN(axes, NormalizeAxes(*given, c.Rank(0)));
+  }
+  if (wanted.size() != axes.size())
+    return InvalidInput("{} sizes for {} axes", wanted.size(), axes.size());
+  std::vector<int64_t> begin, end, before(axes.size(), 0), after(axes.size(), 0);
+  for (size_t i = 0; i < axes.size(); ++i) {
+    const int64_t size = c.Dims(0)[static_cast<size_t>(axes[i])];
+    if (wanted[i] < 1) return InvalidInput("a size is {}", wanted[i]);
+    const int64_t cut = std::max<int64_t>(size - wanted[i], 0);
+    begin.push_back(cut / 2);
+    end.push_back(size - (cut - cut / 2));
+    const int64_t grow = std::max<int64_t>(wanted[i] - size, 0);
+    before[i] = grow / 2;
+    after[i] = grow - grow / 2;
+  }
+  Expansion e(c);
+  const auto cut = e.Op("Slice", {e.In(0), e.Int64s(begin), e.Int64s(end), e.Int64s(axes)});
+  before.insert(before.end(), after.begin(), after.end());
+  return e.Finish({e.Op("Pad", {cut, e.Int64s(before), "", e.Int64s(axes)})});
 }
 
 // Keeps the elements on and above (or below) the diagonal k.
 Status EmitTrilu(NodeContext& c) {
   ANEMONE_TRY(CheckInputs(c, 1));
   if (c.Rank(0) < 2) return InvalidInput("the input needs rank 2 or more");
-  int64_t k = 0;
-  if (c.Has(1)) {
-    ANEMONE_ASSIGN(const auto given, c.Ints(1, "k"));
-    if (given.size() != 1) return InvalidInput("k is not a scalar");
-    k = given[0];
-  }
   const bool upper = c.Int("upper", 1) != 0;
   const int64_t rows = c.Dims(0)[c.Dims(0).size() - 2], columns = c.Dims(0).back();
   if (rows * columns > int64_t{1} << 24)
     return Unsupported("a triangle of {} by {}", rows, columns);
-  std::vector<int64_t> mask;
+  std::vector<int64_t> distance;  // from the diagonal
   for (int64_t row = 0; row < rows; ++row) {
-    for (int64_t column = 0; column < columns; ++column) {
-      mask.push_back(upper ? column - row >= k : column - row <= k);
-    }
+    for (int64_t column = 0; column < columns; ++column) distance.push_back(column - row);
   }
-  ir::Value* keep =
-      c.MakeConst(onnx::Constant::FromInts(DType::kBool, mask, {rows, columns}), "mask");
+  ir::Value* keep;
+  if (c.Has(1) && c.Const(1) == nullptr) {
+    ir::Value* known =
+        c.MakeConst(onnx::Constant::Int64s(std::move(distance), {rows, columns}), "distance");
+    keep = c.Binary(upper ? "greater_equal" : "less_equal", {known, c.Reshape(c.Value(1), {})});
+  } else {
+    int64_t k = 0;
+    if (c.Has(1)) {
+      ANEMONE_ASSIGN(const auto given, c.Ints(1, "k"));
+      if (given.size() != 1) return InvalidInput("k is not a scalar");
+      k = given[0];
+    }
+    for (int64_t& at : distance) at = upper ? at >= k : at <= k;
+    keep = c.MakeConst(onnx::Constant::FromInts(DType::kBool, distance, {rows, columns}), "mask");
+  }
   if (c.Dtype(0) == DType::kBool) return c.Emit("logical_and", {{"x", c.Value(0)}, {"y", keep}});
   ir::Value* zero = c.IsFloat(0) ? c.Float32(0) : c.MakeConst(Int(0), "zero");
   return c.Emit("select", {{"cond", keep}, {"a", c.Value(0)}, {"b", zero}});
@@ -253,13 +421,31 @@ Status EmitTrilu(NodeContext& c) {
 // ---- QDQ: the result of QuantizeLinear is kept as whole numbers in float, so that everything that
 // only moves or compares elements works on it; DequantizeLinear scales it back.
 
+// In blocked quantization a block of elements along `axis` shares a scale: the number of the block of
+// each element.
+Result<std::vector<int64_t>> BlockOfEach(const NodeContext& c, size_t input, int64_t axis) {
+  const auto d = static_cast<size_t>(axis);
+  const int64_t block = c.Int("block_size", 0);
+  ir::Shape expected = c.Dims(0);
+  if (block > 0) expected[d] = (expected[d] + block - 1) / block;
+  if (block <= 0 || c.Dims(input) != expected) {
+    return InvalidInput("scales of {} do not fit blocks of {} of {}",
+                        ir::ShapeToString(c.Dims(input)), block, ir::ShapeToString(c.Dims(0)));
+  }
+  std::vector<int64_t> blocks;
+  for (int64_t i = 0; i < c.Dims(0)[d]; ++i) blocks.push_back(i / block);
+  return blocks;
+}
+
 // A scale or zero point along `axis`.
 Result<ir::Value*> Parameter(NodeContext& c, size_t input) {
   ir::Value* value = c.Cast(c.Value(input), DType::kFp32);
   if (c.Rank(input) == 0 || ir::ElementCount(c.Dims(input)) == 1) return c.Reshape(value, {});
-  if (c.Rank(input) != 1)
-    return Unsupported("blocked quantization").Advise("use one scale for each channel");
   ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(c.Int("axis", 1), c.Rank(0)));
+  if (c.Rank(input) != 1) {
+    ANEMONE_ASSIGN(const auto blocks, BlockOfEach(c, input, axis));
+    return c.Op("gather", {{"x", value}, {"indices", ir::Ints(blocks)}, {"axis", Int(axis)}});
+  }
   ir::Shape dims(static_cast<size_t>(c.Rank(0)), 1);
   dims[static_cast<size_t>(axis)] = c.Dims(input)[0];
   return c.Reshape(value, dims);
@@ -268,15 +454,14 @@ Result<ir::Value*> Parameter(NodeContext& c, size_t input) {
 Status EmitQuantize(NodeContext& c) {
   ANEMONE_TRY(CheckInputs(c, 2));
   DType type = DType::kUInt8;
-  if (c.Const(2) != nullptr) {
-    type = c.Const(2)->dtype;
-  } else if (c.Has(2)) {
-    return Unsupported("a zero point computed at run time");
+  if (c.Has(2)) {
+    type = c.Type(2);
   } else if (c.Int("output_dtype", 0) != 0) {
     type = ToDType(static_cast<int32_t>(c.Int("output_dtype", 0)));
   }
   if (!IsInt(type) || BitWidth(type) > 16)
     return Unsupported("quantization to {}", DTypeName(type));
+  c.SetType(0, type);
   const int bits = BitWidth(type);
   const float low = IsSignedInt(type) ? -std::ldexp(1.0f, bits - 1) : 0.0f;
   const float high =
@@ -304,9 +489,14 @@ Result<std::optional<onnx::Constant>> FoldDequantize(const NodeContext& c) {
   if (!values || !scale || (c.Has(2) && !zero) || scale->empty())
     return std::optional<onnx::Constant>();
   int64_t inner = static_cast<int64_t>(values->size());
-  if (scale->size() != 1) {
-    if (c.Rank(1) != 1)
-      return Unsupported("blocked quantization").Advise("use one scale for each channel");
+  int64_t block = 0;
+  if (scale->size() != 1 && c.Rank(1) != 1) {
+    ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(c.Int("axis", 1), c.Rank(0)));
+    ANEMONE_TRY(BlockOfEach(c, 1, axis).status());
+    block = c.Int("block_size", 0);
+    inner = 1;
+    for (size_t d = static_cast<size_t>(axis) + 1; d < c.Dims(0).size(); ++d) inner *= c.Dims(0)[d];
+  } else if (scale->size() != 1) {
     ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(c.Int("axis", 1), c.Rank(0)));
     if (c.Dims(0)[static_cast<size_t>(axis)] != c.Dims(1)[0])
       return InvalidInput("the scales do not fit the axis");
@@ -315,13 +505,42 @@ Result<std::optional<onnx::Constant>> FoldDequantize(const NodeContext& c) {
   }
   if (zero && zero->size() != scale->size())
     return InvalidInput("scale and zero point differ in size");
+  // The scale of element i.
+  const auto scale_of = [&](size_t i) -> size_t {
+    if (scale->size() == 1) return 0;
+    const size_t row = i / static_cast<size_t>(inner);
+    if (block == 0) return row % scale->size();
+    const auto axis = static_cast<size_t>(NormalizeAxis(c.Int("axis", 1), c.Rank(0)).value());
+    const auto size = static_cast<size_t>(c.Dims(0)[axis]);
+    const auto blocks = static_cast<size_t>(c.Dims(1)[axis]);
+    const size_t in_block = row % size / static_cast<size_t>(block);
+    return (row / size * blocks + in_block) * static_cast<size_t>(inner) +
+           i % static_cast<size_t>(inner);
+  };
   std::vector<float> out(values->size());
   for (size_t i = 0; i < out.size(); ++i) {
-    const size_t at = scale->size() == 1 ? 0 : i / static_cast<size_t>(inner) % scale->size();
+    const size_t at = scale_of(i);
     const auto whole = static_cast<float>((*values)[i] - (zero ? (*zero)[at] : 0));
     out[i] = whole * static_cast<float>((*scale)[at]);
   }
   return std::optional(onnx::Constant::Floats(std::move(out), c.Dims(0)));
+}
+
+// The range of the data, 0 included, on the 256 steps of uint8; ONNX's own definition.
+Status EmitDynamicQuantize(NodeContext& c) {
+  using attribute::Int;
+  ANEMONE_TRY(CheckInputs(c, 1));
+  Expansion e(c);
+  const auto all = [&](std::string op) {
+    return e.Op(std::move(op), {e.In(0)}, {Int("keepdims", 0)});
+  };
+  const auto low = e.Op("Min", {all("ReduceMin"), e.Number(0)});
+  const auto high = e.Op("Max", {all("ReduceMax"), e.Number(0)});
+  const auto scale = e.Op("Div", {e.Op("Sub", {high, low}), e.Number(255)});
+  auto zero = e.Op("Div", {e.Op("Sub", {e.Number(0), low}), scale});
+  zero = e.Op("Round", {e.Op("Clip", {zero, e.Number(0), e.Number(255)})});
+  zero = e.Cast(zero, ElementType::kUint8);
+  return e.Finish({e.Op("QuantizeLinear", {e.In(0), scale, zero}), scale, zero});
 }
 
 Status EmitDequantize(NodeContext& c) {
@@ -354,24 +573,23 @@ constexpr Converter kConverters[] = {
     {.op = "Trilu", .emit = EmitTrilu},
     {.op = "QuantizeLinear", .emit = EmitQuantize},
     {.op = "DequantizeLinear", .emit = EmitDequantize},
-    {.op = "DynamicQuantizeLinear",
-     .refusal = "quantization at run time",
-     .rewrite = "export the float model"},
+    {.op = "DynamicQuantizeLinear", .emit = EmitDynamicQuantize},
     {.op = "NonZero", .refusal = kSize, .rewrite = kFixed},
-    {.op = "Compress", .refusal = kSize, .rewrite = kFixed},
     {.op = "Unique", .refusal = kSize, .rewrite = kFixed},
     {.op = "NonMaxSuppression",
      .refusal = kSize,
      .rewrite = "cut the model before it and select boxes outside"},
-    {.op = "EyeLike", .refusal = "no conversion yet", .rewrite = "use a constant"},
+    {.op = "EyeLike", .emit = EmitEyeLike},
+    {.op = "CumProd", .emit = EmitCumProd},
+    {.op = "CenterCropPad", .emit = EmitCenterCropPad},
+    {.op = "HannWindow", .emit = EmitWindow},
+    {.op = "HammingWindow", .emit = EmitWindow},
+    {.op = "BlackmanWindow", .emit = EmitWindow},
+    {.op = "MelWeightMatrix", .emit = EmitMelWeightMatrix},
+    {.op = "DFT", .emit = EmitDft},
+    {.op = "STFT", .emit = EmitStft},
     {.op = "StringNormalizer", .refusal = kText, .rewrite = kOutside},
     {.op = "TfIdfVectorizer", .refusal = kText, .rewrite = kOutside},
-    {.op = "DFT",
-     .refusal = "Core ML has no Fourier transform here",
-     .rewrite = "express it as a convolution"},
-    {.op = "STFT",
-     .refusal = "Core ML has no Fourier transform here",
-     .rewrite = "express it as a convolution"},
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "onnx/converter.h"
+#include "onnx/expansion.h"
 #include "onnx/fold_table.h"
 
 namespace anemone::ops::transformation {
@@ -25,8 +26,17 @@ Status View(NodeContext& c, ir::Shape dims) {
   return c.SetView(0, c.In(0).value, std::move(dims));
 }
 
+// A shape or axes known only at run time cannot change what the file declares for the output, and
+// moving no element, the operator does nothing else.
+bool DeclaredView(const NodeContext& c) {
+  const ir::Shape* declared = c.Declared(0);
+  return declared != nullptr && c.Has(1) && c.Const(1) == nullptr &&
+         ir::ElementCount(*declared) == ir::ElementCount(c.Dims(0));
+}
+
 Status EmitReshape(NodeContext& c) {
   ANEMONE_TRY(CheckOne(c));
+  if (DeclaredView(c)) return View(c, *c.Declared(0));
   ANEMONE_ASSIGN(const auto shape, c.IntsOr(1, "shape"));
   if (!shape) return InvalidInput("Reshape has no shape");
   ANEMONE_ASSIGN(ir::Shape dims, ReshapedDims(c.Dims(0), *shape, c.Int("allowzero", 0) != 0));
@@ -47,6 +57,7 @@ Status EmitFlatten(NodeContext& c) {
 
 Status EmitSqueeze(NodeContext& c) {
   ANEMONE_TRY(CheckOne(c));
+  if (DeclaredView(c)) return View(c, *c.Declared(0));
   ANEMONE_ASSIGN(const auto axes, c.IntsOr(1, "axes"));
   ANEMONE_ASSIGN(ir::Shape dims, SqueezedDims(c.Dims(0), axes));
   return View(c, std::move(dims));
@@ -54,6 +65,7 @@ Status EmitSqueeze(NodeContext& c) {
 
 Status EmitUnsqueeze(NodeContext& c) {
   ANEMONE_TRY(CheckOne(c));
+  if (DeclaredView(c)) return View(c, *c.Declared(0));
   ANEMONE_ASSIGN(const auto axes, c.IntsOr(1, "axes"));
   if (!axes) return InvalidInput("Unsqueeze has no axes");
   ANEMONE_ASSIGN(ir::Shape dims, UnsqueezedDims(c.Dims(0), *axes));
@@ -136,7 +148,19 @@ Status EmitDepthToSpace(NodeContext& c) {
 
 Status EmitSpaceToDepth(NodeContext& c) {
   ANEMONE_ASSIGN(const int64_t size, BlockSize(c));
-  if (c.String("mode", "DCR") != "DCR") return Unsupported("mode CRD").Advise("use mode DCR");
+  const std::string mode = c.String("mode", "DCR");
+  if (mode == "CRD") {
+    // The block's elements come last among the channels.
+    const ir::Shape& d = c.Dims(0);
+    if (d[2] % size != 0 || d[3] % size != 0) return InvalidInput("the blocks do not fit");
+    Expansion e(c);
+    auto y =
+        e.Op("Reshape", {e.In(0), e.Int64s({d[0], d[1], d[2] / size, size, d[3] / size, size})});
+    y = e.Op("Transpose", {y}, {attribute::Ints("perm", {0, 1, 3, 5, 2, 4})});
+    return e.Finish(
+        {e.Op("Reshape", {y, e.Int64s({d[0], d[1] * size * size, d[2] / size, d[3] / size})})});
+  }
+  if (mode != "DCR") return InvalidInput("mode is '{}'", mode);
   return c.Emit("space_to_depth", {{"x", c.Value(0)},
                                    {"block_size", ir::Literal::Int32(static_cast<int32_t>(size))}});
 }
@@ -161,7 +185,6 @@ constexpr Converter kConverters[] = {
     {.op = "DepthToSpace", .emit = EmitDepthToSpace},
     {.op = "SpaceToDepth", .emit = EmitSpaceToDepth},
     {.op = "ReverseSequence", .emit = EmitReverseSequence},
-    {.op = "Col2Im", .refusal = "no conversion yet", .rewrite = "use ConvTranspose"},
 };
 
 }  // namespace

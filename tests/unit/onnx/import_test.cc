@@ -312,13 +312,41 @@ TEST(OnnxImport, IntegersMustFitInto32Bits) {
       << beyond.error().ToString();
 }
 
-TEST(OnnxImport, OldAndNewOpsetsAreNamed) {
-  for (const int64_t opset : {6, 99}) {
+TEST(OnnxImport, AnyOpsetIsConvertedByItsOperatorsAndANewerOneIsNoted) {
+  for (const int64_t opset : {1, 6, 28, 99}) {
     const auto model = Import(OneNode(MakeNode("Relu", {"x"}, {"y"}), {2}, {}, opset));
-    ASSERT_FALSE(model.ok());
-    EXPECT_EQ(model.error().code(), ErrorCode::kUnsupported);
-    EXPECT_NE(model.error().ToString().find("opset " + std::to_string(opset)), std::string::npos);
+    ASSERT_IMPORTED(model);
+    EXPECT_EQ(RunModel(*model, {{-1, 2}})[0], (std::vector<float>{0, 2}));
+    ASSERT_EQ(model->notes.size(), opset == 99 ? 1u : 0u);
+    if (opset == 99) {
+      EXPECT_NE(model->notes[0].find("opset 99 is newer"), std::string::npos);
+    }
   }
+}
+
+TEST(OnnxImport, BeforeOpset7AnAxisSaysWhereATensorIsRepeated) {
+  const auto model = Import(
+      OneNode(MakeNode("Add", {"x", "b"}, {"y"}, {AttrInt("broadcast", 1), AttrInt("axis", 0)}),
+              {2, 2}, {Floats("b", {2}, {10, 20})}, 6));
+  ASSERT_IMPORTED(model);
+  EXPECT_EQ(RunModel(*model, {{1, 2, 3, 4}})[0], (std::vector<float>{11, 12, 23, 24}));
+  const auto trained =
+      Import(OneNode(MakeNode("BatchNormalization", {"x", "b", "b", "b", "b"}, {"y"}), {1, 2, 3},
+                     {Floats("b", {2}, {1, 1})}, 6));
+  ASSERT_FALSE(trained.ok());
+  EXPECT_NE(trained.error().ToString().find("training mode"), std::string::npos);
+}
+
+TEST(OnnxImport, AnInputWithoutElementsIsLeftOut) {
+  const auto model = Import(MakeModel(MakeGraph(
+      {.nodes = {MakeNode("Concat", {"x", "e"}, {"y"}, {AttrInt("axis", 0)})},
+       .inputs = {MakeValue("x", kFloat, {2}), MakeValue("e", kFloat, {TestDim(int64_t{0})})},
+       .outputs = {MakeValue("y", kFloat, {})}})));
+  ASSERT_IMPORTED(model);
+  EXPECT_EQ(model->program.main()->inputs().size(), 1u);
+  EXPECT_EQ(RunModel(*model, {{3, 4}})[0], (std::vector<float>{3, 4}));
+  ASSERT_EQ(model->notes.size(), 1u);
+  EXPECT_NE(model->notes[0].find("input 'e'"), std::string::npos);
 }
 
 TEST(OnnxImport, SoftmaxBeforeOpset13FlattensTheRest) {
