@@ -19,14 +19,14 @@ Status WrongEnding(const std::string& path) {
       .Advise("name a .mlpackage (or .mil for the program's text)");
 }
 
-bool IsPackage(const std::string& path) {
+bool IsPackagePath(const std::string& path) {
   return path.ends_with(".mlpackage") || path.ends_with(".mlpackage/");
 }
 
 }  // namespace
 
 Status CheckOutput(const std::string& path) {
-  if (!IsPackage(path) && !path.ends_with(".mil")) return WrongEnding(path);
+  if (!IsPackagePath(path) && !path.ends_with(".mil")) return WrongEnding(path);
   std::string clean = path;
   while (clean.size() > 1 && clean.back() == '/') clean.pop_back();
   const std::filesystem::path parent = std::filesystem::path(clean).parent_path();
@@ -52,7 +52,7 @@ Status CheckOutput(const std::string& path) {
 }
 
 Status Save(const ir::Model& model, const std::string& path) {
-  if (IsPackage(path)) return format::WritePackage(model, path);
+  if (IsPackagePath(path)) return format::WritePackage(model, path);
   if (path.ends_with(".mil")) {
     return WriteAtomically(path, ir::PrintText(model.program));
   }

@@ -126,7 +126,7 @@ Result<std::vector<T>> ApplyAll(BinaryOp op, const std::vector<T>& a, const std:
   return out;
 }
 
-Result<Constant> Binary(BinaryOp op, const Constant& a, const Constant& b) {
+Result<Constant> FoldBinary(BinaryOp op, const Constant& a, const Constant& b) {
   ANEMONE_ASSIGN(const Shape dims, ops::BroadcastShapes("", a.dims, b.dims));
   if (!ComputableCount(dims)) return NotFolded();
   const Constant x = BroadcastConstant(a, dims), y = BroadcastConstant(b, dims);
@@ -147,7 +147,7 @@ Outputs FoldBinary(const FoldArgs& args) {
   Constant out = *args.In(0);
   for (size_t i = 1; i < args.inputs.size(); ++i) {
     if (args.In(i) == nullptr) return InvalidInput("input {} is missing", i);
-    ANEMONE_ASSIGN(out, Binary(kOp, out, *args.In(i)));
+    ANEMONE_ASSIGN(out, FoldBinary(kOp, out, *args.In(i)));
   }
   return std::vector<Constant>{std::move(out)};
 }
