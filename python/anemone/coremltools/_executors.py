@@ -32,7 +32,7 @@ class ProgramExecutor:
         settings = _settings.current
         self._session = anemone.Session(
             path, load_options={"function": function}, function=function, warm_up=False, backend=settings.backend,
-            threads=settings.threads, compute_units=_UNITS[compute_units],
+            threads=settings.threads, numerics=settings.numerics, compute_units=_UNITS[compute_units],
             reshape_frequency=_RESHAPING[hints.get("reshapeFrequency", "Frequent")],
             specialization_strategy=_STRATEGIES[hints.get("specializationStrategy", "Default")])
         self._inputs = {feature.name: feature for feature in self._session.get_inputs()}
@@ -56,7 +56,9 @@ class FeatureExecutor:
     """A model that is not a program: numbers, texts, dictionaries, lists, arrays and images by name."""
 
     def __init__(self, path: str):
-        self._model = anemone.FeatureModel(path, threads=_settings.current.threads, backend=_settings.current.backend)
+        settings = _settings.current
+        self._model = anemone.FeatureModel(path, threads=settings.threads, backend=settings.backend,
+                                           numerics=settings.numerics)
         self._inputs = {name: _feature_of(name, what) for name, what in self._model.input_description.items()}
         self._outputs = {name: _feature_of(name, what) for name, what in self._model.output_description.items()}
 
