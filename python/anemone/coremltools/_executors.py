@@ -45,7 +45,14 @@ class ProgramExecutor:
             raise anemone.Error(f"the model keeps the states {', '.join(self._states)}, and no state is given", "usage",
                                 2, "", "predict(..., state=model.make_state())")
         inputs = {name: _input(value, self._inputs.get(name)) for name, value in data.items()}
-        outputs = self._session.predict(inputs, state, images=self._images)
+        try:
+            outputs = self._session.predict(inputs, state, images=self._images)
+        except anemone.Error as refusal:
+            if refusal.code == "usage":
+                raise
+            # Core ML's own words in front, because scripts look for them.
+            raise anemone.Error(f"Error computing NN outputs: {refusal.message}", refusal.code, refusal.exit_code,
+                                refusal.place, refusal.advice) from None
         return {name: _output(value, self._outputs.get(name)) for name, value in outputs.items()}
 
     def make_state(self) -> anemone.State:
