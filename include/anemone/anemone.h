@@ -123,7 +123,7 @@ typedef struct anemone_call_report {
 } anemone_call_report;
 
 /* Reads the bound inputs and writes the bound outputs; outputs that are not bound are dropped.
- * `state` and `report` may be NULL. In the steady state Anemone's executor takes nothing from the
+ * `report` may be NULL, and `state` for a model that keeps none. In the steady state Anemone's executor takes nothing from the
  * heap. After a failure the bound outputs are undefined. */
 ANEMONE_EXPORT int anemone_session_run(anemone_session* session, const anemone_binding* binding,
                                        anemone_state* state, anemone_call_report* report,

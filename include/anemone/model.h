@@ -126,7 +126,8 @@ class Model {
   std::optional<Classes> classes() const;
   // The states that the model keeps between predictions.
   std::vector<FeatureInfo> states() const;
-  // Runs the model. Every input is required but those that are optional.
+  // Runs the model. Every input is required but those that are optional, and a model with states
+  // needs a state.
   Expected<std::map<std::string, Array>> Predict(const std::map<std::string, Array>& inputs,
                                                  State* state = nullptr) const;
   // The states of a stateful model as they begin: all zero. Empty for other models.

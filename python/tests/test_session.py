@@ -105,6 +105,9 @@ def test_stateful_model(tmp_path):
     state = anemone.State()
     for expected in (2.0, 4.0):
         assert session.predict({"x": np.array([2], dtype=np.float32)}, state)["y"][0] == expected
+    for runner in (session, anemone.load(file), anemone.FeatureModel(file)):
+        with pytest.raises(anemone.Error, match="keeps 's' between predictions, and no state is given"):
+            runner.predict({"x": np.array([2], dtype=np.float32)})
 
 
 @pytest.mark.parametrize("name,label", [("classifier_strings", "label 4"), ("classifier_ints", 104)])

@@ -1,12 +1,39 @@
 #include "exec/tensor.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
+
+#include "base/large_blocks.h"
 
 namespace anemone::exec {
 namespace {
 
 constexpr size_t kAlignment = 64;
+
+// The address sanitizer watches the heap, and would not see a use after free of a block that is given again.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kLargeBlocks = false;
+#elif defined(__has_feature)
+constexpr bool kLargeBlocks = !__has_feature(address_sanitizer);
+#else
+constexpr bool kLargeBlocks = true;
+#endif
+
+// Memory for `size` bytes of elements; null when there is none.
+std::shared_ptr<void> AllocateElements(size_t size) {
+  if (kLargeBlocks && size >= large_blocks::kSmallest) {
+    void* block = large_blocks::Take(size);
+    if (block == nullptr) return nullptr;
+    return {block, [size](void* taken) { large_blocks::Return(taken, size); }};
+  }
+  const size_t rounded = (size + kAlignment - 1) / kAlignment * kAlignment;
+  if (rounded < size) return nullptr;
+  // At least one line, so that an empty tensor has a valid address too.
+  void* data = std::aligned_alloc(kAlignment, std::max(rounded, kAlignment));
+  if (data == nullptr) return nullptr;
+  return {data, std::free};
+}
 
 }  // namespace
 
@@ -41,17 +68,13 @@ Result<Tensor> Tensor::Allocate(DType dtype, Shape shape) {
                         ir::ShapeToString(shape));
   }
   Tensor tensor;
-  const size_t rounded = (*size + kAlignment - 1) / kAlignment * kAlignment;
-  // At least one line, so that an empty tensor has a valid address too.
-  void* data =
-      rounded >= *size ? std::aligned_alloc(kAlignment, std::max(rounded, kAlignment)) : nullptr;
-  if (data == nullptr) {
+  tensor.buffer_ = AllocateElements(*size);
+  if (tensor.buffer_ == nullptr) {
     return Error(ErrorCode::kInvalidInput,
                  fmt::format("not enough memory for a tensor of {} {} ({} bytes)", DTypeName(dtype),
                              ir::ShapeToString(shape), *size));
   }
-  tensor.buffer_ = std::shared_ptr<void>(data, std::free);
-  tensor.view_ = {dtype, std::move(shape), data};
+  tensor.view_ = {dtype, std::move(shape), tensor.buffer_.get()};
   return tensor;
 }
 

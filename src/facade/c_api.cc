@@ -11,6 +11,7 @@
 #include "anemone/model.h"
 #include "facade/binding.h"
 #include "facade/session_options.h"
+#include "facade/state.h"
 #include "options/json.h"
 #include "runtime/telemetry_json.h"
 
@@ -223,10 +224,11 @@ int anemone_session_run(anemone_session* session, const anemone_binding* binding
     if (session == nullptr || binding == nullptr) {
       return anemone::Usage("{} is NULL", session == nullptr ? "session" : "binding");
     }
+    anemone::exec::State* const values = state != nullptr ? &state->values : nullptr;
+    ANEMONE_TRY(anemone::facade::CheckStateIsGiven(session->session->function(), values));
     anemone::runtime::CallReport called;
-    const Status status =
-        session->session->PredictBound(binding->memory.inputs, binding->memory.outputs,
-                                       state != nullptr ? &state->values : nullptr, &called);
+    const Status status = session->session->PredictBound(binding->memory.inputs,
+                                                         binding->memory.outputs, values, &called);
     if (report == nullptr) return status;
     // The names are literals, so that they end in a zero. Fields beyond what the caller knows stay
     // away.

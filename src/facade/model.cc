@@ -146,8 +146,10 @@ Expected<std::map<std::string, Array>> Model::Predict(const std::map<std::string
   const auto tensors =
       facade::ToTensors(inputs, (*session)->function(), impl_->loaded.model->metadata);
   if (!tensors.ok()) return facade::ToFailure(tensors.error());
-  auto outputs =
-      (*session)->Predict(*tensors, state != nullptr ? &facade::ValuesOf(*state) : nullptr);
+  exec::State* const values = state != nullptr ? &facade::ValuesOf(*state) : nullptr;
+  const Status given = facade::CheckStateIsGiven((*session)->function(), values);
+  if (!given.ok()) return facade::ToFailure(given.error());
+  auto outputs = (*session)->Predict(*tensors, values);
   if (!outputs.ok()) return facade::ToFailure(std::move(outputs).At(impl_->loaded.name).error());
   auto arrays = facade::ToArrays(*outputs);
   if (!arrays.ok()) return facade::ToFailure(arrays.error());

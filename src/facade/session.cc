@@ -68,9 +68,11 @@ Expected<std::map<std::string, Array>> Session::Predict(const std::map<std::stri
                                                         State* state, CallReport* report) const {
   const auto tensors = facade::ToTensors(inputs, impl_->session->function(), impl_->metadata);
   if (!tensors.ok()) return facade::ToFailure(tensors.error());
+  exec::State* const values = state != nullptr ? &facade::ValuesOf(*state) : nullptr;
+  const Status given = facade::CheckStateIsGiven(impl_->session->function(), values);
+  if (!given.ok()) return facade::ToFailure(given.error());
   runtime::CallReport called;
-  auto outputs = impl_->session->Predict(
-      *tensors, state != nullptr ? &facade::ValuesOf(*state) : nullptr, &called);
+  auto outputs = impl_->session->Predict(*tensors, values, &called);
   if (report != nullptr) *report = ToReport(called);
   if (!outputs.ok()) return facade::ToFailure(std::move(outputs).At(impl_->name).error());
   auto arrays = facade::ToArrays(*outputs);
@@ -80,10 +82,12 @@ Expected<std::map<std::string, Array>> Session::Predict(const std::map<std::stri
 
 std::optional<Failure> Session::Run(const Binding& binding, State* state,
                                     CallReport* report) const {
+  exec::State* const values = state != nullptr ? &facade::ValuesOf(*state) : nullptr;
+  const Status given = facade::CheckStateIsGiven(impl_->session->function(), values);
+  if (!given.ok()) return facade::ToFailure(given.error());
   runtime::CallReport called;
   const Status status =
-      impl_->session->PredictBound(binding.impl_->inputs, binding.impl_->outputs,
-                                   state != nullptr ? &facade::ValuesOf(*state) : nullptr, &called);
+      impl_->session->PredictBound(binding.impl_->inputs, binding.impl_->outputs, values, &called);
   if (report != nullptr) *report = ToReport(called);
   if (status.ok()) return std::nullopt;
   return facade::ToFailure(status.error());

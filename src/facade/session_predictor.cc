@@ -6,6 +6,7 @@
 
 #include "exec/session_inputs.h"
 #include "facade/session_options.h"
+#include "facade/state.h"
 #include "runtime/session.h"
 
 namespace anemone::facade {
@@ -103,6 +104,7 @@ class SessionPredictor : public feature_models::Predictor {
 
  protected:
   Result<FeatureValues> Run(const FeatureValues& inputs, exec::State* state) const override {
+    ANEMONE_TRY(CheckStateIsGiven(session_->function(), state));
     std::map<std::string, exec::Tensor> tensors;
     for (const auto& [name, value] : inputs) {
       ANEMONE_ASSIGN(tensors[name], InputTensor(name, value).At(fmt::format("input '{}'", name)));

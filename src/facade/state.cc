@@ -107,5 +107,18 @@ Result<State> MakeState(const ir::Function& function) {
   return state;
 }
 
+Status CheckStateIsGiven(const ir::Function& function, const exec::State* state) {
+  if (state != nullptr) return {};
+  std::string names;
+  for (const auto& input : function.inputs()) {
+    if (input->type.is_state()) names += (names.empty() ? "'" : ", '") + input->name + "'";
+  }
+  if (names.empty()) return {};
+  return Usage("the model keeps {} between predictions, and no state is given", names)
+      .Advise(
+          "make a state once (make_state() in Python, Model::MakeState in C++, "
+          "anemone_state_create in C) and pass it to each prediction");
+}
+
 }  // namespace facade
 }  // namespace anemone

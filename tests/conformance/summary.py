@@ -4,9 +4,10 @@
 
 REPORT is what coreml_on_linux.py wrote. A test reached a prediction when it asked for one, or when it failed because
 the model could not be loaded; it is right when it passed. Each failure is listed with the reason that
-tests/conformance/reasons.json gives for it: a list of {"test", "why", "reason"}, where `test` is searched for in the
-test's name and `why`, if given, in its error (regular expressions; the first entry that matches counts). A failure
-without one is shown as unexplained, with its error.
+tests/conformance/reasons.json gives for it: a list of {"test", "why", "evidence", "beyond", "reason"}, where `test` is
+searched for in the test's name and `why`, if given, in its error (regular expressions; the first entry that matches
+counts), and all of `evidence`, if given, was found by evidence.py when the test failed. `beyond`: no runtime can pass
+the test. A failure without a reason is shown as unexplained, with its error.
 """
 import argparse
 import collections
@@ -18,6 +19,8 @@ from pathlib import Path
 FOLDERS = ("converters/mil/mil/ops/tests", "converters/mil/mil/tests", "converters/mil/mil/passes/tests",
            "test/ml_program", "test/neural_network", "test/pipeline", "test/sklearn_tests", "test/xgboost_tests",
            "test/api", "test/blob", "test/modelpackage")
+# A test of an ML Program in float32.
+FLOAT32 = re.compile(r"backend='mlprogram', precision='fp32'|\('mlprogram', 'fp32'\)|mlprogram-fp32")
 REASONS = Path(__file__).with_name("reasons.json")
 
 
@@ -44,11 +47,12 @@ def read(paths):
     return collected, samples, rows
 
 
-def reason_of(row, reasons):
+def entry_of(row, reasons):
     for entry in reasons:
-        if re.search(entry["test"], row["id"]) and re.search(entry.get("why", ""), row.get("why", "")):
-            return entry["reason"]
-    return None
+        if (re.search(entry["test"], row["id"]) and re.search(entry.get("why", ""), row.get("why", ""))
+                and set(entry.get("evidence", [])) <= set(row.get("evidence", []))):
+            return entry
+    return {}
 
 
 def short(text, limit=160):
@@ -58,7 +62,7 @@ def short(text, limit=160):
     return text if len(text) <= limit else text[:limit - 3] + "..."
 
 
-def table(collected, samples, rows):
+def table(collected, samples, rows, reasons):
     lines = ["| folder | sample | collected | run | reached a prediction | right | failed | failed before a prediction | "
              "expected to fail |", "|---|---|---|---|---|---|---|---|---|"]
     groups = collections.defaultdict(list)
@@ -76,9 +80,21 @@ def table(collected, samples, rows):
         totals = [total + count for total, count in zip(totals, counts)]
         lines.append(f"| `{folder}` | {samples.get(folder, '')} | " + " | ".join(f"{count:,}" for count in counts) + " |")
     lines.append("| all | | " + " | ".join(f"{total:,}" for total in totals) + " |")
-    if totals[2]:
-        lines += ["", f"{100 * totals[3] / totals[2]:.2f} % of the tests that reached a prediction are right."]
-    return lines
+    return lines + shares(rows, reasons) if totals[2] else lines
+
+
+def share(rows, what):
+    right = sum(row["outcome"] == "passed" for row in rows)
+    return [f"- {what}: {right:,} of {len(rows):,}, {100 * right / len(rows):.2f} %"] if rows else []
+
+
+def shares(rows, reasons):
+    asked = [row for row in rows if row["outcome"] != "xfailed" and reached(row)]
+    default = [row for row in asked if not FLOAT32.search(row["id"])]
+    possible = [row for row in asked if row["outcome"] == "passed" or not entry_of(row, reasons).get("beyond")]
+    return ["", "Right of the tests that reached a prediction:", "", *share(asked, "all"),
+            *share(default, "without those that INCLUDE_MIL_FP32_UNIT_TESTS=1 adds, as upstream runs them by default"),
+            *share(possible, "without those that no runtime can pass, as computed for each of them (see the reasons)")]
 
 
 def failures(rows, reasons):
@@ -86,7 +102,7 @@ def failures(rows, reasons):
     groups = collections.defaultdict(list)
     for row in rows:
         if row["outcome"] == "failed":
-            groups[reason_of(row, reasons)].append(row)
+            groups[entry_of(row, reasons).get("reason")].append(row)
     lines = []
     for reason in sorted(groups, key=lambda text: (text is not None, -len(groups[text]))):
         group = groups[reason]
@@ -107,7 +123,7 @@ def document(collected, samples, rows, reasons):
         "Printed by `./dev conformance` (tests/conformance/summary.py); do not edit.", "",
         "A sample below 1 is that share of the tests; from 1 on, that many parameter sets of each test function and back "
         "end; 0 is all. It is chosen by a hash of the test's name. Tests that upstream expects to fail (xfail) are not "
-        "judged; skipped tests reach no prediction.", "", *table(collected, samples, rows), "", "## Failures",
+        "judged; skipped tests reach no prediction.", "", *table(collected, samples, rows, reasons), "", "## Failures",
         *failures(rows, reasons)]) + "\n"
 
 
@@ -117,10 +133,11 @@ def main():
     parser.add_argument("--output", help="the Markdown file; without it, the document is printed")
     arguments = parser.parse_args()
     collected, samples, rows = read(arguments.reports)
-    text = document(collected, samples, rows, json.loads(REASONS.read_text()))
+    reasons = json.loads(REASONS.read_text())
+    text = document(collected, samples, rows, reasons)
     if arguments.output:
         Path(arguments.output).write_text(text)
-        print("\n".join(table(collected, samples, rows)))
+        print("\n".join(table(collected, samples, rows, reasons)))
     else:
         sys.stdout.write(text)
 

@@ -42,7 +42,7 @@ for folder in "${folders[@]}"; do
   (cd "$packages" && PYTHONPATH=$ROOT/tests/conformance${PYTHONPATH:+:$PYTHONPATH} COREML_REPORT=$report \
     COREML_SAMPLE=$sample PYMIL_TEST_TARGETS=${PYMIL_TEST_TARGETS:-mlprogram,neuralnetwork} \
     INCLUDE_MIL_FP32_UNIT_TESTS=$float32 RUN_BACKWARD_COMPATIBILITY=1 \
-    "$python" -m pytest -p coreml_on_linux -p no:cacheprovider -q --no-header --tb=no \
+    "$python" -m pytest -p coreml_on_linux -p no:cacheprovider -q --no-header --tb=no --rootdir . \
     "coremltools/$folder") > "$home/pytest.log" 2>&1 || status=1
   tail -n 1 "$home/pytest.log"
 done

@@ -32,7 +32,7 @@ class ProgramExecutor:
         settings = _settings.current
         self._session = anemone.Session(
             path, load_options={"function": function}, function=function, warm_up=False, backend=settings.backend,
-            threads=settings.threads, compute_units=_UNITS[compute_units],
+            threads=settings.threads, numerics=settings.numerics, compute_units=_UNITS[compute_units],
             reshape_frequency=_RESHAPING[hints.get("reshapeFrequency", "Frequent")],
             specialization_strategy=_STRATEGIES[hints.get("specializationStrategy", "Default")])
         self._inputs = {feature.name: feature for feature in self._session.get_inputs()}
@@ -45,7 +45,14 @@ class ProgramExecutor:
             raise anemone.Error(f"the model keeps the states {', '.join(self._states)}, and no state is given", "usage",
                                 2, "", "predict(..., state=model.make_state())")
         inputs = {name: _input(value, self._inputs.get(name)) for name, value in data.items()}
-        outputs = self._session.predict(inputs, state, images=self._images)
+        try:
+            outputs = self._session.predict(inputs, state, images=self._images)
+        except anemone.Error as refusal:
+            if refusal.code == "usage":
+                raise
+            # Core ML's own words in front, because scripts look for them.
+            raise anemone.Error(f"Error computing NN outputs: {refusal.message}", refusal.code, refusal.exit_code,
+                                refusal.place, refusal.advice) from None
         return {name: _output(value, self._outputs.get(name)) for name, value in outputs.items()}
 
     def make_state(self) -> anemone.State:
@@ -56,7 +63,9 @@ class FeatureExecutor:
     """A model that is not a program: numbers, texts, dictionaries, lists, arrays and images by name."""
 
     def __init__(self, path: str):
-        self._model = anemone.FeatureModel(path, threads=_settings.current.threads, backend=_settings.current.backend)
+        settings = _settings.current
+        self._model = anemone.FeatureModel(path, threads=settings.threads, backend=settings.backend,
+                                           numerics=settings.numerics)
         self._inputs = {name: _feature_of(name, what) for name, what in self._model.input_description.items()}
         self._outputs = {name: _feature_of(name, what) for name, what in self._model.output_description.items()}
 

@@ -50,17 +50,18 @@ def _modules() -> Iterator[Tuple[str, Any]]:
             yield name, module
 
 
-def install(force: bool = False, *, backend: str = "auto", threads: int = 0, chip: str = "m4") -> bool:
+def install(force: bool = False, *, backend: str = "auto", threads: int = 0, chip: str = "m4",
+            numerics: str = "as_typed") -> bool:
     """Returns whether coremltools now predicts through Anemone: everywhere but on macOS, and there with `force`.
 
-    `backend` and `threads` are those of anemone.Session, `chip` is the one that compute plans are estimated for. They
-    hold for models loaded from now on; calling again changes nothing else. Threads may call it at once.
+    `backend`, `threads` and `numerics` are those of anemone.Session, `chip` is the one that compute plans are estimated
+    for. They hold for models loaded from now on; calling again changes nothing else. Threads may call it at once.
     """
     global _installed, _native_module
     with _lock:
         if sys.platform == "darwin" and not force and not _installed:
             return False
-        _settings.use(Settings(backend, threads, chip))
+        _settings.use(Settings(backend, threads, chip, numerics))
         if _installed:
             return True
         binding = types.ModuleType(_NATIVE, "Anemone's stand-in for coremltools' native binding.")

@@ -7,10 +7,15 @@ class EstimatedWarning(UserWarning):
     """A compute plan or a cost was estimated by Anemone; Core ML was not asked."""
 
 
+class StandInWarning(UserWarning):
+    """A compiled folder is a stand-in: Anemone loads it, Core ML would not."""
+
+
 class Settings(NamedTuple):
     backend: str = "auto"
     threads: int = 0
     chip: str = "m4"
+    numerics: str = "as_typed"
 
 
 # The system that coremltools believes to run on: the first one with all that its releases can ask for.

@@ -3,10 +3,13 @@
 import os
 import shutil
 import tempfile
+import warnings
 import weakref
 from typing import Optional
 
 import anemone
+
+from ._settings import StandInWarning
 
 # In a compiled folder that holds a model as it was.
 _KEPT = ("source.mlpackage", "source.mlmodel")
@@ -44,7 +47,7 @@ def _place(path: str, target: str, copy_function) -> None:
 
 def compile_model(path: str) -> str:
     """A new folder with the ending .mlmodelc that loads as the model does, in a new temporary folder of its own. It is
-    the caller's to remove. What Anemone's compiler refuses to write is kept in it as it was."""
+    the caller's to remove. What Anemone's compiler refuses to write is kept in it as it was, with a StandInWarning."""
     path = readable(path)
     if not os.path.exists(path):
         raise RuntimeError(f"there is no model at {path}")
@@ -52,7 +55,9 @@ def compile_model(path: str) -> str:
     folder = os.path.join(tempfile.mkdtemp(prefix="anemone_"), f"{stem}.mlmodelc")
     try:
         anemone.compile(path, folder)
-    except anemone.Error:
+    except anemone.Error as refusal:
+        warnings.warn(f"{folder} is a stand-in that only Anemone loads, without model.mil: {refusal}", StandInWarning,
+                      stacklevel=3)
         shutil.rmtree(folder, ignore_errors=True)
         os.mkdir(folder)
         _place(path, os.path.join(folder, _kept_name(path)), shutil.copy2)

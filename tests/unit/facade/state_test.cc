@@ -1,7 +1,10 @@
 // The states of the C++ interface: made by a model, read, written, refused.
 #include <gtest/gtest.h>
 
+#include "anemone/anemone.h"
+#include "anemone/feature_model.h"
 #include "anemone/model.h"
+#include "anemone/session.h"
 
 namespace anemone {
 namespace {
@@ -58,6 +61,47 @@ TEST(FacadeState, AStateOfAnotherShapeIsRefusedByThePrediction) {
       model->Predict({{"x", Array::Float32({2, 3}, std::vector<float>(6, 1.0F))}}, &state);
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.failure().code, "usage");
+}
+
+TEST(FacadeState, APredictionOfAStatefulModelWithoutAStateIsRefused) {
+  auto model = Model::Load(kPackage);
+  ASSERT_TRUE(model);
+  const std::map<std::string, Array> inputs = {
+      {"x", Array::Float32({2, 3}, std::vector<float>(6, 1.0F))}};
+  const std::string words = "the model keeps '" + model->states()[0].name +
+                            "' between predictions, and no state is given";
+  const auto by_model = model->Predict(inputs);
+  ASSERT_FALSE(by_model);
+  EXPECT_EQ(by_model.failure().code, "usage");
+  EXPECT_EQ(by_model.failure().message, words);
+  auto session = Session::Open(*model);
+  ASSERT_TRUE(session) << session.failure().ToString();
+  const auto by_session = session->Predict(inputs);
+  ASSERT_FALSE(by_session);
+  EXPECT_EQ(by_session.failure().message, words);
+  const auto by_binding = session->Run(Binding());
+  ASSERT_TRUE(by_binding.has_value());
+  EXPECT_EQ(by_binding->message, words);
+  auto features = FeatureModel::Load(kPackage);
+  ASSERT_TRUE(features) << features.failure().ToString();
+  const auto by_features = features->Predict({{"x", FeatureValue(inputs.at("x"))}});
+  ASSERT_FALSE(by_features);
+  EXPECT_EQ(by_features.failure().message, words);
+  State state;
+  EXPECT_TRUE(model->Predict(inputs, &state));
+  EXPECT_TRUE(session->Predict(inputs, &state));
+}
+
+TEST(FacadeState, TheCInterfaceRefusesAStatefulCallWithoutAState) {
+  anemone_session* session = nullptr;
+  anemone_error* error = nullptr;
+  ASSERT_EQ(anemone_session_open(kPackage, nullptr, &session, &error), 0);
+  anemone_binding* binding = anemone_binding_create();
+  EXPECT_EQ(anemone_session_run(session, binding, nullptr, nullptr, &error), 2);
+  EXPECT_NE(std::string(anemone_error_text(error)).find("no state is given"), std::string::npos);
+  anemone_error_free(error);
+  anemone_binding_free(binding);
+  anemone_session_close(session);
 }
 
 }  // namespace
