@@ -19,9 +19,9 @@ std::string ParametersText(const Json& json, const std::string& indent) {
   std::string text;
   for (const JsonMember& member : json.items()) {
     const Json& value = member.value;
-    const bool nested = value.is_array() && value.size() != 0 && value[0].is_object();
+    const bool nested = value.is_array() && !value.empty() && value[0].is_object();
     if (value.is_object()) {
-      if (value.size() != 0) text += indent + member.key + ":\n";
+      if (!value.empty()) text += indent + member.key + ":\n";
       text += ParametersText(value, indent + "  ");
     } else if (nested) {
       text += fmt::format("{}{}: {}\n", indent, member.key, value.size());

@@ -98,7 +98,9 @@ Result<std::unique_ptr<Predictor>> MakeFeatureVectorizer(const format::ModelFile
       return InvalidInput("its column '{}' is {}, which has no numbers at places", feature->name,
                           KindOf(*feature));
     }
-    if (wire.inputdimensions() > kMaxLength || (total += wire.inputdimensions()) > kMaxLength) {
+    // Each addend is checked first, so that the sum cannot wrap.
+    if (wire.inputdimensions() <= kMaxLength) total += wire.inputdimensions();
+    if (wire.inputdimensions() > kMaxLength || total > kMaxLength) {
       return InvalidInput("its columns have more than {} numbers", kMaxLength);
     }
     columns.push_back({feature->name, static_cast<size_t>(wire.inputdimensions())});

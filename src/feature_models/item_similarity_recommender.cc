@@ -102,8 +102,10 @@ class Recommender : public Predictor {
     } else if (const auto* by_integer = std::get_if<Int64Dictionary>(&value)) {
       for (const auto& [name, score] : *by_integer) add_integer(name, score);
     } else if (const auto* tensor = std::get_if<exec::Tensor>(&value)) {
-      for (const double name : NumbersOf(*tensor)) {
-        if (name >= -9e15 && name <= 9e15) add_integer(static_cast<int64_t>(name), 1);
+      for (const double number : NumbersOf(*tensor)) {
+        if (!(number >= -9e15 && number <= 9e15)) continue;
+        const auto name = static_cast<int64_t>(number);
+        add_integer(name, 1.0);
       }
     }
     return scored;

@@ -16,7 +16,7 @@ class Cursor {
   Result<Scalar> Take(std::string_view what) {
     Scalar value = 0;
     if (left_.size() < sizeof(value)) return InvalidInput("the file ends within {}", what);
-    std::memcpy(&value, left_.data(), sizeof(value));
+    left_.copy(reinterpret_cast<char*>(&value), sizeof(value));
     left_.remove_prefix(sizeof(value));
     return value;
   }

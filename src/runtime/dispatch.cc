@@ -78,7 +78,7 @@ std::optional<DispatchChoice> Remembered(const std::string& path, const std::str
     if (row.contains("error") && row["error"].is_text()) measurement.error = row["error"].text();
     choice.measured.push_back(std::move(measurement));
   }
-  const Json chosen = document["choice"];
+  const Json& chosen = document["choice"];
   for (const Candidate& candidate : candidates) {
     if (!chosen.is_text() || candidate.label != chosen.text()) continue;
     choice.label = candidate.label;

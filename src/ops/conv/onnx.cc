@@ -149,7 +149,7 @@ Status CheckExact(const NodeContext& c, size_t weight) {
 
 // x - zero point, in float; a zero point of one element for each output channel stands along `axis`.
 std::string Centered(NodeContext& c, Expansion& e, size_t x, size_t zero, size_t axis) {
-  const auto value = e.Cast(e.In(x), ElementType::kFloat);
+  auto value = e.Cast(e.In(x), ElementType::kFloat);
   if (!e.Has(zero)) return value;
   auto offset = e.Cast(e.In(zero), ElementType::kFloat);
   if (c.Rank(zero) == 1 && c.Dims(zero)[0] != 1) {

@@ -240,7 +240,7 @@ Status EmitEinsum(NodeContext& c) {
 // x - zero point. One zero point for each row (of a) or column (of b) stands along the last axis but
 // one, or the last.
 std::string Centered(NodeContext& c, Expansion& e, size_t x, size_t zero, bool rows) {
-  const auto value = e.Cast(e.In(x), ElementType::kInt32);
+  auto value = e.Cast(e.In(x), ElementType::kInt32);
   if (!e.Has(zero)) return value;
   auto offset = e.Cast(e.In(zero), ElementType::kInt32);
   if (rows && c.Rank(zero) == 1) offset = e.Op("Unsqueeze", {offset, e.Int64s({1})});
