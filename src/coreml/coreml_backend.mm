@@ -5,7 +5,7 @@
 
 #include "coreml/compute_plan.h"
 #include "coreml/executable.h"
-#include "exec/session_inputs.h"
+#include "exec/function_inputs.h"
 
 namespace anemone::coreml {
 namespace {

@@ -9,8 +9,8 @@
 #include "cpu/compiled.h"
 #include "cpu/kernels/gemm_tile.h"
 #include "exec/classifier.h"
+#include "exec/function_inputs.h"
 #include "exec/interpreter.h"
-#include "exec/session_inputs.h"
 
 namespace anemone::cpu {
 namespace {

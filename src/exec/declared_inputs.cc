@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include "exec/session_inputs.h"
+#include "exec/function_inputs.h"
 
 namespace anemone::exec {
 namespace {

@@ -2,8 +2,8 @@
 
 #include "base/clock.h"
 #include "exec/classifier.h"
+#include "exec/function_inputs.h"
 #include "exec/interpreter.h"
-#include "exec/session_inputs.h"
 
 namespace anemone::exec {
 namespace {

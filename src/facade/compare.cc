@@ -1,5 +1,5 @@
 // RunCompare: a variant beside its reference, with the document "anemone.compare".
-#include "exec/session_inputs.h"
+#include "exec/function_inputs.h"
 #include "facade/arrays.h"
 #include "facade/document.h"
 #include "facade/output_comparison.h"

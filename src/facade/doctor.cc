@@ -8,7 +8,7 @@
 
 #include "acquire/cache.h"
 #include "base/cache_root.h"
-#include "exec/session_inputs.h"
+#include "exec/function_inputs.h"
 #include "facade/convert.h"
 #include "facade/document.h"
 #include "facade/tool_options.h"

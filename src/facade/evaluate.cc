@@ -1,7 +1,7 @@
 // RunEvaluate: a classifier over labeled photographs, with the document "anemone.eval".
 #include "lab/evaluate.h"
 #include "base/clock.h"
-#include "exec/session_inputs.h"
+#include "exec/function_inputs.h"
 #include "facade/arrays.h"
 #include "facade/document.h"
 #include "facade/preprocess.h"

@@ -6,7 +6,7 @@
 
 #include "base/json.h"
 #include "base/mapped_file.h"
-#include "exec/session_inputs.h"
+#include "exec/function_inputs.h"
 #include "facade/convert.h"
 #include "facade/save.h"
 #include "facade/session_options.h"

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <unordered_set>
 
-#include "exec/session_inputs.h"
+#include "exec/function_inputs.h"
 #include "facade/convert.h"
 
 namespace anemone::facade {

@@ -4,7 +4,7 @@
 #include <map>
 
 #include "base/json.h"
-#include "exec/session_inputs.h"
+#include "exec/function_inputs.h"
 #include "placement/latency_model.h"
 #include "placement/workload.h"
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "exec/session_inputs.h"
+#include "exec/function_inputs.h"
 #include "facade/preprocess.h"
 #include "facade/tool_options.h"
 #include "lab/sensitivity.h"

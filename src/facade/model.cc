@@ -4,7 +4,7 @@
 #include <mutex>
 
 #include "exec/backend.h"
-#include "exec/session_inputs.h"
+#include "exec/function_inputs.h"
 #include "facade/arrays.h"
 #include "facade/compress.h"
 #include "facade/convert.h"

@@ -1,6 +1,6 @@
 // RunPlacement: the agreement of predictions with plans of real machines, with the document
 // "anemone.placement_score".
-#include "exec/session_inputs.h"
+#include "exec/function_inputs.h"
 #include "facade/document.h"
 #include "facade/tool_options.h"
 #include "facade/tools.h"

@@ -3,7 +3,7 @@
 
 #include "base/cache_root.h"
 #include "base/clock.h"
-#include "exec/session_inputs.h"
+#include "exec/function_inputs.h"
 #include "exec/synthetic_inputs.h"
 #include "facade/document.h"
 #include "facade/feature_files.h"

@@ -4,7 +4,7 @@
 #include <charconv>
 #include <cmath>
 
-#include "exec/session_inputs.h"
+#include "exec/function_inputs.h"
 #include "facade/session_options.h"
 #include "facade/state.h"
 #include "runtime/session.h"

@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
-#include "exec/session_inputs.h"
+#include "exec/function_inputs.h"
 #include "exec/synthetic_inputs.h"
 #include "gate/fault_backend.h"
 #include "lab/measure.h"

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "exec/session_inputs.h"
+#include "exec/function_inputs.h"
 #include "gate/check_files.h"
 #include "gate/check_parity.h"
 #include "gate/checks.h"

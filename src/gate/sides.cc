@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "exec/failure.h"
-#include "exec/session_inputs.h"
+#include "exec/function_inputs.h"
 #include "exec/synthetic_inputs.h"
 #include "gate/checks.h"
 #include "lab/measure.h"

@@ -7,7 +7,7 @@
 #include <unordered_map>
 
 #include "base/json.h"
-#include "exec/session_inputs.h"
+#include "exec/function_inputs.h"
 #include "lab/parity_json.h"
 #include "lab/verify.h"
 

@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "exec/failure.h"
-#include "exec/session_inputs.h"
+#include "exec/function_inputs.h"
 #include "exec/synthetic_inputs.h"
 #include "lab/latency.h"
 #include "runtime/process_memory.h"

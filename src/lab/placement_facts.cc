@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "exec/session_inputs.h"
+#include "exec/function_inputs.h"
 #include "placement/analyze.h"
 #include "placement/latency_model.h"
 

@@ -9,7 +9,7 @@
 #include "compress/apply.h"
 #include "compress/moments.h"
 #include "compress/weights.h"
-#include "exec/session_inputs.h"
+#include "exec/function_inputs.h"
 #include "lab/parity.h"
 #include "lab/subgraph.h"
 #include "passes/rewriter.h"

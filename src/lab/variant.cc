@@ -9,7 +9,7 @@
 #include "compress/configuration_json.h"
 #include "compress/moments.h"
 #include "compress/weights.h"
-#include "exec/session_inputs.h"
+#include "exec/function_inputs.h"
 #include "format/package.h"
 #include "lab/evaluate.h"
 #include "lab/fingerprint.h"

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "exec/session_inputs.h"
+#include "exec/function_inputs.h"
 
 namespace anemone::lab {
 namespace {

@@ -70,6 +70,13 @@ ir::Value* NodeContext::Materialize(Operand& operand) {
   return operand.value;
 }
 
+Status NodeContext::NeedInputs(size_t count) const {
+  for (size_t i = 0; i < count; ++i) {
+    if (!Has(i)) return InvalidInput("input {} is missing", i);
+  }
+  return {};
+}
+
 ir::Value* NodeContext::Value(size_t i) { return Has(i) ? Materialize(*inputs_[i]) : nullptr; }
 
 Result<std::vector<int64_t>> NodeContext::Ints(size_t i, std::string_view what) const {

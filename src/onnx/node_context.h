@@ -71,6 +71,8 @@ class NodeContext {
   // ---- inputs
   size_t InputCount() const { return inputs_.size(); }
   bool Has(size_t i) const { return i < inputs_.size() && inputs_[i] != nullptr; }
+  // kInvalidInput naming the first of the first `count` inputs that is missing.
+  Status NeedInputs(size_t count) const;
   // Only when Has(i).
   const Operand& In(size_t i) const { return *inputs_[i]; }
   const ir::Shape& Dims(size_t i) const { return inputs_[i]->dims; }

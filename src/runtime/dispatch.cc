@@ -9,7 +9,7 @@
 #include "base/json.h"
 #include "base/mapped_file.h"
 #include "base/sha256.h"
-#include "exec/session_inputs.h"
+#include "exec/function_inputs.h"
 #include "exec/synthetic_inputs.h"
 #include "runtime/host.h"
 #include "runtime/route.h"

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "exec/session_inputs.h"
+#include "exec/function_inputs.h"
 #include "format/package.h"
 #include "runtime/backends.h"
 #include "runtime/first_load.h"

@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "exec/failure.h"
-#include "exec/session_inputs.h"
+#include "exec/function_inputs.h"
 #include "runtime/known_answer.h"
 
 namespace anemone::runtime {

@@ -6,7 +6,7 @@
 
 #include "exec/classifier.h"
 #include "exec/failure.h"
-#include "exec/session_inputs.h"
+#include "exec/function_inputs.h"
 #include "exec/synthetic_inputs.h"
 #include "runtime/backends.h"
 #include "runtime/certificate.h"

@@ -179,9 +179,7 @@ Status EmitConvInteger(NodeContext& c) {
 
 // x, its scale and zero point, w, its scale and zero point, y's scale and zero point, bias.
 Status EmitQLinearConv(NodeContext& c) {
-  for (size_t i = 0; i < 8; ++i) {
-    if (!c.Has(i)) return InvalidInput("input {} is missing", i);
-  }
+  ANEMONE_TRY(c.NeedInputs(8));
   ANEMONE_TRY(CheckExact(c, 3));
   Expansion e(c);
   auto bias = e.In(8);

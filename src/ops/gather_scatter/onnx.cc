@@ -10,13 +10,6 @@ namespace {
 
 using namespace onnx;  // NOLINT: a converter file speaks both
 
-Status CheckInputs(const NodeContext& c, size_t count) {
-  for (size_t i = 0; i < count; ++i) {
-    if (!c.Has(i)) return InvalidInput("input {} is missing", i);
-  }
-  return {};
-}
-
 // Indices with negative ones counted from the end. Known ones are checked; at run time `size` is
 // added where needed.
 Result<ir::Value*> Indices(NodeContext& c, size_t input, int64_t size) {
@@ -52,7 +45,7 @@ Status Finish(NodeContext& c, ir::Value* y) {
 ir::Literal Axis(int64_t axis) { return ir::Literal::Int32(static_cast<int32_t>(axis)); }
 
 Status EmitGather(NodeContext& c) {
-  ANEMONE_TRY(CheckInputs(c, 2));
+  ANEMONE_TRY(c.NeedInputs(2));
   ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(c.Int("axis", 0), c.Rank(0)));
   const int64_t size = c.Dims(0)[static_cast<size_t>(axis)];
   const auto* index = c.Const(1);
@@ -77,7 +70,7 @@ Status EmitGather(NodeContext& c) {
 }
 
 Status EmitGatherElements(NodeContext& c) {
-  ANEMONE_TRY(CheckInputs(c, 2));
+  ANEMONE_TRY(c.NeedInputs(2));
   ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(c.Int("axis", 0), c.Rank(0)));
   // MIL requires the other dims to be equal; ONNX allows smaller indices.
   for (size_t d = 0; d < c.Dims(0).size() && d < c.Dims(1).size(); ++d) {
@@ -92,7 +85,7 @@ Status EmitGatherElements(NodeContext& c) {
 }
 
 Status EmitGatherNd(NodeContext& c) {
-  ANEMONE_TRY(CheckInputs(c, 2));
+  ANEMONE_TRY(c.NeedInputs(2));
   if (c.Int("batch_dims", 0) != 0) {
     if (c.target() < ir::Opset::kIOS16) {
       return Unsupported("batch_dims before iOS16").Advise("raise the deployment target to iOS16");
@@ -114,7 +107,7 @@ Result<std::string> Mode(const NodeContext& c) {
 }
 
 Status EmitScatterElements(NodeContext& c) {
-  ANEMONE_TRY(CheckInputs(c, 3));
+  ANEMONE_TRY(c.NeedInputs(3));
   ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(c.Int("axis", 0), c.Rank(0)));
   ANEMONE_ASSIGN(const std::string mode, Mode(c));
   for (size_t d = 0; d < c.Dims(0).size() && d < c.Dims(1).size(); ++d) {
@@ -132,7 +125,7 @@ Status EmitScatterElements(NodeContext& c) {
 }
 
 Status EmitScatterNd(NodeContext& c) {
-  ANEMONE_TRY(CheckInputs(c, 3));
+  ANEMONE_TRY(c.NeedInputs(3));
   ANEMONE_ASSIGN(const std::string mode, Mode(c));
   return Finish(c, c.Op("scatter_nd", {{"data", Data(c, 0)},
                                        {"indices", c.Value(1)},

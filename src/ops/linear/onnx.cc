@@ -256,9 +256,7 @@ Status EmitMatMulInteger(NodeContext& c) {
 // a, its scale and zero point, b, its scale and zero point, y's scale and zero point. The product of
 // the integers is exact; only its scaling is rounded.
 Status EmitQLinearMatMul(NodeContext& c) {
-  for (size_t i = 0; i < 8; ++i) {
-    if (!c.Has(i)) return InvalidInput("input {} is missing", i);
-  }
+  ANEMONE_TRY(c.NeedInputs(8));
   Expansion e(c);
   const auto product = e.Op("MatMul", {Centered(c, e, 0, 2, true), Centered(c, e, 3, 5, false)});
   const auto scale = [&](size_t input, bool rows) {

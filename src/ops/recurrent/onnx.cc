@@ -31,9 +31,7 @@ std::string Lower(std::string text) {
 }
 
 Result<Cell> ReadCell(const NodeContext& c, int64_t gates) {
-  for (size_t i = 0; i < 3; ++i) {
-    if (!c.Has(i)) return InvalidInput("input {} is missing", i);
-  }
+  ANEMONE_TRY(c.NeedInputs(3));
   if (c.Const(1) == nullptr || c.Const(2) == nullptr || (c.Has(3) && c.Const(3) == nullptr)) {
     return Unsupported("weights computed at run time").Advise("make the weights initializers");
   }

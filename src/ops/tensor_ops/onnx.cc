@@ -14,17 +14,10 @@ namespace {
 
 using namespace onnx;  // NOLINT: a converter file speaks both
 
-Status CheckInputs(const NodeContext& c, size_t count) {
-  for (size_t i = 0; i < count; ++i) {
-    if (!c.Has(i)) return InvalidInput("input {} is missing", i);
-  }
-  return {};
-}
-
 ir::Literal Int(int64_t value) { return ir::Literal::Int32(static_cast<int32_t>(value)); }
 
 Status EmitConcat(NodeContext& c) {
-  ANEMONE_TRY(CheckInputs(c, std::max<size_t>(c.InputCount(), 1)));
+  ANEMONE_TRY(c.NeedInputs(std::max<size_t>(c.InputCount(), 1)));
   ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(c.Int("axis", 1), c.Rank(0)));
   // Tensors without elements, which Core ML does not have, add nothing.
   std::vector<size_t> parts;
@@ -131,7 +124,7 @@ Status EmitPadOfInts(NodeContext& c, ir::Value* x, const Pads& pads, int64_t fil
 }
 
 Status EmitPad(NodeContext& c) {
-  ANEMONE_TRY(CheckInputs(c, 1));
+  ANEMONE_TRY(c.NeedInputs(1));
   ANEMONE_ASSIGN(Pads pads, ReadPads(c));
   const std::string mode = c.String("mode", "constant");
   if (mode != "constant" && mode != "reflect" && mode != "edge" && mode != "wrap")
@@ -185,7 +178,7 @@ ir::Value* TileTo(NodeContext& c, ir::Value* x, const std::vector<int64_t>& repe
 }
 
 Status EmitExpand(NodeContext& c) {
-  ANEMONE_TRY(CheckInputs(c, 2));
+  ANEMONE_TRY(c.NeedInputs(2));
   // The declared shape is the only one that a shape known at run time can give.
   const bool declared = c.Const(1) == nullptr && c.Declared(0) != nullptr;
   std::vector<int64_t> shape;
@@ -207,7 +200,7 @@ Status EmitExpand(NodeContext& c) {
 }
 
 Status EmitTile(NodeContext& c) {
-  ANEMONE_TRY(CheckInputs(c, 2));
+  ANEMONE_TRY(c.NeedInputs(2));
   std::vector<int64_t> repeats;
   if (c.Const(1) == nullptr && c.Declared(0) != nullptr &&
       c.Declared(0)->size() == c.Dims(0).size()) {
@@ -225,12 +218,12 @@ Status EmitTile(NodeContext& c) {
 }
 
 Status EmitWhere(NodeContext& c) {
-  ANEMONE_TRY(CheckInputs(c, 3));
+  ANEMONE_TRY(c.NeedInputs(3));
   return c.Emit("select", {{"cond", c.Value(0)}, {"a", c.Value(1)}, {"b", c.Value(2)}});
 }
 
 Status EmitTopK(NodeContext& c) {
-  ANEMONE_TRY(CheckInputs(c, 1));
+  ANEMONE_TRY(c.NeedInputs(1));
   ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(c.Int("axis", -1), c.Rank(0)));
   int64_t k = c.Int("k", 0);
   if (c.opset() >= 10) {
@@ -251,7 +244,7 @@ Status EmitTopK(NodeContext& c) {
 }
 
 Status EmitOneHot(NodeContext& c) {
-  ANEMONE_TRY(CheckInputs(c, 3));
+  ANEMONE_TRY(c.NeedInputs(3));
   ANEMONE_ASSIGN(const double depth, c.Number(1, "depth"));
   if (!(depth >= 1 && depth <= INT32_MAX)) return InvalidInput("depth is {}", depth);
   const auto* values = c.Const(2);
@@ -278,7 +271,7 @@ Status EmitOneHot(NodeContext& c) {
 }
 
 Status EmitCumSum(NodeContext& c) {
-  ANEMONE_TRY(CheckInputs(c, 2));
+  ANEMONE_TRY(c.NeedInputs(2));
   const auto along = [&](int64_t axis) -> Args {
     return {{"x", c.Value(0)},
             {"axis", Int(axis)},
@@ -306,7 +299,7 @@ Status EmitCumSum(NodeContext& c) {
 // A product over the elements up to each one. MIL has no running product, so each is one of a
 // triangle: element j takes part in result i where it stands before it.
 Status EmitCumProd(NodeContext& c) {
-  ANEMONE_TRY(CheckInputs(c, 2));
+  ANEMONE_TRY(c.NeedInputs(2));
   ANEMONE_ASSIGN(const auto given, c.Ints(1, "the axis"));
   if (given.size() != 1) return InvalidInput("the axis is not a scalar");
   ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(given[0], c.Rank(0)));
@@ -342,7 +335,7 @@ Status EmitCumProd(NodeContext& c) {
 }
 
 Status EmitEyeLike(NodeContext& c) {
-  ANEMONE_TRY(CheckInputs(c, 1));
+  ANEMONE_TRY(c.NeedInputs(1));
   if (c.Rank(0) != 2) return InvalidInput("the input needs rank 2");
   const int64_t rows = c.Dims(0)[0], columns = c.Dims(0)[1], k = c.Int("k", 0);
   if (!FoldableCount({rows, columns})) return Unsupported("a matrix of {} by {}", rows, columns);
@@ -360,7 +353,7 @@ Status EmitEyeLike(NodeContext& c) {
 
 // Cuts or fills both ends of each axis; an odd element stays, or is added, at the end.
 Status EmitCenterCropPad(NodeContext& c) {
-  ANEMONE_TRY(CheckInputs(c, 2));
+  ANEMONE_TRY(c.NeedInputs(2));
   ANEMONE_ASSIGN(const auto wanted, c.Ints(1, "the shape"));
   std::vector<int64_t> axes(static_cast<size_t>(c.Rank(0)));
   std::iota(axes.begin(), axes.end(), 0);
@@ -388,7 +381,7 @@ Status EmitCenterCropPad(NodeContext& c) {
 
 // Keeps the elements on and above (or below) the diagonal k.
 Status EmitTrilu(NodeContext& c) {
-  ANEMONE_TRY(CheckInputs(c, 1));
+  ANEMONE_TRY(c.NeedInputs(1));
   if (c.Rank(0) < 2) return InvalidInput("the input needs rank 2 or more");
   const bool upper = c.Int("upper", 1) != 0;
   const int64_t rows = c.Dims(0)[c.Dims(0).size() - 2], columns = c.Dims(0).back();
@@ -452,7 +445,7 @@ Result<ir::Value*> Parameter(NodeContext& c, size_t input) {
 }
 
 Status EmitQuantize(NodeContext& c) {
-  ANEMONE_TRY(CheckInputs(c, 2));
+  ANEMONE_TRY(c.NeedInputs(2));
   DType type = DType::kUInt8;
   if (c.Has(2)) {
     type = c.Type(2);
@@ -529,7 +522,7 @@ Result<std::optional<onnx::Constant>> FoldDequantize(const NodeContext& c) {
 // The range of the data, 0 included, on the 256 steps of uint8; ONNX's own definition.
 Status EmitDynamicQuantize(NodeContext& c) {
   using attribute::Int;
-  ANEMONE_TRY(CheckInputs(c, 1));
+  ANEMONE_TRY(c.NeedInputs(1));
   Expansion e(c);
   const auto all = [&](std::string op) {
     return e.Op(std::move(op), {e.In(0)}, {Int("keepdims", 0)});
@@ -544,7 +537,7 @@ Status EmitDynamicQuantize(NodeContext& c) {
 }
 
 Status EmitDequantize(NodeContext& c) {
-  ANEMONE_TRY(CheckInputs(c, 2));
+  ANEMONE_TRY(c.NeedInputs(2));
   ANEMONE_ASSIGN(auto folded, FoldDequantize(c));
   if (folded) return c.SetConstant(0, std::move(*folded));
   ir::Value* x = c.Cast(c.Value(0), DType::kFp32);

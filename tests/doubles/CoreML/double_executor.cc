@@ -13,7 +13,7 @@
 #include "cpu/cpu_backend.h"
 #include "exec/backend.h"
 #include "exec/classifier.h"
-#include "exec/session_inputs.h"
+#include "exec/function_inputs.h"
 #include "format/package.h"
 
 namespace {

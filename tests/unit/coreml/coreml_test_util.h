@@ -14,7 +14,7 @@
 #include "cpu/cpu_backend.h"
 #include "exec/backend.h"
 #include "exec/failure.h"
-#include "exec/session_inputs.h"
+#include "exec/function_inputs.h"
 #include "format/package.h"
 #include "ir/text.h"
 #include "support/scratch.h"

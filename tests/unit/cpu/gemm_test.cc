@@ -27,13 +27,13 @@ TEST_P(GemmSizes, MatchesDoubleSums) {
   const auto a = RandomFloats(m * k, 1), b = RandomFloats(k * n, 2), bias = RandomFloats(n, 3);
   const auto expected = Reference(a, b, bias, m, k, n);
   OnTargetsAndThreads(
-      [&, m = m, k = k, n = n](ThreadPool& pool) {
+      [&](ThreadPool& pool) {
         const PackedMatrix packed(b.data(), k, n, n, 1, bias.data());
         std::vector<float> c(static_cast<size_t>(m * n), NAN);
         Gemm(a.data(), k, m, packed.view(), c.data(), n, {}, pool);
         return c;
       },
-      [&, k = k](const std::vector<float>& c) { ExpectClose(c, expected, 1e-6 * (1 + k)); });
+      [&](const std::vector<float>& c) { ExpectClose(c, expected, 1e-6 * (1 + k)); });
 }
 
 INSTANTIATE_TEST_SUITE_P(Grid, GemmSizes,

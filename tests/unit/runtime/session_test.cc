@@ -217,7 +217,7 @@ TEST(SessionTest, NanAndWrongShapesAreFailures) {
         std::pair(Fault::kMemoryPressure, FallbackReason::kMemoryPressure)}) {
     FakeBackend fake({});
     const auto session = Open(With(fake));
-    fake.SetScript([fault = fault](ComputeUnits, int64_t) { return fault; });
+    fake.SetScript([fault](ComputeUnits, int64_t) { return fault; });
     CallReport report;
     ExpectRight(session->Predict(Input(), nullptr, &report));
     EXPECT_EQ(report.backend, "cpu");

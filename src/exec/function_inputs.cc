@@ -1,4 +1,4 @@
-#include "exec/session_inputs.h"
+#include "exec/function_inputs.h"
 
 #include <algorithm>
 

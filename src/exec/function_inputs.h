@@ -1,5 +1,5 @@
-// The checks that every session makes before it runs: the function chosen, and the inputs against
-// its signature.
+// What every backend checks before it runs: the function chosen, and the inputs against its
+// signature.
 #pragma once
 
 #include <map>
