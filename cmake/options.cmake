@@ -36,8 +36,14 @@ target_compile_options(anemone_cold_options INTERFACE $<$<CONFIG:Release>:-O1>)
 # Sources of the library where time is spent per element, per call or per byte. The others run once for
 # an operator, an option or a report. (src/coreml/ is here since a test's double takes the place of one
 # of its objects.)
-set(ANEMONE_HOT_SOURCES
-  "/src/(base|compress|coreml|cpu|exec|media|runtime)/|/src/ops/.*kernel[^/]*\\.cc$")
+string(JOIN "|" ANEMONE_HOT_SOURCES
+  "/src/(coreml|cpu/kernels|exec|media)/"
+  "/src/ops/.*kernel[^/]*\\.cc$"
+  "/src/base/(bytes|half|large_blocks|npy|random|sha256|thread_pool|tree_hash|uninitialized|zip_reader)\\.cc$"
+  "/src/compress/[^/]*(adaround|bits|codec|decompress|equalize|gptq|kernels|kmeans|moments)[^/]*\\.cc$"
+  "/src/compress/[^/]*(observer|palettization|pruning|quantization|sparse|storage|weights)[^/]*\\.cc$"
+  "/src/cpu/(compiled|memory|reference_op)\\.cc$"
+  "/src/runtime/(dispatch|latency_histogram|session|telemetry[^/]*)\\.cc$")
 
 if(ANEMONE_SANITIZE)
   # For every target, so that generated and third-party headers are instrumented too.

@@ -37,11 +37,14 @@ if(NOT TARGET anemone_coreml_double)
   list(REMOVE_ITEM test_folders ${double_folders})
 endif()
 
+# Fewer at a time than sources of the library: a test is edited often.
+set(ANEMONE_UNITY_SIZE 3)
 foreach(folder IN LISTS test_folders)
   # C sources beside the tests show that the C interface is C.
   file(GLOB c_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/unit/${folder}/*.c)
   set_source_files_properties(${c_sources} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
-  add_executable(anemone_tests_${folder} ${test_sources_${folder}} ${c_sources})
+  join_sources(joined ${test_sources_${folder}})
+  add_executable(anemone_tests_${folder} ${joined} ${c_sources})
   target_link_libraries(anemone_tests_${folder} PRIVATE
     anemone_for_tests GTest::gtest_main anemone_test_support)
   # As the libraries are compiled: a precompiled header serves one kind of position independence.

@@ -7,7 +7,7 @@ set(ANEMONE_UNITY_SIZE 6)
 
 # join_sources(JOINED SOURCE...): files of the build folder that include those sources, each some of one
 # folder. The families of src/ops/ are joined by kind: all def.cc, all place.cc; those that speak two
-# languages at once ("using namespace") stand alone. What is not of src/ stays as it is.
+# languages at once ("using namespace") stand alone. What is not of src/ or tests/ stays as it is.
 function(join_sources joined)
   if(NOT ANEMONE_UNITY)
     set(${joined} ${ARGN} PARENT_SCOPE)
@@ -16,12 +16,12 @@ function(join_sources joined)
   set(result "")
   set(groups "")
   foreach(source IN LISTS ARGN)
-    if(NOT source MATCHES "^${CMAKE_SOURCE_DIR}/(src/.*)/([^/]*)\\.cc$")
+    if(NOT source MATCHES "^${CMAKE_SOURCE_DIR}/(src|tests)/(.*)/([^/]*)\\.cc$")
       list(APPEND result ${source})
       continue()
     endif()
-    set(group ${CMAKE_MATCH_1})
-    set(stem ${CMAKE_MATCH_2})
+    set(group ${CMAKE_MATCH_1}/${CMAKE_MATCH_2})
+    set(stem ${CMAKE_MATCH_3})
     if(group MATCHES "^src/ops/")
       if(NOT stem MATCHES "(def|place)$")
         list(APPEND result ${source})
@@ -42,7 +42,7 @@ function(join_sources joined)
       set(text "")
       foreach(source IN LISTS some)
         # As the include path has it, so that the compiler cache knows the file in another checkout.
-        file(RELATIVE_PATH name ${CMAKE_SOURCE_DIR}/src ${source})
+        string(REGEX REPLACE "^${CMAKE_SOURCE_DIR}/(src|tests)/" "" name ${source})
         string(APPEND text "#include \"${name}\"\n")
       endforeach()
       set(output ${CMAKE_BINARY_DIR}/unity/${stem}_${first}.cc)

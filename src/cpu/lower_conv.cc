@@ -183,10 +183,11 @@ Result<bool> LowerConvTranspose(Planner& planner, const Node& node) {
   return true;
 }
 
-constexpr LoweringEntry kEntries[] = {{"conv", LowerConv}, {"conv_transpose", LowerConvTranspose}};
+constexpr LoweringEntry kConvLowerings[] = {{"conv", LowerConv},
+                                            {"conv_transpose", LowerConvTranspose}};
 
 }  // namespace
 
-std::span<const LoweringEntry> ConvLowerings() { return kEntries; }
+std::span<const LoweringEntry> ConvLowerings() { return kConvLowerings; }
 
 }  // namespace anemone::cpu

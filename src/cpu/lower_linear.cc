@@ -171,10 +171,10 @@ Result<bool> LowerMatmul(Planner& planner, const Node& node) {
   return true;
 }
 
-constexpr LoweringEntry kEntries[] = {{"linear", LowerLinear}, {"matmul", LowerMatmul}};
+constexpr LoweringEntry kLinearLowerings[] = {{"linear", LowerLinear}, {"matmul", LowerMatmul}};
 
 }  // namespace
 
-std::span<const LoweringEntry> LinearLowerings() { return kEntries; }
+std::span<const LoweringEntry> LinearLowerings() { return kLinearLowerings; }
 
 }  // namespace anemone::cpu

@@ -162,7 +162,7 @@ Result<bool> LowerSplit(Planner& planner, const Node& node) {
   return true;
 }
 
-constexpr LoweringEntry kEntries[] = {
+constexpr LoweringEntry kMoveLowerings[] = {
     {"reshape", LowerReshape},     {"expand_dims", LowerReshape}, {"squeeze", LowerReshape},
     {"flatten2d", LowerReshape},   {"identity", LowerReshape},    {"reshape_like", LowerReshape},
     {"transpose", LowerTranspose}, {"concat", LowerConcat},       {"split", LowerSplit},
@@ -170,6 +170,6 @@ constexpr LoweringEntry kEntries[] = {
 
 }  // namespace
 
-std::span<const LoweringEntry> MoveLowerings() { return kEntries; }
+std::span<const LoweringEntry> MoveLowerings() { return kMoveLowerings; }
 
 }  // namespace anemone::cpu

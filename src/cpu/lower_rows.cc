@@ -227,7 +227,7 @@ Result<bool> LowerArg(Planner& planner, const Node& node) {
   return true;
 }
 
-constexpr LoweringEntry kEntries[] = {
+constexpr LoweringEntry kRowLowerings[] = {
     {"softmax", LowerSoftmax},
     {"layer_norm", LowerLayerNorm},
     {"avg_pool", LowerPool},
@@ -243,6 +243,6 @@ constexpr LoweringEntry kEntries[] = {
 
 }  // namespace
 
-std::span<const LoweringEntry> RowLowerings() { return kEntries; }
+std::span<const LoweringEntry> RowLowerings() { return kRowLowerings; }
 
 }  // namespace anemone::cpu

@@ -208,7 +208,7 @@ Result<bool> LowerResize(Planner& planner, const Node& node) {
   return true;
 }
 
-constexpr LoweringEntry kEntries[] = {
+constexpr LoweringEntry kSpatialLowerings[] = {
     {"pad", LowerPad},
     {"slice_by_index", LowerSlice},
     {"upsample_nearest_neighbor", LowerResize},
@@ -220,6 +220,6 @@ constexpr LoweringEntry kEntries[] = {
 
 }  // namespace
 
-std::span<const LoweringEntry> SpatialLowerings() { return kEntries; }
+std::span<const LoweringEntry> SpatialLowerings() { return kSpatialLowerings; }
 
 }  // namespace anemone::cpu

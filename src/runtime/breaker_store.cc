@@ -27,7 +27,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kSchema = "anemone.breaker";
 constexpr int kSchemaVersion = 1;
-constexpr uintmax_t kMaxBytes = 64 << 10;
+constexpr uintmax_t kMaxStoreBytes = 64 << 10;
 
 Json ToJson(const BreakerKey& key, const std::string& os_build, const BreakerImage& image) {
   Json json;
@@ -149,7 +149,7 @@ BreakerStore::Loaded BreakerStore::Load(const BreakerKey& key) const {
   if (stream) {
     std::error_code error;
     const uintmax_t size = fs::file_size(path, error);
-    auto saved = error || size > kMaxBytes
+    auto saved = error || size > kMaxStoreBytes
                      ? Result<Saved>(InvalidInput("it is too large"))
                      : FromJson({std::istreambuf_iterator<char>(stream), {}}, key);
     if (!saved.ok()) {

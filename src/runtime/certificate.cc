@@ -8,7 +8,7 @@
 namespace anemone::runtime {
 namespace {
 
-constexpr std::streamsize kMaxBytes = std::streamsize{4} << 20;
+constexpr std::streamsize kMaxCertificateBytes = std::streamsize{4} << 20;
 
 // A build becomes part of a file's name: letters, digits, '.', '-' and '_' stay.
 std::string FileName(const std::string& text) {
@@ -74,10 +74,10 @@ std::string CertificatePath(const std::string& directory, const std::string& mod
 Result<Certificate> ReadCertificate(const std::string& path) {
   std::ifstream stream(path, std::ios::binary);
   if (!stream) return NotFound("the certificate does not exist").At(path);
-  std::string text(static_cast<size_t>(kMaxBytes) + 1, '\0');
-  stream.read(text.data(), kMaxBytes + 1);
-  if (stream.gcount() > kMaxBytes) {
-    return InvalidInput("a certificate must not exceed {} bytes", kMaxBytes).At(path);
+  std::string text(static_cast<size_t>(kMaxCertificateBytes) + 1, '\0');
+  stream.read(text.data(), kMaxCertificateBytes + 1);
+  if (stream.gcount() > kMaxCertificateBytes) {
+    return InvalidInput("a certificate must not exceed {} bytes", kMaxCertificateBytes).At(path);
   }
   text.resize(static_cast<size_t>(stream.gcount()));
   return Parse(text).At(path);

@@ -22,7 +22,7 @@ extern char** environ;
 namespace anemone::runtime {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using SteadyClock = std::chrono::steady_clock;
 
 std::string Message(int code) { return std::generic_category().message(code); }
 
@@ -189,8 +189,8 @@ Result<ChildResult> RunChild(const ChildOptions& options) {
   if (options.arguments.empty()) return Usage("no program was given to run");
   ANEMONE_ASSIGN(Pipe output, MakePipe());
   ANEMONE_ASSIGN(Pipe errors, MakePipe());
-  const Clock::time_point start = Clock::now();
-  const Clock::time_point deadline = start + options.timeout;
+  const SteadyClock::time_point start = SteadyClock::now();
+  const SteadyClock::time_point deadline = start + options.timeout;
   Result<pid_t> spawned = 0;
   // Ctrl-C on this process does not reach the child's group.
   Leftover leftover([&]() -> Leftover::Clear {
@@ -208,18 +208,19 @@ Result<ChildResult> RunChild(const ChildOptions& options) {
   auto pause = std::chrono::milliseconds(1);
   const std::array<OnText, 2> on_text{OnText(), options.on_errors};
   const bool may_be_silent = options.max_silence.count() <= 0;
-  Clock::time_point heard = start;
+  SteadyClock::time_point heard = start;
   const auto limit = [&] {
     return may_be_silent ? deadline : std::min(deadline, heard + options.max_silence);
   };
   bool ended = false;
   bool cancelled = false;
-  while (!(ended = HasEnded(pid)) && Clock::now() < limit()) {
+  while (!(ended = HasEnded(pid)) && SteadyClock::now() < limit()) {
     cancelled = options.cancelled && options.cancelled();
     if (cancelled) break;
     // The end of the child may leave the pipes open (its own children hold them), and the pipes may
     // close before its end: check both, at growing intervals.
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(limit() - Clock::now());
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(limit() - SteadyClock::now());
     const auto wait = std::clamp(left, std::chrono::milliseconds(0), pause);
     if (streams[0].fd < 0 && streams[1].fd < 0) {
       std::this_thread::sleep_for(wait);
@@ -229,7 +230,7 @@ Result<ChildResult> RunChild(const ChildOptions& options) {
     pause = std::min(pause * 2, std::chrono::milliseconds(20));
     for (size_t i = 0; i < streams.size(); ++i) {
       if (streams[i].fd < 0 || streams[i].revents == 0) continue;
-      if ((streams[i].revents & POLLIN) != 0) heard = Clock::now();
+      if ((streams[i].revents & POLLIN) != 0) heard = SteadyClock::now();
       if (!Drain(streams[i].fd, options.max_output_bytes, texts[i], on_text[i])) {
         streams[i].fd = -1;  // poll() skips it
       }
@@ -243,7 +244,7 @@ Result<ChildResult> RunChild(const ChildOptions& options) {
   while (::wait4(pid, &status, 0, &usage) < 0 && errno == EINTR) {
   }
   if (cancelled) return Cancelled("interrupted");
-  result.duration_ns = std::chrono::nanoseconds(Clock::now() - start).count();
+  result.duration_ns = std::chrono::nanoseconds(SteadyClock::now() - start).count();
   for (size_t i = 0; i < streams.size(); ++i) {
     const int fd = i == 0 ? output.read.get() : errors.read.get();
     Drain(fd, options.max_output_bytes, texts[i], on_text[i]);
@@ -260,7 +261,7 @@ Result<ChildResult> RunChild(const ChildOptions& options) {
     result.end = ended ? ChildResult::End::kSignaled : ChildResult::End::kTimedOut;
     result.signal = WTERMSIG(status);
     if (!ended && limit() < deadline) {
-      result.silent_ns = std::chrono::nanoseconds(Clock::now() - heard).count();
+      result.silent_ns = std::chrono::nanoseconds(SteadyClock::now() - heard).count();
     }
   } else {
     // It may have ended between the deadline and the kill.

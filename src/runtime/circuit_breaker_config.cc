@@ -50,7 +50,7 @@ Key Integer(std::string_view name, int64_t BreakerConfig::* member) {
           [member](const BreakerConfig& config) { return Json(config.*member); }};
 }
 
-Key Number(std::string_view name, double BreakerConfig::* member) {
+Key NumberKey(std::string_view name, double BreakerConfig::* member) {
   return {name,
           [member](BreakerConfig& config, const Json& value) -> std::string {
             if (!value.is_number()) return "must be a number";
@@ -143,16 +143,16 @@ const std::vector<Key>& Keys() {
        }},
       Integer("sliding_window_size", &C::sliding_window_size),
       Integer("minimum_number_of_calls", &C::minimum_number_of_calls),
-      Number("failure_rate_threshold", &C::failure_rate_threshold),
-      Number("slow_call_rate_threshold", &C::slow_call_rate_threshold),
+      NumberKey("failure_rate_threshold", &C::failure_rate_threshold),
+      NumberKey("slow_call_rate_threshold", &C::slow_call_rate_threshold),
       Integer("consecutive_failures", &C::consecutive_failures),
       {"slow_call_duration_threshold", SetSlowThreshold, GetSlowThreshold},
       Duration("latency_sla_p99", &C::latency_sla_p99_ns),
       Integer("memory_limit_bytes", &C::memory_limit_bytes),
       Duration("wait_duration_in_open_state", &C::wait_duration_in_open_state_ns),
-      Number("wait_backoff_multiplier", &C::wait_backoff_multiplier),
+      NumberKey("wait_backoff_multiplier", &C::wait_backoff_multiplier),
       Duration("max_wait_duration_in_open_state", &C::max_wait_duration_in_open_state_ns),
-      Number("wait_jitter", &C::wait_jitter),
+      NumberKey("wait_jitter", &C::wait_jitter),
       {"wait_jitter_seed",
        [](C& c, const Json& value) -> std::string {
          if (!value.is_unsigned()) return "must be an integer of at least 0";

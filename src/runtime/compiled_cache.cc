@@ -33,7 +33,7 @@ constexpr const char* kMaking = ".make-";
 // machines; but after this time it is certainly dead.
 constexpr auto kGrace = std::chrono::minutes(10);
 
-Error SystemError(const std::string& path, std::string_view what, const std::error_code& error) {
+Error FileError(const std::string& path, std::string_view what, const std::error_code& error) {
   return IoError("{}: {}", what, error.message()).At(path);
 }
 
@@ -68,7 +68,7 @@ Result<std::vector<fs::path>> FilesBelow(const fs::path& root) {
   for (; !error && walk != fs::recursive_directory_iterator(); walk.increment(error)) {
     if (walk->is_regular_file(error)) files.push_back(walk->path());
   }
-  if (error) return SystemError(root.string(), "cannot read the folder", error);
+  if (error) return FileError(root.string(), "cannot read the folder", error);
   std::sort(files.begin(), files.end(), [](const fs::path& a, const fs::path& b) {
     return a.generic_string() < b.generic_string();
   });
@@ -84,7 +84,7 @@ Result<Json> SizesOf(const fs::path& folder) {
     if (name == kDescription || name == kLock) continue;
     std::error_code error;
     sizes[name] = fs::file_size(file, error);
-    if (error) return SystemError(file.string(), "cannot read the size", error);
+    if (error) return FileError(file.string(), "cannot read the size", error);
   }
   return sizes;
 }
@@ -125,14 +125,14 @@ Status SyncTree(const std::string& root) {
       paths.push_back(walk->path().string());
     }
   }
-  if (error) return SystemError(root, "cannot read the folder", error);
+  if (error) return FileError(root, "cannot read the folder", error);
   for (const std::string& path : paths) {
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return SystemError(path, "cannot open", {errno, std::generic_category()});
+    if (fd < 0) return FileError(path, "cannot open", {errno, std::generic_category()});
     const int result = ::fsync(fd);
     const int code = errno;
     ::close(fd);
-    if (result != 0) return SystemError(path, "cannot sync", {code, std::generic_category()});
+    if (result != 0) return FileError(path, "cannot sync", {code, std::generic_category()});
   }
   return {};
 }
@@ -145,7 +145,7 @@ class HiddenFolder {
       const std::string path = (root / UniqueName(kTemporary)).string();
       std::error_code error;
       if (!fs::create_directory(path, error)) {
-        if (error) return SystemError(path, "cannot make the folder", error);
+        if (error) return FileError(path, "cannot make the folder", error);
         continue;
       }
       auto lock = FileLock::Try(path + "/" + kLock, FileLock::Mode::kShared, true);
@@ -172,7 +172,7 @@ class HiddenFolder {
       return true;
     }
     if (errno == EEXIST || errno == ENOTEMPTY) return false;
-    return SystemError(target, "cannot rename to it", {errno, std::generic_category()});
+    return FileError(target, "cannot rename to it", {errno, std::generic_category()});
   }
   int ReleaseLock() { return std::move(lock_).Release(); }
 
@@ -207,7 +207,7 @@ CompiledEntry::~CompiledEntry() {
 Result<CompiledCache> CompiledCache::Open(const std::string& root, const CacheOptions& options) {
   std::error_code error;
   fs::create_directories(root, error);
-  if (error) return SystemError(root, "cannot make the cache folder", error);
+  if (error) return FileError(root, "cannot make the cache folder", error);
   CompiledCache cache(root, options);
   cache.RemoveLeftovers();
   return cache;
@@ -353,7 +353,7 @@ Result<bool> CompiledCache::Delete(const std::string& path) {
   if (::rename(path.c_str(), trash.c_str()) != 0) return false;
   std::error_code error;
   fs::remove_all(trash, error);
-  if (error) return SystemError(trash, "cannot delete", error);
+  if (error) return FileError(trash, "cannot delete", error);
   return true;
 }
 
@@ -385,7 +385,7 @@ Result<std::vector<CachedModel>> CompiledCache::List() const {
     model.in_use = lock.ok() && !lock.value();
     models.push_back(std::move(model));
   }
-  if (error) return SystemError(root_, "cannot read the cache", error);
+  if (error) return FileError(root_, "cannot read the cache", error);
   std::sort(models.begin(), models.end(), [](const CachedModel& a, const CachedModel& b) {
     return std::tie(b.used_unix_ns, a.path) < std::tie(a.used_unix_ns, b.path);
   });

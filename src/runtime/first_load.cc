@@ -25,7 +25,6 @@ namespace anemone::runtime {
 namespace {
 
 namespace fs = std::filesystem;
-using exec::FailureKind;
 
 std::string OwnExecutable() {
 #ifdef __APPLE__

@@ -13,10 +13,10 @@
 namespace anemone::runtime {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using SteadyClock = std::chrono::steady_clock;
 
-int64_t Since(Clock::time_point start) {
-  return std::chrono::nanoseconds(Clock::now() - start).count();
+int64_t Since(SteadyClock::time_point start) {
+  return std::chrono::nanoseconds(SteadyClock::now() - start).count();
 }
 
 // One unbuffered write: the process may die right after it.
@@ -59,7 +59,7 @@ Result<FirstLoadVerdict> Try(const FirstLoadRequest& request) {
   FirstLoadVerdict verdict;
   verdict.phase = "load";
   Announce("load");
-  const Clock::time_point load_start = Clock::now();
+  const SteadyClock::time_point load_start = SteadyClock::now();
   auto executable = backend->Load(model, request.load);
   if (!executable.ok()) return Failed(verdict, executable.error());
   verdict.load_ns = Since(load_start);
@@ -70,7 +70,7 @@ Result<FirstLoadVerdict> Try(const FirstLoadRequest& request) {
   verdict.self_tested = true;
   Announce("predict");
   exec::State state;
-  const Clock::time_point run_start = Clock::now();
+  const SteadyClock::time_point run_start = SteadyClock::now();
   const auto outputs = (*executable)->Run(question->inputs(), &state, nullptr);
   if (!outputs.ok()) return Failed(verdict, outputs.error());
   verdict.first_inference_ns = Since(run_start);

@@ -32,7 +32,9 @@ std::string LockPath(const std::string& path) {
   return (p.parent_path() / ("." + p.filename().string() + ".lock")).string();
 }
 
-std::string OrNull(const std::string& text) { return text.empty() ? "null" : JsonString(text); }
+std::string QuotedOrNull(const std::string& text) {
+  return text.empty() ? "null" : JsonString(text);
+}
 
 }  // namespace
 
@@ -197,8 +199,8 @@ std::string EventLine(const Event& e) {
   std::string line =
       fmt::format(R"({{"schema":"anemone.event","schema_version":1,"event":"{}","time_unix_ns":{},)"
                   R"("thread":{},"model":{},"backend":{},"compute_units":{})",
-                  EventTypeName(e.type), e.time_unix_ns, e.thread, OrNull(e.model),
-                  OrNull(e.backend), OrNull(e.units));
+                  EventTypeName(e.type), e.time_unix_ns, e.thread, QuotedOrNull(e.model),
+                  QuotedOrNull(e.backend), QuotedOrNull(e.units));
   switch (e.type) {
     case EventType::kCompile:
     case EventType::kLoad:
@@ -213,7 +215,7 @@ std::string EventLine(const Event& e) {
       }
       break;
     case EventType::kFallback:
-      line += fmt::format(R"(,"to_backend":{},"reason":"{}")", OrNull(e.to_backend),
+      line += fmt::format(R"(,"to_backend":{},"reason":"{}")", QuotedOrNull(e.to_backend),
                           FallbackReasonName(e.reason));
       break;
     case EventType::kCircuit:

@@ -10,10 +10,10 @@
 namespace anemone::runtime {
 namespace {
 
-std::string OrNull(const std::optional<std::string>& text) {
+std::string TextOrNull(const std::optional<std::string>& text) {
   return text ? JsonString(*text) : "null";
 }
-std::string OrNull(const std::optional<int64_t>& value) {
+std::string TextOrNull(const std::optional<int64_t>& value) {
   return value ? fmt::format("{}", *value) : "null";
 }
 
@@ -30,16 +30,17 @@ std::string Counts(const std::array<int64_t, kSize>& counts, std::string_view (*
 
 std::string PhaseText(const RunPhase& phase) {
   return fmt::format(R"({{"succeeded":{},"failed":{},"p50_ns":{}}})", phase.succeeded, phase.failed,
-                     OrNull(phase.p50_ns));
+                     TextOrNull(phase.p50_ns));
 }
 
 std::string MachineText(const RunMachine& m) {
   return fmt::format(
       R"({{"os":{},"os_version":{},"os_build":{},"architecture":{},"hardware_model":{},"chip":{},)"
       R"("cores":{},"memory_bytes":{},"thermal_state":{},"power_mode":{},"qos":{}}})",
-      JsonString(m.os), OrNull(m.os_version), OrNull(m.os_build), JsonString(m.architecture),
-      OrNull(m.hardware_model), OrNull(m.chip), OrNull(m.cores), OrNull(m.memory_bytes),
-      OrNull(m.thermal_state), OrNull(m.power_mode), OrNull(m.qos));
+      JsonString(m.os), TextOrNull(m.os_version), TextOrNull(m.os_build),
+      JsonString(m.architecture), TextOrNull(m.hardware_model), TextOrNull(m.chip),
+      TextOrNull(m.cores), TextOrNull(m.memory_bytes), TextOrNull(m.thermal_state),
+      TextOrNull(m.power_mode), TextOrNull(m.qos));
 }
 
 RunPhase PhaseOf(const PhaseCounts& counts) {
@@ -151,7 +152,7 @@ std::string RunSummaryLine(const RunSummary& s) {
       s.calls, s.ok, s.failed, Counts(s.failures, FailureKindName),
       Counts(s.fallbacks, FallbackReasonName, 1), Counts(s.planned, ComputeUnitName),
       Counts(s.observed, ComputeUnitName), latency, PhaseText(s.compile), PhaseText(s.load),
-      PhaseText(s.first_inference), PhaseText(s.inference), OrNull(s.memory_high_water_bytes),
+      PhaseText(s.first_inference), PhaseText(s.inference), TextOrNull(s.memory_high_water_bytes),
       s.circuit_transitions, s.events_dropped);
 }
 

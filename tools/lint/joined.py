@@ -20,17 +20,22 @@ from common import ROOT, finish, includes, our_files, read, without_comments_and
 
 UNNAMED = re.compile(r"(^|::)__anon[0-9a-f]*$")
 NOT_LOOKED_UP = {"local", "parameter", "member", "enumerator", "namespace", "header", "macro"}
+# What ctags takes for functions: the macros of googletest.
+MACROS = re.compile(r"TEST|TEST_F|TEST_P|(MATCHER|INSTANTIATE|TYPED_TEST)\w*")
 ALIASES = {"typedef", "name", "using", "alias"}
 USES = re.compile(r"(?<![\w.:>])([A-Za-z_]\w*)(?!\w)")
 
 
 def joined_groups():
     """The sources that are compiled together, as cmake/unity.cmake and cmake/options.cmake have it."""
-    match = re.search(r'set\(ANEMONE_HOT_SOURCES\s+"([^"]*)"\)', read("cmake/options.cmake"))
-    hot = re.compile(match.group(1).replace("\\\\", "\\"))
+    match = re.search(r'string\(JOIN "\|" ANEMONE_HOT_SOURCES\s+((?:"[^"]*"\s*)+)\)', read("cmake/options.cmake"))
+    hot = re.compile("|".join(re.findall(r'"([^"]*)"', match.group(1))).replace("\\\\", "\\"))
     groups = collections.defaultdict(list)
     for name in our_files(".cc"):
         folder, file = os.path.split(name)
+        if name.startswith("tests/unit/"):
+            groups["/".join(name.split("/")[:3])].append(name)
+            continue
         if not name.startswith("src/") or hot.search("/" + name) or name == "src/cli/main.cc":
             continue
         if folder.startswith("src/ops/"):
@@ -79,6 +84,8 @@ unnamed = collections.defaultdict(dict)  # of each file: name, its tag
 declared = collections.defaultdict(set)  # of each file: every name
 for tag in tags(SOURCES):
     declared[tag["path"]].add(tag["name"])
+    if MACROS.fullmatch(tag["name"]):
+        continue
     if tag["kind"] not in NOT_LOOKED_UP and tag.get("scopeKind") == "namespace" and UNNAMED.search(tag.get("scope", "")):
         unnamed[tag["path"]][tag["name"]] = tag
 # Of each name: the namespace and the header of each declaration at the level of a namespace.

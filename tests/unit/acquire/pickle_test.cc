@@ -35,14 +35,14 @@ std::string Shape(const std::vector<int>& sizes) {
   for (const int size : sizes) out += Int(size);
   return out + "t";
 }
-std::string Tensor(const std::string& storage, int offset, const std::vector<int>& size,
-                   const std::vector<int>& stride) {
+std::string TensorCode(const std::string& storage, int offset, const std::vector<int>& size,
+                       const std::vector<int>& stride) {
   return Global("torch._utils", "_rebuild_tensor_v2") + "(" + storage + Int(offset) + Shape(size) +
          Shape(stride) + "\x89" + Global("collections", "OrderedDict") + ")RtR";
 }
 std::string Whole(const std::string& body) { return "\x80\x02" + body + "."; }
 
-std::string ErrorOf(const std::string& pickle) {
+std::string PickleError(const std::string& pickle) {
   const auto read = ReadPickle(ToBytes(pickle));
   return read.ok() ? "OK" : read.error().ToString();
 }
@@ -87,28 +87,28 @@ TEST(PickleTest, GlobalsOutsideTheListAreRefusedWithNameAndOffset) {
        {std::pair("os", "system"), std::pair("builtins", "eval"), std::pair("posix", "system"),
         std::pair("torch.storage", "_load_from_bytes"), std::pair("subprocess", "Popen"),
         std::pair("argparse", "Namespace"), std::pair("torch", "load")}) {
-    const std::string error = ErrorOf(Whole(Global(module, name) + "(" + Text("id") + "tR"));
+    const std::string error = PickleError(Whole(Global(module, name) + "(" + Text("id") + "tR"));
     EXPECT_THAT(error, HasSubstr(fmt::format("'{}.{}' at offset 2", module, name)));
     EXPECT_THAT(error, HasSubstr("not executed"));
     const std::string stacked =
-        ErrorOf("\x80\x04" + Text(module) + Text(name) + "\x93" + "(" + Text("id") + "tR.");
+        PickleError("\x80\x04" + Text(module) + Text(name) + "\x93" + "(" + Text("id") + "tR.");
     EXPECT_THAT(stacked, HasSubstr(fmt::format("'{}.{}'", module, name)));
   }
 }
 
 TEST(PickleTest, OpcodesThatCallCodeAreRefused) {
-  EXPECT_THAT(ErrorOf(Whole("(" + Text("x") + "ios\nsystem\n")), HasSubstr("opcode INST"));
-  EXPECT_THAT(ErrorOf(Whole("(" + Global("torch", "Size") + "o")), HasSubstr("opcode OBJ"));
-  EXPECT_THAT(ErrorOf(Whole(Global("torch", "Size") + ")\x81")),
+  EXPECT_THAT(PickleError(Whole("(" + Text("x") + "ios\nsystem\n")), HasSubstr("opcode INST"));
+  EXPECT_THAT(PickleError(Whole("(" + Global("torch", "Size") + "o")), HasSubstr("opcode OBJ"));
+  EXPECT_THAT(PickleError(Whole(Global("torch", "Size") + ")\x81")),
               HasSubstr("opcode NEWOBJ at offset 15"));
-  EXPECT_THAT(ErrorOf(Whole("\x82\x01")), HasSubstr("opcode EXT1"));
-  EXPECT_THAT(ErrorOf(Whole("P1\n")), HasSubstr("opcode PERSID"));
+  EXPECT_THAT(PickleError(Whole("\x82\x01")), HasSubstr("opcode EXT1"));
+  EXPECT_THAT(PickleError(Whole("P1\n")), HasSubstr("opcode PERSID"));
   // Calling something that is only a name; changing attributes of something that is not a dict.
-  EXPECT_THAT(ErrorOf(Whole(Global("torch", "FloatStorage") + ")R")),
+  EXPECT_THAT(PickleError(Whole(Global("torch", "FloatStorage") + ")R")),
               HasSubstr("a call of 'torch.FloatStorage'"));
-  EXPECT_THAT(ErrorOf(Whole(Global("torch", "Size") + "}b")), HasSubstr("BUILD"));
-  EXPECT_THAT(ErrorOf(Whole(Text("x") + ")R")), HasSubstr("REDUCE without a global"));
-  EXPECT_THAT(ErrorOf("\x80\x09."), HasSubstr("protocol 9"));
+  EXPECT_THAT(PickleError(Whole(Global("torch", "Size") + "}b")), HasSubstr("BUILD"));
+  EXPECT_THAT(PickleError(Whole(Text("x") + ")R")), HasSubstr("REDUCE without a global"));
+  EXPECT_THAT(PickleError("\x80\x09."), HasSubstr("protocol 9"));
 }
 
 TEST(PickleTest, BrokenOnesAreErrors) {
@@ -122,10 +122,10 @@ TEST(PickleTest, BrokenOnesAreErrors) {
         Text("x") + "K\x01"
                     "a",
         std::string("}(K\x01u")}) {
-    EXPECT_NE(ErrorOf(Whole(body)), "OK") << body;
+    EXPECT_NE(PickleError(Whole(body)), "OK") << body;
   }
-  EXPECT_THAT(ErrorOf("\x80\x02N"), HasSubstr("without STOP"));
-  EXPECT_NE(ErrorOf(""), "OK");
+  EXPECT_THAT(PickleError("\x80\x02N"), HasSubstr("without STOP"));
+  EXPECT_NE(PickleError(""), "OK");
 }
 
 TEST(PickleTest, SmallFilesCannotAskForMuchMemory) {
@@ -134,15 +134,15 @@ TEST(PickleTest, SmallFilesCannotAskForMuchMemory) {
   for (int i = 0; i < 1000; ++i) body += "K\x01K\x02\x86";
   body += "eq\x01";
   for (int i = 0; i < 100'000; ++i) body += Global("collections", "OrderedDict") + "h\x01\x85R";
-  EXPECT_THAT(ErrorOf(Whole(body)), HasSubstr("more values than weight files have"));
-  EXPECT_THAT(ErrorOf(Whole(std::string(3'000'000, 'N'))), HasSubstr("more values"));
+  EXPECT_THAT(PickleError(Whole(body)), HasSubstr("more values than weight files have"));
+  EXPECT_THAT(PickleError(Whole(std::string(3'000'000, 'N'))), HasSubstr("more values"));
 }
 
 TEST(TorchFile, LegacyFormStridesAndSharing) {
   const std::string storage = Storage("FloatStorage", "7", 6);
-  const std::string object = "}(" + Text("a") + Tensor(storage, 0, {2, 3}, {3, 1}) + Text("b") +
-                             Tensor(storage, 0, {3, 2}, {1, 3}) + Text("c") +
-                             Tensor(storage, 4, {}, {}) + Text("epoch") + "K\x03u";
+  const std::string object = "}(" + Text("a") + TensorCode(storage, 0, {2, 3}, {3, 1}) + Text("b") +
+                             TensorCode(storage, 0, {3, 2}, {1, 3}) + Text("c") +
+                             TensorCode(storage, 4, {}, {}) + Text("epoch") + "K\x03u";
   const auto tensors = ParseTorchFile(ToBytes(Legacy(object, {{"7", {0, 1, 2, 3, 4, 5}}})));
   ASSERT_TRUE(tensors.ok()) << tensors.error().ToString();
   ASSERT_EQ(tensors->size(), 3u);
@@ -153,7 +153,7 @@ TEST(TorchFile, LegacyFormStridesAndSharing) {
 }
 
 TEST(TorchFile, FindsTheStateDictOfACheckpoint) {
-  const std::string tensor = Tensor(Storage("FloatStorage", "0", 1), 0, {1}, {1});
+  const std::string tensor = TensorCode(Storage("FloatStorage", "0", 1), 0, {1}, {1});
   const std::string object = "}(" + Text("epoch") + "K\x03" + Text("model") + "}(" + Text("w") +
                              tensor + "u" + Text("optimizer") + "}(" + Text("m") + tensor + "uu";
   const auto tensors = ParseTorchFile(ToBytes(Legacy(object, {{"0", {1}}})));
@@ -169,27 +169,27 @@ TEST(TorchFile, TensorsMustLieInTheirStorage) {
     return read.ok() ? "OK" : read.error().ToString();
   };
   const std::string storage = Storage("FloatStorage", "0", 2);
-  EXPECT_EQ(error(Tensor(storage, 0, {2}, {1})), "OK");
-  EXPECT_EQ(error(Tensor(storage, 2, {0}, {1})), "OK");
-  EXPECT_THAT(error(Tensor(storage, 1, {2}, {1})),
+  EXPECT_EQ(error(TensorCode(storage, 0, {2}, {1})), "OK");
+  EXPECT_EQ(error(TensorCode(storage, 2, {0}, {1})), "OK");
+  EXPECT_THAT(error(TensorCode(storage, 1, {2}, {1})),
               HasSubstr("tensor 'a': the tensor reaches past"));
-  EXPECT_THAT(error(Tensor(storage, 0, {2, 2}, {2, 1})), HasSubstr("reaches past"));
-  EXPECT_THAT(error(Tensor(storage, 0, {2}, {200})), HasSubstr("reaches past"));
-  EXPECT_THAT(error(Tensor(storage, 0, std::vector<int>(60, 99), std::vector<int>(60, 0))),
+  EXPECT_THAT(error(TensorCode(storage, 0, {2, 2}, {2, 1})), HasSubstr("reaches past"));
+  EXPECT_THAT(error(TensorCode(storage, 0, {2}, {200})), HasSubstr("reaches past"));
+  EXPECT_THAT(error(TensorCode(storage, 0, std::vector<int>(60, 99), std::vector<int>(60, 0))),
               HasSubstr("overflows"));
   // One element spread over a billion: no memory is asked for.
-  EXPECT_THAT(error(Tensor(storage, 0, std::vector<int>(5, 100), std::vector<int>(5, 0))),
+  EXPECT_THAT(error(TensorCode(storage, 0, std::vector<int>(5, 100), std::vector<int>(5, 0))),
               HasSubstr("more than twice the file"));
-  EXPECT_THAT(error(Tensor(Storage("FloatStorage", "9", 2), 0, {2}, {1})),
+  EXPECT_THAT(error(TensorCode(Storage("FloatStorage", "9", 2), 0, {2}, {1})),
               HasSubstr("the storage '0' is listed but not used"));
-  EXPECT_THAT(error(Tensor(Storage("QInt8Storage", "0", 2), 0, {2}, {1})),
+  EXPECT_THAT(error(TensorCode(Storage("QInt8Storage", "0", 2), 0, {2}, {1})),
               HasSubstr("'torch.QInt8Storage'"));
 }
 
 TEST(TorchFile, MutationsEndInAValueOrAnError) {
   const std::string storage = Storage("FloatStorage", "7", 6);
-  const std::string good = Legacy("}(" + Text("a") + Tensor(storage, 0, {2, 3}, {3, 1}) +
-                                      Text("b") + Tensor(storage, 0, {3, 2}, {1, 3}) + "u",
+  const std::string good = Legacy("}(" + Text("a") + TensorCode(storage, 0, {2, 3}, {3, 1}) +
+                                      Text("b") + TensorCode(storage, 0, {3, 2}, {1, 3}) + "u",
                                   {{"7", {0, 1, 2, 3, 4, 5}}});
   size_t refused = 0;
   size_t all = 0;

@@ -19,7 +19,7 @@ Bytes File(const std::string& header, size_t data) {
   return Bytes::FromVector(std::move(file));
 }
 
-std::string ErrorOf(const std::string& header, size_t data) {
+std::string SafetensorsError(const std::string& header, size_t data) {
   const auto result = SafeTensors::Parse(File(header, data));
   return result.ok() ? "no error" : result.error().ToString();
 }
@@ -180,19 +180,21 @@ TEST(SafeTensors, EachRuleOfTheFormat) {
       {R"({"__metadata__":{"a":"1"},"__metadata__":{"b":"2"}})", 0, "listed twice"},
   };
   for (const Case& c : cases) {
-    EXPECT_NE(ErrorOf(c.header, c.data).find(c.error), std::string::npos)
-        << c.header << "\n  gives: " << ErrorOf(c.header, c.data);
+    EXPECT_NE(SafetensorsError(c.header, c.data).find(c.error), std::string::npos)
+        << c.header << "\n  gives: " << SafetensorsError(c.header, c.data);
   }
 }
 
 TEST(SafeTensors, DeepNestingIsRefusedAtOnce) {
-  EXPECT_NE(ErrorOf("{\"x\":" + std::string(1 << 20, '['), 0).find("an array is not allowed"),
-            std::string::npos);
+  EXPECT_NE(
+      SafetensorsError("{\"x\":" + std::string(1 << 20, '['), 0).find("an array is not allowed"),
+      std::string::npos);
   std::string shape = "1";
   for (int i = 0; i < 100; ++i) shape += ",1";
-  EXPECT_NE(ErrorOf(R"({"x":{"dtype":"I8","shape":[)" + shape + R"(],"data_offsets":[0,1]}})", 1)
-                .find("rank exceeds 64"),
-            std::string::npos);
+  EXPECT_NE(
+      SafetensorsError(R"({"x":{"dtype":"I8","shape":[)" + shape + R"(],"data_offsets":[0,1]}})", 1)
+          .find("rank exceeds 64"),
+      std::string::npos);
 }
 
 TEST(SafeTensors, DamagedFilesNeverCrash) {

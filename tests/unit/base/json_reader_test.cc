@@ -40,7 +40,7 @@ Status Read(JsonDocument document, Settings* settings, const std::string& file =
   return document.status(ErrorCode::kUsage, file);
 }
 
-std::string ErrorOf(std::string_view text, const JsonReading& reading = {}) {
+std::string SettingsError(std::string_view text, const JsonReading& reading = {}) {
   Settings settings;
   const Status status = Read(JsonDocument(text, "a setting", reading), &settings);
   if (status.ok()) return "";
@@ -104,19 +104,20 @@ TEST(JsonReader, OneMistakeStandsAtItsPlace) {
       {R"({"name": "", "\u001b[2J": 1})", "s.json: \\u001b[2J: is not a key here; the keys are"},
   };
   for (const auto& [text, expected] : cases) {
-    EXPECT_EQ(ErrorOf(text).substr(0, std::string_view(expected).size()), expected) << text;
+    EXPECT_EQ(SettingsError(text).substr(0, std::string_view(expected).size()), expected) << text;
   }
 }
 
 TEST(JsonReader, AllMistakesAreTold) {
-  EXPECT_EQ(ErrorOf(R"({"count": 0, "inner": {"max": [], "min": 1}, "count": 0, "fst": true})"),
-            "s.json: there are 6 problems:\n"
-            "  s.json:count: must be given once\n"
-            "  s.json:name: must be given\n"
-            "  s.json:count: must be an integer from 1 to 10, but is 0\n"
-            "  s.json:inner.max: must be a number, but is []\n"
-            "  s.json:inner.min: is not a key here; the keys are max\n"
-            "  s.json:fst: is not a key here; did you mean 'fast'?");
+  EXPECT_EQ(
+      SettingsError(R"({"count": 0, "inner": {"max": [], "min": 1}, "count": 0, "fst": true})"),
+      "s.json: there are 6 problems:\n"
+      "  s.json:count: must be given once\n"
+      "  s.json:name: must be given\n"
+      "  s.json:count: must be an integer from 1 to 10, but is 0\n"
+      "  s.json:inner.max: must be a number, but is []\n"
+      "  s.json:inner.min: is not a key here; the keys are max\n"
+      "  s.json:fst: is not a key here; did you mean 'fast'?");
   Settings settings;
   const Status nowhere = Read(JsonDocument(R"({"count": 0})", "it"), &settings, "");
   EXPECT_EQ(nowhere.ToString(),
@@ -145,23 +146,25 @@ TEST(JsonReader, EveryKeyMayBeRequired) {
 
 TEST(JsonReader, LooseValuesAreThoseThatCoremltoolsReads) {
   const JsonReading loose{.loose_values = true};
-  EXPECT_EQ(ErrorOf(R"({"name": "", "count": "8", "ratio": "0.5", "mode": "KMEANS"})", loose), "");
-  EXPECT_EQ(ErrorOf(R"({"name": "", "count": 8.0})", loose), "");
+  EXPECT_EQ(SettingsError(R"({"name": "", "count": "8", "ratio": "0.5", "mode": "KMEANS"})", loose),
+            "");
+  EXPECT_EQ(SettingsError(R"({"name": "", "count": 8.0})", loose), "");
   for (const char* wrong : {"\"8x\"", "\"\"", "\"nan\"", "8.5", "\"1e300\"", "null", "true"}) {
-    EXPECT_NE(ErrorOf(fmt::format(R"({{"name": "", "count": {}}})", wrong), loose), "") << wrong;
+    EXPECT_NE(SettingsError(fmt::format(R"({{"name": "", "count": {}}})", wrong), loose), "")
+        << wrong;
   }
 }
 
 TEST(JsonReader, AHostileDocumentCostsLittle) {
   std::string text = "{\"name\": \"\"";
   for (int i = 0; i < 200'000; ++i) text += fmt::format(", \"k{}\": {}", i, i);
-  const std::string error = ErrorOf(text + "}");
+  const std::string error = SettingsError(text + "}");
   EXPECT_EQ(error.substr(0, 33), "s.json: there are 200000 problems");
   EXPECT_EQ(error.substr(error.size() - 11), "\n  and more");
   EXPECT_LT(error.size(), 20'000U);
-  EXPECT_NE(ErrorOf(std::string(500'000, '{')), "");
+  EXPECT_NE(SettingsError(std::string(500'000, '{')), "");
   const std::string long_value(1 << 20, 'x');
-  EXPECT_LT(ErrorOf("{\"name\": \"\", \"count\": \"" + long_value + "\"}").size(), 200U);
+  EXPECT_LT(SettingsError("{\"name\": \"\", \"count\": \"" + long_value + "\"}").size(), 200U);
 }
 
 TEST(NearestNames, SlipsAreFoundAndOtherWordsAreNot) {

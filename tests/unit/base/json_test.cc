@@ -15,7 +15,7 @@ Json Parsed(std::string_view text) {
   return json.ok() ? std::move(json).value() : Json();
 }
 
-std::string ErrorOf(std::string_view text) {
+std::string JsonError(std::string_view text) {
   const auto json = ParseJson(text);
   if (json.ok()) return "";
   EXPECT_EQ(json.error().code(), ErrorCode::kInvalidInput);
@@ -65,7 +65,7 @@ TEST(Json, WritesTextThatIsAlwaysUtf8) {
   EXPECT_TRUE(IsUtf8("\xc3\xa9"));
   for (const char* bad : {"\xff", "\xc3", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80"}) {
     EXPECT_FALSE(IsUtf8(bad));
-    EXPECT_NE(ErrorOf("\"" + std::string(bad) + "\""), "");
+    EXPECT_NE(JsonError("\"" + std::string(bad) + "\""), "");
   }
 }
 
@@ -136,10 +136,10 @@ TEST(Json, RefusesWhatIsNotJson) {
         "NaN",     "Infinity",    "-Infinity", "nan",  "tru",     "nul",      "\"a",
         "\"\\x\"", "\"\\ud800\"", "\"\n\"",    "1 2",  "{} {}",   "[] x",     "{}\"",
         "// c\n1", "1e999",       "-1e999",    "\x00", "\xef\xbb"}) {
-    EXPECT_NE(ErrorOf(text), "") << text;
+    EXPECT_NE(JsonError(text), "") << text;
   }
-  EXPECT_NE(ErrorOf(std::string_view("1\0", 2)), "");
-  EXPECT_NE(ErrorOf("{\n\"a\": x}").find("line 2"), std::string::npos);
+  EXPECT_NE(JsonError(std::string_view("1\0", 2)), "");
+  EXPECT_NE(JsonError("{\n\"a\": x}").find("line 2"), std::string::npos);
 }
 
 TEST(Json, NumbersBeyondTheirTypesKeepTheirSize) {
@@ -154,13 +154,13 @@ TEST(Json, NumbersBeyondTheirTypesKeepTheirSize) {
 
 TEST(Json, NestingAndLengthTakeNoStack) {
   const std::string deep(1'000'000, '[');
-  EXPECT_NE(ErrorOf(deep).find("nests deeper"), std::string::npos);
+  EXPECT_NE(JsonError(deep).find("nests deeper"), std::string::npos);
   const std::string level(kMaxJsonDepth, '[');
-  EXPECT_EQ(ErrorOf(level + std::string(kMaxJsonDepth, ']')), "");
-  EXPECT_NE(ErrorOf("[" + level + std::string(kMaxJsonDepth, ']') + "]"), "");
+  EXPECT_EQ(JsonError(level + std::string(kMaxJsonDepth, ']')), "");
+  EXPECT_NE(JsonError("[" + level + std::string(kMaxJsonDepth, ']') + "]"), "");
   std::string objects;
   for (int i = 0; i < 200'000; ++i) objects += "{\"a\":";
-  EXPECT_NE(ErrorOf(objects), "");
+  EXPECT_NE(JsonError(objects), "");
   EXPECT_FALSE(ParseJson("[[1]]", {.max_depth = 1}).ok());
   EXPECT_TRUE(ParseJson("[1]", {.max_depth = 1}).ok());
   EXPECT_EQ(Parsed("\"" + std::string(1 << 20, 'x') + "\"").text().size(), size_t{1} << 20);
@@ -171,7 +171,7 @@ TEST(Json, BrokenTextsAreReadOrRefused) {
   const std::string text =
       "{\"a\": [1, -2.5e3, \"\\u00e9\\n\xc3\xa9\", true, false, null, {}], \"b\": {\"a\": "
       "18446744073709551615}}";
-  ASSERT_EQ(ErrorOf(text), "");
+  ASSERT_EQ(JsonError(text), "");
   for (size_t i = 0; i < text.size(); ++i) {
     EXPECT_FALSE(ParseJson(text.substr(0, i)).ok());
     for (const char c : {'\0', '"', '\\', '{', ']', ',', '\xff', '9', 'e', '-'}) {

@@ -25,7 +25,7 @@ Result<NpyArray> Parse(const std::string& file) {
   return ParseNpy(Bytes::Copy(file.data(), file.size()));
 }
 
-std::string ErrorOf(const std::string& file) {
+std::string NpyError(const std::string& file) {
   const auto result = Parse(file);
   return result.ok() ? "no error" : result.error().ToString();
 }
@@ -103,7 +103,7 @@ TEST(Npy, RoundTripsAndRefusesOtherTypes) {
 
 TEST(Npy, EachRule) {
   const auto with = [](const char* header, const std::string& data = "") {
-    return ErrorOf(Npy(header, data));
+    return NpyError(Npy(header, data));
   };
   struct Case {
     const char* header;
@@ -133,11 +133,11 @@ TEST(Npy, EachRule) {
     EXPECT_NE(with(c.header).find(c.error), std::string::npos)
         << c.header << ": " << with(c.header);
   }
-  EXPECT_NE(ErrorOf("PK").find("magic"), std::string::npos);
-  EXPECT_NE(ErrorOf(Npy("{}", "", 9)).find("version 9"), std::string::npos);
-  EXPECT_NE(ErrorOf(std::string("\x93NUMPY\2\0\xff\xff\xff\x7f{}", 14)).find("exceeds"),
+  EXPECT_NE(NpyError("PK").find("magic"), std::string::npos);
+  EXPECT_NE(NpyError(Npy("{}", "", 9)).find("version 9"), std::string::npos);
+  EXPECT_NE(NpyError(std::string("\x93NUMPY\2\0\xff\xff\xff\x7f{}", 14)).find("exceeds"),
             std::string::npos);
-  EXPECT_NE(ErrorOf(std::string("\x93NUMPY\1\0\xff\xff{}", 12)).find("ends inside its header"),
+  EXPECT_NE(NpyError(std::string("\x93NUMPY\1\0\xff\xff{}", 12)).find("ends inside its header"),
             std::string::npos);
 }
 

@@ -153,13 +153,13 @@ TEST(AdaRound, NoChannelLosesAndLongRowsGainAsMuchAsGptq) {
   EXPECT_TRUE(again.data == learned.data);
 }
 
-using Rounding = Status (*)(const ir::Literal& weight, const InputMoments& moments,
-                            LinearTensor* tensor);
+using RoundingFn = Status (*)(const ir::Literal& weight, const InputMoments& moments,
+                              LinearTensor* tensor);
 
-class RoundingTest : public ::testing::TestWithParam<Rounding> {};
+class RoundingTest : public ::testing::TestWithParam<RoundingFn> {};
 
 TEST_P(RoundingTest, InputsThatSayNothing) {
-  const Rounding round = GetParam();
+  const RoundingFn round = GetParam();
   const ir::Literal weight = Weights({8, 8}, 2);
   const auto nearest = QuantizeLinear(weight, {1, 0}, DType::kInt8, LinearMode::kSymmetric);
   ASSERT_TRUE(nearest.ok());

@@ -17,15 +17,10 @@
 #include "exec/reference_backend.h"
 #include "ir/text.h"
 #include "ir/verifier.h"
+#include "support/mil_program.h"
 
 namespace anemone::compress {
 namespace {
-
-ir::Program Parse(const std::string& text) {
-  auto program = ir::ParseText(text);
-  EXPECT_TRUE(program.ok()) << program.status().ToString();
-  return std::move(program).value();
-}
 
 // Samples from a fixed seed; channel c is c + 1 times as large as the first. Correlated: the
 // channels of a position are correlated, as in real networks.
@@ -79,13 +74,6 @@ double MeanSquare(const std::vector<float>& a, const std::vector<float>& b) {
   double sum = 0;
   for (size_t i = 0; i < a.size(); ++i) sum += (double{a[i]} - b[i]) * (double{a[i]} - b[i]);
   return sum / static_cast<double>(a.size());
-}
-
-int CountOps(const ir::Program& program, std::string_view type) {
-  int count = 0;
-  ir::ForEachOperation(*program.functions[0]->block,
-                       [&](const ir::Operation& op) { count += op.type() == type; });
-  return count;
 }
 
 TEST(ActivationObserver, RangesOfEachKind) {
@@ -142,7 +130,7 @@ TEST(Activations, PairsWhereCoreMLWantsThem) {
   for (const Observer observer :
        {Observer::kMinMax, Observer::kPercentile, Observer::kMse, Observer::kEntropy}) {
     for (const LinearMode mode : {LinearMode::kSymmetric, LinearMode::kAsymmetric}) {
-      auto model = ir::MakeModel(Parse(kNetwork));
+      auto model = ir::MakeModel(test::ParseProgram(kNetwork));
       ASSERT_TRUE(model.ok()) << model.status().ToString();
       const std::vector<float> before = Predict(model->program, samples, 0);
       Configuration configuration;
@@ -158,8 +146,8 @@ TEST(Activations, PairsWhereCoreMLWantsThem) {
       ASSERT_TRUE(report.ok()) << report.status().ToString();
       ASSERT_TRUE(ir::Verify(model->program).ok()) << ir::Verify(model->program).ToString();
       // x, b (behind relu, not behind conv), d, e, f, h, p, r: one pair each, y is the output.
-      EXPECT_EQ(CountOps(model->program, "quantize"), 8);
-      EXPECT_EQ(CountOps(model->program, "dequantize"), 8);
+      EXPECT_EQ(test::CountOps(model->program, "quantize"), 8);
+      EXPECT_EQ(test::CountOps(model->program, "dequantize"), 8);
       ir::ForEachOperation(*model->program.functions[0]->block, [&](const ir::Operation& op) {
         // Convolution and activation stay together.
         if (op.type() == "relu") {
@@ -193,7 +181,7 @@ TEST(Activations, PairsWhereCoreMLWantsThem) {
 TEST(Activations, Refusals) {
   std::string old = kNetwork;
   old.replace(old.find("ios18"), 5, "ios16");
-  auto model = ir::MakeModel(Parse(old));
+  auto model = ir::MakeModel(test::ParseProgram(old));
   ASSERT_TRUE(model.ok());
   Configuration configuration;
   configuration.activations = ActivationStep();
@@ -207,7 +195,7 @@ TEST(Activations, Refusals) {
   const auto refused = Apply(*model, configuration, options);
   EXPECT_EQ(refused.error().code(), ErrorCode::kUnsupported);
   EXPECT_NE(refused.error().message().find("ios17"), std::string::npos);
-  auto newer = ir::MakeModel(Parse(kNetwork));
+  auto newer = ir::MakeModel(test::ParseProgram(kNetwork));
   calibration.data = &none;
   EXPECT_EQ(Apply(*newer, configuration, options).error().code(), ErrorCode::kUsage);
   calibration.data = &wrong;
@@ -222,7 +210,7 @@ double LossOf(const OpConfig& config, bool correct_bias, const std::string& netw
               const ir::Shape& shape, bool correlated) {
   const Samples samples(shape, 24, correlated);
   const Calibration calibration = CalibrationOf(samples);
-  auto model = ir::MakeModel(Parse(network));
+  auto model = ir::MakeModel(test::ParseProgram(network));
   EXPECT_TRUE(model.ok());
   const ir::Program original = ir::Clone(model->program);
   Configuration configuration;
@@ -282,7 +270,7 @@ TEST(WeightsByInputs, LoseLessThanNearest) {
 }
 
 TEST(EqualizeLayers, SameResultsAlikeRanges) {
-  ir::Program program = Parse(R"(
+  ir::Program program = test::ParseProgram(R"(
     func main<ios16>(tensor<fp32, [1, 4, 5, 5]> x) {
       s = const()[val = tensor<fp32, [6, 4, 1, 1]>(seed 1)];
       a = conv(x = x, weight = s, bias = tensor<fp32, [6]>(seed 2));

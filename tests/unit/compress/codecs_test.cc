@@ -19,7 +19,7 @@ namespace {
 
 const std::map<std::string, NpyArray>& Fixture() {
   static const std::map<std::string, NpyArray> arrays = [] {
-    auto read = ReadNpz(std::string(testing::kSourceDir) + "/tests/fixtures/compress/codecs.npz");
+    auto read = ReadNpz(std::string(test::kSourceDir) + "/tests/fixtures/compress/codecs.npz");
     EXPECT_TRUE(read.ok()) << read.status().ToString();
     std::map<std::string, NpyArray> result;
     if (read.ok()) {

@@ -12,6 +12,7 @@
 #include "exec/interpreter.h"
 #include "ir/text.h"
 #include "ir/verifier.h"
+#include "support/mil_program.h"
 
 namespace anemone::compress {
 namespace {
@@ -200,7 +201,7 @@ TEST(Configuration, SaysWhatIsWrongAndWhere) {
 }
 
 // A conv, a linear, and a constant that two operators share.
-constexpr const char* kNetwork = R"(
+constexpr const char* kConvAndLinear = R"(
     func main<ios18>(tensor<fp32, [1, 16, 4, 4]> x) {
       a = conv(x = x, weight = tensor<fp32, [16, 16, 3, 3]>(seed 1));
       b = reshape(x = a, shape = [1, 64]);
@@ -210,14 +211,12 @@ constexpr const char* kNetwork = R"(
       y = linear(x = d, weight = w, bias = tensor<fp32, [64]>(seed 4));
     } -> (y);)";
 
-ir::Program Parse(std::string text, const std::string& opset = "ios18") {
+ir::Program ParseForOpset(std::string text, const std::string& opset = "ios18") {
   text.replace(text.find("ios18"), 5, opset);
-  auto program = ir::ParseText(text);
-  EXPECT_TRUE(program.ok()) << program.status().ToString();
-  return std::move(program).value();
+  return test::ParseProgram(text);
 }
 
-std::vector<float> RunSeeded(const ir::Program& program) {
+std::vector<float> RunOnSeed9(const ir::Program& program) {
   const auto literal = ir::ParseLiteral("tensor<fp32, [1, 16, 4, 4]>(seed 9)");
   const auto outputs =
       exec::Interpret(*program.functions[0], {{"x", *exec::Tensor::FromLiteral(*literal)}});
@@ -264,13 +263,13 @@ TEST(Apply, JointForms) {
                         {palette, sparse, "constexpr_lut_to_sparse"}};
   for (const Case& test : cases) {
     SCOPED_TRACE(test.op);
-    ir::Program program = Parse(kNetwork);
-    const std::vector<float> before = RunSeeded(program);
+    ir::Program program = ParseForOpset(kConvAndLinear);
+    const std::vector<float> before = RunOnSeed9(program);
     WeightStep step;
     step.global_config = test.first;
     step.op_name_configs["w"] = std::nullopt;
     ASSERT_TRUE(ApplyStep(program, step).ok());
-    const std::vector<float> once = RunSeeded(program);
+    const std::vector<float> once = RunOnSeed9(program);
     step.global_config = test.second;
     step.joint_compression = true;
     const auto report = ApplyStep(program, step);
@@ -282,13 +281,13 @@ TEST(Apply, JointForms) {
     ir::ForEachOperation(*program.functions[0]->block,
                          [&](const ir::Operation& op) { found += op.type() == test.op; });
     EXPECT_EQ(found, 2);
-    const std::vector<float> twice = RunSeeded(program);
+    const std::vector<float> twice = RunOnSeed9(program);
     ASSERT_EQ(twice.size(), before.size());
     EXPECT_NE(twice, once);
     ASSERT_TRUE(DecompressWeights(program).ok());
-    EXPECT_EQ(RunSeeded(program), twice);
+    EXPECT_EQ(RunOnSeed9(program), twice);
   }
-  ir::Program old = Parse(kNetwork, "ios17");
+  ir::Program old = ParseForOpset(kConvAndLinear, "ios17");
   WeightStep step;
   step.global_config = sparse;
   ASSERT_TRUE(ApplyStep(old, step).ok());
@@ -300,7 +299,7 @@ TEST(Apply, JointForms) {
 }
 
 TEST(Apply, NameBeforeTypeBeforeGlobal) {
-  ir::Program program = Parse(kNetwork);
+  ir::Program program = ParseForOpset(kConvAndLinear);
   WeightStep step;
   step.global_config = LinearConfig{.granularity = Granularity::kPerTensor};
   step.op_type_configs["conv"] = PaletteConfig{.nbits = 4};
@@ -313,7 +312,7 @@ TEST(Apply, NameBeforeTypeBeforeGlobal) {
   ASSERT_TRUE(ir::Verify(program).ok()) << ir::Verify(program).ToString();
 
   // Two users with different settings.
-  ir::Program other = Parse(kNetwork);
+  ir::Program other = ParseForOpset(kConvAndLinear);
   step.op_type_configs["matmul"] = PaletteConfig{.nbits = 2};
   const auto conflict = ApplyStep(other, step);
   ASSERT_FALSE(conflict.ok());
@@ -324,7 +323,7 @@ TEST(Apply, NameBeforeTypeBeforeGlobal) {
 
 // One bias for two operators with different settings: it stays in either case.
 TEST(Apply, SharedConstantsThatStayAreNoConflict) {
-  ir::Program program = Parse(R"(
+  ir::Program program = ParseForOpset(R"(
     func main<ios18>(tensor<fp32, [1, 64]> x) {
       b = const()[val = tensor<fp32, [64]>(seed 3)];
       v = const()[val = tensor<fp32, [64, 64]>(seed 4)];
@@ -373,7 +372,7 @@ TEST(Apply, EveryFormOnEveryTarget) {
   for (const std::string opset : {"ios15", "ios16", "ios17", "ios18"}) {
     for (size_t i = 0; i < forms.size(); ++i) {
       SCOPED_TRACE(opset + " form " + std::to_string(i));
-      ir::Program program = Parse(kNetwork, opset);
+      ir::Program program = ParseForOpset(kConvAndLinear, opset);
       WeightStep step;
       step.global_config = forms[i].config;
       const auto report = ApplyStep(program, step);
@@ -389,9 +388,9 @@ TEST(Apply, EveryFormOnEveryTarget) {
       ASSERT_TRUE(ir::Verify(program).ok()) << ir::Verify(program).ToString();
       EXPECT_GE(report->compressed.size(), 2u);
       EXPECT_LT(report->bytes_after, report->bytes_before);
-      const std::vector<float> compressed = RunSeeded(program);
+      const std::vector<float> compressed = RunOnSeed9(program);
       ASSERT_TRUE(DecompressWeights(program).ok());
-      EXPECT_EQ(RunSeeded(program), compressed);
+      EXPECT_EQ(RunOnSeed9(program), compressed);
     }
   }
 }

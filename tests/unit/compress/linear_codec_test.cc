@@ -29,7 +29,7 @@ int OffsetOf(const LinearTensor& tensor, size_t i) {
 
 TEST(LinearCodec, EqualsCoremltoolsToTheBit) {
   const auto fixture =
-      ReadNpz(std::string(testing::kSourceDir) + "/tests/fixtures/compress/linear.npz");
+      ReadNpz(std::string(test::kSourceDir) + "/tests/fixtures/compress/linear.npz");
   ASSERT_TRUE(fixture.ok()) << fixture.status().ToString();
   std::map<std::string, NpyArray> arrays(fixture->begin(), fixture->end());
   const auto cases = arrays["cases"].data.As<int32_t>();

@@ -57,7 +57,7 @@ std::vector<OpConfig> Settings() {
 }
 
 // A convolution and a linear operator without vectors that are worth compressing.
-ir::Program Network(DType dtype, ir::Opset opset) {
+ir::Program NothingToCompress(DType dtype, ir::Opset opset) {
   auto program = ir::ParseText(fmt::format(
       R"(
     func main<{1}>(tensor<{0}, [1, 16, 4, 4]> x) {{
@@ -172,7 +172,7 @@ TEST(Methods, OpsetsHoldWhatTheySay) {
     EXPECT_FALSE(need.what.empty());
     for (const ir::Opset opset :
          {ir::Opset::kIOS15, ir::Opset::kIOS16, ir::Opset::kIOS17, ir::Opset::kIOS18}) {
-      ir::Program program = Network(DType::kFp32, opset);
+      ir::Program program = NothingToCompress(DType::kFp32, opset);
       const auto report = ApplyStep(program, StepOf(config));
       if (opset < need.opset) {
         ASSERT_FALSE(report.ok());
@@ -226,7 +226,7 @@ TEST(Methods, WhatIsEmittedDecompressesToWhatIsRestored) {
       for (const ir::Opset opset : {ir::Opset::kIOS16, ir::Opset::kIOS17, ir::Opset::kIOS18}) {
         if (opset < method.NeedOf(config).opset) continue;
         SCOPED_TRACE(fmt::format("{} {} {}", Text(config), DTypeName(dtype), ir::OpsetName(opset)));
-        ir::Program program = Network(dtype, opset);
+        ir::Program program = NothingToCompress(dtype, opset);
         std::map<std::string, ir::Literal> restored;
         {
           passes::Rewriter rewriter(*program.functions[0]);
@@ -280,9 +280,9 @@ TEST(Methods, PalettesOfSparseWeightsAreAsFarOffAsTheySay) {
         PaletteConfig{.nbits = 6, .lut_dtype = DType::kInt8},
         PaletteConfig{.nbits = 6, .enable_per_channel_scale = true, .lut_dtype = DType::kUInt8}}) {
     SCOPED_TRACE(Text(palette));
-    ir::Program sparse = Network(DType::kFp32, ir::Opset::kIOS18);
+    ir::Program sparse = NothingToCompress(DType::kFp32, ir::Opset::kIOS18);
     ASSERT_TRUE(ApplyStep(sparse, StepOf(MagnitudeConfig{.target_sparsity = 0.5})).ok());
-    ir::Program joint = Network(DType::kFp32, ir::Opset::kIOS18);
+    ir::Program joint = NothingToCompress(DType::kFp32, ir::Opset::kIOS18);
     ASSERT_TRUE(ApplyStep(joint, StepOf(MagnitudeConfig{.target_sparsity = 0.5})).ok());
     WeightStep step = StepOf(palette);
     step.joint_compression = true;

@@ -15,15 +15,10 @@
 #include "exec/interpreter.h"
 #include "ir/text.h"
 #include "ir/verifier.h"
+#include "support/mil_program.h"
 
 namespace anemone::compress {
 namespace {
-
-ir::Program Parse(const std::string& text) {
-  auto program = ir::ParseText(text);
-  EXPECT_TRUE(program.ok()) << program.status().ToString();
-  return program.ok() ? std::move(program).value() : ir::Program();
-}
 
 // A conv of 2304 weights and a linear of 2560, with biases; a small matmul; a constant that two
 // operations share.
@@ -82,13 +77,6 @@ double LargestDifference(const std::vector<float>& a, const std::vector<float>& 
   return worst;
 }
 
-int CountOps(const ir::Program& program, std::string_view type) {
-  int count = 0;
-  ir::ForEachOperation(*program.functions[0]->block,
-                       [&](const ir::Operation& op) { count += op.type() == type; });
-  return count;
-}
-
 const TensorRecord* Find(const std::vector<TensorRecord>& records, std::string_view op, int rank) {
   for (const TensorRecord& record : records) {
     if (record.op == op && static_cast<int>(record.shape.size()) == rank) return &record;
@@ -97,12 +85,12 @@ const TensorRecord* Find(const std::vector<TensorRecord>& records, std::string_v
 }
 
 TEST(QuantizeLinearWeights, TakesWeightsAndLeavesTheRest) {
-  ir::Program program = Parse(Network("ios16"));
+  ir::Program program = test::ParseProgram(Network("ios16"));
   const std::vector<float> before = RunSeeded(program);
   const auto report = QuantizeLinearWeights(program);
   ASSERT_TRUE(report.ok()) << report.status().ToString();
   ASSERT_TRUE(ir::Verify(program).ok()) << ir::Verify(program).ToString();
-  EXPECT_EQ(CountOps(program, "constexpr_affine_dequantize"), 2);
+  EXPECT_EQ(test::CountOps(program, "constexpr_affine_dequantize"), 2);
   ASSERT_EQ(report->compressed.size(), 2u);
   const TensorRecord& conv = report->compressed[0];
   EXPECT_EQ(conv.op, "conv");
@@ -126,18 +114,18 @@ TEST(QuantizeLinearWeights, TakesWeightsAndLeavesTheRest) {
 }
 
 TEST(QuantizeLinearWeights, Ios18HasItsOwnForm) {
-  ir::Program older = Parse(Network("ios17"));
-  ir::Program newer = Parse(Network("ios18"));
+  ir::Program older = test::ParseProgram(Network("ios17"));
+  ir::Program newer = test::ParseProgram(Network("ios18"));
   ASSERT_TRUE(QuantizeLinearWeights(older).ok());
   ASSERT_TRUE(QuantizeLinearWeights(newer).ok());
-  EXPECT_EQ(CountOps(newer, "constexpr_blockwise_shift_scale"), 2);
-  EXPECT_EQ(CountOps(newer, "constexpr_affine_dequantize"), 0);
+  EXPECT_EQ(test::CountOps(newer, "constexpr_blockwise_shift_scale"), 2);
+  EXPECT_EQ(test::CountOps(newer, "constexpr_affine_dequantize"), 0);
   EXPECT_TRUE(ir::Verify(newer).ok());
   EXPECT_EQ(RunSeeded(older), RunSeeded(newer));
 }
 
 TEST(QuantizeLinearWeights, EveryDTypeModeAndGranularityRuns) {
-  const ir::Program original = Parse(Network("ios18"));
+  const ir::Program original = test::ParseProgram(Network("ios18"));
   const std::vector<float> before = RunSeeded(original);
   for (const DType dtype : {DType::kInt8, DType::kUInt8, DType::kInt4, DType::kUInt4}) {
     for (const LinearMode mode : {LinearMode::kSymmetric, LinearMode::kAsymmetric}) {
@@ -175,7 +163,7 @@ TEST(QuantizeLinearWeights, TargetsThatHaveNoForm) {
       {"ios16", {.granularity = Granularity::kPerBlock}, "ios18"},
   };
   for (const Case& test : cases) {
-    ir::Program program = Parse(Network(test.opset));
+    ir::Program program = test::ParseProgram(Network(test.opset));
     const std::string text = ir::PrintText(program);
     const auto report = QuantizeLinearWeights(program, test.options);
     ASSERT_FALSE(report.ok());
@@ -189,7 +177,7 @@ TEST(QuantizeLinearWeights, TargetsThatHaveNoForm) {
 TEST(QuantizeLinearWeights, WeightsThatAreNotFiniteOrZero) {
   const float inf = std::numeric_limits<float>::infinity();
   const float nan = std::numeric_limits<float>::quiet_NaN();
-  ir::Program program = Parse(Network("ios16"));
+  ir::Program program = test::ParseProgram(Network("ios16"));
   std::vector<ir::Value*> weights;
   ir::ForEachOperation(*program.functions[0]->block, [&](ir::Operation& op) {
     if (op.is_const() && op.output()->type.rank() > 1) weights.push_back(op.output());
@@ -216,19 +204,19 @@ TEST(QuantizeLinearWeights, WeightsThatAreNotFiniteOrZero) {
 TEST(QuantizeLinearWeights, SameBytesAtAnyThreadCountAndCancel) {
   std::string first;
   for (const int threads : {1, 2, 3}) {
-    ir::Program program = Parse(Network("ios18"));
+    ir::Program program = test::ParseProgram(Network("ios18"));
     ASSERT_TRUE(QuantizeLinearWeights(program, {}, {.threads = threads}).ok());
     if (first.empty()) first = ir::PrintText(program);
     EXPECT_EQ(ir::PrintText(program), first);
   }
-  ir::Program program = Parse(Network("ios18"));
+  ir::Program program = test::ParseProgram(Network("ios18"));
   const auto report = QuantizeLinearWeights(program, {}, {.cancelled = [] { return true; }});
   ASSERT_FALSE(report.ok());
   EXPECT_EQ(report.error().code(), ErrorCode::kCancelled);
 }
 
 TEST(QuantizeLinearWeights, OptionsAreChecked) {
-  ir::Program program = Parse(Network("ios18"));
+  ir::Program program = test::ParseProgram(Network("ios18"));
   EXPECT_FALSE(QuantizeLinearWeights(program, {.dtype = DType::kInt32}).ok());
   EXPECT_FALSE(
       QuantizeLinearWeights(program, {.granularity = Granularity::kPerBlock, .block_size = 0})
@@ -241,7 +229,7 @@ TEST(QuantizeLinearWeights, OptionsAreChecked) {
 }
 
 TEST(QuantizeLinearWeights, ChannelsOfEachOperator) {
-  ir::Program program = Parse(R"(
+  ir::Program program = test::ParseProgram(R"(
     func main<ios18>(tensor<fp32, [1, 4, 3, 3]> x, tensor<fp32, [2, 4]> z) {
       a = conv_transpose(x = x, weight = tensor<fp32, [4, 6, 2, 2]>(seed 1));
       b = matmul(x = z, y = tensor<fp32, [4, 5]>(seed 2));
@@ -265,13 +253,13 @@ TEST(QuantizeLinearWeights, ChannelsOfEachOperator) {
 }
 
 TEST(StoreWeightsInHalf, HalvesAllButSmallTensors) {
-  ir::Program program = Parse(Network("ios16"));
+  ir::Program program = test::ParseProgram(Network("ios16"));
   const std::vector<float> before = RunSeeded(program);
   const auto report = StoreWeightsInHalf(program);
   ASSERT_TRUE(report.ok()) << report.status().ToString();
   ASSERT_TRUE(ir::Verify(program).ok());
   // The matmul's 480 bytes and the biases are below 512.
-  EXPECT_EQ(CountOps(program, "constexpr_cast"), 2);
+  EXPECT_EQ(test::CountOps(program, "constexpr_cast"), 2);
   EXPECT_EQ(report->skipped.size(), 3u);
   EXPECT_EQ(report->bytes_after, 2 * (2304 + 2560) + 4 * (16 + 40 + 120));
   const std::vector<float> after = RunSeeded(program);
@@ -279,12 +267,12 @@ TEST(StoreWeightsInHalf, HalvesAllButSmallTensors) {
   // The weights are stored rounded to half, and the program gives exactly the results of those.
   ir::Program dense = ir::Clone(program);
   ASSERT_TRUE(DecompressWeights(dense).ok());
-  EXPECT_EQ(CountOps(dense, "constexpr_cast"), 0);
+  EXPECT_EQ(test::CountOps(dense, "constexpr_cast"), 0);
   EXPECT_EQ(RunSeeded(dense), after);
 }
 
 TEST(StoreWeightsInHalf, LeavesWhatHalfCannotHold) {
-  ir::Program program = Parse(R"(
+  ir::Program program = test::ParseProgram(R"(
     func main<ios16>(tensor<fp32, [20, 20]> x) {
       a = mul(x = x, y = tensor<fp32, [20, 20]>(splat 70000.0));
       y = add(x = a, y = tensor<fp32, [20, 20]>(splat inf));
@@ -296,7 +284,7 @@ TEST(StoreWeightsInHalf, LeavesWhatHalfCannotHold) {
   EXPECT_NE(report->skipped[0].reason.find("65504"), std::string::npos);
   EXPECT_NE(report->skipped[1].reason.find("infinite"), std::string::npos);
 
-  ir::Program old = Parse(Network("ios15"));
+  ir::Program old = test::ParseProgram(Network("ios15"));
   const auto refused = StoreWeightsInHalf(old);
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code(), ErrorCode::kUnsupported);
@@ -306,19 +294,19 @@ TEST(PalettizeWeights, EveryWidthOnBothForms) {
   double last = 1e9;
   for (const int nbits : {1, 2, 3, 4, 6, 8}) {
     SCOPED_TRACE(nbits);
-    ir::Program newer = Parse(Network("ios18"));
+    ir::Program newer = test::ParseProgram(Network("ios18"));
     const auto report = PalettizeWeights(newer, {.nbits = nbits});
     ASSERT_TRUE(report.ok()) << report.status().ToString();
     ASSERT_EQ(report->compressed.size(), 2u);
     EXPECT_EQ(report->skipped.size(), 3u);
     ASSERT_TRUE(ir::Verify(newer).ok()) << ir::Verify(newer).ToString();
-    EXPECT_EQ(CountOps(newer, "constexpr_lut_to_dense"), 2);
+    EXPECT_EQ(test::CountOps(newer, "constexpr_lut_to_dense"), 2);
     EXPECT_EQ(report->compressed[0].bytes_after, 2304 * nbits / 8 + 4 * (1 << nbits));
     // Uniform weights in [-1, 1): the error of 2^n levels is about 2 / 2^n / sqrt(12).
     EXPECT_LT(report->compressed[0].rms_error, 2.0 / (1 << nbits) / std::sqrt(12.0) * 1.05);
     EXPECT_LT(report->compressed[0].rms_error, last);
     last = report->compressed[0].rms_error;
-    ir::Program older = Parse(Network("ios16"));
+    ir::Program older = test::ParseProgram(Network("ios16"));
     const auto flat = PalettizeWeights(older, {.nbits = nbits});
     if (nbits == 3) {
       ASSERT_FALSE(flat.ok());
@@ -335,7 +323,7 @@ TEST(PalettizeWeights, EveryWidthOnBothForms) {
 }
 
 TEST(PalettizeWeights, Refusals) {
-  ir::Program program = Parse(Network("ios15"));
+  ir::Program program = test::ParseProgram(Network("ios15"));
   EXPECT_EQ(PalettizeWeights(program).error().code(), ErrorCode::kUnsupported);
   EXPECT_EQ(PalettizeWeights(program, {.nbits = 5}).error().code(), ErrorCode::kUsage);
 }
@@ -343,7 +331,7 @@ TEST(PalettizeWeights, Refusals) {
 TEST(Decompress, GivesTheSameProgramForEveryForm) {
   for (const std::string opset : {"ios16", "ios18"}) {
     for (const DType dtype : {DType::kInt8, DType::kUInt8}) {
-      ir::Program program = Parse(Network(opset));
+      ir::Program program = test::ParseProgram(Network(opset));
       ASSERT_TRUE(
           QuantizeLinearWeights(program, {.dtype = dtype, .granularity = Granularity::kPerChannel})
               .ok());
@@ -352,8 +340,8 @@ TEST(Decompress, GivesTheSameProgramForEveryForm) {
       ASSERT_TRUE(report.ok()) << report.status().ToString();
       EXPECT_EQ(report->compressed.size(), 2u);
       ASSERT_TRUE(ir::Verify(program).ok());
-      EXPECT_EQ(CountOps(program, "constexpr_affine_dequantize") +
-                    CountOps(program, "constexpr_blockwise_shift_scale"),
+      EXPECT_EQ(test::CountOps(program, "constexpr_affine_dequantize") +
+                    test::CountOps(program, "constexpr_blockwise_shift_scale"),
                 0);
       EXPECT_EQ(RunSeeded(program), compressed);
     }

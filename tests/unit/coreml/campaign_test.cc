@@ -84,7 +84,7 @@ class CampaignTest : public CoreMlTest {
   // Opens a session without faults, then drives it under `script`: each call must be
   // answered correctly.
   void Run(const runtime::SessionOptions& options, const std::string& script, int64_t calls) {
-    const ModelPtr model = ParseModel(kHalfNet);
+    const ModelPtr model = test::ParseModel(kHalfNet);
     auto session = runtime::Session::Open(model, options);
     ASSERT_TRUE(session.ok()) << session.status().ToString();
     session_ = *session;
@@ -166,7 +166,7 @@ TEST_F(CoreMlTest, AnImageModelPassesItsOwnQuestion) {
 }
 
 TEST_F(CampaignTest, MemoryStaysFlat) {
-  const ModelPtr model = ParseModel(kHalfNet);
+  const ModelPtr model = test::ParseModel(kHalfNet);
   auto session = runtime::Session::Open(model, Options());
   ASSERT_TRUE(session.ok()) << session.status().ToString();
   Tally tally;

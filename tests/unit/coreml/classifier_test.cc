@@ -22,7 +22,7 @@ func main<ios15>(tensor<fp32, [1, 3]> x) {
 
 ModelPtr Twice(const std::string& outputs) {
   std::string text = kTwice;
-  return ParseModel(text.replace(text.find("OUTPUTS"), 7, outputs));
+  return test::ParseModel(text.replace(text.find("OUTPUTS"), 7, outputs));
 }
 
 TEST_F(CoreMlTest, LabelsAndProbabilitiesAreTheExecutors) {

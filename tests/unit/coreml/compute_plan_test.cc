@@ -20,7 +20,7 @@ func main<ios17>(tensor<fp32, [1, 3, 8, 8]> x) {
 )";
 
 TEST_F(CoreMlTest, ThePlanNamesDevicesAndCostsOfOperations) {
-  auto plan = LoadComputePlan(ParseModel(kPlanNet), {}, seconds(20));
+  auto plan = LoadComputePlan(test::ParseModel(kPlanNet), {}, seconds(20));
   ASSERT_TRUE(plan.ok()) << plan.status().ToString();
   EXPECT_GE(plan->const_operations, 1);
   ASSERT_EQ(plan->operations.size(), 3U);
@@ -39,7 +39,7 @@ TEST_F(CoreMlTest, ThePlanNamesDevicesAndCostsOfOperations) {
 
 TEST_F(CoreMlTest, TheBackendsPlanKeepsUnknownApart) {
   constexpr int64_t kTimeoutNs = 20'000'000'000;
-  auto plan = CoreMlBackend().Plan(ParseModel(kPlanNet), {}, kTimeoutNs);
+  auto plan = CoreMlBackend().Plan(test::ParseModel(kPlanNet), {}, kTimeoutNs);
   ASSERT_TRUE(plan.ok()) << plan.status().ToString();
   ASSERT_EQ(plan->size(), 3U);
   EXPECT_EQ((*plan)[0].unit, ComputeUnit::kAne);
@@ -48,7 +48,7 @@ TEST_F(CoreMlTest, TheBackendsPlanKeepsUnknownApart) {
   EXPECT_EQ((*plan)[1].unit, ComputeUnit::kGpu);
   EXPECT_EQ((*plan)[2].unit, ComputeUnit::kCpu);
   Script("plan=nil");
-  plan = CoreMlBackend().Plan(ParseModel(kPlanNet), {}, kTimeoutNs);
+  plan = CoreMlBackend().Plan(test::ParseModel(kPlanNet), {}, kTimeoutNs);
   ASSERT_TRUE(plan.ok());
   for (const exec::PlannedOperation& operation : *plan)
     EXPECT_EQ(operation.unit, ComputeUnit::kUnknown);
@@ -57,11 +57,11 @@ TEST_F(CoreMlTest, TheBackendsPlanKeepsUnknownApart) {
 TEST_F(CoreMlTest, ThePlanFollowsTheComputeUnits) {
   exec::LoadOptions options;
   options.compute_units = ComputeUnits::kCpuOnly;
-  auto plan = LoadComputePlan(ParseModel(kPlanNet), options, seconds(20));
+  auto plan = LoadComputePlan(test::ParseModel(kPlanNet), options, seconds(20));
   ASSERT_TRUE(plan.ok());
   EXPECT_EQ(plan->OperationShare(ComputeUnit::kCpu), 1.0);
   options.compute_units = ComputeUnits::kCpuAndGpu;
-  plan = LoadComputePlan(ParseModel(kPlanNet), options, seconds(20));
+  plan = LoadComputePlan(test::ParseModel(kPlanNet), options, seconds(20));
   ASSERT_TRUE(plan.ok());
   EXPECT_EQ(plan->CountPlanned(ComputeUnit::kAne), 0);
   EXPECT_EQ(plan->CountPlanned(ComputeUnit::kGpu), 2);
@@ -69,7 +69,7 @@ TEST_F(CoreMlTest, ThePlanFollowsTheComputeUnits) {
 
 TEST_F(CoreMlTest, WhatThePlanDoesNotSayIsUnknownAndNotTheCpu) {
   Script("plan=nil");
-  auto plan = LoadComputePlan(ParseModel(kPlanNet), {}, seconds(20));
+  auto plan = LoadComputePlan(test::ParseModel(kPlanNet), {}, seconds(20));
   ASSERT_TRUE(plan.ok()) << plan.status().ToString();
   EXPECT_EQ(plan->unknown_operations(), 3);
   for (const PlannedOperation& operation : plan->operations) {
@@ -102,20 +102,22 @@ TEST_F(CoreMlTest, PlansOfControlFlowAndOfSeveralFunctions) {
 
 TEST_F(CoreMlTest, PlansThatFailAreTyped) {
   Script("plan=error:3");
-  auto plan = LoadComputePlan(ParseModel(kPlanNet), {}, seconds(20));
+  auto plan = LoadComputePlan(test::ParseModel(kPlanNet), {}, seconds(20));
   ASSERT_FALSE(plan.ok());
   EXPECT_EQ(exec::FailureKindOf(plan.error()), exec::FailureKind::kLoadError);
   Script("plan=memory");
-  EXPECT_EQ(exec::FailureKindOf(LoadComputePlan(ParseModel(kPlanNet), {}, seconds(20)).error()),
-            exec::FailureKind::kMemoryPressure);
+  EXPECT_EQ(
+      exec::FailureKindOf(LoadComputePlan(test::ParseModel(kPlanNet), {}, seconds(20)).error()),
+      exec::FailureKind::kMemoryPressure);
   Script("compile=error");
-  EXPECT_EQ(exec::FailureKindOf(LoadComputePlan(ParseModel(kPlanNet), {}, seconds(20)).error()),
-            exec::FailureKind::kCompileError);
+  EXPECT_EQ(
+      exec::FailureKindOf(LoadComputePlan(test::ParseModel(kPlanNet), {}, seconds(20)).error()),
+      exec::FailureKind::kCompileError);
 }
 
 TEST_F(CoreMlTest, APlanThatComesLateIsNotWaitedForNorTouched) {
   Script("plan=slow:400");
-  auto plan = LoadComputePlan(ParseModel(kPlanNet), {}, std::chrono::milliseconds(50));
+  auto plan = LoadComputePlan(test::ParseModel(kPlanNet), {}, std::chrono::milliseconds(50));
   ASSERT_FALSE(plan.ok());
   EXPECT_EQ(exec::FailureKindOf(plan.error()), exec::FailureKind::kTimeout);
   // Its answer arrives after the caller has left; then all of it is released.

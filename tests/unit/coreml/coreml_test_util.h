@@ -17,6 +17,7 @@
 #include "exec/function_inputs.h"
 #include "format/package.h"
 #include "ir/text.h"
+#include "support/mil_program.h"
 #include "support/scratch.h"
 
 namespace anemone::coreml {
@@ -30,15 +31,6 @@ inline std::string Fixture(const std::string& name) {
 
 inline ModelPtr ReadFixture(const std::string& name) {
   auto model = format::ReadModel(Fixture(name));
-  EXPECT_TRUE(model.ok()) << model.status().ToString();
-  return model.ok() ? std::make_shared<const ir::Model>(std::move(model).value()) : nullptr;
-}
-
-inline ModelPtr ParseModel(const std::string& text) {
-  auto program = ir::ParseText(text);
-  EXPECT_TRUE(program.ok()) << program.status().ToString();
-  if (!program.ok()) return nullptr;
-  auto model = ir::MakeModel(std::move(program).value());
   EXPECT_TRUE(model.ok()) << model.status().ToString();
   return model.ok() ? std::make_shared<const ir::Model>(std::move(model).value()) : nullptr;
 }

@@ -11,24 +11,26 @@ namespace {
 
 using exec::FailureKind;
 
-struct Case {
+struct FaultCase {
   const char* script;
   FailureKind kind;
   const char* says;
 };
 
 TEST_F(CoreMlTest, FailuresOfLoadingAreTyped) {
-  const ModelPtr model = ParseModel(kSmallNet);
-  for (const Case& c : {
-           Case{"compile=error", FailureKind::kCompileError, "com.apple.CoreML 0: injected"},
-           Case{"compile=error:3", FailureKind::kCompileError, "because of NSPOSIXErrorDomain 5"},
-           Case{"compile=throw", FailureKind::kCompileError, "threw DoubleException: injected"},
-           Case{"compile=nil", FailureKind::kCompileError, "gave no reason"},
-           Case{"compile=memory", FailureKind::kMemoryPressure, "unable to allocate memory"},
-           Case{"load=error:3", FailureKind::kLoadError, "com.apple.CoreML 3"},
-           Case{"load=throw", FailureKind::kLoadError, "threw"},
-           Case{"load=nil", FailureKind::kLoadError, "gave no reason"},
-           Case{"load=memory", FailureKind::kMemoryPressure, "memory"},
+  const ModelPtr model = test::ParseModel(kSmallNet);
+  for (const FaultCase& c : {
+           FaultCase{"compile=error", FailureKind::kCompileError, "com.apple.CoreML 0: injected"},
+           FaultCase{"compile=error:3", FailureKind::kCompileError,
+                     "because of NSPOSIXErrorDomain 5"},
+           FaultCase{"compile=throw", FailureKind::kCompileError,
+                     "threw DoubleException: injected"},
+           FaultCase{"compile=nil", FailureKind::kCompileError, "gave no reason"},
+           FaultCase{"compile=memory", FailureKind::kMemoryPressure, "unable to allocate memory"},
+           FaultCase{"load=error:3", FailureKind::kLoadError, "com.apple.CoreML 3"},
+           FaultCase{"load=throw", FailureKind::kLoadError, "threw"},
+           FaultCase{"load=nil", FailureKind::kLoadError, "gave no reason"},
+           FaultCase{"load=memory", FailureKind::kMemoryPressure, "memory"},
        }) {
     Script(c.script);
     auto executable = LoadIt(model);
@@ -38,19 +40,19 @@ TEST_F(CoreMlTest, FailuresOfLoadingAreTyped) {
 }
 
 TEST_F(CoreMlTest, FailuresOfPredictionsAreTyped) {
-  const Subject net = SubjectOf(ParseModel(kHalfNet));
+  const Subject net = SubjectOf(test::ParseModel(kHalfNet));
   ASSERT_NE(net.executable, nullptr);
   ASSERT_TRUE(net.Run().ok());
   const int64_t live = CoreMLDoubleLiveObjects();
-  for (const Case& c : {
-           Case{"predict=error", FailureKind::kRuntimeError, "injected: predicting failed"},
-           Case{"predict=error:1", FailureKind::kSchemaMismatch, "com.apple.CoreML 1"},
-           Case{"predict=memory", FailureKind::kMemoryPressure, "memory"},
-           Case{"predict=throw", FailureKind::kRuntimeError, "threw DoubleException"},
-           Case{"predict=nil", FailureKind::kRuntimeError, "gave no reason"},
-           Case{"predict=shape", FailureKind::kSchemaMismatch, "is declared"},
-           Case{"predict=dtype", FailureKind::kSchemaMismatch, "int32"},
-           Case{"predict=missing", FailureKind::kSchemaMismatch, "no output 'z'"},
+  for (const FaultCase& c : {
+           FaultCase{"predict=error", FailureKind::kRuntimeError, "injected: predicting failed"},
+           FaultCase{"predict=error:1", FailureKind::kSchemaMismatch, "com.apple.CoreML 1"},
+           FaultCase{"predict=memory", FailureKind::kMemoryPressure, "memory"},
+           FaultCase{"predict=throw", FailureKind::kRuntimeError, "threw DoubleException"},
+           FaultCase{"predict=nil", FailureKind::kRuntimeError, "gave no reason"},
+           FaultCase{"predict=shape", FailureKind::kSchemaMismatch, "is declared"},
+           FaultCase{"predict=dtype", FailureKind::kSchemaMismatch, "int32"},
+           FaultCase{"predict=missing", FailureKind::kSchemaMismatch, "no output 'z'"},
        }) {
     Script(c.script);
     ExpectFailure(net.Run(), c.kind, c.says);
@@ -62,7 +64,7 @@ TEST_F(CoreMlTest, FailuresOfPredictionsAreTyped) {
 }
 
 TEST_F(CoreMlTest, WrongValuesAreDeliveredForTheRuntimeToJudge) {
-  const Subject net = SubjectOf(ParseModel(kHalfNet));
+  const Subject net = SubjectOf(test::ParseModel(kHalfNet));
   ASSERT_NE(net.executable, nullptr);
   Script("predict@1=nan;predict@2=inf;predict@3=wrong");
   for (int call = 0; call < 3; ++call) {
@@ -76,7 +78,7 @@ TEST_F(CoreMlTest, WrongValuesAreDeliveredForTheRuntimeToJudge) {
 }
 
 TEST_F(CoreMlTest, TenThousandPredictionsLeaveNothingBehind) {
-  const Subject net = SubjectOf(ParseModel(kHalfNet));
+  const Subject net = SubjectOf(test::ParseModel(kHalfNet));
   ASSERT_NE(net.executable, nullptr);
   ASSERT_TRUE(net.Run().ok());
   const int64_t live = CoreMLDoubleLiveObjects();
@@ -102,7 +104,7 @@ TEST_F(CoreMlTest, TenThousandPredictionsLeaveNothingBehind) {
 }
 
 TEST_F(CoreMlTest, TheLeakCounterSeesALeak) {
-  Subject net = SubjectOf(ParseModel(kSmallNet));
+  Subject net = SubjectOf(test::ParseModel(kSmallNet));
   ASSERT_NE(net.executable, nullptr);
   Script("predict=leak:3");
   for (int call = 0; call < 10; ++call) ASSERT_TRUE(net.Run().ok());
@@ -112,7 +114,7 @@ TEST_F(CoreMlTest, TheLeakCounterSeesALeak) {
 }
 
 TEST_F(CoreMlTest, ThreadsWithExecutablesOfTheirOwnDoNotMix) {
-  const ModelPtr model = ParseModel(kSmallNet);
+  const ModelPtr model = test::ParseModel(kSmallNet);
   Script(
       "seed=11;predict@3%=error;predict@3%=throw;predict@3%=nil;predict@3%=dtype;"
       "predict@5%=copy");

@@ -62,7 +62,7 @@ TEST_F(FirstLoadTest, AGoodModelPassesOnceAndIsRemembered) {
   EXPECT_TRUE(LoadIt(model_, load_).ok());
 }
 
-struct Case {
+struct FirstLoadCase {
   const char* script;
   FailureKind kind;
   int signal;
@@ -70,21 +70,21 @@ struct Case {
 };
 
 TEST_F(FirstLoadTest, WhatTheChildSuffersIsTypedAndTheParentLives) {
-  for (const Case& c : {
-           Case{"compile=crash:9", FailureKind::kCrash, 9, "load"},
-           Case{"load=crash:11", FailureKind::kCrash, 11, "load"},
-           Case{"load=crash:6", FailureKind::kCrash, 6, "load"},
-           Case{"predict=crash:9", FailureKind::kCrash, 9, "predict"},
-           Case{"predict=nan", FailureKind::kNonFinite, 0, "predict"},
-           Case{"predict=inf", FailureKind::kNonFinite, 0, "predict"},
-           Case{"predict=wrong", FailureKind::kParityDrift, 0, "predict"},
-           Case{"predict=shape", FailureKind::kSchemaMismatch, 0, "predict"},
-           Case{"predict=missing", FailureKind::kSchemaMismatch, 0, "predict"},
-           Case{"predict=throw", FailureKind::kRuntimeError, 0, "predict"},
-           Case{"predict=memory", FailureKind::kMemoryPressure, 0, "predict"},
-           Case{"compile=error", FailureKind::kCompileError, 0, "load"},
-           Case{"load=error", FailureKind::kLoadError, 0, "load"},
-           Case{"load=throw", FailureKind::kLoadError, 0, "load"},
+  for (const FirstLoadCase& c : {
+           FirstLoadCase{"compile=crash:9", FailureKind::kCrash, 9, "load"},
+           FirstLoadCase{"load=crash:11", FailureKind::kCrash, 11, "load"},
+           FirstLoadCase{"load=crash:6", FailureKind::kCrash, 6, "load"},
+           FirstLoadCase{"predict=crash:9", FailureKind::kCrash, 9, "predict"},
+           FirstLoadCase{"predict=nan", FailureKind::kNonFinite, 0, "predict"},
+           FirstLoadCase{"predict=inf", FailureKind::kNonFinite, 0, "predict"},
+           FirstLoadCase{"predict=wrong", FailureKind::kParityDrift, 0, "predict"},
+           FirstLoadCase{"predict=shape", FailureKind::kSchemaMismatch, 0, "predict"},
+           FirstLoadCase{"predict=missing", FailureKind::kSchemaMismatch, 0, "predict"},
+           FirstLoadCase{"predict=throw", FailureKind::kRuntimeError, 0, "predict"},
+           FirstLoadCase{"predict=memory", FailureKind::kMemoryPressure, 0, "predict"},
+           FirstLoadCase{"compile=error", FailureKind::kCompileError, 0, "load"},
+           FirstLoadCase{"load=error", FailureKind::kLoadError, 0, "load"},
+           FirstLoadCase{"load=throw", FailureKind::kLoadError, 0, "load"},
        }) {
     Forget();
     std::filesystem::remove_all(load_.cache_dir);
@@ -173,12 +173,13 @@ TEST_F(FirstLoadTest, ADamagedVerdictIsNoVerdict) {
 }
 
 TEST_F(FirstLoadTest, AModelInMemoryIsWrittenForTheChild) {
-  model_ = ParseModel(kHalfNet);
+  model_ = test::ParseModel(kHalfNet);
   load_.package_path.clear();
   EXPECT_TRUE(Try("").passed);
   EXPECT_TRUE(Try("load=crash").remembered);
   // A model of open shapes is run on those that it declares as its default.
-  model_ = ParseModel("func main<ios17>(tensor<fp32, [?, 3]> x) { y = relu(x = x); } -> (y);");
+  model_ =
+      test::ParseModel("func main<ios17>(tensor<fp32, [?, 3]> x) { y = relu(x = x); } -> (y);");
   const FirstLoadVerdict dynamic = Try("");
   EXPECT_TRUE(dynamic.passed) << dynamic.message;
   EXPECT_TRUE(dynamic.self_tested);

@@ -22,13 +22,13 @@ func main<ios17>(tensor<fp32, [1, 3, 8, 8]> x) {
 
 class CoreMlGateTest : public CoreMlTest {
  protected:
-  static gate::Policy Policy() { return gate::test::Quick(); }
+  static gate::Policy Policy() { return gate::fixtures::Quick(); }
   // Runs with `script` in a child process, whose double follows it.
   gate::ModelReport Run(const gate::Policy& policy, const char* script = nullptr) {
     gate::LiveModel model;
     model.name = "net";
     model.hash = std::string(64, 'e');
-    model.model = ParseModel(kNet);
+    model.model = test::ParseModel(kNet);
     model.reference = model.model;
     model.reference_name = "net_fp32";
     gate::LiveOptions options;
@@ -48,10 +48,10 @@ class CoreMlGateTest : public CoreMlTest {
     return gate::MakeReport(policy, evidence.ok() ? *evidence : gate::Evidence{});
   }
   static Verdict Of(const gate::ModelReport& report, const std::string& name) {
-    return gate::test::CheckOf(report, name).verdict;
+    return gate::fixtures::CheckOf(report, name).verdict;
   }
   static std::string Text(const gate::ModelReport& report) {
-    return gate::test::TextOf(Policy(), report);
+    return gate::fixtures::TextOf(Policy(), report);
   }
   anemone::test::ScratchFolder scratch_;
 };

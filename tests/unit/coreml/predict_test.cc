@@ -7,7 +7,7 @@ namespace {
 
 TEST_F(CoreMlTest, AnswersAreTheExecutors) {
   for (const ModelPtr& model :
-       {ParseModel(kSmallNet), ParseModel(kHalfNet), ReadFixture("convolution_spec6"),
+       {test::ParseModel(kSmallNet), test::ParseModel(kHalfNet), ReadFixture("convolution_spec6"),
         ReadFixture("convolution_spec9"), ReadFixture("palettized_spec7")}) {
     ASSERT_NE(model, nullptr);
     auto executable = LoadIt(model);
@@ -22,7 +22,7 @@ TEST_F(CoreMlTest, AnswersAreTheExecutors) {
 }
 
 TEST_F(CoreMlTest, ResultsThatAreCopiedOutAreTheSame) {
-  const ModelPtr model = ParseModel(kHalfNet);
+  const ModelPtr model = test::ParseModel(kHalfNet);
   auto executable = LoadIt(model);
   ASSERT_TRUE(executable.ok());
   const Tensors inputs = RandomInputs(model, 3);
@@ -30,7 +30,7 @@ TEST_F(CoreMlTest, ResultsThatAreCopiedOutAreTheSame) {
   EXPECT_EQ(CoreMLDoubleBackedPredictions(), 1);
   // Padded rows in Core ML's own memory; then ours, by another array.
   for (const char* script : {"predict=copy", "predict=wrap"}) {
-    for (const ModelPtr& each : {model, ParseModel(kSmallNet)}) {
+    for (const ModelPtr& each : {model, test::ParseModel(kSmallNet)}) {
       Script(script);
       auto other = LoadIt(each);
       const Tensors given = RandomInputs(each, 4);
@@ -44,7 +44,7 @@ TEST_F(CoreMlTest, ResultsThatAreCopiedOutAreTheSame) {
 
 TEST_F(CoreMlTest, WhereBackingsAreRefusedResultsAreCopied) {
   for (const ModelPtr& model :
-       {ParseModel(kHalfNet), ParseModel(kSmallNet), ReadFixture("state")}) {
+       {test::ParseModel(kHalfNet), test::ParseModel(kSmallNet), ReadFixture("state")}) {
     Script("predict=backings");
     auto executable = LoadIt(model);
     ASSERT_TRUE(executable.ok()) << executable.status().ToString();
@@ -60,7 +60,7 @@ TEST_F(CoreMlTest, WhereBackingsAreRefusedResultsAreCopied) {
     EXPECT_EQ(CoreMLDoubleCalls(kDoublePredict), 4);
   }
   // A executable whose backings have worked does not retry without them.
-  const Subject net = SubjectOf(ParseModel(kHalfNet));
+  const Subject net = SubjectOf(test::ParseModel(kHalfNet));
   ASSERT_NE(net.executable, nullptr);
   Script("predict@2=error");
   net.ExpectRight();
@@ -69,7 +69,7 @@ TEST_F(CoreMlTest, WhereBackingsAreRefusedResultsAreCopied) {
 }
 
 TEST_F(CoreMlTest, BoundMemoryIsReadAndWrittenInPlace) {
-  const ModelPtr model = ParseModel(kSmallNet);
+  const ModelPtr model = test::ParseModel(kSmallNet);
   auto executable = LoadIt(model);
   ASSERT_TRUE(executable.ok());
   Tensors inputs = RandomInputs(model, 1);
@@ -95,13 +95,13 @@ TEST_F(CoreMlTest, HintsReachTheConfiguration) {
   for (const int hints : {0, 1, 2, 3}) {
     exec::LoadOptions options;
     options.hints = {.infrequent_reshape = (hints & 1) != 0, .fast_prediction = (hints & 2) != 0};
-    ASSERT_TRUE(LoadIt(ParseModel(kHalfNet), options).ok());
+    ASSERT_TRUE(LoadIt(test::ParseModel(kHalfNet), options).ok());
     EXPECT_EQ(CoreMLDoubleHints(), hints);
   }
 }
 
 TEST_F(CoreMlTest, OutputsThatAreNotBoundAreLeftOut) {
-  const ModelPtr model = ParseModel(kHalfNet);
+  const ModelPtr model = test::ParseModel(kHalfNet);
   auto executable = LoadIt(model);
   ASSERT_TRUE(executable.ok());
   const Tensors inputs = RandomInputs(model, 1);
@@ -114,7 +114,7 @@ TEST_F(CoreMlTest, OutputsThatAreNotBoundAreLeftOut) {
 }
 
 TEST_F(CoreMlTest, TheCallersMistakesAreUsage) {
-  const ModelPtr model = ParseModel(kSmallNet);
+  const ModelPtr model = test::ParseModel(kSmallNet);
   auto executable = LoadIt(model);
   ASSERT_TRUE(executable.ok());
   const auto code = [&](const Tensors& inputs) {
@@ -242,7 +242,7 @@ TEST_F(CoreMlTest, ImagesCrossAsPixels) {
 
 TEST_F(CoreMlTest, ShapesThatOnlyTheCallKnows) {
   const ModelPtr model =
-      ParseModel("func main<ios17>(tensor<fp32, [?, 3]> x) { y = relu(x = x); } -> (y);");
+      test::ParseModel("func main<ios17>(tensor<fp32, [?, 3]> x) { y = relu(x = x); } -> (y);");
   auto executable = LoadIt(model);
   ASSERT_TRUE(executable.ok()) << executable.status().ToString();
   for (const int64_t rows : {1, 4, 2}) {
@@ -279,7 +279,7 @@ TEST_F(CoreMlTest, FeaturesWithoutATensorAreRefusedTogether) {
   EXPECT_NE(executable.error().advice().find("--backend cpu"), std::string::npos);
   exec::LoadOptions rounded;
   rounded.numerics = exec::Numerics::kFloat32;
-  EXPECT_EQ(LoadIt(ParseModel(kSmallNet), rounded).error().code(), ErrorCode::kUnsupported);
+  EXPECT_EQ(LoadIt(test::ParseModel(kSmallNet), rounded).error().code(), ErrorCode::kUnsupported);
 }
 
 }  // namespace

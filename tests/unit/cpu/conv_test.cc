@@ -5,12 +5,12 @@
 namespace anemone::cpu {
 namespace {
 
-struct Case {
+struct ConvCase {
   int64_t batch, h, w, in_c, out_c, kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
   int64_t top, bottom, left, right, groups;
 };
 
-std::ostream& operator<<(std::ostream& out, const Case& c) {
+std::ostream& operator<<(std::ostream& out, const ConvCase& c) {
   return out << c.batch << "x" << c.h << "x" << c.w << "x" << c.in_c << " to " << c.out_c
              << " kernel " << c.kernel_h << "x" << c.kernel_w << " stride " << c.stride_h << "x"
              << c.stride_w << " dilation " << c.dilation_h << "x" << c.dilation_w << " pad "
@@ -18,7 +18,7 @@ std::ostream& operator<<(std::ostream& out, const Case& c) {
              << c.groups;
 }
 
-ConvShape ShapeOf(const Case& c) {
+ConvShape ShapeOf(const ConvCase& c) {
   ConvShape s;
   s.batch = c.batch;
   s.in_h = c.h, s.in_w = c.w, s.in_c = c.in_c, s.out_c = c.out_c;
@@ -51,8 +51,8 @@ void ForEachProduct(const ConvShape& s, const Fn& fn) {
               }
 }
 
-std::vector<Case> Cases() {
-  std::vector<Case> cases;
+std::vector<ConvCase> Cases() {
+  std::vector<ConvCase> cases;
   for (const int64_t in_c : {1, 3, 7, 16, 33, 64}) {
     for (const int64_t out_c : {1, 17, 48}) {
       cases.push_back({1, 9, 11, in_c, out_c, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1});
@@ -89,7 +89,7 @@ std::vector<Case> Cases() {
   return cases;
 }
 
-class Conv : public testing::TestWithParam<Case> {};
+class Conv : public testing::TestWithParam<ConvCase> {};
 INSTANTIATE_TEST_SUITE_P(Grid, Conv, testing::ValuesIn(Cases()));
 
 TEST_P(Conv, MatchesDoubleSums) {

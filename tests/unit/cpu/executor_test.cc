@@ -14,7 +14,7 @@ std::string Function(const std::string& inputs, const std::string& body,
   return "func main<ios17>(" + inputs + ") {\n" + body + "} -> (" + outputs + ");\n";
 }
 
-struct Case {
+struct ProgramCase {
   const char* name;
   const char* inputs;
   const char* body;
@@ -22,7 +22,7 @@ struct Case {
 };
 
 // The name of each body says what it tests.
-const Case kCases[] = {
+const ProgramCase kCases[] = {
     {"conv_relu_residual", "tensor<fp32, [1, 3, 9, 8]> x",
      R"(a = conv(x = x, weight = tensor<fp32, [8, 3, 3, 3]>(seed 1), bias = tensor<fp32, [8]>(seed 2), pad_type = "same");
         b = relu(x = a);
@@ -231,12 +231,12 @@ const Case kCases[] = {
      "y, a"},
 };
 
-class Executor : public testing::TestWithParam<Case> {};
+class Executor : public testing::TestWithParam<ProgramCase> {};
 INSTANTIATE_TEST_SUITE_P(All, Executor, testing::ValuesIn(kCases),
                          [](const auto& param) { return std::string(param.param.name); });
 
 TEST_P(Executor, MatchesTheInterpreterInFloat32) {
-  const Case& c = GetParam();
+  const ProgramCase& c = GetParam();
   const auto model = ModelFrom(Function(c.inputs, c.body, c.outputs));
   ASSERT_NE(model, nullptr);
   const Tensors inputs = SeededInputs(*model->program.main());
@@ -246,7 +246,7 @@ TEST_P(Executor, MatchesTheInterpreterInFloat32) {
 // Rounding after every operator: the executor may be off by a unit in the last place of half here
 // and there (sums in another order), which later operators may grow a little.
 TEST_P(Executor, MatchesTheInterpreterInFloat16) {
-  const Case& c = GetParam();
+  const ProgramCase& c = GetParam();
   const auto model = ModelFrom(Function(c.inputs, c.body, c.outputs));
   ASSERT_NE(model, nullptr);
   const Tensors inputs = SeededInputs(*model->program.main());
@@ -262,7 +262,7 @@ TEST_P(Executor, MatchesTheInterpreterInFloat16) {
 }
 
 TEST_P(Executor, SameBitsAtAnyThreadCountAndWithTracing) {
-  const Case& c = GetParam();
+  const ProgramCase& c = GetParam();
   const auto model = ModelFrom(Function(c.inputs, c.body, c.outputs));
   ASSERT_NE(model, nullptr);
   const Tensors inputs = SeededInputs(*model->program.main());
@@ -285,7 +285,7 @@ TEST_P(Executor, SameBitsAtAnyThreadCountAndWithTracing) {
 }
 
 TEST_P(Executor, TracedValuesMatchTheInterpreters) {
-  const Case& c = GetParam();
+  const ProgramCase& c = GetParam();
   const auto model = ModelFrom(Function(c.inputs, c.body, c.outputs));
   ASSERT_NE(model, nullptr);
   const Tensors inputs = SeededInputs(*model->program.main());

@@ -16,7 +16,7 @@ namespace anemone {
 namespace {
 
 const std::filesystem::path kFolder =
-    std::filesystem::path(testing::kSourceDir) / "tests/fixtures/packages";
+    std::filesystem::path(test::kSourceDir) / "tests/fixtures/packages";
 
 std::vector<float> FloatsOf(const Json& json) {
   std::vector<float> values;

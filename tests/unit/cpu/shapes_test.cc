@@ -23,7 +23,7 @@ func main<ios18>(tensor<fp32, [?, 64]> x, tensor<int32, [?]> i) {
 } -> (y, z);
 )";
 
-InputShapes Rows(int64_t rows) { return {{"x", {rows, 64}}, {"i", {2}}}; }
+InputShapes RowsOf64(int64_t rows) { return {{"x", {rows, 64}}, {"i", {2}}}; }
 
 class ShapesTest : public ::testing::Test {
  protected:
@@ -32,7 +32,7 @@ class ShapesTest : public ::testing::Test {
         compiled_(model_, *model_->program.main(), exec::Numerics::kAsTyped) {}
 
   std::shared_ptr<const Plan> PlanFor(int64_t rows, bool trace = false) {
-    auto plan = compiled_.PlanFor(Rows(rows), trace);
+    auto plan = compiled_.PlanFor(RowsOf64(rows), trace);
     EXPECT_TRUE(plan.ok()) << plan.error().ToString();
     return plan.ok() ? *plan : nullptr;
   }

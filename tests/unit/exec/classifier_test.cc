@@ -9,17 +9,10 @@
 #include "cpu/cpu_backend.h"
 #include "exec/reference_backend.h"
 #include "ir/text.h"
+#include "support/mil_program.h"
 
 namespace anemone::exec {
 namespace {
-
-std::shared_ptr<const ir::Model> Parse(const std::string& text) {
-  auto program = ir::ParseText(text);
-  EXPECT_TRUE(program.ok()) << program.status().ToString();
-  auto model = ir::MakeModel(std::move(program).value());
-  EXPECT_TRUE(model.ok()) << model.status().ToString();
-  return std::make_shared<const ir::Model>(std::move(model).value());
-}
 
 constexpr const char* kInts = R"(
 func main<ios15>(tensor<fp32, [1, 3]> x) {
@@ -29,7 +22,7 @@ func main<ios15>(tensor<fp32, [1, 3]> x) {
 
 TEST(Classifier, OtherModelsAreThemselves) {
   const auto model =
-      Parse("func main<ios15>(tensor<fp32, [2]> x) {\n  y = relu(x = x);\n} -> (y);\n");
+      test::ParseModel("func main<ios15>(tensor<fp32, [2]> x) {\n  y = relu(x = x);\n} -> (y);\n");
   auto same = WithTensorOutputs(model);
   ASSERT_TRUE(same.ok());
   EXPECT_EQ(*same, model);
@@ -37,7 +30,7 @@ TEST(Classifier, OtherModelsAreThemselves) {
 }
 
 TEST(Classifier, OutputsKeepTheirNamesAndOrder) {
-  const auto model = Parse(kInts);
+  const auto model = test::ParseModel(kInts);
   const auto classes = ClassesOf(*model->program.main());
   ASSERT_TRUE(classes.has_value());
   EXPECT_TRUE(classes->integers);
@@ -65,7 +58,7 @@ TEST(Classifier, OutputsKeepTheirNamesAndOrder) {
 }
 
 TEST(Classifier, TheFirstOfEquallyLikelyClassesIsTheLabel) {
-  const auto model = Parse(kInts);
+  const auto model = test::ParseModel(kInts);
   Tensor x = *Tensor::Allocate(DType::kFp32, {1, 3});
   for (const auto& [values, label] :
        {std::pair(std::array{0.2F, 0.4F, 0.4F}, 1), std::pair(std::array{0.1F, 0.2F, 0.7F}, 2),

@@ -11,7 +11,7 @@
 namespace anemone::exec {
 namespace {
 
-ir::Model Parse(const std::string& inputs) {
+ir::Model ModelWithInputs(const std::string& inputs) {
   auto program =
       ir::ParseText("func main<ios17>(" + inputs + ") {\n  y = relu(x = x);\n} -> (y);\n");
   EXPECT_TRUE(program.ok()) << program.status().ToString();
@@ -38,7 +38,7 @@ std::string Refusal(const DeclaredInputs& declared, const ir::Shape& shape) {
 }
 
 TEST(DeclaredInputs, RangesAreHeld) {
-  ir::Model model = Parse("tensor<fp32, [?, ?]> x");
+  ir::Model model = ModelWithInputs("tensor<fp32, [?, ?]> x");
   auto& array = std::get<ir::ArrayFeature>(model.functions[0].inputs[0].type);
   array.shape_range = {{.lower = 3, .upper = 5}, {.lower = 2, .upper = std::nullopt}};
   const DeclaredInputs declared = Of(model);
@@ -50,7 +50,7 @@ TEST(DeclaredInputs, RangesAreHeld) {
 }
 
 TEST(DeclaredInputs, EnumerationsAreHeld) {
-  ir::Model model = Parse("tensor<fp32, [1, ?]> x");
+  ir::Model model = ModelWithInputs("tensor<fp32, [1, ?]> x");
   auto& array = std::get<ir::ArrayFeature>(model.functions[0].inputs[0].type);
   array.shape_range.clear();
   array.shape = {1, 28};
@@ -62,7 +62,7 @@ TEST(DeclaredInputs, EnumerationsAreHeld) {
 }
 
 TEST(DeclaredInputs, ImagesHaveSizes) {
-  ir::Model model = Parse("tensor<fp32, [1, 3, ?, ?]> x");
+  ir::Model model = ModelWithInputs("tensor<fp32, [1, 3, ?, ?]> x");
   ir::ImageFeature image;
   image.size = {.width = 8, .height = 4};
   image.size_range = {.width = {.lower = 8, .upper = 16}, .height = {.lower = 4, .upper = 4}};
@@ -79,7 +79,7 @@ TEST(DeclaredInputs, ImagesHaveSizes) {
 }
 
 TEST(DeclaredInputs, OptionalInputsHaveTheirDefault) {
-  ir::Model model = Parse("tensor<fp16, [2]> x, tensor<int32, [3]> n");
+  ir::Model model = ModelWithInputs("tensor<fp16, [2]> x, tensor<int32, [3]> n");
   for (ir::Feature& feature : model.functions[0].inputs) feature.optional = true;
   std::get<ir::ArrayFeature>(model.functions[0].inputs[0].type).default_value = 2.5F;
   std::get<ir::ArrayFeature>(model.functions[0].inputs[1].type).default_value = int32_t{-7};
@@ -97,7 +97,7 @@ TEST(DeclaredInputs, OptionalInputsHaveTheirDefault) {
 
 TEST(DeclaredInputs, DefaultsThatTheInputCannotHoldAreRefused) {
   for (const double value : {0.5, 1e20, std::nan("")}) {
-    ir::Model model = Parse("tensor<fp16, [2]> x, tensor<int32, [3]> n");
+    ir::Model model = ModelWithInputs("tensor<fp16, [2]> x, tensor<int32, [3]> n");
     model.functions[0].inputs[1].optional = true;
     std::get<ir::ArrayFeature>(model.functions[0].inputs[1].type).default_value = value;
     const auto declared = DeclaredInputs::Of(model, *model.program.main());
@@ -107,13 +107,13 @@ TEST(DeclaredInputs, DefaultsThatTheInputCannotHoldAreRefused) {
 }
 
 TEST(DeclaredInputs, AnOptionalInputWithoutADefaultIsRequired) {
-  ir::Model model = Parse("tensor<fp32, [2]> x");
+  ir::Model model = ModelWithInputs("tensor<fp32, [2]> x");
   model.functions[0].inputs[0].optional = true;
   EXPECT_FALSE(Of(model).LacksDefault({}));
 }
 
 TEST(DeclaredInputs, AllowedShapesCostNothing) {
-  ir::Model model = Parse("tensor<fp32, [?]> x");
+  ir::Model model = ModelWithInputs("tensor<fp32, [?]> x");
   const DeclaredInputs declared = Of(model);
   const BoundInput bound{"x", {DType::kFp32, {4}, nullptr}};
   const int64_t before = test::AllocationsSoFar();

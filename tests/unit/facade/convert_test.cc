@@ -9,15 +9,14 @@
 
 #include "ir/text.h"
 #include "passes/pipeline.h"
+#include "support/mil_program.h"
 
 namespace anemone::facade {
 namespace {
 
 ir::Model ModelOf(std::string_view text) {
-  auto program = ir::ParseText(text);
-  EXPECT_TRUE(program.ok()) << program.status().ToString();
   ir::Model model;
-  model.program = std::move(*program);
+  model.program = test::ParseProgram(text);
   return model;
 }
 

@@ -20,7 +20,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 const fs::path kPipeline =
-    fs::path(testing::kSourceDir) / "tests/fixtures/compiled/weighted_pipeline.mlmodelc";
+    fs::path(test::kSourceDir) / "tests/fixtures/compiled/weighted_pipeline.mlmodelc";
 
 // ArrayDataType of the specification.
 constexpr int32_t kFloat32 = 65568;
@@ -127,7 +127,7 @@ TEST(FeatureFiles, AChosenShapeIsNotIgnored) {
 TEST(FeatureFiles, AFileIsReadOnce) {
   const test::ScratchFolder scratch;
   const fs::path package =
-      fs::path(testing::kSourceDir) / "tests/fixtures/packages/array_range.mlpackage";
+      fs::path(test::kSourceDir) / "tests/fixtures/packages/array_range.mlpackage";
   fs::copy(package, scratch / "array.mlpackage", fs::copy_options::recursive);
   ModelSource source{.model = scratch / "array.mlpackage"};
   auto opened = OpenModelFile(source.model);

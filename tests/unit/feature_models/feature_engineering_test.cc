@@ -12,8 +12,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-
 proto::Model ArrayToArray(int64_t size) {
   proto::Model model;
   SetArray(AddInput(model, "x"), {size});

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,8 @@
 namespace anemone::feature_models {
 
 namespace proto = format::proto;
+
+inline constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 inline proto::FeatureType* AddInput(proto::Model& model, const std::string& name) {
   proto::FeatureDescription* feature = model.mutable_description()->add_input();

@@ -10,8 +10,6 @@ using testing::DoubleNear;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-
 TEST(TreeEnsemble, FollowsBranchesAndAddsToTheBase) {
   const proto::Model model = TreeRegressor();
   EXPECT_THAT(NumbersOfOutput(Ask(model, {{"a", 1.0}, {"b", -1.0}}), "y"), ElementsAre(110));

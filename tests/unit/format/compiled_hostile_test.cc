@@ -19,12 +19,12 @@ namespace {
 namespace fs = std::filesystem;
 
 std::string FolderOf(std::string_view name) {
-  return (fs::path(testing::kSourceDir) / "tests/fixtures/packages" /
+  return (fs::path(test::kSourceDir) / "tests/fixtures/packages" /
           (std::string(name) + ".mlpackage") / "Data/com.apple.CoreML")
       .string();
 }
 
-CompiledModel Compile(std::string_view name) {
+CompiledModel CompiledFixture(std::string_view name) {
   const auto file = ModelFile::Open(FolderOf(name) + "/model.mlmodel");
   EXPECT_TRUE(file.ok()) << file.error().ToString();
   auto compiled = CompileModel(*file, {.class_name = "m"});
@@ -32,7 +32,7 @@ CompiledModel Compile(std::string_view name) {
   return std::move(compiled).value();
 }
 
-std::span<const std::byte> BytesOf(std::string_view text) {
+std::span<const std::byte> TextBytes(std::string_view text) {
   return std::as_bytes(std::span(text.data(), text.size()));
 }
 
@@ -54,13 +54,13 @@ TEST(CompiledHostileTest, NoMutationCrashes) {
     if (ir::Verify(model->program).ok()) (void)ir::PrintText(model->program);
   };
   for (const char* name : {"palettized_spec7", "convolution_spec9", "multi_function"}) {
-    const CompiledModel good = Compile(name);
+    const CompiledModel good = CompiledFixture(name);
     const std::string folder = FolderOf(name);
     const test::MutationOptions options{.truncations = 60, .bit_flips = 400, .overwrites = 200};
-    test::ForEachMutation(BytesOf(good.program), options, [&](std::vector<std::byte> bad) {
+    test::ForEachMutation(TextBytes(good.program), options, [&](std::vector<std::byte> bad) {
       count(AssembleCompiled(TextOf(bad), good.data, folder));
     });
-    test::ForEachMutation(BytesOf(good.data), options, [&](std::vector<std::byte> bad) {
+    test::ForEachMutation(TextBytes(good.data), options, [&](std::vector<std::byte> bad) {
       count(AssembleCompiled(good.program, TextOf(bad), folder));
     });
   }
@@ -69,7 +69,7 @@ TEST(CompiledHostileTest, NoMutationCrashes) {
 }
 
 TEST(CompiledHostileTest, BlobsOutsideTheWeightFile) {
-  const CompiledModel good = Compile("convolution_spec6");
+  const CompiledModel good = CompiledFixture("convolution_spec6");
   const std::string folder = FolderOf("convolution_spec6");
   const size_t at = good.program.find("(64)");
   ASSERT_NE(at, std::string::npos);
@@ -90,7 +90,7 @@ TEST(CompiledHostileTest, BlobsOutsideTheWeightFile) {
 }
 
 TEST(CompiledHostileTest, CoreMlDataThatClaimsMore) {
-  const CompiledModel good = Compile("array_range");
+  const CompiledModel good = CompiledFixture("array_range");
   // The length of the description, of the variant, and of the whole file.
   for (const size_t at : {size_t{0x4B}, size_t{0x1C}}) {
     std::string data = good.data;

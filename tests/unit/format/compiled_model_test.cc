@@ -29,7 +29,7 @@ using test::ScratchFolder;
 using test::WriteText;
 
 fs::path Fixture(std::string_view name) {
-  return fs::path(testing::kSourceDir) / "tests/fixtures/packages" /
+  return fs::path(test::kSourceDir) / "tests/fixtures/packages" /
          (std::string(name) + ".mlpackage");
 }
 
@@ -102,7 +102,7 @@ TEST(CompiledModelTest, WhatNobodyHasShownIsRefusedByName) {
 
 // ---- a model whose compiled form by Apple is known by its hashes ----
 
-void SetTensor(proto::ValueType* type, std::initializer_list<int64_t> shape) {
+void SetFp32Tensor(proto::ValueType* type, std::initializer_list<int64_t> shape) {
   constexpr int32_t kFp32 = 11;
   type->mutable_tensortype()->set_datatype(kFp32);
   type->mutable_tensortype()->set_rank(static_cast<int64_t>(shape.size()));
@@ -144,7 +144,7 @@ proto::Model FlexibleSum() {
   function->set_opset("CoreML7");
   auto* input = function->add_inputs();
   input->set_name("input");
-  SetTensor(input->mutable_type(), {-1, 4});
+  SetFp32Tensor(input->mutable_type(), {-1, 4});
   auto* specialization = function->add_block_specializations();
   specialization->set_key("CoreML7");
   proto::Block* block = specialization->mutable_value();
@@ -152,10 +152,10 @@ proto::Model FlexibleSum() {
   auto* weight = block->add_operations();
   weight->set_type("const");
   weight->add_outputs()->set_name("weight");
-  SetTensor(weight->mutable_outputs(0)->mutable_type(), {4});
+  SetFp32Tensor(weight->mutable_outputs(0)->mutable_type(), {4});
   auto* value = weight->add_attributes();
   value->set_key("val");
-  SetTensor(value->mutable_value()->mutable_type(), {4});
+  SetFp32Tensor(value->mutable_value()->mutable_type(), {4});
   auto* blob = value->mutable_value()->mutable_blobfilevalue();
   blob->set_filename("@model_path/weights/weights.bin");
   blob->set_offset(64);
@@ -167,7 +167,7 @@ proto::Model FlexibleSum() {
     argument->mutable_value()->add_arguments()->set_name(name);
   }
   add->add_outputs()->set_name("output");
-  SetTensor(add->mutable_outputs(0)->mutable_type(), {-1, 4});
+  SetFp32Tensor(add->mutable_outputs(0)->mutable_type(), {-1, 4});
   return model;
 }
 

@@ -23,7 +23,7 @@ using test::WriteText;
 using ::testing::HasSubstr;
 
 const fs::path kFixture =
-    fs::path(testing::kSourceDir) / "tests/fixtures/compiled/weighted_pipeline.mlmodelc";
+    fs::path(test::kSourceDir) / "tests/fixtures/compiled/weighted_pipeline.mlmodelc";
 
 // A copy of the fixture to be damaged.
 class CompiledPipeline : public ::testing::Test {

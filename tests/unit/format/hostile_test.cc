@@ -95,7 +95,7 @@ proto::Value* ValueOf(proto::Model& model) {
   return ConstOf(model)->mutable_attributes(0)->mutable_value();
 }
 
-Result<ir::Model> ReadText(const std::string& bytes, const std::string& folder = "/nowhere") {
+Result<ir::Model> ReadModelText(const std::string& bytes, const std::string& folder = "/nowhere") {
   return ReadModelBytes(Bytes::Copy(bytes.data(), bytes.size()), "model.mlmodel", folder);
 }
 
@@ -370,7 +370,7 @@ class HostileModel : public ::testing::TestWithParam<Case> {};
 TEST_P(HostileModel, IsRefusedWithPlaceAndRule) {
   proto::Model wire = GoodModel();
   GetParam().damage(wire);
-  const auto model = ReadText(wire.SerializeAsString(), fs::temp_directory_path().string());
+  const auto model = ReadModelText(wire.SerializeAsString(), fs::temp_directory_path().string());
   ASSERT_FALSE(model.ok());
   EXPECT_EQ(model.error().code(), GetParam().code) << model.error().ToString();
   const std::string text = model.error().ToString();
@@ -382,7 +382,7 @@ INSTANTIATE_TEST_SUITE_P(Hostile, HostileModel, ::testing::ValuesIn(Cases()),
                          [](const auto& test_case) { return std::string(test_case.param.name); });
 
 TEST(HostileTest, TheUndamagedModelIsRead) {
-  const auto model = ReadText(GoodModel().SerializeAsString());
+  const auto model = ReadModelText(GoodModel().SerializeAsString());
   ASSERT_TRUE(model.ok()) << model.error().ToString();
   EXPECT_TRUE(ir::Verify(model->program).ok());
 }
@@ -394,14 +394,14 @@ TEST(HostileTest, UnknownFieldsAreSkipped) {
       "\xFA\x3F\x03"
       "abc",
       6);  // field 1023, three bytes
-  const auto model = ReadText(bytes);
+  const auto model = ReadModelText(bytes);
   EXPECT_TRUE(model.ok()) << model.error().ToString();
 }
 
 TEST(HostileTest, ErrorsNameTheOperation) {
   proto::Model wire = GoodModel();
   AddOf(wire)->mutable_inputs(1)->mutable_value()->mutable_arguments(0)->set_name("nothing");
-  EXPECT_EQ(ReadText(wire.SerializeAsString()).error().ToString(),
+  EXPECT_EQ(ReadModelText(wire.SerializeAsString()).error().ToString(),
             "model.mlmodel: function 'main': operation add 'out': parameter 'y': value 'nothing' "
             "is used before it is defined");
 }
@@ -426,7 +426,7 @@ TEST(HostileTest, BlocksNestedTenThousandDeep) {
   // A second entry of block_specializations is enough: fields of one message merge.
   bytes +=
       Field(502, Field(2, Field(1, "deep") + Field(2, Field(3, Field(1, "o") + Field(2, block)))));
-  const auto model = ReadText(bytes);
+  const auto model = ReadModelText(bytes);
   ASSERT_FALSE(model.ok());
   EXPECT_EQ(model.error().code(), ErrorCode::kInvalidInput);
   EXPECT_NE(model.error().ToString().find("nested too deeply"), std::string::npos);
@@ -438,7 +438,7 @@ TEST(HostileTest, TypesNestedTenThousandDeep) {
     type = Field(2, Field(1, type));  // ValueType.listType, ListType.type
   std::string bytes = GoodModel().SerializeAsString();
   bytes += Field(502, Field(4, Field(1, "a") + Field(2, Field(2, type))));  // Program.attributes
-  const auto model = ReadText(bytes);
+  const auto model = ReadModelText(bytes);
   ASSERT_FALSE(model.ok());
   EXPECT_EQ(model.error().code(), ErrorCode::kInvalidInput);
 }
@@ -446,7 +446,7 @@ TEST(HostileTest, TypesNestedTenThousandDeep) {
 TEST(HostileTest, OffsetsIntoTheWeightFile) {
   const ScratchFolder scratch;
   fs::create_directories(scratch.path() / "weights");
-  fs::copy(fs::path(testing::kSourceDir) / "tests/fixtures/packages/all_dtypes.bin",
+  fs::copy(fs::path(test::kSourceDir) / "tests/fixtures/packages/all_dtypes.bin",
            scratch.path() / "weights/weight.bin");
   const auto read = [&](uint64_t offset, std::initializer_list<uint64_t> shape) {
     proto::Model wire = GoodModel();
@@ -456,7 +456,7 @@ TEST(HostileTest, OffsetsIntoTheWeightFile) {
     *ConstOf(wire)->mutable_outputs(0)->mutable_type() = value->type();
     value->mutable_blobfilevalue()->set_filename("@model_path/weights/weight.bin");
     value->mutable_blobfilevalue()->set_offset(offset);
-    return ReadText(wire.SerializeAsString(), scratch.path().string());
+    return ReadModelText(wire.SerializeAsString(), scratch.path().string());
   };
   EXPECT_TRUE(read(64, {3}).ok()) << read(64, {3}).error().ToString();
   EXPECT_TRUE(read(64, {3, 1}).ok());
@@ -495,7 +495,7 @@ TEST(HostileTest, ManyOfEverything) {
     SetTensor(input->mutable_type(), kFp32, {});
     AddFeature(wire.mutable_description()->add_input(), input->name(), {1});
   }
-  const auto model = ReadText(wire.SerializeAsString());
+  const auto model = ReadModelText(wire.SerializeAsString());
   ASSERT_TRUE(model.ok()) << model.error().ToString();
   EXPECT_EQ(model->main()->inputs.size(), size_t{kMany} + 1);
 }
@@ -510,7 +510,7 @@ TEST(HostileTest, AttributeAndInputOfOneName) {
   auto* input = operation->add_inputs();
   input->set_key("source_val");
   input->mutable_value()->add_arguments()->set_name("c");
-  const auto model = ReadText(wire.SerializeAsString());
+  const auto model = ReadModelText(wire.SerializeAsString());
   ASSERT_FALSE(model.ok());
   EXPECT_NE(model.error().ToString().find("as an input and as an attribute"), std::string::npos);
 }
@@ -524,7 +524,7 @@ TEST(HostileTest, NoMutationOfAModelCrashes) {
   for (const std::string_view name :
        {"convolution_spec6", "classifier_strings", "palettized_spec7", "int4_spec9", "while_loop",
         "state", "multi_function", "array_range", "image_range"}) {
-    const fs::path folder = fs::path(testing::kSourceDir) / "tests/fixtures/packages" /
+    const fs::path folder = fs::path(test::kSourceDir) / "tests/fixtures/packages" /
                             (std::string(name) + ".mlpackage") / "Data/com.apple.CoreML";
     const auto good = MapFile((folder / "model.mlmodel").string());
     ASSERT_TRUE(good.ok()) << good.error().ToString();

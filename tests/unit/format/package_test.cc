@@ -50,7 +50,7 @@ constexpr std::string_view kFixtures[] = {
 };
 
 fs::path FixturePath(std::string_view name) {
-  return fs::path(testing::kSourceDir) / "tests/fixtures/packages" /
+  return fs::path(test::kSourceDir) / "tests/fixtures/packages" /
          (std::string(name) + ".mlpackage");
 }
 

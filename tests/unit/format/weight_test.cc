@@ -119,14 +119,14 @@ TEST(WeightTest, WriterMakesTheBytesThatCoremltoolsMakes) {
   WeightWriter writer;
   for (const Blob& blob : OracleBlobs()) Add(writer, blob.dtype, blob.count, blob.data);
   const auto expected =
-      MapFile(std::string(testing::kSourceDir) + "/tests/fixtures/packages/all_dtypes.bin");
+      MapFile(std::string(test::kSourceDir) + "/tests/fixtures/packages/all_dtypes.bin");
   ASSERT_TRUE(expected.ok()) << expected.error().ToString();
   EXPECT_EQ(Write(writer, scratch), Contents(*expected));
 }
 
 TEST(WeightTest, ReaderFindsEveryBlobOfCoremltools) {
   const std::string path =
-      std::string(testing::kSourceDir) + "/tests/fixtures/packages/all_dtypes.bin";
+      std::string(test::kSourceDir) + "/tests/fixtures/packages/all_dtypes.bin";
   const auto reader = WeightReader::Open(path);
   ASSERT_TRUE(reader.ok()) << reader.error().ToString();
   const auto listed = reader->List();
@@ -333,7 +333,7 @@ TEST(WeightTest, ReservedBytesOfWholeByteElementsAreIgnored) {
 
 TEST(WeightTest, NoMutationOfAFileCrashesTheReader) {
   const auto good =
-      MapFile(std::string(testing::kSourceDir) + "/tests/fixtures/packages/all_dtypes.bin");
+      MapFile(std::string(test::kSourceDir) + "/tests/fixtures/packages/all_dtypes.bin");
   ASSERT_TRUE(good.ok());
   const auto blobs = WeightReader::FromBytes(*good, "good")->List();
   int refused = 0;

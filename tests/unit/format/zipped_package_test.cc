@@ -20,7 +20,7 @@ using test::Zip;
 using test::ZipSource;
 
 const fs::path kPackage =
-    fs::path(testing::kSourceDir) / "tests/fixtures/packages/convolution_spec7.mlpackage";
+    fs::path(test::kSourceDir) / "tests/fixtures/packages/convolution_spec7.mlpackage";
 
 // The package's files below `root`.
 std::vector<ZipSource> Sources(const std::string& root, bool deflate) {

@@ -6,16 +6,16 @@
 namespace anemone::gate {
 namespace {
 
+using fixtures::EvidenceOf;
+using fixtures::GateC;
+using fixtures::Judged;
+using fixtures::MakePair;
+using fixtures::OnlyBaseline;
+using fixtures::Pair;
+using fixtures::Set;
+using fixtures::Summarize;
 using runtime::FailureKind;
 using runtime::FallbackReason;
-using test::EvidenceOf;
-using test::GateC;
-using test::Judged;
-using test::MakePair;
-using test::OnlyBaseline;
-using test::Pair;
-using test::Set;
-using test::Summarize;
 
 void Break(runtime::RunRecord& record, size_t index, FailureKind kind) {
   record.calls[index].ok = false;
@@ -23,7 +23,7 @@ void Break(runtime::RunRecord& record, size_t index, FailureKind kind) {
   Summarize(record);
 }
 
-std::string Joined(const CheckResult& result) { return test::Show(result); }
+std::string Joined(const CheckResult& result) { return fixtures::Show(result); }
 
 TEST(GateChecks, CompilePass) {
   const CheckResult result = Judged("compile", GateC(), EvidenceOf(MakePair()));
@@ -182,7 +182,7 @@ TEST(GateChecks, LatencyInconclusive) {
 
 TEST(GateChecks, LatencyConservative) {
   // 1 / 0.68 = 1.47: enough for the ratio, not for the conservative gate.
-  const test::PairOptions options{.subject_ms = 6.8, .spread = 0.001};
+  const fixtures::PairOptions options{.subject_ms = 6.8, .spread = 0.001};
   EXPECT_VERDICT(Judged("latency", GateC(), EvidenceOf(MakePair(options))), kPass);
   Policy strict = GateC();
   Set(strict, "latency", {{"require_conservative", true}});
@@ -277,13 +277,13 @@ TEST(GateChecks, TelemetryFail) {
 }
 
 TEST(GateChecks, TelemetryFailsOnARecordThatContradictsItself) {
-  const anemone::test::ScratchFolder scratch;
+  const test::ScratchFolder scratch;
   const Pair pair = MakePair({.calls = 50});
   std::string text = RunHeaderLine(pair.subject.header) + "\n";
   for (const auto& call : pair.subject.calls) text += RunCallLine(call) + "\n";
   runtime::RunSummary summary = *pair.subject.summary;
   summary.calls = 51;
-  anemone::test::WriteText(scratch / "bad.jsonl", text + RunSummaryLine(summary) + "\n");
+  test::WriteText(scratch / "bad.jsonl", text + RunSummaryLine(summary) + "\n");
   const auto file = ReadRecordFile(scratch / "bad.jsonl");
   ASSERT_TRUE(file.ok()) << file.error().ToString();
   std::vector<Evidence> groups = GroupRecords({*file});
@@ -294,10 +294,10 @@ TEST(GateChecks, TelemetryFailsOnARecordThatContradictsItself) {
   // Its calls do not count.
   EXPECT_VERDICT(Judged("inferences", GateC(), groups[0]), kNotMeasured);
   // A file that is not a run record is an error, not evidence.
-  anemone::test::WriteText(scratch / "other.jsonl", "{\"schema\":\"anemone.lab\"}\n");
+  test::WriteText(scratch / "other.jsonl", "{\"schema\":\"anemone.lab\"}\n");
   EXPECT_EQ(ReadRecordFile(scratch / "other.jsonl").error().code(), ErrorCode::kInvalidInput);
   EXPECT_EQ(ReadRecordFile(scratch / "none.jsonl").error().code(), ErrorCode::kNotFound);
-  anemone::test::WriteText(scratch / "empty.jsonl", "");
+  test::WriteText(scratch / "empty.jsonl", "");
   EXPECT_EQ(ReadRecordFile(scratch / "empty.jsonl").error().code(), ErrorCode::kInvalidInput);
 }
 
@@ -426,7 +426,7 @@ TEST(GateEvidence, RecordsAreGroupedByModelAndDevice) {
       for (auto* record : {&pair.subject, &pair.baseline}) {
         record->header.machine.chip = chip;
         record->header.model_hash = std::string(64, hash);
-        files.push_back(test::File(*record, "r.jsonl"));
+        files.push_back(fixtures::File(*record, "r.jsonl"));
       }
     }
   }

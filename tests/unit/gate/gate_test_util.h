@@ -15,7 +15,7 @@
 #include "runtime/run_record_io.h"
 #include "support/scratch.h"
 
-namespace anemone::gate::test {
+namespace anemone::gate::fixtures {
 
 inline runtime::RunHeader Header(const std::string& backend) {
   runtime::RunHeader header;
@@ -156,7 +156,7 @@ inline std::string Show(const CheckResult& result) {
   return text;
 }
 
-}  // namespace anemone::gate::test
+}  // namespace anemone::gate::fixtures
 
 #define EXPECT_VERDICT(result, expected) \
-  EXPECT_EQ((result).verdict, Verdict::expected) << ::anemone::gate::test::Show(result)
+  EXPECT_EQ((result).verdict, Verdict::expected) << ::anemone::gate::fixtures::Show(result)

@@ -16,21 +16,14 @@
 namespace anemone::gate {
 namespace {
 
-using runtime::test::FakeBackend;
-using runtime::test::Fault;
+using runtime::fakes::FakeBackend;
+using runtime::fakes::Fault;
 
-using test::CheckOf;
-using test::Judged;
-using test::Live;
-using test::ReluModel;
-using test::Set;
-
-// Gate C's checks, without a plan.
-Policy Quick() {
-  Policy policy = test::Quick();
-  Set(policy, "dispatch", {{"required", false}});
-  return policy;
-}
+using fixtures::CheckOf;
+using fixtures::Judged;
+using fixtures::Live;
+using fixtures::ReluModel;
+using fixtures::Set;
 
 class GateLive : public ::testing::Test {
  protected:
@@ -49,7 +42,7 @@ class GateLive : public ::testing::Test {
     EXPECT_TRUE(evidence.ok()) << (evidence.ok() ? "" : evidence.error().ToString());
     return evidence.ok() ? std::move(*evidence) : Evidence{};
   }
-  anemone::test::ScratchFolder scratch_;
+  test::ScratchFolder scratch_;
 };
 
 TEST_F(GateLive, TheCpuPolicyPassesHere) {
@@ -72,7 +65,7 @@ TEST_F(GateLive, TheCpuPolicyPassesHere) {
 
 #ifndef __APPLE__
 TEST_F(GateLive, GateCWithoutCoreMlIsNotMeasured) {
-  const Policy policy = Quick();
+  const Policy policy = fixtures::QuickWithoutPlan();
   const ModelReport report = MakeReport(policy, Run(policy, Live()));
   EXPECT_EQ(report.verdict, Verdict::kNotMeasured);
   EXPECT_EQ(report.exit_code, 4);
@@ -93,7 +86,7 @@ TEST_F(GateLive, GateCWithoutCoreMlIsNotMeasured) {
 
 // The external backend stands for Core ML: the records say "fake".
 Policy ForFake() {
-  Policy policy = Quick();
+  Policy policy = fixtures::QuickWithoutPlan();
   policy.subject_backend = "fake";
   return policy;
 }
@@ -105,7 +98,7 @@ TEST_F(GateLive, AnExternalBackendThatBehavesPasses) {
   Policy policy = ForFake();
   Set(policy, "dispatch", {{"required", true}});
   const ModelReport report = MakeReport(policy, Run(policy, live, &fake));
-  EXPECT_EQ(report.verdict, Verdict::kPass) << test::TextOf(policy, report);
+  EXPECT_EQ(report.verdict, Verdict::kPass) << fixtures::TextOf(policy, report);
   EXPECT_VERDICT(CheckOf(report, "backend_parity"), kPass);
   EXPECT_VERDICT(CheckOf(report, "dispatch"), kPass);
   EXPECT_NE(CheckOf(report, "latency").verdict, Verdict::kNotMeasured);
@@ -161,9 +154,9 @@ TEST_F(GateLive, EveryInjectedFaultIsSurvivedAndLogged) {
     EXPECT_GT(log.lines, 10);
   }
   // Broken logs are found.
-  anemone::test::WriteText(scratch_ / "bad.jsonl", "{\"schema\":\"anemone.event\"}\n");
+  test::WriteText(scratch_ / "bad.jsonl", "{\"schema\":\"anemone.event\"}\n");
   EXPECT_NE(CheckEventLog(scratch_ / "bad.jsonl").problem.find("bad.jsonl:1"), std::string::npos);
-  anemone::test::WriteText(scratch_ / "torn.jsonl", "{\"schema\"");
+  test::WriteText(scratch_ / "torn.jsonl", "{\"schema\"");
   EXPECT_FALSE(CheckEventLog(scratch_ / "torn.jsonl").problem.empty());
   EXPECT_FALSE(CheckEventLog(scratch_ / "none.jsonl").problem.empty());
 }
@@ -178,7 +171,7 @@ TEST_F(GateLive, RuntimeReadyPassesHere) {
 
 TEST_F(GateLive, FilesAreLookedAt) {
   const std::string package = scratch_ / "relu_fp16.mlpackage";
-  anemone::test::WriteText(package + "/Manifest.json", "{}");
+  test::WriteText(package + "/Manifest.json", "{}");
   std::vector<std::string> keys = FilesPolicy().manifest_keys;
   EXPECT_EQ(LookAtFiles(package, keys).problem, "there is no manifest");
   lab::Manifest manifest;
@@ -200,9 +193,9 @@ TEST_F(GateLive, FilesAreLookedAt) {
   EXPECT_EQ(LookAtFiles(package, keys).problem, "the manifest has no key 'no_such_key'");
   keys.pop_back();
   EXPECT_EQ(LookAtFiles(package, keys).unknown, std::vector<std::string>{"expected_speedup_m1"});
-  anemone::test::WriteText(package + "/more", "changed since");
+  test::WriteText(package + "/more", "changed since");
   EXPECT_NE(LookAtFiles(package, keys).problem.find("another package"), std::string::npos);
-  anemone::test::WriteText(path, "{}");
+  test::WriteText(path, "{}");
   EXPECT_FALSE(LookAtFiles(package, keys).problem.empty());
 }
 
@@ -210,7 +203,7 @@ TEST_F(GateLive, ACertifiedModelIsNoExperiment) {
   const FakeBackend fake(nullptr);
   Policy policy = ForFake();
   ModelReport report = MakeReport(policy, Run(policy, Live(), &fake));
-  ASSERT_EQ(report.verdict, Verdict::kPass) << test::TextOf(policy, report);
+  ASSERT_EQ(report.verdict, Verdict::kPass) << fixtures::TextOf(policy, report);
   const std::string folder = scratch_ / "certificates";
   runtime::SessionOptions options;
   options.backends = {&fake, &exec::ReferenceBackend()};

@@ -11,7 +11,7 @@
 #include "ir/model.h"
 #include "ir/text.h"
 
-namespace anemone::gate::test {
+namespace anemone::gate::fixtures {
 
 inline std::shared_ptr<const ir::Model> ReluModel(const char* op = "relu(x = x)") {
   auto program = ir::ParseText(std::string("func main<ios15>(tensor<fp32, [2, 3]> x) {\n  y = ") +
@@ -47,6 +47,13 @@ inline Policy Quick() {
   return policy;
 }
 
+// A backend that has no plan to show.
+inline Policy QuickWithoutPlan() {
+  Policy policy = Quick();
+  Set(policy, "dispatch", {{"required", false}});
+  return policy;
+}
+
 // The check of that name.
 inline const CheckResult& CheckOf(const ModelReport& report, const std::string& name) {
   for (const CheckResult& check : report.checks) {
@@ -62,4 +69,4 @@ inline std::string TextOf(const Policy& policy, const ModelReport& report) {
   return ToText({policy, "", 0, {report}});
 }
 
-}  // namespace anemone::gate::test
+}  // namespace anemone::gate::fixtures

@@ -14,8 +14,8 @@
 
 namespace {
 
-using anemone::runtime::test::FakeBackend;
-using anemone::runtime::test::Fault;
+using anemone::runtime::fakes::FakeBackend;
+using anemone::runtime::fakes::Fault;
 
 FakeBackend::Script Death(const std::string& text) {
   const size_t colon = text.find(':');

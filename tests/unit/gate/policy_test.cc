@@ -14,7 +14,7 @@
 namespace anemone::gate {
 namespace {
 
-using test::LimitsIn;
+using fixtures::LimitsIn;
 
 std::string With(const std::string& more) {
   return R"({"schema": "anemone.gate_policy", "schema_version": 1, "name": "p", )" + more + "}";
@@ -147,7 +147,7 @@ TEST(GatePolicy, IsWrittenAsItIsRead) {
 TEST(GatePolicy, ACopyHasItsOwnLimits) {
   const Policy gate_c = BuiltInGateC();
   Policy copy = gate_c;
-  test::Set(copy, "memory", {{"min_calls", 7}});
+  fixtures::Set(copy, "memory", {{"min_calls", 7}});
   EXPECT_EQ(LimitsIn(copy, "memory")["min_calls"], 7);
   EXPECT_EQ(LimitsIn(copy, "memory")["max_growth_bytes_per_call"], 1024);
   EXPECT_EQ(LimitsIn(gate_c, "memory")["min_calls"], 200);
@@ -174,8 +174,8 @@ TEST(GateChecks, WhatFollowsFromTheRows) {
     EXPECT_TRUE(check.defaults != nullptr && check.judge != nullptr) << check.key;
     // Without evidence, nothing is measured, let alone passed.
     Policy one;
-    test::Set(one, check.key, Json::Object());
-    EXPECT_VERDICT(test::Judged(check.key, one, Evidence{}), kNotMeasured);
+    fixtures::Set(one, check.key, Json::Object());
+    EXPECT_VERDICT(fixtures::Judged(check.key, one, Evidence{}), kNotMeasured);
   }
 }
 

@@ -10,10 +10,10 @@
 namespace anemone::gate {
 namespace {
 
-using test::EvidenceOf;
-using test::GateC;
-using test::MakePair;
-using test::OnlyBaseline;
+using fixtures::EvidenceOf;
+using fixtures::GateC;
+using fixtures::MakePair;
+using fixtures::OnlyBaseline;
 
 constexpr const char* kHostile = "net|<b>&\"'*_`\n\x01=1+1]]>";
 
@@ -83,11 +83,11 @@ TEST(GateReports, AFailureSaysWhyAndWhatToTry) {
 }
 
 TEST(GateReports, EveryClassOfFailureIsDiagnosed) {
-  test::Pair pair = MakePair({.subject_ms = 20});
+  fixtures::Pair pair = MakePair({.subject_ms = 20});
   for (auto& [name, unit] : *pair.subject.header.planned_units) unit = ComputeUnit::kCpu;
   pair.subject.calls[4].ok = false;
   pair.subject.calls[4].failure = runtime::FailureKind::kCrash;
-  test::Summarize(pair.subject);
+  fixtures::Summarize(pair.subject);
   Evidence evidence = EvidenceOf(pair);
   evidence.blocking_operators = {"3 x conv: kernel width 17 > 15"};
   const GateReport report = ReportOf({evidence});
@@ -124,7 +124,7 @@ TEST(GateReports, WhatDoesNotDecideTurnsNoBuildRed) {
   evidence.parity[0].l_inf = 1;
   GateReport report;
   report.policy = GateC();
-  test::Set(report.policy, "parity", {{"required", false}});
+  fixtures::Set(report.policy, "parity", {{"required", false}});
   report.models.push_back(MakeReport(report.policy, evidence));
   EXPECT_EQ(report.exit_code(), 0);
   EXPECT_EQ(CountOf(ToJUnit(report), "<failure "), 0u);
@@ -160,7 +160,7 @@ TEST(GateReports, MarkdownTablesKeepTheirColumns) {
 }
 
 TEST(GateReports, SeveralModelsTheWorstDecides) {
-  test::Pair crash = MakePair();
+  fixtures::Pair crash = MakePair();
   crash.subject.summary.reset();
   crash.subject.header.model_hash = std::string(64, 'b');
   crash.baseline.header.model_hash = std::string(64, 'b');
@@ -175,7 +175,7 @@ TEST(GateReports, SeveralModelsTheWorstDecides) {
 }
 
 TEST(GateCertificate, OnlyAPassIsCertifiedAndTheRuntimeReadsIt) {
-  const anemone::test::ScratchFolder scratch;
+  const test::ScratchFolder scratch;
   const std::string folder = scratch / "certificates";
   const ModelReport passed = MakeReport(GateC(), EvidenceOf(MakePair()));
   const auto path = WriteCertificate(folder, GateC(), passed, 17, "0.1.0");
@@ -194,7 +194,7 @@ TEST(GateCertificate, OnlyAPassIsCertifiedAndTheRuntimeReadsIt) {
   EXPECT_FALSE(runtime::IsCertified("", hash, "24B83", "coreml"));
   // A certificate under another model's name belongs to another model.
   const std::string stolen = runtime::CertificatePath(folder, std::string(64, 'b'), "24B83");
-  anemone::test::WriteText(stolen, anemone::test::ReadText(*path));
+  test::WriteText(stolen, anemone::test::ReadText(*path));
   EXPECT_FALSE(runtime::IsCertified(folder, std::string(64, 'b'), "24B83", "coreml"));
 
   const ModelReport open = MakeReport(GateC(), OnlyBaseline(MakePair()));
@@ -204,13 +204,13 @@ TEST(GateCertificate, OnlyAPassIsCertifiedAndTheRuntimeReadsIt) {
 TEST(GateMatrix, TableAndPage) {
   std::vector<RecordFile> files;
   for (const char* chip : {"Apple M1", "=HYPERLINK(\"x\")<script>"}) {
-    test::Pair pair = MakePair();
+    fixtures::Pair pair = MakePair();
     for (auto* record : {&pair.subject, &pair.baseline}) {
       record->header.machine.chip = chip;
-      files.push_back(test::File(*record, "r.jsonl"));
+      files.push_back(fixtures::File(*record, "r.jsonl"));
     }
   }
-  files.push_back(test::File(MakePair().baseline, "cpu.jsonl"));
+  files.push_back(fixtures::File(MakePair().baseline, "cpu.jsonl"));
   const Matrix matrix = MakeMatrix(GateC(), std::move(files), "0.1.0", 1);
   ASSERT_EQ(matrix.rows.size(), 3u);
   EXPECT_EQ(matrix.rows[0].inferences, 1000);

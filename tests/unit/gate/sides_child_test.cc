@@ -17,23 +17,16 @@
 namespace anemone::gate {
 namespace {
 
-using test::CheckOf;
-using test::Judged;
-using test::Set;
-
-// The backend has no plan to show.
-Policy Quick() {
-  Policy policy = test::Quick();
-  Set(policy, "dispatch", {{"required", false}});
-  return policy;
-}
+using fixtures::CheckOf;
+using fixtures::Judged;
+using fixtures::Set;
 
 class GateChild : public ::testing::Test {
  protected:
   void SetUp() override {
     std::filesystem::create_directories(scratch_ / "records");
     ::setenv("TMPDIR", temporary_.path().c_str(), 1);
-    live_ = test::Live();
+    live_ = fixtures::Live();
     live_.path = scratch_ / "relu.mlpackage";
     const Status written = format::WritePackage(*live_.model, live_.path);
     ASSERT_TRUE(written.ok()) << written.ToString();
@@ -59,10 +52,12 @@ class GateChild : public ::testing::Test {
     EXPECT_TRUE(evidence.ok()) << (evidence.ok() ? "" : evidence.error().ToString());
     return MakeReport(policy, evidence.ok() ? std::move(*evidence) : Evidence{});
   }
-  static std::string Text(const ModelReport& report) { return test::TextOf(Quick(), report); }
+  static std::string Text(const ModelReport& report) {
+    return fixtures::TextOf(fixtures::QuickWithoutPlan(), report);
+  }
 
-  anemone::test::ScratchFolder scratch_;
-  anemone::test::ScratchFolder temporary_;
+  test::ScratchFolder scratch_;
+  test::ScratchFolder temporary_;
   LiveModel live_;
   LiveOptions options_;
 };
@@ -72,7 +67,7 @@ TEST_F(GateChild, AModelThatLivesIsJudgedAsInThisProcess) {
   options_.progress = [&](const std::string& stage, int64_t, int64_t) {
     if (stages.empty() || stages.back() != stage) stages.push_back(stage);
   };
-  const ModelReport report = Run("", Quick());
+  const ModelReport report = Run("", fixtures::QuickWithoutPlan());
   EXPECT_EQ(report.verdict, Verdict::kPass) << Text(report);
   ASSERT_EQ(report.evidence.records.size(), 2U);
   for (const RecordFile& file : report.evidence.records) {
@@ -106,7 +101,7 @@ TEST_F(GateChild, RealInputsReachTheChild) {
     live_.real_inputs.push_back(
         *exec::SyntheticInputs(*live_.model, *live_.model->program.main(), 77, sample));
   }
-  Policy policy = Quick();
+  Policy policy = fixtures::QuickWithoutPlan();
   Set(policy, "backend_parity", {{"real_inputs", true}});
   Set(policy, "parity", {{"real_inputs", true}});
   const ModelReport report = Run("", policy);
@@ -128,7 +123,8 @@ struct Death {
 TEST_F(GateChild, ACrashAmongTheCallsIsCounted) {
   for (const Death death : {Death{SIGSEGV, "Segmentation fault"}, Death{SIGKILL, "Killed"},
                             Death{SIGABRT, "Aborted"}}) {
-    const ModelReport report = Run(fmt::format("400:{}", death.signal).c_str(), Quick());
+    const ModelReport report =
+        Run(fmt::format("400:{}", death.signal).c_str(), fixtures::QuickWithoutPlan());
     const CheckResult& check = CheckOf(report, "inferences");
     EXPECT_VERDICT(check, kFail);
     EXPECT_EQ(check.failure, FailureClass::kCrash);
@@ -148,7 +144,7 @@ TEST_F(GateChild, ACrashAmongTheCallsIsCounted) {
     // The record alone gives the same verdict, without the signal.
     auto groups = GroupRecords(report.evidence.records);
     ASSERT_EQ(groups.size(), 1U);
-    Policy policy = Quick();
+    Policy policy = fixtures::QuickWithoutPlan();
     policy.subject_backend = "fake";
     EXPECT_VERDICT(Judged("inferences", policy, groups[0]), kFail);
   }
@@ -157,7 +153,7 @@ TEST_F(GateChild, ACrashAmongTheCallsIsCounted) {
 TEST_F(GateChild, ACrashBeforeTheCallsIsCounted) {
   // The self-test of the session, the comparison with the executor, the warm-up.
   for (const char* death : {"1:11", "3:11", "9:11"}) {
-    const ModelReport report = Run(death, Quick());
+    const ModelReport report = Run(death, fixtures::QuickWithoutPlan());
     EXPECT_EQ(report.exit_code, 5) << death << Text(report);
     EXPECT_EQ(report.evidence.ended.has_value(), true) << death;
     // The baseline was still measured.
@@ -169,7 +165,7 @@ TEST_F(GateChild, ACrashBeforeTheCallsIsCounted) {
 }
 
 TEST_F(GateChild, ACrashOfTheLoadFailsToCompile) {
-  const ModelReport report = Run("-1:9", Quick());
+  const ModelReport report = Run("-1:9", fixtures::QuickWithoutPlan());
   const CheckResult& check = CheckOf(report, "compile");
   EXPECT_VERDICT(check, kFail);
   EXPECT_EQ(check.value, "crashed");
@@ -180,7 +176,7 @@ TEST_F(GateChild, ACrashOfTheLoadFailsToCompile) {
 }
 
 TEST_F(GateChild, AHangIsATimeout) {
-  Policy policy = Quick();
+  Policy policy = fixtures::QuickWithoutPlan();
   policy.run.max_silence_s = 1.5;
   ModelReport report = Run(fmt::format("400:{}", SIGSTOP).c_str(), policy);
   EXPECT_VERDICT(CheckOf(report, "inferences"), kFail);
@@ -193,7 +189,7 @@ TEST_F(GateChild, AHangIsATimeout) {
 }
 
 TEST_F(GateChild, AQuietExitIsACrash) {
-  const ModelReport report = Run("300:exit", Quick());
+  const ModelReport report = Run("300:exit", fixtures::QuickWithoutPlan());
   EXPECT_EQ(report.exit_code, 5) << Text(report);
   EXPECT_NE(Text(report).find("the process exited with 0 while measuring"), std::string::npos)
       << Text(report);
@@ -201,19 +197,19 @@ TEST_F(GateChild, AQuietExitIsACrash) {
 
 TEST_F(GateChild, AHelperThatIsNoneIsNoFinding) {
   options_.helper = {"/bin/false"};
-  auto evidence = RunLive(Quick(), live_, options_);
+  auto evidence = RunLive(fixtures::QuickWithoutPlan(), live_, options_);
   ASSERT_FALSE(evidence.ok());
   EXPECT_EQ(evidence.error().code(), ErrorCode::kUnavailable);
   EXPECT_NE(evidence.error().ToString().find("/bin/false"), std::string::npos);
   EXPECT_NE(evidence.error().advice().find("ANEMONE_HELPER"), std::string::npos);
   options_.helper = {"/no/such/helper"};
-  evidence = RunLive(Quick(), live_, options_);
+  evidence = RunLive(fixtures::QuickWithoutPlan(), live_, options_);
   ASSERT_FALSE(evidence.ok());
   EXPECT_EQ(evidence.error().code(), ErrorCode::kNotFound);
 }
 
 TEST_F(GateChild, WhatIsNoFindingIsAnError) {
-  Policy policy = Quick();
+  Policy policy = fixtures::QuickWithoutPlan();
   policy.subject_backend = "no_such_backend";
   auto evidence = RunLive(policy, live_, options_);
   ASSERT_FALSE(evidence.ok());
@@ -230,7 +226,7 @@ TEST_F(GateChild, HostileRequestsEndInOrder) {
        R"({"schema": "anemone.gate_run_request", "schema_version": 1})",
        R"({"schema": "anemone.gate_run_request", "schema_version": 1, "policy": [], "inputs": 7, "result": {}})",
        R"({"schema": "anemone.gate_run_request", "schema_version": 1, "policy": {"schema": "x"}, "result": ""})"}) {
-    anemone::test::WriteText(path, text);
+    test::WriteText(path, text);
     EXPECT_NE(RunSidesChild(path), 0) << text;
   }
 }

@@ -62,7 +62,7 @@ TEST_F(EvaluateTest, CountsTopOneTopFiveAndAgreement) {
   auto executable = exec::ReferenceBackend().Load(shared, {});
   ASSERT_TRUE(executable.ok());
 
-  const std::string folder = std::string(anemone::testing::kSourceDir) + "/tests/fixtures/media";
+  const std::string folder = std::string(anemone::test::kSourceDir) + "/tests/fixtures/media";
   std::string picture;
   for (const auto& entry : fs::directory_iterator(folder)) {
     if (entry.path().extension() == ".png" &&

@@ -44,7 +44,7 @@ constexpr const char* kOverflowing = R"(
   } -> (y);)";
 
 TEST(Fidelity, FindsTheFirstOperatorBeyondHalfsRange) {
-  const Fidelity found = Diagnose(ModelOf(kOverflowing));
+  const Fidelity found = Diagnose(test::ParseModel(kOverflowing));
   EXPECT_EQ(found.first_overflow, "large.one");
   EXPECT_TRUE(found.first_not_a_number.empty());
   EXPECT_FALSE(found.passed);
@@ -61,7 +61,7 @@ TEST(Fidelity, FindsTheFirstOperatorBeyondHalfsRange) {
 }
 
 TEST(Fidelity, TheListToKeepBringsTheOutputsBack) {
-  const auto model = ModelOf(kOverflowing);
+  const auto model = test::ParseModel(kOverflowing);
   const FidelityOptions options = Converting(model);
   const Fidelity found = Diagnose(model, options);
   EXPECT_FALSE(found.passed);
@@ -77,7 +77,7 @@ TEST(Fidelity, TheListToKeepBringsTheOutputsBack) {
 }
 
 TEST(Fidelity, FindsWhatGivesNoNumber) {
-  const Fidelity found = Diagnose(ModelOf(R"(
+  const Fidelity found = Diagnose(test::ParseModel(R"(
     func main<ios16>(tensor<fp32, [1, 64]> x) {
       a = sqrt(x = x)[name = "root"];
       y = add(x = a, y = x)[name = "sum"];
@@ -87,7 +87,7 @@ TEST(Fidelity, FindsWhatGivesNoNumber) {
 }
 
 TEST(Fidelity, AWellBehavedModelPassesAndKeepsNothing) {
-  const auto model = ModelOf(kClassifier);
+  const auto model = test::ParseModel(kClassifier);
   const Fidelity found = Diagnose(model, Converting(model));
   EXPECT_TRUE(found.passed);
   EXPECT_TRUE(found.first_overflow.empty());

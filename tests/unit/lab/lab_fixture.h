@@ -10,6 +10,7 @@
 #include "cpu/cpu_backend.h"
 #include "ir/text.h"
 #include "lab/variant.h"
+#include "support/mil_program.h"
 
 namespace anemone::lab {
 
@@ -26,20 +27,11 @@ inline constexpr const char* kClassifier = R"(
     logits = linear(x = e, weight = w3, bias = tensor<fp32, [100]>(seed 4))[name = "head"];
   } -> (logits);)";
 
-inline std::shared_ptr<const ir::Model> ModelOf(const std::string& text) {
-  auto program = ir::ParseText(text);
-  EXPECT_TRUE(program.ok()) << program.error().ToString();
-  if (!program.ok()) return nullptr;
-  auto model = ir::MakeModel(std::move(program).value());
-  EXPECT_TRUE(model.ok()) << model.error().ToString();
-  return std::make_shared<const ir::Model>(std::move(model).value());
-}
-
 // The model measured against itself on seeded inputs; `learned`: with this many other samples
 // to learn from.
 inline LabSubject SubjectOf(const std::string& text = kClassifier, int64_t count = 4,
                             int64_t learned = 0, uint64_t learned_seed = 1) {
-  const auto model = ModelOf(text);
+  const auto model = test::ParseModel(text);
   auto samples = Samples::Synthetic(*model, *model->program.main(), count, 0);
   EXPECT_TRUE(samples.ok());
   std::shared_ptr<const Samples> calibration;

@@ -11,8 +11,8 @@
 namespace anemone::lab {
 namespace {
 
-using runtime::test::FakeBackend;
-using runtime::test::Fault;
+using runtime::fakes::FakeBackend;
+using runtime::fakes::Fault;
 
 std::shared_ptr<const ir::Model> Relu() {
   auto model = std::make_shared<ir::Model>();

@@ -5,15 +5,14 @@
 #include <nlohmann/json.hpp>
 
 #include "ir/text.h"
+#include "support/mil_program.h"
 
 namespace anemone::lab {
 namespace {
 
-ir::Model ModelOf(std::string_view text) {
+ir::Model UncheckedModel(std::string_view text) {
   ir::Model model;
-  auto program = ir::ParseText(text);
-  EXPECT_TRUE(program.ok()) << program.status().ToString();
-  if (program.ok()) model.program = std::move(program).value();
+  model.program = test::ParseProgram(text);
   return model;
 }
 
@@ -31,7 +30,7 @@ std::string Stack(std::string_view dtype) {
 
 TEST(PlacementFacts, HalfPrecisionStackGoesToTheEngine) {
   Manifest manifest;
-  ASSERT_TRUE(AddPlacementFacts(ModelOf(Stack("fp16")), &manifest).ok());
+  ASSERT_TRUE(AddPlacementFacts(UncheckedModel(Stack("fp16")), &manifest).ok());
   ASSERT_TRUE(manifest.ane_op_coverage_pct.has_value());
   EXPECT_EQ(manifest.ane_op_coverage_pct->value, 100);
   for (const auto& speedup :
@@ -49,7 +48,7 @@ TEST(PlacementFacts, HalfPrecisionStackGoesToTheEngine) {
 
 TEST(PlacementFacts, SinglePrecisionStaysOff) {
   Manifest manifest;
-  ASSERT_TRUE(AddPlacementFacts(ModelOf(Stack("fp32")), &manifest).ok());
+  ASSERT_TRUE(AddPlacementFacts(UncheckedModel(Stack("fp32")), &manifest).ok());
   EXPECT_EQ(manifest.ane_op_coverage_pct->value, 0);
   EXPECT_EQ(manifest.ane_op_coverage_pct->high, 0);
   EXPECT_EQ(manifest.expected_speedup_m1->value, 1);
@@ -57,10 +56,11 @@ TEST(PlacementFacts, SinglePrecisionStaysOff) {
 
 TEST(PlacementFacts, DynamicShapesAreUnknownSpeed) {
   Manifest manifest;
-  ASSERT_TRUE(AddPlacementFacts(
-                  ModelOf("func main<ios16>(tensor<fp16, [1, ?]> x) { y = relu(x = x); } -> (y);"),
-                  &manifest)
-                  .ok());
+  ASSERT_TRUE(
+      AddPlacementFacts(
+          UncheckedModel("func main<ios16>(tensor<fp16, [1, ?]> x) { y = relu(x = x); } -> (y);"),
+          &manifest)
+          .ok());
   EXPECT_FALSE(manifest.expected_speedup_m1.has_value());
   EXPECT_TRUE(nlohmann::json::parse(ToJson(manifest))["expected_speedup_m1"].is_null());
 }

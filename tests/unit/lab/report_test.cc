@@ -7,7 +7,7 @@
 namespace anemone::lab {
 namespace {
 
-Finished Variant(const std::string& name, int64_t bytes, int64_t agreement, double loss) {
+Finished FinishedVariant(const std::string& name, int64_t bytes, int64_t agreement, double loss) {
   Finished finished;
   finished.job.name = name;
   finished.job.key = name;
@@ -22,9 +22,9 @@ Finished Variant(const std::string& name, int64_t bytes, int64_t agreement, doub
 LabReport SomeReport() {
   LabReport report;
   report.model = "</script><b>&\"model";
-  report.variants = {Variant("base", 100, 100, 0), Variant("good", 50, 100, 0.1),
-                     Variant("worse", 50, 99, 0.2), Variant("larger", 60, 99, 0.05),
-                     Variant("small", 10, 80, 2)};
+  report.variants = {FinishedVariant("base", 100, 100, 0), FinishedVariant("good", 50, 100, 0.1),
+                     FinishedVariant("worse", 50, 99, 0.2), FinishedVariant("larger", 60, 99, 0.05),
+                     FinishedVariant("small", 10, 80, 2)};
   Finished failed;
   failed.job.name = "failed";
   failed.error_code = "unsupported";
@@ -33,7 +33,7 @@ LabReport SomeReport() {
   report.base = report.variants[0].result;
   report.budget = Budget{0.5};
   report.chosen = "good";
-  report.weights = HistogramsOf(*ModelOf(kClassifier)->program.main(), 2048);
+  report.weights = HistogramsOf(*test::ParseModel(kClassifier)->program.main(), 2048);
   return report;
 }
 
@@ -76,7 +76,7 @@ TEST(Report, ThePageCarriesTheDocumentAndNothingEscapesIt) {
 }
 
 TEST(Histogram, CountsEveryFiniteValue) {
-  const auto histograms = HistogramsOf(*ModelOf(kClassifier)->program.main(), 2048, 10);
+  const auto histograms = HistogramsOf(*test::ParseModel(kClassifier)->program.main(), 2048, 10);
   ASSERT_EQ(histograms.size(), 3u);
   for (const WeightHistogram& histogram : histograms) {
     int64_t sum = 0;

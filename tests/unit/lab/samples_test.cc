@@ -19,8 +19,8 @@ constexpr const char* kImages =
     "func main<ios16>(tensor<fp32, [1, 3, 6, 6]> image) { y = relu(x = image); } -> (y);";
 
 std::string Picture() {
-  for (const auto& entry : fs::directory_iterator(std::string(anemone::testing::kSourceDir) +
-                                                  "/tests/fixtures/media")) {
+  for (const auto& entry :
+       fs::directory_iterator(std::string(anemone::test::kSourceDir) + "/tests/fixtures/media")) {
     if (entry.path().extension() == ".png") return entry.path().string();
   }
   return "";
@@ -28,7 +28,7 @@ std::string Picture() {
 
 class SamplesTest : public ::testing::Test {
  protected:
-  SamplesTest() : model_(ModelOf(kImages)) {}
+  SamplesTest() : model_(test::ParseModel(kImages)) {}
   const ir::Function& function() const { return *model_->program.main(); }
   Error Refused(const std::string& folder) const {
     const auto samples = Samples::Folder(function(), folder, {}, 0);
@@ -141,7 +141,7 @@ TEST_F(SamplesTest, ArraysOfTheInputsShapeOnly) {
 }
 
 TEST_F(SamplesTest, ModelsThatFilesCannotFeed) {
-  const auto two = ModelOf(
+  const auto two = test::ParseModel(
       "func main<ios16>(tensor<fp32, [2]> a, tensor<fp32, [2]> b) { y = add(x = a, y = b); } -> "
       "(y);");
   fs::copy_file(Picture(), folder_ / "a.png");

@@ -9,7 +9,7 @@ namespace anemone::lab {
 namespace {
 
 TEST(Subgraph, PrefixAndRestGiveWhatTheWholeGives) {
-  const auto model = ModelOf(kClassifier);
+  const auto model = test::ParseModel(kClassifier);
   const OperationOrder order(*model->program.main());
   const auto samples = Samples::Synthetic(*model, *model->program.main(), 1, 5);
   ASSERT_TRUE(samples.ok());

@@ -14,7 +14,7 @@ namespace {
 
 TEST(LayersDocumentTest, IsPrintedFromTheTable) {
   const std::string path =
-      std::string(anemone::testing::kSourceDir) + "/docs/neural-network-layers.md";
+      std::string(anemone::test::kSourceDir) + "/docs/neural-network-layers.md";
   if (std::getenv("ANEMONE_WRITE_DOCS") != nullptr) std::ofstream(path) << LayersMarkdown();
   std::ostringstream text;
   text << std::ifstream(path).rdbuf();

@@ -23,7 +23,7 @@ struct GoldenCase {
 std::map<std::string, GoldenCase> ReadCases() {
   std::map<std::string, GoldenCase> cases;
   const auto arrays =
-      ReadNpz(std::string(anemone::testing::kSourceDir) + "/tests/fixtures/onnx/nodes.npz");
+      ReadNpz(std::string(anemone::test::kSourceDir) + "/tests/fixtures/onnx/nodes.npz");
   EXPECT_TRUE(arrays.ok()) << arrays.status().ToString();
   if (!arrays.ok()) return cases;
   for (const auto& [name, array] : *arrays) {

@@ -72,7 +72,7 @@ inline std::vector<MilCase> AllCases() {
   std::vector<MilCase> cases;
   std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(
-           std::filesystem::path(anemone::testing::kSourceDir) / "src" / "ops")) {
+           std::filesystem::path(anemone::test::kSourceDir) / "src" / "ops")) {
     if (entry.path().extension() == ".mil") files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());

@@ -249,7 +249,7 @@ std::vector<std::vector<bool>> Subsets(const Sample& sample) {
 }
 
 // Empty when the tensors are equal: floats within `limit` of the largest, all else exactly.
-std::string Difference(const exec::Tensor& got, const exec::Tensor& want, double limit) {
+std::string TensorDifference(const exec::Tensor& got, const exec::Tensor& want, double limit) {
   if (got.dtype() != want.dtype()) return "another dtype";
   if (got.shape() != want.shape()) {
     return ir::ShapeToString(got.shape()) + " instead of " + ir::ShapeToString(want.shape());
@@ -271,7 +271,7 @@ std::string Difference(const exec::Tensor& got, const exec::Tensor& want, double
   return "";
 }
 
-bool HasHalf(const Sample& sample) {
+bool SampleHasHalf(const Sample& sample) {
   for (const Argument& argument : sample.arguments) {
     for (const ir::Literal& literal : argument.literals) {
       if (literal.type().is_tensor() && literal.dtype() == DType::kFp16) return true;
@@ -309,15 +309,16 @@ int RunSample(const Sample& sample) {
       expected = *reference;
       for (const ir::Value* output : function.outputs()) declared.push_back(output->type.dtype());
     }
-    const double limit = HasHalf(sample) ? 2e-3 : 1e-5;
+    const double limit = SampleHasHalf(sample) ? 2e-3 : 1e-5;
     for (size_t i = 0; i < reference->size(); ++i) {
       const exec::Tensor& want = (*reference)[i];
-      const std::string other = Difference(outputs->at(function.outputs()[i]->name), want, limit);
+      const std::string other =
+          TensorDifference(outputs->at(function.outputs()[i]->name), want, limit);
       EXPECT_EQ(other, "") << "executor: " << where();
       // The result of a matmul of two dtypes has that of the operand that is not constant; all else is
       // the same whatever is known before the run.
       if (function.outputs()[i]->type.dtype() != declared[i]) continue;
-      const std::string itself = Difference(want, (*expected)[i], 1e-6);
+      const std::string itself = TensorDifference(want, (*expected)[i], 1e-6);
       EXPECT_EQ(itself, "") << "interpreter: " << where();
     }
   }

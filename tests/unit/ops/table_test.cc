@@ -19,7 +19,7 @@ namespace {
 // All text tests of all families in one string.
 std::string AllTextTests() {
   std::string text;
-  const auto root = std::filesystem::path(anemone::testing::kSourceDir) / "src" / "ops";
+  const auto root = std::filesystem::path(anemone::test::kSourceDir) / "src" / "ops";
   for (const auto& entry : std::filesystem::recursive_directory_iterator(root)) {
     if (entry.path().extension() != ".mil") continue;
     std::ifstream in(entry.path());
@@ -130,7 +130,7 @@ TEST(OpTable, EveryFamilyFolderIsListed) {
 #define ANEMONE_FAMILY(family) listed.insert(#family);
 #include "ops/families.inc"
 #undef ANEMONE_FAMILY
-  const auto root = std::filesystem::path(anemone::testing::kSourceDir) / "src" / "ops";
+  const auto root = std::filesystem::path(anemone::test::kSourceDir) / "src" / "ops";
   std::set<std::string> folders;
   for (const auto& entry : std::filesystem::directory_iterator(root)) {
     if (!entry.is_directory()) continue;

@@ -8,15 +8,10 @@
 #include "ir/text.h"
 #include "passes/pipeline.h"
 #include "passes/rewriter.h"
+#include "support/mil_program.h"
 
 namespace anemone::passes {
 namespace {
-
-ir::Program Parse(std::string_view text) {
-  auto program = ir::ParseText(text);
-  EXPECT_TRUE(program.ok()) << program.status().ToString();
-  return program.ok() ? std::move(program).value() : ir::Program();
-}
 
 constexpr std::string_view kTwoFunctions = R"(
   func main<ios15>(tensor<fp32, [2]> x) { y = identity(x = x); z = relu(x = y); } -> (z);
@@ -30,7 +25,8 @@ Pass Counting(std::string_view name, int times, int* runs) {
 }
 
 TEST(RunPasses, ToAFixpointOrOnce) {
-  ir::Program program = Parse("func main<ios15>(tensor<fp32, [2]> x) { y = relu(x = x); } -> (y);");
+  ir::Program program =
+      test::ParseProgram("func main<ios15>(tensor<fp32, [2]> x) { y = relu(x = x); } -> (y);");
   int runs = 0;
   const PassGroup fixpoint{"group", {Counting("a", 3, &runs)}, true};
   const auto report = RunPasses(program, std::span(&fixpoint, 1));
@@ -48,7 +44,8 @@ TEST(RunPasses, ToAFixpointOrOnce) {
 }
 
 TEST(RunPasses, PassesThatUndoOneAnotherEnd) {
-  ir::Program program = Parse("func main<ios15>(tensor<fp32, [2]> x) { y = relu(x = x); } -> (y);");
+  ir::Program program =
+      test::ParseProgram("func main<ios15>(tensor<fp32, [2]> x) { y = relu(x = x); } -> (y);");
   int runs = 0;
   const PassGroup group{"quarrel", {Counting("a", 1'000'000, &runs)}, true};
   const auto report = RunPasses(program, std::span(&group, 1), {.max_rounds = 5});
@@ -60,7 +57,7 @@ TEST(RunPasses, PassesThatUndoOneAnotherEnd) {
 }
 
 TEST(RunPasses, EveryFunction) {
-  ir::Program program = Parse(kTwoFunctions);
+  ir::Program program = test::ParseProgram(kTwoFunctions);
   const auto groups = CleanupPipeline();
   ASSERT_TRUE(RunPasses(program, groups).ok());
   for (const auto& function : program.functions)
@@ -68,7 +65,7 @@ TEST(RunPasses, EveryFunction) {
 }
 
 TEST(RunPasses, DisabledByName) {
-  ir::Program program = Parse(kTwoFunctions);
+  ir::Program program = test::ParseProgram(kTwoFunctions);
   const auto groups = CleanupPipeline();
   const auto report = RunPasses(program, groups, {.disabled = {"noop_elimination"}});
   ASSERT_TRUE(report.ok());
@@ -82,7 +79,7 @@ TEST(RunPasses, DisabledByName) {
 }
 
 TEST(RunPasses, StopsWhenAsked) {
-  ir::Program program = Parse(kTwoFunctions);
+  ir::Program program = test::ParseProgram(kTwoFunctions);
   int asked = 0;
   const auto groups = Pipeline();
   const auto report =
@@ -93,7 +90,8 @@ TEST(RunPasses, StopsWhenAsked) {
 }
 
 TEST(RunPasses, APassThatBreaksTheProgramIsNamed) {
-  ir::Program program = Parse("func main<ios15>(tensor<fp32, [2]> x) { y = relu(x = x); } -> (y);");
+  ir::Program program =
+      test::ParseProgram("func main<ios15>(tensor<fp32, [2]> x) { y = relu(x = x); } -> (y);");
   const Pass breaker{"breaker", "", [](ir::Function& function, PassContext&) -> Result<bool> {
                        function.block->operations()[0]->output()->type =
                            ir::Type::Tensor(DType::kFp32, {7});
@@ -108,7 +106,8 @@ TEST(RunPasses, APassThatBreaksTheProgramIsNamed) {
 }
 
 TEST(RunPasses, AnErrorHasThePassAsPlace) {
-  ir::Program program = Parse("func main<ios15>(tensor<fp32, [2]> x) { y = relu(x = x); } -> (y);");
+  ir::Program program =
+      test::ParseProgram("func main<ios15>(tensor<fp32, [2]> x) { y = relu(x = x); } -> (y);");
   const Pass failing{"failing", "", [](ir::Function&, PassContext&) -> Result<bool> {
                        return InvalidInput("no good");
                      }};
@@ -125,7 +124,7 @@ TEST(Pipeline, NamesAreUniqueAndSorted) {
 }
 
 TEST(Pipeline, SecondRunChangesNothing) {
-  ir::Program program = Parse(R"(
+  ir::Program program = test::ParseProgram(R"(
     func main<ios16>(tensor<fp32, [1, 3, 8, 8]> x) {
       a = conv(x = x, weight = tensor<fp32, [4, 3, 3, 3]>(seed 1), pad_type = "same");
       b = batch_norm(x = a, mean = tensor<fp32, [4]>(seed 2), variance = [1.0, 2.0, 3.0, 4.0]);
@@ -143,7 +142,7 @@ TEST(Pipeline, SecondRunChangesNothing) {
 }
 
 TEST(MatchOperations, ByTypeAndName) {
-  ir::Program program = Parse(R"(
+  ir::Program program = test::ParseProgram(R"(
     func main<ios15>(tensor<fp32, [2]> x) { head_1 = relu(x = x); y = softmax(x = head_1, axis = 0); } -> (y);)");
   const auto& operations = program.functions[0]->block->operations();
   const ir::Operation* relu = nullptr;
@@ -166,7 +165,7 @@ TEST(MatchOperations, ByTypeAndName) {
 }
 
 TEST(Rewriter, CountsUsesAsTheyChange) {
-  ir::Program program = Parse(R"(
+  ir::Program program = test::ParseProgram(R"(
     func main<ios15>(tensor<fp32, [2]> x) { a = relu(x = x); b = tanh(x = a); y = add(x = a, y = b); } -> (y);)");
   ir::Function& function = *program.functions[0];
   Rewriter rewriter(function);

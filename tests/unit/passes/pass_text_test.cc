@@ -21,7 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Case {
+struct PassCase {
   std::string file;
   std::string name;
   std::multimap<std::string, std::string> directives;
@@ -29,17 +29,17 @@ struct Case {
   std::string after;  // empty: the same as before
 };
 
-std::vector<Case> ReadCases(const fs::path& path) {
+std::vector<PassCase> ReadCases(const fs::path& path) {
   static const std::set<std::string> kKeys = {"case",   "pass", "values", "tolerance",
                                               "option", "note", "error"};
-  std::vector<Case> cases;
+  std::vector<PassCase> cases;
   std::ifstream in(path);
-  Case current;
+  PassCase current;
   bool after = false;
   const auto flush = [&] {
     current.file = path.stem().string();
     if (!current.before.empty()) cases.push_back(current);
-    current = Case();
+    current = PassCase();
     after = false;
   };
   for (std::string line; std::getline(in, line);) {
@@ -62,16 +62,15 @@ std::vector<Case> ReadCases(const fs::path& path) {
   return cases;
 }
 
-std::vector<Case> AllCases() {
-  std::vector<Case> cases;
+std::vector<PassCase> AllCases() {
+  std::vector<PassCase> cases;
   std::vector<fs::path> files;
-  for (const auto& entry :
-       fs::directory_iterator(fs::path(testing::kSourceDir) / "src" / "passes")) {
+  for (const auto& entry : fs::directory_iterator(fs::path(test::kSourceDir) / "src" / "passes")) {
     if (entry.path().extension() == ".mil") files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());
   for (const fs::path& file : files) {
-    for (Case& item : ReadCases(file)) cases.push_back(std::move(item));
+    for (PassCase& item : ReadCases(file)) cases.push_back(std::move(item));
   }
   return cases;
 }
@@ -161,7 +160,7 @@ Status CompareRuns(const ir::Function& before, const ir::Function& after, double
   return {};
 }
 
-Result<passes::PassGroup> GroupOf(const Case& test) {
+Result<passes::PassGroup> GroupOf(const PassCase& test) {
   passes::PipelineOptions options{.compute_precision = DType::kFp16, .float16 = {}};
   std::vector<std::string> keep;
   const auto [first, last] = test.directives.equal_range("option");
@@ -192,10 +191,10 @@ Result<passes::PassGroup> GroupOf(const Case& test) {
   return group;
 }
 
-class PassText : public ::testing::TestWithParam<Case> {};
+class PassText : public ::testing::TestWithParam<PassCase> {};
 
 TEST_P(PassText, Holds) {
-  const Case& test = GetParam();
+  const PassCase& test = GetParam();
   ASSERT_FALSE(test.name.empty());
   const auto group = GroupOf(test);
   ASSERT_TRUE(group.ok()) << group.status().ToString();
@@ -229,17 +228,17 @@ TEST_P(PassText, Holds) {
   }
 }
 
-std::string TestName(const ::testing::TestParamInfo<Case>& info) {
+std::string PassCaseName(const ::testing::TestParamInfo<PassCase>& info) {
   return test::CaseName(info.param.file, info.param.name, info.index);
 }
 
-INSTANTIATE_TEST_SUITE_P(Passes, PassText, ::testing::ValuesIn(AllCases()), TestName);
+INSTANTIATE_TEST_SUITE_P(Passes, PassText, ::testing::ValuesIn(AllCases()), PassCaseName);
 
 // Every pass has its text tests.
 TEST(Pipeline, EveryPassHasTextTests) {
   for (const passes::Pass& pass : passes::AllPasses()) {
     const fs::path file =
-        fs::path(testing::kSourceDir) / "src" / "passes" / (std::string(pass.name) + ".mil");
+        fs::path(test::kSourceDir) / "src" / "passes" / (std::string(pass.name) + ".mil");
     EXPECT_TRUE(fs::exists(file)) << file;
   }
 }

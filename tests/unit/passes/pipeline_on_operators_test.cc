@@ -125,7 +125,7 @@ TEST_P(PipelineOnOperators, KeepsWhatTheyCompute) {
 std::vector<fs::path> OperatorFiles() {
   std::vector<fs::path> files;
   for (const auto& entry :
-       fs::recursive_directory_iterator(fs::path(testing::kSourceDir) / "src" / "ops")) {
+       fs::recursive_directory_iterator(fs::path(test::kSourceDir) / "src" / "ops")) {
     if (entry.path().extension() == ".mil") files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());

@@ -85,7 +85,7 @@ void CheckAnalysis(const Analysis& analysis) {
 TEST(EveryCase, AnalysisKeepsItsPromises) {
   std::set<std::string> seen;
   for (const auto& entry :
-       fs::recursive_directory_iterator(fs::path(testing::kSourceDir) / "src" / "ops")) {
+       fs::recursive_directory_iterator(fs::path(test::kSourceDir) / "src" / "ops")) {
     if (entry.path().extension() != ".mil") continue;
     for (const std::string& text : Cases(entry.path())) {
       for (const std::string& variant : {text, InHalfPrecision(text)}) {

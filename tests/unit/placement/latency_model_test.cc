@@ -16,7 +16,7 @@
 namespace anemone::placement {
 namespace {
 
-constexpr std::string_view kImage = "tensor<fp16, [1, 64, 56, 56]> x";
+constexpr std::string_view kImage56 = "tensor<fp16, [1, 64, 56, 56]> x";
 
 std::vector<std::string> Split(const std::string& line, char separator) {
   std::vector<std::string> cells;
@@ -120,7 +120,7 @@ Analysis AnalyzeOn(const ir::Program& program, std::string_view chip) {
   return Analyze(*program.functions[0], ChipOrFail(chip));
 }
 
-std::string Stack(std::string_view weight, int depth) {
+std::string StackOf(std::string_view weight, int depth) {
   std::string body(weight);
   for (int i = 0; i < depth; ++i) {
     body += fmt::format("{} = conv(x = {}, weight = w, pad_type = \"same\"); ",
@@ -132,7 +132,7 @@ std::string Stack(std::string_view weight, int depth) {
 constexpr std::string_view kWeight = "w = const()[val = tensor<fp16, [64, 64, 3, 3]>(splat 1)]; ";
 
 TEST(LatencyModel, IntervalsHoldTheirValues) {
-  const ir::Program program = ParseOrFail(Wrap(kImage, Stack(kWeight, 12)));
+  const ir::Program program = test::ParseProgram(Wrap(kImage56, StackOf(kWeight, 12)));
   for (const Chip& chip : AllChips()) {
     const LatencyReport report = EstimateLatency(AnalyzeOn(program, chip.name));
     for (const auto& interval :
@@ -154,7 +154,7 @@ TEST(LatencyModel, IntervalsHoldTheirValues) {
 TEST(LatencyModel, MoreWorkTakesLonger) {
   double before = 0;
   for (const int depth : {4, 8, 32, 128}) {
-    const ir::Program program = ParseOrFail(Wrap(kImage, Stack(kWeight, depth)));
+    const ir::Program program = test::ParseProgram(Wrap(kImage56, StackOf(kWeight, depth)));
     const LatencyReport report = EstimateLatency(AnalyzeOn(program, "m1"));
     EXPECT_GT(report.placed_ms->value, before);
     before = report.placed_ms->value;
@@ -163,7 +163,7 @@ TEST(LatencyModel, MoreWorkTakesLonger) {
 
 TEST(LatencyModel, WithoutTheEngineThereIsNoSpeedUp) {
   const ir::Program program =
-      ParseOrFail("func main<ios15>(tensor<fp32, [1, 64]> x) { y = relu(x = x); } -> (y);");
+      test::ParseProgram("func main<ios15>(tensor<fp32, [1, 64]> x) { y = relu(x = x); } -> (y);");
   const LatencyReport report = EstimateLatency(AnalyzeOn(program, "m1"));
   EXPECT_FALSE(report.ane_ms.has_value());
   ASSERT_TRUE(report.speedup_over_cpu.has_value());
@@ -172,7 +172,8 @@ TEST(LatencyModel, WithoutTheEngineThereIsNoSpeedUp) {
 }
 
 TEST(LatencyModel, DynamicShapesAreUnknown) {
-  const ir::Program program = ParseOrFail(Wrap("tensor<fp16, [1, ?]> x", "y = relu(x = x);"));
+  const ir::Program program =
+      test::ParseProgram(Wrap("tensor<fp16, [1, ?]> x", "y = relu(x = x);"));
   const LatencyReport report = EstimateLatency(AnalyzeOn(program, "m1"));
   EXPECT_FALSE(report.placed_ms.has_value());
   EXPECT_FALSE(report.cpu_ms.has_value());
@@ -209,7 +210,7 @@ TEST(LatencyModel, Int8ActivationsByGeneration) {
     } else {
       body += "y = conv(x = x, weight = w, pad_type = \"same\");";
     }
-    return ParseOrFail(Wrap("tensor<fp16, [1, 256, 64, 64]> x", body));
+    return test::ParseProgram(Wrap("tensor<fp16, [1, 256, 64, 64]> x", body));
   };
   const ir::Program weights = model(false);
   const ir::Program both = model(true);
@@ -223,7 +224,7 @@ TEST(LatencyModel, Int8ActivationsByGeneration) {
 
 // int8 weights for each channel: M1 unfolds them, M2 and later stream them.
 TEST(LatencyModel, CompressedWeightsByGeneration) {
-  const ir::Program program = ParseOrFail(
+  const ir::Program program = test::ParseProgram(
       Wrap("tensor<fp16, [1, 256, 8, 8]> x",
            "q = const()[val = tensor<int8, [256, 256, 3, 3]>(splat 1)]; "
            "s = const()[val = tensor<fp16, [256]>(splat 0.5)]; "

@@ -8,20 +8,21 @@
 
 #include "ir/text.h"
 #include "placement/analyze.h"
+#include "support/mil_program.h"
 
 namespace anemone::placement {
-
-inline ir::Program ParseOrFail(std::string_view text) {
-  auto program = ir::ParseText(text);
-  EXPECT_TRUE(program.ok()) << program.status().ToString() << "\n" << text;
-  return program.ok() ? std::move(program).value() : ir::Program();
-}
 
 inline const Chip& ChipOrFail(std::string_view name) {
   const auto chip = FindChip(name);
   EXPECT_TRUE(chip.ok()) << chip.status().ToString();
   return chip.ok() ? **chip : AllChips()[0];
 }
+
+inline Analysis AnalyzeOnM4(const ir::Program& program) {
+  return Analyze(*program.functions[0], ChipOrFail("m4"));
+}
+
+inline constexpr std::string_view kImage = "tensor<fp16, [1, 64, 32, 32]> x";
 
 // "func main<ios18>(INPUTS) { BODY } -> (y);"
 inline std::string Wrap(std::string_view inputs, std::string_view body) {
@@ -32,7 +33,7 @@ inline std::string Wrap(std::string_view inputs, std::string_view body) {
 inline OpPlacement PlaceLast(std::string_view inputs, std::string_view body,
                              std::string_view chip = "m4",
                              FlexibleShapes flexible = FlexibleShapes::kNone) {
-  const ir::Program program = ParseOrFail(Wrap(inputs, body));
+  const ir::Program program = test::ParseProgram(Wrap(inputs, body));
   if (program.functions.empty()) return {};
   const ir::Function& function = *program.functions[0];
   const ir::Value* result = function.outputs()[0];

@@ -35,11 +35,7 @@ constexpr std::string_view kExecuTorch =
     "\n  Non-ANE op types:\n        1  ios18.tan\n";
 
 ir::Program Model() {
-  return ParseOrFail(Wrap("tensor<fp16, [1, 64]> x", "a = tan(x = x); y = relu(x = a);"));
-}
-
-Analysis AnalyzeOnM4(const ir::Program& program) {
-  return Analyze(*program.functions[0], ChipOrFail("m4"));
+  return test::ParseProgram(Wrap("tensor<fp16, [1, 64]> x", "a = tan(x = x); y = relu(x = a);"));
 }
 
 TEST(Plans, OwnForm) {

@@ -18,7 +18,6 @@ struct Row {
   bool gpu = true;
 };
 
-constexpr std::string_view kImage = "tensor<fp16, [1, 64, 32, 32]> x";
 constexpr std::string_view kInts = "tensor<int32, [1, 8]> x";
 
 std::string Conv(int height, int width, std::string_view rest = "") {
@@ -329,7 +328,7 @@ TEST(Rules, StoredWeights) {
 
 TEST(Rules, CautionsAboutTheWholeModel) {
   const auto notes = [](std::string_view inputs, std::string_view body, std::string_view chip) {
-    const ir::Program program = ParseOrFail(Wrap(inputs, body));
+    const ir::Program program = test::ParseProgram(Wrap(inputs, body));
     std::string all;
     for (const std::string& note : Analyze(*program.functions[0], ChipOrFail(chip)).notes) {
       all += note + "\n";
@@ -361,7 +360,7 @@ TEST(Rules, FlexibleShapes) {
 
 TEST(Rules, ConstantsHaveNoPlace) {
   const ir::Program program =
-      ParseOrFail(Wrap(kImage, "c = const()[val = fp16(2)]; y = mul(x = x, y = c);"));
+      test::ParseProgram(Wrap(kImage, "c = const()[val = fp16(2)]; y = mul(x = x, y = c);"));
   ASSERT_EQ(program.functions.size(), 1u);
   const Analysis analysis = Analyze(*program.functions[0], ChipOrFail("m4"));
   ASSERT_EQ(analysis.operations.size(), 1u);

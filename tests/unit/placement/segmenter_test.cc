@@ -13,12 +13,6 @@ namespace {
 using testing::Each;
 using testing::ElementsAre;
 
-constexpr std::string_view kImage = "tensor<fp16, [1, 64, 32, 32]> x";
-
-Analysis AnalyzeOnM4(const ir::Program& program) {
-  return Analyze(*program.functions[0], ChipOrFail("m4"));
-}
-
 struct Anchor {
   std::string_view name;
   std::string_view inputs;
@@ -51,7 +45,7 @@ TEST(SegmenterBeliefs, ReproduceThePublishedAnswers) {
       {"concat", kImage, "y = concat(values = (x, x), axis = 1);", 2.62, 22.79},
   };
   for (const Anchor& anchor : anchors) {
-    const ir::Program program = ParseOrFail(Wrap(anchor.inputs, anchor.body));
+    const ir::Program program = test::ParseProgram(Wrap(anchor.inputs, anchor.body));
     const Analysis analysis = AnalyzeOnM4(program);
     ASSERT_EQ(analysis.operations.size(), 1u) << anchor.name;
     const EngineBeliefs& beliefs = analysis.operations[0].beliefs;
@@ -77,7 +71,7 @@ TEST(Segmenter, DepthOfAStackDecides) {
                                                 {2, ComputeUnit::kCpu},
                                                 {4, ComputeUnit::kAne},
                                                 {16, ComputeUnit::kAne}}) {
-    const ir::Program program = ParseOrFail(Wrap(kImage, Stack(depth)));
+    const ir::Program program = test::ParseProgram(Wrap(kImage, Stack(depth)));
     const Analysis analysis = AnalyzeOnM4(program);
     EXPECT_EQ(analysis.CountPreferred(unit), depth);
     EXPECT_TRUE(analysis.operations[0].Supports(ComputeUnit::kAne));
@@ -88,26 +82,26 @@ TEST(Segmenter, DepthOfAStackDecides) {
 // "Two convolutions on either side of a reduction: the whole graph on the CPU."
 TEST(Segmenter, ReductionAmongFewConvolutions) {
   const ir::Program program =
-      ParseOrFail(Wrap(kImage,
-                       "w = const()[val = tensor<fp16, [64, 64, 3, 3]>(splat 1)]; "
-                       "a = conv(x = x, weight = w, pad_type = \"same\"); "
-                       "b = conv(x = a, weight = w, pad_type = \"same\"); "
-                       "r = reduce_mean(x = b, axes = [2, 3], keep_dims = true); "
-                       "c = conv(x = r, weight = w, pad_type = \"same\"); "
-                       "y = conv(x = c, weight = w, pad_type = \"same\");"));
+      test::ParseProgram(Wrap(kImage,
+                              "w = const()[val = tensor<fp16, [64, 64, 3, 3]>(splat 1)]; "
+                              "a = conv(x = x, weight = w, pad_type = \"same\"); "
+                              "b = conv(x = a, weight = w, pad_type = \"same\"); "
+                              "r = reduce_mean(x = b, axes = [2, 3], keep_dims = true); "
+                              "c = conv(x = r, weight = w, pad_type = \"same\"); "
+                              "y = conv(x = c, weight = w, pad_type = \"same\");"));
   EXPECT_EQ(AnalyzeOnM4(program).CountPreferred(ComputeUnit::kCpu), 5);
 }
 
 TEST(Segmenter, ElementwiseAloneNeverPays) {
   for (const std::string_view op : {"relu", "tanh", "exp", "softplus"}) {
-    const ir::Program program =
-        ParseOrFail(Wrap("tensor<fp16, [1, 64, 128, 128]> x", fmt::format("y = {}(x = x);", op)));
+    const ir::Program program = test::ParseProgram(
+        Wrap("tensor<fp16, [1, 64, 128, 128]> x", fmt::format("y = {}(x = x);", op)));
     EXPECT_EQ(AnalyzeOnM4(program).CountPreferred(ComputeUnit::kCpu), 1) << op;
   }
 }
 
 TEST(Segmenter, CostlyUpsamplingGoesAlone) {
-  const ir::Program program = ParseOrFail(Wrap(
+  const ir::Program program = test::ParseProgram(Wrap(
       kImage, "y = upsample_bilinear(x = x, scale_factor_height = 2, scale_factor_width = 2);"));
   EXPECT_EQ(AnalyzeOnM4(program).CountPreferred(ComputeUnit::kAne), 1);
 }
@@ -120,7 +114,7 @@ TEST(Segmenter, LargeAttentionGoesAlone) {
         "tensor<fp16, [1, 8, {0}, 64]> x, tensor<fp16, [1, 8, {0}, 64]> k, "
         "tensor<fp16, [1, 8, {0}, 64]> v",
         length);
-    const ir::Program program = ParseOrFail(
+    const ir::Program program = test::ParseProgram(
         Wrap(inputs, "y = scaled_dot_product_attention(query = x, key = k, value = v);"));
     EXPECT_EQ(AnalyzeOnM4(program).CountPreferred(unit), 1) << length;
   }
@@ -146,7 +140,7 @@ TEST(Segmenter, WidthAndDepthOfATransformerDecide) {
     }
     body += fmt::format("y = softmax(x = {}, axis = -1);", last);
     const ir::Program program =
-        ParseOrFail(Wrap(fmt::format("tensor<fp16, [1, 128, {}]> x", width), body));
+        test::ParseProgram(Wrap(fmt::format("tensor<fp16, [1, 128, {}]> x", width), body));
     const Analysis analysis = AnalyzeOnM4(program);
     EXPECT_EQ(analysis.CountPreferred(unit), static_cast<int64_t>(analysis.operations.size()))
         << layers;
@@ -198,9 +192,9 @@ TEST(Segmenter, EmptyAndUnplaceable) {
 
 TEST(Coverage, CountsArithmeticAndTime) {
   const ir::Program program =
-      ParseOrFail(Wrap(kImage,
-                       "w = const()[val = tensor<fp16, [64, 64, 3, 3]>(splat 1)]; "
-                       "a = conv(x = x, weight = w, pad_type = \"same\"); y = tan(x = a);"));
+      test::ParseProgram(Wrap(kImage,
+                              "w = const()[val = tensor<fp16, [64, 64, 3, 3]>(splat 1)]; "
+                              "a = conv(x = x, weight = w, pad_type = \"same\"); y = tan(x = a);"));
   const Analysis analysis = AnalyzeOnM4(program);
   EXPECT_DOUBLE_EQ(analysis.supported.by_count_pct, 50);
   EXPECT_GT(analysis.supported.by_flops_pct, 99);
@@ -211,7 +205,7 @@ TEST(Coverage, CountsArithmeticAndTime) {
 }
 
 TEST(AllowedUnitsTest, WithoutTheEngineNothingPrefersIt) {
-  const ir::Program program = ParseOrFail(Wrap(kImage, Stack(8)));
+  const ir::Program program = test::ParseProgram(Wrap(kImage, Stack(8)));
   const Analysis cpu = Analyze(*program.functions[0], ChipOrFail("m4"), FlexibleShapes::kNone,
                                ComputeUnits::kCpuOnly);
   EXPECT_EQ(cpu.CountPreferred(ComputeUnit::kCpu), 8);

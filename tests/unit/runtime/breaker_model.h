@@ -11,7 +11,7 @@
 
 #include "runtime/circuit_breaker.h"
 
-namespace anemone::runtime::test {
+namespace anemone::runtime::fakes {
 
 class BreakerModel {
  public:
@@ -218,4 +218,4 @@ class BreakerModel {
   int64_t baseline_ns_ = 0;
 };
 
-}  // namespace anemone::runtime::test
+}  // namespace anemone::runtime::fakes

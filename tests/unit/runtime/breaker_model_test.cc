@@ -12,7 +12,7 @@
 namespace anemone::runtime {
 namespace {
 
-using test::BreakerModel;
+using fakes::BreakerModel;
 
 constexpr int64_t kMillisecond = 1'000'000;
 constexpr int kEpisodes = 8000;

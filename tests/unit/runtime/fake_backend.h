@@ -17,7 +17,7 @@
 #include "exec/failure.h"
 #include "exec/reference_backend.h"
 
-namespace anemone::runtime::test {
+namespace anemone::runtime::fakes {
 
 enum class Fault : uint8_t {
   kNone,
@@ -151,4 +151,4 @@ class FakeBackend : public exec::Backend {
   std::vector<exec::PlannedOperation> plan_;
 };
 
-}  // namespace anemone::runtime::test
+}  // namespace anemone::runtime::fakes

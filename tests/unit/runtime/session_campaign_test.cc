@@ -15,10 +15,10 @@
 namespace anemone::runtime {
 namespace {
 
-using test::FakeBackend;
-using test::Fault;
+using fakes::FakeBackend;
+using fakes::Fault;
 
-int64_t Calls() {
+int64_t CampaignCalls() {
   const char* asked = std::getenv("ANEMONE_CAMPAIGN_CALLS");
   return asked != nullptr ? std::atoll(asked) : 100'000;
 }
@@ -43,7 +43,7 @@ TEST(SessionCampaign, EachCallGetsOneRightAnswer) {
   model->program = std::move(*program);
 
   const uint64_t seed = 7;
-  const int64_t calls = Calls();
+  const int64_t calls = CampaignCalls();
   FakeBackend fake({});
   SessionOptions options;
   options.backends = {&fake, &cpu::CpuBackend()};

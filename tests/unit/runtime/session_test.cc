@@ -19,8 +19,8 @@
 namespace anemone::runtime {
 namespace {
 
-using test::FakeBackend;
-using test::Fault;
+using fakes::FakeBackend;
+using fakes::Fault;
 
 std::shared_ptr<const ir::Model> ModelFrom(const std::string& text) {
   auto model = std::make_shared<ir::Model>();
@@ -334,7 +334,7 @@ TEST(SessionTest, EndsWhileTheOtherStillCompiles) {
 }
 
 TEST(SessionTest, WhatOneProcessLearnedTheNextKnows) {
-  const anemone::test::ScratchFolder scratch;
+  const test::ScratchFolder scratch;
   FakeBackend fake([](ComputeUnits, int64_t) { return Fault::kRuntimeError; });
   SessionOptions options = With(fake);
   options.state_dir = scratch / "state";
@@ -351,7 +351,7 @@ TEST(SessionTest, WhatOneProcessLearnedTheNextKnows) {
 }
 
 TEST(SessionTest, MeasuresTheFastestSettingAndRemembersIt) {
-  const anemone::test::ScratchFolder scratch;
+  const test::ScratchFolder scratch;
   SessionOptions options;
   options.dispatch_by_measurement = true;
   options.state_dir = scratch / "state";
@@ -420,13 +420,13 @@ TEST(SessionTest, TheHeapCountSeesEveryThread) {
   };
   std::thread one(take_later);
   std::thread other(take_later);
-  const int64_t before = anemone::test::AllocationsSoFar();
+  const int64_t before = test::AllocationsSoFar();
   take();
   go = true;
   go.notify_all();
   one.join();
   other.join();
-  EXPECT_EQ(anemone::test::AllocationsSoFar() - before, 3);
+  EXPECT_EQ(test::AllocationsSoFar() - before, 3);
 }
 
 TEST(SessionTest, AHundredThousandPredictionsTakeNothingFromTheHeap) {
@@ -439,12 +439,12 @@ TEST(SessionTest, AHundredThousandPredictionsTakeNothingFromTheHeap) {
   for (int i = 0; i < 100; ++i) {
     ASSERT_TRUE(session->PredictBound(inputs, outputs, nullptr, &report).ok());
   }
-  const int64_t before = anemone::test::AllocationsSoFar();
+  const int64_t before = test::AllocationsSoFar();
   const std::optional<int64_t> resident = PeakResidentBytes();
   for (int i = 0; i < 100'000; ++i) {
     if (!session->PredictBound(inputs, outputs, nullptr, &report).ok()) FAIL();
   }
-  EXPECT_EQ(anemone::test::AllocationsSoFar() - before, 0);
+  EXPECT_EQ(test::AllocationsSoFar() - before, 0);
   if (resident) {
     EXPECT_LT(*PeakResidentBytes() - *resident, 1 << 20);  // flat
   }
