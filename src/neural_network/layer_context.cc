@@ -276,14 +276,14 @@ Status LayerContext::Set(size_t output, ir::Value* value) {
   ANEMONE_TRY(status_);
   if (value == nullptr) return Internal("its conversion made no value");
   if (!value->type.has_rank()) return SetBlob(output, {value, {}, false});
-  // Blobs have at least one dimension.
-  if (value->type.is_scalar()) value = Op("expand_dims", {{"x", value}, {"axes", ir::Ints({0})}});
+  const bool scalar = value->type.is_scalar();
+  if (scalar) value = Op("expand_dims", {{"x", value}, {"axes", ir::Ints({0})}});
   ANEMONE_TRY(status_);
-  return SetView(output, value, value->type.shape());
+  return SetBlob(output, {value, value->type.shape(), true, scalar});
 }
 
 Status LayerContext::SetLike(size_t output, ir::Value* value, size_t input) {
-  return SetBlob(output, {value, In(input).dims, In(input).ranked});
+  return SetBlob(output, {value, In(input).dims, In(input).ranked, In(input).scalar});
 }
 
 Status LayerContext::SetNchw(size_t output, ir::Value* value, size_t input) {

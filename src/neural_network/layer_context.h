@@ -32,6 +32,9 @@ struct Blob {
   ir::Value* value = nullptr;
   ir::Shape dims;      // kDynamic where only the run time knows
   bool ranked = true;  // false: the rank is known only at run time; dims is empty
+  // All dimensions were squeezed away: dims is [1], for every blob has a dimension, but expandDims
+  // counts from rank 0.
+  bool scalar = false;
 };
 
 using Args = std::vector<ir::ArgInit>;

@@ -125,7 +125,7 @@ namespace anemone::ops::sample {
 
 std::vector<OpDef> Defs() {
   return {{.name = "sample_double",
-           .doc = "2 * x.",
+           .doc = "Twice the input: 2 * x.",
            .params = {{.name = "x", .types = "T"}},
            .domains = {{.name = "T", .dtypes = "fp16 fp32"}},
            .infer = InferLikeX,
@@ -197,7 +197,7 @@ OPERATOR = Change(
     edits=[
         ("src/ops/pool/def.cc", "  return {avg, l2,", """\
           {.name = "sample_copy",
-           .doc = "x.",
+           .doc = "The same values: x.",
            .params = {{.name = "x", .types = "T"}},
            .domains = {{.name = "T", .dtypes = "fp16 fp32"}},
            .infer = InferLikeX,
@@ -287,7 +287,7 @@ const Method& SampleMethod() {
     edits=[("src/compress/methods.inc", "ANEMONE_COMPRESSION_METHOD(MagnitudePruning)",
             "ANEMONE_COMPRESSION_METHOD(SampleMethod)\n")],
     proofs=["$ANEMONE convert mobilenetv3_small --weights seeded -o plain.mlpackage",
-            """echo '{"global_config": {"config_type": "OpSampleConfig", "floor": 0.01}}' > sample.json""",
+            """echo '{"config_type": "OpSampleConfig", "global_config": {"floor": 0.01}}' > sample.json""",
             "$ANEMONE compress plain.mlpackage --config sample.json -o compressed.mlpackage --json > compressed.json",
             "grep -q OpSampleConfig compressed.json"])
 

@@ -1,18 +1,18 @@
 // branch and loop as cond and while_loop. A network writes blobs by name, also those around it; the
 // program's bodies return what their network has written.
 #include <algorithm>
+#include <memory>
 #include <set>
 
 #include "neural_network/layer_context.h"
 #include "neural_network/layer_table.h"
+#include "neural_network/loop_jumps.h"
 #include "neural_network/network.h"
 
 namespace anemone::neural_network {
 namespace {
 
 using Layer = nn::NeuralNetworkLayer;
-
-constexpr std::string_view kJump = "a jump out of the middle of a loop's body";
 
 // Names that the layers of a network write, nested networks included.
 void CollectWritten(const Layers& layers, int depth, std::set<std::string>* names) {
@@ -157,6 +157,10 @@ LoopBody OpenBody(LayerContext& c, ir::Builder& builder, const std::vector<Varia
 
 struct LoopPlan {
   const nn::LoopLayerParams* params = nullptr;
+  // Without jumps. Its weights are views into it, so they keep it alive.
+  std::shared_ptr<const nn::NeuralNetwork> without_jumps;
+  const Layers* body = nullptr;
+  std::string broken;  // the flag of a loopBreak; empty without one
   std::vector<Variable> variables;
   ir::Value* rounds = nullptr;  // the most rounds, int32; null when they are not counted
 };
@@ -173,18 +177,28 @@ Status FillCondition(LayerContext& c, const LoopPlan& plan, ir::Block* block) {
     if (blob == nullptr) return InvalidInput("its condition '{}' is made nowhere", name);
     ANEMONE_ASSIGN(go_on, Condition(c, *blob, builder));
   }
+  const auto require = [&](ir::Operation* condition) -> Status {
+    if (go_on == nullptr) {
+      go_on = condition->output();
+      return {};
+    }
+    ANEMONE_ASSIGN(
+        ir::Operation * both,
+        builder.Add("logical_and", {{"x", go_on}, {"y", condition->output()}}, c.name() + "_both"));
+    go_on = both->output();
+    return {};
+  };
+  if (!plan.broken.empty()) {
+    ANEMONE_ASSIGN(ir::Value * broken, Condition(c, *body.scope.Find(plan.broken), builder));
+    ANEMONE_ASSIGN(ir::Operation * whole,
+                   builder.Add("logical_not", {{"x", broken}}, c.name() + "_unbroken"));
+    ANEMONE_TRY(require(whole));
+  }
   if (plan.rounds != nullptr) {
     ANEMONE_ASSIGN(
         ir::Operation * below,
         builder.Add("less", {{"x", body.inputs.back()}, {"y", plan.rounds}}, c.name() + "_below"));
-    ir::Value* more = below->output();
-    if (go_on == nullptr) {
-      go_on = more;
-    } else {
-      ANEMONE_ASSIGN(ir::Operation * both,
-                     builder.Add("logical_and", {{"x", go_on}, {"y", more}}, c.name() + "_both"));
-      go_on = both->output();
-    }
+    ANEMONE_TRY(require(below));
   }
   // A body returns a value that it made itself.
   ANEMONE_ASSIGN(ir::Operation * result,
@@ -200,7 +214,9 @@ Status FillBody(LayerContext& c, const LoopPlan& plan, ir::Block* block,
   // What the condition's network writes is there in the body too.
   ANEMONE_TRY(
       LiftLayers(plan.params->conditionnetwork().layers(), c.traits(), body.scope, builder));
-  ANEMONE_TRY(LiftLayers(plan.params->bodynetwork().layers(), c.traits(), body.scope, builder));
+  NetworkTraits traits = c.traits();
+  if (plan.without_jumps) traits.weights = WeightSource(plan.without_jumps);
+  ANEMONE_TRY(LiftLayers(*plan.body, traits, body.scope, builder));
   for (const Variable& variable : plan.variables) {
     const Blob* blob = body.scope.Find(variable.name);
     if (blob == nullptr) return Internal("the variable '{}' is lost", variable.name);
@@ -259,13 +275,29 @@ Status EmitLoop(LayerContext& c) {
   ANEMONE_TRY(c.CheckCounts(0, 1, c.OutputCount()));
   LoopPlan plan;
   plan.params = &c.layer().loop();
+  plan.body = &plan.params->bodynetwork().layers();
   ANEMONE_ASSIGN(plan.rounds, Rounds(c, *plan.params));
   if (plan.rounds == nullptr && plan.params->conditionvar().empty()) {
     return Unsupported("a loop without a limit and a condition").Advise("give it a condition");
   }
   std::set<std::string> written;
   CollectWritten(plan.params->conditionnetwork().layers(), 0, &written);
-  CollectWritten(plan.params->bodynetwork().layers(), 0, &written);
+  CollectWritten(*plan.body, 0, &written);
+  if (HasJump(*plan.body)) {
+    const auto unused = [&](std::string name) {
+      while (written.contains(name) || c.scope().Find(name) != nullptr) name += "_";
+      return name;
+    };
+    const JumpFlags flags{unused(c.name() + "_broken"), unused(c.name() + "_skip")};
+    plan.without_jumps =
+        std::make_shared<const nn::NeuralNetwork>(WithoutJumps(plan.params->bodynetwork(), flags));
+    plan.body = &plan.without_jumps->layers();
+    plan.broken = flags.broken;
+    written.insert(flags.broken);
+    ir::Value* not_yet = c.Constant(ir::Literal::Fp32s({0.0f}, {1}), "broken");
+    ANEMONE_TRY(c.status());
+    c.scope().Write(flags.broken, {not_yet, {1}});
+  }
   for (const std::string& name : written) {
     const Blob* blob = c.scope().Find(name);
     if (blob == nullptr) continue;
@@ -304,11 +336,14 @@ Status EmitLoop(LayerContext& c) {
   return {};
 }
 
+// EmitLoop has rewritten those of a loop.
+Status EmitJump(LayerContext&) { return InvalidInput("a jump that no loop is around"); }
+
 constexpr LayerRow kControlFlowRows[] = {
     {Layer::kBranch, "branch", EmitBranch, "cond"},
     {Layer::kLoop, "loop", EmitLoop, "while_loop", "one without a limit and a condition"},
-    {Layer::kLoopBreak, "loopBreak", nullptr, "", kJump},
-    {Layer::kLoopContinue, "loopContinue", nullptr, "", kJump},
+    {Layer::kLoopBreak, "loopBreak", EmitJump, "cond"},
+    {Layer::kLoopContinue, "loopContinue", EmitJump, "cond"},
     {Layer::kCustom, "custom", nullptr, "",
      "a custom layer: what it computes is in the app that ships the model, not in the file"},
 };

@@ -167,6 +167,16 @@ Status EmitExpandDims(LayerContext& c) {
   ANEMONE_TRY(c.CheckCounts(1, 1));
   ANEMONE_TRY(c.CheckRank(0));
   const auto& axes = c.layer().expanddims().axes();
+  if (c.In(0).scalar && !axes.empty()) {
+    ir::Shape ones(static_cast<size_t>(axes.size()), 1);
+    if (ones.size() > kMaxRank) return InvalidInput("{} dimensions are added to 0", ones.size());
+    for (const int64_t axis : axes) {
+      if (axis < -axes.size() || axis >= axes.size()) {
+        return InvalidInput("axis {} of rank {}", axis, axes.size());
+      }
+    }
+    return c.Set(0, c.View(c.Raw(0), ones));
+  }
   if (c.Rank(0) + axes.size() > kMaxRank) {
     return InvalidInput("{} dimensions are added to {}", axes.size(), c.Rank(0));
   }

@@ -234,6 +234,76 @@ TEST(LiftTest, LoopsKeepWhatTheyWrite) {
   EXPECT_EQ(ValuesOf(outputs, "y"), (std::vector<float>{40}));
 }
 
+nn::NeuralNetworkLayer* AddTo(nn::NeuralNetwork* network, std::string_view name,
+                              std::initializer_list<const char*> inputs, const char* output) {
+  nn::NeuralNetworkLayer* layer = network->add_layers();
+  layer->set_name(std::string(name));
+  for (const char* input : inputs) layer->add_input(input);
+  if (output != nullptr) layer->add_output(output);
+  return layer;
+}
+
+// for (i = 0; i < 10;) { i += 1; if (i == skipped) continue; if (i == last) { marks += 100; break; }
+// sum += i }
+TEST(LiftTest, JumpsLeaveTheMiddleOfALoop) {
+  const auto sum_of = [](float skipped, float last) {
+    NetworkBuilder net(/*exact=*/true);
+    net.Input("zero", {1}).Input("skipped", {1}).Input("last", {1});
+    net.Output("sum").Output("i").Output("marks");
+    for (const char* name : {"sum", "i", "marks"}) net.Layer({"zero"}, {name})->mutable_copy();
+    nn::LoopLayerParams* loop = net.Layer({}, {})->mutable_loop();
+    loop->set_maxloopiterations(10);
+    nn::NeuralNetwork* body = loop->mutable_bodynetwork();
+    AddTo(body, "next", {"i"}, "i")->mutable_add()->set_alpha(1);
+    AddTo(body, "is_skipped", {"i", "skipped"}, "is_skipped")->mutable_equal();
+    AddTo(AddTo(body, "skip", {"is_skipped"}, nullptr)->mutable_branch()->mutable_ifbranch(),
+          "continue", {}, nullptr)
+        ->mutable_loopcontinue();
+    AddTo(body, "is_last", {"i", "last"}, "is_last")->mutable_equal();
+    nn::NeuralNetwork* at_last =
+        AddTo(body, "stop", {"is_last"}, nullptr)->mutable_branch()->mutable_ifbranch();
+    AddTo(at_last, "mark", {"marks"}, "marks")->mutable_add()->set_alpha(100);
+    AddTo(at_last, "break", {}, nullptr)->mutable_loopbreak();
+    AddTo(at_last, "never", {"marks"}, "marks")->mutable_add()->set_alpha(1000);
+    AddTo(body, "add", {"sum", "i"}, "sum")->mutable_addbroadcastable();
+    const auto outputs =
+        net.Run({{"zero", {{1}, {0}}}, {"skipped", {{1}, {skipped}}}, {"last", {{1}, {last}}}});
+    return std::vector<float>{ValuesOf(outputs, "sum").at(0), ValuesOf(outputs, "i").at(0),
+                              ValuesOf(outputs, "marks").at(0)};
+  };
+  EXPECT_EQ(sum_of(2, 5), (std::vector<float>{1 + 3 + 4, 5, 100}));
+  EXPECT_EQ(sum_of(5, 5), (std::vector<float>{55 - 5, 10, 0}));
+  EXPECT_EQ(sum_of(-1, 1), (std::vector<float>{0, 1, 100}));
+  EXPECT_EQ(sum_of(-1, -1), (std::vector<float>{55, 10, 0}));
+}
+
+TEST(LiftTest, AJumpWithoutALoopIsRefused) {
+  NetworkBuilder net(/*exact=*/true);
+  net.Input("x", {1}).Output("y");
+  net.Layer({}, {})->mutable_loopbreak();
+  net.Layer({"x"}, {"y"})->mutable_copy();
+  const auto model = net.Lift();
+  ASSERT_FALSE(model.ok());
+  EXPECT_NE(model.status().ToString().find("no loop is around"), std::string::npos);
+}
+
+TEST(LiftTest, ExpandDimsCountsFromRankZero) {
+  NetworkBuilder net(/*exact=*/true);
+  net.Input("x", {2}).Output("y");
+  auto* slice = net.Layer({"x"}, {"element"})->mutable_slicestatic();
+  slice->add_beginids(1);
+  slice->add_endids(2);
+  slice->add_strides(1);
+  slice->add_beginmasks(false);
+  slice->add_endmasks(false);
+  slice->add_squeezemasks(true);
+  net.Layer({"element"}, {"y"})->mutable_expanddims()->add_axes(0);
+  const auto model = net.Lift();
+  ASSERT_TRUE(model.ok()) << model.status().ToString();
+  EXPECT_EQ(model->program.main()->outputs()[0]->type.shape(), (ir::Shape{1}));
+  EXPECT_EQ(ValuesOf(net.Run({{"x", {{2}, {5, 7}}}}), "y"), (std::vector<float>{7}));
+}
+
 TEST(LiftTest, BranchesChooseByTheirInput) {
   for (const float chosen : {0.0f, 1.0f}) {
     NetworkBuilder net(/*exact=*/true);
