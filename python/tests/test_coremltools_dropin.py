@@ -517,3 +517,44 @@ def test_the_inspector_sees_intermediate_values():
         return seen
 
     np.testing.assert_allclose(asyncio.run(run())["tripled"], [3, 3])
+
+
+def logarithm_of(difference, target=ct.target.iOS17):
+    """log of a difference that is 0 but for what is added to it: infinite in half precision."""
+    @mb.program(input_specs=[mb.TensorSpec(shape=(2,))], opset_version=target)
+    def program(x):
+        zero = mb.sub(x=mb.relu(x=x), y=mb.relu(x=x), name="zero")
+        return mb.log(x=mb.add(x=zero, y=np.float32(difference)), name="y")
+
+    return program
+
+
+def names_of(operations):
+    return {operation.outputs[0].name for operation in operations}
+
+
+def test_the_validator_finds_the_operation_that_overflows():
+    debugging = pytest.importorskip("coremltools.models.ml_program.experimental.debugging_utils")
+    ones = {"x": np.ones(2, dtype=np.float32)}
+
+    def infinite_in(difference):
+        # Before iOS17 epsilon is a half too, and 1e-45 becomes 0.
+        model = convert(logarithm_of(difference, ct.target.iOS16), ct.target.iOS16, ct.precision.FLOAT16)
+        validator = debugging.MLModelValidator(model)
+        return {operation.type for operation in
+                asyncio.run(validator.find_failing_ops_with_infinite_output(inputs=ones))}
+
+    assert infinite_in(0.5) == set()
+    assert infinite_in(0.0) == {"log"}
+
+
+def test_the_comparator_finds_where_two_models_part():
+    debugging = pytest.importorskip("coremltools.models.ml_program.experimental.debugging_utils")
+    one, other = convert(logarithm_of(0.5)), convert(logarithm_of(0.75))
+    ones = {"x": np.ones(2, dtype=np.float32)}
+
+    comparator = debugging.MLModelComparator(one, other)
+    parted = names_of(asyncio.run(comparator.find_failing_ops(
+        inputs=ones, compare_outputs=lambda operation, a, b: np.allclose(a, b))))
+    # "zero" is the same in both; the sum is where they part.
+    assert parted and "zero" not in parted
