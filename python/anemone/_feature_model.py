@@ -50,7 +50,7 @@ class FeatureModel:
         """What `anemone inspect --json` prints, as a dict: type, features, metadata and parameters."""
         return json.loads(self._handle.inspect_json())
 
-    def predict(self, inputs: Dict[str, Any], state: Optional["State"] = None) -> Dict[str, Any]:
+    def predict(self, inputs: Dict[str, Any], state: Optional[Any] = None) -> Dict[str, Any]:
         """Runs the model. Numbers and texts come back as Python's, dictionaries as dicts, sequences as lists, arrays as
         NumPy arrays (half precision as float32), images as PIL images. Optional inputs may be left out."""
         given = {name: self._value(name, value) for name, value in by_text(inputs).items()}

@@ -77,7 +77,7 @@ def encode(options: Dict[str, Any]) -> str:
     try:
         return json.dumps(given, default=_plain, allow_nan=False)
     except (TypeError, ValueError) as problem:
-        raise Error(str(problem), "usage", 2, "options", "")
+        raise Error(str(problem), "usage", 2, "options", "") from None
 
 
 def _plain(value):

@@ -1,7 +1,6 @@
 """The tools: what the command does with whole models, as functions that return the document it prints with --json."""
 
 import json
-import os
 import sys
 from typing import Any, Callable, Dict, Optional
 

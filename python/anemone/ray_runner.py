@@ -67,12 +67,14 @@ class Worker:
         self.errors = tempfile.TemporaryFile("w+", errors="replace")
         self.process = subprocess.Popen([*command, "--threads", str(threads)], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=self.errors, text=True)
+        assert self.process.stdin and self.process.stdout
+        self.jobs, self.outcomes = self.process.stdin, self.process.stdout
 
     def run(self, job):
         try:
-            self.process.stdin.write(json.dumps({"name": job["name"], "configuration": job["configuration"]}) + "\n")
-            self.process.stdin.flush()
-            line = self.process.stdout.readline()
+            self.jobs.write(json.dumps({"name": job["name"], "configuration": job["configuration"]}) + "\n")
+            self.jobs.flush()
+            line = self.outcomes.readline()
         except BrokenPipeError:
             line = ""
         if not line.endswith("\n"):
@@ -86,8 +88,8 @@ class Worker:
         return outcome
 
     def close(self):
-        self.process.stdin.close()
-        self.process.stdout.close()
+        self.jobs.close()
+        self.outcomes.close()
         self.process.wait()
         self.errors.close()
 

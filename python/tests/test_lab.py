@@ -4,7 +4,6 @@ import importlib.util
 import json
 import os
 import resource
-import shutil
 import signal
 import sqlite3
 import struct

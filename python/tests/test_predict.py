@@ -79,7 +79,7 @@ def test_predictions_from_many_threads_agree(classifier, image):
         try:
             for _ in range(10):
                 results.append(model.predict({"image": image})["logits"])
-        except Exception as error:  # noqa: BLE001: a thread must not lose it
+        except Exception as error:  # noqa: BLE001 (a thread must not lose it)
             errors.append(error)
 
     threads = [threading.Thread(target=work) for _ in range(4)]

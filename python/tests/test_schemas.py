@@ -76,9 +76,8 @@ def test_numbers_names_and_objects_are_checked(check, fixture):
                     continue  # the origin of that clock is arbitrary
                 if isinstance(value, bool) and isinstance(wrong, bool):
                     continue
-                if key == "planned_units" and wrong == {}:
-                    if line.get("type") == "header":
-                        continue
+                if key == "planned_units" and wrong == {} and line.get("type") == "header":
+                    continue
                 assert not check.is_valid(changed(line, [key], wrong)), f"{key}={wrong!r} of {line}"
 
 

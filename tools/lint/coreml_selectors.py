@@ -151,7 +151,7 @@ def kind_of_rust(text, enums):
     if text in enums or text in ("NSInteger", "NSUInteger", "i64", "usize", "OSType", "CVReturn", "i32", "u32",
                                  "CVPixelBufferLockFlags"):
         return "integer"
-    if text.startswith("NonNull<") or text.startswith("*") or re.match(r"&(mut )?(CF|CV)\w+", text) \
+    if text.startswith(("NonNull<", "*")) or re.match(r"&(mut )?(CF|CV)\w+", text) \
             or re.match(r"Retained<CV\w+>|CFRetained<CV", text):
         return "pointer"
     if text.startswith(("Retained<", "&", "Self")):
@@ -193,7 +193,7 @@ def parse_rust(folder):
                 r"#\[unsafe\(method\(([\w:]+)\)\)\](?:\s*#\[[^\n]*\])*\s*(?:pub )?(?:unsafe )?fn [\w#]+\s*"
                 r"(?:<[^(]*>)?\(((?:[^()]|\((?:[^()]|\([^()]*\))*\))*)\)\s*(?:\x01\s*([^;{]*?))?\s*(?:where[^;]*)?;",
                 body):
-            arguments = [a for a in split_arguments(arguments.replace("\x01", "->").replace("->", ""))]
+            arguments = list(split_arguments(arguments.replace("\x01", "->").replace("->", "")))
             instance = any(a in ("&self", "&mut self") or a.startswith("this:") for a in arguments)
             kinds = [kind_of_rust(a.split(":", 1)[1], enums) for a in arguments
                      if a not in ("&self", "&mut self") and not a.startswith("this:")]

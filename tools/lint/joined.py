@@ -95,7 +95,7 @@ for tag in tags(our_files(".h")):
         in_headers[tag["name"]].add((tag["scope"], tag["path"]))
 
 problems = []
-for group, names in GROUPS.items():
+for names in GROUPS.values():
     texts = {name: without_comments_and_strings(read(name)) for name in names}
     uses = {name: set(USES.findall(text)) for name, text in texts.items()}
     spaces = {name: namespace_of(text) for name, text in texts.items()}

@@ -50,7 +50,7 @@ for name in SOURCES:
         if "/" not in target:
             problems.append(f'{name}:{number}: "{target}" must be named from src/, as "folder/{target}"')
             continue
-        if target.startswith("anemone/") or target.startswith(own_folder(path)):
+        if target.startswith(("anemone/", own_folder(path))):
             continue
         # A header found outside src/ (a library's, with quotes) is not ours to judge.
         if target.split("/")[0] not in FOLDERS:

@@ -10,7 +10,6 @@ import zipfile
 import zlib
 
 import numpy as np
-import torch
 from PIL import Image
 from torchvision import transforms
 

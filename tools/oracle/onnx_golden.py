@@ -9,7 +9,6 @@ import os
 import zipfile
 
 import numpy as np
-import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 

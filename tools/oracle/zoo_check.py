@@ -137,7 +137,7 @@ def golden(folder):
         env={**os.environ, "ANEMONE_EXPORT_DIR": folder},
     )
     arrays = {}
-    for what, name, size, make, reparameterize in CASES:
+    for what, name, size, make, _ in CASES:
         if what != "timm":
             continue
         model = make().eval()

@@ -14,6 +14,12 @@ _RESHAPING = {"Frequent": "frequent", "Infrequent": "infrequent"}
 _STRATEGIES = {"Default": "default", "FastPrediction": "fast_prediction"}
 
 
+def _installed() -> Dict[str, Any]:
+    """What install() was told of each executor."""
+    settings = _settings.current
+    return {"threads": settings.threads, "backend": settings.backend, "numerics": settings.numerics}
+
+
 def open_executor(path: str, compute_units: str, function: str, hints: Dict[str, str]):
     """Raises anemone.Error, a RuntimeError, for a model that cannot be loaded."""
     try:
@@ -29,12 +35,11 @@ class ProgramExecutor:
     """A model that Anemone runs as a program."""
 
     def __init__(self, path: str, compute_units: str, function: str, hints: Dict[str, str]):
-        settings = _settings.current
-        self._session = anemone.Session(
-            path, load_options={"function": function}, function=function, warm_up=False, backend=settings.backend,
-            threads=settings.threads, numerics=settings.numerics, compute_units=_UNITS[compute_units],
-            reshape_frequency=_RESHAPING[hints.get("reshapeFrequency", "Frequent")],
-            specialization_strategy=_STRATEGIES[hints.get("specializationStrategy", "Default")])
+        options: Dict[str, Any] = {
+            "function": function, "warm_up": False, "compute_units": _UNITS[compute_units],
+            "reshape_frequency": _RESHAPING[hints.get("reshapeFrequency", "Frequent")],
+            "specialization_strategy": _STRATEGIES[hints.get("specializationStrategy", "Default")]}
+        self._session = anemone.Session(path, load_options={"function": function}, **options, **_installed())
         self._inputs = {feature.name: feature for feature in self._session.get_inputs()}
         self._outputs = {feature.name: feature for feature in self._session.get_outputs()}
         self._images = any(feature.dtype == "image" for feature in self._outputs.values())
@@ -63,9 +68,7 @@ class FeatureExecutor:
     """A model that is not a program: numbers, texts, dictionaries, lists, arrays and images by name."""
 
     def __init__(self, path: str):
-        settings = _settings.current
-        self._model = anemone.FeatureModel(path, threads=settings.threads, backend=settings.backend,
-                                           numerics=settings.numerics)
+        self._model = anemone.FeatureModel(path, **_installed())
         self._inputs = {name: _feature_of(name, what) for name, what in self._model.input_description.items()}
         self._outputs = {name: _feature_of(name, what) for name, what in self._model.output_description.items()}
 

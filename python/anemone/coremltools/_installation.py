@@ -74,7 +74,7 @@ def install(force: bool = False, *, backend: str = "auto", threads: int = 0, chi
         # In place before coremltools is imported, which then finds it and has nothing to warn of.
         sys.modules[_NATIVE] = binding
         try:
-            package = importlib.import_module("coremltools")
+            package: Any = importlib.import_module("coremltools")
             # It imports these only when they are asked for.
             for name in ("coremltools.models.model", "coremltools.models._compiled_model"):
                 importlib.import_module(name)
@@ -120,7 +120,7 @@ def installed() -> bool:
 
 def _restore_native() -> None:
     global _native_module
-    package = sys.modules.get("coremltools")
+    package: Any = sys.modules.get("coremltools")
     if _native_module is not None:
         sys.modules[_NATIVE] = _native_module
         if package is not None:

@@ -38,11 +38,11 @@ class _MLComputePlanProxy:
             for output in row["outputs"]:
                 self._rows[output] = row
         times = [_time_of(row) for row in rows if not row["nested"]]
-        total = sum(time for time in times if time is not None)
+        known = [time for time in times if time is not None]
         # A share of a sum that is not known would be a guess.
-        if total > 0 and None not in times:
-            self._weights.update((output, _time_of(row) / total) for row in rows if not row["nested"]
-                                 for output in row["outputs"])
+        if sum(known) > 0 and len(known) == len(times):
+            outer = [row["outputs"] for row in rows if not row["nested"]]
+            self._weights.update((output, time / sum(known)) for outputs, time in zip(outer, known) for output in outputs)
 
     def _usage(self, outputs: List[str]):
         from coremltools.models.compute_plan import MLComputePlanDeviceUsage

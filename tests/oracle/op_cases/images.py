@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 import torchvision
 
-from writer import Cases, listed, literal, values
+from writer import Cases, values
 
 T = torch.from_numpy
 SPATIAL = "tensor<fp32, [1, 2, 4, 4]>"

@@ -1,5 +1,4 @@
 """Cases of src/ops/linear, src/ops/normalization and src/ops/activation; the oracles are PyTorch and NumPy."""
-import math
 
 import numpy as np
 import torch
