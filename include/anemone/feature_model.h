@@ -20,6 +20,7 @@
 
 #include "anemone/model.h"
 
+#pragma GCC visibility push(default)
 namespace anemone {
 
 // Pixels: uint8 [height, width, 3] in the order red, green, blue, or [height, width] of gray; gray of
@@ -70,3 +71,4 @@ class FeatureModel {
 std::string ModelTypesJson();
 
 }  // namespace anemone
+#pragma GCC visibility pop

@@ -23,6 +23,7 @@
 
 #include "anemone/options.h"
 
+#pragma GCC visibility push(default)
 namespace anemone {
 
 // What went wrong, where, and what to do next.
@@ -168,3 +169,4 @@ std::string Version();
 void SetInterruptCheck(bool (*wanted)());
 
 }  // namespace anemone
+#pragma GCC visibility pop

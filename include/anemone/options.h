@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace anemone {
 
 // ImageNet's usual mean and standard deviation of each channel, of values in 0 to 1.
@@ -319,3 +320,4 @@ struct CompressFileOptions : ModelOptions {
 };
 
 }  // namespace anemone
+#pragma GCC visibility pop

@@ -20,6 +20,7 @@
 
 #include "anemone/model.h"
 
+#pragma GCC visibility push(default)
 namespace anemone {
 
 // Who answered a call.
@@ -86,3 +87,4 @@ class Session {
 };
 
 }  // namespace anemone
+#pragma GCC visibility pop

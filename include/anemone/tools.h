@@ -22,6 +22,7 @@
 
 #include "anemone/model.h"
 
+#pragma GCC visibility push(default)
 namespace anemone {
 
 // How a long call tells what it does, and how it is ended early.
@@ -385,3 +386,4 @@ struct DemoResult {
 Expected<DemoResult> Demo(const DemoOptions& options, const Hooks& hooks = {});
 
 }  // namespace anemone
+#pragma GCC visibility pop

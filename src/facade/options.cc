@@ -13,29 +13,31 @@ Expected<Options> ParseOptions(const std::string& json) {
   return options;
 }
 
-template Expected<LoadOptions> ParseOptions(const std::string& json);
-template Expected<ConvertOptions> ParseOptions(const std::string& json);
-template Expected<CompressOptions> ParseOptions(const std::string& json);
-template Expected<PreprocessOptions> ParseOptions(const std::string& json);
-template Expected<SessionOptions> ParseOptions(const std::string& json);
-template Expected<GateOptions> ParseOptions(const std::string& json);
-template Expected<LabOptions> ParseOptions(const std::string& json);
-template Expected<MatrixOptions> ParseOptions(const std::string& json);
-template Expected<CompareOptions> ParseOptions(const std::string& json);
-template Expected<EvaluateOptions> ParseOptions(const std::string& json);
-template Expected<BenchOptions> ParseOptions(const std::string& json);
-template Expected<PlacementOptions> ParseOptions(const std::string& json);
-template Expected<DoctorOptions> ParseOptions(const std::string& json);
-template Expected<InspectOptions> ParseOptions(const std::string& json);
-template Expected<CompileOptions> ParseOptions(const std::string& json);
-template Expected<RunOptions> ParseOptions(const std::string& json);
-template Expected<DemoOptions> ParseOptions(const std::string& json);
-template Expected<FetchOptions> ParseOptions(const std::string& json);
-template Expected<CacheListOptions> ParseOptions(const std::string& json);
-template Expected<CacheClearOptions> ParseOptions(const std::string& json);
-template Expected<CacheVerifyOptions> ParseOptions(const std::string& json);
-template Expected<ConvertFileOptions> ParseOptions(const std::string& json);
-template Expected<CompressFileOptions> ParseOptions(const std::string& json);
+// An instance is as visible as it says itself.
+#define ANEMONE_PUBLIC __attribute__((visibility("default")))
+template ANEMONE_PUBLIC Expected<LoadOptions> ParseOptions(const std::string& json);
+template ANEMONE_PUBLIC Expected<ConvertOptions> ParseOptions(const std::string& json);
+template ANEMONE_PUBLIC Expected<CompressOptions> ParseOptions(const std::string& json);
+template ANEMONE_PUBLIC Expected<PreprocessOptions> ParseOptions(const std::string& json);
+template ANEMONE_PUBLIC Expected<SessionOptions> ParseOptions(const std::string& json);
+template ANEMONE_PUBLIC Expected<GateOptions> ParseOptions(const std::string& json);
+template ANEMONE_PUBLIC Expected<LabOptions> ParseOptions(const std::string& json);
+template ANEMONE_PUBLIC Expected<MatrixOptions> ParseOptions(const std::string& json);
+template ANEMONE_PUBLIC Expected<CompareOptions> ParseOptions(const std::string& json);
+template ANEMONE_PUBLIC Expected<EvaluateOptions> ParseOptions(const std::string& json);
+template ANEMONE_PUBLIC Expected<BenchOptions> ParseOptions(const std::string& json);
+template ANEMONE_PUBLIC Expected<PlacementOptions> ParseOptions(const std::string& json);
+template ANEMONE_PUBLIC Expected<DoctorOptions> ParseOptions(const std::string& json);
+template ANEMONE_PUBLIC Expected<InspectOptions> ParseOptions(const std::string& json);
+template ANEMONE_PUBLIC Expected<CompileOptions> ParseOptions(const std::string& json);
+template ANEMONE_PUBLIC Expected<RunOptions> ParseOptions(const std::string& json);
+template ANEMONE_PUBLIC Expected<DemoOptions> ParseOptions(const std::string& json);
+template ANEMONE_PUBLIC Expected<FetchOptions> ParseOptions(const std::string& json);
+template ANEMONE_PUBLIC Expected<CacheListOptions> ParseOptions(const std::string& json);
+template ANEMONE_PUBLIC Expected<CacheClearOptions> ParseOptions(const std::string& json);
+template ANEMONE_PUBLIC Expected<CacheVerifyOptions> ParseOptions(const std::string& json);
+template ANEMONE_PUBLIC Expected<ConvertFileOptions> ParseOptions(const std::string& json);
+template ANEMONE_PUBLIC Expected<CompressFileOptions> ParseOptions(const std::string& json);
 
 std::string OptionTablesJson() { return options::AllTablesJson(); }
 

@@ -1,0 +1,2 @@
+/* The installed header, for Swift's importer. */
+#include <anemone/anemone.h>

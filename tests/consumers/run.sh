@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# consumers: programs in C, C++ and Rust are built against an installed tree and give the command's numbers: BUILD
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+build=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+prefix=$work/usr
+cmake --install "$build" --prefix "$prefix" > /dev/null
+
+# What the library shows: the C functions, and what the headers declare.
+library=$(find "$prefix" -name 'libanemone.so' -o -name 'libanemone.dylib' | head -n 1)
+folder=$(dirname "$library")
+if [[ $library == *.so ]]; then
+  nm -DC --defined-only "$library" | cut -d' ' -f3- | sed -E 's/^(typeinfo|typeinfo name|vtable) for //' > "$work/symbols"
+  grep -q '^anemone_session_run$' "$work/symbols"
+  while read -r name; do
+    grep -qw "$name" "$prefix"/include/anemone/*.h || {
+      echo "libanemone.so shows $name, which is not in include/anemone/"
+      exit 1
+    }
+  done < <(sed -E 's/^.*anemone::([A-Za-z]+).*$/\1/; s/^(anemone_[a-z_]+)$/\1/' "$work/symbols" | sort -u)
+fi
+
+model=$here/../fixtures/packages/convolution_spec7.mlpackage
+cmake -S "$here" -B "$work/build" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Release > "$work/log" 2>&1 ||
+  { cat "$work/log"; exit 1; }
+cmake --build "$work/build" > "$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+"$work/build/cpp_consumer" "$model" | tee "$work/cpp"
+"$work/build/c_consumer" "$model" | tee "$work/c"
+cmp "$work/cpp" "$work/c"
+# The same without CMake.
+if command -v pkg-config > /dev/null; then
+  export PKG_CONFIG_PATH=$folder/pkgconfig
+  # shellcheck disable=SC2046
+  ${CC:-cc} "$here/c/main.c" $(pkg-config --cflags --libs anemone) -Wl,-rpath,"$folder" -o "$work/plain"
+  "$work/plain" "$model" | cmp - "$work/c"
+fi
+if command -v cargo > /dev/null; then
+  ANEMONE_LIB_DIR=$folder CARGO_TARGET_DIR=$build/cargo cargo run --quiet --offline \
+    --manifest-path "$here/../../bindings/rust/Cargo.toml" --example run -- "$model" | tee "$work/rust"
+  [[ $(sed 's/.*sum //' "$work/rust" | cut -c1-6) == $(sed 's/.*sum //' "$work/c" | cut -c1-6) ]]
+else
+  echo "NOT RUN: Rust (cargo is missing)"
+fi
+"$prefix/bin/anemone" --version > /dev/null
