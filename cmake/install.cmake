@@ -26,6 +26,25 @@ install(TARGETS anemone_shared EXPORT anemone
 if(TARGET anemone)
   install(TARGETS anemone RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT command)
 endif()
+# What the command prints of itself.
+if(TARGET anemone AND NOT CMAKE_CROSSCOMPILING)
+  set(shared_files ${CMAKE_BINARY_DIR}/share)
+  add_custom_command(OUTPUT ${shared_files}/anemone.1
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${shared_files}
+    COMMAND anemone completion bash > ${shared_files}/anemone
+    COMMAND anemone completion zsh > ${shared_files}/_anemone
+    COMMAND anemone completion fish > ${shared_files}/anemone.fish
+    COMMAND anemone manual > ${shared_files}/anemone.1
+    DEPENDS anemone VERBATIM COMMENT "Completions and the manual")
+  add_custom_target(anemone_shared_files ALL DEPENDS ${shared_files}/anemone.1)
+  install(FILES ${shared_files}/anemone COMPONENT command
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+  install(FILES ${shared_files}/_anemone COMPONENT command
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+  install(FILES ${shared_files}/anemone.fish COMPONENT command
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+  install(FILES ${shared_files}/anemone.1 COMPONENT command DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+endif()
 install(DIRECTORY include/anemone DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
 install(FILES LICENSE NOTICE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT library)
 

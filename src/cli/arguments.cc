@@ -2,9 +2,47 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <map>
 #include <utility>
 
 namespace anemone::cli {
+namespace {
+
+// CLI11's options have no place for it.
+std::map<const CLI::Option*, std::vector<std::string>>& OfferedValues() {
+  static std::map<const CLI::Option*, std::vector<std::string>> values;
+  return values;
+}
+
+OptionHelp Describe(const CLI::Option& option) {
+  OptionHelp help;
+  for (const std::string& name : option.get_snames()) help.flags.push_back("-" + name);
+  for (const std::string& name : option.get_lnames()) help.flags.push_back("--" + name);
+  if (help.flags.empty()) help.positional = option.get_name(true);
+  help.help = option.get_description();
+  help.takes_value = help.positional.empty() && option.get_items_expected_max() > 0;
+  help.required = option.get_required();
+  const auto found = OfferedValues().find(&option);
+  if (found != OfferedValues().end()) help.values = found->second;
+  return help;
+}
+
+void DescribeAll(const CLI::App& app, const std::vector<std::string>& path,
+                 std::vector<CommandHelp>* commands) {
+  CommandHelp command{path, app.get_description(), app.get_footer(), {}};
+  for (const CLI::Option* option : app.get_options()) {
+    if (!option->get_group().empty()) command.options.push_back(Describe(*option));
+  }
+  commands->push_back(std::move(command));
+  for (const CLI::App* below : app.get_subcommands([](const CLI::App*) { return true; })) {
+    if (below->get_group().empty()) continue;
+    std::vector<std::string> deeper = path;
+    deeper.push_back(below->get_name());
+    DescribeAll(*below, deeper, commands);
+  }
+}
+
+}  // namespace
 
 Option& Option::Required() {
   option_->required();
@@ -56,7 +94,13 @@ Option& Option::NotNegative() {
   return *this;
 }
 
+Option& Option::Offer(std::vector<std::string> values) {
+  OfferedValues()[option_] = std::move(values);
+  return *this;
+}
+
 Option& Option::OneOf(std::initializer_list<const char*> values) {
+  Offer({values.begin(), values.end()});
   option_->check(CLI::IsMember(std::vector<std::string>(values.begin(), values.end())));
   return *this;
 }
@@ -150,6 +194,12 @@ Command& Command::Footer(const std::string& text) {
 Command& Command::Hide() {
   app_->group("");
   return *this;
+}
+
+std::vector<CommandHelp> Command::Describe() const {
+  std::vector<CommandHelp> commands;
+  DescribeAll(*app_, {}, &commands);
+  return commands;
 }
 
 Command& Command::OnChosen(std::function<void()> body) {

@@ -45,11 +45,31 @@ class Option {
   Option& Positive();
   Option& NotNegative();
   Option& OneOf(std::initializer_list<const char*> values);
+  // What a shell offers as values; nothing is checked.
+  Option& Offer(std::vector<std::string> values);
   // A count of bytes: 12, 4K, 1.5G; units are of 1024.
   Option& ByteSize();
 
  private:
   CLI::Option* option_;
+};
+
+// What the help says of an option, for the shells' completions and the manual.
+struct OptionHelp {
+  std::vector<std::string> flags;  // "-o", "--output"; empty for a positional argument
+  std::string positional;          // "MODEL"; empty for a flag
+  std::string help;
+  bool takes_value = false;
+  bool required = false;
+  std::vector<std::string> values;  // that can be given; empty when any can, or none
+};
+
+// ... and of a command, without what is hidden.
+struct CommandHelp {
+  std::vector<std::string> path;  // "cache", "ls"; empty for the whole line
+  std::string help;
+  std::string footer;
+  std::vector<OptionHelp> options;
 };
 
 // The whole line, or a command of it.
@@ -89,6 +109,8 @@ class Command {
   Command& Footer(const std::string& text);
   // Not in the help.
   Command& Hide();
+  // This command and all below it, in the order in which they were added.
+  std::vector<CommandHelp> Describe() const;
   // Called when this command was chosen, after everything is parsed.
   Command& OnChosen(std::function<void()> body);
 

@@ -53,6 +53,7 @@ void AddOptions(Command command, const options::Table& table) {
     if (option.command_wide) continue;
     Option added = std::visit(Bind{command, FlagOf(option), HelpOf(option)}, option.field);
     if (option.required) added.Required();
+    if (!option.choices.empty()) added.Offer({option.choices.begin(), option.choices.end()});
     if (option.comma_separated) added.Delimiter(',');
     if (option.holds == options::Holds::kByteCount) added.ByteSize();
     if (!option.environment.empty()) added.Environment(std::string(option.environment));

@@ -44,3 +44,5 @@ else
   echo "NOT RUN: Rust (cargo is missing)"
 fi
 "$prefix/bin/anemone" --version > /dev/null
+test -s "$prefix/share/man/man1/anemone.1"
+test -s "$prefix/share/bash-completion/completions/anemone"
