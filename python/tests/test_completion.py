@@ -86,3 +86,18 @@ def test_the_manual_has_every_command_and_is_good_roff():
 def test_an_unknown_shell_is_refused():
     done = subprocess.run([COMMAND, "completion", "tcsh"], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2 and "bash" in done.stderr
+
+
+@pytest.mark.parametrize("line, meant", [
+    ("conver x.onnx", "'conver' is not a command; did you mean 'convert'?"),
+    ("convert x.onnx --compute-precison float16",
+     "'--compute-precison' is not an option; did you mean '--compute-precision'?"),
+    ("--threads 2 cache clera", "'clera' is not a command; did you mean 'clear'?"),
+    ("run resnet5", "did you mean 'resnet50'"),
+    ("run nosuch", "`anemone fetch --list` has them"),
+])
+def test_misspelled_names_get_the_nearest_ones(line, meant):
+    done = subprocess.run([COMMAND, *line.split()], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode in (2, 3)
+    assert meant in done.stderr
+    assert len(done.stderr.splitlines()) <= 3

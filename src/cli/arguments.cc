@@ -1,9 +1,14 @@
 #include "cli/arguments.h"
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <iostream>
 #include <map>
 #include <utility>
+
+#include "base/nearest_names.h"
 
 namespace anemone::cli {
 namespace {
@@ -40,6 +45,51 @@ void DescribeAll(const CLI::App& app, const std::vector<std::string>& path,
     deeper.push_back(below->get_name());
     DescribeAll(*below, deeper, commands);
   }
+}
+
+// What the user may have meant by a word that no command and no flag has; empty when nothing is near.
+std::string SuggestionFor(const CLI::App& app, const std::vector<std::string>& arguments) {
+  std::vector<CommandHelp> commands;
+  DescribeAll(app, {}, &commands);
+  const CommandHelp* command = &commands[0];
+  bool value = false;  // of the flag before
+  for (const std::string& argument : arguments) {
+    if (std::exchange(value, false)) continue;
+    std::vector<std::string_view> known;
+    if (argument.starts_with("-")) {
+      const std::string flag = argument.substr(0, argument.find('='));
+      for (const CommandHelp* place : {command, std::as_const(commands).data()}) {
+        for (const OptionHelp& option : place->options) {
+          known.insert(known.end(), option.flags.begin(), option.flags.end());
+          value |=
+              option.takes_value && std::ranges::find(option.flags, argument) != option.flags.end();
+        }
+      }
+      std::ranges::sort(known);
+      known.erase(std::unique(known.begin(), known.end()), known.end());
+      if (std::ranges::binary_search(known, flag)) continue;
+      if (NearestNames(flag, known).empty()) continue;
+      return fmt::format("'{}' is not an option; {}", flag, SuggestNames(flag, known, "options"));
+    }
+    std::vector<std::string> path = command->path;
+    path.push_back(argument);
+    const auto found = std::ranges::find(commands, path, &CommandHelp::path);
+    if (found != commands.end()) {
+      command = &*found;
+      continue;
+    }
+    for (const CommandHelp& other : commands) {
+      if (other.path.size() == path.size() &&
+          std::equal(path.begin(), path.end() - 1, other.path.begin())) {
+        known.push_back(other.path.back());
+      }
+    }
+    // A command without commands below it takes arguments.
+    if (known.empty()) continue;
+    return fmt::format("'{}' is not a command; {}", argument,
+                       SuggestNames(argument, known, "commands"));
+  }
+  return "";
 }
 
 }  // namespace
@@ -232,7 +282,14 @@ bool ArgumentParser::Parse(const std::vector<std::string>& arguments, int& exit_
   try {
     app_->parse(std::move(last_first));
   } catch (const CLI::ParseError& error) {
-    exit_code = app_->exit(error) == 0 ? 0 : 2;
+    const std::string suggestion =
+        error.get_exit_code() == 0 ? "" : SuggestionFor(*app_, arguments);
+    if (suggestion.empty()) {
+      exit_code = app_->exit(error) == 0 ? 0 : 2;
+    } else {
+      std::cerr << "anemone: error: " << suggestion << "\n  -> --help lists them\n";
+      exit_code = 2;
+    }
     return false;
   }
   return true;

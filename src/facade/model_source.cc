@@ -211,7 +211,9 @@ Result<LoadedModel> LoadFile(const ModelSource& source) {
         .Advise(
             "name an .onnx, .mlpackage (zipped or not), .mlmodel or .mlmodelc, or a catalog "
             "model: " +
-            SuggestNames(source.model, known, "catalog models"));
+            (NearestNames(source.model, known).empty()
+                 ? "`anemone fetch --list` has them"
+                 : SuggestNames(source.model, known, "catalog models")));
   }
   return loaded;
 }
