@@ -18,6 +18,7 @@ range / 255.
 """
 
 import argparse
+import logging
 import os
 import sys
 import tempfile
@@ -223,6 +224,7 @@ def quantize(network: Network, method: str, source: str, folder: str) -> Optiona
     from onnxruntime import quantization as q
     from onnxruntime.quantization import matmul_nbits_quantizer as nbits
 
+    logging.disable(logging.WARNING)
     path = os.path.join(folder, "quantized.onnx")
     random = np.random.default_rng(7)
     words = method.split(" ")
@@ -290,6 +292,9 @@ def cut_points(model: onnx.ModelProto) -> List[str]:
     """The tensors at which layers end: quantized activations, and the results of layers whose weights alone are quantized."""
     graph = model.graph
     known = {tensor.name for tensor in graph.initializer}
+    for node in graph.node:
+        if all(name in known for name in node.input if name):
+            known.update(node.output)
     points = []
     for node in graph.node:
         quantizes = node.op_type == "QuantizeLinear" and node.input[0] not in known
@@ -340,7 +345,7 @@ def separate_layers(model: onnx.ModelProto, points: List[str], values: Dict[str,
 
 def predict(model, feeds):
     """Our outputs by their names in the file."""
-    metadata = model.inspect()["metadata"]
+    metadata = model.inspect()["metadata"]["user_defined"]
     renamed = {text: key[len("onnx.name."):] for key, text in metadata.items() if key.startswith("onnx.name.")}
     known = {feature.name for feature in model.inputs}
     given = {}
@@ -390,8 +395,8 @@ def check(network: Network, method: str, folder: str, target: str = "") -> Outco
     try:
         converted = anemone.convert(path, minimum_deployment_target=target)
     except anemone.Error as error:
-        return Outcome(network.name, method, target, "refused", str(error.message).splitlines()[-1].strip(), before)
-    converted.save(package, overwrite=True)
+        return Outcome(network.name, method, target, "refused", str(error.message).splitlines()[-1].strip()[:200], before)
+    converted.save(package)
     feeds = network.feed(np.random.default_rng(11))
     names = [value.name for value in model.graph.output]
     wanted = dict(zip(names, session_of(model).run(names, feeds)))
@@ -405,7 +410,7 @@ def check(network: Network, method: str, folder: str, target: str = "") -> Outco
         try:
             ours = predict(convert(layers, os.path.join(folder, "layers.onnx"), target), {**feeds, **given})
         except anemone.Error as error:
-            return Outcome(network.name, method, target, "refused", "its layers: " + str(error.message).splitlines()[-1],
+            return Outcome(network.name, method, target, "refused", "its layers: " + str(error.message).splitlines()[-1][:200],
                            before)
         by_layer = {name: quanta(values[name], ours[name]) for name in points}
         worst = max(by_layer, key=by_layer.get)
