@@ -193,27 +193,28 @@ Quantized Quantized::Times(double factor) const {
   return out;
 }
 
-std::optional<Quantized> Quantized::Rows(const std::vector<int64_t>& order, int64_t size) const {
-  if (data.dims.empty() || size < 1) return std::nullopt;
-  const bool one_scale = blocks[0] == 1;
-  if (!one_scale && blocks[0] != data.dims[0]) return std::nullopt;
-  const auto bits = UnpackedBits(data);
-  const auto pick = [&](const auto& values, int64_t rows) {
+Quantized Quantized::Rows(const std::vector<int64_t>& order, int64_t size) const {
+  // The rows of a tensor that has one row for `per_row` rows of the data.
+  const auto pick = [&](const auto& values, int64_t per_row) {
+    const int64_t rows = data.dims[0] / per_row;
+    const auto each = static_cast<int64_t>(values.size()) / rows;
     std::remove_cvref_t<decltype(values)> out;
-    const int64_t each = static_cast<int64_t>(values.size()) / rows * size;
-    for (const int64_t block : order) {
-      out.insert(out.end(), values.begin() + block * each, values.begin() + (block + 1) * each);
+    for (const int64_t group : order) {
+      for (int64_t row = group * size; row < (group + 1) * size; ++row) {
+        const auto begin = values.begin() + row / per_row * each;
+        out.insert(out.end(), begin, begin + each);
+      }
     }
     return out;
   };
   Quantized out = *this;
   ir::Shape dims = data.dims;
   dims[0] = static_cast<int64_t>(order.size()) * size;
-  out.data = PackedBits(data.dtype, dims, pick(bits, data.dims[0]));
-  if (one_scale) return out;
+  out.data = PackedBits(data.dtype, dims, pick(UnpackedBits(data), 1));
+  if (blocks[0] == 1) return out;
   out.blocks[0] = dims[0];
-  out.scale = pick(scale, data.dims[0]);
-  if (!zero.empty()) out.zero = pick(zero, data.dims[0]);
+  out.scale = pick(scale, data.dims[0] / blocks[0]);
+  if (!zero.empty()) out.zero = pick(zero, data.dims[0] / blocks[0]);
   return out;
 }
 

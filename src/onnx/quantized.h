@@ -30,9 +30,8 @@ struct Quantized {
   Quantized Transposed(const std::vector<int64_t>& perm) const;
   // Each value times a number.
   Quantized Times(double factor) const;
-  // Blocks `order[0]`, `order[1]` ... of `size` rows each along dim 0; nullopt when they cut a block
-  // of the quantization.
-  std::optional<Quantized> Rows(const std::vector<int64_t>& order, int64_t size) const;
+  // The groups `order[0]`, `order[1]` ... of `size` rows each along dim 0.
+  Quantized Rows(const std::vector<int64_t>& order, int64_t size) const;
   // The constexpr operator. Errors: kUnsupported when the op set has none for it, with the lowest
   // that has.
   Result<ir::Value*> Emit(ir::Builder& builder, std::string_view name) const;

@@ -12,9 +12,10 @@ Every float network is quantized by each method of METHODS. Of each quantized fi
 become one model with an input for each tensor that a layer reads, and an output for each that it writes. Both sides get
 ONNX Runtime's own tensors as inputs, so that a difference is that of one layer alone. An output that is quantized is
 compared as integers; a quantum is 1. A float output (dynamic quantization, weights only) is compared in units of its
-range / 255.
+range / 255. ONNX Runtime runs the graph as it is written, without its own fusions.
 
-*whole*: the same difference at the outputs of the whole network, from the same input: what the layers add up to.
+*whole*: the same difference at the outputs of the whole network, from the same input: what the layers add up to. A
+quantum of an output that a DequantizeLinear makes is its scale.
 """
 
 import argparse
@@ -359,13 +360,23 @@ def predict(model, feeds):
     return {back.get(name, name): value for name, value in found.items()}
 
 
-def quanta(wanted: np.ndarray, found: np.ndarray) -> float:
+def unit_of(model: onnx.ModelProto, name: str) -> Optional[float]:
+    """The quantum of an output: the scale of the DequantizeLinear that makes it."""
+    known = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        if name in node.output and node.op_type == "DequantizeLinear" and known[node.input[1]].size == 1:
+            return float(known[node.input[1]].reshape(()))
+    return None
+
+
+def quanta(wanted: np.ndarray, found: np.ndarray, unit: Optional[float] = None) -> float:
     """The largest difference, in quanta."""
     found = found.reshape(wanted.shape).astype(np.float64)
     wide = wanted.astype(np.float64)
     if not np.isfinite(found).all():
         return float("inf")
-    unit = 1.0 if wanted.dtype.kind in "iu" else max(float(wide.max() - wide.min()), 1e-12) / 255
+    if unit is None:
+        unit = 1.0 if wanted.dtype.kind in "iu" else max(float(wide.max() - wide.min()), 1e-12) / 255
     return float(np.abs(found - wide).max() / unit)
 
 
@@ -401,7 +412,7 @@ def check(network: Network, method: str, folder: str, target: str = "") -> Outco
     names = [value.name for value in model.graph.output]
     wanted = dict(zip(names, session_of(model).run(names, feeds)))
     found = predict(converted, feeds)
-    whole = max(quanta(wanted[name], found[name]) for name in names)
+    whole = max(quanta(wanted[name], found[name], unit_of(model, name)) for name in names)
     points = cut_points(model)
     layer, worst = None, ""
     if points:

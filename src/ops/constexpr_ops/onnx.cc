@@ -47,7 +47,10 @@ Result<std::vector<int64_t>> BlockOfEach(const NodeContext& c, size_t input, int
 
 // A scale or zero point along `axis`.
 Result<ir::Value*> Parameter(NodeContext& c, size_t input) {
-  ir::Value* value = c.Cast(c.Value(input), DType::kFp32);
+  ir::Value* value =
+      c.Known(input)
+          ? c.MakeConst(onnx::Constant::Floats(c.Const(input)->AsFloats(), c.Dims(input)), "scale")
+          : c.Cast(c.Value(input), DType::kFp32);
   if (c.Rank(input) == 0 || ir::ElementCount(c.Dims(input)) == 1) return c.Reshape(value, {});
   ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(c.Int("axis", 1), c.Rank(0)));
   if (c.Rank(input) != 1) {
