@@ -242,8 +242,12 @@ Status EmitDynamicQuantize(NodeContext& c) {
   scale = e.Op("Where", {e.Op("Equal", {scale, e.Number(0)}), e.Number(1), scale});
   auto zero = e.Op("Div", {e.Op("Sub", {e.Number(0), low}), scale});
   zero = e.Op("Round", {e.Op("Clip", {zero, e.Number(0), e.Number(255)})});
-  zero = e.Cast(zero, ElementType::kUint8);
-  return e.Finish({e.Op("QuantizeLinear", {e.In(0), scale, zero}), scale, zero});
+  auto y = e.Op("Add", {e.Op("Round", {e.Op("Div", {e.In(0), scale})}), zero});
+  y = e.Op("Clip", {y, e.Number(0), e.Number(255)});
+  ANEMONE_ASSIGN(auto operands, e.Convert({y, scale, zero}));
+  operands[0].type = operands[2].type = DType::kUInt8;
+  for (size_t i = 0; i < operands.size(); ++i) ANEMONE_TRY(c.SetOperand(i, operands[i]));
+  return {};
 }
 
 constexpr std::string_view kRuntime = "com.microsoft";

@@ -203,6 +203,36 @@ Status EmitQLinearConv(NodeContext& c) {
   return e.Finish({e.Op("QuantizeLinear", {y, e.In(6), e.In(7)})});
 }
 
+// ONNX Runtime's: x, weight, bias, and a tensor that is added before the activation.
+Status EmitFusedConv(NodeContext& c) {
+  ANEMONE_TRY(c.NeedInputs(2));
+  Expansion e(c);
+  std::vector<Attribute> windows;
+  for (const auto& attribute : c.node().attributes) {
+    if (!attribute.name.starts_with("activation")) windows.push_back(attribute);
+  }
+  auto y = e.Op("Conv", {e.In(0), e.In(1), e.In(2)}, std::move(windows));
+  if (e.Has(3)) y = e.Op("Add", {y, e.In(3)});
+  const std::string name = c.String("activation", "");
+  const auto* given = c.node().Find("activation_params");
+  const std::vector<float> parameters = given != nullptr ? given->floats : std::vector<float>();
+  const size_t needed = name == "LeakyRelu" ? 1 : name == "Clip" || name == "HardSigmoid" ? 2 : 0;
+  if (parameters.size() < needed) return InvalidInput("activation_params is too short");
+  if (name == "LeakyRelu") {
+    y = e.Op(name, {y}, {attribute::Float("alpha", parameters[0])});
+  } else if (name == "HardSigmoid") {
+    y = e.Op(name, {y}, {attribute::Float("alpha", parameters[0]),
+                         attribute::Float("beta", parameters[1])});
+  } else if (name == "Clip") {
+    y = e.Op(name, {y, e.Number(parameters[0]), e.Number(parameters[1])});
+  } else if (name == "Relu" || name == "Tanh" || name == "Sigmoid" || name == "HardSwish") {
+    y = e.Op(name, {y});
+  } else if (!name.empty()) {
+    return Unsupported("the activation {}", name).Advise("save the model before it is optimized");
+  }
+  return e.Finish({y});
+}
+
 constexpr std::string_view kRuntime = "com.microsoft";
 
 constexpr Converter kConverters[] = {
@@ -213,6 +243,7 @@ constexpr Converter kConverters[] = {
     {.op = "ConvIntegerToFloat", .emit = EmitConvIntegerToFloat, .domain = kOwnDomain},
     {.op = "QLinearConv", .emit = EmitQLinearConv},
     {.op = "QLinearConv", .emit = EmitQLinearConv, .domain = kRuntime},
+    {.op = "FusedConv", .emit = EmitFusedConv, .domain = kRuntime},
     {.op = "DeformConv",
      .refusal = "Core ML has no deformable convolution",
      .rewrite = "replace it by GridSample and Conv"},

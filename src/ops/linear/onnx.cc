@@ -6,6 +6,7 @@
 #include "onnx/expansion.h"
 #include "ops/linear/attention_onnx.h"
 #include "ops/linear/quantized_onnx.h"
+#include "ops/linear/runtime_attention_onnx.h"
 
 namespace anemone::ops::linear {
 namespace {
@@ -262,6 +263,11 @@ constexpr Converter kConverters[] = {
     {.op = "MatMulIntegerToFloat", .emit = EmitMatMulIntegerToFloat, .domain = kRuntime},
     {.op = "DynamicQuantizeMatMul", .emit = EmitDynamicQuantizeMatMul, .domain = kRuntime},
     {.op = "MatMulNBits", .emit = EmitMatMulNBits, .domain = kRuntime},
+    {.op = "FusedMatMul", .emit = EmitFusedMatMul, .domain = kRuntime},
+    {.op = "Attention", .emit = EmitRuntimeAttention, .domain = kRuntime},
+    {.op = "MultiHeadAttention", .emit = EmitMultiHeadAttention, .domain = kRuntime},
+    {.op = "GroupQueryAttention", .emit = EmitGroupQueryAttention, .domain = kRuntime},
+    {.op = "RotaryEmbedding", .emit = EmitRuntimeRotaryEmbedding, .domain = kRuntime},
 };
 
 }  // namespace
