@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -117,7 +118,6 @@ def test_a_last_block_that_is_a_part_is_expanded_and_said(tmp_path):
 @pytest.mark.parametrize("columns", [96, 80])
 def test_matmul_nbits(tmp_path, bits, zeros, columns):
     """Zero points packed or in float; a last block that the columns fill in part; groups in order."""
-    onnxruntime = pytest.importorskip("onnxruntime")
     random = np.random.default_rng(9)
     rows, block = 16, 32
     blocks = -(-columns // block)
@@ -138,7 +138,12 @@ def test_matmul_nbits(tmp_path, bits, zeros, columns):
     path = str(tmp_path / "m.onnx")
     onnx.save(model, path)
     x = random.standard_normal((3, columns)).astype(np.float32)
-    wanted = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, {"x": x})[0]
+    if zeros == "floats" and bits == 8:
+        # ONNX Runtime has no float zero points of 8 bits on a CPU.
+        integers = packed.reshape(rows, blocks, block) - numpy_helper.to_array(known[2]).reshape(rows, blocks, 1)
+        wanted = x @ (integers * scale.reshape(rows, blocks, 1)).reshape(rows, -1)[:, :columns].T
+    else:
+        wanted = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, {"x": x})[0]
     converted = anemone.convert(path, minimum_deployment_target="iOS18")
     np.testing.assert_allclose(converted.predict({"x": x})["y"], wanted, atol=2e-4, rtol=1e-4)
     assert counts(converted)["constexpr_blockwise_shift_scale"] == 1
