@@ -173,6 +173,27 @@ def upsampler() -> onnx.ModelProto:
     return b.model([("x", [1, 16, 12, 12])], [("y", [1, 8, 48, 48])])
 
 
+def tagger() -> onnx.ModelProto:
+    """A table of words, an LSTM in both directions, one forward, a classifier of each word."""
+    b = Builder(5)
+    length, width, hidden = 12, 64, 48
+    x = b.op("Gather", b.known((b.random.standard_normal((500, width)) * 0.5).astype(np.float32)), "words", axis=0)
+
+    def lstm(x, columns, directions):
+        parts = [b.known((b.random.standard_normal(shape) / np.sqrt(shape[-1])).astype(np.float32))
+                 for shape in ((directions, 4 * hidden, columns), (directions, 4 * hidden, hidden), (directions, 8 * hidden))]
+        y, _, _ = b.op("LSTM", x, *parts, outputs=3, hidden_size=hidden,
+                       direction="bidirectional" if directions == 2 else "forward")
+        y = b.op("Transpose", y, perm=[0, 2, 1, 3])
+        return b.op("Reshape", y, b.known(np.array([length, 1, directions * hidden])))
+
+    x = lstm(lstm(b.op("Reshape", x, b.known(np.array([length, 1, width]))), width, 2), 2 * hidden, 1)
+    b.nodes.append(helper.make_node("Softmax", [b.linear(x, hidden, 9)], ["tags"], axis=-1))
+    model = b.model([("words", [length])], [("tags", [length, 1, 9])])
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.INT64
+    return onnx.shape_inference.infer_shapes(model)
+
+
 def image_feed(random):
     return {"image": random.standard_normal((1, 3, 32, 32)).astype(np.float32)}
 
@@ -182,6 +203,7 @@ NETWORKS = [
     Network("mlp", mlp, lambda random: {"x": random.standard_normal((4, 384)).astype(np.float32)}),
     Network("transformer", transformer,
             lambda random: {"tokens": random.standard_normal((1, 24, 192)).astype(np.float32)}),
+    Network("tagger", tagger, lambda random: {"words": random.integers(0, 500, 12)}),
     Network("upsampler", upsampler, lambda random: {"x": random.standard_normal((1, 16, 12, 12)).astype(np.float32)}),
 ]
 
@@ -246,14 +268,15 @@ def quantize(network: Network, method: str, source: str, folder: str) -> Optiona
     else:
         form = q.QuantFormat.QDQ if words[0] == "blocks" else q.QuantFormat.QOperator
         bits, block = int(words[1]), int(words[2])
+        operators = ("MatMul", "Gather") if "tables" in words else ("MatMul",)
         config = nbits.DefaultWeightOnlyQuantConfig(block_size=block, is_symmetric="symmetric" in words, bits=bits,
-                                                    quant_format=form)
+                                                    quant_format=form, op_types_to_quantize=operators)
         quantizer = nbits.MatMulNBitsQuantizer(onnx.load(source), bits=bits, block_size=block, algo_config=config,
-                                               is_symmetric="symmetric" in words)
+                                               is_symmetric="symmetric" in words, op_types_to_quantize=operators)
         quantizer.process()
         quantizer.model.save_model_to_file(path, False)
     ops = {node.op_type for node in onnx.load(path).graph.node}
-    marks = ("DequantizeLinear", "Integer", "QLinear", "QGemm", "NBits", "DynamicQuantize")
+    marks = ("DequantizeLinear", "Integer", "QLinear", "QGemm", "NBits", "DynamicQuantize", "BlockQuantized")
     return path if any(any(mark in op for mark in marks) for op in ops) else None
 
 
@@ -265,6 +288,7 @@ METHODS = {
     "QOperator uint8 int8": "iOS17", "QOperator uint8 uint8": "iOS17", "QOperator int8 int8 channel": "iOS17",
     "dynamic int8": "iOS17", "dynamic uint8": "iOS17", "dynamic int8 channel": "iOS17",
     "MatMulNBits 4 32": "iOS18", "MatMulNBits 4 32 symmetric": "iOS18", "MatMulNBits 8 64": "iOS18",
+    "MatMulNBits 4 32 tables": "iOS18", "MatMulNBits 4 16 symmetric tables": "iOS18",
     "blocks 4 32": "iOS18", "blocks 4 32 symmetric": "iOS18",
 }
 
@@ -299,7 +323,7 @@ def cut_points(model: onnx.ModelProto) -> List[str]:
     points = []
     for node in graph.node:
         quantizes = node.op_type == "QuantizeLinear" and node.input[0] not in known
-        if quantizes or node.op_type.startswith(QLINEAR_OUTPUTS) or node.op_type == "MatMulNBits":
+        if quantizes or node.op_type.startswith(QLINEAR_OUTPUTS) or node.op_type in ("MatMulNBits", "GatherBlockQuantized"):
             points.append(node.output[0])
     if points:
         return points
@@ -314,7 +338,7 @@ def cut_points(model: onnx.ModelProto) -> List[str]:
                                          makers[makers[name].input[0]].op_type.endswith("Integer")
                                          for name in node.input):
             points.append(node.output[0])
-        elif node.op_type in ("MatMul", "Gather", "DynamicQuantizeLSTM"):
+        elif node.op_type in ("MatMul", "DynamicQuantizeLSTM"):
             points.append(node.output[0])
     return points
 
