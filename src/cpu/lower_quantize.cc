@@ -54,8 +54,7 @@ Result<bool> AddSteps(Planner& planner, const Node& node, std::vector<GroupStep>
   if (group != nullptr) {
     planner.Join(*group, *node.operation, std::move(steps));
   } else {
-    ANEMONE_ASSIGN(group,
-                   OpenElementwise(planner, node, input, planner.LayoutOf(input)));
+    ANEMONE_ASSIGN(group, OpenElementwise(planner, node, input, planner.LayoutOf(input)));
     group->steps = std::move(steps);
   }
   planner.FinishOperation(*group, exact);

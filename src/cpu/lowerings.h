@@ -24,7 +24,7 @@ std::span<const LoweringEntry> ElementwiseLowerings();  // lower_elementwise.cc
 std::span<const LoweringEntry>
 RowLowerings();  // lower_rows.cc: softmax, norms, reductions, pooling
 std::span<const LoweringEntry> MoveLowerings();  // lower_move.cc: reshapes, transposes, concat, pad
-std::span<const LoweringEntry> SpatialLowerings();  // lower_spatial.cc: pad, slices, resizing
+std::span<const LoweringEntry> SpatialLowerings();   // lower_spatial.cc: pad, slices, resizing
 std::span<const LoweringEntry> QuantizeLowerings();  // lower_quantize.cc
 
 // Gives the result of each quantize that only dequantize and casts to float read the type float32,

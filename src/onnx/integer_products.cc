@@ -50,7 +50,7 @@ class Fuser {
     const Node* product = Maker(integers, "MatMulInteger");
     if (product == nullptr) product = Maker(integers, "ConvInteger");
     return product != nullptr && product->inputs.size() >= 2 && UsedOnce(integers) ? product
-                                                                                    : nullptr;
+                                                                                   : nullptr;
   }
 
   // Whether `scale` is what the left operand of `product` was quantized with.
@@ -79,7 +79,11 @@ class Fuser {
       fused.op = conv ? "ConvIntegerToFloat" : "MatMulIntegerToFloat";
       fused.domain = conv ? kOwnDomain : "com.microsoft";
       fused.attributes = product->attributes;
-      fused.inputs = {product->inputs[0], product->inputs[1], own, weights, product->inputs[2],
+      fused.inputs = {product->inputs[0],
+                      product->inputs[1],
+                      own,
+                      weights,
+                      product->inputs[2],
                       product->inputs.size() > 3 ? product->inputs[3] : ""};
       return fused;
     }

@@ -1,21 +1,10 @@
-"""Quantised ONNX graphs, made by ONNX Runtime's own quantizers, through Anemone: size, and each layer against ONNX Runtime.
+"""Quantized ONNX graphs, made by ONNX Runtime's own quantizers, through Anemone: size, and each layer against ONNX Runtime.
 
     python3 tests/oracle/quantized_graphs.py                     # a table
-    python3 tests/oracle/quantized_graphs.py --write             # docs/onnx-quantized.md anew
+    python3 tests/oracle/quantized_graphs.py --write --real efficientnet_lite0.onnx --images FOLDER   # the document
     python3 tests/oracle/quantized_graphs.py --only mlp -v       # graphs whose name begins so, each with its worst layers
 
-Every float network is quantized by each method of METHODS. Of each quantized file are measured:
-
-*size*: bytes of the converted package over those of the file.
-
-*layer*: the largest difference of one layer, in quanta. The graph is cut at every quantized activation: the layers
-become one model with an input for each tensor that a layer reads, and an output for each that it writes. Both sides get
-ONNX Runtime's own tensors as inputs, so that a difference is that of one layer alone. An output that is quantized is
-compared as integers; a quantum is 1. A float output (dynamic quantization, weights only) is compared in units of its
-range / 255. ONNX Runtime runs the graph as it is written, without its own fusions.
-
-*whole*: the same difference at the outputs of the whole network, from the same input: what the layers add up to. A
-quantum of an output that a DequantizeLinear makes is its scale.
+What is measured, and how, stands in the document.
 """
 
 import argparse
@@ -36,7 +25,6 @@ import anemone
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs" / "onnx-quantized.md"
-QUANTIZERS = {"QuantizeLinear"}
 QLINEAR_OUTPUTS = ("QLinear", "QGemm")
 
 
@@ -450,7 +438,7 @@ def check(network: Network, method: str, folder: str, target: str = "") -> Outco
         by_layer = {name: quanta(values[name], ours[name]) for name in points}
         worst = max(by_layer, key=by_layer.get)
         layer = by_layer[worst]
-    state = "converted" if layer is None or layer <= 1 else "wrong"
+    state = "converted" if layer is not None and layer <= 1 else "wrong"
     return Outcome(network.name, method, target, state, "", before, size_of(package), len(points), layer, whole, worst)
 
 
@@ -476,9 +464,49 @@ def row(one: Outcome) -> str:
             f"{one.whole:.2g} |")
 
 
+HEADER = """# Quantized ONNX graphs
+
+Float networks, quantized by ONNX Runtime's own quantizers (`onnxruntime` {version}), converted and compared with ONNX
+Runtime. This file is written by `tests/oracle/quantized_graphs.py --write`; a sample of it is
+`python/tests/test_onnx_quantized.py`.
+
+What becomes of a quantized graph:
+
+- Weights of 8 bits with a scale for the tensor or for each element along an axis are `constexpr_affine_dequantize` for
+  iOS16 and iOS17, `constexpr_blockwise_shift_scale` for iOS18. Weights of 4 bits, and scales for blocks, need iOS18. An
+  older target is an error that names the lowest one.
+- Tensors quantized to 8 bits at run time are `quantize` and `dequantize` from iOS17 on; for iOS16, and with 16 bits,
+  they are arithmetic.
+- QLinearConv, QLinearMatMul, QGemm, QLinearAdd and the like are the float operator between `dequantize` and `quantize`.
+- DynamicQuantizeLinear is arithmetic on the range of the data; MatMulInteger or ConvInteger with the scaling of its
+  result is one `linear` or `conv` on scaled operands, with constexpr weights.
+- DynamicQuantizeLSTM is `lstm` with constexpr weights on the quantized input; its hidden states stay float.
+- Core ML has no constant of 16 bits that is scaled: such weights become float32, and the conversion says so.
+
+How it is measured. *Size*: bytes of the package over those of the ONNX file; about 250 bytes for each operator are the
+program, which weighs more in a small file. *Layer*: the largest difference of one layer, in quanta. The graph is cut at
+every quantized activation: the layers become one model with an input for each tensor that a layer reads and an output
+for each that it writes. Both sides get ONNX Runtime's own tensors as inputs, so that a difference is that of one layer
+alone. A quantized output is compared as integers, so that a quantum is 1; a float output (dynamic quantization, or
+quantized weights alone) in units of its range / 255. *Whole*: the same at the outputs of the network, which the
+differences of all layers reach; a quantum of an output that a DequantizeLinear makes is its scale. ONNX Runtime runs
+the graphs as they are written, without its own fusions.
+
+| network | quantization | target | kB | size | layers | layer | whole |
+|---|---|---|---|---|---|---|---|
+"""
+
+
+def document(outcomes) -> str:
+    """docs/onnx-quantized.md."""
+    rows = [row(one) for one in outcomes if one.state != "not quantized"]
+    return HEADER.format(version=onnxruntime.__version__) + "\n".join(rows) + "\n"
+
+
 def main(arguments: Optional[List[str]] = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="graphs whose name begins so: NETWORK METHOD")
+    parser.add_argument("--write", action="store_true", help="write docs/onnx-quantized.md")
     parser.add_argument("--real", type=Path, help="the ONNX file of EfficientNet-Lite0")
     parser.add_argument("--images", type=Path, help="the folder of its photographs")
     parser.add_argument("-v", "--verbose", action="store_true", help="a line for each graph as it is done")
@@ -493,6 +521,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
     for one in outcomes:
         if not options.verbose and one.state != "not quantized":
             print(row(one))
+    if options.write:
+        DOCUMENT.write_text(document(outcomes), encoding="utf-8")
     return 0 if all(one.state != "wrong" for one in outcomes) else 1
 
 

@@ -122,9 +122,8 @@ Status EmitBiasGelu(NodeContext& c) {
   ir::Value* x = c.Value(0);
   if (c.Has(1)) x = c.Binary("add", {x, c.Value(1)});
   const bool tanh = c.node().op == "FastGelu";
-  return c.Emit(
-      "gelu",
-      {{"x", x}, {"mode", ir::Literal::String(tanh ? "TANH_APPROXIMATION" : "EXACT")}});
+  return c.Emit("gelu",
+                {{"x", x}, {"mode", ir::Literal::String(tanh ? "TANH_APPROXIMATION" : "EXACT")}});
 }
 
 // ONNX Runtime's x * sigmoid(alpha * x).

@@ -156,8 +156,7 @@ std::optional<Args> NativeArgs(NodeContext& c, ir::Value* input, DType type) {
   const auto zero = c.Const(2)->AsInts();
   if (!zero || zero->size() != scale.size()) return {};
   if (std::ranges::any_of(*zero, [](int64_t value) { return value != 0; })) {
-    auto literal =
-        ir::Literal::FromBytes(ir::Type::Tensor(type, shape), ir::PackInts(*zero, type));
+    auto literal = ir::Literal::FromBytes(ir::Type::Tensor(type, shape), ir::PackInts(*zero, type));
     if (!literal.ok()) return {};
     args.push_back({"zero_point", std::move(*literal)});
   }
@@ -203,9 +202,10 @@ Status FoldDequantize(NodeContext& c) {
   // A bias is int32 and one-dimensional: it is no larger in float.
   constexpr int64_t kWorthSaying = 1024;
   if (BitWidth(x.dtype) < 32 && x.count() >= kWorthSaying) {
-    c.Note(fmt::format("the weights '{}' of {} are stored as float32: Core ML has no constant that "
-                       "is quantized so",
-                       c.In(0).name, DTypeName(x.dtype)));
+    c.Note(
+        fmt::format("the weights '{}' of {} are stored as float32: Core ML has no constant that "
+                    "is quantized so",
+                    c.In(0).name, DTypeName(x.dtype)));
   }
   return c.SetConstant(0, onnx::Constant::Floats(std::move(out), c.Dims(0)));
 }

@@ -19,14 +19,15 @@ std::string Dequantized(Expansion& e, size_t first) {
 // The zero point says the dtype of the result, which is that of input `like` where it is left out.
 std::string QuantizedLike(NodeContext& c, Expansion& e, std::string value, size_t scale,
                           size_t like) {
-  const auto zero = e.Has(scale + 1) ? e.In(scale + 1)
-                                     : e.Known(IntegerConstant(c.Type(like), {0}, {}));
+  const auto zero =
+      e.Has(scale + 1) ? e.In(scale + 1) : e.Known(IntegerConstant(c.Type(like), {0}, {}));
   return e.Op("QuantizeLinear", {std::move(value), e.In(scale), zero});
 }
 
 Status CheckChannelsFirst(const NodeContext& c) {
   if (c.Int("channels_last", 0) == 0) return {};
-  return Unsupported("channels_last").Advise("save the model before it is optimized for one device");
+  return Unsupported("channels_last")
+      .Advise("save the model before it is optimized for one device");
 }
 
 }  // namespace

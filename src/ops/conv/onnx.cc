@@ -182,8 +182,7 @@ Status EmitConvInteger(NodeContext& c) {
 Status EmitConvIntegerToFloat(NodeContext& c) {
   ANEMONE_TRY(c.NeedInputs(4));
   Expansion e(c);
-  return e.Finish(
-      {QuantizedConv(c, e, e.Dequantized(0, 2, 4, 1), e.Dequantized(1, 3, 5, 0), "")});
+  return e.Finish({QuantizedConv(c, e, e.Dequantized(0, 2, 4, 1), e.Dequantized(1, 3, 5, 0), "")});
 }
 
 // x, its scale and zero point, w, its scale and zero point, y's scale and zero point, bias.
@@ -221,8 +220,8 @@ Status EmitFusedConv(NodeContext& c) {
   if (name == "LeakyRelu") {
     y = e.Op(name, {y}, {attribute::Float("alpha", parameters[0])});
   } else if (name == "HardSigmoid") {
-    y = e.Op(name, {y}, {attribute::Float("alpha", parameters[0]),
-                         attribute::Float("beta", parameters[1])});
+    y = e.Op(name, {y},
+             {attribute::Float("alpha", parameters[0]), attribute::Float("beta", parameters[1])});
   } else if (name == "Clip") {
     y = e.Op(name, {y, e.Number(parameters[0]), e.Number(parameters[1])});
   } else if (name == "Relu" || name == "Tanh" || name == "Sigmoid" || name == "HardSwish") {

@@ -278,8 +278,7 @@ Status EmitGatherBlockQuantized(NodeContext& c) {
     zero = IntegerConstant(table.dtype, middle, c.Dims(2));
   }
   Expansion e(c);
-  const auto rows = e.Op("DequantizeLinear",
-                         {e.Known(table), e.In(2), zero ? e.Known(*zero) : ""},
+  const auto rows = e.Op("DequantizeLinear", {e.Known(table), e.In(2), zero ? e.Known(*zero) : ""},
                          {Int("axis", axis), Int("block_size", block)});
   return e.Finish({e.Op("Gather", {rows, e.In(1)}, {Int("axis", c.Int("gather_axis", 0))})});
 }

@@ -66,9 +66,10 @@ Status EmitMatMulInteger(NodeContext& c) {
   }
   constexpr int64_t kWorthSaying = 1024;
   if (c.Known(1) && c.Const(1)->count() >= kWorthSaying) {
-    c.Note(fmt::format("the weights '{}' are stored as int32: their products are summed as "
-                       "integers, beyond what float32 holds exactly",
-                       c.In(1).name));
+    c.Note(
+        fmt::format("the weights '{}' are stored as int32: their products are summed as "
+                    "integers, beyond what float32 holds exactly",
+                    c.In(1).name));
   }
   return e.Finish({e.Op("MatMul", {Centered(c, e, 0, 2, true), Centered(c, e, 1, 3, false)})});
 }
@@ -94,11 +95,11 @@ Status EmitQGemm(NodeContext& c) {
     const auto scales = e.Op("Mul", {e.Op("Mul", {e.In(1), e.Number(alpha)}), e.In(4)});
     bias = e.Op("Mul", {e.Cast(e.In(6), ElementType::kFloat), scales});
   }
-  const auto y = e.Op("Gemm",
-                      {e.Dequantized(0, 1, 2, c.Int("transA", 0) != 0 ? 1 : 0),
-                       e.Dequantized(3, 4, 5, turned ? 0 : 1), bias},
-                      {Int("transA", c.Int("transA", 0)), Int("transB", turned ? 1 : 0),
-                       Float("alpha", alpha)});
+  const auto y = e.Op(
+      "Gemm",
+      {e.Dequantized(0, 1, 2, c.Int("transA", 0) != 0 ? 1 : 0),
+       e.Dequantized(3, 4, 5, turned ? 0 : 1), bias},
+      {Int("transA", c.Int("transA", 0)), Int("transB", turned ? 1 : 0), Float("alpha", alpha)});
   if (!e.Has(7)) return e.Finish({y});
   return e.Finish({e.Op("QuantizeLinear", {y, e.In(7), e.In(8)})});
 }

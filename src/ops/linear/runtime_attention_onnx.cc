@@ -49,8 +49,7 @@ Result<std::string> PaddingMask(NodeContext& c, Expansion& e, size_t input, int6
     return shown(e.Op("Less", {positions, lengths}));
   }
   if ((dims.size() == 2 || dims.size() == 3) && dims.back() == keys) {
-    const auto seen =
-        e.Op("Greater", {integers, e.Cast(e.Int64(0), ElementType::kInt32)});
+    const auto seen = e.Op("Greater", {integers, e.Cast(e.Int64(0), ElementType::kInt32)});
     return shown(e.Op("Unsqueeze", {seen, dims.size() == 2 ? e.Int64s({1, 2}) : e.Int64s({1})}));
   }
   return Unsupported("a mask of the shape {}", ir::ShapeToString(dims))
@@ -89,7 +88,8 @@ Status EmitFusedMatMul(NodeContext& c) {
     if (c.Int(turn, 0) != 0) std::swap(perm[rank - 2], perm[rank - 1]);
     return std::ranges::is_sorted(perm) ? value : e.Op("Transpose", {value}, {Ints("perm", perm)});
   };
-  auto y = e.Op("MatMul", {operand(0, "transA", "transBatchA"), operand(1, "transB", "transBatchB")});
+  auto y =
+      e.Op("MatMul", {operand(0, "transA", "transBatchA"), operand(1, "transB", "transBatchB")});
   const double alpha = c.Float("alpha", 1);
   if (alpha != 1) y = e.Op("Mul", {y, e.Number(alpha)});
   return e.Finish({y});
@@ -104,8 +104,8 @@ Status EmitRuntimeAttention(NodeContext& c) {
   if (c.Rank(0) != 3 || c.Rank(1) != 2) return InvalidInput("the input needs rank 3");
   Expansion e(c);
   const int64_t all = c.Dims(1)[1];
-  const auto sizes = c.IntsAttribute("qkv_hidden_sizes")
-                         .value_or(std::vector<int64_t>{all / 3, all / 3, all / 3});
+  const auto sizes =
+      c.IntsAttribute("qkv_hidden_sizes").value_or(std::vector<int64_t>{all / 3, all / 3, all / 3});
   if (sizes.size() != 3 || std::accumulate(sizes.begin(), sizes.end(), int64_t{0}) != all)
     return InvalidInput("the weights of {} columns do not split into three", all);
   auto projected = e.Op("MatMul", {e.In(0), e.In(1)});
@@ -133,10 +133,10 @@ Status EmitRuntimeAttention(NodeContext& c) {
   const auto y = Attend(c, e, p, Sum(e, mask, e.In(kScores)), past_key, past_value);
   std::string present;
   if (c.Wants(1)) {
-    present = e.Op("Concat",
-                   {e.Op("Unsqueeze", {y[1], e.Int64s({0})}),
-                    e.Op("Unsqueeze", {y[2], e.Int64s({0})})},
-                   {Int("axis", 0)});
+    present =
+        e.Op("Concat",
+             {e.Op("Unsqueeze", {y[1], e.Int64s({0})}), e.Op("Unsqueeze", {y[2], e.Int64s({0})})},
+             {Int("axis", 0)});
   }
   return e.Finish({y[0], present});
 }
@@ -147,7 +147,8 @@ namespace {
 // and value packed [batch, length, heads, 2, size]; key and value may have their heads apart.
 Result<Projections> ReadProjections(NodeContext& c, Expansion& e) {
   ANEMONE_TRY(c.NeedInputs(1));
-  Projections p{.batch = c.Dims(0)[0], .length = c.Rank(0) > 1 ? c.Dims(0)[1] : 0,
+  Projections p{.batch = c.Dims(0)[0],
+                .length = c.Rank(0) > 1 ? c.Dims(0)[1] : 0,
                 .heads = c.Int("num_heads", 0)};
   if (p.heads < 1) return InvalidInput("num_heads is {}", p.heads);
   const auto unpack = [&](size_t input, int64_t i) {
@@ -209,8 +210,7 @@ Status EmitMultiHeadAttention(NodeContext& c) {
   }
   const int64_t past = c.Has(kPastKey) ? c.Dims(kPastKey)[2] : 0;
   ANEMONE_ASSIGN(const auto mask, PaddingMask(c, e, kMask, p.batch, past + p.keys));
-  const auto y =
-      Attend(c, e, p, Sum(e, mask, e.In(kScores)), e.In(kPastKey), e.In(kPastValue));
+  const auto y = Attend(c, e, p, Sum(e, mask, e.In(kScores)), e.In(kPastKey), e.In(kPastValue));
   if (c.Wants(3)) return Unsupported("the output qk").Advise("do not use it");
   return e.Finish({y[0], y[1], y[2]});
 }
@@ -240,9 +240,9 @@ Result<GroupQuery> ReadGroupQuery(NodeContext& c, Expansion& e) {
   g.k = e.In(1);
   g.v = e.In(2);
   if (!c.Has(1)) {
-    const auto parts =
-        e.Ops("Split", {g.q, e.Int64s({g.heads * g.size, g.kv_heads * g.size, g.kv_heads * g.size})},
-              3, {Int("axis", -1)});
+    const auto parts = e.Ops(
+        "Split", {g.q, e.Int64s({g.heads * g.size, g.kv_heads * g.size, g.kv_heads * g.size})}, 3,
+        {Int("axis", -1)});
     g.q = parts[0];
     g.k = parts[1];
     g.v = parts[2];
@@ -310,11 +310,11 @@ Status EmitGroupQueryAttention(NodeContext& c) {
   }
   if (c.Has(kScores)) mask = e.Op("Add", {mask, e.In(kScores)});
   const bool past = g.past > 0;
-  const auto y = e.Ops(
-      "Attention",
-      {g.q, g.k, g.v, mask, past ? e.In(kPastKey) : "", past ? e.In(kPastValue) : ""}, 3,
-      {Int("q_num_heads", g.heads), Int("kv_num_heads", g.kv_heads),
-       Float("scale", c.Float("scale", 0)), Float("softcap", c.Float("softcap", 0))});
+  const auto y =
+      e.Ops("Attention",
+            {g.q, g.k, g.v, mask, past ? e.In(kPastKey) : "", past ? e.In(kPastValue) : ""}, 3,
+            {Int("q_num_heads", g.heads), Int("kv_num_heads", g.kv_heads),
+             Float("scale", c.Float("scale", 0)), Float("softcap", c.Float("softcap", 0))});
   return e.Finish({y[0], y[1], y[2]});
 }
 
@@ -336,10 +336,10 @@ Status EmitRuntimeRotaryEmbedding(NodeContext& c) {
     positions = e.Op("Add", {e.Cast(positions, ElementType::kInt64), steps});
     positions = e.Op("Expand", {positions, e.Int64s({dims[0], length})});
   }
-  return e.Finish({e.Op("RotaryEmbedding", {e.In(0), e.In(2), e.In(3), positions},
-                        {Int("num_heads", apart ? 0 : heads),
-                         Int("interleaved", c.Int("interleaved", 0)),
-                         Int("rotary_embedding_dim", c.Int("rotary_embedding_dim", 0))})});
+  return e.Finish(
+      {e.Op("RotaryEmbedding", {e.In(0), e.In(2), e.In(3), positions},
+            {Int("num_heads", apart ? 0 : heads), Int("interleaved", c.Int("interleaved", 0)),
+             Int("rotary_embedding_dim", c.Int("rotary_embedding_dim", 0))})});
 }
 
 }  // namespace anemone::ops::linear

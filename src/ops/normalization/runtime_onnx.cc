@@ -77,8 +77,8 @@ Status EmitEmbedLayerNorm(NodeContext& c) {
   if (e.Has(kPositionIds)) {
     positions = rows(kPositions, e.In(kPositionIds));
   } else {
-    positions = e.Op("Slice", {e.In(kPositions), e.Int64s({0}), e.Int64s({c.Dims(0)[1]}),
-                               e.Int64s({0})});
+    positions =
+        e.Op("Slice", {e.In(kPositions), e.Int64s({0}), e.Int64s({c.Dims(0)[1]}), e.Int64s({0})});
   }
   sum = e.Op("Add", {sum, positions});
   if (e.Has(kSegments) && e.Has(kSegmentTable))
@@ -87,13 +87,12 @@ Status EmitEmbedLayerNorm(NodeContext& c) {
                       {Int("axis", -1), Float("epsilon", c.Float("epsilon", kSmall))});
   std::string shown;
   if (c.Wants(1)) {
-    shown = e.Has(kMask) ? e.Op("ReduceSum", {e.Cast(e.In(kMask), ElementType::kInt32),
-                                              e.Int64s({1})},
-                                {Int("keepdims", 0)})
-                         : e.Known(Constant::FromInts(
-                               DType::kInt32,
-                               std::vector<int64_t>(static_cast<size_t>(c.Dims(0)[0]), 0),
-                               {c.Dims(0)[0]}));
+    shown = e.Has(kMask)
+                ? e.Op("ReduceSum", {e.Cast(e.In(kMask), ElementType::kInt32), e.Int64s({1})},
+                       {Int("keepdims", 0)})
+                : e.Known(Constant::FromInts(
+                      DType::kInt32, std::vector<int64_t>(static_cast<size_t>(c.Dims(0)[0]), 0),
+                      {c.Dims(0)[0]}));
   }
   return e.Finish({y, shown, sum});
 }

@@ -418,7 +418,8 @@ Result<std::string> TurnedWeight(NodeContext& c, Expansion& e, size_t input, siz
                    .scale = c.Const(scale)->AsFloats()};
   if (c.Has(scale + 1)) weight.zero = c.Const(scale + 1)->AsFloats();
   const auto scales = ir::ElementCount(weight.blocks);
-  if (std::ssize(weight.scale) != scales || (!weight.zero.empty() && std::ssize(weight.zero) != scales))
+  if (std::ssize(weight.scale) != scales ||
+      (!weight.zero.empty() && std::ssize(weight.zero) != scales))
     return InvalidInput("scales and zero points do not fit the weights");
   Operand operand;
   operand.quantized = std::make_shared<const Quantized>(weight.Transposed({0, 2, 1}));
@@ -440,8 +441,9 @@ Status EmitDynamicQuantizeLstm(NodeContext& c) {
                        {e.Op("DequantizeLinear", {x[0], x[1], x[2]}), w, r, e.In(3), e.In(4),
                         e.In(5), e.In(6), e.In(7)},
                        3, c.node().attributes);
-  c.Note("the hidden states of quantized LSTMs stay float, where ONNX Runtime quantizes them in "
-         "each step");
+  c.Note(
+      "the hidden states of quantized LSTMs stay float, where ONNX Runtime quantizes them in "
+      "each step");
   return e.Finish(y);
 }
 

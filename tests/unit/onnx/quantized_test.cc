@@ -110,15 +110,15 @@ std::string Ops(const ir::Model& model) {
 
 // x, quantized and back, times weights of 8 bits along their columns.
 Message QdqGraph() {
-  return MakeGraph({.nodes = {MakeNode("QuantizeLinear", {"x", "s", "z"}, {"q"}),
-                              MakeNode("DequantizeLinear", {"q", "s", "z"}, {"d"}),
-                              MakeNode("DequantizeLinear", {"w", "ws"}, {"wd"},
-                                       {AttrInt("axis", 1)}),
-                              MakeNode("MatMul", {"d", "wd"}, {"y"})},
-                    .inputs = {MakeValue("x", kFloat, {2, 16})},
-                    .outputs = {MakeValue("y", kFloat, {2, 8})},
-                    .initializers = {Scalar("s", 0.1f), Zero("z", kUint8), Int8s("w", {16, 8}),
-                                     Floats("ws", {8}, std::vector<float>(8, 0.01f))}});
+  return MakeGraph(
+      {.nodes = {MakeNode("QuantizeLinear", {"x", "s", "z"}, {"q"}),
+                 MakeNode("DequantizeLinear", {"q", "s", "z"}, {"d"}),
+                 MakeNode("DequantizeLinear", {"w", "ws"}, {"wd"}, {AttrInt("axis", 1)}),
+                 MakeNode("MatMul", {"d", "wd"}, {"y"})},
+       .inputs = {MakeValue("x", kFloat, {2, 16})},
+       .outputs = {MakeValue("y", kFloat, {2, 8})},
+       .initializers = {Scalar("s", 0.1f), Zero("z", kUint8), Int8s("w", {16, 8}),
+                        Floats("ws", {8}, std::vector<float>(8, 0.01f))}});
 }
 
 TEST(QuantizedGraph, KeepsItsWeights) {
@@ -131,8 +131,7 @@ TEST(QuantizedGraph, KeepsItsWeights) {
   // Before ios17 activations are arithmetic.
   const auto on16 = Import(QdqGraph(), ir::Opset::kIOS16);
   ASSERT_TRUE(on16.ok()) << on16.error().ToString();
-  EXPECT_EQ(Ops(*on16),
-            "real_div round add clip sub mul constexpr_affine_dequantize linear");
+  EXPECT_EQ(Ops(*on16), "real_div round add clip sub mul constexpr_affine_dequantize linear");
 }
 
 TEST(QuantizedGraph, NamesTheLowestTarget) {
@@ -158,16 +157,16 @@ TEST(QuantizedGraph, NamesTheLowestTarget) {
 
 // What rearranges weights leaves them integers.
 TEST(QuantizedGraph, MovesIntegers) {
-  const auto model = Import(
-      MakeGraph({.nodes = {MakeNode("DequantizeLinear", {"w", "s"}, {"wd"}),
-                           MakeNode("Transpose", {"wd"}, {"t"}, {AttrInts("perm", {1, 0})}),
-                           MakeNode("Reshape", {"t", "shape"}, {"r"}),
-                           MakeNode("Conv", {"x", "r"}, {"y"})},
-                 .inputs = {MakeValue("x", kFloat, {1, 16, 4, 4})},
-                 .outputs = {MakeValue("y", kFloat, {1, 8, 4, 4})},
-                 .initializers = {Int8s("w", {16, 8}), Scalar("s", 0.5f),
-                                  Int64s("shape", {4}, {8, 16, 1, 1})}}),
-      ir::Opset::kIOS17);
+  const auto model =
+      Import(MakeGraph({.nodes = {MakeNode("DequantizeLinear", {"w", "s"}, {"wd"}),
+                                  MakeNode("Transpose", {"wd"}, {"t"}, {AttrInts("perm", {1, 0})}),
+                                  MakeNode("Reshape", {"t", "shape"}, {"r"}),
+                                  MakeNode("Conv", {"x", "r"}, {"y"})},
+                        .inputs = {MakeValue("x", kFloat, {1, 16, 4, 4})},
+                        .outputs = {MakeValue("y", kFloat, {1, 8, 4, 4})},
+                        .initializers = {Int8s("w", {16, 8}), Scalar("s", 0.5f),
+                                         Int64s("shape", {4}, {8, 16, 1, 1})}}),
+             ir::Opset::kIOS17);
   ASSERT_TRUE(model.ok()) << model.error().ToString();
   EXPECT_EQ(Ops(*model), "constexpr_affine_dequantize conv");
 }
@@ -198,13 +197,12 @@ TEST(QuantizedGraph, FusesDynamicProducts) {
 // Weights of 16 bits have no constexpr operator: they become floats, and the user is told.
 TEST(QuantizedGraph, SaysWhatItExpands) {
   const Message weights = TensorHead("w", 5, {64, 32}).Array(9, std::vector<int16_t>(64 * 32, 3));
-  const auto model =
-      Import(MakeGraph({.nodes = {MakeNode("DequantizeLinear", {"w", "s"}, {"wd"}),
-                                  MakeNode("MatMul", {"x", "wd"}, {"y"})},
-                        .inputs = {MakeValue("x", kFloat, {2, 64})},
-                        .outputs = {MakeValue("y", kFloat, {2, 32})},
-                        .initializers = {weights, Scalar("s", 0.5f)}}),
-             ir::Opset::kIOS18);
+  const auto model = Import(MakeGraph({.nodes = {MakeNode("DequantizeLinear", {"w", "s"}, {"wd"}),
+                                                 MakeNode("MatMul", {"x", "wd"}, {"y"})},
+                                       .inputs = {MakeValue("x", kFloat, {2, 64})},
+                                       .outputs = {MakeValue("y", kFloat, {2, 32})},
+                                       .initializers = {weights, Scalar("s", 0.5f)}}),
+                            ir::Opset::kIOS18);
   ASSERT_TRUE(model.ok()) << model.error().ToString();
   ASSERT_EQ(model->notes.size(), 1u);
   EXPECT_NE(model->notes[0].find("'w' of int16 are stored as float32"), std::string::npos)
