@@ -207,12 +207,15 @@ def test_group_query_attention(tmp_path, form, rotary):
 @pytest.mark.parametrize("op, inputs, attributes, words", [
     ("MatMulNBits", {"a": floats(1, 32), "b": np.zeros((4, 1, 8), np.uint8), "s": floats(4)},
      {"K": 32, "N": 4, "bits": 2, "block_size": 32}, "2 bits"),
+    ("FusedConv", {"x": floats(1, 2, 4, 4), "w": floats(3, 2, 1, 1), "c": np.float32(1)}, {}, "the bias has rank 0"),
+    ("FusedMatMul", {"x": floats(1, 2), "w": floats(2, 3), "c": floats(1)}, {}, "not converted"),
     ("GroupQueryAttention", {"q": floats(1, 2, 16), "k": floats(1, 2, 8), "v": floats(1, 2, 8), "pk": None, "pv": None,
                              "last": np.array([1], np.int32), "total": np.array(2, np.int32)},
      {"num_heads": 2, "kv_num_heads": 1, "local_window_size": 4}, "local windows"),
 ])
 def test_refusals_say_why(tmp_path, op, inputs, attributes, words):
     known = [name for name in ("b", "s", "total") if name in inputs]
-    path = make(tmp_path / "m.onnx", op, inputs, ["y"], known, **attributes)
+    outputs = ["y", "more"] if words == "not converted" else ["y"]
+    path = make(tmp_path / "m.onnx", op, inputs, outputs, known, **attributes)
     with pytest.raises(anemone.Error, match=words):
         anemone.convert(path, minimum_deployment_target="iOS18")

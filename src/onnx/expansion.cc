@@ -115,7 +115,7 @@ std::string Expansion::Dequantized(size_t x, std::optional<size_t> scale, size_t
               {attribute::Int("axis", axis)});
   }
   const auto along = [&](size_t input, std::string value) {
-    if (context_.Rank(input) != 1) return value;
+    if (context_.Rank(input) != 1 || axis >= context_.Rank(x)) return value;
     ir::Shape dims(context_.Dims(x).size(), 1);
     dims[static_cast<size_t>(axis)] = count(input) == 1 ? 1 : -1;
     return Op("Reshape", {std::move(value), Int64s(dims)});

@@ -231,7 +231,8 @@ Status Importer::WalkNode(const Node& node, size_t index, const Opsets& opsets, 
           .name = node.outputs[i], .dims = {}, .constant = {}, .value = nullptr, .poisoned = true};
     } else if (output.value == nullptr && !output.is_known() && output.integers == nullptr &&
                !output.poisoned) {
-      return Internal("output {} was not made", i);
+      return Unsupported("its output {}, '{}', is not converted", i, node.outputs[i])
+          .Advise("remove what reads it");
     }
     scope.Add(std::move(output));
   }

@@ -23,6 +23,7 @@ ir::Literal PadType(const Windows& windows) {
 
 // A bias known only at run time is added afterwards, over the channels.
 Status AddBias(NodeContext& c, ir::Value* y) {
+  if (c.Rank(2) != 1) return InvalidInput("the bias has rank {}", c.Rank(2));
   ir::Shape dims(static_cast<size_t>(c.Rank(0)), 1);
   dims[1] = c.Dims(2)[0];
   return c.Emit("add", {{"x", y}, {"y", c.Reshape(c.Value(2), dims)}});

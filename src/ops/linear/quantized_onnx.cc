@@ -145,6 +145,10 @@ Result<NBits> ReadNBits(const NodeContext& c) {
   if (s.k < 1 || s.n < 1 || s.block < 1 || s.k > kMost || s.n > kMost || s.block > kMost)
     return InvalidInput("K, N and block_size are {}, {}, {}", s.k, s.n, s.block);
   s.blocks = (s.k + s.block - 1) / s.block;
+  // Beyond this no tensor of the file can fit, and the products below could overflow.
+  constexpr int64_t kMostElements = int64_t{1} << 40;
+  if (s.blocks * s.block > kMostElements / s.n)
+    return InvalidInput("a matrix of {} by {}", s.n, s.blocks * s.block);
   if (!c.Known(1) || !c.Known(2) || (c.Has(3) && !c.Known(3))) {
     return Unsupported("weights computed at run time").Advise("make the weights initializers");
   }

@@ -12,6 +12,12 @@ namespace {
 using namespace onnx;             // NOLINT: a converter file speaks both
 using namespace onnx::attribute;  // NOLINT
 
+// Tables of positions, and masks of queries by keys, are constants of the program.
+Status CheckTable(int64_t elements) {
+  if (elements <= int64_t{1} << 24) return {};
+  return Unsupported("a table of {} positions", elements);
+}
+
 std::vector<int64_t> CountingTo(int64_t count) {
   std::vector<int64_t> values(static_cast<size_t>(count));
   std::iota(values.begin(), values.end(), 0);
@@ -44,6 +50,7 @@ Result<std::string> PaddingMask(NodeContext& c, Expansion& e, size_t input, int6
   };
   const auto integers = e.Cast(e.In(input), ElementType::kInt32);
   if (dims.size() == 1 && dims[0] == batch) {
+    ANEMONE_TRY(CheckTable(keys));
     const auto lengths = e.Op("Reshape", {integers, e.Int64s({-1, 1, 1, 1})});
     const auto positions = e.Cast(e.Int64s(CountingTo(keys)), ElementType::kInt32);
     return shown(e.Op("Less", {positions, lengths}));
@@ -147,9 +154,11 @@ namespace {
 // and value packed [batch, length, heads, 2, size]; key and value may have their heads apart.
 Result<Projections> ReadProjections(NodeContext& c, Expansion& e) {
   ANEMONE_TRY(c.NeedInputs(1));
-  Projections p{.batch = c.Dims(0)[0],
-                .length = c.Rank(0) > 1 ? c.Dims(0)[1] : 0,
-                .heads = c.Int("num_heads", 0)};
+  for (size_t i = 0; i < 3; ++i) {
+    if (c.Has(i) && (c.Rank(i) < 3 || c.Rank(i) > 5))
+      return InvalidInput("input {} has rank {}", i, c.Rank(i));
+  }
+  Projections p{.batch = c.Dims(0)[0], .length = c.Dims(0)[1], .heads = c.Int("num_heads", 0)};
   if (p.heads < 1) return InvalidInput("num_heads is {}", p.heads);
   const auto unpack = [&](size_t input, int64_t i) {
     const ir::Shape& dims = c.Dims(input);
@@ -208,6 +217,7 @@ Status EmitMultiHeadAttention(NodeContext& c) {
       p.v = e.Op("Add", {p.v, part(q + k, all)});
     }
   }
+  if (c.Has(kPastKey) && c.Rank(kPastKey) != 4) return InvalidInput("past_key needs rank 4");
   const int64_t past = c.Has(kPastKey) ? c.Dims(kPastKey)[2] : 0;
   ANEMONE_ASSIGN(const auto mask, PaddingMask(c, e, kMask, p.batch, past + p.keys));
   const auto y = Attend(c, e, p, Sum(e, mask, e.In(kScores)), e.In(kPastKey), e.In(kPastValue));
@@ -264,6 +274,8 @@ Status EmitGroupQueryAttention(NodeContext& c) {
   Expansion e(c);
   ANEMONE_ASSIGN(GroupQuery g, ReadGroupQuery(c, e));
   if (!c.Has(kLast)) return InvalidInput("seqlens_k is missing");
+  ANEMONE_TRY(CheckTable(std::max(g.past, g.length)));
+  ANEMONE_TRY(CheckTable(g.length * g.length));
   if (c.Int("local_window_size", -1) >= 0 || c.Int("smooth_softmax", 0) != 0 || c.Has(kSink)) {
     return Unsupported("local windows, smooth softmax and sinks")
         .Advise("export with ONNX's Attention operator");
@@ -278,7 +290,8 @@ Status EmitGroupQueryAttention(NodeContext& c) {
   const auto last = e.Op("Reshape", {e.Cast(e.In(kLast), ElementType::kInt64), e.Int64s({-1, 1})});
   const auto filled = e.Op("Add", {last, e.Int64(1 - g.length)});
   if (c.Int("do_rotary", 0) != 0) {
-    if (!c.Has(kCosine) || !c.Has(kSine)) return InvalidInput("cos_cache or sin_cache is missing");
+    if (!c.Has(kCosine) || !c.Has(kSine) || c.Rank(kCosine) != 2)
+      return InvalidInput("cos_cache or sin_cache is missing, or not a matrix");
     std::string positions = e.In(kPositions);
     if (positions.empty()) {
       const auto steps = e.Int64s(CountingTo(g.length), {1, g.length});
@@ -325,13 +338,15 @@ Status EmitRuntimeRotaryEmbedding(NodeContext& c) {
     return Unsupported("packed batches and scales").Advise("export without them");
   Expansion e(c);
   const bool apart = c.Rank(0) == 4;
-  if (!apart && c.Rank(0) != 3) return InvalidInput("the input needs rank 3 or 4");
+  if ((!apart && c.Rank(0) != 3) || c.Rank(2) != 2)
+    return InvalidInput("the input needs rank 3 or 4, and the tables rank 2");
   const ir::Shape& dims = c.Dims(0);
   const int64_t length = dims[apart ? 2 : 1];
   int64_t heads = c.Int("num_heads", 0);
   if (!apart && heads == 0) heads = dims[2] / std::max<int64_t>(2 * c.Dims(2).back(), 1);
   auto positions = e.In(1);
   if (c.Rank(1) == 1) {
+    ANEMONE_TRY(CheckTable(length));
     const auto steps = e.Int64s(CountingTo(length), {1, length});
     positions = e.Op("Add", {e.Cast(positions, ElementType::kInt64), steps});
     positions = e.Op("Expand", {positions, e.Int64s({dims[0], length})});

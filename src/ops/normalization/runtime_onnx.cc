@@ -67,7 +67,8 @@ Status EmitEmbedLayerNorm(NodeContext& c) {
   for (const size_t i : {size_t{0}, kWords, kPositions, kGamma, kBeta}) {
     if (!c.Has(i)) return InvalidInput("input {} is missing", i);
   }
-  if (c.Rank(0) != 2) return InvalidInput("the ids need rank 2");
+  if (c.Rank(0) != 2 || c.Dims(0)[0] > int64_t{1} << 24)
+    return InvalidInput("the ids need rank 2, and a batch of at most 2^24");
   Expansion e(c);
   const auto rows = [&](size_t table, const std::string& ids) {
     return e.Op("Gather", {e.In(table), ids}, {Int("axis", 0)});
