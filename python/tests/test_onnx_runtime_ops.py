@@ -131,6 +131,38 @@ def test_attention_with_a_past(tmp_path):
     check(tmp_path, "Attention", inputs, ("y", "present"), known=["w", "b"], num_heads=4, scale=0.4)
 
 
+@pytest.mark.parametrize("weights", [np.int8, np.uint8])
+@pytest.mark.parametrize("by_column", [False, True])
+def test_quantized_attention(tmp_path, weights, by_column):
+    low, high = (-127, 128) if weights is np.int8 else (0, 256)
+    scale = RANDOM.uniform(0.001, 0.003, 48 if by_column else ()).astype(np.float32)
+    zero = np.zeros(scale.shape, weights) if weights is np.int8 else np.full(scale.shape, 128, weights)
+    inputs = {"x": RANDOM.integers(0, 256, (2, 6, 16)).astype(np.uint8),
+              "w": RANDOM.integers(low, high, (16, 48)).astype(weights), "b": floats(48),
+              "xs": np.array(0.02, np.float32), "ws": scale, "mask": np.array([6, 4], np.int32),
+              "xz": np.array(120, np.uint8), "wz": zero}
+    known = ["w", "b", "xs", "ws", "xz", "wz"]
+    model = check(tmp_path, "QAttention", inputs, known=known, num_heads=4)
+    assert model.inspect()["operator_counts"]["constexpr_blockwise_shift_scale"] == 1
+
+
+def test_quantized_embed_layer_normalization(tmp_path):
+    def table(*shape):
+        return RANDOM.integers(0, 256, shape).astype(np.uint8)
+
+    def scalar():
+        return np.array(RANDOM.uniform(0.01, 0.05), np.float32)
+
+    ids = RANDOM.integers(0, 40, (2, 6)).astype(np.int32)
+    inputs = {"ids": ids, "segments": (ids % 2).astype(np.int32), "words": table(40, 8), "positions": table(10, 8),
+              "kinds": table(2, 8), "g": table(8), "b": table(8), "mask": np.ones((2, 6), np.int32)}
+    inputs.update({f"s{i}": scalar() for i in range(5)})
+    inputs.update({f"z{i}": np.array(120 + i, np.uint8) for i in range(5)})
+    known = [name for name in inputs if name not in ("ids", "segments", "mask")]
+    check(tmp_path, "QEmbedLayerNormalization", inputs, ("y", "shown"), known=known,
+          output_types=[TensorProto.FLOAT, TensorProto.INT32], epsilon=1e-5)
+
+
 @pytest.mark.parametrize("form", ["plain", "bias", "past", "mask", "cross"])
 def test_multi_head_attention(tmp_path, form):
     inputs = {"q": floats(2, 5, 16), "k": floats(2, 7, 16), "v": floats(2, 7, 16), "b": None, "mask": None,

@@ -265,6 +265,7 @@ constexpr Converter kConverters[] = {
     {.op = "MatMulNBits", .emit = EmitMatMulNBits, .domain = kRuntime},
     {.op = "FusedMatMul", .emit = EmitFusedMatMul, .domain = kRuntime},
     {.op = "Attention", .emit = EmitRuntimeAttention, .domain = kRuntime},
+    {.op = "QAttention", .emit = EmitRuntimeAttention, .domain = kRuntime},
     {.op = "MultiHeadAttention", .emit = EmitMultiHeadAttention, .domain = kRuntime},
     {.op = "GroupQueryAttention", .emit = EmitGroupQueryAttention, .domain = kRuntime},
     {.op = "RotaryEmbedding", .emit = EmitRuntimeRotaryEmbedding, .domain = kRuntime},

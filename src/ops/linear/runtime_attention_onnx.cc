@@ -103,10 +103,12 @@ Status EmitFusedMatMul(NodeContext& c) {
 }
 
 // input, weights [features, q + k + v], their bias, mask, past [2, batch, heads, length, size], a
-// bias of the scores.
+// bias of the scores. QAttention: input, weights, their bias in float, the scales of both, mask, the
+// zero points of both, past.
 Status EmitRuntimeAttention(NodeContext& c) {
-  constexpr size_t kBias = 2, kMask = 3, kPast = 4, kScores = 5;
-  ANEMONE_TRY(c.NeedInputs(2));
+  const bool quantized = c.node().op == "QAttention";
+  const size_t kBias = 2, kMask = quantized ? 5 : 3, kPast = quantized ? 8 : 4;
+  ANEMONE_TRY(c.NeedInputs(quantized ? 5 : 2));
   ANEMONE_TRY(CheckPlain(c));
   if (c.Rank(0) != 3 || c.Rank(1) != 2) return InvalidInput("the input needs rank 3");
   Expansion e(c);
@@ -115,7 +117,9 @@ Status EmitRuntimeAttention(NodeContext& c) {
       c.IntsAttribute("qkv_hidden_sizes").value_or(std::vector<int64_t>{all / 3, all / 3, all / 3});
   if (sizes.size() != 3 || std::accumulate(sizes.begin(), sizes.end(), int64_t{0}) != all)
     return InvalidInput("the weights of {} columns do not split into three", all);
-  auto projected = e.Op("MatMul", {e.In(0), e.In(1)});
+  auto projected = quantized
+                       ? e.Op("MatMul", {e.Dequantized(0, 3, 6, 2), e.Dequantized(1, 4, 7, 1)})
+                       : e.Op("MatMul", {e.In(0), e.In(1)});
   if (e.Has(kBias)) projected = e.Op("Add", {projected, e.In(kBias)});
   const auto parts = e.Ops("Split", {projected, e.Int64s(sizes)}, 3, {Int("axis", -1)});
   Projections p{.q = parts[0],
@@ -137,7 +141,7 @@ Status EmitRuntimeAttention(NodeContext& c) {
     past_value = half(1);
   }
   ANEMONE_ASSIGN(const auto mask, PaddingMask(c, e, kMask, p.batch, past + p.keys));
-  const auto y = Attend(c, e, p, Sum(e, mask, e.In(kScores)), past_key, past_value);
+  const auto y = Attend(c, e, p, Sum(e, mask, quantized ? "" : e.In(5)), past_key, past_value);
   std::string present;
   if (c.Wants(1)) {
     present =

@@ -205,6 +205,7 @@ constexpr Converter kConverters[] = {
     {.op = "SkipLayerNormalization", .emit = EmitSkipLayerNorm, .domain = kRuntime},
     {.op = "SkipSimplifiedLayerNormalization", .emit = EmitSkipRmsNorm, .domain = kRuntime},
     {.op = "EmbedLayerNormalization", .emit = EmitEmbedLayerNorm, .domain = kRuntime},
+    {.op = "QEmbedLayerNormalization", .emit = EmitEmbedLayerNorm, .domain = kRuntime},
     {.op = "LpNormalization", .emit = EmitLpNorm},
     {.op = "MeanVarianceNormalization", .emit = EmitMeanVariance},
     {.op = "LRN", .emit = EmitLrn},

@@ -61,30 +61,41 @@ Status EmitSimplifiedLayerNorm(NodeContext& c) {
 
 // ids [batch, length], segments, the tables of words, positions and segments, gamma, beta, mask,
 // positions: the norm of the sum of the rows, how many words the mask shows, and the sum.
+// QEmbedLayerNormalization: after the mask come the scales of the tables, gamma and beta, and then
+// their zero points.
 Status EmitEmbedLayerNorm(NodeContext& c) {
   constexpr size_t kSegments = 1, kWords = 2, kPositions = 3, kSegmentTable = 4, kGamma = 5,
-                   kBeta = 6, kMask = 7, kPositionIds = 8;
+                   kBeta = 6, kMask = 7, kPositionIds = 8, kScales = 8, kZeros = 13;
+  const bool quantized = c.node().op == "QEmbedLayerNormalization";
   for (const size_t i : {size_t{0}, kWords, kPositions, kGamma, kBeta}) {
     if (!c.Has(i)) return InvalidInput("input {} is missing", i);
   }
   if (c.Rank(0) != 2 || c.Dims(0)[0] > int64_t{1} << 24)
     return InvalidInput("the ids need rank 2, and a batch of at most 2^24");
+  if (quantized && (!c.Has(kScales) || !c.Has(kScales + 1) || !c.Has(kScales + 3) ||
+                    !c.Has(kScales + 4) || (c.Has(kSegmentTable) && !c.Has(kScales + 2)))) {
+    return InvalidInput("a scale is missing");
+  }
   Expansion e(c);
+  const auto floats = [&](size_t input) {
+    const size_t place = input - kWords;
+    return quantized ? e.Dequantized(input, kScales + place, kZeros + place, 0) : e.In(input);
+  };
   const auto rows = [&](size_t table, const std::string& ids) {
-    return e.Op("Gather", {e.In(table), ids}, {Int("axis", 0)});
+    return e.Op("Gather", {floats(table), ids}, {Int("axis", 0)});
   };
   auto sum = rows(kWords, e.In(0));
   std::string positions;
-  if (e.Has(kPositionIds)) {
+  if (!quantized && e.Has(kPositionIds)) {
     positions = rows(kPositions, e.In(kPositionIds));
   } else {
     positions =
-        e.Op("Slice", {e.In(kPositions), e.Int64s({0}), e.Int64s({c.Dims(0)[1]}), e.Int64s({0})});
+        e.Op("Slice", {floats(kPositions), e.Int64s({0}), e.Int64s({c.Dims(0)[1]}), e.Int64s({0})});
   }
   sum = e.Op("Add", {sum, positions});
   if (e.Has(kSegments) && e.Has(kSegmentTable))
     sum = e.Op("Add", {sum, rows(kSegmentTable, e.In(kSegments))});
-  const auto y = e.Op("LayerNormalization", {sum, e.In(kGamma), e.In(kBeta)},
+  const auto y = e.Op("LayerNormalization", {sum, floats(kGamma), floats(kBeta)},
                       {Int("axis", -1), Float("epsilon", c.Float("epsilon", kSmall))});
   std::string shown;
   if (c.Wants(1)) {
