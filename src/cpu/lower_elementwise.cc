@@ -160,26 +160,6 @@ bool Fits(const Group& group, const OperandView& view) {
   return view.columns == 0 || group.columns == 0 || group.columns == view.columns;
 }
 
-// A group that only reads `base`; steps join it.
-Result<Group*> OpenElementwise(Planner& planner, const Node& node, const ir::Value* base,
-                               Layout layout) {
-  ANEMONE_ASSIGN(const BufferId in, planner.Read(base, layout));
-  Group& group = planner.Open(*node.operation, "elementwise", layout);
-  group.reads = {in};
-  group.only_copies = in;
-  Group* self = &group;
-  group.prepare = [self, in]() -> Result<Group::Run> {
-    const int64_t count = CountOf(self->type);
-    const int64_t columns = self->columns == 0 ? count : self->columns;
-    return Group::Run([=](Frame& frame, float* out, std::span<const Step> steps) -> Status {
-      if (count == 0) return {};
-      Elementwise(steps, frame.In(in), out, count / columns, columns, *frame.pool);
-      return {};
-    });
-  };
-  return &group;
-}
-
 Result<bool> LowerUnary(Planner& planner, const Node& node) {
   const ir::Value* x = node.operation->Input("x");
   if (!IsFloat32(node.types[0]) || x == nullptr || !IsFloat32(planner.TypeOf(x))) return false;
@@ -350,6 +330,25 @@ std::vector<LoweringEntry> MakeEntries() {
 }
 
 }  // namespace
+
+Result<Group*> OpenElementwise(Planner& planner, const Node& node, const ir::Value* base,
+                               Layout layout) {
+  ANEMONE_ASSIGN(const BufferId in, planner.Read(base, layout));
+  Group& group = planner.Open(*node.operation, "elementwise", layout);
+  group.reads = {in};
+  group.only_copies = in;
+  Group* self = &group;
+  group.prepare = [self, in]() -> Result<Group::Run> {
+    const int64_t count = CountOf(self->type);
+    const int64_t columns = self->columns == 0 ? count : self->columns;
+    return Group::Run([=](Frame& frame, float* out, std::span<const Step> steps) -> Status {
+      if (count == 0) return {};
+      Elementwise(steps, frame.In(in), out, count / columns, columns, *frame.pool);
+      return {};
+    });
+  };
+  return &group;
+}
 
 bool IsBinary(const ir::Operation& operation) { return BinaryTable().contains(operation.type()); }
 

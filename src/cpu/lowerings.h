@@ -24,7 +24,15 @@ std::span<const LoweringEntry> ElementwiseLowerings();  // lower_elementwise.cc
 std::span<const LoweringEntry>
 RowLowerings();  // lower_rows.cc: softmax, norms, reductions, pooling
 std::span<const LoweringEntry> MoveLowerings();  // lower_move.cc: reshapes, transposes, concat, pad
-std::span<const LoweringEntry> SpatialLowerings();  // lower_spatial.cc: pad, slices, resizing
+std::span<const LoweringEntry> SpatialLowerings();   // lower_spatial.cc: pad, slices, resizing
+std::span<const LoweringEntry> QuantizeLowerings();  // lower_quantize.cc
+
+// Gives the result of each quantize that only dequantize and casts to float read the type float32,
+// which is what its lowering, and theirs, go by.
+void HoldIntegersInFloat(Specialized& facts);
+// Opens a group that only reads `base`, in `layout`; steps join it. lower_elementwise.cc
+Result<Group*> OpenElementwise(Planner& planner, const Node& node, const ir::Value* base,
+                               Layout layout);
 
 // The lowering of an operator type, or null.
 Lowering FindLowering(std::string_view operation);

@@ -13,7 +13,7 @@ namespace {
 
 constexpr size_t kMaxReturnSteps = 5;  // operations between a saved value and its second reader
 // The most steps that one operation may add to a group, rounding included.
-constexpr size_t kMaxStepsEach = 3;
+constexpr size_t kMaxStepsEach = 4;
 
 exec::RoundingRule RuleOf(exec::Numerics numerics) {
   switch (numerics) {
@@ -54,6 +54,7 @@ Planner::Planner(const ir::Function& function, Specialized facts, SharedParts& s
 }
 
 Result<std::shared_ptr<const Plan>> Planner::Build() {
+  if (!options_.trace_values) HoldIntegersInFloat(facts_);
   ANEMONE_TRY(AddInputs());
   for (const Node& node : facts_.nodes) {
     const ir::Operation& operation = *node.operation;

@@ -98,6 +98,33 @@ std::string Expansion::Op(std::string op, std::vector<std::string> inputs,
   return Ops(std::move(op), std::move(inputs), 1, std::move(attributes)).front();
 }
 
+std::string Expansion::Dequantized(size_t x, std::optional<size_t> scale, size_t zero,
+                                   int64_t axis) {
+  const auto count = [&](size_t input) {
+    return ir::ElementCount(context_.Dims(input)).value_or(1);
+  };
+  const int64_t zeros = Has(zero) ? count(zero) : 1;
+  const int64_t scales = scale ? count(*scale) : zeros;
+  const auto rank = [&](size_t input) { return Has(input) ? context_.Rank(input) : 0; };
+  const int64_t deepest = std::max(scale ? rank(*scale) : 0, rank(zero));
+  // Along one axis it is one operator, which keeps a known tensor as it is.
+  if ((!Has(zero) || scales == zeros) && (deepest < 2 || scales == 1)) {
+    const auto ones = Constant::Floats(std::vector<float>(static_cast<size_t>(scales), 1.0f),
+                                       scales == 1 ? ir::Shape{} : ir::Shape{scales});
+    return Op("DequantizeLinear", {In(x), scale ? In(*scale) : Known(ones), In(zero)},
+              {attribute::Int("axis", axis)});
+  }
+  const auto along = [&](size_t input, std::string value) {
+    if (context_.Rank(input) != 1 || axis >= context_.Rank(x)) return value;
+    ir::Shape dims(context_.Dims(x).size(), 1);
+    dims[static_cast<size_t>(axis)] = count(input) == 1 ? 1 : -1;
+    return Op("Reshape", {std::move(value), Int64s(dims)});
+  };
+  auto value = Cast(In(x), ElementType::kFloat);
+  if (Has(zero)) value = Op("Sub", {value, along(zero, Cast(In(zero), ElementType::kFloat))});
+  return scale ? Op("Mul", {value, along(*scale, In(*scale))}) : value;
+}
+
 Result<std::vector<Operand>> Expansion::Convert(const std::vector<std::string>& names) {
   graph_.outputs.clear();
   for (const auto& name : names) graph_.outputs.emplace_back().name = name;

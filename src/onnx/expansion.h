@@ -10,6 +10,7 @@
 // points to the context, lives for one node. Thread rules: one thread.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,10 @@ class Expansion {
   std::string Cast(std::string value, ElementType type) {
     return Op("Cast", {std::move(value)}, {attribute::Int("to", static_cast<int64_t>(type))});
   }
+
+  // Input `x` as floats: (x - zero) * scale. Scale and zero point are inputs too (`scale` nullopt: 1;
+  // a zero point that is absent: 0), of one element or of one for each element along `axis`.
+  std::string Dequantized(size_t x, std::optional<size_t> scale, size_t zero, int64_t axis);
 
   // Converts what was added; `names` become the outputs of the node, "" leaves one out.
   Status Finish(const std::vector<std::string>& names);

@@ -5,6 +5,7 @@
 #include "onnx/check.h"
 #include "onnx/converter.h"
 #include "onnx/fold.h"
+#include "onnx/fold_table.h"
 
 namespace anemone::onnx {
 namespace {
@@ -211,6 +212,9 @@ Status Importer::WalkNode(const Node& node, size_t index, const Opsets& opsets, 
     status = Convert(context);
     if (status.ok()) status = context.status();
   }
+  for (const std::string& note : context.notes()) {
+    if (std::ranges::find(notes_, note) == notes_.end()) notes_.push_back(note);
+  }
   if (!status.ok()) {
     const auto code = status.error().code();
     if (code != ErrorCode::kUnsupported && code != ErrorCode::kInvalidInput) return status;
@@ -225,13 +229,63 @@ Status Importer::WalkNode(const Node& node, size_t index, const Opsets& opsets, 
     if (poisoned) {
       output = Operand{
           .name = node.outputs[i], .dims = {}, .constant = {}, .value = nullptr, .poisoned = true};
-    } else if (output.value == nullptr && !output.constant && !output.poisoned) {
-      return Internal("output {} was not made", i);
+    } else if (output.value == nullptr && !output.is_known() && output.integers == nullptr &&
+               !output.poisoned) {
+      return Unsupported("its output {}, '{}', is not converted", i, node.outputs[i])
+          .Advise("remove what reads it");
     }
     scope.Add(std::move(output));
   }
   return {};
 }
+
+namespace {
+
+// The shape that the node gives its input when it only rearranges dims; nullopt for other operators.
+Result<std::optional<ir::Shape>> MovedDims(const NodeContext& context) {
+  const std::string& op = context.node().op;
+  const ir::Shape& dims = context.Dims(0);
+  if (op == "Identity") return std::optional(dims);
+  if (op == "Cast") {
+    const bool to_float = context.Int("to", 0) == static_cast<int64_t>(ElementType::kFloat);
+    return to_float ? std::optional(dims) : std::nullopt;
+  }
+  const auto list = [&](std::string_view attribute) { return context.IntsOr(1, attribute); };
+  std::optional<ir::Shape> moved;
+  if (op == "Reshape") {
+    ANEMONE_ASSIGN(const auto shape, list("shape"));
+    if (!shape) return InvalidInput("Reshape has no shape");
+    ANEMONE_ASSIGN(moved, ReshapedDims(dims, *shape, context.Int("allowzero", 0) != 0));
+  } else if (op == "Squeeze") {
+    ANEMONE_ASSIGN(const auto axes, list("axes"));
+    ANEMONE_ASSIGN(moved, SqueezedDims(dims, axes));
+  } else if (op == "Unsqueeze") {
+    ANEMONE_ASSIGN(const auto axes, list("axes"));
+    if (!axes) return InvalidInput("Unsqueeze has no axes");
+    ANEMONE_ASSIGN(moved, UnsqueezedDims(dims, *axes));
+  }
+  return moved;
+}
+
+// Moves the integers of a quantized constant, where the operator only rearranges them; false for
+// operators that compute.
+Result<bool> MoveQuantized(NodeContext& context) {
+  const Quantized* x = context.QuantizedIn(0);
+  if (x == nullptr || !context.node().domain.empty()) return false;
+  if (context.node().op == "Transpose") {
+    ANEMONE_ASSIGN(const auto perm, Permutation(context.node(), context.Dims(0).size()));
+    ANEMONE_TRY(context.SetQuantized(0, x->Transposed(perm)));
+    return true;
+  }
+  ANEMONE_ASSIGN(const auto dims, MovedDims(context));
+  if (!dims) return false;
+  auto moved = x->Reshaped(*dims);
+  if (!moved) return false;
+  ANEMONE_TRY(context.SetQuantized(0, std::move(*moved)));
+  return true;
+}
+
+}  // namespace
 
 // Bounds the memory that a chain of ever larger constants can ask for. A network rearranges each of
 // its weights a few times at most; a file without weights has no reason to make large tensors out of
@@ -256,13 +310,19 @@ Status Importer::Convert(NodeContext& context) {
   const Node& node = context.node();
   const auto* converter = FindConverter(node.domain, node.op, context.opset());
   bool known = !node.inputs.empty();
-  FoldArgs args{node, context.opset(), {}};
+  bool quantized = false;
   for (size_t i = 0; i < context.InputCount(); ++i) {
-    args.inputs.push_back(context.Const(i));
-    known = known && (context.Const(i) != nullptr || !context.Has(i));
+    known = known && (context.Known(i) || !context.Has(i));
+    quantized = quantized || context.QuantizedIn(i) != nullptr;
+  }
+  if (known && quantized) {
+    ANEMONE_ASSIGN(const bool moved, MoveQuantized(context));
+    if (moved) return {};
   }
   if (known) {
     ANEMONE_TRY(CheckFolded());
+    FoldArgs args{node, context.opset(), {}};
+    for (size_t i = 0; i < context.InputCount(); ++i) args.inputs.push_back(context.Const(i));
     ANEMONE_ASSIGN(auto folded, FoldNode(args));
     if (folded) {
       ANEMONE_TRY(CountFolded(args, *folded));

@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "onnx/importer.h"
+#include "onnx/integer_products.h"
 #include "onnx/reader.h"
 
 namespace anemone::onnx {
@@ -146,7 +147,9 @@ Result<ir::Value*> Importer::OutputValue(const ValueInfo& info, Operand& operand
   NodeContext context(node, model_.opset(), {&operand}, *builder_, *builder_, {});
   ir::Value* value = context.Value(0);
   ANEMONE_TRY(context.status());
-  if (value->type.dtype() == DType::kBool) value = context.Cast(value, DType::kInt32);
+  // The results of QuantizeLinear are whole numbers in float inside the program.
+  const bool whole = IsInt(operand.onnx_type()) && value->type.dtype() == DType::kFp32;
+  if (whole || value->type.dtype() == DType::kBool) value = context.Cast(value, DType::kInt32);
   if (value != nullptr && value->type.is_scalar()) value = context.Reshape(value, {1});
   // A constant or an input cannot be an output itself, nor can one value be two outputs.
   if (value != nullptr &&
@@ -219,7 +222,13 @@ void Importer::AddMetadata(ir::Model& model) const {
 }
 
 Result<ir::Model> ImportModel(const Model& model, const ImportOptions& options) {
-  return Importer(model, options).Run();
+  const auto is_product = [](const Node& node) {
+    return node.op == "MatMulInteger" || node.op == "ConvInteger";
+  };
+  if (std::ranges::none_of(model.graph.nodes, is_product)) return Importer(model, options).Run();
+  Model fused = model;
+  FuseIntegerProducts(&fused.graph);
+  return Importer(fused, options).Run();
 }
 
 Result<ir::Model> ImportOnnx(const std::string& path, const ImportOptions& options) {

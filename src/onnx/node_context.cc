@@ -14,8 +14,10 @@ DType ProgramDType(DType dtype) {
 }  // namespace
 
 DType Operand::dtype() const {
-  return constant ? ProgramDType(constant->dtype)
-                  : (value != nullptr ? value->type.dtype() : DType::kInvalid);
+  if (constant) return ProgramDType(constant->dtype);
+  if (quantized != nullptr) return DType::kFp32;
+  if (value != nullptr) return value->type.dtype();
+  return integers != nullptr ? DType::kFp32 : DType::kInvalid;
 }
 
 DType Operand::onnx_type() const {
@@ -36,6 +38,24 @@ std::string NodeContext::OperationName(std::string_view type, bool final) const 
 
 ir::Value* NodeContext::Materialize(Operand& operand) {
   if (!status_.ok()) return nullptr;
+  if (operand.value == nullptr && operand.quantized != nullptr) {
+    if (operand.rank() > kMaxRank) {
+      status_ = Unsupported("the constant '{}' has rank {}, but Core ML's limit is {}",
+                            operand.name, operand.rank(), kMaxRank);
+      return nullptr;
+    }
+    auto emitted = operand.quantized->Emit(constants_, operand.name);
+    if (!emitted.ok()) {
+      status_ = std::move(emitted).status();
+      return nullptr;
+    }
+    operand.value = *emitted;
+  }
+  if (operand.value == nullptr && operand.integers != nullptr) {
+    ir::Value* floats = Cast(operand.integers, DType::kFp32);
+    if (&builder_ != &constants_) return floats;  // as a reshape, below
+    operand.value = floats;
+  }
   if (operand.value == nullptr && operand.constant) {
     if (std::ranges::count(operand.dims, 0) != 0) {
       status_ = Unsupported(
@@ -75,6 +95,15 @@ Status NodeContext::NeedInputs(size_t count) const {
     if (!Has(i)) return InvalidInput("input {} is missing", i);
   }
   return {};
+}
+
+const Constant* NodeContext::Const(size_t i) const {
+  if (!Has(i)) return nullptr;
+  if (inputs_[i]->constant) return &*inputs_[i]->constant;
+  if (inputs_[i]->quantized == nullptr) return nullptr;
+  const auto found = expanded_.find(i);
+  if (found != expanded_.end()) return &found->second;
+  return &expanded_.emplace(i, inputs_[i]->quantized->Expanded()).first->second;
 }
 
 ir::Value* NodeContext::Value(size_t i) { return Has(i) ? Materialize(*inputs_[i]) : nullptr; }
@@ -170,6 +199,16 @@ ir::Value* NodeContext::MakeConst(const Constant& constant, std::string_view suf
   return MakeConst(std::move(*literal), suffix);
 }
 
+ir::Value* NodeContext::MakeConst(const Quantized& constant, std::string_view suffix) {
+  if (!status_.ok()) return nullptr;
+  auto emitted = constant.Emit(builder_, OperationName(suffix, false));
+  if (!emitted.ok()) {
+    status_ = std::move(emitted).status();
+    return nullptr;
+  }
+  return *emitted;
+}
+
 ir::Value* NodeContext::Reshape(ir::Value* value, const ir::Shape& dims) {
   if (value == nullptr || value->type.shape() == dims) return value;
   if (dims.empty()) return Op("squeeze", {{"x", value}});
@@ -219,6 +258,23 @@ Status NodeContext::SetConstant(size_t output, Constant constant) {
   if (output >= outputs_.size()) return {};
   outputs_[output].dims = constant.dims;
   outputs_[output].constant = std::move(constant);
+  return {};
+}
+
+Status NodeContext::SetQuantized(size_t output, Quantized constant) {
+  if (output >= outputs_.size()) return {};
+  outputs_[output].dims = constant.dims();
+  outputs_[output].quantized = std::make_shared<const Quantized>(std::move(constant));
+  return {};
+}
+
+Status NodeContext::SetIntegers(size_t output, ir::Value* integers, DType type) {
+  ANEMONE_TRY(status_);
+  if (output >= outputs_.size()) return {};
+  if (integers == nullptr) return Internal("the converter of {} did not make a value", node_.op);
+  outputs_[output].dims = integers->type.shape();
+  outputs_[output].integers = integers;
+  outputs_[output].type = type;
   return {};
 }
 

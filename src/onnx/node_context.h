@@ -10,6 +10,8 @@
 #pragma once
 
 #include <functional>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,6 +21,7 @@
 #include "onnx/constant.h"
 #include "onnx/fold.h"
 #include "onnx/model.h"
+#include "onnx/quantized.h"
 
 namespace anemone::onnx {
 
@@ -27,6 +30,11 @@ struct Operand {
   std::string name;
   ir::Shape dims;
   std::optional<Constant> constant;
+  // Known too, but kept as the integers that DequantizeLinear scales; then there is no `constant`.
+  std::shared_ptr<const Quantized> quantized = nullptr;
+  // The integers of a QuantizeLinear that is an operator of the program (int8 or uint8). `value`
+  // stays null until something other than a DequantizeLinear reads them.
+  ir::Value* integers = nullptr;
   // The value in the program; null until a constant is first needed there. Its shape may differ
   // from `dims` when a Reshape has not been written yet: neighboring reshapes and transposes are
   // merged, and tensors of rank 6 and more, which Core ML does not support, often vanish that way.
@@ -41,6 +49,7 @@ struct Operand {
   DType dtype() const;  // as in the program: kFp32, kInt32 or kBool
   // ONNX's element type; that of the program when it is not known.
   DType onnx_type() const;
+  bool is_known() const { return constant || quantized != nullptr; }
   int64_t rank() const { return static_cast<int64_t>(dims.size()); }
   bool pending_reshape() const { return value != nullptr && value->type.shape() != dims; }
 };
@@ -81,13 +90,21 @@ class NodeContext {
   bool IsFloat(size_t i) const { return Dtype(i) == DType::kFp32; }
   // ONNX's element type.
   DType Type(size_t i) const { return inputs_[i]->onnx_type(); }
-  // Null when absent or not known before run time.
-  const Constant* Const(size_t i) const {
-    return Has(i) && inputs_[i]->constant ? &*inputs_[i]->constant : nullptr;
+  // Null when absent or not known before run time. A quantized constant is expanded to floats: where
+  // its numbers are not needed, ask Known().
+  const Constant* Const(size_t i) const;
+  bool Known(size_t i) const { return Has(i) && inputs_[i]->is_known(); }
+  // Null when the input is not a quantized constant.
+  const Quantized* QuantizedIn(size_t i) const {
+    return Has(i) ? inputs_[i]->quantized.get() : nullptr;
   }
   // The value in the program (written now when it is a constant or a pending reshape); null when
   // absent.
   ir::Value* Value(size_t i);
+  // The same elements, without the pending reshape.
+  ir::Value* Unshaped(size_t i) {
+    return inputs_[i]->value != nullptr ? inputs_[i]->value : Value(i);
+  }
   // Known integers or one known number; kUnsupported naming `what` when it is known only at
   // run time.
   Result<std::vector<int64_t>> Ints(size_t i, std::string_view what) const;
@@ -132,6 +149,7 @@ class NodeContext {
   // A constant of the program.
   ir::Value* MakeConst(ir::Literal literal, std::string_view suffix);
   ir::Value* MakeConst(const Constant& constant, std::string_view suffix);
+  ir::Value* MakeConst(const Quantized& constant, std::string_view suffix);
   ir::Value* Float32(float value) { return MakeConst(ir::Literal::Fp32(value), "value"); }
   // `value` under other dims or another dtype; `value` itself where it has them.
   ir::Value* Reshape(ir::Value* value, const ir::Shape& dims);
@@ -153,12 +171,19 @@ class NodeContext {
   // `value` seen under `dims`; the reshape is written when something needs it.
   Status SetView(size_t output, ir::Value* value, ir::Shape dims);
   Status SetConstant(size_t output, Constant constant);
+  Status SetQuantized(size_t output, Quantized constant);
+  // The output of an operator that gives int8 or uint8; `type` is its dtype.
+  Status SetIntegers(size_t output, ir::Value* integers, DType type);
   // Says the element type of an output, where it is not that of the inputs.
   void SetType(size_t output, DType type) {
     if (output < outputs_.size()) outputs_[output].type = type;
   }
   // The output is input `i` itself.
   Status Forward(size_t output, size_t input);
+
+  // Something that the user should know about the conversion of this node.
+  void Note(std::string text) { notes_.push_back(std::move(text)); }
+  const std::vector<std::string>& notes() const { return notes_; }
 
   Status status() const { return status_; }
   std::vector<Operand>& outputs() { return outputs_; }
@@ -176,6 +201,9 @@ class NodeContext {
   ir::Builder& constants_;
   ImportGraphFn import_graph_;
   std::vector<std::optional<ir::Shape>> declared_;
+  // The floats of quantized inputs that were asked for, by input.
+  mutable std::map<size_t, Constant> expanded_;
+  std::vector<std::string> notes_;
   Status status_;
 };
 

@@ -20,6 +20,12 @@ bool IsDenseFloat(const ir::Value* value) {
          (value->literal->dtype() == DType::kFp32 || value->literal->dtype() == DType::kFp16);
 }
 
+// A compressed weight keeps its form: it can have a bias, but not be scaled.
+bool IsFloatWeight(const ir::Value* value) {
+  return value != nullptr && value->is_stored() && value->type.is_tensor() &&
+         IsFloat(value->type.dtype()) && value->type.is_static();
+}
+
 // out = in * scale; returns the largest magnitude of out in bits (NaN above infinity).
 uint32_t ScaleRow(const float* in, size_t n, double scale, float* out) {
   uint32_t largest = 0;
@@ -84,8 +90,8 @@ std::optional<ir::Literal> ScaledWeight(const ir::Operation& conv, ir::Opset ops
 ConvChannels ChannelsOf(const ir::Operation& conv, ir::Opset opset) {
   const ir::Value* weight = conv.Input("weight");
   const ir::Value* bias = conv.Input("bias");
-  if (!IsDenseFloat(weight) || (bias != nullptr && !IsDenseFloat(bias))) return {};
-  const ir::Shape& shape = weight->literal->shape();
+  if (!IsFloatWeight(weight) || (bias != nullptr && !IsDenseFloat(bias))) return {};
+  const ir::Shape& shape = weight->type.shape();
   if (shape.size() < 3) return {};
   const bool transposed = conv.type() == "conv_transpose";
   return {transposed ? shape[1] * GroupsOf(conv, opset) : shape[0], 1};
@@ -102,7 +108,7 @@ ir::Operation* OwnedConv(const Rewriter& rewriter, const ir::Value* value) {
 Result<bool> FuseIntoConv(Rewriter& rewriter, ir::Operation& conv, ir::Operation& last,
                           const std::vector<double>& scale, const std::vector<double>& shift) {
   const ir::Value* weight = conv.Input("weight");
-  const DType dtype = weight->literal->dtype();
+  const DType dtype = weight->type.dtype();
   const auto channels = static_cast<int64_t>(scale.size());
   std::vector<double> bias(channels, 0);
   if (const ir::Value* old = conv.Input("bias")) bias = *old->literal->AsDoubles();
@@ -112,6 +118,7 @@ Result<bool> FuseIntoConv(Rewriter& rewriter, ir::Operation& conv, ir::Operation
   std::vector<ir::ArgInit> args;
   const bool scales = std::ranges::any_of(scale, [](double s) { return s != 1; });
   if (scales) {
+    if (!IsDenseFloat(weight)) return false;
     auto scaled = ScaledWeight(conv, rewriter.opset(), scale);
     if (!scaled) return false;
     args.push_back({"weight", *std::move(scaled)});

@@ -18,6 +18,8 @@ ANEMONE_PASS(kConstantFolding, "constant_folding", "evaluate operations on const
 ANEMONE_PASS(kCommonSubexpressions, "common_subexpression_elimination",
              "merge equal constants and operations", CommonSubexpressionElimination)
 ANEMONE_PASS(kDeadCode, "dead_code_elimination", "remove what nothing uses", DeadCodeElimination)
+ANEMONE_PASS(kWideQuantization, "drop_wide_quantization",
+             "clip what is quantized to 16 bits, in half precision", DropWideQuantization)
 ANEMONE_PASS(kNoops, "noop_elimination", "remove operations that change nothing", NoopElimination)
 ANEMONE_PASS(kMergeReshapes, "merge_reshapes", "one reshape for a chain of them", MergeReshapes)
 ANEMONE_PASS(kMergeTransposes, "merge_transposes", "one transpose for a chain of them",
@@ -58,8 +60,11 @@ std::vector<PassGroup> Pipeline(const PipelineOptions& options) {
         kLinearBias, kNoops, kConstantFolding, kDeadCode},
        true},
   };
-  if (options.compute_precision == DType::kFp16)
+  if (options.compute_precision == DType::kFp16) {
+    // Before the fusions, which would take a part of the pattern.
+    groups.insert(groups.begin() + 1, {"half quantization", {kWideQuantization, kDeadCode}, false});
     groups.push_back({"precision", {Float16Pass(options.float16)}, false});
+  }
   groups.push_back({"finish", {kNoops, kCommonSubexpressions, kDeadCode}, true});
   return groups;
 }

@@ -81,6 +81,7 @@ void ApplyStep(const Step& step, float* x, const float* y, size_t y_step, size_t
     ANEMONE_BINARY(kPRelu, hn::IfThenElse(hn::Ge(v, hn::Zero(d)), v, hn::Mul(u, v)));
     ANEMONE_UNARY(kRelu, Clamp(d, v, 0.0f, std::numeric_limits<float>::infinity()));
     ANEMONE_UNARY(kClamp, Clamp(d, v, alpha, beta));
+    ANEMONE_UNARY(kSaturate, hn::IfThenElse(hn::IsNaN(v), hn::Zero(d), Clamp(d, v, alpha, beta)));
     ANEMONE_UNARY(kLeakyRelu,
                   hn::IfThenElse(hn::Ge(v, hn::Zero(d)), v, hn::Mul(hn::Set(d, alpha), v)));
     ANEMONE_UNARY(kElu, hn::IfThenElse(hn::Ge(v, hn::Zero(d)), v,

@@ -38,6 +38,7 @@ enum class StepKind : uint8_t {
   // Without an operand; alpha and beta as noted.
   kRelu,
   kClamp,      // to [alpha, beta]
+  kSaturate,   // the same; NaN becomes 0
   kLeakyRelu,  // x >= 0 ? x : alpha * x
   kElu,        // x >= 0 ? x : alpha * (exp(x) - 1)
   kLinear,     // alpha * x + beta

@@ -116,6 +116,24 @@ Status EmitGelu(NodeContext& c) {
                          {"mode", ir::Literal::String(tanh ? "TANH_APPROXIMATION" : "EXACT")}});
 }
 
+// ONNX Runtime's: of x plus a bias; FastGelu is the approximation by tanh.
+Status EmitBiasGelu(NodeContext& c) {
+  ANEMONE_TRY(CheckOne(c));
+  ir::Value* x = c.Value(0);
+  if (c.Has(1)) x = c.Binary("add", {x, c.Value(1)});
+  const bool tanh = c.node().op == "FastGelu";
+  return c.Emit("gelu",
+                {{"x", x}, {"mode", ir::Literal::String(tanh ? "TANH_APPROXIMATION" : "EXACT")}});
+}
+
+// ONNX Runtime's x * sigmoid(alpha * x).
+Status EmitQuickGelu(NodeContext& c) {
+  ANEMONE_TRY(CheckOne(c));
+  ir::Value* x = c.Value(0);
+  ir::Value* scaled = c.Binary("mul", {x, c.Float32(static_cast<float>(c.Float("alpha", 1.702)))});
+  return c.Emit("mul", {{"x", x}, {"y", c.Op("sigmoid", {{"x", scaled}})}});
+}
+
 Status EmitPRelu(NodeContext& c) {
   if (!c.Has(0) || !c.Has(1)) return InvalidInput("PRelu needs an input and a slope");
   const auto* slope = c.Const(1);
@@ -209,6 +227,8 @@ Status EmitSwiGlu(NodeContext& c) {
   return c.Emit("mul", {{"x", swish}, {"y", c.Value(1)}});
 }
 
+constexpr std::string_view kRuntime = "com.microsoft";
+
 constexpr Converter kConverters[] = {
     {.op = "Relu", .emit = EmitRelu},
     {.op = "LeakyRelu", .emit = EmitLeakyRelu},
@@ -225,7 +245,10 @@ constexpr Converter kConverters[] = {
     {.op = "Mish", .emit = EmitMish},
     {.op = "Swish", .emit = EmitSwish},
     {.op = "Gelu", .emit = EmitGelu},
-    {.op = "Gelu", .emit = EmitGelu, .domain = "com.microsoft"},
+    {.op = "Gelu", .emit = EmitGelu, .domain = kRuntime},
+    {.op = "BiasGelu", .emit = EmitBiasGelu, .domain = kRuntime},
+    {.op = "FastGelu", .emit = EmitBiasGelu, .domain = kRuntime},
+    {.op = "QuickGelu", .emit = EmitQuickGelu, .domain = kRuntime},
     {.op = "Softmax", .emit = EmitSoftmax},
     {.op = "LogSoftmax", .emit = EmitLogSoftmax},
     {.op = "Hardmax", .emit = EmitHardmax},

@@ -3,6 +3,7 @@
 
 #include "onnx/converter.h"
 #include "onnx/expansion.h"
+#include "onnx/integer_products.h"
 #include "onnx/windows.h"
 
 namespace anemone::ops::conv {
@@ -22,6 +23,7 @@ ir::Literal PadType(const Windows& windows) {
 
 // A bias known only at run time is added afterwards, over the channels.
 Status AddBias(NodeContext& c, ir::Value* y) {
+  if (c.Rank(2) != 1) return InvalidInput("the bias has rank {}", c.Rank(2));
   ir::Shape dims(static_cast<size_t>(c.Rank(0)), 1);
   dims[1] = c.Dims(2)[0];
   return c.Emit("add", {{"x", y}, {"y", c.Reshape(c.Value(2), dims)}});
@@ -33,7 +35,7 @@ Status EmitConv(NodeContext& c) {
   if (const auto given = c.IntsAttribute("kernel_shape"); given && *given != windows.kernel) {
     return InvalidInput("kernel_shape differs from the weight's shape");
   }
-  const bool late_bias = c.Has(2) && c.Const(2) == nullptr;
+  const bool late_bias = c.Has(2) && !c.Known(2);
   Args args = {{"x", c.Value(0)},
                {"weight", c.Value(1)},
                {"strides", ir::Ints(windows.strides)},
@@ -67,7 +69,7 @@ Status ResolveTransposed(const NodeContext& c, const std::vector<int64_t>& extra
 
 Status EmitConvTranspose(NodeContext& c) {
   if (!c.Has(0) || !c.Has(1)) return InvalidInput("ConvTranspose needs an input and a weight");
-  if (c.Const(1) == nullptr) {
+  if (!c.Known(1)) {
     return Unsupported("a weight computed at run time").Advise("make the weight an initializer");
   }
   ANEMONE_ASSIGN(Windows w, ReadWindows(c, KernelOf(c)));
@@ -85,7 +87,7 @@ Status EmitConvTranspose(NodeContext& c) {
     w.end[i] = std::max<int64_t>(w.end[i], 0);
   }
   const bool grows = std::any_of(beyond.begin(), beyond.end(), [](int64_t b) { return b != 0; });
-  const bool late_bias = c.Has(2) && (grows || c.Const(2) == nullptr);
+  const bool late_bias = c.Has(2) && (grows || !c.Known(2));
   Args args = {{"x", c.Value(0)},
                {"weight", c.Value(1)},
                {"strides", ir::Ints(w.strides)},
@@ -134,72 +136,114 @@ Status EmitCausalConv(NodeContext& c) {
   return e.Finish({y, state});
 }
 
-// ---- Convolutions of integers. Their products are summed in float32, which holds integers up to
-// 2^24 exactly; a weight with more products than that bound allows is refused.
+// ---- Convolutions of integers.
 
+// `x` is the input, and the weights' output channels are the first axis. The window attributes are
+// those of Conv.
+std::string QuantizedConv(NodeContext& c, Expansion& e, std::string x, std::string weight,
+                          std::string bias) {
+  return e.Op("Conv", {std::move(x), std::move(weight), std::move(bias)}, c.node().attributes);
+}
+
+// The products are summed in float32, which holds integers up to 2^24 exactly.
 Status CheckExact(const NodeContext& c, size_t weight) {
   int64_t products = 1;
   for (size_t d = 1; d < c.Dims(weight).size(); ++d) products *= c.Dims(weight)[d];
-  constexpr int64_t kLargestProduct = 255 * 255;
-  if (products * kLargestProduct < int64_t{1} << 24) return {};
+  constexpr int64_t kLargestSum = int64_t{1} << 24;
+  constexpr int64_t kLargest = 255;
+  if (products * kLargest * kLargest < kLargestSum) return {};
+  // What the weights of each output channel can sum up to, less a zero point of at most 255.
+  int64_t largest = products * kLargest * kLargest;
+  if (const auto* known = c.Const(weight); known != nullptr && !c.Has(3)) {
+    const auto values = known->AsInts().value_or(std::vector<int64_t>());
+    largest = 0;
+    for (size_t row = 0; row + static_cast<size_t>(products) <= values.size();
+         row += static_cast<size_t>(products)) {
+      int64_t sum = 0;
+      for (size_t i = 0; i < static_cast<size_t>(products); ++i) sum += std::abs(values[row + i]);
+      largest = std::max(largest, sum * kLargest);
+    }
+  }
+  if (largest < kLargestSum) return {};
   return Unsupported("sums of {} products of integers, which float32 does not hold exactly",
                      products)
       .Advise("export the float model, or one in QDQ form");
 }
 
-// x - zero point, in float; a zero point of one element for each output channel stands along `axis`.
-std::string Centered(NodeContext& c, Expansion& e, size_t x, size_t zero, size_t axis) {
-  auto value = e.Cast(e.In(x), ElementType::kFloat);
-  if (!e.Has(zero)) return value;
-  auto offset = e.Cast(e.In(zero), ElementType::kFloat);
-  if (c.Rank(zero) == 1 && c.Dims(zero)[0] != 1) {
-    ir::Shape dims(c.Dims(x).size(), 1);
-    dims[axis] = c.Dims(zero)[0];
-    offset = e.Op("Reshape", {offset, e.Int64s(dims)});
-  } else {
-    offset = e.Op("Reshape", {offset, e.Int64s({}, {0})});
-  }
-  return e.Op("Sub", {value, offset});
-}
-
-std::vector<Attribute> WindowAttributes(const NodeContext& c) {
-  std::vector<Attribute> attributes;
-  for (const auto& attribute : c.node().attributes) attributes.push_back(attribute);
-  return attributes;
-}
-
 Status EmitConvInteger(NodeContext& c) {
-  if (!c.Has(0) || !c.Has(1)) return InvalidInput("ConvInteger needs an input and a weight");
+  ANEMONE_TRY(c.NeedInputs(2));
   ANEMONE_TRY(CheckExact(c, 1));
   Expansion e(c);
-  const auto y =
-      e.Op("Conv", {Centered(c, e, 0, 2, 1), Centered(c, e, 1, 3, 0)}, WindowAttributes(c));
+  const auto y = QuantizedConv(c, e, e.Dequantized(0, {}, 2, 1), e.Dequantized(1, {}, 3, 0), "");
   return e.Finish({e.Cast(y, ElementType::kInt32)});
+}
+
+// x, w, the scales of both, their zero points: ConvInteger and the scaling of its result, as
+// quantizers write it (onnx/integer_products.h).
+Status EmitConvIntegerToFloat(NodeContext& c) {
+  ANEMONE_TRY(c.NeedInputs(4));
+  Expansion e(c);
+  return e.Finish({QuantizedConv(c, e, e.Dequantized(0, 2, 4, 1), e.Dequantized(1, 3, 5, 0), "")});
 }
 
 // x, its scale and zero point, w, its scale and zero point, y's scale and zero point, bias.
 Status EmitQLinearConv(NodeContext& c) {
   ANEMONE_TRY(c.NeedInputs(8));
-  ANEMONE_TRY(CheckExact(c, 3));
+  if (c.Int("channels_last", 0) != 0) {
+    return Unsupported("channels_last")
+        .Advise("save the model before it is optimized for one device");
+  }
   Expansion e(c);
   auto bias = e.In(8);
-  if (!bias.empty()) bias = e.Cast(bias, ElementType::kFloat);
-  auto y =
-      e.Op("Conv", {Centered(c, e, 0, 2, 1), Centered(c, e, 3, 5, 0), bias}, WindowAttributes(c));
-  const auto scale = e.Op("Mul", {e.In(1), e.In(4)});
-  const int64_t scales = ir::ElementCount(c.Dims(4)).value_or(1);
-  ir::Shape along(c.Dims(0).size(), 1);
-  if (scales != 1) along[1] = scales;
-  y = e.Op("Mul", {y, e.Op("Reshape", {scale, e.Int64s(along)})});
+  if (!bias.empty()) {
+    const auto flat = [&](size_t input) { return e.Op("Reshape", {e.In(input), e.Int64s({-1})}); };
+    bias = e.Op("Mul", {e.Cast(bias, ElementType::kFloat), e.Op("Mul", {flat(1), flat(4)})});
+  }
+  const auto y = QuantizedConv(c, e, e.Dequantized(0, 1, 2, 1), e.Dequantized(3, 4, 5, 0), bias);
   return e.Finish({e.Op("QuantizeLinear", {y, e.In(6), e.In(7)})});
 }
+
+// ONNX Runtime's: x, weight, bias, and a tensor that is added before the activation.
+Status EmitFusedConv(NodeContext& c) {
+  ANEMONE_TRY(c.NeedInputs(2));
+  Expansion e(c);
+  std::vector<Attribute> windows;
+  for (const auto& attribute : c.node().attributes) {
+    if (!attribute.name.starts_with("activation")) windows.push_back(attribute);
+  }
+  auto y = e.Op("Conv", {e.In(0), e.In(1), e.In(2)}, std::move(windows));
+  if (e.Has(3)) y = e.Op("Add", {y, e.In(3)});
+  const std::string name = c.String("activation", "");
+  const auto* given = c.node().Find("activation_params");
+  const std::vector<float> parameters = given != nullptr ? given->floats : std::vector<float>();
+  const size_t needed = name == "LeakyRelu" ? 1 : name == "Clip" || name == "HardSigmoid" ? 2 : 0;
+  if (parameters.size() < needed) return InvalidInput("activation_params is too short");
+  if (name == "LeakyRelu") {
+    y = e.Op(name, {y}, {attribute::Float("alpha", parameters[0])});
+  } else if (name == "HardSigmoid") {
+    y = e.Op(name, {y},
+             {attribute::Float("alpha", parameters[0]), attribute::Float("beta", parameters[1])});
+  } else if (name == "Clip") {
+    y = e.Op(name, {y, e.Number(parameters[0]), e.Number(parameters[1])});
+  } else if (name == "Relu" || name == "Tanh" || name == "Sigmoid" || name == "HardSwish") {
+    y = e.Op(name, {y});
+  } else if (!name.empty()) {
+    return Unsupported("the activation {}", name).Advise("save the model before it is optimized");
+  }
+  return e.Finish({y});
+}
+
+constexpr std::string_view kRuntime = "com.microsoft";
 
 constexpr Converter kConverters[] = {
     {.op = "Conv", .emit = EmitConv},
     {.op = "ConvTranspose", .emit = EmitConvTranspose},
     {.op = "CausalConvWithState", .emit = EmitCausalConv},
     {.op = "ConvInteger", .emit = EmitConvInteger},
+    {.op = "ConvIntegerToFloat", .emit = EmitConvIntegerToFloat, .domain = kOwnDomain},
     {.op = "QLinearConv", .emit = EmitQLinearConv},
+    {.op = "QLinearConv", .emit = EmitQLinearConv, .domain = kRuntime},
+    {.op = "FusedConv", .emit = EmitFusedConv, .domain = kRuntime},
     {.op = "DeformConv",
      .refusal = "Core ML has no deformable convolution",
      .rewrite = "replace it by GridSample and Conv"},

@@ -243,4 +243,44 @@ Status EmitCompress(NodeContext& c) {
   return e.Finish({e.Op("Gather", {x, e.Int64s(std::move(kept))}, {Int("axis", axis)})});
 }
 
+// A table whose integers have a scale for each block along an axis, indices, scales, zero points.
+// Integers of 4 bits may be packed into bytes, two neighbors along the last axis in one.
+Status EmitGatherBlockQuantized(NodeContext& c) {
+  ANEMONE_TRY(c.NeedInputs(3));
+  if (!c.Known(0) || !c.Known(2) || (c.Has(3) && !c.Known(3)))
+    return Unsupported("a table computed at run time").Advise("make the table an initializer");
+  const int64_t bits = c.Int("bits", 4), block = c.Int("block_size", 128);
+  if (bits != 4 && bits != 8) return Unsupported("a table of {} bits", bits);
+  onnx::Constant table = *c.Const(0);
+  const bool bytes = table.dtype == DType::kUInt8;
+  if (table.dims.empty()) return InvalidInput("the table is a scalar");
+  if (bytes && bits == 4) {
+    table.dtype = DType::kUInt4;
+    table.dims.back() *= 2;
+  }
+  ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(c.Int("quantize_axis", 1), c.Rank(0)));
+  std::optional<onnx::Constant> zero;
+  if (c.Has(3)) {
+    zero = *c.Const(3);
+    if (bytes && bits == 4) {
+      zero->dtype = DType::kUInt4;
+      if (zero->dims.empty()) return InvalidInput("the zero points are a scalar");
+      // A row of blocks of an odd number ends in the middle of a byte.
+      if (zero->dims.back() * 2 != c.Dims(2).back())
+        return Unsupported("{} blocks, whose zero points fill their bytes in part",
+                           c.Dims(2).back());
+      zero->dims.back() *= 2;
+    }
+  } else if (bytes) {
+    // Unsigned bytes stand for numbers around the middle.
+    const std::vector<int64_t> middle(static_cast<size_t>(c.Const(2)->count()),
+                                      bits == 4 ? 8 : 128);
+    zero = IntegerConstant(table.dtype, middle, c.Dims(2));
+  }
+  Expansion e(c);
+  const auto rows = e.Op("DequantizeLinear", {e.Known(table), e.In(2), zero ? e.Known(*zero) : ""},
+                         {Int("axis", axis), Int("block_size", block)});
+  return e.Finish({e.Op("Gather", {rows, e.In(1)}, {Int("axis", c.Int("gather_axis", 0))})});
+}
+
 }  // namespace anemone::ops::gather_scatter

@@ -1,5 +1,5 @@
 // ONNX: operators that pick elements and do something with them: losses, TensorScatter, Col2Im,
-// MaxUnpool. Rows of the family's table (onnx.cc). Thread rules: pure functions.
+// MaxUnpool, ONNX Runtime's gather from a quantized table. Rows of the family's table (onnx.cc). Thread rules: pure functions.
 #pragma once
 
 #include "onnx/node_context.h"
@@ -12,5 +12,6 @@ Status EmitTensorScatter(onnx::NodeContext& c);
 Status EmitCol2Im(onnx::NodeContext& c);
 Status EmitMaxUnpool(onnx::NodeContext& c);
 Status EmitCompress(onnx::NodeContext& c);
+Status EmitGatherBlockQuantized(onnx::NodeContext& c);
 
 }  // namespace anemone::ops::gather_scatter

@@ -44,6 +44,20 @@ Status Finish(NodeContext& c, ir::Value* y) {
 
 ir::Literal Axis(int64_t axis) { return ir::Literal::Int32(static_cast<int32_t>(axis)); }
 
+// The table that rows are gathered from. Known integers of 4 or 8 bits, which a DequantizeLinear
+// scales afterwards, stay so: they are gathered as whole numbers in float, as QuantizeLinear gives.
+Result<ir::Value*> Table(NodeContext& c) {
+  const bool whole = c.Known(0) && c.QuantizedIn(0) == nullptr && IsInt(c.Type(0));
+  const int bits = whole ? BitWidth(c.Type(0)) : 0;
+  if (bits != 4 && bits != 8) return Data(c, 0);
+  if (c.target() < (bits == 4 ? ir::Opset::kIOS18 : ir::Opset::kIOS16)) return Data(c, 0);
+  ANEMONE_ASSIGN(const auto kept,
+                 MakeQuantized(*c.Const(0), Constant::Floats({1}, {}), nullptr, 0, 0));
+  if (!kept) return Data(c, 0);
+  c.SetType(0, c.Type(0));
+  return c.MakeConst(*kept, "table");
+}
+
 Status EmitGather(NodeContext& c) {
   ANEMONE_TRY(c.NeedInputs(2));
   ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(c.Int("axis", 0), c.Rank(0)));
@@ -64,7 +78,7 @@ Status EmitGather(NodeContext& c) {
                                              {"end", ir::Ints(end)},
                                              {"squeeze_mask", ir::Literal::Bools(squeeze)}}));
   }
-  ir::Value* x = Data(c, 0);
+  ANEMONE_ASSIGN(ir::Value * x, Table(c));
   ANEMONE_ASSIGN(ir::Value * indices, Indices(c, 1, size));
   return Finish(c, c.Op("gather", {{"x", x}, {"indices", indices}, {"axis", Axis(axis)}}));
 }
@@ -134,6 +148,7 @@ Status EmitScatterNd(NodeContext& c) {
 }
 
 constexpr Converter kConverters[] = {
+    {.op = "GatherBlockQuantized", .emit = EmitGatherBlockQuantized, .domain = "com.microsoft"},
     {.op = "Gather", .emit = EmitGather},
     {.op = "GatherElements", .emit = EmitGatherElements},
     {.op = "GatherND", .emit = EmitGatherNd},

@@ -5,6 +5,8 @@
 #include "onnx/converter.h"
 #include "onnx/expansion.h"
 #include "ops/linear/attention_onnx.h"
+#include "ops/linear/quantized_onnx.h"
+#include "ops/linear/runtime_attention_onnx.h"
 
 namespace anemone::ops::linear {
 namespace {
@@ -46,10 +48,13 @@ Status EmitGemm(NodeContext& c) {
   const bool trans_a = c.Int("transA", 0) != 0, trans_b = c.Int("transB", 0) != 0;
   const int64_t columns = c.Dims(1)[trans_b ? 0 : 1];
   const auto bias = LinearBias(c, columns, beta);
-  if (!trans_a && c.Const(1) != nullptr && c.IsFloat(0) && bias) {
+  if (!trans_a && c.Known(1) && c.IsFloat(0) && bias) {
     ir::Value* x = c.Value(0);
     ir::Value* weight;
-    if (trans_b && alpha == 1) {
+    if (const auto* quantized = c.QuantizedIn(1); quantized != nullptr) {
+      const Quantized rows = trans_b ? *quantized : quantized->Transposed({1, 0});
+      weight = c.MakeConst(rows.Times(alpha), "weight");
+    } else if (trans_b && alpha == 1) {
       weight = c.Value(1);
     } else {
       onnx::Constant matrix = trans_b ? *c.Const(1) : TransposeConstant(*c.Const(1), {1, 0});
@@ -74,6 +79,13 @@ Status EmitGemm(NodeContext& c) {
 Status EmitMatMul(NodeContext& c) {
   ANEMONE_TRY(CheckTwo(c));
   if (c.Rank(0) == 0 || c.Rank(1) == 0) return InvalidInput("MatMul of scalars");
+  // The integers of a quantized matrix are turned now: a pass that finds the constexpr operator could
+  // not.
+  if (const auto* quantized = c.QuantizedIn(1);
+      quantized != nullptr && c.Rank(0) > 1 && c.Rank(1) == 2 && c.IsFloat(0)) {
+    return c.Emit("linear", {{"x", c.Value(0)},
+                             {"weight", c.MakeConst(quantized->Transposed({1, 0}), "weight")}});
+  }
   ir::Value* x = c.Value(0);
   ir::Value* y = c.Value(1);
   // A vector is a row on the left and a column on the right.
@@ -235,38 +247,7 @@ Status EmitEinsum(NodeContext& c) {
   return c.Set(0, y.value);
 }
 
-// ---- Products of integers, summed as int32.
-
-// x - zero point. One zero point for each row (of a) or column (of b) stands along the last axis but
-// one, or the last.
-std::string Centered(NodeContext& c, Expansion& e, size_t x, size_t zero, bool rows) {
-  auto value = e.Cast(e.In(x), ElementType::kInt32);
-  if (!e.Has(zero)) return value;
-  auto offset = e.Cast(e.In(zero), ElementType::kInt32);
-  if (rows && c.Rank(zero) == 1) offset = e.Op("Unsqueeze", {offset, e.Int64s({1})});
-  return e.Op("Sub", {value, offset});
-}
-
-Status EmitMatMulInteger(NodeContext& c) {
-  ANEMONE_TRY(CheckTwo(c));
-  Expansion e(c);
-  return e.Finish({e.Op("MatMul", {Centered(c, e, 0, 2, true), Centered(c, e, 1, 3, false)})});
-}
-
-// a, its scale and zero point, b, its scale and zero point, y's scale and zero point. The product of
-// the integers is exact; only its scaling is rounded.
-Status EmitQLinearMatMul(NodeContext& c) {
-  ANEMONE_TRY(c.NeedInputs(8));
-  Expansion e(c);
-  const auto product = e.Op("MatMul", {Centered(c, e, 0, 2, true), Centered(c, e, 3, 5, false)});
-  const auto scale = [&](size_t input, bool rows) {
-    const auto value = e.Cast(e.In(input), ElementType::kFloat);
-    return rows && c.Rank(input) == 1 ? e.Op("Unsqueeze", {value, e.Int64s({1})}) : value;
-  };
-  const auto scaled = e.Op("Mul", {e.Cast(product, ElementType::kFloat),
-                                   e.Op("Mul", {scale(1, true), scale(4, false)})});
-  return e.Finish({e.Op("QuantizeLinear", {scaled, e.In(6), e.In(7)})});
-}
+constexpr std::string_view kRuntime = "com.microsoft";
 
 constexpr Converter kConverters[] = {
     {.op = "Gemm", .emit = EmitGemm},
@@ -278,6 +259,16 @@ constexpr Converter kConverters[] = {
     {.op = "RotaryEmbedding", .emit = EmitRotaryEmbedding},
     {.op = "MatMulInteger", .emit = EmitMatMulInteger},
     {.op = "QLinearMatMul", .emit = EmitQLinearMatMul},
+    {.op = "QGemm", .emit = EmitQGemm, .domain = kRuntime},
+    {.op = "MatMulIntegerToFloat", .emit = EmitMatMulIntegerToFloat, .domain = kRuntime},
+    {.op = "DynamicQuantizeMatMul", .emit = EmitDynamicQuantizeMatMul, .domain = kRuntime},
+    {.op = "MatMulNBits", .emit = EmitMatMulNBits, .domain = kRuntime},
+    {.op = "FusedMatMul", .emit = EmitFusedMatMul, .domain = kRuntime},
+    {.op = "Attention", .emit = EmitRuntimeAttention, .domain = kRuntime},
+    {.op = "QAttention", .emit = EmitRuntimeAttention, .domain = kRuntime},
+    {.op = "MultiHeadAttention", .emit = EmitMultiHeadAttention, .domain = kRuntime},
+    {.op = "GroupQueryAttention", .emit = EmitGroupQueryAttention, .domain = kRuntime},
+    {.op = "RotaryEmbedding", .emit = EmitRuntimeRotaryEmbedding, .domain = kRuntime},
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "onnx/converter.h"
 #include "ops/infer.h"
+#include "ops/normalization/runtime_onnx.h"
 
 namespace anemone::ops::normalization {
 namespace {
@@ -191,12 +192,20 @@ Status EmitLrn(NodeContext& c) {
                                         {"k", Number(c.Float("bias", 1.0f))}});
 }
 
+constexpr std::string_view kRuntime = "com.microsoft";
+
 constexpr Converter kConverters[] = {
     {.op = "BatchNormalization", .emit = EmitBatchNorm},
     {.op = "InstanceNormalization", .emit = EmitInstanceNorm},
     {.op = "LayerNormalization", .emit = EmitLayerNorm},
     {.op = "GroupNormalization", .emit = EmitGroupNorm},
     {.op = "RMSNormalization", .emit = EmitRmsNorm},
+    {.op = "SimplifiedLayerNormalization", .emit = EmitSimplifiedLayerNorm},
+    {.op = "SimplifiedLayerNormalization", .emit = EmitSimplifiedLayerNorm, .domain = kRuntime},
+    {.op = "SkipLayerNormalization", .emit = EmitSkipLayerNorm, .domain = kRuntime},
+    {.op = "SkipSimplifiedLayerNormalization", .emit = EmitSkipRmsNorm, .domain = kRuntime},
+    {.op = "EmbedLayerNormalization", .emit = EmitEmbedLayerNorm, .domain = kRuntime},
+    {.op = "QEmbedLayerNormalization", .emit = EmitEmbedLayerNorm, .domain = kRuntime},
     {.op = "LpNormalization", .emit = EmitLpNorm},
     {.op = "MeanVarianceNormalization", .emit = EmitMeanVariance},
     {.op = "LRN", .emit = EmitLrn},

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "onnx/converter.h"
+#include "onnx/expansion.h"
 
 namespace anemone::ops::recurrent {
 namespace {
@@ -32,7 +33,7 @@ std::string Lower(std::string text) {
 
 Result<Cell> ReadCell(const NodeContext& c, int64_t gates) {
   ANEMONE_TRY(c.NeedInputs(3));
-  if (c.Const(1) == nullptr || c.Const(2) == nullptr || (c.Has(3) && c.Const(3) == nullptr)) {
+  if (!c.Known(1) || !c.Known(2) || (c.Has(3) && !c.Known(3))) {
     return Unsupported("weights computed at run time").Advise("make the weights initializers");
   }
   Cell cell;
@@ -84,10 +85,27 @@ std::vector<float> Reorder(const onnx::Constant& x, int64_t direction,
 }
 
 struct Weights {
-  ir::Literal input, hidden, bias;
+  decltype(ir::ArgInit::value) input, hidden;
+  ir::Literal bias;
 };
+
+// W or R of one direction: a quantized one keeps its integers.
+decltype(ir::ArgInit::value) WeightOf(NodeContext& c, const Cell& cell, size_t input,
+                                      int64_t direction, const std::vector<int64_t>& order) {
+  const auto gates = static_cast<int64_t>(order.size());
+  const int64_t columns = c.Dims(input)[2];
+  if (const auto* quantized = c.QuantizedIn(input); quantized != nullptr) {
+    const auto rows = quantized->Reshaped({cell.directions * gates * cell.hidden, columns});
+    std::vector<int64_t> groups;
+    for (const int64_t gate : order) groups.push_back(direction * gates + gate);
+    if (rows) return c.MakeConst(rows->Rows(groups, cell.hidden), "weight");
+  }
+  return ir::Literal::Fp32s(Reorder(*c.Const(input), direction, order, cell.hidden),
+                            {gates * cell.hidden, columns});
+}
+
 // `order` names for each gate of MIL the gate of ONNX. The two biases of ONNX are added.
-Weights ReadWeights(const NodeContext& c, const Cell& cell, int64_t direction,
+Weights ReadWeights(NodeContext& c, const Cell& cell, int64_t direction,
                     const std::vector<int64_t>& order) {
   const auto gates = static_cast<int64_t>(order.size());
   const int64_t rows = gates * cell.hidden;
@@ -97,10 +115,8 @@ Weights ReadWeights(const NodeContext& c, const Cell& cell, int64_t direction,
     const auto second = Reorder(*c.Const(3), direction, order, cell.hidden, gates);
     for (size_t i = 0; i < bias.size(); ++i) bias[i] += second[i];
   }
-  return {
-      ir::Literal::Fp32s(Reorder(*c.Const(1), direction, order, cell.hidden), {rows, c.Dims(0)[2]}),
-      ir::Literal::Fp32s(Reorder(*c.Const(2), direction, order, cell.hidden), {rows, cell.hidden}),
-      ir::Literal::Fp32s(std::move(bias), {rows})};
+  return {WeightOf(c, cell, 1, direction, order), WeightOf(c, cell, 2, direction, order),
+          ir::Literal::Fp32s(std::move(bias), {rows})};
 }
 
 // The initial state in MIL's layout: [batch, directions * hidden].
@@ -388,8 +404,52 @@ Status EmitRnn(NodeContext& c) {
   return EmitDirections(c, cell, activations, OneRnn);
 }
 
+// W or R as ONNX Runtime keeps it, [directions, columns, gates * hidden], with scales and zero points
+// of [directions] or [directions, gates * hidden]; as LSTM takes it.
+Result<std::string> TurnedWeight(NodeContext& c, Expansion& e, size_t input, size_t scale) {
+  if (!c.Known(input) || !c.Known(scale) || (c.Has(scale + 1) && !c.Known(scale + 1)))
+    return Unsupported("weights computed at run time").Advise("make the weights initializers");
+  const onnx::Constant& data = *c.Const(input);
+  if (data.dims.size() != 3 || (data.dtype != DType::kInt8 && data.dtype != DType::kUInt8))
+    return InvalidInput("weights of {} {}", DTypeName(data.dtype), ir::ShapeToString(data.dims));
+  const bool by_column = c.Const(scale)->count() == data.dims[0] * data.dims[2];
+  Quantized weight{.data = data,
+                   .blocks = {data.dims[0], 1, by_column ? data.dims[2] : 1},
+                   .scale = c.Const(scale)->AsFloats()};
+  if (c.Has(scale + 1)) weight.zero = c.Const(scale + 1)->AsFloats();
+  const auto scales = ir::ElementCount(weight.blocks);
+  if (std::ssize(weight.scale) != scales ||
+      (!weight.zero.empty() && std::ssize(weight.zero) != scales))
+    return InvalidInput("scales and zero points do not fit the weights");
+  Operand operand;
+  operand.quantized = std::make_shared<const Quantized>(weight.Transposed({0, 2, 1}));
+  operand.dims = operand.quantized->dims();
+  return e.Bind(operand);
+}
+
+// The inputs of LSTM, then scale and zero point of W and of R. The input is quantized as a whole, as
+// ONNX Runtime does it.
+Status EmitDynamicQuantizeLstm(NodeContext& c) {
+  constexpr size_t kScaleW = 8, kScaleR = 10;
+  ANEMONE_TRY(c.NeedInputs(3));
+  if (!c.Has(kScaleW) || !c.Has(kScaleR)) return InvalidInput("a scale is missing");
+  Expansion e(c);
+  ANEMONE_ASSIGN(const auto w, TurnedWeight(c, e, 1, kScaleW));
+  ANEMONE_ASSIGN(const auto r, TurnedWeight(c, e, 2, kScaleR));
+  const auto x = e.Ops("DynamicQuantizeLinear", {e.In(0)}, 3);
+  const auto y = e.Ops("LSTM",
+                       {e.Op("DequantizeLinear", {x[0], x[1], x[2]}), w, r, e.In(3), e.In(4),
+                        e.In(5), e.In(6), e.In(7)},
+                       3, c.node().attributes);
+  c.Note(
+      "the hidden states of quantized LSTMs stay float, where ONNX Runtime quantizes them in "
+      "each step");
+  return e.Finish(y);
+}
+
 constexpr Converter kConverters[] = {
     {.op = "LSTM", .emit = EmitLstm},
+    {.op = "DynamicQuantizeLSTM", .emit = EmitDynamicQuantizeLstm, .domain = "com.microsoft"},
     {.op = "GRU", .emit = EmitGru},
     {.op = "RNN", .emit = EmitRnn},
 };

@@ -1,5 +1,4 @@
-// ONNX: Concat, Pad, Expand, Tile, Where, TopK, OneHot, CumSum, Trilu, NonZero, and quantization in
-// QDQ form.
+// ONNX: Concat, Pad, Expand, Tile, Where, TopK, OneHot, CumSum, Trilu, NonZero.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -411,144 +410,6 @@ Status EmitTrilu(NodeContext& c) {
   return c.Emit("select", {{"cond", keep}, {"a", c.Value(0)}, {"b", zero}});
 }
 
-// ---- QDQ: the result of QuantizeLinear is kept as whole numbers in float, so that everything that
-// only moves or compares elements works on it; DequantizeLinear scales it back.
-
-// In blocked quantization a block of elements along `axis` shares a scale: the number of the block of
-// each element.
-Result<std::vector<int64_t>> BlockOfEach(const NodeContext& c, size_t input, int64_t axis) {
-  const auto d = static_cast<size_t>(axis);
-  const int64_t block = c.Int("block_size", 0);
-  ir::Shape expected = c.Dims(0);
-  if (block > 0) expected[d] = (expected[d] + block - 1) / block;
-  if (block <= 0 || c.Dims(input) != expected) {
-    return InvalidInput("scales of {} do not fit blocks of {} of {}",
-                        ir::ShapeToString(c.Dims(input)), block, ir::ShapeToString(c.Dims(0)));
-  }
-  std::vector<int64_t> blocks;
-  for (int64_t i = 0; i < c.Dims(0)[d]; ++i) blocks.push_back(i / block);
-  return blocks;
-}
-
-// A scale or zero point along `axis`.
-Result<ir::Value*> Parameter(NodeContext& c, size_t input) {
-  ir::Value* value = c.Cast(c.Value(input), DType::kFp32);
-  if (c.Rank(input) == 0 || ir::ElementCount(c.Dims(input)) == 1) return c.Reshape(value, {});
-  ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(c.Int("axis", 1), c.Rank(0)));
-  if (c.Rank(input) != 1) {
-    ANEMONE_ASSIGN(const auto blocks, BlockOfEach(c, input, axis));
-    return c.Op("gather", {{"x", value}, {"indices", ir::Ints(blocks)}, {"axis", Int(axis)}});
-  }
-  ir::Shape dims(static_cast<size_t>(c.Rank(0)), 1);
-  dims[static_cast<size_t>(axis)] = c.Dims(input)[0];
-  return c.Reshape(value, dims);
-}
-
-Status EmitQuantize(NodeContext& c) {
-  ANEMONE_TRY(c.NeedInputs(2));
-  DType type = DType::kUInt8;
-  if (c.Has(2)) {
-    type = c.Type(2);
-  } else if (c.Int("output_dtype", 0) != 0) {
-    type = ToDType(static_cast<int32_t>(c.Int("output_dtype", 0)));
-  }
-  if (!IsInt(type) || BitWidth(type) > 16)
-    return Unsupported("quantization to {}", DTypeName(type));
-  c.SetType(0, type);
-  const int bits = BitWidth(type);
-  const float low = IsSignedInt(type) ? -std::ldexp(1.0f, bits - 1) : 0.0f;
-  const float high =
-      IsSignedInt(type) ? std::ldexp(1.0f, bits - 1) - 1 : std::ldexp(1.0f, bits) - 1;
-  ir::Value* x = c.Value(0);
-  ANEMONE_ASSIGN(ir::Value * scale, Parameter(c, 1));
-  ir::Value* y = c.Op("round", {{"x", c.Binary("real_div", {x, scale})}});
-  if (c.Has(2)) {
-    ANEMONE_ASSIGN(ir::Value * zero, Parameter(c, 2));
-    y = c.Binary("add", {y, zero});
-  }
-  return c.Emit("clip",
-                {{"x", y}, {"alpha", ir::Literal::Fp32(low)}, {"beta", ir::Literal::Fp32(high)}});
-}
-
-// Known quantized weights become floats here.
-Result<std::optional<onnx::Constant>> FoldDequantize(const NodeContext& c) {
-  if (c.Const(0) == nullptr || c.Const(1) == nullptr || (c.Has(2) && c.Const(2) == nullptr)) {
-    return std::optional<onnx::Constant>();
-  }
-  auto values = c.Const(0)->AsDoubles();
-  const auto scale = c.Const(1)->AsDoubles();
-  std::optional<std::vector<double>> zero;
-  if (c.Has(2)) zero = c.Const(2)->AsDoubles();
-  if (!values || !scale || (c.Has(2) && !zero) || scale->empty())
-    return std::optional<onnx::Constant>();
-  int64_t inner = static_cast<int64_t>(values->size());
-  int64_t block = 0;
-  if (scale->size() != 1 && c.Rank(1) != 1) {
-    ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(c.Int("axis", 1), c.Rank(0)));
-    ANEMONE_TRY(BlockOfEach(c, 1, axis).status());
-    block = c.Int("block_size", 0);
-    inner = 1;
-    for (size_t d = static_cast<size_t>(axis) + 1; d < c.Dims(0).size(); ++d) inner *= c.Dims(0)[d];
-  } else if (scale->size() != 1) {
-    ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(c.Int("axis", 1), c.Rank(0)));
-    if (c.Dims(0)[static_cast<size_t>(axis)] != c.Dims(1)[0])
-      return InvalidInput("the scales do not fit the axis");
-    inner = 1;
-    for (size_t d = static_cast<size_t>(axis) + 1; d < c.Dims(0).size(); ++d) inner *= c.Dims(0)[d];
-  }
-  if (zero && zero->size() != scale->size())
-    return InvalidInput("scale and zero point differ in size");
-  // The scale of element i.
-  const auto scale_of = [&](size_t i) -> size_t {
-    if (scale->size() == 1) return 0;
-    const size_t row = i / static_cast<size_t>(inner);
-    if (block == 0) return row % scale->size();
-    const auto axis = static_cast<size_t>(NormalizeAxis(c.Int("axis", 1), c.Rank(0)).value());
-    const auto size = static_cast<size_t>(c.Dims(0)[axis]);
-    const auto blocks = static_cast<size_t>(c.Dims(1)[axis]);
-    const size_t in_block = row % size / static_cast<size_t>(block);
-    return (row / size * blocks + in_block) * static_cast<size_t>(inner) +
-           i % static_cast<size_t>(inner);
-  };
-  std::vector<float> out(values->size());
-  for (size_t i = 0; i < out.size(); ++i) {
-    const size_t at = scale_of(i);
-    const auto whole = static_cast<float>((*values)[i] - (zero ? (*zero)[at] : 0));
-    out[i] = whole * static_cast<float>((*scale)[at]);
-  }
-  return std::optional(onnx::Constant::Floats(std::move(out), c.Dims(0)));
-}
-
-// The range of the data, 0 included, on the 256 steps of uint8; ONNX's own definition.
-Status EmitDynamicQuantize(NodeContext& c) {
-  using attribute::Int;
-  ANEMONE_TRY(c.NeedInputs(1));
-  Expansion e(c);
-  const auto all = [&](std::string op) {
-    return e.Op(std::move(op), {e.In(0)}, {Int("keepdims", 0)});
-  };
-  const auto low = e.Op("Min", {all("ReduceMin"), e.Number(0)});
-  const auto high = e.Op("Max", {all("ReduceMax"), e.Number(0)});
-  const auto scale = e.Op("Div", {e.Op("Sub", {high, low}), e.Number(255)});
-  auto zero = e.Op("Div", {e.Op("Sub", {e.Number(0), low}), scale});
-  zero = e.Op("Round", {e.Op("Clip", {zero, e.Number(0), e.Number(255)})});
-  zero = e.Cast(zero, ElementType::kUint8);
-  return e.Finish({e.Op("QuantizeLinear", {e.In(0), scale, zero}), scale, zero});
-}
-
-Status EmitDequantize(NodeContext& c) {
-  ANEMONE_TRY(c.NeedInputs(2));
-  ANEMONE_ASSIGN(auto folded, FoldDequantize(c));
-  if (folded) return c.SetConstant(0, std::move(*folded));
-  ir::Value* x = c.Cast(c.Value(0), DType::kFp32);
-  if (c.Has(2)) {
-    ANEMONE_ASSIGN(ir::Value * zero, Parameter(c, 2));
-    x = c.Binary("sub", {x, zero});
-  }
-  ANEMONE_ASSIGN(ir::Value * scale, Parameter(c, 1));
-  return c.Emit("mul", {{"x", x}, {"y", scale}});
-}
-
 constexpr std::string_view kSize = "the size of its output depends on the data";
 constexpr std::string_view kFixed = "rewrite the model so that every tensor has a fixed shape";
 constexpr std::string_view kText = "Core ML's programs compute no text";
@@ -564,9 +425,6 @@ constexpr Converter kConverters[] = {
     {.op = "OneHot", .emit = EmitOneHot},
     {.op = "CumSum", .emit = EmitCumSum},
     {.op = "Trilu", .emit = EmitTrilu},
-    {.op = "QuantizeLinear", .emit = EmitQuantize},
-    {.op = "DequantizeLinear", .emit = EmitDequantize},
-    {.op = "DynamicQuantizeLinear", .emit = EmitDynamicQuantize},
     {.op = "NonZero", .refusal = kSize, .rewrite = kFixed},
     {.op = "Unique", .refusal = kSize, .rewrite = kFixed},
     {.op = "NonMaxSuppression",

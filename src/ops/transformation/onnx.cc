@@ -22,8 +22,8 @@ Status CheckOne(const NodeContext& c) {
 
 // The same elements under other dims. The value keeps the shape that it has in the program so far.
 Status View(NodeContext& c, ir::Shape dims) {
-  if (c.Const(0) != nullptr) return c.SetConstant(0, c.Const(0)->Reshaped(std::move(dims)));
-  return c.SetView(0, c.In(0).value, std::move(dims));
+  if (c.Known(0)) return c.SetConstant(0, c.Const(0)->Reshaped(std::move(dims)));
+  return c.SetView(0, c.Unshaped(0), std::move(dims));
 }
 
 // A shape or axes known only at run time cannot change what the file declares for the output, and
@@ -125,7 +125,7 @@ Status EmitTranspose(NodeContext& c) {
                        c.Rank(0), kMaxRank)
         .Advise("split it into two transposes");
   }
-  ir::Value* x = c.Rank(0) <= kMaxRank ? c.Value(0) : c.Reshape(c.In(0).value, reduced.dims);
+  ir::Value* x = c.Rank(0) <= kMaxRank ? c.Value(0) : c.Reshape(c.Unshaped(0), reduced.dims);
   const auto& order = c.Rank(0) <= kMaxRank ? perm : reduced.perm;
   return c.SetView(0, c.Op("transpose", {{"x", x}, {"perm", ir::Ints(order)}}), std::move(dims));
 }

@@ -213,6 +213,13 @@ TEST(Steps, SpecialValues) {
       Elementwise({&step, 1}, &in, &out, 1, 1, pool);
       EXPECT_TRUE(std::isnan(out)) << static_cast<int>(kind);
     }
+    const Step saturate{.kind = StepKind::kSaturate, .alpha = -128.0f, .beta = 127.0f};
+    for (const auto& [given, wanted] : std::vector<std::pair<float, float>>{
+             {NAN, 0.0f}, {-INFINITY, -128.0f}, {INFINITY, 127.0f}, {-7.0f, -7.0f}}) {
+      float x = given;
+      Elementwise({&saturate, 1}, &x, &x, 1, 1, pool);
+      EXPECT_EQ(x, wanted) << given;
+    }
     // Subnormal results of exp.
     const Step exp{.kind = StepKind::kExp};
     float in = -95.0f, out = 0.0f;
