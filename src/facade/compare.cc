@@ -19,7 +19,8 @@ Result<std::vector<lab::Inputs>> MakeInputs(const CompareOptions& options,
   std::vector<lab::Inputs> inputs;
   if (!options.inputs.empty()) {
     ANEMONE_ASSIGN(auto set,
-                   ReadInputs(*reference.model, *function, options.inputs, options.input_shapes));
+                   ReadInputs(*reference.model, *function, options.inputs,
+                                         FixedShapes(options.input_shapes)));
     inputs.push_back(std::move(set));
     return inputs;
   }
