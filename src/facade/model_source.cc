@@ -79,10 +79,10 @@ Result<ir::Model> ReadOnnx(const std::string& path, const ModelSource& source) {
   onnx::ImportOptions options{.input_shapes = {}, .target = target};
   for (const auto& [name, shape] : source.options.input_shapes) {
     for (const Dimension& dimension : shape) {
-      options.input_shapes[name].push_back({.size = dimension.size,
-                                            .lower = dimension.lower,
-                                            .upper = dimension.upper,
-                                            .choices = dimension.choices});
+      onnx::InputSize& size = options.input_shapes[name].emplace_back(dimension.size);
+      size.lower = dimension.lower;
+      size.upper = dimension.upper;
+      size.choices = dimension.choices;
     }
   }
   return onnx::ImportOnnx(path, options);

@@ -26,6 +26,9 @@ struct InputSize {
   int64_t lower = 0;                  // of a range; else 0
   int64_t upper = 0;                  // 0 for a range whose bound is chosen here
   std::vector<int64_t> choices = {};  // the sizes of an enumerated dimension
+
+  InputSize() = default;
+  InputSize(int64_t fixed) : size(fixed) {}  // NOLINT: a number is a size
   bool is_fixed() const { return lower == 0 && choices.empty(); }
   friend bool operator==(const InputSize&, const InputSize&) = default;
 };

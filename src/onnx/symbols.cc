@@ -194,14 +194,20 @@ std::optional<int64_t> Symbols::Product(const ir::Shape& dims, size_t begin, siz
 }
 
 std::optional<int64_t> Symbols::AtomOf(AtomKind kind, int64_t a, int64_t b) {
-  // floor(floor(x/a)/b) is floor(x/(a*b)).
+  // floor((floor(x/a) + n)/b) is floor((x + n*a)/(a*b)).
   if (kind == AtomKind::kFloorDiv && IsSymbol(a) && !IsSymbol(b)) {
-    const Polynomial& inner = PolynomialOf(a);
+    Polynomial inner = PolynomialOf(a);
+    int64_t number = 0;
+    if (const auto found = inner.find({}); found != inner.end()) {
+      number = found->second;
+      inner.erase(found);
+    }
     if (inner.size() == 1 && inner.begin()->second == 1 && inner.begin()->first.size() == 1) {
-      const Atom& atom = AtomAt(inner.begin()->first[0]);
+      const Atom atom = AtomAt(inner.begin()->first[0]);
       if (atom.kind == AtomKind::kFloorDiv && !IsSymbol(atom.b)) {
-        const auto both = Mul(atom.b, b);
-        return both ? FloorDiv(atom.a, *both) : std::nullopt;
+        const auto both = Mul(atom.b, b), offset = Mul(atom.b, number);
+        const auto sum = offset ? Add(atom.a, *offset) : std::nullopt;
+        return sum && both ? FloorDiv(*sum, *both) : std::nullopt;
       }
     }
   }

@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "onnx/converter.h"
+#include "ops/image_resizing/open_resize_onnx.h"
 #include "ops/image_resizing/samples_onnx.h"
 #include "ops/infer.h"
 
@@ -203,6 +204,7 @@ Status EmitNearest(NodeContext& c, const Sampling& sampling, const Target& targe
 Status EmitResize(NodeContext& c) {
   if (!c.Has(0)) return InvalidInput("the input is missing");
   ANEMONE_ASSIGN(const Sampling sampling, ReadSampling(c));
+  if (c.IsOpen(0) || (c.Has(3) && c.In(3).sizes)) return EmitOpenResize(c, sampling);
   ANEMONE_ASSIGN(const Target target, ReadTarget(c));
   const ir::Shape& dims = c.Dims(0);
   if (target.sizes == dims &&
