@@ -15,6 +15,9 @@
 
 namespace anemone::onnx {
 
+// The upper bound of a dimension whose size may be any: Core ML wants one for an ML Program.
+constexpr int64_t kUpperOfAny = 2048;
+
 class Importer {
  public:
   Importer(const Model& model, const ImportOptions& options);

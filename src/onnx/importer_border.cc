@@ -45,9 +45,6 @@ Status Importer::AddInputs(Scope& scope) {
 
 namespace {
 
-// The upper bound of a dimension whose size may be any: Core ML wants one for an ML Program.
-constexpr int64_t kUpperOfAny = 2048;
-
 // Names that exporters give dimensions they know nothing of.
 bool SaysNothing(const std::string& name) {
   return name.empty() || name == "?" || name == "-1" || name == "None";

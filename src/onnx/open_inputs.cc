@@ -18,8 +18,11 @@ std::vector<ir::Shape> Combinations(const ir::Shape& shape,
                                     const std::map<int64_t, std::vector<int64_t>>& choices,
                                     const ir::Shape& fallback) {
   std::vector<ir::Shape> shapes = {shape};
-  for (const auto& [symbol, sizes] : choices) {
-    if (std::ranges::find(shape, symbol) == shape.end()) continue;
+  for (const int64_t symbol : shape) {
+    const auto found = choices.find(symbol);
+    if (found == choices.end()) continue;
+    const std::vector<int64_t>& sizes = found->second;
+    if (std::ranges::find(shapes[0], symbol) == shapes[0].end()) continue;  // done before
     std::vector<ir::Shape> next;
     for (const ir::Shape& one : shapes) {
       for (const int64_t size : sizes) {
@@ -42,6 +45,7 @@ Status Importer::DescribeOpenInputs(ir::Model& model) {
   if (open_inputs_.empty()) return {};
   const Symbols& symbols = runtime_->symbols();
   size_t enumerated = 0, ranged = 0, shapes = 0;
+  bool unbounded = false;
   std::string described;
   for (ir::Feature& feature : model.functions.front().inputs) {
     const auto found = open_inputs_.find(feature.name);
@@ -61,6 +65,7 @@ Status Importer::DescribeOpenInputs(ir::Model& model) {
       if (open != open_.end()) {
         const InputSize& given = open->second.given;
         range = range || given.choices.empty();
+        unbounded = unbounded || (given.choices.empty() && given.upper == 0);
         if (!given.choices.empty()) choices.emplace(size, given.choices);
         one = given.choices.empty() ? fmt::format("[{}..{}={}]", bounds.low, bounds.high,
                                                   array.shape.back())
@@ -100,6 +105,7 @@ Status Importer::DescribeOpenInputs(ir::Model& model) {
     }
   }
   std::string note = fmt::format("flexible shapes: {}", described);
+  if (unbounded) note += fmt::format("; '?' ends at {}: give [1..N] for another bound", kUpperOfAny);
   if (ranged != 0) {
     note +=
         "; with ranges Core ML runs only the default shape on the Neural Engine, and operators that "

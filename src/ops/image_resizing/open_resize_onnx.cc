@@ -207,6 +207,33 @@ Status EmitOpenLinear(NodeContext& c, const Sampling& sampling, const std::vecto
 
 }  // namespace
 
+bool ResizesOpenDimension(const NodeContext& c) {
+  const ir::Shape& dims = c.Sizes(0);
+  const bool has_sizes = c.opset() >= 11 && c.Has(3);
+  if (!c.IsOpen(0) && !(has_sizes && c.In(3).sizes)) return false;
+  for (size_t d = dims.size() - std::min<size_t>(dims.size(), 2); d < dims.size(); ++d) {
+    if (Symbols::IsSymbol(dims[d])) return true;
+  }
+  // By attributes, or over some of the axes: rare.
+  if (c.HasAttribute("axes") || (c.node().op == "Upsample" && c.opset() < 9)) return true;
+  if (has_sizes) {
+    const auto sizes = c.KnownSizes(3);
+    if (!sizes || sizes->size() != dims.size()) return true;
+    for (size_t d = 0; d < dims.size(); ++d) {
+      const bool open = Symbols::IsSymbol(dims[d]) || Symbols::IsSymbol((*sizes)[d]);
+      if (open && (*sizes)[d] != dims[d]) return true;
+    }
+    return false;
+  }
+  const auto* constant = c.Const(c.opset() < 11 ? 1 : 2);
+  const auto scales = constant == nullptr ? std::nullopt : constant->AsDoubles();
+  if (!scales || scales->size() != dims.size()) return true;
+  for (size_t d = 0; d < dims.size(); ++d) {
+    if (Symbols::IsSymbol(dims[d]) && (*scales)[d] != 1) return true;
+  }
+  return false;
+}
+
 Status EmitOpenResize(NodeContext& c, const Sampling& sampling) {
   ANEMONE_ASSIGN(const auto axes, ReadAxes(c));
   if (std::ranges::all_of(axes, [](const Axis& axis) { return axis.in == axis.out; }))

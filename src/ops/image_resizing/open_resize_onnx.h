@@ -6,6 +6,9 @@
 
 namespace anemone::ops::image_resizing {
 
+// Whether one of the last two dimensions is open, or another one that is open may change.
+bool ResizesOpenDimension(const onnx::NodeContext& c);
+
 // The last two dimensions resized, by nearest or linear sampling. kUnsupported for what MIL cannot
 // do without numbers.
 Status EmitOpenResize(onnx::NodeContext& c, const Sampling& sampling);
