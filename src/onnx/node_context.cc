@@ -19,9 +19,16 @@ int64_t FixedDims::operator[](size_t d) const {
 
 const ir::Shape& FixedDims::raw() const { return context_->In(input_).dims; }
 
-const ir::Shape& FixedDims::all() const {
-  for (size_t d = 0; d < raw().size(); ++d) context_->FixedSize(context_->In(input_), d);
-  return raw();
+const ir::Shape& FixedDims::all() const { return context_->FixedShape(input_); }
+
+const ir::Shape& NodeContext::FixedShape(size_t i) const {
+  if (!IsOpen(i)) return inputs_[i]->dims;
+  // One for each input: its iterators must belong together.
+  const auto [found, added] = substitutes_.try_emplace(i);
+  ir::Shape& shape = found->second;
+  if (!added) return shape;
+  for (size_t d = 0; d < inputs_[i]->dims.size(); ++d) shape.push_back(FixedSize(*inputs_[i], d));
+  return shape;
 }
 
 DType Operand::dtype() const {

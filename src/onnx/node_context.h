@@ -10,6 +10,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -112,6 +113,7 @@ class NodeContext {
   bool IsOpen(size_t i) const { return Symbols::AnySymbol(inputs_[i]->dims); }
   // Dimension `d` of any operand as a number; where it is open, the node cannot be converted.
   int64_t FixedSize(const Operand& operand, size_t d) const;
+  const ir::Shape& FixedShape(size_t i) const;
   // Whether the value in the program still has other dims than the operand.
   bool IsPending(size_t i) const { return IsPending(*inputs_[i]); }
   int64_t Rank(size_t i) const { return inputs_[i]->rank(); }
@@ -243,6 +245,7 @@ class NodeContext {
   std::vector<std::optional<ir::Shape>> declared_;
   Status status_;
   mutable Status needs_fixed_;
+  mutable std::map<size_t, ir::Shape> substitutes_;  // shapes with the defaults of open dimensions
 };
 
 // Core ML tensors have at most five dimensions.
