@@ -36,6 +36,7 @@ import numpy as np
 from ._errors import Error as Error
 
 _Path = Union[str, "os.PathLike[str]"]
+_Shape = Union[str, Sequence[Union[int, str]]]  # "1x[1..512]", or (1, "1..512")
 Progress = Optional[Callable[[str, int, int], Any]]
 
 __version__: str
@@ -48,7 +49,7 @@ class State:
 '''
 TYPES = {"boolean": "bool", "integer": "int", "number": "float", "optional number": "Optional[float]", "text": "str",
          "path": "_Path", "object or path": "Union[Mapping[str, Any], _Path]", "texts": "Sequence[str]",
-         "numbers": "Sequence[float]", "three numbers": "Sequence[float]", "shapes": "Mapping[str, Sequence[int]]"}
+         "numbers": "Sequence[float]", "three numbers": "Sequence[float]", "shapes": "Mapping[str, _Shape]"}
 
 
 def default_text(row):

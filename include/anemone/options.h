@@ -21,10 +21,23 @@ namespace anemone {
 inline constexpr std::array<float, 3> kImageNetMean = {0.485f, 0.456f, 0.406f};
 inline constexpr std::array<float, 3> kImageNetDeviation = {0.229f, 0.224f, 0.225f};
 
+// One dimension of an input's shape: a size, or the sizes that it may have at run time.
+struct Dimension {
+  int64_t size = 0;                   // the size; of an open dimension its default
+  int64_t lower = 0;                  // of a range, which ends at `upper`; else 0
+  int64_t upper = 0;                  // 0 for a range whose bound the importer chooses ("?")
+  std::vector<int64_t> choices = {};  // the sizes of an enumerated dimension
+
+  Dimension() = default;
+  Dimension(int64_t fixed) : size(fixed) {}  // NOLINT: a number is a dimension
+  bool is_fixed() const { return lower == 0 && choices.empty(); }
+  friend bool operator==(const Dimension&, const Dimension&) = default;
+};
+
 struct LoadOptions {
   std::string weights = {};
   uint64_t seed = 0;
-  std::map<std::string, std::vector<int64_t>> input_shapes = {};
+  std::map<std::string, std::vector<Dimension>> input_shapes = {};
   std::string minimum_deployment_target = "iOS17";
   std::string backend = "auto";
   std::string function = {};
@@ -124,7 +137,7 @@ struct ModelOptions {
   std::string model = {};
   std::string weights = {};
   uint64_t seed = 0;
-  std::map<std::string, std::vector<int64_t>> input_shapes = {};
+  std::map<std::string, std::vector<Dimension>> input_shapes = {};
 };
 
 // Of `anemone lab`.
@@ -166,7 +179,7 @@ struct CompareOptions {
   std::string reference = {};
   std::string variant = {};
   std::vector<std::string> inputs = {};
-  std::map<std::string, std::vector<int64_t>> input_shapes = {};
+  std::map<std::string, std::vector<Dimension>> input_shapes = {};
   uint64_t seed = 0;
   int samples = 4;
   bool per_op = false;

@@ -1,6 +1,6 @@
 #include "cli/option_flags.h"
 
-#include <charconv>
+#include "options/shapes.h"
 
 namespace anemone::cli {
 namespace {
@@ -64,20 +64,15 @@ std::string TakeShape(const std::string& text, options::Shapes& shapes) {
   const size_t colon = text.rfind(':');
   if (colon == std::string::npos)
     return fmt::format("'{}' has no shape; write NAME:1x3x224x224", text);
-  std::vector<int64_t>& shape = shapes[text.substr(0, colon)];
-  shape.clear();
-  const char* at = text.data() + colon + 1;
-  const char* const end = text.data() + text.size();
-  for (;;) {
-    int64_t size = 0;
-    const auto [rest, error] = std::from_chars(at, end, size);
-    const bool separated = rest == end || *rest == 'x' || *rest == ',';
-    if (error != std::errc() || size <= 0 || !separated)
-      return fmt::format("'{}' is not a shape; write it as 1x3x224x224", text.substr(colon + 1));
-    shape.push_back(size);
-    if (rest == end) return "";
-    at = rest + 1;
+  auto shape = options::ReadShape(text.substr(colon + 1));
+  if (!shape) {
+    return fmt::format(
+        "'{}' is not a shape; write it as 1x3x224x224, with [1..512] for a range, [1|2|4] for a "
+        "choice or ? for any size",
+        text.substr(colon + 1));
   }
+  shapes[text.substr(0, colon)] = std::move(*shape);
+  return "";
 }
 
 }  // namespace anemone::cli

@@ -1,7 +1,10 @@
 #include "exec/synthetic_inputs.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <unordered_set>
+#include <vector>
 
 #include "base/random.h"
 #include "ir/feature_shapes.h"
@@ -9,7 +12,47 @@
 namespace anemone::exec {
 namespace {
 
-Result<Tensor> SyntheticTensor(const ir::Value& input, const ir::Shape& shape, Random random) {
+// Operators that pass integers on to where they are used as indices.
+bool PassesIndices(std::string_view type) {
+  constexpr std::array kNames = std::to_array<std::string_view>(
+      {"cast", "expand_dims", "identity", "reshape", "select", "slice_by_index", "squeeze",
+       "transpose"});
+  return std::ranges::find(kNames, type) != kNames.end();
+}
+
+// How many values an integer input may have: the smallest dimension that it indexes, as of a table of
+// embeddings; 10 where it indexes none, or a larger one.
+uint32_t ChoicesOf(const ir::Value& input, const ir::UseMap& uses) {
+  uint32_t choices = 10;
+  std::vector<const ir::Value*> pending = {&input};
+  std::unordered_set<const ir::Value*> seen(pending.begin(), pending.end());
+  while (!pending.empty()) {
+    const ir::Value* value = pending.back();
+    pending.pop_back();
+    const auto found = uses.find(value);
+    if (found == uses.end()) continue;
+    for (const ir::Use& use : found->second) {
+      const ir::Operation* user = use.operation;
+      if (user == nullptr) continue;
+      if (user->type() == "gather" && user->Input("indices") == value) {
+        const ir::Value* x = user->Input("x");
+        const ir::Value* axis = user->Input("axis");
+        const auto at = axis != nullptr && axis->is_const() ? axis->literal->AsInt() : std::nullopt;
+        if (!at || !x->type.has_rank()) continue;
+        const int64_t d = *at < 0 ? *at + x->type.rank() : *at;
+        if (d < 0 || d >= x->type.rank()) continue;
+        const int64_t size = x->type.shape()[static_cast<size_t>(d)];
+        if (size > 0 && size < choices) choices = static_cast<uint32_t>(size);
+      } else if (PassesIndices(user->type()) && seen.insert(user->output()).second) {
+        pending.push_back(user->output());
+      }
+    }
+  }
+  return choices;
+}
+
+Result<Tensor> SyntheticTensor(const ir::Value& input, const ir::Shape& shape, Random random,
+                               uint32_t choices) {
   ANEMONE_ASSIGN(Tensor tensor, Tensor::Allocate(StorageDType(input.type.dtype()), shape));
   const auto count = static_cast<size_t>(tensor.count());
   switch (tensor.dtype()) {
@@ -18,12 +61,12 @@ Result<Tensor> SyntheticTensor(const ir::Value& input, const ir::Shape& shape, R
       break;
     case DType::kInt32:
       for (size_t i = 0; i < count; ++i)
-        tensor.As<int32_t>()[i] = static_cast<int32_t>(random.NextBits() % 10);
+        tensor.As<int32_t>()[i] = static_cast<int32_t>(random.NextBits() % choices);
       break;
     case DType::kInt16:
     case DType::kUInt16:
       for (size_t i = 0; i < count; ++i)
-        tensor.As<int16_t>()[i] = static_cast<int16_t>(random.NextBits() % 10);
+        tensor.As<int16_t>()[i] = static_cast<int16_t>(random.NextBits() % choices);
       break;
     default:
       for (size_t i = 0; i < count; ++i)
@@ -38,12 +81,19 @@ Result<std::map<std::string, Tensor>> SyntheticInputs(const ir::Model& model,
                                                       const ir::Function& function, uint64_t seed,
                                                       int sample) {
   std::map<std::string, Tensor> inputs;
+  ir::UseMap uses;
+  if (std::ranges::any_of(function.inputs(), [](const auto& input) {
+        return input->type.is_tensor() && IsInt(input->type.dtype());
+      })) {
+    uses = ir::FindUses(function);
+  }
   for (const auto& input : function.inputs()) {
     if (input->type.is_state()) continue;
     ANEMONE_ASSIGN(const ir::Shape shape, ir::DefaultInputShape(model, function, *input));
     ANEMONE_ASSIGN(
         inputs[input->name],
-        SyntheticTensor(*input, shape, Random(seed, input->name + "#" + std::to_string(sample))));
+        SyntheticTensor(*input, shape, Random(seed, input->name + "#" + std::to_string(sample)),
+                        ChoicesOf(*input, uses)));
   }
   return inputs;
 }

@@ -1,5 +1,5 @@
 // Seeded inputs for a function, used when there is no user data. Standard normal for float tensors
-// (images normalized as networks see them), small integers for integer tensors, coin flips for
+// (images normalized as networks see them), small integers for integer tensors (indices of a table within it), coin flips for
 // bools. Thread rules: pure functions.
 #pragma once
 

@@ -6,6 +6,7 @@
 #include "facade/tensor_files.h"
 #include "facade/tool_options.h"
 #include "facade/tools.h"
+#include "ir/feature_shapes.h"
 #include "lab/verify.h"
 #include "options/option.h"
 #include "runtime/backends.h"
@@ -19,7 +20,8 @@ Result<std::vector<lab::Inputs>> MakeInputs(const CompareOptions& options,
   std::vector<lab::Inputs> inputs;
   if (!options.inputs.empty()) {
     ANEMONE_ASSIGN(auto set,
-                   ReadInputs(*reference.model, *function, options.inputs, options.input_shapes));
+                   ReadInputs(*reference.model, *function, options.inputs,
+                                         FixedShapes(options.input_shapes)));
     inputs.push_back(std::move(set));
     return inputs;
   }
@@ -37,6 +39,36 @@ Result<LoadedModel> LoadSide(const std::string& model, const CompareOptions& opt
   one.model = model;
   one.input_shapes = options.input_shapes;
   return LoadModel(one);
+}
+
+// The two of them. Where an ONNX graph leaves shapes open that the other model has defaults for, it
+// takes those.
+Result<std::pair<LoadedModel, LoadedModel>> LoadBoth(const CompareOptions& options) {
+  auto reference = LoadSide(options.reference, options);
+  if (reference.ok()) {
+    ANEMONE_ASSIGN(auto variant, LoadSide(options.variant, options));
+    return std::pair(std::move(*reference), std::move(variant));
+  }
+  if (LowerExtension(options.reference) != ".onnx" ||
+      reference.error().code() != ErrorCode::kUnsupported) {
+    return std::move(reference).error();
+  }
+  ANEMONE_ASSIGN(auto variant, LoadSide(options.variant, options));
+  CompareOptions shaped = options;
+  const ir::Function* function = variant.model->program.main();
+  if (function == nullptr) return std::move(reference).error();
+  const auto& names = variant.model->metadata.user_defined;
+  for (const auto& input : function->inputs()) {
+    const auto shape = ir::DefaultInputShape(*variant.model, *function, *input);
+    if (!shape.ok()) continue;
+    const auto original = names.find("onnx.name." + input->name);
+    shaped.input_shapes.try_emplace(original == names.end() ? input->name : original->second,
+                                    std::vector<Dimension>(shape->begin(), shape->end()));
+  }
+  auto again = LoadSide(options.reference, shaped);
+  // The first error says what is open; the second one would speak of shapes nobody gave.
+  if (!again.ok()) return std::move(reference).error();
+  return std::pair(std::move(*again), std::move(variant));
 }
 
 Result<std::string> CompareJson(const CompareOptions& options, const CompareResult& result,
@@ -83,10 +115,9 @@ Result<CompareResult> RunCompare(const CompareOptions& options, const Hooks& hoo
   verify.threads = options.threads;
   verify.cancelled = hooks.cancelled;
   ANEMONE_ASSIGN(verify.variant_numerics, ParseNumerics(options.numerics));
-  Tell(hooks, "loading " + options.reference);
-  ANEMONE_ASSIGN(const auto reference, LoadSide(options.reference, options));
-  Tell(hooks, "loading " + options.variant);
-  ANEMONE_ASSIGN(const auto variant, LoadSide(options.variant, options));
+  Tell(hooks, fmt::format("loading {} and {}", options.reference, options.variant));
+  ANEMONE_ASSIGN(const auto both, LoadBoth(options));
+  const auto& [reference, variant] = both;
   ANEMONE_ASSIGN(const exec::Backend* backend, runtime::FindBackend(options.backend));
   ANEMONE_ASSIGN(const auto inputs, MakeInputs(options, reference));
   const lab::ParityLimits limits{options.tolerance_linf, options.tolerance_rmse};

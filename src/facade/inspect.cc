@@ -5,6 +5,7 @@
 
 #include "exec/function_inputs.h"
 #include "facade/convert.h"
+#include "ir/feature_shapes.h"
 
 namespace anemone::facade {
 namespace {
@@ -71,8 +72,13 @@ Result<Summary> Inspect(const ir::Model& model, const std::string& name) {
 
 std::string DescribeFeature(const ir::Feature& feature) {
   if (const auto* array = feature.array()) {
-    return fmt::format("{}: {} {}", feature.name, DTypeName(array->dtype),
-                       ir::ShapeToString(array->shape));
+    // A shape that is not declared is known at run time only.
+    std::string text = fmt::format("{}: {} {}", feature.name, DTypeName(array->dtype),
+                                   array->shape.empty() ? std::string("of any shape")
+                                                        : ir::ShapeToString(array->shape));
+    if (!array->enumerated.empty() || !array->shape_range.empty())
+      text += fmt::format(" by default, takes {}", ir::DescribeFeatureShapes(feature));
+    return text;
   }
   if (const auto* image = feature.image()) {
     const char* space = "rgb";

@@ -76,7 +76,33 @@ Result<acquire::Fetched> FetchOrExplain(const std::string& what, const acquire::
 Result<ir::Model> ReadOnnx(const std::string& path, const ModelSource& source) {
   ANEMONE_ASSIGN(const ir::Opset target,
                  ParseDeploymentTarget(source.options.minimum_deployment_target));
-  return onnx::ImportOnnx(path, {.input_shapes = source.options.input_shapes, .target = target});
+  onnx::ImportOptions options{.input_shapes = {}, .target = target};
+  for (const auto& [name, shape] : source.options.input_shapes) {
+    for (const Dimension& dimension : shape) {
+      onnx::InputSize& size = options.input_shapes[name].emplace_back(dimension.size);
+      size.lower = dimension.lower;
+      size.upper = dimension.upper;
+      size.choices = dimension.choices;
+    }
+  }
+  return onnx::ImportOnnx(path, options);
+}
+
+// The shapes of a model that is no ONNX graph: its flexibility is its own.
+Result<std::map<std::string, ir::Shape>> ChosenShapes(const LoadOptions& options) {
+  std::map<std::string, ir::Shape> chosen;
+  for (const auto& [name, shape] : options.input_shapes) {
+    for (const Dimension& dimension : shape) {
+      if (!dimension.is_fixed()) {
+        return Usage("'{}' is given open dimensions, which only the conversion of an ONNX model can "
+                     "make",
+                     name)
+            .Advise("give one of the shapes that the model takes");
+      }
+      chosen[name].push_back(dimension.size);
+    }
+  }
+  return chosen;
 }
 
 // An ONNX graph that the catalog names.
@@ -90,7 +116,8 @@ Result<LoadedModel> LoadOnnxEntry(const acquire::CatalogEntry& entry, const Mode
   ANEMONE_ASSIGN(const auto fetched, FetchOrExplain(entry.name, &entry, source.fetch));
   ModelSource shaped = source;
   for (const acquire::CatalogInput& input : entry.inputs) {
-    shaped.options.input_shapes.emplace(input.name, input.shape);
+    shaped.options.input_shapes.emplace(
+        input.name, std::vector<Dimension>(input.shape.begin(), input.shape.end()));
   }
   ANEMONE_ASSIGN(ir::Model model, ReadOnnx(fetched.main().path, shaped));
   NoteProvenance(fetched, &model.metadata);
@@ -245,8 +272,8 @@ Result<LoadedModel> LoadModel(const ModelSource& source) {
   if (!loaded.ok()) return std::move(loaded).error();
   // The importer of ONNX has made its shapes part of the program.
   if (loaded->origin != "onnx" && (entry == nullptr || entry->import != "onnx")) {
-    ANEMONE_TRY(
-        ir::ChooseInputShapes(source.options.input_shapes, loaded->model.get()).At(source.model));
+    ANEMONE_ASSIGN(const auto chosen, ChosenShapes(source.options));
+    ANEMONE_TRY(ir::ChooseInputShapes(chosen, loaded->model.get()).At(source.model));
   }
   if (loaded->model->metadata.user_defined.contains(zoo::kKeyWeights)) {
     loaded->model->metadata.user_defined[zoo::kKeyToolVersion] = ANEMONE_VERSION;

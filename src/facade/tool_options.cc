@@ -1,5 +1,7 @@
 #include "facade/tool_options.h"
 
+#include <algorithm>
+
 namespace anemone::facade {
 
 ModelSource SourceOf(const ModelOptions& options, const std::string& target) {
@@ -20,6 +22,16 @@ Result<LoadedModel> LoadModel(const std::string& model) {
   ModelOptions options;
   options.model = model;
   return LoadModel(options);
+}
+
+std::map<std::string, std::vector<int64_t>> FixedShapes(
+    const std::map<std::string, std::vector<Dimension>>& shapes) {
+  std::map<std::string, std::vector<int64_t>> fixed;
+  for (const auto& [name, shape] : shapes) {
+    if (!std::ranges::all_of(shape, &Dimension::is_fixed)) continue;
+    for (const Dimension& dimension : shape) fixed[name].push_back(dimension.size);
+  }
+  return fixed;
 }
 
 Status CheckCancelled(const Hooks& hooks) {

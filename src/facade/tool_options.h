@@ -3,7 +3,9 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
+#include <vector>
 
 #include "anemone/tools.h"
 #include "base/status.h"
@@ -16,6 +18,10 @@ ModelSource SourceOf(const ModelOptions& options, const std::string& target = "i
 Result<LoadedModel> LoadModel(const ModelOptions& options, const std::string& target = "iOS17");
 // One that a path or a catalog name alone says.
 Result<LoadedModel> LoadModel(const std::string& model);
+
+// Of the shapes that a tool was given, those of which every dimension is a number.
+std::map<std::string, std::vector<int64_t>> FixedShapes(
+    const std::map<std::string, std::vector<Dimension>>& shapes);
 
 // The caller's hook, which may be null.
 inline void Tell(const Hooks& hooks, const std::string& stage, int64_t done = 0,

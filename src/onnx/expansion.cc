@@ -79,6 +79,13 @@ std::string Expansion::Known(const Constant& constant) {
 }
 
 std::string Expansion::Int64s(std::vector<int64_t> values, ir::Shape dims) {
+  if (Symbols::AnySymbol(values)) {
+    Operand operand;
+    operand.dims = std::move(dims);
+    operand.sizes = std::move(values);
+    operand.type = DType::kInt64;
+    return Bind(operand);
+  }
   return Known(Constant::Int64s(std::move(values), std::move(dims)));
 }
 

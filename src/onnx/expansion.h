@@ -36,7 +36,7 @@ class Expansion {
   bool Has(size_t i) const { return context_.Has(i); }
   // The name under which another value is read.
   std::string Bind(const Operand& operand);
-  // Constants.
+  // Constants; of integers, some may be sizes known only at run time.
   std::string Int64s(std::vector<int64_t> values, ir::Shape dims);
   std::string Int64s(std::vector<int64_t> values) {
     const auto size = static_cast<int64_t>(values.size());

@@ -1,5 +1,5 @@
-// ImportOnnx: an ONNX file becomes a Model whose program is a float32 MIL program with fixed
-// shapes.
+// ImportOnnx: an ONNX file becomes a Model whose program is a float32 MIL program, with fixed shapes
+// or, where the caller leaves dimensions open, with unknown ones and the ranges in its interface.
 //
 // Types: every float type of ONNX becomes fp32; every integer type int32 (a constant that does not
 // fit is an error); bool stays inside the program and becomes int32 at its boundary, where Core ML
@@ -20,9 +20,23 @@
 
 namespace anemone::onnx {
 
+// One dimension of an input: a size, or what it may be at run time.
+struct InputSize {
+  int64_t size = 0;                   // the size; of an open dimension its default
+  int64_t lower = 0;                  // of a range; else 0
+  int64_t upper = 0;                  // 0 for a range whose bound is chosen here
+  std::vector<int64_t> choices = {};  // the sizes of an enumerated dimension
+
+  InputSize() = default;
+  InputSize(int64_t fixed) : size(fixed) {}  // NOLINT: a number is a size
+  bool is_fixed() const { return lower == 0 && choices.empty(); }
+  friend bool operator==(const InputSize&, const InputSize&) = default;
+};
+
 struct ImportOptions {
-  // Shapes of inputs by their ONNX name: required where the file leaves dimensions open.
-  std::map<std::string, std::vector<int64_t>> input_shapes;
+  // Shapes of inputs by their ONNX name: required where the file leaves dimensions open, unless
+  // another input's shape says the size of a dimension of the same name.
+  std::map<std::string, std::vector<InputSize>> input_shapes;
   ir::Opset target = ir::Opset::kIOS15;
 };
 

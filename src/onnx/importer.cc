@@ -5,6 +5,7 @@
 #include "onnx/check.h"
 #include "onnx/converter.h"
 #include "onnx/fold.h"
+#include "onnx/fold_sizes.h"
 #include "onnx/fold_table.h"
 
 namespace anemone::onnx {
@@ -60,12 +61,12 @@ Status CheckOldMeaning(const Node& node, int64_t opset) {
 
 // Tensors without elements are known and vanish; only these operators have something to do with one.
 Status CheckElements(NodeContext& context) {
-  if (!context.Has(0) || std::ranges::count(context.Dims(0), 0) == 0) return {};
+  if (!context.Has(0) || std::ranges::count(context.Sizes(0), 0) == 0) return {};
   constexpr std::string_view kTakers[] = {"Concat",  "Shape",   "Size",     "Reshape",
                                           "Squeeze", "Flatten", "Identity", "Unsqueeze"};
   if (std::ranges::find(kTakers, context.node().op) != std::end(kTakers)) return {};
   return Unsupported("its input '{}' has the shape {}, without elements", context.In(0).name,
-                     ir::ShapeToString(context.Dims(0)))
+                     ir::ShapeToString(context.Sizes(0)))
       .Advise("Core ML has no such tensors: give it a shape with elements");
 }
 
@@ -109,6 +110,7 @@ Importer::Importer(const Model& model, const ImportOptions& options)
   function_ = function.get();
   program_.functions.push_back(std::move(function));
   builder_ = std::make_unique<ir::Builder>(*function_);
+  runtime_ = std::make_unique<RuntimeSizes>(*builder_);
 }
 
 // A newer opset than the converters know changes few operators: the model is converted by its
@@ -202,7 +204,7 @@ Status Importer::WalkNode(const Node& node, size_t index, const Opsets& opsets, 
     aligned = AlignAtAxis(node, inputs);
     if (aligned) inputs[1] = &*aligned;
   }
-  NodeContext context(node, opset, std::move(inputs), builder, *builder_, import_graph);
+  NodeContext context(node, opset, std::move(inputs), builder, *builder_, *runtime_, import_graph);
   if (depth == 1) context.SetDeclared(DeclaredShapes(node));
   Status status;
   if (poisoned) {
@@ -210,7 +212,8 @@ Status Importer::WalkNode(const Node& node, size_t index, const Opsets& opsets, 
     if (converter == nullptr || converter->emit == nullptr) status = Convert(context);
   } else {
     status = Convert(context);
-    if (status.ok()) status = context.status();
+    // What went wrong after an open dimension was read says nothing.
+    if (status.ok() || !context.needs_fixed().ok()) status = context.status();
   }
   for (const std::string& note : context.notes()) {
     if (std::ranges::find(notes_, note) == notes_.end()) notes_.push_back(note);
@@ -229,7 +232,7 @@ Status Importer::WalkNode(const Node& node, size_t index, const Opsets& opsets, 
     if (poisoned) {
       output = Operand{
           .name = node.outputs[i], .dims = {}, .constant = {}, .value = nullptr, .poisoned = true};
-    } else if (output.value == nullptr && !output.is_known() && output.integers == nullptr &&
+    } else if (output.value == nullptr && !output.is_known() && output.integers == nullptr && !output.sizes &&
                !output.poisoned) {
       return Unsupported("its output {}, '{}', is not converted", i, node.outputs[i])
           .Advise("remove what reads it");
@@ -332,6 +335,8 @@ Status Importer::Convert(NodeContext& context) {
       return {};
     }
   }
+  ANEMONE_ASSIGN(const bool sized, FoldSizes(context));
+  if (sized) return {};
   if (converter == nullptr) {
     return Unsupported("there is no conversion of this operator{}",
                        node.domain.empty() ? "" : fmt::format(" of domain '{}'", node.domain));
@@ -497,6 +502,7 @@ Result<ir::Model> Importer::Run() {
   if (!blocked_.empty()) return BlockedError();
   ANEMONE_TRY(SetOutputs(scope));
   ANEMONE_ASSIGN(ir::Model model, ir::MakeModel(std::move(program_)));
+  ANEMONE_TRY(DescribeOpenInputs(model));
   AddMetadata(model);
   return model;
 }

@@ -15,6 +15,9 @@
 
 namespace anemone::onnx {
 
+// The upper bound of a dimension whose size may be any: Core ML wants one for an ML Program.
+constexpr int64_t kUpperOfAny = 2048;
+
 class Importer {
  public:
   Importer(const Model& model, const ImportOptions& options);
@@ -40,7 +43,14 @@ class Importer {
   void NoteOpset();
   Status AddInputs(Scope& scope);
   Status AddInput(const ValueInfo& info, Scope& scope);
-  Result<ir::Shape> InputShape(const ValueInfo& info) const;
+  // Reads the sizes that are given for named dimensions into `named_`.
+  Status ReadGivenNames();
+  Result<ir::Shape> InputShape(const ValueInfo& info);
+  // The size of a dimension that the caller gives: a number, or a symbol.
+  Result<int64_t> GivenSize(const InputSize& given, const std::string& name,
+                            const std::string& input, size_t d);
+  // Declares the ranges or the shapes of the inputs that are open, and says what that costs.
+  Status DescribeOpenInputs(ir::Model& model);
   // The fixed shapes that the file declares for the outputs of a node of the main graph.
   std::vector<std::optional<ir::Shape>> DeclaredShapes(const Node& node);
   Status AddInitializers(const Graph& graph, Scope& scope);
@@ -73,6 +83,15 @@ class Importer {
   ir::Program program_;
   ir::Function* function_ = nullptr;
   std::unique_ptr<ir::Builder> builder_;
+  std::unique_ptr<RuntimeSizes> runtime_;
+  // An open dimension: what was given for it, and the input that was first.
+  struct Open {
+    InputSize given;
+    std::string input;
+  };
+  std::map<int64_t, Open> open_;                  // by symbol
+  std::map<std::string, int64_t> named_;          // sizes by the names that the file gives dimensions
+  std::map<std::string, ir::Shape> open_inputs_;  // by the input's name in the program
   std::vector<Blocked> blocked_;
   std::map<std::string, std::string> renamed_;  // new name to ONNX name
   std::optional<std::unordered_map<std::string_view, ir::Shape>> declared_;

@@ -1,5 +1,7 @@
 // The boundary of the imported program: its inputs and outputs, their types, shapes and names, and
 // the metadata.
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include "base/json.h"
@@ -26,6 +28,7 @@ Status Importer::AddInputs(Scope& scope) {
                    names);
     }
   }
+  ANEMONE_TRY(ReadGivenNames());
   for (const auto& input : model_.graph.inputs) {
     if (is_initializer(input.name)) continue;
     Status status = AddInput(input, scope).At(fmt::format("input '{}'", input.name));
@@ -41,43 +44,126 @@ Status Importer::AddInputs(Scope& scope) {
   return Unsupported("{} inputs need attention:{}", blocked_.size(), list);
 }
 
-Result<ir::Shape> Importer::InputShape(const ValueInfo& info) const {
+namespace {
+
+// Names that exporters give dimensions they know nothing of.
+bool SaysNothing(const std::string& name) {
+  return name.empty() || name == "?" || name == "-1" || name == "None";
+}
+
+std::string SizeText(const InputSize& size) {
+  if (size.is_fixed()) return fmt::format("{}", size.size);
+  if (!size.choices.empty()) return fmt::format("[{}]", fmt::join(size.choices, "|"));
+  if (size.upper == 0) return "?";
+  return fmt::format("[{}..{}]", size.lower, size.upper);
+}
+
+Status CheckInputSize(const InputSize& size) {
+  const auto below = [](int64_t one) { return one < 1; };
+  if (below(size.size) || std::ranges::any_of(size.choices, below))
+    return Usage("the given shape holds {}, but sizes must be at least 1", size.size);
+  if (size.upper != 0 && (size.lower > size.upper || size.size > size.upper))
+    return Usage("the given shape holds the range {}", SizeText(size));
+  return {};
+}
+
+}  // namespace
+
+Result<int64_t> Importer::GivenSize(const InputSize& given, const std::string& name,
+                                    const std::string& input, size_t d) {
+  ANEMONE_TRY(CheckInputSize(given));
+  const bool shared = !SaysNothing(name);
+  const auto known = shared ? named_.find(name) : named_.end();
+  if (known != named_.end()) {
+    const auto open = open_.find(known->second);
+    if (open == open_.end() && given.is_fixed()) return given.size;  // as the caller wants each
+    if (open != open_.end() && open->second.given == given) return known->second;
+    return Usage("dimension {} is '{}', which is {} here but {} in input '{}'", d, name,
+                 SizeText(given),
+                 open == open_.end() ? fmt::format("{}", known->second)
+                                     : SizeText(open->second.given),
+                 open == open_.end() ? "another" : open->second.input)
+        .Advise("give the dimensions of one name one size");
+  }
+  int64_t size = given.size;
+  if (!given.is_fixed()) {
+    Symbols::Bounds bounds{given.lower, given.upper == 0 ? kUpperOfAny : given.upper};
+    if (!given.choices.empty()) {
+      const auto [low, high] = std::ranges::minmax(given.choices);
+      bounds = {low, high};
+    }
+    const bool movable = given.choices.empty() && given.upper == 0;
+    size = runtime_->symbols().AddOpen(shared ? name : fmt::format("{}.{}", input, d), bounds,
+                                       given.size, movable);
+    open_.emplace(size, Open{given, input});
+  }
+  if (shared) named_.emplace(name, size);
+  return size;
+}
+
+// So that an input without a shape finds what the others say of its dimensions, in any order.
+Status Importer::ReadGivenNames() {
+  for (const auto& input : model_.graph.inputs) {
+    const auto given = options_.input_shapes.find(input.name);
+    if (given == options_.input_shapes.end() || !input.shape ||
+        input.shape->size() != given->second.size())
+      continue;
+    for (size_t d = 0; d < given->second.size(); ++d) {
+      const Dim& dim = (*input.shape)[d];
+      if (dim.value || SaysNothing(dim.param)) continue;
+      auto size = GivenSize(given->second[d], dim.param, input.name, d);
+      if (!size.ok())
+        return std::move(size).status().At(fmt::format("input '{}'", input.name));
+    }
+  }
+  return {};
+}
+
+Result<ir::Shape> Importer::InputShape(const ValueInfo& info) {
   const auto given = options_.input_shapes.find(info.name);
   if (given != options_.input_shapes.end()) {
-    const auto& shape = given->second;
-    for (const int64_t dim : shape) {
-      if (dim < 1) return Usage("the given shape holds {}, but sizes must be at least 1", dim);
-    }
-    if (info.shape && info.shape->size() != shape.size()) {
-      return Usage("the given shape has rank {}, but the model says {}", shape.size(),
+    const auto& sizes = given->second;
+    if (info.shape && info.shape->size() != sizes.size()) {
+      return Usage("the given shape has rank {}, but the model says {}", sizes.size(),
                    info.shape->size());
     }
-    for (size_t d = 0; info.shape && d < shape.size(); ++d) {
-      const auto& dim = (*info.shape)[d];
-      if (dim.value && *dim.value != shape[d]) {
-        return Usage("the given shape has {} for dim {}, but the model fixes it to {}", shape[d], d,
-                     *dim.value);
+    ir::Shape shape;
+    for (size_t d = 0; d < sizes.size(); ++d) {
+      const Dim* dim = info.shape ? &(*info.shape)[d] : nullptr;
+      if (dim != nullptr && dim->value && (!sizes[d].is_fixed() || *dim->value != sizes[d].size)) {
+        ANEMONE_TRY(CheckInputSize(sizes[d]));
+        return Usage("the given shape has {} for dim {}, but the model fixes it to {}",
+                     SizeText(sizes[d]), d, *dim->value);
       }
+      ANEMONE_ASSIGN(const int64_t size,
+                     GivenSize(sizes[d], dim == nullptr ? "" : dim->param, info.name, d));
+      shape.push_back(size);
     }
-    return ir::Shape(shape);
+    return shape;
   }
   if (!info.shape) {
     return Unsupported("the model does not declare its rank")
         .Advise(fmt::format("give its shape, for example --input {}:1x3x224x224", info.name));
   }
   ir::Shape shape;
-  std::string text, advice;
+  std::string text, fixed, ranges;
   bool open = false;
   for (const auto& dim : *info.shape) {
-    open = open || !dim.value;
+    const auto named = SaysNothing(dim.param) ? named_.end() : named_.find(dim.param);
+    const bool known = dim.value || named != named_.end();
+    open = open || !known;
     const std::string unknown = dim.param.empty() ? "?" : dim.param;
-    text += (text.empty() ? "" : ", ") + (dim.value ? std::to_string(*dim.value) : unknown);
-    advice += (advice.empty() ? "" : "x") + (dim.value ? std::to_string(*dim.value) : "1");
-    shape.push_back(dim.value.value_or(1));
+    const std::string number = dim.value ? std::to_string(*dim.value) : "";
+    text += (text.empty() ? "" : ", ") + (dim.value ? number : unknown);
+    fixed += (fixed.empty() ? "" : "x") + (dim.value ? number : "1");
+    ranges += (ranges.empty() ? "" : "x") + (dim.value ? number : "[1..512]");
+    shape.push_back(dim.value ? *dim.value : known ? named->second : 1);
   }
   if (open) {
     return Unsupported("its shape [{}] is open", text)
-        .Advise(fmt::format("fix it, for example --input {}:{}", info.name, advice));
+        .Advise(fmt::format("fix it, for example --input {}:{}, or give what it may be, for example "
+                            "--input '{}:{}'",
+                            info.name, fixed, info.name, ranges));
   }
   return shape;
 }
@@ -87,6 +173,7 @@ namespace {
 Status CheckSize(const ir::Shape& shape) {
   constexpr int64_t kMaxElements = int64_t{1} << 40;
   for (const int64_t dim : shape) {
+    if (Symbols::IsSymbol(dim)) return {};  // its bounds are judged where sizes are written
     if (dim > INT32_MAX) return InvalidInput("a dim of {} is beyond the limit of 2^31-1", dim);
   }
   const auto count = ir::ElementCount(shape);
@@ -128,12 +215,19 @@ Status Importer::AddInput(const ValueInfo& info, Scope& scope) {
   const std::string name = builder_->UniqueName(info.name);
   if (name != info.name) renamed_[name] = info.name;
   const DType declared = ::anemone::IsFloat(dtype) ? DType::kFp32 : DType::kInt32;
-  operand.value = builder_->Input(name, ir::Type::Tensor(declared, shape));
+  ir::Shape known = shape;
+  for (int64_t& size : known) size = Symbols::IsSymbol(size) ? ir::kDynamic : size;
+  operand.value = builder_->Input(name, ir::Type::Tensor(declared, known));
   operand.type = dtype;
+  if (Symbols::AnySymbol(shape)) {
+    runtime_->SetDims(operand.value, shape);
+    open_inputs_.emplace(name, shape);
+  }
   if (dtype == DType::kBool) {
     operand.value = builder_->Op(
         "cast", {{"x", operand.value}, {"dtype", ir::Literal::String("bool")}}, name + "_bool");
     ANEMONE_TRY(builder_->status());
+    if (Symbols::AnySymbol(shape)) runtime_->SetDims(operand.value, shape);
   }
   scope.Add(std::move(operand));
   return {};
@@ -144,7 +238,7 @@ Result<ir::Value*> Importer::OutputValue(const ValueInfo& info, Operand& operand
   Node node;
   node.op = "output";
   node.outputs = {info.name};
-  NodeContext context(node, model_.opset(), {&operand}, *builder_, *builder_, {});
+  NodeContext context(node, model_.opset(), {&operand}, *builder_, *builder_, *runtime_, {});
   ir::Value* value = context.Value(0);
   ANEMONE_TRY(context.status());
   // The results of QuantizeLinear are whole numbers in float inside the program.

@@ -13,7 +13,26 @@ DType ProgramDType(DType dtype) {
 
 }  // namespace
 
+int64_t FixedDims::operator[](size_t d) const {
+  return context_->FixedSize(context_->In(input_), d);
+}
+
+const ir::Shape& FixedDims::raw() const { return context_->In(input_).dims; }
+
+const ir::Shape& FixedDims::all() const { return context_->FixedShape(input_); }
+
+const ir::Shape& NodeContext::FixedShape(size_t i) const {
+  if (!IsOpen(i)) return inputs_[i]->dims;
+  // One for each input: its iterators must belong together.
+  const auto [found, added] = substitutes_.try_emplace(i);
+  ir::Shape& shape = found->second;
+  if (!added) return shape;
+  for (size_t d = 0; d < inputs_[i]->dims.size(); ++d) shape.push_back(FixedSize(*inputs_[i], d));
+  return shape;
+}
+
 DType Operand::dtype() const {
+  if (sizes) return DType::kInt32;
   if (constant) return ProgramDType(constant->dtype);
   if (quantized != nullptr) return DType::kFp32;
   if (value != nullptr) return value->type.dtype();
@@ -22,6 +41,7 @@ DType Operand::dtype() const {
 
 DType Operand::onnx_type() const {
   if (constant) return constant->dtype;
+  if (sizes && type == DType::kInvalid) return DType::kInt64;
   return type != DType::kInvalid ? type : dtype();
 }
 
@@ -75,7 +95,16 @@ ir::Value* NodeContext::Materialize(Operand& operand) {
     }
     operand.value = constants_.Const(std::move(*literal), operand.name);
   }
-  if (operand.pending_reshape()) {
+  if (operand.value == nullptr && operand.sizes) {
+    if (operand.sizes->empty()) {
+      status_ = Unsupported("the tensor '{}' has no elements, which Core ML does not have",
+                            operand.name);
+      return nullptr;
+    }
+    ir::Value* flat = Checked(runtime_.Vector(*operand.sizes, builder_, operand.name));
+    return Reshape(flat, operand.dims);
+  }
+  if (IsPending(operand)) {
     if (operand.rank() > kMaxRank) {
       status_ = Unsupported("its input '{}' has rank {}, but Core ML's limit is {}", operand.name,
                             operand.rank(), kMaxRank);
@@ -88,6 +117,65 @@ ir::Value* NodeContext::Materialize(Operand& operand) {
     return reshaped;
   }
   return operand.value;
+}
+
+bool NodeContext::IsPending(const Operand& operand) const {
+  return operand.value != nullptr && runtime_.DimsOf(operand.value) != operand.dims;
+}
+
+ir::Value* NodeContext::Checked(Result<ir::Value*> value) {
+  if (!status_.ok()) return nullptr;
+  if (value.ok()) return *value;
+  status_ = std::move(value).status();
+  return nullptr;
+}
+
+Error NodeContext::NeedsFixed(const Operand& operand, size_t d) const {
+  return Unsupported("{} needs dimension {} of its input '{}' as a number, but it is open: {}",
+                     node_.op, d, operand.name, runtime_.symbols().Text(operand.dims[d]))
+      .Advise("give the inputs that it depends on a fixed size there");
+}
+
+int64_t NodeContext::FixedSize(const Operand& operand, size_t d) const {
+  const int64_t size = operand.dims[d];
+  if (!Symbols::IsSymbol(size)) return size;
+  if (needs_fixed_.ok()) needs_fixed_ = NeedsFixed(operand, d);
+  // Plausible, for the code until the failure is seen.
+  return std::max<int64_t>(runtime_.symbols().DefaultOf(size), 1);
+}
+
+std::optional<std::vector<int64_t>> NodeContext::KnownSizes(size_t i) const {
+  if (!Has(i)) return std::nullopt;
+  if (inputs_[i]->sizes) return inputs_[i]->sizes;
+  const auto* constant = Const(i);
+  return constant != nullptr ? constant->AsInts() : std::nullopt;
+}
+
+ir::Value* NodeContext::WithDims(ir::Value* value, ir::Shape dims) {
+  if (value != nullptr && !value->type.is_static()) runtime_.SetDims(value, std::move(dims));
+  return value;
+}
+
+ir::Value* NodeContext::SizeValue(int64_t size) {
+  if (!status_.ok()) return nullptr;
+  return Checked(runtime_.Value(size, builder_));
+}
+
+ir::Value* NodeContext::SizesValue(const std::vector<int64_t>& sizes, std::string_view suffix) {
+  if (!status_.ok()) return nullptr;
+  return Checked(runtime_.Vector(sizes, builder_, OperationName(suffix, false)));
+}
+
+int64_t NodeContext::AddSizes(int64_t a, int64_t b) {
+  const auto sum = symbols().Add(a, b);
+  if (!sum && status_.ok()) status_ = Unsupported("a size that cannot be computed");
+  return sum.value_or(1);
+}
+
+int64_t NodeContext::MulSizes(int64_t a, int64_t b) {
+  const auto product = symbols().Mul(a, b);
+  if (!product && status_.ok()) status_ = Unsupported("a size that cannot be computed");
+  return product.value_or(1);
 }
 
 Status NodeContext::NeedInputs(size_t count) const {
@@ -111,6 +199,13 @@ ir::Value* NodeContext::Value(size_t i) { return Has(i) ? Materialize(*inputs_[i
 Result<std::vector<int64_t>> NodeContext::Ints(size_t i, std::string_view what) const {
   if (!Has(i)) return InvalidInput("input {} ({}) is missing", i, what);
   const auto* constant = Const(i);
+  if (constant == nullptr && inputs_[i]->sizes) {
+    std::string text;
+    for (const int64_t size : *inputs_[i]->sizes)
+      text += (text.empty() ? "" : ", ") + runtime_.symbols().Text(size);
+    return Unsupported("{} must be numbers, but depend on open dimensions: [{}]", what, text)
+        .Advise("give the inputs that they depend on a fixed size there");
+  }
   if (constant == nullptr) {
     return Unsupported("{}: known only at run time", what)
         .Advise("export with fixed shapes, or simplify the model so that it becomes a constant");
@@ -164,10 +259,9 @@ std::optional<std::vector<int64_t>> NodeContext::IntsAttribute(std::string_view 
 std::vector<ir::Value*> NodeContext::MultiOp(std::string_view type, Args args) {
   if (!status_.ok()) return {};
   auto operation = builder_.Add(type, std::move(args), OperationName(type, false));
-  if (!operation.ok()) {
-    status_ = std::move(operation).status();
-    return {};
-  }
+  if (operation.ok()) status_ = runtime_.Infer(**operation, target());
+  if (!operation.ok()) status_ = std::move(operation).status();
+  if (!status_.ok()) return {};
   std::vector<ir::Value*> values;
   for (const auto& output : (*operation)->outputs()) values.push_back(output.get());
   return values;
@@ -181,6 +275,7 @@ ir::Value* NodeContext::Op(std::string_view type, Args args) {
 Status NodeContext::Emit(std::string_view type, Args args) {
   ANEMONE_TRY(status_);
   ANEMONE_ASSIGN(auto* operation, builder_.Add(type, std::move(args), OperationName(type, true)));
+  ANEMONE_TRY(runtime_.Infer(*operation, target()));
   return Set(0, operation->output());
 }
 
@@ -210,13 +305,50 @@ ir::Value* NodeContext::MakeConst(const Quantized& constant, std::string_view su
 }
 
 ir::Value* NodeContext::Reshape(ir::Value* value, const ir::Shape& dims) {
-  if (value == nullptr || value->type.shape() == dims) return value;
+  if (value == nullptr) return value;
+  const ir::Shape from = runtime_.DimsOf(value);
+  if (from == dims) return value;
   if (dims.empty()) return Op("squeeze", {{"x", value}});
   if (value->type.is_scalar()) {
     value = Op("expand_dims", {{"x", value}, {"axes", ir::Ints({0})}});
     return Reshape(value, dims);
   }
-  return Op("reshape", {{"x", value}, {"shape", ir::Ints(dims)}});
+  const auto open = std::ranges::count_if(dims, Symbols::IsSymbol);
+  if (open == 0) return Op("reshape", {{"x", value}, {"shape", ir::Ints(dims)}});
+  return ReshapeOpen(value, from, dims);
+}
+
+// Dimensions of size 1 that come or go need no sizes, and of one open dimension the reshape itself
+// finds the size; with more of them the shape is computed.
+ir::Value* NodeContext::ReshapeOpen(ir::Value* value, const ir::Shape& from,
+                                    const ir::Shape& dims) {
+  std::vector<int64_t> dropped, added;
+  ir::Shape core, wanted;
+  for (size_t d = 0; d < from.size(); ++d) {
+    if (from[d] != 1) core.push_back(from[d]);
+    if (from[d] == 1) dropped.push_back(static_cast<int64_t>(d));
+  }
+  for (size_t d = 0; d < dims.size(); ++d) {
+    if (dims[d] != 1) wanted.push_back(dims[d]);
+    if (dims[d] == 1) added.push_back(static_cast<int64_t>(d));
+  }
+  if (core == wanted) {
+    if (!dropped.empty()) value = Op("squeeze", {{"x", value}, {"axes", ir::Ints(dropped)}});
+    if (!added.empty()) value = Op("expand_dims", {{"x", value}, {"axes", ir::Ints(added)}});
+    return value;
+  }
+  ir::Shape shape = dims;
+  ir::Value* reshaped = nullptr;
+  // Only where both have as many elements at every size; else the run compares.
+  const auto count = symbols().Product(from, 0, from.size());
+  const bool same = count && count == symbols().Product(dims, 0, dims.size());
+  if (same && std::ranges::count_if(dims, Symbols::IsSymbol) == 1) {
+    for (int64_t& size : shape) size = Symbols::IsSymbol(size) ? -1 : size;
+    reshaped = Op("reshape", {{"x", value}, {"shape", ir::Ints(shape)}});
+  } else {
+    reshaped = Op("reshape", {{"x", value}, {"shape", SizesValue(shape, "shape")}});
+  }
+  return WithDims(reshaped, dims);
 }
 
 ir::Value* NodeContext::Cast(ir::Value* value, DType dtype) {
@@ -238,11 +370,11 @@ ir::Value* NodeContext::Wrap(ir::Value* value, DType type) {
 Status NodeContext::Set(size_t output, ir::Value* value) {
   ANEMONE_TRY(status_);
   if (value == nullptr) return Internal("the converter of {} did not make a value", node_.op);
-  if (!value->type.is_tensor() || !value->type.is_static()) {
+  if (!value->type.is_tensor() || !value->type.has_rank() || !runtime_.Knows(value)) {
     return Unsupported("the size of its output depends on the data")
         .Advise("rewrite the model so that every tensor has a fixed shape");
   }
-  return SetView(output, value, value->type.shape());
+  return SetView(output, value, runtime_.DimsOf(value));
 }
 
 Status NodeContext::SetView(size_t output, ir::Value* value, ir::Shape dims) {
@@ -274,6 +406,17 @@ Status NodeContext::SetIntegers(size_t output, ir::Value* integers, DType type) 
   if (integers == nullptr) return Internal("the converter of {} did not make a value", node_.op);
   outputs_[output].dims = integers->type.shape();
   outputs_[output].integers = integers;
+  outputs_[output].type = type;
+  return {};
+}
+
+Status NodeContext::SetSizes(size_t output, std::vector<int64_t> sizes, ir::Shape dims,
+                             DType type) {
+  if (std::ranges::none_of(sizes, Symbols::IsSymbol))
+    return SetConstant(output, Constant::FromInts(type, sizes, std::move(dims)));
+  if (output >= outputs_.size()) return {};
+  outputs_[output].dims = std::move(dims);
+  outputs_[output].sizes = std::move(sizes);
   outputs_[output].type = type;
   return {};
 }

@@ -22,10 +22,11 @@
 #include "onnx/fold.h"
 #include "onnx/model.h"
 #include "onnx/quantized.h"
+#include "onnx/runtime_sizes.h"
 
 namespace anemone::onnx {
 
-// One value of the ONNX graph during the import. Its dims are always known.
+// One value of the ONNX graph during the import. Its dims are always known, as sizes of Symbols.
 struct Operand {
   std::string name;
   ir::Shape dims;
@@ -35,6 +36,9 @@ struct Operand {
   // The integers of a QuantizeLinear that is an operator of the program (int8 or uint8). `value`
   // stays null until something other than a DequantizeLinear reads them.
   ir::Value* integers = nullptr;
+  // The elements of an integer tensor that holds sizes known only at run time, row-major; `dims` are
+  // numbers then. What an operator computes from these stays known as expressions.
+  std::optional<std::vector<int64_t>> sizes = {};
   // The value in the program; null until a constant is first needed there. Its shape may differ
   // from `dims` when a Reshape has not been written yet: neighboring reshapes and transposes are
   // merged, and tensors of rank 6 and more, which Core ML does not support, often vanish that way.
@@ -51,10 +55,36 @@ struct Operand {
   DType onnx_type() const;
   bool is_known() const { return constant || quantized != nullptr; }
   int64_t rank() const { return static_cast<int64_t>(dims.size()); }
-  bool pending_reshape() const { return value != nullptr && value->type.shape() != dims; }
 };
 
 using Args = std::vector<ir::ArgInit>;
+
+class NodeContext;
+
+// The dims of an input as a converter that needs numbers reads them. Reading one that is open (known
+// only at run time) makes the node one that cannot be converted, with an error that names it, so no
+// converter takes the default of an open dimension for its size. Converters that can do without
+// numbers read NodeContext::Sizes instead.
+class FixedDims {
+ public:
+  FixedDims(const NodeContext& context, size_t input) : context_(&context), input_(input) {}
+  size_t size() const { return raw().size(); }
+  bool empty() const { return raw().empty(); }
+  int64_t operator[](size_t d) const;
+  int64_t back() const { return (*this)[size() - 1]; }
+  ir::Shape::const_iterator begin() const { return all().begin(); }
+  ir::Shape::const_iterator end() const { return all().end(); }
+  operator const ir::Shape&() const { return all(); }  // NOLINT: stands for the shape
+  friend bool operator==(const FixedDims& a, const ir::Shape& b) { return a.all() == b; }
+  friend bool operator==(const FixedDims& a, const FixedDims& b) { return a.all() == b.all(); }
+
+ private:
+  const ir::Shape& raw() const;
+  const ir::Shape& all() const;
+
+  const NodeContext* context_;
+  size_t input_;
+};
 
 // Imports the nodes of a subgraph into `block` (null: where the node itself stands), with `inputs`
 // as the values of the graph's inputs, and returns its outputs.
@@ -64,13 +94,14 @@ using ImportGraphFn = std::function<Result<std::vector<Operand>>(
 class NodeContext {
  public:
   NodeContext(const Node& node, int64_t opset, std::vector<Operand*> inputs, ir::Builder& builder,
-              ir::Builder& constants, ImportGraphFn import_graph)
+              ir::Builder& constants, RuntimeSizes& runtime, ImportGraphFn import_graph)
       : node_(node),
         opset_(opset),
         inputs_(std::move(inputs)),
         outputs_(node.outputs.size()),
         builder_(builder),
         constants_(constants),
+        runtime_(runtime),
         import_graph_(std::move(import_graph)) {}
 
   const Node& node() const { return node_; }
@@ -84,7 +115,15 @@ class NodeContext {
   Status NeedInputs(size_t count) const;
   // Only when Has(i).
   const Operand& In(size_t i) const { return *inputs_[i]; }
-  const ir::Shape& Dims(size_t i) const { return inputs_[i]->dims; }
+  FixedDims Dims(size_t i) const { return {*this, i}; }
+  // The same for converters that know what to do with open dimensions.
+  const ir::Shape& Sizes(size_t i) const { return inputs_[i]->dims; }
+  bool IsOpen(size_t i) const { return Symbols::AnySymbol(inputs_[i]->dims); }
+  // Dimension `d` of any operand as a number; where it is open, the node cannot be converted.
+  int64_t FixedSize(const Operand& operand, size_t d) const;
+  const ir::Shape& FixedShape(size_t i) const;
+  // Whether the value in the program still has other dims than the operand.
+  bool IsPending(size_t i) const { return IsPending(*inputs_[i]); }
   int64_t Rank(size_t i) const { return inputs_[i]->rank(); }
   DType Dtype(size_t i) const { return inputs_[i]->dtype(); }
   bool IsFloat(size_t i) const { return Dtype(i) == DType::kFp32; }
@@ -109,6 +148,9 @@ class NodeContext {
   // run time.
   Result<std::vector<int64_t>> Ints(size_t i, std::string_view what) const;
   Result<double> Number(size_t i, std::string_view what) const;
+  // The integers of input `i` where they are numbers or sizes that the importer knows; nullopt when
+  // it is absent or depends on the data.
+  std::optional<std::vector<int64_t>> KnownSizes(size_t i) const;
   // Input `i`, or else the attribute; nullopt when neither is given.
   Result<std::optional<std::vector<int64_t>>> IntsOr(size_t i, std::string_view attribute) const;
 
@@ -151,11 +193,26 @@ class NodeContext {
   ir::Value* MakeConst(const Constant& constant, std::string_view suffix);
   ir::Value* MakeConst(const Quantized& constant, std::string_view suffix);
   ir::Value* Float32(float value) { return MakeConst(ir::Literal::Fp32(value), "value"); }
-  // `value` under other dims or another dtype; `value` itself where it has them.
+  // `value` under other dims, which may be open, or another dtype; `value` itself where it has them.
   ir::Value* Reshape(ir::Value* value, const ir::Shape& dims);
   ir::Value* Cast(ir::Value* value, DType dtype);
   // Integers of the program wrapped around as ONNX's narrow `type` does; `value` itself for others.
   ir::Value* Wrap(ir::Value* value, DType type);
+
+  // ---- sizes known only at run time
+  RuntimeSizes& runtime() { return runtime_; }
+  Symbols& symbols() { return runtime_.symbols(); }
+  // The dims of a value, and what a converter knows better than inference.
+  const ir::Shape& DimsOf(ir::Value* value) { return runtime_.DimsOf(value); }
+  ir::Value* WithDims(ir::Value* value, ir::Shape dims);
+  // A size, or several, as a tensor int32 [1] or [n] of the program.
+  ir::Value* SizeValue(int64_t size);
+  ir::Value* SizesValue(const std::vector<int64_t>& sizes, std::string_view suffix);
+  // kUnsupported: dimension `d` of the operand must be a number.
+  Error NeedsFixed(const Operand& operand, size_t d) const;
+  // Arithmetic of sizes in converters: sticky, so that an expression needs no checks.
+  int64_t AddSizes(int64_t a, int64_t b);
+  int64_t MulSizes(int64_t a, int64_t b);
 
   // For control flow.
   Result<std::vector<Operand>> ImportGraph(const Graph& graph, ir::Block* block,
@@ -174,6 +231,9 @@ class NodeContext {
   Status SetQuantized(size_t output, Quantized constant);
   // The output of an operator that gives int8 or uint8; `type` is its dtype.
   Status SetIntegers(size_t output, ir::Value* integers, DType type);
+  // Integers, of which some may be known only at run time.
+  Status SetSizes(size_t output, std::vector<int64_t> sizes, ir::Shape dims,
+                  DType type = DType::kInt64);
   // Says the element type of an output, where it is not that of the inputs.
   void SetType(size_t output, DType type) {
     if (output < outputs_.size()) outputs_[output].type = type;
@@ -185,13 +245,18 @@ class NodeContext {
   void Note(std::string text) { notes_.push_back(std::move(text)); }
   const std::vector<std::string>& notes() const { return notes_; }
 
-  Status status() const { return status_; }
+  // The first failure; an open dimension that was read as a number goes before others.
+  Status status() const { return needs_fixed_.ok() ? status_ : needs_fixed_; }
+  const Status& needs_fixed() const { return needs_fixed_; }
   std::vector<Operand>& outputs() { return outputs_; }
   ir::Builder& builder() { return builder_; }
 
  private:
   std::string OperationName(std::string_view type, bool final) const;
   ir::Value* Materialize(Operand& operand);
+  bool IsPending(const Operand& operand) const;
+  ir::Value* ReshapeOpen(ir::Value* value, const ir::Shape& from, const ir::Shape& dims);
+  ir::Value* Checked(Result<ir::Value*> value);
 
   const Node& node_;
   int64_t opset_;
@@ -199,12 +264,15 @@ class NodeContext {
   std::vector<Operand> outputs_;
   ir::Builder& builder_;
   ir::Builder& constants_;
+  RuntimeSizes& runtime_;
   ImportGraphFn import_graph_;
   std::vector<std::optional<ir::Shape>> declared_;
   // The floats of quantized inputs that were asked for, by input.
   mutable std::map<size_t, Constant> expanded_;
   std::vector<std::string> notes_;
   Status status_;
+  mutable Status needs_fixed_;
+  mutable std::map<size_t, ir::Shape> substitutes_;  // shapes with the defaults of open dimensions
 };
 
 // Core ML tensors have at most five dimensions.

@@ -31,7 +31,7 @@ std::vector<int64_t> Windows::MilPads() const {
 }
 
 Result<Windows> ReadWindows(const NodeContext& context, std::vector<int64_t> kernel) {
-  const ir::Shape& dims = context.Dims(0);
+  const FixedDims dims = context.Dims(0);
   if (dims.size() < 3 || dims.size() != kernel.size() + 2) {
     return InvalidInput("a kernel of {} dims does not fit an input of rank {}", kernel.size(),
                         dims.size());
@@ -50,10 +50,12 @@ Result<Windows> ReadWindows(const NodeContext& context, std::vector<int64_t> ker
   const std::string auto_pad = context.String("auto_pad", "NOTSET");
   if (auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER") {
     for (size_t i = 0; i < count; ++i) {
-      const int64_t size = dims[i + 2];
-      const int64_t outputs = (size + windows.strides[i] - 1) / windows.strides[i];
-      const int64_t total =
-          std::max<int64_t>((outputs - 1) * windows.strides[i] + windows.Extent(i) - size, 0);
+      int64_t total = windows.Extent(i) - 1;  // at any size, in steps of one
+      if (windows.strides[i] != 1) {
+        const int64_t size = dims[i + 2];
+        const int64_t outputs = (size + windows.strides[i] - 1) / windows.strides[i];
+        total = std::max<int64_t>((outputs - 1) * windows.strides[i] + windows.Extent(i) - size, 0);
+      }
       windows.begin[i] = auto_pad == "SAME_UPPER" ? total / 2 : total - total / 2;
       windows.end[i] = total - windows.begin[i];
     }

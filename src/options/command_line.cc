@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "options/shapes.h"
+
 namespace anemone::options {
 namespace {
 
@@ -20,7 +22,7 @@ struct WordsOf {
   Words operator()(const std::array<float, 3>* values) const { return {Joined(*values, ",")}; }
   Words operator()(const Shapes* shapes) const {
     Words words;
-    for (const auto& [name, shape] : *shapes) words.push_back(name + ":" + Joined(shape, "x"));
+    for (const auto& [name, shape] : *shapes) words.push_back(name + ":" + ShapeText(shape));
     return words;
   }
   template <typename Number>

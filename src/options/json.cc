@@ -5,6 +5,7 @@
 
 #include "base/json_reader.h"
 #include "base/nearest_names.h"
+#include "options/shapes.h"
 
 namespace anemone::options {
 namespace {
@@ -79,10 +80,22 @@ struct Take {
   bool operator()(Shapes* field) const {
     if (!value.is_object()) return false;
     for (const auto& [name, shape] : value.items()) {
-      if (!shape.is_array() || !std::ranges::all_of(shape, &Json::is_integer)) return false;
-      std::vector<int64_t>& sizes = (*field)[name];
-      sizes.clear();
-      for (const Json& size : shape) sizes.push_back(size.integer());
+      std::vector<Dimension>& dimensions = (*field)[name];
+      dimensions.clear();
+      if (shape.is_text()) {
+        auto read = ReadShape(shape.text());
+        if (!read) return false;
+        dimensions = std::move(*read);
+        continue;
+      }
+      if (!shape.is_array()) return false;
+      for (const Json& size : shape) {
+        const auto dimension = size.is_integer() ? std::optional(Dimension(size.integer()))
+                               : size.is_text()  ? ReadOpenDimension(size.text())
+                                                 : std::nullopt;
+        if (!dimension) return false;
+        dimensions.push_back(*dimension);
+      }
     }
     return true;
   }
@@ -116,7 +129,13 @@ struct ValueJson {
   }
   Json operator()(const Shapes* shapes) const {
     Json json = Json::Object();
-    for (const auto& [name, shape] : *shapes) json[name] = Json(shape);
+    for (const auto& [name, shape] : *shapes) {
+      Json sizes = Json::Array();
+      for (const Dimension& dimension : shape) {
+        sizes.push_back(dimension.is_fixed() ? Json(dimension.size) : Json(ShapeText({dimension})));
+      }
+      json[name] = std::move(sizes);
+    }
     return json;
   }
 };

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "base/nearest_names.h"
+#include "options/shapes.h"
 
 namespace anemone::options {
 namespace {
@@ -102,8 +103,10 @@ struct FindProblem {
   Problem operator()(const std::array<float, 3>* values) const { return OfNumbers(*values); }
   Problem operator()(const Shapes* shapes) const {
     for (const auto& [name, shape] : *shapes) {
-      if (std::ranges::all_of(shape, [](int64_t size) { return size > 0; })) continue;
-      return {fmt::format("'{}' of '{}' has a dimension below 1", option.name, name), ""};
+      for (const Dimension& dimension : shape) {
+        if (std::string rule = BrokenRule(dimension); !rule.empty())
+          return {fmt::format("'{}' of '{}' has {}", option.name, name, rule), ""};
+      }
     }
     return {};
   }

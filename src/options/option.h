@@ -22,7 +22,7 @@
 
 namespace anemone::options {
 
-using Shapes = std::map<std::string, std::vector<int64_t>>;
+using Shapes = std::map<std::string, std::vector<Dimension>>;
 using Field =
     std::variant<bool*, int*, int64_t*, uint64_t*, double*, std::optional<double>*, std::string*,
                  std::vector<std::string>*, std::vector<double>*, std::array<float, 3>*, Shapes*>;

@@ -116,9 +116,10 @@ Option InputShapesRow(Shapes& field) {
   return {.name = "input_shapes",
           .field = &field,
           .help =
-              "shapes of flexible inputs: those of an ONNX model become fixed, those of another "
-              "one its defaults, within what it declares; as a flag NAME:SHAPE, given again for "
-              "each",
+              "shapes of flexible inputs: those of an ONNX model become fixed, or flexible where a "
+              "dimension is a range [1..512], one with its default [1..512=128], a choice [1|2|4], "
+              "or any size ?; those of another model become its defaults, within what it declares; "
+              "as a flag NAME:SHAPE, given again for each",
           .example = "image:1x3x224x224",
           .flag = "--input"};
 }

@@ -210,12 +210,13 @@ def difference(wanted, found, case) -> str:
     return "" if close else "numbers differ"
 
 
-def run(case, model, feeds, folder) -> Outcome:
+def run(case, model, feeds, folder, input_shapes=None) -> Outcome:
+    """`input_shapes`: open dimensions, as anemone.convert takes them."""
     path = os.path.join(folder, "model.onnx")
     inputs, wanted = feeds
     Path(path).write_bytes(model.SerializeToString())
     try:
-        converted = anemone.convert(path, minimum_deployment_target=TARGET)
+        converted = anemone.convert(path, minimum_deployment_target=TARGET, input_shapes=input_shapes or {})
     except anemone.Error as error:
         state = "refused" if error.code == "unsupported" else "invalid"
         lines = [line.strip() for line in str(error.message).splitlines()]

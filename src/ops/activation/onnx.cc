@@ -173,8 +173,9 @@ Result<SoftmaxPlan> PlanSoftmax(NodeContext& c) {
   int64_t rows = 1, columns = 1;
   bool single = true;  // whether only one axis behind `axis` has more than one element
   for (int64_t d = 0; d < rank; ++d) {
-    const int64_t size = c.Dims(0)[static_cast<size_t>(d)];
-    (d < axis ? rows : columns) *= size;
+    const int64_t size = c.Sizes(0)[static_cast<size_t>(d)];
+    int64_t& side = d < axis ? rows : columns;
+    side = c.MulSizes(side, size);
     single = single && (d <= axis || size == 1);
   }
   if (single) return SoftmaxPlan{c.Value(0), axis};
@@ -185,8 +186,8 @@ Status EmitSoftmax(NodeContext& c) {
   ANEMONE_ASSIGN(const SoftmaxPlan plan, PlanSoftmax(c));
   ANEMONE_TRY(c.status());
   Args args = {{"x", plan.x}, {"axis", ir::Literal::Int32(static_cast<int32_t>(plan.axis))}};
-  if (plan.x->type.shape() == c.Dims(0)) return c.Emit("softmax", std::move(args));
-  return c.SetView(0, c.Op("softmax", std::move(args)), c.Dims(0));
+  if (c.DimsOf(plan.x) == c.Sizes(0)) return c.Emit("softmax", std::move(args));
+  return c.SetView(0, c.Op("softmax", std::move(args)), c.Sizes(0));
 }
 
 // x - log(sum(exp(x))): exact where softmax underflows.
@@ -197,7 +198,7 @@ Status EmitLogSoftmax(NodeContext& c) {
       "reduce_log_sum_exp",
       {{"x", plan.x}, {"axes", ir::Ints({plan.axis})}, {"keep_dims", ir::Literal::Bool(true)}});
   ir::Value* y = c.Binary("sub", {plan.x, log});
-  return c.SetView(0, y, c.Dims(0));
+  return c.SetView(0, y, c.Sizes(0));
 }
 
 // 1 at the first of the largest elements, 0 elsewhere.
@@ -207,7 +208,8 @@ Status EmitHardmax(NodeContext& c) {
   const ir::Literal axis = ir::Literal::Int32(static_cast<int32_t>(plan.axis));
   ir::Value* at = c.Op("reduce_argmax",
                        {{"x", plan.x}, {"axis", axis}, {"keep_dims", ir::Literal::Bool(false)}});
-  const int64_t size = plan.x->type.shape()[static_cast<size_t>(plan.axis)];
+  const int64_t size = c.DimsOf(plan.x)[static_cast<size_t>(plan.axis)];
+  if (Symbols::IsSymbol(size)) return Unsupported("a row of open size: {}", c.symbols().Text(size));
   ir::Value* y =
       c.Op("one_hot", {{"indices", at},
                        {"one_hot_vector_size", ir::Literal::Int32(static_cast<int32_t>(size))},

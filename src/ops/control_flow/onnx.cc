@@ -54,7 +54,7 @@ Status EmitIf(NodeContext& c) {
             Node node;
             node.op = "If";
             node.outputs = {output.name};
-            NodeContext inner(node, c.opset(), {&output}, builder, c.builder(), {});
+            NodeContext inner(node, c.opset(), {&output}, builder, c.builder(), c.runtime(), {});
             ir::Value* value = inner.Value(0);
             // A body must return values that it made itself.
             if (value != nullptr) value = inner.Op("identity", {{"x", value}});
@@ -74,6 +74,8 @@ Status EmitIf(NodeContext& c) {
       });
   if (!operation.ok()) return std::move(operation).status();
   for (size_t i = 0; i < c.OutputCount() && i < (*operation)->outputs().size(); ++i) {
+    // What a branch gives may have a size that only the run time knows.
+    if ((*operation)->output(i)->type.has_rank()) c.DimsOf((*operation)->output(i));
     ANEMONE_TRY(c.Set(i, (*operation)->output(i)));
   }
   return {};
@@ -112,7 +114,7 @@ Status CheckRounds(int64_t rounds) {
 Status RunScan(NodeContext& c, const Graph& body, const std::vector<Operand>& scanned,
                const std::vector<int64_t>& axes, const std::vector<int64_t>& backward,
                std::vector<Operand>& states, std::vector<std::vector<Operand>>& outputs) {
-  const int64_t rounds = scanned.empty() ? 0 : scanned[0].dims[static_cast<size_t>(axes[0])];
+  const int64_t rounds = scanned.empty() ? 0 : c.FixedSize(scanned[0], static_cast<size_t>(axes[0]));
   ANEMONE_TRY(CheckRounds(rounds));
   for (int64_t round = 0; round < rounds; ++round) {
     std::vector<Operand> inputs = states;

@@ -13,7 +13,8 @@ using namespace onnx;  // NOLINT: a converter file speaks both
 // Indices with negative ones counted from the end. Known ones are checked; at run time `size` is
 // added where needed.
 Result<ir::Value*> Indices(NodeContext& c, size_t input, int64_t size) {
-  if (const auto* constant = c.Const(input)) {
+  const bool open = Symbols::IsSymbol(size);
+  if (const auto* constant = c.Const(input); constant != nullptr && !open) {
     auto values = constant->AsInts();
     if (!values) return InvalidInput("the indices are not integers");
     for (int64_t& value : *values) {
@@ -25,10 +26,16 @@ Result<ir::Value*> Indices(NodeContext& c, size_t input, int64_t size) {
     return c.MakeConst(onnx::Constant::Int64s(std::move(*values), constant->dims), "indices");
   }
   ir::Value* indices = c.Value(input);
+  const auto known = c.KnownSizes(input);
+  if (known && std::ranges::all_of(
+                   *known, [&](int64_t at) { return c.symbols().BoundsOf(at).low >= 0; })) {
+    return indices;
+  }
   ir::Value* zero = c.MakeConst(ir::Literal::Int32(0), "zero");
   ir::Value* negative = c.Binary("less", {indices, zero});
-  ir::Value* wrapped = c.Binary(
-      "add", {indices, c.MakeConst(ir::Literal::Int32(static_cast<int32_t>(size)), "size")});
+  ir::Value* count = open ? c.Reshape(c.SizeValue(size), {})
+                          : c.MakeConst(ir::Literal::Int32(static_cast<int32_t>(size)), "size");
+  ir::Value* wrapped = c.Binary("add", {indices, count});
   return c.Op("select", {{"cond", negative}, {"a", wrapped}, {"b", indices}});
 }
 
@@ -58,11 +65,40 @@ Result<ir::Value*> Table(NodeContext& c) {
   return c.MakeConst(*kept, "table");
 }
 
+// The slice at one known index, which may count from the end; the dimension is dropped.
+Status PickOpen(NodeContext& c, size_t axis, int64_t at) {
+  const size_t rank = c.Sizes(0).size();
+  const auto bounds = c.symbols().BoundsOf(c.Sizes(0)[axis]);
+  if (at >= INT32_MAX || at < -INT32_MAX || at >= bounds.high || -at > bounds.high)
+    return InvalidInput("index {} is outside the dim of {}", at, c.symbols().Text(c.Sizes(0)[axis]));
+  std::vector<int64_t> begin(rank, 0), end(rank, 0);
+  std::vector<bool> whole(rank, true), squeeze(rank, false);
+  begin[axis] = at;
+  end[axis] = at + 1;
+  whole[axis] = false;
+  squeeze[axis] = true;
+  std::vector<bool> to_end = whole;
+  to_end[axis] = at == -1;
+  ir::Shape dims = c.Sizes(0);
+  dims.erase(dims.begin() + static_cast<std::ptrdiff_t>(axis));
+  ir::Value* y = c.Op("slice_by_index", {{"x", Data(c, 0)},
+                                         {"begin", ir::Ints(begin)},
+                                         {"end", ir::Ints(end)},
+                                         {"begin_mask", ir::Literal::Bools(whole)},
+                                         {"end_mask", ir::Literal::Bools(to_end)},
+                                         {"squeeze_mask", ir::Literal::Bools(squeeze)}});
+  return Finish(c, c.WithDims(y, std::move(dims)));
+}
+
 Status EmitGather(NodeContext& c) {
   ANEMONE_TRY(c.NeedInputs(2));
   ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(c.Int("axis", 0), c.Rank(0)));
-  const int64_t size = c.Dims(0)[static_cast<size_t>(axis)];
+  const int64_t size = c.Sizes(0)[static_cast<size_t>(axis)];
   const auto* index = c.Const(1);
+  if (index != nullptr && index->dims.empty() && c.Rank(0) > 1 && c.IsOpen(0)) {
+    const auto at = index->AsInts();
+    if (at && at->size() == 1) return PickOpen(c, static_cast<size_t>(axis), at->front());
+  }
   if (index != nullptr && index->dims.empty() && c.Rank(0) > 1) {
     // One known index: a slice that drops the dimension.
     int64_t at = index->AsInts().value_or(std::vector<int64_t>{-1})[0];
@@ -88,12 +124,12 @@ Status EmitGatherElements(NodeContext& c) {
   ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(c.Int("axis", 0), c.Rank(0)));
   // MIL requires the other dims to be equal; ONNX allows smaller indices.
   for (size_t d = 0; d < c.Dims(0).size() && d < c.Dims(1).size(); ++d) {
-    if (static_cast<int64_t>(d) != axis && c.Dims(0)[d] != c.Dims(1)[d]) {
+    if (static_cast<int64_t>(d) != axis && c.Sizes(0)[d] != c.Sizes(1)[d]) {
       return Unsupported("indices smaller than the data beside the axis").Advise("slice the data");
     }
   }
   ir::Value* x = Data(c, 0);
-  ANEMONE_ASSIGN(ir::Value * indices, Indices(c, 1, c.Dims(0)[static_cast<size_t>(axis)]));
+  ANEMONE_ASSIGN(ir::Value * indices, Indices(c, 1, c.Sizes(0)[static_cast<size_t>(axis)]));
   return Finish(c,
                 c.Op("gather_along_axis", {{"x", x}, {"indices", indices}, {"axis", Axis(axis)}}));
 }
@@ -125,12 +161,12 @@ Status EmitScatterElements(NodeContext& c) {
   ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(c.Int("axis", 0), c.Rank(0)));
   ANEMONE_ASSIGN(const std::string mode, Mode(c));
   for (size_t d = 0; d < c.Dims(0).size() && d < c.Dims(1).size(); ++d) {
-    if (static_cast<int64_t>(d) != axis && c.Dims(0)[d] != c.Dims(1)[d]) {
+    if (static_cast<int64_t>(d) != axis && c.Sizes(0)[d] != c.Sizes(1)[d]) {
       return Unsupported("indices smaller than the data beside the axis").Advise("use ScatterND");
     }
   }
   ir::Value* data = Data(c, 0);
-  ANEMONE_ASSIGN(ir::Value * indices, Indices(c, 1, c.Dims(0)[static_cast<size_t>(axis)]));
+  ANEMONE_ASSIGN(ir::Value * indices, Indices(c, 1, c.Sizes(0)[static_cast<size_t>(axis)]));
   return Finish(c, c.Op("scatter_along_axis", {{"data", data},
                                                {"indices", indices},
                                                {"updates", Data(c, 2)},

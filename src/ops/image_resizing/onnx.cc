@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "onnx/converter.h"
+#include "ops/image_resizing/open_resize_onnx.h"
 #include "ops/image_resizing/samples_onnx.h"
 #include "ops/infer.h"
 
@@ -19,19 +20,25 @@ using namespace onnx;  // NOLINT: a converter file speaks both
 
 ir::Literal Int(int64_t value) { return ir::Literal::Int32(static_cast<int32_t>(value)); }
 
-// The target of each axis: its size, and out / in as the model states it.
+// The target of each axis: its size, and out / in as the model states it. Axes that keep their size
+// may be open.
 struct Target {
   std::vector<int64_t> sizes;
   std::vector<double> scales;
 };
 
+Target Unchanged(const NodeContext& c) {
+  return {c.Sizes(0), std::vector<double>(c.Sizes(0).size(), 1.0)};
+}
+
 Result<Target> FromScales(const NodeContext& c, const std::vector<double>& given,
                           const std::vector<int64_t>& axes) {
   if (given.size() != axes.size())
     return InvalidInput("{} scales for {} axes", given.size(), axes.size());
-  Target target{c.Dims(0), std::vector<double>(c.Dims(0).size(), 1.0)};
+  Target target = Unchanged(c);
   for (size_t i = 0; i < axes.size(); ++i) {
     const auto d = static_cast<size_t>(axes[i]);
+    if (given[i] == 1) continue;
     const double size = std::floor(static_cast<double>(c.Dims(0)[d]) * given[i]);
     if (!(given[i] > 0) || !(size >= 1 && size <= INT32_MAX))
       return InvalidInput("a scale is {}", given[i]);
@@ -45,9 +52,10 @@ Result<Target> FromSizes(const NodeContext& c, const std::vector<int64_t>& given
                          const std::vector<int64_t>& axes) {
   if (given.size() != axes.size())
     return InvalidInput("{} sizes for {} axes", given.size(), axes.size());
-  Target target{c.Dims(0), std::vector<double>(c.Dims(0).size(), 1.0)};
+  Target target = Unchanged(c);
   for (size_t i = 0; i < axes.size(); ++i) {
     const auto d = static_cast<size_t>(axes[i]);
+    if (given[i] == target.sizes[d]) continue;
     if (given[i] < 1 || given[i] > INT32_MAX) return InvalidInput("a size is {}", given[i]);
     target.sizes[d] = given[i];
     target.scales[d] = static_cast<double>(given[i]) / static_cast<double>(c.Dims(0)[d]);
@@ -67,7 +75,7 @@ Result<Target> KeepAspect(const NodeContext& c, const std::vector<int64_t>& size
     const bool first = axis == axes.front();
     if (first || (policy == "not_larger" ? one < scale : one > scale)) scale = one;
   }
-  Target target{c.Dims(0), std::vector<double>(c.Dims(0).size(), 1.0)};
+  Target target = Unchanged(c);
   for (const int64_t axis : axes) {
     const auto d = static_cast<size_t>(axis);
     target.scales[d] = scale;
@@ -86,7 +94,7 @@ Result<std::vector<double>> Scales(const NodeContext& c, size_t input) {
 }
 
 Result<Target> ReadTarget(const NodeContext& c) {
-  std::vector<int64_t> axes(c.Dims(0).size());
+  std::vector<int64_t> axes(c.Sizes(0).size());
   std::iota(axes.begin(), axes.end(), 0);
   if (const auto given = c.IntsAttribute("axes")) {
     ANEMONE_ASSIGN(axes, NormalizeAxes(*given, c.Rank(0)));
@@ -101,7 +109,10 @@ Result<Target> ReadTarget(const NodeContext& c) {
     return FromScales(c, scales, axes);
   }
   if (c.Has(3)) {
-    ANEMONE_ASSIGN(const auto sizes, c.Ints(3, "the sizes"));
+    auto sizes = c.KnownSizes(3).value_or(std::vector<int64_t>());
+    if (sizes.empty()) {
+      ANEMONE_ASSIGN(sizes, c.Ints(3, "the sizes"));
+    }
     const std::string policy = c.String("keep_aspect_ratio_policy", "stretch");
     if (policy == "stretch") return FromSizes(c, sizes, axes);
     return KeepAspect(c, sizes, axes, policy);
@@ -161,10 +172,10 @@ std::string_view BilinearMode(const Sampling& sampling, const Target& target,
 ir::Value* MultiplyAlong(NodeContext& c, ir::Value* x, size_t axis,
                          const std::vector<float>& matrix, int64_t out) {
   if (x == nullptr) return nullptr;
-  const ir::Shape dims = x->type.shape();
+  const ir::Shape dims = c.DimsOf(x);
   int64_t outer = 1, inner = 1;
-  for (size_t d = 0; d < axis; ++d) outer *= dims[d];
-  for (size_t d = axis + 1; d < dims.size(); ++d) inner *= dims[d];
+  for (size_t d = 0; d < axis; ++d) outer = c.MulSizes(outer, dims[d]);
+  for (size_t d = axis + 1; d < dims.size(); ++d) inner = c.MulSizes(inner, dims[d]);
   ir::Value* weights = c.MakeConst(onnx::Constant::Floats(matrix, {1, out, dims[axis]}), "weights");
   ir::Value* y = c.Op("matmul", {{"x", weights},
                                  {"y", c.Reshape(x, {outer, dims[axis], inner})},
@@ -176,10 +187,14 @@ ir::Value* MultiplyAlong(NodeContext& c, ir::Value* x, size_t axis,
 }
 
 Status EmitNearest(NodeContext& c, const Sampling& sampling, const Target& target) {
-  const ir::Shape& dims = c.Dims(0);
+  const ir::Shape& dims = c.Sizes(0);
   std::vector<std::vector<int64_t>> indices(dims.size());
   bool repeat = dims.size() >= 3;  // upsampling of the last two axes by whole factors
   for (size_t d = 0; d < dims.size(); ++d) {
+    if (Symbols::IsSymbol(dims[d])) {
+      repeat = repeat && d + 2 < dims.size();
+      continue;
+    }
     indices[d] = NearestIndices(sampling, dims[d], target.sizes[d], target.scales[d]);
     const bool spatial = d + 2 >= dims.size();
     repeat = repeat && (spatial ? IsRepeat(indices[d], dims[d]) : target.sizes[d] == dims[d]);
@@ -193,6 +208,7 @@ Status EmitNearest(NodeContext& c, const Sampling& sampling, const Target& targe
   }
   ir::Value* x = c.Value(0);
   for (size_t d = 0; d < dims.size(); ++d) {
+    if (Symbols::IsSymbol(dims[d])) continue;
     if (target.sizes[d] == dims[d] && IsRepeat(indices[d], dims[d])) continue;
     x = c.Op("gather",
              {{"x", x}, {"indices", ir::Ints(indices[d])}, {"axis", Int(static_cast<int64_t>(d))}});
@@ -203,8 +219,9 @@ Status EmitNearest(NodeContext& c, const Sampling& sampling, const Target& targe
 Status EmitResize(NodeContext& c) {
   if (!c.Has(0)) return InvalidInput("the input is missing");
   ANEMONE_ASSIGN(const Sampling sampling, ReadSampling(c));
+  if (ResizesOpenDimension(c)) return EmitOpenResize(c, sampling);
   ANEMONE_ASSIGN(const Target target, ReadTarget(c));
-  const ir::Shape& dims = c.Dims(0);
+  const ir::Shape& dims = c.Sizes(0);
   if (target.sizes == dims &&
       std::all_of(target.scales.begin(), target.scales.end(), [](double s) { return s == 1; })) {
     return c.Forward(0, 0);

@@ -20,9 +20,15 @@ struct Heads {
   int64_t batch = 0, heads = 0, length = 0, size = 0;
 };
 
-// [batch, length, heads * size] is split; four dimensions are taken as they are.
-Result<Heads> SplitHeads(NodeContext& c, Expansion& e, size_t input, int64_t heads) {
-  const ir::Shape& dims = c.Dims(input);
+// [batch, length, heads * size] is split; four dimensions are taken as they are. Heads and sizes are
+// numbers; batch and length are too unless `open`.
+Result<Heads> SplitHeads(NodeContext& c, Expansion& e, size_t input, int64_t heads,
+                         bool open = false) {
+  ir::Shape dims = c.Sizes(input);
+  for (size_t d = 0; d < dims.size(); ++d) {
+    const bool may_be_open = open && (d == 0 || d == (dims.size() == 4 ? 2u : 1u));
+    if (!may_be_open) dims[d] = c.Dims(input)[d];
+  }
   if (dims.size() == 4) return Heads{e.In(input), dims[0], dims[1], dims[2], dims[3]};
   if (dims.size() != 3) return InvalidInput("input {} has rank {}, not 3 or 4", input, dims.size());
   if (heads < 1 || dims[2] % heads != 0) {
@@ -59,9 +65,16 @@ class Mask {
     if (!c_.Has(input)) return {};
     std::string mask = e_.In(input);
     if (c_.Dtype(input) == DType::kBool) mask = Bias(e_, mask);
-    const ir::Shape& dims = c_.Dims(input);
-    if (dims.empty() || dims.back() > keys_) return InvalidInput("the mask has the wrong length");
-    if (dims.back() < keys_ && dims.back() != 1) {
+    const ir::Shape& dims = c_.Sizes(input);
+    const bool open = Symbols::AnySymbol({keys_}) || Symbols::AnySymbol(dims);
+    if (open && (dims.empty() || (dims.back() != keys_ && dims.back() != 1))) {
+      return Unsupported("a mask of {} keys for {}", c_.symbols().Text(dims),
+                         c_.symbols().Text(keys_))
+          .Advise("give both the same fixed size");
+    }
+    if (!open && (dims.empty() || dims.back() > keys_))
+      return InvalidInput("the mask has the wrong length");
+    if (!open && dims.back() < keys_ && dims.back() != 1) {
       // Keys beyond the mask are not attended to.
       ir::Shape missing = dims;
       missing.back() = keys_ - dims.back();
@@ -78,6 +91,7 @@ class Mask {
   // p + right; a negative bound is none.
   Status AddWindow(int64_t left, int64_t right, size_t lengths) {
     if (left < 0 && right < 0) return {};
+    if (Symbols::AnySymbol({queries_, keys_, past_})) return AddOpenWindow(left, right, lengths);
     if (queries_ * keys_ > int64_t{1} << 26)
       return Unsupported("a mask of {} by {}", queries_, keys_);
     if (c_.Has(lengths)) {
@@ -101,13 +115,18 @@ class Mask {
   }
 
   // Keys from the batch's own length on are padding.
-  void AddLengths(size_t input) {
-    if (!c_.Has(input)) return;
+  Status AddLengths(size_t input) {
+    if (!c_.Has(input)) return {};
+    if (Symbols::IsSymbol(keys_)) {
+      return Unsupported("lengths of a batch beside an open number of keys")
+          .Advise("fix the number of keys");
+    }
     std::vector<int64_t> positions;
     for (int64_t j = 0; j < keys_; ++j) positions.push_back(j);
     const auto lengths = e_.Op("Reshape", {e_.In(input), e_.Int64s({-1, 1, 1, 1})});
     Add(Bias(e_, e_.Op("Less", {e_.Int64s(std::move(positions)), lengths})));
     guarded_ = true;
+    return {};
   }
 
   const std::string& value() const { return value_; }
@@ -115,6 +134,24 @@ class Mask {
   bool guarded() const { return guarded_; }
 
  private:
+  // The same where the run time knows how many queries and keys there are.
+  Status AddOpenWindow(int64_t left, int64_t right, size_t lengths) {
+    if (c_.Has(lengths)) {
+      return Unsupported("lengths of a batch beside open dimensions")
+          .Advise("fix the numbers of queries and keys");
+    }
+    const auto counted = [&](int64_t size) {
+      return e_.Op("Range", {e_.Int64(0), e_.Int64(size), e_.Int64(1)});
+    };
+    auto rows = e_.Op("Add", {counted(queries_), e_.Int64(past_)});
+    rows = e_.Op("Unsqueeze", {rows, e_.Int64s({1})});
+    const auto ahead = e_.Op("Sub", {counted(keys_), rows});
+    if (right >= 0) Add(Bias(e_, e_.Op("LessOrEqual", {ahead, e_.Int64(right)})));
+    if (left >= 0) Add(Bias(e_, e_.Op("GreaterOrEqual", {ahead, e_.Int64(-left)})));
+    guarded_ = true;
+    return {};
+  }
+
   // The positions follow from each batch's length, known when the model runs.
   void AddWindowAt(int64_t left, int64_t right, size_t lengths) {
     std::vector<int64_t> ahead;
@@ -155,9 +192,9 @@ Status EmitAttention(NodeContext& c) {
   }
   Expansion e(c);
   const int64_t kv_heads = c.Int("kv_num_heads", 0);
-  ANEMONE_ASSIGN(const Heads q, SplitHeads(c, e, 0, c.Int("q_num_heads", 0)));
-  ANEMONE_ASSIGN(Heads k, SplitHeads(c, e, 1, kv_heads));
-  ANEMONE_ASSIGN(Heads v, SplitHeads(c, e, 2, kv_heads));
+  ANEMONE_ASSIGN(const Heads q, SplitHeads(c, e, 0, c.Int("q_num_heads", 0), true));
+  ANEMONE_ASSIGN(Heads k, SplitHeads(c, e, 1, kv_heads, true));
+  ANEMONE_ASSIGN(Heads v, SplitHeads(c, e, 2, kv_heads, true));
   if (k.heads < 1 || q.heads % k.heads != 0 || v.heads != k.heads) {
     return InvalidInput("{} query heads cannot share {} key and {} value heads", q.heads, k.heads,
                         v.heads);
@@ -165,17 +202,17 @@ Status EmitAttention(NodeContext& c) {
   int64_t past = 0;
   if (c.Has(kPastKey)) {
     if (c.Rank(kPastKey) != 4) return InvalidInput("past_key needs rank 4");
-    past = c.Dims(kPastKey)[2];
+    past = c.Sizes(kPastKey)[2];
     k.value = e.Op("Concat", {e.In(kPastKey), k.value}, {Int("axis", 2)});
     v.value = e.Op("Concat", {e.In(kPastValue), v.value}, {Int("axis", 2)});
   }
-  const int64_t keys = past + k.length;
+  const int64_t keys = c.AddSizes(past, k.length);
   Mask mask(c, e, q.length, keys, past);
   ANEMONE_TRY(mask.AddGiven(kMask));
   ANEMONE_TRY(mask.AddWindow(-1, c.Int("is_causal", 0) != 0 ? 0 : -1, kLengths));
   ANEMONE_TRY(
       mask.AddWindow(c.Int("left_window_size", -1), c.Int("right_window_size", -1), kLengths));
-  mask.AddLengths(kLengths);
+  ANEMONE_TRY(mask.AddLengths(kLengths));
 
   const double given = c.Float("scale", 0);
   // As in ONNX's definition, both factors are scaled, so that neither leaves the range of half
@@ -308,14 +345,16 @@ Status EmitRotaryEmbedding(NodeContext& c) {
   Expansion e(c);
   const bool split = c.Rank(0) == 4;
   std::string x = e.In(0);
-  ir::Shape dims = c.Dims(0);  // batch, length, heads, size
+  ir::Shape dims = c.Sizes(0);  // batch, length, heads, size
   if (split) {
+    dims[1] = c.Dims(0)[1];
+    dims[3] = c.Dims(0)[3];
     x = e.Op("Transpose", {x}, {Ints("perm", {0, 2, 1, 3})});
     std::swap(dims[1], dims[2]);
   } else {
     const int64_t heads = c.Int("num_heads", 0);
-    if (c.Rank(0) != 3 || heads < 1 || dims[2] % heads != 0) {
-      return InvalidInput("{} heads do not divide an input of {}", heads, ir::ShapeToString(dims));
+    if (c.Rank(0) != 3 || heads < 1 || c.Dims(0)[2] % heads != 0) {
+      return InvalidInput("{} heads do not divide an input of {}", heads, c.symbols().Text(dims));
     }
     dims = {dims[0], dims[1], heads, dims[2] / heads};
     x = e.Op("Reshape", {x, e.Int64s(dims)});
@@ -355,7 +394,7 @@ Status EmitRotaryEmbedding(NodeContext& c) {
     y = e.Op("Concat", {y, slice(x, turned, dims[3], 1)}, {Int("axis", 3)});
   }
   if (split) return e.Finish({e.Op("Transpose", {y}, {Ints("perm", {0, 2, 1, 3})})});
-  return e.Finish({e.Op("Reshape", {y, e.Int64s(c.Dims(0))})});
+  return e.Finish({e.Op("Reshape", {y, e.Int64s(c.Sizes(0))})});
 }
 
 }  // namespace anemone::ops::linear

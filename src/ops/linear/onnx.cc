@@ -89,13 +89,13 @@ Status EmitMatMul(NodeContext& c) {
   ir::Value* x = c.Value(0);
   ir::Value* y = c.Value(1);
   // A vector is a row on the left and a column on the right.
-  if (c.Rank(0) == 1) x = c.Reshape(x, {1, c.Dims(0)[0]});
-  if (c.Rank(1) == 1) y = c.Reshape(y, {c.Dims(1)[0], 1});
+  if (c.Rank(0) == 1) x = c.Reshape(x, {1, c.Sizes(0)[0]});
+  if (c.Rank(1) == 1) y = c.Reshape(y, {c.Sizes(1)[0], 1});
   Args args = {{"x", x}, {"y", y}, {"transpose_x", Flag(false)}, {"transpose_y", Flag(false)}};
   if (c.Rank(0) > 1 && c.Rank(1) > 1) return c.Emit("matmul", std::move(args));
   ir::Value* product = c.Op("matmul", std::move(args));
   ANEMONE_TRY(c.status());
-  ir::Shape dims = product->type.shape();
+  ir::Shape dims = c.DimsOf(product);
   if (c.Rank(1) == 1) dims.pop_back();
   if (c.Rank(0) == 1) dims.erase(dims.end() - (c.Rank(1) == 1 ? 1 : 2));
   return c.SetView(0, product, std::move(dims));
@@ -195,17 +195,17 @@ Status EmitEinsum(NodeContext& c) {
   std::array<int64_t, 256> sizes{};
   for (size_t i = 0; i < operands; ++i) {
     if (!c.Has(i)) return InvalidInput("input {} is missing", i);
-    if (equation.inputs[i].size() != c.Dims(i).size()) {
+    if (equation.inputs[i].size() != c.Sizes(i).size()) {
       return InvalidInput("operand {} has rank {}, but the equation says {}", i, c.Rank(i),
                           equation.inputs[i].size());
     }
-    for (size_t d = 0; d < c.Dims(i).size(); ++d) {
+    for (size_t d = 0; d < c.Sizes(i).size(); ++d) {
       int64_t& size = sizes[static_cast<unsigned char>(equation.inputs[i][d])];
-      if (size != 0 && size != c.Dims(i)[d]) {
-        return Unsupported("the letter '{}' stands for both {} and {}", equation.inputs[i][d], size,
-                           c.Dims(i)[d]);
+      if (size != 0 && size != c.Sizes(i)[d]) {
+        return Unsupported("the letter '{}' stands for both {} and {}", equation.inputs[i][d],
+                           c.symbols().Text(size), c.symbols().Text(c.Sizes(i)[d]));
       }
-      size = c.Dims(i)[d];
+      size = c.Sizes(i)[d];
     }
   }
   Labeled a{c.Value(0), equation.inputs[0]};
@@ -229,7 +229,8 @@ Status EmitEinsum(NodeContext& c) {
   TransposeTo(c, b, batch + inner + columns);
   const auto product = [&](const std::string& labels) {
     int64_t size = 1;
-    for (const char label : labels) size *= sizes[static_cast<unsigned char>(label)];
+    for (const char label : labels)
+      size = c.MulSizes(size, sizes[static_cast<unsigned char>(label)]);
     return size;
   };
   a.value = c.Reshape(a.value, {product(batch), product(rows), product(inner)});

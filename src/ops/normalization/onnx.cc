@@ -112,10 +112,10 @@ Status EmitLayerNorm(NodeContext& c) {
   ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(c.Int("axis", -1), rank));
   std::vector<int64_t> axes(static_cast<size_t>(rank - axis));
   std::iota(axes.begin(), axes.end(), axis);
-  const ir::Shape shape(c.Dims(0).begin() + axis, c.Dims(0).end());
+  const ir::Shape shape(c.Sizes(0).begin() + axis, c.Sizes(0).end());
   if (c.Wants(1) || c.Wants(2)) return EmitWithMoments(c, axes);
   const auto fits = [&](size_t i) {
-    return !c.Has(i) || (c.Const(i) != nullptr && c.Dims(i) == shape);
+    return !c.Has(i) || (c.Const(i) != nullptr && c.Sizes(i) == shape);
   };
   Args args = {
       {"x", c.Value(0)}, {"axes", ir::Ints(axes)}, {"epsilon", Number(c.Float("epsilon", 1e-5f))}};
@@ -132,14 +132,14 @@ Status EmitLayerNorm(NodeContext& c) {
 
 Status EmitGroupNorm(NodeContext& c) {
   ANEMONE_TRY(CheckParameters(c, {0, 1, 2}));
-  const auto& dims = c.Dims(0);
+  const ir::Shape& dims = c.Sizes(0);
   const int64_t groups = c.Int("num_groups", 0);
-  if (dims.size() < 3 || groups < 1 || dims[1] % groups != 0) {
+  if (dims.size() < 3 || groups < 1 || c.Dims(0)[1] % groups != 0) {
     return InvalidInput("{} groups do not divide the channels of {}", groups,
                         ir::ShapeToString(dims));
   }
   int64_t rest = dims[1] / groups;
-  for (size_t d = 2; d < dims.size(); ++d) rest *= dims[d];
+  for (size_t d = 2; d < dims.size(); ++d) rest = c.MulSizes(rest, dims[d]);
   ir::Value* y = c.Op("layer_norm", {{"x", c.Reshape(c.Value(0), {dims[0], groups, rest})},
                                      {"axes", ir::Ints({2})},
                                      {"epsilon", Number(c.Float("epsilon", 1e-5f))}});

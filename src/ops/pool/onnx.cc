@@ -1,6 +1,5 @@
 // ONNX: MaxPool, AveragePool and the global poolings.
 #include <algorithm>
-#include <functional>
 #include <limits>
 #include <numeric>
 
@@ -73,13 +72,14 @@ void Add(std::vector<int64_t>& to, const std::vector<int64_t>& what) {
 ir::Value* FoldWindows(NodeContext& c, ir::Value* x, size_t d, const Windows& w, size_t i,
                        std::string_view reduction, float outside) {
   if (x == nullptr) return nullptr;
-  const ir::Shape dims = x->type.shape();
+  const ir::Shape dims = c.DimsOf(x);
   const int64_t size = dims[d];
   const int64_t steps = (size + w.begin[i] + w.end[i] - w.Extent(i)) / w.strides[i] + 1;
+  const auto multiply = [&](int64_t a, int64_t b) { return c.MulSizes(a, b); };
   const int64_t outer = std::accumulate(dims.begin(), dims.begin() + static_cast<std::ptrdiff_t>(d),
-                                        int64_t{1}, std::multiplies<>());
+                                        int64_t{1}, multiply);
   const int64_t inner = std::accumulate(dims.begin() + static_cast<std::ptrdiff_t>(d) + 1,
-                                        dims.end(), int64_t{1}, std::multiplies<>());
+                                        dims.end(), int64_t{1}, multiply);
   x = c.Reshape(x, {outer, size, inner});
   // One more element, for what lies outside.
   x = c.Op("pad", {{"x", x},
@@ -149,7 +149,7 @@ Status EmitAverageByGather(NodeContext& c, const Windows& w, const std::vector<i
   ir::Value* y = FoldAllWindows(c, c.Value(0), w, "reduce_sum", 0);
   for (size_t i = 0; i < w.count(); ++i) {
     auto counts = Counts(w, i, c.Dims(0)[i + 2], extra[i], pads);
-    ir::Shape dims(c.Dims(0).size(), 1);
+    ir::Shape dims(c.Sizes(0).size(), 1);
     dims[i + 2] = static_cast<int64_t>(counts.size());
     y = c.Binary("real_div",
                  {y, c.MakeConst(onnx::Constant::Floats(std::move(counts), dims), "counts")});

@@ -46,13 +46,14 @@ Result<Cell> ReadCell(const NodeContext& c, int64_t gates) {
   cell.batch_first = c.Int("layout", 0) != 0;
   if (c.Rank(0) != 3 || c.Rank(1) != 3 || c.Rank(2) != 3)
     return InvalidInput("inputs X, W and R need rank 3");
-  cell.length = c.Dims(0)[cell.batch_first ? 1 : 0];
-  cell.batch = c.Dims(0)[cell.batch_first ? 0 : 1];
+  cell.length = c.Sizes(0)[cell.batch_first ? 1 : 0];
+  cell.batch = c.Sizes(0)[cell.batch_first ? 0 : 1];
   cell.hidden = c.Dims(2)[2];
   const ir::Shape w = {cell.directions, gates * cell.hidden, c.Dims(0)[2]};
   const ir::Shape r = {cell.directions, gates * cell.hidden, cell.hidden};
   const ir::Shape b = {cell.directions, 2 * gates * cell.hidden};
-  if (!FoldableCount({cell.batch, cell.directions * cell.hidden}))
+  if (!Symbols::IsSymbol(cell.batch) &&
+      !FoldableCount({cell.batch, cell.directions * cell.hidden}))
     return Unsupported("states of {} by {}", cell.batch, cell.hidden);
   if (cell.hidden < 1 || c.Dims(1) != w || c.Dims(2) != r || (c.Has(3) && c.Dims(3) != b)) {
     return InvalidInput("the shapes of W, R and B do not fit X");
@@ -122,6 +123,11 @@ Weights ReadWeights(NodeContext& c, const Cell& cell, int64_t direction,
 // The initial state in MIL's layout: [batch, directions * hidden].
 ir::Value* State(NodeContext& c, const Cell& cell, size_t input) {
   const ir::Shape dims = {cell.batch, cell.directions * cell.hidden};
+  if (!c.Has(input) && Symbols::IsSymbol(cell.batch)) {
+    ir::Value* zeros =
+        c.Op("fill", {{"shape", c.SizesValue(dims, "initial")}, {"value", ir::Literal::Fp32(0)}});
+    return c.WithDims(zeros, dims);
+  }
   if (!c.Has(input)) {
     const auto zero = Constant::Floats({0.0f}, {});
     return c.MakeConst(BroadcastConstant(zero, dims), "initial");
@@ -131,6 +137,18 @@ ir::Value* State(NodeContext& c, const Cell& cell, size_t input) {
     state = c.Op("transpose", {{"x", state}, {"perm", ir::Ints({1, 0, 2})}});
   }
   return c.Reshape(state, dims);
+}
+
+// What is known of the outputs of an operator over `directions` of the cell: the sequence where it is
+// wanted, and the final states.
+void SetOpenDims(NodeContext& c, const Cell& cell, int64_t directions,
+                 const std::vector<ir::Value*>& outputs) {
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    ir::Shape dims = {cell.batch, directions * cell.hidden};
+    if (i == 0 && !c.Wants(0)) continue;
+    if (i == 0) dims.insert(dims.begin(), cell.length);
+    c.WithDims(outputs[i], std::move(dims));
+  }
 }
 
 // [batch, directions * hidden] as [directions, batch, hidden], or batch first.
@@ -225,6 +243,7 @@ Status EmitLstm(NodeContext& c) {
   args.push_back({"activation", ir::Literal::String(activations[2])});
   auto outputs = c.MultiOp("lstm", std::move(args));
   ANEMONE_TRY(c.status());
+  SetOpenDims(c, cell, cell.directions, outputs);
   // With both directions, the outputs are in the order of x.
   if (cell.directions == 1) outputs[0] = InOrderOfInput(c, cell, 0, outputs[0]);
   ANEMONE_TRY(SetSequence(c, cell, outputs[0]));
@@ -273,11 +292,21 @@ constexpr int64_t kMaxUnrolled = 512;
 
 ir::Value* SliceRows(NodeContext& c, ir::Value* x, int64_t axis, int64_t begin, int64_t size) {
   if (x == nullptr) return nullptr;
-  const ir::Shape& dims = x->type.shape();
-  std::vector<int64_t> from(dims.size(), 0), to = dims;
-  from[static_cast<size_t>(axis)] = begin;
-  to[static_cast<size_t>(axis)] = begin + size;
-  return c.Op("slice_by_index", {{"x", x}, {"begin", ir::Ints(from)}, {"end", ir::Ints(to)}});
+  const size_t rank = x->type.shape().size();
+  const auto d = static_cast<size_t>(axis);
+  std::vector<int64_t> from(rank, 0), to(rank, 0);
+  std::vector<bool> whole(rank, true);
+  from[d] = begin;
+  to[d] = begin + size;
+  whole[d] = false;
+  ir::Shape dims = c.DimsOf(x);
+  dims[d] = size;
+  ir::Value* y = c.Op("slice_by_index", {{"x", x},
+                                         {"begin", ir::Ints(from)},
+                                         {"end", ir::Ints(to)},
+                                         {"begin_mask", ir::Literal::Bools(whole)},
+                                         {"end_mask", ir::Literal::Bools(whole)}});
+  return c.WithDims(y, std::move(dims));
 }
 
 // z = f(Wz x + Rz h + b), r likewise, o = g(Wo x + bo + r * (Ro h + ro)) or g(Wo x + bo + Ro (r *
@@ -341,6 +370,7 @@ std::vector<ir::Value*> OneDirection(NodeContext& c, const Cell& cell, int64_t d
   args.push_back({"direction", ir::Literal::String(reverse ? "reverse" : "forward")});
   args.push_back({"output_sequence", ir::Literal::Bool(c.Wants(0))});
   auto outputs = c.MultiOp(type, std::move(args));
+  SetOpenDims(c, cell, 1, outputs);
   if (!outputs.empty()) outputs[0] = InOrderOfInput(c, cell, direction, outputs[0]);
   return outputs;
 }
@@ -376,6 +406,11 @@ Status EmitGru(NodeContext& c) {
   ANEMONE_ASSIGN(const auto activations, Activations(c, cell.directions, {"sigmoid", "tanh"}));
   if (c.Int("linear_before_reset", 0) == 0 || c.target() >= ir::Opset::kIOS18) {
     return EmitDirections(c, cell, activations, OneGru);
+  }
+  if (Symbols::IsSymbol(cell.length)) {
+    return Unsupported("a GRU with linear_before_reset over {} steps, which only the run time knows",
+                       c.symbols().Text(cell.length))
+        .Advise("raise the deployment target to iOS18, or fix the length");
   }
   if (cell.length > kMaxUnrolled) {
     return Unsupported(

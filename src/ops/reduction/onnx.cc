@@ -53,8 +53,8 @@ Status EmitArg(NodeContext& c, std::string_view type) {
   // MIL returns the first of equal elements: the first of the reversed tensor is the last.
   ir::Value* reversed = c.Op("reverse", {{"x", c.Value(0)}, {"axes", ir::Ints({axis})}});
   ir::Value* first = c.Op(type, args(reversed));
-  const auto last = static_cast<int32_t>(c.Dims(0)[static_cast<size_t>(axis)] - 1);
-  return c.Emit("sub", {{"x", c.MakeConst(ir::Literal::Int32(last), "last")}, {"y", first}});
+  ir::Value* last = c.SizeValue(c.AddSizes(c.Sizes(0)[static_cast<size_t>(axis)], -1));
+  return c.Emit("sub", {{"x", c.Reshape(last, {})}, {"y", first}});
 }
 Status EmitArgMax(NodeContext& c) { return EmitArg(c, "reduce_argmax"); }
 Status EmitArgMin(NodeContext& c) { return EmitArg(c, "reduce_argmin"); }

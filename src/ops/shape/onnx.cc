@@ -73,10 +73,15 @@ Status EmitDropout(NodeContext& c) {
 }
 
 Status EmitConstantOfShape(NodeContext& c) {
-  ANEMONE_ASSIGN(const auto dims, c.Ints(0, "the shape"));
+  auto known = c.KnownSizes(0);
+  if (!known) {
+    ANEMONE_ASSIGN(known, c.Ints(0, "the shape"));
+  }
+  const ir::Shape& dims = *known;
+  const bool open = Symbols::AnySymbol(dims);
   // Too large to be made here.
   const auto count = ir::ElementCount(dims);
-  if (!count || *count > int64_t{1} << 30) {
+  if (!open && (!count || *count > int64_t{1} << 30)) {
     return Unsupported("a constant of shape {}, which is too large", ir::ShapeToString(dims));
   }
   ir::Literal value = ir::Literal::Fp32(0);
@@ -85,10 +90,36 @@ Status EmitConstantOfShape(NodeContext& c) {
     c.SetType(0, given.dtype);
     ANEMONE_ASSIGN(value, given.Reshaped({}).ToLiteral());
   }
-  return c.Emit("fill", {{"shape", ir::Ints(dims)}, {"value", value}});
+  if (!open) return c.Emit("fill", {{"shape", ir::Ints(dims)}, {"value", value}});
+  ir::Value* filled = c.Op("fill", {{"shape", c.SizesValue(dims, "shape")}, {"value", value}});
+  return c.Set(0, c.WithDims(filled, dims));
+}
+
+// From integers that are sizes known only at run time.
+Status EmitOpenRange(NodeContext& c, int64_t start, int64_t limit, int64_t delta) {
+  if (Symbols::IsSymbol(delta) || delta < 1) {
+    return Unsupported("a range over open dimensions whose step is no positive number")
+        .Advise("give the inputs that it depends on fixed sizes");
+  }
+  const int64_t distance = c.AddSizes(limit, c.MulSizes(start, -1));
+  const auto steps = c.symbols().FloorDiv(c.AddSizes(distance, delta - 1), delta);
+  const auto count = steps ? c.symbols().Max(*steps, 0) : std::nullopt;
+  if (!count) return Unsupported("a range whose length cannot be computed");
+  const auto scalar = [&](int64_t size) { return c.Reshape(c.SizeValue(size), {}); };
+  ir::Value* end = scalar(limit);
+  ir::Value* first = scalar(start);
+  ir::Value* range = c.Op("range_1d", {{"end", end}, {"start", first}, {"step", scalar(delta)}});
+  return c.Set(0, c.WithDims(range, {*count}));
 }
 
 Status EmitRange(NodeContext& c) {
+  ANEMONE_TRY(c.NeedInputs(3));
+  const auto start = c.KnownSizes(0), limit = c.KnownSizes(1), delta = c.KnownSizes(2);
+  if (start && limit && delta && (c.In(0).sizes || c.In(1).sizes || c.In(2).sizes)) {
+    if (start->size() != 1 || limit->size() != 1 || delta->size() != 1)
+      return InvalidInput("Range needs three scalars");
+    return EmitOpenRange(c, (*start)[0], (*limit)[0], (*delta)[0]);
+  }
   ANEMONE_TRY(c.Number(0, "start").status());
   ANEMONE_TRY(c.Number(1, "limit").status());
   ANEMONE_TRY(c.Number(2, "delta").status());

@@ -14,8 +14,131 @@ Status SetEmpty(NodeContext& c, const std::vector<SliceRange>& ranges) {
   return c.SetConstant(0, onnx::Constant::FromInts(c.Type(0), {}, std::move(dims)));
 }
 
+// ---- Slices along open dimensions, or to sizes known only at run time.
+
+// One end of the elements along a dimension: where it lies, and how slice_by_index is told. A number
+// below zero counts from the end there too.
+struct Cut {
+  int64_t at = 0;       // a size, from 0 to that of the dimension
+  int64_t written = 0;  // a size, or a negative number
+  bool whole = false;   // nothing is cut off
+};
+
+// `at` of ONNX, for a positive step: negative ones count from the end, and all are clamped. nullopt
+// when its sign is not known.
+std::optional<Cut> CutAt(Symbols& s, int64_t at, int64_t size, bool end) {
+  const auto bounds = s.BoundsOf(at);
+  if (bounds.low >= 0) {
+    const auto clamped = s.Min(at, size);
+    if (!clamped) return std::nullopt;
+    return Cut{*clamped, *clamped, *clamped == (end ? size : 0)};
+  }
+  if (bounds.high >= 0) return std::nullopt;
+  const auto sum = s.Add(size, at);
+  const auto clamped = sum ? s.Max(*sum, 0) : std::nullopt;
+  if (!clamped) return std::nullopt;
+  const bool negative = *clamped == *sum && !Symbols::IsSymbol(at);
+  return Cut{*clamped, negative ? at : *clamped, !end && *clamped == 0};
+}
+
+struct OpenSlice {
+  std::vector<int64_t> begin, end, stride;
+  std::vector<bool> from_begin, to_end;
+  ir::Shape dims;
+};
+
+Status CutDimension(NodeContext& c, OpenSlice& slice, size_t d, int64_t start, int64_t end,
+                    int64_t step) {
+  Symbols& s = c.symbols();
+  const int64_t size = c.Sizes(0)[d];
+  const auto unclear = [&] {
+    return Unsupported("which elements it takes along dimension {} of '{}' ({}) depends on how {} "
+                       "and {} compare with it",
+                       d, c.In(0).name, s.Text(size), s.Text(start), s.Text(end))
+        .Advise("give the inputs that it depends on fixed sizes");
+  };
+  slice.stride[d] = step;
+  if (step < 0) {
+    // Only all of it, backward.
+    const bool last = start == -1 || (!Symbols::IsSymbol(start) && start >= INT32_MAX);
+    if (step != -1 || !last || Symbols::IsSymbol(end) || end > -INT32_MAX) return unclear();
+    return {};
+  }
+  // What no dimension reaches is its end.
+  const auto from = CutAt(s, start, size, false);
+  const auto to = !Symbols::IsSymbol(end) && end >= INT32_MAX ? std::optional(Cut{size, 0, true})
+                                                              : CutAt(s, end, size, true);
+  if (!from || !to) return unclear();
+  const int64_t distance = c.AddSizes(to->at, c.MulSizes(from->at, -1));
+  const auto steps = s.FloorDiv(c.AddSizes(distance, step - 1), step);
+  const auto count = steps ? s.Max(*steps, 0) : std::nullopt;
+  if (!count) return unclear();
+  if (*count == 0) return Unsupported("its output is empty");
+  if (s.BoundsOf(*count).low < 1) s.RaiseTo(*count, 1);
+  slice.dims[d] = *count;
+  slice.begin[d] = from->whole ? 0 : from->written;
+  slice.end[d] = to->whole ? 0 : to->written;
+  slice.from_begin[d] = from->whole;
+  slice.to_end[d] = to->whole;
+  return {};
+}
+
+Status EmitOpenSlice(NodeContext& c, const std::vector<int64_t>& starts,
+                     const std::vector<int64_t>& ends,
+                     const std::optional<std::vector<int64_t>>& axes,
+                     const std::optional<std::vector<int64_t>>& steps) {
+  const ir::Shape& sizes = c.Sizes(0);
+  OpenSlice slice;
+  slice.begin.assign(sizes.size(), 0);
+  slice.end.assign(sizes.size(), 0);
+  slice.stride.assign(sizes.size(), 1);
+  slice.from_begin.assign(sizes.size(), true);
+  slice.to_end.assign(sizes.size(), true);
+  slice.dims = sizes;
+  std::vector<int64_t> along(starts.size());
+  for (size_t i = 0; i < along.size(); ++i) along[i] = axes ? (*axes)[i] : static_cast<int64_t>(i);
+  ANEMONE_ASSIGN(along, NormalizeAxes(along, c.Rank(0)));
+  bool cuts = false;
+  for (size_t i = 0; i < along.size(); ++i) {
+    const auto d = static_cast<size_t>(along[i]);
+    const int64_t step = steps ? (*steps)[i] : 1;
+    if (step == 0) return InvalidInput("a step is 0");
+    ANEMONE_TRY(CutDimension(c, slice, d, starts[i], ends[i], step));
+    cuts = cuts || slice.stride[d] != 1 || !slice.from_begin[d] || !slice.to_end[d];
+  }
+  if (!cuts) return c.Forward(0, 0);
+  ir::Value* x = c.Value(0);
+  ir::Value* begin = c.SizesValue(slice.begin, "begin");
+  ir::Value* y = c.Op("slice_by_index", {{"x", x},
+                                         {"begin", begin},
+                                         {"end", c.SizesValue(slice.end, "end")},
+                                         {"stride", ir::Ints(slice.stride)},
+                                         {"begin_mask", ir::Literal::Bools(slice.from_begin)},
+                                         {"end_mask", ir::Literal::Bools(slice.to_end)}});
+  return c.Set(0, c.WithDims(y, slice.dims));
+}
+
+// Starts or ends: an input, or an attribute.
+Result<std::vector<int64_t>> Cuts(const NodeContext& c, size_t input, std::string_view what) {
+  if (auto known = c.KnownSizes(input)) return std::move(*known);
+  ANEMONE_ASSIGN(auto given, c.IntsOr(input, what));
+  if (!given) return InvalidInput("Slice has no {}", what);
+  return std::move(*given);
+}
+
 Status EmitSlice(NodeContext& c) {
   if (!c.Has(0)) return InvalidInput("the input is missing");
+  if (c.IsOpen(0) || (c.Has(1) && c.In(1).sizes) || (c.Has(2) && c.In(2).sizes)) {
+    ANEMONE_ASSIGN(const auto from, Cuts(c, 1, "starts"));
+    ANEMONE_ASSIGN(const auto to, Cuts(c, 2, "ends"));
+    ANEMONE_ASSIGN(const auto along, c.IntsOr(3, "axes"));
+    ANEMONE_ASSIGN(const auto strides, c.IntsOr(4, "steps"));
+    if (from.size() != to.size() || (along && along->size() != from.size()) ||
+        (strides && strides->size() != from.size())) {
+      return InvalidInput("starts, ends, axes and steps differ in length");
+    }
+    return EmitOpenSlice(c, from, to, along, strides);
+  }
   ANEMONE_ASSIGN(const auto starts, c.IntsOr(1, "starts"));
   ANEMONE_ASSIGN(const auto ends, c.IntsOr(2, "ends"));
   ANEMONE_ASSIGN(const auto axes, c.IntsOr(3, "axes"));
@@ -45,9 +168,51 @@ Status EmitSlice(NodeContext& c) {
                                    {"end_mask", ir::Literal::Bools(to_the_end)}});
 }
 
+// Along an open dimension, or into parts known only at run time: one slice after another.
+Status EmitOpenSplit(NodeContext& c, size_t axis) {
+  const int64_t size = c.Sizes(0)[axis];
+  auto sizes = c.Has(1) ? c.KnownSizes(1) : c.IntsAttribute("split");
+  if (c.Has(1) && !sizes) return c.Ints(1, "split").status();
+  if (!sizes) {
+    const auto parts = static_cast<int64_t>(c.OutputCount());
+    const auto part = c.symbols().FloorDiv(size, parts);
+    if (!part || c.symbols().Mul(*part, parts) != size) return c.NeedsFixed(c.In(0), axis);
+    sizes = std::vector<int64_t>(c.OutputCount(), *part);
+  }
+  if (sizes->size() != c.OutputCount())
+    return InvalidInput("Split has {} outputs but {} sizes", c.OutputCount(), sizes->size());
+  int64_t sum = 0;
+  for (const int64_t part : *sizes) sum = c.AddSizes(sum, part);
+  if (c.symbols().Compare(sum, size) != Symbols::Order::kEqual) return c.NeedsFixed(c.In(0), axis);
+  if (sizes->size() == 1) return c.Forward(0, 0);
+  const size_t rank = c.Sizes(0).size();
+  ir::Value* x = c.Value(0);
+  int64_t at = 0;
+  for (size_t i = 0; i < sizes->size(); ++i) {
+    std::vector<int64_t> begin(rank, 0), end(rank, 0);
+    std::vector<bool> whole(rank, true), to_end(rank, true);
+    begin[axis] = at;
+    at = end[axis] = c.AddSizes(at, (*sizes)[i]);
+    whole[axis] = false;
+    to_end[axis] = i + 1 == sizes->size();
+    ir::Shape dims = c.Sizes(0);
+    dims[axis] = (*sizes)[i];
+    ir::Value* from = c.SizesValue(begin, "begin");
+    ir::Value* y = c.Op("slice_by_index", {{"x", x},
+                                           {"begin", from},
+                                           {"end", c.SizesValue(end, "end")},
+                                           {"begin_mask", ir::Literal::Bools(whole)},
+                                           {"end_mask", ir::Literal::Bools(to_end)}});
+    ANEMONE_TRY(c.Set(i, c.WithDims(y, dims)));
+  }
+  return c.status();
+}
+
 Status EmitSplit(NodeContext& c) {
   if (!c.Has(0)) return InvalidInput("the input is missing");
   ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(c.Int("axis", 0), c.Rank(0)));
+  if (Symbols::IsSymbol(c.Sizes(0)[static_cast<size_t>(axis)]) || (c.Has(1) && c.In(1).sizes))
+    return EmitOpenSplit(c, static_cast<size_t>(axis));
   ANEMONE_ASSIGN(const auto given, c.IntsOr(1, "split"));
   ANEMONE_ASSIGN(const auto sizes,
                  SplitSizes(c.Dims(0)[static_cast<size_t>(axis)], c.OutputCount(), given));

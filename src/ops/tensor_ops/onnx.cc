@@ -22,7 +22,7 @@ Status EmitConcat(NodeContext& c) {
   std::vector<size_t> parts;
   for (size_t i = 0; i < c.InputCount(); ++i) {
     if (c.Rank(i) != c.Rank(0)) return InvalidInput("the inputs of Concat differ in rank");
-    if (c.Dims(i)[static_cast<size_t>(axis)] != 0) parts.push_back(i);
+    if (c.Sizes(i)[static_cast<size_t>(axis)] != 0) parts.push_back(i);
   }
   if (parts.empty()) return Unsupported("its output is empty");
   if (parts.size() == 1) return c.Forward(0, parts[0]);
@@ -59,7 +59,7 @@ Result<Pads> ReadPads(const NodeContext& c) {
     if (!fits(pads.begin[d]) || !fits(pads.end[d])) {
       return InvalidInput("a pad is too large");
     }
-    if (c.Dims(0)[d] + pads.begin[d] + pads.end[d] < 1) return Unsupported("its output is empty");
+    if (!Symbols::IsSymbol(c.Sizes(0)[d]) && c.Dims(0)[d] + pads.begin[d] + pads.end[d] < 1) return Unsupported("its output is empty");
   }
   return pads;
 }
@@ -68,6 +68,8 @@ Result<Pads> ReadPads(const NodeContext& c) {
 ir::Value* Crop(NodeContext& c, ir::Value* x, Pads& pads) {
   std::vector<int64_t> begin, end;
   bool crops = false;
+  const auto below = [](int64_t pad) { return pad < 0; };
+  if (std::ranges::none_of(pads.begin, below) && std::ranges::none_of(pads.end, below)) return x;
   for (size_t d = 0; d < pads.begin.size(); ++d) {
     begin.push_back(std::max<int64_t>(-pads.begin[d], 0));
     end.push_back(c.Dims(0)[d] - std::max<int64_t>(-pads.end[d], 0));
@@ -104,11 +106,12 @@ Status EmitPadByGather(NodeContext& c, const Pads& pads, const std::string& mode
 
 // MIL pads floats only: a constant is added to integers, axis by axis.
 Status EmitPadOfInts(NodeContext& c, ir::Value* x, const Pads& pads, int64_t fill) {
+  if (c.IsOpen(0)) return Unsupported("padding of integers in a tensor with open dimensions");
   for (size_t d = 0; d < pads.begin.size() && x != nullptr; ++d) {
     std::vector<ir::Value*> parts;
     const auto add = [&](int64_t size) {
       if (size == 0) return;
-      ir::Shape dims = x->type.shape();
+      ir::Shape dims = c.DimsOf(x);
       dims[d] = size;
       const auto block = onnx::Constant::FromInts(DType::kInt32, {fill}, {});
       parts.push_back(c.MakeConst(BroadcastConstant(block, dims), "pad"));
@@ -176,8 +179,54 @@ ir::Value* TileTo(NodeContext& c, ir::Value* x, const std::vector<int64_t>& repe
   return c.Op("tile", {{"x", x}, {"reps", ir::Ints(repeats)}});
 }
 
+// Where a dimension of the input or of the shape is open.
+Status EmitOpenExpand(NodeContext& c, ir::Shape shape) {
+  ir::Shape own = c.Sizes(0);
+  const size_t rank = std::max(own.size(), shape.size());
+  own.insert(own.begin(), rank - own.size(), 1);
+  shape.insert(shape.begin(), rank - shape.size(), 1);
+  ir::Shape dims, repeats;
+  bool broadcast = false;
+  for (size_t d = 0; d < rank; ++d) {
+    if (!Symbols::IsSymbol(shape[d]) && shape[d] < 1) return Unsupported("its output is empty");
+    if (own[d] == shape[d] || shape[d] == 1) {
+      dims.push_back(own[d]);
+      repeats.push_back(1);
+    } else if (own[d] == 1) {
+      dims.push_back(shape[d]);
+      repeats.push_back(shape[d]);
+    } else if (!Symbols::IsSymbol(own[d]) && !Symbols::IsSymbol(shape[d])) {
+      return InvalidInput("a dim of {} cannot be expanded to {}", own[d], shape[d]);
+    } else {
+      // Equal at run time, or one of them 1: an operator that broadcasts finds out.
+      broadcast = true;
+      dims.push_back(!Symbols::IsSymbol(own[d])     ? own[d]
+                     : !Symbols::IsSymbol(shape[d]) ? shape[d]
+                                                    : c.symbols().Max(own[d], shape[d]).value_or(
+                                                          ir::kDynamic));
+    }
+  }
+  if (!broadcast && std::ranges::all_of(repeats, [](int64_t r) { return r == 1; }))
+    return c.SetView(0, c.Value(0), dims);
+  ir::Value* x = c.Reshape(c.Value(0), own);
+  if (!broadcast) {
+    ir::Value* y = c.Op("tile", {{"x", x}, {"reps", c.SizesValue(repeats, "reps")}});
+    return c.Set(0, c.WithDims(y, dims));
+  }
+  const bool boolean = c.Dtype(0) == DType::kBool;
+  const auto one = boolean || !c.IsFloat(0) ? Int(1) : ir::Literal::Fp32(1);
+  ir::Value* ones = c.Op("fill", {{"shape", c.SizesValue(shape, "shape")}, {"value", one}});
+  c.WithDims(ones, shape);
+  ir::Value* y = c.Binary("mul", {boolean ? c.Cast(x, DType::kInt32) : x, ones});
+  return c.Set(0, c.Cast(c.WithDims(y, dims), c.Dtype(0)));
+}
+
 Status EmitExpand(NodeContext& c) {
   ANEMONE_TRY(c.NeedInputs(2));
+  if (c.IsOpen(0) || c.In(1).sizes) {
+    auto known = c.KnownSizes(1);
+    if (known) return EmitOpenExpand(c, std::move(*known));
+  }
   // The declared shape is the only one that a shape known at run time can give.
   const bool declared = c.Const(1) == nullptr && c.Declared(0) != nullptr;
   std::vector<int64_t> shape;
@@ -201,6 +250,16 @@ Status EmitExpand(NodeContext& c) {
 Status EmitTile(NodeContext& c) {
   ANEMONE_TRY(c.NeedInputs(2));
   std::vector<int64_t> repeats;
+  if (c.In(1).sizes) {
+    if (c.In(1).sizes->size() != c.Sizes(0).size())
+      return InvalidInput("Tile needs one repeat for each dim");
+    ir::Shape dims;
+    for (size_t d = 0; d < c.Sizes(0).size(); ++d)
+      dims.push_back(c.MulSizes(c.Sizes(0)[d], (*c.In(1).sizes)[d]));
+    ir::Value* x = c.Value(0);
+    ir::Value* y = c.Op("tile", {{"x", x}, {"reps", c.SizesValue(*c.In(1).sizes, "reps")}});
+    return c.Set(0, c.WithDims(y, dims));
+  }
   if (c.Const(1) == nullptr && c.Declared(0) != nullptr &&
       c.Declared(0)->size() == c.Dims(0).size()) {
     // The declared shape is the only one that repeats known at run time can give.
@@ -230,8 +289,9 @@ Status EmitTopK(NodeContext& c) {
     if (given.size() != 1) return InvalidInput("k is not a scalar");
     k = given[0];
   }
-  if (k < 1 || k > c.Dims(0)[static_cast<size_t>(axis)]) {
-    return InvalidInput("k is {}, but the dim has {}", k, c.Dims(0)[static_cast<size_t>(axis)]);
+  const int64_t size = c.Sizes(0)[static_cast<size_t>(axis)];
+  if (k < 1 || k > c.symbols().BoundsOf(size).high) {
+    return InvalidInput("k is {}, but the dim has {}", k, c.symbols().Text(size));
   }
   const auto values =
       c.MultiOp("topk", {{"x", c.Value(0)},
@@ -378,11 +438,33 @@ Status EmitCenterCropPad(NodeContext& c) {
   return e.Finish({e.Op("Pad", {cut, e.Int64s(before), "", e.Int64s(axes)})});
 }
 
+// 0, 1 ... size - 1, along dimension `d` of two.
+ir::Value* Counted(NodeContext& c, int64_t size, size_t d) {
+  ir::Value* end = c.Reshape(c.SizeValue(size), {});
+  ir::Value* range = c.Op("range_1d", {{"end", end}, {"start", Int(0)}, {"step", Int(1)}});
+  return c.Reshape(c.WithDims(range, {size}), d == 0 ? ir::Shape{size, 1} : ir::Shape{1, size});
+}
+
+// The triangle of a matrix whose size the run time knows: from the distance of each element from the
+// diagonal.
+Status EmitOpenTrilu(NodeContext& c, bool upper) {
+  const ir::Shape& dims = c.Sizes(0);
+  ir::Value* column = Counted(c, dims.back(), 1);
+  ir::Value* distance = c.Binary("sub", {column, Counted(c, dims[dims.size() - 2], 0)});
+  ir::Value* k = c.Has(1) ? c.Reshape(c.Value(1), {}) : c.MakeConst(Int(0), "k");
+  ir::Value* keep = c.Binary(upper ? "greater_equal" : "less_equal", {distance, k});
+  if (c.Dtype(0) == DType::kBool) return c.Emit("logical_and", {{"x", c.Value(0)}, {"y", keep}});
+  ir::Value* zero = c.IsFloat(0) ? c.Float32(0) : c.MakeConst(Int(0), "zero");
+  return c.Emit("select", {{"cond", keep}, {"a", c.Value(0)}, {"b", zero}});
+}
+
 // Keeps the elements on and above (or below) the diagonal k.
 Status EmitTrilu(NodeContext& c) {
   ANEMONE_TRY(c.NeedInputs(1));
   if (c.Rank(0) < 2) return InvalidInput("the input needs rank 2 or more");
   const bool upper = c.Int("upper", 1) != 0;
+  if (Symbols::IsSymbol(c.Sizes(0)[c.Sizes(0).size() - 2]) || Symbols::IsSymbol(c.Sizes(0).back()))
+    return EmitOpenTrilu(c, upper);
   const int64_t rows = c.Dims(0)[c.Dims(0).size() - 2], columns = c.Dims(0).back();
   if (rows * columns > int64_t{1} << 24)
     return Unsupported("a triangle of {} by {}", rows, columns);

@@ -23,7 +23,7 @@ Status CheckOne(const NodeContext& c) {
 // The same elements under other dims. The value keeps the shape that it has in the program so far.
 Status View(NodeContext& c, ir::Shape dims) {
   if (c.Known(0)) return c.SetConstant(0, c.Const(0)->Reshaped(std::move(dims)));
-  return c.SetView(0, c.Unshaped(0), std::move(dims));
+  return c.SetView(0, c.In(0).sizes ? c.Value(0) : c.Unshaped(0), std::move(dims));
 }
 
 // A shape or axes known only at run time cannot change what the file declares for the output, and
@@ -31,12 +31,77 @@ Status View(NodeContext& c, ir::Shape dims) {
 bool DeclaredView(const NodeContext& c) {
   const ir::Shape* declared = c.Declared(0);
   return declared != nullptr && c.Has(1) && c.Const(1) == nullptr &&
-         ir::ElementCount(*declared) == ir::ElementCount(c.Dims(0));
+         !c.In(1).sizes && ir::ElementCount(*declared) == ir::ElementCount(c.Sizes(0));
+}
+
+// The size that -1 stands for, where `dims` become `shape`; nullopt when it is not one that the
+// importer can prove.
+std::optional<int64_t> InferredSize(NodeContext& c, const ir::Shape& dims, const ir::Shape& shape) {
+  Symbols& symbols = c.symbols();
+  ir::Shape rest = dims;
+  std::optional<int64_t> known = 1;
+  for (const int64_t size : shape) {
+    if (size == -1 || !known) continue;
+    const auto same = std::ranges::find(rest, size);
+    if (same != rest.end()) {
+      rest.erase(same);  // one of its own dimensions
+    } else {
+      known = symbols.Mul(*known, size);
+    }
+  }
+  const auto total = symbols.Product(rest, 0, rest.size());
+  if (!known || !total) return std::nullopt;
+  const auto quotient = symbols.FloorDiv(*total, *known);
+  if (!quotient || symbols.Mul(*quotient, *known) != total) return std::nullopt;
+  return quotient;
+}
+
+// Where dimensions of the input or of the shape are open.
+Status EmitOpenReshape(NodeContext& c, ir::Shape shape) {
+  const ir::Shape& dims = c.Sizes(0);
+  const bool allow_zero = c.Int("allowzero", 0) != 0;
+  size_t inferred = SIZE_MAX;
+  for (size_t i = 0; i < shape.size(); ++i) {
+    if (shape[i] == -1) {
+      if (inferred != SIZE_MAX) return InvalidInput("the shape holds -1 twice");
+      inferred = i;
+    } else if (shape[i] == 0 && !allow_zero) {
+      if (i >= dims.size())
+        return InvalidInput("the shape copies dim {}, but the input has rank {}", i, dims.size());
+      shape[i] = dims[i];
+    } else if (shape[i] < 1 && !Symbols::IsSymbol(shape[i])) {
+      return InvalidInput("the shape holds {}", shape[i]);
+    }
+  }
+  if (inferred != SIZE_MAX) {
+    if (const auto size = InferredSize(c, dims, shape)) {
+      shape[inferred] = *size;
+    } else {
+      // The run finds it.
+      ir::Value* y = c.Op("reshape", {{"x", c.Value(0)}, {"shape", c.SizesValue(shape, "shape")}});
+      shape[inferred] = ir::kDynamic;
+      return c.Set(0, c.WithDims(y, std::move(shape)));
+    }
+  }
+  const auto from = c.symbols().Product(dims, 0, dims.size());
+  const auto to = c.symbols().Product(shape, 0, shape.size());
+  if (from && to) {
+    const Symbols::Order order = c.symbols().Compare(*from, *to);
+    if (order == Symbols::Order::kLess || order == Symbols::Order::kGreater) {
+      return InvalidInput("{} elements do not fill the shape {}", c.symbols().Text(*from),
+                          c.symbols().Text(shape));
+    }
+  }
+  return View(c, std::move(shape));
 }
 
 Status EmitReshape(NodeContext& c) {
   ANEMONE_TRY(CheckOne(c));
   if (DeclaredView(c)) return View(c, *c.Declared(0));
+  if (c.IsOpen(0) || (c.Has(1) && c.In(1).sizes)) {
+    auto known = c.Has(1) ? c.KnownSizes(1) : c.IntsAttribute("shape");
+    if (known) return EmitOpenReshape(c, std::move(*known));
+  }
   ANEMONE_ASSIGN(const auto shape, c.IntsOr(1, "shape"));
   if (!shape) return InvalidInput("Reshape has no shape");
   ANEMONE_ASSIGN(ir::Shape dims, ReshapedDims(c.Dims(0), *shape, c.Int("allowzero", 0) != 0));
@@ -50,7 +115,8 @@ Status EmitFlatten(NodeContext& c) {
   if (axis < 0 || axis > c.Rank(0)) return InvalidInput("axis {} is outside the rank", axis);
   ir::Shape dims = {1, 1};
   for (int64_t d = 0; d < c.Rank(0); ++d) {
-    dims[d < axis ? 0 : 1] *= c.Dims(0)[static_cast<size_t>(d)];
+    int64_t& size = dims[d < axis ? 0 : 1];
+    size = c.MulSizes(size, c.Sizes(0)[static_cast<size_t>(d)]);
   }
   return View(c, std::move(dims));
 }
@@ -59,7 +125,15 @@ Status EmitSqueeze(NodeContext& c) {
   ANEMONE_TRY(CheckOne(c));
   if (DeclaredView(c)) return View(c, *c.Declared(0));
   ANEMONE_ASSIGN(const auto axes, c.IntsOr(1, "axes"));
-  ANEMONE_ASSIGN(ir::Shape dims, SqueezedDims(c.Dims(0), axes));
+  for (size_t d = 0; d < c.Sizes(0).size(); ++d) {
+    const int64_t size = c.Sizes(0)[d];
+    if (!Symbols::IsSymbol(size) || (!axes && c.symbols().BoundsOf(size).low > 1)) continue;
+    const auto at = static_cast<int64_t>(d);
+    const bool named = axes && (std::ranges::count(*axes, at) != 0 ||
+                                std::ranges::count(*axes, at - c.Rank(0)) != 0);
+    if (!axes || named) return c.NeedsFixed(c.In(0), d);
+  }
+  ANEMONE_ASSIGN(ir::Shape dims, SqueezedDims(c.Sizes(0), axes));
   return View(c, std::move(dims));
 }
 
@@ -68,7 +142,7 @@ Status EmitUnsqueeze(NodeContext& c) {
   if (DeclaredView(c)) return View(c, *c.Declared(0));
   ANEMONE_ASSIGN(const auto axes, c.IntsOr(1, "axes"));
   if (!axes) return InvalidInput("Unsqueeze has no axes");
-  ANEMONE_ASSIGN(ir::Shape dims, UnsqueezedDims(c.Dims(0), *axes));
+  ANEMONE_ASSIGN(ir::Shape dims, UnsqueezedDims(c.Sizes(0), *axes));
   return View(c, std::move(dims));
 }
 
@@ -78,7 +152,7 @@ struct Transposition {
   ir::Shape dims;             // of the input, reduced
   std::vector<int64_t> perm;  // over these
 };
-Transposition Reduce(const ir::Shape& dims, const std::vector<int64_t>& perm) {
+Transposition Reduce(NodeContext& c, const ir::Shape& dims, const std::vector<int64_t>& perm) {
   // Groups of input dimensions, in the order of the output.
   std::vector<std::vector<int64_t>> groups;
   for (const int64_t d : perm) {
@@ -103,7 +177,7 @@ Transposition Reduce(const ir::Shape& dims, const std::vector<int64_t>& perm) {
   out.perm.resize(groups.size());
   for (size_t i = 0; i < order.size(); ++i) {
     int64_t size = 1;
-    for (const int64_t d : groups[order[i]]) size *= dims[static_cast<size_t>(d)];
+    for (const int64_t d : groups[order[i]]) size = c.MulSizes(size, dims[static_cast<size_t>(d)]);
     out.dims.push_back(size);
     out.perm[order[i]] = static_cast<int64_t>(i);
   }
@@ -112,12 +186,12 @@ Transposition Reduce(const ir::Shape& dims, const std::vector<int64_t>& perm) {
 
 Status EmitTranspose(NodeContext& c) {
   ANEMONE_TRY(CheckOne(c));
-  ANEMONE_ASSIGN(const auto perm, Permutation(c.node(), c.Dims(0).size()));
+  ANEMONE_ASSIGN(const auto perm, Permutation(c.node(), c.Sizes(0).size()));
   ir::Shape dims;
-  for (const int64_t d : perm) dims.push_back(c.Dims(0)[static_cast<size_t>(d)]);
-  const Transposition reduced = Reduce(c.Dims(0), perm);
+  for (const int64_t d : perm) dims.push_back(c.Sizes(0)[static_cast<size_t>(d)]);
+  const Transposition reduced = Reduce(c, c.Sizes(0), perm);
   if (reduced.perm.size() <= 1) return View(c, std::move(dims));  // no element moves
-  if (c.Rank(0) <= kMaxRank && !c.In(0).pending_reshape()) {
+  if (c.Rank(0) <= kMaxRank && !c.IsPending(0)) {
     return c.Emit("transpose", {{"x", c.Value(0)}, {"perm", ir::Ints(perm)}});
   }
   if (reduced.dims.size() > static_cast<size_t>(kMaxRank)) {

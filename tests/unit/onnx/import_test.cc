@@ -186,7 +186,7 @@ TEST(OnnxImport, OpenShapesNeedAnAnswer) {
   EXPECT_EQ(fixed->program.main()->outputs()[0]->type.shape(), (ir::Shape{2, 3, 4, 8}));
   const struct {
     std::string name;
-    std::vector<int64_t> shape;
+    std::vector<InputSize> shape;
   } wrong[] = {{"x", {2, 4, 4, 8}}, {"x", {2, 3, 4}}, {"x", {0, 3, 4, 8}}, {"z", {1}}};
   for (const auto& test : wrong) {
     const auto model = Import(file, {.input_shapes = {{test.name, test.shape}}});

@@ -11,6 +11,7 @@
 #include "cli/option_flags.h"
 #include "options/command_line.h"
 #include "options/json.h"
+#include "options/shapes.h"
 
 namespace anemone::options {
 namespace {
@@ -25,6 +26,11 @@ struct TextOf {
   }
   std::string operator()(const std::optional<double>* value) const {
     return *value ? Json(**value).dump() : "absent";
+  }
+  std::string operator()(const Shapes* shapes) const {
+    std::string text;
+    for (const auto& [name, shape] : *shapes) text += name + ":" + ShapeText(shape) + " ";
+    return text;
   }
 };
 std::string ValueOf(const Option& option) { return std::visit(TextOf(), option.field); }
@@ -45,7 +51,9 @@ struct ExampleJson {
   Json operator()(const Shapes*) const {
     Shapes shapes;
     EXPECT_EQ(cli::TakeShape(std::string(example), shapes), "");
-    return shapes;
+    Json json = Json::object();
+    for (const auto& [name, shape] : shapes) json[name] = ShapeText(shape);
+    return json;
   }
   template <typename Number>
   Json operator()(const Number*) const {
@@ -316,10 +324,39 @@ TEST(ReadJson, ReadsTwoStructsFromOneObject) {
 TEST(TakeShape, TakesWhatFlagsSay) {
   Shapes shapes;
   EXPECT_EQ(cli::TakeShape("a:b:1x3,224", shapes), "");
-  EXPECT_EQ(shapes["a:b"], (std::vector<int64_t>{1, 3, 224}));
+  EXPECT_EQ(shapes["a:b"], (std::vector<Dimension>{1, 3, 224}));
   for (const char* text :
-       {"x", "x:", "x:1x", "x:0", "x:-1", "x:1y2", "x:x", "x:99999999999999999999"})
+       {"x", "x:", "x:1x", "x:0", "x:-1", "x:1y2", "x:x", "x:99999999999999999999", "x:[1..2",
+        "x:[2..1]", "x:[0..4]", "x:[1]", "x:[1|0]", "x:1..2", "x:[1..4=5]", "x:[1|2=3]", "x:[..4]",
+        "x:[1..]", "x:[1..2]3", "x:??"})
     EXPECT_NE(cli::TakeShape(text, shapes), "") << text;
+}
+
+TEST(TakeShape, TakesOpenDimensions) {
+  Shapes shapes;
+  EXPECT_EQ(cli::TakeShape("x:1x[2..512=128]x[1|2|4]x?", shapes), "");
+  const std::vector<Dimension>& shape = shapes["x"];
+  ASSERT_EQ(shape.size(), 4u);
+  EXPECT_EQ(shape[0], Dimension(1));
+  EXPECT_EQ(shape[1].lower, 2);
+  EXPECT_EQ(shape[1].upper, 512);
+  EXPECT_EQ(shape[1].size, 128);
+  EXPECT_EQ(shape[2].choices, (std::vector<int64_t>{1, 2, 4}));
+  EXPECT_EQ(shape[2].size, 1);
+  EXPECT_EQ(shape[3].lower, 1);
+  EXPECT_EQ(shape[3].upper, 0);
+  EXPECT_EQ(ShapeText(shape), "1x[2..512=128]x[1|2|4]x?");
+  EXPECT_EQ(ReadShape(ShapeText(shape)), shape);
+}
+
+// In JSON a shape is a list of numbers and open dimensions, or one text.
+TEST(ReadJson, TakesOpenDimensions) {
+  LoadOptions list, text;
+  ASSERT_TRUE(ReadJson(R"({"input_shapes": {"x": [1, "2..512=128", "1|2|4", "?"]}})", TableOf(list))
+                  .ok());
+  ASSERT_TRUE(
+      ReadJson(R"({"input_shapes": {"x": "1x[2..512=128]x[1|2|4]x?"}})", TableOf(text)).ok());
+  EXPECT_EQ(list.input_shapes, text.input_shapes);
 }
 
 }  // namespace
