@@ -74,12 +74,10 @@ Option PrecisionRow(std::string& field, std::string_view help, bool may_be_absen
           .may_be_absent = may_be_absent};
 }
 
-Option KeepFloat32Row(std::vector<std::string>& field) {
+Option KeepFloat32Row(std::vector<std::string>& field, std::string_view help) {
   return {.name = "keep_float32",
           .field = &field,
-          .help =
-              "operators to keep in float32 where all else is float16: regular expressions "
-              "over names, or operator types",
+          .help = help,
           .example = "softmax"};
 }
 
