@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <span>
 #include <unordered_map>
 #include <utility>
 
@@ -10,6 +11,7 @@
 #include "ir/arithmetic.h"
 #include "lab/half_trace.h"
 #include "lab/subgraph.h"
+#include "passes/pipeline.h"
 #include "passes/rescale_for_half.h"
 
 namespace anemone::lab {
@@ -42,6 +44,7 @@ class HalfSearch {
     ANEMONE_ASSIGN(plain_, Try({}));
     start_ = plain_;
     if (options_.chooses && plain_.outcome.worst > options_.goal) {
+      ANEMONE_TRY(Prepare());
       ANEMONE_TRY(Trace());
       if (plain_.outcome.worst > options_.limit) ANEMONE_TRY(Rescale());
       if (start_.outcome.worst > options_.goal) {
@@ -72,6 +75,15 @@ class HalfSearch {
     return trial;
   }
 
+  // The program as the conversion changes it before it rounds.
+  Status Prepare() {
+    auto model = std::make_shared<ir::Model>(CloneModel(*base_));
+    const passes::PassGroup group = passes::HalfPreparation();
+    ANEMONE_TRY(passes::RunPasses(model->program, std::span(&group, 1)).status());
+    base_ = std::move(model);
+    return {};
+  }
+
   Status Trace() {
     ANEMONE_ASSIGN(rows_, TraceHalf(check_.backend(), base_, check_.function(),
                                     std::span(check_.samples()).first(1), check_.threads()));
@@ -82,7 +94,8 @@ class HalfSearch {
   Status Rescale() {
     std::unordered_map<std::string, double> largest;
     for (const OperatorFidelity& row : rows_) largest[row.value] = row.largest;
-    auto model = std::make_shared<ir::Model>(CloneModel(*check_.single()));
+    const std::shared_ptr<const ir::Model> before = base_;
+    auto model = std::make_shared<ir::Model>(CloneModel(*base_));
     ANEMONE_ASSIGN(const ir::Function* chosen, exec::ChooseFunction(*model, check_.function()));
     ANEMONE_ASSIGN(const passes::Rescaled rescaled,
                    passes::RescaleForHalf(*model->program.Find(chosen->name), largest));
@@ -91,7 +104,7 @@ class HalfSearch {
     forced_.insert(rescaled.keep_float32.begin(), rescaled.keep_float32.end());
     ANEMONE_ASSIGN(HalfTrial trial, Try({}));
     if (trial.outcome.worst >= plain_.outcome.worst) {
-      base_ = check_.single();
+      base_ = before;
       forced_.clear();
       return {};
     }

@@ -103,6 +103,8 @@ class Converter {
     if (op.def() == nullptr) return "the operator is not known";
     if (options_.keep_float32 && options_.keep_float32(op)) return "as asked";
     for (const ir::Argument& argument : op.arguments()) {
+      // A bound beyond half's range bounds no half: half's largest number says the same.
+      if (op.type() == "clip" && argument.name != "x") continue;
       for (const ir::Value* value : argument.values) {
         if (!value->is_const() || !IsTensorOf(value->type, DType::kFp32)) continue;
         const HalfRange& range = RangeOf(*value);
@@ -205,7 +207,11 @@ class Converter {
       const HalfRange& range = RangeOf(*value);
       int64_t lost = range.vanishing;
       const int64_t count = value->literal->element_count();
-      half = builder.Const(RoundToHalf(*value->literal, &lost), value->name + "_to_fp16");
+      const bool bound = range.largest > kLargestHalf;  // of clip: ReasonToKeep lets no other by
+      half = builder.Const(bound ? ir::Literal::Fp16(std::copysign(
+                                       kLargestHalf, (*value->literal->AsFloats())[0]))
+                                 : RoundToHalf(*value->literal, &lost),
+                           value->name + "_to_fp16");
       if (lost * kWorthNoting > count) {
         context_.AddNote(
             kPass, value->name,

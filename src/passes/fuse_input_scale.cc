@@ -1,5 +1,5 @@
-// Folds the multiplication, division or addition of a constant for each channel in front of a conv
-// into the conv's weights and bias. An addition only where the conv does not pad: its zeros stand
+// Folds the normalization of an input (a multiplication, division or addition of a constant for each
+// channel) into the weights and bias of the conv that takes it. An addition only where the conv does not pad: its zeros stand
 // for zeros after the addition, so folding it would be wrong at the borders.
 //
 //   before                                             after
@@ -101,8 +101,25 @@ void FoldAffine(const ChannelAffine& affine, const ir::Shape& shape, ConvValues*
   }
 }
 
-// Whether the weights keep their digits in half, to which they may be rounded later: the step of a
-// quantized tensor (1e-6) does not belong into them.
+// Whether the value is an input of the function, or arithmetic with constants on one. Scales inside
+// the network are left alone: they may be the steps of a quantization.
+bool IsNormalizedInput(const ir::Value* value) {
+  while (value->producer != nullptr) {
+    const ir::Operation& operation = *value->producer;
+    if (operation.is_const()) return false;
+    const auto operands = MatchWithConst(operation);
+    if (operands) {
+      value = operands->value;
+    } else if (operation.type() == "transpose" || operation.type() == "cast") {
+      value = operation.Input("x");
+    } else {
+      return false;
+    }
+  }
+  return true;
+}
+
+// Whether the weights keep their digits in half, to which they may be rounded later.
 bool StaysInHalf(const std::vector<double>& weight) {
   double largest = 0;
   for (const double value : weight) largest = std::max(largest, std::abs(value));
@@ -118,6 +135,7 @@ Result<bool> FuseInputScale(ir::Function& function, PassContext& context) {
     const ir::Value* x = conv->Input("x");
     const ir::Operation* before = x != nullptr ? x->producer : nullptr;
     if (before == nullptr || OwnedProducer(rewriter, x, before->type()) == nullptr) continue;
+    if (!IsNormalizedInput(x)) continue;
     auto values = ValuesOf(*conv, function.opset);
     if (!values) continue;
     const auto affine = AffineOf(*before, values->channels_in);

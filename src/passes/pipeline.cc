@@ -68,9 +68,14 @@ std::vector<PassGroup> Pipeline(const PipelineOptions& options) {
   return groups;
 }
 
+PassGroup HalfPreparation() {
+  return {"before precision", {kFineQuantization, kConvScale, kDeadCode}, false};
+}
+
 std::vector<PassGroup> PrecisionPipeline(const Float16Options& options) {
   return {
-      {"precision", {kFineQuantization, kConvScale, Float16Pass(options)}, false},
+      HalfPreparation(),
+      {"precision", {Float16Pass(options)}, false},
       {"finish", {kNoops, kCommonSubexpressions, kDeadCode}, true},
   };
 }

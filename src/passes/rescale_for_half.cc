@@ -16,8 +16,10 @@ namespace {
 // sums and rounding errors of theirs.
 constexpr double kSmallestKept = 0x1p-5;
 constexpr double kLargestKept = 0x1p13;
-// Others are brought to about this magnitude.
-constexpr int kWantedExponent = 3;
+// Others are brought to about these magnitudes: well inside, and no further than need be, because
+// weights change by as much.
+constexpr int kWantedOfSmall = 0;
+constexpr int kWantedOfLarge = 8;
 // The largest weight of an operator that takes a factor must stay within these.
 constexpr double kSmallestWeight = 0x1p-12;
 constexpr double kLargestWeight = 0x1p14;
@@ -219,7 +221,8 @@ class Rescaler {
     for (size_t at = 0; at < parent_.size(); ++at) {
       if (Root(at) != at || fixed_[at] || largest[at] == 0) continue;
       if (largest[at] >= kSmallestKept && largest[at] <= kLargestKept) continue;
-      exponents_[at] = static_cast<int>(std::lround(std::log2(largest[at]))) - kWantedExponent;
+      exponents_[at] = static_cast<int>(std::lround(std::log2(largest[at]))) -
+                       (largest[at] < kSmallestKept ? kWantedOfSmall : kWantedOfLarge);
     }
   }
 
