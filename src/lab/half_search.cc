@@ -17,8 +17,11 @@
 namespace anemone::lab {
 namespace {
 
-// Sets that are tested at most.
-constexpr int kMostTrials = 40;
+// Runs of the program, on one sample each, that a search may take: as many as this arithmetic allows
+// (some seconds), within limits.
+constexpr double kMostFlops = 2e11;
+constexpr double kFewestRuns = 28;
+constexpr double kMostRuns = 160;
 // The stretches of a network whose share of the error is measured.
 constexpr size_t kStretches = 16;
 // A list within this share is short enough that no other is looked for.
@@ -49,6 +52,7 @@ class HalfSearch {
       if (plain_.outcome.worst > options_.limit) ANEMONE_TRY(Rescale());
       if (start_.outcome.worst > options_.goal) {
         ANEMONE_TRY(List());
+        most_runs_ = runs_ + std::clamp(kMostFlops / std::max(flops_, 1.0), kFewestRuns, kMostRuns);
         ANEMONE_TRY(WorstFirst());
         if (!Good(best_, kSmallShare)) ANEMONE_TRY(ByStretches());
       }
@@ -62,16 +66,23 @@ class HalfSearch {
     return trial && trial->outcome.worst <= options_.goal && trial->cost.share <= share;
   }
 
-  Result<HalfTrial> Try(std::set<std::string> keep) {
+  // Whether one more set may be tested, on `samples` samples.
+  bool MayTry(size_t samples) const {
+    return runs_ + static_cast<double>(samples) <= most_runs_;
+  }
+  size_t all_samples() const { return check_.samples().size(); }
+
+  // On the first `samples` samples; 0: on all.
+  Result<HalfTrial> Try(std::set<std::string> keep, size_t samples = 0) {
     if (options_.cancelled && options_.cancelled()) return Cancelled("interrupted");
-    ++trials_;
+    runs_ += static_cast<double>(samples == 0 ? all_samples() : samples);
     HalfTrial trial;
     keep.insert(forced_.begin(), forced_.end());
     ANEMONE_ASSIGN(const auto half, options_.to_float16(*base_, keep));
     trial.keep = std::move(keep);
     ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*half, check_.function()));
     trial.cost = CostOfHalf(*function);
-    ANEMONE_ASSIGN(trial.outcome, check_.Judge(half));
+    ANEMONE_ASSIGN(trial.outcome, check_.Judge(half, samples));
     return trial;
   }
 
@@ -122,6 +133,7 @@ class HalfSearch {
       const double flops =
           static_cast<double>(ir::FlopsOf(operation, function->opset).value_or(0));
       steps_.push_back({operation.name(), flops});
+      flops_ += flops;
       for (const auto& output : operation.outputs()) {
         const auto found = uses.find(output.get());
         if (found == uses.end()) continue;
@@ -175,7 +187,7 @@ class HalfSearch {
     std::ranges::stable_sort(order, std::greater(), &OperatorFidelity::added);
     size_t failed = 0;
     size_t reached = 0;
-    for (size_t count = 1; !order.empty() && trials_ < kMostTrials / 2; count *= 2) {
+    for (size_t count = 1; !order.empty() && MayTry(all_samples()); count *= 2) {
       count = std::min(count, order.size());
       ANEMONE_ASSIGN(const HalfTrial trial, Try(Chosen(order, count)));
       Consider(trial);
@@ -186,7 +198,7 @@ class HalfSearch {
       failed = count;
       if (count == order.size() || (!broken() && trial.cost.share > options_.most_share)) break;
     }
-    while (reached > failed + 1 && trials_ < kMostTrials) {
+    while (reached > failed + 1 && MayTry(all_samples())) {
       const size_t middle = (reached + failed) / 2;
       ANEMONE_ASSIGN(const HalfTrial trial, Try(Chosen(order, middle)));
       Consider(trial);
@@ -205,19 +217,18 @@ class HalfSearch {
   // the stretches that add most for their arithmetic are kept until what remains is small enough.
   Status ByStretches() {
     std::vector<Stretch> stretches(std::min(kStretches, steps_.size()));
-    double flops = 0;
+    // Where the answers that are sought are of all samples, the parts are told apart by one.
+    if (!MayTry(stretches.size() + 2 * all_samples())) return {};
     for (size_t i = 0; i < steps_.size(); ++i) {
       Stretch& stretch = stretches[i * stretches.size() / steps_.size()];
       stretch.names.insert(steps_[i].name);
       stretch.flops += steps_[i].flops;
-      flops += steps_[i].flops;
     }
     for (Stretch& stretch : stretches) {
-      if (trials_ >= kMostTrials) return {};
       std::set<std::string> keep;
       for (const Step& step : steps_)
         if (!stretch.names.contains(step.name)) keep.insert(step.name);
-      ANEMONE_ASSIGN(const HalfTrial trial, Try(std::move(keep)));
+      ANEMONE_ASSIGN(const HalfTrial trial, Try(std::move(keep), 1));
       stretch.error = std::min(trial.outcome.worst, 1e3);
     }
     std::ranges::stable_sort(stretches, [&](const Stretch& a, const Stretch& b) {
@@ -225,7 +236,7 @@ class HalfSearch {
     });
     std::set<std::string> keep;
     double kept = 0;
-    for (size_t i = 0; i < stretches.size() && trials_ < kMostTrials; ++i) {
+    for (size_t i = 0; i < stretches.size() && MayTry(all_samples()); ++i) {
       keep.insert(stretches[i].names.begin(), stretches[i].names.end());
       kept += stretches[i].flops;
       double left = 0;
@@ -233,7 +244,7 @@ class HalfSearch {
         left += stretches[k].error * stretches[k].error;
       // A set that is expected to miss the goal by far is not tested.
       if (std::sqrt(left) > 2 * options_.goal) continue;
-      if (best_ && best_->outcome.worst <= options_.goal && kept > best_->cost.share * flops)
+      if (best_ && best_->outcome.worst <= options_.goal && kept > best_->cost.share * flops_)
         return {};
       ANEMONE_ASSIGN(const HalfTrial trial, Try(keep));
       Consider(trial);
@@ -282,7 +293,9 @@ class HalfSearch {
   HalfTrial start_;  // with nothing chosen: plain, or rescaled
   std::optional<HalfTrial> best_;
   double least_share_ = 2;
-  int trials_ = 0;
+  double flops_ = 0;      // of one run
+  double runs_ = 0;       // made so far
+  double most_runs_ = 0;  // that may be made
 };
 
 bool ComputesInFloat32(const ir::Operation& operation) {
