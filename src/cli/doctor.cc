@@ -41,8 +41,8 @@ void PrintFloat16(const Json& float16) {
     names += (names.empty() ? "'" : ", '") + name.text() + "'";
   if (!names.empty()) std::cout << "          most of the error: " << names << "\n";
   for (const Json& name : float16["lost_by_range"]) {
-    std::cout << fmt::format("          '{}' gives nothing that float16 can hold, whatever the input\n",
-                             name.text());
+    std::cout << fmt::format(
+        "          '{}' gives nothing that float16 can hold, whatever the input\n", name.text());
   }
   std::string keep;
   for (const Json& pattern : float16["keep_float32"])

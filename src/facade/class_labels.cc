@@ -62,9 +62,10 @@ Result<ClassLabels> ParseList(std::string_view text) {
     if (each.is_text()) {
       ANEMONE_TRY(AddLabel(each.text(), &labels));
     } else if (each.is_integer()) {
-      ANEMONE_ASSIGN(ir::Literal literal,
-                     ir::Literal::FromBytes(ir::Type::Scalar(DType::kInt64),
-                                            Bytes::FromVector(std::vector<int64_t>{each.integer()})));
+      ANEMONE_ASSIGN(
+          ir::Literal literal,
+          ir::Literal::FromBytes(ir::Type::Scalar(DType::kInt64),
+                                 Bytes::FromVector(std::vector<int64_t>{each.integer()})));
       labels.literals.push_back(std::move(literal));
       labels.names.push_back(std::to_string(each.integer()));
       labels.integers = true;
@@ -123,15 +124,14 @@ Result<size_t> ScoresOutput(const ir::Function& function, const std::string& wan
 
 // Whether the values come from an operator that makes probabilities.
 bool AreProbabilities(const ir::Value* value) {
-  constexpr std::array<std::string_view, 6> kSameValues = {"reshape",     "squeeze", "cast",
+  constexpr std::array<std::string_view, 6> kSameValues = {"reshape",     "squeeze",  "cast",
                                                            "expand_dims", "identity", "flatten2d"};
   while (value->producer != nullptr &&
          std::ranges::find(kSameValues, value->producer->type()) != kSameValues.end()) {
     value = value->producer->Input("x");
   }
   const ir::Operation* producer = value->producer;
-  return producer != nullptr &&
-         (producer->type() == "softmax" || producer->type() == "sigmoid");
+  return producer != nullptr && (producer->type() == "softmax" || producer->type() == "sigmoid");
 }
 
 void NoteDoubts(const ir::Value& scores, const ClassLabels& labels, ir::Model* model) {
@@ -151,9 +151,9 @@ void NoteDoubts(const ir::Value& scores, const ClassLabels& labels, ir::Model* m
   for (const std::string& name : twice)
     if (count++ < kDuplicatesNamed) named += (named.empty() ? "'" : ", '") + name + "'";
   if (twice.size() > kDuplicatesNamed) named += ", ...";
-  model->notes.push_back(fmt::format(
-      "labels: {} stand{} for several classes: {} holds one number for each label", named,
-      twice.size() == 1 ? "s" : "", kProbabilitiesOutput));
+  model->notes.push_back(
+      fmt::format("labels: {} stand{} for several classes: {} holds one number for each label",
+                  named, twice.size() == 1 ? "s" : "", kProbabilitiesOutput));
 }
 
 Status Classify(ir::Function& function, ir::FunctionDescription& description, size_t at,
@@ -166,8 +166,8 @@ Status Classify(ir::Function& function, ir::FunctionDescription& description, si
   const auto count = static_cast<int64_t>(labels.literals.size());
   const DType dtype = labels.integers ? DType::kInt64 : DType::kString;
   const bool integers = labels.integers;
-  ir::Literal classes = ir::Literal::Compound(
-      ir::Type::List(ir::Type::Scalar(dtype), count), std::move(labels.literals));
+  ir::Literal classes = ir::Literal::Compound(ir::Type::List(ir::Type::Scalar(dtype), count),
+                                              std::move(labels.literals));
   ir::Builder builder(function);
   ir::Value* probabilities = function.outputs()[at];
   if (probabilities->type.dtype() != DType::kFp32) {
@@ -188,8 +188,7 @@ Status Classify(ir::Function& function, ir::FunctionDescription& description, si
   ir::Feature label{.name = std::string(kLabelOutput), .type = {}};
   label.type = integers ? ir::ScalarFeature::kInt64 : ir::ScalarFeature::kString;
   ir::Feature dictionary{.name = std::string(kProbabilitiesOutput), .type = {}};
-  dictionary.type =
-      ir::DictionaryFeature{integers ? ir::KeyType::kInt64 : ir::KeyType::kString};
+  dictionary.type = ir::DictionaryFeature{integers ? ir::KeyType::kInt64 : ir::KeyType::kString};
   description.outputs.insert(description.outputs.begin(),
                              {std::move(label), std::move(dictionary)});
   description.predicted_feature_name = kLabelOutput;
@@ -208,18 +207,16 @@ Status DeclareClassLabels(ir::Model& model, const ConvertOptions& options) {
   }
   ANEMONE_ASSIGN(ClassLabels labels, ReadClassLabels(options.labels));
   ir::Function* function = model.program.main();
-  const auto description =
-      function == nullptr ? model.functions.end()
-                          : std::ranges::find(model.functions, function->name,
-                                              &ir::FunctionDescription::name);
+  const auto description = function == nullptr ? model.functions.end()
+                                               : std::ranges::find(model.functions, function->name,
+                                                                   &ir::FunctionDescription::name);
   if (description == model.functions.end() || model.program.functions.size() != 1)
     return Usage("a classifier has one function").At("labels");
   if (!description->predicted_feature_name.empty())
     return Usage("the model is a classifier already").At("labels");
-  ANEMONE_ASSIGN(const size_t at,
-                 ScoresOutput(*function, options.probabilities_output,
-                              static_cast<int64_t>(labels.names.size()))
-                     .At("labels"));
+  ANEMONE_ASSIGN(const size_t at, ScoresOutput(*function, options.probabilities_output,
+                                               static_cast<int64_t>(labels.names.size()))
+                                      .At("labels"));
   NoteDoubts(*function->outputs()[at], labels, &model);
   return Classify(*function, *description, at, std::move(labels));
 }

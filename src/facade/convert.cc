@@ -68,8 +68,7 @@ Status RunGroups(ir::Program& program, const std::vector<passes::PassGroup>& gro
   run.progress = progress;
   ANEMONE_ASSIGN(const auto ran, passes::RunPasses(program, groups, run));
   for (const auto& pass : ran.passes) {
-    const auto known =
-        std::ranges::find(report.passes, pass.name, &ConvertReport::Pass::name);
+    const auto known = std::ranges::find(report.passes, pass.name, &ConvertReport::Pass::name);
     if (known == report.passes.end()) {
       report.passes.push_back({pass.name, pass.time_ns, pass.changes > 0});
     } else {

@@ -42,7 +42,7 @@ struct ConvertReport {
     std::optional<double> error_plain;
     std::optional<double> error;
     std::vector<std::string> keep_float32;  // what the check chose, as patterns
-    int64_t rescaled = 0;  // operators whose results are scaled by powers of two
+    int64_t rescaled = 0;                   // operators whose results are scaled by powers of two
     // Of the result; float32_share is of the arithmetic.
     double float32_share = 0;
     int64_t float32_operators = 0;
@@ -60,8 +60,8 @@ using ConvertProgress = std::function<bool(std::string_view pass)>;
 
 // What --keep-float32 says.
 struct KeepFloat32 {
-  bool automatic = true;   // operators are chosen, and the result is checked
-  bool checked = true;     // the result is checked
+  bool automatic = true;  // operators are chosen, and the result is checked
+  bool checked = true;    // the result is checked
   std::vector<std::string> patterns;
 };
 // kUsage when 'none' stands beside others.

@@ -24,6 +24,9 @@ constexpr int64_t kMostFiles = 16;
 // Above this share, float16 is hardly worth its name.
 constexpr double kMuchFloat32 = 0.05;
 
+// A share of arithmetic above this is all of it.
+constexpr double kWorthNaming = 0.9;
+
 using Float16 = ConvertReport::Float16;
 
 struct Size {
@@ -59,10 +62,9 @@ std::string TooLarge(const ir::Program& program) {
   return "";
 }
 
-// The samples of one function, or why there are none.
-Result<std::vector<lab::Inputs>> SamplesFor(const ir::Model& model, const ir::Function& function,
-                                            const ConvertOptions& options) {
-  if (options.check_inputs.empty()) return lab::HalfSamples(model, function);
+// The caller's inputs.
+Result<std::vector<lab::Inputs>> GivenSamples(const ir::Model& model, const ir::Function& function,
+                                              const ConvertOptions& options) {
   ANEMONE_ASSIGN(const auto files,
                  lab::InputFiles::Open(options.check_inputs, function,
                                        model.FindFunction(function.name), lab::Preprocess{}));
@@ -84,6 +86,10 @@ std::string Percent(double share) { return fmt::format("{:.2g} %", share * 100);
 
 std::string ErrorText(const lab::HalfOutcome& outcome) {
   if (!outcome.failure.empty()) return outcome.failure;
+  if (outcome.worst_differs) {
+    return fmt::format("{} of the integers of the output '{}' differ", Percent(outcome.worst),
+                       outcome.worst_output);
+  }
   return fmt::format("the output '{}' is off by {:.2g} of its range", outcome.worst_output,
                      outcome.worst);
 }
@@ -93,9 +99,9 @@ std::string ErrorText(const lab::HalfOutcome& outcome) {
 std::string Mended(const lab::HalfPlan& plan) {
   std::string text;
   if (const auto kept = static_cast<int64_t>(plan.keep.size()); kept > 0) {
-    text = fmt::format("{} {} in float32 ({} of the arithmetic, {} more)",
-                       Plural(kept, "operator"), kept == 1 ? "stays" : "stay",
-                       Percent(plan.cost.share), Plural(plan.casts_added, "cast"));
+    text = fmt::format("{} {} in float32 ({} of the arithmetic, {} more)", Plural(kept, "operator"),
+                       kept == 1 ? "stays" : "stay", Percent(plan.cost.share),
+                       Plural(plan.casts_added, "cast"));
   }
   if (plan.rescaled > 0) {
     text += fmt::format("{}the results of {} are scaled by powers of two", text.empty() ? "" : ", ",
@@ -114,7 +120,7 @@ std::string Told(const lab::HalfPlan& plan, const Float16& found) {
   if (!mended.empty()) line += mended + "; otherwise " + ErrorText(plan.plain) + "; now ";
   line += near ? fmt::format("{:.2g}", plan.outcome.worst) : ErrorText(plan.outcome);
   line += " on " + found.inputs;
-  if (!near && plan.least_share <= 1) {
+  if (!near && plan.least_share <= kWorthNaming) {
     line += fmt::format("; within {} only with {} of the arithmetic in float32", limit,
                         Percent(plan.least_share));
   }
@@ -170,24 +176,30 @@ class CheckedConversion {
  private:
   Status OnFunction(const std::string& name) {
     ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*single_, name));
-    auto samples = SamplesFor(*single_, *function, options_);
-    if (!samples.ok()) {
-      if (!options_.check_inputs.empty()) return std::move(samples).error();
-      found_.skipped = samples.error().message();
-      return {};
-    }
-    found_.inputs = options_.check_inputs.empty()
-                        ? lab::DescribeHalfSamples()
-                        : Plural(static_cast<int64_t>(samples->size()), "input") + " of " +
-                              options_.check_inputs;
     ANEMONE_ASSIGN(const exec::Backend* backend, runtime::FindBackend("cpu"));
-    const auto check = lab::HalfCheck::Make(*backend, single_, name, *std::move(samples), 0);
-    if (!check.ok()) {
-      found_.inputs.clear();
-      found_.skipped = "it does not run here: " + check.error().message();
-      return {};
+    if (!options_.check_inputs.empty()) {
+      ANEMONE_ASSIGN(auto samples, GivenSamples(*single_, *function, options_));
+      found_.inputs =
+          Plural(static_cast<int64_t>(samples.size()), "input") + " of " + options_.check_inputs;
+      ANEMONE_ASSIGN(const auto check,
+                     lab::HalfCheck::Make(*backend, single_, name, std::move(samples), 0));
+      return OnSamples(check);
     }
-    return OnSamples(*check);
+    for (const int64_t integers : lab::kIntegerRanges) {
+      auto samples = lab::HalfSamples(*single_, *function, integers);
+      if (!samples.ok()) {
+        found_.skipped = samples.error().message();
+        return {};
+      }
+      const auto check = lab::HalfCheck::Make(*backend, single_, name, *std::move(samples), 0);
+      if (check.ok()) {
+        found_.inputs = lab::DescribeHalfSamples();
+        found_.skipped.clear();
+        return OnSamples(*check);
+      }
+      found_.skipped = "it does not run here on random inputs: " + check.error().message();
+    }
+    return {};
   }
 
   Status OnSamples(const lab::HalfCheck& check) {

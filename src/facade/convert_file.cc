@@ -25,7 +25,7 @@ Status WriteManifestOf(const ConvertFileOptions& options, const LoadedModel& con
   return lab::WriteManifest(manifest, lab::ManifestPathOf(output));
 }
 
-Json Float16Json(const ConvertReport::Float16& found) {
+Json CheckJson(const ConvertReport::Float16& found) {
   const auto error = [](const std::optional<double>& value) {
     return value && std::isfinite(*value) ? Json(*value) : Json();
   };
@@ -64,7 +64,7 @@ std::string ConvertJson(const ConvertFileOptions& options, const ConvertFileResu
         {{"name", pass.name}, {"duration_ns", pass.duration_ns}, {"changed", pass.changed}});
   }
   document["passes"] = std::move(passes);
-  document["float16"] = report.float16 ? Float16Json(*report.float16) : Json();
+  document["float16"] = report.float16 ? CheckJson(*report.float16) : Json();
   document["duration_ns"] = result.duration_ns;
   return DocumentText(document);
 }
@@ -89,8 +89,7 @@ Result<ConvertFileResult> RunConvertFile(const ConvertFileOptions& options, cons
     Tell(hooks, fmt::format("pass {}", pass));
     return CheckCancelled(hooks).ok();
   };
-  ANEMONE_TRY(
-      ConvertChecked(*loaded.model, options.convert, &report, on_pass).At(options.model));
+  ANEMONE_TRY(ConvertChecked(*loaded.model, options.convert, &report, on_pass).At(options.model));
   Tell(hooks, "writing " + result.output);
   ANEMONE_TRY(Save(*loaded.model, result.output));
   ANEMONE_TRY(WriteManifestOf(options, loaded, result.output));

@@ -35,9 +35,10 @@ Result<ImageLayout> LayoutOf(const ir::Value& input, int64_t channels, const std
                       (type.shape()[0] == 1 || type.shape()[0] == ir::kDynamic);
   if (may_be && type.shape()[1] == channels) return ImageLayout{};
   if (may_be && type.shape()[3] == channels) return ImageLayout{3, 1, 2};
-  return Usage("an image of {} is [1, {}, height, width] or [1, height, width, {}], but the input "
-               "is {}",
-               color, channels, channels, type.ToString())
+  return Usage(
+             "an image of {} is [1, {}, height, width] or [1, height, width, {}], but the input "
+             "is {}",
+             color, channels, channels, type.ToString())
       .At("input " + input.name)
       .Advise("choose another --color, or fix the shape with --input " + input.name + ":1x" +
               std::to_string(channels) + "x224x224");
@@ -48,8 +49,8 @@ ir::SizeRange RangeOf(const ir::ArrayFeature& array, size_t dimension) {
 }
 
 // The interface of the image, from that of the array.
-Result<ir::ImageFeature> ImageOf(const ir::Value& input, const ir::ArrayFeature& array,
-                                 const ImageLayout& layout, ColorSpace color) {
+Result<ir::ImageFeature> ImageFeatureOf(const ir::Value& input, const ir::ArrayFeature& array,
+                                        const ImageLayout& layout, ColorSpace color) {
   ir::ImageFeature image;
   image.color_space = color;
   const ir::Shape& shape = array.shape.size() == 4 ? array.shape : input.type.shape();
@@ -138,9 +139,9 @@ Status PutInFront(ir::Function& function, ir::Value& input, const ImageLayout& l
                        input.name + "_channels_last");
   }
   if (dtype != DType::kFp32) {
-    value = builder.Op("cast",
-                       {{"x", value}, {"dtype", ir::Literal::String(std::string(DTypeName(dtype)))}},
-                       input.name + "_" + std::string(DTypeName(dtype)));
+    value = builder.Op(
+        "cast", {{"x", value}, {"dtype", ir::Literal::String(std::string(DTypeName(dtype)))}},
+        input.name + "_" + std::string(DTypeName(dtype)));
   }
   ANEMONE_TRY(builder.status());
   if (value == &input) return {};
@@ -161,8 +162,8 @@ Status DeclareImageInput(ir::Function& function, ir::FunctionDescription& descri
   std::vector<std::string_view> known;
   for (const ir::Feature& feature : description.inputs) known.push_back(feature.name);
   const auto feature = std::ranges::find(description.inputs, name, &ir::Feature::name);
-  const auto input = std::ranges::find_if(function.inputs(),
-                                          [&](const auto& each) { return each->name == name; });
+  const auto input =
+      std::ranges::find_if(function.inputs(), [&](const auto& each) { return each->name == name; });
   if (feature == description.inputs.end() || input == function.inputs().end()) {
     return Usage("there is no input '{}'", name)
         .At("image_input")
@@ -175,7 +176,7 @@ Status DeclareImageInput(ir::Function& function, ir::FunctionDescription& descri
   ANEMONE_ASSIGN(const ImageLayout layout, LayoutOf(**input, channels, options.color));
   if (array == nullptr) return Usage("it is not an array").At("input " + name);
   ANEMONE_ASSIGN(const PixelArithmetic arithmetic, ArithmeticOf(options, channels));
-  ANEMONE_ASSIGN(ir::ImageFeature image, ImageOf(**input, *array, layout, color));
+  ANEMONE_ASSIGN(ir::ImageFeature image, ImageFeatureOf(**input, *array, layout, color));
   ANEMONE_TRY(PutInFront(function, **input, layout, arithmetic).At("input " + name));
   feature->type = std::move(image);
   return {};
@@ -192,8 +193,8 @@ Status DeclareImageInputs(ir::Model& model, const ConvertOptions& options) {
   }
   for (const std::string& name : options.image_input) {
     for (const auto& function : model.program.functions) {
-      const auto description = std::ranges::find(model.functions, function->name,
-                                                 &ir::FunctionDescription::name);
+      const auto description =
+          std::ranges::find(model.functions, function->name, &ir::FunctionDescription::name);
       if (description == model.functions.end())
         return Usage("the model does not describe its inputs").At("image_input");
       ANEMONE_TRY(DeclareImageInput(*function, *description, name, options));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <span>
 #include <utility>
 
@@ -63,6 +64,25 @@ Variation VariationOf(std::span<const Outputs> samples, const std::string& name)
   return variation;
 }
 
+// Of the integers of all samples.
+double ShareThatDiffers(std::span<const Outputs> wanted, std::span<const Outputs> got,
+                        const std::string& name) {
+  int64_t differing = 0;
+  int64_t all = 0;
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    const exec::Tensor& a = wanted[i].at(name);
+    const exec::Tensor& b = got[i].at(name);
+    if (a.shape() != b.shape() || a.count() == 0) continue;
+    const size_t width = a.size_bytes() / static_cast<size_t>(a.count());
+    for (int64_t k = 0; k < a.count(); ++k) {
+      const auto at = static_cast<size_t>(k) * width;
+      differing += std::memcmp(a.As<uint8_t>() + at, b.As<uint8_t>() + at, width) != 0 ? 1 : 0;
+    }
+    all += a.count();
+  }
+  return all == 0 ? 0 : static_cast<double>(differing) / static_cast<double>(all);
+}
+
 bool IsConstant(std::span<const Outputs> wanted, std::span<const Outputs> got,
                 const std::string& name) {
   if (wanted.size() < 2) return false;
@@ -88,15 +108,13 @@ Result<HalfCheck> HalfCheck::Make(const exec::Backend& backend,
   load.function = check.function_;
   load.threads = threads;
   load.numerics = exec::Numerics::kFloat32;
-  ANEMONE_ASSIGN(const auto executable,
-                 backend.Load(check.single_, load).At("in float32"));
+  ANEMONE_ASSIGN(const auto executable, backend.Load(check.single_, load).At("in float32"));
   for (const Inputs& inputs : check.samples_) {
     exec::State state;
     ANEMONE_ASSIGN(auto outputs, executable->Run(inputs, &state, nullptr).At("in float32"));
     check.wanted_.push_back(std::move(outputs));
   }
-  ANEMONE_ASSIGN(const ir::Function* chosen,
-                 exec::ChooseFunction(*check.single_, check.function_));
+  ANEMONE_ASSIGN(const ir::Function* chosen, exec::ChooseFunction(*check.single_, check.function_));
   for (const ir::Value* output : chosen->outputs()) check.outputs_.push_back(output->name);
   return check;
 }
@@ -129,6 +147,7 @@ Result<HalfOutcome> HalfCheck::Judge(std::shared_ptr<const ir::Model> half, size
       ANEMONE_TRY(meter.Add(wanted->second.view(), found->second.view()).At("output " + name));
     }
     output.parity = meter.Result();
+    if (!output.floats) output.differing = ShareThatDiffers({wanted_.data(), count}, got, name);
     output.constant = IsConstant({wanted_.data(), count}, {got.data(), count}, name);
     if (output.floats && outcome.failure.empty() && output.parity.non_finite > 0) {
       outcome.failure =
@@ -140,10 +159,17 @@ Result<HalfOutcome> HalfCheck::Judge(std::shared_ptr<const ir::Model> half, size
           "the output '{}' is the same for all {} samples, and float32 tells them apart", name,
           count);
     }
-    if (output.floats &&
-        (outcome.worst_output.empty() || output.parity.linf_relative > outcome.worst)) {
-      outcome.worst = output.parity.linf_relative;
+    double difference = output.parity.linf_relative;
+    if (!output.floats) {
+      difference = output.differing > kManyIntegers ? output.differing : 0;
+    } else if (output.parity.reference_range == 0 && output.parity.linf > 0) {
+      const double largest = VariationOf({wanted_.data(), count}, name).largest;
+      difference = largest > 0 ? output.parity.linf / largest : output.parity.linf;
+    }
+    if (difference > outcome.worst) {
+      outcome.worst = difference;
       outcome.worst_output = name;
+      outcome.worst_differs = !output.floats;
     }
     outcome.outputs.push_back(std::move(output));
   }

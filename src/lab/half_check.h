@@ -23,19 +23,23 @@ namespace anemone::lab {
 // One output of a float16 form beside float32, over all samples.
 struct HalfOutput {
   std::string name;
-  bool floats = false;  // whether the output holds floats; indices and labels are not judged by size
+  bool floats = false;
   Parity parity;
+  double differing = 0;   // integers: the share that differs; how far says nothing of indices
   bool constant = false;  // float32 tells the samples apart, and float16 does not
 };
 
 struct HalfOutcome {
   std::vector<HalfOutput> outputs;  // in the function's order
-  // The largest difference of a float output, divided by its range; infinite when `failure` is set.
+  // The largest difference of a float output, divided by its range (by its largest magnitude when
+  // all its values are the same), or of integers the share that differs, when it is more than a
+  // tenth; infinite when `failure` is set.
   double worst = 0;
   // What may not be written: "the output 'y' holds 12 NaN or infinite values where float32 has
   // none". Empty when nothing is wrong.
   std::string failure;
-  std::string worst_output;  // whose difference `worst` is; empty without float outputs
+  std::string worst_output;    // whose difference `worst` is; empty when it is 0
+  bool worst_differs = false;  // that output holds integers
 };
 
 class HalfCheck {

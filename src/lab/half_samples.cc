@@ -13,13 +13,11 @@ namespace anemone::lab {
 namespace {
 
 constexpr int kHalfSamples = 4;
-// What an integer input is taken to hold when no table says more: a byte.
-constexpr int64_t kByteValues = 256;
 
 // Operators whose result holds the elements of their `x`.
 bool PassesElements(std::string_view type) {
-  constexpr std::array<std::string_view, 7> kTypes = {"cast",      "expand_dims", "identity", "reshape",
-                                                      "transpose", "squeeze",     "tile"};
+  constexpr std::array<std::string_view, 7> kTypes = {
+      "cast", "expand_dims", "identity", "reshape", "transpose", "squeeze", "tile"};
   return std::ranges::find(kTypes, type) != kTypes.end();
 }
 
@@ -61,7 +59,8 @@ int64_t TableSize(const ir::UseMap& uses, const ir::Value* input) {
 
 std::string DescribeHalfSamples() { return fmt::format("{} random inputs", kHalfSamples); }
 
-Result<std::vector<Inputs>> HalfSamples(const ir::Model& model, const ir::Function& function) {
+Result<std::vector<Inputs>> HalfSamples(const ir::Model& model, const ir::Function& function,
+                                        int64_t integers) {
   const ir::UseMap uses = ir::FindUses(function);
   std::vector<Inputs> samples;
   for (int sample = 0; sample < kHalfSamples; ++sample) {
@@ -80,7 +79,9 @@ Result<std::vector<Inputs>> HalfSamples(const ir::Model& model, const ir::Functi
         random.FillUniform({tensor.As<float>(), static_cast<size_t>(tensor.count())}, 0, 1);
       if (tensor.dtype() != DType::kInt32) continue;
       const int64_t table = TableSize(uses, input.get());
-      const int64_t values = table > 0 ? table : kByteValues;
+      // The first range gives way to a table, the narrower ones cut it.
+      const bool whole = table > 0 && (integers == kIntegerRanges[0] || table < integers);
+      const int64_t values = whole ? table : integers;
       for (int64_t i = 0; i < tensor.count(); ++i) {
         tensor.As<int32_t>()[i] = static_cast<int32_t>(
             random.NextBits() % static_cast<uint64_t>(std::min<int64_t>(values, INT32_MAX)));

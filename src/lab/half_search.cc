@@ -27,7 +27,7 @@ constexpr size_t kStretches = 16;
 // A list within this share is short enough that no other is looked for.
 constexpr double kSmallShare = 0.01;
 
-struct Step {
+struct HalfStep {
   std::string name;
   double flops = 0;
 };
@@ -67,9 +67,7 @@ class HalfSearch {
   }
 
   // Whether one more set may be tested, on `samples` samples.
-  bool MayTry(size_t samples) const {
-    return runs_ + static_cast<double>(samples) <= most_runs_;
-  }
+  bool MayTry(size_t samples) const { return runs_ + static_cast<double>(samples) <= most_runs_; }
   size_t all_samples() const { return check_.samples().size(); }
 
   // On the first `samples` samples; 0: on all.
@@ -130,8 +128,7 @@ class HalfSearch {
     const ir::UseMap uses = ir::FindUses(*function);
     ir::ForEachOperation(*function->block, [&](const ir::Operation& operation) {
       if (operation.is_const()) return;
-      const double flops =
-          static_cast<double>(ir::FlopsOf(operation, function->opset).value_or(0));
+      const double flops = static_cast<double>(ir::FlopsOf(operation, function->opset).value_or(0));
       steps_.push_back({operation.name(), flops});
       flops_ += flops;
       for (const auto& output : operation.outputs()) {
@@ -226,7 +223,7 @@ class HalfSearch {
     }
     for (Stretch& stretch : stretches) {
       std::set<std::string> keep;
-      for (const Step& step : steps_)
+      for (const HalfStep& step : steps_)
         if (!stretch.names.contains(step.name)) keep.insert(step.name);
       ANEMONE_ASSIGN(const HalfTrial trial, Try(std::move(keep), 1));
       stretch.error = std::min(trial.outcome.worst, 1e3);
@@ -262,15 +259,14 @@ class HalfSearch {
     const HalfTrial* chosen = &start_;
     if (best_ && best_->outcome.worst < start_.outcome.worst) {
       const bool needed = start_.outcome.worst > options_.limit;
-      const double most =
-          broken() ? 1 : needed ? options_.most_share : options_.most_share / 5;
-      const bool serves = broken() ? best_->outcome.failure.empty()
-                                   : best_->outcome.worst <= options_.limit;
+      const double most = broken() ? 1 : needed ? options_.most_share : options_.most_share / 5;
+      const bool serves =
+          broken() ? best_->outcome.failure.empty() : best_->outcome.worst <= options_.limit;
       if (serves && best_->cost.share <= most) chosen = &*best_;
     }
     if (steps_.empty()) ANEMONE_TRY(List());
     std::set<std::string> listed;
-    for (const Step& step : steps_) {
+    for (const HalfStep& step : steps_) {
       if (chosen->keep.contains(step.name) && listed.insert(step.name).second)
         plan.keep.push_back(step.name);
     }
@@ -286,7 +282,7 @@ class HalfSearch {
   std::set<std::string> forced_;           // kept whatever else is
   int64_t rescaled_ = 0;
   std::vector<OperatorFidelity> rows_;
-  std::vector<Step> steps_;  // in execution order
+  std::vector<HalfStep> steps_;  // in execution order
   std::unordered_map<std::string, std::vector<std::string>> takers_;
   std::set<std::string> overflowing_;
   HalfTrial plain_;

@@ -75,10 +75,7 @@ Option PrecisionRow(std::string& field, std::string_view help, bool may_be_absen
 }
 
 Option KeepFloat32Row(std::vector<std::string>& field, std::string_view help) {
-  return {.name = "keep_float32",
-          .field = &field,
-          .help = help,
-          .example = "softmax"};
+  return {.name = "keep_float32", .field = &field, .help = help, .example = "softmax"};
 }
 
 Option ModelRow(std::string& field) {

@@ -208,10 +208,10 @@ class Converter {
       int64_t lost = range.vanishing;
       const int64_t count = value->literal->element_count();
       const bool bound = range.largest > kLargestHalf;  // of clip: ReasonToKeep lets no other by
-      half = builder.Const(bound ? ir::Literal::Fp16(std::copysign(
-                                       kLargestHalf, (*value->literal->AsFloats())[0]))
-                                 : RoundToHalf(*value->literal, &lost),
-                           value->name + "_to_fp16");
+      half = builder.Const(
+          bound ? ir::Literal::Fp16(std::copysign(kLargestHalf, (*value->literal->AsFloats())[0]))
+                : RoundToHalf(*value->literal, &lost),
+          value->name + "_to_fp16");
       if (lost * kWorthNoting > count) {
         context_.AddNote(
             kPass, value->name,

@@ -29,8 +29,7 @@ std::optional<ChannelAffine> AffineOf(const ir::Operation& operation, int64_t ch
   const auto operands = MatchWithConst(operation);
   if (!operands || !operands->value->type.has_rank()) return std::nullopt;
   if (operands->constant_first && (type == "real_div" || type == "sub")) return std::nullopt;
-  const auto values =
-      PerChannel(operands->constant, operands->value->type.rank(), 1, channels);
+  const auto values = PerChannel(operands->constant, operands->value->type.rank(), 1, channels);
   if (!values) return std::nullopt;
   ChannelAffine affine{operands->value, std::vector<double>(values->size(), 1),
                        std::vector<double>(values->size(), 0)};
@@ -148,10 +147,11 @@ Result<bool> FuseInputScale(ir::Function& function, PassContext& context) {
     FoldAffine(*affine, weight.shape(), &*values);
     if (!StaysInHalf(values->weight) || !FitDType(values->bias, weight.dtype())) continue;
     std::vector<ir::ArgInit> inits = {
-        {"x", affine->x}, {"weight", FloatsFromDoubles(weight.dtype(), values->weight, weight.shape())}};
+        {"x", affine->x},
+        {"weight", FloatsFromDoubles(weight.dtype(), values->weight, weight.shape())}};
     for (const ir::Argument& argument : conv->arguments()) {
-      const bool replaced = argument.name == "x" || argument.name == "weight" ||
-                            (shifts && argument.name == "bias");
+      const bool replaced =
+          argument.name == "x" || argument.name == "weight" || (shifts && argument.name == "bias");
       if (!replaced) inits.push_back({argument.name, argument.values[0]});
     }
     if (shifts) {

@@ -31,7 +31,8 @@ ANEMONE_PASS(kConvScale, "fuse_conv_scale", "fold a multiplication into conv", F
 ANEMONE_PASS(kGelu, "fuse_gelu", "recognize gelu", FuseGelu)
 ANEMONE_PASS(kHardSigmoid, "fuse_hard_sigmoid", "recognize hard sigmoid and hard swish",
              FuseHardSigmoid)
-ANEMONE_PASS(kInputScale, "fuse_input_scale", "fold a scale in front of conv into it", FuseInputScale)
+ANEMONE_PASS(kInputScale, "fuse_input_scale", "fold a scale in front of conv into it",
+             FuseInputScale)
 ANEMONE_PASS(kLayerNorm, "fuse_layer_norm", "recognize layer_norm", FuseLayerNorm)
 ANEMONE_PASS(kLinearBias, "fuse_linear_bias", "fold an addition into linear", FuseLinearBias)
 ANEMONE_PASS(kMatmul, "fuse_matmul_to_linear", "matmul by a constant matrix is linear",
@@ -57,8 +58,8 @@ std::vector<PassGroup> Pipeline(const PipelineOptions& options) {
       // Patterns of several operations come before the fusions that would take a part of them.
       {"recognize", {kGelu, kHardSigmoid, kSilu, kSoftmax, kLayerNorm}, true},
       {"fuse",
-       {kMergeReshapes, kMergeTransposes, kConvPad, kConvBatchNorm, kConvScale, kConvBias, kInputScale,
-        kMatmul, kLinearBias, kNoops, kConstantFolding, kDeadCode},
+       {kMergeReshapes, kMergeTransposes, kConvPad, kConvBatchNorm, kConvScale, kConvBias,
+        kInputScale, kMatmul, kLinearBias, kNoops, kConstantFolding, kDeadCode},
        true},
   };
   groups.push_back({"finish", {kNoops, kCommonSubexpressions, kDeadCode}, true});

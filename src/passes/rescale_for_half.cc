@@ -83,14 +83,35 @@ Treats TreatmentOf(const ir::Operation& op, ir::Opset opset) {
     return Treats::kPasses;
   }
   if (IsOneOf(type, {"add", "sub", "maximum", "minimum", "clip", "relu6"})) return Treats::kBounds;
-  if (IsOneOf(type, {"relu",          "leaky_relu",     "prelu",          "abs",
-                     "identity",      "max_pool",       "avg_pool",       "reduce_mean",
-                     "reduce_sum",    "reduce_max",     "reduce_min",     "reshape",
-                     "transpose",     "squeeze",        "expand_dims",    "flatten2d",
-                     "slice_by_index", "slice_by_size", "split",          "tile",
-                     "reverse",       "upsample_nearest_neighbor",
-                     "upsample_bilinear", "resize_nearest_neighbor", "resize_bilinear",
-                     "depth_to_space", "space_to_depth", "pixel_shuffle", "pixel_unshuffle",
+  if (IsOneOf(type, {"relu",
+                     "leaky_relu",
+                     "prelu",
+                     "abs",
+                     "identity",
+                     "max_pool",
+                     "avg_pool",
+                     "reduce_mean",
+                     "reduce_sum",
+                     "reduce_max",
+                     "reduce_min",
+                     "reshape",
+                     "transpose",
+                     "squeeze",
+                     "expand_dims",
+                     "flatten2d",
+                     "slice_by_index",
+                     "slice_by_size",
+                     "split",
+                     "tile",
+                     "reverse",
+                     "upsample_nearest_neighbor",
+                     "upsample_bilinear",
+                     "resize_nearest_neighbor",
+                     "resize_bilinear",
+                     "depth_to_space",
+                     "space_to_depth",
+                     "pixel_shuffle",
+                     "pixel_unshuffle",
                      "crop"})) {
     return Treats::kPasses;
   }
@@ -232,9 +253,7 @@ class Rescaler {
   }
 
   // By how much the weights grow, as an exponent.
-  int Growth(const ir::Operation& op) {
-    return Exponent(op.Input("x")) - Exponent(op.output(0));
-  }
+  int Growth(const ir::Operation& op) { return Exponent(op.Input("x")) - Exponent(op.output(0)); }
 
   bool WeightsFit() {
     for (const auto& operation : function_.block->operations()) {
@@ -282,7 +301,8 @@ class Rescaler {
       if (op.type() == "batch_norm") {
         ANEMONE_TRY(Scale(rewriter, op, "mean", -in));
         ANEMONE_TRY(Scale(rewriter, op, "beta", -out));
-        if (op.Input("gamma") != nullptr || in == out) return Scale(rewriter, op, "gamma", in - out);
+        if (op.Input("gamma") != nullptr || in == out)
+          return Scale(rewriter, op, "gamma", in - out);
         const ir::Literal ones =
             ir::Literal::Fp32s(std::vector<float>(op.Input("mean")->literal->element_count(), 1),
                                op.Input("mean")->literal->shape());
@@ -298,12 +318,12 @@ class Rescaler {
     const int exponent = Exponent(op.output(0));
     if (exponent == 0) return {};
     if (op.type() == "relu6") {
-      ir::Value* clip = rewriter.builder().Op(
-          "clip",
-          {{"x", op.Input("x")},
-           {"alpha", ir::Literal::Fp32(0)},
-           {"beta", ir::Literal::Fp32(std::ldexp(6.0F, -exponent))}},
-          op.name());
+      ir::Value* clip =
+          rewriter.builder().Op("clip",
+                                {{"x", op.Input("x")},
+                                 {"alpha", ir::Literal::Fp32(0)},
+                                 {"beta", ir::Literal::Fp32(std::ldexp(6.0F, -exponent))}},
+                                op.name());
       ANEMONE_TRY(rewriter.Commit(op));
       // The new value stands where the old one did, with its factor.
       index_[clip] = index_.at(op.output(0));

@@ -18,14 +18,12 @@ constexpr double kNoBound = std::numeric_limits<double>::infinity();
 // What rounds to zero in half.
 constexpr double kVanishes = 0x1p-25;
 
-Interval Hull(Interval a, Interval b) {
-  return {std::min(a.low, b.low), std::max(a.high, b.high)};
-}
+Interval Hull(Interval a, Interval b) { return {std::min(a.low, b.low), std::max(a.high, b.high)}; }
 
 // 0 times a bound that is infinite is 0: the bound stands for arbitrarily large finite numbers.
 double Times(double a, double b) { return a == 0 || b == 0 ? 0 : a * b; }
 
-Interval Product(Interval a, Interval b) {
+Interval ProductRange(Interval a, Interval b) {
   const std::array<double, 4> corners = {Times(a.low, b.low), Times(a.low, b.high),
                                          Times(a.high, b.low), Times(a.high, b.high)};
   return {std::ranges::min(corners), std::ranges::max(corners)};
@@ -36,7 +34,7 @@ Interval Negated(Interval a) { return {-a.high, -a.low}; }
 
 Interval Quotient(Interval a, Interval b) {
   if (b.low <= 0 && b.high >= 0) return {};
-  return Product(a, {1 / b.high, 1 / b.low});
+  return ProductRange(a, {1 / b.high, 1 / b.low});
 }
 
 Interval Monotonic(Interval x, double (*f)(double)) { return {f(x.low), f(x.high)}; }
@@ -55,7 +53,8 @@ Interval WeightedSum(const ir::Literal& weight, int64_t rows, Interval x) {
       const double value = (*values)[static_cast<size_t>(i)];
       (value > 0 ? positive : negative) += value;
     }
-    widest = Hull(widest, Sum(Product(x, {positive, positive}), Product(x, {negative, negative})));
+    widest = Hull(
+        widest, Sum(ProductRange(x, {positive, positive}), ProductRange(x, {negative, negative})));
   }
   return widest;
 }
@@ -179,22 +178,46 @@ class RangeWalk {
     const double low = variance.low + *epsilon;
     if (!(low > 0)) return {};
     const Interval scale = {1 / std::sqrt(variance.high + *epsilon), 1 / std::sqrt(low)};
-    Interval x = Product(Sum(Input(operation, "x"), Negated(Input(operation, "mean"))), scale);
-    if (operation.Input("gamma") != nullptr) x = Product(x, Input(operation, "gamma"));
+    Interval x = ProductRange(Sum(Input(operation, "x"), Negated(Input(operation, "mean"))), scale);
+    if (operation.Input("gamma") != nullptr) x = ProductRange(x, Input(operation, "gamma"));
     return operation.Input("beta") != nullptr ? Sum(x, Input(operation, "beta")) : x;
   }
 
   // Operators whose results are elements of x, or lie between some of them.
   static bool Selects(std::string_view type) {
-    constexpr std::array<std::string_view, 33> kTypes = {
-        "identity",       "reshape",        "transpose",    "squeeze",     "expand_dims",
-        "flatten2d",      "slice_by_index", "slice_by_size", "split",      "tile",
-        "gather",         "gather_nd",      "gather_along_axis", "reverse", "max_pool",
-        "reduce_max",     "reduce_min",     "reduce_mean",  "topk",        "sort",
-        "depth_to_space", "space_to_depth", "pixel_shuffle", "pixel_unshuffle",
-        "upsample_nearest_neighbor", "upsample_bilinear", "resize_nearest_neighbor",
-        "resize_bilinear", "crop", "batch_to_space", "sliding_windows", "reshape_like",
-        "reverse_sequence"};
+    constexpr std::array<std::string_view, 33> kTypes = {"identity",
+                                                         "reshape",
+                                                         "transpose",
+                                                         "squeeze",
+                                                         "expand_dims",
+                                                         "flatten2d",
+                                                         "slice_by_index",
+                                                         "slice_by_size",
+                                                         "split",
+                                                         "tile",
+                                                         "gather",
+                                                         "gather_nd",
+                                                         "gather_along_axis",
+                                                         "reverse",
+                                                         "max_pool",
+                                                         "reduce_max",
+                                                         "reduce_min",
+                                                         "reduce_mean",
+                                                         "topk",
+                                                         "sort",
+                                                         "depth_to_space",
+                                                         "space_to_depth",
+                                                         "pixel_shuffle",
+                                                         "pixel_unshuffle",
+                                                         "upsample_nearest_neighbor",
+                                                         "upsample_bilinear",
+                                                         "resize_nearest_neighbor",
+                                                         "resize_bilinear",
+                                                         "crop",
+                                                         "batch_to_space",
+                                                         "sliding_windows",
+                                                         "reshape_like",
+                                                         "reverse_sequence"};
     return std::ranges::find(kTypes, type) != kTypes.end();
   }
 
@@ -208,7 +231,7 @@ class RangeWalk {
     if (type == "conv" || type == "linear") return OfMatrix(op);
     if (type == "add") return Sum(x, y());
     if (type == "sub") return Sum(x, Negated(y()));
-    if (type == "mul") return Product(x, y());
+    if (type == "mul") return ProductRange(x, y());
     if (type == "real_div") return Quotient(x, y());
     if (type == "maximum") return {std::max(x.low, y().low), std::max(x.high, y().high)};
     if (type == "minimum") return {std::min(x.low, y().low), std::min(x.high, y().high)};
@@ -216,13 +239,12 @@ class RangeWalk {
     if (type == "relu6") return {std::clamp(x.low, 0.0, 6.0), std::clamp(x.high, 0.0, 6.0)};
     if (type == "clip") return OfClip(op);
     if (type == "abs") {
-      const double least = x.low <= 0 && x.high >= 0
-                               ? 0
-                               : std::min(std::abs(x.low), std::abs(x.high));
+      const double least =
+          x.low <= 0 && x.high >= 0 ? 0 : std::min(std::abs(x.low), std::abs(x.high));
       return {least, std::max(std::abs(x.low), std::abs(x.high))};
     }
     if (type == "square") {
-      const Interval squared = Product(x, x);
+      const Interval squared = ProductRange(x, x);
       return {std::max(0.0, squared.low), squared.high};
     }
     if (type == "sqrt") return {std::sqrt(std::max(0.0, x.low)), std::sqrt(std::max(0.0, x.high))};
@@ -242,7 +264,7 @@ class RangeWalk {
     if (type == "pad") return Hull(Hull(x, {0, 0}), Input(op, "constant_val"));
     if (type == "reduce_sum") {
       const double count = Reduced(op);
-      return count < kNoBound ? Product(x, {count, count}) : Interval{};
+      return count < kNoBound ? ProductRange(x, {count, count}) : Interval{};
     }
     if (type == "batch_norm") return OfBatchNorm(op);
     return {};
@@ -252,7 +274,7 @@ class RangeWalk {
   ValueRanges ranges_;
 };
 
-bool IsFloat(const ir::Value& value) {
+bool HoldsFloats(const ir::Value& value) {
   return value.type.is_tensor() &&
          (value.type.dtype() == DType::kFp32 || value.type.dtype() == DType::kFp16);
 }
@@ -264,7 +286,7 @@ std::vector<std::string> NamesWhere(const ir::Function& function, const ValueRan
     if (operation.is_const()) return;
     for (const auto& output : operation.outputs()) {
       const auto found = ranges.find(output.get());
-      if (found == ranges.end() || !IsFloat(*output) || !wanted(found->second)) continue;
+      if (found == ranges.end() || !HoldsFloats(*output) || !wanted(found->second)) continue;
       names.push_back(operation.name());
       return;
     }
@@ -295,8 +317,7 @@ ValueRanges PropagateRanges(const ir::Function& function, const ValueRanges& inp
 std::vector<std::string> LostInHalf(const ir::Function& function, const ValueRanges& ranges) {
   return NamesWhere(function, ranges, [](const Interval& range) {
     if (range.low > kLargestHalf || range.high < -kLargestHalf) return true;
-    return (range.low > 0 && range.high < kVanishes) ||
-           (range.high < 0 && range.low > -kVanishes);
+    return (range.low > 0 && range.high < kVanishes) || (range.high < 0 && range.low > -kVanishes);
   });
 }
 

@@ -256,7 +256,10 @@ def half_difference(wanted, found, case) -> str:
     """As difference(), with a hundredth of the output's range for the rounding of half precision."""
     wanted = array_of(wanted)
     if wanted.dtype.kind in "biu":
-        return difference(wanted, found, case)
+        # A quantized number may round to the other side.
+        small = wanted.dtype.itemsize == 1 and wanted.dtype.kind != "b" and found.shape == wanted.shape
+        near = small and np.abs(found.astype(np.int64) - wanted.astype(np.int64)).max(initial=0) <= 1
+        return "" if near else difference(wanted, found, case)
     if found.shape != (wanted.shape or (1,)):
         return f"the shape is {found.shape}, not {wanted.shape}"
     a, b = wanted.astype(np.float64).reshape(-1), found.astype(np.float64).reshape(-1)
@@ -274,7 +277,7 @@ def run_float16(only: str = "") -> Dict[str, List[str]]:
     the conversion said that float16 loses; "wrong": wrong without a word."""
     cases = load_tests()
     by_name = {case.name: case for case in cases}
-    found: Dict[str, List[str]] = {state: [] for state in ("right", "mended", "refused", "told", "wrong")}
+    found: Dict[str, List[str]] = {state: [] for state in ("right", "mended", "unseen", "refused", "told", "wrong")}
     with tempfile.TemporaryDirectory() as folder:
         for case in cases:
             if not case.name.startswith(only) or outside_of_core_ml(case):
@@ -293,6 +296,19 @@ def run_float16(only: str = "") -> Dict[str, List[str]]:
                 state = "refused"
             else:
                 state = "told" if said else "wrong"
+            if state == "wrong":
+                given = os.path.join(folder, "inputs")
+                os.makedirs(given, exist_ok=True)
+                taken = {value.name for value in model.graph.input}
+                arrays = {value.name: array_of(array) for value, array in zip(case.model.graph.input, feeds[0])
+                          if value.name in taken}
+                np.savez(os.path.join(given, "inputs.npz"), **arrays)
+                with warnings.catch_warnings(record=True) as caught:
+                    warnings.simplefilter("always")
+                    again = run(case, model, feeds, folder, half_difference, compute_precision="float16",
+                                check_inputs=given)
+                if again.state in ("passed", "refused") or any("float16" in str(one.message) for one in caught):
+                    state = "unseen"
             found[state].append(f"{case.name}: {outcome.reason}" if outcome.reason else case.name)
     return found
 

@@ -22,8 +22,8 @@ Fidelity Diagnose(const std::shared_ptr<const ir::Model>& model, FidelityOptions
 FidelityOptions Converting() {
   FidelityOptions options;
   options.to_float16 =
-      [](const ir::Model& single, const std::set<std::string>& keep)
-      -> Result<std::shared_ptr<const ir::Model>> {
+      [](const ir::Model& single,
+         const std::set<std::string>& keep) -> Result<std::shared_ptr<const ir::Model>> {
     auto copy = std::make_shared<ir::Model>(CloneModel(single));
     passes::PipelineOptions pipeline;
     pipeline.compute_precision = DType::kFp16;

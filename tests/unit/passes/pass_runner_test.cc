@@ -169,7 +169,8 @@ TEST(OperationPatterns, MatchTypesAndNamesAndMustMatchSomething) {
   const auto bad = OperationPatterns::Parse({"("});
   ASSERT_FALSE(bad.ok());
   EXPECT_EQ(bad.error().code(), ErrorCode::kUsage);
-  const auto exact = OperationPatterns::Parse({OperationPatterns::Of("head_1"), OperationPatterns::Of("a.b(c)\\d")});
+  const auto exact = OperationPatterns::Parse(
+      {OperationPatterns::Of("head_1"), OperationPatterns::Of("a.b(c)\\d")});
   ASSERT_TRUE(exact.ok());
   EXPECT_TRUE(exact->Match(*relu));
 }

@@ -27,9 +27,11 @@ Interval RangeOfOutput(std::string_view text) {
 }
 
 TEST(ValueRanges, FloatsWithoutADeclarationAreUnbounded) {
-  EXPECT_EQ(RangeOfOutput(R"(func main<ios16>(tensor<fp32, [2]> x) { y = mul(x = x, y = 2.0); } -> (y);)"),
+  EXPECT_EQ(RangeOfOutput(
+                R"(func main<ios16>(tensor<fp32, [2]> x) { y = mul(x = x, y = 2.0); } -> (y);)"),
             Interval{});
-  EXPECT_EQ(RangeOfOutput(R"(func main<ios16>(tensor<fp32, [2]> x) { y = mul(x = x, y = 0.0); } -> (y);)"),
+  EXPECT_EQ(RangeOfOutput(
+                R"(func main<ios16>(tensor<fp32, [2]> x) { y = mul(x = x, y = 0.0); } -> (y);)"),
             (Interval{0, 0}));
 }
 
