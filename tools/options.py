@@ -49,7 +49,7 @@ class State:
 '''
 TYPES = {"boolean": "bool", "integer": "int", "number": "float", "optional number": "Optional[float]", "text": "str",
          "path": "_Path", "object or path": "Union[Mapping[str, Any], _Path]", "texts": "Sequence[str]",
-         "numbers": "Sequence[float]", "three numbers": "Sequence[float]", "shapes": "Mapping[str, _Shape]"}
+         "numbers": "Union[float, Sequence[float]]", "three numbers": "Sequence[float]", "shapes": "Mapping[str, _Shape]"}
 
 
 def default_text(row):

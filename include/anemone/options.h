@@ -49,6 +49,14 @@ struct ConvertOptions {
   std::string minimum_deployment_target = "iOS17";
   std::string compute_precision = "float32";
   std::vector<std::string> keep_float32 = {};
+  std::string check_inputs = {};
+  std::vector<std::string> image_input = {};
+  std::optional<double> scale = {};
+  std::vector<double> mean = {};
+  std::vector<double> deviation = {};  // the option "std", as in PreprocessOptions
+  std::string color = "RGB";
+  std::string labels = {};
+  std::string probabilities_output = {};
 };
 
 // How photographs become inputs.

@@ -110,8 +110,11 @@ class Model:
 
     @takes("convert")
     def convert(self, *positional, **options) -> "Model":
-        """A copy made an ML Program for a target."""
-        return Model(self._handle.convert(encode(by_name("convert", positional, options))))
+        """A copy made an ML Program for a target. A warning tells what float16 needs or loses."""
+        handle = self._handle.convert(encode(by_name("convert", positional, options)))
+        for note in handle.notes():
+            warnings.warn(note, stacklevel=3)
+        return Model(handle)
 
     @takes("compress")
     def compress(self, *positional, **options) -> "Model":

@@ -40,12 +40,24 @@ void PrintFloat16(const Json& float16) {
   for (const Json& name : float16["dominant"])
     names += (names.empty() ? "'" : ", '") + name.text() + "'";
   if (!names.empty()) std::cout << "          most of the error: " << names << "\n";
-  if (float16["passed"].boolean()) return;
+  for (const Json& name : float16["lost_by_range"]) {
+    std::cout << fmt::format(
+        "          '{}' gives nothing that float16 can hold, whatever the input\n", name.text());
+  }
   std::string keep;
   for (const Json& pattern : float16["keep_float32"])
     keep += fmt::format(" --keep-float32 '{}'", pattern.text());
-  std::cout << (keep.empty() ? "          no list of operators to keep in float32 was found\n"
-                             : "          instead: convert with" + keep + "\n");
+  if (const int64_t scaled = float16["rescaled_operators"].integer(); scaled > 0) {
+    std::cout << fmt::format(
+        "          convert scales the results of {} operators by powers of two{}\n", scaled,
+        keep.empty() ? "" : ", and keeps in float32 what" + keep + " name");
+  } else if (!keep.empty()) {
+    std::cout << "          convert keeps in float32 by itself what these name:" << keep << "\n";
+  } else if (!float16["passed"].boolean()) {
+    std::cout << "          no list of operators to keep in float32 was found\n";
+  } else {
+    std::cout << "          nothing needs to stay in float32\n";
+  }
 }
 
 std::string DoctorText(const Json& value) {

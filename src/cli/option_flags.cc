@@ -32,7 +32,9 @@ struct Bind {
     return command.AddFlag(*field && flag.starts_with("--no-") ? "!" + flag : flag, *field, help);
   }
   Option operator()(std::vector<double>* field) const {
-    return command.AddOption(flag, *field, help).Delimiter(',').ShowDefault();
+    Option option = command.AddOption(flag, *field, help).Delimiter(',');
+    if (!field->empty()) option.ShowDefault();
+    return option;
   }
   Option operator()(std::optional<double>* field) const {
     return command.AddOption(flag, *field, help);

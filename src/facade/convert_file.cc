@@ -1,7 +1,9 @@
 // RunConvertFile: from a network to an ML Program with its manifest, with the document
 // "anemone.convert".
+#include <cmath>
+
 #include "base/clock.h"
-#include "facade/convert.h"
+#include "facade/convert_checked.h"
 #include "facade/document.h"
 #include "facade/downloads.h"
 #include "facade/package_manifest.h"
@@ -21,6 +23,21 @@ Status WriteManifestOf(const ConvertFileOptions& options, const LoadedModel& con
   manifest.precision = options.convert.compute_precision == "float16" ? "fp16" : "fp32";
   ANEMONE_TRY(DescribePackage(options.model, converted, *converted.model, output, &manifest));
   return lab::WriteManifest(manifest, lab::ManifestPathOf(output));
+}
+
+Json CheckJson(const ConvertReport::Float16& found) {
+  const auto error = [](const std::optional<double>& value) {
+    return value && std::isfinite(*value) ? Json(*value) : Json();
+  };
+  return {{"inputs", found.inputs.empty() ? Json() : Json(found.inputs)},
+          {"skipped", found.skipped.empty() ? Json() : Json(found.skipped)},
+          {"error_without_keeping", error(found.error_plain)},
+          {"error", error(found.error)},
+          {"keep_float32", found.keep_float32},
+          {"rescaled_operators", found.rescaled},
+          {"float32_share", found.float32_share},
+          {"float32_operators", found.float32_operators},
+          {"casts_added", found.casts_added}};
 }
 
 std::string ConvertJson(const ConvertFileOptions& options, const ConvertFileResult& result,
@@ -47,6 +64,7 @@ std::string ConvertJson(const ConvertFileOptions& options, const ConvertFileResu
         {{"name", pass.name}, {"duration_ns", pass.duration_ns}, {"changed", pass.changed}});
   }
   document["passes"] = std::move(passes);
+  document["float16"] = report.float16 ? CheckJson(*report.float16) : Json();
   document["duration_ns"] = result.duration_ns;
   return DocumentText(document);
 }
@@ -71,7 +89,7 @@ Result<ConvertFileResult> RunConvertFile(const ConvertFileOptions& options, cons
     Tell(hooks, fmt::format("pass {}", pass));
     return CheckCancelled(hooks).ok();
   };
-  ANEMONE_TRY(Convert(*loaded.model, options.convert, &report, on_pass).At(options.model));
+  ANEMONE_TRY(ConvertChecked(*loaded.model, options.convert, &report, on_pass).At(options.model));
   Tell(hooks, "writing " + result.output);
   ANEMONE_TRY(Save(*loaded.model, result.output));
   ANEMONE_TRY(WriteManifestOf(options, loaded, result.output));

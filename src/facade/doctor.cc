@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <map>
+#include <set>
 
 #include "acquire/cache.h"
 #include "base/cache_root.h"
@@ -15,6 +16,7 @@
 #include "facade/tools.h"
 #include "lab/fidelity.h"
 #include "options/option.h"
+#include "passes/value_ranges.h"
 #include "placement/analyze.h"
 #include "placement/chip.h"
 #include "runtime/backends.h"
@@ -194,14 +196,8 @@ Result<Json> Float16Json(const ir::Model& model, const DoctorOptions& options) {
   if (!half) {
     ANEMONE_TRY(Convert(*single, convert));
     ANEMONE_ASSIGN(function, exec::ChooseFunction(*single, ""));
-    fidelity.to_float16 =
-        [&](const std::vector<std::string>& keep) -> Result<std::shared_ptr<const ir::Model>> {
-      auto copy = std::make_shared<ir::Model>(CloneModel(*single));
-      ConvertOptions to_half = convert;
-      to_half.compute_precision = "float16";
-      to_half.keep_float32 = keep;
-      ANEMONE_TRY(Convert(*copy, to_half));
-      return std::shared_ptr<const ir::Model>(std::move(copy));
+    fidelity.to_float16 = [](const ir::Model& base, const std::set<std::string>& keep) {
+      return HalfCopy(base, {}, keep);
     };
   }
   auto samples = SamplesOf(*single, *function, options);
@@ -217,7 +213,13 @@ Result<Json> Float16Json(const ir::Model& model, const DoctorOptions& options) {
       return Json{{"skipped", found.error().ToString()}};
     return found.error();
   }
-  return ParseJson(lab::FidelityJson(*found));
+  ANEMONE_ASSIGN(Json json, ParseJson(lab::FidelityJson(*found)));
+  // What can be said without running it.
+  const passes::ValueRanges ranges =
+      passes::PropagateRanges(*function, passes::DeclaredRanges(*single, *function));
+  json["lost_by_range"] = passes::LostInHalf(*function, ranges);
+  json["may_exceed_by_range"] = passes::MayExceedHalf(*function, ranges);
+  return json;
 }
 
 Result<Json> ModelJson(const DoctorOptions& options) {

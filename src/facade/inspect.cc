@@ -5,6 +5,7 @@
 
 #include "exec/function_inputs.h"
 #include "facade/convert.h"
+#include "ir/arithmetic.h"
 #include "ir/feature_shapes.h"
 
 namespace anemone::facade {
@@ -15,18 +16,6 @@ constexpr int64_t kWeightElements =
 
 int64_t LiteralBytes(const ir::Literal& literal) {
   return static_cast<int64_t>(literal.bytes().size());
-}
-
-int64_t Flops(const ir::Operation& operation, ir::Opset opset) {
-  if (operation.def() == nullptr) return -1;
-  std::vector<ir::Type> outputs;
-  for (const auto& output : operation.outputs()) {
-    if (!output->type.is_static()) return -1;
-    outputs.push_back(output->type);
-  }
-  if (operation.def()->cost != nullptr)
-    return operation.def()->cost(ir::OpArgs(operation, opset), outputs).flops;
-  return outputs.empty() ? 0 : outputs[0].element_count().value_or(-1);
 }
 
 }  // namespace
@@ -56,7 +45,7 @@ Result<Summary> Inspect(const ir::Model& model, const std::string& name) {
     ++summary.operator_counts[operation.type()];
     OperatorRow row{operation.name(), operation.type(),
                     operation.outputs().empty() ? "" : operation.output()->type.ToString(),
-                    Flops(operation, function->opset), 0};
+                    ir::FlopsOf(operation, function->opset).value_or(-1), 0};
     for (const ir::Argument& argument : operation.arguments()) {
       for (const ir::Value* value : argument.values) {
         if (value->is_const()) row.weight_bytes += LiteralBytes(*value->literal);

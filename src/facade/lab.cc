@@ -91,10 +91,8 @@ Result<lab::DriveOptions> MakeDriveOptions(const LabOptions& options, const Hook
 Result<lab::Fidelity> DiagnoseModel(const PreparedLab& prepared, int threads) {
   lab::FidelityOptions options;
   options.threads = threads;
-  options.to_float16 = [&](const std::vector<std::string>& keep) {
-    ConvertOptions convert = prepared.models.convert;
-    convert.keep_float32.insert(convert.keep_float32.end(), keep.begin(), keep.end());
-    return ConvertedCopy(*prepared.models.reference, convert, "float16");
+  options.to_float16 = [&](const ir::Model& single, const std::set<std::string>& keep) {
+    return HalfCopy(single, prepared.models.convert.keep_float32, keep);
   };
   return lab::DiagnoseFloat16(prepared.subject.backend(), prepared.models.reference,
                               prepared.subject.samples().Subset(kFidelitySamples), options);

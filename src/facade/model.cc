@@ -7,7 +7,7 @@
 #include "exec/function_inputs.h"
 #include "facade/arrays.h"
 #include "facade/compress.h"
-#include "facade/convert.h"
+#include "facade/convert_checked.h"
 #include "facade/document.h"
 #include "facade/inspect.h"
 #include "facade/inspect_json.h"
@@ -166,7 +166,7 @@ Expected<State> Model::MakeState() const {
 
 Expected<Model> Model::Convert(const ConvertOptions& options) const {
   auto impl = impl_->Clone();
-  const Status status = facade::Convert(*impl->loaded.model, options);
+  const Status status = facade::ConvertChecked(*impl->loaded.model, options);
   if (!status.ok()) return facade::ToFailure(status.error());
   return Model(std::move(impl));
 }

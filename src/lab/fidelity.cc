@@ -1,146 +1,17 @@
 #include "lab/fidelity.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
-#include <set>
-#include <unordered_map>
+#include <utility>
 
 #include "base/json.h"
-#include "exec/function_inputs.h"
+#include "lab/half_check.h"
+#include "lab/half_search.h"
 #include "lab/parity_json.h"
 #include "lab/verify.h"
+#include "passes/float16.h"
 
 namespace anemone::lab {
 namespace {
-
-constexpr double kHalfMax = 65504;
-
-// The float32 output of one operator.
-struct Reference {
-  exec::Tensor value;
-  double rms = 0;
-};
-
-double Rms(std::span<const float> values) {
-  double sum = 0;
-  for (const float value : values) sum += double{value} * value;
-  return values.empty() ? 0 : std::sqrt(sum / static_cast<double>(values.size()));
-}
-
-std::span<const float> Floats(const exec::ConstTensor& tensor) {
-  return {tensor.As<float>(), static_cast<size_t>(tensor.count())};
-}
-
-// Regular expressions match names in full, and names may hold special characters.
-std::string Escape(const std::string& name) {
-  std::string pattern;
-  for (const char c : name) {
-    if (std::string_view(R"(\^$.|?*+()[]{})").find(c) != std::string_view::npos) pattern += '\\';
-    pattern += c;
-  }
-  return pattern;
-}
-
-class Diagnosis {
- public:
-  explicit Diagnosis(Fidelity* fidelity) : fidelity_(*fidelity) {}
-
-  // Runs one input through both.
-  Status Add(exec::Executable& single, exec::Executable& half, const Inputs& inputs) {
-    references_.clear();
-    Status failed;
-    exec::Tracer first;
-    first.values = true;
-    first.on_operation = [&](const exec::TraceEvent& event) {
-      if (event.operation == nullptr) return;
-      for (size_t i = 0; i < event.outputs.size() && i < event.operation->outputs().size(); ++i) {
-        if (event.outputs[i].dtype != DType::kFp32) continue;
-        auto copy = exec::Tensor::Copy(event.outputs[i]);
-        if (!copy.ok()) {
-          failed = std::move(copy).status();
-          return;
-        }
-        const double rms = Rms(Floats(event.outputs[i]));
-        references_[event.operation->output(i)->name] = {std::move(copy).value(), rms};
-      }
-    };
-    ANEMONE_TRY(single.Run(inputs, nullptr, &first).At("in float32").status());
-    ANEMONE_TRY(failed);
-    errors_.clear();
-    exec::Tracer second;
-    second.values = true;
-    second.on_operation = [&](const exec::TraceEvent& event) {
-      if (event.operation != nullptr) Judge(event);
-    };
-    return half.Run(inputs, nullptr, &second).At("in float16").status();
-  }
-
- private:
-  OperatorFidelity& RowOf(const ir::Operation& operation) {
-    const auto [found, added] = rows_.try_emplace(&operation, fidelity_.operators.size());
-    if (added) {
-      OperatorFidelity row;
-      row.name = operation.name();
-      row.type = operation.type();
-      fidelity_.operators.push_back(std::move(row));
-    }
-    return fidelity_.operators[found->second];
-  }
-
-  void Judge(const exec::TraceEvent& event) {
-    double taken = 0;  // the error of the operator's inputs
-    for (const ir::Argument& argument : event.operation->arguments()) {
-      for (const ir::Value* value : argument.values) {
-        const auto found = errors_.find(value->name);
-        if (found != errors_.end()) taken = std::max(taken, found->second);
-      }
-    }
-    for (size_t i = 0; i < event.outputs.size() && i < event.operation->outputs().size(); ++i) {
-      const std::string& name = event.operation->output(i)->name;
-      const auto found = references_.find(name);
-      if (found == references_.end() || event.outputs[i].dtype != DType::kFp32) continue;
-      if (found->second.value.shape() != event.outputs[i].shape) continue;
-      OperatorFidelity& row = RowOf(*event.operation);
-      const auto wanted = Floats(found->second.value.view());
-      const auto got = Floats(event.outputs[i]);
-      double squares = 0;
-      int64_t compared = 0;
-      for (size_t k = 0; k < wanted.size(); ++k) {
-        const double magnitude = std::abs(double{wanted[k]});
-        if (!std::isnan(wanted[k])) row.largest = std::max(row.largest, magnitude);
-        // Judged in float32, so that an earlier overflow in half does not count here.
-        const bool beyond = magnitude > kHalfMax;
-        if (!beyond && (std::isnan(wanted[k]) || std::isnan(got[k]))) {
-          ++row.not_a_number;
-          continue;
-        }
-        if (beyond || std::isinf(got[k])) {
-          ++row.overflowing;
-          continue;
-        }
-        const double difference = double{got[k]} - wanted[k];
-        squares += difference * difference;
-        ++compared;
-      }
-      const double rms = compared == 0 ? 0 : std::sqrt(squares / static_cast<double>(compared));
-      double error = found->second.rms > 0 ? rms / found->second.rms : (rms > 0 ? kInfinity : 0);
-      if (row.overflowing > 0 || row.not_a_number > 0) error = kInfinity;
-      errors_[name] = error;
-      row.error = std::max(row.error, error);
-      // Independent errors add as squares.
-      const double added = std::isinf(error)
-                               ? (std::isinf(taken) ? 0 : kInfinity)
-                               : std::sqrt(std::max(0.0, error * error - taken * taken));
-      row.added = std::max(row.added, added);
-    }
-  }
-
-  Fidelity& fidelity_;
-  std::unordered_map<std::string, Reference> references_;
-  std::unordered_map<std::string, double> errors_;
-  std::unordered_map<const ir::Operation*, size_t> rows_;
-};
 
 Result<std::vector<OutputParity>> Compare(const exec::Backend& backend,
                                           const std::shared_ptr<const ir::Model>& model,
@@ -168,15 +39,9 @@ Result<Fidelity> DiagnoseFloat16(const exec::Backend& backend,
                                  const FidelityOptions& options) {
   Fidelity fidelity;
   fidelity.inputs = samples.description();
-  exec::LoadOptions load;
-  load.threads = options.threads;
-  load.numerics = exec::Numerics::kFloat32;
-  ANEMONE_ASSIGN(const auto single, backend.Load(model, load));
-  load.numerics = exec::Numerics::kFloat16;
-  ANEMONE_ASSIGN(const auto half, backend.Load(model, load));
-  Diagnosis diagnosis(&fidelity);
-  for (int64_t i = 0; i < samples.count(); ++i)
-    ANEMONE_TRY(diagnosis.Add(*single, *half, samples.at(i)));
+  std::vector<Inputs> inputs;
+  for (int64_t i = 0; i < samples.count(); ++i) inputs.push_back(samples.at(i));
+  ANEMONE_ASSIGN(fidelity.operators, TraceHalf(backend, model, "", inputs, options.threads));
   std::vector<const OperatorFidelity*> order;
   for (const OperatorFidelity& row : fidelity.operators) {
     if (fidelity.first_overflow.empty() && row.overflowing > 0) fidelity.first_overflow = row.name;
@@ -190,7 +55,7 @@ Result<Fidelity> DiagnoseFloat16(const exec::Backend& backend,
 
   std::shared_ptr<const ir::Model> converted;
   if (options.to_float16) {
-    ANEMONE_ASSIGN(converted, options.to_float16({}));
+    ANEMONE_ASSIGN(converted, options.to_float16(*model, {}));
   }
   // Core ML's float16 program if it can be made; otherwise every result is rounded.
   ANEMONE_ASSIGN(
@@ -198,55 +63,23 @@ Result<Fidelity> DiagnoseFloat16(const exec::Backend& backend,
       Compare(backend, model, converted ? converted : model,
               converted ? exec::Numerics::kAsTyped : exec::Numerics::kFloat16, samples, options));
   fidelity.passed = AllPassed(fidelity.outputs);
-  if (fidelity.passed || !options.to_float16) return fidelity;
-  // Operators that take a value beyond half's range must be float32 too.
-  ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*model, ""));
-  const ir::UseMap uses = ir::FindUses(*function);
-  std::unordered_map<std::string, std::vector<std::string>> takers;
-  ir::ForEachOperation(*function->block, [&](const ir::Operation& operation) {
-    for (const auto& output : operation.outputs()) {
-      const auto found = uses.find(output.get());
-      if (found == uses.end()) continue;
-      for (const ir::Use& use : found->second)
-        if (use.operation != nullptr) takers[operation.name()].push_back(use.operation->name());
-    }
-  });
-  std::set<std::string> overflowing;
-  for (const OperatorFidelity& row : fidelity.operators)
-    if (row.overflowing > 0) overflowing.insert(row.name);
-  // The worst 1, 2, 4 ... operators, until the outputs pass.
-  size_t count = 1;
-  for (int trial = 0; trial < options.max_trials && !order.empty(); ++trial) {
-    count = std::min(count, order.size());
-    std::vector<std::string> keep;
-    const auto add = [&](const std::string& name) {
-      std::string pattern = Escape(name);
-      if (std::ranges::find(keep, pattern) == keep.end()) keep.push_back(std::move(pattern));
-    };
-    // Follows values beyond the range (a convolution, its relu) to the operator that leads back.
-    std::vector<std::string> chosen;
-    std::set<std::string> seen;
-    const auto choose = [&](const std::string& name) {
-      if (seen.insert(name).second) chosen.push_back(name);
-    };
-    for (size_t i = 0; i < count; ++i) choose(order[i]->name);
-    for (size_t i = 0; i < chosen.size(); ++i) {
-      add(chosen[i]);
-      if (!overflowing.contains(chosen[i])) continue;
-      for (const std::string& taker : takers[chosen[i]]) choose(taker);
-    }
-    ANEMONE_ASSIGN(const auto kept, options.to_float16(keep));
-    ANEMONE_ASSIGN(auto outputs,
-                   Compare(backend, model, kept, exec::Numerics::kAsTyped, samples, options));
-    if (AllPassed(outputs)) {
-      fidelity.keep_float32 = std::move(keep);
-      fidelity.kept_outputs = std::move(outputs);
-      fidelity.kept_passed = true;
-      break;
-    }
-    if (count == order.size()) break;
-    count *= 2;
-  }
+  if (!options.to_float16) return fidelity;
+  ANEMONE_ASSIGN(const HalfCheck check,
+                 HalfCheck::Make(backend, model, "", std::move(inputs), options.threads));
+  HalfSearchOptions search;
+  search.limit = options.limits.linf;
+  search.goal = options.limits.linf / 2;
+  search.to_float16 = options.to_float16;
+  ANEMONE_ASSIGN(const HalfPlan plan, PlanHalf(check, search));
+  if (plan.keep.empty() && plan.rescaled == 0) return fidelity;
+  fidelity.rescaled = plan.rescaled;
+  for (const std::string& name : plan.keep)
+    fidelity.keep_float32.push_back(passes::OperationPatterns::Of(name));
+  ANEMONE_ASSIGN(const auto kept,
+                 options.to_float16(*plan.base, {plan.keep.begin(), plan.keep.end()}));
+  ANEMONE_ASSIGN(fidelity.kept_outputs,
+                 Compare(backend, model, kept, exec::Numerics::kAsTyped, samples, options));
+  fidelity.kept_passed = AllPassed(fidelity.kept_outputs);
   return fidelity;
 }
 
@@ -273,8 +106,9 @@ std::string FidelityJson(const Fidelity& fidelity) {
   json["first_not_a_number"] = name(fidelity.first_not_a_number);
   json["dominant"] = fidelity.dominant;
   json["keep_float32"] = fidelity.keep_float32;
+  json["rescaled_operators"] = fidelity.rescaled;
   json["keep_float32_passed"] =
-      fidelity.keep_float32.empty() ? Json(nullptr) : Json(fidelity.kept_passed);
+      fidelity.kept_outputs.empty() ? Json(nullptr) : Json(fidelity.kept_passed);
   json["outputs"] = outputs(fidelity.outputs);
   json["outputs_with_keep_float32"] = outputs(fidelity.kept_outputs);
   Json rows = Json::Array();

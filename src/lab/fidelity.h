@@ -3,36 +3,25 @@
 // the first NaN, the operators that add most of the error, and the smallest list to keep in float32
 // that brings the outputs back within limits. The list is tested, not guessed.
 //
-// An operator's own error is what rounding does to it alone. Its float16 result from float32
-// inputs is not available, so the error is inferred from how much it grows between the operator's
-// inputs and its outputs. Thread rules: pure; uses the backend's threads. Errors: those of running
+// Thread rules: pure; uses the backend's threads. Errors: those of running
 // a model.
 #pragma once
 
 #include <cstdint>
 #include <functional>
-#include <optional>
+#include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/status.h"
 #include "exec/backend.h"
 #include "ir/model.h"
+#include "lab/half_trace.h"
 #include "lab/manifest.h"
 #include "lab/samples.h"
 
 namespace anemone::lab {
-
-// One operator, the worst over all inputs.
-struct OperatorFidelity {
-  std::string name;
-  std::string type;
-  double largest = 0;        // |x| in float32; infinite when an element is
-  int64_t overflowing = 0;   // elements beyond 65504 in float32, or infinite in float16 only
-  int64_t not_a_number = 0;  // in float32 or float16
-  double error = 0;          // RMS of the difference, divided by the RMS in float32
-  double added = 0;          // the part that its inputs do not explain
-};
 
 struct Fidelity {
   std::string inputs;                       // Samples::description
@@ -47,7 +36,9 @@ struct Fidelity {
   // The patterns for --keep-float32 (they match names in full); empty when the model passes, or
   // when nothing helped.
   std::vector<std::string> keep_float32;
-  // The outputs with that list.
+  // Operators whose results a conversion also scales by powers of two, which keeps them in range.
+  int64_t rescaled = 0;
+  // The outputs with that list, and that scaling.
   std::vector<OutputParity> kept_outputs;
   bool kept_passed = false;
 };
@@ -56,10 +47,10 @@ struct FidelityOptions {
   int threads = 0;
   ParityLimits limits = kFp16Limits;
   size_t max_dominant = 8;
-  int max_trials = 8;
-  // Makes the float16 form of the model with these operators kept in float32; the facade's Convert.
-  // Null: do not search for a list.
-  std::function<Result<std::shared_ptr<const ir::Model>>(const std::vector<std::string>& keep)>
+  // Makes the float16 form of a float32 program with these operators kept in float32. Null: do not
+  // search for a list.
+  std::function<Result<std::shared_ptr<const ir::Model>>(const ir::Model& single,
+                                                         const std::set<std::string>& keep)>
       to_float16 = {};
 };
 

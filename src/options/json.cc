@@ -58,13 +58,22 @@ struct Take {
     *field = value.text();
     return true;
   }
+  // One text or number stands for a list of it, as one flag does.
   bool operator()(std::vector<std::string>* field) const {
+    if (value.is_text()) {
+      *field = {value.text()};
+      return true;
+    }
     if (!value.is_array() || !std::ranges::all_of(value, &Json::is_text)) return false;
     field->clear();
     for (const Json& one : value) field->push_back(one.text());
     return true;
   }
   bool operator()(std::vector<double>* field) const {
+    if (value.is_number()) {
+      *field = {value.number()};
+      return true;
+    }
     if (!value.is_array() || !std::ranges::all_of(value, &Json::is_number)) return false;
     field->clear();
     for (const Json& one : value) field->push_back(one.number());

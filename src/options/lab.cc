@@ -37,7 +37,9 @@ Table TableOf(LabOptions& options) {
                        "of the base that is compressed; a package keeps its own by default, others "
                        "get float16",
                        true),
-          KeepFloat32Row(options.keep_float32),
+          KeepFloat32Row(options.keep_float32,
+                         "operators to keep in float32 where all else is float16: types or "
+                         "names, as regular expressions"),
           {.name = "images",
            .field = &options.images,
            .help = "folder of photographs or of .npy files; seeded inputs when absent",

@@ -74,13 +74,8 @@ Option PrecisionRow(std::string& field, std::string_view help, bool may_be_absen
           .may_be_absent = may_be_absent};
 }
 
-Option KeepFloat32Row(std::vector<std::string>& field) {
-  return {.name = "keep_float32",
-          .field = &field,
-          .help =
-              "operators to keep in float32 where all else is float16: regular expressions "
-              "over names, or operator types",
-          .example = "softmax"};
+Option KeepFloat32Row(std::vector<std::string>& field, std::string_view help) {
+  return {.name = "keep_float32", .field = &field, .help = help, .example = "softmax"};
 }
 
 Option ModelRow(std::string& field) {

@@ -16,7 +16,7 @@ Option PlannedUnitsRow(std::string& field, std::string_view help, bool may_be_ab
 
 Option TargetRow(std::string& field, std::string_view help, bool may_be_absent = false);
 Option PrecisionRow(std::string& field, std::string_view help, bool may_be_absent = false);
-Option KeepFloat32Row(std::vector<std::string>& field);
+Option KeepFloat32Row(std::vector<std::string>& field, std::string_view help);
 
 // A MODEL, and how it is loaded.
 Option ModelRow(std::string& field);

@@ -10,10 +10,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <regex>
+#include <set>
 #include <unordered_map>
 #include <unordered_set>
 
+#include "base/nearest_names.h"
 #include "ir/verifier.h"
 #include "passes/half_constants.h"
 #include "passes/rewriter.h"
@@ -55,6 +56,15 @@ bool AcceptsHalf(const ir::OpDef& def, ir::Opset opset, std::string_view param_n
   return has_half(param->types);
 }
 
+bool TouchesFloat32(const ir::Operation& op) {
+  for (const ir::Argument& argument : op.arguments()) {
+    for (const ir::Value* value : argument.values) {
+      if (IsTensorOf(value->type, DType::kFp32)) return true;
+    }
+  }
+  return false;
+}
+
 class Converter {
  public:
   Converter(ir::Function& function, const Float16Options& options, PassContext& context)
@@ -93,6 +103,8 @@ class Converter {
     if (op.def() == nullptr) return "the operator is not known";
     if (options_.keep_float32 && options_.keep_float32(op)) return "as asked";
     for (const ir::Argument& argument : op.arguments()) {
+      // A bound beyond half's range bounds no half: half's largest number says the same.
+      if (op.type() == "clip" && argument.name != "x") continue;
       for (const ir::Value* value : argument.values) {
         if (!value->is_const() || !IsTensorOf(value->type, DType::kFp32)) continue;
         const HalfRange& range = RangeOf(*value);
@@ -109,15 +121,6 @@ class Converter {
     const auto found = ranges_.find(&constant);
     if (found != ranges_.end()) return found->second;
     return ranges_[&constant] = RangeInHalf(*constant.literal);
-  }
-
-  static bool TouchesFloat32(const ir::Operation& op) {
-    for (const ir::Argument& argument : op.arguments()) {
-      for (const ir::Value* value : argument.values) {
-        if (IsTensorOf(value->type, DType::kFp32)) return true;
-      }
-    }
-    return false;
   }
 
   Result<bool> TryConvert(ir::Operation& op) {
@@ -204,7 +207,11 @@ class Converter {
       const HalfRange& range = RangeOf(*value);
       int64_t lost = range.vanishing;
       const int64_t count = value->literal->element_count();
-      half = builder.Const(RoundToHalf(*value->literal, &lost), value->name + "_to_fp16");
+      const bool bound = range.largest > kLargestHalf;  // of clip: ReasonToKeep lets no other by
+      half = builder.Const(
+          bound ? ir::Literal::Fp16(std::copysign(kLargestHalf, (*value->literal->AsFloats())[0]))
+                : RoundToHalf(*value->literal, &lost),
+          value->name + "_to_fp16");
       if (lost * kWorthNoting > count) {
         context_.AddNote(
             kPass, value->name,
@@ -307,23 +314,63 @@ Result<bool> ComputeInFloat16(ir::Function& function, const Float16Options& opti
   return Converter(function, options, context).Run();
 }
 
-Result<std::function<bool(const ir::Operation&)>> MatchOperations(
-    const std::vector<std::string>& patterns) {
-  std::vector<std::regex> compiled;
+Result<OperationPatterns> OperationPatterns::Parse(const std::vector<std::string>& patterns) {
+  OperationPatterns parsed;
   for (const std::string& pattern : patterns) {
     try {
-      compiled.emplace_back(pattern);
+      parsed.patterns_.push_back({pattern, std::regex(pattern)});
     } catch (const std::regex_error& error) {
       return Usage("'{}' is not a regular expression: {}", pattern, error.what());
     }
   }
-  return std::function<bool(const ir::Operation&)>(
-      [compiled = std::move(compiled)](const ir::Operation& op) {
-        const std::string name = op.name();
-        return std::ranges::any_of(compiled, [&](const std::regex& pattern) {
-          return std::regex_match(op.type(), pattern) || std::regex_match(name, pattern);
-        });
-      });
+  return parsed;
+}
+
+std::string OperationPatterns::Of(const std::string& name) {
+  std::string pattern;
+  for (const char c : name) {
+    if (std::string_view(R"(\^$.|?*+()[]{})").find(c) != std::string_view::npos) pattern += '\\';
+    pattern += c;
+  }
+  return pattern;
+}
+
+bool OperationPatterns::Pattern::Match(const ir::Operation& operation) const {
+  return std::regex_match(operation.type(), compiled) ||
+         std::regex_match(operation.name(), compiled);
+}
+
+bool OperationPatterns::Match(const ir::Operation& operation) const {
+  return std::ranges::any_of(patterns_,
+                             [&](const Pattern& pattern) { return pattern.Match(operation); });
+}
+
+Status OperationPatterns::CheckEachMatches(const ir::Program& program) const {
+  if (patterns_.empty()) return {};
+  std::vector<bool> matched(patterns_.size(), false);
+  std::set<std::string> known;  // types and names
+  for (const auto& function : program.functions) {
+    ir::ForEachOperation(*function->block, [&](const ir::Operation& operation) {
+      if (operation.is_const() || !TouchesFloat32(operation)) return;
+      known.insert(operation.type());
+      known.insert(operation.name());
+      for (size_t i = 0; i < patterns_.size(); ++i) {
+        if (patterns_[i].Match(operation)) matched[i] = true;
+      }
+    });
+  }
+  for (size_t i = 0; i < patterns_.size(); ++i) {
+    if (matched[i]) continue;
+    const std::vector<std::string_view> names(known.begin(), known.end());
+    const std::vector<std::string> near = NearestNames(patterns_[i].text, names);
+    std::string advice = "`anemone inspect MODEL --operators` lists types and names";
+    if (!near.empty()) advice = SuggestNames(patterns_[i].text, names, "operators") + " " + advice;
+    return Usage("the pattern '{}' matches the type or name of no operator that computes in float",
+                 patterns_[i].text)
+        .At("keep_float32")
+        .Advise(advice);
+  }
+  return {};
 }
 
 }  // namespace anemone::passes

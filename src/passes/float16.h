@@ -11,6 +11,7 @@
 #pragma once
 
 #include <functional>
+#include <regex>
 #include <string>
 #include <vector>
 
@@ -29,10 +30,28 @@ struct Float16Options {
 Result<bool> ComputeInFloat16(ir::Function& function, const Float16Options& options,
                               PassContext& context);
 
-// A predicate for keep_float32: true when one of the patterns matches an operation's type or name
-// in full. Patterns are regular expressions (ECMAScript): "softmax", "layer_norm.*",
-// "head/.*|stem". kUsage for a pattern that is not a regular expression.
-Result<std::function<bool(const ir::Operation&)>> MatchOperations(
-    const std::vector<std::string>& patterns);
+// Operations chosen by their type or name: regular expressions (ECMAScript) that match one of them
+// in full: "softmax", "layer_norm.*", "head/.*|stem".
+class OperationPatterns {
+ public:
+  // kUsage for a pattern that is not a regular expression.
+  static Result<OperationPatterns> Parse(const std::vector<std::string>& patterns);
+  // The pattern that matches nothing but `name`.
+  static std::string Of(const std::string& name);
+
+  bool empty() const { return patterns_.empty(); }
+  bool Match(const ir::Operation& operation) const;
+  // kUsage when a pattern matches no operation of `program` that takes or makes float32 tensors; it
+  // suggests the names and types that come near.
+  Status CheckEachMatches(const ir::Program& program) const;
+
+ private:
+  struct Pattern {
+    std::string text;
+    std::regex compiled;
+    bool Match(const ir::Operation& operation) const;
+  };
+  std::vector<Pattern> patterns_;
+};
 
 }  // namespace anemone::passes

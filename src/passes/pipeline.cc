@@ -18,12 +18,12 @@ ANEMONE_PASS(kConstantFolding, "constant_folding", "evaluate operations on const
 ANEMONE_PASS(kCommonSubexpressions, "common_subexpression_elimination",
              "merge equal constants and operations", CommonSubexpressionElimination)
 ANEMONE_PASS(kDeadCode, "dead_code_elimination", "remove what nothing uses", DeadCodeElimination)
-ANEMONE_PASS(kWideQuantization, "drop_wide_quantization",
-             "clip what is quantized to 16 bits, in half precision", DropWideQuantization)
 ANEMONE_PASS(kNoops, "noop_elimination", "remove operations that change nothing", NoopElimination)
 ANEMONE_PASS(kMergeReshapes, "merge_reshapes", "one reshape for a chain of them", MergeReshapes)
 ANEMONE_PASS(kMergeTransposes, "merge_transposes", "one transpose for a chain of them",
              MergeTransposes)
+ANEMONE_PASS(kFineQuantization, "fold_fine_quantization", "drop rounding finer than float16's",
+             FoldFineQuantization)
 ANEMONE_PASS(kConvBatchNorm, "fuse_conv_batch_norm", "fold batch_norm into conv", FuseConvBatchNorm)
 ANEMONE_PASS(kConvBias, "fuse_conv_bias", "fold an addition into conv", FuseConvBias)
 ANEMONE_PASS(kConvPad, "fuse_conv_pad", "fold zero padding into conv", FuseConvPad)
@@ -31,6 +31,8 @@ ANEMONE_PASS(kConvScale, "fuse_conv_scale", "fold a multiplication into conv", F
 ANEMONE_PASS(kGelu, "fuse_gelu", "recognize gelu", FuseGelu)
 ANEMONE_PASS(kHardSigmoid, "fuse_hard_sigmoid", "recognize hard sigmoid and hard swish",
              FuseHardSigmoid)
+ANEMONE_PASS(kInputScale, "fuse_input_scale", "fold a scale in front of conv into it",
+             FuseInputScale)
 ANEMONE_PASS(kLayerNorm, "fuse_layer_norm", "recognize layer_norm", FuseLayerNorm)
 ANEMONE_PASS(kLinearBias, "fuse_linear_bias", "fold an addition into linear", FuseLinearBias)
 ANEMONE_PASS(kMatmul, "fuse_matmul_to_linear", "matmul by a constant matrix is linear",
@@ -56,17 +58,27 @@ std::vector<PassGroup> Pipeline(const PipelineOptions& options) {
       // Patterns of several operations come before the fusions that would take a part of them.
       {"recognize", {kGelu, kHardSigmoid, kSilu, kSoftmax, kLayerNorm}, true},
       {"fuse",
-       {kMergeReshapes, kMergeTransposes, kConvPad, kConvBatchNorm, kConvScale, kConvBias, kMatmul,
-        kLinearBias, kNoops, kConstantFolding, kDeadCode},
+       {kMergeReshapes, kMergeTransposes, kConvPad, kConvBatchNorm, kConvScale, kConvBias,
+        kInputScale, kMatmul, kLinearBias, kNoops, kConstantFolding, kDeadCode},
        true},
   };
-  if (options.compute_precision == DType::kFp16) {
-    // Before the fusions, which would take a part of the pattern.
-    groups.insert(groups.begin() + 1, {"half quantization", {kWideQuantization, kDeadCode}, false});
-    groups.push_back({"precision", {Float16Pass(options.float16)}, false});
-  }
   groups.push_back({"finish", {kNoops, kCommonSubexpressions, kDeadCode}, true});
+  if (options.compute_precision == DType::kFp16) {
+    for (PassGroup& group : PrecisionPipeline(options.float16)) groups.push_back(std::move(group));
+  }
   return groups;
+}
+
+PassGroup HalfPreparation() {
+  return {"before precision", {kFineQuantization, kConvScale, kDeadCode}, false};
+}
+
+std::vector<PassGroup> PrecisionPipeline(const Float16Options& options) {
+  return {
+      HalfPreparation(),
+      {"precision", {Float16Pass(options)}, false},
+      {"finish", {kNoops, kCommonSubexpressions, kDeadCode}, true},
+  };
 }
 
 std::vector<PassGroup> CleanupPipeline() {

@@ -17,6 +17,11 @@ struct PipelineOptions {
 
 // The groups that Optimize runs.
 std::vector<PassGroup> Pipeline(const PipelineOptions& options = {});
+// Its end, which makes an optimized float32 program compute in half precision: both in a row give
+// what Pipeline gives for kFp16 at once.
+std::vector<PassGroup> PrecisionPipeline(const Float16Options& options);
+// The part of it that still computes in float32, and gives up what half could not hold.
+PassGroup HalfPreparation();
 // Dead code and no-ops only: for a program read from a package, before it is changed.
 std::vector<PassGroup> CleanupPipeline();
 // Every pass, by name, once.

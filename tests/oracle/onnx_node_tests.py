@@ -3,6 +3,7 @@
     python3 tests/oracle/onnx_node_tests.py                      # counts
     python3 tests/oracle/onnx_node_tests.py --write              # docs/onnx-coverage.md anew
     python3 tests/oracle/onnx_node_tests.py --only test_add -v   # tests whose name begins so, each with its result
+    python3 tests/oracle/onnx_node_tests.py --float16            # converted to float16, which may not be wrong in silence
 
 Every test runs in two modes. "unaltered": the model as it is. "frozen": the inputs that an ML Program takes only as
 constants (axes, shapes, k, pads, weights of some layers ...) are made initializers first, as exporters write them.
@@ -210,13 +211,13 @@ def difference(wanted, found, case) -> str:
     return "" if close else "numbers differ"
 
 
-def run(case, model, feeds, folder, input_shapes=None) -> Outcome:
-    """`input_shapes`: open dimensions, as anemone.convert takes them."""
+def run(case, model, feeds, folder, differs=difference, **options) -> Outcome:
+    """`options` are those of anemone.convert."""
     path = os.path.join(folder, "model.onnx")
     inputs, wanted = feeds
     Path(path).write_bytes(model.SerializeToString())
     try:
-        converted = anemone.convert(path, minimum_deployment_target=TARGET, input_shapes=input_shapes or {})
+        converted = anemone.convert(path, minimum_deployment_target=TARGET, **options)
     except anemone.Error as error:
         state = "refused" if error.code == "unsupported" else "invalid"
         lines = [line.strip() for line in str(error.message).splitlines()]
@@ -244,12 +245,73 @@ def run(case, model, feeds, folder, input_shapes=None) -> Outcome:
         found = outputs.get(renamed.get(value.name, value.name))
         if found is None:
             return Outcome("wrong", f"output {index} is missing")
-        problem = difference(expected, np.asarray(found), case)
+        problem = differs(expected, np.asarray(found), case)
         if problem and case.name in DISPUTED:
             return Outcome("disputed", DISPUTED[case.name])
         if problem:
             return Outcome("wrong", f"output {index}: {problem}")
     return Outcome("passed", "")
+
+
+def half_difference(wanted, found, case) -> str:
+    """As difference(), with a hundredth of the output's range for the rounding of half precision."""
+    wanted = array_of(wanted)
+    if wanted.dtype.kind in "biu":
+        # A quantized number may round to the other side.
+        small = wanted.dtype.itemsize == 1 and wanted.dtype.kind != "b" and found.shape == wanted.shape
+        near = small and np.abs(found.astype(np.int64) - wanted.astype(np.int64)).max(initial=0) <= 1
+        return "" if near else difference(wanted, found, case)
+    if found.shape != (wanted.shape or (1,)):
+        return f"the shape is {found.shape}, not {wanted.shape}"
+    a, b = wanted.astype(np.float64).reshape(-1), found.astype(np.float64).reshape(-1)
+    finite = np.isfinite(a)
+    if not np.array_equal(a[~finite], b[~finite], equal_nan=True) or not np.isfinite(b[finite]).all():
+        return "NaN or infinity differ"
+    a, b = a[finite], b[finite]
+    size = max(np.ptp(a), np.abs(a).max()) if a.size else 0
+    return "numbers differ" if a.size and np.abs(a - b).max() > 1e-2 * size else ""
+
+
+def run_float16(only: str = "") -> Dict[str, List[str]]:
+    """The frozen tests that pass in float32, converted to float16: names by what became of them. "mended": right, and
+    the conversion said what it did; "refused": by the conversion's check; "told": wrong on the test's own inputs, after
+    the conversion said that float16 loses; "wrong": wrong without a word."""
+    cases = load_tests()
+    by_name = {case.name: case for case in cases}
+    found: Dict[str, List[str]] = {state: [] for state in ("right", "mended", "unseen", "refused", "told", "wrong")}
+    with tempfile.TemporaryDirectory() as folder:
+        for case in cases:
+            if not case.name.startswith(only) or outside_of_core_ml(case):
+                continue
+            feeds = case.data_sets[0]
+            model = freeze(case.model, feeds[0], frozen_inputs(case, by_name))
+            if run(case, model, feeds, folder).state != "passed":
+                continue
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                outcome = run(case, model, feeds, folder, half_difference, compute_precision="float16")
+            said = any("float16" in str(one.message) for one in caught)
+            if outcome.state == "passed":
+                state = "mended" if said else "right"
+            elif outcome.state == "refused":
+                state = "refused"
+            else:
+                state = "told" if said else "wrong"
+            if state == "wrong":
+                given = os.path.join(folder, "inputs")
+                os.makedirs(given, exist_ok=True)
+                taken = {value.name for value in model.graph.input}
+                arrays = {value.name: array_of(array) for value, array in zip(case.model.graph.input, feeds[0])
+                          if value.name in taken}
+                np.savez(os.path.join(given, "inputs.npz"), **arrays)
+                with warnings.catch_warnings(record=True) as caught:
+                    warnings.simplefilter("always")
+                    again = run(case, model, feeds, folder, half_difference, compute_precision="float16",
+                                check_inputs=given)
+                if again.state in ("passed", "refused") or any("float16" in str(one.message) for one in caught):
+                    state = "unseen"
+            found[state].append(f"{case.name}: {outcome.reason}" if outcome.reason else case.name)
+    return found
 
 
 def run_all(only: str = "", progress=None) -> List[Result]:
@@ -333,8 +395,17 @@ def main(arguments: Optional[List[str]] = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="tests whose name begins so")
     parser.add_argument("--write", action="store_true", help="write docs/onnx-coverage.md")
+    parser.add_argument("--float16", action="store_true", help="convert to float16 instead, and list what is not right")
     parser.add_argument("-v", "--verbose", action="store_true", help="a line for each test that does not pass")
     options = parser.parse_args(arguments)
+
+    if options.float16:
+        found = run_float16(options.only)
+        for state, names in found.items():
+            print(f"float16 {state}: {len(names)}")
+            for name in names if state != "right" else []:
+                print(f"  {name}")
+        return 1 if found["wrong"] else 0
 
     def say(one):
         for mode, outcome in one.outcomes.items():

@@ -51,7 +51,7 @@ void ForEachProduct(const ConvShape& s, const Fn& fn) {
               }
 }
 
-std::vector<ConvCase> Cases() {
+std::vector<ConvCase> ConvCases() {
   std::vector<ConvCase> cases;
   for (const int64_t in_c : {1, 3, 7, 16, 33, 64}) {
     for (const int64_t out_c : {1, 17, 48}) {
@@ -90,7 +90,7 @@ std::vector<ConvCase> Cases() {
 }
 
 class Conv : public testing::TestWithParam<ConvCase> {};
-INSTANTIATE_TEST_SUITE_P(Grid, Conv, testing::ValuesIn(Cases()));
+INSTANTIATE_TEST_SUITE_P(Grid, Conv, testing::ValuesIn(ConvCases()));
 
 TEST_P(Conv, MatchesDoubleSums) {
   const ConvShape s = ShapeOf(GetParam());

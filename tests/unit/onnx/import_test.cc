@@ -23,15 +23,6 @@ Result<ir::Model> Import(const Message& file, const ImportOptions& options = {})
   return imported;
 }
 
-// Types of the operations except constants, in order.
-std::string Ops(const ir::Model& model) {
-  std::string ops;
-  for (const auto& operation : model.program.main()->block->operations()) {
-    if (!operation->is_const()) ops += (ops.empty() ? "" : " ") + operation->type();
-  }
-  return ops;
-}
-
 // Runs the program on float inputs in the order of its inputs.
 std::vector<std::vector<float>> RunModel(const ir::Model& model,
                                          const std::vector<std::vector<float>>& inputs) {

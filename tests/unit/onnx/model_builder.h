@@ -155,4 +155,13 @@ inline Bytes ToBytes(const Message& message) {
   return Bytes::Copy(message.bytes().data(), message.bytes().size());
 }
 
+// Types of the operations except constants, in order.
+inline std::string Ops(const ir::Model& model) {
+  std::string ops;
+  for (const auto& operation : model.program.main()->block->operations()) {
+    if (!operation->is_const()) ops += (ops.empty() ? "" : " ") + operation->type();
+  }
+  return ops;
+}
+
 }  // namespace anemone::onnx::testing

@@ -93,19 +93,11 @@ Message Zero(std::string_view name, int type) {
   return TensorHead(name, type, {}).Array(9, std::vector<uint8_t>{0});
 }
 
-Result<ir::Model> Import(const Message& graph, ir::Opset target) {
+Result<ir::Model> ImportFor(const Message& graph, ir::Opset target) {
   ANEMONE_ASSIGN(const Model model, ReadModel(ToBytes(MakeModel(graph, 21)), ""));
   ANEMONE_ASSIGN(ir::Model imported, ImportModel(model, {.input_shapes = {}, .target = target}));
   ANEMONE_TRY(ir::Verify(imported.program));
   return imported;
-}
-
-std::string Ops(const ir::Model& model) {
-  std::string ops;
-  for (const auto& operation : model.program.main()->block->operations()) {
-    if (!operation->is_const()) ops += (ops.empty() ? "" : " ") + operation->type();
-  }
-  return ops;
 }
 
 // x, quantized and back, times weights of 8 bits along their columns.
@@ -122,20 +114,20 @@ Message QdqGraph() {
 }
 
 TEST(QuantizedGraph, KeepsItsWeights) {
-  const auto on17 = Import(QdqGraph(), ir::Opset::kIOS17);
+  const auto on17 = ImportFor(QdqGraph(), ir::Opset::kIOS17);
   ASSERT_TRUE(on17.ok()) << on17.error().ToString();
   EXPECT_EQ(Ops(*on17), "quantize dequantize constexpr_affine_dequantize linear");
-  const auto on18 = Import(QdqGraph(), ir::Opset::kIOS18);
+  const auto on18 = ImportFor(QdqGraph(), ir::Opset::kIOS18);
   ASSERT_TRUE(on18.ok()) << on18.error().ToString();
   EXPECT_EQ(Ops(*on18), "quantize dequantize constexpr_blockwise_shift_scale linear");
   // Before ios17 activations are arithmetic.
-  const auto on16 = Import(QdqGraph(), ir::Opset::kIOS16);
+  const auto on16 = ImportFor(QdqGraph(), ir::Opset::kIOS16);
   ASSERT_TRUE(on16.ok()) << on16.error().ToString();
   EXPECT_EQ(Ops(*on16), "real_div round add clip sub mul constexpr_affine_dequantize linear");
 }
 
 TEST(QuantizedGraph, NamesTheLowestTarget) {
-  const auto on15 = Import(QdqGraph(), ir::Opset::kIOS15);
+  const auto on15 = ImportFor(QdqGraph(), ir::Opset::kIOS15);
   ASSERT_FALSE(on15.ok());
   EXPECT_NE(on15.error().ToString().find("which iOS16 and later hold"), std::string::npos)
       << on15.error().ToString();
@@ -146,11 +138,11 @@ TEST(QuantizedGraph, NamesTheLowestTarget) {
        .inputs = {MakeValue("x", kFloat, {2, 16})},
        .outputs = {MakeValue("y", kFloat, {2, 8})},
        .initializers = {Int8s("w", {16, 8}), Floats("ws", {2, 8}, std::vector<float>(16, 0.5f))}});
-  const auto on17 = Import(graph, ir::Opset::kIOS17);
+  const auto on17 = ImportFor(graph, ir::Opset::kIOS17);
   ASSERT_FALSE(on17.ok());
   EXPECT_NE(on17.error().ToString().find("quantized in blocks, which iOS18"), std::string::npos)
       << on17.error().ToString();
-  const auto on18 = Import(graph, ir::Opset::kIOS18);
+  const auto on18 = ImportFor(graph, ir::Opset::kIOS18);
   ASSERT_TRUE(on18.ok()) << on18.error().ToString();
   EXPECT_EQ(Ops(*on18), "constexpr_blockwise_shift_scale linear");
 }
@@ -158,7 +150,7 @@ TEST(QuantizedGraph, NamesTheLowestTarget) {
 // What rearranges weights leaves them integers.
 TEST(QuantizedGraph, MovesIntegers) {
   const auto model =
-      Import(MakeGraph({.nodes = {MakeNode("DequantizeLinear", {"w", "s"}, {"wd"}),
+      ImportFor(MakeGraph({.nodes = {MakeNode("DequantizeLinear", {"w", "s"}, {"wd"}),
                                   MakeNode("Transpose", {"wd"}, {"t"}, {AttrInts("perm", {1, 0})}),
                                   MakeNode("Reshape", {"t", "shape"}, {"r"}),
                                   MakeNode("Conv", {"x", "r"}, {"y"})},
@@ -186,10 +178,10 @@ TEST(QuantizedGraph, FusesDynamicProducts) {
     if (shown) parts.outputs.push_back(MakeValue("i", kInt32, {2, 8}));
     return MakeGraph(parts);
   };
-  const auto fused = Import(graph(false), ir::Opset::kIOS17);
+  const auto fused = ImportFor(graph(false), ir::Opset::kIOS17);
   ASSERT_TRUE(fused.ok()) << fused.error().ToString();
   EXPECT_TRUE(Ops(*fused).ends_with("constexpr_affine_dequantize linear")) << Ops(*fused);
-  const auto kept = Import(graph(true), ir::Opset::kIOS17);
+  const auto kept = ImportFor(graph(true), ir::Opset::kIOS17);
   ASSERT_TRUE(kept.ok()) << kept.error().ToString();
   EXPECT_NE(Ops(*kept).find("linear cast"), std::string::npos) << Ops(*kept);
 }
@@ -197,7 +189,7 @@ TEST(QuantizedGraph, FusesDynamicProducts) {
 // Weights of 16 bits have no constexpr operator: they become floats, and the user is told.
 TEST(QuantizedGraph, SaysWhatItExpands) {
   const Message weights = TensorHead("w", 5, {64, 32}).Array(9, std::vector<int16_t>(64 * 32, 3));
-  const auto model = Import(MakeGraph({.nodes = {MakeNode("DequantizeLinear", {"w", "s"}, {"wd"}),
+  const auto model = ImportFor(MakeGraph({.nodes = {MakeNode("DequantizeLinear", {"w", "s"}, {"wd"}),
                                                  MakeNode("MatMul", {"x", "wd"}, {"y"})},
                                        .inputs = {MakeValue("x", kFloat, {2, 64})},
                                        .outputs = {MakeValue("y", kFloat, {2, 32})},

@@ -141,7 +141,7 @@ TEST(Pipeline, SecondRunChangesNothing) {
   EXPECT_EQ(ir::PrintText(program), text);
 }
 
-TEST(MatchOperations, ByTypeAndName) {
+TEST(OperationPatterns, MatchTypesAndNamesAndMustMatchSomething) {
   ir::Program program = test::ParseProgram(R"(
     func main<ios15>(tensor<fp32, [2]> x) { head_1 = relu(x = x); y = softmax(x = head_1, axis = 0); } -> (y);)");
   const auto& operations = program.functions[0]->block->operations();
@@ -151,17 +151,27 @@ TEST(MatchOperations, ByTypeAndName) {
     if (op->type() == "relu") relu = op.get();
     if (op->type() == "softmax") softmax = op.get();
   }
-  const auto by_type = MatchOperations({"soft.*"});
+  const auto by_type = OperationPatterns::Parse({"soft.*"});
   ASSERT_TRUE(by_type.ok());
-  EXPECT_TRUE((*by_type)(*softmax));
-  EXPECT_FALSE((*by_type)(*relu));
-  const auto by_name = MatchOperations({"nothing", "head_[0-9]"});
+  EXPECT_TRUE(by_type->Match(*softmax));
+  EXPECT_FALSE(by_type->Match(*relu));
+  EXPECT_TRUE(by_type->CheckEachMatches(program).ok());
+  const auto by_name = OperationPatterns::Parse({"haed_1", "head_[0-9]"});
   ASSERT_TRUE(by_name.ok());
-  EXPECT_TRUE((*by_name)(*relu));
-  EXPECT_FALSE((*by_name)(*softmax));
-  const auto bad = MatchOperations({"("});
+  EXPECT_TRUE(by_name->Match(*relu));
+  EXPECT_FALSE(by_name->Match(*softmax));
+  const Status unmatched = by_name->CheckEachMatches(program);
+  ASSERT_FALSE(unmatched.ok());
+  EXPECT_EQ(unmatched.error().code(), ErrorCode::kUsage);
+  EXPECT_NE(unmatched.error().message().find("'haed_1'"), std::string::npos);
+  EXPECT_NE(unmatched.error().advice().find("did you mean 'head_1'"), std::string::npos);
+  const auto bad = OperationPatterns::Parse({"("});
   ASSERT_FALSE(bad.ok());
   EXPECT_EQ(bad.error().code(), ErrorCode::kUsage);
+  const auto exact = OperationPatterns::Parse(
+      {OperationPatterns::Of("head_1"), OperationPatterns::Of("a.b(c)\\d")});
+  ASSERT_TRUE(exact.ok());
+  EXPECT_TRUE(exact->Match(*relu));
 }
 
 TEST(Rewriter, CountsUsesAsTheyChange) {

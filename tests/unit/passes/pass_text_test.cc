@@ -170,7 +170,10 @@ Result<passes::PassGroup> GroupOf(const PassCase& test) {
     options.float16.half_outputs |= it->second == "half_outputs";
   }
   if (!keep.empty()) {
-    ANEMONE_ASSIGN(options.float16.keep_float32, passes::MatchOperations(keep));
+    ANEMONE_ASSIGN(const auto patterns, passes::OperationPatterns::Parse(keep));
+    options.float16.keep_float32 = [patterns](const ir::Operation& operation) {
+      return patterns.Match(operation);
+    };
   }
   passes::PassGroup group{"test", {}, false};
   std::vector<std::string> names;
