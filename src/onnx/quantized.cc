@@ -1,7 +1,7 @@
 #include "onnx/quantized.h"
 
 #include <algorithm>
-#include <cmath>
+#include <type_traits>
 
 #include "onnx/fold.h"
 

@@ -160,7 +160,8 @@ Status CheckExact(const NodeContext& c, size_t weight) {
     for (size_t row = 0; row + static_cast<size_t>(products) <= values.size();
          row += static_cast<size_t>(products)) {
       int64_t sum = 0;
-      for (size_t i = 0; i < static_cast<size_t>(products); ++i) sum += std::abs(values[row + i]);
+      for (size_t i = 0; i < static_cast<size_t>(products); ++i)
+        sum += (values[row + i] < 0 ? -values[row + i] : values[row + i]);
       largest = std::max(largest, sum * kLargest);
     }
   }

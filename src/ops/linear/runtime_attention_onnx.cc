@@ -107,7 +107,7 @@ Status EmitFusedMatMul(NodeContext& c) {
 // zero points of both, past.
 Status EmitRuntimeAttention(NodeContext& c) {
   const bool quantized = c.node().op == "QAttention";
-  const size_t kBias = 2, kMask = quantized ? 5 : 3, kPast = quantized ? 8 : 4;
+  const size_t bias_input = 2, mask_input = quantized ? 5 : 3, past_input = quantized ? 8 : 4;
   ANEMONE_TRY(c.NeedInputs(quantized ? 5 : 2));
   ANEMONE_TRY(CheckPlain(c));
   if (c.Rank(0) != 3 || c.Rank(1) != 2) return InvalidInput("the input needs rank 3");
@@ -120,7 +120,7 @@ Status EmitRuntimeAttention(NodeContext& c) {
   auto projected = quantized
                        ? e.Op("MatMul", {e.Dequantized(0, 3, 6, 2), e.Dequantized(1, 4, 7, 1)})
                        : e.Op("MatMul", {e.In(0), e.In(1)});
-  if (e.Has(kBias)) projected = e.Op("Add", {projected, e.In(kBias)});
+  if (e.Has(bias_input)) projected = e.Op("Add", {projected, e.In(bias_input)});
   const auto parts = e.Ops("Split", {projected, e.Int64s(sizes)}, 3, {Int("axis", -1)});
   Projections p{.q = parts[0],
                 .k = parts[1],
@@ -131,16 +131,16 @@ Status EmitRuntimeAttention(NodeContext& c) {
                 .keys = c.Dims(0)[1]};
   std::string past_key, past_value;
   int64_t past = 0;
-  if (e.Has(kPast)) {
-    if (c.Rank(kPast) != 5) return InvalidInput("past needs rank 5");
-    past = c.Dims(kPast)[3];
+  if (e.Has(past_input)) {
+    if (c.Rank(past_input) != 5) return InvalidInput("past needs rank 5");
+    past = c.Dims(past_input)[3];
     const auto half = [&](int64_t i) {
-      return e.Op("Gather", {e.In(kPast), e.Int64(i)}, {Int("axis", 0)});
+      return e.Op("Gather", {e.In(past_input), e.Int64(i)}, {Int("axis", 0)});
     };
     past_key = half(0);
     past_value = half(1);
   }
-  ANEMONE_ASSIGN(const auto mask, PaddingMask(c, e, kMask, p.batch, past + p.keys));
+  ANEMONE_ASSIGN(const auto mask, PaddingMask(c, e, mask_input, p.batch, past + p.keys));
   const auto y = Attend(c, e, p, Sum(e, mask, quantized ? "" : e.In(5)), past_key, past_value);
   std::string present;
   if (c.Wants(1)) {
