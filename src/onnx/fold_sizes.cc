@@ -10,7 +10,6 @@ namespace anemone::onnx {
 namespace {
 
 using Sizes = std::vector<int64_t>;
-using Order = Symbols::Order;
 
 // The node's input `i` as integers, and whether one is known only at run time.
 struct Ints {
@@ -131,17 +130,22 @@ Combine ArithmeticOf(Symbols& s, std::string_view op) {
 Combine ComparisonOf(Symbols& s, std::string_view op) {
   const auto decide = [&s](auto yes, auto no) -> Combine {
     return [&s, yes, no](int64_t a, int64_t b) -> std::optional<int64_t> {
-      const Order order = s.Compare(a, b);
+      const Symbols::Order order = s.Compare(a, b);
       if (std::ranges::find(yes, order) != yes.end()) return 1;
       if (std::ranges::find(no, order) != no.end()) return 0;
       return std::nullopt;
     };
   };
-  using Orders = std::vector<Order>;
-  const Orders less = {Order::kLess}, not_less = {Order::kNotLess, Order::kEqual, Order::kGreater};
-  const Orders greater = {Order::kGreater},
-               not_greater = {Order::kNotGreater, Order::kEqual, Order::kLess};
-  if (op == "Equal") return decide(Orders{Order::kEqual}, Orders{Order::kLess, Order::kGreater});
+  using Orders = std::vector<Symbols::Order>;
+  const Orders less = {Symbols::Order::kLess},
+               not_less = {Symbols::Order::kNotLess, Symbols::Order::kEqual,
+                           Symbols::Order::kGreater};
+  const Orders greater = {Symbols::Order::kGreater},
+               not_greater = {Symbols::Order::kNotGreater, Symbols::Order::kEqual,
+                              Symbols::Order::kLess};
+  if (op == "Equal")
+    return decide(Orders{Symbols::Order::kEqual},
+                  Orders{Symbols::Order::kLess, Symbols::Order::kGreater});
   if (op == "Less") return decide(less, not_less);
   if (op == "GreaterOrEqual") return decide(not_less, less);
   if (op == "Greater") return decide(greater, not_greater);
