@@ -201,12 +201,37 @@ def measure(case, folder, verbose) -> Outcome:
     return Outcome(worst, runs, operators, time.perf_counter() - started, "")
 
 
-HEAD = f"""# Flexible shapes, measured
+HEAD = f"""# Flexible shapes
 
-One package of each network, converted with open dimensions and run over {SHAPES} shapes: the ends of the ranges and seeded
-sizes between. Each output is compared with ONNX Runtime's on the ONNX file; the worst difference is given as part of the
-output's range, which is 1 for probabilities (allowed: {TOLERANCE:g}). Written by `{REPOSITORY}`. The small networks have
-seeded weights; the others are what their names say.
+`anemone convert net.onnx --input NAME:SHAPE` takes a shape whose dimensions are numbers or open; Python's `input_shapes`
+takes the same text, or a sequence such as `(1, "1..512")`.
+
+| dimension | means | in the package |
+|---|---|---|
+| `128` | this size | fixed |
+| `[1..512]`, `[1..512=128]` | a range, and its default (else the lowest size) | RangeDim |
+| `[1\\|2\\|4]`, `[1\\|2\\|4=2]` | a choice; several are combined, up to 128 shapes | EnumeratedShapes |
+| `?` | any size: up to 2048, from the smallest that the network's windows fit | RangeDim |
+
+- Dimensions that the ONNX file gives one name have one size: it is enough to say it for one input. Different sizes for one
+  name are an error.
+- An input has ranges or a list of shapes, as in Core ML. Lists for several inputs need iOS18; resizing to a size known
+  only at run time needs iOS17.
+- Shape arithmetic stays arithmetic: what the file computes with sizes is computed at run time, or is proven not to depend on
+  them. An operator that needs a number refuses, and names the operator, the input and the dimension; fix that dimension.
+  `tests/oracle/flexible_nodes.py` runs all of ONNX's node tests with open dimensions whose defaults are not the sizes of the
+  data: none gives other values than ONNX's.
+- `run --random-inputs`, `bench`, `compare` and `doctor` use the default shape; `--input` or `--input-shape` gives another
+  within the range. `compare net.onnx net.mlpackage` takes the package's defaults for the graph too.
+- The conversion says once what flexible shapes cost: with ranges, Core ML runs only the default shape on the Neural Engine;
+  listed shapes stay there; operators that compute with sizes run on the CPU. `anemone doctor` lists the operators.
+
+## Measured
+
+One package of each network, run over {SHAPES} shapes: the ends of the ranges and seeded sizes between. Each output is
+compared with ONNX Runtime's on the ONNX file; the worst difference is given as part of the output's range, which is 1 for
+probabilities (allowed: {TOLERANCE:g}). Written by `{REPOSITORY}`. Networks that PyTorch
+exports have seeded weights, all-MiniLM-L6-v2 and PP-OCR those that their publishers trained.
 
 | network | `--input` | shapes | worst difference | operators |
 |---|---|---|---|---|
