@@ -187,6 +187,7 @@ Result<bool> FoldReduction(NodeContext& c, const Combine& combine) {
   const Sizes& values = *c.In(0).sizes;
   if (c.Rank(0) != 1 || values.empty()) return false;
   if (c.Has(1) && c.Const(1) == nullptr) return false;
+  if (c.Int("noop_with_empty_axes", 0) != 0) return false;
   std::optional<int64_t> sum = values[0];
   for (size_t i = 1; i < values.size() && sum; ++i) sum = combine(*sum, values[i]);
   if (!sum) return false;
