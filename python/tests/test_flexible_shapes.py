@@ -197,8 +197,7 @@ def test_tools_take_the_default(attention, tmp_path):
     # The graph's own open shapes follow the package's defaults.
     compared = anemone.compare(path, package, samples=1)
     assert all(row["passed"] for row in compared["outputs"])
-    measured = anemone.bench(package, iterations=2, warmup=1)
-    assert measured["iterations"] == 2
+    assert anemone.bench(package, iterations=2, warmup=1)["schema"] == "anemone.bench"
     assert json.dumps(anemone.doctor(package))
 
 

@@ -14,9 +14,9 @@ namespace {
 
 // Operators that pass integers on to where they are used as indices.
 bool PassesIndices(std::string_view type) {
-  constexpr std::array kNames = std::to_array<std::string_view>(
-      {"cast", "expand_dims", "identity", "reshape", "select", "slice_by_index", "squeeze",
-       "transpose"});
+  constexpr std::array kNames =
+      std::to_array<std::string_view>({"cast", "expand_dims", "identity", "reshape", "select",
+                                       "slice_by_index", "squeeze", "transpose"});
   return std::ranges::find(kNames, type) != kNames.end();
 }
 

@@ -19,9 +19,8 @@ Result<std::vector<lab::Inputs>> MakeInputs(const CompareOptions& options,
   ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*reference.model, ""));
   std::vector<lab::Inputs> inputs;
   if (!options.inputs.empty()) {
-    ANEMONE_ASSIGN(auto set,
-                   ReadInputs(*reference.model, *function, options.inputs,
-                                         FixedShapes(options.input_shapes)));
+    ANEMONE_ASSIGN(auto set, ReadInputs(*reference.model, *function, options.inputs,
+                                        FixedShapes(options.input_shapes)));
     inputs.push_back(std::move(set));
     return inputs;
   }

@@ -62,9 +62,9 @@ Result<Summary> Inspect(const ir::Model& model, const std::string& name) {
 std::string DescribeFeature(const ir::Feature& feature) {
   if (const auto* array = feature.array()) {
     // A shape that is not declared is known at run time only.
-    std::string text = fmt::format("{}: {} {}", feature.name, DTypeName(array->dtype),
-                                   array->shape.empty() ? std::string("of any shape")
-                                                        : ir::ShapeToString(array->shape));
+    std::string text = fmt::format(
+        "{}: {} {}", feature.name, DTypeName(array->dtype),
+        array->shape.empty() ? std::string("of any shape") : ir::ShapeToString(array->shape));
     if (!array->enumerated.empty() || !array->shape_range.empty())
       text += fmt::format(" by default, takes {}", ir::DescribeFeatureShapes(feature));
     return text;

@@ -94,9 +94,10 @@ Result<std::map<std::string, ir::Shape>> ChosenShapes(const LoadOptions& options
   for (const auto& [name, shape] : options.input_shapes) {
     for (const Dimension& dimension : shape) {
       if (!dimension.is_fixed()) {
-        return Usage("'{}' is given open dimensions, which only the conversion of an ONNX model can "
-                     "make",
-                     name)
+        return Usage(
+                   "'{}' is given open dimensions, which only the conversion of an ONNX model can "
+                   "make",
+                   name)
             .Advise("give one of the shapes that the model takes");
       }
       chosen[name].push_back(dimension.size);

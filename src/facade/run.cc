@@ -143,9 +143,8 @@ Result<RunResult> RunRun(const RunOptions& options) {
   if (options.random_inputs) {
     ANEMONE_ASSIGN(inputs, exec::SyntheticInputs(*loaded.model, *function, options.input_seed, 0));
   } else {
-    ANEMONE_ASSIGN(inputs,
-                   ReadInputs(*loaded.model, *function, options.inputs,
-                                          FixedShapes(options.input_shapes)));
+    ANEMONE_ASSIGN(inputs, ReadInputs(*loaded.model, *function, options.inputs,
+                                      FixedShapes(options.input_shapes)));
   }
   const int64_t load_start_ns = NowNs();
   ANEMONE_ASSIGN(const auto session, Open(loaded, options).At(options.model));

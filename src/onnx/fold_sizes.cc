@@ -10,7 +10,6 @@ namespace anemone::onnx {
 namespace {
 
 using Sizes = std::vector<int64_t>;
-using SizeOrder = Symbols::Order;
 
 // The node's input `i` as integers, and whether one is known only at run time.
 struct Ints {
@@ -131,17 +130,22 @@ Combine ArithmeticOf(Symbols& s, std::string_view op) {
 Combine ComparisonOf(Symbols& s, std::string_view op) {
   const auto decide = [&s](auto yes, auto no) -> Combine {
     return [&s, yes, no](int64_t a, int64_t b) -> std::optional<int64_t> {
-      const SizeOrder order = s.Compare(a, b);
+      const Symbols::Order order = s.Compare(a, b);
       if (std::ranges::find(yes, order) != yes.end()) return 1;
       if (std::ranges::find(no, order) != no.end()) return 0;
       return std::nullopt;
     };
   };
-  using Orders = std::vector<SizeOrder>;
-  const Orders less = {SizeOrder::kLess}, not_less = {SizeOrder::kNotLess, SizeOrder::kEqual, SizeOrder::kGreater};
-  const Orders greater = {SizeOrder::kGreater},
-               not_greater = {SizeOrder::kNotGreater, SizeOrder::kEqual, SizeOrder::kLess};
-  if (op == "Equal") return decide(Orders{SizeOrder::kEqual}, Orders{SizeOrder::kLess, SizeOrder::kGreater});
+  using Orders = std::vector<Symbols::Order>;
+  const Orders less = {Symbols::Order::kLess},
+               not_less = {Symbols::Order::kNotLess, Symbols::Order::kEqual,
+                           Symbols::Order::kGreater};
+  const Orders greater = {Symbols::Order::kGreater},
+               not_greater = {Symbols::Order::kNotGreater, Symbols::Order::kEqual,
+                              Symbols::Order::kLess};
+  if (op == "Equal")
+    return decide(Orders{Symbols::Order::kEqual},
+                  Orders{Symbols::Order::kLess, Symbols::Order::kGreater});
   if (op == "Less") return decide(less, not_less);
   if (op == "GreaterOrEqual") return decide(not_less, less);
   if (op == "Greater") return decide(greater, not_greater);
@@ -183,6 +187,7 @@ Result<bool> FoldReduction(NodeContext& c, const Combine& combine) {
   const Sizes& values = *c.In(0).sizes;
   if (c.Rank(0) != 1 || values.empty()) return false;
   if (c.Has(1) && c.Const(1) == nullptr) return false;
+  if (c.Int("noop_with_empty_axes", 0) != 0) return false;
   std::optional<int64_t> sum = values[0];
   for (size_t i = 1; i < values.size() && sum; ++i) sum = combine(*sum, values[i]);
   if (!sum) return false;

@@ -205,7 +205,8 @@ Status Importer::WalkNode(const Node& node, size_t index, const Opsets& opsets, 
     if (aligned) inputs[1] = &*aligned;
   }
   NodeContext context(node, opset, std::move(inputs), builder, *builder_, *runtime_, import_graph);
-  if (depth == 1) context.SetDeclared(DeclaredShapes(node));
+  // What a file declares of a network with open inputs may be true of its example only.
+  if (depth == 1 && open_inputs_.empty()) context.SetDeclared(DeclaredShapes(node));
   Status status;
   if (poisoned) {
     const auto* converter = FindConverter(node.domain, node.op, opset);

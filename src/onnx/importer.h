@@ -89,8 +89,8 @@ class Importer {
     InputSize given;
     std::string input;
   };
-  std::map<int64_t, Open> open_;                  // by symbol
-  std::map<std::string, int64_t> named_;          // sizes by the names that the file gives dimensions
+  std::map<int64_t, Open> open_;          // by symbol
+  std::map<std::string, int64_t> named_;  // sizes by the names that the file gives dimensions
   std::map<std::string, ir::Shape> open_inputs_;  // by the input's name in the program
   std::vector<Blocked> blocked_;
   std::map<std::string, std::string> renamed_;  // new name to ONNX name

@@ -112,8 +112,7 @@ Status Importer::ReadGivenNames() {
       const Dim& dim = (*input.shape)[d];
       if (dim.value || SaysNothing(dim.param)) continue;
       auto size = GivenSize(given->second[d], dim.param, input.name, d);
-      if (!size.ok())
-        return std::move(size).status().At(fmt::format("input '{}'", input.name));
+      if (!size.ok()) return std::move(size).status().At(fmt::format("input '{}'", input.name));
     }
   }
   return {};
@@ -161,9 +160,10 @@ Result<ir::Shape> Importer::InputShape(const ValueInfo& info) {
   }
   if (open) {
     return Unsupported("its shape [{}] is open", text)
-        .Advise(fmt::format("fix it, for example --input {}:{}, or give what it may be, for example "
-                            "--input '{}:{}'",
-                            info.name, fixed, info.name, ranges));
+        .Advise(
+            fmt::format("fix it, for example --input {}:{}, or give what it may be, for example "
+                        "--input '{}:{}'",
+                        info.name, fixed, info.name, ranges));
   }
   return shape;
 }

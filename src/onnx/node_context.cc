@@ -97,8 +97,8 @@ ir::Value* NodeContext::Materialize(Operand& operand) {
   }
   if (operand.value == nullptr && operand.sizes) {
     if (operand.sizes->empty()) {
-      status_ = Unsupported("the tensor '{}' has no elements, which Core ML does not have",
-                            operand.name);
+      status_ =
+          Unsupported("the tensor '{}' has no elements, which Core ML does not have", operand.name);
       return nullptr;
     }
     ir::Value* flat = Checked(runtime_.Vector(*operand.sizes, builder_, operand.name));

@@ -67,9 +67,9 @@ Status Importer::DescribeOpenInputs(ir::Model& model) {
         range = range || given.choices.empty();
         unbounded = unbounded || (given.choices.empty() && given.upper == 0);
         if (!given.choices.empty()) choices.emplace(size, given.choices);
-        one = given.choices.empty() ? fmt::format("[{}..{}={}]", bounds.low, bounds.high,
-                                                  array.shape.back())
-                                    : fmt::format("[{}]", fmt::join(given.choices, "|"));
+        one = given.choices.empty()
+                  ? fmt::format("[{}..{}={}]", bounds.low, bounds.high, array.shape.back())
+                  : fmt::format("[{}]", fmt::join(given.choices, "|"));
       }
       text += (text.empty() ? "" : "x") + one;
     }
@@ -97,18 +97,21 @@ Status Importer::DescribeOpenInputs(ir::Model& model) {
           .Advise("raise the deployment target to iOS18, or give ranges");
     }
     if (array.enumerated.size() != shapes) {
-      return Usage("inputs with lists of shapes must have lists of one length, but this one has {} "
-                   "where another has {}",
-                   array.enumerated.size(), shapes)
+      return Usage(
+                 "inputs with lists of shapes must have lists of one length, but this one has {} "
+                 "where another has {}",
+                 array.enumerated.size(), shapes)
           .At(fmt::format("input '{}'", feature.name))
           .Advise("give ranges");
     }
   }
   std::string note = fmt::format("flexible shapes: {}", described);
-  if (unbounded) note += fmt::format("; '?' ends at {}: give [1..N] for another bound", kUpperOfAny);
+  if (unbounded)
+    note += fmt::format("; '?' ends at {}: give [1..N] for another bound", kUpperOfAny);
   if (ranged != 0) {
     note +=
-        "; with ranges Core ML runs only the default shape on the Neural Engine, and operators that "
+        "; with ranges Core ML runs only the default shape on the Neural Engine, and operators "
+        "that "
         "compute with sizes on the CPU: a list of shapes ([1|2|4]) keeps the engine";
   } else {
     note +=

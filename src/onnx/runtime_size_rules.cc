@@ -15,27 +15,63 @@ using ir::Shape;
 namespace {
 
 // Operators whose first output has the dims of x.
-constexpr std::array kLikeX = std::to_array<std::string_view>(
-    {"abs",          "acos",           "acosh",
-     "asin",         "asinh",          "atan",
-     "atanh",        "band_part",      "batch_norm",
-     "cast",         "ceil",           "clamped_relu",
-     "clip",         "cos",            "cosh",
-     "cumsum",       "elu",            "erf",
-     "exp",          "exp2",           "floor",
-     "gelu",         "identity",       "instance_norm",
-     "inverse",      "l2_norm",        "layer_norm",
-     "leaky_relu",   "linear_activation",
-     "local_response_norm",            "log",
-     "logical_not",  "prelu",          "relu",
-     "relu6",        "reverse",        "reverse_sequence",
-     "round",        "rsqrt",          "scaled_tanh",
-     "sigmoid",      "sigmoid_hard",   "sign",
-     "silu",         "sin",            "sinh",
-     "softmax",      "softplus",       "softplus_parametric",
-     "softsign",     "sqrt",           "square",
-     "tan",          "tanh",           "threshold",
-     "thresholded_relu",               "argsort"});
+constexpr std::array kLikeX = std::to_array<std::string_view>({"abs",
+                                                               "acos",
+                                                               "acosh",
+                                                               "asin",
+                                                               "asinh",
+                                                               "atan",
+                                                               "atanh",
+                                                               "band_part",
+                                                               "batch_norm",
+                                                               "cast",
+                                                               "ceil",
+                                                               "clamped_relu",
+                                                               "clip",
+                                                               "cos",
+                                                               "cosh",
+                                                               "cumsum",
+                                                               "elu",
+                                                               "erf",
+                                                               "exp",
+                                                               "exp2",
+                                                               "floor",
+                                                               "gelu",
+                                                               "identity",
+                                                               "instance_norm",
+                                                               "inverse",
+                                                               "l2_norm",
+                                                               "layer_norm",
+                                                               "leaky_relu",
+                                                               "linear_activation",
+                                                               "local_response_norm",
+                                                               "log",
+                                                               "logical_not",
+                                                               "prelu",
+                                                               "relu",
+                                                               "relu6",
+                                                               "reverse",
+                                                               "reverse_sequence",
+                                                               "round",
+                                                               "rsqrt",
+                                                               "scaled_tanh",
+                                                               "sigmoid",
+                                                               "sigmoid_hard",
+                                                               "sign",
+                                                               "silu",
+                                                               "sin",
+                                                               "sinh",
+                                                               "softmax",
+                                                               "softplus",
+                                                               "softplus_parametric",
+                                                               "softsign",
+                                                               "sqrt",
+                                                               "square",
+                                                               "tan",
+                                                               "tanh",
+                                                               "threshold",
+                                                               "thresholded_relu",
+                                                               "argsort"});
 // Operators whose output is their inputs broadcast together.
 constexpr std::array kBroadcast = std::to_array<std::string_view>(
     {"add", "sub", "mul", "real_div", "floor_div", "mod", "pow", "maximum", "minimum", "equal",
@@ -165,8 +201,8 @@ std::optional<Shape> RuntimeSizes::Rule(const ir::Operation& operation, size_t o
       const Shape other = DimsOf(values[i]);
       for (size_t d = 0; d < dims.size(); ++d) {
         if (d == *axis) {
-          dims[d] = dims[d] == kDynamic ? kDynamic
-                                        : symbols_.Add(dims[d], other[d]).value_or(kDynamic);
+          dims[d] =
+              dims[d] == kDynamic ? kDynamic : symbols_.Add(dims[d], other[d]).value_or(kDynamic);
         } else if (Symbols::IsSymbol(dims[d]) && !Symbols::IsSymbol(other[d])) {
           dims[d] = other[d];  // equal, or the run fails
         }
@@ -225,11 +261,11 @@ std::optional<Shape> RuntimeSizes::Rule(const ir::Operation& operation, size_t o
     for (size_t i = 2; i < out.size() + 2; ++i) {
       const int64_t a = i < rank ? dims[rank - 1 - i] : 1;
       const int64_t b = i < y.size() ? y[y.size() - 1 - i] : 1;
-      out[out.size() + 1 - i] = a == b || b == 1   ? a
-                                : a == 1           ? b
+      out[out.size() + 1 - i] = a == b || b == 1        ? a
+                                : a == 1                ? b
                                 : !Symbols::IsSymbol(b) ? b
                                 : !Symbols::IsSymbol(a) ? a
-                                                   : symbols_.Max(a, b).value_or(kDynamic);
+                                                        : symbols_.Max(a, b).value_or(kDynamic);
     }
     out.push_back(dims[*tx ? rank - 1 : rank - 2]);
     out.push_back(y[*ty ? y.size() - 2 : y.size() - 1]);

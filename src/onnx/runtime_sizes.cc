@@ -90,12 +90,11 @@ Result<ir::Value*> RuntimeSizes::Dimension(const Place& place, ir::Builder& here
                    builder.Add("shape", {{"x", place.value}}, place.value->name + "_shape"));
     shape = made->output();
   }
-  ANEMONE_ASSIGN(auto* size,
-                 builder.Add("gather",
-                             {{"x", shape},
-                              {"indices", ir::Ints({static_cast<int64_t>(place.axis)})},
-                              {"axis", ir::Literal::Int32(0)}},
-                             place.value->name + "_size"));
+  ANEMONE_ASSIGN(auto* size, builder.Add("gather",
+                                         {{"x", shape},
+                                          {"indices", ir::Ints({static_cast<int64_t>(place.axis)})},
+                                          {"axis", ir::Literal::Int32(0)}},
+                                         place.value->name + "_size"));
   return size->output();
 }
 

@@ -46,8 +46,8 @@ std::string BrokenRule(const Dimension& dimension) {
     return fmt::format("the range {} to {}", dimension.lower, dimension.upper);
   if (dimension.size < dimension.lower ||
       (dimension.upper != 0 && dimension.size > dimension.upper)) {
-    return fmt::format("the default {} outside its range {} to {}", dimension.size,
-                       dimension.lower, dimension.upper);
+    return fmt::format("the default {} outside its range {} to {}", dimension.size, dimension.lower,
+                       dimension.upper);
   }
   return "";
 }

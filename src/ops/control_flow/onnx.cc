@@ -114,7 +114,8 @@ Status CheckRounds(int64_t rounds) {
 Status RunScan(NodeContext& c, const Graph& body, const std::vector<Operand>& scanned,
                const std::vector<int64_t>& axes, const std::vector<int64_t>& backward,
                std::vector<Operand>& states, std::vector<std::vector<Operand>>& outputs) {
-  const int64_t rounds = scanned.empty() ? 0 : c.FixedSize(scanned[0], static_cast<size_t>(axes[0]));
+  const int64_t rounds =
+      scanned.empty() ? 0 : c.FixedSize(scanned[0], static_cast<size_t>(axes[0]));
   ANEMONE_TRY(CheckRounds(rounds));
   for (int64_t round = 0; round < rounds; ++round) {
     std::vector<Operand> inputs = states;

@@ -27,8 +27,8 @@ Result<ir::Value*> Indices(NodeContext& c, size_t input, int64_t size) {
   }
   ir::Value* indices = c.Value(input);
   const auto known = c.KnownSizes(input);
-  if (known && std::ranges::all_of(
-                   *known, [&](int64_t at) { return c.symbols().BoundsOf(at).low >= 0; })) {
+  if (known &&
+      std::ranges::all_of(*known, [&](int64_t at) { return c.symbols().BoundsOf(at).low >= 0; })) {
     return indices;
   }
   ir::Value* zero = c.MakeConst(ir::Literal::Int32(0), "zero");
@@ -70,7 +70,8 @@ Status PickOpen(NodeContext& c, size_t axis, int64_t at) {
   const size_t rank = c.Sizes(0).size();
   const auto bounds = c.symbols().BoundsOf(c.Sizes(0)[axis]);
   if (at >= INT32_MAX || at < -INT32_MAX || at >= bounds.high || -at > bounds.high)
-    return InvalidInput("index {} is outside the dim of {}", at, c.symbols().Text(c.Sizes(0)[axis]));
+    return InvalidInput("index {} is outside the dim of {}", at,
+                        c.symbols().Text(c.Sizes(0)[axis]));
   std::vector<int64_t> begin(rank, 0), end(rank, 0);
   std::vector<bool> whole(rank, true), squeeze(rank, false);
   begin[axis] = at;

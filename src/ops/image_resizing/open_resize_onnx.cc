@@ -107,8 +107,7 @@ bool Repeats(const Sampling& sampling, int64_t factor) {
     return false;
   }
   constexpr int64_t kSize = 5;
-  const auto indices =
-      NearestIndices(sampling, kSize, kSize * factor, static_cast<double>(factor));
+  const auto indices = NearestIndices(sampling, kSize, kSize * factor, static_cast<double>(factor));
   for (size_t i = 0; i < indices.size(); ++i) {
     if (indices[i] != static_cast<int64_t>(i) / factor) return false;
   }
@@ -141,8 +140,7 @@ Status EmitOpenNearest(NodeContext& c, const Sampling& sampling, const std::vect
   for (const size_t d : {h, w}) {
     if (axes[d].in == axes[d].out) continue;
     ir::Value* indices = FloorIndices(c, axes[d]);
-    x = c.Op("gather",
-             {{"x", x}, {"indices", indices}, {"axis", Number(static_cast<int64_t>(d))}});
+    x = c.Op("gather", {{"x", x}, {"indices", indices}, {"axis", Number(static_cast<int64_t>(d))}});
     dims[d] = axes[d].out;
     c.WithDims(x, dims);
   }
@@ -165,8 +163,8 @@ Status EmitOpenLinear(NodeContext& c, const Sampling& sampling, const std::vecto
   if (!c.IsFloat(0))
     return Unsupported("interpolation of integers").Advise("cast to float before it");
   const size_t h = axes.size() - 2, w = axes.size() - 1;
-  const bool half = sampling.coordinates == "half_pixel" ||
-                    sampling.coordinates == "pytorch_half_pixel";
+  const bool half =
+      sampling.coordinates == "half_pixel" || sampling.coordinates == "pytorch_half_pixel";
   const bool corners = sampling.coordinates == "align_corners";
   const bool left = sampling.coordinates == "asymmetric";
   if ((!half && !corners && !left) || sampling.antialias) {
@@ -240,9 +238,10 @@ Status EmitOpenResize(NodeContext& c, const Sampling& sampling) {
     return c.Forward(0, 0);
   for (size_t d = 0; d < axes.size(); ++d) {
     if (axes[d].in == axes[d].out || (axes.size() >= 3 && d + 2 >= axes.size())) continue;
-    return Unsupported("resizing dimension {} from {} to {}: with open dimensions, the last two of "
-                       "three or more can be resized",
-                       d, c.symbols().Text(axes[d].in), c.symbols().Text(axes[d].out))
+    return Unsupported(
+               "resizing dimension {} from {} to {}: with open dimensions, the last two of "
+               "three or more can be resized",
+               d, c.symbols().Text(axes[d].in), c.symbols().Text(axes[d].out))
         .Advise(std::string(kFix));
   }
   if (sampling.mode == "nearest") return EmitOpenNearest(c, sampling, axes);

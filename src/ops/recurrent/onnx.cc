@@ -52,8 +52,7 @@ Result<Cell> ReadCell(const NodeContext& c, int64_t gates) {
   const ir::Shape w = {cell.directions, gates * cell.hidden, c.Dims(0)[2]};
   const ir::Shape r = {cell.directions, gates * cell.hidden, cell.hidden};
   const ir::Shape b = {cell.directions, 2 * gates * cell.hidden};
-  if (!Symbols::IsSymbol(cell.batch) &&
-      !FoldableCount({cell.batch, cell.directions * cell.hidden}))
+  if (!Symbols::IsSymbol(cell.batch) && !FoldableCount({cell.batch, cell.directions * cell.hidden}))
     return Unsupported("states of {} by {}", cell.batch, cell.hidden);
   if (cell.hidden < 1 || c.Dims(1) != w || c.Dims(2) != r || (c.Has(3) && c.Dims(3) != b)) {
     return InvalidInput("the shapes of W, R and B do not fit X");
@@ -408,8 +407,9 @@ Status EmitGru(NodeContext& c) {
     return EmitDirections(c, cell, activations, OneGru);
   }
   if (Symbols::IsSymbol(cell.length)) {
-    return Unsupported("a GRU with linear_before_reset over {} steps, which only the run time knows",
-                       c.symbols().Text(cell.length))
+    return Unsupported(
+               "a GRU with linear_before_reset over {} steps, which only the run time knows",
+               c.symbols().Text(cell.length))
         .Advise("raise the deployment target to iOS18, or fix the length");
   }
   if (cell.length > kMaxUnrolled) {

@@ -52,9 +52,10 @@ Status CutDimension(NodeContext& c, OpenSlice& slice, size_t d, int64_t start, i
   Symbols& s = c.symbols();
   const int64_t size = c.Sizes(0)[d];
   const auto unclear = [&] {
-    return Unsupported("which elements it takes along dimension {} of '{}' ({}) depends on how {} "
-                       "and {} compare with it",
-                       d, c.In(0).name, s.Text(size), s.Text(start), s.Text(end))
+    return Unsupported(
+               "which elements it takes along dimension {} of '{}' ({}) depends on how {} "
+               "and {} compare with it",
+               d, c.In(0).name, s.Text(size), s.Text(start), s.Text(end))
         .Advise("give the inputs that it depends on fixed sizes");
   };
   slice.stride[d] = step;

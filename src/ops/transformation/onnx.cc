@@ -30,8 +30,8 @@ Status View(NodeContext& c, ir::Shape dims) {
 // moving no element, the operator does nothing else.
 bool DeclaredView(const NodeContext& c) {
   const ir::Shape* declared = c.Declared(0);
-  return declared != nullptr && c.Has(1) && c.Const(1) == nullptr &&
-         !c.In(1).sizes && ir::ElementCount(*declared) == ir::ElementCount(c.Sizes(0));
+  return declared != nullptr && c.Has(1) && c.Const(1) == nullptr && !c.In(1).sizes &&
+         ir::ElementCount(*declared) == ir::ElementCount(c.Sizes(0));
 }
 
 // The size that -1 stands for, where `dims` become `shape`; nullopt when it is not one that the

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "ir/model.h"
 
 namespace anemone::onnx::testing {
 

@@ -91,10 +91,10 @@ TEST(OpenShapes, ReshapeByComputedShape) {
 
 // Inputs whose dimensions have one name in the file share the size, whichever of them is given.
 TEST(OpenShapes, NamesAreShared) {
-  const auto file = MakeModel(MakeGraph({.nodes = {MakeNode("Add", {"x", "z"}, {"y"})},
-                                         .inputs = {MakeValue("x", kFloat, {"n", 4}),
-                                                    MakeValue("z", kFloat, {"n", 4})},
-                                         .outputs = {MakeValue("y", kFloat, {})}}));
+  const auto file = MakeModel(
+      MakeGraph({.nodes = {MakeNode("Add", {"x", "z"}, {"y"})},
+                 .inputs = {MakeValue("x", kFloat, {"n", 4}), MakeValue("z", kFloat, {"n", 4})},
+                 .outputs = {MakeValue("y", kFloat, {})}}));
   const auto model = Open(file, {.input_shapes = {{"z", {Range(2, 6), 4}}}});
   ASSERT_IMPORTED(model);
   for (const char* name : {"x", "z"}) {
@@ -115,16 +115,14 @@ TEST(OpenShapes, NamesAreShared) {
 
 // An operator that needs a number refuses; it never takes the default for it.
 TEST(OpenShapes, WhatNeedsANumberNamesTheDimension) {
-  const auto file = MakeModel(MakeGraph(
-      {.nodes = {MakeNode("EyeLike", {"x"}, {"y"})},
-       .inputs = {MakeValue("x", kFloat, {"rows", 4})},
-       .outputs = {MakeValue("y", kFloat, {})}}));
+  const auto file = MakeModel(MakeGraph({.nodes = {MakeNode("EyeLike", {"x"}, {"y"})},
+                                         .inputs = {MakeValue("x", kFloat, {"rows", 4})},
+                                         .outputs = {MakeValue("y", kFloat, {})}}));
   const auto model = Open(file, {.input_shapes = {{"x", {Range(1, 8, 4), 4}}}});
   ASSERT_FALSE(model.ok());
   EXPECT_EQ(model.error().code(), ErrorCode::kUnsupported);
   for (const char* part : {"EyeLike", "dimension 0", "'x'", "rows", "fixed size"}) {
-    EXPECT_NE(model.error().ToString().find(part), std::string::npos)
-        << model.error().ToString();
+    EXPECT_NE(model.error().ToString().find(part), std::string::npos) << model.error().ToString();
   }
 }
 
@@ -170,10 +168,10 @@ TEST(OpenShapes, ChoicesAreListed) {
 
 // Before iOS18 Core ML takes lists of shapes for one input.
 TEST(OpenShapes, SeveralListsNeedIos18) {
-  const auto file = MakeModel(MakeGraph({.nodes = {MakeNode("Add", {"x", "z"}, {"y"})},
-                                         .inputs = {MakeValue("x", kFloat, {"n", 4}),
-                                                    MakeValue("z", kFloat, {"n", 4})},
-                                         .outputs = {MakeValue("y", kFloat, {})}}));
+  const auto file = MakeModel(
+      MakeGraph({.nodes = {MakeNode("Add", {"x", "z"}, {"y"})},
+                 .inputs = {MakeValue("x", kFloat, {"n", 4}), MakeValue("z", kFloat, {"n", 4})},
+                 .outputs = {MakeValue("y", kFloat, {})}}));
   const auto options = [](ir::Opset target) {
     return ImportOptions{.input_shapes = {{"x", {Choice({1, 2}), 4}}}, .target = target};
   };
@@ -183,12 +181,12 @@ TEST(OpenShapes, SeveralListsNeedIos18) {
 
 // Sizes behind a Slice are clamped at every size, not at the default.
 TEST(OpenShapes, SliceClamps) {
-  const auto file = MakeModel(MakeGraph(
-      {.nodes = {MakeNode("Slice", {"x", "from", "to", "axes"}, {"y"})},
-       .inputs = {MakeValue("x", kFloat, {"n"})},
-       .outputs = {MakeValue("y", kFloat, {})},
-       .initializers = {Int64s("from", {1}, {-5}), Int64s("to", {1}, {7}),
-                        Int64s("axes", {1}, {0})}}));
+  const auto file =
+      MakeModel(MakeGraph({.nodes = {MakeNode("Slice", {"x", "from", "to", "axes"}, {"y"})},
+                           .inputs = {MakeValue("x", kFloat, {"n"})},
+                           .outputs = {MakeValue("y", kFloat, {})},
+                           .initializers = {Int64s("from", {1}, {-5}), Int64s("to", {1}, {7}),
+                                            Int64s("axes", {1}, {0})}}));
   const auto model = Open(file, {.input_shapes = {{"x", {Range(1, 11)}}}});
   ASSERT_IMPORTED(model);
   for (int64_t n = 1; n <= 11; ++n) {

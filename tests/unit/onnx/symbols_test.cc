@@ -87,11 +87,21 @@ TEST(Symbols, AgreeWithIntegers) {
       std::optional<int64_t> size;
       int64_t value = 0;
       switch (random() % 7) {
-        case 0: size = s.Add(a, b), value = x + y; break;
-        case 1: size = s.Sub(a, b), value = x - y; break;
-        case 2: size = s.Mul(a, b), value = x * y; break;
-        case 3: size = s.Min(a, b), value = std::min(x, y); break;
-        case 4: size = s.Max(a, b), value = std::max(x, y); break;
+        case 0:
+          size = s.Add(a, b), value = x + y;
+          break;
+        case 1:
+          size = s.Sub(a, b), value = x - y;
+          break;
+        case 2:
+          size = s.Mul(a, b), value = x * y;
+          break;
+        case 3:
+          size = s.Min(a, b), value = std::min(x, y);
+          break;
+        case 4:
+          size = s.Max(a, b), value = std::max(x, y);
+          break;
         case 5:
           size = s.FloorDiv(a, b);
           value = size ? Floored(x, y) : 0;

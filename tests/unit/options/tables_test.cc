@@ -325,10 +325,11 @@ TEST(TakeShape, TakesWhatFlagsSay) {
   Shapes shapes;
   EXPECT_EQ(cli::TakeShape("a:b:1x3,224", shapes), "");
   EXPECT_EQ(shapes["a:b"], (std::vector<Dimension>{1, 3, 224}));
-  for (const char* text :
-       {"x", "x:", "x:1x", "x:0", "x:-1", "x:1y2", "x:x", "x:99999999999999999999", "x:[1..2",
-        "x:[2..1]", "x:[0..4]", "x:[1]", "x:[1|0]", "x:1..2", "x:[1..4=5]", "x:[1|2=3]", "x:[..4]",
-        "x:[1..]", "x:[1..2]3", "x:??"})
+  for (const char* text : {"x",       "x:",       "x:1x",       "x:0",
+                           "x:-1",    "x:1y2",    "x:x",        "x:99999999999999999999",
+                           "x:[1..2", "x:[2..1]", "x:[0..4]",   "x:[1]",
+                           "x:[1|0]", "x:1..2",   "x:[1..4=5]", "x:[1|2=3]",
+                           "x:[..4]", "x:[1..]",  "x:[1..2]3",  "x:??"})
     EXPECT_NE(cli::TakeShape(text, shapes), "") << text;
 }
 
@@ -352,8 +353,8 @@ TEST(TakeShape, TakesOpenDimensions) {
 // In JSON a shape is a list of numbers and open dimensions, or one text.
 TEST(ReadJson, TakesOpenDimensions) {
   LoadOptions list, text;
-  ASSERT_TRUE(ReadJson(R"({"input_shapes": {"x": [1, "2..512=128", "1|2|4", "?"]}})", TableOf(list))
-                  .ok());
+  ASSERT_TRUE(
+      ReadJson(R"({"input_shapes": {"x": [1, "2..512=128", "1|2|4", "?"]}})", TableOf(list)).ok());
   ASSERT_TRUE(
       ReadJson(R"({"input_shapes": {"x": "1x[2..512=128]x[1|2|4]x?"}})", TableOf(text)).ok());
   EXPECT_EQ(list.input_shapes, text.input_shapes);
