@@ -40,3 +40,11 @@ def test_the_goals_hold(oracle, results):
 def test_the_document_is_up_to_date(oracle, results):
     written = oracle.DOCUMENT.read_text(encoding="utf-8")
     assert written == oracle.document(results), "run python3 tests/oracle/onnx_node_tests.py --write"
+
+
+def test_float16_is_not_wrong_in_silence(oracle):
+    """Operators that half precision overflows or starves; tests/oracle/onnx_node_tests.py --float16 runs all."""
+    found = oracle.run_float16(("test_softmax_large", "test_reduce_prod", "test_exp", "test_quantizelinear", "test_nllloss_NC",
+                                "test_layer_normalization_2d"))
+    assert len(found["right"]) + len(found["mended"]) > 20
+    assert not found["wrong"]
