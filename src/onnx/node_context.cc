@@ -259,8 +259,11 @@ std::optional<std::vector<int64_t>> NodeContext::IntsAttribute(std::string_view 
 std::vector<ir::Value*> NodeContext::MultiOp(std::string_view type, Args args) {
   if (!status_.ok()) return {};
   auto operation = builder_.Add(type, std::move(args), OperationName(type, false));
-  if (operation.ok()) status_ = runtime_.Infer(**operation, target());
-  if (!operation.ok()) status_ = std::move(operation).status();
+  if (!operation.ok()) {
+    status_ = std::move(operation).status();
+    return {};
+  }
+  status_ = runtime_.Infer(**operation, target());
   if (!status_.ok()) return {};
   std::vector<ir::Value*> values;
   for (const auto& output : (*operation)->outputs()) values.push_back(output.get());

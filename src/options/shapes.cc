@@ -11,8 +11,9 @@ namespace {
 
 std::optional<int64_t> ReadSize(std::string_view text) {
   int64_t size = 0;
-  const char* const end = text.data() + text.size();
-  const auto [rest, error] = std::from_chars(text.data(), end, size);
+  const char* const begin = text.data();
+  const char* const end = begin + text.size();
+  const auto [rest, error] = std::from_chars(begin, end, size);
   if (error != std::errc() || rest != end || size < 1) return std::nullopt;
   return size;
 }
