@@ -233,8 +233,8 @@ Status Importer::WalkNode(const Node& node, size_t index, const Opsets& opsets, 
     if (poisoned) {
       output = Operand{
           .name = node.outputs[i], .dims = {}, .constant = {}, .value = nullptr, .poisoned = true};
-    } else if (output.value == nullptr && !output.is_known() && output.integers == nullptr && !output.sizes &&
-               !output.poisoned) {
+    } else if (output.value == nullptr && !output.is_known() && output.integers == nullptr &&
+               !output.sizes && !output.poisoned) {
       return Unsupported("its output {}, '{}', is not converted", i, node.outputs[i])
           .Advise("remove what reads it");
     }

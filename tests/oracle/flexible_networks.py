@@ -195,7 +195,7 @@ def export(model, path, example, open_dims, dynamo):
     """`open_dims`: for each input the names of its open dimensions."""
     model.eval()
     if dynamo:
-        shapes = {name: {d: torch.export.Dim.DYNAMIC for d in dims} for name, dims in open_dims.items()}
+        shapes = {name: dict.fromkeys(dims, torch.export.Dim.DYNAMIC) for name, dims in open_dims.items()}
         torch.onnx.export(model, tuple(example.values()), path, input_names=list(example), dynamo=True,
                           dynamic_shapes=tuple(shapes.values()), verbose=False)
     else:

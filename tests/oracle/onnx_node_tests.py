@@ -226,7 +226,7 @@ def run(case, model, feeds, folder, differs=difference, **options) -> Outcome:
     originals = [value.name for value in case.model.graph.input]
     by_position = dict(zip(originals, inputs))
     known = {feature.name for feature in converted.inputs}
-    metadata = converted.inspect()["metadata"]
+    metadata = converted.inspect()["metadata"]["user_defined"]
     renamed = {text: key[len("onnx.name."):] for key, text in metadata.items() if key.startswith("onnx.name.")}
     arrays = {}
     for name in names:

@@ -321,12 +321,14 @@ def cut_points(model: onnx.ModelProto) -> List[str]:
         for name in node.input:
             readers.setdefault(name, []).append(node)
     makers = {output: node for node in graph.node for output in node.output}
+
+    def of_integers(name):
+        return (name in makers and makers[name].op_type == "Cast" and
+                makers[makers[name].input[0]].op_type.endswith("Integer"))
+
     for node in graph.node:
-        if node.op_type == "Mul" and any(name in makers and makers[name].op_type == "Cast" and
-                                         makers[makers[name].input[0]].op_type.endswith("Integer")
-                                         for name in node.input):
-            points.append(node.output[0])
-        elif node.op_type in ("MatMul", "DynamicQuantizeLSTM"):
+        scales_integers = node.op_type == "Mul" and any(map(of_integers, node.input))
+        if scales_integers or node.op_type in ("MatMul", "DynamicQuantizeLSTM"):
             points.append(node.output[0])
     return points
 

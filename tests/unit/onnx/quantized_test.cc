@@ -149,16 +149,16 @@ TEST(QuantizedGraph, NamesTheLowestTarget) {
 
 // What rearranges weights leaves them integers.
 TEST(QuantizedGraph, MovesIntegers) {
-  const auto model =
-      ImportFor(MakeGraph({.nodes = {MakeNode("DequantizeLinear", {"w", "s"}, {"wd"}),
-                                  MakeNode("Transpose", {"wd"}, {"t"}, {AttrInts("perm", {1, 0})}),
-                                  MakeNode("Reshape", {"t", "shape"}, {"r"}),
-                                  MakeNode("Conv", {"x", "r"}, {"y"})},
-                        .inputs = {MakeValue("x", kFloat, {1, 16, 4, 4})},
-                        .outputs = {MakeValue("y", kFloat, {1, 8, 4, 4})},
-                        .initializers = {Int8s("w", {16, 8}), Scalar("s", 0.5f),
-                                         Int64s("shape", {4}, {8, 16, 1, 1})}}),
-             ir::Opset::kIOS17);
+  const auto model = ImportFor(
+      MakeGraph({.nodes = {MakeNode("DequantizeLinear", {"w", "s"}, {"wd"}),
+                           MakeNode("Transpose", {"wd"}, {"t"}, {AttrInts("perm", {1, 0})}),
+                           MakeNode("Reshape", {"t", "shape"}, {"r"}),
+                           MakeNode("Conv", {"x", "r"}, {"y"})},
+                 .inputs = {MakeValue("x", kFloat, {1, 16, 4, 4})},
+                 .outputs = {MakeValue("y", kFloat, {1, 8, 4, 4})},
+                 .initializers = {Int8s("w", {16, 8}), Scalar("s", 0.5f),
+                                  Int64s("shape", {4}, {8, 16, 1, 1})}}),
+      ir::Opset::kIOS17);
   ASSERT_TRUE(model.ok()) << model.error().ToString();
   EXPECT_EQ(Ops(*model), "constexpr_affine_dequantize conv");
 }
@@ -189,12 +189,13 @@ TEST(QuantizedGraph, FusesDynamicProducts) {
 // Weights of 16 bits have no constexpr operator: they become floats, and the user is told.
 TEST(QuantizedGraph, SaysWhatItExpands) {
   const Message weights = TensorHead("w", 5, {64, 32}).Array(9, std::vector<int16_t>(64 * 32, 3));
-  const auto model = ImportFor(MakeGraph({.nodes = {MakeNode("DequantizeLinear", {"w", "s"}, {"wd"}),
-                                                 MakeNode("MatMul", {"x", "wd"}, {"y"})},
-                                       .inputs = {MakeValue("x", kFloat, {2, 64})},
-                                       .outputs = {MakeValue("y", kFloat, {2, 32})},
-                                       .initializers = {weights, Scalar("s", 0.5f)}}),
-                            ir::Opset::kIOS18);
+  const auto model =
+      ImportFor(MakeGraph({.nodes = {MakeNode("DequantizeLinear", {"w", "s"}, {"wd"}),
+                                     MakeNode("MatMul", {"x", "wd"}, {"y"})},
+                           .inputs = {MakeValue("x", kFloat, {2, 64})},
+                           .outputs = {MakeValue("y", kFloat, {2, 32})},
+                           .initializers = {weights, Scalar("s", 0.5f)}}),
+                ir::Opset::kIOS18);
   ASSERT_TRUE(model.ok()) << model.error().ToString();
   ASSERT_EQ(model->notes.size(), 1u);
   EXPECT_NE(model->notes[0].find("'w' of int16 are stored as float32"), std::string::npos)
