@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/interruption.h"
 #include "cpu/kernels/layout.h"
 #include "cpu/lowerings.h"
 #include "cpu/reference_op.h"
@@ -57,6 +58,7 @@ Result<std::shared_ptr<const Plan>> Planner::Build() {
   if (!options_.trace_values) HoldIntegersInFloat(facts_);
   ANEMONE_TRY(AddInputs());
   for (const Node& node : facts_.nodes) {
+    ANEMONE_TRY(CheckInterrupted());  // packing large weights takes long
     const ir::Operation& operation = *node.operation;
     Status status = Lower(node);
     if (!status.ok()) {

@@ -68,7 +68,7 @@ def run_all(only: str = "", progress: Optional[callable] = None):
                 try:
                     with warnings.catch_warnings():
                         warnings.simplefilter("ignore")  # of what ranges cost
-                        outcome = node_tests.run(case, opened[0], feeds, folder, opened[1])
+                        outcome = node_tests.run(case, opened[0], feeds, folder, input_shapes=opened[1])
                 except Exception as error:  # whatever escapes is a defect
                     outcome = node_tests.Outcome("wrong", f"{type(error).__name__}: {error}")
                 results.append((case.name, mode, outcome))
