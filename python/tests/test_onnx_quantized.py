@@ -162,3 +162,32 @@ def test_data_of_zeros_is_quantized_as_zeros(tmp_path, precision):
     onnx.save(model, path)
     converted = anemone.convert(path, compute_precision=precision)
     assert converted.predict({"x": np.zeros(4, np.float32)})["y"].tolist() == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("method", ["QDQ uint8 int8", "QOperator uint8 int8", "dynamic int8"])
+@pytest.mark.parametrize("target", ["iOS16", "iOS17", "iOS18"])
+def test_an_open_batch_stays_open_through_quantization(campaign, tmp_path, method, target):
+    chosen = next(one for one in campaign.NETWORKS if one.name == "convnet")
+    source = tmp_path / "float.onnx"
+    onnx.save(chosen.make(), source)
+    path = campaign.quantize(chosen, method, str(source), str(tmp_path))
+    graph = onnx.load(path)
+    feature = graph.graph.input[0]
+    fixed = [dim.dim_value for dim in feature.type.tensor_type.shape.dim]
+    for value in (feature, *graph.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "batch"
+    onnx.save(graph, path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what ranges cost
+        package = anemone.convert(path, minimum_deployment_target=target,
+                                  input_shapes={feature.name: ("1..6=2", *fixed[1:])})
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(path, options)
+    for batch in (1, 3, 6):
+        x = np.random.default_rng(batch).normal(size=(batch, *fixed[1:])).astype(np.float32)
+        wanted = session.run(None, {feature.name: x})[0]
+        found = package.predict({feature.name: x})[graph.graph.output[0].name]
+        assert found.shape == wanted.shape
+        # A number that lies between two quanta may go either way, in each layer.
+        assert np.abs(found - wanted).max() <= 3 * np.ptp(wanted) / 255

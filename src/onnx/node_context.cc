@@ -407,7 +407,8 @@ Status NodeContext::SetIntegers(size_t output, ir::Value* integers, DType type) 
   ANEMONE_TRY(status_);
   if (output >= outputs_.size()) return {};
   if (integers == nullptr) return Internal("the converter of {} did not make a value", node_.op);
-  outputs_[output].dims = integers->type.shape();
+  if (!runtime_.Knows(integers)) return Unsupported("the size of its output depends on the data");
+  outputs_[output].dims = runtime_.DimsOf(integers);
   outputs_[output].integers = integers;
   outputs_[output].type = type;
   return {};

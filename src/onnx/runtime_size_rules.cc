@@ -187,6 +187,7 @@ std::optional<Shape> RuntimeSizes::Rule(const ir::Operation& operation, size_t o
   const ir::OpArgs args(operation, opset);
   ir::Value* x = operation.Input("x");
   if (Holds(kLikeX, type)) return output == 0 ? std::optional(DimsOf(x)) : std::nullopt;
+  if (type == "quantize" || type == "dequantize") return DimsOf(operation.Input("input"));
   if (Holds(kBroadcast, type)) return Broadcast({x, operation.Input("y")});
   if (type == "select")
     return Broadcast({operation.Input("cond"), operation.Input("a"), operation.Input("b")});
