@@ -10,6 +10,7 @@
 #include "lab/half_samples.h"
 #include "lab/half_search.h"
 #include "lab/input_files.h"
+#include "passes/float16.h"
 #include "passes/value_ranges.h"
 #include "runtime/backends.h"
 

@@ -58,7 +58,7 @@ FirstLoadVerdict Judge(const ChildResult& child, const std::string& result_path)
   verdict.errors =
       child.errors.substr(child.errors.size() - std::min<size_t>(child.errors.size(), 4000));
   verdict.peak_rss_bytes = child.peak_rss_bytes;
-  const auto fail = [&](FailureKind kind, const std::string& message) {
+  const auto fail = [&](exec::FailureKind kind, const std::string& message) {
     verdict.passed = false;
     verdict.failure = kind;
     verdict.message = message;
@@ -74,14 +74,15 @@ FirstLoadVerdict Judge(const ChildResult& child, const std::string& result_path)
     said->peak_rss_bytes = verdict.peak_rss_bytes;
     return *std::move(said);
   }
-  if (child.end == ChildResult::End::kTimedOut) return fail(FailureKind::kTimeout, how);
+  if (child.end == ChildResult::End::kTimedOut) return fail(exec::FailureKind::kTimeout, how);
   if (child.end == ChildResult::End::kSignaled) {
     verdict.signal = child.signal;
-    return fail(FailureKind::kCrash, how);
+    return fail(exec::FailureKind::kCrash, how);
   }
   if (child.exit_code != 0 || !said.ok()) {
     // The system ended it by exit(), or the helper is of another version.
-    return fail(verdict.phase == "start" ? FailureKind::kUnknown : FailureKind::kCrash, how);
+    return fail(verdict.phase == "start" ? exec::FailureKind::kUnknown : exec::FailureKind::kCrash,
+                how);
   }
   FirstLoadVerdict result = *std::move(said);
   result.unix_s = verdict.unix_s;
@@ -134,7 +135,7 @@ std::optional<FirstLoadVerdict> Remembered(const std::string& path,
 
 Status FirstLoadVerdict::status() const {
   if (passed) return {};
-  return exec::Failure(failure.value_or(FailureKind::kUnknown), message);
+  return exec::Failure(failure.value_or(exec::FailureKind::kUnknown), message);
 }
 
 std::vector<std::string> FirstLoadHelper() {
