@@ -99,10 +99,11 @@ public final class Session: @unchecked Sendable {
       buffer.initialize(from: tensor.values, count: tensor.values.count)
       buffers.append(buffer)
       var error: OpaquePointer?
-      let bindTo = output ? anemone_binding_output : nil
+      let rank = tensor.shape.count
       let code =
-        bindTo?(binding, name, ANEMONE_FLOAT32, tensor.shape, tensor.shape.count, buffer, &error)
-        ?? anemone_binding_input(binding, name, ANEMONE_FLOAT32, tensor.shape, tensor.shape.count, buffer, &error)
+        output
+        ? anemone_binding_output(binding, name, ANEMONE_FLOAT32, tensor.shape, rank, buffer, &error)
+        : anemone_binding_input(binding, name, ANEMONE_FLOAT32, tensor.shape, rank, buffer, &error)
       if code != 0 { throw AnemoneError(exitCode: code, taking: error) }
       return buffer
     }
