@@ -19,7 +19,8 @@ SOURCE = re.compile(r"(?<![\w./<>*{}@-])((?:[\w-]+/)*[\w-]+\.(?:h|cc|mm|inc|mil|
 HOMES = {name for base in BASES for name in map(os.path.basename, FOLDERS) if f"{base}/{name}" in FOLDERS}
 FILES = {os.path.basename(name) for name in NAMES}
 # Files that exist outside the tree only: inside packages, in what other projects publish.
-ELSEWHERE = {"model.mil", "MLModelError.h", "coreml_compute_plan.py", "multiarray.mm", "model.mm", "model_stub.cc"}
+ELSEWHERE = {"model.mil", "MLModelError.h", "coreml_compute_plan.py", "multiarray.mm", "model.mm", "model_stub.cc",
+             "script.py"}
 
 
 def ignored():

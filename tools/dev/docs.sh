@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# build the documents as a site, links checked: build/site/index.html
+source "$(dirname "$0")/../lib/common.sh"
+requirements=tools/packages/docs-requirements.txt
+home=$ROOT/build/docs-venv
+if ! cmp -s "$requirements" "$home/.stamp"; then
+  rm -rf "$home"
+  python3 -m venv "$home"
+  "$home/bin/python" -m pip install --quiet --disable-pip-version-check -r "$requirements"
+  cp "$requirements" "$home/.stamp"
+fi
+# The theme announces its successor at each build.
+NO_MKDOCS_2_WARNING=1 "$home/bin/mkdocs" build --quiet
+outside=$(grep -rlE '<(script|link)[^>]*(src|href)="https?://[^"]*\.(js|css)' build/site || true)
+[[ -z $outside ]] || fail "pages that load from elsewhere: $outside"
+echo "$(find build/site -name '*.html' | wc -l) pages: build/site/index.html"
