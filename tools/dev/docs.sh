@@ -10,7 +10,8 @@ if ! cmp -s "$requirements" "$home/.stamp"; then
   cp "$requirements" "$home/.stamp"
 fi
 # The theme announces its successor at each build.
-NO_MKDOCS_2_WARNING=1 "$home/bin/mkdocs" build --quiet
+# (Quiet, it would not count its warnings, and "strict" would mean nothing.)
+NO_MKDOCS_2_WARNING=1 "$home/bin/mkdocs" build --strict 2>&1 | { grep -v "^INFO" || true; }
 outside=$(grep -rlE '<(script|link)[^>]*(src|href)="https?://[^"]*\.(js|css)' build/site || true)
 [[ -z $outside ]] || fail "pages that load from elsewhere: $outside"
 echo "$(find build/site -name '*.html' | wc -l) pages: build/site/index.html"

@@ -21,14 +21,16 @@ good_tree() {
     > "$tree/src/base/number.cc"
   printf '#include "base/number.h"\n' | tee "$tree/src/ir/program.cc" > "$tree/src/ops/conv/def.cc"
   printf '// Shapes.\n#pragma once\n' > "$tree/src/ops/conv/shape.h"
-  printf '// Reads ONNX.\n#pragma once\n' > "$tree/src/onnx/import.h"
+  printf '// Reads ONNX.\n#pragma once\nnamespace anemone::onnx {\nstruct Thing {};\n}  // namespace anemone::onnx\n' > "$tree/src/onnx/import.h"
+  printf '// Another thing.\n#pragma once\nnamespace anemone::ops {\nstruct Thing {};\n}  // namespace anemone::ops\n' > "$tree/src/ops/thing.h"
+  printf '#include "ops/thing.h"\n' > "$tree/src/ops/pool/onnx.cc"
   printf '#include "onnx/import.h"\n#include "ops/conv/shape.h"\n' > "$tree/src/ops/conv/onnx.cc"
   printf '#include <iostream>\n\nint main() { std::cout << 1; }\n' > "$tree/src/cli/main.cc"
   printf 'See [the base](docs/base.md), `src/base/number.h`, `src/ops/<family>/def.cc`.\n' > "$tree/README.md"
   printf 'See [home](../README.md) and `src/{base,ir}/`. Programming otherwise raises a cancelled promise.\n' > "$tree/docs/base.md"
   printf '#!/usr/bin/env bash\n# say hello\necho hello\n' > "$tree/tools/dev/hello.sh"
   mkdir -p "$tree/cmake"
-  grep -A 8 'ANEMONE_HOT_SOURCES$' cmake/options.cmake > "$tree/cmake/options.cmake"
+  grep -A 8 -E 'ANEMONE_HOT_SOURCES$|ANEMONE_JOINED_HOT_SOURCES ' cmake/options.cmake > "$tree/cmake/options.cmake"
   printf 'namespace anemone::ir {\nnamespace {\nint Once() { return 1; }\n}  // namespace\n}  // namespace anemone::ir\n' \
     > "$tree/src/ir/type.cc"
   cp .clang-format "$tree/"
@@ -84,6 +86,7 @@ coreml_must_fail tests/doubles/CoreML/CoreML.h 'NSInteger size,' 'NSInteger size
 coreml_must_fail tests/doubles/CoreVideo/CVPixelBuffer.h 'size_t width, size_t height' 'size_t width'
 coreml_must_fail src/coreml/executable.mm ' newState' ' makeState'
 coreml_must_fail src/coreml/objc.mm 'longLongValue' 'veryLongValue'
+must_fail joined src/ops/conv/onnx.cc 'namespace anemone::ops::conv {\nusing namespace onnx;\nThing thing;\n}'
 must_fail joined src/ir/program.cc 'namespace anemone::ir {\nnamespace {\nint Once() { return 2; }\n}\n}'
 must_fail layers src/base/number.cc '#include "ir/program.h"'
 must_fail layers src/ir/program.cc '#include "onnx/import.h"'
