@@ -44,6 +44,9 @@ string(JOIN "|" ANEMONE_HOT_SOURCES
   "/src/compress/[^/]*(observer|palettization|pruning|quantization|sparse|storage|weights)[^/]*\\.cc$"
   "/src/cpu/(compiled|memory|reference_op)\\.cc$"
   "/src/runtime/(dispatch|latency_histogram|session|telemetry[^/]*)\\.cc$")
+# Of these, what is joined nevertheless, few at a time, so that an edit is compiled in seconds. (A source
+# that Highway compiles once for each instruction set cannot be.)
+set(ANEMONE_JOINED_HOT_SOURCES "/src/(exec|ops)/")
 
 if(ANEMONE_SANITIZE)
   # For every target, so that generated and third-party headers are instrumented too.

@@ -37,13 +37,12 @@ if(NOT TARGET anemone_coreml_double)
   list(REMOVE_ITEM test_folders ${double_folders})
 endif()
 
-# Fewer at a time than sources of the library: a test is edited often.
-set(ANEMONE_UNITY_SIZE 3)
 foreach(folder IN LISTS test_folders)
   # C sources beside the tests show that the C interface is C.
   file(GLOB c_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/unit/${folder}/*.c)
   set_source_files_properties(${c_sources} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
-  join_sources(joined ${test_sources_${folder}})
+  # Fewer at a time than sources of the library: a test is edited often.
+  join_sources(joined ${test_sources_${folder}} SIZE 3)
   add_executable(anemone_tests_${folder} ${joined} ${c_sources})
   target_link_libraries(anemone_tests_${folder} PRIVATE
     anemone_for_tests GTest::gtest_main anemone_test_support)

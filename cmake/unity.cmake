@@ -3,19 +3,22 @@
 # of a folder may give one name to different things (lint "joined").
 # Off, each source is compiled on its own: for tools that read compile_commands.json.
 option(ANEMONE_UNITY "Compile the sources of a folder several at a time" ON)
-set(ANEMONE_UNITY_SIZE 6)
 
-# join_sources(JOINED SOURCE...): files of the build folder that include those sources, each some of one
-# folder. The families of src/ops/ are joined by kind: all def.cc, all place.cc; those that speak two
-# languages at once ("using namespace") stand alone. What is not of src/ or tests/ stays as it is.
+# join_sources(JOINED SOURCE... [SIZE COUNT]): files of the build folder that include those sources, each
+# COUNT of one folder (default: 6). The families of src/ops/ are joined by kind: all def.cc, all place.cc,
+# all kernel.cc, all onnx.cc; their other sources stand alone. What is not of src/ or tests/ stays as it is.
 function(join_sources joined)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "SIZE" "")
+  if(NOT arg_SIZE)
+    set(arg_SIZE 6)
+  endif()
   if(NOT ANEMONE_UNITY)
-    set(${joined} ${ARGN} PARENT_SCOPE)
+    set(${joined} ${arg_UNPARSED_ARGUMENTS} PARENT_SCOPE)
     return()
   endif()
   set(result "")
   set(groups "")
-  foreach(source IN LISTS ARGN)
+  foreach(source IN LISTS arg_UNPARSED_ARGUMENTS)
     if(NOT source MATCHES "^${CMAKE_SOURCE_DIR}/(src|tests)/(.*)/([^/]*)\\.cc$")
       list(APPEND result ${source})
       continue()
@@ -23,7 +26,7 @@ function(join_sources joined)
     set(group ${CMAKE_MATCH_1}/${CMAKE_MATCH_2})
     set(stem ${CMAKE_MATCH_3})
     if(group MATCHES "^src/ops/")
-      if(NOT stem MATCHES "(def|place)$")
+      if(NOT stem MATCHES "(def|kernel|onnx|place)$")
         list(APPEND result ${source})
         continue()
       endif()
@@ -38,7 +41,7 @@ function(join_sources joined)
     set(first 0)
     list(LENGTH sources_${group} count)
     while(first LESS count)
-      list(SUBLIST sources_${group} ${first} ${ANEMONE_UNITY_SIZE} some)
+      list(SUBLIST sources_${group} ${first} ${arg_SIZE} some)
       set(text "")
       foreach(source IN LISTS some)
         # As the include path has it, so that the compiler cache knows the file in another checkout.
@@ -48,7 +51,7 @@ function(join_sources joined)
       set(output ${CMAKE_BINARY_DIR}/unity/${stem}_${first}.cc)
       file(CONFIGURE OUTPUT ${output} CONTENT "${text}" @ONLY)
       list(APPEND result ${output})
-      math(EXPR first "${first} + ${ANEMONE_UNITY_SIZE}")
+      math(EXPR first "${first} + ${arg_SIZE}")
     endwhile()
   endforeach()
   set(${joined} ${result} PARENT_SCOPE)

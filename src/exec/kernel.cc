@@ -15,9 +15,9 @@ constexpr int64_t kKnownElements = 4096;
 
 // Runs the kernel of `args` on tensors; `types` gets the inferred types of the outputs, with the dtypes
 // of `declared` where it has them.
-Result<std::vector<Tensor>> Run(const ir::OpArgs& args, const std::vector<EvalInput>& inputs,
-                                const std::vector<DType>& declared, const RoundingRule& rounding,
-                                std::vector<ir::Type>* types) {
+Result<std::vector<Tensor>> RunKernel(const ir::OpArgs& args, const std::vector<EvalInput>& inputs,
+                                      const std::vector<DType>& declared,
+                                      const RoundingRule& rounding, std::vector<ir::Type>* types) {
   const ir::OpDef& def = args.def();
   ANEMONE_TRY(ir::InferTypes(args, types));
   for (size_t i = 0; i < std::min(types->size(), declared.size()); ++i) {
@@ -133,7 +133,7 @@ Result<std::vector<Tensor>> EvaluateAs(const ir::OpDef& def, ir::Opset opset,
     args.AddAll(input.param, std::move(list));
   }
   std::vector<ir::Type> types;
-  return Run(args, inputs, declared, rounding, &types);
+  return RunKernel(args, inputs, declared, rounding, &types);
 }
 
 Result<std::vector<ir::Literal>> Fold(const ir::OpDef& def, ir::Opset opset,
@@ -154,7 +154,7 @@ Result<std::vector<ir::Literal>> Fold(const ir::OpDef& def, ir::Opset opset,
     if (!bound.tensors.empty()) tensors.push_back(std::move(bound));
   }
   std::vector<ir::Type> types;
-  ANEMONE_ASSIGN(auto outputs, Run(args, tensors, {}, {}, &types));
+  ANEMONE_ASSIGN(auto outputs, RunKernel(args, tensors, {}, {}, &types));
   std::vector<ir::Literal> literals;
   for (size_t i = 0; i < outputs.size(); ++i) {
     ANEMONE_ASSIGN(ir::Literal literal, outputs[i].ToLiteral(types[i].dtype()));

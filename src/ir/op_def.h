@@ -93,19 +93,46 @@ enum class Precision : uint8_t {
   kAsDeclared,  // as they are: the operator names a dtype, or serves a body, list or state that does
 };
 
+// How the elements of the first result follow from those of the first parameter, for the analysis
+// of ranges. "Between" includes the ends; a padding of zeros makes a result kScaleWithFirst.
+enum class ElementRule : uint8_t {
+  kUnset,
+  kComputed,        // by a function that promises neither of the following
+  kScaleWithFirst,  // f(c * x) = c * f(x) for every c > 0, as relu and reduce_sum
+  kOfFirst,  // elements of x or values between some of them, as max_pool, and so kScaleWithFirst
+};
+
+// Where the sizes of the first result come from, for shapes that only the run time knows.
+enum class SizeRule : uint8_t {
+  kUnset,
+  kInferred,   // from a rule of the operator's own
+  kOfFirst,    // they are those of the first parameter
+  kBroadcast,  // x and y broadcast together
+};
+
 // What the layers above ask about an operator, so that none of them lists operators by name. Every
 // definition sets every trait; tests/unit/ops/table_test.cc finds one that does not.
 struct Traits {
   RunBy run_by = RunBy::kUnset;
   Effects effects = Effects::kUnset;
   Precision precision = Precision::kUnset;
+  ElementRule elements = ElementRule::kUnset;
+  SizeRule sizes = SizeRule::kUnset;
 };
 // A function of its tensors in either precision, as most operators are.
-inline constexpr Traits kTensorFunction{
-    .run_by = RunBy::kKernel, .effects = Effects::kNone, .precision = Precision::kMayBeHalf};
+constexpr Traits TensorFunction(ElementRule elements, SizeRule sizes) {
+  return {.run_by = RunBy::kKernel,
+          .effects = Effects::kNone,
+          .precision = Precision::kMayBeHalf,
+          .elements = elements,
+          .sizes = sizes};
+}
 // One whose results have the dtype that an argument names, as those of cast.
-inline constexpr Traits kNamesItsDType{
-    .run_by = RunBy::kKernel, .effects = Effects::kNone, .precision = Precision::kAsDeclared};
+constexpr Traits NamesItsDType(ElementRule elements, SizeRule sizes) {
+  Traits traits = TensorFunction(elements, sizes);
+  traits.precision = Precision::kAsDeclared;
+  return traits;
+}
 
 using InferFn = Status (*)(const OpArgs& args, std::vector<Type>* outputs);
 using CostFn = OpCost (*)(const OpArgs& args, std::span<const Type> outputs);

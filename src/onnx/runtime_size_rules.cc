@@ -2,7 +2,6 @@
 // dimension that it does not derive, and operators without a rule lose nothing but the knowledge
 // that two sizes are equal.
 #include <algorithm>
-#include <array>
 
 #include "onnx/runtime_sizes.h"
 #include "ops/infer.h"
@@ -13,74 +12,6 @@ using ir::kDynamic;
 using ir::Shape;
 
 namespace {
-
-// Operators whose first output has the dims of x.
-constexpr std::array kLikeX = std::to_array<std::string_view>({"abs",
-                                                               "acos",
-                                                               "acosh",
-                                                               "asin",
-                                                               "asinh",
-                                                               "atan",
-                                                               "atanh",
-                                                               "band_part",
-                                                               "batch_norm",
-                                                               "cast",
-                                                               "ceil",
-                                                               "clamped_relu",
-                                                               "clip",
-                                                               "cos",
-                                                               "cosh",
-                                                               "cumsum",
-                                                               "elu",
-                                                               "erf",
-                                                               "exp",
-                                                               "exp2",
-                                                               "floor",
-                                                               "gelu",
-                                                               "identity",
-                                                               "instance_norm",
-                                                               "inverse",
-                                                               "l2_norm",
-                                                               "layer_norm",
-                                                               "leaky_relu",
-                                                               "linear_activation",
-                                                               "local_response_norm",
-                                                               "log",
-                                                               "logical_not",
-                                                               "prelu",
-                                                               "relu",
-                                                               "relu6",
-                                                               "reverse",
-                                                               "reverse_sequence",
-                                                               "round",
-                                                               "rsqrt",
-                                                               "scaled_tanh",
-                                                               "sigmoid",
-                                                               "sigmoid_hard",
-                                                               "sign",
-                                                               "silu",
-                                                               "sin",
-                                                               "sinh",
-                                                               "softmax",
-                                                               "softplus",
-                                                               "softplus_parametric",
-                                                               "softsign",
-                                                               "sqrt",
-                                                               "square",
-                                                               "tan",
-                                                               "tanh",
-                                                               "threshold",
-                                                               "thresholded_relu",
-                                                               "argsort"});
-// Operators whose output is their inputs broadcast together.
-constexpr std::array kBroadcast = std::to_array<std::string_view>(
-    {"add", "sub", "mul", "real_div", "floor_div", "mod", "pow", "maximum", "minimum", "equal",
-     "not_equal", "greater", "greater_equal", "less", "less_equal", "logical_and", "logical_or",
-     "logical_xor"});
-
-bool Holds(const auto& names, std::string_view name) {
-  return std::ranges::find(names, name) != names.end();
-}
 
 std::optional<std::vector<int64_t>> Numbers(const ir::OpArgs& args, std::string_view param) {
   if (!args.IsKnown(param)) return std::nullopt;
@@ -181,14 +112,29 @@ std::optional<Shape> RuntimeSizes::WindowRule(const ir::Operation& operation, ir
   return out;
 }
 
+// The dims that follow from the operator's definition alone.
+std::optional<Shape> RuntimeSizes::RuleOfTraits(const ir::Operation& operation) {
+  if (operation.def() == nullptr) return std::nullopt;
+  switch (operation.def()->traits.sizes) {
+    case ir::SizeRule::kOfFirst:
+      return DimsOf(operation.Input(operation.def()->params.front().name));
+    case ir::SizeRule::kBroadcast:
+      return Broadcast({operation.Input("x"), operation.Input("y")});
+    case ir::SizeRule::kUnset:
+    case ir::SizeRule::kInferred:
+      return std::nullopt;
+  }
+  return std::nullopt;
+}
+
 std::optional<Shape> RuntimeSizes::Rule(const ir::Operation& operation, size_t output,
                                         ir::Opset opset) {
   const std::string& type = operation.type();
   const ir::OpArgs args(operation, opset);
   ir::Value* x = operation.Input("x");
-  if (Holds(kLikeX, type)) return output == 0 ? std::optional(DimsOf(x)) : std::nullopt;
-  if (type == "quantize" || type == "dequantize") return DimsOf(operation.Input("input"));
-  if (Holds(kBroadcast, type)) return Broadcast({x, operation.Input("y")});
+  if (const std::optional<Shape> dims = RuleOfTraits(operation)) {
+    return output == 0 ? dims : std::nullopt;
+  }
   if (type == "select")
     return Broadcast({operation.Input("cond"), operation.Input("a"), operation.Input("b")});
   if (type == "conv" || type == "conv_transpose" || type.ends_with("_pool"))

@@ -52,6 +52,7 @@ class RuntimeSizes {
   };
   // The output dims that the operator's rule gives; nullopt without a rule.
   std::optional<ir::Shape> Rule(const ir::Operation& operation, size_t output, ir::Opset opset);
+  std::optional<ir::Shape> RuleOfTraits(const ir::Operation& operation);
   std::optional<ir::Shape> WindowRule(const ir::Operation& operation, ir::Opset opset);
   ir::Shape Broadcast(const std::vector<ir::Value*>& values);
   Status CheckSizes(const ir::Operation& operation, const ir::Shape& dims);

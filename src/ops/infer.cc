@@ -108,17 +108,22 @@ Result<ir::Literal> FloatLikeX(const OpArgs& args, float value) {
   return ir::Literal::Float(args.TypeOf("x").dtype(), value);
 }
 
+namespace {
+// No tensor has more dimensions, in our text form as well.
+constexpr int64_t kMostSizes = 32;
+}  // namespace
+
 Result<Type> TypeOfUnknownShape(std::string_view label, DType dtype, const Type& shape) {
   if (!shape.has_rank()) return Type::UnrankedTensor(dtype);
   if (shape.rank() != 1) return Violates(label, "shape has rank {}, wanted 1", shape.rank());
   const int64_t rank = shape.shape()[0];
   if (rank == kDynamic) return Type::UnrankedTensor(dtype);
-  if (rank > kMaxRank) return Violates(label, "shape has {} elements", rank);
+  if (rank > kMostSizes) return Violates(label, "shape has {} elements", rank);
   return Type::Tensor(dtype, Shape(static_cast<size_t>(rank), kDynamic));
 }
 
-Param Constant(std::string_view name, std::string_view types, std::string_view default_text,
-               Opset since) {
+Param ConstantParam(std::string_view name, std::string_view types, std::string_view default_text,
+                    Opset since) {
   return {.name = name,
           .types = types,
           .required = false,

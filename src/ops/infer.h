@@ -15,15 +15,17 @@
 namespace anemone::ops {
 
 using ir::Constraint;
+using ir::ElementRule;
 using ir::kDynamic;
-using ir::kNamesItsDType;
-using ir::kTensorFunction;
+using ir::NamesItsDType;
 using ir::OpArgs;
 using ir::OpCost;
 using ir::OpDef;
 using ir::Opset;
 using ir::Param;
 using ir::Shape;
+using ir::SizeRule;
+using ir::TensorFunction;
 using ir::Type;
 using ir::TypeDomain;
 using ir::Violates;
@@ -73,15 +75,13 @@ inline Status CheckRank(const OpArgs& args, std::string_view param, int rank,
 // `value` in the dtype of argument `x`: for defaults of float parameters.
 Result<ir::Literal> FloatLikeX(const OpArgs& args, float value);
 
-// No tensor has more dimensions, in our text form as well.
-constexpr int64_t kMaxRank = 32;
 // The type of a tensor whose sizes are the elements of a vector of type `shape`, when these are not
 // known: dynamic ones, or no rank.
 Result<Type> TypeOfUnknownShape(std::string_view label, DType dtype, const Type& shape);
 
 // A constant parameter that may be left out.
-Param Constant(std::string_view name, std::string_view types, std::string_view default_text,
-               Opset since = Opset::kIOS15);
+Param ConstantParam(std::string_view name, std::string_view types, std::string_view default_text,
+                    Opset since = Opset::kIOS15);
 
 // "[1, -1, 3]".
 std::string NumbersToString(const std::vector<int64_t>& numbers);

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string_view>
 
+#include "ir/op_def.h"
 #include "passes/match.h"
 #include "passes/rewriter.h"
 
@@ -46,6 +47,16 @@ bool HasConstant(const ir::Operation& op, std::string_view name) {
   return value == nullptr || (value->is_const() && IsFloat32(value));
 }
 
+// A constant, as the table of a gather, takes no factor here, so its results have none.
+bool ScalesWithItsInput(const ir::Operation& op) {
+  if (op.def() == nullptr) return false;
+  const ir::ElementRule elements = op.def()->traits.elements;
+  if (elements != ir::ElementRule::kScaleWithFirst && elements != ir::ElementRule::kOfFirst)
+    return false;
+  const ir::Value* first = op.Input(op.def()->params.front().name);
+  return first != nullptr && !first->is_const();
+}
+
 Treats TreatmentOf(const ir::Operation& op, ir::Opset opset) {
   const std::string& type = op.type();
   if (!op.blocks().empty() || op.outputs().empty()) return Treats::kFixes;
@@ -83,39 +94,7 @@ Treats TreatmentOf(const ir::Operation& op, ir::Opset opset) {
     return Treats::kPasses;
   }
   if (IsOneOf(type, {"add", "sub", "maximum", "minimum", "clip", "relu6"})) return Treats::kBounds;
-  if (IsOneOf(type, {"relu",
-                     "leaky_relu",
-                     "prelu",
-                     "abs",
-                     "identity",
-                     "max_pool",
-                     "avg_pool",
-                     "reduce_mean",
-                     "reduce_sum",
-                     "reduce_max",
-                     "reduce_min",
-                     "reshape",
-                     "transpose",
-                     "squeeze",
-                     "expand_dims",
-                     "flatten2d",
-                     "slice_by_index",
-                     "slice_by_size",
-                     "split",
-                     "tile",
-                     "reverse",
-                     "upsample_nearest_neighbor",
-                     "upsample_bilinear",
-                     "resize_nearest_neighbor",
-                     "resize_bilinear",
-                     "depth_to_space",
-                     "space_to_depth",
-                     "pixel_shuffle",
-                     "pixel_unshuffle",
-                     "crop"})) {
-    return Treats::kPasses;
-  }
-  return Treats::kFixes;
+  return ScalesWithItsInput(op) ? Treats::kPasses : Treats::kFixes;
 }
 
 class Rescaler {

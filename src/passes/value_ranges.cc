@@ -183,49 +183,12 @@ class RangeWalk {
     return operation.Input("beta") != nullptr ? Sum(x, Input(operation, "beta")) : x;
   }
 
-  // Operators whose results are elements of x, or lie between some of them.
-  static bool Selects(std::string_view type) {
-    constexpr std::array<std::string_view, 33> kTypes = {"identity",
-                                                         "reshape",
-                                                         "transpose",
-                                                         "squeeze",
-                                                         "expand_dims",
-                                                         "flatten2d",
-                                                         "slice_by_index",
-                                                         "slice_by_size",
-                                                         "split",
-                                                         "tile",
-                                                         "gather",
-                                                         "gather_nd",
-                                                         "gather_along_axis",
-                                                         "reverse",
-                                                         "max_pool",
-                                                         "reduce_max",
-                                                         "reduce_min",
-                                                         "reduce_mean",
-                                                         "topk",
-                                                         "sort",
-                                                         "depth_to_space",
-                                                         "space_to_depth",
-                                                         "pixel_shuffle",
-                                                         "pixel_unshuffle",
-                                                         "upsample_nearest_neighbor",
-                                                         "upsample_bilinear",
-                                                         "resize_nearest_neighbor",
-                                                         "resize_bilinear",
-                                                         "crop",
-                                                         "batch_to_space",
-                                                         "sliding_windows",
-                                                         "reshape_like",
-                                                         "reverse_sequence"};
-    return std::ranges::find(kTypes, type) != kTypes.end();
-  }
-
   Interval Of(const ir::Operation& op) {
     const std::string& type = op.type();
     const Interval x = Input(op, "x");
     const auto y = [&] { return Input(op, "y"); };
-    if (Selects(type)) return x;
+    if (op.def() != nullptr && op.def()->traits.elements == ir::ElementRule::kOfFirst)
+      return Input(op, op.def()->params.front().name);
     if (type == "cast" || type == "round" || type == "floor" || type == "ceil")
       return {std::floor(x.low), std::ceil(x.high)};
     if (type == "conv" || type == "linear") return OfMatrix(op);

@@ -129,7 +129,7 @@ std::vector<OpDef> Defs() {
            .params = {{.name = "x", .types = "T"}},
            .domains = {{.name = "T", .dtypes = "fp16 fp32"}},
            .infer = InferLikeX,
-           .traits = ir::kTensorFunction}};
+           .traits = ir::TensorFunction(ir::ElementRule::kComputed, ir::SizeRule::kOfFirst)}};
 }
 
 }  // namespace anemone::ops::sample
@@ -201,7 +201,7 @@ OPERATOR = Change(
            .params = {{.name = "x", .types = "T"}},
            .domains = {{.name = "T", .dtypes = "fp16 fp32"}},
            .infer = InferLikeX,
-           .traits = ir::kTensorFunction},
+           .traits = ir::TensorFunction(ir::ElementRule::kComputed, ir::SizeRule::kOfFirst)},
 """),
         ("src/ops/pool/kernel.cc", "Status MaxPool(KernelContext& context) { return RunPool(context, Largest{}); }", """\
 Status Copy(KernelContext& context) {

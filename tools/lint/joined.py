@@ -30,19 +30,20 @@ def joined_groups():
     """The sources that are compiled together, as cmake/unity.cmake and cmake/options.cmake have it."""
     match = re.search(r'string\(JOIN "\|" ANEMONE_HOT_SOURCES\s+((?:"[^"]*"\s*)+)\)', read("cmake/options.cmake"))
     hot = re.compile("|".join(re.findall(r'"([^"]*)"', match.group(1))).replace("\\\\", "\\"))
+    joined_hot = re.compile(re.search(r'ANEMONE_JOINED_HOT_SOURCES "([^"]*)"', read("cmake/options.cmake")).group(1))
     groups = collections.defaultdict(list)
     for name in our_files(".cc"):
         folder, file = os.path.split(name)
         if name.startswith("tests/unit/"):
             groups["/".join(name.split("/")[:3])].append(name)
             continue
-        if not name.startswith("src/") or hot.search("/" + name) or name == "src/cli/main.cc":
+        if not name.startswith("src/") or name == "src/cli/main.cc":
             continue
         if folder.startswith("src/ops/"):
-            kind = re.search(r"(def|place)\.cc$", file)
+            kind = re.search(r"(def|kernel|onnx|place)\.cc$", file)
             if kind:
                 groups[f"src/ops/*/{kind.group(1)}.cc"].append(name)
-        else:
+        elif not hot.search("/" + name) or joined_hot.search("/" + name):
             groups[folder].append(name)
     return groups
 
@@ -65,6 +66,11 @@ def headers_of(name):
         if path and path not in found:
             found |= {path} | headers_of(path)
     return frozenset(found)
+
+
+def directives(text):
+    """The namespaces that a source names by "using namespace": their names are found as if declared in anemone."""
+    return {f"anemone::{name}" for name in re.findall(r"^using namespace ([\w:]+);", text, re.M)}
 
 
 def namespace_of(text):
@@ -113,10 +119,12 @@ for names in GROUPS.values():
             problems.append(f"{one}:{tag['line']}: {other} is compiled with it and names '{name}' too: give one of them "
                             "another name")
     for name in names:
+        directed = directives(texts[name])
         for word in uses[name] & in_headers.keys() - declared[name]:
             seen = {space for space, header in in_headers[word] if header in headers_of(name)}
             for space, header in sorted(in_headers[word]):
-                inner = [outer for outer in seen if space.startswith(outer + "::")]
+                inner = [outer for outer in seen
+                         if space.startswith(("anemone" if outer in directed else outer) + "::") and space != outer]
                 if not inner or space in seen or not (spaces[name] + "::").startswith(space + "::"):
                     continue
                 by = [source for source in names if header in headers_of(source)]

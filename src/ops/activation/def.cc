@@ -95,22 +95,24 @@ Param Parameter(std::string_view name) {
   return {.name = name, .types = "U", .constant = true, .float32_since = Opset::kIOS17};
 }
 
-OpDef Plain(std::string_view name, std::string_view doc) {
+OpDef Plain(std::string_view name, std::string_view doc,
+            ElementRule elements = ElementRule::kComputed) {
   return {.name = name,
           .doc = doc,
           .params = {kX},
           .domains = {kT},
           .infer = InferLikeX,
-          .traits = kTensorFunction};
+          .traits = TensorFunction(elements, SizeRule::kOfFirst)};
 }
-OpDef WithAlpha(std::string_view name, std::string_view doc) {
+OpDef WithAlpha(std::string_view name, std::string_view doc,
+                ElementRule elements = ElementRule::kComputed) {
   return {.name = name,
           .doc = doc,
           .params = {kX, Parameter("alpha")},
           .domains = {kT, kU},
           .constraints = {kDTypes, kScalars},
           .infer = InferWithScalars,
-          .traits = kTensorFunction};
+          .traits = TensorFunction(elements, SizeRule::kOfFirst)};
 }
 OpDef WithAlphaBeta(std::string_view name, std::string_view doc) {
   OpDef def = WithAlpha(name, doc);
@@ -138,8 +140,8 @@ std::vector<OpDef> Defs() {
        .domains = {kT},
        .constraints = {{"gelu_c1", "mode is EXACT, TANH_APPROXIMATION or SIGMOID_APPROXIMATION"}},
        .infer = InferGelu,
-       .traits = kTensorFunction},
-      WithAlpha("leaky_relu", "x where x >= 0, alpha * x elsewhere."),
+       .traits = TensorFunction(ElementRule::kComputed, SizeRule::kOfFirst)},
+      WithAlpha("leaky_relu", "x where x >= 0, alpha * x elsewhere.", ElementRule::kScaleWithFirst),
       WithAlphaBeta("linear_activation", "alpha * x + beta."),
       {.name = "prelu",
        .doc = "x where x > 0, alpha * x elsewhere, with one alpha for each channel (dimension 1) "
@@ -151,8 +153,8 @@ std::vector<OpDef> Defs() {
                        {"prelu_c2", "alpha has rank 1 and one value for each channel"},
                        {"prelu_c3", "all alphas are equal when x has rank 3 or 5"}},
        .infer = InferPRelu,
-       .traits = kTensorFunction},
-      Plain("relu", "max(x, 0)."),
+       .traits = TensorFunction(ElementRule::kScaleWithFirst, SizeRule::kOfFirst)},
+      Plain("relu", "max(x, 0).", ElementRule::kScaleWithFirst),
       Plain("relu6", "min(max(x, 0), 6)."),
       WithAlphaBeta("scaled_tanh", "alpha * tanh(beta * x)."),
       Plain("sigmoid", "The logistic function 1 / (1 + e^-x)."),
@@ -174,7 +176,7 @@ std::vector<OpDef> Defs() {
            [](const OpArgs&, std::span<const Type> outputs) {
              return OpCost{CostProduct({OutputElements(outputs), 4})};
            },
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kComputed, SizeRule::kOfFirst)},
       Plain("softplus", "log(1 + e^x), which for large x is x."),
       {.name = "softplus_parametric",
        .doc = "alpha * log(1 + e^(beta * x)) with one alpha and beta for each channel (dimension "
@@ -186,7 +188,7 @@ std::vector<OpDef> Defs() {
                        {"softplus_parametric_c2",
                         "alpha and beta have rank 1 and one value for each channel"}},
        .infer = InferSoftplusParametric,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kComputed, SizeRule::kOfFirst)},
       Plain("softsign", "x / (1 + |x|)."),
       WithAlpha("thresholded_relu", "x where x >= alpha, 0 elsewhere."),
   };

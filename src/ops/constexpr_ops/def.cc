@@ -15,7 +15,7 @@ constexpr std::string_view kSource = "int4 uint4 int8 uint8 fp16 fp32";
 constexpr std::string_view kSubByteIndices = "uint1 uint2 uint3 uint4 uint6";
 constexpr TypeDomain kFloat{"DstT", "fp16 fp32"};
 
-Param Constant(std::string_view name, std::string_view types) {
+Param ConstantParam(std::string_view name, std::string_view types) {
   return {.name = name, .types = types, .constant = true};
 }
 Param MayBeConstant(std::string_view name, std::string_view types, Opset since = Opset::kIOS15) {
@@ -335,22 +335,24 @@ std::vector<OpDef> Defs() {
            .doc = "scale * (quantized_data - zero_point); scale and zero_point are scalars or run "
                   "along `axis`.",
            .since = Opset::kIOS16,
-           .params = {Constant("quantized_data", "SrcT"), Constant("zero_point", "ZeroPointT"),
-                      Constant("scale", "DstT"), Constant("axis", "int32")},
+           .params = {ConstantParam("quantized_data", "SrcT"),
+                      ConstantParam("zero_point", "ZeroPointT"), ConstantParam("scale", "DstT"),
+                      ConstantParam("axis", "int32")},
            .domains = {{"SrcT", "uint8 int8"}, {"ZeroPointT", "uint8 int8 fp32"}, kFloat},
            .constraints =
                {{"constexpr_affine_dequantize_c1", "axis lies in [-rank, rank)"},
                 {"constexpr_affine_dequantize_c2",
                  "scale and zero_point are scalars or have one value for each element along axis"}},
            .infer = InferAffineDequantize,
-           .traits = kTensorFunction}),
-      Constexpr({.name = "constexpr_cast",
-                 .doc = "source_val, kept in half precision, as float32.",
-                 .since = Opset::kIOS16,
-                 .params = {Constant("source_val", "fp16"), Constant("output_dtype", "string")},
-                 .constraints = {{"constexpr_cast_c1", "output_dtype is fp32"}},
-                 .infer = InferCast,
-                 .traits = kNamesItsDType}),
+           .traits = TensorFunction(ElementRule::kComputed, SizeRule::kInferred)}),
+      Constexpr(
+          {.name = "constexpr_cast",
+           .doc = "source_val, kept in half precision, as float32.",
+           .since = Opset::kIOS16,
+           .params = {ConstantParam("source_val", "fp16"), ConstantParam("output_dtype", "string")},
+           .constraints = {{"constexpr_cast_c1", "output_dtype is fp32"}},
+           .infer = InferCast,
+           .traits = NamesItsDType(ElementRule::kComputed, SizeRule::kInferred)}),
       Constexpr({.name = "constexpr_lut_to_dense",
                  .doc = "Values looked up in a table (palettized weights). Before ios18: indices "
                         "[M] are bytes into which the indices, log2(table size) bits each, are "
@@ -359,7 +361,7 @@ std::vector<OpDef> Defs() {
                         "2^bits, V] holds one table for each block of them; with V > 1 each index "
                         "gives V values along vector_axis.",
                  .since = Opset::kIOS16,
-                 .params = {Constant("indices", "IndicesT"), Constant("lut", "T"),
+                 .params = {ConstantParam("indices", "IndicesT"), ConstantParam("lut", "T"),
                             MayBeConstant("shape", "uint32"),
                             MayBeConstant("vector_axis", "int32", Opset::kIOS18)},
                  .domains = {{"IndicesT", "uint8", Opset::kIOS18, kSubByteIndices}, {"T", kDense}},
@@ -379,14 +381,14 @@ std::vector<OpDef> Defs() {
                                   "vector_axis lies in [-rank, rank), and is given when vectors "
                                   "have several values"}},
                  .infer = InferLutToDense,
-                 .traits = kTensorFunction}),
+                 .traits = TensorFunction(ElementRule::kComputed, SizeRule::kInferred)}),
       Constexpr(
           {.name = "constexpr_sparse_to_dense",
            .doc = "nonzero_data [D] put, in order, where the mask is set, zeros elsewhere. Before "
                   "ios18 the mask is packed into bytes [M] from the lowest bit on and `shape` is "
                   "the result's; from ios18 on the mask has the result's shape.",
            .since = Opset::kIOS16,
-           .params = {Constant("nonzero_data", "T"), Constant("mask", "uint8 uint1"),
+           .params = {ConstantParam("nonzero_data", "T"), ConstantParam("mask", "uint8 uint1"),
                       MayBeConstant("shape", "uint32")},
            .domains = {{"T", kDense, Opset::kIOS18, kDenseFrom18}},
            .constraints =
@@ -398,13 +400,13 @@ std::vector<OpDef> Defs() {
                 {"constexpr_sparse_to_dense_c3",
                  "nonzero_data has rank 1 and one value for each bit set, none set past the end"}},
            .infer = InferSparseToDense,
-           .traits = kTensorFunction}),
+           .traits = TensorFunction(ElementRule::kComputed, SizeRule::kInferred)}),
       Constexpr(
           {.name = "constexpr_blockwise_shift_scale",
            .doc = "scale * (data - offset), where each element of scale and offset serves a block "
                   "of data: blocks have data's size over scale's along each dimension.",
            .since = Opset::kIOS18,
-           .params = {Constant("data", "SrcT"), Constant("scale", "DstT"),
+           .params = {ConstantParam("data", "SrcT"), ConstantParam("scale", "DstT"),
                       MayBeConstant("offset", "OffsetT")},
            .domains = {{"SrcT", kSource}, kFloat, {"OffsetT", kSource}},
            .constraints = {{"constexpr_blockwise_shift_scale_c1",
@@ -412,15 +414,15 @@ std::vector<OpDef> Defs() {
                            {"constexpr_blockwise_shift_scale_c2",
                             "offset has scale's shape, and is a float or of data's dtype"}},
            .infer = InferShiftScale,
-           .traits = kTensorFunction}),
+           .traits = TensorFunction(ElementRule::kComputed, SizeRule::kInferred)}),
       Constexpr(
           {.name = "constexpr_sparse_blockwise_shift_scale",
            .doc = "constexpr_blockwise_shift_scale of the values that a mask keeps: data_mask has "
                   "the dense shape, nonzero_data [D] its set elements in order. Gives the mask "
                   "and the scaled values.",
            .since = Opset::kIOS18,
-           .params = {Constant("data_mask", "uint1"), Constant("nonzero_data", "SrcT"),
-                      Constant("scale", "DstT"), MayBeConstant("offset", "OffsetT")},
+           .params = {ConstantParam("data_mask", "uint1"), ConstantParam("nonzero_data", "SrcT"),
+                      ConstantParam("scale", "DstT"), MayBeConstant("offset", "OffsetT")},
            .domains = {{"SrcT", kSource}, kFloat, {"OffsetT", kSource}},
            .constraints =
                {{"constexpr_sparse_blockwise_shift_scale_c1",
@@ -430,7 +432,7 @@ std::vector<OpDef> Defs() {
                 {"constexpr_sparse_blockwise_shift_scale_c3",
                  "offset has scale's shape, and is a float or of the data's dtype"}},
            .infer = InferSparseShiftScale,
-           .traits = kTensorFunction}),
+           .traits = TensorFunction(ElementRule::kComputed, SizeRule::kInferred)}),
       Constexpr(
           {.name = "constexpr_lut_to_sparse",
            .doc = "constexpr_lut_to_dense of the indices that a mask keeps: indices_mask has the "
@@ -438,8 +440,8 @@ std::vector<OpDef> Defs() {
                   "mask, widened along vector_axis for vectors, and the values looked up, in the "
                   "order of the widened mask.",
            .since = Opset::kIOS18,
-           .params = {Constant("indices_mask", "uint1"),
-                      Constant("indices_nonzero_data", "IndicesT"), Constant("lut", "T"),
+           .params = {ConstantParam("indices_mask", "uint1"),
+                      ConstantParam("indices_nonzero_data", "IndicesT"), ConstantParam("lut", "T"),
                       MayBeConstant("vector_axis", "int32")},
            .domains = {{"IndicesT", "uint1 uint2 uint3 uint4 uint6 uint8"}, {"T", kDense}},
            .constraints =
@@ -452,16 +454,16 @@ std::vector<OpDef> Defs() {
                  "vector_axis lies in [-rank, rank), and is given when vectors have several "
                  "values"}},
            .infer = InferLutToSparse,
-           .traits = kTensorFunction}),
+           .traits = TensorFunction(ElementRule::kComputed, SizeRule::kInferred)}),
       {.name = "quantize",
        .doc = "round(input / scale) + zero_point, halves to even, clipped to the range of "
               "output_dtype; scale and zero_point are scalars or run along `axis`.",
        .since = Opset::kIOS17,
        .params = {{.name = "input", .types = "SrcT"},
                   MayBeConstant("zero_point", "DstT"),
-                  Constant("scale", "SrcT"),
+                  ConstantParam("scale", "SrcT"),
                   MayBeConstant("axis", "int32"),
-                  Constant("output_dtype", "string")},
+                  ConstantParam("output_dtype", "string")},
        .domains = {{"SrcT", "fp16 fp32"}, {"DstT", "uint8 int8"}},
        .constraints = {scale_fits,
                        {"quantize_c1", "output_dtype is int8 or uint8"},
@@ -469,19 +471,19 @@ std::vector<OpDef> Defs() {
                        {"quantize_c3", "not all of scale is 0"}},
        .infer = InferQuantize,
        .cost = TwoFlops,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kComputed, SizeRule::kOfFirst)},
       {.name = "dequantize",
        .doc = "scale * (input - zero_point); scale and zero_point are scalars or run along `axis`.",
        .since = Opset::kIOS17,
        .params = {{.name = "input", .types = "SrcT"},
                   MayBeConstant("zero_point", "SrcT"),
-                  Constant("scale", "DstT"),
+                  ConstantParam("scale", "DstT"),
                   MayBeConstant("axis", "int32")},
        .domains = {{"SrcT", "uint8 int8"}, kFloat},
        .constraints = {scale_fits},
        .infer = InferDequantize,
        .cost = TwoFlops,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kComputed, SizeRule::kOfFirst)},
   };
 }
 

@@ -202,7 +202,11 @@ Status InferWriteState(const OpArgs& args, std::vector<Type>*) {
 
 // All of them are run by the interpreter, on what bodies, lists and states declare.
 constexpr Traits By(Effects effects) {
-  return {.run_by = RunBy::kInterpreter, .effects = effects, .precision = Precision::kAsDeclared};
+  return {.run_by = RunBy::kInterpreter,
+          .effects = effects,
+          .precision = Precision::kAsDeclared,
+          .elements = ElementRule::kComputed,
+          .sizes = SizeRule::kInferred};
 }
 constexpr Traits kCallsBodies = By(Effects::kBodies);
 constexpr Traits kHoldsLists = By(Effects::kNone);

@@ -270,7 +270,7 @@ std::vector<ir::OpDef> Defs() {
             {"conv_c9", "a dilated convolution has a constant weight"}},
        .infer = InferConv,
        .cost = ConvCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kComputed, SizeRule::kInferred)},
       {.name = "conv_transpose",
        .doc = "Transposed convolution (the gradient of conv with respect to its input). x is [n, "
               "C_in, d...], weight [C_in, C_out / groups, k...]: each input element adds its "
@@ -304,7 +304,7 @@ std::vector<ir::OpDef> Defs() {
              "output_shape holds the batch, C_out and a positive size for each spatial dimension"}},
        .infer = InferConvTranspose,
        .cost = ConvTransposeCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kComputed, SizeRule::kInferred)},
   };
 }
 

@@ -31,7 +31,7 @@ OpDef Binary(std::string_view name, std::string_view dtypes, ir::InferFn infer,
                            "Aligned at the right, the dimensions of x and y are equal, or one of "
                            "them is 1 or missing."}},
           .infer = infer,
-          .traits = kTensorFunction};
+          .traits = TensorFunction(ElementRule::kComputed, SizeRule::kBroadcast)};
 }
 
 }  // namespace

@@ -12,13 +12,14 @@ constexpr std::string_view kCastDType = "cast_c1";
 constexpr std::string_view kCastDTypes = "fp16 fp32 int32 bool";
 constexpr std::string_view kCastWiderDTypes = "int8 uint8 int16 uint16";
 
-OpDef Unary(std::string_view name, std::string_view dtypes, std::string_view doc) {
+OpDef Unary(std::string_view name, std::string_view dtypes, std::string_view doc,
+            ElementRule elements = ElementRule::kComputed) {
   return {.name = name,
           .doc = doc,
           .params = {{.name = "x", .types = "T"}},
           .domains = {{.name = "T", .dtypes = dtypes}},
           .infer = InferLikeX,
-          .traits = kTensorFunction};
+          .traits = TensorFunction(elements, SizeRule::kOfFirst)};
 }
 
 Status InferWithEpsilon(const OpArgs& args, std::vector<Type>* outputs) {
@@ -48,7 +49,7 @@ OpDef WithEpsilon(std::string_view name, std::string_view doc,
           .cost = [](const OpArgs&, std::span<const Type> outputs) -> OpCost {
             return {CostProduct({OutputElements(outputs), 2})};
           },
-          .traits = kTensorFunction};
+          .traits = TensorFunction(ElementRule::kComputed, SizeRule::kOfFirst)};
 }
 Result<ir::Literal> LikeX(const OpArgs& args, float value) {
   return ir::Literal::Float(args.TypeOf("x").dtype(), value);
@@ -111,7 +112,7 @@ OpDef Cast() {
                            "int16 or uint16."}},
           .infer = InferCast,
           .cost = NoCost,
-          .traits = kNamesItsDType};
+          .traits = NamesItsDType(ElementRule::kComputed, SizeRule::kOfFirst)};
 }
 
 OpDef Clip() {
@@ -126,7 +127,7 @@ OpDef Clip() {
           .cost = [](const OpArgs&, std::span<const Type> outputs) -> OpCost {
             return {CostProduct({OutputElements(outputs), 2})};
           },
-          .traits = kTensorFunction};
+          .traits = TensorFunction(ElementRule::kComputed, SizeRule::kOfFirst)};
 }
 
 OpDef Threshold() {
@@ -136,7 +137,7 @@ OpDef Threshold() {
       .params = {{.name = "x", .types = "T"}, {.name = "alpha", .types = "T", .constant = true}},
       .domains = {{.name = "T", .dtypes = "fp16 fp32 int32"}},
       .infer = InferLikeX,
-      .traits = kTensorFunction};
+      .traits = TensorFunction(ElementRule::kComputed, SizeRule::kOfFirst)};
 }
 
 }  // namespace
@@ -145,7 +146,8 @@ std::vector<OpDef> Defs() {
   constexpr std::string_view kFloat = "fp16 fp32";
   constexpr std::string_view kNumeric = "fp16 fp32 int32";
   return {
-      Unary("abs", kNumeric, "Absolute value |x|. The smallest int32 stays as it is."),
+      Unary("abs", kNumeric, "Absolute value |x|. The smallest int32 stays as it is.",
+            ElementRule::kScaleWithFirst),
       Unary("acos", kFloat, "Inverse cosine in radians, in [0, pi]; NaN outside [-1, 1]."),
       Unary("asin", kFloat, "Inverse sine in radians, in [-pi/2, pi/2]; NaN outside [-1, 1]."),
       Unary("atan", kFloat, "Inverse tangent in radians, in [-pi/2, pi/2]."),

@@ -259,9 +259,9 @@ OpDef Scatter(std::string_view name, std::string_view doc, bool with_axis, ir::I
   std::vector<Param> params = {{.name = "data", .types = "T"},
                                {.name = "indices", .types = "int32"},
                                {.name = "updates", .types = "T"}};
-  if (with_axis) params.push_back(Constant("axis", "int32", "0"));
-  params.push_back(Constant("mode", "string", "\"add\""));
-  params.push_back(Constant("validate_indices", "bool", "false", Opset::kIOS17));
+  if (with_axis) params.push_back(ConstantParam("axis", "int32", "0"));
+  params.push_back(ConstantParam("mode", "string", "\"add\""));
+  params.push_back(ConstantParam("validate_indices", "bool", "false", Opset::kIOS17));
   return {.name = name,
           .doc = doc,
           .params = std::move(params),
@@ -269,7 +269,7 @@ OpDef Scatter(std::string_view name, std::string_view doc, bool with_axis, ir::I
           .constraints = std::move(constraints),
           .infer = infer,
           .cost = CostOfScatter,
-          .traits = kTensorFunction};
+          .traits = TensorFunction(ElementRule::kComputed, SizeRule::kOfFirst)};
 }
 
 }  // namespace
@@ -282,39 +282,39 @@ std::vector<OpDef> Defs() {
               "index counts from the end.",
        .params = {{.name = "x", .types = "T"},
                   {.name = "indices", .types = "I"},
-                  Constant("axis", "int32", "0"),
-                  Constant("batch_dims", "int32", "0", Opset::kIOS16),
-                  Constant("validate_indices", "bool", "false", Opset::kIOS17)},
+                  ConstantParam("axis", "int32", "0"),
+                  ConstantParam("batch_dims", "int32", "0", Opset::kIOS16),
+                  ConstantParam("validate_indices", "bool", "false", Opset::kIOS17)},
        .domains = GatherDomains(),
        .constraints = {kAxisRule, kIndexRule, kBatchRule, kIndexDTypeRule},
        .infer = InferGather,
        .cost = NoCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kOfFirst, SizeRule::kInferred)},
       {.name = "gather_along_axis",
        .doc = "Elements of x picked along axis: out[.., i, ..] = x[.., indices[.., i, ..], ..]. A "
               "negative index counts from the end.",
        .params = {{.name = "x", .types = "T"},
                   {.name = "indices", .types = "I"},
-                  Constant("axis", "int32", "0"),
-                  Constant("validate_indices", "bool", "false", Opset::kIOS17)},
+                  ConstantParam("axis", "int32", "0"),
+                  ConstantParam("validate_indices", "bool", "false", Opset::kIOS17)},
        .domains = GatherDomains(),
        .constraints = {kAxisRule, kIndexRule, kAlongRule, kIndexDTypeRule},
        .infer = InferGatherAlongAxis,
        .cost = NoCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kOfFirst, SizeRule::kInferred)},
       {.name = "gather_nd",
        .doc =
            "Each row of indices (its last dimension) names an element or slice of x by its first "
            "coordinates. The first batch_dims dimensions of x and indices go together.",
        .params = {{.name = "x", .types = "T"},
                   {.name = "indices", .types = "I"},
-                  Constant("batch_dims", "int32", "0", Opset::kIOS16),
-                  Constant("validate_indices", "bool", "false", Opset::kIOS17)},
+                  ConstantParam("batch_dims", "int32", "0", Opset::kIOS16),
+                  ConstantParam("validate_indices", "bool", "false", Opset::kIOS17)},
        .domains = GatherDomains(),
        .constraints = {kIndexRule, kDepthRule, kBatchRule, kIndexDTypeRule},
        .infer = InferGatherNd,
        .cost = NoCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kOfFirst, SizeRule::kInferred)},
       Scatter("scatter",
               "A copy of data whose slices at indices along axis are combined with those of "
               "updates: replaced (update), or added to, reduced by, multiplied, divided, or the "

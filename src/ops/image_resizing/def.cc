@@ -326,7 +326,7 @@ std::vector<OpDef> Defs() {
        .constraints = {kRank3, scales},
        .infer = InferUpsample,
        .cost = NoCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kOfFirst, SizeRule::kInferred)},
       {.name = "upsample_bilinear",
        .doc = "The last two dimensions of x enlarged (or shrunk) by factors, to floor(size * "
               "factor) elements, by linear interpolation between neighbors. With align_corners "
@@ -347,7 +347,7 @@ std::vector<OpDef> Defs() {
        .constraints = {kRank3, scales},
        .infer = InferUpsample,
        .cost = BilinearCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kOfFirst, SizeRule::kInferred)},
       {.name = "resize_nearest_neighbor",
        .doc = "The last two dimensions of x brought to given sizes: element i is input element "
               "floor(i * old size / new size).",
@@ -357,7 +357,7 @@ std::vector<OpDef> Defs() {
        .constraints = {kRank3, kTargets},
        .infer = InferResizeToTarget,
        .cost = NoCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kOfFirst, SizeRule::kInferred)},
       {.name = "resize_bilinear",
        .doc = "The last two dimensions of x brought to given sizes by linear interpolation at the "
               "points that sampling_mode names. For n points over pixels 0 to m - 1: DEFAULT i * "
@@ -371,7 +371,7 @@ std::vector<OpDef> Defs() {
        .constraints = {kRank3, kTargets, sampling_modes("resize_bilinear_c1")},
        .infer = InferResizeToTarget,
        .cost = BilinearCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kOfFirst, SizeRule::kInferred)},
       {.name = "resize",
        .doc = "The last resized_dims dimensions of x brought to the last sizes in `shape` (0 "
               "keeps a size), by linear interpolation or from the nearest element (the lower one "
@@ -390,7 +390,7 @@ std::vector<OpDef> Defs() {
                        {"resize_c5", "no size is negative"}},
        .infer = InferResize,
        .cost = BilinearCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kComputed, SizeRule::kInferred)},
       {.name = "crop",
        .doc = "x without its first and last elements along the last two dimensions; crop_height "
               "and crop_width say how many at either end.",
@@ -401,7 +401,7 @@ std::vector<OpDef> Defs() {
                        {"crop_c2", "something is left of either dimension"}},
        .infer = InferCrop,
        .cost = NoCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kOfFirst, SizeRule::kInferred)},
       {.name = "crop_resize",
        .doc = "Boxes cut out of x [B, C, H, W] and brought to one size by linear interpolation at "
               "the points that sampling_mode names (as in resize_bilinear) between a box's first "
@@ -445,7 +445,7 @@ std::vector<OpDef> Defs() {
             kTargets},
        .infer = InferCropResize,
        .cost = BilinearCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kComputed, SizeRule::kInferred)},
       {.name = "affine",
        .doc = "x [B, C, H, W] seen through an affine map: output point (x, y), both from -1 to 1, "
               "is the input at (a0 x + a1 y + a2, b0 x + b1 y + b2) by linear interpolation, zero "
@@ -468,7 +468,7 @@ std::vector<OpDef> Defs() {
                        kTargets},
        .infer = InferAffine,
        .cost = BilinearCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kComputed, SizeRule::kInferred)},
       {.name = "resample",
        .doc = "x [B, C, H, W] read at coordinates [B, h, w, 2], each pair (x, y), by linear "
               "interpolation or from the nearest pixel. Coordinates are pixels, or run from 0 or "
@@ -493,7 +493,7 @@ std::vector<OpDef> Defs() {
                        {"resample_c4", "coordinates are fp16 from ios16 on only"}},
        .infer = InferResample,
        .cost = BilinearCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kComputed, SizeRule::kInferred)},
   };
 }
 

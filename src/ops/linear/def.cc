@@ -257,7 +257,7 @@ std::vector<OpDef> Defs() {
                        {"linear_c4", "before ios17, weight and bias have the dtype of x"}},
        .infer = InferLinear,
        .cost = LinearCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kComputed, SizeRule::kInferred)},
       {.name = "matmul",
        .doc = "Matrix product over the last two dimensions, broadcast over those before: [..., m, "
               "k] times [..., k, n] gives [..., m, n]. A vector acts as one row (x) or one column "
@@ -274,7 +274,7 @@ std::vector<OpDef> Defs() {
                         "of them is constant"}},
        .infer = InferMatmul,
        .cost = MatmulCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kComputed, SizeRule::kInferred)},
       {.name = "einsum",
        .doc = "Matrix product over dimensions -1 and -3: values [n, c, h, w] and [n, w, h, u] "
               "give [n, c, h, u] (or all without n), with n and h broadcast. `equation` names the "
@@ -291,7 +291,7 @@ std::vector<OpDef> Defs() {
                        {"einsum_c5", "the other shared dimensions broadcast"}},
        .infer = InferEinsum,
        .cost = EinsumCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kComputed, SizeRule::kInferred)},
       {.name = "scaled_dot_product_attention",
        .doc = "softmax(query * key^T / sqrt(E) + attn_mask) * value for query [..., L, E], key "
               "[..., S, E] and value [..., S, EV]; the result is [..., L, EV]. A bool mask lets "
@@ -311,7 +311,7 @@ std::vector<OpDef> Defs() {
              "attn_mask broadcasts to [..., L, S], and its last dimension is S"}},
        .infer = InferAttention,
        .cost = AttentionCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kComputed, SizeRule::kInferred)},
   };
 }
 

@@ -143,7 +143,7 @@ std::vector<OpDef> Defs() {
              "mean, variance, gamma and beta have rank 1 and one value for each channel"}},
        .infer = InferBatchNorm,
        .cost = TwoFlops,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kComputed, SizeRule::kOfFirst)},
       {.name = "instance_norm",
        .doc = "Each channel of each sample of x [n, c, d...] less its mean, over the square root "
               "of its variance (by the number of elements) plus epsilon, times gamma, plus beta.",
@@ -156,7 +156,7 @@ std::vector<OpDef> Defs() {
                         "gamma and beta have rank 1 and one value for each channel"}},
        .infer = InferInstanceNorm,
        .cost = MomentsCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kComputed, SizeRule::kOfFirst)},
       {.name = "l2_norm",
        .doc = "x / sqrt(sum of squares + epsilon), the sum taken over the last three dimensions.",
        .params = {x, Scalar("epsilon", Default<1e-6f>)},
@@ -167,7 +167,7 @@ std::vector<OpDef> Defs() {
            [](const OpArgs&, std::span<const Type> outputs) {
              return OpCost{CostProduct({OutputElements(outputs), 3})};
            },
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kComputed, SizeRule::kOfFirst)},
       {.name = "layer_norm",
        .doc = "x less its mean over `axes`, over the square root of its variance (by the number "
               "of elements) plus epsilon, times gamma, plus beta; gamma and beta have the shape "
@@ -187,7 +187,7 @@ std::vector<OpDef> Defs() {
                        {"layer_norm_c2", "gamma and beta have the shape of x along the axes"}},
        .infer = InferLayerNorm,
        .cost = MomentsCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kComputed, SizeRule::kOfFirst)},
       {.name = "local_response_norm",
        .doc = "x / (k + alpha / size * s)^beta, where s sums the squares of `size` neighbors "
               "along the third dimension from the end (the channels of [n, c, h, w]): size / 2 "
@@ -203,7 +203,7 @@ std::vector<OpDef> Defs() {
                        {"local_response_norm_c2", "size is positive"}},
        .infer = InferLocalResponseNorm,
        .cost = NeighborsCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kComputed, SizeRule::kOfFirst)},
   };
 }
 

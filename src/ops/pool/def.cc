@@ -65,7 +65,7 @@ OpCost PoolCost(const OpArgs& args, std::span<const Type> outputs) {
   return {CostProduct({OutputElements(outputs), CostProduct(*kernel)})};
 }
 
-OpDef Pool(std::string_view name, std::string_view doc) {
+OpDef Pool(std::string_view name, ElementRule elements, std::string_view doc) {
   return {.name = name,
           .doc = doc,
           .params = {{.name = "x", .types = "T"},
@@ -100,14 +100,14 @@ OpDef Pool(std::string_view name, std::string_view doc) {
                {"pool_c6", "the kernel fits into the padded input along every dimension"}},
           .infer = InferPool,
           .cost = PoolCost,
-          .traits = kTensorFunction};
+          .traits = TensorFunction(elements, SizeRule::kInferred)};
 }
 
 }  // namespace
 
 std::vector<OpDef> Defs() {
   OpDef avg = Pool(
-      "avg_pool",
+      "avg_pool", ElementRule::kScaleWithFirst,
       "Mean over windows of 1, 2 or 3 spatial dimensions of x [n, c, d...]; each output size is "
       "(d + pads - kernel) / stride + 1, rounded down or, with ceil_mode, up. Padding counts as "
       "zeros, or not at all with exclude_padding_from_average.");
@@ -116,13 +116,13 @@ std::vector<OpDef> Defs() {
                         .required = false,
                         .constant = true,
                         .default_text = "false"});
-  OpDef l2 = Pool("l2_pool",
+  OpDef l2 = Pool("l2_pool", ElementRule::kScaleWithFirst,
                   "Square root of the sum of squares over windows of 1 or 2 spatial dimensions "
                   "of x [n, c, d...]; sizes as in avg_pool.");
   l2.constraints.push_back({"l2_pool_c1", "x has rank 3 or 4"});
   l2.infer = InferL2Pool;
   return {avg, l2,
-          Pool("max_pool",
+          Pool("max_pool", ElementRule::kOfFirst,
                "Largest element over windows of 1, 2 or 3 spatial dimensions of x [n, c, d...]; "
                "padding never wins, NaN always does. Sizes as in avg_pool.")};
 }

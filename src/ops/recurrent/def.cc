@@ -170,7 +170,7 @@ std::vector<OpDef> Defs() {
        .constraints = common,
        .infer = InferGru,
        .cost = RecurrentCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kComputed, SizeRule::kInferred)},
       {.name = "lstm",
        .doc = "Long short-term memory over x [s, b, I] with H hidden values. With gates i, f, o, "
               "z in that order in weights and bias, and p the peepholes of i, f, o: i = f(U x + R "
@@ -189,7 +189,7 @@ std::vector<OpDef> Defs() {
        .constraints = of_lstm,
        .infer = InferLstm,
        .cost = RecurrentCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kComputed, SizeRule::kInferred)},
       {.name = "rnn",
        .doc = "h = activation(weight_ih x + weight_hh h + bias) over x [s, b, I] with H hidden "
               "values. Gives the outputs [s, b, H] in the order of computation, or the last [1, "
@@ -200,7 +200,7 @@ std::vector<OpDef> Defs() {
        .constraints = common,
        .infer = InferRnn,
        .cost = RecurrentCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kComputed, SizeRule::kInferred)},
   };
 }
 

@@ -71,7 +71,8 @@ OpCost CostPerInput(const OpArgs& args, std::span<const Type>) {
   return {CostProduct({ElementsOf(args, "x"), kFlopsPerElement})};
 }
 
-OpDef OverAxes(std::string_view name, std::string_view doc, ir::CostFn cost) {
+OpDef OverAxes(std::string_view name, std::string_view doc, ir::CostFn cost,
+               ElementRule elements = ElementRule::kComputed) {
   return {
       .name = name,
       .doc = doc,
@@ -86,7 +87,7 @@ OpDef OverAxes(std::string_view name, std::string_view doc, ir::CostFn cost) {
       .constraints = {{kAxes, "Each of axes is within [-rank, rank), and no two are the same."}},
       .infer = InferOverAxes,
       .cost = cost,
-      .traits = kTensorFunction};
+      .traits = TensorFunction(elements, SizeRule::kInferred)};
 }
 
 OpDef Arg(std::string_view name, std::string_view doc) {
@@ -114,7 +115,7 @@ OpDef Arg(std::string_view name, std::string_view doc) {
                           {kArgDType, "output_dtype is int32 or uint16."}},
           .infer = InferArg,
           .cost = CostPerInput<1>,
-          .traits = kTensorFunction};
+          .traits = TensorFunction(ElementRule::kComputed, SizeRule::kInferred)};
 }
 
 }  // namespace
@@ -127,22 +128,26 @@ std::vector<OpDef> Defs() {
           "Index of the largest element along axis; the first one when several are equal."),
       Arg("reduce_argmin",
           "Index of the smallest element along axis; the first one when several are equal."),
-      OverAxes("reduce_l1_norm", "Sum of |x| over axes (all when absent).", CostPerInput<2>),
+      OverAxes("reduce_l1_norm", "Sum of |x| over axes (all when absent).", CostPerInput<2>,
+               ElementRule::kScaleWithFirst),
       OverAxes("reduce_l2_norm", "Square root of the sum of x * x over axes (all when absent).",
-               CostPerInput<2>),
+               CostPerInput<2>, ElementRule::kScaleWithFirst),
       OverAxes("reduce_log_sum", "Natural logarithm of the sum over axes (all when absent).",
                CostPerInput<1>),
       OverAxes("reduce_log_sum_exp",
                "Natural logarithm of the sum of e^x over axes (all when absent), without overflow "
                "for large x.",
                CostPerInput<4>),
-      OverAxes("reduce_max", "Largest element over axes (all when absent).", CostPerInput<1>),
+      OverAxes("reduce_max", "Largest element over axes (all when absent).", CostPerInput<1>,
+               ElementRule::kOfFirst),
       OverAxes("reduce_mean",
                "Arithmetic mean over axes (all when absent); of integers, rounded toward zero.",
-               CostPerInput<1>),
-      OverAxes("reduce_min", "Smallest element over axes (all when absent).", CostPerInput<1>),
+               CostPerInput<1>, ElementRule::kOfFirst),
+      OverAxes("reduce_min", "Smallest element over axes (all when absent).", CostPerInput<1>,
+               ElementRule::kOfFirst),
       OverAxes("reduce_prod", "Product over axes (all when absent).", CostPerInput<1>),
-      OverAxes("reduce_sum", "Sum over axes (all when absent).", CostPerInput<1>),
+      OverAxes("reduce_sum", "Sum over axes (all when absent).", CostPerInput<1>,
+               ElementRule::kScaleWithFirst),
       OverAxes("reduce_sum_square", "Sum of x * x over axes (all when absent).", CostPerInput<2>),
   };
 }

@@ -103,12 +103,14 @@ Status InferCategorical(const OpArgs& args, std::vector<Type>* outputs) {
 // Draws numbers, which a second draw need not repeat.
 constexpr ir::Traits kRandomDraw{.run_by = ir::RunBy::kKernel,
                                  .effects = ir::Effects::kReads,
-                                 .precision = ir::Precision::kMayBeHalf};
+                                 .precision = ir::Precision::kMayBeHalf,
+                                 .elements = ElementRule::kComputed,
+                                 .sizes = SizeRule::kInferred};
 
 OpDef Random(std::string_view name, std::string_view doc, std::vector<Param> params,
              ir::InferFn infer) {
   params.insert(params.begin(), Param{.name = "shape", .types = "int32"});
-  params.push_back(Constant("seed", "int32", "-1"));
+  params.push_back(ConstantParam("seed", "int32", "-1"));
   return {.name = name,
           .doc = doc,
           .params = std::move(params),
@@ -131,32 +133,34 @@ std::vector<OpDef> Defs() {
        .cost = NoCost,
        .traits = {.run_by = ir::RunBy::kNothing,
                   .effects = ir::Effects::kNone,
-                  .precision = ir::Precision::kAsDeclared}},
+                  .precision = ir::Precision::kAsDeclared,
+                  .elements = ElementRule::kComputed,
+                  .sizes = SizeRule::kInferred}},
       {.name = "fill",
        .doc = "A tensor of the given shape with value in every element.",
-       .params = {{.name = "shape", .types = "int32"}, Constant("value", "T", "0.0")},
+       .params = {{.name = "shape", .types = "int32"}, ConstantParam("value", "T", "0.0")},
        .domains = {{.name = "T", .dtypes = kAny}},
        .constraints = {{kShape, "shape is a vector of at most 32 sizes, none negative."}},
        .infer = InferFill,
        .cost = NoCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kComputed, SizeRule::kInferred)},
       {.name = "fill_like",
        .doc = "A tensor of the shape of ref_tensor with value in every element.",
        .since = Opset::kIOS16,
-       .params = {{.name = "ref_tensor", .types = "T"}, Constant("value", "U", "0.0")},
+       .params = {{.name = "ref_tensor", .types = "T"}, ConstantParam("value", "U", "0.0")},
        .domains = {{.name = "T", .dtypes = kAny}, {.name = "U", .dtypes = kAny}},
        .infer = InferFillLike,
        .cost = NoCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kComputed, SizeRule::kOfFirst)},
       {.name = "identity",
        .doc = "x itself: a new name for a tensor or a list.",
        .params = {{.name = "x", .types = "any"}},
        .infer = InferLikeX,
        .cost = NoCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kOfFirst, SizeRule::kOfFirst)},
       Random("random_bernoulli",
              "Ones with probability prob, zeros otherwise. The same seed gives the same tensor.",
-             {Constant("prob", "T", "0.5")},
+             {ConstantParam("prob", "T", "0.5")},
              [](const OpArgs& args, std::vector<Type>* outputs) {
                return InferRandom(args, "prob", "prob", outputs);
              }),
@@ -165,9 +169,9 @@ std::vector<OpDef> Defs() {
               "holds log-probabilities (mode logits) or probabilities (probs). The indices are "
               "floats. The same seed gives the same draws.",
        .params = {{.name = "x", .types = "T"},
-                  Constant("mode", "string", "\"logits\""),
-                  Constant("size", "int32", "1"),
-                  Constant("seed", "int32", "-1")},
+                  ConstantParam("mode", "string", "\"logits\""),
+                  ConstantParam("size", "int32", "1"),
+                  ConstantParam("seed", "int32", "-1")},
        .domains = {{.name = "T", .dtypes = "fp16 fp32"}},
        .constraints = {{kMode, "mode is logits or probs."},
                        {kDraws, "size is not negative and x is not a scalar."}},
@@ -177,13 +181,13 @@ std::vector<OpDef> Defs() {
       Random("random_normal",
              "Numbers of the normal distribution with the given mean and standard deviation. The "
              "same seed gives the same tensor.",
-             {Constant("mean", "T", "0.0"), Constant("stddev", "T", "1.0")},
+             {ConstantParam("mean", "T", "0.0"), ConstantParam("stddev", "T", "1.0")},
              [](const OpArgs& args, std::vector<Type>* outputs) {
                return InferRandom(args, "mean", "stddev", outputs);
              }),
       Random("random_uniform",
              "Numbers spread evenly over [low, high). The same seed gives the same tensor.",
-             {Constant("low", "T", "0.0"), Constant("high", "T", "1.0")},
+             {ConstantParam("low", "T", "0.0"), ConstantParam("high", "T", "1.0")},
              [](const OpArgs& args, std::vector<Type>* outputs) {
                return InferRandom(args, "low", "high", outputs);
              }),
@@ -196,14 +200,14 @@ std::vector<OpDef> Defs() {
        .domains = {{.name = "T", .dtypes = "fp16 fp32 int32"}},
        .constraints = {{kStep, "step is not 0."}, {kLength, "There are fewer than 2^31 elements."}},
        .infer = InferRange,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kComputed, SizeRule::kInferred)},
       {.name = "shape",
        .doc = "The sizes of the dimensions of x, as a vector.",
        .params = {{.name = "x", .types = "T"}},
        .domains = {{.name = "T", .dtypes = kAny}},
        .infer = InferShape,
        .cost = NoCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kComputed, SizeRule::kInferred)},
   };
 }
 

@@ -197,7 +197,7 @@ std::vector<OpDef> Defs() {
        .constraints = WithRangeConstraints({}),
        .infer = InferSliceByIndex,
        .cost = NoCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kOfFirst, SizeRule::kInferred)},
       {.name = "slice_by_size",
        .doc = "The box of x that starts at begin and spans size elements in each dimension; a size "
               "of -1 reaches to the end. A negative begin counts from the end.",
@@ -209,7 +209,7 @@ std::vector<OpDef> Defs() {
                        {kSizeRange, "The box lies within x; a size is not below -1."}},
        .infer = InferSliceBySize,
        .cost = NoCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kOfFirst, SizeRule::kInferred)},
       {.name = "slice_update",
        .doc = "A copy of x in which update stands where slice_by_index with the same arguments "
               "would read.",
@@ -220,7 +220,7 @@ std::vector<OpDef> Defs() {
                                             {kUpdateScalar, "update is not a scalar."}}),
        .infer = InferSliceUpdate,
        .cost = NoCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kComputed, SizeRule::kInferred)},
       {.name = "sliding_windows",
        .doc = "All windows of size elements along axis, stride apart: a dimension of n elements "
               "becomes two, (n - size) / stride + 1 and size.",
@@ -240,7 +240,7 @@ std::vector<OpDef> Defs() {
                        {kWindowSize, "size and stride are positive, and a window fits the axis."}},
        .infer = InferSlidingWindows,
        .cost = NoCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kOfFirst, SizeRule::kInferred)},
       {.name = "split",
        .doc = "Cuts x along axis into num_splits equal parts, or into parts of split_sizes. One "
               "output for each part.",
@@ -257,7 +257,7 @@ std::vector<OpDef> Defs() {
                         "split_sizes holds num_splits sizes that add up to that of the axis."}},
        .infer = InferSplit,
        .cost = NoCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kOfFirst, SizeRule::kInferred)},
   };
 }
 

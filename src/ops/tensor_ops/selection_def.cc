@@ -185,13 +185,13 @@ std::vector<OpDef> SelectionDefs() {
        .doc = "Indices that put x in order along axis, descending unless ascending is set. Equal "
               "elements keep their order.",
        .params = {{.name = "x", .types = "T"},
-                  Constant("axis", "int32", "-1"),
-                  Constant("ascending", "bool", "false")},
+                  ConstantParam("axis", "int32", "-1"),
+                  ConstantParam("ascending", "bool", "false")},
        .domains = {{.name = "T", .dtypes = "fp16 fp32 int32"}},
        .constraints = {{kSortAxis, "axis is within [-rank, rank)."}},
        .infer = InferArgsort,
        .cost = CostOfSort,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kComputed, SizeRule::kOfFirst)},
       {.name = "classify",
        .doc = "The class of the highest probability, and a dictionary from each class to its "
               "probability. Ends a classifier model.",
@@ -205,7 +205,9 @@ std::vector<OpDef> SelectionDefs() {
        },
        .traits = {.run_by = ir::RunBy::kNothing,
                   .effects = ir::Effects::kNone,
-                  .precision = ir::Precision::kAsDeclared}},
+                  .precision = ir::Precision::kAsDeclared,
+                  .elements = ElementRule::kComputed,
+                  .sizes = SizeRule::kInferred}},
       {.name = "non_maximum_suppression",
        .doc = "Picks up to max_boxes boxes by descending best score, passing over each that "
               "overlaps an already picked one (of its class with per_class_suppression) by more "
@@ -217,7 +219,7 @@ std::vector<OpDef> SelectionDefs() {
                   {.name = "iou_threshold", .types = "T", .constant = true},
                   {.name = "score_threshold", .types = "T", .required = false, .constant = true},
                   {.name = "max_boxes", .types = "int32", .constant = true},
-                  Constant("per_class_suppression", "bool", "false")},
+                  ConstantParam("per_class_suppression", "bool", "false")},
        .domains = {{.name = "T", .dtypes = "fp16 fp32"}},
        .constraints = {{kNmsThreshold,
                         "score_threshold is given before ios17 and does not exist from then on."},
@@ -227,7 +229,7 @@ std::vector<OpDef> SelectionDefs() {
                        {kNmsCount, "max_boxes is not negative."}},
        .infer = InferNms,
        .cost = CostOfNms,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kComputed, SizeRule::kInferred)},
       {.name = "non_zero",
        .doc = "Indices of the elements that are not 0, in row-major order: one row of rank(x) "
               "numbers each.",
@@ -237,13 +239,13 @@ std::vector<OpDef> SelectionDefs() {
        .cost = [](const OpArgs& args, std::span<const Type>) -> OpCost {
          return {ElementsOf(args, "x")};
        },
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kComputed, SizeRule::kInferred)},
       {.name = "one_hot",
        .doc = "For each index a vector, along a new dimension at axis, that holds on_value at that "
               "index and off_value elsewhere.",
        .params = {{.name = "indices", .types = "int32"},
                   {.name = "one_hot_vector_size", .types = "int32"},
-                  Constant("axis", "int32", "-1"),
+                  ConstantParam("axis", "int32", "-1"),
                   {.name = "on_value",
                    .types = "T",
                    .required = false,
@@ -259,17 +261,17 @@ std::vector<OpDef> SelectionDefs() {
                        {kOneHotSize, "one_hot_vector_size is not negative."}},
        .infer = InferOneHot,
        .cost = NoCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kComputed, SizeRule::kInferred)},
       {.name = "topk",
        .doc = "The k largest elements along axis (smallest with ascending; all for k = -1) and "
               "their indices, in order. Of equal elements the first comes first.",
        .params = {{.name = "x", .types = "T"},
-                  Constant("k", "K", "1"),
-                  Constant("axis", "int32", "-1"),
-                  Constant("ascending", "bool", "false"),
-                  Constant("sort", "bool", "true", Opset::kIOS16),
-                  Constant("return_indices", "bool", "true", Opset::kIOS16),
-                  Constant("output_indices_dtype", "string", "\"int32\"", Opset::kIOS17)},
+                  ConstantParam("k", "K", "1"),
+                  ConstantParam("axis", "int32", "-1"),
+                  ConstantParam("ascending", "bool", "false"),
+                  ConstantParam("sort", "bool", "true", Opset::kIOS16),
+                  ConstantParam("return_indices", "bool", "true", Opset::kIOS16),
+                  ConstantParam("output_indices_dtype", "string", "\"int32\"", Opset::kIOS17)},
        .domains = {{.name = "T",
                     .dtypes = "fp16 fp32 int32",
                     .wider_since = Opset::kIOS17,
@@ -285,7 +287,7 @@ std::vector<OpDef> SelectionDefs() {
                         "return_indices."}},
        .infer = InferTopk,
        .cost = CostOfSort,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kOfFirst, SizeRule::kInferred)},
   };
 }
 

@@ -272,7 +272,7 @@ std::vector<OpDef> Defs() {
                         "no two are the same."}},
        .infer = InferExpandDims,
        .cost = NoCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kOfFirst, SizeRule::kInferred)},
       {.name = "reshape",
        .doc = "The elements of x, in the same row-major order, under a new shape. A -1 stands for "
               "the size that makes the number of elements equal; a 0 for the size of x in that "
@@ -285,7 +285,7 @@ std::vector<OpDef> Defs() {
                        {kReshapeCount, "x and the result have as many elements."}},
        .infer = InferReshape,
        .cost = NoCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kOfFirst, SizeRule::kInferred)},
       {.name = "reshape_like",
        .doc = "The elements of x under a shape pieced together from those of ref_tensors: "
               "dimensions begins[i] up to ends[i] of tensor i, or up to its last where "
@@ -303,7 +303,7 @@ std::vector<OpDef> Defs() {
                        {kLikeCount, "x and the result have as many elements."}},
        .infer = InferReshapeLike,
        .cost = NoCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kOfFirst, SizeRule::kInferred)},
       {.name = "reverse",
        .doc = "x read backwards along axes, along all of them when absent.",
        .params = {{.name = "x", .types = "T"},
@@ -313,7 +313,7 @@ std::vector<OpDef> Defs() {
                         "Each of axes is within [-rank, rank), and no two are the same."}},
        .infer = InferReverse,
        .cost = NoCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kOfFirst, SizeRule::kOfFirst)},
       {.name = "reverse_sequence",
        .doc = "For each index b of batch_axis, the first lengths[b] elements along seq_axis read "
               "backwards; those after them stay.",
@@ -336,7 +336,7 @@ std::vector<OpDef> Defs() {
                         "each index of batch_axis."}},
        .infer = InferReverseSequence,
        .cost = NoCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kOfFirst, SizeRule::kOfFirst)},
       {.name = "squeeze",
        .doc =
            "x without the dimensions at axes, which have size 1; without all of size 1 when axes "
@@ -349,7 +349,7 @@ std::vector<OpDef> Defs() {
                        {kSqueezeSize, "The dimensions at axes have size 1."}},
        .infer = InferSqueeze,
        .cost = NoCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kOfFirst, SizeRule::kInferred)},
       {.name = "transpose",
        .doc = "x with its dimensions reordered: dimension i of the result is dimension perm[i] of "
               "x.",
@@ -359,7 +359,7 @@ std::vector<OpDef> Defs() {
        .constraints = {{kPerm, "perm names every dimension of x once."}},
        .infer = InferTranspose,
        .cost = NoCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kOfFirst, SizeRule::kInferred)},
   };
   std::ranges::move(SpatialDefs(), std::back_inserter(defs));
   return defs;

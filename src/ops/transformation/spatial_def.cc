@@ -123,7 +123,7 @@ OpDef Depth(std::string_view name, std::string_view doc, std::string_view param,
       .constraints = {kRankRule, kFactorRule, kDividesRule},
       .infer = infer,
       .cost = NoCost,
-      .traits = kTensorFunction};
+      .traits = TensorFunction(ElementRule::kOfFirst, SizeRule::kInferred)};
 }
 
 }  // namespace
@@ -146,7 +146,7 @@ std::vector<OpDef> SpatialDefs() {
                        {kBatchDivides, "The batch divides by the product of block_shape."}},
        .infer = InferBatchToSpace,
        .cost = NoCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kOfFirst, SizeRule::kInferred)},
       Depth("depth_to_space",
             "Channels into blocks of block_size by block_size: channel (bh * b + bw) * C + c goes "
             "to channel c at place (bh, bw) of the block. [n, C * b * b, h, w] -> [n, C, h * b, w "
@@ -186,7 +186,7 @@ std::vector<OpDef> SpatialDefs() {
                         "crops do not exceed the space."}},
        .infer = InferSpaceToBatch,
        .cost = NoCost,
-       .traits = kTensorFunction},
+       .traits = TensorFunction(ElementRule::kScaleWithFirst, SizeRule::kInferred)},
       Depth("space_to_depth",
             "Undoes depth_to_space: [n, C, h * b, w * b] -> [n, C * b * b, h, w].", "block_size",
             "int32",

@@ -79,6 +79,8 @@ TEST(OpTable, EveryOperatorSetsEveryTrait) {
     EXPECT_NE(def->traits.run_by, ir::RunBy::kUnset) << def->name;
     EXPECT_NE(def->traits.effects, ir::Effects::kUnset) << def->name;
     EXPECT_NE(def->traits.precision, ir::Precision::kUnset) << def->name;
+    EXPECT_NE(def->traits.elements, ir::ElementRule::kUnset) << def->name;
+    EXPECT_NE(def->traits.sizes, ir::SizeRule::kUnset) << def->name;
   }
 }
 

@@ -134,6 +134,21 @@ TEST(RescaleForHalf, LeavesWhatKnowsNoFactor) {
   EXPECT_EQ(before.at("e"), after.at("e"));
 }
 
+TEST(RescaleForHalf, LeavesWhatAConstantTableGives) {
+  const auto model = RescaleModel(R"(
+  func main<ios16>(tensor<int32, [2]> i) {
+    rows = gather(x = tensor<fp32, [3, 4]>([90000, 80000, 70000, 60000, 1, 2, 3, 4, 5, 6, 7, 100000]), indices = i, axis = 0);
+    d = add(x = rows, y = rows);
+    y = reverse(x = d, axes = [1]);
+  } -> (y);)");
+  std::unordered_map<std::string, double> before;
+  const Outputs wanted = RunFloat32(model, &before);
+  EXPECT_GT(before.at("d"), 65504) << "the test needs large values";
+  const auto rescaled = RescaleForHalf(*model->program.main(), before);
+  ASSERT_TRUE(rescaled.ok());
+  ExpectEqual(wanted, RunFloat32(model));
+}
+
 TEST(RescaleForHalf, ChangesNothingWhereValuesFit) {
   const auto model = RescaleModel(R"(
   func main<ios16>(tensor<fp32, [1, 4]> x) {
