@@ -260,6 +260,18 @@ struct InspectOptions : ModelOptions {
   std::string compute_units = "all";
 };
 
+// Of `anemone view`.
+struct ViewOptions : ModelOptions {
+  std::string output = {};
+  std::string compare = {};
+  std::string minimum_deployment_target = "iOS17";
+  std::string function = {};
+  bool float16 = false;
+  std::string chip = "m1,m2,m3,m4";
+  std::string compute_units = "all";
+  int threads = 0;
+};
+
 // Of `anemone run`.
 struct RunOptions : ModelOptions {
   std::vector<std::string> inputs = {};

@@ -358,6 +358,18 @@ struct InspectResult {
 
 Expected<InspectResult> Inspect(const InspectOptions& options);
 
+struct ViewResult {
+  std::string output;      // the page
+  int64_t operators = 0;   // of all models on it
+  int64_t size_bytes = 0;  // of the page
+  std::string json;        // the page's data
+};
+
+// One page for a browser, without a network: the model's graph, folded by block, with shapes,
+// weights, placement and, with `float16`, what half precision adds to the error. The page is
+// written whole or not at all.
+Expected<ViewResult> View(const ViewOptions& options, const Hooks& hooks = {});
+
 struct RunResult {
   std::string json;
 };

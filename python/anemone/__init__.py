@@ -23,11 +23,12 @@ from ._images import image_of, is_image, pixels
 from ._options import by_name, encode, split, takes
 from ._feature_model import FeatureModel
 from ._tools import (bench, cache_clear, cache_list, cache_verify, catalog, compare, compile, compress_file,
-                     convert_file, demo, doctor, evaluate, fetch, gate, inspect, lab, matrix, placement, run)
+                     convert_file, demo, doctor, evaluate, fetch, gate, inspect, lab, matrix, placement, run,
+                     view)
 
 __all__ = ["Error", "Feature", "FeatureModel", "Model", "Session", "State", "bench", "cache_clear", "cache_list",
            "cache_verify", "catalog", "compare", "compile", "compress", "compress_file", "convert", "convert_file",
-           "demo", "doctor", "evaluate", "fetch", "gate", "inspect", "lab", "load", "matrix", "placement", "run",
+           "demo", "doctor", "evaluate", "fetch", "gate", "inspect", "lab", "load", "matrix", "placement", "run", "view",
            "__version__"]
 
 __version__ = _anemone.version()

@@ -103,6 +103,12 @@ def inspect(model, **options) -> Dict[str, Any]:
     return _run(_anemone.inspect, {"model": model, **options}, None)
 
 
+@takes("view")
+def view(model, output, *, progress: Progress = None, **options) -> Dict[str, Any]:
+    """Writes the model's graph as one page for a browser; the page's data: what `anemone view --json` prints."""
+    return _run(_anemone.view, {"model": model, "output": output, **options}, progress)
+
+
 @takes("run")
 def run(model, **options) -> Dict[str, Any]:
     """One or more inferences through a session: what `anemone run --json` prints. For the outputs as arrays there is

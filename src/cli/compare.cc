@@ -9,19 +9,25 @@ namespace anemone::cli {
 namespace {
 
 void PrintComparison(const CompareOptions& options, const CompareResult& result) {
+  // Every line fits 100 columns, but for longer names.
+  if (!result.operators.empty()) {
+    std::cout << fmt::format("{:44} {:20} {:>9} {:>9} {:>8}\n", "operator", "type", "L-inf", "RMSE",
+                             "PSNR dB")
+              << fmt::format("{:65} {:>9} {:>9}\n", "", "of range", "of range");
+  }
   for (const OperatorComparison& row : result.operators) {
-    std::cout << fmt::format(
-        "{:40} {:20} L-inf {:10.3g} of range, RMSE {:10.3g}, PSNR {:6.1f} dB\n", row.name, row.type,
-        row.linf_relative, row.rmse_relative, row.psnr_db);
+    std::cout << fmt::format("{:44} {:20} {:9.3g} {:9.3g} {:8.1f}\n", row.name, row.type,
+                             row.linf_relative, row.rmse_relative, row.psnr_db);
   }
   for (const OutputComparison& row : result.outputs) {
     std::cout << fmt::format(
-        "{}: L-inf {:.3g} ({:.3g} of range), RMSE {:.3g} ({:.3g} of range), PSNR {:.1f} dB, "
-        "top-1 agreement {:.4f}, "
-        "judged {} against {:g} / {:g}: {}\n",
-        row.output, row.linf, row.linf_relative, row.rmse, row.rmse_relative, row.psnr_db,
-        row.top1_agreement, row.relative ? "relative to range" : "absolutely",
-        options.tolerance_linf, options.tolerance_rmse, row.passed ? "PASSED" : "FAILED");
+        "{}: {}\n"
+        "  L-inf {:.3g} ({:.3g} of range), RMSE {:.3g} ({:.3g} of range), PSNR {:.1f} dB\n"
+        "  top-1 agreement {:.4f}; judged {} against {:g} / {:g}\n",
+        row.output, row.passed ? "PASSED" : "FAILED", row.linf, row.linf_relative, row.rmse,
+        row.rmse_relative, row.psnr_db, row.top1_agreement,
+        row.relative ? "relative to range" : "absolutely", options.tolerance_linf,
+        options.tolerance_rmse);
   }
 }
 

@@ -16,7 +16,8 @@ Status RunConvert(const ConvertFileOptions& options, const Globals& globals) {
   if (globals.verbose > 0) {
     for (const std::string& note : result.notes) Say(globals, "note: " + note);
   } else if (!result.notes.empty()) {
-    Say(globals, fmt::format("{} notes from the passes; -v lists them", result.notes.size()));
+    Say(globals, fmt::format("{} note{} from the passes; -v lists them", result.notes.size(),
+                             result.notes.size() == 1 ? "" : "s"));
   }
   Say(globals, fmt::format("{}: {}, {} operators ({} before the passes), {} in {:.2f} s",
                            result.output, result.minimum_deployment_target, result.operations,

@@ -1,4 +1,5 @@
 // anemone run: one or more inferences through a session.
+#include <cstddef>
 #include <iostream>
 
 #include "base/json.h"
@@ -9,10 +10,22 @@
 namespace anemone::cli {
 namespace {
 
+// The first elements, as many as a line of a terminal takes; --json has more of them, in full.
+std::string FirstValues(const Json& values) {
+  constexpr size_t kShown = 6;
+  std::string text;
+  for (const Json& value : values) {
+    if (!text.empty()) text += ", ";
+    text += value.is_number() ? fmt::format("{:.5g}", value.number()) : value.Dump();
+    if (&value - values.begin() + 1 == static_cast<std::ptrdiff_t>(kShown)) break;
+  }
+  return values.size() > kShown ? "[" + text + ", ...]" : "[" + text + "]";
+}
+
 void PrintOutputs(const Json& outputs) {
   for (const Json& output : outputs) {
     std::string line = fmt::format("{} {} {} {}", output["name"].text(), output["dtype"].text(),
-                                   output["shape"].Dump(), output["first_values"].Dump());
+                                   output["shape"].Dump(), FirstValues(output["first_values"]));
     if (output.contains("argmax")) line += fmt::format(" argmax {}", output["argmax"].integer());
     if (output.contains("label")) line += fmt::format(" '{}'", output["label"].text());
     std::cout << line << "\n";
@@ -25,7 +38,7 @@ void PrintFeatureValues(const Json& outputs) {
     const bool array = output.contains("shape");
     std::cout << fmt::format("{} {} {}\n", output["name"].text(),
                              array ? output["shape"].Dump() : output["kind"].text(),
-                             array ? output["first_values"].Dump() : output["value"].Dump());
+                             array ? FirstValues(output["first_values"]) : output["value"].Dump());
   }
 }
 

@@ -20,20 +20,6 @@ Json TextOrNull(std::string_view text) {
 
 Json NumberOrNull(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
 
-Json VerdictJson(const Verdict& verdict) {
-  Json json;
-  json["support"] = placement::SupportName(verdict.support);
-  json["expected"] = verdict.expected;
-  json["rule"] = TextOrNull(verdict.rule);
-  json["reason"] = TextOrNull(verdict.reason);
-  json["source"] = TextOrNull(verdict.evidence.source);
-  json["confidence"] = placement::ConfidenceName(verdict.evidence.confidence);
-  const auto& measured_on = verdict.evidence.measured_on;
-  json["measured_on"] = measured_on ? Json(placement::AneFamilyName(*measured_on)) : Json(nullptr);
-  json["rewrite"] = TextOrNull(verdict.rewrite);
-  return json;
-}
-
 // Null for a unit that is not known.
 Json UnitJson(ComputeUnit unit) {
   return unit == ComputeUnit::kUnknown ? Json(nullptr) : Json(ComputeUnitName(unit));
@@ -227,6 +213,20 @@ void AppendLatencies(const PlacementReport& report, std::string* out) {
 }
 
 }  // namespace
+
+Json VerdictJson(const Verdict& verdict) {
+  Json json;
+  json["support"] = placement::SupportName(verdict.support);
+  json["expected"] = verdict.expected;
+  json["rule"] = TextOrNull(verdict.rule);
+  json["reason"] = TextOrNull(verdict.reason);
+  json["source"] = TextOrNull(verdict.evidence.source);
+  json["confidence"] = placement::ConfidenceName(verdict.evidence.confidence);
+  const auto& measured_on = verdict.evidence.measured_on;
+  json["measured_on"] = measured_on ? Json(placement::AneFamilyName(*measured_on)) : Json(nullptr);
+  json["rewrite"] = TextOrNull(verdict.rewrite);
+  return json;
+}
 
 Result<PlacementReport> AnalyzePlacement(const ir::Model& model, const std::string& name,
                                          const std::vector<const placement::Chip*>& chips,

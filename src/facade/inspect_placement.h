@@ -22,6 +22,8 @@ Result<PlacementReport> AnalyzePlacement(const ir::Model& model, const std::stri
                                          const std::vector<const placement::Chip*>& chips,
                                          ComputeUnits units);
 
+// What a rule says of one operator on one unit, with its evidence.
+Json VerdictJson(const placement::Verdict& verdict);
 // The value of the key "placement" of inspect's JSON.
 Json PlacementJson(const PlacementReport& report);
 // Tables: one of the chips, and for each chip the operators (all, or only those that miss the

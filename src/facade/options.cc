@@ -29,6 +29,7 @@ template ANEMONE_PUBLIC Expected<BenchOptions> ParseOptions(const std::string& j
 template ANEMONE_PUBLIC Expected<PlacementOptions> ParseOptions(const std::string& json);
 template ANEMONE_PUBLIC Expected<DoctorOptions> ParseOptions(const std::string& json);
 template ANEMONE_PUBLIC Expected<InspectOptions> ParseOptions(const std::string& json);
+template ANEMONE_PUBLIC Expected<ViewOptions> ParseOptions(const std::string& json);
 template ANEMONE_PUBLIC Expected<CompileOptions> ParseOptions(const std::string& json);
 template ANEMONE_PUBLIC Expected<RunOptions> ParseOptions(const std::string& json);
 template ANEMONE_PUBLIC Expected<DemoOptions> ParseOptions(const std::string& json);

@@ -80,6 +80,10 @@ Expected<InspectResult> Inspect(const InspectOptions& options) {
   return ToExpected(facade::RunInspect(options));
 }
 
+Expected<ViewResult> View(const ViewOptions& options, const Hooks& hooks) {
+  return ToExpected(facade::RunView(options, hooks));
+}
+
 Expected<RunResult> Run(const RunOptions& options) { return ToExpected(facade::RunRun(options)); }
 
 Expected<DemoResult> Demo(const DemoOptions& options, const Hooks& hooks) {

@@ -40,6 +40,7 @@ Result<CompressFileResult> RunCompressFile(const CompressFileOptions& options,
 Result<InspectResult> RunInspect(const InspectOptions& options);
 // The program as MIL text, long values cut.
 Result<std::string> MilText(const InspectOptions& options);
+Result<ViewResult> RunView(const ViewOptions& options, const Hooks& hooks = {});
 Result<RunResult> RunRun(const RunOptions& options);
 Result<DemoResult> RunDemo(const DemoOptions& options, const Hooks& hooks = {});
 

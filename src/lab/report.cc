@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/html_page.h"
 #include "base/json.h"
 #include "compress/configuration_json.h"
 #include "lab/parity_json.h"
@@ -32,23 +33,11 @@ Json VariantJson(const Finished& finished, const LabReport& report, bool on_fron
   return json;
 }
 
-Json HistogramJson(const WeightHistogram& histogram) {
-  return {{"weight", histogram.weight},           {"elements", histogram.elements},
-          {"non_finite", histogram.non_finite},   {"low", FiniteOrNull(histogram.low)},
-          {"high", FiniteOrNull(histogram.high)}, {"mean", FiniteOrNull(histogram.mean)},
-          {"rms", FiniteOrNull(histogram.rms)},   {"bins", histogram.bins}};
-}
-
 // The unit of the drop.
 const char* MeasureOf(const std::optional<VariantResult>& base) {
   if (base && base->top1) return "top1";
   if (base && base->agreement) return "agreement";
   return "relative_squared_error";
-}
-
-void Replace(std::string* text, std::string_view mark, const std::string& with) {
-  const size_t at = text->find(mark);
-  if (at != std::string::npos) text->replace(at, mark.size(), with);
 }
 
 }  // namespace
@@ -125,24 +114,10 @@ std::string LabJson(const LabReport& report) {
 }
 
 std::string LabHtml(const std::string& lab_json) {
-  // Inside a script element "</script" and "<!--" would end or hide it; JSON allows an escape in
-  // place of any "<".
-  std::string data;
-  data.reserve(lab_json.size());
-  for (const char c : lab_json) {
-    if (c == '<') {
-      data += "\\u003c";
-    } else {
-      data += c;
-    }
-  }
-  std::string page(PageTemplate());
-  Replace(&page, "/*CHART_LIBRARY*/", std::string(ChartLibrary()));
-  Replace(&page, "/*PAGE_STYLE*/", std::string(PageStyle()));
-  Replace(&page, "/*PAGE_SCRIPT*/", std::string(PageScript()));
-  // Last: the data may hold any of the marks.
-  Replace(&page, "/*LAB_JSON*/", data);
-  return page;
+  return FillPage(PageTemplate(), {{"/*CHART_LIBRARY*/", ChartLibrary()},
+                                   {"/*PAGE_STYLE*/", PageStyle()},
+                                   {"/*PAGE_SCRIPT*/", PageScript()},
+                                   {"/*LAB_JSON*/", JsonForScript(lab_json)}});
 }
 
 }  // namespace anemone::lab

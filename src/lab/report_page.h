@@ -1,5 +1,5 @@
 // The parts of lab.html, embedded at build time from src/lab/report/ and the installed Chart.js
-// (cmake/report.cmake). Thread rules: constants.
+// (cmake/pages.cmake). Thread rules: constants.
 #pragma once
 
 #include <string_view>

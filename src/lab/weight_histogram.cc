@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "lab/parity_json.h"
+
 namespace anemone::lab {
 
 std::vector<WeightHistogram> HistogramsOf(const ir::Function& function, int64_t threshold,
@@ -47,6 +49,13 @@ std::vector<WeightHistogram> HistogramsOf(const ir::Function& function, int64_t 
     histograms.push_back(std::move(histogram));
   });
   return histograms;
+}
+
+Json HistogramJson(const WeightHistogram& histogram) {
+  return {{"weight", histogram.weight},           {"elements", histogram.elements},
+          {"non_finite", histogram.non_finite},   {"low", FiniteOrNull(histogram.low)},
+          {"high", FiniteOrNull(histogram.high)}, {"mean", FiniteOrNull(histogram.mean)},
+          {"rms", FiniteOrNull(histogram.rms)},   {"bins", histogram.bins}};
 }
 
 }  // namespace anemone::lab

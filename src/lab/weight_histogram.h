@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/json.h"
 #include "ir/program.h"
 
 namespace anemone::lab {
@@ -24,5 +25,7 @@ struct WeightHistogram {
 // Histograms of the float constants with more than `threshold` elements, in program order.
 std::vector<WeightHistogram> HistogramsOf(const ir::Function& function, int64_t threshold,
                                           int bins = 48);
+
+Json HistogramJson(const WeightHistogram& histogram);
 
 }  // namespace anemone::lab

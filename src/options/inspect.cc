@@ -57,6 +57,34 @@ Table TableOf(PlacementOptions& options) {
   return table;
 }
 
+Table TableOf(ViewOptions& options) {
+  Table table = ModelRows(options);
+  Append(table,
+         {{.name = "output",
+           .field = &options.output,
+           .help = "the page",
+           .example = "model.html",
+           .holds = Holds::kPath,
+           .flag = "-o,--output",
+           .required = true},
+          {.name = "compare",
+           .field = &options.compare,
+           .help = "another variant of the model, shown beside it",
+           .example = "model_int8.mlpackage",
+           .holds = Holds::kPath},
+          TargetRow(options.minimum_deployment_target,
+                    "the oldest system that must run what an importer writes"),
+          FunctionRow(options.function),
+          {.name = "float16",
+           .field = &options.float16,
+           .help = "run a float32 model in both precisions, to color operators by the error that "
+                   "half precision adds"},
+          ChipsRow(options.chip),
+          PlannedUnitsRow(options.compute_units, "what Core ML may use"),
+          ThreadsRow(options.threads)});
+  return table;
+}
+
 Table TableOf(DoctorOptions& options) {
   Table table = ModelRows(options);
   table.front().required = false;

@@ -228,6 +228,7 @@ std::string AllTablesJson() {
                       {"placement", TableJson<PlacementOptions>()},
                       {"doctor", TableJson<DoctorOptions>()},
                       {"inspect", TableJson<InspectOptions>()},
+                      {"view", TableJson<ViewOptions>()},
                       {"compile", TableJson<CompileOptions>()},
                       {"run", TableJson<RunOptions>()},
                       {"demo", TableJson<DemoOptions>()},

@@ -68,6 +68,7 @@ Table TableOf(BenchOptions& options);
 Table TableOf(PlacementOptions& options);
 Table TableOf(DoctorOptions& options);
 Table TableOf(InspectOptions& options);
+Table TableOf(ViewOptions& options);
 Table TableOf(CompileOptions& options);
 Table TableOf(RunOptions& options);
 Table TableOf(DemoOptions& options);
