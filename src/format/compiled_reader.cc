@@ -179,11 +179,10 @@ Status FillPipeline(const CompiledData& parts, const std::string& folder, int de
     }
     ANEMONE_TRY(FillFolder(part, depth + 1, pipeline->add_models(), folders));
   }
-  constexpr std::string_view kNames = "modelNames/coremldata.bin";
-  if (!Holds(folder, kNames)) return {};
+  if (!Holds(folder, kModelNamesName)) return {};
   Bytes bytes;
-  ANEMONE_ASSIGN(const std::string_view text, TextOfFile(folder, kNames, &bytes));
-  ANEMONE_ASSIGN(const auto names, ParseModelNames(text).At(PathIn(folder, kNames)));
+  ANEMONE_ASSIGN(const std::string_view text, TextOfFile(folder, kModelNamesName, &bytes));
+  ANEMONE_ASSIGN(const auto names, ParseModelNames(text).At(PathIn(folder, kModelNamesName)));
   for (const std::string& name : names) pipeline->add_names(name);
   return {};
 }
