@@ -115,6 +115,11 @@ Status ConvertDeconvolution(LayerReader& layer) {
   SetBorder(pads, params.mutable_valid()->mutable_paddingamounts());
   // The shape of the output is checked in any case.
   layer.Ignore({"deconv_out_height", "deconv_out_width", "hint_fallback_from_metal"});
+  if (params.weights().has_quantization()) {
+    return NotKnown("the 8-bit weights of a transposed convolution");
+  }
+  // The specification counts the channels of a transposed kernel over all groups.
+  params.set_kernelchannels(params.ngroups());
   params.set_isdeconvolution(true);
   ANEMONE_ASSIGN(auto* made, layer.AddFused("fused_relu", "fused_tanh"));
   *made->mutable_convolution() = std::move(params);
