@@ -22,7 +22,6 @@ from coremltools.converters.mil import Builder as mb  # noqa: E402
 from coremltools.converters.mil.mil import types  # noqa: E402
 
 
-
 def since(version):
     """What the test asks for came with that coremltools; the rest of the file is for 7 too."""
     return pytest.mark.skipif(int(ct.__version__.split(".")[0]) < version, reason=f"coremltools {version} has it first")
