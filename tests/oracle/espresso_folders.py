@@ -208,7 +208,7 @@ class Network:
         (folder / "coremldata.bin").write_bytes(
             struct.pack("<I", kind) + version(3, 0, 0, variant=b"generic") + version(self.version, 0, 0) +
             struct.pack("<Q", len(description)) + description)
-        net = {"storage": "model.espresso.weights", "analyses": {}, "properties": {}, "format_version": 200,
+        net = {"storage": "model.espresso.weights", "properties": {}, "format_version": 200,
                "metadata_in_weights": [], "layers": self.layers}
         if self.transforms:
             net["transform_params"] = self.transforms
@@ -216,7 +216,7 @@ class Network:
         shapes = {}
         for name, value in self.values.items():
             sizes = dict(zip("whkn", reversed(value.shape)), _rank=len(value.shape))
-            shapes[name] = {axis: 1 for axis in "nkhw"} | sizes
+            shapes[name] = dict.fromkeys("nkhw", 1) | sizes
         (folder / "model.espresso.shape").write_text(json.dumps({"layer_shapes": shapes}))
         table, data = b"", b""
         for index in range(2 * len(self.blobs)):
