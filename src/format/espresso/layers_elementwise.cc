@@ -7,71 +7,74 @@
 namespace anemone::format::espresso {
 namespace {
 
+using Layer = nn::NeuralNetworkLayer;
+
+// A mode of activation: which of alpha and beta it takes, and the specification's layer of it.
+struct Activation {
+  int64_t mode;
+  bool takes_alpha, takes_beta;
+  void (*set)(Layer* layer, float alpha, float beta);
+};
+
+template <nn::GeluLayerParams::GeluMode kMode>
+void SetGelu(Layer* layer, float, float) {
+  layer->mutable_gelu()->set_mode(kMode);
+}
+
+constexpr Activation kActivations[] = {
+    {0, false, false, [](Layer* l, float, float) { l->mutable_activation()->mutable_relu(); }},
+    {1, false, false, [](Layer* l, float, float) { l->mutable_activation()->mutable_tanh(); }},
+    {2, true, false,
+     [](Layer* l, float alpha, float) {
+       l->mutable_activation()->mutable_leakyrelu()->set_alpha(alpha);
+     }},
+    {3, false, false, [](Layer* l, float, float) { l->mutable_activation()->mutable_sigmoid(); }},
+    {5, true, true,
+     [](Layer* l, float alpha, float beta) {
+       auto* params = l->mutable_activation()->mutable_scaledtanh();
+       params->set_alpha(alpha);
+       params->set_beta(beta);
+     }},
+    {6, true, true,
+     [](Layer* l, float alpha, float beta) {
+       auto* params = l->mutable_activation()->mutable_linear();
+       params->set_alpha(alpha);
+       params->set_beta(beta);
+     }},
+    {8, true, false,
+     [](Layer* l, float alpha, float) {
+       l->mutable_activation()->mutable_elu()->set_alpha(alpha);
+     }},
+    {9, true, false,
+     [](Layer* l, float alpha, float) {
+       l->mutable_activation()->mutable_thresholdedrelu()->set_alpha(alpha);
+     }},
+    {10, false, false, [](Layer* l, float, float) { l->mutable_activation()->mutable_softplus(); }},
+    {12, false, false, [](Layer* l, float, float) { l->mutable_activation()->mutable_softsign(); }},
+    {19, false, false, SetGelu<nn::GeluLayerParams::EXACT>},
+    {20, false, false, [](Layer* l, float, float) { l->mutable_erf(); }},
+    {21, false, false, SetGelu<nn::GeluLayerParams::TANH_APPROXIMATION>},
+    {22, false, false, SetGelu<nn::GeluLayerParams::SIGMOID_APPROXIMATION>},
+};
+
 Status ConvertActivation(LayerReader& layer) {
   ANEMONE_TRY(layer.CheckCounts(1));
   ANEMONE_ASSIGN(const int64_t mode, layer.Int("mode", 0));
-  const auto simple = [&](auto set) -> Status {
+  const auto* known = std::ranges::find(kActivations, mode, &Activation::mode);
+  if (known == std::end(kActivations)) return NotKnown("its mode {} is not known", mode);
+  float alpha = 0, beta = 0;
+  if (known->takes_alpha) {
+    ANEMONE_ASSIGN(alpha, layer.Number("alpha"));
+  } else {
     ANEMONE_TRY(layer.Only({"alpha"}, {0, 1}));
-    ANEMONE_TRY(layer.Only({"beta"}, {0}));
-    set(layer.Add());
-    return {};
-  };
-  const auto with_alpha = [&](auto set) -> Status {
-    ANEMONE_ASSIGN(const float alpha, layer.Number("alpha"));
-    ANEMONE_TRY(layer.Only({"beta"}, {0}));
-    set(layer.Add()->mutable_activation(), alpha);
-    return {};
-  };
-  const auto with_both = [&](auto choose) -> Status {
-    ANEMONE_ASSIGN(const float alpha, layer.Number("alpha"));
-    ANEMONE_ASSIGN(const float beta, layer.Number("beta"));
-    auto* params = choose(layer.Add()->mutable_activation());
-    params->set_alpha(alpha);
-    params->set_beta(beta);
-    return {};
-  };
-  using Layer = nn::NeuralNetworkLayer;
-  using Activation = nn::ActivationParams;
-  switch (mode) {
-    case 0:
-      return simple([](Layer* made) { made->mutable_activation()->mutable_relu(); });
-    case 1:
-      return simple([](Layer* made) { made->mutable_activation()->mutable_tanh(); });
-    case 2:
-      return with_alpha(
-          [](Activation* made, float alpha) { made->mutable_leakyrelu()->set_alpha(alpha); });
-    case 3:
-      return simple([](Layer* made) { made->mutable_activation()->mutable_sigmoid(); });
-    case 5:
-      return with_both([](Activation* made) { return made->mutable_scaledtanh(); });
-    case 6:
-      return with_both([](Activation* made) { return made->mutable_linear(); });
-    case 8:
-      return with_alpha(
-          [](Activation* made, float alpha) { made->mutable_elu()->set_alpha(alpha); });
-    case 9:
-      return with_alpha(
-          [](Activation* made, float alpha) { made->mutable_thresholdedrelu()->set_alpha(alpha); });
-    case 10:
-      return simple([](Layer* made) { made->mutable_activation()->mutable_softplus(); });
-    case 12:
-      return simple([](Layer* made) { made->mutable_activation()->mutable_softsign(); });
-    case 19:
-      return simple(
-          [](Layer* made) { made->mutable_gelu()->set_mode(nn::GeluLayerParams::EXACT); });
-    case 20:
-      return simple([](Layer* made) { made->mutable_erf(); });
-    case 21:
-      return simple([](Layer* made) {
-        made->mutable_gelu()->set_mode(nn::GeluLayerParams::TANH_APPROXIMATION);
-      });
-    case 22:
-      return simple([](Layer* made) {
-        made->mutable_gelu()->set_mode(nn::GeluLayerParams::SIGMOID_APPROXIMATION);
-      });
-    default:
-      return NotKnown("its mode {} is not known", mode);
   }
+  if (known->takes_beta) {
+    ANEMONE_ASSIGN(beta, layer.Number("beta"));
+  } else {
+    ANEMONE_TRY(layer.Only({"beta"}, {0}));
+  }
+  known->set(layer.Add(), alpha, beta);
+  return {};
 }
 
 // Functions of one or two values that take no parameters. What they are to the specification's
@@ -79,14 +82,12 @@ Status ConvertActivation(LayerReader& layer) {
 struct Function {
   int64_t operation;
   size_t inputs;
-  void (*set)(nn::NeuralNetworkLayer* layer);
+  void (*set)(Layer* layer);
 };
 
-#define ANEMONE_LAYER(name) [](nn::NeuralNetworkLayer* layer) { layer->mutable_##name(); }
-#define ANEMONE_UNARY(name)                                               \
-  [](nn::NeuralNetworkLayer* layer) {                                     \
-    layer->mutable_unary()->set_type(nn::UnaryFunctionLayerParams::name); \
-  }
+#define ANEMONE_LAYER(name) [](Layer* layer) { layer->mutable_##name(); }
+#define ANEMONE_UNARY(name) \
+  [](Layer* layer) { layer->mutable_unary()->set_type(nn::UnaryFunctionLayerParams::name); }
 constexpr Function kFunctions[] = {
     {0, 2, ANEMONE_LAYER(addbroadcastable)},
     {1, 2, ANEMONE_LAYER(multiplybroadcastable)},
