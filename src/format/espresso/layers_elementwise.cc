@@ -1,5 +1,6 @@
 // activation, elementwise, softmax and softmax_nd.
 #include <algorithm>
+#include <optional>
 #include <string>
 
 #include "format/espresso/layers.h"

@@ -2,8 +2,9 @@
 // parameters must agree with them.
 #include <algorithm>
 #include <array>
-#include <numeric>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "format/espresso/layers.h"
 

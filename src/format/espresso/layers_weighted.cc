@@ -1,5 +1,8 @@
 // convolution, deconvolution, inner_product, batchnorm, pool and load_constant.
 #include <algorithm>
+#include <optional>
+#include <string_view>
+#include <vector>
 
 #include "format/espresso/layers.h"
 
