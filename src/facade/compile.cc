@@ -108,14 +108,9 @@ Result<CompileResult> RunCompile(const CompileOptions& options) {
   ANEMONE_ASSIGN(const format::CompiledModel compiled,
                  format::CompileModel(file, {.class_name = source.name}));
   ANEMONE_TRY(format::WriteCompiled(compiled, result.output));
-  const auto add = [&](std::string path, size_t bytes) {
-    result.files.push_back({std::move(path), static_cast<int64_t>(bytes)});
-  };
-  add("model.mil", compiled.program.size());
-  add("coremldata.bin", compiled.data.size());
-  add("metadata.json", compiled.metadata.size());
-  add("analytics/coremldata.bin", compiled.analytics.size());
-  for (const auto& weights : compiled.weights) add(weights.path, weights.bytes.size());
+  for (const format::CompiledFile& one : format::FilesOf(compiled)) {
+    result.files.push_back({one.path, static_cast<int64_t>(one.bytes.size())});
+  }
   result.unconfirmed.assign(compiled.unconfirmed.begin(), compiled.unconfirmed.end());
   if (!options.coremlc.empty()) {
     ANEMONE_ASSIGN(const TemporaryFolder folder, TemporaryFolder::Create("anemone-coremlc"));

@@ -137,6 +137,27 @@ void CompareMetadata(std::string_view ours, std::string_view theirs,
   found.push_back(fmt::format("metadata.json: {} is not JSON", a.ok() ? "theirs" : "ours"));
 }
 
+void CompareFile(const std::string& name, std::string_view ours, std::string_view theirs,
+                 std::vector<std::string>& found) {
+  const fs::path path(name);
+  const std::string folder = path.parent_path().filename().string();
+  const size_t before = found.size();
+  if (path.filename() == "model.mil") {
+    CompareText(ours, theirs, found);
+  } else if (path.filename() == "metadata.json") {
+    CompareMetadata(ours, theirs, found);
+  } else if (path.filename() == "coremldata.bin" && folder != "analytics" &&
+             folder != "modelNames") {
+    CompareData(ours, theirs, found);
+  } else {
+    found.push_back(name + ": the bytes differ");
+    return;
+  }
+  // The model of a pipeline whose file it is.
+  if (folder.empty()) return;
+  for (size_t i = before; i < found.size(); ++i) found[i] = folder + "/" + found[i];
+}
+
 }  // namespace
 
 Result<std::vector<std::string>> CompareCompiled(const std::string& ours,
@@ -157,15 +178,7 @@ Result<std::vector<std::string>> CompareCompiled(const std::string& ours,
     const std::string_view own_text = a.text();
     const std::string_view other_text = b.text();
     if (own_text == other_text) continue;
-    if (name == "model.mil") {
-      CompareText(own_text, other_text, found);
-    } else if (name == "metadata.json") {
-      CompareMetadata(own_text, other_text, found);
-    } else if (name == "coremldata.bin") {
-      CompareData(own_text, other_text, found);
-    } else {
-      found.push_back(name + ": the bytes differ");
-    }
+    CompareFile(name, own_text, other_text, found);
   }
   return found;
 }

@@ -90,6 +90,13 @@ Result<std::vector<std::string>> ParseModelNames(std::string_view bytes) {
   return names;
 }
 
+std::string EncodeModelNames(const std::vector<std::string>& names) {
+  std::string bytes;
+  AppendNumber<uint64_t>(names.size(), &bytes);
+  for (const std::string& name : names) AppendText(name, &bytes);
+  return bytes;
+}
+
 Result<uint64_t> ParseModelCount(const CompiledData& pipeline) {
   Cursor cursor(pipeline.parameters);
   return cursor.Take<uint64_t>("the number of models");

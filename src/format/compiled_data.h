@@ -43,7 +43,9 @@ Result<CompiledData> ParseCompiledData(std::string_view bytes);
 std::string EncodeCompiledData(const CompiledData& data);
 
 // The names of a pipeline's models.
+inline constexpr std::string_view kModelNamesName = "modelNames/coremldata.bin";
 Result<std::vector<std::string>> ParseModelNames(std::string_view bytes);
+std::string EncodeModelNames(const std::vector<std::string>& names);
 // The number of models that a pipeline's parameters declare.
 Result<uint64_t> ParseModelCount(const CompiledData& pipeline);
 

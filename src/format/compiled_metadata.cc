@@ -5,6 +5,7 @@
 
 #include "format/compiled_precision.h"
 #include "format/data_types.h"
+#include "format/model_file.h"
 
 namespace anemone::format {
 namespace {
@@ -50,6 +51,18 @@ std::string RangeText(const proto::SizeRange& range) {
   return fmt::format("{}...{}", range.lowerbound(), range.upperbound());
 }
 
+Json JsonOf(const Histogram& histogram) {
+  Json json = Json::Object();
+  for (const auto& [name, count] : histogram) json[name] = count;
+  return json;
+}
+
+// What is summed up over the programs of a model.
+struct Summary {
+  std::set<std::string> compute, storage;
+  Histogram histogram;
+};
+
 class Writer {
  public:
   Writer(const proto::Model& model, std::set<std::string>* unconfirmed)
@@ -61,18 +74,27 @@ class Writer {
     json["metadataOutputVersion"] = "3.0";
     WriteMetadata(description.metadata(), &json);
     json["specificationVersion"] = model_.specificationversion();
-    ANEMONE_TRY(WritePrecisions(&json));
+    ANEMONE_TRY(WriteSummary(&json));
     ANEMONE_TRY(WriteSchemas(description, &json));
     json["modelParameters"] = Json::Array();
     json["isUpdatable"] = model_.isupdatable() ? "1" : "0";
     WriteAvailability(&json);
-    json["modelType"] = Json{{"name", "MLModelType_mlProgram"}};
+    json["modelType"] = TypeOf(model_);
     json["generatedClassName"] = class_name;
     json["method"] = "predict";
     return json;
   }
 
  private:
+  static Json TypeOf(const proto::Model& model) {
+    Json type{{"name", "MLModelType_" + std::string(TypeName(model))}};
+    if (!model.has_pipeline()) return type;
+    Json parts = Json::Array();
+    for (const proto::Model& part : model.pipeline().models()) parts.push_back(TypeOf(part));
+    type["structure"] = std::move(parts);
+    return type;
+  }
+
   void WriteMetadata(const proto::Metadata& metadata, Json* json) const {
     const auto set = [&](const char* key, const std::string& value) {
       if (!value.empty()) (*json)[key] = value;
@@ -98,30 +120,39 @@ class Writer {
   }
 
   // Of the function that runs when none is named.
-  const proto::Function* DefaultFunction() const {
-    const auto& functions = model_.mlprogram().functions();
-    const std::string& name = model_.description().defaultfunctionname();
+  static const proto::Function* DefaultFunction(const proto::Model& model) {
+    const auto& functions = model.mlprogram().functions();
+    const std::string& name = model.description().defaultfunctionname();
     for (const auto& entry : functions) {
       if (entry.key() == (name.empty() ? "main" : name)) return &entry.value();
     }
     return functions.empty() ? nullptr : &functions[0].value();
   }
 
-  Status WritePrecisions(Json* json) {
-    const proto::Program& program = model_.mlprogram();
-    const proto::Function* main = DefaultFunction();
+  Status Add(const proto::Model& model, Summary* summary) {
+    for (const proto::Model& part : model.pipeline().models()) ANEMONE_TRY(Add(part, summary));
+    if (!model.has_mlprogram()) return {};
+    const proto::Program& program = model.mlprogram();
+    const proto::Function* main = DefaultFunction(model);
     if (main == nullptr) return InvalidInput("the program has no function");
-    ANEMONE_ASSIGN(std::string compute, ComputePrecisionOf(*main, unconfirmed_));
-    (*json)["computePrecision"] = std::move(compute);
-    ANEMONE_ASSIGN(std::string storage, StoragePrecisionOf(program, unconfirmed_));
-    if (!storage.empty()) {
-      if (program.functions_size() > 1) {
-        unconfirmed_->insert("metadata.json: storagePrecision of several functions");
-      }
-      (*json)["storagePrecision"] = std::move(storage);
+    ANEMONE_ASSIGN(auto compute, ComputePrecisionOf(*main, unconfirmed_));
+    summary->compute.merge(compute);
+    ANEMONE_ASSIGN(auto storage, StoragePrecisionOf(program, unconfirmed_));
+    if (!storage.empty() && program.functions_size() > 1) {
+      unconfirmed_->insert("metadata.json: storagePrecision of several functions");
     }
-    ANEMONE_ASSIGN(Json histogram, HistogramOf(*main, unconfirmed_));
-    (*json)["mlProgramOperationTypeHistogram"] = std::move(histogram);
+    summary->storage.merge(storage);
+    ANEMONE_ASSIGN(const Histogram histogram, HistogramOf(*main, unconfirmed_));
+    for (const auto& [name, count] : histogram) summary->histogram[name] += count;
+    return {};
+  }
+
+  Status WriteSummary(Json* json) {
+    Summary summary;
+    ANEMONE_TRY(Add(model_, &summary));
+    (*json)["computePrecision"] = MixedText(summary.compute);
+    if (!summary.storage.empty()) (*json)["storagePrecision"] = MixedText(summary.storage);
+    (*json)["mlProgramOperationTypeHistogram"] = JsonOf(summary.histogram);
     return {};
   }
 
@@ -133,10 +164,10 @@ class Writer {
       ANEMONE_TRY(WriteInterface(function, &entry));
       for (const auto& body : model_.mlprogram().functions()) {
         if (body.key() != function.name()) continue;
-        ANEMONE_ASSIGN(std::string compute, ComputePrecisionOf(body.value(), unconfirmed_));
-        entry["computePrecision"] = std::move(compute);
-        ANEMONE_ASSIGN(Json histogram, HistogramOf(body.value(), unconfirmed_));
-        entry["mlProgramOperationTypeHistogram"] = std::move(histogram);
+        ANEMONE_ASSIGN(const auto compute, ComputePrecisionOf(body.value(), unconfirmed_));
+        entry["computePrecision"] = MixedText(compute);
+        ANEMONE_ASSIGN(const Histogram histogram, HistogramOf(body.value(), unconfirmed_));
+        entry["mlProgramOperationTypeHistogram"] = JsonOf(histogram);
       }
       if (function.name() == description.defaultfunctionname()) {
         ANEMONE_TRY(WriteInterface(function, json));

@@ -137,8 +137,8 @@ std::string MixedText(const std::set<std::string>& names) {
   return text.empty() ? text : text + ")";
 }
 
-Result<std::string> ComputePrecisionOf(const proto::Function& function,
-                                       std::set<std::string>* unconfirmed) {
+Result<std::set<std::string>> ComputePrecisionOf(const proto::Function& function,
+                                                 std::set<std::string>* unconfirmed) {
   Names names(unconfirmed);
   for (const proto::NamedValueType& input : function.inputs()) {
     ANEMONE_TRY(names.Add(input.type()));
@@ -148,11 +148,11 @@ Result<std::string> ComputePrecisionOf(const proto::Function& function,
       ANEMONE_TRY(names.Add(output.type()));
     }
   }
-  return MixedText(names.names());
+  return names.names();
 }
 
-Result<std::string> StoragePrecisionOf(const proto::Program& program,
-                                       std::set<std::string>* unconfirmed) {
+Result<std::set<std::string>> StoragePrecisionOf(const proto::Program& program,
+                                                 std::set<std::string>* unconfirmed) {
   Names names(unconfirmed);
   for (const auto& entry : program.functions()) {
     for (const proto::Operation& operation : BodyOf(entry.value()).operations()) {
@@ -166,12 +166,12 @@ Result<std::string> StoragePrecisionOf(const proto::Program& program,
           NoteBlobs(operation, {"quantized_data", "indices", "mask"}, names.names(), unconfirmed));
     }
   }
-  return MixedText(names.names());
+  return names.names();
 }
 
-Result<Json> HistogramOf(const proto::Function& function, std::set<std::string>* unconfirmed) {
+Result<Histogram> HistogramOf(const proto::Function& function, std::set<std::string>* unconfirmed) {
   ANEMONE_ASSIGN(const ir::Opset opset, OpsetFromWire(function.opset()));
-  std::map<std::string, int64_t> counts;
+  Histogram counts;
   std::set<std::string> unseen;
   for (const proto::Operation& operation : BodyOf(function).operations()) {
     if (operation.type() == "const") continue;
@@ -185,9 +185,7 @@ Result<Json> HistogramOf(const proto::Function& function, std::set<std::string>*
     unconfirmed->insert(fmt::format("metadata.json: the release that defines {} at {}", list,
                                     ir::OpsetName(opset)));
   }
-  Json histogram = Json::Object();
-  for (const auto& [name, count] : counts) histogram[name] = count;
-  return histogram;
+  return counts;
 }
 
 }  // namespace anemone::format

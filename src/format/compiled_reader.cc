@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/mapped_file.h"
 #include "format/compiled_data.h"
+#include "format/espresso/network_reader.h"
 #include "format/mil_text.h"
 #include "format/model_file.h"
 #include "format/package.h"
@@ -20,7 +21,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kMaxTextBytes = size_t{256} << 20;  // large constants are in weight files
-constexpr std::string_view kEspressoName = "model.espresso.net";
 
 std::string StringOr(const Json& object, const char* key, std::string fallback = {}) {
   const Json* it = object.Find(key);
@@ -89,18 +89,9 @@ bool Holds(const std::string& folder, std::string_view name) {
 
 // Why a compiled model of a type that is not read is refused, and the way on.
 Error RefuseType(std::string_view type, const std::string& path) {
-  if (type.find("eural") != std::string_view::npos) {
-    return Unsupported(
-               "the folder is a compiled {}: its layers are in Espresso's form ({}), not in a "
-               "program's text",
-               type, kEspressoName)
-        .At(path)
-        .Advise("bring the .mlmodel that it was compiled from");
-  }
   return Unsupported(
-             "the folder is a compiled model of type {}; only ML Programs and pipelines of them "
-             "are "
-             "read",
+             "the folder is a compiled model of type {}: no public file shows how its parameters "
+             "are compiled; ML Programs, neural networks and pipelines of them are read",
              type)
       .At(path)
       .Advise("bring the .mlmodel that it was compiled from");
@@ -141,6 +132,35 @@ Status FillProgram(CompiledData parts, std::string_view program, const std::stri
   return {};
 }
 
+// The class labels that metadata.json lists, as text; none when it lists none.
+Result<std::vector<std::string>> LabelsOf(const std::string& folder) {
+  std::vector<std::string> labels;
+  if (!Holds(folder, kCompiledMetadataName)) return labels;
+  Bytes bytes;
+  ANEMONE_ASSIGN(const std::string_view text, TextOfFile(folder, kCompiledMetadataName, &bytes));
+  ANEMONE_ASSIGN(const Json json, ParseJson(text).At(PathIn(folder, kCompiledMetadataName)));
+  for (const Json& label : json[0]["classLabels"]) labels.push_back(label.text());
+  return labels;
+}
+
+// Fills `model` with the neural network of a folder.
+Status FillNetwork(CompiledData parts, const std::string& folder, proto::Model* model) {
+  ANEMONE_TRY(CheckVersion(parts, folder));
+  espresso::NetworkFiles files;
+  Bytes layers, shapes;
+  ANEMONE_ASSIGN(const auto layers_text, TextOfFile(folder, espresso::kLayersName, &layers));
+  ANEMONE_TRY(ParseLayers(layers_text, &files).At(PathIn(folder, espresso::kLayersName)));
+  ANEMONE_ASSIGN(const auto shapes_text, TextOfFile(folder, espresso::kShapesName, &shapes));
+  ANEMONE_TRY(ParseShapes(shapes_text, &files).At(PathIn(folder, espresso::kShapesName)));
+  const std::string weights = PathIn(folder, espresso::kWeightsName);
+  ANEMONE_ASSIGN(const Bytes bytes, MapFile(weights));
+  ANEMONE_TRY(ParseWeights(bytes, &files).At(weights));
+  ANEMONE_ASSIGN(const auto labels, LabelsOf(folder));
+  model->set_specificationversion(static_cast<int32_t>(parts.specification.major));
+  *model->mutable_description() = std::move(parts.description);
+  return espresso::FillNetwork(files, parts.model_type, labels, model).At(folder);
+}
+
 Status FillFolder(const std::string& folder, int depth, proto::Model* model,
                   ModelFile::PartFolders* folders);
 
@@ -159,11 +179,10 @@ Status FillPipeline(const CompiledData& parts, const std::string& folder, int de
     }
     ANEMONE_TRY(FillFolder(part, depth + 1, pipeline->add_models(), folders));
   }
-  constexpr std::string_view kNames = "modelNames/coremldata.bin";
-  if (!Holds(folder, kNames)) return {};
+  if (!Holds(folder, kModelNamesName)) return {};
   Bytes bytes;
-  ANEMONE_ASSIGN(const std::string_view text, TextOfFile(folder, kNames, &bytes));
-  ANEMONE_ASSIGN(const auto names, ParseModelNames(text).At(PathIn(folder, kNames)));
+  ANEMONE_ASSIGN(const std::string_view text, TextOfFile(folder, kModelNamesName, &bytes));
+  ANEMONE_ASSIGN(const auto names, ParseModelNames(text).At(PathIn(folder, kModelNamesName)));
   for (const std::string& name : names) pipeline->add_names(name);
   return {};
 }
@@ -189,6 +208,9 @@ Status FillFolder(const std::string& folder, int depth, proto::Model* model,
     model->set_specificationversion(static_cast<int32_t>(parts.specification.major));
     *model->mutable_description() = std::move(parts.description);
     return {};
+  }
+  if (espresso::IsNetworkType(parts.model_type)) {
+    return FillNetwork(std::move(parts), folder, model);
   }
   if (parts.model_type != kMlProgramType) {
     return RefuseType(TypeNameOfField(parts.model_type), folder);
@@ -272,7 +294,7 @@ Status ApplyCompiledMetadata(std::string_view text, ir::Model* model) {
 
 bool IsCompiledModel(const std::string& path) {
   return Holds(path, kCompiledProgramName) || Holds(path, kCompiledDataName) ||
-         Holds(path, kEspressoName);
+         Holds(path, espresso::kLayersName);
 }
 
 void OrderInputs(proto::Model* model) {
@@ -328,7 +350,11 @@ Result<ir::Model> ReadCompiled(const std::string& path) {
     ANEMONE_ASSIGN(const ModelFile file, OpenCompiled(path));
     return DecodeProgramModel(file);
   }
-  if (!Holds(path, kCompiledProgramName)) return RefuseType("neuralNetwork", path);
+  if (!Holds(path, kCompiledProgramName)) {
+    return InvalidInput("the compiled network has no {}, which describes it", kCompiledDataName)
+        .At(path)
+        .Advise("copy the whole folder, with all that is in it");
+  }
   Bytes program;
   ANEMONE_ASSIGN(const std::string_view program_text,
                  TextOfFile(path, kCompiledProgramName, &program));

@@ -7,13 +7,16 @@
 //     metadata.json             the same as text, for people and tools
 //     analytics/coremldata.bin  not read
 //
+// A neural network has model.espresso.net, .shape and .weights instead of the program
+// (espresso/network_reader.h); a classifier's labels are those of metadata.json.
+//
 // A pipeline has the folders model0, model1 ... with a compiled model each, the programs' weight files
 // beside them, and modelNames/coremldata.bin (compiled_data.h), which may be missing.
 //
 // The description is that of coremldata.bin, and metadata.json is not looked at. In a folder that
 // lacks coremldata.bin the description follows from the program's types, its flexible shapes and
 // metadata.json. Pure functions. Errors: those of package.h; kUnsupported for a compiled model that
-// is neither an ML Program nor a pipeline, by its type.
+// is none of ML Program, neural network and pipeline, by its type.
 #pragma once
 
 #include <string>

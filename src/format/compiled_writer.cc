@@ -92,7 +92,8 @@ Status CheckKnown(const proto::Model& model) {
   return {};
 }
 
-CompiledData DataOf(const proto::Model& model, std::set<std::string>* unconfirmed) {
+// `whole`: not a part of a pipeline.
+CompiledData DataOf(const proto::Model& model, bool whole, std::set<std::string>* unconfirmed) {
   const int32_t specification = model.specificationversion();
   // The version of the compiled format: that of the text's dialect, as the public files have it.
   constexpr int32_t kPlainScalars = 9;
@@ -106,7 +107,7 @@ CompiledData DataOf(const proto::Model& model, std::set<std::string>* unconfirme
   data.format = {specification >= kPlainScalars ? uint64_t{9} : uint64_t{5}, 0, 0, "generic"};
   data.specification = {static_cast<uint64_t>(specification), 0, 0, ""};
   data.description = model.description();
-  data.description.mutable_metadata();  // present, even when empty
+  if (whole) data.description.mutable_metadata();  // present, even when empty
   const int functions = std::max(1, data.description.functions_size());
   const uint32_t type[] = {kMlProgramType, 0, 0,
                            0};  // the type, 0, and a list of no entries as u64
@@ -151,6 +152,84 @@ Status CheckReplaceableByCompiled(const std::string& path) {
       .Advise("choose another output path, or remove what is there");
 }
 
+Result<CompiledModel> CompileProgram(const ModelFile& file, bool whole,
+                                     const CompilerVersions& versions) {
+  const proto::Model& model = file.message();
+  ANEMONE_TRY(CheckKnown(model).At(file.name()));
+  CompiledModel compiled;
+  compiled.specification_version = model.specificationversion();
+  ANEMONE_ASSIGN(compiled.program, PrintMilText(model, versions).At(file.name()));
+  compiled.data = EncodeCompiledData(DataOf(model, whole, &compiled.unconfirmed));
+  compiled.analytics = EncodeAnalytics(
+      {{"NeuralNetworkModelDetails", {{"containsCustomLayer", "0"}, {"modelDimension", "0"}}}});
+  WeightPaths weights;
+  ANEMONE_TRY(weights.Add(model.mlprogram()).At(file.name()));
+  for (const std::string& path : weights.paths()) {
+    ANEMONE_ASSIGN(const std::string from, ResolveModelPath(file.folder(), path));
+    ANEMONE_ASSIGN(Bytes bytes, MapFile(from));
+    compiled.weights.push_back({path, std::move(bytes)});
+  }
+  ANEMONE_TRY(CheckReadsBack(file, compiled));
+  return compiled;
+}
+
+Status CheckPart(const proto::Model& part, const ModelFile& file) {
+  if (!part.has_mlprogram()) {
+    return UnseenForm(fmt::format("a pipeline with a {}", file.type_name()));
+  }
+  if (part.description().functions_size() > 1) {
+    return UnseenForm("a pipeline with a model of several functions");
+  }
+  return {};
+}
+
+// The models one by one, each with the weight files that it names; without metadata and the source's
+// hash, which only the whole has.
+Result<CompiledModel> CompilePipeline(const ModelFile& file, const CompileNames& names) {
+  const proto::Model& model = file.message();
+  const proto::Pipeline& pipeline = model.pipeline();
+  ANEMONE_TRY(CheckKnown(model));
+  if (pipeline.models().empty()) return UnseenForm("a pipeline without models");
+  CompiledModel compiled;
+  compiled.specification_version = model.specificationversion();
+  CompiledData data;
+  data.model_type = proto::Model::kPipelineFieldNumber;
+  data.format = {1, 0, 1, "generic"};
+  data.specification = {static_cast<uint64_t>(model.specificationversion()), 0, 0, ""};
+  data.description = model.description();
+  data.description.mutable_metadata();
+  int index = 0;
+  for (const proto::Model& part : pipeline.models()) {
+    const std::string place = fmt::format("model {}", index);
+    const ModelFile one = file.Part(part, file.name());
+    ANEMONE_TRY(CheckPart(part, one).At(place));
+    ANEMONE_ASSIGN(CompiledModel made, CompileProgram(one, false, names.versions).At(place));
+    const FormatVersion format = DataOf(part, false, &compiled.unconfirmed).format;
+    data.format.variant += fmt::format(".model{}v{}.{}.{}{}", index++, format.major, format.minor,
+                                       format.patch, format.variant);
+    compiled.unconfirmed.merge(made.unconfirmed);
+    compiled.parts.push_back(std::move(made));
+  }
+  constexpr int32_t kSeen = 9;
+  if (model.specificationversion() != kSeen) {
+    compiled.unconfirmed.insert(fmt::format(
+        "coremldata.bin: the compiled format's version of a pipeline of specification version {} "
+        "(1.0.1 is written, as for 9)",
+        model.specificationversion()));
+  }
+  const uint64_t count = compiled.parts.size();
+  const uint32_t type[] = {data.model_type, 0};
+  data.parameters.append(reinterpret_cast<const char*>(&count), sizeof(count));
+  data.parameters.append(reinterpret_cast<const char*>(type), sizeof(type));
+  compiled.data = EncodeCompiledData(data);
+  if (!pipeline.names().empty()) {
+    compiled.names = EncodeModelNames({pipeline.names().begin(), pipeline.names().end()});
+  }
+  compiled.analytics =
+      EncodeAnalytics({{"PipelineModelDetails", {{"modelDimension", std::to_string(count)}}}});
+  return compiled;
+}
+
 Status WriteInside(const std::string& folder, const std::string& path,
                    std::span<const std::byte> bytes) {
   const fs::path whole = fs::path(folder) / path;
@@ -169,51 +248,57 @@ Status WriteInside(const std::string& folder, const std::string& path,
 
 Result<CompiledModel> CompileModel(const ModelFile& file, const CompileNames& names) {
   const proto::Model& model = file.message();
-  if (model.Type_case() != proto::Model::kMlProgram) {
-    return Unsupported("the model is of type {}; only ML Programs are compiled here",
-                       file.type_name())
+  CompiledModel compiled;
+  if (model.has_pipeline()) {
+    ANEMONE_ASSIGN(compiled, CompilePipeline(file, names).At(file.name()));
+  } else if (model.has_mlprogram()) {
+    ANEMONE_ASSIGN(compiled, CompileProgram(file, true, names.versions));
+  } else {
+    return Unsupported(
+               "the model is of type {}; only ML Programs and pipelines of them are "
+               "compiled here",
+               file.type_name())
         .At(file.name())
         .Advise("convert it to an ML Program, or compile it with coremlc on a Mac");
   }
-  ANEMONE_TRY(CheckKnown(model).At(file.name()));
-  CompiledModel compiled;
-  compiled.specification_version = model.specificationversion();
-  ANEMONE_ASSIGN(compiled.program, PrintMilText(model, names.versions).At(file.name()));
-  compiled.data = EncodeCompiledData(DataOf(model, &compiled.unconfirmed));
   ANEMONE_ASSIGN(CompiledMetadata metadata,
                  DescribeForApps(model, ClassNameOf(names.class_name)).At(file.name()));
   compiled.metadata = metadata.json.Dump({.indent = 2});
   compiled.unconfirmed.merge(metadata.unconfirmed);
   ANEMONE_ASSIGN(const Bytes source, MapFile(file.name()));
   const Sha256Digest digest = Sha256Of({source.data(), source.size()});
-  compiled.analytics = EncodeAnalytics(
-      {{"NeuralNetworkModelDetails", {{"containsCustomLayer", "0"}, {"modelDimension", "0"}}},
-       {"SpecificationDetails",
+  compiled.analytics += EncodeAnalytics(
+      {{"SpecificationDetails",
         {{"modelHash", Base64(digest)}, {"modelName", fs::path(file.name()).stem().string()}}}});
-  WeightPaths weights;
-  ANEMONE_TRY(weights.Add(model.mlprogram()).At(file.name()));
-  for (const std::string& path : weights.paths()) {
-    ANEMONE_ASSIGN(const std::string from, ResolveModelPath(file.folder(), path));
-    ANEMONE_ASSIGN(Bytes bytes, MapFile(from));
-    compiled.weights.push_back({path, std::move(bytes)});
-  }
-  ANEMONE_TRY(CheckReadsBack(file, compiled));
   return compiled;
+}
+
+std::vector<CompiledFile> FilesOf(const CompiledModel& model) {
+  std::vector<CompiledFile> files;
+  const auto add = [&](std::string_view path, const std::string& text) {
+    if (!text.empty()) files.push_back({std::string(path), std::as_bytes(std::span(text))});
+  };
+  add(kCompiledProgramName, model.program);
+  add(kCompiledDataName, model.data);
+  add(kCompiledMetadataName, model.metadata);
+  add("analytics/coremldata.bin", model.analytics);
+  add(kModelNamesName, model.names);
+  for (const CompiledModel::WeightFile& file : model.weights) {
+    files.push_back({file.path, {file.bytes.data(), file.bytes.size()}});
+  }
+  for (size_t i = 0; i < model.parts.size(); ++i) {
+    for (CompiledFile& file : FilesOf(model.parts[i])) {
+      files.push_back({fmt::format("model{}/{}", i, file.path), file.bytes});
+    }
+  }
+  return files;
 }
 
 Status WriteCompiled(const CompiledModel& model, const std::string& path) {
   ANEMONE_TRY(CheckReplaceableByCompiled(path));
   ANEMONE_ASSIGN(AtomicDirectory folder, AtomicDirectory::Create(path));
-  const auto write = [&](std::string_view name, std::string_view text) {
-    return WriteInside(folder.path(), std::string(name),
-                       std::as_bytes(std::span(text.data(), text.size())));
-  };
-  ANEMONE_TRY(write(kCompiledProgramName, model.program));
-  ANEMONE_TRY(write(kCompiledDataName, model.data));
-  ANEMONE_TRY(write(kCompiledMetadataName, model.metadata));
-  ANEMONE_TRY(write("analytics/coremldata.bin", model.analytics));
-  for (const CompiledModel::WeightFile& file : model.weights) {
-    ANEMONE_TRY(WriteInside(folder.path(), file.path, {file.bytes.data(), file.bytes.size()}));
+  for (const CompiledFile& file : FilesOf(model)) {
+    ANEMONE_TRY(WriteInside(folder.path(), file.path, file.bytes));
   }
   return folder.Commit();
 }

@@ -148,6 +148,10 @@ void ModelFile::SetPartFolders(PartFolders folders) {
   part_folders_ = std::make_shared<const PartFolders>(std::move(folders));
 }
 
+bool ModelFile::compiled() const {
+  return part_folders_ != nullptr && part_folders_->contains(message_.get());
+}
+
 Result<ModelInterface> DecodeInterface(const ModelFile& file) {
   ModelInterface interface;
   ANEMONE_TRY(

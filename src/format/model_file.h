@@ -47,6 +47,9 @@ class ModelFile {
   // have them where the file itself has.
   using PartFolders = std::map<const proto::Model*, std::string>;
   void SetPartFolders(PartFolders folders);
+  // Whether the model is in one of those folders: it was compiled. A network then declares the shape
+  // of each value that it makes.
+  bool compiled() const;
 
   // A model that this one's message holds, as a file of its own; it shares the message.
   ModelFile Part(const proto::Model& part, const std::string& name) const;

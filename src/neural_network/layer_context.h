@@ -43,6 +43,9 @@ using Args = std::vector<ir::ArgInit>;
 struct NetworkTraits {
   bool rank5 = false;  // arrays are mapped to [sequence, batch, channel, height, width]
   WeightSource weights;
+  // The layers declare the shapes of their outputs, and were made by reading them: another shape
+  // means that a layer was read wrongly.
+  bool checks_shapes = false;
   // Layers lifted so far, those of bodies as often as they are tried.
   std::shared_ptr<int64_t> lifted = std::make_shared<int64_t>(0);
 };

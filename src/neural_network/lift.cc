@@ -81,7 +81,9 @@ Result<std::unique_ptr<ir::Function>> Build(const format::ModelFile& file,
   Scope scope;
   const auto& description = file.message().description();
   ANEMONE_TRY(AddInputs(description, view, features, mode, scope, builder));
-  const NetworkTraits traits{.rank5 = view.rank5_arrays, .weights = WeightSource(network)};
+  const NetworkTraits traits{.rank5 = view.rank5_arrays,
+                             .weights = WeightSource(network),
+                             .checks_shapes = file.compiled()};
   ANEMONE_TRY(LiftLayers(*view.layers, traits, scope, builder));
   ANEMONE_TRY(AddOutputs(view, features, scope, builder));
   std::unordered_set<std::string> names;

@@ -8,6 +8,19 @@ namespace {
 constexpr int kMaxDepth = 16;                     // of networks in branches and loops
 constexpr int64_t kMaxLifted = int64_t{1} << 20;  // layers, bodies counted as often as tried
 
+Status CheckShapes(const nn::NeuralNetworkLayer& layer, const std::vector<Blob>& outputs) {
+  for (int i = 0; i < layer.outputtensor_size(); ++i) {
+    const auto& declared = layer.outputtensor(i).dimvalue();
+    const Blob& blob = outputs[static_cast<size_t>(i)];
+    if (declared.empty() || blob.dims == ir::Shape(declared.begin(), declared.end())) continue;
+    return Unsupported("it gives {}, but the compiled network declares {} for '{}'",
+                       ir::ShapeToString(blob.dims),
+                       ir::ShapeToString({declared.begin(), declared.end()}), layer.output(i))
+        .Advise("bring the .mlmodel that the folder was compiled from");
+  }
+  return {};
+}
+
 Status LiftLayer(const nn::NeuralNetworkLayer& layer, const NetworkTraits& traits, Scope& scope,
                  ir::Builder& builder) {
   const LayerRow* row = FindLayer(layer.layer_case());
@@ -31,6 +44,7 @@ Status LiftLayer(const nn::NeuralNetworkLayer& layer, const NetworkTraits& trait
   LayerContext context(layer, traits, scope, builder, std::move(inputs));
   ANEMONE_TRY(row->emit(context));
   ANEMONE_TRY(context.status());
+  if (traits.checks_shapes) ANEMONE_TRY(CheckShapes(layer, context.outputs()));
   for (int i = 0; i < layer.output_size(); ++i) {
     Blob& blob = context.outputs()[static_cast<size_t>(i)];
     if (blob.value != nullptr) scope.Write(layer.output(i), std::move(blob));

@@ -2,7 +2,9 @@
 
 Usage: compiled_pairs.py FOLDER [--command build/bin/anemone]
 
-FOLDER holds pairs: NAME.mlpackage (or NAME.mlmodel) and NAME.mlmodelc. Each difference is printed with its place. Equal
+FOLDER holds pairs: NAME.mlpackage (or NAME.mlmodel) and NAME.mlmodelc; or, as the crate mlmodelc-export keeps them,
+input.mlmodel beside expected.mlmodelc or expected-macos.mlmodelc, which was compiled from a file of the name that its
+metadata.json gives. Each difference is printed with its place. Equal
 means: model.mil byte for byte but for the compiler's two version strings, the weight files byte for byte,
 coremldata.bin once its metadata map is sorted, metadata.json once parsed, and analytics byte for byte. The exit status
 is the number of pairs that differ.
@@ -10,6 +12,7 @@ is the number of pairs that differ.
 import argparse
 import json
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -103,18 +106,30 @@ def differences(theirs, ours):
             yield f"{name}: only in {'ours' if (ours / name).exists() else 'theirs'}"
             continue
         want, got = (theirs / name).read_bytes(), (ours / name).read_bytes()
-        if name == "model.mil":
+        part = Path(name)
+        if part.name == "model.mil":
             want, got = VERSIONS.sub(rb"\1\2", want), VERSIONS.sub(rb"\1\2", got)
             if want != got:
                 yield f"{name}: {text_difference(want, got)}"
         elif name == "metadata.json":
             yield from (f"{name}: {text}" for text in json_differences(json.loads(want), json.loads(got)))
-        elif name == "coremldata.bin":
+        elif part.name == "coremldata.bin" and part.parent.name not in ("analytics", "modelNames"):
             for (part, a), (_, b) in zip(core_ml_data(want), core_ml_data(got)):
                 if a != b:
                     yield f"{name}: {part}: theirs {a!r}, ours {b!r}"
         elif want != got:
             yield f"{name}: the bytes differ"
+
+
+def under_its_name(source, theirs, folder):
+    """A copy of the source and what lies beside it, under the name that it was compiled by."""
+    shutil.copytree(source.parent, folder, ignore=shutil.ignore_patterns("*.mlmodelc"))
+    weights = folder / "weights"
+    for blob in folder.glob("*.bin"):  # kept beside the model, referred to below it
+        weights.mkdir(exist_ok=True)
+        blob.rename(weights / blob.name)
+    name = json.loads((theirs / "metadata.json").read_text())[0]["generatedClassName"]
+    return (folder / "input.mlmodel").rename(folder / f"{name}.mlmodel")
 
 
 def main():
@@ -125,16 +140,21 @@ def main():
     bad = pairs = 0
     for theirs in sorted(arguments.folder.rglob("*.mlmodelc")):
         sources = [theirs.with_suffix(ending) for ending in (".mlpackage", ".mlmodel")]
+        if theirs.stem.startswith("expected"):
+            sources.append(theirs.parent / "input.mlmodel")
         source = next((path for path in sources if path.exists()), None)
         if source is None:
             continue
         pairs += 1
         with tempfile.TemporaryDirectory() as scratch:
+            if source.stem == "input":
+                source = under_its_name(source, theirs, Path(scratch) / "source")
             ours = Path(scratch) / theirs.name
             done = subprocess.run([arguments.command, "compile", str(source), "-o", str(ours)], capture_output=True,
                                   text=True)
             found = list(differences(theirs, ours)) if done.returncode == 0 else [done.stderr.strip()]
-        print(f"{'differs' if found else 'equal'}  {theirs.name}")
+        name = theirs.name if not theirs.stem.startswith("expected") else theirs.relative_to(arguments.folder)
+        print(f"{'differs' if found else 'equal'}  {name}")
         for line in found:
             print(f"    {line}")
         bad += bool(found)

@@ -1,6 +1,6 @@
 """Core ML files that converters of others make, from models trained here on seeded data; the twin is that model.
 
-The converters: coremltools' of scikit-learn, XGBoost and LIBSVM, CatBoost's own writer, onnx2coreml.
+The converters: coremltools' of scikit-learn, XGBoost, LIBSVM and PyTorch, CatBoost's own writer, onnx2coreml.
 """
 import contextlib
 import io
@@ -314,5 +314,45 @@ def onnx_files():
     return files
 
 
+def torch_files():
+    """Networks of torchvision with seeded weights, which coremltools converts to both forms."""
+    import torch
+    import torchvision
+    size = 96
+
+    def build(name):
+        torch.manual_seed(0)
+        model = getattr(torchvision.models, name)(weights=None).eval()
+        # Statistics as training leaves them; those that a new model has would do nothing.
+        for module in model.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.running_mean.uniform_(-0.2, 0.2)
+                module.running_var.uniform_(0.5, 1.5)
+        return torch.jit.trace(model, torch.zeros(1, 3, size, size))
+
+    class Network:
+        def __init__(self, model):
+            self.model = model
+
+        def predict(self, inputs):
+            with torch.no_grad():
+                return {"scores": self.model(torch.from_numpy(inputs["x"])).numpy()}
+
+    found = []
+    for name in ["resnet18", "mobilenet_v2", "mobilenet_v3_small", "squeezenet1_1", "shufflenet_v2_x0_5", "mnasnet0_5",
+                 "efficientnet_b0", "regnet_y_400mf"]:
+        for form, ending in [("mlprogram", ".mlpackage"), ("neuralnetwork", ".mlmodel")]:
+            def convert(model, path, form=form):
+                import coremltools
+                precise = {"compute_precision": coremltools.precision.FLOAT32} if form == "mlprogram" else {}
+                model = coremltools.convert(model, inputs=[coremltools.TensorType(name="x", shape=(1, 3, size, size))],
+                                            outputs=[coremltools.TensorType(name="scores")], convert_to=form, **precise)
+                model.save(str(path))
+
+            found.append(Made(f"coremltools: torchvision {name}, {form}", lambda name=name: build(name), convert, Network,
+                              "PyTorch", ending=ending, samples=1, tolerance=1e-4).file)
+    return found
+
+
 def files():
-    return scikit_files() + xgboost_files() + catboost_files() + libsvm_files() + onnx_files()
+    return scikit_files() + xgboost_files() + catboost_files() + libsvm_files() + onnx_files() + torch_files()

@@ -1,12 +1,14 @@
 // Compiled pipelines: read as the pipeline that they were compiled from, each model with its own weight
-// files; damaged ones are refused by name.
+// files, and written as Apple's compiler wrote them; damaged ones are refused by name.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
 
+#include "format/compiled_comparison.h"
 #include "format/compiled_data.h"
 #include "format/compiled_reader.h"
+#include "format/compiled_writer.h"
 #include "format/package.h"
 #include "format/program_codec.h"
 #include "support/mutations.h"
@@ -131,6 +133,70 @@ TEST_F(CompiledPipeline, DamagedFilesAreRefusedOrRead) {
   }
   EXPECT_GT(read, 0u);
   EXPECT_GT(refused, 0u);
+}
+
+// The source of the fixture, as a file beside its weights.
+class CompilePipeline : public ::testing::Test {
+ protected:
+  CompilePipeline() : model_(ModelFile::Open(kFixture.string())->message()) {
+    fs::copy(kFixture / "model0/weights", scratch_ / "weights", fs::copy_options::recursive);
+  }
+
+  Result<CompiledModel> Compile() const {
+    WriteText(source_, model_.SerializeAsString());
+    return CompileModel(*ModelFile::Open(source_), {.class_name = "weighted_pipeline"});
+  }
+  std::string RefusalOf() const {
+    const auto compiled = Compile();
+    if (compiled.ok()) return "";
+    EXPECT_EQ(compiled.error().code(), ErrorCode::kUnsupported);
+    EXPECT_FALSE(compiled.error().advice().empty());
+    return compiled.error().ToString();
+  }
+
+  ScratchFolder scratch_;
+  std::string source_ = scratch_ / "weighted_pipeline.mlmodel";
+  proto::Model model_;
+};
+
+TEST_F(CompilePipeline, IsWrittenAsApplesCompilerWroteIt) {
+  const auto compiled = Compile();
+  ASSERT_TRUE(compiled.ok()) << compiled.error().ToString();
+  EXPECT_TRUE(compiled->unconfirmed.empty());
+  const std::string folder = scratch_ / "ours.mlmodelc";
+  ASSERT_TRUE(WriteCompiled(*compiled, folder).ok());
+  const auto differences = CompareCompiled(folder, kFixture.string());
+  ASSERT_TRUE(differences.ok());
+  // The fixture was shipped without them.
+  EXPECT_THAT(*differences,
+              ::testing::ElementsAre("analytics/coremldata.bin is only in ours",
+                                     "model0/analytics/coremldata.bin is only in ours",
+                                     "model1/analytics/coremldata.bin is only in ours"));
+}
+
+TEST_F(CompilePipeline, FormsThatNobodyHasShownAreRefused) {
+  const proto::Model good = model_;
+  model_.mutable_pipeline()->mutable_models(1)->mutable_scaler();
+  EXPECT_THAT(RefusalOf(),
+              HasSubstr("model 1: no public compiled model shows how a pipeline with a "
+                        "scaler is written"));
+  model_ = good;
+  *model_.mutable_pipeline()->mutable_models(0) = good;
+  EXPECT_THAT(RefusalOf(), HasSubstr("a pipeline with a pipeline"));
+  model_ = good;
+  model_.mutable_pipeline()->clear_models();
+  EXPECT_THAT(RefusalOf(), HasSubstr("a pipeline without models"));
+  model_ = good;
+  proto::Pipeline pipeline = good.pipeline();
+  *model_.mutable_pipelineclassifier()->mutable_pipeline() = pipeline;
+  EXPECT_THAT(RefusalOf(), HasSubstr("of type pipelineClassifier"));
+}
+
+TEST_F(CompilePipeline, OlderVersionsAreNotConfirmed) {
+  model_.set_specificationversion(7);
+  const auto compiled = Compile();
+  ASSERT_TRUE(compiled.ok()) << compiled.error().ToString();
+  EXPECT_THAT(*compiled->unconfirmed.begin(), HasSubstr("a pipeline of specification version 7"));
 }
 
 }  // namespace

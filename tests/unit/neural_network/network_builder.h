@@ -22,6 +22,28 @@ struct Array {
   std::vector<float> values;
 };
 
+// The float32 outputs for the given inputs; empty, with a failure of the test, when something fails.
+inline std::map<std::string, Array> RunModel(const ir::Model& model,
+                                             const std::map<std::string, Array>& inputs) {
+  std::map<std::string, Array> results;
+  const ir::Function& function = *model.program.main();
+  std::map<std::string, exec::Tensor> tensors;
+  for (const auto& [name, array] : inputs) {
+    auto tensor = exec::Tensor::Copy({DType::kFp32, array.shape, array.values.data()});
+    EXPECT_TRUE(tensor.ok());
+    tensors[name] = *tensor;
+  }
+  const auto outputs = exec::Interpret(function, tensors);
+  EXPECT_TRUE(outputs.ok()) << outputs.status().ToString();
+  if (!outputs.ok()) return results;
+  for (size_t i = 0; i < outputs->size(); ++i) {
+    const exec::Tensor& tensor = (*outputs)[i];
+    const auto* data = tensor.As<float>();
+    results[function.outputs()[i]->name] = {tensor.shape(), {data, data + tensor.count()}};
+  }
+  return results;
+}
+
 class NetworkBuilder {
  public:
   // `exact`: blobs have the shapes of the features, not five dimensions.
@@ -74,26 +96,9 @@ class NetworkBuilder {
 
   // The outputs for the given inputs; empty, with a failure of the test, when something fails.
   std::map<std::string, Array> Run(const std::map<std::string, Array>& inputs) const {
-    std::map<std::string, Array> results;
     const auto model = Lift();
     EXPECT_TRUE(model.ok()) << model.status().ToString();
-    if (!model.ok()) return results;
-    const ir::Function& function = *model->program.main();
-    std::map<std::string, exec::Tensor> tensors;
-    for (const auto& [name, array] : inputs) {
-      auto tensor = exec::Tensor::Copy({DType::kFp32, array.shape, array.values.data()});
-      EXPECT_TRUE(tensor.ok());
-      tensors[name] = *tensor;
-    }
-    const auto outputs = exec::Interpret(function, tensors);
-    EXPECT_TRUE(outputs.ok()) << outputs.status().ToString();
-    if (!outputs.ok()) return results;
-    for (size_t i = 0; i < outputs->size(); ++i) {
-      const exec::Tensor& tensor = (*outputs)[i];
-      const auto* data = tensor.As<float>();
-      results[function.outputs()[i]->name] = {tensor.shape(), {data, data + tensor.count()}};
-    }
-    return results;
+    return model.ok() ? RunModel(*model, inputs) : std::map<std::string, Array>();
   }
 
  private:
