@@ -34,7 +34,7 @@ def model(tmp_path):
 
 def wanted(path, x, rate, scale, bias):
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    return session.run(None, {"x": x, "sr": np.int64(rate), "scale": np.float32([scale]), "bias": np.float32(bias)})[0]
+    return session.run(None, {"x": x, "sr": np.array(rate, np.int64), "scale": np.float32([scale]), "bias": np.float32(bias)})[0]
 
 
 @pytest.mark.parametrize("rate", [16000, 8000])

@@ -35,7 +35,7 @@ def model(tmp_path):
 def test_a_node_becomes_what_the_text_says(model, tmp_path):
     with pytest.raises(anemone.Error, match="Swoosh"):
         anemone.convert(model)
-    text = tmp_path / "swoosh.mil"
+    text = tmp_path / "swoosh.txt"
     text.write_text(TEXT)
     converted = anemone.convert(model, lowering=[str(text)])
     x = np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3)
@@ -47,11 +47,11 @@ def test_a_node_becomes_what_the_text_says(model, tmp_path):
 
 
 def test_an_error_names_the_file_and_the_line(model, tmp_path):
-    text = tmp_path / "swoosh.mil"
+    text = tmp_path / "swoosh.txt"
     text.write_text(TEXT.replace("softmax(x = b", "softmax(x = c"))
     with pytest.raises(anemone.Error, match="line 6") as caught:
         anemone.convert(model, lowering=[str(text)])
     assert "'c' is not defined here" in str(caught.value)
     text.write_text("lower Swoosh(x")
-    with pytest.raises(anemone.Error, match="swoosh.mil"):
+    with pytest.raises(anemone.Error, match="swoosh.txt"):
         anemone.convert(model, lowering=[str(text)])

@@ -342,7 +342,8 @@ Status Importer::Convert(NodeContext& context) {
   if (sized) return {};
   if (converter == nullptr) {
     return Unsupported("there is no conversion of this operator{}",
-                       node.domain.empty() ? "" : fmt::format(" of domain '{}'", node.domain));
+                       node.domain.empty() ? "" : fmt::format(" of domain '{}'", node.domain))
+        .Advise("--lowering FILE says in MIL what it becomes (docs/custom-lowerings.md)");
   }
   if (node.domain.empty() && context.opset() < kBroadcastOpset) {
     ANEMONE_TRY(CheckOldMeaning(node, context.opset()));

@@ -49,7 +49,8 @@ Status Importer::Lower(const ir::TextTemplate& lowering, NodeContext& context,
   for (size_t i = 0; i < context.InputCount(); ++i) {
     if (!context.Has(i)) continue;
     if (i >= lowering.inputs.size()) {
-      return InvalidInput("the node has more inputs than the lowering's {}", lowering.inputs.size());
+      return InvalidInput("the node has more inputs than the lowering's {}",
+                          lowering.inputs.size());
     }
     if (context.IsOpen(i)) {
       return Unsupported("its input '{}' has an open shape, which a lowering cannot take",
@@ -71,8 +72,7 @@ Status Importer::Lower(const ir::TextTemplate& lowering, NodeContext& context,
   ANEMONE_TRY(context.status());
   const std::string& name = context.node().name.empty() ? lowering.op : context.node().name;
   auto outputs = ir::Instantiate(lowering, values, builder, name);
-  if (!outputs.ok())
-    return std::move(outputs).status().At("the lowering of " + NameOf(lowering));
+  if (!outputs.ok()) return std::move(outputs).status().At("the lowering of " + NameOf(lowering));
   if (outputs->size() < context.outputs().size()) {
     return InvalidInput("the node has {} outputs, the lowering {}", context.outputs().size(),
                         outputs->size());
@@ -89,8 +89,7 @@ Status Importer::Lower(const ir::TextTemplate& lowering, NodeContext& context,
 void Importer::NoteUnusedLowerings() {
   for (const auto& lowering : options_.lowerings) {
     if (used_.contains(&lowering)) continue;
-    notes_.push_back(
-        fmt::format("no node is a {}: its lowering was not used", NameOf(lowering)));
+    notes_.push_back(fmt::format("no node is a {}: its lowering was not used", NameOf(lowering)));
   }
 }
 

@@ -139,7 +139,7 @@ Option LoweringRow(std::vector<std::string>& field) {
               "a text file that says what operators of an ONNX model become, such as those of "
               "other domains: lower \"com.example\" Swoosh(x, alpha = 1.0) { ... } -> (y); in MIL; "
               "may be given again",
-          .example = "swoosh.mil"};
+          .example = "swoosh.txt"};
 }
 
 Option LabelsRow(std::string& field) {

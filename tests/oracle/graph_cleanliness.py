@@ -29,6 +29,9 @@ ANEMONE = os.environ.get("ORACLE_ANEMONE", str(ROOT / "build/bin/anemone"))
 TARGETS = ("iOS15", "iOS18")
 EXPORTERS = {"script": "TorchScript", "dynamo": "torch.export"}
 TOLERANCE = 1e-4
+MORE = """Where ours has more: coremltools writes the rolls of shifted windows (`swinv2_cr`) as `gather`, ours as `split` and `concat`; Core ML has
+PyTorch's GRU from iOS18 on, and before that ours unrolls the steps where coremltools writes a `while_loop`; `convnext` keeps a reshape
+around the norm of its head."""
 
 
 # ---- counting
@@ -232,6 +235,7 @@ def document(rows, exporters):
         f"{TOLERANCE:g} is allowed.", "",
         f"Of {len(pairs)} conversions, ours has fewer operators in {fewer}, as many in {same}, more in {len(pairs) - fewer - same}; "
         f"{more} networks have a row with more operators or", "another value.", "",
+        MORE, "",
         f"Written by `tests/oracle/graph_cleanliness.py --document` with torch {torch.__version__.split('+')[0]}, torchvision "
         f"{torchvision.__version__.split('+')[0]}, timm {timm.__version__}, onnx {onnx.__version__},",
         f"coremltools {coremltools.__version__}.", "", *table(rows, exporters), ""])

@@ -12,11 +12,10 @@ namespace {
 using namespace testing;  // NOLINT: the builder's short names
 
 Result<ir::Model> ImportLowered(const Message& node, std::string_view text) {
-  const Message file =
-      MakeModel(MakeGraph({.nodes = {node},
-                           .inputs = {MakeValue("x", kFloat, {2, 3})},
-                           .outputs = {MakeValue("y", kFloat, {})},
-                           .initializers = {Floats("w", {3}, {1, 2, 3})}}));
+  const Message file = MakeModel(MakeGraph({.nodes = {node},
+                                            .inputs = {MakeValue("x", kFloat, {2, 3})},
+                                            .outputs = {MakeValue("y", kFloat, {})},
+                                            .initializers = {Floats("w", {3}, {1, 2, 3})}}));
   ANEMONE_ASSIGN(const Model model, ReadModel(ToBytes(file), ""));
   ImportOptions options;
   ANEMONE_ASSIGN(options.lowerings, ir::ParseTemplates(text));
