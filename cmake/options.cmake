@@ -42,7 +42,7 @@ string(JOIN "|" ANEMONE_HOT_SOURCES
   "/src/base/(bytes|half|large_blocks|npy|random|sha256|thread_pool|tree_hash|uninitialized|zip_reader)\\.cc$"
   "/src/compress/[^/]*(adaround|bits|codec|decompress|equalize|gptq|kernels|kmeans|moments)[^/]*\\.cc$"
   "/src/compress/[^/]*(observer|palettization|pruning|quantization|sparse|storage|weights)[^/]*\\.cc$"
-  "/src/cpu/(compiled|memory|reference_op)\\.cc$"
+  "/src/cpu/(compiled|lower_attention|memory|reference_op)\\.cc$"
   "/src/runtime/(dispatch|latency_histogram|session|telemetry[^/]*)\\.cc$")
 # Of these, what is joined nevertheless, few at a time, so that an edit is compiled in seconds. (A source
 # that Highway compiles once for each instruction set cannot be.)

@@ -38,6 +38,8 @@ struct LoadOptions {
   std::string weights = {};
   uint64_t seed = 0;
   std::map<std::string, std::vector<Dimension>> input_shapes = {};
+  std::vector<std::string> input_value = {};
+  std::vector<std::string> lowering = {};
   std::string minimum_deployment_target = "iOS17";
   std::string backend = "auto";
   std::string function = {};
@@ -146,6 +148,8 @@ struct ModelOptions {
   std::string weights = {};
   uint64_t seed = 0;
   std::map<std::string, std::vector<Dimension>> input_shapes = {};
+  std::vector<std::string> input_value = {};
+  std::vector<std::string> lowering = {};
 };
 
 // Of `anemone lab`.
@@ -188,6 +192,8 @@ struct CompareOptions {
   std::string variant = {};
   std::vector<std::string> inputs = {};
   std::map<std::string, std::vector<Dimension>> input_shapes = {};
+  std::vector<std::string> input_value = {};
+  std::vector<std::string> lowering = {};
   uint64_t seed = 0;
   int samples = 4;
   bool per_op = false;

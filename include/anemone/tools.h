@@ -340,6 +340,7 @@ struct CompressFileResult {
   std::string raised_from;  // the target before it was raised to hold the form; empty: it was not
   int64_t compressed = 0;   // tensors
   std::vector<Skipped> skipped;
+  std::vector<std::string> warnings;  // what the user should know, each one line
   int64_t weight_bytes_before = 0;
   int64_t weight_bytes_after = 0;
   int64_t size_bytes = 0;

@@ -119,8 +119,13 @@ class Model:
 
     @takes("compress")
     def compress(self, *positional, **options) -> "Model":
-        """A compressed copy."""
-        return Model(self._handle.compress(encode(by_name("compress", positional, options))))
+        """A compressed copy. A warning tells what float16 needs or loses."""
+        handle = self._handle.compress(encode(by_name("compress", positional, options)))
+        known = self._handle.notes()
+        for note in handle.notes():
+            if note not in known:
+                warnings.warn(note, stacklevel=3)
+        return Model(handle)
 
     def save(self, path) -> None:
         """Writes an .mlpackage; an existing one is replaced as a whole or left as it was."""

@@ -6,18 +6,43 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
+#include <map>
+#include <mutex>
 
 namespace anemone {
 namespace {
 
+// Where files are mapped now: the end of each mapping by its start.
+struct Mappings {
+  std::mutex mutex;
+  std::map<uintptr_t, uintptr_t> ends;
+};
+
+// Never destroyed: mappings may outlive static objects.
+Mappings& AllMappings() {
+  static auto* const mappings = new Mappings;
+  return *mappings;
+}
+
 struct Mapping {
   void* data = nullptr;
   size_t size = 0;
-  Mapping(void* d, size_t s) : data(d), size(s) {}
+  Mapping(void* d, size_t s) : data(d), size(s) {
+    const std::scoped_lock lock(AllMappings().mutex);
+    AllMappings().ends[Start()] = Start() + size;
+  }
   Mapping(const Mapping&) = delete;
   Mapping& operator=(const Mapping&) = delete;
-  ~Mapping() { munmap(data, size); }
+  ~Mapping() {
+    {
+      const std::scoped_lock lock(AllMappings().mutex);
+      AllMappings().ends.erase(Start());
+    }
+    munmap(data, size);
+  }
+  uintptr_t Start() const { return reinterpret_cast<uintptr_t>(data); }
 };
 
 struct Descriptor {
@@ -46,6 +71,21 @@ Result<Bytes> MapFile(const std::string& path) {
   if (data == MAP_FAILED) return IoError("cannot map: {}", std::strerror(errno)).At(path);
   auto owner = std::make_shared<const Mapping>(data, size);
   return Bytes(data, size, std::move(owner));
+}
+
+void ReleasePages(const Bytes& bytes) {
+  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const auto start = reinterpret_cast<uintptr_t>(bytes.data());
+  // The pages that hold nothing else.
+  const uintptr_t first = (start + page - 1) / page * page;
+  const uintptr_t last = (start + bytes.size()) / page * page;
+  if (first >= last) return;
+  Mappings& mappings = AllMappings();
+  const std::scoped_lock lock(mappings.mutex);
+  auto found = mappings.ends.upper_bound(start);
+  if (found == mappings.ends.begin() || (--found)->second < start + bytes.size()) return;
+  // A private mapping that is only read: what leaves memory comes back from the file.
+  madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
 }
 
 }  // namespace anemone

@@ -14,4 +14,8 @@ namespace anemone {
 // Errors: not_found when there is no such file, io when it is not a regular file or cannot be read.
 Result<Bytes> MapFile(const std::string& path);
 
+// Says that these bytes are not needed for now: those that are of a mapped file leave memory until
+// they are read again. Other bytes stay as they are.
+void ReleasePages(const Bytes& bytes);
+
 }  // namespace anemone

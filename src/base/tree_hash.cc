@@ -10,6 +10,19 @@
 namespace anemone {
 
 namespace fs = std::filesystem;
+namespace {
+
+// A model may be larger than memory: what is hashed leaves it.
+void HashPieces(const Bytes& bytes, Sha256& hash) {
+  constexpr size_t kPiece = size_t{4} << 20;
+  for (size_t begin = 0; begin < bytes.size(); begin += kPiece) {
+    const Bytes piece = bytes.Slice(begin, std::min(kPiece, bytes.size() - begin));
+    hash.Update({piece.data(), piece.size()});
+    ReleasePages(piece);
+  }
+}
+
+}  // namespace
 
 Result<TreeFacts> HashTree(const std::string& path) {
   TreeFacts facts;
@@ -17,7 +30,9 @@ Result<TreeFacts> HashTree(const std::string& path) {
   if (fs::is_regular_file(path, error)) {
     ANEMONE_ASSIGN(const Bytes bytes, MapFile(path));
     facts.size_bytes = static_cast<int64_t>(bytes.size());
-    facts.sha256 = ToHex(Sha256Of({bytes.data(), bytes.size()}));
+    Sha256 hash;
+    HashPieces(bytes, hash);
+    facts.sha256 = ToHex(hash.Finish());
     return facts;
   }
   if (!fs::is_directory(path, error)) return NotFound("the model does not exist").At(path);
@@ -34,7 +49,7 @@ Result<TreeFacts> HashTree(const std::string& path) {
   for (const std::string& file : files) {
     ANEMONE_ASSIGN(const Bytes bytes, MapFile((fs::path(path) / file).string()));
     hash.Update(file + '\0' + std::to_string(bytes.size()) + '\0');
-    hash.Update({bytes.data(), bytes.size()});
+    HashPieces(bytes, hash);
     facts.size_bytes += static_cast<int64_t>(bytes.size());
   }
   facts.sha256 = ToHex(hash.Finish());

@@ -18,6 +18,7 @@ Status RunCompress(CompressFileOptions options, const Globals& globals) {
                              "hold this form",
                              result.raised_from, result.deployment_target));
   }
+  for (const std::string& warning : result.warnings) Say(globals, "warning: " + warning);
   if (globals.verbose > 0) {
     for (const auto& skipped : result.skipped)
       Say(globals, fmt::format("skipped {}: {}", skipped.tensor, skipped.reason));

@@ -1,4 +1,4 @@
-// linear and matmul.
+// linear and matmul, and the list of products.
 #include <algorithm>
 #include <memory>
 
@@ -171,7 +171,9 @@ Result<bool> LowerMatmul(Planner& planner, const Node& node) {
   return true;
 }
 
-constexpr LoweringEntry kLinearLowerings[] = {{"linear", LowerLinear}, {"matmul", LowerMatmul}};
+constexpr LoweringEntry kLinearLowerings[] = {{"linear", LowerLinear},
+                                              {"matmul", LowerMatmul},
+                                              {"scaled_dot_product_attention", LowerAttention}};
 
 }  // namespace
 

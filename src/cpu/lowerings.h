@@ -27,6 +27,8 @@ std::span<const LoweringEntry> MoveLowerings();  // lower_move.cc: reshapes, tra
 std::span<const LoweringEntry> SpatialLowerings();   // lower_spatial.cc: pad, slices, resizing
 std::span<const LoweringEntry> QuantizeLowerings();  // lower_quantize.cc
 
+// Attention, one of the products. lower_attention.cc
+Result<bool> LowerAttention(Planner& planner, const Node& node);
 // Gives the result of each quantize that only dequantize and casts to float read the type float32,
 // which is what its lowering, and theirs, go by.
 void HoldIntegersInFloat(Specialized& facts);

@@ -37,6 +37,11 @@ Result<LoadedModel> LoadSide(const std::string& model, const CompareOptions& opt
   ModelOptions one;
   one.model = model;
   one.input_shapes = options.input_shapes;
+  // The other model may be the result, which lacks the inputs that are fixed.
+  if (LowerExtension(model) == ".onnx") {
+    one.input_value = options.input_value;
+    one.lowering = options.lowering;
+  }
   return LoadModel(one);
 }
 

@@ -9,12 +9,14 @@
 #include "compress/lowest_opset.h"
 #include "compress/methods.h"
 #include "facade/convert.h"
+#include "facade/convert_checked.h"
 #include "facade/preprocess.h"
 #include "facade/save.h"
 #include "format/package.h"
 #include "ir/verifier.h"
 #include "lab/input_files.h"
 #include "options/option.h"
+#include "passes/raise_opset.h"
 #include "runtime/backends.h"
 
 namespace anemone::facade {
@@ -27,6 +29,7 @@ compress::ActivationStep ActivationsOf(const CompressOptions& options) {
   return step;
 }
 
+// What stays in float32, and why, is among the model's notes, as after a conversion.
 Status CompressToHalf(ir::Model& model, const CompressOptions& options, compress::Report* report) {
   if (options.storage_only) {
     ANEMONE_ASSIGN(*report, compress::StoreWeightsInHalf(model.program));
@@ -45,7 +48,7 @@ Status CompressToHalf(ir::Model& model, const CompressOptions& options, compress
   convert.minimum_deployment_target = DeploymentTargetName(
       model.program.main() != nullptr ? model.program.main()->opset : ir::Opset::kIOS15);
   convert.compute_precision = "float16";
-  ANEMONE_TRY(Convert(model, convert));
+  ANEMONE_TRY(ConvertChecked(model, convert));
   count(&report->bytes_after);
   return {};
 }
@@ -104,7 +107,7 @@ Result<std::optional<ir::Opset>> RaiseTarget(ir::Model& model, const CompressOpt
   }
   if (!before) return before;
   for (auto& function : model.program.functions) {
-    function->opset = std::max(function->opset, needed);
+    ANEMONE_TRY(passes::RaiseOpset(*function, needed));
     ANEMONE_TRY(ir::Verify(*function).At("for " + DeploymentTargetName(needed)));
   }
   model.spec_version = std::max(model.spec_version, ir::SpecVersionOf(needed));

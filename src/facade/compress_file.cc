@@ -96,6 +96,7 @@ Result<std::string> CompressJson(const CompressFileOptions& options,
   document["size_bytes"] = result.size_bytes;
   document["weight_bytes_before"] = result.weight_bytes_before;
   document["weight_bytes_after"] = result.weight_bytes_after;
+  document["notes"] = result.warnings;
   document["tensors"] = TensorsJson(report);
   return DocumentText(document);
 }
@@ -130,6 +131,7 @@ Result<CompressFileResult> RunCompressFile(const CompressFileOptions& options, c
   result.compressed = static_cast<int64_t>(report.compressed.size());
   for (const compress::TensorRecord& tensor : report.skipped)
     result.skipped.push_back({tensor.name, tensor.reason});
+  result.warnings = loaded.model->notes;
   result.weight_bytes_before = report.bytes_before;
   result.weight_bytes_after = report.bytes_after;
   ANEMONE_ASSIGN(result.size_bytes, SizeOnDisk(options.output));

@@ -10,6 +10,7 @@
 #include "lab/subgraph.h"
 #include "options/option.h"
 #include "passes/pipeline.h"
+#include "passes/raise_opset.h"
 
 namespace anemone::facade {
 namespace {
@@ -99,7 +100,7 @@ Status Convert(ir::Model& model, const ConvertOptions& options, ConvertReport* r
       function->opset = target;
       ANEMONE_TRY(ir::Verify(*function).At("for " + DeploymentTargetName(target)));
     }
-    function->opset = target;
+    ANEMONE_TRY(passes::RaiseOpset(*function, target));
   }
   ANEMONE_TRY(RunGroups(model.program, passes::Pipeline(), out, progress));
   model.spec_version = ir::SpecVersionOf(target);

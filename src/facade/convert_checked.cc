@@ -170,6 +170,8 @@ class CheckedConversion {
 
   // The float32 program that the result is made of.
   const ir::Model& single() const { return *single_; }
+  // Once it was copied: its float32 weights would stay in memory beside their halves.
+  void ForgetSingle() { single_.reset(); }
   const std::set<std::string>& keep() const { return keep_; }
   Float16& found() { return found_; }
   const std::vector<std::string>& notes() const { return notes_; }
@@ -252,6 +254,7 @@ Status ConvertChecked(ir::Model& model, const ConvertOptions& options, ConvertRe
                             progress);
   ANEMONE_TRY(checked.Run());
   model.program = ir::Clone(checked.single().program);
+  checked.ForgetSingle();
   ANEMONE_TRY(ConvertToHalf(
       model, wanted.patterns,
       [&](const ir::Operation& operation) { return checked.keep().contains(operation.name()); },

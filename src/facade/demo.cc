@@ -4,6 +4,7 @@
 
 #include "facade/compress.h"
 #include "facade/convert.h"
+#include "facade/convert_checked.h"
 #include "facade/document.h"
 #include "facade/output_comparison.h"
 #include "facade/package_manifest.h"
@@ -34,7 +35,7 @@ Status MakeVariant(ir::Model& model, const std::string& precision, const std::st
   convert.minimum_deployment_target = target;
   // int8 weights go with half-precision arithmetic: what the Neural Engine takes.
   convert.compute_precision = precision == "fp32" ? "float32" : "float16";
-  ANEMONE_TRY(Convert(model, convert));
+  ANEMONE_TRY(ConvertChecked(model, convert));
   if (precision != "int8") return {};
   // One scale for each tensor: the plainest form, which every target from iOS16 on has.
   CompressOptions compress;

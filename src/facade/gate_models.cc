@@ -8,6 +8,7 @@
 #include "base/mapped_file.h"
 #include "exec/function_inputs.h"
 #include "facade/convert.h"
+#include "facade/convert_checked.h"
 #include "facade/save.h"
 #include "facade/session_options.h"
 #include "facade/tensor_files.h"
@@ -111,7 +112,8 @@ Result<gate::LiveModel> Converted(const GateOptions& options, const std::string&
   ir::Model converted = CloneModel(*original.model);
   const ConvertOptions convert{.minimum_deployment_target = options.minimum_deployment_target,
                                .compute_precision = "float16"};
-  ANEMONE_TRY(Convert(converted, convert).At(model));
+  // As `anemone convert` does, so that what it would write is what is judged.
+  ANEMONE_TRY(ConvertChecked(converted, convert).At(model));
   gate::LiveModel live;
   live.name = original.name + "_fp16";
   live.path = scratch + "/" + live.name + ".mlpackage";

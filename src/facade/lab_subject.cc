@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "exec/function_inputs.h"
+#include "facade/convert_checked.h"
 #include "facade/preprocess.h"
 #include "facade/tool_options.h"
 #include "lab/sensitivity.h"
@@ -102,7 +103,7 @@ Result<std::shared_ptr<const ir::Model>> ConvertedCopy(const ir::Model& model,
                                                        const std::string& precision) {
   auto copy = std::make_shared<ir::Model>(CloneModel(model));
   options.compute_precision = precision;
-  ANEMONE_TRY(Convert(*copy, options));
+  ANEMONE_TRY(ConvertChecked(*copy, options));
   return std::shared_ptr<const ir::Model>(std::move(copy));
 }
 

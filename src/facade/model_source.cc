@@ -2,13 +2,16 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 
 #include "acquire/url.h"
 #include "base/mapped_file.h"
 #include "base/nearest_names.h"
 #include "facade/convert.h"
+#include "facade/input_value.h"
 #include "ir/feature_shapes.h"
 #include "ir/text.h"
+#include "ir/text_template.h"
 #include "ir/verifier.h"
 #include "neural_network/lift.h"
 #include "onnx/import.h"
@@ -84,6 +87,17 @@ Result<ir::Model> ReadOnnx(const std::string& path, const ModelSource& source) {
       size.upper = dimension.upper;
       size.choices = dimension.choices;
     }
+  }
+  for (const std::string& text : source.options.input_value) {
+    ANEMONE_ASSIGN(auto named, ReadInputValue(text));
+    if (!options.input_values.insert(std::move(named)).second)
+      return Usage("the input of '{}' has a value already", text).At("input_value");
+  }
+  for (const std::string& file : source.options.lowering) {
+    ANEMONE_ASSIGN(const Bytes text, MapFile(file));
+    auto given = ir::ParseTemplates(text.text());
+    if (!given.ok()) return std::move(given).status().At(file).error();
+    std::ranges::move(*given, std::back_inserter(options.lowerings));
   }
   return onnx::ImportOnnx(path, options);
 }
@@ -273,6 +287,16 @@ Result<LoadedModel> LoadModel(const ModelSource& source) {
   if (!loaded.ok()) return std::move(loaded).error();
   // The importer of ONNX has made its shapes part of the program.
   if (loaded->origin != "onnx" && (entry == nullptr || entry->import != "onnx")) {
+    if (!source.options.lowering.empty()) {
+      return Usage("'{}' is no ONNX model: it has nothing to lower", source.model)
+          .At("lowering")
+          .Advise("give it when the ONNX model is converted");
+    }
+    if (!source.options.input_value.empty()) {
+      return Usage("'{}' is no ONNX model: its inputs cannot be fixed", source.model)
+          .At("input_value")
+          .Advise("fix them when the ONNX model is converted");
+    }
     ANEMONE_ASSIGN(const auto chosen, ChosenShapes(source.options));
     ANEMONE_TRY(ir::ChooseInputShapes(chosen, loaded->model.get()).At(source.model));
   }

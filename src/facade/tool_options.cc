@@ -10,6 +10,8 @@ ModelSource SourceOf(const ModelOptions& options, const std::string& target) {
   source.options.weights = options.weights;
   source.options.seed = options.seed;
   source.options.input_shapes = options.input_shapes;
+  source.options.input_value = options.input_value;
+  source.options.lowering = options.lowering;
   source.options.minimum_deployment_target = target;
   return source;
 }

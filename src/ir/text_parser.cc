@@ -1,8 +1,10 @@
+#include <algorithm>
 #include <unordered_map>
 
 #include "ir/builder.h"
 #include "ir/literal_parser.h"
 #include "ir/text.h"
+#include "ir/text_template.h"
 #include "ir/verifier.h"
 
 namespace anemone::ir {
@@ -39,8 +41,78 @@ class Parser {
     return program;
   }
 
- private:
   using Scope = std::unordered_map<std::string, Value*>;
+
+  Result<std::vector<TextTemplate>> ParseTemplates(std::string_view text) {
+    std::vector<TextTemplate> templates;
+    ANEMONE_TRY(tokens_.Start());
+    while (tokens_.current().kind != Token::Kind::kEnd) {
+      TextTemplate& given = templates.emplace_back();
+      ANEMONE_TRY(ParseTemplateHead(&given));
+      const size_t begin = tokens_.current().offset;
+      ANEMONE_ASSIGN(const size_t end, SkipBody());
+      const auto lines = std::ranges::count(text.substr(0, begin), '\n');
+      given.body = std::string(static_cast<size_t>(lines), '\n');
+      given.body += text.substr(begin, end - begin);
+    }
+    return templates;
+  }
+
+  // The body of a template into the block of `function`.
+  Status ParseTemplateBody(Function& function, Scope scope) {
+    ANEMONE_TRY(tokens_.Start());
+    function_ = &function;
+    builder_names_ = std::make_unique<Builder>(function);
+    return ParseBody(*function.block, std::move(scope), 0);
+  }
+
+ private:
+  Status ParseTemplateHead(TextTemplate* given) {
+    ANEMONE_TRY(tokens_.Expect("lower"));
+    if (tokens_.current().kind == Token::Kind::kString) {
+      given->domain = tokens_.current().unescaped;
+      ANEMONE_TRY(tokens_.Advance());
+    }
+    ANEMONE_ASSIGN(given->op, tokens_.ExpectIdentifier("an operator"));
+    ANEMONE_TRY(tokens_.Expect("("));
+    for (bool first = true; !tokens_.Is(")"); first = false) {
+      if (!first) ANEMONE_TRY(tokens_.Expect(","));
+      ANEMONE_ASSIGN(std::string name, tokens_.ExpectIdentifier("an input or a setting"));
+      ANEMONE_ASSIGN(const bool setting, tokens_.Accept("="));
+      if (!setting) {
+        given->inputs.push_back(std::move(name));
+        continue;
+      }
+      ANEMONE_ASSIGN(const bool needed, tokens_.Accept("?"));
+      std::optional<Literal> value;
+      if (!needed) {
+        ANEMONE_ASSIGN(value, literals_.Parse(DType::kFp32));
+      }
+      given->settings.push_back({std::move(name), std::move(value)});
+    }
+    return tokens_.Expect(")");
+  }
+
+  // Where the body ends that begins here: "{ ... } -> ( ... )"; the semicolon is consumed too.
+  Result<size_t> SkipBody() {
+    if (!tokens_.Is("{")) return tokens_.Fail("a body '{{' is expected");
+    int depth = 0;
+    do {
+      if (tokens_.current().kind == Token::Kind::kEnd) return tokens_.Fail("the body has no end");
+      if (tokens_.Is("{")) ++depth;
+      if (tokens_.Is("}")) --depth;
+      ANEMONE_TRY(tokens_.Advance());
+    } while (depth > 0);
+    ANEMONE_TRY(tokens_.Expect("->"));
+    while (!tokens_.Is(")")) {
+      if (tokens_.current().kind == Token::Kind::kEnd) return tokens_.Fail("the body has no end");
+      ANEMONE_TRY(tokens_.Advance());
+    }
+    const size_t end = tokens_.current().offset + 1;
+    ANEMONE_TRY(tokens_.Advance());
+    ANEMONE_TRY(tokens_.Expect(";"));
+    return end;
+  }
 
   Status ParseAttributes(std::map<std::string, Literal>* attributes) {
     ANEMONE_ASSIGN(const bool any, tokens_.Accept("["));
@@ -293,5 +365,50 @@ class Parser {
 }  // namespace
 
 Result<Program> ParseText(std::string_view text) { return Parser(text).Parse(); }
+
+Result<std::vector<TextTemplate>> ParseTemplates(std::string_view text) {
+  return Parser(text).ParseTemplates(text);
+}
+
+Result<std::vector<Value*>> Instantiate(const TextTemplate& given,
+                                        const std::map<std::string, Value*>& values,
+                                        Builder& builder, std::string_view name) {
+  // Parsed into a function of its own, whose operations the builder then makes anew: it chooses the
+  // names and spells out the defaults.
+  Function draft;
+  draft.opset = builder.function().opset;
+  ANEMONE_TRY(
+      Parser(given.body).ParseTemplateBody(draft, Parser::Scope(values.begin(), values.end())));
+  std::unordered_map<const Value*, Value*> made;
+  const auto now = [&](Value* value) {
+    const auto found = made.find(value);
+    return found == made.end() ? value : found->second;
+  };
+  for (const auto& operation : draft.block->operations()) {
+    const std::string label =
+        fmt::format("{}_{}", name,
+                    operation->outputs().empty() ? operation->type() : operation->output(0)->name);
+    if (operation->is_const()) {
+      made[operation->output()] = builder.Const(*operation->output()->literal, label);
+      continue;
+    }
+    if (operation->def() == nullptr || !operation->blocks().empty()) {
+      return InvalidInput("{} cannot stand in a template", operation->type())
+          .Advise("use MIL's operators, without bodies");
+    }
+    std::vector<ArgInit> args;
+    for (const Argument& argument : operation->arguments()) {
+      std::vector<Value*> mapped;
+      for (Value* value : argument.values) mapped.push_back(now(value));
+      args.push_back({argument.name, std::move(mapped)});
+    }
+    ANEMONE_ASSIGN(Operation * added, builder.Add(operation->type(), std::move(args), label));
+    for (size_t i = 0; i < added->outputs().size(); ++i)
+      made[operation->output(i)] = added->output(i);
+  }
+  std::vector<Value*> outputs;
+  for (Value* output : draft.block->outputs()) outputs.push_back(now(output));
+  return outputs;
+}
 
 }  // namespace anemone::ir

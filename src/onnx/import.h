@@ -16,6 +16,8 @@
 
 #include "base/status.h"
 #include "ir/model.h"
+#include "ir/text_template.h"
+#include "onnx/constant.h"
 #include "onnx/model.h"
 
 namespace anemone::onnx {
@@ -37,11 +39,16 @@ struct ImportOptions {
   // Shapes of inputs by their ONNX name: required where the file leaves dimensions open, unless
   // another input's shape says the size of a dimension of the same name.
   std::map<std::string, std::vector<InputSize>> input_shapes;
+  // Inputs that are known, by their ONNX name: the program is without them. A scalar is the value of
+  // every element; other values have the input's shape.
+  std::map<std::string, Constant> input_values = {};
+  // What operators become instead of what the importer knows; the file's own functions too.
+  std::vector<ir::TextTemplate> lowerings = {};
   ir::Opset target = ir::Opset::kIOS15;
 };
 
 // Errors: those of ReadModel; kUsage for a shape of an unknown input or one that contradicts the
-// file; kUnsupported with a list of every node that cannot be converted (operator, opset, name,
+// file, and likewise for a value; kUnsupported with a list of every node that cannot be converted (operator, opset, name,
 // reason, rewrite); kInvalidInput for a model that breaks the rules of ONNX.
 Result<ir::Model> ImportOnnx(const std::string& path, const ImportOptions& options = {});
 Result<ir::Model> ImportModel(const Model& model, const ImportOptions& options = {});

@@ -191,7 +191,9 @@ Status Importer::WalkNode(const Node& node, size_t index, const Opsets& opsets, 
       inputs.back()->reason.clear();
     }
   }
-  if (const auto* function = FindFunction(node)) {
+  const ir::TextTemplate* lowering = FindLowering(node);
+  const auto* function = lowering != nullptr ? nullptr : FindFunction(node);
+  if (function != nullptr) {
     return Inline(*function, node, std::move(inputs), scope, builder, depth);
   }
   const int64_t opset = OpsetOf(opsets, node.domain);
@@ -212,7 +214,7 @@ Status Importer::WalkNode(const Node& node, size_t index, const Opsets& opsets, 
     const auto* converter = FindConverter(node.domain, node.op, opset);
     if (converter == nullptr || converter->emit == nullptr) status = Convert(context);
   } else {
-    status = Convert(context);
+    status = lowering != nullptr ? Lower(*lowering, context, builder) : Convert(context);
     // What went wrong after an open dimension was read says nothing.
     if (status.ok() || !context.needs_fixed().ok()) status = context.status();
   }
@@ -340,7 +342,8 @@ Status Importer::Convert(NodeContext& context) {
   if (sized) return {};
   if (converter == nullptr) {
     return Unsupported("there is no conversion of this operator{}",
-                       node.domain.empty() ? "" : fmt::format(" of domain '{}'", node.domain));
+                       node.domain.empty() ? "" : fmt::format(" of domain '{}'", node.domain))
+        .Advise("--lowering FILE says in MIL what it becomes (docs/custom-lowerings.md)");
   }
   if (node.domain.empty() && context.opset() < kBroadcastOpset) {
     ANEMONE_TRY(CheckOldMeaning(node, context.opset()));
@@ -501,6 +504,7 @@ Result<ir::Model> Importer::Run() {
   for (const auto& output : model_.graph.outputs) wanted.push_back(output.name);
   ANEMONE_TRY(Walk(model_.graph.nodes, wanted, model_.opsets, scope, *builder_, 1));
   if (!blocked_.empty()) return BlockedError();
+  NoteUnusedLowerings();
   ANEMONE_TRY(SetOutputs(scope));
   ANEMONE_ASSIGN(ir::Model model, ir::MakeModel(std::move(program_)));
   ANEMONE_TRY(DescribeOpenInputs(model));

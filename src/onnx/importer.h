@@ -43,6 +43,8 @@ class Importer {
   void NoteOpset();
   Status AddInputs(Scope& scope);
   Status AddInput(const ValueInfo& info, Scope& scope);
+  // An input that the caller fixes.
+  Status AddKnownInput(const ValueInfo& info, const Constant& given, Scope& scope);
   // Reads the sizes that are given for named dimensions into `named_`.
   Status ReadGivenNames();
   Result<ir::Shape> InputShape(const ValueInfo& info);
@@ -67,6 +69,10 @@ class Importer {
                   ir::Builder& builder, int depth);
   Status CheckFolded() const;
   Status CountFolded(const FoldArgs& args, const std::vector<Constant>& outputs);
+  // The caller's lowering of the node, or null; and the node written by it.
+  const ir::TextTemplate* FindLowering(const Node& node) const;
+  Status Lower(const ir::TextTemplate& lowering, NodeContext& context, ir::Builder& builder);
+  void NoteUnusedLowerings();
   // Converts the node, or returns why it cannot be converted.
   Status Convert(NodeContext& context);
   Result<std::vector<Operand>> ImportGraph(const Graph& graph, const Opsets& opsets, Scope& scope,
@@ -95,7 +101,8 @@ class Importer {
   std::vector<Blocked> blocked_;
   std::map<std::string, std::string> renamed_;  // new name to ONNX name
   std::optional<std::unordered_map<std::string_view, ir::Shape>> declared_;
-  std::vector<std::string> notes_;  // what the user should know
+  std::vector<std::string> notes_;                    // what the user should know
+  std::unordered_set<const ir::TextTemplate*> used_;  // lowerings
   int64_t walked_ = 0;
   size_t folded_bytes_ = 0;  // of constants computed here
   size_t initializer_bytes_ = 0;

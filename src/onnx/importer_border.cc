@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/json.h"
 #include "onnx/importer.h"
@@ -20,14 +21,15 @@ Status Importer::AddInputs(Scope& scope) {
     if (is_initializer(input.name)) continue;
     names += (names.empty() ? "" : ", ") + input.name;
   }
-  for (const auto& [name, shape] : options_.input_shapes) {
+  const auto check = [&](std::string_view what, const std::string& name) -> Status {
     const auto found = std::find_if(model_.graph.inputs.begin(), model_.graph.inputs.end(),
                                     [&](const auto& input) { return input.name == name; });
-    if (found == model_.graph.inputs.end() || is_initializer(name)) {
-      return Usage("a shape is given for '{}', which is not an input; the inputs are {}", name,
-                   names);
-    }
-  }
+    if (found != model_.graph.inputs.end() && !is_initializer(name)) return {};
+    return Usage("a {} is given for '{}', which is not an input; the inputs are {}", what, name,
+                 names);
+  };
+  for (const auto& [name, shape] : options_.input_shapes) ANEMONE_TRY(check("shape", name));
+  for (const auto& [name, value] : options_.input_values) ANEMONE_TRY(check("value", name));
   ANEMONE_TRY(ReadGivenNames());
   for (const auto& input : model_.graph.inputs) {
     if (is_initializer(input.name)) continue;
@@ -185,6 +187,56 @@ Status CheckSize(const ir::Shape& shape) {
 
 }  // namespace
 
+namespace {
+
+// The given value in the element type and shape of the input.
+Result<Constant> InType(const Constant& given, DType dtype, const ir::Shape& shape) {
+  const auto reals = given.AsDoubles();
+  if (!reals) return Usage("the given value has no numbers");
+  const auto count = static_cast<size_t>(ir::ElementCount(shape).value_or(0));
+  const auto fill = [&](auto values) {
+    if (values.size() == 1 && given.dims.empty()) values.resize(count, values[0]);
+    return values;
+  };
+  const bool whole = IsInt(dtype) || dtype == DType::kBool;
+  const auto integers = given.AsInts();
+  if (!whole) return Constant::FromDoubles(dtype, fill(*reals), shape);
+  if (integers) return Constant::FromInts(dtype, fill(*integers), shape);
+  if (std::ranges::any_of(*reals, [](double x) { return x != std::trunc(x); }))
+    return Usage("the given value is not a whole number, but the input holds {}", DTypeName(dtype));
+  return Constant::FromDoubles(dtype, fill(*reals), shape);
+}
+
+}  // namespace
+
+Status Importer::AddKnownInput(const ValueInfo& info, const Constant& given, Scope& scope) {
+  const DType dtype = ToDType(info.type);
+  ir::Shape shape = given.dims;
+  if (given.dims.empty()) {
+    ANEMONE_ASSIGN(shape, InputShape(info));
+    if (Symbols::AnySymbol(shape)) return Usage("its value is given, but its shape is open");
+  } else if (info.shape) {
+    bool fits = info.shape->size() == shape.size();
+    for (size_t d = 0; fits && d < shape.size(); ++d) {
+      const auto& dim = (*info.shape)[d];
+      fits = !dim.value || *dim.value == shape[d];
+    }
+    if (!fits) {
+      return Usage("the given value has the shape {}, which is not the input's",
+                   ir::ShapeToString(shape));
+    }
+  }
+  ANEMONE_TRY(CheckSize(shape));
+  Operand operand;
+  operand.name = info.name;
+  operand.dims = shape;
+  ANEMONE_ASSIGN(operand.constant, InType(given, dtype, shape));
+  notes_.push_back(
+      fmt::format("input '{}' is fixed: the converted model is without it", info.name));
+  scope.Add(std::move(operand));
+  return {};
+}
+
 Status Importer::AddInput(const ValueInfo& info, Scope& scope) {
   if (info.kind != ValueInfo::Kind::kTensor) {
     return Unsupported("only tensors can be inputs").Advise("unpack sequences and optionals");
@@ -192,6 +244,10 @@ Status Importer::AddInput(const ValueInfo& info, Scope& scope) {
   const DType dtype = ToDType(info.type);
   if (dtype == DType::kInvalid || dtype == DType::kString || IsSubByte(dtype)) {
     return Unsupported("tensors of {} cannot be inputs", ElementTypeName(info.type));
+  }
+  if (const auto given = options_.input_values.find(info.name);
+      given != options_.input_values.end()) {
+    return AddKnownInput(info, given->second, scope);
   }
   ANEMONE_ASSIGN(ir::Shape shape, InputShape(info));
   ANEMONE_TRY(CheckSize(shape));

@@ -22,6 +22,8 @@ Table TableOf(InspectOptions& options) {
       weights_from,
       SeedRow(options.seed),
       InputShapesRow(options.input_shapes),
+      InputValueRow(options.input_value),
+      LoweringRow(options.lowering),
       TargetRow(options.minimum_deployment_target,
                 "the oldest system that must run what an importer writes"),
       FunctionRow(options.function),

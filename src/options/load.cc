@@ -7,6 +7,8 @@ Table TableOf(LoadOptions& options) {
       WeightsRow(options.weights),
       SeedRow(options.seed),
       InputShapesRow(options.input_shapes),
+      InputValueRow(options.input_value),
+      LoweringRow(options.lowering),
       TargetRow(options.minimum_deployment_target,
                 "the oldest system that must run what an importer writes"),
       BackendRow(options.backend),

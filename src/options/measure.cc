@@ -26,6 +26,8 @@ Table TableOf(CompareOptions& options) {
        .help = "NAME=FILE.npy, .png or .jpg; seeded normal inputs when absent",
        .example = "image=cat.jpg"},
       shapes,
+      InputValueRow(options.input_value),
+      LoweringRow(options.lowering),
       {.name = "seed", .field = &options.seed, .help = "seed of the inputs", .example = "7"},
       {.name = "samples",
        .field = &options.samples,
@@ -146,6 +148,8 @@ Table TableOf(RunOptions& options) {
       WeightsRow(options.weights),
       SeedRow(options.seed),
       shapes,
+      InputValueRow(options.input_value),
+      LoweringRow(options.lowering),
       {.name = "inputs",
        .field = &options.inputs,
        .help = "NAME=FILE.npy, .png or .jpg; NAME may be left out for one input. Models that are "

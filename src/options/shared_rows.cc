@@ -89,8 +89,12 @@ Option ModelRow(std::string& field) {
 }
 
 Table ModelRows(ModelOptions& options) {
-  return {ModelRow(options.model), WeightsRow(options.weights), SeedRow(options.seed),
-          InputShapesRow(options.input_shapes)};
+  return {ModelRow(options.model),
+          WeightsRow(options.weights),
+          SeedRow(options.seed),
+          InputShapesRow(options.input_shapes),
+          InputValueRow(options.input_value),
+          LoweringRow(options.lowering)};
 }
 
 Option WeightsRow(std::string& field) {
@@ -117,6 +121,25 @@ Option InputShapesRow(Shapes& field) {
               "as a flag NAME:SHAPE, given again for each",
           .example = "image:1x3x224x224",
           .flag = "--input"};
+}
+
+Option InputValueRow(std::vector<std::string>& field) {
+  return {.name = "input_value",
+          .field = &field,
+          .help =
+              "NAME=VALUE fixes an input of an ONNX model, which the result then lacks: a number "
+              "for all elements, a list [1,2,3], or a FILE.npy; may be given again",
+          .example = "sr=16000"};
+}
+
+Option LoweringRow(std::vector<std::string>& field) {
+  return {.name = "lowering",
+          .field = &field,
+          .help =
+              "a text file that says what operators of an ONNX model become, such as those of "
+              "other domains: lower \"com.example\" Swoosh(x, alpha = 1.0) { ... } -> (y); in MIL; "
+              "may be given again",
+          .example = "swoosh.txt"};
 }
 
 Option LabelsRow(std::string& field) {

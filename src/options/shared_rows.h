@@ -24,6 +24,8 @@ Table ModelRows(ModelOptions& options);
 Option WeightsRow(std::string& field);
 Option SeedRow(uint64_t& field);
 Option InputShapesRow(Shapes& field);
+Option InputValueRow(std::vector<std::string>& field);
+Option LoweringRow(std::vector<std::string>& field);
 
 // A folder of photographs, and what they show.
 Option LabelsRow(std::string& field);

@@ -19,8 +19,11 @@
 namespace anemone::passes {
 namespace {
 
-// A result may be larger than the arguments together up to this size.
+// A result may be larger than the arguments together up to this size, and a few up to the second
+// one: the hidden layers of networks on constants, such as those that make position biases.
 constexpr size_t kFreeBytes = size_t{1} << 20;
+constexpr size_t kLargerBytes = size_t{8} << 20;
+constexpr size_t kLargerBytesTogether = size_t{32} << 20;
 // Reference kernels are slow: operations that would take more than about a second stay.
 constexpr int64_t kMaxFlops = int64_t{1} << 28;
 
@@ -39,7 +42,8 @@ size_t SizeOf(const ir::Type& type) {
   return size.value_or(0);
 }
 
-bool SizesAllow(const ir::Operation& operation, ir::Opset opset) {
+// `spare`: what is left of kLargerBytesTogether.
+bool SizesAllow(const ir::Operation& operation, ir::Opset opset, size_t* spare) {
   size_t in = 0;
   size_t out = 0;
   std::vector<ir::Type> types;
@@ -58,13 +62,18 @@ bool SizesAllow(const ir::Operation& operation, ir::Opset opset) {
     if (!output->type.is_tensor() || !output->type.is_static()) return false;
     out += SizeOf(output->type);
   }
-  if (out > std::max(in, kFreeBytes)) return false;
-  if (operation.def()->cost == nullptr) return true;
-  return operation.def()->cost(ir::OpArgs(operation, opset), types).flops <= kMaxFlops;
+  const bool larger = out > std::max(in, kFreeBytes);
+  if (larger && out > std::min(kLargerBytes, *spare)) return false;
+  const auto cost = operation.def()->cost;
+  const int64_t flops = cost == nullptr ? 0 : cost(ir::OpArgs(operation, opset), types).flops;
+  if (flops > kMaxFlops || (larger && flops == 0)) return false;
+  if (larger) *spare -= out;
+  return true;
 }
 
 // The result of one operation, or nothing when it must not be folded.
-std::vector<ir::Literal> FoldOperation(const ir::Operation& operation, ir::Opset opset) {
+std::vector<ir::Literal> FoldOperation(const ir::Operation& operation, ir::Opset opset,
+                                       size_t* spare) {
   const ir::OpDef& def = *operation.def();
   if (operation.type() == "shape") {
     const ir::Value* x = operation.Input("x");
@@ -74,7 +83,7 @@ std::vector<ir::Literal> FoldOperation(const ir::Operation& operation, ir::Opset
     return {ir::Literal::Int32s(x->type.shape())};
   }
   if (exec::FindReferenceKernel(def.name) == nullptr) return {};
-  if (!AllConstant(operation) || !SizesAllow(operation, opset)) return {};
+  if (!AllConstant(operation) || !SizesAllow(operation, opset, spare)) return {};
   std::vector<exec::FoldInput> inputs;
   for (const ir::Argument& argument : operation.arguments()) {
     exec::FoldInput input{argument.name, {}};
@@ -112,6 +121,7 @@ bool RefineTypes(ir::Operation& operation, ir::Opset opset) {
 Result<bool> ConstantFolding(ir::Function& function, PassContext& context) {
   Rewriter rewriter(function);
   bool refined = false;
+  size_t spare = kLargerBytesTogether;
   for (ir::Operation* operation : rewriter.operations()) {
     if (rewriter.IsDead(*operation) || operation->is_const() || operation->def() == nullptr)
       continue;
@@ -123,7 +133,7 @@ Result<bool> ConstantFolding(ir::Function& function, PassContext& context) {
                             [&](const auto& o) { return rewriter.IsFunctionOutput(o.get()); }))
       continue;
     ANEMONE_TRY(context.CheckCancelled());
-    std::vector<ir::Literal> results = FoldOperation(*operation, function.opset);
+    std::vector<ir::Literal> results = FoldOperation(*operation, function.opset, &spare);
     if (results.size() != outputs.size()) continue;
     bool fits = true;
     for (size_t i = 0; i < results.size(); ++i)

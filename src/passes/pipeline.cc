@@ -19,11 +19,13 @@ ANEMONE_PASS(kCommonSubexpressions, "common_subexpression_elimination",
              "merge equal constants and operations", CommonSubexpressionElimination)
 ANEMONE_PASS(kDeadCode, "dead_code_elimination", "remove what nothing uses", DeadCodeElimination)
 ANEMONE_PASS(kNoops, "noop_elimination", "remove operations that change nothing", NoopElimination)
+ANEMONE_PASS(kMatmulScales, "merge_matmul_scales", "one scale for a matmul", MergeMatmulScales)
 ANEMONE_PASS(kMergeReshapes, "merge_reshapes", "one reshape for a chain of them", MergeReshapes)
 ANEMONE_PASS(kMergeTransposes, "merge_transposes", "one transpose for a chain of them",
              MergeTransposes)
 ANEMONE_PASS(kFineQuantization, "fold_fine_quantization", "drop rounding finer than float16's",
              FoldFineQuantization)
+ANEMONE_PASS(kAttention, "fuse_attention", "recognize scaled_dot_product_attention", FuseAttention)
 ANEMONE_PASS(kConvBatchNorm, "fuse_conv_batch_norm", "fold batch_norm into conv", FuseConvBatchNorm)
 ANEMONE_PASS(kConvBias, "fuse_conv_bias", "fold an addition into conv", FuseConvBias)
 ANEMONE_PASS(kConvPad, "fuse_conv_pad", "fold zero padding into conv", FuseConvPad)
@@ -37,8 +39,23 @@ ANEMONE_PASS(kLayerNorm, "fuse_layer_norm", "recognize layer_norm", FuseLayerNor
 ANEMONE_PASS(kLinearBias, "fuse_linear_bias", "fold an addition into linear", FuseLinearBias)
 ANEMONE_PASS(kMatmul, "fuse_matmul_to_linear", "matmul by a constant matrix is linear",
              FuseMatmulToLinear)
+ANEMONE_PASS(kRsqrt, "fuse_rsqrt", "recognize rsqrt with its epsilon", FuseRsqrt)
 ANEMONE_PASS(kSilu, "fuse_silu", "recognize silu", FuseSilu)
 ANEMONE_PASS(kSoftmax, "fuse_softmax", "recognize softmax", FuseSoftmax)
+ANEMONE_PASS(kSlices, "slices_to_split", "one split for slices that cut a tensor into parts",
+             SlicesToSplit)
+ANEMONE_PASS(kTransposeMatmul, "fuse_transpose_matmul", "fold a transpose into matmul",
+             FuseTransposeMatmul)
+ANEMONE_PASS(kSinkTransposes, "sink_transposes", "move transposes behind reshapes that add ones",
+             SinkTransposes)
+ANEMONE_PASS(kTransposeToReshape, "transpose_to_reshape",
+             "a transpose that moves no element is a reshape", TransposeToReshape)
+ANEMONE_PASS(kLinearInput, "fuse_linear_input", "fold a scale or shift in front of linear into it",
+             FuseLinearInput)
+ANEMONE_PASS(kLinearScale, "fuse_linear_scale", "fold a multiplication into linear",
+             FuseLinearScale)
+ANEMONE_PASS(kConcatInterleave, "fuse_concat_interleave",
+             "recognize a channel shuffle behind concat", FuseConcatInterleave)
 #undef ANEMONE_PASS
 
 namespace {
@@ -56,10 +73,14 @@ std::vector<PassGroup> Pipeline(const PipelineOptions& options) {
   std::vector<PassGroup> groups = {
       {"clean", {kDeadCode, kConstantFolding, kNoops, kCommonSubexpressions, kDeadCode}, true},
       // Patterns of several operations come before the fusions that would take a part of them.
-      {"recognize", {kGelu, kHardSigmoid, kSilu, kSoftmax, kLayerNorm}, true},
+      {"recognize",
+       {kGelu, kHardSigmoid, kSilu, kSoftmax, kLayerNorm, kRsqrt, kConcatInterleave},
+       true},
       {"fuse",
-       {kMergeReshapes, kMergeTransposes, kConvPad, kConvBatchNorm, kConvScale, kConvBias,
-        kInputScale, kMatmul, kLinearBias, kNoops, kConstantFolding, kDeadCode},
+       {kTransposeToReshape, kSinkTransposes, kMergeReshapes, kMergeTransposes, kConvPad,
+        kConvBatchNorm,      kConvScale,      kConvBias,      kInputScale,      kMatmulScales,
+        kTransposeMatmul,    kAttention,      kMatmul,        kLinearBias,      kLinearScale,
+        kLinearInput,        kSlices,         kNoops,         kConstantFolding, kDeadCode},
        true},
   };
   groups.push_back({"finish", {kNoops, kCommonSubexpressions, kDeadCode}, true});

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cassert>
 
+#include "base/mapped_file.h"
+
 namespace anemone::passes {
 namespace {
 
@@ -145,6 +147,13 @@ void Rewriter::SetInputs(ir::Operation& operation, std::string_view parameter,
   for (const ir::Value* dropped : old) DropIfUnused(dropped->producer);
 }
 
+// Dead operations wait for Finish, but weights are large: theirs go at once, so that a pass that
+// rewrites all weights of a model does not hold them twice.
+void Rewriter::Forget(ir::Value& constant) {
+  ReleasePages(constant.literal->bytes());
+  constant.literal.reset();
+}
+
 void Rewriter::DropIfUnused(ir::Operation* operation) {
   std::vector<ir::Operation*> pending = {operation};
   while (!pending.empty()) {
@@ -159,6 +168,7 @@ void Rewriter::DropIfUnused(ir::Operation* operation) {
       continue;
     dead_.insert(candidate);
     RemoveUses(*candidate);
+    if (candidate->is_const()) Forget(*candidate->output());
     for (const ir::Argument& argument : candidate->arguments()) {
       for (const ir::Value* value : argument.values) pending.push_back(value->producer);
     }

@@ -1,6 +1,7 @@
 // Rewriter: changes a function while a pass walks over it. New operations are made with builder(),
 // committed, and replace old ones; operations that are no longer needed are dropped at once, so
-// that counts of uses stay exact. Pointers stay valid until Finish().
+// that counts of uses stay exact. Pointers stay valid until Finish(), but a constant that nothing
+// uses any more has lost its literal.
 //
 //   Rewriter rewriter(function);
 //   for (ir::Operation* op : rewriter.operations()) {
@@ -79,6 +80,7 @@ class Rewriter {
   void RemoveUses(ir::Operation& operation);
   void TakeName(ir::Value* from, ir::Value* to);
   void DropIfUnused(ir::Operation* operation);
+  static void Forget(ir::Value& constant);
 
   ir::Function& function_;
   std::vector<ir::Operation*> operations_;

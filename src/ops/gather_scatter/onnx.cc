@@ -116,7 +116,9 @@ Status EmitGather(NodeContext& c) {
                                              {"squeeze_mask", ir::Literal::Bools(squeeze)}}));
   }
   ANEMONE_ASSIGN(ir::Value * x, Table(c));
-  ANEMONE_ASSIGN(ir::Value * indices, Indices(c, 1, size));
+  // Until iOS17 gather itself counts negative indices from the end.
+  const bool counts = c.Const(1) == nullptr && c.target() < ir::Opset::kIOS17;
+  ANEMONE_ASSIGN(ir::Value * indices, counts ? c.Value(1) : Indices(c, 1, size));
   return Finish(c, c.Op("gather", {{"x", x}, {"indices", indices}, {"axis", Axis(axis)}}));
 }
 

@@ -53,9 +53,16 @@ Status EmitBatchNorm(NodeContext& c) {
   }
   // (x - mean) / sqrt(variance + epsilon) * gamma + beta
   const ir::Shape dims = AlongChannels(c.Dims(0)[1], rank);
-  ir::Value* centered = c.Binary("sub", {c.Value(0), c.Reshape(c.Value(3), dims)});
   ir::Value* scale = c.Op("rsqrt", {{"x", c.Value(4)}, {"epsilon", Number(epsilon)}});
-  scale = c.Reshape(c.Binary("mul", {scale, c.Value(1)}), dims);
+  scale = c.Binary("mul", {scale, c.Value(1)});
+  if (constant) {
+    // x * scale + (beta - mean * scale), of which the numbers are known.
+    ir::Value* shift = c.Binary("sub", {c.Value(2), c.Binary("mul", {c.Value(3), scale})});
+    ir::Value* scaled = c.Binary("mul", {c.Value(0), c.Reshape(scale, dims)});
+    return c.Emit("add", {{"x", scaled}, {"y", c.Reshape(shift, dims)}});
+  }
+  ir::Value* centered = c.Binary("sub", {c.Value(0), c.Reshape(c.Value(3), dims)});
+  scale = c.Reshape(scale, dims);
   return c.Emit("add",
                 {{"x", c.Binary("mul", {centered, scale})}, {"y", c.Reshape(c.Value(2), dims)}});
 }
