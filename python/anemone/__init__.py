@@ -1,7 +1,7 @@
 """Anemone: convert, compress, inspect and run Core ML models on Linux and macOS.
 
     import anemone
-    model = anemone.load("fastvit_t8.mlpackage")      # or .onnx, .mlmodel, .mlmodelc, or a catalog name
+    model = anemone.load("fastvit_t8.mlpackage")      # or .onnx, .pt2, .mlmodel, .mlmodelc, or a catalog name
     outputs = model.predict({"image": x})             # dict of NumPy arrays
     anemone.convert("model.onnx", compute_precision="float16").save("model.mlpackage")
     anemone.convert("model.pt2"); anemone.convert(module, example_inputs=(x,))        # PyTorch
@@ -148,7 +148,7 @@ class Model:
 
 @takes("load")
 def load(path, **options) -> Model:
-    """Loads an .onnx, .mlpackage, .mlmodel or .mlmodelc, or a catalog model by name."""
+    """Loads an .onnx, .pt2, .mlpackage, .mlmodel or .mlmodelc, or a catalog model by name."""
     handle = _anemone.Model.load(path_of(path), encode(options))
     for note in handle.notes():
         warnings.warn(f"{path_of(path)}: {note}", stacklevel=2)

@@ -436,7 +436,7 @@ Status Context::Set(size_t output, const std::string& value) {
   // A value that this node made gets the name of the output.
   std::string name = value;
   if (value.starts_with(name_ + "/") && !value.starts_with(name_ + "/const_")) {
-    name = output == 0 ? name_ : fmt::format("{}_{}", name_, output);
+    name = output == 0 ? name_ : fmt::format("{}/output_{}", name_, output);
     Rename(value, name);
   }
   names_.values[outputs_[output]] = name;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <unordered_set>
+#include <limits>
 
 namespace anemone::torch {
 namespace {
@@ -31,6 +31,23 @@ Result<std::string> NameOf(const Json& json) {
   return name.text();
 }
 
+// SymPy's own notation, shortened: "Symbol('s77', positive=True, integer=True)" is "s77", "Integer(2)" is
+// "2". What is composed of these keeps its form: it serves as a name.
+std::string Shortened(std::string text) {
+  for (const std::string_view form : {"Symbol('", "Integer("}) {
+    for (size_t at = text.find(form); at != std::string::npos; at = text.find(form, at)) {
+      const size_t begin = at + form.size();
+      const size_t close = text.find(')', begin);
+      if (close == std::string::npos) return text;
+      std::string inner = text.substr(begin, close - begin);
+      inner.resize(std::min(inner.find('\''), inner.size()));
+      text.replace(at, close + 1 - at, inner);
+      at += inner.size();
+    }
+  }
+  return text;
+}
+
 Result<Size> ParseSize(const Json& json) {
   if (json.is_integer()) return Size{json.integer(), {}, {}};
   const JsonMember* chosen = Chosen(json);
@@ -44,7 +61,7 @@ Result<Size> ParseSize(const Json& json) {
   if (chosen->key != "as_expr") return InvalidInput("a size is written as '{}'", chosen->key);
   const Json& text = chosen->value["expr_str"];
   if (!text.is_text()) return InvalidInput("the expression of a size has no text");
-  size.expression = text.text();
+  size.expression = Shortened(text.text());
   int64_t number = 0;
   const char* end = size.expression.data() + size.expression.size();
   const auto parsed = std::from_chars(size.expression.data(), end, number);
@@ -204,11 +221,20 @@ std::string ModulePath(const std::string& stack) {
   return clean;
 }
 
-// The innermost line of a stack trace: `  File "/a/model.py", line 12, in forward`.
+// The innermost line of a stack trace that is not PyTorch's own:
+// `  File "/a/model.py", line 12, in forward`.
 std::string SourceLine(const std::string& trace) {
-  const size_t at = trace.rfind("File \"");
+  constexpr std::string_view kFile = "File \"";
+  size_t at = trace.rfind(kFile);
+  while (at != std::string::npos && at > 0) {
+    const size_t path_end = trace.find('"', at + kFile.size());
+    if (trace.substr(at, path_end - at).find("/torch/nn/") == std::string::npos) break;
+    const size_t outer = trace.rfind(kFile, at - 1);
+    if (outer == std::string::npos) break;
+    at = outer;
+  }
   if (at == std::string::npos) return {};
-  const size_t begin = at + 6;
+  const size_t begin = at + kFile.size();
   const size_t end = trace.find('"', begin);
   if (end == std::string::npos) return {};
   std::string path = trace.substr(begin, end - begin);

@@ -242,6 +242,44 @@ Status EmitIsClose(Context& c) {
   return c.Set(0, c.Op("LessOrEqual", {distance, most}));
 }
 
+// a x b of vectors of three along an axis.
+Status EmitCross(Context& c) {
+  const int64_t rank = c.Out(0).rank();
+  int64_t axis = -1;
+  if (c.Has("dim")) {
+    axis = c.Axis("dim", -1, rank);
+  } else if (c.node().target == "aten.cross.default") {
+    for (int64_t d = 0; d < rank && axis < 0; ++d) axis = c.Dim("self", d) == 3 ? d : -1;
+  } else {
+    axis = rank - 1;
+  }
+  if (axis < 0) return InvalidInput("none of its axes has the size 3");
+  const Operands o = In(c, c.OutCategory());
+  const auto turned = [&](const std::string& x, std::vector<int64_t> order) {
+    return c.Op("Gather", {x, c.Int64s(std::move(order))}, {Int("axis", axis)});
+  };
+  const std::string one = c.Op("Mul", {turned(o.x, {1, 2, 0}), turned(o.y, {2, 0, 1})});
+  const std::string other = c.Op("Mul", {turned(o.x, {2, 0, 1}), turned(o.y, {1, 2, 0})});
+  return c.Set(0, c.Op("Sub", {one, other}));
+}
+
+// log(exp(x) + exp(y)), with the larger one taken out.
+Status EmitLogAddExp(Context& c) {
+  const Operands o = In(c, Category::kFloat);
+  const std::string most = c.Op("Max", {o.x, o.y});
+  const std::string distance = c.Op("Neg", {c.Op("Abs", {c.Op("Sub", {o.x, o.y})})});
+  const std::string rest =
+      c.Op("Log", {c.Op("Add", {c.Op("Exp", {distance}), c.Number(1)})});
+  return c.Set(0, c.Op("Add", {most, rest}));
+}
+
+Status EmitCopySign(Context& c) {
+  const Operands o = In(c, Category::kFloat);
+  const std::string size = c.Op("Abs", {o.x});
+  const std::string negative = c.Op("Less", {o.y, c.Number(0)});
+  return c.Set(0, c.Op("Where", {negative, c.Op("Neg", {size}), size}));
+}
+
 Status Shifted(Context& c, bool left) {
   // By powers of two, since MIL has no shifts.
   const Operands o = In(c, Category::kInt);
@@ -364,6 +402,11 @@ constexpr Converter kConverters[] = {
     {.target = "aten.heaviside.default", .emit = EmitHeaviside},
     {.target = "aten.xlogy.Tensor", .emit = EmitXlogy},
     {.target = "aten.isclose.default", .emit = EmitIsClose},
+    {.target = "aten.cross.default", .emit = EmitCross},
+    {.target = "aten.linalg_cross.default", .emit = EmitCross},
+    {.target = "aten.logaddexp.default", .emit = EmitLogAddExp},
+    {.target = "aten.copysign.Tensor", .emit = EmitCopySign},
+    {.target = "aten.copysign.Scalar", .emit = EmitCopySign},
     {.target = "_operator.add", .emit = EmitSizeAdd},
     {.target = "_operator.sub", .emit = EmitSizeSub},
     {.target = "_operator.mul", .emit = EmitSizeMul},

@@ -144,6 +144,22 @@ Status EmitIsNan(Context& c) {
   return c.Set(0, c.Op("IsNaN", {c.Need("self")}));
 }
 
+// Infinities of one sign.
+Status EmitIsPosInf(Context& c) {
+  const std::string x = c.FloatIn("self");
+  return c.Set(0, c.Op("And", {c.Op("IsInf", {x}), c.Op("Greater", {x, c.Number(0)})}));
+}
+Status EmitIsNegInf(Context& c) {
+  const std::string x = c.FloatIn("self");
+  return c.Set(0, c.Op("And", {c.Op("IsInf", {x}), c.Op("Less", {x, c.Number(0)})}));
+}
+Status EmitDegrees(Context& c) {
+  return c.Set(0, c.Op("Mul", {c.FloatIn("self"), c.Number(180 / std::numbers::pi)}));
+}
+Status EmitRadians(Context& c) {
+  return c.Set(0, c.Op("Mul", {c.FloatIn("self"), c.Number(std::numbers::pi / 180)}));
+}
+
 Status EmitIsInf(Context& c) { return c.Set(0, c.Op("IsInf", {c.FloatIn("self")})); }
 
 Status EmitIsFinite(Context& c) {
@@ -188,7 +204,23 @@ Status EmitDropout(Context& c) {
   return EmitSame(c);
 }
 
+constexpr std::string_view kComplex = "complex numbers are not converted";
+constexpr std::string_view kReal = "compute with the real and imaginary parts as two tensors";
+
 constexpr Converter kConverters[] = {
+    {.target = "aten.complex.default", .refusal = kComplex, .rewrite = kReal},
+    {.target = "aten.imag.default", .refusal = kComplex, .rewrite = kReal},
+    {.target = "aten.view_as_real.default", .refusal = kComplex, .rewrite = kReal},
+    {.target = "aten.view_as_complex.default", .refusal = kComplex, .rewrite = kReal},
+    {.target = "aten.fft_fft.default", .refusal = kComplex, .rewrite = kReal},
+    {.target = "aten.fft_ifft.default", .refusal = kComplex, .rewrite = kReal},
+    {.target = "aten.fft_rfft.default", .refusal = kComplex, .rewrite = kReal},
+    {.target = "aten.fft_irfft.default", .refusal = kComplex, .rewrite = kReal},
+    {.target = "aten.fft_fftn.default", .refusal = kComplex, .rewrite = kReal},
+    {.target = "aten.fft_ifftn.default", .refusal = kComplex, .rewrite = kReal},
+    {.target = "aten.fft_rfftn.default", .refusal = kComplex, .rewrite = kReal},
+    {.target = "aten.fft_irfftn.default", .refusal = kComplex, .rewrite = kReal},
+    {.target = "aten.stft.default", .refusal = kComplex, .rewrite = kReal},
     {.target = "aten.exp.default", .emit = EmitFloat},
     {.target = "aten.log.default", .emit = EmitFloat},
     {.target = "aten.sqrt.default", .emit = EmitFloat},
@@ -247,6 +279,11 @@ constexpr Converter kConverters[] = {
     {.target = "aten.isnan.default", .emit = EmitIsNan},
     {.target = "aten.isinf.default", .emit = EmitIsInf},
     {.target = "aten.isfinite.default", .emit = EmitIsFinite},
+    {.target = "aten.isposinf.default", .emit = EmitIsPosInf},
+    {.target = "aten.isneginf.default", .emit = EmitIsNegInf},
+    {.target = "aten.rad2deg.default", .emit = EmitDegrees},
+    {.target = "aten.deg2rad.default", .emit = EmitRadians},
+    {.target = "aten.alias_copy.default", .emit = EmitSame},
     {.target = "aten.nan_to_num.default", .emit = EmitNanToNum},
     {.target = "aten.to.dtype", .emit = EmitTo},
     {.target = "aten.to.dtype_layout", .emit = EmitTo},

@@ -72,14 +72,15 @@ Status EmitCubic(Context& c) {
 }
 
 Status EmitLinearAntialias(Context& c) {
-  return Resized(c, {Text("mode", "linear"), Int("antialias", 1),
+  return Resized(c, {Text("mode", "linear"), Int("antialias", 1), Int("exclude_outside", 1),
                      Text("coordinate_transformation_mode",
                           c.Flag("align_corners", false) ? "align_corners" : "half_pixel")});
 }
 
 // With antialiasing, the cubic kernel is Pillow's: a = -0.5.
 Status EmitCubicAntialias(Context& c) {
-  return Resized(c, {Text("mode", "cubic"), Int("antialias", 1), Float("cubic_coeff_a", -0.5),
+  return Resized(c, {Text("mode", "cubic"), Int("antialias", 1), Int("exclude_outside", 1),
+                     Float("cubic_coeff_a", -0.5),
                      Text("coordinate_transformation_mode",
                           c.Flag("align_corners", false) ? "align_corners" : "half_pixel")});
 }

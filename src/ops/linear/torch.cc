@@ -48,6 +48,34 @@ Status EmitAddmm(Context& c) { return EmitAdded(c, "mat1", "mat2"); }
 Status EmitBaddbmm(Context& c) { return EmitAdded(c, "batch1", "batch2"); }
 Status EmitAddmv(Context& c) { return EmitAdded(c, "mat", "vec"); }
 
+// The sum of products along an axis.
+Status EmitVecDot(Context& c) {
+  const int64_t rank = c.Out(0).rank() + 1;
+  const std::string product = c.Op("Mul", {c.FloatIn("x"), c.FloatIn("y")});
+  const std::string axis = c.Int64s({c.Axis("dim", -1, rank)});
+  return c.SetAs(0, c.Op("ReduceSum", {product, axis}, {Int("keepdims", 0)}), Category::kFloat);
+}
+
+// Over the last axis of both.
+Status EmitInner(Context& c) {
+  const std::string a = c.FloatIn("self"), b = c.FloatIn("other");
+  const int64_t left = c.Rank("self"), right = c.Rank("other");
+  if (left == 0 || right == 0) return c.SetAs(0, c.Op("Mul", {a, b}), Category::kFloat);
+  std::string equation, ends;
+  for (int64_t d = 0; d + 1 < left; ++d) equation += static_cast<char>('a' + d);
+  ends = equation;
+  equation += "z,";
+  for (int64_t d = 0; d + 1 < right; ++d) {
+    equation += static_cast<char>('n' + d);
+    ends += static_cast<char>('n' + d);
+  }
+  if (left > 12 || right > 12) return Unsupported("rank {}", std::max(left, right));
+  return c.SetAs(0,
+                 c.Op("Einsum", {a, b},
+                      {onnx::attribute::Text("equation", equation + "z->" + ends)}),
+                 Category::kFloat);
+}
+
 // x1 A x2 + b for each of the outputs: [..., out].
 Status EmitBilinear(Context& c) {
   // weight [out, in1, in2]; x1 [..., in1] and x2 [..., in2].
@@ -273,15 +301,15 @@ constexpr Converter kConverters[] = {
     {.target = "aten.mv.default", .emit = EmitMatrixVector},
     {.target = "aten.dot.default", .emit = EmitDot},
     {.target = "aten.vdot.default", .emit = EmitMatMul},
-    {.target = "aten.inner.default",
-     .refusal = "inner products of any rank are not converted",
-     .rewrite = "write it as torch.matmul or torch.einsum"},
+    {.target = "aten.inner.default", .emit = EmitInner},
+    {.target = "aten.linalg_vecdot.default", .emit = EmitVecDot},
     {.target = "aten.addmm.default", .emit = EmitAddmm},
     {.target = "aten.baddbmm.default", .emit = EmitBaddbmm},
     {.target = "aten.addmv.default", .emit = EmitAddmv},
     {.target = "aten.bilinear.default", .emit = EmitBilinear},
     {.target = "aten.einsum.default", .emit = EmitEinsum},
     {.target = "aten.scaled_dot_product_attention.default", .emit = EmitAttention},
+    {.target = "aten._scaled_dot_product_flash_attention_for_cpu.default", .emit = EmitAttention},
 };
 
 }  // namespace

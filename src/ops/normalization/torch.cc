@@ -110,9 +110,69 @@ Status EmitNorm(Context& c) {
                 c.Axes("dim", c.Rank("self")), c.Flag("keepdim", false));
 }
 
+// The norm of a matrix: of the sums along one of its two axes, or that of all elements.
+Status EmitMatrixNorm(Context& c) {
+  const int64_t rank = c.Rank("self");
+  std::vector<int64_t> axes = c.Ints("dim", {-2, -1});
+  for (int64_t& axis : axes) axis = axis < 0 ? axis + rank : axis;
+  if (axes.size() != 2) return InvalidInput("it has {} axes", axes.size());
+  const bool keep = c.Flag("keepdim", false);
+  const std::string named = c.Text("ord", "");
+  const Argument* order = c.Find("ord");
+  if (order == nullptr || order->kind == Argument::Kind::kString) {
+    if (named == "nuc") return Unsupported("the nuclear norm, which needs singular values");
+    return NormOf(c, c.FloatIn("self"), 2, axes, keep);
+  }
+  const double p = c.Number("ord", 2);
+  const bool infinite = std::isinf(p);
+  if (!infinite && std::abs(p) != 1)
+    return Unsupported("the matrix norm of order {}, which needs singular values", p);
+  const Attributes kept = {Int("keepdims", 1)};
+  const std::string sums =
+      c.Op("ReduceL1", {c.FloatIn("self"), c.Int64s({axes[infinite ? 1 : 0]})}, kept);
+  std::string y = c.Op(p > 0 ? "ReduceMax" : "ReduceMin", {sums, c.Int64s({axes[infinite ? 0 : 1]})},
+                       kept);
+  if (!keep) {
+    std::ranges::sort(axes);
+    y = c.Squeeze(y, axes);
+  }
+  return c.Set(0, y);
+}
+
+// Without an order it is that of all elements; with one, two axes are a matrix.
 Status EmitLinalgNorm(Context& c) {
-  // Of a matrix without axes: the Frobenius norm, which is that of its elements.
-  return EmitNorm(c);
+  const Argument* axes = c.Find("dim");
+  const size_t count = axes != nullptr ? axes->ints.size() : static_cast<size_t>(c.Rank("self"));
+  if (!c.Has("ord")) return EmitNorm(c);
+  return count == 2 ? EmitMatrixNorm(c) : EmitNorm(c);
+}
+
+// g * v / |v|, the norm taken over all axes but one.
+Status EmitWeightNorm(Context& c) {
+  const int64_t rank = c.Rank("v"), kept = c.Int("dim", 0);
+  std::vector<int64_t> axes;
+  for (int64_t d = 0; d < rank; ++d) {
+    if (d != (kept < -1 ? kept + rank : kept)) axes.push_back(d);
+  }
+  const std::string v = c.Need("v");
+  const std::string norm = c.Op("ReduceL2", {v, c.Int64s(axes)});
+  return c.Set(0, c.Op("Mul", {v, c.Op("Div", {c.Need("g"), norm})}));
+}
+
+Status EmitNativeGroupNorm(Context& c) {
+  const int64_t channels = c.FixedDim("input", 1);
+  return c.Set(0, c.Op("GroupNormalization",
+                       {c.Need("input"), OrFilled(c, "weight", channels, 1),
+                        OrFilled(c, "bias", channels, 0)},
+                       {Int("num_groups", c.Int("group", 1)), Float("epsilon", c.Number("eps", 1e-5))}));
+}
+
+// The p-norm of the differences, with eps added to each.
+Status EmitPairwiseDistance(Context& c) {
+  const int64_t rank = std::max(c.Rank("x1"), c.Rank("x2"));
+  std::string x = c.Op("Sub", {c.Need("x1"), c.Need("x2")});
+  x = c.Op("Add", {x, c.Number(c.Number("eps", 1e-6))});
+  return NormOf(c, x, c.Number("p", 2), {rank - 1}, c.Flag("keepdim", false));
 }
 
 // x * sqrt(1 / sum) and so on are torch.nn.functional.normalize, which PyTorch decomposes.
@@ -145,6 +205,13 @@ constexpr Converter kConverters[] = {
     {.target = "aten.norm.Scalar", .emit = EmitNorm},
     {.target = "aten.norm.ScalarOpt_dtype", .emit = EmitNorm},
     {.target = "aten.linalg_norm.default", .emit = EmitLinalgNorm},
+    {.target = "aten.linalg_norm.ord_str", .emit = EmitMatrixNorm},
+    {.target = "aten.linalg_matrix_norm.default", .emit = EmitMatrixNorm},
+    {.target = "aten.linalg_matrix_norm.str_ord", .emit = EmitMatrixNorm},
+    {.target = "aten._weight_norm.default", .emit = EmitWeightNorm},
+    {.target = "aten._weight_norm_interface.default", .emit = EmitWeightNorm},
+    {.target = "aten.native_group_norm.default", .emit = EmitNativeGroupNorm},
+    {.target = "aten.pairwise_distance.default", .emit = EmitPairwiseDistance},
     {.target = "aten.frobenius_norm.dim", .emit = EmitNorm},
     {.target = "aten.cosine_similarity.default", .emit = EmitCosineSimilarity},
 };

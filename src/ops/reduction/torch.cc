@@ -135,7 +135,60 @@ Status EmitAminmax(Context& c) {
   return c.Set(1, c.Op("ReduceMax", {x, AxesOf(c)}, KeepDims(c)));
 }
 
+// ---- losses: what is lost of each element, then all, their mean or their sum
+
+Status Lost(Context& c, const std::string& each) {
+  const int64_t reduction = c.Int("reduction", 1);
+  if (reduction == 0) return c.Set(0, each);
+  return c.Set(0, c.Op(reduction == 1 ? "ReduceMean" : "ReduceSum", {each}, {Int("keepdims", 0)}));
+}
+
+std::string Error(Context& c) {
+  return c.Op("Sub", {c.FloatIn("self"), c.FloatIn("target")});
+}
+
+Status EmitSquaredLoss(Context& c) {
+  const std::string error = Error(c);
+  return Lost(c, c.Op("Mul", {error, error}));
+}
+
+Status EmitAbsoluteLoss(Context& c) { return Lost(c, c.Op("Abs", {Error(c)})); }
+
+// Squares below a bound, lines above it.
+Status Bent(Context& c, double bound, double scale) {
+  const std::string size = c.Op("Abs", {Error(c)});
+  const std::string square = c.Op("Mul", {c.Op("Mul", {size, size}), c.Number(0.5)});
+  const std::string line =
+      c.Op("Mul", {c.Op("Sub", {size, c.Number(0.5 * bound)}), c.Number(bound)});
+  std::string y = c.Op("Where", {c.Op("Less", {size, c.Number(bound)}), square, line});
+  if (scale != 1) y = c.Op("Mul", {y, c.Number(scale)});
+  return Lost(c, y);
+}
+
+Status EmitHuberLoss(Context& c) { return Bent(c, c.Number("delta", 1), 1); }
+
+Status EmitSmoothLoss(Context& c) {
+  const double beta = c.Number("beta", 1);
+  return beta == 0 ? EmitAbsoluteLoss(c) : Bent(c, beta, 1 / beta);
+}
+
+// The trace, as the sum of what an identity lets through.
+Status EmitTrace(Context& c) {
+  const int64_t rows = c.FixedDim("self", 0), columns = c.FixedDim("self", 1);
+  std::vector<float> eye(static_cast<size_t>(rows * columns), 0.0f);
+  for (int64_t i = 0; i < std::min(rows, columns); ++i)
+    eye[static_cast<size_t>(i * columns + i)] = 1;
+  const std::string mask = c.Known(onnx::Constant::Floats(std::move(eye), {rows, columns}));
+  const std::string kept = c.Op("Mul", {c.FloatIn("self"), mask});
+  return c.SetAs(0, c.Op("ReduceSum", {kept}, {Int("keepdims", 0)}), Category::kFloat);
+}
+
 constexpr Converter kConverters[] = {
+    {.target = "aten.mse_loss.default", .emit = EmitSquaredLoss},
+    {.target = "aten.l1_loss.default", .emit = EmitAbsoluteLoss},
+    {.target = "aten.huber_loss.default", .emit = EmitHuberLoss},
+    {.target = "aten.smooth_l1_loss.default", .emit = EmitSmoothLoss},
+    {.target = "aten.trace.default", .emit = EmitTrace},
     {.target = "aten.sum.default", .emit = EmitSum},
     {.target = "aten.sum.dim_IntList", .emit = EmitSum},
     {.target = "aten.mean.default", .emit = EmitMean},

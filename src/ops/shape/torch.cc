@@ -17,16 +17,16 @@ Status EmitSize(Context& c) {
 
 Status EmitCount(Context& c) { return c.Set(0, c.Op("Size", {c.Need("self")})); }
 
-constexpr std::string_view kItem = "a number out of a tensor, known only when the model runs";
-constexpr std::string_view kTensor = "keep it a tensor of one element";
+// A number out of a tensor: a scalar of the program, which serves wherever no size is made of it.
+Status EmitItem(Context& c) { return c.Set(0, c.Reshape(c.Need("self"), {})); }
 
 constexpr Converter kConverters[] = {
     {.target = "aten.sym_size.int", .emit = EmitSize},
     {.target = "aten.size.int", .emit = EmitSize},
     {.target = "aten.sym_numel.default", .emit = EmitCount},
     {.target = "aten.numel.default", .emit = EmitCount},
-    {.target = "aten.item.default", .refusal = kItem, .rewrite = kTensor},
-    {.target = "aten._local_scalar_dense.default", .refusal = kItem, .rewrite = kTensor},
+    {.target = "aten.item.default", .emit = EmitItem},
+    {.target = "aten._local_scalar_dense.default", .emit = EmitItem},
 };
 
 }  // namespace

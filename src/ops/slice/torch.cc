@@ -80,6 +80,19 @@ Status EmitChunk(Context& c) {
   return Pieces(c, axis, sizes);
 }
 
+// The sizes that the outputs have.
+Status EmitPiecesOfOutputs(Context& c) {
+  const int64_t axis = c.Axis("dim", 0, c.Rank("self"));
+  std::vector<int64_t> sizes;
+  for (size_t i = 0; i < c.OutputCount(); ++i) {
+    const auto dims = c.OutDims(i);
+    if (!dims || static_cast<size_t>(axis) >= dims->size())
+      return Unsupported("symbolic sizes").Advise("export with fixed sizes");
+    sizes.push_back((*dims)[static_cast<size_t>(axis)]);
+  }
+  return Pieces(c, axis, sizes);
+}
+
 Status EmitUnbind(Context& c) {
   const int64_t axis = c.Axis("dim", 0, c.Rank("self"));
   const std::string x = c.Need("self");
@@ -152,6 +165,12 @@ constexpr Converter kConverters[] = {
     {.target = "aten.split_with_sizes_copy.default", .emit = EmitSplitSizes},
     {.target = "aten.chunk.default", .emit = EmitChunk},
     {.target = "aten.unbind.int", .emit = EmitUnbind},
+    {.target = "aten.unbind_copy.int", .emit = EmitUnbind},
+    {.target = "aten.unsafe_chunk.default", .emit = EmitChunk},
+    {.target = "aten.unsafe_split.Tensor", .emit = EmitSplit},
+    {.target = "aten.unsafe_split_with_sizes.default", .emit = EmitSplitSizes},
+    {.target = "aten.tensor_split.sections", .emit = EmitPiecesOfOutputs},
+    {.target = "aten.tensor_split.indices", .emit = EmitPiecesOfOutputs},
     {.target = "aten.slice_scatter.default", .emit = EmitSliceScatter},
     {.target = "aten.select_scatter.default", .emit = EmitSelectScatter},
 };

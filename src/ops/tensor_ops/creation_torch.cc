@@ -1,6 +1,8 @@
 #include "ops/tensor_ops/creation_torch.h"
 
+#include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "torch/context.h"
 
@@ -121,5 +123,41 @@ Status EmitEye(Context& c) {
                                                            : DType::kBool;
   return c.Set(0, c.Known(onnx::Constant::FromDoubles(dtype, values, *dims)));
 }
+
+Status EmitHannWindow(Context& c) {
+  const int64_t length = c.Int("window_length", 1);
+  if (length < 1 || length > kMaxKnown) return Unsupported("a window of {}", length);
+  const bool periodic = c.Flag("periodic", true);
+  const auto period = static_cast<double>(std::max<int64_t>(periodic ? length : length - 1, 1));
+  std::vector<double> values;
+  for (int64_t i = 0; i < length; ++i) {
+    const double turn = 2 * std::numbers::pi * static_cast<double>(i) / period;
+    values.push_back(length == 1 ? 1 : 0.5 - 0.5 * std::cos(turn));
+  }
+  return c.Set(0, c.Known(onnx::Constant::FromDoubles(DType::kFp32, values, {length})));
+}
+
+namespace {
+
+Status Triangle(Context& c, bool upper) {
+  const int64_t rows = c.Int("row", 0), columns = c.Int("col", 0), offset = c.Int("offset", 0);
+  if (rows < 0 || columns < 0 || rows * columns > kMaxKnown) return Unsupported("that many positions");
+  std::vector<int64_t> of_rows, of_columns;
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = 0; j < columns; ++j) {
+      if (upper ? j - i < offset : j - i > offset) continue;
+      of_rows.push_back(i);
+      of_columns.push_back(j);
+    }
+  }
+  const int64_t count = std::ssize(of_rows);
+  of_rows.insert(of_rows.end(), of_columns.begin(), of_columns.end());
+  return c.Set(0, c.Known(onnx::Constant::Int64s(std::move(of_rows), {2, count})));
+}
+
+}  // namespace
+
+Status EmitTrilIndices(Context& c) { return Triangle(c, false); }
+Status EmitTriuIndices(Context& c) { return Triangle(c, true); }
 
 }  // namespace anemone::ops::tensor_ops

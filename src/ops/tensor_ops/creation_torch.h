@@ -22,5 +22,9 @@ Status EmitFill(torch::Context& c);
 Status EmitCopy(torch::Context& c);
 Status EmitScalarTensor(torch::Context& c);
 Status EmitEye(torch::Context& c);
+Status EmitHannWindow(torch::Context& c);
+// Positions of the triangle of a matrix, [2, count].
+Status EmitTrilIndices(torch::Context& c);
+Status EmitTriuIndices(torch::Context& c);
 
 }  // namespace anemone::ops::tensor_ops

@@ -134,6 +134,33 @@ Status EmitMoveDim(Context& c) {
   return Permuted(c, perm);
 }
 
+// At least so many dimensions: of size 1, in front for two, around the vector for three.
+Status AtLeast(Context& c, int64_t least) {
+  const int64_t rank = c.Rank("self");
+  std::string x = c.Need("self");
+  std::vector<int64_t> axes;
+  if (least == 3 && rank == 2) {
+    axes = {2};
+  } else if (least == 3 && rank == 1) {
+    axes = {0, 2};
+  } else {
+    for (int64_t d = 0; d < least - rank; ++d) axes.push_back(d);
+  }
+  return c.Set(0, axes.empty() ? c.Op("Identity", {x}) : c.Unsqueeze(x, axes));
+}
+
+Status EmitAtLeast1(Context& c) { return AtLeast(c, 1); }
+Status EmitAtLeast2(Context& c) { return AtLeast(c, 2); }
+Status EmitAtLeast3(Context& c) { return AtLeast(c, 3); }
+
+Status Flipped(Context& c, int64_t axis) {
+  return c.Set(0, c.Op("Slice", {c.Need("self"), c.Int64s({-1}), c.Int64s({INT64_MIN}),
+                                 c.Int64s({axis}), c.Int64s({-1})}));
+}
+
+Status EmitFlipLeftRight(Context& c) { return Flipped(c, 1); }
+Status EmitFlipUpDown(Context& c) { return Flipped(c, 0); }
+
 Status EmitFlip(Context& c) {
   const std::string x = c.Need("self");
   const std::vector<int64_t> axes = c.Ints("dims");
@@ -266,6 +293,11 @@ constexpr Converter kConverters[] = {
     {.target = "aten.moveaxis.int", .emit = EmitMoveDim},
     {.target = "aten.moveaxis.intlist", .emit = EmitMoveDim},
     {.target = "aten.flip.default", .emit = EmitFlip},
+    {.target = "aten.fliplr.default", .emit = EmitFlipLeftRight},
+    {.target = "aten.flipud.default", .emit = EmitFlipUpDown},
+    {.target = "aten.atleast_1d.default", .emit = EmitAtLeast1},
+    {.target = "aten.atleast_2d.default", .emit = EmitAtLeast2},
+    {.target = "aten.atleast_3d.default", .emit = EmitAtLeast3},
     {.target = "aten.roll.default", .emit = EmitRoll},
     {.target = "aten.rot90.default", .emit = EmitRot90},
     {.target = "aten.pixel_shuffle.default", .emit = EmitPixelShuffle},

@@ -39,8 +39,9 @@ std::map<std::string, std::vector<float>> RunOn(const ir::Model& model,
   EXPECT_TRUE(outputs.ok()) << outputs.error().ToString();
   std::map<std::string, std::vector<float>> values;
   for (size_t i = 0; i < outputs->size(); ++i) {
-    const auto view = (*outputs)[i].view().As<float>();
-    values[function.block->outputs()[i]->name].assign(view.begin(), view.end());
+    const auto view = (*outputs)[i].view();
+    const float* first = view.As<float>();
+    values[function.block->outputs()[i]->name].assign(first, first + view.count());
   }
   return values;
 }
@@ -129,7 +130,7 @@ TEST(TorchImport, MutatedBuffersAreStates) {
   ASSERT_TRUE(model.ok()) << model.error().ToString();
   int writes = 0;
   ir::ForEachOperation(*model->program.main()->block, [&](const ir::Operation& operation) {
-    writes += operation.type == "write_state" ? 1 : 0;
+    writes += operation.type() == "write_state" ? 1 : 0;
   });
   EXPECT_EQ(writes, 1);
 }
