@@ -17,7 +17,7 @@ namespace {
 
 using Kind = PickleValue::Kind;
 
-// A pickle of the integer 0x1950a86a20f9469cfc6c: torch/serialization.py, MAGIC_NUMBER.
+// A pickle of the integer 0x1950a86a20f9469cfc6c, MAGIC_NUMBER of PyTorch's serialization.
 constexpr std::array<uint8_t, 15> kLegacyMagic{0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46,
                                                0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e};
 constexpr int64_t kLegacyProtocol = 1001;

@@ -473,11 +473,10 @@ void Importer::Block(const Node& node, size_t index, const Opsets& opsets, const
   for (const auto& output : node.outputs) {
     if (name.empty() && !output.empty()) name = "making '" + output + "'";
   }
-  std::string text =
-      node.origin.empty()
-          ? fmt::format("{} (opset {}), node {} {}: {}", op, OpsetOf(opsets, node.domain), index,
-                        name, error.message())
-          : fmt::format("{}: {}", node.origin, error.message());
+  std::string text = node.origin.empty()
+                         ? fmt::format("{} (opset {}), node {} {}: {}", op,
+                                       OpsetOf(opsets, node.domain), index, name, error.message())
+                         : fmt::format("{}: {}", node.origin, error.message());
   if (!error.place().empty()) text = fmt::format("{} at {}", text, error.place());
   if (!error.advice().empty()) text += "; " + error.advice();
   blocked_.push_back({std::move(text), error.code() == ErrorCode::kUnsupported});

@@ -265,8 +265,8 @@ Status Importer::AddStates(Scope& scope) {
     operand.dims = state.dims;
     operand.type = state.dtype;
     ir::Value* read = builder_->Op("read_state", {{"input", held}}, name + "_read");
-    operand.value = builder_->Op(
-        "cast", {{"x", read}, {"dtype", ir::Literal::String("fp32")}}, name + "_read_fp32");
+    operand.value = builder_->Op("cast", {{"x", read}, {"dtype", ir::Literal::String("fp32")}},
+                                 name + "_read_fp32");
     ANEMONE_TRY(Status(builder_->status()));
     scope.Add(std::move(operand));
   }
@@ -284,9 +284,9 @@ Status Importer::WriteStates(const Scope& scope) {
     NodeContext context(node, model_.opset(), {next}, *builder_, *builder_, *runtime_, {});
     ir::Value* value = context.Cast(context.Value(0), DType::kFp16);
     ANEMONE_TRY(context.status());
-    ANEMONE_ASSIGN(auto* write, builder_->Add("write_state",
-                                              {{"input", states_[state.name]}, {"data", value}},
-                                              state.name + "_write"));
+    ANEMONE_ASSIGN(auto* write,
+                   builder_->Add("write_state", {{"input", states_[state.name]}, {"data", value}},
+                                 state.name + "_write"));
     (void)write;
   }
   return {};

@@ -111,7 +111,7 @@ struct Node {
   std::vector<std::string> outputs;  // "" where an optional output is not wanted
   std::vector<Attribute> attributes;
   // Of a node that stands for one of another format: what it is there, for messages ("aten.conv2d in
-  // layers.3, model.py:12"), and why it cannot be said in ONNX ("" when it can) with the way on.
+  // layers.3 at line 12"), and why it cannot be said in ONNX ("" when it can) with the way on.
   std::string origin, refusal, rewrite;
 
   const Attribute* Find(std::string_view attribute) const;

@@ -10,9 +10,9 @@
 
 namespace anemone {
 
-#define ANEMONE_TORCH_FAMILY(family)                     \
-  namespace ops::family {                                \
-  std::span<const torch::Converter> TorchConverters();   \
+#define ANEMONE_TORCH_FAMILY(family)                   \
+  namespace ops::family {                              \
+  std::span<const torch::Converter> TorchConverters(); \
   }
 #include "ops/torch_families.inc"
 #undef ANEMONE_TORCH_FAMILY

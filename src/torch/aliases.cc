@@ -23,11 +23,13 @@ bool IsOneOf(std::string_view name, const std::array<std::string_view, N>& names
 
 // Always views.
 constexpr std::array kViews = std::to_array<std::string_view>(
-    {"view", "view_as", "_unsafe_view", "_reshape_alias", "unsqueeze", "squeeze", "permute",
-     "transpose", "swapaxes", "swapdims", "t", "mT", "numpy_T", "movedim", "moveaxis", "select",
-     "slice", "narrow", "split", "split_with_sizes", "chunk", "unbind", "expand", "expand_as",
-     "broadcast_to", "diagonal", "unfold", "unflatten", "detach", "alias", "lift_fresh", "real",
-     "positive", "adjoint", "matrix_H"});
+    {"view",       "view_as", "_unsafe_view", "_reshape_alias", "unsqueeze",
+     "squeeze",    "permute", "transpose",    "swapaxes",       "swapdims",
+     "t",          "mT",      "numpy_T",      "movedim",        "moveaxis",
+     "select",     "slice",   "narrow",       "split",          "split_with_sizes",
+     "chunk",      "unbind",  "expand",       "expand_as",      "broadcast_to",
+     "diagonal",   "unfold",  "unflatten",    "detach",         "alias",
+     "lift_fresh", "real",    "positive",     "adjoint",        "matrix_H"});
 // Views of a contiguous tensor.
 constexpr std::array kMaybeViews =
     std::to_array<std::string_view>({"reshape", "reshape_as", "flatten", "ravel", "contiguous"});
@@ -41,7 +43,7 @@ constexpr std::array kSame = std::to_array<std::string_view>(
     {"detach", "alias", "lift_fresh", "real", "positive", "contiguous", "to", "type_as", "dropout",
      "feature_dropout", "alpha_dropout", "feature_alpha_dropout"});
 
-bool IsContiguous(const TensorMeta& meta) {
+bool LiesInOrder(const TensorMeta& meta) {
   int64_t expected = 1;
   for (size_t d = meta.sizes.size(); d-- > 0;) {
     // Symbolic strides are compared in the only form that a contiguous tensor has most often.
@@ -120,7 +122,8 @@ void Root(const Graph& graph, std::set<std::string>* mutated) {
       const std::set<std::string> inner = MutatedInputs(*body->graph);
       for (size_t i = 0; i < body->graph->inputs.size() && i < passed.size(); ++i) {
         const Argument& input = body->graph->inputs[i];
-        if (!input.names.empty() && inner.contains(input.names[0])) mutated->insert(root(passed[i]));
+        if (!input.names.empty() && inner.contains(input.names[0]))
+          mutated->insert(root(passed[i]));
       }
       continue;
     }
@@ -164,7 +167,7 @@ bool IsView(const Node& node, const Graph& graph) {
   if (IsOneOf(base, kViews)) return true;
   const TensorMeta* source = MetaOf(graph, SourceOf(node));
   if (source == nullptr) return false;
-  if (IsOneOf(base, kMaybeViews)) return IsContiguous(*source);
+  if (IsOneOf(base, kMaybeViews)) return LiesInOrder(*source);
   if (!IsOneOf(base, kMaybeSame) || node.outputs.empty() || node.outputs[0].names.empty())
     return false;
   const Argument* copy = node.Find("copy");
@@ -238,8 +241,8 @@ Node PutBack(const Aliases::View& view, const Graph& graph, const std::string& c
     node.target = base == "select" ? "aten.select_scatter.default" : "aten.slice_scatter.default";
     node.inputs = view.node->inputs;
     node.inputs.push_back(TensorNamed("src", changed));
-  } else if (base == "unbind" || base == "split" || base == "split_with_sizes" ||
-             base == "chunk" || base == "narrow") {
+  } else if (base == "unbind" || base == "split" || base == "split_with_sizes" || base == "chunk" ||
+             base == "narrow") {
     const int64_t axis = IntOf(*view.node, "dim", 0);
     node.inputs = {TensorNamed("self", view.source), TensorNamed("src", changed),
                    IntNamed("dim", axis)};

@@ -165,8 +165,8 @@ int64_t Context::Int(std::string_view name, int64_t fallback) {
   if (argument == nullptr) return fallback;
   if ((argument->kind == Kind::kInt || argument->kind == Kind::kBool) && !argument->ints.empty()) {
     if (argument->ints[0].name.empty()) return argument->ints[0].value;
-    (void)Fail(Unsupported("its argument '{}' is symbolic", name)
-                   .Advise("export with fixed sizes"));
+    (void)Fail(
+        Unsupported("its argument '{}' is symbolic", name).Advise("export with fixed sizes"));
     return fallback;
   }
   if (argument->kind == Kind::kFloat && argument->names.empty())
@@ -181,8 +181,8 @@ std::vector<int64_t> Context::Ints(std::string_view name, std::vector<int64_t> f
   std::vector<int64_t> values;
   for (const IntItem& item : argument->ints) {
     if (!item.name.empty()) {
-      (void)Fail(Unsupported("its argument '{}' is symbolic", name)
-                     .Advise("export with fixed sizes"));
+      (void)Fail(
+          Unsupported("its argument '{}' is symbolic", name).Advise("export with fixed sizes"));
     }
     values.push_back(item.value);
   }
@@ -194,7 +194,8 @@ std::vector<int64_t> Context::IntsFor(std::string_view name, size_t count, int64
   if (values.empty()) values.push_back(fallback);
   if (values.size() == 1) values.resize(count, values[0]);
   if (values.size() != count)
-    (void)Fail(InvalidInput("its argument '{}' has {} numbers, not {}", name, values.size(), count));
+    (void)Fail(
+        InvalidInput("its argument '{}' has {} numbers, not {}", name, values.size(), count));
   values.resize(count, fallback);
   return values;
 }
@@ -341,9 +342,7 @@ std::string Context::Int64s(std::vector<int64_t> values) {
   return Known(onnx::Constant::Int64s(std::move(values)));
 }
 
-std::string Context::Int64(int64_t value) {
-  return Known(onnx::Constant::Int64s({value}, {}));
-}
+std::string Context::Int64(int64_t value) { return Known(onnx::Constant::Int64s({value}, {})); }
 
 std::string Context::Number(double value) {
   return Known(onnx::Constant::Floats({static_cast<float>(value)}, {}));

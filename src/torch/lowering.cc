@@ -40,6 +40,47 @@ bool IsAssertion(std::string_view target) {
   return std::ranges::find(kAssertions, target) != std::end(kAssertions);
 }
 
+bool IsComplex(const TensorMeta& meta) {
+  return meta.type == ScalarType::kComplexHalf || meta.type == ScalarType::kComplexFloat ||
+         meta.type == ScalarType::kComplexDouble;
+}
+
+// Whether it only moves the elements of a complex tensor, its one argument.
+bool MovesComplex(const Node& node, const Graph& graph) {
+  const auto meta = graph.tensors.find(SourceOf(node));
+  if (meta == graph.tensors.end() || !IsComplex(meta->second)) return false;
+  for (const std::string_view moves :
+       {"aten.view.default", "aten.reshape.default", "aten._unsafe_view.default",
+        "aten.unsqueeze.default", "aten.squeeze.dim", "aten.permute.default", "aten.transpose.int",
+        "aten.slice.Tensor", "aten.select.int", "aten.expand.default", "aten.flatten.using_ints",
+        "aten.pad.default", "aten.constant_pad_nd.default", "aten.reflection_pad1d.default",
+        "aten.replication_pad1d.default", "aten.neg.default"}) {
+    if (node.target == moves) return true;
+  }
+  return false;
+}
+
+// Whether the node reads or makes complex tensors and is not one of the few that know how those are
+// held: any other would take the two parts for a dimension.
+bool MistakesComplex(const Node& node, const Graph& graph) {
+  const std::string_view target = node.target;
+  if (target.starts_with("aten.fft_") || target.starts_with("aten.stft.")) return false;
+  for (const std::string_view known :
+       {"aten.real.default", "aten.imag.default", "aten.complex.default", "aten.abs.default",
+        "aten.view_as_real.default", "aten.view_as_complex.default", "aten.alias.default",
+        "aten.detach.default", "aten.clone.default"}) {
+    if (target == known) return false;
+  }
+  const auto is_complex = [&](const Argument& argument) {
+    return std::ranges::any_of(argument.names, [&](const std::string& name) {
+      const auto meta = graph.tensors.find(name);
+      return meta != graph.tensors.end() && IsComplex(meta->second);
+    });
+  };
+  return std::ranges::any_of(node.inputs, is_complex, &NamedArgument::value) ||
+         std::ranges::any_of(node.outputs, is_complex);
+}
+
 std::string Advice(const std::string& target) {
   if (!target.starts_with("aten.") && !target.starts_with("prims.") &&
       !target.starts_with("_operator.") && !target.starts_with("higher_order.")) {
@@ -182,8 +223,7 @@ Status Lowering::AddInputs() {
   return {};
 }
 
-void Lowering::Refuse(const Node& node, Names& names, const std::string& name,
-                      const Error& error) {
+void Lowering::Refuse(const Node& node, Names& names, const std::string& name, const Error& error) {
   onnx::Node refused;
   refused.op = node.target;
   refused.domain = "torch";
@@ -268,7 +308,36 @@ Result<bool> Lowering::LowerBody(const Node& node, const Graph& outer, Names& na
   return true;
 }
 
+Status Lowering::EmitByParts(const Node& node, const Graph& graph, Names& names) {
+  const std::string source = SourceOf(node);
+  if (source.empty() || node.outputs.empty() || node.outputs[0].names.empty())
+    return InvalidInput("it has no tensor");
+  Context context(node, graph, model_.graph, names, NameOf(node), options_.target);
+  const std::string whole = context.ValueOf(source);
+  Values parts;
+  for (const int64_t index : {0, 1}) {
+    const std::string given = fmt::format("#{}", added_++), made = fmt::format("#{}", added_++);
+    names.values[given] =
+        context.Op("Gather", {whole, context.Int64(index)}, {onnx::attribute::Int("axis", -1)});
+    names.metas[given] = context.MetaOf(source);
+    names.metas[made] = context.Out(0);
+    names.metas[given].type = names.metas[made].type = ScalarType::kFloat;
+    Node part = node;
+    part.name = made;
+    for (NamedArgument& input : part.inputs) {
+      if (input.value.kind == Kind::kTensor && input.value.names[0] == source)
+        input.value.names[0] = given;
+    }
+    part.outputs[0].names = {made};
+    ANEMONE_TRY(Emit(part, graph, names));
+    parts.push_back(context.Unsqueeze(names.values[made], {context.Out(0).rank()}));
+  }
+  return context.Set(
+      0, context.Op("Concat", parts, {onnx::attribute::Int("axis", context.Out(0).rank())}));
+}
+
 Status Lowering::Emit(const Node& node, const Graph& graph, Names& names) {
+  if (MovesComplex(node, graph)) return EmitByParts(node, graph, names);
   const std::string name = NameOf(node);
   const size_t first = model_.graph.nodes.size();
   Status status;
@@ -277,6 +346,9 @@ Status Lowering::Emit(const Node& node, const Graph& graph, Names& names) {
     status = Unsupported("there is no conversion of this operator").Advise(Advice(node.target));
   } else if (converter->emit == nullptr) {
     status = Unsupported("{}", converter->refusal).Advise(converter->rewrite);
+  } else if (MistakesComplex(node, graph)) {
+    status = Unsupported("complex tensors")
+                 .Advise("compute with the real and imaginary parts as two tensors");
   } else {
     Context context(node, graph, model_.graph, names, name, options_.target);
     status = converter->emit(context);
@@ -315,8 +387,8 @@ Status Lowering::Refresh(const std::string& view, const Graph& graph, Names& nam
   return {};
 }
 
-Status Lowering::Write(const std::string& value, const std::string& made,
-                       const std::string& cause, const Graph& graph, Names& names) {
+Status Lowering::Write(const std::string& value, const std::string& made, const std::string& cause,
+                       const Graph& graph, Names& names) {
   names.values[value] = made;
   const std::vector<std::string> views = names.aliases.ViewsOf(value);
   for (const std::string& view : views) {
@@ -409,6 +481,11 @@ Status Lowering::AddOutputs() {
       return Unsupported("the model changes its input '{}' in place", spec.target)
           .Advise("return the new value, or keep it in a buffer of the module");
     }
+    const auto meta = program_.graph.tensors.find(wanted);
+    if (meta != program_.graph.tensors.end() && IsComplex(meta->second)) {
+      return Unsupported("the output '{}' is complex", wanted)
+          .Advise("return torch.view_as_real of it");
+    }
     std::string name = wanted;
     while (!used.insert(name).second) name += "_out";
     if (value->second != name) {
@@ -423,7 +500,8 @@ Status Lowering::AddOutputs() {
     info.name = name;
     model_.graph.outputs.push_back(std::move(info));
   }
-  if (model_.graph.outputs.empty()) return InvalidInput("the program has no output that is a tensor");
+  if (model_.graph.outputs.empty())
+    return InvalidInput("the program has no output that is a tensor");
   return {};
 }
 

@@ -33,6 +33,8 @@ class Lowering {
   Status LowerNode(const Node& node, const Graph& graph, Names& names);
   // Writes the node's operators; what cannot be converted becomes a node that says so.
   Status Emit(const Node& node, const Graph& graph, Names& names);
+  // A node that only moves the elements of a complex tensor: once for each part.
+  Status EmitByParts(const Node& node, const Graph& graph, Names& names);
   // A node that writes to its first argument.
   Status LowerInPlace(const Node& node, const std::string& functional, const Graph& graph,
                       Names& names);

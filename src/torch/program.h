@@ -71,17 +71,17 @@ struct Graph;
 struct Argument {
   enum class Kind : uint8_t {
     kNone,
-    kTensor,       // names[0]
-    kTensors,      // names; "" stands for None
-    kInt,          // ints[0], which may be symbolic
-    kInts,         // ints
-    kFloat,        // numbers[0]; or names[0], a symbolic number
-    kFloats,       // numbers
-    kBool,         // ints[0]; symbolic when it has a name
-    kBools,        // ints
-    kString,       // text
-    kStrings,      // texts
-    kScalarType,   // ints[0]
+    kTensor,      // names[0]
+    kTensors,     // names; "" stands for None
+    kInt,         // ints[0], which may be symbolic
+    kInts,        // ints
+    kFloat,       // numbers[0]; or names[0], a symbolic number
+    kFloats,      // numbers
+    kBool,        // ints[0]; symbolic when it has a name
+    kBools,       // ints
+    kString,      // text
+    kStrings,     // texts
+    kScalarType,  // ints[0]
     kMemoryFormat,
     kLayout,
     kDevice,
@@ -110,7 +110,7 @@ struct Node {
   std::vector<NamedArgument> inputs;
   std::vector<Argument> outputs;
   std::string module;  // "layers.3.attn.qkv"; "" in the module itself
-  std::string source;  // "model.py:12", when the file says it
+  std::string source;  // file and line, when the program says it
 
   const Argument* Find(std::string_view argument) const;
 };
@@ -124,7 +124,15 @@ struct Graph {
 };
 
 struct InputSpec {
-  enum class Kind : uint8_t { kUser, kParameter, kBuffer, kConstant, kCustomObject, kToken, kFixed };
+  enum class Kind : uint8_t {
+    kUser,
+    kParameter,
+    kBuffer,
+    kConstant,
+    kCustomObject,
+    kToken,
+    kFixed
+  };
   Kind kind = Kind::kUser;
   Argument value;
   std::string target;  // the name of the parameter, buffer or constant
@@ -152,9 +160,9 @@ struct Program {
   std::string torch_version;
   int64_t schema_major = 0, schema_minor = 0;
   Graph graph;
-  std::vector<InputSpec> inputs;    // as graph.inputs
-  std::vector<OutputSpec> outputs;  // as graph.outputs
-  std::map<std::string, Range> ranges;  // of symbols
+  std::vector<InputSpec> inputs;              // as graph.inputs
+  std::vector<OutputSpec> outputs;            // as graph.outputs
+  std::map<std::string, Range> ranges;        // of symbols
   std::map<std::string, HeldTensor> tensors;  // parameters, buffers and constants by name
 };
 

@@ -61,8 +61,7 @@ class Archive {
     for (const auto& [name, data] : files_) {
       if (!name.starts_with(prefix) || !name.ends_with(suffix)) continue;
       if (name.size() < prefix.size() + suffix.size()) continue;
-      names.push_back(
-          name.substr(prefix.size(), name.size() - prefix.size() - suffix.size()));
+      names.push_back(name.substr(prefix.size(), name.size() - prefix.size() - suffix.size()));
     }
     return names;
   }
@@ -95,9 +94,8 @@ Result<Program> ReadArchive(const Archive& archive) {
     }
     name = "model";
   }
-  ANEMONE_ASSIGN(Program program,
-                 ParseProgram(archive.Find("models/" + name + ".json")->text())
-                     .At("models/" + name + ".json"));
+  ANEMONE_ASSIGN(Program program, ParseProgram(archive.Find("models/" + name + ".json")->text())
+                                      .At("models/" + name + ".json"));
   for (const char* kind : {"weights", "constants"}) {
     const std::string folder = fmt::format("data/{}/", kind);
     // PyTorch 2.8 pickles both.
@@ -153,8 +151,7 @@ Result<Program> ReadProgram(const Bytes& file) {
         .Advise(std::string("export the module that it was made of, ") + std::string(kExport));
   }
   if (archive.Find("data.pkl") != nullptr) {
-    return Unsupported(
-               "this is a file of torch.save: weights or a pickled module, without a graph")
+    return Unsupported("this is a file of torch.save: weights or a pickled module, without a graph")
         .Advise(std::string("load it in Python and export the model, ") + std::string(kExport) +
                 "; as the weights of a catalog model it is read by --weights FILE");
   }

@@ -293,7 +293,8 @@ Result<Graph> Parser::ParseGraph(const Json& json, int depth) {
   size_t index = 0;
   for (const Json& item : json["nodes"]) {
     auto node = ParseNode(item, depth);
-    if (!node.ok()) return std::move(node).status().At(fmt::format("graph.nodes[{}]", index)).error();
+    if (!node.ok())
+      return std::move(node).status().At(fmt::format("graph.nodes[{}]", index)).error();
     graph.nodes.push_back(std::move(*node));
     ++index;
   }

@@ -165,13 +165,17 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("--write", action="store_true", help="write docs/torch-coverage.md (with --networks)")
+    parser.add_argument("--minutes", type=float, default=1e9, help="begin no further network after so many")
     options = parser.parse_args()
     compared, networks = {}, []
+    began = time.monotonic()
     cases = torch_cases.operators() + (torch_cases.networks() if options.networks else [])
     counts = {}
     print(f"torch {torch.__version__}, bound {BOUND} of range")
     for case in cases:
         if options.only and options.only not in case.name:
+            continue
+        if case.network and time.monotonic() - began > 60 * options.minutes:
             continue
         torch.manual_seed(0)
         try:

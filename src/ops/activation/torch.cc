@@ -72,8 +72,7 @@ Status EmitSoftplus(Context& c) {
   const std::string scaled = y;
   y = c.Op("Softplus", {y});
   if (beta != 1) y = c.Op("Div", {y, c.Number(beta)});
-  if (threshold < 15)
-    y = c.Op("Where", {c.Op("Greater", {scaled, c.Number(threshold)}), x, y});
+  if (threshold < 15) y = c.Op("Where", {c.Op("Greater", {scaled, c.Number(threshold)}), x, y});
   return c.Set(0, y);
 }
 

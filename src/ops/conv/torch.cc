@@ -34,8 +34,8 @@ Status EmitGeometry(Context& c, const Geometry& g) {
   }
   if (g.transposed && std::ranges::count(g.output_padding, 0) != std::ssize(g.output_padding))
     attributes.push_back(Ints("output_padding", g.output_padding));
-  std::string y = c.Op(g.transposed ? "ConvTranspose" : "Conv",
-                       {x, c.Need("weight"), c.In("bias")}, std::move(attributes));
+  std::string y = c.Op(g.transposed ? "ConvTranspose" : "Conv", {x, c.Need("weight"), c.In("bias")},
+                       std::move(attributes));
   if (unbatched) y = c.Squeeze(y, {0});
   return c.Set(0, y);
 }

@@ -236,8 +236,7 @@ Status EmitXlogy(Context& c) {
 Status EmitIsClose(Context& c) {
   const Operands o = In(c, Category::kFloat);
   const std::string distance = c.Op("Abs", {c.Op("Sub", {o.x, o.y})});
-  const std::string relative =
-      c.Op("Mul", {c.Op("Abs", {o.y}), c.Number(c.Number("rtol", 1e-5))});
+  const std::string relative = c.Op("Mul", {c.Op("Abs", {o.y}), c.Number(c.Number("rtol", 1e-5))});
   const std::string most = c.Op("Add", {relative, c.Number(c.Number("atol", 1e-8))});
   return c.Set(0, c.Op("LessOrEqual", {distance, most}));
 }
@@ -268,8 +267,7 @@ Status EmitLogAddExp(Context& c) {
   const Operands o = In(c, Category::kFloat);
   const std::string most = c.Op("Max", {o.x, o.y});
   const std::string distance = c.Op("Neg", {c.Op("Abs", {c.Op("Sub", {o.x, o.y})})});
-  const std::string rest =
-      c.Op("Log", {c.Op("Add", {c.Op("Exp", {distance}), c.Number(1)})});
+  const std::string rest = c.Op("Log", {c.Op("Add", {c.Op("Exp", {distance}), c.Number(1)})});
   return c.Set(0, c.Op("Add", {most, rest}));
 }
 
@@ -283,8 +281,8 @@ Status EmitCopySign(Context& c) {
 Status Shifted(Context& c, bool left) {
   // By powers of two, since MIL has no shifts.
   const Operands o = In(c, Category::kInt);
-  const std::string factor = c.Cast(
-      c.Op("Pow", {c.Number(2), c.Cast(o.y, DType::kFp32)}), DType::kInt64);
+  const std::string factor =
+      c.Cast(c.Op("Pow", {c.Number(2), c.Cast(o.y, DType::kFp32)}), DType::kInt64);
   if (left) return c.Set(0, c.Op("Mul", {o.x, factor}));
   return c.Set(0, FlooredQuotient(c, {o.x, factor}));
 }

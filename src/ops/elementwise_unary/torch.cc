@@ -22,14 +22,11 @@ struct FloatOp {
   std::string_view onnx;
 };
 constexpr std::array kFloatOps = std::to_array<FloatOp>({
-    {"exp", "Exp"},     {"log", "Log"},     {"sqrt", "Sqrt"},
-    {"sin", "Sin"},     {"cos", "Cos"},     {"tan", "Tan"},
-    {"asin", "Asin"},   {"acos", "Acos"},   {"atan", "Atan"},
-    {"sinh", "Sinh"},   {"cosh", "Cosh"},   {"asinh", "Asinh"},
-    {"acosh", "Acosh"}, {"atanh", "Atanh"}, {"erf", "Erf"},
-    {"reciprocal", "Reciprocal"},
-    {"arcsin", "Asin"}, {"arccos", "Acos"}, {"arctan", "Atan"},
-    {"special_erf", "Erf"},
+    {"exp", "Exp"},     {"log", "Log"},     {"sqrt", "Sqrt"},   {"sin", "Sin"},
+    {"cos", "Cos"},     {"tan", "Tan"},     {"asin", "Asin"},   {"acos", "Acos"},
+    {"atan", "Atan"},   {"sinh", "Sinh"},   {"cosh", "Cosh"},   {"asinh", "Asinh"},
+    {"acosh", "Acosh"}, {"atanh", "Atanh"}, {"erf", "Erf"},     {"reciprocal", "Reciprocal"},
+    {"arcsin", "Asin"}, {"arccos", "Acos"}, {"arctan", "Atan"}, {"special_erf", "Erf"},
 });
 
 // "aten.exp.default" -> "exp".
@@ -56,7 +53,15 @@ Status Kept(Context& c, std::string op, bool rounds) {
 
 Status EmitFloor(Context& c) { return Kept(c, "Floor", true); }
 Status EmitCeil(Context& c) { return Kept(c, "Ceil", true); }
-Status EmitAbs(Context& c) { return Kept(c, "Abs", false); }
+
+Status EmitAbs(Context& c) {
+  // Of a complex tensor, whose parts are its last dimension: their length.
+  if (c.Meta("self").type == ScalarType::kComplexFloat ||
+      c.Meta("self").type == ScalarType::kComplexDouble)
+    return c.Set(0, c.Op("ReduceL2", {c.Need("self"), c.Int64s({-1})}, {Int("keepdims", 0)}));
+  return Kept(c, "Abs", false);
+}
+
 Status EmitNeg(Context& c) { return Kept(c, "Neg", false); }
 Status EmitSign(Context& c) { return Kept(c, "Sign", false); }
 
@@ -128,9 +133,7 @@ Status EmitClamp(Context& c) {
   return c.Set(0, y);
 }
 
-Status EmitNot(Context& c) {
-  return c.Set(0, c.Op("Not", {c.Operand("self", Category::kBool)}));
-}
+Status EmitNot(Context& c) { return c.Set(0, c.Op("Not", {c.Operand("self", Category::kBool)})); }
 
 Status EmitBitwiseNot(Context& c) {
   if (c.CategoryOf("self") == Category::kBool) return EmitNot(c);
@@ -139,8 +142,8 @@ Status EmitBitwiseNot(Context& c) {
 
 Status EmitIsNan(Context& c) {
   if (c.CategoryOf("self") != Category::kFloat)
-    return c.Set(0, c.Op("Less", {c.Operand("self", Category::kInt),
-                                  c.Operand("self", Category::kInt)}));
+    return c.Set(
+        0, c.Op("Less", {c.Operand("self", Category::kInt), c.Operand("self", Category::kInt)}));
   return c.Set(0, c.Op("IsNaN", {c.Need("self")}));
 }
 
@@ -174,8 +177,8 @@ Status EmitNanToNum(Context& c) {
   const double least = c.Number("neginf", std::numeric_limits<float>::lowest());
   std::string y = c.Op("Where", {c.Op("IsNaN", {x}), c.Number(c.Number("nan", 0)), x});
   const std::string infinite = c.Op("IsInf", {x});
-  const std::string bound = c.Op("Where", {c.Op("Greater", {x, c.Number(0)}), c.Number(most),
-                                           c.Number(least)});
+  const std::string bound =
+      c.Op("Where", {c.Op("Greater", {x, c.Number(0)}), c.Number(most), c.Number(least)});
   return c.Set(0, c.Op("Where", {infinite, bound, y}));
 }
 
@@ -204,23 +207,7 @@ Status EmitDropout(Context& c) {
   return EmitSame(c);
 }
 
-constexpr std::string_view kComplex = "complex numbers are not converted";
-constexpr std::string_view kReal = "compute with the real and imaginary parts as two tensors";
-
 constexpr Converter kConverters[] = {
-    {.target = "aten.complex.default", .refusal = kComplex, .rewrite = kReal},
-    {.target = "aten.imag.default", .refusal = kComplex, .rewrite = kReal},
-    {.target = "aten.view_as_real.default", .refusal = kComplex, .rewrite = kReal},
-    {.target = "aten.view_as_complex.default", .refusal = kComplex, .rewrite = kReal},
-    {.target = "aten.fft_fft.default", .refusal = kComplex, .rewrite = kReal},
-    {.target = "aten.fft_ifft.default", .refusal = kComplex, .rewrite = kReal},
-    {.target = "aten.fft_rfft.default", .refusal = kComplex, .rewrite = kReal},
-    {.target = "aten.fft_irfft.default", .refusal = kComplex, .rewrite = kReal},
-    {.target = "aten.fft_fftn.default", .refusal = kComplex, .rewrite = kReal},
-    {.target = "aten.fft_ifftn.default", .refusal = kComplex, .rewrite = kReal},
-    {.target = "aten.fft_rfftn.default", .refusal = kComplex, .rewrite = kReal},
-    {.target = "aten.fft_irfftn.default", .refusal = kComplex, .rewrite = kReal},
-    {.target = "aten.stft.default", .refusal = kComplex, .rewrite = kReal},
     {.target = "aten.exp.default", .emit = EmitFloat},
     {.target = "aten.log.default", .emit = EmitFloat},
     {.target = "aten.sqrt.default", .emit = EmitFloat},
@@ -303,7 +290,6 @@ constexpr Converter kConverters[] = {
     {.target = "aten.lift.default", .emit = EmitSame},
     {.target = "aten.resolve_conj.default", .emit = EmitSame},
     {.target = "aten.resolve_neg.default", .emit = EmitSame},
-    {.target = "aten.real.default", .emit = EmitSame},
     {.target = "aten.conj.default", .emit = EmitSame},
     {.target = "aten._conj.default", .emit = EmitSame},
     {.target = "aten.dropout.default", .emit = EmitDropout},

@@ -62,7 +62,7 @@ struct Indexing {
   std::vector<int64_t> axes;  // indexed, ascending
   Values indices;             // int64, broadcast to one shape
   std::vector<int64_t> ranks;
-  bool adjacent = true;       // the axes follow one another
+  bool adjacent = true;  // the axes follow one another
   int64_t index_rank = 0;
 };
 
@@ -183,9 +183,8 @@ Status EmitIndexPut(Context& c) {
     values = c.Transpose(c.Unsqueeze(values, ones), Inverse(place));
   }
   values = c.Op("Expand", {values, shape});
-  const std::string y =
-      c.Op("ScatterND", {turned, stacked, values},
-           {Text("reduction", c.Flag("accumulate", false) ? "add" : "none")});
+  const std::string y = c.Op("ScatterND", {turned, stacked, values},
+                             {Text("reduction", c.Flag("accumulate", false) ? "add" : "none")});
   return c.Set(0, c.Transpose(y, Inverse(perm)));
 }
 

@@ -109,28 +109,73 @@ Status EmitIm2Col(Context& c) {
                              dilation = c.IntsFor("dilation", 2, 1),
                              padding = c.IntsFor("padding", 2, 0),
                              stride = c.IntsFor("stride", 2, 1);
-  const auto out = c.OutDims();
-  if (!out) return Unsupported("symbolic sizes").Advise("export with fixed sizes");
+  // The batch may be symbolic.
+  const std::vector<int64_t> out = {
+      -1, c.FixedDim("self", 1) * kernel[0] * kernel[1],
+      c.Out(0).rank() == 3 ? c.Out(0).sizes[2].value.value_or(-1) : -1};
+  if (out[2] < 0) return Unsupported("symbolic sizes").Advise("export with fixed sizes");
   std::string x = c.Need("self");
   x = c.Op("Pad", {x, c.Int64s({0, 0, padding[0], padding[1], 0, 0, padding[0], padding[1]}),
                    c.Number(0)});
   // The rows of each window position, then the columns.
   for (size_t axis = 0; axis < 2; ++axis) {
-    const int64_t length =
-        c.FixedDim("self", static_cast<int64_t>(axis) + 2) + 2 * padding[axis];
+    const int64_t length = c.FixedDim("self", static_cast<int64_t>(axis) + 2) + 2 * padding[axis];
     const int64_t span = dilation[axis] * (kernel[axis] - 1) + 1;
     if (length < span || stride[axis] < 1) return InvalidInput("windows larger than the image");
     const int64_t count = (length - span) / stride[axis] + 1;
     std::vector<int64_t> positions;
     for (int64_t k = 0; k < kernel[axis]; ++k) {
-      for (int64_t i = 0; i < count; ++i) positions.push_back(i * stride[axis] + k * dilation[axis]);
+      for (int64_t i = 0; i < count; ++i)
+        positions.push_back(i * stride[axis] + k * dilation[axis]);
     }
     x = c.Op("Gather", {x, c.Known(onnx::Constant::Int64s(positions, {kernel[axis], count}))},
              {Int("axis", axis == 0 ? 2 : 4)});
   }
   // [n, c, kh, h, kw, w]: of rank 6 only for a moment, as Core ML has five.
   x = c.Transpose(x, {0, 1, 2, 4, 3, 5});
-  return c.Set(0, c.Reshape(x, *out));
+  return c.Set(0, c.Reshape(x, out));
+}
+
+// Columns back into an image, overlapping ones added: each lands at known places of a plane.
+Status EmitCol2Im(Context& c) {
+  const std::vector<int64_t> size = c.IntsFor("output_size", 2, 1),
+                             kernel = c.IntsFor("kernel_size", 2, 1),
+                             dilation = c.IntsFor("dilation", 2, 1),
+                             padding = c.IntsFor("padding", 2, 0),
+                             stride = c.IntsFor("stride", 2, 1);
+  const auto out = c.OutDims();
+  if (!out || out->size() < 3) return Unsupported("symbolic sizes").Advise("fix the sizes");
+  const int64_t height = size[0] + 2 * padding[0], width = size[1] + 2 * padding[1];
+  int64_t count[2];
+  for (size_t axis = 0; axis < 2; ++axis) {
+    const int64_t length = axis == 0 ? height : width;
+    const int64_t span = dilation[axis] * (kernel[axis] - 1) + 1;
+    if (length < span || stride[axis] < 1) return InvalidInput("windows larger than the image");
+    count[axis] = (length - span) / stride[axis] + 1;
+  }
+  std::vector<int64_t> places;
+  for (int64_t i = 0; i < kernel[0]; ++i) {
+    for (int64_t j = 0; j < kernel[1]; ++j) {
+      for (int64_t y = 0; y < count[0]; ++y) {
+        for (int64_t x = 0; x < count[1]; ++x) {
+          places.push_back((y * stride[0] + i * dilation[0]) * width + x * stride[1] +
+                           j * dilation[1]);
+        }
+      }
+    }
+  }
+  int64_t planes = 1;
+  for (size_t d = 0; d + 2 < out->size(); ++d) planes *= (*out)[d];
+  const auto each = std::ssize(places);
+  const std::string columns = c.Reshape(c.FloatIn("self"), {planes, each});
+  const std::string index = c.Known(onnx::Constant::Int64s(std::move(places), {1, each}));
+  const std::string zeros = c.Op("Expand", {c.Number(0), c.Int64s({planes, height * width})});
+  std::string y =
+      c.Op("ScatterElements", {zeros, c.Op("Expand", {index, c.Int64s({planes, each})}), columns},
+           {Int("axis", 1), Text("reduction", "add")});
+  y = c.Reshape(y, {planes, height, width});
+  y = c.Slice(c.Slice(y, 1, padding[0], padding[0] + size[0]), 2, padding[1], padding[1] + size[1]);
+  return c.Set(0, c.Reshape(y, *out));
 }
 
 constexpr Converter kConverters[] = {
@@ -159,6 +204,7 @@ constexpr Converter kConverters[] = {
     {.target = "aten.grid_sampler_2d.default", .emit = EmitGridSample},
     {.target = "aten.affine_grid_generator.default", .emit = EmitAffineGrid},
     {.target = "aten.im2col.default", .emit = EmitIm2Col},
+    {.target = "aten.col2im.default", .emit = EmitCol2Im},
     {.target = "torchvision.roi_align.default",
      .refusal = "there is no conversion of RoIAlign",
      .rewrite = "cut the model before it"},

@@ -70,10 +70,9 @@ Status EmitInner(Context& c) {
     ends += static_cast<char>('n' + d);
   }
   if (left > 12 || right > 12) return Unsupported("rank {}", std::max(left, right));
-  return c.SetAs(0,
-                 c.Op("Einsum", {a, b},
-                      {onnx::attribute::Text("equation", equation + "z->" + ends)}),
-                 Category::kFloat);
+  return c.SetAs(
+      0, c.Op("Einsum", {a, b}, {onnx::attribute::Text("equation", equation + "z->" + ends)}),
+      Category::kFloat);
 }
 
 // x1 A x2 + b for each of the outputs: [..., out].
@@ -81,8 +80,8 @@ Status EmitBilinear(Context& c) {
   // weight [out, in1, in2]; x1 [..., in1] and x2 [..., in2].
   const std::string x1 = c.Unsqueeze(c.Need("input1"), {c.Rank("input1") - 1});
   const std::string x2 = c.Unsqueeze(c.Need("input2"), {c.Rank("input2") - 1});
-  const std::string left = c.Op("MatMul", {c.Unsqueeze(x1, {c.Rank("input1") - 1}),
-                                           c.Need("weight")});  // [..., out, 1, in2]
+  const std::string left = c.Op(
+      "MatMul", {c.Unsqueeze(x1, {c.Rank("input1") - 1}), c.Need("weight")});  // [..., out, 1, in2]
   std::string y = c.Op("Mul", {c.Squeeze(left, {-2}), x2});
   y = c.Op("ReduceSum", {y, c.Int64s({-1})}, {Int("keepdims", 0)});
   if (c.Has("bias")) y = c.Op("Add", {y, c.In("bias")});
@@ -193,8 +192,9 @@ Status EmitEinsum(Context& c) {
   std::vector<Term> terms;
   for (size_t i = 0; i < ranks.size(); ++i) {
     const TensorMeta& meta = c.MetaOf(operands->names[i]);
-    Term term{c.As(c.ValueOf(operands->names[i]), torch::CategoryOf(meta.dtype()), Category::kFloat),
-              equation.inputs[i]};
+    Term term{
+        c.As(c.ValueOf(operands->names[i]), torch::CategoryOf(meta.dtype()), Category::kFloat),
+        equation.inputs[i]};
     std::vector<std::optional<int64_t>> sizes;
     for (const Size& size : meta.sizes) sizes.push_back(size.value);
     ANEMONE_TRY(TakeDiagonals(c, term, sizes));

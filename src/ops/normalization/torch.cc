@@ -14,8 +14,8 @@ using namespace onnx::attribute;  // NOLINT
 
 // A vector of `channels` equal numbers.
 std::string Filled(Context& c, int64_t channels, float value) {
-  return c.Known(onnx::Constant::Floats(
-      std::vector<float>(static_cast<size_t>(channels), value), {channels}));
+  return c.Known(
+      onnx::Constant::Floats(std::vector<float>(static_cast<size_t>(channels), value), {channels}));
 }
 
 std::string OrFilled(Context& c, std::string_view name, int64_t channels, float value) {
@@ -100,8 +100,7 @@ Status NormOf(Context& c, const std::string& x, double p, const std::vector<int6
     const std::string any = c.Op("Greater", {size, c.Number(0)});
     return c.Set(0, c.Op("ReduceSum", {c.Cast(any, DType::kFp32), along}, keepdims));
   }
-  const std::string sum =
-      c.Op("ReduceSum", {c.Op("Pow", {size, c.Number(p)}), along}, keepdims);
+  const std::string sum = c.Op("ReduceSum", {c.Op("Pow", {size, c.Number(p)}), along}, keepdims);
   return c.Set(0, c.Op("Pow", {sum, c.Number(1 / p)}));
 }
 
@@ -130,8 +129,8 @@ Status EmitMatrixNorm(Context& c) {
   const Attributes kept = {Int("keepdims", 1)};
   const std::string sums =
       c.Op("ReduceL1", {c.FloatIn("self"), c.Int64s({axes[infinite ? 1 : 0]})}, kept);
-  std::string y = c.Op(p > 0 ? "ReduceMax" : "ReduceMin", {sums, c.Int64s({axes[infinite ? 0 : 1]})},
-                       kept);
+  std::string y =
+      c.Op(p > 0 ? "ReduceMax" : "ReduceMin", {sums, c.Int64s({axes[infinite ? 0 : 1]})}, kept);
   if (!keep) {
     std::ranges::sort(axes);
     y = c.Squeeze(y, axes);
@@ -161,10 +160,11 @@ Status EmitWeightNorm(Context& c) {
 
 Status EmitNativeGroupNorm(Context& c) {
   const int64_t channels = c.FixedDim("input", 1);
-  return c.Set(0, c.Op("GroupNormalization",
-                       {c.Need("input"), OrFilled(c, "weight", channels, 1),
-                        OrFilled(c, "bias", channels, 0)},
-                       {Int("num_groups", c.Int("group", 1)), Float("epsilon", c.Number("eps", 1e-5))}));
+  return c.Set(
+      0,
+      c.Op("GroupNormalization",
+           {c.Need("input"), OrFilled(c, "weight", channels, 1), OrFilled(c, "bias", channels, 0)},
+           {Int("num_groups", c.Int("group", 1)), Float("epsilon", c.Number("eps", 1e-5))}));
 }
 
 // The p-norm of the differences, with eps added to each.

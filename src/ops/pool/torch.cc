@@ -42,7 +42,8 @@ Window ReadWindow(Context& c, size_t spatial) {
   w.kernel = c.IntsFor("kernel_size", spatial, 1);
   w.strides = c.Ints("stride").empty() ? w.kernel : c.IntsFor("stride", spatial, 1);
   w.pads = c.IntsFor("padding", spatial, 0);
-  w.pads.insert(w.pads.end(), w.pads.begin(), w.pads.begin() + static_cast<std::ptrdiff_t>(spatial));
+  w.pads.insert(w.pads.end(), w.pads.begin(),
+                w.pads.begin() + static_cast<std::ptrdiff_t>(spatial));
   w.dilations = c.IntsFor("dilation", spatial, 1);
   w.ceil = c.Flag("ceil_mode", false);
   return w;
@@ -58,9 +59,8 @@ Status EmitMaxPool(Context& c) {
   const Window w = ReadWindow(c, spatial);
   Attributes attributes = AttributesOf(w);
   attributes.push_back(Ints("dilations", w.dilations));
-  return Batched(c, spatial, [&](const std::string& x) {
-    return Values{c.Op("MaxPool", {x}, attributes)};
-  });
+  return Batched(c, spatial,
+                 [&](const std::string& x) { return Values{c.Op("MaxPool", {x}, attributes)}; });
 }
 
 // PyTorch counts the indices within each channel, ONNX over the whole tensor.
@@ -98,7 +98,6 @@ Status EmitAvgPool(Context& c) {
     return Values{y};
   });
 }
-
 
 // Bin i of `out` over `in` elements: from floor(i * in / out) up to ceil((i + 1) * in / out).
 struct Bin {

@@ -27,8 +27,7 @@ std::string Turned(Context& c, const std::string& weight, const Kind& kind, int6
   Values parts;
   for (const int64_t gate : kind.order)
     parts.push_back(c.Slice(weight, 0, gate * hidden, (gate + 1) * hidden));
-  const std::string joined =
-      parts.size() == 1 ? weight : c.Op("Concat", parts, {Int("axis", 0)});
+  const std::string joined = parts.size() == 1 ? weight : c.Op("Concat", parts, {Int("axis", 0)});
   return c.Unsqueeze(joined, {0});
 }
 
@@ -62,7 +61,8 @@ Values OneLayer(Context& c, const Layers& layers, int64_t layer, const std::stri
   }
   Attributes attributes = {Int("hidden_size", layers.hidden),
                            Text("direction", layers.both ? "bidirectional" : "forward")};
-  if (std::string_view(layers.kind.op) == "GRU") attributes.push_back(Int("linear_before_reset", 1));
+  if (std::string_view(layers.kind.op) == "GRU")
+    attributes.push_back(Int("linear_before_reset", 1));
   if (layers.kind.activation[0] != '\0') {
     onnx::Attribute activations;
     activations.name = "activations";
@@ -86,8 +86,7 @@ Values OneLayer(Context& c, const Layers& layers, int64_t layer, const std::stri
 }
 
 Result<Layers> ReadLayers(Context& c, Kind kind) {
-  if (c.Has("batch_sizes"))
-    return Unsupported("packed sequences").Advise("pass padded sequences");
+  if (c.Has("batch_sizes")) return Unsupported("packed sequences").Advise("pass padded sequences");
   Layers layers;
   layers.kind = std::move(kind);
   layers.parameters = c.List("params");
@@ -98,8 +97,7 @@ Result<Layers> ReadLayers(Context& c, Kind kind) {
   layers.count = c.Int("num_layers", 1);
   if (c.Flag("train", false) && c.Number("dropout", 0) != 0)
     return Unsupported("dropout in training mode").Advise("call model.eval() before the export");
-  const auto expected =
-      static_cast<size_t>(layers.count * layers.directions()) * layers.each();
+  const auto expected = static_cast<size_t>(layers.count * layers.directions()) * layers.each();
   if (layers.count < 1 || layers.parameters.size() != expected) {
     return Unsupported("{} weights for {} layers: projections (proj_size) are not converted",
                        layers.parameters.size(), layers.count)
@@ -117,7 +115,8 @@ Status EmitLayers(Context& c, Kind kind) {
   ANEMONE_ASSIGN(const Layers layers, ReadLayers(c, std::move(kind)));
   std::string x = c.Need("input");
   Values states = layers.kind.cell ? c.List("hx") : Values{c.Need("hx")};
-  if (states.size() != (layers.kind.cell ? 2U : 1U)) return InvalidInput("it has {} states", states.size());
+  if (states.size() != (layers.kind.cell ? 2U : 1U))
+    return InvalidInput("it has {} states", states.size());
   if (layers.unbatched) {
     x = c.Unsqueeze(x, {1});
     for (std::string& state : states) state = c.Unsqueeze(state, {1});
@@ -160,12 +159,11 @@ Status EmitLstmCell(Context& c) {
   const Values states = c.List("hx");
   if (states.size() != 2) return InvalidInput("it has {} states", states.size());
   const int64_t axis = c.Rank("input") - 1;
-  const std::string sum = c.Op("Add", {Product(c, c.Need("input"), "w_ih", "b_ih"),
-                                       Product(c, states[0], "w_hh", "b_hh")});
+  const std::string sum = c.Op(
+      "Add", {Product(c, c.Need("input"), "w_ih", "b_ih"), Product(c, states[0], "w_hh", "b_hh")});
   const Values gates = c.Ops("Split", {sum}, 4, {Int("axis", axis), Int("num_outputs", 4)});
   const std::string kept = c.Op("Mul", {c.Op("Sigmoid", {gates[1]}), states[1]});
-  const std::string added =
-      c.Op("Mul", {c.Op("Sigmoid", {gates[0]}), c.Op("Tanh", {gates[2]})});
+  const std::string added = c.Op("Mul", {c.Op("Sigmoid", {gates[0]}), c.Op("Tanh", {gates[2]})});
   const std::string cell = c.Op("Add", {kept, added});
   ANEMONE_TRY(c.Set(0, c.Op("Mul", {c.Op("Sigmoid", {gates[3]}), c.Op("Tanh", {cell})})));
   return c.Set(1, cell);
@@ -179,8 +177,7 @@ Status EmitGruCell(Context& c) {
   const Values h = c.Ops("Split", {Product(c, state, "w_hh", "b_hh")}, 3, thirds);
   const std::string reset = c.Op("Sigmoid", {c.Op("Add", {x[0], h[0]})});
   const std::string update = c.Op("Sigmoid", {c.Op("Add", {x[1], h[1]})});
-  const std::string fresh =
-      c.Op("Tanh", {c.Op("Add", {x[2], c.Op("Mul", {reset, h[2]})})});
+  const std::string fresh = c.Op("Tanh", {c.Op("Add", {x[2], c.Op("Mul", {reset, h[2]})})});
   const std::string step = c.Op("Mul", {update, c.Op("Sub", {state, fresh})});
   return c.Set(0, c.Op("Add", {fresh, step}));
 }

@@ -143,9 +143,7 @@ Status Lost(Context& c, const std::string& each) {
   return c.Set(0, c.Op(reduction == 1 ? "ReduceMean" : "ReduceSum", {each}, {Int("keepdims", 0)}));
 }
 
-std::string Error(Context& c) {
-  return c.Op("Sub", {c.FloatIn("self"), c.FloatIn("target")});
-}
+std::string Error(Context& c) { return c.Op("Sub", {c.FloatIn("self"), c.FloatIn("target")}); }
 
 Status EmitSquaredLoss(Context& c) {
   const std::string error = Error(c);

@@ -24,8 +24,8 @@ Status EmitSlice(Context& c) {
   const int64_t rank = c.Rank("self");
   const int64_t axis = c.Axis("dim", 0, rank);
   const std::string x = c.Need("self");
-  return c.Set(0, c.Op("Slice", {x, Bound(c, "start", 0), Bound(c, "end", kEnd),
-                                 c.Int64s({axis}), Bound(c, "step", 1)}));
+  return c.Set(0, c.Op("Slice", {x, Bound(c, "start", 0), Bound(c, "end", kEnd), c.Int64s({axis}),
+                                 Bound(c, "step", 1)}));
 }
 
 Status EmitNarrow(Context& c) {
@@ -110,6 +110,9 @@ Status EmitSliceScatter(Context& c) {
   const std::string x = c.Need("self");
   const Category category = c.CategoryOf("self");
   const std::string source = c.Operand("src", category);
+  // All of the axis, as x[:] = y writes it: no size is needed.
+  const bool whole = c.Int("start", 0) == 0 && c.Int("end", kEnd) >= INT32_MAX;
+  if (whole && c.Int("step", 1) == 1) return c.Set(0, c.Op("Identity", {source}));
   const int64_t size = c.FixedDim("self", axis);
   int64_t start = c.Int("start", 0), end = c.Int("end", size);
   const int64_t step = c.Int("step", 1);

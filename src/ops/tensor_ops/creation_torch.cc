@@ -46,8 +46,8 @@ Status EmitArange(Context& c) {
   const auto dims = c.OutDims();
   const auto number = [&](std::string_view name) {
     const Argument* argument = c.Find(name);
-    return argument == nullptr || (argument->names.empty() && (argument->ints.empty() ||
-                                                              argument->ints[0].name.empty()));
+    return argument == nullptr ||
+           (argument->names.empty() && (argument->ints.empty() || argument->ints[0].name.empty()));
   };
   if (dims && dims->size() == 1 && dims->front() <= kMaxKnown && number("start") &&
       number("step")) {
@@ -107,9 +107,7 @@ Status EmitCopy(Context& c) {
   return Filled(c, source, LikeSelf(c));
 }
 
-Status EmitScalarTensor(Context& c) {
-  return c.Set(0, c.Operand("s", c.OutCategory()));
-}
+Status EmitScalarTensor(Context& c) { return c.Set(0, c.Operand("s", c.OutCategory())); }
 
 Status EmitEye(Context& c) {
   const auto dims = c.OutDims();
@@ -118,9 +116,9 @@ Status EmitEye(Context& c) {
   std::vector<double> values(static_cast<size_t>((*dims)[0] * (*dims)[1]), 0);
   for (int64_t i = 0; i < std::min((*dims)[0], (*dims)[1]); ++i)
     values[static_cast<size_t>(i * (*dims)[1] + i)] = 1;
-  const DType dtype = c.OutCategory() == Category::kFloat  ? DType::kFp32
+  const DType dtype = c.OutCategory() == Category::kFloat ? DType::kFp32
                       : c.OutCategory() == Category::kInt ? DType::kInt64
-                                                           : DType::kBool;
+                                                          : DType::kBool;
   return c.Set(0, c.Known(onnx::Constant::FromDoubles(dtype, values, *dims)));
 }
 
@@ -141,7 +139,8 @@ namespace {
 
 Status Triangle(Context& c, bool upper) {
   const int64_t rows = c.Int("row", 0), columns = c.Int("col", 0), offset = c.Int("offset", 0);
-  if (rows < 0 || columns < 0 || rows * columns > kMaxKnown) return Unsupported("that many positions");
+  if (rows < 0 || columns < 0 || rows * columns > kMaxKnown)
+    return Unsupported("that many positions");
   std::vector<int64_t> of_rows, of_columns;
   for (int64_t i = 0; i < rows; ++i) {
     for (int64_t j = 0; j < columns; ++j) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "ops/tensor_ops/complex_torch.h"
 #include "ops/tensor_ops/creation_torch.h"
 #include "ops/tensor_ops/pad_torch.h"
 #include "torch/context.h"
@@ -22,7 +23,8 @@ Values Joined(Context& c, bool skip_empty) {
   if (list == nullptr) return values;
   for (const std::string& name : list->names) {
     const TensorMeta& meta = c.MetaOf(name);
-    if (skip_empty && meta.rank() == 1 && meta.sizes[0].value == 0 && c.Out(0).rank() != 1) continue;
+    if (skip_empty && meta.rank() == 1 && meta.sizes[0].value == 0 && c.Out(0).rank() != 1)
+      continue;
     values.push_back(c.As(c.ValueOf(name), torch::CategoryOf(meta.dtype()), c.OutCategory()));
   }
   return values;
@@ -191,9 +193,9 @@ Status EmitTopK(Context& c) {
 Values Sorted(Context& c) {
   const int64_t rank = c.Rank("self");
   const int64_t axis = c.Axis("dim", -1, rank);
-  return c.Ops("TopK", {c.Need("self"), c.DimValue("self", axis)}, 2,
-               {Int("axis", axis), Int("largest", c.Flag("descending", false) ? 1 : 0),
-                Int("sorted", 1)});
+  return c.Ops(
+      "TopK", {c.Need("self"), c.DimValue("self", axis)}, 2,
+      {Int("axis", axis), Int("largest", c.Flag("descending", false) ? 1 : 0), Int("sorted", 1)});
 }
 
 Status EmitSort(Context& c) {
@@ -249,7 +251,12 @@ Status EmitLogCumSumExp(Context& c) {
 Status EmitDiff(Context& c) {
   const int64_t axis = c.Axis("dim", -1, c.Rank("self"));
   std::string x = c.Need("self");
-  if (c.Has("prepend") || c.Has("append")) return Unsupported("prepend and append of diff");
+  const Category category = c.CategoryOf("self");
+  Values joined;
+  if (c.Has("prepend")) joined.push_back(c.Operand("prepend", category));
+  joined.push_back(x);
+  if (c.Has("append")) joined.push_back(c.Operand("append", category));
+  if (joined.size() > 1) x = c.Op("Concat", joined, {Int("axis", axis)});
   for (int64_t i = 0; i < c.Int("n", 1); ++i) {
     const std::string later = c.Slice(x, axis, 1, std::numeric_limits<int64_t>::max());
     x = c.Op("Sub", {later, c.Slice(x, axis, 0, -1)});
@@ -260,8 +267,7 @@ Status EmitDiff(Context& c) {
 Status EmitOneHot(Context& c) {
   const int64_t classes = c.Int("num_classes", -1);
   if (classes < 1) {
-    return Unsupported("a number of classes that depends on the data")
-        .Advise("give num_classes");
+    return Unsupported("a number of classes that depends on the data").Advise("give num_classes");
   }
   const std::string values = c.Int64s({0, 1});
   return c.Set(0, c.Op("OneHot", {c.Need("self"), c.Int64(classes), values}, {Int("axis", -1)}));
@@ -279,8 +285,7 @@ Status EmitUnfold(Context& c) {
   for (int64_t i = 0; i < count; ++i) {
     for (int64_t j = 0; j < size; ++j) positions.push_back(i * step + j);
   }
-  const std::string index =
-      c.Known(onnx::Constant::Int64s(std::move(positions), {count, size}));
+  const std::string index = c.Known(onnx::Constant::Int64s(std::move(positions), {count, size}));
   const std::string y = c.Op("Gather", {c.Need("self"), index}, {Int("axis", axis)});
   // [..., count, size, ...] -> [..., count, ..., size]
   std::vector<int64_t> perm;
@@ -372,8 +377,8 @@ Status EmitBucketize(Context& c) {
   const std::string x = c.Unsqueeze(c.Operand("self", Category::kFloat), {c.Rank("self")});
   const std::string below = c.Op(c.Flag("right", false) ? "GreaterOrEqual" : "Greater",
                                  {x, c.Operand(bounds, Category::kFloat)});
-  return c.Set(0, c.Op("ReduceSum", {c.Cast(below, DType::kInt64), c.Int64s({-1})},
-                       {Int("keepdims", 0)}));
+  return c.Set(
+      0, c.Op("ReduceSum", {c.Cast(below, DType::kInt64), c.Int64s({-1})}, {Int("keepdims", 0)}));
 }
 
 constexpr std::string_view kDataSize = "the size of its result depends on the data";
@@ -470,6 +475,25 @@ constexpr Converter kConverters[] = {
     {.target = "aten.hann_window.periodic", .emit = EmitHannWindow},
     {.target = "aten.tril_indices.default", .emit = EmitTrilIndices},
     {.target = "aten.triu_indices.default", .emit = EmitTriuIndices},
+    {.target = "aten.real.default", .emit = EmitReal},
+    {.target = "aten.imag.default", .emit = EmitImag},
+    {.target = "aten.complex.default", .emit = EmitComplex},
+    {.target = "aten.view_as_real.default", .emit = EmitSameParts},
+    {.target = "aten.view_as_complex.default", .emit = EmitSameParts},
+    {.target = "aten.fft_fft.default", .emit = EmitFft},
+    {.target = "aten.fft_ifft.default", .emit = EmitFft},
+    {.target = "aten.fft_rfft.default", .emit = EmitFft},
+    {.target = "aten.fft_irfft.default", .emit = EmitFft},
+    {.target = "aten.fft_fftn.default", .emit = EmitFftN},
+    {.target = "aten.fft_ifftn.default", .emit = EmitFftN},
+    {.target = "aten.fft_rfftn.default", .emit = EmitFftN},
+    {.target = "aten.fft_irfftn.default", .emit = EmitFftN},
+    {.target = "aten.fft_fft2.default", .emit = EmitFftN},
+    {.target = "aten.fft_ifft2.default", .emit = EmitFftN},
+    {.target = "aten.fft_rfft2.default", .emit = EmitFftN},
+    {.target = "aten.fft_irfft2.default", .emit = EmitFftN},
+    {.target = "aten.stft.default", .emit = EmitStft},
+    {.target = "aten.stft.center", .emit = EmitStft},
     {.target = "aten.rand.default", .refusal = kRandom, .rewrite = kFeed},
     {.target = "aten.randn.default", .refusal = kRandom, .rewrite = kFeed},
     {.target = "aten.randn_like.default", .refusal = kRandom, .rewrite = kFeed},

@@ -122,7 +122,8 @@ Status EmitMatrixTranspose(Context& c) {
 Status EmitMoveDim(Context& c) {
   const int64_t rank = c.Rank("self");
   const std::vector<int64_t> from = c.Axes("source", rank), to = c.Axes("destination", rank);
-  if (from.size() != to.size()) return InvalidInput("it moves {} axes to {}", from.size(), to.size());
+  if (from.size() != to.size())
+    return InvalidInput("it moves {} axes to {}", from.size(), to.size());
   std::vector<int64_t> perm(static_cast<size_t>(rank), -1);
   for (size_t i = 0; i < from.size(); ++i) perm[static_cast<size_t>(to[i])] = from[i];
   int64_t next = 0;
@@ -182,7 +183,8 @@ Status EmitRoll(Context& c) {
     x = c.Reshape(x, {-1});
     axes = {0};
   }
-  if (axes.size() != shifts.size()) return InvalidInput("{} shifts for {} axes", shifts.size(), axes.size());
+  if (axes.size() != shifts.size())
+    return InvalidInput("{} shifts for {} axes", shifts.size(), axes.size());
   for (size_t i = 0; i < axes.size(); ++i) {
     const int64_t axis = axes[i] < 0 ? axes[i] + rank : axes[i];
     int64_t size = 1;
@@ -244,8 +246,7 @@ Status EmitPixelUnshuffle(Context& c) {
   if (!dims) return Unsupported("symbolic sizes").Advise("export with fixed sizes");
   const int64_t height = c.FixedDim("self", -2), width = c.FixedDim("self", -1);
   if (factor < 1) return InvalidInput("its factor is {}", factor);
-  std::string x = c.Reshape(
-      c.Need("self"), {-1, height / factor, factor, width / factor, factor});
+  std::string x = c.Reshape(c.Need("self"), {-1, height / factor, factor, width / factor, factor});
   x = c.Transpose(x, {0, 2, 4, 1, 3});
   return c.Set(0, c.Reshape(x, *dims));
 }

@@ -14,7 +14,8 @@ namespace anemone::torch::testing {
 
 inline std::string Sizes(const std::vector<int64_t>& sizes) {
   std::string text;
-  for (const int64_t size : sizes) text += (text.empty() ? "" : ", ") + fmt::format("{{\"as_int\": {}}}", size);
+  for (const int64_t size : sizes)
+    text += (text.empty() ? "" : ", ") + fmt::format("{{\"as_int\": {}}}", size);
   return "[" + text + "]";
 }
 
@@ -110,9 +111,11 @@ struct Archive {
   std::string Text() const {
     std::string config;
     for (const Weight& weight : weights) {
-      config += (config.empty() ? "" : ", ") +
-                fmt::format(R"("{}": {{"path_name": "{}", "is_param": true, "use_pickle": false, "tensor_meta": {}}})",
-                            weight.name, weight.file, MetaText(weight.meta));
+      config +=
+          (config.empty() ? "" : ", ") +
+          fmt::format(
+              R"("{}": {{"path_name": "{}", "is_param": true, "use_pickle": false, "tensor_meta": {}}})",
+              weight.name, weight.file, MetaText(weight.meta));
     }
     std::vector<test::ZipSource> sources = {
         {"model/archive_format", "pt2"},

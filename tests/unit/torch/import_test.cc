@@ -32,8 +32,8 @@ Result<ir::Model> ImportText(const std::string& text) {
 std::map<std::string, std::vector<float>> RunOn(const ir::Model& model,
                                                 const std::vector<float>& input) {
   const auto& function = *model.program.main();
-  auto tensor = exec::Tensor::Copy(
-      {DType::kFp32, function.inputs()[0]->type.shape(), input.data()});
+  auto tensor =
+      exec::Tensor::Copy({DType::kFp32, function.inputs()[0]->type.shape(), input.data()});
   EXPECT_TRUE(tensor.ok());
   auto outputs = exec::Interpret(function, {{function.inputs()[0]->name, *tensor}});
   EXPECT_TRUE(outputs.ok()) << outputs.error().ToString();
@@ -54,9 +54,10 @@ Archive LinearArchive() {
                      {"p_b", "layer.bias", "weight_0", {{3}}}};
   archive.files = {{"weight_0", {9, 1, 2, 3, 4, 5, 6, 7}}};
   archive.values = {{"linear", MetaText({{1, 3}})}};
-  archive.nodes = {NodeText("aten.linear.default",
-                            {{"input", Tensor("x")}, {"weight", Tensor("p_w")}, {"bias", Tensor("p_b")}},
-                            "linear", "layer")};
+  archive.nodes = {
+      NodeText("aten.linear.default",
+               {{"input", Tensor("x")}, {"weight", Tensor("p_w")}, {"bias", Tensor("p_b")}},
+               "linear", "layer")};
   archive.outputs = {"linear"};
   return archive;
 }
@@ -75,13 +76,18 @@ TEST(TorchImport, StridesOffsetsAndSharedStorage) {
 TEST(TorchImport, WritesThroughViewsReachTheTensor) {
   Archive archive;
   archive.inputs = {{"x", {{2, 2}}}};
-  archive.values = {{"y", MetaText({{2, 2}})}, {"flat", MetaText({{4}})},
-                    {"part", MetaText({{2}})}, {"filled", MetaText({{2}})},
+  archive.values = {{"y", MetaText({{2, 2}})},
+                    {"flat", MetaText({{4}})},
+                    {"part", MetaText({{2}})},
+                    {"filled", MetaText({{2}})},
                     {"sum", MetaText({{2, 2}})}};
   archive.nodes = {
       NodeText("aten.mul.Tensor", {{"self", Tensor("x")}, {"other", Int(2)}}, "y"),
-      NodeText("aten.view.default", {{"self", Tensor("y")}, {"size", R"({"as_ints": [4]})"}}, "flat"),
-      NodeText("aten.slice.Tensor", {{"self", Tensor("flat")}, {"dim", Int(0)}, {"start", Int(1)}, {"end", Int(3)}}, "part"),
+      NodeText("aten.view.default", {{"self", Tensor("y")}, {"size", R"({"as_ints": [4]})"}},
+               "flat"),
+      NodeText("aten.slice.Tensor",
+               {{"self", Tensor("flat")}, {"dim", Int(0)}, {"start", Int(1)}, {"end", Int(3)}},
+               "part"),
       NodeText("aten.fill_.Scalar", {{"self", Tensor("part")}, {"value", Int(5)}}, "filled"),
       NodeText("aten.add.Tensor", {{"self", Tensor("y")}, {"other", Int(1)}}, "sum")};
   archive.outputs = {"sum", "flat", "filled"};
@@ -97,7 +103,8 @@ TEST(TorchImport, EverythingUnsupportedIsListedAtOnce) {
   Archive archive = LinearArchive();
   archive.values.push_back({"a", MetaText({{1, 3}})});
   archive.values.push_back({"b", MetaText({{1, 3}})});
-  archive.nodes.push_back(NodeText("mylib.magic.default", {{"x", Tensor("linear")}}, "a", "blocks.3.attn"));
+  archive.nodes.push_back(
+      NodeText("mylib.magic.default", {{"x", Tensor("linear")}}, "a", "blocks.3.attn"));
   archive.nodes.push_back(NodeText("aten.nonzero.default", {{"self", Tensor("a")}}, "b"));
   archive.outputs = {"b"};
   const auto model = ImportText(archive.Text());
@@ -135,6 +142,22 @@ TEST(TorchImport, MutatedBuffersAreStates) {
   EXPECT_EQ(writes, 1);
 }
 
+// Written by PyTorch (tests/oracle/make_torch_program_fixtures.py): the older form with pickles, and the
+// archive.
+TEST(TorchImport, FilesOfPyTorchItself) {
+  for (const char* name : {"small_2_7.pt2", "small_2_15.pt2"}) {
+    const auto model = ImportTorch(std::string("tests/fixtures/torch/") + name,
+                                   {.input_shapes = {{"x", {1, 2}}}, .target = ir::Opset::kIOS17});
+    ASSERT_TRUE(model.ok()) << name << ": " << model.error().ToString();
+    std::vector<std::vector<float>> outputs;
+    for (const auto& [output, values] : RunOn(*model, {1, 2})) outputs.push_back(values);
+    // relu([5.5, -6, 19]) with 3 in front, and [1, 2] times the columns of arange(6).view(2, 3).
+    EXPECT_THAT(outputs,
+                ::testing::UnorderedElementsAre(ElementsAre(3, 0, 19), ElementsAre(6, 9, 12)))
+        << name;
+  }
+}
+
 struct OtherFile {
   const char* name;
   std::vector<test::ZipSource> sources;
@@ -143,9 +166,15 @@ struct OtherFile {
 
 TEST(TorchReader, OtherFilesAreRefusedByWhatTheyAre) {
   const std::vector<OtherFile> files = {
-      {"TorchScript", {{"m/constants.pkl", "x"}, {"m/code/a.py", ""}, {"m/data.pkl", "x"}}, "TorchScript"},
+      {"TorchScript",
+       {{"m/constants.pkl", "x"}, {"m/code/a.py", ""}, {"m/data.pkl", "x"}},
+       "TorchScript"},
       {"weights", {{"m/data.pkl", "x"}, {"m/data/0", "x"}}, "torch.save"},
-      {"AOTInductor", {{"m/archive_format", "pt2"}, {"m/archive_version", "0"}, {"m/data/aotinductor/model/a.so", ""}}, "AOTInductor"},
+      {"AOTInductor",
+       {{"m/archive_format", "pt2"},
+        {"m/archive_version", "0"},
+        {"m/data/aotinductor/model/a.so", ""}},
+       "AOTInductor"},
       {"newer archive", {{"m/archive_format", "pt2"}, {"m/archive_version", "7"}}, "version '7'"},
       {"other archive", {{"a.txt", "x"}}, "not a file of torch.export.save"},
   };
@@ -171,11 +200,12 @@ TEST(TorchReader, OtherSchemasSayHowToExportAgain) {
 }
 
 TEST(TorchReader, TensorsStayInsideTheirStorage) {
-  for (const Meta& meta : std::vector<Meta>{{{3, 2}, {1, 3}, 3},          // past the end
-                                            {{3, 2}, {1, 3}, -1},         // before the start
-                                            {{3, 2}, {1}},                // too few strides
-                                            {{1 << 30, 1 << 30}, {1, 1}}  // too many elements
-                                            }) {
+  for (const Meta& meta : std::vector<Meta>{
+           {{3, 2}, {1, 3}, 3},          // past the end
+           {{3, 2}, {1, 3}, -1},         // before the start
+           {{3, 2}, {1}},                // too few strides
+           {{1 << 30, 1 << 30}, {1, 1}}  // too many elements
+       }) {
     Archive archive = LinearArchive();
     archive.weights[0].meta = meta;
     const auto program = ReadProgram(ToBytes(archive.Text()));
