@@ -32,8 +32,11 @@ def export(value, example_inputs, dynamic_shapes: Optional[Any] = None):
     if isinstance(value, torch.jit.ScriptModule):
         raise usage("it is a TorchScript module", "model", "give the torch.nn.Module that it was made of")
     if example_inputs is None:
-        raise usage("a module needs inputs to be exported with", "example_inputs",
-                    "give a tuple of tensors, or a dict of keyword arguments")
+        raise usage(
+            "a module needs inputs to be exported with",
+            "example_inputs",
+            "give a tuple of tensors, or a dict of keyword arguments",
+        )
     keywords = dict(example_inputs) if isinstance(example_inputs, dict) else {}
     if keywords:
         positional = ()

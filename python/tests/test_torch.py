@@ -42,7 +42,7 @@ def test_operators_are_named_after_modules(name):
 
 def test_a_cut_file_is_refused(tmp_path):
     whole = (FIXTURES / FORMS[1]).read_bytes()
-    (tmp_path / "cut.pt2").write_bytes(whole[:len(whole) // 2])
+    (tmp_path / "cut.pt2").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(anemone.Error) as caught:
         anemone.load(tmp_path / "cut.pt2")
     assert caught.value.code == "invalid_input"

@@ -54,7 +54,7 @@ def main():
             data = archive.read(name)
             if "sample_inputs" in name or "example_inputs" in name or name.endswith("serialization_id"):
                 continue
-            if name.endswith("model.json") or name.endswith("serialized_exported_program.json"):
+            if name.endswith(("model.json", "serialized_exported_program.json")):
                 data = without_traces(data).encode()
             out.writestr(zipfile.ZipInfo(name), data)
     print(path, path.stat().st_size)

@@ -23,6 +23,7 @@ import torch
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import torch_cases
+import torch_networks
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 COMMAND = os.environ.get("ANEMONE", str(ROOT / "build" / "release" / "anemone"))
@@ -77,8 +78,11 @@ def check(module, inputs, dynamic=None, extra=(), bound=BOUND):
         except Exception as error:  # what torch.export cannot take is not ours
             return "not exported", str(error).splitlines()[0][:120], 0.0
         TARGETS.clear()
-        TARGETS.update(re.sub(r"_(\.\w+)$", r"\1", str(node.target)) if "__" not in str(node.target) else str(node.target)
-                       for node in program.graph.nodes if node.op == "call_function")
+        TARGETS.update(
+            re.sub(r"_(\.\w+)$", r"\1", str(node.target)) if "__" not in str(node.target) else str(node.target)
+            for node in program.graph.nodes
+            if node.op == "call_function"
+        )
         copies = [each.clone() if isinstance(each, torch.Tensor) else each for each in inputs]
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)
@@ -92,8 +96,12 @@ def check(module, inputs, dynamic=None, extra=(), bound=BOUND):
             start = time.monotonic()
             model = folder / "model.pt2"
             if extra:  # options of the conversion
-                made = subprocess.run([COMMAND, "convert", str(model), "-o", str(folder / "m.mlpackage"), *extra],
-                                      capture_output=True, text=True, timeout=300)
+                made = subprocess.run(
+                    [COMMAND, "convert", str(model), "-o", str(folder / "m.mlpackage"), *extra],
+                    capture_output=True,
+                    text=True,
+                    timeout=300,
+                )
                 if made.returncode != 0:
                     return ("refused" if made.returncode == 3 else "failed"), made.stderr.replace(name, ""), 0.0
                 model = folder / "m.mlpackage"
@@ -102,8 +110,11 @@ def check(module, inputs, dynamic=None, extra=(), bound=BOUND):
             if done.returncode != 0:
                 text = (done.stderr + done.stdout).strip().replace(name, "")
                 return ("refused" if done.returncode == 3 else "failed"), text, seconds
-            outputs = [spec.arg.name for spec in specs.output_specs
-                       if spec.kind.name == "USER_OUTPUT" and type(spec.arg).__name__ == "TensorArgument"]
+            outputs = [
+                spec.arg.name
+                for spec in specs.output_specs
+                if spec.kind.name == "USER_OUTPUT" and type(spec.arg).__name__ == "TensorArgument"
+            ]
             worst = 0.0
             used = set(tensors)
             for output, reference in zip(outputs, expected):
@@ -140,21 +151,32 @@ def document(counts, networks):
     rows = rows_of_the_code()
     done = [row for row in rows if not row[1]]
     lines = [
-        "# PyTorch coverage", "",
+        "# PyTorch coverage",
+        "",
         "The ATen operators that a file of `torch.export.save` (.pt2) may hold, and what becomes of them. This file is",
         "written by `tests/oracle/torch_export.py --write` from the tables in `src/ops/*/torch.cc`. In-place forms",
-        "(`aten.add_.Tensor`) are those of the operator without the underscore.", "",
+        "(`aten.add_.Tensor`) are those of the operator without the underscore.",
+        "",
         f"{len(done)} operators are converted, {len(rows) - len(done)} are refused with a reason of their own; every other one is",
         "refused by name, with module and source line. `compared` says in how many exported modules of the oracle",
         f"(torch {torch.__version__.split('+')[0]}) the operator stood whose outputs agreed with PyTorch's within 1e-4 of their range;",
-        "0: converted, but no module of the oracle has it.", "",
-        "| operator | family | compared |", "|---|---|---|",
+        "0: converted, but no module of the oracle has it.",
+        "",
+        "| operator | family | compared |",
+        "|---|---|---|",
     ]
     lines += [f"| `{target}` | {family} | {counts.get(target, 0)} |" for target, _, family in done]
     lines += ["", "## Refused", "", "| operator | reason |", "|---|---|"]
     lines += [f"| `{target}` | {reason} |" for target, reason, _ in rows if reason]
-    lines += ["", "## Networks", "", "Random weights, float32: the largest difference from PyTorch, relative to the range of the output.", "",
-              "| network | outcome | difference |", "|---|---|---|"]
+    lines += [
+        "",
+        "## Networks",
+        "",
+        "Random weights, float32: the largest difference from PyTorch, relative to the range of the output.",
+        "",
+        "| network | outcome | difference |",
+        "|---|---|---|",
+    ]
     lines += [f"| {name} | {outcome} | {found} |" for name, outcome, found in networks]
     (ROOT / "docs" / "torch-coverage.md").write_text("\n".join(lines) + "\n")
 
@@ -169,7 +191,7 @@ def main():
     options = parser.parse_args()
     compared, networks = {}, []
     began = time.monotonic()
-    cases = torch_cases.operators() + (torch_cases.networks() if options.networks else [])
+    cases = torch_cases.operators() + (torch_networks.networks() if options.networks else [])
     counts = {}
     print(f"torch {torch.__version__}, bound {BOUND} of range")
     for case in cases:

@@ -338,6 +338,7 @@ constexpr Converter kConverters[] = {
     {.target = "aten.true_divide.Tensor", .emit = EmitDiv},
     {.target = "aten.floor_divide.default", .emit = EmitFloorDivide},
     {.target = "aten.floor_divide.Scalar", .emit = EmitFloorDivide},
+    {.target = "aten.floor_divide.Tensor", .emit = EmitFloorDivide},
     {.target = "aten.remainder.Tensor", .emit = EmitRemainder},
     {.target = "aten.remainder.Scalar", .emit = EmitRemainder},
     {.target = "aten.remainder.Scalar_Tensor", .emit = EmitRemainder},

@@ -22,10 +22,29 @@ std::string OrFilled(Context& c, std::string_view name, int64_t channels, float 
   return c.Has(name) ? c.In(name) : Filled(c, channels, value);
 }
 
+// Without running statistics: by those of the batch, in evaluation too.
+Status EmitBatchStatistics(Context& c) {
+  const int64_t rank = c.Rank("input");
+  std::vector<int64_t> axes, dims(static_cast<size_t>(std::max<int64_t>(rank - 1, 1)), 1);
+  for (int64_t d = 0; d < rank; ++d) {
+    if (d != 1) axes.push_back(d);
+  }
+  dims[0] = -1;
+  const std::string x = c.Need("input"), along = c.Int64s(axes);
+  const std::string centered = c.Op("Sub", {x, c.Op("ReduceMean", {x, along})});
+  const std::string variance = c.Op("ReduceMean", {c.Op("Mul", {centered, centered}), along});
+  const std::string eps = c.Number(c.Number("eps", 1e-5));
+  std::string y = c.Op("Div", {centered, c.Op("Sqrt", {c.Op("Add", {variance, eps})})});
+  if (c.Has("weight")) y = c.Op("Mul", {y, c.Reshape(c.In("weight"), dims)});
+  if (c.Has("bias")) y = c.Op("Add", {y, c.Reshape(c.In("bias"), dims)});
+  return c.Set(0, y);
+}
+
 Status EmitBatchNorm(Context& c) {
-  if (c.Flag("training", false) || !c.Has("running_mean")) {
-    return Unsupported("batch normalization in training mode, or without running statistics")
-        .Advise("call model.eval() before the export, or use track_running_stats");
+  if (!c.Has("running_mean")) return EmitBatchStatistics(c);
+  if (c.Flag("training", false)) {
+    return Unsupported("batch normalization in training mode")
+        .Advise("call model.eval() before the export");
   }
   const int64_t channels = c.FixedDim("input", 1);
   const std::string y =

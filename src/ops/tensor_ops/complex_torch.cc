@@ -206,7 +206,7 @@ Status EmitStft(Context& c) {
   const int64_t samples = c.FixedDim("self", -1);
   if (n < 1 || hop < 1 || width < 1 || width > n || samples < n || n * n > kMaxMatrix)
     return InvalidInput("windows of {} over {} samples", n, samples);
-  const bool onesided = c.Flag("onesided", true);
+  const bool onesided = c.Flag("onesided", !IsComplex(c.Meta("self")));
   const int64_t frames = (samples - n) / hop + 1, frequencies = onesided ? n / 2 + 1 : n;
   std::vector<int64_t> positions;
   for (int64_t frame = 0; frame < frames; ++frame) {

@@ -136,19 +136,37 @@ Status EmitMoveDim(Context& c) {
 }
 
 // At least so many dimensions: of size 1, in front for two, around the vector for three.
+std::vector<int64_t> AddedAxes(int64_t rank, int64_t least) {
+  if (least == 3 && rank == 2) return {2};
+  if (least == 3 && rank == 1) return {0, 2};
+  std::vector<int64_t> axes;
+  for (int64_t d = 0; d < least - rank; ++d) axes.push_back(d);
+  return axes;
+}
+
 Status AtLeast(Context& c, int64_t least) {
   const int64_t rank = c.Rank("self");
   std::string x = c.Need("self");
-  std::vector<int64_t> axes;
-  if (least == 3 && rank == 2) {
-    axes = {2};
-  } else if (least == 3 && rank == 1) {
-    axes = {0, 2};
-  } else {
-    for (int64_t d = 0; d < least - rank; ++d) axes.push_back(d);
-  }
+  const std::vector<int64_t> axes = AddedAxes(rank, least);
   return c.Set(0, axes.empty() ? c.Op("Identity", {x}) : c.Unsqueeze(x, axes));
 }
+
+// The same for each tensor of a list.
+Status AtLeastEach(Context& c, int64_t least) {
+  const Argument* list = c.Find("tensors");
+  if (list == nullptr) return InvalidInput("it has no tensors");
+  for (size_t i = 0; i < list->names.size(); ++i) {
+    const int64_t rank = c.MetaOf(list->names[i]).rank();
+    const std::vector<int64_t> axes = AddedAxes(rank, least);
+    const std::string x = c.ValueOf(list->names[i]);
+    ANEMONE_TRY(c.Set(i, axes.empty() ? c.Op("Identity", {x}) : c.Unsqueeze(x, axes)));
+  }
+  return {};
+}
+
+Status EmitAtLeast1Each(Context& c) { return AtLeastEach(c, 1); }
+Status EmitAtLeast2Each(Context& c) { return AtLeastEach(c, 2); }
+Status EmitAtLeast3Each(Context& c) { return AtLeastEach(c, 3); }
 
 Status EmitAtLeast1(Context& c) { return AtLeast(c, 1); }
 Status EmitAtLeast2(Context& c) { return AtLeast(c, 2); }
@@ -299,6 +317,9 @@ constexpr Converter kConverters[] = {
     {.target = "aten.atleast_1d.default", .emit = EmitAtLeast1},
     {.target = "aten.atleast_2d.default", .emit = EmitAtLeast2},
     {.target = "aten.atleast_3d.default", .emit = EmitAtLeast3},
+    {.target = "aten.atleast_1d.Sequence", .emit = EmitAtLeast1Each},
+    {.target = "aten.atleast_2d.Sequence", .emit = EmitAtLeast2Each},
+    {.target = "aten.atleast_3d.Sequence", .emit = EmitAtLeast3Each},
     {.target = "aten.roll.default", .emit = EmitRoll},
     {.target = "aten.rot90.default", .emit = EmitRot90},
     {.target = "aten.pixel_shuffle.default", .emit = EmitPixelShuffle},
