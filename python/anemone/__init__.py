@@ -1,9 +1,10 @@
 """Anemone: convert, compress, inspect and run Core ML models on Linux and macOS.
 
     import anemone
-    model = anemone.load("fastvit_t8.mlpackage")      # or .onnx, .mlmodel, .mlmodelc, or a catalog name
+    model = anemone.load("fastvit_t8.mlpackage")      # or .onnx, .pt2, .mlmodel, .mlmodelc, or a catalog name
     outputs = model.predict({"image": x})             # dict of NumPy arrays
     anemone.convert("model.onnx", compute_precision="float16").save("model.mlpackage")
+    anemone.convert("model.pt2"); anemone.convert(module, example_inputs=(x,))        # PyTorch
     anemone.gate("model.mlpackage")["verdict"]        # and a function for each of the command's other tools
 
 Every failure raises anemone.Error, which carries code, place and advice. Models may be used from several threads; the
@@ -17,7 +18,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from . import _anemone
+from . import _anemone, _torch
 from ._errors import Error, by_text, checked, path_of, usage
 from ._images import image_of, is_image, pixels
 from ._options import by_name, encode, split, takes
@@ -153,7 +154,7 @@ class Model:
 
 @takes("load")
 def load(path, **options) -> Model:
-    """Loads an .onnx, .mlpackage, .mlmodel or .mlmodelc, or a catalog model by name."""
+    """Loads an .onnx, .pt2, .mlpackage, .mlmodel or .mlmodelc, or a catalog model by name."""
     handle = _anemone.Model.load(path_of(path), encode(options))
     for note in handle.notes():
         warnings.warn(f"{path_of(path)}: {note}", stacklevel=2)
@@ -161,9 +162,19 @@ def load(path, **options) -> Model:
 
 
 @takes("load", "convert")
-def convert(path, **options) -> Model:
-    """Loads a model and makes it an ML Program; call save() on the result."""
+def convert(path, example_inputs=None, dynamic_shapes=None, **options) -> Model:
+    """Loads a model and makes it an ML Program; call save() on the result.
+
+    `path` may also be a torch.nn.Module, which torch.export exports with `example_inputs` (a tuple of tensors, or a dict
+    of keyword arguments) and `dynamic_shapes`, or a torch.export.ExportedProgram.
+    """
     loading, converting = split(options, "load", "convert")
+    if _torch.is_torch(path):
+        program = _torch.export(path, example_inputs, dynamic_shapes)
+        loaded = _torch.with_file(program, lambda file: load(file, **loading))
+        return loaded.convert(**converting)
+    if example_inputs is not None or dynamic_shapes is not None:
+        raise usage("only a module of PyTorch is exported", "example_inputs", "leave it out for a file")
     return load(path, **loading).convert(**converting)
 
 

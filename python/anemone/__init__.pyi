@@ -110,7 +110,7 @@ def load(
 ) -> Model: ...
 
 def convert(
-    path,
+    path, example_inputs=None, dynamic_shapes=None,
     *,
     weights: _Path = '',
     seed: int = 0,

@@ -17,7 +17,7 @@ namespace {
 
 using Kind = PickleValue::Kind;
 
-// A pickle of the integer 0x1950a86a20f9469cfc6c: torch/serialization.py, MAGIC_NUMBER.
+// A pickle of the integer 0x1950a86a20f9469cfc6c, MAGIC_NUMBER of PyTorch's serialization.
 constexpr std::array<uint8_t, 15> kLegacyMagic{0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46,
                                                0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e};
 constexpr int64_t kLegacyProtocol = 1001;
@@ -71,7 +71,8 @@ class Flattener {
   size_t seen_ = 0;
 };
 
-Result<std::map<std::string, const PickleValue*>> StateDict(const PickleValue& root) {
+Result<std::map<std::string, const PickleValue*>> StateDict(const PickleValue& root,
+                                                            const TorchFileRules& rules) {
   std::map<std::string, const PickleValue*> tensors;
   if (root.kind == Kind::kTensor) {
     return InvalidInput("the file holds one tensor without a name")
@@ -92,7 +93,8 @@ Result<std::map<std::string, const PickleValue*>> StateDict(const PickleValue& r
     }
   }
   ANEMONE_TRY(Flattener(&tensors).Add(*dict, "", 0));
-  if (tensors.empty()) return InvalidInput("the file does not hold any tensors");
+  if (tensors.empty() && !rules.may_be_empty)
+    return InvalidInput("the file does not hold any tensors");
   return tensors;
 }
 
@@ -193,8 +195,8 @@ Result<NamedTensor> Extractor::Extract(const std::string& name, const PickleValu
 }
 
 Result<std::vector<NamedTensor>> Collect(const Pickle& pickle, const Storages& storages,
-                                         size_t file_size) {
-  ANEMONE_ASSIGN(const auto state, StateDict(*pickle.root));
+                                         size_t file_size, const TorchFileRules& rules) {
+  ANEMONE_ASSIGN(const auto state, StateDict(*pickle.root, rules));
   Extractor extractor(storages, file_size);
   std::vector<NamedTensor> tensors;
   tensors.reserve(state.size());
@@ -206,7 +208,7 @@ Result<std::vector<NamedTensor>> Collect(const Pickle& pickle, const Storages& s
   return tensors;
 }
 
-Result<std::vector<NamedTensor>> ParseZipForm(const Bytes& file) {
+Result<std::vector<NamedTensor>> ParseZipForm(const Bytes& file, const TorchFileRules& rules) {
   ANEMONE_ASSIGN(const std::vector<ZipEntry> entries, ReadZip(file));
   constexpr std::string_view kPickle = "/data.pkl";
   const auto pickle_entry =
@@ -234,7 +236,7 @@ Result<std::vector<NamedTensor>> ParseZipForm(const Bytes& file) {
     if (entry.name.starts_with(data)) storages[entry.name.substr(data.size())] = entry.data;
   }
   ANEMONE_ASSIGN(const Pickle pickle, ReadPickle(pickle_entry->data).At("data.pkl"));
-  return Collect(pickle, storages, file.size());
+  return Collect(pickle, storages, file.size(), rules);
 }
 
 // The storages that the pickle names, with their dtypes: the legacy form has raw bytes only.
@@ -248,7 +250,7 @@ std::map<std::string, DType> StorageTypes(const Pickle& pickle) {
 
 // magic, protocol, system info, the object, the storages' keys: five pickles one after another;
 // then each storage as its number of elements (int64) and its bytes.
-Result<std::vector<NamedTensor>> ParseLegacyForm(const Bytes& file) {
+Result<std::vector<NamedTensor>> ParseLegacyForm(const Bytes& file, const TorchFileRules& rules) {
   ANEMONE_ASSIGN(const Pickle protocol, ReadPickle(file, kLegacyMagic.size()));
   if (protocol.root->kind != Kind::kInt || protocol.root->integer != kLegacyProtocol) {
     return Unsupported("the legacy form has the protocol {}, but this tool reads {}",
@@ -286,7 +288,7 @@ Result<std::vector<NamedTensor>> ParseLegacyForm(const Bytes& file) {
   }
   if (at != file.size())
     return InvalidInput("{} bytes at the end do not belong to a storage", file.size() - at);
-  return Collect(object, storages, file.size());
+  return Collect(object, storages, file.size(), rules);
 }
 
 }  // namespace
@@ -296,9 +298,10 @@ bool IsLegacyTorchFile(const Bytes& file) {
          std::memcmp(file.data(), kLegacyMagic.data(), kLegacyMagic.size()) == 0;
 }
 
-Result<std::vector<NamedTensor>> ParseTorchFile(const Bytes& file) {
-  if (IsLegacyTorchFile(file)) return ParseLegacyForm(file);
-  if (file.size() > 4 && std::memcmp(file.data(), "PK\x03\x04", 4) == 0) return ParseZipForm(file);
+Result<std::vector<NamedTensor>> ParseTorchFile(const Bytes& file, const TorchFileRules& rules) {
+  if (IsLegacyTorchFile(file)) return ParseLegacyForm(file, rules);
+  if (file.size() > 4 && std::memcmp(file.data(), "PK\x03\x04", 4) == 0)
+    return ParseZipForm(file, rules);
   return InvalidInput("this is not a file of torch.save")
       .Advise(
           "files from before PyTorch 0.1.10 (a tar archive) and bare pickles are not read: save "

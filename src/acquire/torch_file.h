@@ -18,8 +18,13 @@
 
 namespace anemone::acquire {
 
+struct TorchFileRules {
+  bool may_be_empty = false;  // else a file without tensors is an error
+};
+
 // Sorted by name, names unique.
-Result<std::vector<NamedTensor>> ParseTorchFile(const Bytes& file);
+Result<std::vector<NamedTensor>> ParseTorchFile(const Bytes& file,
+                                                const TorchFileRules& rules = {});
 // Whether the bytes begin as the legacy form does.
 bool IsLegacyTorchFile(const Bytes& file);
 

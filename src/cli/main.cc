@@ -9,7 +9,7 @@
 namespace {
 
 constexpr const char* kFooter =
-    "MODEL is an .onnx, .mlpackage, .mlmodel or .mlmodelc, or a catalog model (fastvit_t8, "
+    "MODEL is an .onnx, .pt2, .mlpackage, .mlmodel or .mlmodelc, or a catalog model (fastvit_t8, "
     "mobilenetv3_small, "
     "resnet50).\n"
     "Exit codes: 0 done or passed, 1 a comparison or gate failed, 2 usage, 3 input not valid or "

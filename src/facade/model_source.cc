@@ -16,6 +16,7 @@
 #include "neural_network/lift.h"
 #include "onnx/import.h"
 #include "options/option.h"
+#include "torch/import.h"
 #include "zoo/zoo.h"
 
 namespace anemone::facade {
@@ -76,7 +77,8 @@ Result<acquire::Fetched> FetchOrExplain(const std::string& what, const acquire::
   return std::move(fetched).error().Advise(advice);
 }
 
-Result<ir::Model> ReadOnnx(const std::string& path, const ModelSource& source) {
+// The shapes and the target of the options, for importers that make shapes part of the program.
+Result<onnx::ImportOptions> ImportOptionsOf(const ModelSource& source) {
   ANEMONE_ASSIGN(const ir::Opset target,
                  ParseDeploymentTarget(source.options.minimum_deployment_target));
   onnx::ImportOptions options{.input_shapes = {}, .target = target};
@@ -99,7 +101,22 @@ Result<ir::Model> ReadOnnx(const std::string& path, const ModelSource& source) {
     if (!given.ok()) return std::move(given).status().At(file).error();
     std::ranges::move(*given, std::back_inserter(options.lowerings));
   }
+  return options;
+}
+
+Result<ir::Model> ReadOnnx(const std::string& path, const ModelSource& source) {
+  ANEMONE_ASSIGN(const onnx::ImportOptions options, ImportOptionsOf(source));
   return onnx::ImportOnnx(path, options);
+}
+
+Result<ir::Model> ReadTorch(const std::string& path, const ModelSource& source) {
+  ANEMONE_ASSIGN(const onnx::ImportOptions options, ImportOptionsOf(source));
+  return torch::ImportTorch(path, options);
+}
+
+// Files of PyTorch: exported programs, and what is refused by what it is.
+bool IsTorchExtension(const std::string& extension) {
+  return extension == ".pt2" || extension == ".pt" || extension == ".pth" || extension == ".ep";
 }
 
 // The shapes of a model that is no ONNX graph: its flexibility is its own.
@@ -109,8 +126,8 @@ Result<std::map<std::string, ir::Shape>> ChosenShapes(const LoadOptions& options
     for (const Dimension& dimension : shape) {
       if (!dimension.is_fixed()) {
         return Usage(
-                   "'{}' is given open dimensions, which only the conversion of an ONNX model can "
-                   "make",
+                   "'{}' is given open dimensions, which only the conversion of an ONNX or "
+                   "PyTorch model can make",
                    name)
             .Advise("give one of the shapes that the model takes");
       }
@@ -219,7 +236,8 @@ namespace {
 bool IsModelFile(const std::string& name) {
   const std::string extension = LowerExtension(name);
   return extension == ".mlpackage" || extension == ".mlmodel" || extension == ".mlmodelc" ||
-         extension == ".zip" || extension == ".onnx" || extension == ".mil";
+         extension == ".zip" || extension == ".onnx" || extension == ".mil" ||
+         IsTorchExtension(extension);
 }
 
 // A model that is not in the catalog: by the extension of its file.
@@ -242,6 +260,10 @@ Result<LoadedModel> LoadFile(const ModelSource& source) {
     ANEMONE_ASSIGN(ir::Model model, ReadOnnx(text, source));
     loaded.model = std::make_shared<ir::Model>(std::move(model));
     loaded.origin = "onnx";
+  } else if (IsTorchExtension(extension)) {
+    ANEMONE_ASSIGN(ir::Model model, ReadTorch(text, source));
+    loaded.model = std::make_shared<ir::Model>(std::move(model));
+    loaded.origin = "pytorch";
   } else if (extension == ".mil") {
     ANEMONE_ASSIGN(ir::Model model, ReadMilText(text));
     loaded.model = std::make_shared<ir::Model>(std::move(model));
@@ -251,7 +273,7 @@ Result<LoadedModel> LoadFile(const ModelSource& source) {
     const std::vector<std::string_view> known(names.begin(), names.end());
     return NotFound("'{}' is not a model", source.model)
         .Advise(
-            "name an .onnx, .mlpackage (zipped or not), .mlmodel or .mlmodelc, or a catalog "
+            "name an .onnx, .pt2, .mlpackage (zipped or not), .mlmodel or .mlmodelc, or a catalog "
             "model: " +
             (NearestNames(source.model, known).empty()
                  ? "`anemone fetch --list` has them"
@@ -285,17 +307,18 @@ Result<LoadedModel> LoadModel(const ModelSource& source) {
     return LoadFile(source);
   }();
   if (!loaded.ok()) return std::move(loaded).error();
-  // The importer of ONNX has made its shapes part of the program.
-  if (loaded->origin != "onnx" && (entry == nullptr || entry->import != "onnx")) {
+  // The importers of ONNX and PyTorch have made their shapes part of the program.
+  const bool imported = loaded->origin == "onnx" || loaded->origin == "pytorch";
+  if (!imported && (entry == nullptr || entry->import != "onnx")) {
     if (!source.options.lowering.empty()) {
-      return Usage("'{}' is no ONNX model: it has nothing to lower", source.model)
+      return Usage("'{}' is not an ONNX or PyTorch model: it has nothing to lower", source.model)
           .At("lowering")
-          .Advise("give it when the ONNX model is converted");
+          .Advise("give it when the model is converted");
     }
     if (!source.options.input_value.empty()) {
-      return Usage("'{}' is no ONNX model: its inputs cannot be fixed", source.model)
+      return Usage("'{}' is not an ONNX or PyTorch model: its inputs cannot be fixed", source.model)
           .At("input_value")
-          .Advise("fix them when the ONNX model is converted");
+          .Advise("fix them when the model is converted");
     }
     ANEMONE_ASSIGN(const auto chosen, ChosenShapes(source.options));
     ANEMONE_TRY(ir::ChooseInputShapes(chosen, loaded->model.get()).At(source.model));

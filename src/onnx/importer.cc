@@ -212,7 +212,8 @@ Status Importer::WalkNode(const Node& node, size_t index, const Opsets& opsets, 
   Status status;
   if (poisoned) {
     const auto* converter = FindConverter(node.domain, node.op, opset);
-    if (converter == nullptr || converter->emit == nullptr) status = Convert(context);
+    if (converter == nullptr || converter->emit == nullptr || !node.refusal.empty())
+      status = Convert(context);
   } else {
     status = lowering != nullptr ? Lower(*lowering, context, builder) : Convert(context);
     // What went wrong after an open dimension was read says nothing.
@@ -314,6 +315,7 @@ Status Importer::CountFolded(const FoldArgs& args, const std::vector<Constant>& 
 
 Status Importer::Convert(NodeContext& context) {
   const Node& node = context.node();
+  if (!node.refusal.empty()) return Unsupported("{}", node.refusal).Advise(node.rewrite);
   const auto* converter = FindConverter(node.domain, node.op, context.opset());
   bool known = !node.inputs.empty();
   bool quantized = false;
@@ -474,8 +476,10 @@ void Importer::Block(const Node& node, size_t index, const Opsets& opsets, const
   for (const auto& output : node.outputs) {
     if (name.empty() && !output.empty()) name = "making '" + output + "'";
   }
-  std::string text = fmt::format("{} (opset {}), node {} {}: {}", op, OpsetOf(opsets, node.domain),
-                                 index, name, error.message());
+  std::string text = node.origin.empty()
+                         ? fmt::format("{} (opset {}), node {} {}: {}", op,
+                                       OpsetOf(opsets, node.domain), index, name, error.message())
+                         : fmt::format("{}: {}", node.origin, error.message());
   if (!error.place().empty()) text = fmt::format("{} at {}", text, error.place());
   if (!error.advice().empty()) text += "; " + error.advice();
   blocked_.push_back({std::move(text), error.code() == ErrorCode::kUnsupported});
@@ -500,11 +504,16 @@ Result<ir::Model> Importer::Run() {
   Scope scope;
   ANEMONE_TRY(AddInputs(scope));
   ANEMONE_TRY(AddInitializers(model_.graph, scope));
+  ANEMONE_TRY(AddStates(scope));
   std::vector<std::string> wanted;
   for (const auto& output : model_.graph.outputs) wanted.push_back(output.name);
+  for (const auto& state : model_.graph.states) {
+    if (!state.next.empty()) wanted.push_back(state.next);
+  }
   ANEMONE_TRY(Walk(model_.graph.nodes, wanted, model_.opsets, scope, *builder_, 1));
   if (!blocked_.empty()) return BlockedError();
   NoteUnusedLowerings();
+  ANEMONE_TRY(WriteStates(scope));
   ANEMONE_TRY(SetOutputs(scope));
   ANEMONE_ASSIGN(ir::Model model, ir::MakeModel(std::move(program_)));
   ANEMONE_TRY(DescribeOpenInputs(model));

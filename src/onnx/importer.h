@@ -56,6 +56,9 @@ class Importer {
   // The fixed shapes that the file declares for the outputs of a node of the main graph.
   std::vector<std::optional<ir::Shape>> DeclaredShapes(const Node& node);
   Status AddInitializers(const Graph& graph, Scope& scope);
+  // The states of the main graph: read at the start of a call, written at its end.
+  Status AddStates(Scope& scope);
+  Status WriteStates(const Scope& scope);
   Status SetOutputs(const Scope& scope);
   // `taken`: the values that are outputs already.
   Result<ir::Value*> OutputValue(const ValueInfo& info, Operand& operand,
@@ -100,6 +103,7 @@ class Importer {
   std::map<std::string, ir::Shape> open_inputs_;  // by the input's name in the program
   std::vector<Blocked> blocked_;
   std::map<std::string, std::string> renamed_;  // new name to ONNX name
+  std::map<std::string, ir::Value*> states_;    // by name
   std::optional<std::unordered_map<std::string_view, ir::Shape>> declared_;
   std::vector<std::string> notes_;                    // what the user should know
   std::unordered_set<const ir::TextTemplate*> used_;  // lowerings

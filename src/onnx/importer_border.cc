@@ -289,6 +289,65 @@ Status Importer::AddInput(const ValueInfo& info, Scope& scope) {
   return {};
 }
 
+// Core ML keeps states in float16, whatever the model computes in.
+Status Importer::AddStates(Scope& scope) {
+  for (const State& state : model_.graph.states) {
+    const std::string place = fmt::format("state '{}'", state.name);
+    if (function_->opset < ir::Opset::kIOS18) {
+      Status status = Unsupported("tensors that live between calls need iOS18")
+                          .Advise("convert with --minimum-deployment-target iOS18");
+      return std::move(status).At(place);
+    }
+    if (!::anemone::IsFloat(state.dtype) || state.dims.empty() ||
+        std::ssize(state.dims) > kMaxRank) {
+      Status status = Unsupported("a state of {} with the shape {}: Core ML has float ones only",
+                                  DTypeName(state.dtype), ir::ShapeToString(state.dims))
+                          .Advise("pass it as an input and return its new value");
+      return std::move(status).At(place);
+    }
+    if (!state.starts_at_zero) {
+      notes_.push_back(fmt::format(
+          "the state '{}' has other elements than zeros in the file; Core ML starts it at zero: "
+          "write them into it before the first call",
+          state.name));
+    }
+    const std::string name = builder_->UniqueName(state.name);
+    if (name != state.name) renamed_[name] = state.name;
+    ir::Value* held =
+        builder_->Input(name, ir::Type::State(ir::Type::Tensor(DType::kFp16, state.dims)));
+    states_[state.name] = held;
+    Operand operand;
+    operand.name = state.name;
+    operand.dims = state.dims;
+    operand.type = state.dtype;
+    ir::Value* read = builder_->Op("read_state", {{"input", held}}, name + "_read");
+    operand.value = builder_->Op("cast", {{"x", read}, {"dtype", ir::Literal::String("fp32")}},
+                                 name + "_read_fp32");
+    ANEMONE_TRY(Status(builder_->status()));
+    scope.Add(std::move(operand));
+  }
+  return {};
+}
+
+Status Importer::WriteStates(const Scope& scope) {
+  for (const State& state : model_.graph.states) {
+    if (state.next.empty()) continue;
+    Operand* next = scope.Find(state.next);
+    if (next == nullptr) return Internal("nothing made the state '{}'", state.name);
+    Node node;
+    node.op = "state";
+    node.outputs = {state.name + "_next"};
+    NodeContext context(node, model_.opset(), {next}, *builder_, *builder_, *runtime_, {});
+    ir::Value* value = context.Cast(context.Value(0), DType::kFp16);
+    ANEMONE_TRY(context.status());
+    ANEMONE_ASSIGN(auto* write,
+                   builder_->Add("write_state", {{"input", states_[state.name]}, {"data", value}},
+                                 state.name + "_write"));
+    (void)write;
+  }
+  return {};
+}
+
 Result<ir::Value*> Importer::OutputValue(const ValueInfo& info, Operand& operand,
                                          std::unordered_set<const ir::Value*>& taken) {
   Node node;

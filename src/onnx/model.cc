@@ -67,6 +67,7 @@ const Attribute* Node::Find(std::string_view attribute) const {
 }
 
 std::string Node::Place(size_t index) const {
+  if (!origin.empty()) return origin;
   if (!name.empty()) return fmt::format("node '{}' ({})", name, op);
   for (const auto& output : outputs) {
     if (!output.empty()) return fmt::format("node {} ({}, makes '{}')", index, op, output);

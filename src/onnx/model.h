@@ -110,10 +110,22 @@ struct Node {
   std::vector<std::string> inputs;   // "" where an optional input is left out
   std::vector<std::string> outputs;  // "" where an optional output is not wanted
   std::vector<Attribute> attributes;
+  // Of a node that stands for one of another format: what it is there, for messages ("aten.conv2d in
+  // layers.3 at line 12"), and why it cannot be said in ONNX ("" when it can) with the way on.
+  std::string origin, refusal, rewrite;
 
   const Attribute* Find(std::string_view attribute) const;
-  // "node 'conv1' (Conv)", or "node 12 (Conv, makes 'y')" when it has no name.
+  // Its origin, or "node 'conv1' (Conv)", or "node 12 (Conv, makes 'y')" when it has no name.
   std::string Place(size_t index) const;
+};
+
+// A tensor that lives between calls (an extension for importers of other formats; iOS18).
+struct State {
+  std::string name;  // of the state, and of its value at the start of a call
+  DType dtype = DType::kInvalid;
+  std::vector<int64_t> dims;
+  std::string next;            // the value that it has at the end of a call; "" when it stays
+  bool starts_at_zero = true;  // the only start that Core ML has
 };
 
 struct Graph {
@@ -126,6 +138,7 @@ struct Graph {
   std::vector<ValueInfo> inputs;  // may repeat initializers (ONNX IR versions below 4)
   std::vector<ValueInfo> outputs;
   std::vector<ValueInfo> value_infos;
+  std::vector<State> states;  // of the main graph
 
   const Tensor* FindInitializer(std::string_view name) const;
 };

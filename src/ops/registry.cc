@@ -1,4 +1,4 @@
-// The tables of all families: what ir, exec, onnx and placement declare and look up by an
+// The tables of all families: what ir, exec, onnx, torch and placement declare and look up by an
 // operator's name, and leave to be defined here, as they know no family.
 #include <algorithm>
 #include <unordered_map>
@@ -6,8 +6,17 @@
 #include "onnx/converter.h"
 #include "ops/ops.h"
 #include "placement/place.h"
+#include "torch/converter.h"
 
 namespace anemone {
+
+#define ANEMONE_TORCH_FAMILY(family)                   \
+  namespace ops::family {                              \
+  std::span<const torch::Converter> TorchConverters(); \
+  }
+#include "ops/torch_families.inc"
+#undef ANEMONE_TORCH_FAMILY
+
 namespace {
 
 struct Table {
@@ -81,6 +90,20 @@ std::span<const onnx::Converter* const> onnx::AllConverters() { return TheTable(
 
 const placement::PlaceRule* placement::FindPlaceRule(std::string_view op) {
   return Find(TheTable().rules_by_op, op);
+}
+
+std::span<const torch::Converter* const> torch::AllConverters() {
+  static const auto* const rows = [] {
+    auto* all = new std::vector<const Converter*>();
+    const auto add = [&](std::span<const Converter> family) {
+      for (const Converter& row : family) all->push_back(&row);
+    };
+#define ANEMONE_TORCH_FAMILY(family) add(ops::family::TorchConverters());
+#include "ops/torch_families.inc"
+#undef ANEMONE_TORCH_FAMILY
+    return all;
+  }();
+  return *rows;
 }
 
 std::span<const placement::PlaceRule* const> placement::AllPlaceRules() {

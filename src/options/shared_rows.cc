@@ -81,7 +81,7 @@ Option KeepFloat32Row(std::vector<std::string>& field, std::string_view help) {
 Option ModelRow(std::string& field) {
   return {.name = "model",
           .field = &field,
-          .help = "an .onnx, .mlpackage, .mlmodel or .mlmodelc, or a catalog name",
+          .help = "an .onnx, .pt2, .mlpackage, .mlmodel or .mlmodelc, or a catalog name",
           .example = "model.onnx",
           .holds = Holds::kPath,
           .flag = "MODEL",

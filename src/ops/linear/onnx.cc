@@ -4,7 +4,9 @@
 
 #include "onnx/converter.h"
 #include "onnx/expansion.h"
+#include "onnx/integer_products.h"
 #include "ops/linear/attention_onnx.h"
+#include "ops/linear/layers_onnx.h"
 #include "ops/linear/quantized_onnx.h"
 #include "ops/linear/runtime_attention_onnx.h"
 
@@ -254,6 +256,8 @@ constexpr Converter kConverters[] = {
     {.op = "Gemm", .emit = EmitGemm},
     {.op = "MatMul", .emit = EmitMatMul},
     {.op = "Einsum", .emit = EmitEinsum},
+    {.op = "Linear", .emit = EmitLinearLayer, .domain = kOwnDomain},
+    {.op = "ScaledDotProductAttention", .emit = EmitScaledDotProduct, .domain = kOwnDomain},
     {.op = "Attention", .emit = EmitAttention},
     {.op = "FlexAttention", .emit = EmitFlexAttention, .domain = "ai.onnx.preview"},
     {.op = "LinearAttention", .emit = EmitLinearAttention},

@@ -1,0 +1,305 @@
+// PyTorch: indexing by tensors, reading and writing.
+#include <algorithm>
+
+#include "torch/context.h"
+#include "torch/converter.h"
+
+namespace anemone::ops::gather_scatter {
+namespace {
+
+using namespace torch;            // NOLINT: a converter file speaks both
+using namespace onnx::attribute;  // NOLINT
+
+Status EmitEmbedding(Context& c) {
+  return c.Set(0, c.Op("Gather", {c.Need("weight"), c.Need("indices")}, {Int("axis", 0)}));
+}
+
+Status EmitIndexSelect(Context& c) {
+  const int64_t axis = c.Axis("dim", 0, c.Rank("self"));
+  std::string index = c.Need("index");
+  if (c.Rank("index") == 0) index = c.Unsqueeze(index, {0});
+  return c.Set(0, c.Op("Gather", {c.Need("self"), index}, {Int("axis", axis)}));
+}
+
+Status EmitTake(Context& c) {
+  const std::string flat = c.Reshape(c.Need("self"), {-1});
+  return c.Set(0, c.Op("Gather", {flat, c.Need("index")}, {Int("axis", 0)}));
+}
+
+// Only the first elements of the other axes are read where the index is smaller.
+Status EmitGather(Context& c) {
+  const int64_t rank = c.Rank("self");
+  const std::string x = c.Need("self"), index = c.Need(c.Has("index") ? "index" : "indices");
+  if (rank == 0) return c.Set(0, c.Op("Identity", {x}));
+  const int64_t axis = c.Axis("dim", 0, rank);
+  return c.Set(0, c.Op("GatherElements", {x, index}, {Int("axis", axis)}));
+}
+
+Status EmitTakeAlongDim(Context& c) {
+  if (!c.Has("dim")) {
+    const std::string flat = c.Reshape(c.Need("self"), {-1});
+    const std::string index = c.Reshape(c.Need("indices"), {-1});
+    return c.Set(0, c.Op("GatherElements", {flat, index}, {Int("axis", 0)}));
+  }
+  // Both broadcast to each other, but for the axis.
+  const int64_t rank = c.Rank("self");
+  const int64_t axis = c.Axis("dim", 0, rank);
+  std::string x = c.Need("self"), index = c.Need("indices");
+  std::vector<int64_t> x_dims, index_dims;
+  for (int64_t d = 0; d < rank; ++d) {
+    const int64_t a = c.FixedDim("self", d), b = c.FixedDim("indices", d);
+    x_dims.push_back(d == axis ? a : std::max(a, b));
+    index_dims.push_back(d == axis ? b : std::max(a, b));
+  }
+  x = c.Op("Expand", {x, c.Int64s(x_dims)});
+  index = c.Op("Expand", {index, c.Int64s(index_dims)});
+  return c.Set(0, c.Op("GatherElements", {x, index}, {Int("axis", axis)}));
+}
+
+// ---- tensor[indices]
+
+struct Indexing {
+  std::vector<int64_t> axes;  // indexed, ascending
+  Values indices;             // int64, broadcast to one shape
+  std::vector<int64_t> ranks;
+  bool adjacent = true;  // the axes follow one another
+  int64_t index_rank = 0;
+};
+
+Result<Indexing> ReadIndices(Context& c) {
+  Indexing indexing;
+  const Argument* indices = c.Find("indices");
+  if (indices == nullptr) return InvalidInput("it has no indices");
+  for (size_t d = 0; d < indices->names.size(); ++d) {
+    if (indices->names[d].empty()) continue;
+    const TensorMeta& meta = c.MetaOf(indices->names[d]);
+    if (meta.dtype() == DType::kBool || meta.dtype() == DType::kUInt8) {
+      return Unsupported("indexing by a mask, whose result has a size that depends on the data")
+          .Advise("use torch.where or masked_fill with a fixed size");
+    }
+    if (!indexing.axes.empty() && static_cast<int64_t>(d) != indexing.axes.back() + 1)
+      indexing.adjacent = false;
+    indexing.axes.push_back(static_cast<int64_t>(d));
+    indexing.indices.push_back(c.ValueOf(indices->names[d]));
+    indexing.ranks.push_back(meta.rank());
+    indexing.index_rank = std::max(indexing.index_rank, meta.rank());
+  }
+  if (indexing.axes.empty()) return InvalidInput("all of its indices are None");
+  return indexing;
+}
+
+// The indices as one tensor [..., axes] for GatherND and ScatterND.
+std::string Stacked(Context& c, const Indexing& indexing) {
+  std::string shape;
+  if (indexing.indices.size() > 1) {
+    // Broadcast by adding zeros: no sizes are needed.
+    std::string zeros;
+    for (const std::string& index : indexing.indices) {
+      const std::string zero = c.Op("Mul", {index, c.Int64(0)});
+      zeros = zeros.empty() ? zero : c.Op("Add", {zeros, zero});
+    }
+    shape = zeros;
+  }
+  Values parts;
+  for (const std::string& index : indexing.indices) {
+    const std::string wide = shape.empty() ? index : c.Op("Add", {index, shape});
+    parts.push_back(c.Unsqueeze(wide, {indexing.index_rank}));
+  }
+  if (parts.size() == 1) return parts[0];
+  return c.Op("Concat", parts, {Int("axis", indexing.index_rank)});
+}
+
+// The indexed axes first, the others behind them.
+std::vector<int64_t> IndexedFirst(const Indexing& indexing, int64_t rank) {
+  std::vector<int64_t> perm = indexing.axes;
+  for (int64_t d = 0; d < rank; ++d) {
+    if (std::ranges::find(indexing.axes, d) == indexing.axes.end()) perm.push_back(d);
+  }
+  return perm;
+}
+
+std::vector<int64_t> Inverse(const std::vector<int64_t>& perm) {
+  std::vector<int64_t> inverse(perm.size());
+  for (size_t i = 0; i < perm.size(); ++i)
+    inverse[static_cast<size_t>(perm[i])] = static_cast<int64_t>(i);
+  return inverse;
+}
+
+// Where the axes follow one another, the dimensions of the index stand in their place; else in front.
+std::vector<int64_t> ToPlace(const Indexing& indexing, int64_t rank) {
+  const int64_t others = rank - std::ssize(indexing.axes);
+  const int64_t first = indexing.axes[0];
+  std::vector<int64_t> perm;
+  for (int64_t d = 0; d < first; ++d) perm.push_back(indexing.index_rank + d);
+  for (int64_t d = 0; d < indexing.index_rank; ++d) perm.push_back(d);
+  for (int64_t d = first; d < others; ++d) perm.push_back(indexing.index_rank + d);
+  return perm;
+}
+
+Status EmitIndex(Context& c) {
+  ANEMONE_ASSIGN(const Indexing indexing, ReadIndices(c));
+  const int64_t rank = c.Rank("self");
+  const std::string x = c.Need("self");
+  if (indexing.axes.size() == 1) {
+    return c.Set(0, c.Op("Gather", {x, indexing.indices[0]}, {Int("axis", indexing.axes[0])}));
+  }
+  const std::string turned = c.Transpose(x, IndexedFirst(indexing, rank));
+  std::string y = c.Op("GatherND", {turned, Stacked(c, indexing)});
+  if (indexing.adjacent) y = c.Transpose(y, ToPlace(indexing, rank));
+  return c.Set(0, y);
+}
+
+Status EmitIndexPut(Context& c) {
+  const Argument* given = c.Find("indices");
+  const Category category = c.CategoryOf("self");
+  // By a mask of the tensor's own dims and one value: where.
+  if (given != nullptr && given->names.size() == 1 && !given->names[0].empty() &&
+      c.MetaOf(given->names[0]).dtype() == DType::kBool) {
+    if (c.Rank("values") > 0 && !(c.Rank("values") == 1 && c.Dim("values", 0) == 1)) {
+      return Unsupported("a mask with values of their own for each true element")
+          .Advise("use torch.where(mask, values, tensor) with values of the tensor's shape");
+    }
+    std::string mask = c.ValueOf(given->names[0]);
+    std::vector<int64_t> axes;
+    for (int64_t d = c.MetaOf(given->names[0]).rank(); d < c.Rank("self"); ++d) axes.push_back(d);
+    mask = c.Unsqueeze(mask, axes);
+    std::string value = c.Operand("values", category);
+    if (c.Flag("accumulate", false)) value = c.Op("Add", {c.Need("self"), value});
+    return c.Set(0, c.Op("Where", {mask, value, c.Need("self")}));
+  }
+  ANEMONE_ASSIGN(const Indexing indexing, ReadIndices(c));
+  const int64_t rank = c.Rank("self");
+  const std::vector<int64_t> perm = IndexedFirst(indexing, rank);
+  const std::string turned = c.Transpose(c.Need("self"), perm);
+  const std::string stacked = Stacked(c, indexing);
+  // The values broadcast to [index dims, other dims], in the place where reading would give them.
+  std::string values = c.Operand("values", category);
+  const std::string shape = c.Op("Shape", {c.Op("GatherND", {turned, stacked})});
+  const int64_t total = indexing.index_rank + rank - std::ssize(indexing.axes);
+  if (indexing.adjacent && c.Rank("values") > 0) {
+    const std::vector<int64_t> place = ToPlace(indexing, rank);
+    std::vector<int64_t> ones;
+    for (int64_t d = c.Rank("values"); d < total; ++d) ones.push_back(d - c.Rank("values"));
+    values = c.Transpose(c.Unsqueeze(values, ones), Inverse(place));
+  }
+  values = c.Op("Expand", {values, shape});
+  const std::string y = c.Op("ScatterND", {turned, stacked, values},
+                             {Text("reduction", c.Flag("accumulate", false) ? "add" : "none")});
+  return c.Set(0, c.Transpose(y, Inverse(perm)));
+}
+
+// ---- scatter
+
+Status Scattered(Context& c, const std::string& source, const std::string& reduction) {
+  const int64_t rank = c.Rank("self");
+  const int64_t axis = c.Axis("dim", 0, rank);
+  return c.Set(0, c.Op("ScatterElements", {c.Need("self"), c.Need("index"), source},
+                       {Int("axis", axis), Text("reduction", reduction)}));
+}
+
+// As much of the source as the index has.
+std::string SourceOf(Context& c) {
+  std::string source = c.Operand("src", c.CategoryOf("self"));
+  std::vector<int64_t> axes, ends;
+  for (int64_t d = 0; d < c.Rank("index"); ++d) {
+    const auto own = c.Dim("src", d), wanted = c.Dim("index", d);
+    if (own && wanted && *own != *wanted) {
+      axes.push_back(d);
+      ends.push_back(*wanted);
+    }
+  }
+  if (axes.empty()) return source;
+  return c.Op("Slice", {source, c.Int64s(std::vector<int64_t>(axes.size(), 0)), c.Int64s(ends),
+                        c.Int64s(axes)});
+}
+
+std::string ReductionOf(Context& c) {
+  const std::string name = c.Text("reduce", "");
+  if (name == "add" || name == "sum") return "add";
+  if (name == "multiply" || name == "prod") return "mul";
+  if (name == "amax") return "max";
+  if (name == "amin") return "min";
+  if (!name.empty()) (void)c.Fail(Unsupported("the reduction '{}'", name));
+  return "none";
+}
+
+Status EmitScatterSource(Context& c) { return Scattered(c, SourceOf(c), ReductionOf(c)); }
+Status EmitScatterAdd(Context& c) { return Scattered(c, SourceOf(c), "add"); }
+
+Status EmitScatterReduce(Context& c) {
+  if (!c.Flag("include_self", true))
+    return Unsupported("include_self=False").Advise("fill the places with the neutral value first");
+  return EmitScatterSource(c);
+}
+
+Status EmitScatterValue(Context& c) {
+  const std::string value = c.Operand("value", c.CategoryOf("self"));
+  return Scattered(c, c.Op("Expand", {value, c.ShapeOf("index")}), ReductionOf(c));
+}
+
+// Whole slices along one axis, at the positions of a vector.
+Status Positions(Context& c, const std::string& source, const std::string& reduction) {
+  const int64_t rank = c.Rank("self");
+  const int64_t axis = c.Axis("dim", 0, rank);
+  std::vector<int64_t> perm;
+  for (int64_t d = 0; d < rank; ++d) perm.push_back(d);
+  perm.erase(perm.begin() + static_cast<std::ptrdiff_t>(axis));
+  perm.insert(perm.begin(), axis);
+  std::string index = c.Need("index");
+  if (c.Rank("index") == 0) index = c.Unsqueeze(index, {0});
+  const std::string turned = c.Transpose(c.Need("self"), perm);
+  const std::string y =
+      c.Op("ScatterND", {turned, c.Unsqueeze(index, {1}), c.Transpose(source, perm)},
+           {Text("reduction", reduction)});
+  return c.Set(0, c.Transpose(y, Inverse(perm)));
+}
+
+Status EmitIndexCopy(Context& c) {
+  return Positions(c, c.Operand("source", c.CategoryOf("self")), "none");
+}
+
+Status EmitIndexAdd(Context& c) {
+  const Category category = c.CategoryOf("self");
+  std::string source = c.Operand("source", category);
+  const double alpha = c.Number("alpha", 1);
+  if (alpha != 1) source = c.Op("Mul", {source, c.Constant(alpha, category)});
+  return Positions(c, source, "add");
+}
+
+Status EmitIndexFill(Context& c) {
+  const int64_t rank = c.Rank("self");
+  const int64_t axis = c.Axis("dim", 0, rank);
+  const std::string index = c.Need("index");
+  const std::string taken = c.Op("Gather", {c.Need("self"), index}, {Int("axis", axis)});
+  const std::string value = c.Operand("value", c.CategoryOf("self"));
+  return Positions(c, c.Op("Expand", {value, c.Op("Shape", {taken})}), "none");
+}
+
+constexpr Converter kConverters[] = {
+    {.target = "aten.embedding.default", .emit = EmitEmbedding},
+    {.target = "aten.index_select.default", .emit = EmitIndexSelect},
+    {.target = "aten.take.default", .emit = EmitTake},
+    {.target = "aten.gather.default", .emit = EmitGather},
+    {.target = "aten.take_along_dim.default", .emit = EmitTakeAlongDim},
+    {.target = "aten.index.Tensor", .emit = EmitIndex},
+    {.target = "aten._unsafe_index.Tensor", .emit = EmitIndex},
+    {.target = "aten.index_put.default", .emit = EmitIndexPut},
+    {.target = "aten._unsafe_index_put.default", .emit = EmitIndexPut},
+    {.target = "aten._index_put_impl.default", .emit = EmitIndexPut},
+    {.target = "aten.scatter.src", .emit = EmitScatterSource},
+    {.target = "aten.scatter.reduce", .emit = EmitScatterSource},
+    {.target = "aten.scatter.value", .emit = EmitScatterValue},
+    {.target = "aten.scatter.value_reduce", .emit = EmitScatterValue},
+    {.target = "aten.scatter_add.default", .emit = EmitScatterAdd},
+    {.target = "aten.scatter_reduce.two", .emit = EmitScatterReduce},
+    {.target = "aten.index_copy.default", .emit = EmitIndexCopy},
+    {.target = "aten.index_add.default", .emit = EmitIndexAdd},
+    {.target = "aten.index_fill.int_Scalar", .emit = EmitIndexFill},
+    {.target = "aten.index_fill.int_Tensor", .emit = EmitIndexFill},
+};
+
+}  // namespace
+
+std::span<const Converter> TorchConverters() { return kConverters; }
+
+}  // namespace anemone::ops::gather_scatter
