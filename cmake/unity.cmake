@@ -6,7 +6,7 @@ option(ANEMONE_UNITY "Compile the sources of a folder several at a time" ON)
 
 # join_sources(JOINED SOURCE... [SIZE COUNT]): files of the build folder that include those sources, each
 # COUNT of one folder (default: 6). The families of src/ops/ are joined by kind: all def.cc, all place.cc,
-# all kernel.cc, all onnx.cc; their other sources stand alone. What is not of src/ or tests/ stays as it is.
+# all kernel.cc, all onnx.cc, all torch.cc; their other sources stand alone. What is not of src/ or tests/ stays as it is.
 function(join_sources joined)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "SIZE" "")
   if(NOT arg_SIZE)
@@ -26,7 +26,7 @@ function(join_sources joined)
     set(group ${CMAKE_MATCH_1}/${CMAKE_MATCH_2})
     set(stem ${CMAKE_MATCH_3})
     if(group MATCHES "^src/ops/")
-      if(NOT stem MATCHES "(def|kernel|onnx|place)$")
+      if(NOT stem MATCHES "(def|kernel|onnx|place|torch)$")
         list(APPEND result ${source})
         continue()
       endif()

@@ -15,15 +15,19 @@ struct Converter;
 namespace anemone::placement {
 struct PlaceRule;
 }
+namespace anemone::torch {
+struct Converter;
+}
 
 namespace anemone::ops {
 
-#define ANEMONE_FAMILY(family)                        \
-  namespace family {                                  \
-  std::vector<ir::OpDef> Defs();                      \
-  std::span<const exec::KernelEntry> Kernels();       \
-  std::span<const onnx::Converter> OnnxConverters();  \
-  std::span<const placement::PlaceRule> PlaceRules(); \
+#define ANEMONE_FAMILY(family)                         \
+  namespace family {                                   \
+  std::vector<ir::OpDef> Defs();                       \
+  std::span<const exec::KernelEntry> Kernels();        \
+  std::span<const onnx::Converter> OnnxConverters();   \
+  std::span<const torch::Converter> TorchConverters(); \
+  std::span<const placement::PlaceRule> PlaceRules();  \
   }
 #include "ops/families.inc"
 #undef ANEMONE_FAMILY

@@ -10,13 +10,6 @@
 
 namespace anemone {
 
-#define ANEMONE_TORCH_FAMILY(family)                   \
-  namespace ops::family {                              \
-  std::span<const torch::Converter> TorchConverters(); \
-  }
-#include "ops/torch_families.inc"
-#undef ANEMONE_TORCH_FAMILY
-
 namespace {
 
 struct Table {
@@ -25,13 +18,14 @@ struct Table {
   std::unordered_map<std::string_view, const ir::OpDef*> defs_by_name;
   std::unordered_map<std::string_view, exec::KernelEntry> kernels;
   std::vector<const onnx::Converter*> converters;
+  std::vector<const torch::Converter*> torch_converters;
   std::vector<const placement::PlaceRule*> sorted_rules;
   std::unordered_map<std::string_view, const placement::PlaceRule*> rules_by_op;
 
   Table() {
 #define ANEMONE_FAMILY(family)                                                    \
   Add(ops::family::Defs(), ops::family::Kernels(), ops::family::OnnxConverters(), \
-      ops::family::PlaceRules());
+      ops::family::TorchConverters(), ops::family::PlaceRules());
 #include "ops/families.inc"
 #undef ANEMONE_FAMILY
     for (const ir::OpDef& def : defs) {
@@ -45,10 +39,13 @@ struct Table {
 
   void Add(std::vector<ir::OpDef> family_defs, std::span<const exec::KernelEntry> family_kernels,
            std::span<const onnx::Converter> family_converters,
+           std::span<const torch::Converter> family_torch_converters,
            std::span<const placement::PlaceRule> family_rules) {
     std::ranges::move(family_defs, std::back_inserter(defs));
     for (const exec::KernelEntry& entry : family_kernels) kernels[entry.op] = entry;
     for (const onnx::Converter& converter : family_converters) converters.push_back(&converter);
+    for (const torch::Converter& converter : family_torch_converters)
+      torch_converters.push_back(&converter);
     for (const placement::PlaceRule& rule : family_rules) rules_by_op[rule.op] = &rule;
   }
 
@@ -93,17 +90,7 @@ const placement::PlaceRule* placement::FindPlaceRule(std::string_view op) {
 }
 
 std::span<const torch::Converter* const> torch::AllConverters() {
-  static const auto* const rows = [] {
-    auto* all = new std::vector<const Converter*>();
-    const auto add = [&](std::span<const Converter> family) {
-      for (const Converter& row : family) all->push_back(&row);
-    };
-#define ANEMONE_TORCH_FAMILY(family) add(ops::family::TorchConverters());
-#include "ops/torch_families.inc"
-#undef ANEMONE_TORCH_FAMILY
-    return all;
-  }();
-  return *rows;
+  return TheTable().torch_converters;
 }
 
 std::span<const placement::PlaceRule* const> placement::AllPlaceRules() {

@@ -164,6 +164,15 @@ std::span<const onnx::Converter> OnnxConverters() { return {}; }
 
 }  // namespace anemone::ops::sample
 """,
+        "src/ops/sample/torch.cc": """\
+#include "torch/converter.h"
+
+namespace anemone::ops::sample {
+
+std::span<const torch::Converter> TorchConverters() { return {}; }
+
+}  // namespace anemone::ops::sample
+""",
         "src/ops/sample/place.cc": """\
 #include "placement/place.h"
 

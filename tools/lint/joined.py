@@ -40,7 +40,7 @@ def joined_groups():
         if not name.startswith("src/") or name == "src/cli/main.cc":
             continue
         if folder.startswith("src/ops/"):
-            kind = re.search(r"(def|kernel|onnx|place)\.cc$", file)
+            kind = re.search(r"(def|kernel|onnx|place|torch)\.cc$", file)
             if kind:
                 groups[f"src/ops/*/{kind.group(1)}.cc"].append(name)
         elif not hot.search("/" + name) or joined_hot.search("/" + name):
