@@ -68,6 +68,14 @@ def run(model, names, inputs, folder):
     return subprocess.run(arguments, capture_output=True, text=True, timeout=300)
 
 
+def target_of(function):
+    """As the file writes it, of in-place operators without the underscore."""
+    if getattr(function, "__module__", "") == "_operator":
+        return f"_operator.{function.__name__}"
+    text = str(function)
+    return text if "__" in text else re.sub(r"_(\.\w+)$", r"\1", text)
+
+
 def check(module, inputs, dynamic=None, extra=(), bound=BOUND):
     """(outcome, difference or text, seconds of the conversion and run)."""
     module = module.eval()
@@ -78,11 +86,7 @@ def check(module, inputs, dynamic=None, extra=(), bound=BOUND):
         except Exception as error:  # what torch.export cannot take is not ours
             return "not exported", str(error).splitlines()[0][:120], 0.0
         TARGETS.clear()
-        TARGETS.update(
-            re.sub(r"_(\.\w+)$", r"\1", str(node.target)) if "__" not in str(node.target) else str(node.target)
-            for node in program.graph.nodes
-            if node.op == "call_function"
-        )
+        TARGETS.update(target_of(node.target) for node in program.graph.nodes if node.op == "call_function")
         copies = [each.clone() if isinstance(each, torch.Tensor) else each for each in inputs]
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)

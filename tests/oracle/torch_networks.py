@@ -114,4 +114,4 @@ def networks():
         cases.append(of_timm(name, sizes.get(name, 224)))
     for name in ["maxvit_t", "swin_v2_t", "vit_b_32", "alexnet"]:
         cases.append(vision(name))
-    return cases
+    return sorted(cases, key=lambda case: case.name.split()[-1] not in TIMM[:16])

@@ -102,6 +102,27 @@ Status EmitAffineGrid(Context& c) {
                        {Int("align_corners", c.Flag("align_corners", false) ? 1 : 0)}));
 }
 
+// The positions that the windows cover along an axis of the image, [kernel, windows].
+std::string Positions(Context& c, int64_t axis, int64_t kernel, int64_t dilation, int64_t padding,
+                      int64_t stride) {
+  const int64_t span = dilation * (kernel - 1) + 1;
+  std::vector<int64_t> taps;
+  for (int64_t k = 0; k < kernel; ++k) taps.push_back(k * dilation);
+  const std::string offsets = c.Known(onnx::Constant::Int64s(std::move(taps), {kernel, 1}));
+  std::string count;
+  if (const auto size = c.Dim("self", axis)) {
+    if (*size + 2 * padding < span) (void)c.Fail(InvalidInput("windows larger than the image"));
+    count = c.Int64((*size + 2 * padding - span) / stride + 1);
+  } else {
+    const std::string length = c.Squeeze(c.DimValue("self", axis), {0});
+    const std::string room = c.Op("Add", {length, c.Int64(2 * padding - span)});
+    count = c.Op("Add", {c.Op("Div", {room, c.Int64(stride)}), c.Int64(1)});
+  }
+  const std::string starts =
+      c.Op("Mul", {c.Op("Range", {c.Int64(0), count, c.Int64(1)}), c.Int64(stride)});
+  return c.Op("Add", {offsets, starts});
+}
+
 // [n, c, h, w] -> [n, c * kh * kw, positions]
 Status EmitIm2Col(Context& c) {
   if (c.Rank("self") != 4) return Unsupported("columns of rank {}", c.Rank("self"));
@@ -109,31 +130,24 @@ Status EmitIm2Col(Context& c) {
                              dilation = c.IntsFor("dilation", 2, 1),
                              padding = c.IntsFor("padding", 2, 0),
                              stride = c.IntsFor("stride", 2, 1);
-  // The batch may be symbolic.
-  const std::vector<int64_t> out = {
-      -1, c.FixedDim("self", 1) * kernel[0] * kernel[1],
-      c.Out(0).rank() == 3 ? c.Out(0).sizes[2].value.value_or(-1) : -1};
-  if (out[2] < 0) return Unsupported("symbolic sizes").Advise("export with fixed sizes");
+  if (std::ranges::min(stride) < 1) return InvalidInput("its stride is below 1");
   std::string x = c.Need("self");
   x = c.Op("Pad", {x, c.Int64s({0, 0, padding[0], padding[1], 0, 0, padding[0], padding[1]}),
                    c.Number(0)});
-  // The rows of each window position, then the columns.
-  for (size_t axis = 0; axis < 2; ++axis) {
-    const int64_t length = c.FixedDim("self", static_cast<int64_t>(axis) + 2) + 2 * padding[axis];
-    const int64_t span = dilation[axis] * (kernel[axis] - 1) + 1;
-    if (length < span || stride[axis] < 1) return InvalidInput("windows larger than the image");
-    const int64_t count = (length - span) / stride[axis] + 1;
-    std::vector<int64_t> positions;
-    for (int64_t k = 0; k < kernel[axis]; ++k) {
-      for (int64_t i = 0; i < count; ++i)
-        positions.push_back(i * stride[axis] + k * dilation[axis]);
-    }
-    x = c.Op("Gather", {x, c.Known(onnx::Constant::Int64s(positions, {kernel[axis], count}))},
-             {Int("axis", axis == 0 ? 2 : 4)});
+  // Batch and channels are one dimension meanwhile: Core ML has five.
+  const std::string image = c.Op("Shape", {x}, {Int("start", 2)});
+  x = c.Op("Reshape", {x, c.Op("Concat", {c.Int64s({-1}), image}, {Int("axis", 0)})});
+  for (const int64_t axis : {0, 1}) {
+    const auto a = static_cast<size_t>(axis);
+    const std::string positions =
+        Positions(c, axis + 2, kernel[a], dilation[a], padding[a], stride[a]);
+    x = c.Op("Gather", {x, positions}, {Int("axis", axis == 0 ? 1 : 3)});
   }
-  // [n, c, kh, h, kw, w]: of rank 6 only for a moment, as Core ML has five.
-  x = c.Transpose(x, {0, 1, 2, 4, 3, 5});
-  return c.Set(0, c.Reshape(x, out));
+  // [n * c, kh, rows, kw, columns]
+  x = c.Transpose(x, {0, 1, 3, 2, 4});
+  const std::string batch = c.DimValue("self", 0);
+  const std::string rest = c.Int64s({c.FixedDim("self", 1) * kernel[0] * kernel[1], -1});
+  return c.Set(0, c.Op("Reshape", {x, c.Op("Concat", {batch, rest}, {Int("axis", 0)})}));
 }
 
 // Columns back into an image, overlapping ones added: each lands at known places of a plane.
