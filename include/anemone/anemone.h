@@ -58,7 +58,7 @@ ANEMONE_EXPORT const char* anemone_error_code(const anemone_error* error);
 ANEMONE_EXPORT const char* anemone_error_text(const anemone_error* error);
 ANEMONE_EXPORT void anemone_error_free(anemone_error* error);
 
-/* `model`: an .onnx, .mlpackage, .mlmodel or .mlmodelc path, or a catalog name. `options_json`:
+/* `model`: an .onnx, .pt2, .mlpackage, .mlmodel or .mlmodelc path, or a catalog name. `options_json`:
  * NULL, or an object with any of the options of a session and of loading under their names
  * (docs/options.md, "Session" and "Load"). */
 ANEMONE_EXPORT int anemone_session_open(const char* model, const char* options_json,

@@ -117,7 +117,7 @@ class State {
 
 class Model {
  public:
-  // An .onnx, .mlpackage, .mlmodel or .mlmodelc path, or a catalog name. The plan to run it is
+  // An .onnx, .pt2, .mlpackage, .mlmodel or .mlmodelc path, or a catalog name. The plan to run it is
   // made by the first Predict.
   static Expected<Model> Load(const std::string& model, const LoadOptions& options = {});
 
