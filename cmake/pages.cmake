@@ -44,7 +44,7 @@ function(embed_page name namespace header)
   set(files ${ARGN})
   list(TRANSFORM files REPLACE "^[A-Za-z]+=" "")
   list(REMOVE_ITEM files "")
-  list(JOIN ARGN "\\;" texts)
+  list(JOIN ARGN "|" texts)
   add_custom_command(OUTPUT ${output} VERBATIM
     COMMAND ${CMAKE_COMMAND} -DNAMESPACE=${namespace} -DHEADER=${header} "-DTEXTS=${texts}"
       -DOUTPUT=${output} -P ${CMAKE_SOURCE_DIR}/cmake/embed_page.cmake

@@ -430,6 +430,24 @@ def inspect(
     compute_units: Literal["all", "cpu_only", "cpu_and_gpu", "cpu_and_ne"] = 'all',
 ) -> Dict[str, Any]: ...
 
+def view(
+    model, output,
+    *,
+    progress: Progress = None,
+    weights: _Path = '',
+    seed: int = 0,
+    input_shapes: Mapping[str, _Shape] = {},
+    input_value: Sequence[str] = [],
+    lowering: Sequence[str] = [],
+    compare: _Path = '',
+    minimum_deployment_target: Literal["iOS15", "iOS16", "iOS17", "iOS18", "macOS12", "macOS13", "macOS14", "macOS15"] = 'iOS17',
+    function: str = '',
+    float16: bool = False,
+    chip: str = 'm1,m2,m3,m4',
+    compute_units: Literal["all", "cpu_only", "cpu_and_gpu", "cpu_and_ne"] = 'all',
+    threads: int = 0,
+) -> Dict[str, Any]: ...
+
 def run(
     model,
     *,

@@ -186,7 +186,7 @@ def test_only_onnx_becomes_flexible(attention, tmp_path):
     path, _ = attention
     package = str(tmp_path / "m.mlpackage")
     convert(path, {"tokens": (2, 8)}).save(package)
-    with pytest.raises(anemone.Error, match="only the conversion of an ONNX model"):
+    with pytest.raises(anemone.Error, match="only the conversion of an ONNX or PyTorch model"):
         anemone.load(package, input_shapes={"tokens": "2x[1..8]"})
 
 

@@ -66,5 +66,5 @@ def test_what_does_not_fit_is_refused(model, value, text):
 def test_only_onnx_models_have_inputs_to_fix(model, tmp_path):
     package = str(tmp_path / "m.mlpackage")
     anemone.convert(model, input_value=["sr=1"]).save(package)
-    with pytest.raises(anemone.Error, match="no ONNX model"):
+    with pytest.raises(anemone.Error, match="not an ONNX or PyTorch model"):
         anemone.convert(package, input_value=["x=1"])

@@ -134,7 +134,8 @@ def test_attention_with_a_past(tmp_path):
 @pytest.mark.parametrize("weights", [np.int8, np.uint8])
 @pytest.mark.parametrize("by_column", [False, True])
 def test_quantized_attention(tmp_path, weights, by_column):
-    low, high = (-127, 128) if weights is np.int8 else (0, 256)
+    # 7 bits: without VNNI, ONNX Runtime's products of uint8 with int8 saturate beyond.
+    low, high = (-63, 64) if weights is np.int8 else (0, 256)
     scale = RANDOM.uniform(0.001, 0.003, 48 if by_column else ()).astype(np.float32)
     zero = np.zeros(scale.shape, weights) if weights is np.int8 else np.full(scale.shape, 128, weights)
     inputs = {"x": RANDOM.integers(0, 256, (2, 6, 16)).astype(np.uint8),

@@ -105,7 +105,9 @@ def drawn(page):
     """How many colors the first canvas shows."""
     page.wait_for_timeout(100)
     return page.evaluate("""() => { const c = document.querySelector("canvas");
-      const p = c.getContext("2d").getImageData(0, 0, c.width, c.height).data, seen = new Set();
+      const copy = new OffscreenCanvas(c.width, c.height).getContext("2d", {willReadFrequently: true});
+      copy.drawImage(c, 0, 0);
+      const p = copy.getImageData(0, 0, c.width, c.height).data, seen = new Set();
       for (let i = 0; i < p.length; i += 64) seen.add((p[i] << 16) | (p[i + 1] << 8) | p[i + 2]); return seen.size; }""")
 
 

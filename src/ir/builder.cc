@@ -27,11 +27,13 @@ std::string SanitizeIdentifier(std::string_view name) {
 }
 
 Builder::Builder(Function& function, Block* block, size_t index)
-    : function_(&function), block_(block != nullptr ? block : function.block.get()), index_(index) {
-  CollectNames(*function.block, &names_);
-}
+    : function_(&function),
+      block_(block != nullptr ? block : function.block.get()),
+      index_(index) {}
 
 std::string Builder::UniqueName(std::string_view hint) {
+  // Only now: most passes make nothing in most functions, and all names of a large one take long.
+  if (names_.empty()) CollectNames(*function_->block, &names_);
   std::string base = SanitizeIdentifier(hint);
   std::string name = base;
   while (!names_.insert(name).second) name = base + "_" + std::to_string(next_suffix_[base]++);
@@ -39,6 +41,7 @@ std::string Builder::UniqueName(std::string_view hint) {
 }
 
 Value* Builder::Input(std::string name, Type type) {
+  if (names_.empty()) CollectNames(*function_->block, &names_);
   names_.insert(name);
   return block_->AddInput(std::move(name), std::move(type));
 }

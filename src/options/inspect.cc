@@ -64,7 +64,7 @@ Table TableOf(ViewOptions& options) {
   Append(table,
          {{.name = "output",
            .field = &options.output,
-           .help = "the page",
+           .help = "the page to write",
            .example = "model.html",
            .holds = Holds::kPath,
            .flag = "-o,--output",

@@ -18,8 +18,7 @@ void ForEachBlock(ir::Block& block, const Visitor& visit) {
 
 }  // namespace
 
-Rewriter::Rewriter(ir::Function& function)
-    : function_(function), builder_(function, &scratch_), uses_(ir::FindUses(function)) {
+Rewriter::Rewriter(ir::Function& function) : function_(function), builder_(function, &scratch_) {
   ir::ForEachOperation(*function.block,
                        [&](ir::Operation& operation) { operations_.push_back(&operation); });
   ForEachBlock(*function.block, [&](ir::Block& block) {
@@ -27,20 +26,25 @@ Rewriter::Rewriter(ir::Function& function)
   });
 }
 
+ir::UseMap& Rewriter::Uses() const {
+  if (!uses_) uses_ = ir::FindUses(function_);
+  return *uses_;
+}
+
 size_t Rewriter::UseCount(const ir::Value* value) const {
-  const auto found = uses_.find(value);
-  return found == uses_.end() ? 0 : found->second.size();
+  const auto found = Uses().find(value);
+  return found == Uses().end() ? 0 : found->second.size();
 }
 
 ir::Operation* Rewriter::OnlyUser(const ir::Value* value) const {
-  const auto found = uses_.find(value);
-  return found == uses_.end() || found->second.size() != 1 ? nullptr : found->second[0].operation;
+  const auto found = Uses().find(value);
+  return found == Uses().end() || found->second.size() != 1 ? nullptr : found->second[0].operation;
 }
 
 bool Rewriter::IsFunctionOutput(const ir::Value* value) const {
   // By its uses, which are few, not by the outputs, of which a model may have thousands.
-  const auto found = uses_.find(value);
-  return found != uses_.end() && std::ranges::any_of(found->second, [&](const ir::Use& use) {
+  const auto found = Uses().find(value);
+  return found != Uses().end() && std::ranges::any_of(found->second, [&](const ir::Use& use) {
            return use.operation == nullptr && use.block == function_.block.get();
          });
 }
@@ -49,7 +53,7 @@ void Rewriter::AddUses(ir::Operation& operation) {
   const auto& arguments = operation.arguments();
   for (size_t a = 0; a < arguments.size(); ++a) {
     for (size_t i = 0; i < arguments[a].values.size(); ++i) {
-      uses_[arguments[a].values[i]].push_back({&operation, operation.parent(), a, i});
+      Uses()[arguments[a].values[i]].push_back({&operation, operation.parent(), a, i});
     }
   }
 }
@@ -57,7 +61,7 @@ void Rewriter::AddUses(ir::Operation& operation) {
 void Rewriter::RemoveUses(ir::Operation& operation) {
   for (const ir::Argument& argument : operation.arguments()) {
     for (const ir::Value* value : argument.values) {
-      std::erase_if(uses_[value], [&](const ir::Use& use) { return use.operation == &operation; });
+      std::erase_if(Uses()[value], [&](const ir::Use& use) { return use.operation == &operation; });
     }
   }
 }
@@ -107,9 +111,9 @@ void Rewriter::Replace(ir::Value* old, ir::Value* replacement) {
   assert(CanReplace(old, replacement));
   if (fresh_.contains(replacement) || IsFunctionOutput(old)) TakeName(old, replacement);
   fresh_.erase(replacement);  // one name is enough
-  std::vector<ir::Use> uses = std::move(uses_[old]);
-  uses_.erase(old);
-  auto& target = uses_[replacement];
+  std::vector<ir::Use> uses = std::move(Uses()[old]);
+  Uses().erase(old);
+  auto& target = Uses()[replacement];
   for (const ir::Use& use : uses) {
     if (use.operation != nullptr) {
       use.operation->arguments()[use.argument].values[use.index] = replacement;
@@ -124,11 +128,11 @@ void Rewriter::Replace(ir::Value* old, ir::Value* replacement) {
 
 void Rewriter::ReplaceFunctionOutput(ir::Value* old, ir::Value* replacement) {
   if (old->producer != nullptr) TakeName(old, replacement);  // an input keeps its own
-  auto& uses = uses_[old];
+  auto& uses = Uses()[old];
   for (size_t i = 0; i < uses.size();) {
     if (uses[i].operation == nullptr && uses[i].block == function_.block.get()) {
       function_.block->outputs()[uses[i].index] = replacement;
-      uses_[replacement].push_back(uses[i]);
+      Uses()[replacement].push_back(uses[i]);
       uses.erase(uses.begin() + static_cast<std::ptrdiff_t>(i));
     } else {
       ++i;
@@ -139,6 +143,7 @@ void Rewriter::ReplaceFunctionOutput(ir::Value* old, ir::Value* replacement) {
 
 void Rewriter::SetInputs(ir::Operation& operation, std::string_view parameter,
                          std::vector<ir::Value*> values) {
+  (void)Uses();  // before the change, which AddUses tells
   std::vector<ir::Value*> old = operation.Inputs(parameter);
   RemoveUses(operation);
   operation.SetInputs(parameter, std::move(values));

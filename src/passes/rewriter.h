@@ -17,6 +17,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -75,6 +76,7 @@ class Rewriter {
  private:
   using Operations = std::vector<std::unique_ptr<ir::Operation>>;
 
+  ir::UseMap& Uses() const;
   Status TakeScratch(Operations* placed);
   void AddUses(ir::Operation& operation);
   void RemoveUses(ir::Operation& operation);
@@ -87,7 +89,8 @@ class Rewriter {
   std::unordered_map<const ir::Value*, ir::Block*> input_block_;
   ir::Block scratch_;
   ir::Builder builder_;
-  ir::UseMap uses_;
+  // Found when they are first asked for: most passes match nothing in most functions.
+  mutable std::optional<ir::UseMap> uses_;
   std::unordered_set<const ir::Operation*> dead_;
   std::unordered_set<const ir::Value*> fresh_;  // made by this Rewriter
   std::unordered_map<const ir::Operation*, Operations> before_;
