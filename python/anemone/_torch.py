@@ -4,7 +4,7 @@ who hands one over."""
 import os
 import sys
 import tempfile
-from typing import Any, Optional
+from typing import Any, Optional, Tuple
 
 from ._errors import usage
 
@@ -16,7 +16,7 @@ def is_torch(value) -> bool:
         return False
     kinds = [torch.nn.Module]
     export = sys.modules.get("torch.export")
-    if hasattr(export, "ExportedProgram"):
+    if export is not None and hasattr(export, "ExportedProgram"):
         kinds.append(export.ExportedProgram)
     return isinstance(value, tuple(kinds))
 
@@ -38,11 +38,10 @@ def export(value, example_inputs, dynamic_shapes: Optional[Any] = None):
             "give a tuple of tensors, or a dict of keyword arguments",
         )
     keywords = dict(example_inputs) if isinstance(example_inputs, dict) else {}
-    if keywords:
-        positional = ()
-    elif isinstance(example_inputs, torch.Tensor):
+    positional: Tuple[Any, ...] = ()
+    if isinstance(example_inputs, torch.Tensor):
         positional = (example_inputs,)
-    else:
+    elif not keywords:
         positional = tuple(example_inputs)
     training = [module for module in value.modules() if module.training]
     value.eval()

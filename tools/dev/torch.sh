@@ -9,7 +9,7 @@ build release anemone
 report=$ROOT/build/conformance/torch.jsonl
 mkdir -p "${report%/*}"
 rm -f "$report"
-cd "${report%/*}"
+cd "${report%/*}" || exit 1
 PT2_SAMPLE=$sample PT2_REPORT=$report PYTHONPATH=$ROOT/tests/conformance${PYTHONPATH:+:$PYTHONPATH} \
   "${ORACLE_PYTHON:-python3}" -m pytest -p torch_through_pt2 -p no:cacheprovider -q --no-header --tb=no \
   --pyargs coremltools.converters.mil.frontend.torch.test
