@@ -284,8 +284,7 @@ IMAGE = {"image": (1, 3, 224, 224)}
 LARGER = {"image": (1, 3, 256, 256)}
 SMALL = {"image": (1, 3, 64, 64)}
 NETWORKS = [
-    Network("bert", "PyTorch", lambda: plain.Bert(positions=64), {name: (1, 24) for name in (
-        "input_ids", "attention_mask", "token_type_ids")}, "BERT's encoder and pooler"),
+    Network("bert", "PyTorch", lambda: plain.Bert(positions=64), dict.fromkeys(("input_ids", "attention_mask", "token_type_ids"), (1, 24)), "BERT's encoder and pooler"),
     Network("gpt2", "PyTorch", GPT2, {"tokens": (1, 32)}, "a causal decoder"),
     Network("llama", "PyTorch", Llama, {"tokens": (1, 32)}, "RMS norms, rotary positions"),
     Network("whisper_encoder", "PyTorch", lambda: plain.Encoder(frames=100), {"mel": (1, 80, 200)}, "Whisper's encoder"),
