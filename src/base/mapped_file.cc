@@ -83,9 +83,12 @@ void ReleasePages(const Bytes& bytes) {
   Mappings& mappings = AllMappings();
   const std::scoped_lock lock(mappings.mutex);
   auto found = mappings.ends.upper_bound(start);
-  if (found == mappings.ends.begin() || (--found)->second < start + bytes.size()) return;
+  if (found == mappings.ends.begin()) return;
+  --found;
+  if (found->second < start + bytes.size()) return;
   // A private mapping that is only read: what leaves memory comes back from the file.
-  madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+  const void* begin = bytes.data() + (first - start);
+  madvise(const_cast<void*>(begin), last - first, MADV_DONTNEED);
 }
 
 }  // namespace anemone

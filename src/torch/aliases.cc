@@ -16,8 +16,8 @@ std::string_view BaseOf(std::string_view target) {
   return target.substr(first + 1, second - first - 1);
 }
 
-template <size_t N>
-bool IsOneOf(std::string_view name, const std::array<std::string_view, N>& names) {
+template <size_t kCount>
+bool IsOneOf(std::string_view name, const std::array<std::string_view, kCount>& names) {
   return std::ranges::find(names, name) != names.end();
 }
 

@@ -256,7 +256,7 @@ Status EmitEinsum(Context& c) {
 
 // A head of key and value for each head of the query.
 std::string RepeatHeads(Context& c, std::string_view name, int64_t heads) {
-  const std::string x = c.Need(name);
+  std::string x = c.Need(name);
   const int64_t own = c.FixedDim(name, -3);
   if (own == heads || own == 0) return x;
   if (heads % own != 0) (void)c.Fail(InvalidInput("{} heads for {}", heads, own));

@@ -62,8 +62,8 @@ Waves WavesOf(Context& c, int64_t rows, int64_t columns, int64_t n,
 // a b + sign * d e, where the second product may be absent.
 std::string Combined(Context& c, const std::string& a, const std::string& b, const std::string& d,
                      const std::string& e, bool plus) {
-  const std::string first = a.empty() ? "" : c.Op("MatMul", {a, b});
-  const std::string second = d.empty() ? "" : c.Op("MatMul", {d, e});
+  std::string first = a.empty() ? "" : c.Op("MatMul", {a, b});
+  std::string second = d.empty() ? "" : c.Op("MatMul", {d, e});
   if (second.empty()) return first;
   if (first.empty()) return plus ? second : c.Op("Neg", {second});
   return c.Op(plus ? "Add" : "Sub", {first, second});
