@@ -12,6 +12,7 @@
 #include "exec/function_inputs.h"
 #include "facade/convert.h"
 #include "facade/document.h"
+#include "facade/inspect.h"
 #include "facade/tool_options.h"
 #include "facade/tools.h"
 #include "lab/fidelity.h"
@@ -163,17 +164,6 @@ Json KnownDriftsJson(const ir::Function& function) {
           "make it a 1x1 conv of rank 4, or convert with --keep-float32 '" + name + "'"}});
   });
   return list;
-}
-
-// Whether it computes in half precision already.
-bool UsesHalf(const ir::Function& function) {
-  bool half = false;
-  ir::ForEachOperation(*function.block, [&](const ir::Operation& operation) {
-    if (operation.is_const() || operation.type().starts_with("constexpr_")) return;
-    for (const auto& output : operation.outputs())
-      half |= output->type.is_tensor() && output->type.dtype() == DType::kFp16;
-  });
-  return half;
 }
 
 Result<lab::Samples> SamplesOf(const ir::Model& model, const ir::Function& function,

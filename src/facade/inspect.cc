@@ -59,6 +59,16 @@ Result<Summary> Inspect(const ir::Model& model, const std::string& name) {
   return summary;
 }
 
+bool UsesHalf(const ir::Function& function) {
+  bool half = false;
+  ir::ForEachOperation(*function.block, [&](const ir::Operation& operation) {
+    if (operation.is_const() || operation.type().starts_with("constexpr_")) return;
+    for (const auto& output : operation.outputs())
+      half |= output->type.is_tensor() && output->type.dtype() == DType::kFp16;
+  });
+  return half;
+}
+
 std::string DescribeFeature(const ir::Feature& feature) {
   if (const auto* array = feature.array()) {
     // A shape that is not declared is known at run time only.

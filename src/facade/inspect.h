@@ -44,6 +44,9 @@ struct Summary {
 // The summary of the function named `function`, or of the default one.
 Result<Summary> Inspect(const ir::Model& model, const std::string& function = "");
 
+// Whether the function computes in half precision already.
+bool UsesHalf(const ir::Function& function);
+
 // "image: image 224x224 rgb", "logits: fp32 [1, 1000]".
 std::string DescribeFeature(const ir::Feature& feature);
 

@@ -121,21 +121,11 @@ Json ViewedChipJson(const placement::Analysis& analysis, const ir::Function& fun
   return json;
 }
 
-bool ComputesInHalf(const ir::Function& function) {
-  bool half = false;
-  ir::ForEachOperation(*function.block, [&](const ir::Operation& operation) {
-    if (operation.is_const()) return;
-    for (const auto& output : operation.outputs())
-      half |= output->type.is_tensor() && output->type.dtype() == DType::kFp16;
-  });
-  return half;
-}
-
 // The error that half precision adds, by operator; or why it was not measured.
 Result<Json> HalfJson(const LoadedModel& loaded, const ir::Function& function,
                       const ViewOptions& options) {
   if (!options.float16) return Json{{"skipped", "not asked for (--float16)"}};
-  if (ComputesInHalf(function)) return Json{{"skipped", "the model computes in float16 already"}};
+  if (UsesHalf(function)) return Json{{"skipped", "the model computes in float16 already"}};
   auto samples = lab::Samples::Synthetic(*loaded.model, function, kHalfSamples, 0);
   if (!samples.ok()) return Json{{"skipped", samples.error().ToString()}};
   std::vector<lab::Inputs> inputs;

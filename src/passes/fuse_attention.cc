@@ -31,18 +31,14 @@ struct Attention {
   double scale = 1;
 };
 
-// A product by a number that only its user needs: its other factor, and `scale` times the number.
+// What is left of a product by numbers that only its user needs; `scale` times them.
 ir::Value* WithoutScale(const Rewriter& rewriter, ir::Value* value, double* scale) {
   for (const std::string_view type : {"mul", "real_div"}) {
     const ir::Operation* op = OwnedProducer(rewriter, value, type);
-    if (op == nullptr) continue;
-    const auto operands = MatchWithConst(*op);
-    if (!operands || operands->constant->type.element_count() != 1) return value;
-    const auto number = UniformValue(operands->constant);
-    if (!number || !(operands->value->type == value->type)) return value;
-    if (type == "real_div" && (operands->constant_first || *number == 0)) return value;
-    *scale *= type == "mul" ? *number : 1 / *number;
-    return WithoutScale(rewriter, operands->value, scale);
+    const auto scaled = op == nullptr ? std::nullopt : MatchScaled(*op);
+    if (!scaled) continue;
+    *scale *= scaled->scale;
+    return WithoutScale(rewriter, scaled->value, scale);
   }
   return value;
 }

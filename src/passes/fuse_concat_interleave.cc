@@ -37,13 +37,11 @@ const ir::Operation* ShuffledConcat(const Rewriter& rewriter, const ir::Operatio
   split[at] /= parts;
   split.insert(split.begin() + static_cast<std::ptrdiff_t>(at), parts);
   if (first->output()->type.shape() != split || !(last.output()->type == joined)) return nullptr;
-  const ir::Value* perm = turn->Input("perm");
-  const auto order = perm != nullptr && perm->is_const() ? perm->literal->AsInts() : std::nullopt;
-  if (!order || order->size() != split.size()) return nullptr;
+  const std::vector<int64_t> order = OrderOf(*turn);
+  if (order.size() != split.size()) return nullptr;
   for (size_t d = 0; d < split.size(); ++d) {
-    const int64_t source = (*order)[d] < 0 ? (*order)[d] + std::ssize(split) : (*order)[d];
     const size_t wanted = d == at ? at + 1 : d == at + 1 ? at : d;
-    if (source != static_cast<int64_t>(wanted)) return nullptr;
+    if (order[d] != static_cast<int64_t>(wanted)) return nullptr;
   }
   return concat;
 }

@@ -13,14 +13,12 @@ namespace {
 // The value of which `value` is the transpose in its last two dimensions; null when it is none.
 ir::Value* SwappedSource(const Rewriter& rewriter, const ir::Value* value) {
   const ir::Operation* op = OwnedProducer(rewriter, value, "transpose");
-  const ir::Value* perm = op == nullptr ? nullptr : op->Input("perm");
-  const auto order = perm != nullptr && perm->is_const() ? perm->literal->AsInts() : std::nullopt;
-  if (!order || order->size() < 2) return nullptr;
-  const auto rank = static_cast<int64_t>(order->size());
+  if (op == nullptr) return nullptr;
+  const std::vector<int64_t> order = OrderOf(*op);
+  if (order.size() < 2) return nullptr;
+  const auto rank = static_cast<int64_t>(order.size());
   for (int64_t d = 0; d < rank; ++d) {
-    const int64_t source = (*order)[d] < 0 ? (*order)[d] + rank : (*order)[d];
-    const int64_t wanted = d < rank - 2 ? d : 2 * rank - 3 - d;
-    if (source != wanted) return nullptr;
+    if (order[d] != (d < rank - 2 ? d : 2 * rank - 3 - d)) return nullptr;
   }
   return op->Input("x");
 }

@@ -54,6 +54,28 @@ std::optional<WithConst> MatchWithConst(const ir::Operation& operation) {
   return WithConst{x, y, false};
 }
 
+std::optional<Scaled> MatchScaled(const ir::Operation& operation) {
+  const bool quotient = operation.type() == "real_div";
+  if (!quotient && operation.type() != "mul") return std::nullopt;
+  const auto operands = MatchWithConst(operation);
+  if (!operands || operands->constant->type.element_count() != 1) return std::nullopt;
+  const auto number = UniformValue(operands->constant);
+  const ir::Type& type = operands->value->type;
+  if (!number || !type.is_tensor() || !IsFloat(type.dtype()) || !(operation.output()->type == type))
+    return std::nullopt;
+  if (quotient && (operands->constant_first || *number == 0)) return std::nullopt;
+  return Scaled{operands->value, quotient ? 1 / *number : *number};
+}
+
+std::vector<int64_t> OrderOf(const ir::Operation& transpose) {
+  const ir::Value* perm = transpose.Input("perm");
+  const auto order = perm != nullptr && perm->is_const() ? perm->literal->AsInts() : std::nullopt;
+  if (!order) return {};
+  std::vector<int64_t> axes = *order;
+  for (int64_t& axis : axes) axis += axis < 0 ? static_cast<int64_t>(axes.size()) : 0;
+  return axes;
+}
+
 std::optional<std::vector<double>> PerChannel(const ir::Value* constant, int rank, int axis,
                                               int64_t channels) {
   auto values = DoublesOf(constant);

@@ -32,6 +32,17 @@ struct WithConst {
 };
 std::optional<WithConst> MatchWithConst(const ir::Operation& operation);
 
+// A float tensor times a number: `operation` is a product with, or a quotient by, a constant of one
+// element, and changes nothing but the elements.
+struct Scaled {
+  ir::Value* value = nullptr;
+  double scale = 1;
+};
+std::optional<Scaled> MatchScaled(const ir::Operation& operation);
+
+// The order of a transpose, its axes counted from the front; empty when it is no constant.
+std::vector<int64_t> OrderOf(const ir::Operation& transpose);
+
 // Elements of a float constant as doubles, one for each of `channels` output channels, from a
 // constant that is a scalar or whose only dimension above 1 is `axis` of a tensor of rank
 // `rank` (aligned at the right). nullopt for any other shape, and when adding it would

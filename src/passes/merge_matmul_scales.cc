@@ -13,46 +13,28 @@
 namespace anemone::passes {
 namespace {
 
-struct Scaled {
-  ir::Value* value = nullptr;
-  double scale = 1;
-};
-
-// `value` without the scalar that it is multiplied by, when only its user needs the product.
-std::optional<Scaled> MatchScaled(const Rewriter& rewriter, const ir::Value* value) {
+// `value` without the number that it is multiplied by, when only its user needs the product.
+std::optional<Scaled> ScaledFactor(const Rewriter& rewriter, const ir::Value* value) {
   for (const std::string_view type : {"mul", "real_div"}) {
     const ir::Operation* op = OwnedProducer(rewriter, value, type);
-    const auto operands = op == nullptr ? std::nullopt : MatchWithConst(*op);
-    if (!operands || operands->constant->type.element_count() != 1) continue;
-    const auto number = UniformValue(operands->constant);
-    if (!number || !IsFloat(value->type.dtype()) || !(operands->value->type == value->type))
-      continue;
-    if (type == "mul") return Scaled{operands->value, *number};
-    if (!operands->constant_first && *number != 0) return Scaled{operands->value, 1 / *number};
+    if (op != nullptr) return MatchScaled(*op);
   }
   return std::nullopt;
 }
 
-// The scalar by which the only user of `product` scales it, and that user.
+// The number by which the only user of `matmul` scales it, and that user.
 ir::Operation* ScalingUser(const Rewriter& rewriter, const ir::Operation& matmul, double* scale) {
   ir::Operation* user = rewriter.OnlyUser(matmul.output());
   if (user == nullptr || user->parent() != matmul.parent()) return nullptr;
-  if ((user->type() != "mul" && user->type() != "real_div") ||
-      rewriter.UseCount(user->output()) == 0) {
-    return nullptr;
-  }
-  const auto operands = MatchWithConst(*user);
-  if (!operands || operands->constant->type.element_count() != 1) return nullptr;
-  const auto number = UniformValue(operands->constant);
-  if (!number || !(user->output()->type == matmul.output()->type)) return nullptr;
-  if (user->type() == "real_div" && (operands->constant_first || *number == 0)) return nullptr;
-  *scale = user->type() == "mul" ? *number : 1 / *number;
+  const auto scaled = MatchScaled(*user);
+  if (!scaled || rewriter.UseCount(user->output()) == 0) return nullptr;
+  *scale = scaled->scale;
   return user;
 }
 
 Status Rewrite(Rewriter& rewriter, ir::Operation& matmul) {
-  const auto x = MatchScaled(rewriter, matmul.Input("x"));
-  const auto y = MatchScaled(rewriter, matmul.Input("y"));
+  const auto x = ScaledFactor(rewriter, matmul.Input("x"));
+  const auto y = ScaledFactor(rewriter, matmul.Input("y"));
   double after = 1;
   ir::Operation* user = ScalingUser(rewriter, matmul, &after);
   if ((x ? 1 : 0) + (y ? 1 : 0) + (user != nullptr ? 1 : 0) < 2) return {};

@@ -8,19 +8,6 @@
 #include "passes/pass.h"
 
 namespace anemone::passes {
-namespace {
-
-std::vector<int64_t> OrderOf(const ir::Operation& op) {
-  const ir::Value* perm = op.Input("perm");
-  const auto order = perm != nullptr && perm->is_const() ? perm->literal->AsInts() : std::nullopt;
-  if (!order) return {};
-  std::vector<int64_t> positive = *order;
-  for (int64_t& axis : positive) axis += axis < 0 ? static_cast<int64_t>(positive.size()) : 0;
-  return positive;
-}
-
-}  // namespace
-
 Result<bool> MergeTransposes(ir::Function& function, PassContext&) {
   Rewriter rewriter(function);
   for (ir::Operation* second : rewriter.operations()) {

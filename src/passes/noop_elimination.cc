@@ -43,12 +43,8 @@ ir::Value* NeutralBinary(const ir::Operation& op, double neutral, bool commutes)
 bool IsIdentityOrder(const ir::Operation& op) {
   const ir::Value* perm = op.Input("perm");
   if (perm == nullptr || !perm->is_const()) return false;
-  const auto order = perm->literal->AsInts();
-  const auto rank = static_cast<int64_t>(order ? order->size() : 0);
-  for (int64_t i = 0; i < rank; ++i) {
-    if ((*order)[i] != i && (*order)[i] != i - rank) return false;
-  }
-  return order.has_value();
+  const std::vector<int64_t> order = OrderOf(op);
+  return std::ssize(order) == perm->literal->element_count() && std::ranges::is_sorted(order);
 }
 
 // A slice of the whole: every step forward, and nothing left out.

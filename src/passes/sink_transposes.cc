@@ -20,16 +20,6 @@ bool ChangesOnlyShape(const ir::Operation& op) {
   return op.type() == "reshape" || op.type() == "expand_dims" || op.type() == "squeeze";
 }
 
-// Non-negative axes; empty when they are not known.
-std::vector<int64_t> PermOf(const ir::Operation& transpose) {
-  const ir::Value* perm = transpose.Input("perm");
-  const auto order = perm != nullptr && perm->is_const() ? perm->literal->AsInts() : std::nullopt;
-  if (!order) return {};
-  std::vector<int64_t> axes = *order;
-  for (int64_t& axis : axes) axis += axis < 0 ? static_cast<int64_t>(axes.size()) : 0;
-  return axes;
-}
-
 struct Swapped {
   ir::Shape shape;            // of the reshape, which comes first now
   std::vector<int64_t> perm;  // of the transpose behind it
@@ -83,7 +73,7 @@ Result<bool> SinkTransposes(ir::Function& function, PassContext&) {
     if (transpose == nullptr || !MeetsItsLike(rewriter, *transpose, *reshape)) continue;
     ir::Value* x = transpose->Input("x");
     const ir::Type& result = reshape->output()->type;
-    const std::vector<int64_t> perm = PermOf(*transpose);
+    const std::vector<int64_t> perm = OrderOf(*transpose);
     if (!x->type.is_static() || !result.is_static() || perm.empty() || result.rank() == 0 ||
         result.rank() > 5 || std::ranges::find(result.shape(), 0) != result.shape().end()) {
       continue;

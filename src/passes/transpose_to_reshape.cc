@@ -15,15 +15,12 @@ namespace {
 
 bool MovesNothing(const ir::Operation& transpose) {
   const ir::Value* x = transpose.Input("x");
-  const ir::Value* perm = transpose.Input("perm");
-  if (!x->type.is_static() || x->type.rank() > 5 || perm == nullptr || !perm->is_const())
-    return false;
+  if (!x->type.is_static() || x->type.rank() > 5) return false;
   if (std::ranges::find(x->type.shape(), 0) != x->type.shape().end()) return false;
-  const auto order = perm->literal->AsInts();
-  if (!order || order->empty()) return false;
+  const std::vector<int64_t> order = OrderOf(transpose);
+  if (order.empty()) return false;
   int64_t last = -1;
-  for (int64_t axis : *order) {
-    axis += axis < 0 ? x->type.rank() : 0;
+  for (const int64_t axis : order) {
     if (x->type.shape()[axis] == 1) continue;
     if (axis < last) return false;
     last = axis;
