@@ -220,5 +220,4 @@ def test_products_of_eight_bits_are_exact(tmp_path):
     assert np.abs(pairs).max() > 32767
     wanted = sums * np.float64(scale) * 0.01
     got = anemone.convert(path).predict({"x": x})["y"]
-    # One quantum of the input in each product, for elements that round the other way.
     np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-4 * np.abs(wanted).max())
