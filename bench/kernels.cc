@@ -10,6 +10,7 @@
 
 #include "base/thread_pool.h"
 #include "cpu/kernels/conv.h"
+#include "cpu/kernels/elementwise.h"
 #include "cpu/kernels/gemm.h"
 #include "cpu/kernels/steps.h"
 

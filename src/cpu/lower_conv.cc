@@ -118,10 +118,14 @@ Result<bool> LowerConv(Planner& planner, const Node& node) {
   ANEMONE_ASSIGN(const auto given, ReadConv(planner, node, false));
   if (!given) return false;
   const ConvShape shape = given->shape;
+  ANEMONE_ASSIGN(const bool taken, LowerInt8Conv(planner, node, shape, given->x,
+                                                 given->parameters.weight, given->parameters.bias));
+  if (taken) return true;
   ANEMONE_ASSIGN(const BufferId from, planner.Read(given->x, Layout::kChannelsLast));
   const auto parameters = std::make_shared<ConvParameters>(given->parameters);
   Group& group = planner.Open(*node.operation, "conv", Layout::kChannelsLast);
   group.reads = {from};
+  group.can_narrow = true;
   if (!planner.Rounds(node.types[0])) {
     group.fold_affine = [parameters, self = &group](std::vector<float> scale,
                                                     std::vector<float> shift) {
@@ -137,17 +141,19 @@ Result<bool> LowerConv(Planner& planner, const Node& node) {
       ANEMONE_ASSIGN(const PlainParameters plain, Materialize(planner, *parameters, shape.out_c));
       return Shared(std::make_shared<const PackedConv>(shape, plain.weight, plain.bias));
     };
-    ANEMONE_ASSIGN(const Shared packed,
-                   planner.Packed<PackedConv>(operation, !parameters->scale.empty(), pack));
+    const PackedForm form =
+        parameters->scale.empty() ? PackedForm::kFloats : PackedForm::kFloatsWithAffine;
+    ANEMONE_ASSIGN(const Shared packed, planner.Packed<PackedConv>(operation, form, pack));
     auto conv = std::make_shared<const PackedConv>(shape, *packed);
     const int64_t scratch_bytes = conv->ScratchFloats() * int64_t{sizeof(float)};
     const BufferId scratch = scratch_bytes == 0 ? kNoBuffer : planner.NewBuffer(scratch_bytes);
     if (scratch != kNoBuffer) self->scratch = {scratch};
-    return Group::Run([=](Frame& frame, float* out, std::span<const Step> steps) -> Status {
-      float* work = scratch == kNoBuffer ? nullptr : frame.Out(scratch);
-      conv->Run(frame.In(from), out, work, steps, *frame.pool);
-      return {};
-    });
+    return Group::Run(
+        [=](Frame& frame, const Destination& out, std::span<const Step> steps) -> Status {
+          float* work = scratch == kNoBuffer ? nullptr : frame.Out(scratch);
+          conv->Run(frame.In(from), out, work, steps, *frame.pool);
+          return {};
+        });
   };
   planner.FinishOperation(group);
   return true;
@@ -166,7 +172,7 @@ Result<bool> LowerConvTranspose(Planner& planner, const Node& node) {
         std::make_shared<const PackedConvTranspose>(given->shape, plain.weight, plain.bias));
   };
   ANEMONE_ASSIGN(const Shared packed,
-                 planner.Packed<PackedConvTranspose>(*node.operation, false, pack));
+                 planner.Packed<PackedConvTranspose>(*node.operation, PackedForm::kFloats, pack));
   auto conv = std::make_shared<const PackedConvTranspose>(given->shape, *packed);
   ANEMONE_ASSIGN(const BufferId from, planner.Read(given->x, Layout::kChannelsLast));
   const BufferId scratch = planner.NewBuffer(conv->ScratchFloats() * int64_t{sizeof(float)});
@@ -174,10 +180,11 @@ Result<bool> LowerConvTranspose(Planner& planner, const Node& node) {
   group.reads = {from};
   group.scratch = {scratch};
   group.prepare = [=]() -> Result<Group::Run> {
-    return Group::Run([=](Frame& frame, float* out, std::span<const Step> steps) -> Status {
-      conv->Run(frame.In(from), out, frame.Out(scratch), steps, *frame.pool);
-      return {};
-    });
+    return Group::Run(
+        [=](Frame& frame, const Destination& out, std::span<const Step> steps) -> Status {
+          conv->Run(frame.In(from), out.floats, frame.Out(scratch), steps, *frame.pool);
+          return {};
+        });
   };
   planner.FinishOperation(group);
   return true;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <unordered_map>
 
+#include "cpu/kernels/elementwise.h"
 #include "cpu/lowerings.h"
 
 namespace anemone::cpu {
@@ -336,16 +337,18 @@ Result<Group*> OpenElementwise(Planner& planner, const Node& node, const ir::Val
   ANEMONE_ASSIGN(const BufferId in, planner.Read(base, layout));
   Group& group = planner.Open(*node.operation, "elementwise", layout);
   group.reads = {in};
+  group.can_narrow = true;
   group.only_copies = in;
   Group* self = &group;
   group.prepare = [self, in]() -> Result<Group::Run> {
     const int64_t count = CountOf(self->type);
     const int64_t columns = self->columns == 0 ? count : self->columns;
-    return Group::Run([=](Frame& frame, float* out, std::span<const Step> steps) -> Status {
-      if (count == 0) return {};
-      Elementwise(steps, frame.In(in), out, count / columns, columns, *frame.pool);
-      return {};
-    });
+    return Group::Run(
+        [=](Frame& frame, const Destination& out, std::span<const Step> steps) -> Status {
+          if (count == 0) return {};
+          Elementwise(steps, frame.In(in), out, count / columns, columns, *frame.pool);
+          return {};
+        });
   };
   return &group;
 }

@@ -47,19 +47,26 @@ Result<std::shared_ptr<const PackedMatrix>> Pack(Planner& planner, const Constan
 
 Result<bool> LowerConstantProduct(Planner& planner, const Node& node, const ir::Value* x,
                                   const ConstantProduct& product) {
+  if (product.column_stride == product.k) {  // columns lie one after the other, as integers do
+    ANEMONE_ASSIGN(const bool taken,
+                   LowerInt8Product(planner, node, x, product.weight, product.bias));
+    if (taken) return true;
+  }
   ANEMONE_ASSIGN(const BufferId from, planner.Read(x, Layout::kRowMajor));
   Group& group = planner.Open(*node.operation, "gemm", Layout::kRowMajor);
   group.columns = product.n;
   group.reads = {from};
+  group.can_narrow = true;
   const int64_t rows = CountOf(node.types[0]) / product.n;
   group.prepare = [=, &planner, &operation = *node.operation]() -> Result<Group::Run> {
-    ANEMONE_ASSIGN(const auto packed, planner.Packed<PackedMatrix>(operation, false, [&] {
-      return Pack(planner, product);
-    }));
-    return Group::Run([=](Frame& frame, float* out, std::span<const Step> steps) -> Status {
-      Gemm(frame.In(from), product.k, rows, packed->view(), out, product.n, steps, *frame.pool);
-      return {};
-    });
+    ANEMONE_ASSIGN(const auto packed,
+                   planner.Packed<PackedMatrix>(operation, PackedForm::kFloats,
+                                                [&] { return Pack(planner, product); }));
+    return Group::Run(
+        [=](Frame& frame, const Destination& out, std::span<const Step> steps) -> Status {
+          Gemm(frame.In(from), product.k, rows, packed->view(), out, product.n, steps, *frame.pool);
+          return {};
+        });
   };
   planner.FinishOperation(group);
   return true;

@@ -1,8 +1,11 @@
 // quantize and dequantize. Where nothing but dequantize and casts to float read the integers that
-// quantize makes, they are kept as whole numbers in float32: then both are a few steps, which join
-// the kernels before and after, and no layout is changed for them.
+// quantize makes, they are kept as whole numbers: in 16 bits for a product of integers
+// (lower_int8.cc), else in float32. Then both are a few steps, which join the kernels before and
+// after, and no layout is changed for them.
 #include <algorithm>
+#include <optional>
 
+#include "cpu/kernels/elementwise.h"
 #include "cpu/lowerings.h"
 
 namespace anemone::cpu {
@@ -66,23 +69,54 @@ Result<bool> LowerQuantize(Planner& planner, const Node& node) {
   if (!IsFloat32(node.types[0])) return false;
   ANEMONE_ASSIGN(const OneScale one, ReadScale(planner, *node.operation));
   ANEMONE_ASSIGN(const std::string dtype, node.args->String("output_dtype"));
-  const bool is_signed = dtype == "int8";
-  std::vector<GroupStep> steps = {
-      {.step = {.kind = K::kDiv}, .buffer = planner.NewConstant({one.scale})},
-      {.step = {.kind = K::kRoundEven}}};
-  if (one.zero != 0) {
-    steps.push_back({.step = {.kind = K::kLinear, .alpha = 1.0f, .beta = one.zero}});
-  }
-  steps.push_back({.step = {.kind = K::kSaturate,
-                            .alpha = is_signed ? -128.0f : 0.0f,
-                            .beta = is_signed ? 127.0f : 255.0f}});
+  const K kind = dtype == "int8" ? K::kQuantizeInt8 : K::kQuantizeUint8;
+  std::vector<GroupStep> steps = {{.step = {.kind = kind, .alpha = one.scale, .beta = one.zero}}};
   return AddSteps(planner, node, std::move(steps), true);
+}
+
+// The layout in which some reader of the dequantized value takes its integers.
+std::optional<Layout> LayoutForIntegers(const Planner& planner, const ir::Operation& operation) {
+  for (const std::string_view parameter : {"scale", "zero_point"}) {
+    if (!planner.IsFixed(operation.Input(parameter))) return std::nullopt;
+  }
+  for (const ir::Operation* user : planner.UsersOf(operation.output())) {
+    if (const auto layout = TakesIntegers(planner, *user, operation.output())) return layout;
+  }
+  return std::nullopt;
+}
+
+// Keeps the whole numbers for products of integers. Floats are made of them when somebody reads
+// floats.
+Status KeepIntegers(Planner& planner, const Node& node, const OneScale& one, Layout layout) {
+  const ir::Operation& operation = *node.operation;
+  ANEMONE_ASSIGN(const BufferId narrow,
+                 planner.ReadNarrow(operation.Input("input"), layout, one.zero));
+  planner.SetIntegers(operation.output(), {narrow, layout, one.scale});
+  Group& group = planner.Open(operation, "dequantize", layout);
+  group.reads = {narrow};
+  group.can_narrow = true;
+  group.steps = {{.step = {.kind = K::kLinear, .alpha = one.scale}}};
+  group.prepare = [self = &group, narrow]() -> Result<Group::Run> {
+    const int64_t count = CountOf(self->type);
+    const int64_t columns = self->columns == 0 ? count : self->columns;
+    return Group::Run([=](Frame& frame, const Destination& out,
+                          std::span<const Step> steps) -> Status {
+      Elementwise(steps, {frame.Narrow(narrow), 0.0f}, out, count / columns, columns, *frame.pool);
+      return {};
+    });
+  };
+  planner.FinishOperation(group);
+  return {};
 }
 
 Result<bool> LowerDequantize(Planner& planner, const Node& node) {
   const ir::Value* input = node.operation->Input("input");
   if (!IsFloat32(planner.TypeOf(input)) || planner.IsKnown(input)) return false;
   ANEMONE_ASSIGN(const OneScale one, ReadScale(planner, *node.operation));
+  if (const auto layout = LayoutForIntegers(planner, *node.operation)) {
+    ANEMONE_TRY(KeepIntegers(planner, node, one, *layout));
+    return true;
+  }
   std::vector<GroupStep> steps;
   if (one.zero != 0) {
     steps.push_back({.step = {.kind = K::kLinear, .alpha = 1.0f, .beta = -one.zero}});

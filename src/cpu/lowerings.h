@@ -2,9 +2,11 @@
 // work. Thread rules: pure functions of the planner that they are given.
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "base/status.h"
+#include "cpu/kernels/conv.h"
 #include "cpu/planner.h"
 
 namespace anemone::cpu {
@@ -32,6 +34,15 @@ Result<bool> LowerAttention(Planner& planner, const Node& node);
 // Gives the result of each quantize that only dequantize and casts to float read the type float32,
 // which is what its lowering, and theirs, go by.
 void HoldIntegersInFloat(Specialized& facts);
+// Products of integers, where `x` is known to be dequantized ones and the weights are integers with a
+// scale for each output channel. lower_int8.cc
+Result<bool> LowerInt8Conv(Planner& planner, const Node& node, const ConvShape& shape,
+                           const ir::Value* x, const ir::Value* weight, const ir::Value* bias);
+Result<bool> LowerInt8Product(Planner& planner, const Node& node, const ir::Value* x,
+                              const ir::Value* weight, const ir::Value* bias);
+// The layout in which `user` would take the integers of its operand `value`, or nothing.
+std::optional<Layout> TakesIntegers(const Planner& planner, const ir::Operation& user,
+                                    const ir::Value* value);
 // Opens a group that only reads `base`, in `layout`; steps join it. lower_elementwise.cc
 Result<Group*> OpenElementwise(Planner& planner, const Node& node, const ir::Value* base,
                                Layout layout);

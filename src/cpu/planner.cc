@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/interruption.h"
+#include "cpu/kernels/elementwise.h"
 #include "cpu/kernels/layout.h"
 #include "cpu/lowerings.h"
 #include "cpu/reference_op.h"
@@ -26,6 +27,23 @@ exec::RoundingRule RuleOf(exec::Numerics numerics) {
       return {.fp16 = true, .fp32 = true};
   }
   return {};
+}
+
+// x * clamp(alpha * x + beta, 0, 1), where it ends the list as three steps, becomes one, which needs
+// no copy of x. The bits are the same.
+void JoinHardSwish(std::vector<PlannedStep>* steps) {
+  const size_t n = steps->size();
+  if (n < 3) return;
+  const PlannedStep* last = &(*steps)[n - 3];
+  const bool is_one = last[0].step.kind == StepKind::kSave &&
+                      last[1].step.kind == StepKind::kHardSigmoid &&
+                      last[2].step.kind == StepKind::kMul && last[2].operand == kNoBuffer &&
+                      last[2].step.operand.data == nullptr;
+  if (!is_one) return;
+  PlannedStep joined{last[1].step};
+  joined.step.kind = StepKind::kHardSwish;
+  steps->resize(n - 3);
+  steps->push_back(joined);
 }
 
 }  // namespace
@@ -190,8 +208,9 @@ Layout Planner::LayoutOf(const ir::Value* value) const {
   if (found == states_.end()) return Layout::kRowMajor;
   const State& state = found->second;
   if (state.pending != nullptr) return state.pending->layout;
-  return state.row_major == kNoBuffer && state.channels_last != kNoBuffer ? Layout::kChannelsLast
-                                                                          : Layout::kRowMajor;
+  if (state.row_major != kNoBuffer) return Layout::kRowMajor;
+  if (state.channels_last != kNoBuffer) return Layout::kChannelsLast;
+  return state.narrow != kNoBuffer ? state.narrow_layout : Layout::kRowMajor;
 }
 
 Result<Buffer> Planner::MakeConstant(const ir::Value* value, Layout layout) {
@@ -244,6 +263,11 @@ Result<BufferId> Planner::Read(const ir::Value* value, Layout layout) {
   const ir::Type type = TypeOf(value);
   if (facts_.values.at(value).dynamic) return Internal("value '{}' has no buffer", value->name);
   if (states_[value].pending != nullptr) ANEMONE_TRY(EmitGroup(*states_[value].pending));
+  {
+    const State& now = states_[value];
+    const bool no_floats = now.row_major == kNoBuffer && now.channels_last == kNoBuffer;
+    if (no_floats && now.narrow != kNoBuffer) ANEMONE_TRY(EmitWidening(value));
+  }
   const State state = states_[value];
   const BufferId there = layout == Layout::kRowMajor ? state.row_major : state.channels_last;
   if (there != kNoBuffer) return there;
@@ -304,11 +328,13 @@ Group& Planner::OpenSimple(const ir::Operation& operation, std::string_view kern
   group.prepare = [self, run = std::move(run)]() -> Result<Group::Run> {
     const int64_t count = CountOf(self->type);
     const int64_t columns = self->columns == 0 ? count : self->columns;
-    return Group::Run([=](Frame& frame, float* out, std::span<const Step> steps) -> Status {
-      run(frame, out);
-      if (!steps.empty()) Elementwise(steps, out, out, count / columns, columns, *frame.pool);
-      return {};
-    });
+    return Group::Run(
+        [=](Frame& frame, const Destination& out, std::span<const Step> steps) -> Status {
+          run(frame, out.floats);
+          if (steps.empty()) return {};
+          Elementwise(steps, out.floats, out, count / columns, columns, *frame.pool);
+          return {};
+        });
   };
   return group;
 }
@@ -384,9 +410,56 @@ Status Planner::EmitGroup(Group& group) {
     SetBuffer(group.result, group.layout, group.only_copies);
     return {};
   }
-  const int64_t columns = group.columns == 0 ? CountOf(group.type) : group.columns;
-  std::vector<PlannedStep> steps;
   Instruction instruction;
+  ANEMONE_ASSIGN(std::vector<PlannedStep> steps, PlanSteps(group, &instruction));
+  ANEMONE_ASSIGN(Group::Run run, group.prepare());
+  const BufferId out = NewBuffer(StorageBytes(group.type));
+  instruction.reads.insert(instruction.reads.end(), group.reads.begin(), group.reads.end());
+  instruction.writes = group.scratch;
+  instruction.writes.push_back(out);
+  instruction.run = [run = std::move(run), steps = std::move(steps), out](Frame& frame) -> Status {
+    return run(frame, frame.Out(out), BoundSteps(frame, steps));
+  };
+  Emit(std::move(instruction));
+  SetBuffer(group.result, group.layout, out);
+  return {};
+}
+
+Status Planner::EmitNarrowGroup(Group& group, float zero) {
+  State& state = states_[group.result];
+  state.pending = nullptr;
+  Instruction instruction;
+  ANEMONE_ASSIGN(std::vector<PlannedStep> steps, PlanSteps(group, &instruction));
+  ANEMONE_ASSIGN(Group::Run run, group.prepare());
+  const BufferId out = NewBuffer(NarrowBytes(group.type));
+  // A kernel that writes floats only does so into memory of its own.
+  const BufferId floats = group.can_narrow ? kNoBuffer : NewBuffer(StorageBytes(group.type));
+  instruction.reads.insert(instruction.reads.end(), group.reads.begin(), group.reads.end());
+  instruction.writes = group.scratch;
+  if (floats != kNoBuffer) instruction.writes.push_back(floats);
+  instruction.writes.push_back(out);
+  const int64_t count = CountOf(group.type);
+  instruction.run = [=, run = std::move(run), steps = std::move(steps)](Frame& frame) -> Status {
+    NarrowInt* to = frame.Narrow(out);
+    to[count] = 0;
+    if (floats == kNoBuffer) return run(frame, {to, zero}, BoundSteps(frame, steps));
+    ANEMONE_TRY(run(frame, frame.Out(floats), BoundSteps(frame, steps)));
+    Elementwise({}, frame.In(floats), {to, zero}, 1, count, *frame.pool);
+    return {};
+  };
+  Emit(std::move(instruction));
+  State& after = states_[group.result];
+  after.narrow = out;
+  after.narrow_layout = group.layout;
+  after.narrow_zero = zero;
+  return {};
+}
+
+Result<std::vector<PlannedStep>> Planner::PlanSteps(const Group& group, Instruction* instruction) {
+  const int64_t columns = group.columns == 0 ? CountOf(group.type) : group.columns;
+  instruction->kernel = group.kernel;
+  instruction->operations = group.operations;
+  std::vector<PlannedStep> steps;
   for (const GroupStep& from : group.steps) {
     PlannedStep step{from.step, from.buffer};
     if (from.value != nullptr) {
@@ -397,21 +470,59 @@ Status Planner::EmitGroup(Group& group) {
                      Read(from.value, channels ? Layout::kChannelsLast : Layout::kRowMajor));
     }
     if (from.whole) step.step.operand = {nullptr, columns, 1, 1};
-    if (step.operand != kNoBuffer) instruction.reads.push_back(step.operand);
+    if (step.operand != kNoBuffer) instruction->reads.push_back(step.operand);
     steps.push_back(step);
+    JoinHardSwish(&steps);
   }
-  ANEMONE_ASSIGN(Group::Run run, group.prepare());
-  const BufferId out = NewBuffer(StorageBytes(group.type));
-  instruction.kernel = group.kernel;
-  instruction.operations = group.operations;
-  instruction.reads.insert(instruction.reads.end(), group.reads.begin(), group.reads.end());
-  instruction.writes = group.scratch;
-  instruction.writes.push_back(out);
-  instruction.run = [run = std::move(run), steps = std::move(steps), out](Frame& frame) -> Status {
-    return run(frame, frame.Out(out), BoundSteps(frame, steps));
+  return steps;
+}
+
+Result<BufferId> Planner::ReadNarrow(const ir::Value* value, Layout layout, float zero) {
+  Group* pending = states_[value].pending;
+  if (pending != nullptr && pending->layout == layout && !pending->steps.empty() &&
+      IsQuantize(pending->steps.back().step.kind)) {
+    ANEMONE_TRY(EmitNarrowGroup(*pending, zero));
+  }
+  const State state = states_[value];
+  if (state.narrow != kNoBuffer && state.narrow_layout == layout && state.narrow_zero == zero) {
+    return state.narrow;
+  }
+  ANEMONE_ASSIGN(const BufferId floats, Read(value, layout));
+  const int64_t count = CountOf(TypeOf(value));
+  const BufferId narrow = NewBuffer(NarrowBytes(TypeOf(value)));
+  Instruction move;
+  move.kernel = "to_int16";
+  move.reads = {floats};
+  move.writes = {narrow};
+  move.run = [=](Frame& frame) -> Status {
+    frame.Narrow(narrow)[count] = 0;
+    Elementwise({}, frame.In(floats), {frame.Narrow(narrow), zero}, 1, count, *frame.pool);
+    return {};
   };
-  Emit(std::move(instruction));
-  SetBuffer(group.result, group.layout, out);
+  Emit(std::move(move));
+  State& after = states_[value];
+  after.narrow = narrow;
+  after.narrow_layout = layout;
+  after.narrow_zero = zero;
+  return narrow;
+}
+
+// Gives a value that exists as whole numbers only a buffer of floats.
+Status Planner::EmitWidening(const ir::Value* value) {
+  const State state = states_[value];
+  const int64_t count = CountOf(TypeOf(value));
+  const BufferId floats = NewBuffer(StorageBytes(TypeOf(value)));
+  Instruction move;
+  move.kernel = "to_float";
+  move.reads = {state.narrow};
+  move.writes = {floats};
+  move.run = [=](Frame& frame) -> Status {
+    Elementwise({}, {frame.Narrow(state.narrow), state.narrow_zero}, frame.Out(floats), 1, count,
+                *frame.pool);
+    return {};
+  };
+  Emit(std::move(move));
+  SetBuffer(value, state.narrow_layout, floats);
   return {};
 }
 

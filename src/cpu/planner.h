@@ -7,7 +7,8 @@
 // that fusing changes no bit.
 //
 // A value of rank 3 or 4 may exist row-major (NCHW) and with channels last (NHWC); reading it in a
-// layout that it does not have emits the conversion once. Ownership: lives while one plan is built;
+// layout that it does not have emits the conversion once. What quantize computes may exist as floats
+// and as whole numbers of 16 bits, which products of integers read ("narrow"). Ownership: lives while one plan is built;
 // borrows the parts that plans share.
 // Thread rules: one thread.
 #pragma once
@@ -51,13 +52,30 @@ struct Group {
   std::vector<BufferId> reads;
   std::vector<BufferId> scratch;
   // Computes into `out`, and applies the steps.
-  using Run = std::function<Status(Frame& frame, float* out, std::span<const Step> steps)>;
+  using Run =
+      std::function<Status(Frame& frame, const Destination& out, std::span<const Step> steps)>;
   // Makes Run when the group is emitted, after the last operation has joined.
   std::function<Result<Run>()> prepare;
+  bool can_narrow = false;  // whether Run takes a narrow destination
   // Absorbs result * scale[c] + shift[c] for each channel (batch norm), or is null.
   std::function<void(std::vector<float> scale, std::vector<float> shift)> fold_affine;
   // The input that an elementwise group without steps merely renames.
   BufferId only_copies = kNoBuffer;
+};
+
+// A dequantized value: `scale` times the whole numbers in a narrow buffer.
+struct Integers {
+  BufferId buffer = kNoBuffer;
+  Layout layout = Layout::kRowMajor;
+  float scale = 1.0f;
+};
+
+// What the weights of an operation are packed as.
+enum class PackedForm : uint8_t {
+  kFloats,
+  kFloatsWithAffine,  // a batch norm is folded into them
+  kIntegers,
+  kIntegersWithAffine,
 };
 
 // What the plans of one function share, so that it is made once and not for each set of shapes.
@@ -66,8 +84,7 @@ struct SharedParts {
   explicit SharedParts(ir::Opset opset) : folded(opset) {}
 
   FoldedConstants folded;
-  // Packed weights. The second part of the key tells apart what was folded into them.
-  std::map<std::pair<const ir::Operation*, bool>, std::shared_ptr<const void>> packs;
+  std::map<std::pair<const ir::Operation*, PackedForm>, std::shared_ptr<const void>> packs;
   // Constants as kernels read them.
   std::map<std::pair<const ir::Value*, Layout>, Buffer> buffers;
   int64_t packings = 0;  // how often weights were packed
@@ -104,11 +121,11 @@ class Planner {
 
   // The result of `pack` for the operation, kept from an earlier plan of the function or made now.
   template <typename T, typename Pack>
-  Result<std::shared_ptr<const T>> Packed(const ir::Operation& operation, bool folded,
+  Result<std::shared_ptr<const T>> Packed(const ir::Operation& operation, PackedForm form,
                                           const Pack& pack) {
     // Weights that were computed from shapes may differ from plan to plan.
     if (!HasFixedWeights(operation)) return pack();
-    std::shared_ptr<const void>& entry = shared_.packs[{&operation, folded}];
+    std::shared_ptr<const void>& entry = shared_.packs[{&operation, form}];
     if (entry == nullptr) {
       ANEMONE_ASSIGN(std::shared_ptr<const T> made, pack());
       entry = std::move(made);
@@ -120,6 +137,9 @@ class Planner {
   // ---- actions for lowerings ----
   // The buffer of `value`; computes it or changes its layout if necessary.
   Result<BufferId> Read(const ir::Value* value, Layout layout);
+  // The buffer of whole numbers less `zero`, with one more element that can be read, of a value that
+  // is a quantize's result.
+  Result<BufferId> ReadNarrow(const ir::Value* value, Layout layout, float zero);
   BufferId NewBuffer(int64_t size_bytes);
   BufferId NewConstant(std::vector<float> values);
   // Records the buffer of `value`.
@@ -129,6 +149,19 @@ class Planner {
   void EmitAlone(const Node& node, std::string_view kernel, Layout layout,
                  std::vector<BufferId> reads,
                  std::function<void(const Frame& frame, void* out)> run, size_t output = 0);
+  // Records that `value` is `scale` times the whole numbers in a buffer.
+  void SetIntegers(const ir::Value* value, const Integers& integers) {
+    integers_[value] = integers;
+  }
+  // What SetIntegers recorded; null otherwise.
+  const Integers* IntegersOf(const ir::Value* value) const {
+    const auto found = integers_.find(value);
+    return found == integers_.end() ? nullptr : &found->second;
+  }
+  // The live operations that read the value.
+  std::span<const ir::Operation* const> UsersOf(const ir::Value* value) const {
+    return facts_.values.at(value).users;
+  }
   // Opens a group whose result is the only output of `operation`.
   Group& Open(const ir::Operation& operation, std::string_view kernel, Layout layout);
   // A group that computes by `run` and then applies the steps.
@@ -147,6 +180,9 @@ class Planner {
   struct State {
     BufferId row_major = kNoBuffer;
     BufferId channels_last = kNoBuffer;
+    BufferId narrow = kNoBuffer;  // whole numbers less narrow_zero
+    Layout narrow_layout = Layout::kRowMajor;
+    float narrow_zero = 0.0f;
     Group* pending = nullptr;
   };
 
@@ -157,6 +193,11 @@ class Planner {
   Status LowerReference(const Node& node);
   Status LowerInterpreted(const Node& node);
   Status EmitGroup(Group& group);
+  // The same, with the results, which the last step quantizes, narrow.
+  Status EmitNarrowGroup(Group& group, float zero);
+  // The steps as the instruction applies them; adds what they read to it.
+  Result<std::vector<PlannedStep>> PlanSteps(const Group& group, Instruction* instruction);
+  Status EmitWidening(const ir::Value* value);
   Status Trace(const Node& node);
   Result<Buffer> MakeConstant(const ir::Value* value, Layout layout);
   Result<BufferId> ReadConstant(const ir::Value* value, Layout layout);
@@ -172,6 +213,7 @@ class Planner {
   std::shared_ptr<Plan> plan_;
   std::unordered_map<const ir::Value*, State> states_;
   std::deque<Group> groups_;
+  std::unordered_map<const ir::Value*, Integers> integers_;
 };
 
 // Elements of a static type.
@@ -185,5 +227,9 @@ inline bool HasChannels(const ir::Type& type) { return type.rank() == 3 || type.
 int64_t SpatialCount(const ir::Type& type);
 // Bytes of a static type in memory at run time.
 int64_t StorageBytes(const ir::Type& type);
+// Bytes of its elements as whole numbers, with the one more that products may read.
+inline int64_t NarrowBytes(const ir::Type& type) {
+  return (CountOf(type) + 1) * int64_t{sizeof(NarrowInt)};
+}
 
 }  // namespace anemone::cpu

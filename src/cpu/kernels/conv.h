@@ -32,6 +32,14 @@ struct ConvShape {
   int64_t groups = 1;
 };
 
+enum class ConvMethod : uint8_t {
+  kPointwise,  // one tap, rows of the image as they lie
+  kIndirect,   // a pointer for each tap
+  kRows,       // a pointer for each row of the kernel: few channels
+  kDepthwise,  // channel by channel
+};
+ConvMethod ChooseConvMethod(const ConvShape& shape);
+
 class PackedConv {
  public:
   PackedConv() = default;
@@ -43,19 +51,13 @@ class PackedConv {
   // in: [batch, in_h, in_w, in_c], out: [batch, out_h, out_w, out_c]; must not overlap. Steps see
   // out as (batch * out_h * out_w) x out_c.
   // `scratch` has room for ScratchFloats().
-  void Run(const float* in, float* out, float* scratch, std::span<const Step> steps,
+  void Run(const float* in, const Destination& out, float* scratch, std::span<const Step> steps,
            ThreadPool& pool) const;
   int64_t ScratchFloats() const;
 
   const ConvShape& shape() const { return shape_; }
 
  private:
-  enum class Method { kPointwise, kIndirect, kRows, kDepthwise };
-  void FillIndirect(const float* in, int64_t group, int64_t row, int rows, const float** out) const;
-  void FillRows(const float* in, int64_t row, int rows, float* scratch, const float** out) const;
-
-  static Method Choose(const ConvShape& shape);
-
   struct Weights {
     std::vector<PackedMatrix> groups;
     std::vector<PackedView> views;
@@ -64,7 +66,7 @@ class PackedConv {
   };
 
   ConvShape shape_;
-  Method method_ = Method::kIndirect;
+  ConvMethod method_ = ConvMethod::kIndirect;
   int64_t repeat_ = 1;  // kDepthwise: filters per input channel
   std::shared_ptr<const Weights> weights_;
 };

@@ -4,6 +4,8 @@
 #include <cstddef>
 
 #include "base/simd_targets.h"
+#include "base/thread_pool.h"
+#include "cpu/kernels/gemm.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/kernels/depthwise.cc"
@@ -17,8 +19,9 @@ namespace anemone::cpu {
 namespace HWY_NAMESPACE {
 
 // A run of output pixels of one row, and the taps that are inside the image for all of them.
+template <typename Element>
 struct Window {
-  const float* in;       // the image
+  const Element* in;     // the image
   const float* weights;  // [taps][stride], then the bias
   int64_t stride;
   float* out;    // the first pixel
@@ -26,8 +29,29 @@ struct Window {
   int64_t ky_begin, ky_end, kx_begin, kx_end;
 };
 
-template <int kPixels, int kVectors, bool kWhole>
-HWY_INLINE void Channels(const ConvShape& s, const Window& w, int64_t c, size_t count) {
+template <class D>
+HWY_INLINE hn::Vec<D> LoadValues(D d, const float* from) {
+  return hn::LoadU(d, from);
+}
+template <class D>
+HWY_INLINE hn::Vec<D> LoadValues(D d, const NarrowInt* from) {
+  const hn::RebindToSigned<D> di;
+  const hn::Rebind<int16_t, D> d16;
+  return hn::ConvertTo(d, hn::PromoteTo(di, hn::LoadU(d16, from)));
+}
+template <class D>
+HWY_INLINE hn::Vec<D> LoadFirstValues(D d, const float* from, size_t n) {
+  return LoadFirst(d, from, n);
+}
+template <class D>
+HWY_INLINE hn::Vec<D> LoadFirstValues(D d, const NarrowInt* from, size_t n) {
+  HWY_ALIGN NarrowInt lanes[hn::MaxLanes(D())] = {};
+  for (size_t i = 0; i < n; ++i) lanes[i] = from[i];
+  return LoadValues(d, lanes);
+}
+
+template <int kPixels, int kVectors, bool kWhole, typename Element>
+HWY_INLINE void Channels(const ConvShape& s, const Window<Element>& w, int64_t c, size_t count) {
   const hn::ScalableTag<float> d;
   using V = hn::Vec<decltype(d)>;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
@@ -40,10 +64,10 @@ HWY_INLINE void Channels(const ConvShape& s, const Window& w, int64_t c, size_t 
   }
   const int64_t step = s.stride_w * s.in_c;
   for (int64_t ky = w.ky_begin; ky < w.ky_end; ++ky) {
-    const float* line = w.in + ((w.y + ky * s.dilation_h) * s.in_w + w.x) * s.in_c + c;
+    const Element* line = w.in + ((w.y + ky * s.dilation_h) * s.in_w + w.x) * s.in_c + c;
     const float* filter = w.weights + ky * s.kernel_w * w.stride + c;
     for (int64_t kx = w.kx_begin; kx < w.kx_end; ++kx) {
-      const float* from = line + kx * s.dilation_w * s.in_c;
+      const Element* from = line + kx * s.dilation_w * s.in_c;
       V weight[kVectors];
       ANEMONE_UNROLL
       for (int v = 0; v < kVectors; ++v) {
@@ -53,7 +77,8 @@ HWY_INLINE void Channels(const ConvShape& s, const Window& w, int64_t c, size_t 
       for (int p = 0; p < kPixels; ++p, from += step) {
         ANEMONE_UNROLL
         for (int v = 0; v < kVectors; ++v) {
-          const V value = kWhole ? hn::LoadU(d, from + v * lanes) : LoadFirst(d, from, count);
+          const V value =
+              kWhole ? LoadValues(d, from + v * lanes) : LoadFirstValues(d, from, count);
           acc[p][v] = hn::MulAdd(value, weight[v], acc[p][v]);
         }
       }
@@ -75,8 +100,8 @@ HWY_INLINE void Channels(const ConvShape& s, const Window& w, int64_t c, size_t 
 
 // Enough accumulators to hide the latency of a multiply-add: several vectors of channels when there
 // are few pixels.
-template <int kPixels>
-void Pixels(const ConvShape& s, const Window& w) {
+template <int kPixels, typename Element>
+void Pixels(const ConvShape& s, const Window<Element>& w) {
   constexpr int kVectors = kPixels >= 8 ? 1 : kPixels == 4 ? 2 : 4;
   const auto lanes = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<float>()));
   int64_t c = 0;
@@ -90,8 +115,9 @@ void Pixels(const ConvShape& s, const Window& w) {
 // kPixels outputs of a kernel kWidth wide, undilated. Each input is loaded once and used for
 // all the outputs that need it; columns outside the image are skipped. The sums run in the
 // order of Channels.
-template <int kWidth, int kStride, int kPixels, bool kWhole>
-HWY_INLINE void SlideChannels(const ConvShape& s, const Window& w, int64_t c, size_t count) {
+template <int kWidth, int kStride, int kPixels, bool kWhole, typename Element>
+HWY_INLINE void SlideChannels(const ConvShape& s, const Window<Element>& w, int64_t c,
+                              size_t count) {
   const hn::ScalableTag<float> d;
   using V = hn::Vec<decltype(d)>;
   V acc[kPixels];
@@ -99,7 +125,7 @@ HWY_INLINE void SlideChannels(const ConvShape& s, const Window& w, int64_t c, si
   ANEMONE_UNROLL
   for (int p = 0; p < kPixels; ++p) acc[p] = bias;
   for (int64_t ky = w.ky_begin; ky < w.ky_end; ++ky) {
-    const float* line = w.in + ((w.y + ky * s.dilation_h) * s.in_w + w.x) * s.in_c + c;
+    const Element* line = w.in + ((w.y + ky * s.dilation_h) * s.in_w + w.x) * s.in_c + c;
     const float* filter = w.weights + ky * kWidth * w.stride + c;
     V weight[kWidth];
     ANEMONE_UNROLL
@@ -108,8 +134,8 @@ HWY_INLINE void SlideChannels(const ConvShape& s, const Window& w, int64_t c, si
     for (int i = 0; i < (kPixels - 1) * kStride + kWidth; ++i) {
       const int64_t x = w.x + i;
       if (x < 0 || x >= s.in_w) continue;
-      const float* from = line + i * s.in_c;
-      const V value = kWhole ? hn::LoadU(d, from) : LoadFirst(d, from, count);
+      const Element* from = line + i * s.in_c;
+      const V value = kWhole ? LoadValues(d, from) : LoadFirstValues(d, from, count);
       ANEMONE_UNROLL
       for (int p = 0; p < kPixels; ++p) {
         const int kx = i - p * kStride;
@@ -128,8 +154,8 @@ HWY_INLINE void SlideChannels(const ConvShape& s, const Window& w, int64_t c, si
   }
 }
 
-template <int kWidth, int kStride, int kPixels>
-void SlideRow(const ConvShape& s, Window w) {
+template <int kWidth, int kStride, int kPixels, typename Element>
+void SlideRow(const ConvShape& s, Window<Element> w) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<float>()));
   float* const row = w.out;
   for (int64_t x = 0; x < s.out_w; x += kPixels) {
@@ -147,8 +173,8 @@ void SlideRow(const ConvShape& s, Window w) {
   }
 }
 
-template <int kWidth>
-bool SlideRowOf(const ConvShape& s, const Window& w) {
+template <int kWidth, typename Element>
+bool SlideRowOf(const ConvShape& s, const Window<Element>& w) {
   if (s.stride_w == 1 && s.out_w >= 8) {
     SlideRow<kWidth, 1, 8>(s, w);
   } else if (s.stride_w == 1 && s.out_w >= 4) {
@@ -162,7 +188,8 @@ bool SlideRowOf(const ConvShape& s, const Window& w) {
 }
 
 // Returns whether it did the row: only for common kernels.
-bool Slide(const ConvShape& s, const Window& w) {
+template <typename Element>
+bool Slide(const ConvShape& s, const Window<Element>& w) {
   if (s.dilation_w != 1) return false;
   switch (s.kernel_w) {
     case 3:
@@ -176,10 +203,10 @@ bool Slide(const ConvShape& s, const Window& w) {
   }
 }
 
-void Rows(const ConvShape& s, const float* in, const float* weights, float* out, int64_t begin,
-          int64_t end) {
+template <typename Element>
+void Row(const ConvShape& s, const Element* in, const float* weights, float* out, int64_t row) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<float>()));
-  Window w{};
+  Window<Element> w{};
   w.weights = weights;
   w.stride = (s.out_c + lanes - 1) / lanes * lanes;
   // Pixels [left, right) have all their taps inside, horizontally.
@@ -187,31 +214,38 @@ void Rows(const ConvShape& s, const float* in, const float* weights, float* out,
   const int64_t left = std::clamp<int64_t>(first_inside(s.pad_left), 0, s.out_w);
   const int64_t last = s.in_w - 1 - (s.kernel_w - 1) * s.dilation_w + s.pad_left;
   const int64_t right = last < 0 ? left : std::clamp(last / s.stride_w + 1, left, s.out_w);
-  for (int64_t row = begin; row < end; ++row) {
-    w.in = in + row / s.out_h * s.in_h * s.in_w * s.in_c;
-    w.y = row % s.out_h * s.stride_h - s.pad_top;
-    w.ky_begin = std::min(w.y >= 0 ? 0 : (-w.y + s.dilation_h - 1) / s.dilation_h, s.kernel_h);
-    w.ky_end = w.y >= s.in_h ? 0 : std::min(s.kernel_h, (s.in_h - 1 - w.y) / s.dilation_h + 1);
-    w.out = out + row * s.out_w * s.out_c;
-    if (Slide(s, w)) continue;
-    for (int64_t x = 0; x < s.out_w;) {
-      w.out = out + (row * s.out_w + x) * s.out_c;
-      w.x = x * s.stride_w - s.pad_left;
-      w.kx_begin = 0;
-      w.kx_end = s.kernel_w;
-      if (x >= left && x + 8 <= right) {
-        Pixels<8>(s, w);
-        x += 8;
-      } else if (x >= left && x + 4 <= right) {
-        Pixels<4>(s, w);
-        x += 4;
-      } else {
-        w.kx_begin = std::min(w.x >= 0 ? 0 : (-w.x + s.dilation_w - 1) / s.dilation_w, s.kernel_w);
-        w.kx_end = w.x >= s.in_w ? 0 : std::min(s.kernel_w, (s.in_w - 1 - w.x) / s.dilation_w + 1);
-        Pixels<1>(s, w);
-        x += 1;
-      }
+  w.in = in + row / s.out_h * s.in_h * s.in_w * s.in_c;
+  w.y = row % s.out_h * s.stride_h - s.pad_top;
+  w.ky_begin = std::min(w.y >= 0 ? 0 : (-w.y + s.dilation_h - 1) / s.dilation_h, s.kernel_h);
+  w.ky_end = w.y >= s.in_h ? 0 : std::min(s.kernel_h, (s.in_h - 1 - w.y) / s.dilation_h + 1);
+  w.out = out;
+  if (Slide(s, w)) return;
+  for (int64_t x = 0; x < s.out_w;) {
+    w.out = out + x * s.out_c;
+    w.x = x * s.stride_w - s.pad_left;
+    w.kx_begin = 0;
+    w.kx_end = s.kernel_w;
+    if (x >= left && x + 8 <= right) {
+      Pixels<8>(s, w);
+      x += 8;
+    } else if (x >= left && x + 4 <= right) {
+      Pixels<4>(s, w);
+      x += 4;
+    } else {
+      w.kx_begin = std::min(w.x >= 0 ? 0 : (-w.x + s.dilation_w - 1) / s.dilation_w, s.kernel_w);
+      w.kx_end = w.x >= s.in_w ? 0 : std::min(s.kernel_w, (s.in_w - 1 - w.x) / s.dilation_w + 1);
+      Pixels<1>(s, w);
+      x += 1;
     }
+  }
+}
+
+// One of the batch * out_h rows.
+void AnyRow(const ConvShape& s, const Source& in, const float* weights, float* out, int64_t row) {
+  if (in.narrow != nullptr) {
+    Row(s, in.narrow, weights, out, row);
+  } else {
+    Row(s, in.floats, weights, out, row);
   }
 }
 
@@ -222,11 +256,41 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace anemone::cpu {
 
-HWY_EXPORT(Rows);
+HWY_EXPORT(AnyRow);
 
-void DepthwiseRows(const ConvShape& shape, const float* in, const float* weights, float* out,
-                   int64_t begin, int64_t end) {
-  HWY_DYNAMIC_DISPATCH(Rows)(shape, in, weights, out, begin, end);
+Floats PackDepthwise(const ConvShape& s, const float* weights, float scale, const float* bias) {
+  const int64_t taps = s.kernel_h * s.kernel_w;
+  const int64_t stride = PackedColumns(s.out_c);
+  Floats packed((taps + 1) * stride);
+  float* to = packed.data();
+  std::fill_n(to, (taps + 1) * stride, 0.0f);
+  for (int64_t c = 0; c < s.out_c; ++c) {
+    for (int64_t t = 0; t < taps; ++t) to[t * stride + c] = weights[c * taps + t] * scale;
+    if (bias != nullptr) to[taps * stride + c] = bias[c];
+  }
+  return packed;
+}
+
+void RunDepthwise(const ConvShape& s, const Source& in, const Floats& weights,
+                  const Destination& out, std::span<const Step> steps, ThreadPool& pool) {
+  const auto run_row = HWY_DYNAMIC_DISPATCH(AnyRow);
+  const int64_t row_values = s.out_w * s.out_c;
+  const int64_t row_flops = row_values * s.kernel_h * s.kernel_w * 2;
+  const int64_t grain = std::max<int64_t>(1, 100'000 / std::max<int64_t>(row_flops, 1));
+  pool.ParallelFor(s.batch * s.out_h, grain, [&](int64_t begin, int64_t end) {
+    thread_local Floats waiting;
+    if (out.narrow != nullptr) waiting.Reserve(row_values);
+    for (int64_t row = begin; row < end; ++row) {
+      float* to = out.narrow != nullptr ? waiting.data() : out.floats + row * row_values;
+      run_row(s, in, weights.data(), to, row);
+      if (!steps.empty()) {
+        ApplyStepsToBlock(steps, to, s.out_c, row * s.out_w, s.out_w, 0, s.out_c);
+      }
+      if (out.narrow != nullptr) {
+        NarrowFromFloats(to, out.narrow + row * row_values, row_values, out.zero);
+      }
+    }
+  });
 }
 
 }  // namespace anemone::cpu

@@ -1,15 +1,23 @@
-// Depthwise convolution (one filter per channel), vectorized over channels. Internal to PackedConv.
+// Depthwise convolution (one filter per channel), vectorized over channels. Internal to the
+// convolutions. Thread rules: pure functions.
 #pragma once
 
 #include <cstdint>
+#include <span>
 
+#include "cpu/kernels/buffer.h"
 #include "cpu/kernels/conv.h"
+#include "cpu/kernels/elementwise.h"
 
 namespace anemone::cpu {
 
-// Output rows [begin, end) of the batch * out_h rows. `weights`: [taps, stride] with stride =
-// PackedColumns(channels), followed by `stride` biases.
-void DepthwiseRows(const ConvShape& shape, const float* in, const float* weights, float* out,
-                   int64_t begin, int64_t end);
+// `weights`: [out_c, taps] times `scale`; `bias`: out_c values or null. Packed as [taps, stride] with
+// stride = PackedColumns(out_c), followed by `stride` biases.
+Floats PackDepthwise(const ConvShape& shape, const float* weights, float scale, const float* bias);
+
+// in_c == out_c. `in` holds floats, or whole numbers less their zero point; the steps see out as
+// (batch * out_h * out_w) x out_c.
+void RunDepthwise(const ConvShape& shape, const Source& in, const Floats& weights,
+                  const Destination& out, std::span<const Step> steps, ThreadPool& pool);
 
 }  // namespace anemone::cpu

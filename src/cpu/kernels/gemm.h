@@ -14,6 +14,7 @@
 
 #include "cpu/kernels/buffer.h"
 #include "cpu/kernels/steps.h"
+#include "cpu/kernels/tile_epilogue.h"
 
 namespace anemone {
 class ThreadPool;
@@ -51,9 +52,13 @@ class PackedMatrix {
   int64_t n_ = 0;
 };
 
-// Rows of A and C are a_stride and c_stride floats apart. C must not overlap A or B; a step's
+// Rows of A and C are a_stride and c_stride elements apart. C must not overlap A or B; a step's
 // operand may be C itself.
-void Gemm(const float* a, int64_t a_stride, int64_t m, const PackedView& b, float* c,
+void Gemm(const float* a, int64_t a_stride, int64_t m, const PackedView& b, const Destination& c,
           int64_t c_stride, std::span<const Step> steps, ThreadPool& pool);
+
+// One tile of a product whose rows are `taps` pieces each; `a` as in TileArgs.
+void MultiplyTile(const PackedView& b, int64_t panel, int64_t taps, const float* const* a,
+                  const TileEpilogue& end);
 
 }  // namespace anemone::cpu

@@ -8,26 +8,20 @@
 #define HWY_TARGET_INCLUDE "cpu/kernels/gemm_tile.cc"
 #include "hwy/foreach_target.h"  // must come before highway.h
 
-#include "cpu/kernels/memory-inl.h"
+#include "cpu/kernels/tile_epilogue-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace anemone::cpu {
 namespace HWY_NAMESPACE {
 
-// Rows x 2 accumulators, two values of B and one of A must fit the registers: 32, or 16 before
-// AVX-512 on x86.
-#if HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM
-constexpr int kMaxRows = 14;
-#else
-constexpr int kMaxRows = 6;
-#endif
+constexpr int kMaxRows = ANEMONE_MAX_TILE_ROWS;
 
 using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
 
 template <int kRows, int kVectors>
-HWY_NOINLINE void Tile(const TileArgs& args) {
+HWY_NOINLINE void Tile(const TileArgs& args, const TileEpilogue& end) {
   const D d;
   const size_t lanes = hn::Lanes(d);
   V acc[kRows][kVectors];
@@ -59,63 +53,19 @@ HWY_NOINLINE void Tile(const TileArgs& args) {
     }
   }
 
-  const auto columns = static_cast<size_t>(args.columns);
-  const bool whole = columns == kVectors * lanes;
-  if (args.residual != nullptr) {
-    ANEMONE_UNROLL
-    for (int r = 0; r < kRows; ++r) {
-      const float* from = args.residual + r * args.residual_stride;
-      ANEMONE_UNROLL
-      for (int v = 0; v < kVectors; ++v) {
-        const size_t first = v * lanes;
-        if (whole || first + lanes <= columns) {
-          acc[r][v] = hn::Add(acc[r][v], hn::LoadU(d, from + first));
-        } else if (first < columns) {
-          acc[r][v] = hn::Add(acc[r][v], LoadFirst(d, from + first, columns - first));
-        }
-      }
-    }
-  }
-  if (args.clamp) {
-    ANEMONE_UNROLL
-    for (int r = 0; r < kRows; ++r) {
-      ANEMONE_UNROLL
-      for (int v = 0; v < kVectors; ++v) acc[r][v] = Clamp(d, acc[r][v], args.low, args.high);
-    }
-  }
-  float* to = args.c;
-  if (whole) {
-    ANEMONE_UNROLL
-    for (int r = 0; r < kRows; ++r, to += args.c_stride) {
-      ANEMONE_UNROLL
-      for (int v = 0; v < kVectors; ++v) hn::StoreU(acc[r][v], d, to + v * lanes);
-    }
-    return;
-  }
-  ANEMONE_UNROLL
-  for (int r = 0; r < kRows; ++r, to += args.c_stride) {
-    ANEMONE_UNROLL
-    for (int v = 0; v < kVectors; ++v) {
-      const size_t first = v * lanes;
-      if (first + lanes <= columns) {
-        hn::StoreU(acc[r][v], d, to + first);
-      } else if (first < columns) {
-        StoreFirst(acc[r][v], d, to + first, columns - first);
-      }
-    }
-  }
+  FinishTile(d, acc, end);
 }
 
 template <int kRows>
-void TileOfRows(const TileArgs& args) {
+void TileOfRows(const TileArgs& args, const TileEpilogue& end) {
   if constexpr (kRows > 0) {
-    if (args.rows != kRows) return TileOfRows<kRows - 1>(args);
-    if (args.panel_width == static_cast<int>(hn::Lanes(D()))) return Tile<kRows, 1>(args);
-    return Tile<kRows, 2>(args);
+    if (end.rows != kRows) return TileOfRows<kRows - 1>(args, end);
+    if (args.panel_width == static_cast<int>(hn::Lanes(D()))) return Tile<kRows, 1>(args, end);
+    return Tile<kRows, 2>(args, end);
   }
 }
 
-void TileAnyRows(const TileArgs& args) { TileOfRows<kMaxRows>(args); }
+void TileAnyRows(const TileArgs& args, const TileEpilogue& end) { TileOfRows<kMaxRows>(args, end); }
 int Lanes() { return static_cast<int>(hn::Lanes(D())); }
 int MaxRows() { return kMaxRows; }
 
@@ -130,7 +80,9 @@ HWY_EXPORT(TileAnyRows);
 HWY_EXPORT(Lanes);
 HWY_EXPORT(MaxRows);
 
-void ComputeTile(const TileArgs& args) { HWY_DYNAMIC_DISPATCH(TileAnyRows)(args); }
+void ComputeTile(const TileArgs& args, const TileEpilogue& end) {
+  HWY_DYNAMIC_DISPATCH(TileAnyRows)(args, end);
+}
 int VectorWidth() { return HWY_DYNAMIC_DISPATCH(Lanes)(); }
 int PanelWidth() { return 2 * VectorWidth(); }
 int MaxTileRows() { return HWY_DYNAMIC_DISPATCH(MaxRows)(); }

@@ -1,4 +1,4 @@
-// The one inner loop of matrix multiply and convolution: a tile of up to MaxTileRows() x
+// The inner loop of matrix multiply and convolution in float32: a tile of up to MaxTileRows() x
 // PanelWidth() outputs, each accumulated in a register over the whole reduction, in order. So the
 // bits of an output depend on its operands only, not on how tiles are cut or spread over threads.
 //
@@ -7,6 +7,8 @@
 #pragma once
 
 #include <cstdint>
+
+#include "cpu/kernels/tile_epilogue.h"
 
 namespace anemone::cpu {
 
@@ -26,19 +28,8 @@ struct TileArgs {
   const float* b = nullptr;
   int panel_width = 0;
   const float* bias = nullptr;  // panel_width values
-  // The output, of which rows x columns are written; columns <= panel_width.
-  float* c = nullptr;
-  int64_t c_stride = 0;
-  int rows = 0;
-  int columns = 0;
-  // Work on the registers: out = clamp(sum + bias + residual).
-  const float* residual = nullptr;  // shaped like c, or null
-  int64_t residual_stride = 0;
-  bool clamp = false;
-  float low = 0.0f;
-  float high = 0.0f;
 };
 
-void ComputeTile(const TileArgs& args);
+void ComputeTile(const TileArgs& args, const TileEpilogue& end);
 
 }  // namespace anemone::cpu

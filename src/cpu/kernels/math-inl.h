@@ -103,6 +103,33 @@ HWY_INLINE V VectorSoftplus(D d, V x) {
   return hn::Add(MaxOf(hn::Zero(d), x), tail);
 }
 
+template <class D, class V>
+HWY_INLINE V HardSigmoid(D d, V x, float alpha, float beta) {
+  return Clamp(d, hn::MulAdd(x, hn::Set(d, alpha), hn::Set(d, beta)), 0.0f, 1.0f);
+}
+template <class D, class V>
+HWY_INLINE V HardSwish(D d, V x, float alpha, float beta) {
+  return hn::Mul(HardSigmoid(d, x, alpha, beta), x);
+}
+
+// The whole number round(x / scale) + zero, ties to even, within [low, high]; NaN gives 0. A product
+// with the reciprocal replaces the division, which takes several times as long, but where the
+// quotient is so near to a tie that the two might round differently. (Their difference is less than
+// 1e-4 for all quotients that are not beyond any range.)
+template <class D, class V>
+HWY_INLINE V Quantize(D d, V x, float scale, float zero, float low, float high) {
+  constexpr float kAlmostTie = 0.4999f;
+  const bool has_reciprocal = scale > 1e-30f && scale < 1e30f;
+  const V product = hn::Mul(x, hn::Set(d, has_reciprocal ? 1.0f / scale : 0.0f));
+  V whole = hn::Round(product);
+  const auto near_tie = hn::Gt(hn::Abs(hn::Sub(product, whole)), hn::Set(d, kAlmostTie));
+  if (HWY_UNLIKELY(!has_reciprocal || !hn::AllFalse(d, near_tie))) {
+    whole = hn::Round(hn::Div(x, hn::Set(d, scale)));
+  }
+  whole = hn::Add(whole, hn::Set(d, zero));
+  return hn::IfThenElse(hn::IsNaN(whole), hn::Zero(d), Clamp(d, whole, low, high));
+}
+
 // x / (1 + |x|), 1 at infinity.
 template <class D, class V>
 HWY_INLINE V Softsign(D d, V x) {

@@ -5,7 +5,6 @@
 #include <limits>
 
 #include "base/simd_targets.h"
-#include "base/thread_pool.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/kernels/steps.cc"
@@ -81,18 +80,14 @@ void ApplyStep(const Step& step, float* x, const float* y, size_t y_step, size_t
     ANEMONE_BINARY(kPRelu, hn::IfThenElse(hn::Ge(v, hn::Zero(d)), v, hn::Mul(u, v)));
     ANEMONE_UNARY(kRelu, Clamp(d, v, 0.0f, std::numeric_limits<float>::infinity()));
     ANEMONE_UNARY(kClamp, Clamp(d, v, alpha, beta));
-    ANEMONE_UNARY(kSaturate, hn::IfThenElse(hn::IsNaN(v), hn::Zero(d), Clamp(d, v, alpha, beta)));
     ANEMONE_UNARY(kLeakyRelu,
                   hn::IfThenElse(hn::Ge(v, hn::Zero(d)), v, hn::Mul(hn::Set(d, alpha), v)));
     ANEMONE_UNARY(kElu, hn::IfThenElse(hn::Ge(v, hn::Zero(d)), v,
                                        hn::Mul(hn::Set(d, alpha), hn::Expm1(d, v))));
     ANEMONE_UNARY(kLinear, hn::MulAdd(v, hn::Set(d, alpha), hn::Set(d, beta)));
     ANEMONE_UNARY(kSigmoid, VectorSigmoid(d, v));
-    ANEMONE_UNARY(kHardSigmoid,
-                  Clamp(d, hn::MulAdd(v, hn::Set(d, alpha), hn::Set(d, beta)), 0.0f, 1.0f));
-    ANEMONE_UNARY(kHardSwish,
-                  hn::Mul(hn::Mul(v, Clamp(d, hn::Add(v, hn::Set(d, 3.0f)), 0.0f, 6.0f)),
-                          hn::Set(d, 1.0f / 6.0f)));
+    ANEMONE_UNARY(kHardSigmoid, HardSigmoid(d, v, alpha, beta));
+    ANEMONE_UNARY(kHardSwish, HardSwish(d, v, alpha, beta));
     ANEMONE_UNARY(kSilu, hn::Mul(MaxOf(hn::Set(d, -105.0f), v), VectorSigmoid(d, v)));
     ANEMONE_UNARY(kGeluErf, GeluErf(d, v));
     ANEMONE_UNARY(kGeluTanh, GeluTanh(d, v));
@@ -115,6 +110,8 @@ void ApplyStep(const Step& step, float* x, const float* y, size_t y_step, size_t
     ANEMONE_UNARY(kCeil, hn::Ceil(v));
     ANEMONE_UNARY(kRoundEven, hn::Round(v));
     ANEMONE_UNARY(kRoundToHalf, RoundHalf(d, v));
+    ANEMONE_UNARY(kQuantizeInt8, Quantize(d, v, alpha, beta, -128.0f, 127.0f));
+    ANEMONE_UNARY(kQuantizeUint8, Quantize(d, v, alpha, beta, 0.0f, 255.0f));
     case StepKind::kSave:
       return;  // done by ApplySteps
   }
@@ -143,30 +140,35 @@ bool IsFlat(const StepOperand& operand, int64_t columns) {
   return whole || scalar || operand.data == nullptr;
 }
 
+// Whether the steps do the same at every place of a tensor.
+bool AreSamePlaces(std::span<const Step> steps) {
+  return std::all_of(steps.begin(), steps.end(), [&](const Step& step) {
+    const StepOperand& o = step.operand;
+    return !HasOperand(step.kind) || o.data == nullptr ||
+           (o.row_stride == 0 && o.column_stride == 0);
+  });
+}
+
+}  // namespace
+
 bool IsFlat(std::span<const Step> steps, int64_t columns) {
   return std::all_of(steps.begin(), steps.end(), [&](const Step& step) {
     return !HasOperand(step.kind) || IsFlat(step.operand, columns);
   });
 }
 
-}  // namespace
-
-void ApplySteps(std::span<const Step> steps, float* data, int64_t stride, int64_t row, int64_t rows,
-                int64_t column, int64_t columns) {
-  if (steps.empty()) return;
-  if (rows > 1 && column == 0 && columns == stride && IsFlat(steps, columns)) {
-    // One long row.
-    column = row * stride;
-    columns = rows * stride;
-    row = 0;
+void ApplyStepsToBlock(std::span<const Step> steps, float* block, int64_t stride, int64_t row,
+                       int64_t rows, int64_t column, int64_t columns) {
+  const auto apply = HWY_DYNAMIC_DISPATCH(ApplyStep);
+  if (rows > 1 && columns == stride && AreSamePlaces(steps)) {
+    columns *= rows;
     rows = 1;
   }
-  const auto apply = HWY_DYNAMIC_DISPATCH(ApplyStep);
   float saved[kBlock];
-  for (int64_t r = row; r < row + rows; ++r) {
+  for (int64_t r = row; r < row + rows; ++r, block += stride) {
     for (int64_t c = column; c < column + columns; c += kBlock) {
       const int64_t n = std::min(kBlock, column + columns - c);
-      float* x = data + r * stride + c;
+      float* x = block + (c - column);
       for (const Step& step : steps) {
         const StepOperand& o = step.operand;
         if (step.kind == StepKind::kSave) {
@@ -184,28 +186,17 @@ void ApplySteps(std::span<const Step> steps, float* data, int64_t stride, int64_
   }
 }
 
-void Elementwise(std::span<const Step> steps, const float* in, float* out, int64_t rows,
-                 int64_t columns, ThreadPool& pool) {
-  if (rows <= 0 || columns <= 0) return;
-  if (IsFlat(steps, columns)) {
-    const int64_t n = rows * columns;
-    pool.ParallelFor((n + kBlock - 1) / kBlock, 4, [&](int64_t begin, int64_t end) {
-      for (int64_t block = begin; block < end; ++block) {
-        const int64_t first = block * kBlock;
-        const int64_t count = std::min(kBlock, n - first);
-        if (in != out) std::copy_n(in + first, count, out + first);
-        ApplySteps(steps, out, n, 0, 1, first, count);
-      }
-    });
-    return;
+void ApplySteps(std::span<const Step> steps, float* data, int64_t stride, int64_t row, int64_t rows,
+                int64_t column, int64_t columns) {
+  if (steps.empty()) return;
+  if (rows > 1 && column == 0 && columns == stride && IsFlat(steps, columns)) {
+    // One long row.
+    column = row * stride;
+    columns = rows * stride;
+    row = 0;
+    rows = 1;
   }
-  const int64_t grain = std::max<int64_t>(1, 4 * kBlock / columns);
-  pool.ParallelFor(rows, grain, [&](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; ++r) {
-      if (in != out) std::copy_n(in + r * columns, columns, out + r * columns);
-      ApplySteps(steps, out, columns, r, 1, 0, columns);
-    }
-  });
+  ApplyStepsToBlock(steps, data + row * stride + column, stride, row, rows, column, columns);
 }
 
 }  // namespace anemone::cpu

@@ -18,10 +18,6 @@
 #include <cstdint>
 #include <span>
 
-namespace anemone {
-class ThreadPool;
-}
-
 namespace anemone::cpu {
 
 enum class StepKind : uint8_t {
@@ -38,13 +34,12 @@ enum class StepKind : uint8_t {
   // Without an operand; alpha and beta as noted.
   kRelu,
   kClamp,      // to [alpha, beta]
-  kSaturate,   // the same; NaN becomes 0
   kLeakyRelu,  // x >= 0 ? x : alpha * x
   kElu,        // x >= 0 ? x : alpha * (exp(x) - 1)
   kLinear,     // alpha * x + beta
   kSigmoid,
   kHardSigmoid,  // clamp(alpha * x + beta, 0, 1)
-  kHardSwish,    // x * clamp(x + 3, 0, 6) / 6
+  kHardSwish,    // x * clamp(alpha * x + beta, 0, 1)
   kSilu,
   kGeluErf,
   kGeluTanh,
@@ -66,7 +61,10 @@ enum class StepKind : uint8_t {
   kCeil,
   kRoundEven,
   kRoundToHalf,  // to the nearest float16 (emulated numerics)
-  kSave,         // saves x; a later step whose operand has no data reads it
+  // The whole number round(x / alpha) + beta, ties to even, within the type's range; NaN becomes 0.
+  kQuantizeInt8,
+  kQuantizeUint8,
+  kSave,  // saves x; a later step whose operand has no data reads it
 };
 
 // Element (r, c) is data[(r / rows_per_step) * row_stride + c * column_stride]; column_stride is 0
@@ -86,14 +84,22 @@ struct Step {
 };
 
 inline bool HasOperand(StepKind kind) { return kind <= StepKind::kPRelu; }
+inline bool IsQuantize(StepKind kind) {
+  return kind == StepKind::kQuantizeInt8 || kind == StepKind::kQuantizeUint8;
+}
+
+// Applies the steps in order, in place, to a block of a tensor: rows [row, row + rows) and columns
+// [column, column + columns), of which the first lies at `block` and each row is `stride` floats
+// after the one before. A step's operand is addressed by the tensor's rows and columns.
+void ApplyStepsToBlock(std::span<const Step> steps, float* block, int64_t stride, int64_t row,
+                       int64_t rows, int64_t column, int64_t columns);
 
 // Applies the steps in order, in place, to rows [row, row + rows) and columns [column, column +
 // columns) of the tensor at `data` (its element (0, 0)), whose rows are `stride` floats apart.
 void ApplySteps(std::span<const Step> steps, float* data, int64_t stride, int64_t row, int64_t rows,
                 int64_t column, int64_t columns);
 
-// out = steps(in) for a whole rows x columns tensor; `in` may equal `out`.
-void Elementwise(std::span<const Step> steps, const float* in, float* out, int64_t rows,
-                 int64_t columns, ThreadPool& pool);
+// Whether a rows x columns tensor, whatever its rows, can be seen as one long row by these steps.
+bool IsFlat(std::span<const Step> steps, int64_t columns);
 
 }  // namespace anemone::cpu

@@ -1,42 +1,46 @@
 // Cuts a product (or several of equal size: the groups of a convolution) into tiles and spreads
-// them over threads. Internal to the kernels; gemm_tile.h describes a tile.
+// them over threads, whatever its elements are. Internal to the kernels; tile_epilogue.h describes
+// what happens to the results of a tile.
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
 
 #include "base/thread_pool.h"
-#include "cpu/kernels/gemm.h"
+#include "cpu/kernels/buffer.h"
 #include "cpu/kernels/gemm_tile.h"
+#include "cpu/kernels/tile_epilogue.h"
 
 namespace anemone::cpu {
 
 struct TileProblem {
   int64_t m = 0;
+  int64_t n = 0;  // columns of each group
+  int64_t k = 0;  // of the reduction: taps * depth
   int64_t taps = 1;
-  int64_t depth = 0;              // taps * depth == b.k
-  std::span<const PackedView> b;  // one per group, all of the same k and n
-  float* c = nullptr;             // group g writes columns [g * n, (g + 1) * n)
-  int64_t c_stride = 0;
+  int64_t groups = 1;
+  Destination out;  // group g writes columns [g * n, (g + 1) * n)
+  int64_t out_stride = 0;
   std::span<const Step> steps;
-  int64_t a_floats = 0;  // about how much of A one group reads: decides what to keep in cache
+  int64_t a_bytes = 0;  // about how much of A one group reads: decides what to keep in cache
+  int64_t element_bytes = sizeof(float);  // of A and B
 };
 
 // The steps that a tile applies in its registers, and those left for afterwards.
 struct TileSteps {
-  explicit TileSteps(std::span<const Step> steps);
-  const Step* residual = nullptr;
-  bool clamp = false;
-  float low = 0.0f;
-  float high = 0.0f;
-  std::span<const Step> rest;
+  TileSteps(std::span<const Step> steps, bool narrow);
+  std::array<const Step*, TileEpilogue::kMaxSteps> in_tile;
+  int count = 0;
+  const Step* quantize = nullptr;  // in the tile: its results are narrow
+  std::span<const Step> rest;      // the last of them quantizes where the results are narrow
 };
 
 // How the tiles of one group are dealt out.
 struct TileCut {
-  TileCut(const TileProblem& problem, int threads);
+  TileCut(const TileProblem& problem, const TileSteps& steps, int threads);
   int64_t row_tiles;  // tile t covers rows [m * t / row_tiles, m * (t + 1) / row_tiles)
   int64_t panels;
   int64_t row_chunks;  // tasks per group: row_chunks x panel_chunks
@@ -49,64 +53,104 @@ struct TileCut {
   }
 };
 
-void RunTile(const TileProblem& problem, const TileSteps& steps, int64_t group, int64_t panel,
-             int64_t row, int rows, const float* const* a);
+// Rows of one group and columns within it that are computed before the rest of the steps pass over
+// them.
+struct TileBlock {
+  int64_t group = 0;
+  int64_t row = 0;
+  int64_t rows = 0;
+  int64_t panel_begin = 0;
+  int64_t panel_end = 0;
+  // Floats that wait for the rest of the steps where the results are narrow, rows x columns; null
+  // where results go to their place.
+  float* waiting = nullptr;
 
-void ApplyRest(const TileProblem& problem, const TileSteps& steps, int64_t group,
-               int64_t panel_begin, int64_t panel_end, int64_t row, int64_t rows);
+  int64_t column(const TileProblem& problem) const;  // of the output
+  int64_t columns(const TileProblem& problem) const;
+};
 
-// Rows that are a multiple of 4 KiB apart (`stride` floats) map to one set of the first-level cache
-// and evict each other: in that case this sets pointers[0, rows), each to `depth` floats, to copies
-// that are spread out. `slot` is as in Fill.
-void SeparateRows(int64_t stride, int64_t depth, int rows, int64_t slot, const float** pointers);
+// What is to be done with the tile of `rows` rows from `row` on and the panel's columns.
+TileEpilogue EpilogueAt(const TileProblem& problem, const TileSteps& steps, const TileBlock& block,
+                        int64_t panel, int64_t row, int rows);
+
+// Applies the rest of the steps to a block whose tiles are done.
+void FinishBlock(const TileProblem& problem, const TileSteps& steps, const TileBlock& block);
+
+// Memory for the block's waiting floats, of this thread; null where none is needed.
+float* WaitingFloats(const TileProblem& problem, const TileSteps& steps, const TileCut& cut);
+
+// Packed width of a panel of a matrix of n columns.
+int PanelWidthAt(int64_t n, int64_t panel);
 
 // Fill(group, row, rows, slot, out) sets out[tap * rows + r] for `rows` rows from `row` on; `slot`
 // counts the tiles of a block, so that a Fill with scratch memory can keep block_tiles of them.
-template <typename Fill>
-void RunTiles(const TileProblem& problem, ThreadPool& pool, const Fill& fill) {
-  if (problem.m <= 0 || problem.b.empty()) return;
-  const TileCut cut(problem, pool.threads());
-  const TileSteps steps(problem.steps);
-  const int64_t tasks = static_cast<int64_t>(problem.b.size()) * cut.row_chunks * cut.panel_chunks;
+// Multiply(group, panel, a, epilogue) computes the tile of those pointers.
+template <typename Element, typename Fill, typename Multiply>
+void RunTiles(const TileProblem& problem, ThreadPool& pool, const Fill& fill,
+              const Multiply& multiply) {
+  if (problem.m <= 0 || problem.groups <= 0) return;
+  const TileSteps steps(problem.steps, problem.out.narrow != nullptr);
+  const TileCut cut(problem, steps, pool.threads());
+  const int64_t tasks = problem.groups * cut.row_chunks * cut.panel_chunks;
   pool.ParallelFor(tasks, cut.grain, [&](int64_t first, int64_t last) {
-    thread_local std::vector<const float*> pointers;
+    thread_local std::vector<const Element*> pointers;
     pointers.resize(static_cast<size_t>(cut.block_tiles * MaxTileRows() * problem.taps));
+    TileBlock block;
+    block.waiting = WaitingFloats(problem, steps, cut);
     for (int64_t task = first; task < last; ++task) {
-      const int64_t group = task / (cut.row_chunks * cut.panel_chunks);
+      block.group = task / (cut.row_chunks * cut.panel_chunks);
       const int64_t row_chunk = task / cut.panel_chunks % cut.row_chunks;
       const int64_t panel_chunk = task % cut.panel_chunks;
       const int64_t tile_end = cut.row_tiles * (row_chunk + 1) / cut.row_chunks;
-      const int64_t panel_begin = cut.panels * panel_chunk / cut.panel_chunks;
-      const int64_t panel_end = cut.panels * (panel_chunk + 1) / cut.panel_chunks;
+      block.panel_begin = cut.panels * panel_chunk / cut.panel_chunks;
+      block.panel_end = cut.panels * (panel_chunk + 1) / cut.panel_chunks;
       int64_t tile = cut.row_tiles * row_chunk / cut.row_chunks;
       while (tile < tile_end) {
         const int64_t block_end = std::min(tile + cut.block_tiles, tile_end);
-        const float** out = pointers.data();
+        block.row = cut.RowBegin(problem, tile);
+        block.rows = cut.RowBegin(problem, block_end) - block.row;
+        const Element** out = pointers.data();
         for (int64_t t = tile; t < block_end; ++t) {
           const int64_t row = cut.RowBegin(problem, t);
           const int rows = static_cast<int>(cut.RowBegin(problem, t + 1) - row);
-          fill(group, row, rows, t - tile, out);
+          fill(block.group, row, rows, t - tile, out);
           out += rows * problem.taps;
         }
-        for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
-          const float** a = pointers.data();
+        for (int64_t panel = block.panel_begin; panel < block.panel_end; ++panel) {
+          const Element** a = pointers.data();
           for (int64_t t = tile; t < block_end; ++t) {
             const int64_t row = cut.RowBegin(problem, t);
             const int rows = static_cast<int>(cut.RowBegin(problem, t + 1) - row);
-            RunTile(problem, steps, group, panel, row, rows, a);
+            multiply(block.group, panel, a, EpilogueAt(problem, steps, block, panel, row, rows));
             a += rows * problem.taps;
           }
         }
         // The remaining steps, on whole rows while they are in cache.
-        if (!steps.rest.empty()) {
-          const int64_t row = cut.RowBegin(problem, tile);
-          ApplyRest(problem, steps, group, panel_begin, panel_end, row,
-                    cut.RowBegin(problem, block_end) - row);
-        }
+        if (!steps.rest.empty()) FinishBlock(problem, steps, block);
         tile = block_end;
       }
     }
   });
+}
+
+// Rows that are a multiple of 4 KiB apart map to one set of the first-level cache and evict each
+// other: in that case this sets pointers[0, rows), each to `depth` elements and `stride` elements
+// apart, to copies that are spread out. `slot` is as in Fill.
+template <typename Element>
+void SeparateRows(int64_t stride, int64_t depth, int rows, int64_t slot, const Element** pointers) {
+  constexpr int64_t kSetBytes = 4096;
+  constexpr int64_t kShift = 64 / sizeof(Element);  // a cache line between the copies
+  if (stride * static_cast<int64_t>(sizeof(Element)) % kSetBytes != 0 || rows < 4) return;
+  thread_local std::vector<std::vector<Element>> copies;
+  if (static_cast<size_t>(slot) >= copies.size()) copies.resize(static_cast<size_t>(slot) + 1);
+  std::vector<Element>& copy = copies[static_cast<size_t>(slot)];
+  const auto needed = static_cast<size_t>(rows * (depth + kShift));
+  if (copy.size() < needed) copy.resize(needed);
+  for (int r = 0; r < rows; ++r) {
+    Element* to = copy.data() + r * (depth + kShift);
+    std::copy_n(pointers[r], depth, to);
+    pointers[r] = to;
+  }
 }
 
 }  // namespace anemone::cpu

@@ -1,5 +1,6 @@
 #include "cpu/kernels/conv.h"
 
+#include "cpu/kernels/elementwise.h"
 #include "kernel_test_util.h"
 
 namespace anemone::cpu {

@@ -2,6 +2,7 @@
 
 #include <tuple>
 
+#include "cpu/kernels/elementwise.h"
 #include "kernel_test_util.h"
 
 namespace anemone::cpu {

@@ -62,6 +62,100 @@ TEST_P(Quantize, GivesTheBitsOfTheInterpreter) {
     ExpectSame(RunCpu(model, inputs, numerics), RunReference(model, inputs, numerics), 0);
 }
 
+// Products of integers: each case is a whole program over x of 1 x 3 x 6 x 5, with the kernels that
+// must run it. Sums are exact here and rounded in the reference, so a quotient beside a tie may
+// become the neighbor: the values are within one quantum of the last quantize, and nearly all equal.
+struct ProductCase {
+  const char* name;
+  const char* body;
+  std::vector<std::string> kernels;
+  double quantum = 0;  // of the output
+};
+
+// An int8 tensor of `count` spread values, as text.
+std::string Int8Weight(const std::string& shape, int count) {
+  std::string text = "tensor<int8, [" + shape + "]>([";
+  for (int i = 0; i < count; ++i) text += (i == 0 ? "" : ", ") + std::to_string(i * 53 % 256 - 128);
+  return text + "])";
+}
+
+// INT8(shape; count) stands for a weight.
+std::string WithWeights(std::string text) {
+  for (size_t at = text.find("INT8("); at != std::string::npos; at = text.find("INT8(")) {
+    const size_t middle = text.find(';', at), end = text.find(')', at);
+    const std::string shape = text.substr(at + 5, middle - at - 5);
+    const int count = std::stoi(text.substr(middle + 1, end - middle - 1));
+    text.replace(at, end + 1 - at, Int8Weight(shape, count));
+  }
+  return text;
+}
+
+constexpr const char* kFirst =
+    R"(q0 = quantize(input = x, scale = 0.02, zero_point = uint8(128), output_dtype = "uint8");
+       d0 = dequantize(input = q0, scale = 0.02, zero_point = uint8(128));
+       w0 = constexpr_affine_dequantize(quantized_data = INT8(8, 3, 3, 3; 216),
+            zero_point = int8(0), scale = [0.01, 0.02, 0.01, 0.03, 0.01, 0.01, 0.02, 0.01], axis = 0);
+       a = conv(x = d0, weight = w0, pad_type = "same");
+    )";
+
+const ProductCase kProducts[] = {
+    {"a_chain",
+     R"(b = relu(x = a);
+        q1 = quantize(input = b, scale = 0.2, zero_point = uint8(3), output_dtype = "uint8");
+        d1 = dequantize(input = q1, scale = 0.2, zero_point = uint8(3));
+        w1 = constexpr_affine_dequantize(quantized_data = INT8(4, 8, 1, 1; 32),
+             zero_point = int8(0), scale = 0.01, axis = 0);
+        y = conv(x = d1, weight = w1, pad_type = "valid");)",
+     {"elementwise", "to_channels_last", "to_int16", "int8_product", "int8_product",
+      "to_row_major"},
+     0.2 * 8 * 0.08},
+    {"depthwise_between",
+     R"(q1 = quantize(input = a, scale = 0.2, output_dtype = "int8");
+        d1 = dequantize(input = q1, scale = 0.2);
+        w1 = constexpr_affine_dequantize(quantized_data = INT8(8, 1, 3, 3; 72),
+             zero_point = int8(0), scale = 0.01, axis = 0);
+        c = conv(x = d1, weight = w1, groups = 8, pad_type = "same");
+        q2 = quantize(input = c, scale = 0.5, output_dtype = "int8");
+        y = dequantize(input = q2, scale = 0.5);)",
+     {"elementwise", "to_channels_last", "to_int16", "int8_product", "int8_product",
+      "to_row_major"},
+     0.5},
+    {"read_as_floats_too",
+     R"(q1 = quantize(input = a, scale = 0.2, output_dtype = "int8");
+        d1 = dequantize(input = q1, scale = 0.2);
+        w1 = constexpr_affine_dequantize(quantized_data = INT8(8, 8, 1, 1; 64),
+             zero_point = int8(0), scale = 0.01, axis = 0);
+        c = conv(x = d1, weight = w1, pad_type = "valid");
+        y = add(x = c, y = d1);)",
+     {"elementwise", "to_channels_last", "to_int16", "int8_product", "dequantize", "int8_product",
+      "to_row_major"},
+     0.2 * 8},
+};
+
+class QuantizedProduct : public ::testing::TestWithParam<ProductCase> {};
+INSTANTIATE_TEST_SUITE_P(Cases, QuantizedProduct, ::testing::ValuesIn(kProducts),
+                         [](const auto& param) { return std::string(param.param.name); });
+
+std::vector<std::string> KernelsOf(const std::shared_ptr<const ir::Model>& model) {
+  exec::Tracer tracer;
+  std::vector<std::string> kernels;
+  tracer.on_operation = [&](const exec::TraceEvent& event) { kernels.emplace_back(event.kernel); };
+  RunCpu(model, SeededInputs(*model->program.main()), exec::Numerics::kAsTyped, 1, &tracer);
+  return kernels;
+}
+
+TEST_P(QuantizedProduct, RunsOnIntegersWithinAQuantum) {
+  const ProductCase& one = GetParam();
+  const auto model = ModelFrom(std::string("func main<ios17>(tensor<fp32, [1, 3, 6, 5]> x) {\n") +
+                               WithWeights(std::string(kFirst) + one.body) + "} -> (y);\n");
+  ASSERT_NE(model, nullptr);
+  EXPECT_EQ(KernelsOf(model), one.kernels);
+  const Tensors inputs = SeededInputs(*model->program.main());
+  const auto got = RunCpu(model, inputs, exec::Numerics::kAsTyped);
+  const auto wanted = RunReference(model, inputs, exec::Numerics::kAsTyped);
+  ExpectSame(got, wanted, one.quantum * 1.001);
+}
+
 // Between kernels they are steps of the one before.
 TEST(QuantizePlan, JoinsTheKernelBefore) {
   const auto model = ModelFrom(R"(func main<ios17>(tensor<fp32, [1, 3, 6, 5]> x) {

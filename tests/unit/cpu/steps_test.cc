@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "base/dtype.h"
+#include "cpu/kernels/elementwise.h"
 #include "kernel_test_util.h"
 
 namespace anemone::cpu {
@@ -60,7 +61,7 @@ std::vector<UnaryCase> UnaryCases() {
        1e-7,
        [](double x) { return std::clamp(0.25 * x + 0.5, 0.0, 1.0); }},
       {"hard_swish",
-       {.kind = K::kHardSwish},
+       {.kind = K::kHardSwish, .alpha = 1.0f / 6.0f, .beta = 0.5f},
        -5,
        5,
        3,
@@ -213,11 +214,15 @@ TEST(Steps, SpecialValues) {
       Elementwise({&step, 1}, &in, &out, 1, 1, pool);
       EXPECT_TRUE(std::isnan(out)) << static_cast<int>(kind);
     }
-    const Step saturate{.kind = StepKind::kSaturate, .alpha = -128.0f, .beta = 127.0f};
-    for (const auto& [given, wanted] : std::vector<std::pair<float, float>>{
-             {NAN, 0.0f}, {-INFINITY, -128.0f}, {INFINITY, 127.0f}, {-7.0f, -7.0f}}) {
+    const Step quantize{.kind = StepKind::kQuantizeInt8, .alpha = 0.5f, .beta = 3.0f};
+    for (const auto& [given, wanted] : std::vector<std::pair<float, float>>{{NAN, 0.0f},
+                                                                            {-INFINITY, -128.0f},
+                                                                            {INFINITY, 127.0f},
+                                                                            {-3.5f, -4.0f},
+                                                                            {0.25f, 3.0f},
+                                                                            {0.75f, 5.0f}}) {
       float x = given;
-      Elementwise({&saturate, 1}, &x, &x, 1, 1, pool);
+      Elementwise({&quantize, 1}, &x, &x, 1, 1, pool);
       EXPECT_EQ(x, wanted) << given;
     }
     // Subnormal results of exp.
@@ -225,6 +230,34 @@ TEST(Steps, SpecialValues) {
     float in = -95.0f, out = 0.0f;
     Elementwise({&exp, 1}, &in, &out, 1, 1, pool);
     EXPECT_NEAR(out, std::exp(-95.0), 2e-45);
+  });
+}
+
+// The bits of a division, where a product with the reciprocal would round to another number too.
+TEST(Steps, QuantizeRoundsTheQuotient) {
+  ThreadPool pool(1);
+  ForEachTarget([&] {
+    for (const float scale : {0.1f, 0.05f, 0.0039215689f, 3.7f, 1e-39f, 2e38f}) {
+      std::vector<float> in;
+      for (int i = -300; i <= 300; ++i) {
+        // On a tie and beside it.
+        const float tie = (static_cast<float>(i) + 0.5f) * scale;
+        in.insert(in.end(), {tie, std::nextafter(tie, 1e38f), std::nextafter(tie, -1e38f)});
+      }
+      for (const bool is_signed : {true, false}) {
+        const float zero = is_signed ? -7.0f : 130.0f;
+        const Step step{.kind = is_signed ? StepKind::kQuantizeInt8 : StepKind::kQuantizeUint8,
+                        .alpha = scale,
+                        .beta = zero};
+        std::vector<float> out(in.size());
+        Elementwise({&step, 1}, in.data(), out.data(), 1, std::ssize(in), pool);
+        for (size_t i = 0; i < in.size(); ++i) {
+          const float wanted = std::clamp(std::nearbyint(in[i] / scale) + zero,
+                                          is_signed ? -128.0f : 0.0f, is_signed ? 127.0f : 255.0f);
+          ASSERT_EQ(out[i], wanted) << in[i] << " / " << scale;
+        }
+      }
+    }
   });
 }
 

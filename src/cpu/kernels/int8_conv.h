@@ -1,0 +1,52 @@
+// Convolution of 8-bit integers over NHWC activations, with exact sums, as conv.h does it in floats.
+// Thread rules: pure functions; a PackedInt8Conv is immutable.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "cpu/kernels/conv.h"
+#include "cpu/kernels/int8_gemm.h"
+
+namespace anemone::cpu {
+
+// The integers of a convolution's or linear layer's weights. The weight is integer * scale of its
+// output channel.
+struct Int8Weights {
+  std::vector<int8_t> integers;  // as the weight's elements lie, output channels first
+  std::vector<float> scale;      // one per output channel
+};
+
+class PackedInt8Conv {
+ public:
+  // The products that it takes: all but depthwise ones of several filters per channel, and
+  // reductions so long that sums might not fit.
+  static bool CanRun(const ConvShape& shape);
+
+  // `weights`: [out_c, in_c / groups, kernel_h, kernel_w]; the results are sums * in_scale * the
+  // channel's scale + bias. `bias`: out_c values, or empty.
+  PackedInt8Conv(const ConvShape& shape, const Int8Weights& weights, float in_scale,
+                 const std::vector<float>& bias);
+  // The same weights, shared, for images of another size.
+  PackedInt8Conv(const ConvShape& shape, const PackedInt8Conv& other);
+
+  // As PackedConv::Run. `in` holds whole numbers less their zero point, and one more value that can
+  // be read.
+  void Run(const NarrowInt* in, const Destination& out, std::span<const Step> steps,
+           ThreadPool& pool) const;
+
+ private:
+  struct Weights {
+    std::vector<PackedInt8Matrix> groups;
+    Floats depthwise;
+    std::vector<NarrowInt> zeros;
+  };
+
+  ConvShape shape_;
+  ConvMethod method_;
+  std::shared_ptr<const Weights> weights_;
+};
+
+}  // namespace anemone::cpu

@@ -1,0 +1,69 @@
+// What a tile of a product does with its sums before they leave the registers, and where they go.
+// Thread rules: plain data.
+#pragma once
+
+#include <cstdint>
+
+#include "cpu/kernels/steps.h"
+
+namespace anemone::cpu {
+
+// A whole number of 8 bits, less its zero point, as a product of integers reads it.
+using NarrowInt = int16_t;
+
+// Where a kernel writes its results: as floats, or, where the last step quantizes, as whole numbers
+// less `zero`.
+struct Destination {
+  Destination() = default;
+  Destination(float* to) : floats(to) {}  // NOLINT(google-explicit-constructor): the usual case
+  Destination(NarrowInt* to, float zero_point) : narrow(to), zero(zero_point) {}
+  float* floats = nullptr;
+  NarrowInt* narrow = nullptr;  // null: floats
+  float zero = 0.0f;
+};
+
+// One step of the tile; element (r, c) of its operand is operand[r * row_stride + c * column_stride]
+// with r and c counted from the tile's first.
+struct TileStep {
+  StepKind kind = StepKind::kRelu;
+  float alpha = 0.0f;
+  float beta = 0.0f;
+  const float* operand = nullptr;
+  int64_t row_stride = 0;
+  int64_t column_stride = 0;
+};
+
+struct TileEpilogue {
+  static constexpr int kMaxSteps = 8;
+  TileStep steps[kMaxSteps];  // of kinds that RunsInTile
+  int count = 0;
+  // The tile's first result, of which rows x columns are written: in `c`, or, after the step
+  // `quantize` and less `narrow_zero`, in `narrow`. Rows are `stride` elements apart.
+  float* c = nullptr;
+  NarrowInt* narrow = nullptr;
+  int64_t stride = 0;
+  TileStep quantize;
+  float narrow_zero = 0.0f;
+  int rows = 0;
+  int columns = 0;
+};
+
+// Whether the tile takes a step of this kind on its registers.
+inline bool RunsInTile(StepKind kind) {
+  switch (kind) {
+    case StepKind::kAdd:
+    case StepKind::kMul:
+    case StepKind::kRelu:
+    case StepKind::kClamp:
+    case StepKind::kLinear:
+    case StepKind::kHardSwish:
+    case StepKind::kRoundToHalf:
+    case StepKind::kQuantizeInt8:
+    case StepKind::kQuantizeUint8:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace anemone::cpu

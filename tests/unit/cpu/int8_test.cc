@@ -1,0 +1,201 @@
+#include <algorithm>
+#include <random>
+
+#include "cpu/kernels/elementwise.h"
+#include "cpu/kernels/int8_conv.h"
+#include "kernel_test_util.h"
+
+namespace anemone::cpu {
+namespace {
+
+template <typename T>
+std::vector<T> RandomInts(int64_t count, uint32_t seed, int low, int high) {
+  std::mt19937 engine(seed);
+  std::uniform_int_distribution<int> value(low, high);
+  std::vector<T> out(static_cast<size_t>(count));
+  for (T& v : out) v = static_cast<T>(value(engine));
+  return out;
+}
+
+struct Int8Case {
+  const char* name;
+  ConvShape shape;
+};
+
+ConvShape Conv(int64_t channels, int64_t filters, int64_t kernel, int64_t stride, int64_t pad,
+               int64_t size, int64_t groups = 1, int64_t dilation = 1) {
+  ConvShape s;
+  s.batch = 2;
+  s.in_h = size;
+  s.in_w = size + 1;
+  s.in_c = channels;
+  s.out_c = filters;
+  s.kernel_h = s.kernel_w = kernel;
+  s.stride_h = s.stride_w = stride;
+  s.dilation_h = s.dilation_w = dilation;
+  s.pad_top = s.pad_left = pad;
+  s.groups = groups;
+  const int64_t reach = (kernel - 1) * dilation + 1;
+  s.out_h = (s.in_h + 2 * pad - reach) / stride + 1;
+  s.out_w = (s.in_w + 2 * pad - reach) / stride + 1;
+  return s;
+}
+
+const Int8Case kInt8Cases[] = {
+    {"pointwise", Conv(16, 33, 1, 1, 0, 7)},
+    {"pointwise_of_odd_depth", Conv(17, 8, 1, 1, 0, 5)},
+    {"strided_pointwise", Conv(24, 17, 1, 2, 0, 9)},
+    {"first_layer", Conv(3, 20, 3, 2, 1, 11)},
+    {"first_layer_7x7", Conv(3, 16, 7, 2, 3, 15)},
+    {"few_channels_even", Conv(4, 9, 5, 1, 2, 6)},
+    {"taps", Conv(32, 40, 3, 1, 1, 8)},
+    {"taps_of_odd_depth", Conv(19, 12, 3, 2, 1, 8)},
+    {"dilated", Conv(18, 12, 3, 1, 2, 9, 1, 2)},
+    {"groups", Conv(40, 24, 3, 1, 1, 6, 4)},
+    {"groups_of_odd_depth", Conv(15, 10, 3, 1, 1, 6, 5)},
+    {"depthwise", Conv(21, 21, 3, 1, 1, 9, 21)},
+    {"depthwise_strided", Conv(32, 32, 5, 2, 2, 12, 32)},
+    {"depthwise_dilated", Conv(16, 16, 3, 1, 2, 12, 16, 2)},
+};
+
+class Int8Conv : public testing::TestWithParam<Int8Case> {};
+INSTANTIATE_TEST_SUITE_P(Cases, Int8Conv, testing::ValuesIn(kInt8Cases),
+                         [](const auto& param) { return std::string(param.param.name); });
+
+int64_t InCount(const ConvShape& s) { return s.batch * s.in_h * s.in_w * s.in_c; }
+int64_t OutCount(const ConvShape& s) { return s.batch * s.out_h * s.out_w * s.out_c; }
+
+// Sums of the integer products, output pixels times channels.
+std::vector<int64_t> Sums(const ConvShape& s, const std::vector<NarrowInt>& in,
+                          const std::vector<int8_t>& weights) {
+  std::vector<int64_t> sums(static_cast<size_t>(OutCount(s)));
+  const int64_t depth = s.in_c / s.groups, columns = s.out_c / s.groups;
+  size_t at = 0;
+  for (int64_t b = 0; b < s.batch; ++b) {
+    for (int64_t y = 0; y < s.out_h; ++y) {
+      for (int64_t x = 0; x < s.out_w; ++x) {
+        for (int64_t n = 0; n < s.out_c; ++n, ++at) {
+          for (int64_t c = 0; c < depth; ++c) {
+            for (int64_t ky = 0; ky < s.kernel_h; ++ky) {
+              for (int64_t kx = 0; kx < s.kernel_w; ++kx) {
+                const int64_t iy = y * s.stride_h - s.pad_top + ky * s.dilation_h;
+                const int64_t ix = x * s.stride_w - s.pad_left + kx * s.dilation_w;
+                if (iy < 0 || iy >= s.in_h || ix < 0 || ix >= s.in_w) continue;
+                const int64_t channel = n / columns * depth + c;
+                sums[at] += int64_t{in[((b * s.in_h + iy) * s.in_w + ix) * s.in_c + channel]} *
+                            weights[((n * depth + c) * s.kernel_h + ky) * s.kernel_w + kx];
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+  return sums;
+}
+
+struct Int8Problem {
+  explicit Int8Problem(const ConvShape& s)
+      : in(RandomInts<NarrowInt>(InCount(s) + 1, 1, -255, 255)), bias(RandomFloats(s.out_c, 3)) {
+    weights.integers =
+        RandomInts<int8_t>(s.out_c * (s.in_c / s.groups) * s.kernel_h * s.kernel_w, 2, -128, 127);
+    weights.scale = RandomFloats(s.out_c, 4, 0.001f, 0.01f);
+  }
+  std::vector<NarrowInt> in;
+  Int8Weights weights;
+  std::vector<float> bias;
+};
+
+constexpr float kInScale = 0.037f;
+
+TEST_P(Int8Conv, SumsAreExact) {
+  const ConvShape& s = GetParam().shape;
+  const Int8Problem problem(s);
+  const std::vector<int64_t> sums = Sums(s, problem.in, problem.weights.integers);
+  std::vector<double> expected(sums.size());
+  double largest = 0;
+  for (size_t i = 0; i < sums.size(); ++i) {
+    const size_t channel = i % static_cast<size_t>(s.out_c);
+    expected[i] = static_cast<double>(sums[i]) * kInScale * problem.weights.scale[channel] +
+                  problem.bias[channel];
+    largest = std::max(largest, std::abs(expected[i]));
+  }
+  ASSERT_TRUE(PackedInt8Conv::CanRun(s));
+  OnTargetsAndThreads(
+      [&](ThreadPool& pool) {
+        const PackedInt8Conv conv(s, problem.weights, kInScale, problem.bias);
+        std::vector<float> out(sums.size(), NAN);
+        conv.Run(problem.in.data(), out.data(), {}, pool);
+        return out;
+      },
+      // What is left are the roundings of the scales and of the result.
+      [&](const std::vector<float>& out) { ExpectClose(out, expected, 4e-7 * largest, 4e-7); });
+}
+
+// Steps in the tile, steps after it, and narrow results: what the same steps give apart.
+TEST_P(Int8Conv, StepsAndNarrowResults) {
+  const ConvShape& s = GetParam().shape;
+  const Int8Problem problem(s);
+  const int64_t count = OutCount(s);
+  const auto residual = RandomFloats(count, 5);
+  const auto column = RandomFloats(s.out_c, 6);
+  const Step add{.kind = StepKind::kAdd,
+                 .operand = {.data = residual.data(), .row_stride = s.out_c, .column_stride = 1}};
+  const Step scale{.kind = StepKind::kMul, .operand = {.data = column.data(), .column_stride = 1}};
+  const Step relu{.kind = StepKind::kRelu};
+  const Step gelu{.kind = StepKind::kGeluErf};
+  const Step half{.kind = StepKind::kRoundToHalf};
+  const Step linear{.kind = StepKind::kLinear, .alpha = 0.75f, .beta = -0.125f};
+  const Step quantize{.kind = StepKind::kQuantizeUint8, .alpha = 0.02f, .beta = 11.0f};
+  const std::vector<std::vector<Step>> lists = {{quantize},
+                                                {relu, quantize},
+                                                {half, add, half, relu, quantize},
+                                                {scale, linear, quantize},
+                                                {gelu, quantize},
+                                                {relu, gelu, add, quantize}};
+  for (const std::vector<Step>& steps : lists) {
+    OnTargetsAndThreads(
+        [&](ThreadPool& pool) {
+          const PackedInt8Conv conv(s, problem.weights, kInScale, problem.bias);
+          std::vector<float> apart(static_cast<size_t>(count)), fused(apart.size());
+          conv.Run(problem.in.data(), apart.data(), {}, pool);
+          Elementwise(steps, apart.data(), apart.data(), count / s.out_c, s.out_c, pool);
+          conv.Run(problem.in.data(), fused.data(), steps, pool);
+          EXPECT_EQ(fused, apart);
+          std::vector<NarrowInt> narrow(apart.size(), -999);
+          conv.Run(problem.in.data(), {narrow.data(), 11.0f}, steps, pool);
+          std::vector<float> widened(apart.size());
+          Elementwise({}, {narrow.data(), 11.0f}, widened.data(), 1, count, pool);
+          EXPECT_EQ(widened, apart);
+          return fused;
+        },
+        [](const std::vector<float>&) {});
+  }
+}
+
+// The largest sums that may occur do not wrap.
+TEST(Int8Conv, LongReductionsFit) {
+  ConvShape s;
+  s.in_c = 43'000;
+  s.out_c = 3;
+  ASSERT_TRUE(PackedInt8Conv::CanRun(s));
+  const std::vector<NarrowInt> in(static_cast<size_t>(s.in_c) + 1, 383);
+  Int8Weights weights;
+  weights.integers.assign(static_cast<size_t>(3 * s.in_c), -128);
+  weights.scale = {1.0f, 1.0f, 1.0f};
+  OnTargetsAndThreads(
+      [&](ThreadPool& pool) {
+        const PackedInt8Conv conv(s, weights, 1.0f, {});
+        std::vector<float> out(3);
+        conv.Run(in.data(), out.data(), {}, pool);
+        return out;
+      },
+      [](const std::vector<float>& out) {
+        EXPECT_EQ(out, std::vector<float>(3, -128.0f * 383 * 43'000));
+      });
+  s.in_c = 43'001;
+  EXPECT_FALSE(PackedInt8Conv::CanRun(s));
+}
+
+}  // namespace
+}  // namespace anemone::cpu
