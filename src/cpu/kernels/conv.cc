@@ -102,13 +102,19 @@ void PackedConv::Run(const float* in, const Destination& out, float* scratch,
   problem.out_stride = s.out_c;
   problem.steps = steps;
   problem.a_bytes = s.batch * s.in_h * s.in_w * (s.in_c / s.groups) * int64_t{sizeof(float)};
+  const TileFunction compute = ChooseTile();
   RunTiles<float>(
       problem, pool,
       [&](int64_t group, int64_t row, int rows, int64_t slot, const float** to) {
         FillConv<float>(s, method_, in, weights_->zeros.data(), group, row, rows, slot, to);
       },
-      [&](int64_t group, int64_t panel, const float* const* rows, const TileEpilogue& end) {
-        MultiplyTile(weights_->views[static_cast<size_t>(group)], panel, problem.taps, rows, end);
+      [&](int64_t group, int64_t panel) {
+        const PackedView& view = weights_->views[static_cast<size_t>(group)];
+        return [compute, args = PanelArgs(view, panel, problem.taps)](
+                   const float* const* rows, const TileEpilogue& end) mutable {
+          args.a = rows;
+          compute(args, end);
+        };
       });
 }
 

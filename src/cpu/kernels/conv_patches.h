@@ -25,24 +25,36 @@ struct Pixel {
   int64_t image, y, x;
 };
 
+// Where the window of an output pixel begins in the image, and whether all of it is inside.
+struct PixelWindow {
+  PixelWindow(const ConvShape& s, const Pixel& pixel)
+      : y(pixel.y * s.stride_h - s.pad_top),
+        x(pixel.x * s.stride_w - s.pad_left),
+        inside(y >= 0 && x >= 0 && y + (s.kernel_h - 1) * s.dilation_h < s.in_h &&
+               x + (s.kernel_w - 1) * s.dilation_w < s.in_w) {}
+  int64_t y, x;
+  bool inside;
+};
+
 // One pointer per tap and row, out[tap * rows + r], to the group's channels of the pixel under it;
 // to `zeros` in the padding.
 template <typename Element>
 void FillTaps(const ConvShape& s, const Element* in, const Element* zeros, int64_t group,
               int64_t row, int rows, const Element** out) {
   const Element* base = in + group * (s.in_c / s.groups);
+  const int64_t down = s.dilation_h * s.in_w * s.in_c, right = s.dilation_w * s.in_c;
   Pixel pixel(s, row);
   for (int r = 0; r < rows; ++r, pixel.Next(s)) {
     const Element** to = out + r;
-    const int64_t y0 = pixel.y * s.stride_h - s.pad_top;
-    const int64_t x0 = pixel.x * s.stride_w - s.pad_left;
+    const PixelWindow window(s, pixel);
+    const int64_t first = ((pixel.image * s.in_h + window.y) * s.in_w + window.x) * s.in_c;
     for (int64_t ky = 0; ky < s.kernel_h; ++ky) {
-      const int64_t y = y0 + ky * s.dilation_h;
-      const bool inside = y >= 0 && y < s.in_h;
-      const Element* line = base + ((pixel.image * s.in_h + (inside ? y : 0)) * s.in_w) * s.in_c;
+      const int64_t y = window.y + ky * s.dilation_h;
+      const bool line_inside = window.inside || (y >= 0 && y < s.in_h);
       for (int64_t kx = 0; kx < s.kernel_w; ++kx, to += rows) {
-        const int64_t x = x0 + kx * s.dilation_w;
-        *to = inside && x >= 0 && x < s.in_w ? line + x * s.in_c : zeros;
+        const int64_t x = window.x + kx * s.dilation_w;
+        const bool inside = window.inside || (line_inside && x >= 0 && x < s.in_w);
+        *to = inside ? base + (first + ky * down + kx * right) : zeros;
       }
     }
   }
@@ -56,10 +68,16 @@ inline int64_t RowCopyCount(const ConvShape& s) { return s.kernel_w * s.in_c + 1
 template <typename Element>
 void FillKernelRows(const ConvShape& s, const Element* in, const Element* zeros, int64_t row,
                     int rows, Element* scratch, const Element** out) {
+  const int64_t down = s.dilation_h * s.in_w * s.in_c;
   Pixel pixel(s, row);
   for (int r = 0; r < rows; ++r, pixel.Next(s)) {
-    const int64_t y0 = pixel.y * s.stride_h - s.pad_top;
-    const int64_t x0 = pixel.x * s.stride_w - s.pad_left;
+    const PixelWindow window(s, pixel);
+    if (window.inside) {
+      const Element* first = in + ((pixel.image * s.in_h + window.y) * s.in_w + window.x) * s.in_c;
+      for (int64_t ky = 0; ky < s.kernel_h; ++ky) out[ky * rows + r] = first + ky * down;
+      continue;
+    }
+    const int64_t y0 = window.y, x0 = window.x;
     const int64_t begin = std::clamp<int64_t>(-x0, 0, s.kernel_w);
     const int64_t end = std::clamp<int64_t>(s.in_w - x0, begin, s.kernel_w);
     for (int64_t ky = 0; ky < s.kernel_h; ++ky) {

@@ -41,17 +41,15 @@ PackedMatrix::PackedMatrix(const float* b, int64_t k, int64_t n, int64_t row_str
   if (bias != nullptr) std::copy_n(bias, n, bias_.data());
 }
 
-void MultiplyTile(const PackedView& b, int64_t panel, int64_t taps, const float* const* a,
-                  const TileEpilogue& end) {
+TileArgs PanelArgs(const PackedView& b, int64_t panel, int64_t taps) {
   const int64_t first = panel * PanelWidth();
   TileArgs args;
-  args.a = a;
   args.taps = taps;
   args.depth = b.k / taps;
   args.b = b.panels + first * b.k;
   args.panel_width = PanelWidthAt(b.n, panel);
   args.bias = b.bias + first;
-  ComputeTile(args, end);
+  return args;
 }
 
 void Gemm(const float* a, int64_t a_stride, int64_t m, const PackedView& b, const Destination& c,
@@ -64,14 +62,19 @@ void Gemm(const float* a, int64_t a_stride, int64_t m, const PackedView& b, cons
   problem.out_stride = c_stride;
   problem.steps = steps;
   problem.a_bytes = m * b.k * int64_t{sizeof(float)};
+  const TileFunction compute = ChooseTile();
   RunTiles<float>(
       problem, pool,
       [&](int64_t, int64_t row, int rows, int64_t slot, const float** out) {
         for (int r = 0; r < rows; ++r) out[r] = a + (row + r) * a_stride;
         SeparateRows(a_stride, b.k, rows, slot, out);
       },
-      [&](int64_t, int64_t panel, const float* const* rows, const TileEpilogue& end) {
-        MultiplyTile(b, panel, 1, rows, end);
+      [&](int64_t, int64_t panel) {
+        return [compute, args = PanelArgs(b, panel, 1)](const float* const* rows,
+                                                        const TileEpilogue& end) mutable {
+          args.a = rows;
+          compute(args, end);
+        };
       });
 }
 

@@ -13,6 +13,7 @@
 #include <span>
 
 #include "cpu/kernels/buffer.h"
+#include "cpu/kernels/gemm_tile.h"
 #include "cpu/kernels/steps.h"
 #include "cpu/kernels/tile_epilogue.h"
 
@@ -57,8 +58,7 @@ class PackedMatrix {
 void Gemm(const float* a, int64_t a_stride, int64_t m, const PackedView& b, const Destination& c,
           int64_t c_stride, std::span<const Step> steps, ThreadPool& pool);
 
-// One tile of a product whose rows are `taps` pieces each; `a` as in TileArgs.
-void MultiplyTile(const PackedView& b, int64_t panel, int64_t taps, const float* const* a,
-                  const TileEpilogue& end);
+// What tiles of one panel have in common, for rows of `taps` pieces each; `a` is not set.
+TileArgs PanelArgs(const PackedView& b, int64_t panel, int64_t taps);
 
 }  // namespace anemone::cpu

@@ -56,16 +56,23 @@ HWY_NOINLINE void Tile(const TileArgs& args, const TileEpilogue& end) {
   FinishTile(d, acc, end);
 }
 
-template <int kRows>
-void TileOfRows(const TileArgs& args, const TileEpilogue& end) {
-  if constexpr (kRows > 0) {
-    if (end.rows != kRows) return TileOfRows<kRows - 1>(args, end);
-    if (args.panel_width == static_cast<int>(hn::Lanes(D()))) return Tile<kRows, 1>(args, end);
-    return Tile<kRows, 2>(args, end);
+template <int kVectors>
+void TileOfWidth(const TileArgs& args, const TileEpilogue& end) {
+  switch (end.rows) {
+#define ANEMONE_TILE(rows) \
+  case rows:               \
+    return Tile<rows, kVectors>(args, end);
+    ANEMONE_TILE_ROWS(ANEMONE_TILE)
+#undef ANEMONE_TILE
+    default:
+      return;  // the driver cuts no other tiles
   }
 }
 
-void TileAnyRows(const TileArgs& args, const TileEpilogue& end) { TileOfRows<kMaxRows>(args, end); }
+void TileAnyRows(const TileArgs& args, const TileEpilogue& end) {
+  if (args.panel_width == static_cast<int>(hn::Lanes(D()))) return TileOfWidth<1>(args, end);
+  return TileOfWidth<2>(args, end);
+}
 int Lanes() { return static_cast<int>(hn::Lanes(D())); }
 int MaxRows() { return kMaxRows; }
 
@@ -80,9 +87,7 @@ HWY_EXPORT(TileAnyRows);
 HWY_EXPORT(Lanes);
 HWY_EXPORT(MaxRows);
 
-void ComputeTile(const TileArgs& args, const TileEpilogue& end) {
-  HWY_DYNAMIC_DISPATCH(TileAnyRows)(args, end);
-}
+TileFunction ChooseTile() { return HWY_DYNAMIC_DISPATCH(TileAnyRows); }
 int VectorWidth() { return HWY_DYNAMIC_DISPATCH(Lanes)(); }
 int PanelWidth() { return 2 * VectorWidth(); }
 int MaxTileRows() { return HWY_DYNAMIC_DISPATCH(MaxRows)(); }

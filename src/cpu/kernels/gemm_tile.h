@@ -30,6 +30,9 @@ struct TileArgs {
   const float* bias = nullptr;  // panel_width values
 };
 
-void ComputeTile(const TileArgs& args, const TileEpilogue& end);
+// Computes a tile of end.rows rows.
+using TileFunction = void (*)(const TileArgs& args, const TileEpilogue& end);
+// The one for this machine.
+TileFunction ChooseTile();
 
 }  // namespace anemone::cpu

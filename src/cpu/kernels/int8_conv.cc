@@ -75,13 +75,18 @@ void PackedInt8Conv::Run(const NarrowInt* in, const Destination& out, std::span<
   problem.steps = steps;
   problem.element_bytes = sizeof(NarrowInt);
   problem.a_bytes = s.batch * s.in_h * s.in_w * (s.in_c / s.groups) * problem.element_bytes;
+  const Int8TileFunction compute = ChooseInt8Tile();
   RunTiles<NarrowInt>(
       problem, pool,
       [&](int64_t group, int64_t row, int rows, int64_t slot, const NarrowInt** to) {
         FillConv(s, method_, in, weights_->zeros.data(), group, row, rows, slot, to);
       },
-      [&](int64_t group, int64_t panel, const NarrowInt* const* rows, const TileEpilogue& end) {
-        weights_->groups[static_cast<size_t>(group)].MultiplyTile(panel, rows, end);
+      [&](int64_t group, int64_t panel) {
+        return [compute, args = weights_->groups[static_cast<size_t>(group)].PanelArgs(panel)](
+                   const NarrowInt* const* rows, const TileEpilogue& end) mutable {
+          args.a = rows;
+          compute(args, end);
+        };
       });
 }
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "cpu/kernels/gemm.h"
-#include "cpu/kernels/int8_tile.h"
 #include "cpu/kernels/tile_driver.h"
 
 namespace anemone::cpu {
@@ -37,18 +36,16 @@ PackedInt8Matrix::PackedInt8Matrix(const int8_t* b, int64_t taps, int64_t depth,
   }
 }
 
-void PackedInt8Matrix::MultiplyTile(int64_t panel, const NarrowInt* const* a,
-                                    const TileEpilogue& end) const {
+Int8TileArgs PackedInt8Matrix::PanelArgs(int64_t panel) const {
   const int64_t first = panel * PanelWidth();
   Int8TileArgs args;
-  args.a = a;
   args.taps = taps_;
   args.depth = depth_;
   args.b = panels_.data() + first * taps_ * ((depth_ + 1) / 2) * 2;
   args.panel_width = PanelWidthAt(n_, panel);
   args.scale = scale_.data() + first;
   args.bias = bias_.data() + first;
-  ComputeInt8Tile(args, end);
+  return args;
 }
 
 void Int8Gemm(const NarrowInt* a, int64_t a_stride, int64_t m, const PackedInt8Matrix& b,
@@ -63,14 +60,19 @@ void Int8Gemm(const NarrowInt* a, int64_t a_stride, int64_t m, const PackedInt8M
   problem.steps = steps;
   problem.element_bytes = sizeof(NarrowInt);
   problem.a_bytes = m * b.k() * problem.element_bytes;
+  const Int8TileFunction compute = ChooseInt8Tile();
   RunTiles<NarrowInt>(
       problem, pool,
       [&](int64_t, int64_t row, int rows, int64_t slot, const NarrowInt** out) {
         for (int r = 0; r < rows; ++r) out[r] = a + (row + r) * a_stride;
         SeparateRows(a_stride, b.k(), rows, slot, out);
       },
-      [&](int64_t, int64_t panel, const NarrowInt* const* rows, const TileEpilogue& end) {
-        b.MultiplyTile(panel, rows, end);
+      [&](int64_t, int64_t panel) {
+        return [compute, args = b.PanelArgs(panel)](const NarrowInt* const* rows,
+                                                    const TileEpilogue& end) mutable {
+          args.a = rows;
+          compute(args, end);
+        };
       });
 }
 

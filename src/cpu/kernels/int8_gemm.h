@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cpu/kernels/buffer.h"
+#include "cpu/kernels/int8_tile.h"
 #include "cpu/kernels/steps.h"
 #include "cpu/kernels/tile_epilogue.h"
 
@@ -27,8 +28,8 @@ class PackedInt8Matrix {
 
   int64_t k() const { return taps_ * depth_; }
   int64_t n() const { return n_; }
-  // The tile of rows `a` (as in Int8TileArgs) and one panel of columns.
-  void MultiplyTile(int64_t panel, const NarrowInt* const* a, const TileEpilogue& end) const;
+  // What tiles of one panel have in common; `a` is not set.
+  Int8TileArgs PanelArgs(int64_t panel) const;
 
  private:
   std::vector<int8_t> panels_;

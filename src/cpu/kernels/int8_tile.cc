@@ -16,8 +16,6 @@ HWY_BEFORE_NAMESPACE();
 namespace anemone::cpu {
 namespace HWY_NAMESPACE {
 
-constexpr int kMaxRows = ANEMONE_MAX_TILE_ROWS;
-
 using D = hn::ScalableTag<float>;
 using D32 = hn::RebindToSigned<D>;
 using V = hn::Vec<D>;
@@ -104,17 +102,22 @@ HWY_NOINLINE void Tile(const Int8TileArgs& args, const TileEpilogue& end) {
   FinishTile(d, acc, end);
 }
 
-template <int kRows>
-void TileOfRows(const Int8TileArgs& args, const TileEpilogue& end) {
-  if constexpr (kRows > 0) {
-    if (end.rows != kRows) return TileOfRows<kRows - 1>(args, end);
-    if (args.panel_width == static_cast<int>(hn::Lanes(D()))) return Tile<kRows, 1>(args, end);
-    return Tile<kRows, 2>(args, end);
+template <int kVectors>
+void TileOfWidth(const Int8TileArgs& args, const TileEpilogue& end) {
+  switch (end.rows) {
+#define ANEMONE_TILE(rows) \
+  case rows:               \
+    return Tile<rows, kVectors>(args, end);
+    ANEMONE_TILE_ROWS(ANEMONE_TILE)
+#undef ANEMONE_TILE
+    default:
+      return;  // the driver cuts no other tiles
   }
 }
 
 void TileAnyRows(const Int8TileArgs& args, const TileEpilogue& end) {
-  TileOfRows<kMaxRows>(args, end);
+  if (args.panel_width == static_cast<int>(hn::Lanes(D()))) return TileOfWidth<1>(args, end);
+  return TileOfWidth<2>(args, end);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -126,9 +129,7 @@ namespace anemone::cpu {
 
 HWY_EXPORT(TileAnyRows);
 
-void ComputeInt8Tile(const Int8TileArgs& args, const TileEpilogue& end) {
-  HWY_DYNAMIC_DISPATCH(TileAnyRows)(args, end);
-}
+Int8TileFunction ChooseInt8Tile() { return HWY_DYNAMIC_DISPATCH(TileAnyRows); }
 
 }  // namespace anemone::cpu
 #endif  // HWY_ONCE

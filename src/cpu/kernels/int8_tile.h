@@ -29,6 +29,9 @@ struct Int8TileArgs {
   const float* bias = nullptr;
 };
 
-void ComputeInt8Tile(const Int8TileArgs& args, const TileEpilogue& end);
+// Computes a tile of end.rows rows.
+using Int8TileFunction = void (*)(const Int8TileArgs& args, const TileEpilogue& end);
+// The one for this machine.
+Int8TileFunction ChooseInt8Tile();
 
 }  // namespace anemone::cpu

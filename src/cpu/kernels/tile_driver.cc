@@ -73,11 +73,11 @@ int64_t TileBlock::columns(const TileProblem& problem) const {
 }
 
 TileEpilogue EpilogueAt(const TileProblem& problem, const TileSteps& steps, const TileBlock& block,
-                        int64_t panel, int64_t row, int rows) {
+                        int64_t panel) {
+  const int64_t row = block.row;
   const int64_t first = panel * PanelWidth();
   const int64_t column = block.group * problem.n + first;
   TileEpilogue end;
-  end.rows = rows;
   end.columns = static_cast<int>(std::min<int64_t>(problem.n - first, PanelWidth()));
   const auto bind = [&](const Step& step) {
     TileStep bound{step.kind, step.alpha, step.beta, nullptr, 0, 0};
@@ -94,7 +94,7 @@ TileEpilogue EpilogueAt(const TileProblem& problem, const TileSteps& steps, cons
   end.count = steps.count;
   if (block.waiting != nullptr) {
     end.stride = block.columns(problem);
-    end.c = block.waiting + (row - block.row) * end.stride + (column - block.column(problem));
+    end.c = block.waiting + (column - block.column(problem));
     return end;
   }
   end.stride = problem.out_stride;

@@ -69,9 +69,18 @@ struct TileBlock {
   int64_t columns(const TileProblem& problem) const;
 };
 
-// What is to be done with the tile of `rows` rows from `row` on and the panel's columns.
+// What is to be done with the first tile of the block in the panel's columns; its rows are not set.
 TileEpilogue EpilogueAt(const TileProblem& problem, const TileSteps& steps, const TileBlock& block,
-                        int64_t panel, int64_t row, int rows);
+                        int64_t panel);
+// Goes to the tile below.
+inline void Advance(TileEpilogue* end) {
+  for (int i = 0; i < end->count; ++i) {
+    TileStep& step = end->steps[i];
+    if (step.operand != nullptr) step.operand += end->rows * step.row_stride;
+  }
+  if (end->c != nullptr) end->c += end->rows * end->stride;
+  if (end->narrow != nullptr) end->narrow += end->rows * end->stride;
+}
 
 // Applies the rest of the steps to a block whose tiles are done.
 void FinishBlock(const TileProblem& problem, const TileSteps& steps, const TileBlock& block);
@@ -84,7 +93,7 @@ int PanelWidthAt(int64_t n, int64_t panel);
 
 // Fill(group, row, rows, slot, out) sets out[tap * rows + r] for `rows` rows from `row` on; `slot`
 // counts the tiles of a block, so that a Fill with scratch memory can keep block_tiles of them.
-// Multiply(group, panel, a, epilogue) computes the tile of those pointers.
+// Multiply(group, panel) gives a function of (a, epilogue) that computes a tile of those pointers.
 template <typename Element, typename Fill, typename Multiply>
 void RunTiles(const TileProblem& problem, ThreadPool& pool, const Fill& fill,
               const Multiply& multiply) {
@@ -117,12 +126,17 @@ void RunTiles(const TileProblem& problem, ThreadPool& pool, const Fill& fill,
           out += rows * problem.taps;
         }
         for (int64_t panel = block.panel_begin; panel < block.panel_end; ++panel) {
+          auto compute_tile = multiply(block.group, panel);
+          TileEpilogue end = EpilogueAt(problem, steps, block, panel);
           const Element** a = pointers.data();
+          int64_t row = block.row;
           for (int64_t t = tile; t < block_end; ++t) {
-            const int64_t row = cut.RowBegin(problem, t);
-            const int rows = static_cast<int>(cut.RowBegin(problem, t + 1) - row);
-            multiply(block.group, panel, a, EpilogueAt(problem, steps, block, panel, row, rows));
-            a += rows * problem.taps;
+            const int64_t next = cut.RowBegin(problem, t + 1);
+            end.rows = static_cast<int>(next - row);
+            compute_tile(a, end);
+            a += end.rows * problem.taps;
+            row = next;
+            Advance(&end);
           }
         }
         // The remaining steps, on whole rows while they are in cache.

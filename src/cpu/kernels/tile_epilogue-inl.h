@@ -27,6 +27,15 @@ namespace HWY_NAMESPACE {
 #else
 #define ANEMONE_MAX_TILE_ROWS 6
 #endif
+// tile(n) for each number of rows.
+#undef ANEMONE_TILE_ROWS
+#if ANEMONE_MAX_TILE_ROWS == 14
+#define ANEMONE_TILE_ROWS(tile)                                                             \
+  tile(1) tile(2) tile(3) tile(4) tile(5) tile(6) tile(7) tile(8) tile(9) tile(10) tile(11) \
+      tile(12) tile(13) tile(14)
+#else
+#define ANEMONE_TILE_ROWS(tile) tile(1) tile(2) tile(3) tile(4) tile(5) tile(6)
+#endif
 
 // The first `count` values at `from`, `step` apart (0 or 1).
 template <class D>

@@ -73,7 +73,7 @@ std::vector<UnaryCase> UnaryCases() {
        -10,
        10,
        4,
-       5e-7,
+       1.2e-6,
        [](double x) { return 0.5 * x * (1.0 + std::erf(x / std::sqrt(2.0))); }},
       {"gelu_tanh",
        {.kind = K::kGeluTanh},
@@ -196,6 +196,9 @@ TEST(Steps, SpecialValues) {
       {StepKind::kRoundToHalf, 65520.0f, INFINITY},
       {StepKind::kRoundToHalf, 65519.0f, 65504.0f},
       {StepKind::kGeluErf, 100.0f, 100.0f},
+      {StepKind::kGeluErf, -100.0f, 0.0f},
+      {StepKind::kGeluErf, INFINITY, INFINITY},
+      {StepKind::kGeluErf, -INFINITY, 0.0f},
   };
   ThreadPool pool(1);
   ForEachTarget([&] {
