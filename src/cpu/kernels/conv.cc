@@ -55,18 +55,8 @@ PackedConv::PackedConv(const ConvShape& s, const float* weights, const float* bi
     packed->depthwise = PackDepthwise(s, weights, 1.0f, bias);
     return;
   }
-  // The matrix of a group has a row per (tap, channel) and a column per output channel.
-  std::vector<float> matrix(static_cast<size_t>(taps * depth * columns));
   for (int64_t g = 0; g < s.groups; ++g) {
-    for (int64_t n = 0; n < columns; ++n) {
-      const float* filter = weights + (g * columns + n) * depth * taps;
-      for (int64_t c = 0; c < depth; ++c) {
-        for (int64_t t = 0; t < taps; ++t) {
-          matrix[static_cast<size_t>((t * depth + c) * columns + n)] = filter[c * taps + t];
-        }
-      }
-    }
-    packed->groups.emplace_back(matrix.data(), taps * depth, columns, columns, 1,
+    packed->groups.emplace_back(weights + g * columns * depth * taps, taps, depth, columns,
                                 bias == nullptr ? nullptr : bias + g * columns);
   }
   for (const PackedMatrix& group : packed->groups) packed->views.push_back(group.view());

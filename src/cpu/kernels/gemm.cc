@@ -37,8 +37,34 @@ PackedMatrix::PackedMatrix(const float* b, int64_t k, int64_t n, int64_t row_str
                            int64_t column_stride, const float* bias)
     : panels_(PackedFloats(k, n)), bias_(PackedColumns(n)), k_(k), n_(n) {
   PackMatrix(b, k, n, row_stride, column_stride, panels_.data());
-  std::fill_n(bias_.data(), PackedColumns(n), 0.0f);
-  if (bias != nullptr) std::copy_n(bias, n, bias_.data());
+  SetBias(bias);
+}
+
+PackedMatrix::PackedMatrix(const float* filters, int64_t taps, int64_t depth, int64_t n,
+                           const float* bias)
+    : panels_(PackedFloats(taps * depth, n)), bias_(PackedColumns(n)), k_(taps * depth), n_(n) {
+  SetBias(bias);
+  float* out = panels_.data();
+  for (int64_t panel = 0; panel * PanelWidth() < n; ++panel) {
+    const int64_t first = panel * PanelWidth();
+    const int64_t width = PanelWidthAt(n, panel);
+    const int64_t columns = std::min(width, n - first);
+    if (columns < width) std::fill_n(out, k_ * width, 0.0f);
+    // Each filter is read from front to back.
+    const float* from = filters + first * k_;
+    for (int64_t c = 0; c < depth; ++c) {
+      for (int64_t t = 0; t < taps; ++t, ++from) {
+        float* row = out + (t * depth + c) * width;
+        for (int64_t j = 0; j < columns; ++j) row[j] = from[j * k_];
+      }
+    }
+    out += k_ * width;
+  }
+}
+
+void PackedMatrix::SetBias(const float* bias) {
+  std::fill_n(bias_.data(), PackedColumns(n_), 0.0f);
+  if (bias != nullptr) std::copy_n(bias, n_, bias_.data());
 }
 
 TileArgs PanelArgs(const PackedView& b, int64_t panel, int64_t taps) {

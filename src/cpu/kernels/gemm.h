@@ -44,9 +44,14 @@ class PackedMatrix {
   // `bias`: n values or null.
   PackedMatrix(const float* b, int64_t k, int64_t n, int64_t row_stride, int64_t column_stride,
                const float* bias);
+  // The matrix of a convolution: a row for each (tap, channel) and a column for each of n filters,
+  // which lie as [n][depth][taps].
+  PackedMatrix(const float* filters, int64_t taps, int64_t depth, int64_t n, const float* bias);
   PackedView view() const { return {panels_.data(), bias_.data(), k_, n_}; }
 
  private:
+  void SetBias(const float* bias);
+
   Floats panels_;
   Floats bias_;
   int64_t k_ = 0;
