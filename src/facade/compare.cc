@@ -9,6 +9,7 @@
 #include "ir/feature_shapes.h"
 #include "lab/verify.h"
 #include "options/option.h"
+#include "options/shapes.h"
 #include "runtime/backends.h"
 
 namespace anemone::facade {
@@ -111,7 +112,9 @@ Result<std::string> CompareJson(const CompareOptions& options, const CompareResu
 
 }  // namespace
 
-Result<CompareResult> RunCompare(const CompareOptions& options, const Hooks& hooks) {
+Result<CompareResult> RunCompare(const CompareOptions& given, const Hooks& hooks) {
+  CompareOptions options = given;
+  options::MoveShapes(&options.inputs, &options.input_shapes);
   ANEMONE_TRY(options::Check(options));
   lab::VerifyOptions verify;
   verify.samples = options.samples;

@@ -15,6 +15,7 @@
 #include "facade/tools.h"
 #include "neural_network/lift.h"
 #include "options/option.h"
+#include "options/shapes.h"
 
 namespace anemone::facade {
 namespace {
@@ -131,7 +132,9 @@ std::string RunJson(const RunOptions& options, const Calls& calls, const ir::Mod
 
 }  // namespace
 
-Result<RunResult> RunRun(const RunOptions& options) {
+Result<RunResult> RunRun(const RunOptions& given) {
+  RunOptions options = given;
+  options::MoveShapes(&options.inputs, &options.input_shapes);
   ANEMONE_TRY(options::Check(options));
   ModelSource source = SourceOf(options);
   ANEMONE_ASSIGN(source.file, OpenModelFile(options.model));

@@ -23,7 +23,8 @@ Table TableOf(CompareOptions& options) {
        .required = true},
       {.name = "inputs",
        .field = &options.inputs,
-       .help = "NAME=FILE.npy, .png or .jpg; seeded normal inputs when absent",
+       .help = "NAME=FILE.npy, .png or .jpg; seeded normal inputs when absent. NAME:SHAPE is "
+               "--input-shape NAME:SHAPE",
        .example = "image=cat.jpg"},
       shapes,
       InputValueRow(options.input_value),
@@ -154,7 +155,8 @@ Table TableOf(RunOptions& options) {
        .field = &options.inputs,
        .help = "NAME=FILE.npy, .png or .jpg; NAME may be left out for one input. Models that are "
                "not programs also take NAME=VALUE: a number, a text, a dictionary or list as JSON "
-               "or FILE.json; and one FILE.json with all inputs",
+               "or FILE.json; and one FILE.json with all inputs. NAME:SHAPE is --input-shape "
+               "NAME:SHAPE",
        .example = "image=cat.jpg",
        .flag = "--input"},
       {.name = "random_inputs",

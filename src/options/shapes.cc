@@ -128,4 +128,16 @@ std::string ShapeText(const std::vector<Dimension>& shape) {
   return text;
 }
 
+void MoveShapes(std::vector<std::string>* inputs,
+                std::map<std::string, std::vector<Dimension>>* shapes) {
+  std::erase_if(*inputs, [&](const std::string& input) {
+    const size_t colon = input.rfind(':');
+    if (colon == std::string::npos || input.find('=') != std::string::npos) return false;
+    auto shape = ReadShape(std::string_view(input).substr(colon + 1));
+    if (!shape) return false;
+    (*shapes)[input.substr(0, colon)] = std::move(*shape);
+    return true;
+  });
+}
+
 }  // namespace anemone::options

@@ -3,6 +3,7 @@
 // functions.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,6 +19,9 @@ std::optional<std::vector<Dimension>> ReadShape(std::string_view text);
 std::optional<Dimension> ReadOpenDimension(std::string_view text);
 // The text that ReadShape reads.
 std::string ShapeText(const std::vector<Dimension>& shape);
+// Moves what is NAME:SHAPE in a list of input files ("NAME=FILE", "FILE") to the shapes.
+void MoveShapes(std::vector<std::string>* inputs,
+                std::map<std::string, std::vector<Dimension>>* shapes);
 // What is wrong with a dimension: "a dimension below 1", "the range 5 to 2"; empty for a right one.
 std::string BrokenRule(const Dimension& dimension);
 

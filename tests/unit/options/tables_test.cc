@@ -350,6 +350,16 @@ TEST(TakeShape, TakesOpenDimensions) {
   EXPECT_EQ(ReadShape(ShapeText(shape)), shape);
 }
 
+TEST(Shapes, AreMovedOutOfInputs) {
+  std::vector<std::string> inputs = {"image:1x3x8x8", "mask=a:1x2",         "cat.jpg",
+                                     "input:0",       "input:0:1x[1..512]", "c:photo.png"};
+  Shapes shapes;
+  MoveShapes(&inputs, &shapes);
+  EXPECT_EQ(inputs, (std::vector<std::string>{"mask=a:1x2", "cat.jpg", "input:0", "c:photo.png"}));
+  EXPECT_EQ(shapes,
+            (Shapes{{"image", *ReadShape("1x3x8x8")}, {"input:0", *ReadShape("1x[1..512]")}}));
+}
+
 // In JSON a shape is a list of numbers and open dimensions, or one text.
 TEST(ReadJson, TakesOpenDimensions) {
   LoadOptions list, text;
