@@ -125,7 +125,7 @@ Result<bool> LowerConv(Planner& planner, const Node& node) {
   const auto parameters = std::make_shared<ConvParameters>(given->parameters);
   Group& group = planner.Open(*node.operation, "conv", Layout::kChannelsLast);
   group.reads = {from};
-  group.can_narrow = true;
+  group.can_store_integers = true;
   if (!planner.Rounds(node.types[0])) {
     group.fold_affine = [parameters, self = &group](std::vector<float> scale,
                                                     std::vector<float> shift) {

@@ -337,7 +337,7 @@ Result<Group*> OpenElementwise(Planner& planner, const Node& node, const ir::Val
   ANEMONE_ASSIGN(const BufferId in, planner.Read(base, layout));
   Group& group = planner.Open(*node.operation, "elementwise", layout);
   group.reads = {in};
-  group.can_narrow = true;
+  group.can_store_integers = true;
   group.only_copies = in;
   Group* self = &group;
   group.prepare = [self, in]() -> Result<Group::Run> {

@@ -6,7 +6,6 @@
 #include <memory>
 
 #include "cpu/kernels/int8_conv.h"
-#include "cpu/kernels/int8_tile.h"
 #include "cpu/lowerings.h"
 
 namespace anemone::cpu {
@@ -114,11 +113,11 @@ Result<std::vector<float>> ReadBias(Planner& planner, const ir::Value* bias, int
 // Opens the group of a product whose weights are packed for it when it is emitted.
 Group& OpenInt8(Planner& planner, const Node& node, const Integers& x, const ConvShape& shape,
                 const StoredIntegers& stored, const ir::Value* bias) {
-  Group& group = planner.Open(*node.operation, "int8_product", x.layout);
-  group.reads = {x.buffer};
-  group.can_narrow = true;
+  Group& group = planner.Open(*node.operation, "int8_product", x.from.layout);
+  group.reads = {x.from.buffer};
+  group.can_store_integers = true;
   const auto affine = std::make_shared<ChannelAffine>();
-  if (x.layout == Layout::kChannelsLast && !planner.Rounds(node.types[0])) {
+  if (x.from.layout == Layout::kChannelsLast && !planner.Rounds(node.types[0])) {
     group.fold_affine = [affine, self = &group](std::vector<float> scale,
                                                 std::vector<float> shift) {
       *affine = {std::move(scale), std::move(shift)};
@@ -136,7 +135,8 @@ Group& OpenInt8(Planner& planner, const Node& node, const Integers& x, const Con
         scaled.scale[c] *= affine->scale[c];
         shift[c] = shift[c] * affine->scale[c] + affine->shift[c];
       }
-      return Shared(std::make_shared<const PackedInt8Conv>(shape, scaled, x.scale, shift));
+      return Shared(
+          std::make_shared<const PackedInt8Conv>(shape, scaled, x.scale, shift, x.from.form.bytes));
     };
     const PackedForm form =
         affine->scale.empty() ? PackedForm::kIntegers : PackedForm::kIntegersWithAffine;
@@ -144,7 +144,7 @@ Group& OpenInt8(Planner& planner, const Node& node, const Integers& x, const Con
     auto conv = std::make_shared<const PackedInt8Conv>(shape, *packed);
     return Group::Run(
         [=](Frame& frame, const Destination& out, std::span<const Step> steps) -> Status {
-          conv->Run(frame.Narrow(x.buffer), out, steps, *frame.pool);
+          conv->Run(x.from.In(frame), out, steps, *frame.pool);
           return {};
         });
   };
@@ -169,7 +169,7 @@ std::optional<Layout> TakesIntegers(const Planner& planner, const ir::Operation&
 Result<bool> LowerInt8Conv(Planner& planner, const Node& node, const ConvShape& shape,
                            const ir::Value* x, const ir::Value* weight, const ir::Value* bias) {
   const Integers* integers = planner.IntegersOf(x);
-  if (integers == nullptr || integers->layout != Layout::kChannelsLast) return false;
+  if (integers == nullptr || integers->from.layout != Layout::kChannelsLast) return false;
   if (!PackedInt8Conv::CanRun(shape) || !planner.IsFixed(weight) || !planner.IsFixed(bias)) {
     return false;
   }
@@ -183,7 +183,7 @@ Result<bool> LowerInt8Conv(Planner& planner, const Node& node, const ConvShape& 
 Result<bool> LowerInt8Product(Planner& planner, const Node& node, const ir::Value* x,
                               const ir::Value* weight, const ir::Value* bias) {
   const Integers* integers = planner.IntegersOf(x);
-  if (integers == nullptr || integers->layout != Layout::kRowMajor) return false;
+  if (integers == nullptr || integers->from.layout != Layout::kRowMajor) return false;
   if (!planner.IsFixed(weight) || !planner.IsFixed(bias)) return false;
   const auto stored = FindIntegers(weight);
   if (!stored || stored->data->shape().size() != 2) return false;

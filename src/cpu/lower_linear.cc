@@ -56,7 +56,7 @@ Result<bool> LowerConstantProduct(Planner& planner, const Node& node, const ir::
   Group& group = planner.Open(*node.operation, "gemm", Layout::kRowMajor);
   group.columns = product.n;
   group.reads = {from};
-  group.can_narrow = true;
+  group.can_store_integers = true;
   const int64_t rows = CountOf(node.types[0]) / product.n;
   group.prepare = [=, &planner, &operation = *node.operation]() -> Result<Group::Run> {
     ANEMONE_ASSIGN(const auto packed,

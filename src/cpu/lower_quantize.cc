@@ -1,11 +1,12 @@
 // quantize and dequantize. Where nothing but dequantize and casts to float read the integers that
-// quantize makes, they are kept as whole numbers: in 16 bits for a product of integers
-// (lower_int8.cc), else in float32. Then both are a few steps, which join the kernels before and
+// quantize makes, they are kept as whole numbers: in 8 or 16 bits for a product of
+// integers (lower_int8.cc), else in float32. Then both are a few steps, which join the kernels before and
 // after, and no layout is changed for them.
 #include <algorithm>
 #include <optional>
 
 #include "cpu/kernels/elementwise.h"
+#include "cpu/kernels/int8_tile.h"
 #include "cpu/lowerings.h"
 
 namespace anemone::cpu {
@@ -85,25 +86,60 @@ std::optional<Layout> LayoutForIntegers(const Planner& planner, const ir::Operat
   return std::nullopt;
 }
 
+// Whether quantize and dequantize keep the sign: around 0, with a scale above 0.
+bool KeepsSign(const ir::Operation& operation) {
+  const ir::Value* scale = operation.Input("scale");
+  return operation.Input("zero_point") == nullptr && scale != nullptr && scale->is_const() &&
+         scale->literal->AsDouble().value_or(0) > 0;
+}
+
+// Whether no value of the tensor is below 0, as far as its operators say so.
+bool IsNonNegative(const ir::Value* value, int depth = 0) {
+  constexpr int kDepth = 8;
+  const ir::Operation* producer = value->producer;
+  if (producer == nullptr || depth > kDepth) return false;
+  const auto operand = [&](std::string_view parameter) {
+    const ir::Value* input = producer->Input(parameter);
+    return input != nullptr && IsNonNegative(input, depth + 1);
+  };
+  const std::string& type = producer->type();
+  if (type == "relu" || type == "relu6" || type == "sigmoid" || type == "softmax") return true;
+  if (type == "add" || type == "mul" || type == "maximum") return operand("x") && operand("y");
+  if (type == "max_pool" || type == "avg_pool" || type == "reduce_mean") return operand("x");
+  const bool quantizes = type == "quantize" || type == "dequantize";
+  return quantizes && KeepsSign(*producer) && operand("input");
+}
+
+// How the whole numbers are stored for products.
+IntegerForm FormOf(const ir::Value* quantized, float zero) {
+  const ir::Operation* quantize = quantized->producer;
+  // From 0 to 127 where they are signed and not negative.
+  const bool bytes = zero == 0 && quantize != nullptr && quantize->type() == "quantize" &&
+                     quantized->type.dtype() == DType::kInt8 && IsNonNegative(quantized) &&
+                     ChooseByteTile() != nullptr;
+  return {bytes, zero};
+}
+
 // Keeps the whole numbers for products of integers. Floats are made of them when somebody reads
 // floats.
 Status KeepIntegers(Planner& planner, const Node& node, const OneScale& one, Layout layout) {
   const ir::Operation& operation = *node.operation;
-  ANEMONE_ASSIGN(const BufferId narrow,
-                 planner.ReadNarrow(operation.Input("input"), layout, one.zero));
-  planner.SetIntegers(operation.output(), {narrow, layout, one.scale});
+  const ir::Value* input = operation.Input("input");
+  ANEMONE_ASSIGN(IntegerBuffer from, planner.ReadIntegers(input, layout, FormOf(input, one.zero)));
+  planner.SetIntegers(operation.output(), {from, one.scale});
   Group& group = planner.Open(operation, "dequantize", layout);
-  group.reads = {narrow};
-  group.can_narrow = true;
+  group.reads = {from.buffer};
+  group.can_store_integers = true;
   group.steps = {{.step = {.kind = K::kLinear, .alpha = one.scale}}};
-  group.prepare = [self = &group, narrow]() -> Result<Group::Run> {
+  from.form.zero = 0;  // what is stored is what is scaled
+  group.prepare = [self = &group, from]() -> Result<Group::Run> {
     const int64_t count = CountOf(self->type);
     const int64_t columns = self->columns == 0 ? count : self->columns;
-    return Group::Run([=](Frame& frame, const Destination& out,
-                          std::span<const Step> steps) -> Status {
-      Elementwise(steps, {frame.Narrow(narrow), 0.0f}, out, count / columns, columns, *frame.pool);
-      return {};
-    });
+    return Group::Run(
+        [=](Frame& frame, const Destination& out, std::span<const Step> steps) -> Status {
+          Elementwise(steps, from.In(frame), out, count / columns, columns, *frame.pool);
+          return {};
+        });
   };
   planner.FinishOperation(group);
   return {};

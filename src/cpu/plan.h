@@ -20,7 +20,6 @@
 #include "base/thread_pool.h"
 #include "cpu/kernels/buffer.h"
 #include "cpu/kernels/steps.h"
-#include "cpu/kernels/tile_epilogue.h"
 #include "exec/backend.h"
 #include "exec/interpreter.h"
 #include "exec/tensor.h"
@@ -54,9 +53,7 @@ struct Frame {
     return static_cast<const float*>(at[static_cast<size_t>(id)]);
   }
   float* Out(BufferId id) const { return static_cast<float*>(at[static_cast<size_t>(id)]); }
-  NarrowInt* Narrow(BufferId id) const {
-    return static_cast<NarrowInt*>(at[static_cast<size_t>(id)]);
-  }
+  void* At(BufferId id) const { return at[static_cast<size_t>(id)]; }
 };
 
 // A step whose operand is in a buffer (or that has none).

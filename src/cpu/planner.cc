@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "base/interruption.h"
-#include "cpu/kernels/elementwise.h"
+#include "cpu/kernels/int8_conv.h"
 #include "cpu/kernels/layout.h"
 #include "cpu/lowerings.h"
 #include "cpu/reference_op.h"
@@ -210,7 +210,7 @@ Layout Planner::LayoutOf(const ir::Value* value) const {
   if (state.pending != nullptr) return state.pending->layout;
   if (state.row_major != kNoBuffer) return Layout::kRowMajor;
   if (state.channels_last != kNoBuffer) return Layout::kChannelsLast;
-  return state.narrow != kNoBuffer ? state.narrow_layout : Layout::kRowMajor;
+  return state.integers.buffer != kNoBuffer ? state.integers.layout : Layout::kRowMajor;
 }
 
 Result<Buffer> Planner::MakeConstant(const ir::Value* value, Layout layout) {
@@ -266,7 +266,7 @@ Result<BufferId> Planner::Read(const ir::Value* value, Layout layout) {
   {
     const State& now = states_[value];
     const bool no_floats = now.row_major == kNoBuffer && now.channels_last == kNoBuffer;
-    if (no_floats && now.narrow != kNoBuffer) ANEMONE_TRY(EmitWidening(value));
+    if (no_floats && now.integers.buffer != kNoBuffer) ANEMONE_TRY(EmitFloats(value));
   }
   const State state = states_[value];
   const BufferId there = layout == Layout::kRowMajor ? state.row_major : state.channels_last;
@@ -425,33 +425,43 @@ Status Planner::EmitGroup(Group& group) {
   return {};
 }
 
-Status Planner::EmitNarrowGroup(Group& group, float zero) {
-  State& state = states_[group.result];
-  state.pending = nullptr;
+Source IntegerBuffer::In(const Frame& frame) const {
+  if (form.bytes) return Source(static_cast<const uint8_t*>(frame.At(buffer)));
+  return {static_cast<const NarrowInt*>(frame.At(buffer)), form.zero};
+}
+
+Destination IntegerBuffer::Out(const Frame& frame) const {
+  if (form.bytes) return Destination(static_cast<uint8_t*>(frame.At(buffer)));
+  return {static_cast<NarrowInt*>(frame.At(buffer)), form.zero};
+}
+
+IntegerBuffer Planner::NewIntegers(const ir::Type& type, Layout layout, IntegerForm form) {
+  const auto each = static_cast<int64_t>(form.bytes ? sizeof(uint8_t) : sizeof(NarrowInt));
+  return {NewBuffer((CountOf(type) + kIntegerSlack) * each), layout, form};
+}
+
+Status Planner::EmitGroupOfIntegers(Group& group, IntegerForm form) {
+  states_[group.result].pending = nullptr;
   Instruction instruction;
   ANEMONE_ASSIGN(std::vector<PlannedStep> steps, PlanSteps(group, &instruction));
   ANEMONE_ASSIGN(Group::Run run, group.prepare());
-  const BufferId out = NewBuffer(NarrowBytes(group.type));
+  const IntegerBuffer out = NewIntegers(group.type, group.layout, form);
   // A kernel that writes floats only does so into memory of its own.
-  const BufferId floats = group.can_narrow ? kNoBuffer : NewBuffer(StorageBytes(group.type));
+  const BufferId floats =
+      group.can_store_integers ? kNoBuffer : NewBuffer(StorageBytes(group.type));
   instruction.reads.insert(instruction.reads.end(), group.reads.begin(), group.reads.end());
   instruction.writes = group.scratch;
   if (floats != kNoBuffer) instruction.writes.push_back(floats);
-  instruction.writes.push_back(out);
+  instruction.writes.push_back(out.buffer);
   const int64_t count = CountOf(group.type);
   instruction.run = [=, run = std::move(run), steps = std::move(steps)](Frame& frame) -> Status {
-    NarrowInt* to = frame.Narrow(out);
-    to[count] = 0;
-    if (floats == kNoBuffer) return run(frame, {to, zero}, BoundSteps(frame, steps));
+    if (floats == kNoBuffer) return run(frame, out.Out(frame), BoundSteps(frame, steps));
     ANEMONE_TRY(run(frame, frame.Out(floats), BoundSteps(frame, steps)));
-    Elementwise({}, frame.In(floats), {to, zero}, 1, count, *frame.pool);
+    Elementwise({}, frame.In(floats), out.Out(frame), 1, count, *frame.pool);
     return {};
   };
   Emit(std::move(instruction));
-  State& after = states_[group.result];
-  after.narrow = out;
-  after.narrow_layout = group.layout;
-  after.narrow_zero = zero;
+  states_[group.result].integers = out;
   return {};
 }
 
@@ -477,52 +487,45 @@ Result<std::vector<PlannedStep>> Planner::PlanSteps(const Group& group, Instruct
   return steps;
 }
 
-Result<BufferId> Planner::ReadNarrow(const ir::Value* value, Layout layout, float zero) {
+Result<IntegerBuffer> Planner::ReadIntegers(const ir::Value* value, Layout layout,
+                                            IntegerForm form) {
   Group* pending = states_[value].pending;
   if (pending != nullptr && pending->layout == layout && !pending->steps.empty() &&
       IsQuantize(pending->steps.back().step.kind)) {
-    ANEMONE_TRY(EmitNarrowGroup(*pending, zero));
+    ANEMONE_TRY(EmitGroupOfIntegers(*pending, form));
   }
-  const State state = states_[value];
-  if (state.narrow != kNoBuffer && state.narrow_layout == layout && state.narrow_zero == zero) {
-    return state.narrow;
-  }
+  const IntegerBuffer there = states_[value].integers;
+  if (there.buffer != kNoBuffer && there.layout == layout && there.form == form) return there;
   ANEMONE_ASSIGN(const BufferId floats, Read(value, layout));
   const int64_t count = CountOf(TypeOf(value));
-  const BufferId narrow = NewBuffer(NarrowBytes(TypeOf(value)));
+  const IntegerBuffer made = NewIntegers(TypeOf(value), layout, form);
   Instruction move;
-  move.kernel = "to_int16";
+  move.kernel = "to_integers";
   move.reads = {floats};
-  move.writes = {narrow};
+  move.writes = {made.buffer};
   move.run = [=](Frame& frame) -> Status {
-    frame.Narrow(narrow)[count] = 0;
-    Elementwise({}, frame.In(floats), {frame.Narrow(narrow), zero}, 1, count, *frame.pool);
+    Elementwise({}, frame.In(floats), made.Out(frame), 1, count, *frame.pool);
     return {};
   };
   Emit(std::move(move));
-  State& after = states_[value];
-  after.narrow = narrow;
-  after.narrow_layout = layout;
-  after.narrow_zero = zero;
-  return narrow;
+  states_[value].integers = made;
+  return made;
 }
 
-// Gives a value that exists as whole numbers only a buffer of floats.
-Status Planner::EmitWidening(const ir::Value* value) {
-  const State state = states_[value];
+Status Planner::EmitFloats(const ir::Value* value) {
+  const IntegerBuffer from = states_[value].integers;
   const int64_t count = CountOf(TypeOf(value));
   const BufferId floats = NewBuffer(StorageBytes(TypeOf(value)));
   Instruction move;
-  move.kernel = "to_float";
-  move.reads = {state.narrow};
+  move.kernel = "to_floats";
+  move.reads = {from.buffer};
   move.writes = {floats};
   move.run = [=](Frame& frame) -> Status {
-    Elementwise({}, {frame.Narrow(state.narrow), state.narrow_zero}, frame.Out(floats), 1, count,
-                *frame.pool);
+    Elementwise({}, from.In(frame), frame.Out(floats), 1, count, *frame.pool);
     return {};
   };
   Emit(std::move(move));
-  SetBuffer(value, state.narrow_layout, floats);
+  SetBuffer(value, from.layout, floats);
   return {};
 }
 

@@ -8,7 +8,7 @@
 //
 // A value of rank 3 or 4 may exist row-major (NCHW) and with channels last (NHWC); reading it in a
 // layout that it does not have emits the conversion once. What quantize computes may exist as floats
-// and as whole numbers of 16 bits, which products of integers read ("narrow"). Ownership: lives while one plan is built;
+// and as whole numbers, which products of integers read. Ownership: lives while one plan is built;
 // borrows the parts that plans share.
 // Thread rules: one thread.
 #pragma once
@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "cpu/kernels/elementwise.h"
 #include "cpu/plan.h"
 #include "cpu/specialize.h"
 
@@ -56,17 +57,34 @@ struct Group {
       std::function<Status(Frame& frame, const Destination& out, std::span<const Step> steps)>;
   // Makes Run when the group is emitted, after the last operation has joined.
   std::function<Result<Run>()> prepare;
-  bool can_narrow = false;  // whether Run takes a narrow destination
+  bool can_store_integers = false;  // whether Run takes a destination of whole numbers
   // Absorbs result * scale[c] + shift[c] for each channel (batch norm), or is null.
   std::function<void(std::vector<float> scale, std::vector<float> shift)> fold_affine;
   // The input that an elementwise group without steps merely renames.
   BufferId only_copies = kNoBuffer;
 };
 
-// A dequantized value: `scale` times the whole numbers in a narrow buffer.
-struct Integers {
+// How whole numbers are stored: those of 0 to 127 as bytes, others in 16 bits less `zero`.
+struct IntegerForm {
+  bool bytes = false;
+  float zero = 0.0f;
+  friend bool operator==(const IntegerForm&, const IntegerForm&) = default;
+};
+
+// A buffer of whole numbers.
+struct IntegerBuffer {
   BufferId buffer = kNoBuffer;
   Layout layout = Layout::kRowMajor;
+  IntegerForm form;
+
+  // The memory in a running call; what is read has the zero point added.
+  Source In(const Frame& frame) const;
+  Destination Out(const Frame& frame) const;
+};
+
+// A dequantized value: `scale` times the whole numbers less their zero point.
+struct Integers {
+  IntegerBuffer from;
   float scale = 1.0f;
 };
 
@@ -137,9 +155,9 @@ class Planner {
   // ---- actions for lowerings ----
   // The buffer of `value`; computes it or changes its layout if necessary.
   Result<BufferId> Read(const ir::Value* value, Layout layout);
-  // The buffer of whole numbers less `zero`, with one more element that can be read, of a value that
-  // is a quantize's result.
-  Result<BufferId> ReadNarrow(const ir::Value* value, Layout layout, float zero);
+  // The buffer of whole numbers, with kIntegerSlack more that can be read, of a value that is a
+  // quantize's result.
+  Result<IntegerBuffer> ReadIntegers(const ir::Value* value, Layout layout, IntegerForm form);
   BufferId NewBuffer(int64_t size_bytes);
   BufferId NewConstant(std::vector<float> values);
   // Records the buffer of `value`.
@@ -180,9 +198,7 @@ class Planner {
   struct State {
     BufferId row_major = kNoBuffer;
     BufferId channels_last = kNoBuffer;
-    BufferId narrow = kNoBuffer;  // whole numbers less narrow_zero
-    Layout narrow_layout = Layout::kRowMajor;
-    float narrow_zero = 0.0f;
+    IntegerBuffer integers;
     Group* pending = nullptr;
   };
 
@@ -193,11 +209,13 @@ class Planner {
   Status LowerReference(const Node& node);
   Status LowerInterpreted(const Node& node);
   Status EmitGroup(Group& group);
-  // The same, with the results, which the last step quantizes, narrow.
-  Status EmitNarrowGroup(Group& group, float zero);
+  // The same, with the results, which the last step quantizes, as whole numbers.
+  Status EmitGroupOfIntegers(Group& group, IntegerForm form);
+  IntegerBuffer NewIntegers(const ir::Type& type, Layout layout, IntegerForm form);
   // The steps as the instruction applies them; adds what they read to it.
   Result<std::vector<PlannedStep>> PlanSteps(const Group& group, Instruction* instruction);
-  Status EmitWidening(const ir::Value* value);
+  // Gives a value that exists as whole numbers only a buffer of floats.
+  Status EmitFloats(const ir::Value* value);
   Status Trace(const Node& node);
   Result<Buffer> MakeConstant(const ir::Value* value, Layout layout);
   Result<BufferId> ReadConstant(const ir::Value* value, Layout layout);
@@ -227,9 +245,5 @@ inline bool HasChannels(const ir::Type& type) { return type.rank() == 3 || type.
 int64_t SpatialCount(const ir::Type& type);
 // Bytes of a static type in memory at run time.
 int64_t StorageBytes(const ir::Type& type);
-// Bytes of its elements as whole numbers, with the one more that products may read.
-inline int64_t NarrowBytes(const ir::Type& type) {
-  return (CountOf(type) + 1) * int64_t{sizeof(NarrowInt)};
-}
 
 }  // namespace anemone::cpu

@@ -63,7 +63,8 @@ void FillTaps(const ConvShape& s, const Element* in, const Element* zeros, int64
 // One pointer per kernel row and row, to kernel_w * in_c values: into the image, or, where the row
 // crosses the left or right border, to a copy with zeros in `scratch`: room for rows * kernel_h *
 // RowCopyCount(s) values. Undilated, one group.
-inline int64_t RowCopyCount(const ConvShape& s) { return s.kernel_w * s.in_c + 1; }
+constexpr int64_t kCopySlack = 3;  // products of integers read whole groups
+inline int64_t RowCopyCount(const ConvShape& s) { return s.kernel_w * s.in_c + kCopySlack; }
 
 template <typename Element>
 void FillKernelRows(const ConvShape& s, const Element* in, const Element* zeros, int64_t row,
@@ -94,8 +95,7 @@ void FillKernelRows(const ConvShape& s, const Element* in, const Element* zeros,
       }
       std::fill_n(scratch, begin * s.in_c, Element{});
       std::copy_n(line + (x0 + begin) * s.in_c, (end - begin) * s.in_c, scratch + begin * s.in_c);
-      // One more than the row: products of integers read pairs.
-      std::fill_n(scratch + end * s.in_c, (s.kernel_w - end) * s.in_c + 1, Element{});
+      std::fill_n(scratch + end * s.in_c, (s.kernel_w - end) * s.in_c + kCopySlack, Element{});
       to = scratch;
       scratch += RowCopyCount(s);
     }

@@ -33,19 +33,19 @@ template <class D>
 HWY_INLINE hn::Vec<D> LoadValues(D d, const float* from) {
   return hn::LoadU(d, from);
 }
-template <class D>
-HWY_INLINE hn::Vec<D> LoadValues(D d, const NarrowInt* from) {
+template <class D, typename Element>
+HWY_INLINE hn::Vec<D> LoadValues(D d, const Element* from) {
   const hn::RebindToSigned<D> di;
-  const hn::Rebind<int16_t, D> d16;
-  return hn::ConvertTo(d, hn::PromoteTo(di, hn::LoadU(d16, from)));
+  const hn::Rebind<Element, D> d_in;
+  return hn::ConvertTo(d, hn::PromoteTo(di, hn::LoadU(d_in, from)));
 }
 template <class D>
 HWY_INLINE hn::Vec<D> LoadFirstValues(D d, const float* from, size_t n) {
   return LoadFirst(d, from, n);
 }
-template <class D>
-HWY_INLINE hn::Vec<D> LoadFirstValues(D d, const NarrowInt* from, size_t n) {
-  HWY_ALIGN NarrowInt lanes[hn::MaxLanes(D())] = {};
+template <class D, typename Element>
+HWY_INLINE hn::Vec<D> LoadFirstValues(D d, const Element* from, size_t n) {
+  HWY_ALIGN Element lanes[hn::MaxLanes(D())] = {};
   for (size_t i = 0; i < n; ++i) lanes[i] = from[i];
   return LoadValues(d, lanes);
 }
@@ -242,11 +242,9 @@ void Row(const ConvShape& s, const Element* in, const float* weights, float* out
 
 // One of the batch * out_h rows.
 void AnyRow(const ConvShape& s, const Source& in, const float* weights, float* out, int64_t row) {
-  if (in.narrow != nullptr) {
-    Row(s, in.narrow, weights, out, row);
-  } else {
-    Row(s, in.floats, weights, out, row);
-  }
+  if (in.bytes != nullptr) return Row(s, in.bytes, weights, out, row);
+  if (in.narrow != nullptr) return Row(s, in.narrow, weights, out, row);
+  Row(s, in.floats, weights, out, row);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -279,15 +277,15 @@ void RunDepthwise(const ConvShape& s, const Source& in, const Floats& weights,
   const int64_t grain = std::max<int64_t>(1, 100'000 / std::max<int64_t>(row_flops, 1));
   pool.ParallelFor(s.batch * s.out_h, grain, [&](int64_t begin, int64_t end) {
     thread_local Floats waiting;
-    if (out.narrow != nullptr) waiting.Reserve(row_values);
+    if (out.floats == nullptr) waiting.Reserve(row_values);
     for (int64_t row = begin; row < end; ++row) {
-      float* to = out.narrow != nullptr ? waiting.data() : out.floats + row * row_values;
+      float* to = out.floats == nullptr ? waiting.data() : out.floats + row * row_values;
       run_row(s, in, weights.data(), to, row);
       if (!steps.empty()) {
         ApplyStepsToBlock(steps, to, s.out_c, row * s.out_w, s.out_w, 0, s.out_c);
       }
-      if (out.narrow != nullptr) {
-        NarrowFromFloats(to, out.narrow + row * row_values, row_values, out.zero);
+      if (out.floats == nullptr) {
+        StoreIntegers(to, out, row * row_values, row_values);
       }
     }
   });

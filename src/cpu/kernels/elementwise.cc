@@ -18,30 +18,42 @@ namespace HWY_NAMESPACE {
 
 using D = hn::ScalableTag<float>;
 
-void Narrow(const float* from, NarrowInt* to, int64_t n, float zero) {
+template <typename Element>
+void Narrow(const float* from, Element* to, int64_t n, float zero) {
   const D d;
   const hn::RebindToSigned<D> di;
-  const hn::Rebind<int16_t, D> d16;
+  const hn::Rebind<Element, D> d_out;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   int64_t i = 0;
   for (; i + lanes <= n; i += lanes) {
     const auto whole = hn::Sub(hn::LoadU(d, from + i), hn::Set(d, zero));
-    hn::StoreU(hn::DemoteTo(d16, hn::ConvertTo(di, whole)), d16, to + i);
+    hn::StoreU(hn::DemoteTo(d_out, hn::ConvertTo(di, whole)), d_out, to + i);
   }
-  for (; i < n; ++i) to[i] = static_cast<NarrowInt>(from[i] - zero);
+  for (; i < n; ++i) to[i] = static_cast<Element>(from[i] - zero);
 }
 
-void Widen(const NarrowInt* from, float* to, int64_t n, float zero) {
+template <typename Element>
+void Widen(const Element* from, float* to, int64_t n, float zero) {
   const D d;
   const hn::RebindToSigned<D> di;
-  const hn::Rebind<int16_t, D> d16;
+  const hn::Rebind<Element, D> d_in;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   int64_t i = 0;
   for (; i + lanes <= n; i += lanes) {
-    const auto whole = hn::ConvertTo(d, hn::PromoteTo(di, hn::LoadU(d16, from + i)));
+    const auto whole = hn::ConvertTo(d, hn::PromoteTo(di, hn::LoadU(d_in, from + i)));
     hn::StoreU(hn::Add(whole, hn::Set(d, zero)), d, to + i);
   }
   for (; i < n; ++i) to[i] = static_cast<float>(from[i]) + zero;
+}
+
+void Store(const float* from, const Destination& to, int64_t at, int64_t n) {
+  if (to.bytes != nullptr) return Narrow(from, to.bytes + at, n, 0.0f);
+  Narrow(from, to.narrow + at, n, to.zero);
+}
+
+void Load(const Source& from, int64_t at, float* to, int64_t n) {
+  if (from.bytes != nullptr) return Widen(from.bytes + at, to, n, 0.0f);
+  Widen(from.narrow + at, to, n, from.zero);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -52,8 +64,8 @@ HWY_AFTER_NAMESPACE();
 namespace anemone::cpu {
 namespace {
 
-HWY_EXPORT(Narrow);
-HWY_EXPORT(Widen);
+HWY_EXPORT(Store);
+HWY_EXPORT(Load);
 
 // Floats that pass through all steps while in the first-level cache.
 constexpr int64_t kBlock = 2048;
@@ -69,23 +81,20 @@ void RunPart(std::span<const Step> steps, const Source& in, const Destination& o
   const int64_t at = part.row * stride + part.column;
   const int64_t n = part.rows * part.columns;
   alignas(64) float block[kBlock];
-  float* x = out.narrow != nullptr ? block : out.floats + at;
-  if (in.narrow != nullptr) {
-    FloatsFromNarrow(in.narrow + at, x, n, in.zero);
+  float* x = out.floats == nullptr ? block : out.floats + at;
+  if (in.floats == nullptr) {
+    HWY_DYNAMIC_DISPATCH(Load)(in, at, x, n);
   } else if (in.floats + at != x) {
     std::copy_n(in.floats + at, n, x);
   }
   ApplyStepsToBlock(steps, x, part.columns, part.row, part.rows, part.column, part.columns);
-  if (out.narrow != nullptr) NarrowFromFloats(x, out.narrow + at, n, out.zero);
+  if (out.floats == nullptr) StoreIntegers(x, out, at, n);
 }
 
 }  // namespace
 
-void NarrowFromFloats(const float* from, NarrowInt* to, int64_t n, float zero) {
-  HWY_DYNAMIC_DISPATCH(Narrow)(from, to, n, zero);
-}
-void FloatsFromNarrow(const NarrowInt* from, float* to, int64_t n, float zero) {
-  HWY_DYNAMIC_DISPATCH(Widen)(from, to, n, zero);
+void StoreIntegers(const float* from, const Destination& to, int64_t at, int64_t n) {
+  HWY_DYNAMIC_DISPATCH(Store)(from, to, at, n);
 }
 
 void Elementwise(std::span<const Step> steps, const Source& in, const Destination& out,

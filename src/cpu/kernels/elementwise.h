@@ -14,20 +14,21 @@ class ThreadPool;
 
 namespace anemone::cpu {
 
-// What elementwise work reads: floats, or whole numbers less `zero`.
+// What elementwise work reads: floats, or whole numbers, those of 16 bits less `zero`.
 struct Source {
   Source(const float* from)
       : floats(from) {}  // NOLINT(google-explicit-constructor): the usual case
   Source(const NarrowInt* from, float zero_point) : narrow(from), zero(zero_point) {}
+  explicit Source(const uint8_t* from) : bytes(from) {}
+  // One of them is not null.
   const float* floats = nullptr;
-  const NarrowInt* narrow = nullptr;  // null: floats
+  const NarrowInt* narrow = nullptr;
+  const uint8_t* bytes = nullptr;
   float zero = 0.0f;
 };
 
-// n whole numbers less `zero`.
-void NarrowFromFloats(const float* from, NarrowInt* to, int64_t n, float zero);
-// n whole numbers, `zero` added to what is stored.
-void FloatsFromNarrow(const NarrowInt* from, float* to, int64_t n, float zero);
+// Stores n whole numbers from element `at` of a destination of integers on.
+void StoreIntegers(const float* from, const Destination& to, int64_t at, int64_t n);
 
 // out = steps(in) for a whole rows x columns tensor. Where `out` is narrow the last step quantizes.
 // `in` may be `out` where both are floats.

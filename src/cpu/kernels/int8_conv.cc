@@ -2,7 +2,6 @@
 
 #include "cpu/kernels/conv_patches.h"
 #include "cpu/kernels/depthwise.h"
-#include "cpu/kernels/int8_tile.h"
 #include "cpu/kernels/tile_driver.h"
 
 namespace anemone::cpu {
@@ -16,7 +15,7 @@ PackedInt8Conv::PackedInt8Conv(const ConvShape& shape, const PackedInt8Conv& oth
     : shape_(shape), method_(ChooseConvMethod(shape)), weights_(other.weights_) {}
 
 PackedInt8Conv::PackedInt8Conv(const ConvShape& s, const Int8Weights& weights, float in_scale,
-                               const std::vector<float>& bias)
+                               const std::vector<float>& bias, bool bytes)
     : shape_(s), method_(ChooseConvMethod(s)) {
   auto packed = std::make_shared<Weights>();
   weights_ = packed;
@@ -52,18 +51,29 @@ PackedInt8Conv::PackedInt8Conv(const ConvShape& s, const Int8Weights& weights, f
     // With whole kernel rows, a row is one piece.
     const bool rows = method_ == ConvMethod::kRows;
     packed->groups.emplace_back(matrix.data(), rows ? s.kernel_h : taps,
-                                rows ? s.kernel_w * depth : depth, columns,
+                                rows ? s.kernel_w * depth : depth, columns, bytes ? kQuad : kPair,
                                 scale.data() + g * columns, shift.data() + g * columns);
   }
-  packed->zeros.assign(static_cast<size_t>(depth * s.kernel_w + 1), 0);
+  packed->zeros.assign(static_cast<size_t>(depth * s.kernel_w + kIntegerSlack), 0);
 }
 
-void PackedInt8Conv::Run(const NarrowInt* in, const Destination& out, std::span<const Step> steps,
+void PackedInt8Conv::Run(const Source& in, const Destination& out, std::span<const Step> steps,
                          ThreadPool& pool) const {
-  const ConvShape& s = shape_;
   if (method_ == ConvMethod::kDepthwise) {
-    return RunDepthwise(s, {in, 0.0f}, weights_->depthwise, out, steps, pool);
+    RunDepthwise(shape_, in, weights_->depthwise, out, steps, pool);
+  } else if (in.bytes != nullptr) {
+    RunProducts(in.bytes, out, steps, ChooseByteTile(), pool);
+  } else {
+    RunProducts(in.narrow, out, steps, ChooseNarrowTile(), pool);
   }
+}
+
+template <typename Left>
+void PackedInt8Conv::RunProducts(const Left* in, const Destination& out,
+                                 std::span<const Step> steps, Int8TileFunction<Left> compute,
+                                 ThreadPool& pool) const {
+  const ConvShape& s = shape_;
+  const auto* zeros = reinterpret_cast<const Left*>(weights_->zeros.data());
   TileProblem problem;
   problem.m = s.batch * s.out_h * s.out_w;
   problem.n = s.out_c / s.groups;
@@ -73,17 +83,17 @@ void PackedInt8Conv::Run(const NarrowInt* in, const Destination& out, std::span<
   problem.out = out;
   problem.out_stride = s.out_c;
   problem.steps = steps;
-  problem.element_bytes = sizeof(NarrowInt);
+  problem.element_bytes = sizeof(Left);
   problem.a_bytes = s.batch * s.in_h * s.in_w * (s.in_c / s.groups) * problem.element_bytes;
-  const Int8TileFunction compute = ChooseInt8Tile();
-  RunTiles<NarrowInt>(
+  RunTiles<Left>(
       problem, pool,
-      [&](int64_t group, int64_t row, int rows, int64_t slot, const NarrowInt** to) {
-        FillConv(s, method_, in, weights_->zeros.data(), group, row, rows, slot, to);
+      [&](int64_t group, int64_t row, int rows, int64_t slot, const Left** to) {
+        FillConv(s, method_, in, zeros, group, row, rows, slot, to);
       },
       [&](int64_t group, int64_t panel) {
-        return [compute, args = weights_->groups[static_cast<size_t>(group)].PanelArgs(panel)](
-                   const NarrowInt* const* rows, const TileEpilogue& end) mutable {
+        const PackedInt8Matrix& matrix = weights_->groups[static_cast<size_t>(group)];
+        return [compute, args = matrix.PanelArgs<Left>(panel)](const Left* const* rows,
+                                                               const TileEpilogue& end) mutable {
           args.a = rows;
           compute(args, end);
         };

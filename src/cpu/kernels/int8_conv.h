@@ -8,7 +8,8 @@
 #include <vector>
 
 #include "cpu/kernels/conv.h"
-#include "cpu/kernels/int8_gemm.h"
+#include "cpu/kernels/elementwise.h"
+#include "cpu/kernels/int8_matrix.h"
 
 namespace anemone::cpu {
 
@@ -19,6 +20,9 @@ struct Int8Weights {
   std::vector<float> scale;      // one per output channel
 };
 
+// Integers after the last that a product may read.
+constexpr int64_t kIntegerSlack = kQuad - 1;
+
 class PackedInt8Conv {
  public:
   // The products that it takes: all but depthwise ones of several filters per channel, and
@@ -26,15 +30,15 @@ class PackedInt8Conv {
   static bool CanRun(const ConvShape& shape);
 
   // `weights`: [out_c, in_c / groups, kernel_h, kernel_w]; the results are sums * in_scale * the
-  // channel's scale + bias. `bias`: out_c values, or empty.
+  // channel's scale + bias. `bias`: out_c values, or empty. `bytes`: Run gets bytes.
   PackedInt8Conv(const ConvShape& shape, const Int8Weights& weights, float in_scale,
-                 const std::vector<float>& bias);
+                 const std::vector<float>& bias, bool bytes);
   // The same weights, shared, for images of another size.
   PackedInt8Conv(const ConvShape& shape, const PackedInt8Conv& other);
 
-  // As PackedConv::Run. `in` holds whole numbers less their zero point, and one more value that can
-  // be read.
-  void Run(const NarrowInt* in, const Destination& out, std::span<const Step> steps,
+  // As PackedConv::Run. `in` holds bytes of 0 to 127, or whole numbers less their zero point, and
+  // kIntegerSlack more that can be read.
+  void Run(const Source& in, const Destination& out, std::span<const Step> steps,
            ThreadPool& pool) const;
 
  private:
@@ -43,6 +47,10 @@ class PackedInt8Conv {
     Floats depthwise;
     std::vector<NarrowInt> zeros;
   };
+
+  template <typename Left>
+  void RunProducts(const Left* in, const Destination& out, std::span<const Step> steps,
+                   Int8TileFunction<Left> compute, ThreadPool& pool) const;
 
   ConvShape shape_;
   ConvMethod method_;

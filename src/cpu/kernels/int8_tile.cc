@@ -54,11 +54,54 @@ HWY_INLINE V32 AddPairProducts(V32 a, V32 b, V32 sum) {
 #endif
 }
 
-template <int kRows, int kVectors>
-HWY_NOINLINE void Tile(const Int8TileArgs& args, const TileEpilogue& end) {
+#if HWY_ARCH_X86 && HWY_TARGET != HWY_EMU128 && HWY_TARGET != HWY_SCALAR
+#define ANEMONE_HAS_BYTE_TILE 1
+// sum + the four products of bytes in each lane. Those of `a` are 0 to 127, so that no sum of two
+// products exceeds 16 bits, where the first instruction would saturate.
+HWY_INLINE V32 AddQuadProducts(V32 a, V32 b, V32 sum) {
+#if HWY_TARGET <= HWY_AVX3_DL
+  return V32{_mm512_dpbusd_epi32(sum.raw, a.raw, b.raw)};
+#elif HWY_TARGET <= HWY_AVX3
+  const __m512i pairs = _mm512_maddubs_epi16(a.raw, b.raw);
+  return hn::Add(sum, V32{_mm512_madd_epi16(pairs, _mm512_set1_epi16(1))});
+#elif HWY_TARGET <= HWY_AVX2
+  const __m256i pairs = _mm256_maddubs_epi16(a.raw, b.raw);
+  return hn::Add(sum, V32{_mm256_madd_epi16(pairs, _mm256_set1_epi16(1))});
+#else
+  const __m128i pairs = _mm_maddubs_epi16(a.raw, b.raw);
+  return hn::Add(sum, V32{_mm_madd_epi16(pairs, _mm_set1_epi16(1))});
+#endif
+}
+#else
+#define ANEMONE_HAS_BYTE_TILE 0
+#endif
+
+// How a kind of left operand is multiplied.
+struct Pairs {
+  using Left = NarrowInt;
+  static constexpr int64_t kGroup = kPair;
+  static HWY_INLINE V32 LoadRight(const int8_t* from) { return LoadPairs(from); }
+  static HWY_INLINE V32 AddProducts(V32 a, V32 b, V32 sum) { return AddPairProducts(a, b, sum); }
+};
+#if ANEMONE_HAS_BYTE_TILE
+struct Quads {
+  using Left = uint8_t;
+  static constexpr int64_t kGroup = kQuad;
+  static HWY_INLINE V32 LoadRight(const int8_t* from) {
+    const hn::Repartition<int8_t, D32> d8;
+    return hn::BitCast(D32(), hn::LoadU(d8, from));
+  }
+  static HWY_INLINE V32 AddProducts(V32 a, V32 b, V32 sum) { return AddQuadProducts(a, b, sum); }
+};
+#endif
+
+template <class Kind, int kRows, int kVectors>
+HWY_NOINLINE void Tile(const Int8TileArgs<typename Kind::Left>& args, const TileEpilogue& end) {
+  using Left = typename Kind::Left;
+  constexpr int64_t kGroup = Kind::kGroup;
   const D d;
   const D32 d32;
-  const size_t lanes = hn::Lanes(d);
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   V32 sums[kRows][kVectors];
   ANEMONE_UNROLL
   for (int r = 0; r < kRows; ++r) {
@@ -66,26 +109,26 @@ HWY_NOINLINE void Tile(const Int8TileArgs& args, const TileEpilogue& end) {
     for (int v = 0; v < kVectors; ++v) sums[r][v] = hn::Zero(d32);
   }
   const int8_t* HWY_RESTRICT b = args.b;
-  const NarrowInt* const* a = args.a;
-  const int64_t pairs = (args.depth + 1) / 2;
+  const Left* const* a = args.a;
+  const int64_t groups = (args.depth + kGroup - 1) / kGroup;
   for (int64_t tap = 0; tap < args.taps; ++tap, a += kRows) {
-    const NarrowInt* HWY_RESTRICT row[kRows];
+    const Left* HWY_RESTRICT row[kRows];
     ANEMONE_UNROLL
     for (int r = 0; r < kRows; ++r) row[r] = a[r];
-    for (int64_t k = 0; k < pairs; ++k) {
+    for (int64_t k = 0; k < groups; ++k) {
       V32 right[kVectors];
       ANEMONE_UNROLL
-      for (int v = 0; v < kVectors; ++v) {
-        right[v] = LoadPairs(b + v * 2 * lanes);
-      }
-      b += kVectors * 2 * lanes;
+      for (int v = 0; v < kVectors; ++v) right[v] = Kind::LoadRight(b + v * kGroup * lanes);
+      b += kVectors * kGroup * lanes;
       ANEMONE_UNROLL
       for (int r = 0; r < kRows; ++r) {
-        int32_t pair;
-        std::memcpy(&pair, row[r] + 2 * k, sizeof pair);
-        const V32 left = hn::Set(d32, pair);
+        int32_t group;
+        std::memcpy(&group, row[r] + kGroup * k, sizeof group);
+        const V32 left = hn::Set(d32, group);
         ANEMONE_UNROLL
-        for (int v = 0; v < kVectors; ++v) sums[r][v] = AddPairProducts(left, right[v], sums[r][v]);
+        for (int v = 0; v < kVectors; ++v) {
+          sums[r][v] = Kind::AddProducts(left, right[v], sums[r][v]);
+        }
       }
     }
   }
@@ -102,12 +145,12 @@ HWY_NOINLINE void Tile(const Int8TileArgs& args, const TileEpilogue& end) {
   FinishTile(d, acc, end);
 }
 
-template <int kVectors>
-void TileOfWidth(const Int8TileArgs& args, const TileEpilogue& end) {
+template <class Kind, int kVectors>
+void TileOfWidth(const Int8TileArgs<typename Kind::Left>& args, const TileEpilogue& end) {
   switch (end.rows) {
 #define ANEMONE_TILE(rows) \
   case rows:               \
-    return Tile<rows, kVectors>(args, end);
+    return Tile<Kind, rows, kVectors>(args, end);
     ANEMONE_TILE_ROWS(ANEMONE_TILE)
 #undef ANEMONE_TILE
     default:
@@ -115,10 +158,21 @@ void TileOfWidth(const Int8TileArgs& args, const TileEpilogue& end) {
   }
 }
 
-void TileAnyRows(const Int8TileArgs& args, const TileEpilogue& end) {
-  if (args.panel_width == static_cast<int>(hn::Lanes(D()))) return TileOfWidth<1>(args, end);
-  return TileOfWidth<2>(args, end);
+template <class Kind>
+void TileOfKind(const Int8TileArgs<typename Kind::Left>& args, const TileEpilogue& end) {
+  if (args.panel_width == static_cast<int>(hn::Lanes(D()))) return TileOfWidth<Kind, 1>(args, end);
+  return TileOfWidth<Kind, 2>(args, end);
 }
+
+Int8TileFunction<NarrowInt> NarrowTile() { return TileOfKind<Pairs>; }
+Int8TileFunction<uint8_t> ByteTile() {
+#if ANEMONE_HAS_BYTE_TILE
+  return TileOfKind<Quads>;
+#else
+  return nullptr;
+#endif
+}
+#undef ANEMONE_HAS_BYTE_TILE
 
 }  // namespace HWY_NAMESPACE
 }  // namespace anemone::cpu
@@ -127,9 +181,11 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace anemone::cpu {
 
-HWY_EXPORT(TileAnyRows);
+HWY_EXPORT(NarrowTile);
+HWY_EXPORT(ByteTile);
 
-Int8TileFunction ChooseInt8Tile() { return HWY_DYNAMIC_DISPATCH(TileAnyRows); }
+Int8TileFunction<NarrowInt> ChooseNarrowTile() { return HWY_DYNAMIC_DISPATCH(NarrowTile)(); }
+Int8TileFunction<uint8_t> ChooseByteTile() { return HWY_DYNAMIC_DISPATCH(ByteTile)(); }
 
 }  // namespace anemone::cpu
 #endif  // HWY_ONCE

@@ -1,6 +1,6 @@
-// The inner loop of products of 8-bit integers: as gemm_tile.h, with exact sums in 32 bits. Two
-// neighbors of the reduction are multiplied and added by one instruction, so the left operand lies
-// in memory as 16-bit numbers and the packed right one as pairs of bytes.
+// The inner loop of products of 8-bit integers: as gemm_tile.h, with exact sums in 32 bits. The left
+// operand lies in memory as 16-bit numbers, of which one instruction multiplies and adds pairs; or, on
+// x86 and where all of them are 0 to 127, as bytes, of which it takes four.
 //
 // Thread rules: pure functions. Panels are as wide as those of gemm_tile.h.
 #pragma once
@@ -15,13 +15,19 @@ namespace anemone::cpu {
 // zero point) times one of at most 128.
 constexpr int64_t kMaxInt8Reduction = 43'000;
 
+// Neighbors of the reduction that the packed operand keeps together.
+constexpr int64_t kPair = 2;
+constexpr int64_t kQuad = 4;
+
+template <typename Left>
 struct Int8TileArgs {
   // For each tap and row a pointer to `depth` contiguous values, a[tap * rows + row]. Where depth is
-  // odd, one more is read, and multiplied by 0.
-  const NarrowInt* const* a = nullptr;
+  // no multiple of the group (a pair for NarrowInt, a quad for bytes), the rest of the last group is
+  // read too, and multiplied by 0.
+  const Left* const* a = nullptr;
   int64_t taps = 1;
   int64_t depth = 0;
-  // The packed panel: for each tap, (depth + 1) / 2 times panel_width pairs.
+  // The packed panel: for each tap and group, the group's values for each of panel_width columns.
   const int8_t* b = nullptr;
   int panel_width = 0;
   // panel_width values each: results are sum * scale + bias.
@@ -30,8 +36,11 @@ struct Int8TileArgs {
 };
 
 // Computes a tile of end.rows rows.
-using Int8TileFunction = void (*)(const Int8TileArgs& args, const TileEpilogue& end);
-// The one for this machine.
-Int8TileFunction ChooseInt8Tile();
+template <typename Left>
+using Int8TileFunction = void (*)(const Int8TileArgs<Left>& args, const TileEpilogue& end);
+
+// The ones for this machine; ChooseByteTile gives null where bytes are not faster.
+Int8TileFunction<NarrowInt> ChooseNarrowTile();
+Int8TileFunction<uint8_t> ChooseByteTile();
 
 }  // namespace anemone::cpu

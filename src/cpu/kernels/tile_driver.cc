@@ -101,7 +101,8 @@ TileEpilogue EpilogueAt(const TileProblem& problem, const TileSteps& steps, cons
   const int64_t at = row * problem.out_stride + column;
   if (steps.quantize != nullptr) {
     end.quantize = bind(*steps.quantize);
-    end.narrow = problem.out.narrow + at;
+    if (problem.out.narrow != nullptr) end.narrow = problem.out.narrow + at;
+    if (problem.out.bytes != nullptr) end.bytes = problem.out.bytes + at;
     end.narrow_zero = problem.out.zero;
   } else {
     end.c = problem.out.floats + at;
@@ -110,7 +111,7 @@ TileEpilogue EpilogueAt(const TileProblem& problem, const TileSteps& steps, cons
 }
 
 float* WaitingFloats(const TileProblem& problem, const TileSteps& steps, const TileCut& cut) {
-  if (problem.out.narrow == nullptr || steps.quantize != nullptr) return nullptr;
+  if (problem.out.floats != nullptr || steps.quantize != nullptr) return nullptr;
   thread_local Floats waiting;
   const int64_t columns = CeilDiv(cut.panels, cut.panel_chunks) * PanelWidth();
   waiting.Reserve(cut.block_tiles * MaxTileRows() * columns);
@@ -126,9 +127,8 @@ void FinishBlock(const TileProblem& problem, const TileSteps& steps, const TileB
   }
   ApplyStepsToBlock(steps.rest, block.waiting, columns, block.row, block.rows, column, columns);
   for (int64_t r = 0; r < block.rows; ++r) {
-    NarrowFromFloats(block.waiting + r * columns,
-                     problem.out.narrow + (block.row + r) * problem.out_stride + column, columns,
-                     problem.out.zero);
+    StoreIntegers(block.waiting + r * columns, problem.out,
+                  (block.row + r) * problem.out_stride + column, columns);
   }
 }
 

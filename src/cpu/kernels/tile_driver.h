@@ -80,6 +80,7 @@ inline void Advance(TileEpilogue* end) {
   }
   if (end->c != nullptr) end->c += end->rows * end->stride;
   if (end->narrow != nullptr) end->narrow += end->rows * end->stride;
+  if (end->bytes != nullptr) end->bytes += end->rows * end->stride;
 }
 
 // Applies the rest of the steps to a block whose tiles are done.
@@ -98,7 +99,7 @@ template <typename Element, typename Fill, typename Multiply>
 void RunTiles(const TileProblem& problem, ThreadPool& pool, const Fill& fill,
               const Multiply& multiply) {
   if (problem.m <= 0 || problem.groups <= 0) return;
-  const TileSteps steps(problem.steps, problem.out.narrow != nullptr);
+  const TileSteps steps(problem.steps, problem.out.floats == nullptr);
   const TileCut cut(problem, steps, pool.threads());
   const int64_t tasks = problem.groups * cut.row_chunks * cut.panel_chunks;
   pool.ParallelFor(tasks, cut.grain, [&](int64_t first, int64_t last) {

@@ -111,21 +111,22 @@ HWY_INLINE void ApplyTileStep(D d, V (&acc)[kRows][kVectors], const TileStep& st
 }
 
 // n floats from `from` on as whole numbers of 8 bits, less `zero`.
-HWY_INLINE void QuantizeRow(const TileStep& step, float zero, const float* from, NarrowInt* to,
+template <typename Element>
+HWY_INLINE void QuantizeRow(const TileStep& step, float zero, const float* from, Element* to,
                             int64_t n) {
   const hn::ScalableTag<float> d;
   const hn::RebindToSigned<decltype(d)> di;
-  const hn::Rebind<int16_t, decltype(d)> d16;
+  const hn::Rebind<Element, decltype(d)> d_out;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const auto convert = [&](hn::Vec<decltype(d)> x) HWY_ATTR {
     const auto whole = QuantizeBy(d, x, step);
-    return hn::DemoteTo(d16, hn::ConvertTo(di, hn::Sub(whole, hn::Set(d, zero))));
+    return hn::DemoteTo(d_out, hn::ConvertTo(di, hn::Sub(whole, hn::Set(d, zero))));
   };
   int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) hn::StoreU(convert(hn::LoadU(d, from + i)), d16, to + i);
+  for (; i + lanes <= n; i += lanes) hn::StoreU(convert(hn::LoadU(d, from + i)), d_out, to + i);
   if (i < n) {
-    HWY_ALIGN NarrowInt rest[hn::MaxLanes(hn::ScalableTag<float>())];
-    hn::Store(convert(LoadFirst(d, from + i, static_cast<size_t>(n - i))), d16, rest);
+    HWY_ALIGN Element rest[hn::MaxLanes(hn::ScalableTag<float>())];
+    hn::StoreU(convert(LoadFirst(d, from + i, static_cast<size_t>(n - i))), d_out, rest);
     for (int64_t j = i; j < n; ++j) to[j] = rest[j - i];
   }
 }
@@ -135,13 +136,17 @@ template <int kRows, int kVectors, class D, class V>
 HWY_INLINE void FinishTile(D d, V (&acc)[kRows][kVectors], const TileEpilogue& end) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   for (int i = 0; i < end.count; ++i) ApplyTileStep(d, acc, end.steps[i], end.columns);
-  if (end.narrow != nullptr) {
+  if (end.c == nullptr) {
     HWY_ALIGN float row[kVectors * hn::MaxLanes(D())];
     ANEMONE_UNROLL
     for (int r = 0; r < kRows; ++r) {
       ANEMONE_UNROLL
       for (int v = 0; v < kVectors; ++v) hn::Store(acc[r][v], d, row + v * lanes);
-      QuantizeRow(end.quantize, end.narrow_zero, row, end.narrow + r * end.stride, end.columns);
+      if (end.bytes != nullptr) {
+        QuantizeRow(end.quantize, 0.0f, row, end.bytes + r * end.stride, end.columns);
+      } else {
+        QuantizeRow(end.quantize, end.narrow_zero, row, end.narrow + r * end.stride, end.columns);
+      }
     }
     return;
   }

@@ -11,14 +11,17 @@ namespace anemone::cpu {
 // A whole number of 8 bits, less its zero point, as a product of integers reads it.
 using NarrowInt = int16_t;
 
-// Where a kernel writes its results: as floats, or, where the last step quantizes, as whole numbers
-// less `zero`.
+// Where a kernel writes its results: as floats, or, where the last step quantizes, as whole numbers:
+// those of 0 to 127 as bytes, others less `zero`.
 struct Destination {
   Destination() = default;
   Destination(float* to) : floats(to) {}  // NOLINT(google-explicit-constructor): the usual case
   Destination(NarrowInt* to, float zero_point) : narrow(to), zero(zero_point) {}
+  explicit Destination(uint8_t* to) : bytes(to) {}
+  // One of them is not null.
   float* floats = nullptr;
-  NarrowInt* narrow = nullptr;  // null: floats
+  NarrowInt* narrow = nullptr;
+  uint8_t* bytes = nullptr;
   float zero = 0.0f;
 };
 
@@ -38,9 +41,10 @@ struct TileEpilogue {
   TileStep steps[kMaxSteps];  // of kinds that RunsInTile
   int count = 0;
   // The tile's first result, of which rows x columns are written: in `c`, or, after the step
-  // `quantize` and less `narrow_zero`, in `narrow`. Rows are `stride` elements apart.
+  // `quantize`, in `narrow`, less `narrow_zero`, or in `bytes`. Rows are `stride` elements apart.
   float* c = nullptr;
   NarrowInt* narrow = nullptr;
+  uint8_t* bytes = nullptr;
   int64_t stride = 0;
   TileStep quantize;
   float narrow_zero = 0.0f;

@@ -95,13 +95,21 @@ std::vector<int64_t> Sums(const ConvShape& s, const std::vector<NarrowInt>& in,
 }
 
 struct Int8Problem {
-  explicit Int8Problem(const ConvShape& s)
-      : in(RandomInts<NarrowInt>(InCount(s) + 1, 1, -255, 255)), bias(RandomFloats(s.out_c, 3)) {
+  Int8Problem(const ConvShape& s, bool as_bytes)
+      : in(RandomInts<NarrowInt>(InCount(s) + kIntegerSlack, 1, as_bytes ? 0 : -255,
+                                 as_bytes ? 127 : 255)),
+        bytes(in.begin(), in.end()),
+        bias(RandomFloats(s.out_c, 3)) {
     weights.integers =
         RandomInts<int8_t>(s.out_c * (s.in_c / s.groups) * s.kernel_h * s.kernel_w, 2, -128, 127);
     weights.scale = RandomFloats(s.out_c, 4, 0.001f, 0.01f);
   }
+  Source source(bool as_bytes) const {
+    if (as_bytes) return Source(bytes.data());
+    return {in.data(), 0.0f};
+  }
   std::vector<NarrowInt> in;
+  std::vector<uint8_t> bytes;
   Int8Weights weights;
   std::vector<float> bias;
 };
@@ -110,32 +118,37 @@ constexpr float kInScale = 0.037f;
 
 TEST_P(Int8Conv, SumsAreExact) {
   const ConvShape& s = GetParam().shape;
-  const Int8Problem problem(s);
-  const std::vector<int64_t> sums = Sums(s, problem.in, problem.weights.integers);
-  std::vector<double> expected(sums.size());
-  double largest = 0;
-  for (size_t i = 0; i < sums.size(); ++i) {
-    const size_t channel = i % static_cast<size_t>(s.out_c);
-    expected[i] = static_cast<double>(sums[i]) * kInScale * problem.weights.scale[channel] +
-                  problem.bias[channel];
-    largest = std::max(largest, std::abs(expected[i]));
+  for (const bool as_bytes : {false, true}) {
+    const Int8Problem problem(s, as_bytes);
+    const std::vector<int64_t> sums = Sums(s, problem.in, problem.weights.integers);
+    std::vector<double> expected(sums.size());
+    double largest = 0;
+    for (size_t i = 0; i < sums.size(); ++i) {
+      const size_t channel = i % static_cast<size_t>(s.out_c);
+      expected[i] = static_cast<double>(sums[i]) * kInScale * problem.weights.scale[channel] +
+                    problem.bias[channel];
+      largest = std::max(largest, std::abs(expected[i]));
+    }
+    ASSERT_TRUE(PackedInt8Conv::CanRun(s));
+    OnTargetsAndThreads(
+        [&](ThreadPool& pool) {
+          std::vector<float> out(sums.size(), NAN);
+          if (as_bytes && ChooseByteTile() == nullptr) return std::vector<float>();
+          const PackedInt8Conv conv(s, problem.weights, kInScale, problem.bias, as_bytes);
+          conv.Run(problem.source(as_bytes), out.data(), {}, pool);
+          return out;
+        },
+        // What is left are the roundings of the scales and of the result.
+        [&](const std::vector<float>& out) {
+          if (!out.empty()) ExpectClose(out, expected, 4e-7 * largest, 4e-7);
+        });
   }
-  ASSERT_TRUE(PackedInt8Conv::CanRun(s));
-  OnTargetsAndThreads(
-      [&](ThreadPool& pool) {
-        const PackedInt8Conv conv(s, problem.weights, kInScale, problem.bias);
-        std::vector<float> out(sums.size(), NAN);
-        conv.Run(problem.in.data(), out.data(), {}, pool);
-        return out;
-      },
-      // What is left are the roundings of the scales and of the result.
-      [&](const std::vector<float>& out) { ExpectClose(out, expected, 4e-7 * largest, 4e-7); });
 }
 
 // Steps in the tile, steps after it, and narrow results: what the same steps give apart.
 TEST_P(Int8Conv, StepsAndNarrowResults) {
   const ConvShape& s = GetParam().shape;
-  const Int8Problem problem(s);
+  const Int8Problem problem(s, false);
   const int64_t count = OutCount(s);
   const auto residual = RandomFloats(count, 5);
   const auto column = RandomFloats(s.out_c, 6);
@@ -156,16 +169,21 @@ TEST_P(Int8Conv, StepsAndNarrowResults) {
   for (const std::vector<Step>& steps : lists) {
     OnTargetsAndThreads(
         [&](ThreadPool& pool) {
-          const PackedInt8Conv conv(s, problem.weights, kInScale, problem.bias);
+          const PackedInt8Conv conv(s, problem.weights, kInScale, problem.bias, false);
+          const Source in = problem.source(false);
           std::vector<float> apart(static_cast<size_t>(count)), fused(apart.size());
-          conv.Run(problem.in.data(), apart.data(), {}, pool);
+          conv.Run(in, apart.data(), {}, pool);
           Elementwise(steps, apart.data(), apart.data(), count / s.out_c, s.out_c, pool);
-          conv.Run(problem.in.data(), fused.data(), steps, pool);
+          conv.Run(in, fused.data(), steps, pool);
           EXPECT_EQ(fused, apart);
-          std::vector<NarrowInt> narrow(apart.size(), -999);
-          conv.Run(problem.in.data(), {narrow.data(), 11.0f}, steps, pool);
           std::vector<float> widened(apart.size());
+          std::vector<NarrowInt> narrow(apart.size(), -999);
+          conv.Run(in, {narrow.data(), 11.0f}, steps, pool);
           Elementwise({}, {narrow.data(), 11.0f}, widened.data(), 1, count, pool);
+          EXPECT_EQ(widened, apart);
+          std::vector<uint8_t> bytes(apart.size());
+          conv.Run(in, Destination(bytes.data()), steps, pool);
+          Elementwise({}, Source(bytes.data()), widened.data(), 1, count, pool);
           EXPECT_EQ(widened, apart);
           return fused;
         },
@@ -173,25 +191,31 @@ TEST_P(Int8Conv, StepsAndNarrowResults) {
   }
 }
 
-// The largest sums that may occur do not wrap.
+// The largest sums that may occur do not wrap, neither those of all products nor those of two.
 TEST(Int8Conv, LongReductionsFit) {
   ConvShape s;
   s.in_c = 43'000;
   s.out_c = 3;
   ASSERT_TRUE(PackedInt8Conv::CanRun(s));
-  const std::vector<NarrowInt> in(static_cast<size_t>(s.in_c) + 1, 383);
+  const std::vector<NarrowInt> in(static_cast<size_t>(s.in_c + kIntegerSlack), 383);
+  const std::vector<uint8_t> bytes(in.size(), 127);
   Int8Weights weights;
   weights.integers.assign(static_cast<size_t>(3 * s.in_c), -128);
   weights.scale = {1.0f, 1.0f, 1.0f};
   OnTargetsAndThreads(
       [&](ThreadPool& pool) {
-        const PackedInt8Conv conv(s, weights, 1.0f, {});
-        std::vector<float> out(3);
-        conv.Run(in.data(), out.data(), {}, pool);
+        std::vector<float> out(6, 127.0f * -128 * 43'000);
+        PackedInt8Conv(s, weights, 1.0f, {}, false).Run({in.data(), 0.0f}, out.data(), {}, pool);
+        if (ChooseByteTile() != nullptr) {
+          const PackedInt8Conv conv(s, weights, 1.0f, {}, true);
+          conv.Run(Source(bytes.data()), out.data() + 3, {}, pool);
+        }
         return out;
       },
       [](const std::vector<float>& out) {
-        EXPECT_EQ(out, std::vector<float>(3, -128.0f * 383 * 43'000));
+        for (size_t i = 0; i < 6; ++i) {
+          EXPECT_EQ(out[i], (i < 3 ? 383.0f : 127.0f) * -128 * 43'000) << i;
+        }
       });
   s.in_c = 43'001;
   EXPECT_FALSE(PackedInt8Conv::CanRun(s));
