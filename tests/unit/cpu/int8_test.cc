@@ -22,8 +22,8 @@ struct Int8Case {
   ConvShape shape;
 };
 
-ConvShape Conv(int64_t channels, int64_t filters, int64_t kernel, int64_t stride, int64_t pad,
-               int64_t size, int64_t groups = 1, int64_t dilation = 1) {
+ConvShape SquareConv(int64_t channels, int64_t filters, int64_t kernel, int64_t stride, int64_t pad,
+                     int64_t size, int64_t groups = 1, int64_t dilation = 1) {
   ConvShape s;
   s.batch = 2;
   s.in_h = size;
@@ -42,20 +42,20 @@ ConvShape Conv(int64_t channels, int64_t filters, int64_t kernel, int64_t stride
 }
 
 const Int8Case kInt8Cases[] = {
-    {"pointwise", Conv(16, 33, 1, 1, 0, 7)},
-    {"pointwise_of_odd_depth", Conv(17, 8, 1, 1, 0, 5)},
-    {"strided_pointwise", Conv(24, 17, 1, 2, 0, 9)},
-    {"first_layer", Conv(3, 20, 3, 2, 1, 11)},
-    {"first_layer_7x7", Conv(3, 16, 7, 2, 3, 15)},
-    {"few_channels_even", Conv(4, 9, 5, 1, 2, 6)},
-    {"taps", Conv(32, 40, 3, 1, 1, 8)},
-    {"taps_of_odd_depth", Conv(19, 12, 3, 2, 1, 8)},
-    {"dilated", Conv(18, 12, 3, 1, 2, 9, 1, 2)},
-    {"groups", Conv(40, 24, 3, 1, 1, 6, 4)},
-    {"groups_of_odd_depth", Conv(15, 10, 3, 1, 1, 6, 5)},
-    {"depthwise", Conv(21, 21, 3, 1, 1, 9, 21)},
-    {"depthwise_strided", Conv(32, 32, 5, 2, 2, 12, 32)},
-    {"depthwise_dilated", Conv(16, 16, 3, 1, 2, 12, 16, 2)},
+    {"pointwise", SquareConv(16, 33, 1, 1, 0, 7)},
+    {"pointwise_of_odd_depth", SquareConv(17, 8, 1, 1, 0, 5)},
+    {"strided_pointwise", SquareConv(24, 17, 1, 2, 0, 9)},
+    {"first_layer", SquareConv(3, 20, 3, 2, 1, 11)},
+    {"first_layer_7x7", SquareConv(3, 16, 7, 2, 3, 15)},
+    {"few_channels_even", SquareConv(4, 9, 5, 1, 2, 6)},
+    {"taps", SquareConv(32, 40, 3, 1, 1, 8)},
+    {"taps_of_odd_depth", SquareConv(19, 12, 3, 2, 1, 8)},
+    {"dilated", SquareConv(18, 12, 3, 1, 2, 9, 1, 2)},
+    {"groups", SquareConv(40, 24, 3, 1, 1, 6, 4)},
+    {"groups_of_odd_depth", SquareConv(15, 10, 3, 1, 1, 6, 5)},
+    {"depthwise", SquareConv(21, 21, 3, 1, 1, 9, 21)},
+    {"depthwise_strided", SquareConv(32, 32, 5, 2, 2, 12, 32)},
+    {"depthwise_dilated", SquareConv(16, 16, 3, 1, 2, 12, 16, 2)},
 };
 
 class Int8Conv : public testing::TestWithParam<Int8Case> {};
