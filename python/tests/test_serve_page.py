@@ -24,7 +24,7 @@ def folder(tmp_path_factory):
     Image.fromarray(np.pad(pixels, ((1, 1), (1, 1), (0, 0)))).save(root / "photo.png")
     mean, deviation = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)
     image = ((pixels / np.float32(255) - mean) / deviation).transpose(2, 0, 1)[None].astype(np.float32)
-    np.save(root / "logits.npy", by_onnxruntime(root / "classifier.onnx", image=image)["logits"])
+    np.save(root / "probabilities.npy", by_onnxruntime(root / "classifier.onnx", image=image)["probabilities"])
     return root
 
 
@@ -78,10 +78,10 @@ def test_a_photograph_and_a_fault(camera_browser, server, folder):
         page = opened.page
         page.set_input_files("#file", folder / "photo.png")
         page.wait_for_selector("#classes li")
-        best = np.argsort(-np.load(folder / "logits.npy")[0], kind="stable")[:5]
+        best = np.argsort(-np.load(folder / "probabilities.npy")[0], kind="stable")[:5]
         assert [name.inner_text() for name in page.query_selector_all("#classes .name")] == [f"class {i}" for i in best]
         scores = [float(score.inner_text()) for score in page.query_selector_all("#classes .score")]
-        np.testing.assert_allclose(scores, np.load(folder / "logits.npy")[0][best], rtol=2e-3, atol=1e-3)
+        np.testing.assert_allclose(scores, np.load(folder / "probabilities.npy")[0][best], rtol=2e-3, atol=1e-3)
         assert opened.text("#backend") == "fault_injection" and opened.text("#fallbacks") == "0"
         assert opened.text("#latency").endswith(" ms") and opened.text("#circuit") == "closed"
         shown = [part.inner_text() for part in page.query_selector_all("#classes li")]

@@ -152,7 +152,11 @@ Json ClassesJson(const ServedModel& served, const Answer& answer) {
   const auto& classes = served.session->classes();
   if (classes && !classes->probabilities.empty())
     return BestClasses(answer.outputs.at(classes->probabilities), classes->names);
-  const auto scores = lab::ScoresOf(answer.outputs);
+  // Where there are both, probabilities say more to people than logits.
+  const auto probabilities = answer.outputs.find("probabilities");
+  const auto scores = probabilities != answer.outputs.end()
+                          ? Result<const exec::Tensor*>(&probabilities->second)
+                          : lab::ScoresOf(answer.outputs);
   if (!scores.ok() || (*scores)->dtype() != DType::kFp32 || (*scores)->shape().empty() ||
       (*scores)->shape().back() != (*scores)->count()) {
     return Json();

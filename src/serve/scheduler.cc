@@ -247,8 +247,9 @@ Status CheckJoinable(const ir::Model& model, runtime::Session& session, int max_
   if (status.ok()) return status;
   return Usage("requests to this model cannot be joined: {}", status.error().ToString())
       .Advise(
-          "leave --max-batch out, or convert the model with an open first dimension "
-          "(--input NAME:[1..32]x3x224x224)")
+          "leave --max-batch out, or export the model with an open first dimension, and convert it "
+          "with "
+          "--input NAME:[1..32]x3x224x224")
       .At("max_batch");
 }
 
