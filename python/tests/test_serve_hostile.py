@@ -152,6 +152,30 @@ def test_slow_clients_cost_their_places_only_for_a_while(small):
             sock.close()
 
 
+def test_bodies_together_have_a_limit(folder):
+    """Twenty clients hold back the last byte of nearly the largest body: what does not fit is turned away, and memory stays
+    what it is said to be."""
+    with Server(folder / "classifier.onnx", "--max-body", "10M", "--max-connections", "64", "--timeout", "20") as running:
+        before = running.memory()
+        body = b" " * 10_000_000
+        holders = []
+        try:
+            for _ in range(20):
+                sock = socket.create_connection(("127.0.0.1", running.port), timeout=10)
+                holders.append(sock)
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    sock.sendall(POST + b"Content-Length: 10000001\r\n\r\n" + body)
+            status, _, answer = running.request("POST", "/predict", body)
+            assert status == 503 and b"memory for bodies" in answer
+            assert running.memory() - before < 250 << 20
+            assert running.request("GET", "/v2/health/ready")[0] == 200
+        finally:
+            for sock in holders:
+                sock.close()
+        time.sleep(0.5)
+        assert running.request("POST", "/predict", body)[0] == 400  # there is room again
+
+
 def test_a_client_that_does_not_read_is_left(small):
     with socket.create_connection(("127.0.0.1", small.port)) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

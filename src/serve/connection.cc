@@ -15,10 +15,10 @@
 namespace anemone::serve {
 namespace {
 
-constexpr int64_t kIdleNs = 5'000'000'000;   // between two requests of a connection
-constexpr int64_t kGraceNs = 1'000'000'000;  // for the rest of a request when the server stops
-constexpr int64_t kLingerNs = 300'000'000;   // for a client to take the last answer
-constexpr int64_t kSliceNs = 50'000'000;     // how soon a stop is noticed
+constexpr int64_t kIdleNs = 5'000'000'000;    // between two requests of a connection
+constexpr int64_t kGraceNs = 1'000'000'000;   // for the rest of a request when the server stops
+constexpr int64_t kLingerNs = 2'000'000'000;  // for a client to take the last answer
+constexpr int64_t kSliceNs = 50'000'000;      // how soon a stop is noticed
 
 // Of the answers that are sent here, without the library.
 std::string_view ReasonOf(int status) {
@@ -49,7 +49,7 @@ Connection::~Connection() {
   ::shutdown(socket_, SHUT_WR);
   // A socket that is closed with bytes unread is reset, and the client may lose the answer. So what
   // still comes is taken, for a moment and no longer.
-  const int64_t until = NowNs() + (closes_ ? kLingerNs : 0);
+  const int64_t until = NowNs() + (closes_ && !late_ ? kLingerNs : 0);
   while (true) {
     const ssize_t got = ::recv(socket_, buffer_.data(), buffer_.size(), MSG_DONTWAIT);
     const int64_t left = until - NowNs();

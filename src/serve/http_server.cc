@@ -14,6 +14,8 @@
 #include <charconv>
 #include <condition_variable>
 #include <mutex>
+#include <string>
+#include <string_view>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -30,51 +32,60 @@ namespace {
 
 // What the connection of this thread is; null between two.
 thread_local Connection* current = nullptr;
-// Set while the thread that accepts runs the task of a connection for which there is no place.
+// Whether the connection is closed without a word.
+thread_local bool drops = false;
+// Whether there is no place for the connection of this thread, which is told so and closed.
 thread_local bool no_place = false;
 
-// A thread for each connection, as many as the limit. One more is run at once on the thread that
-// accepts, which turns it away.
+// A thread for each connection, as many as the limit. Some more turn connections away, which takes a
+// moment, as a client that has not sent its request yet would otherwise lose the answer. What is
+// beyond those is closed at once, by the thread that accepts.
 class ConnectionThreads final : public httplib::TaskQueue {
  public:
   explicit ConnectionThreads(int limit) : limit_(limit) {}
 
   void enqueue(std::function<void()> serve) override {
-    {
-      const std::lock_guard lock(shared_->mutex);
-      if (shared_->active < limit_) {
-        try {
-          std::thread([shared = shared_, serve] {
-            serve();
-            const std::lock_guard done(shared->mutex);
-            --shared->active;
-            shared->changed.notify_all();
-          }).detach();
-          ++shared_->active;
-          return;
-        } catch (const std::system_error&) {
-          // No more threads: no place either.
-        }
-      }
+    const std::lock_guard lock(shared_->mutex);
+    const bool place = shared_->active < limit_;
+    if (!place && shared_->turned_away >= kTurnedAwayAtOnce) return Drop(serve);
+    int State::* const counter = place ? &State::active : &State::turned_away;
+    try {
+      std::thread([shared = shared_, serve, counter, place] {
+        no_place = !place;
+        serve();
+        const std::lock_guard done(shared->mutex);
+        --((*shared).*counter);
+        shared->changed.notify_all();
+      }).detach();
+    } catch (const std::system_error&) {  // the system has no more threads
+      return Drop(serve);
     }
-    no_place = true;
-    serve();
-    no_place = false;
+    ++((*shared_).*counter);
   }
 
   void shutdown() override {
     std::unique_lock lock(shared_->mutex);
-    shared_->changed.wait(lock, [&] { return shared_->active == 0; });
+    shared_->changed.wait(lock, [&] { return shared_->active + shared_->turned_away == 0; });
   }
 
  private:
-  struct Shared {
+  static constexpr int kTurnedAwayAtOnce = 32;
+  struct State {
     std::mutex mutex;
     std::condition_variable changed;
     int active = 0;
+    int turned_away = 0;
   };
+
+  // On the thread that accepts.
+  static void Drop(const std::function<void()>& serve) {
+    drops = true;
+    serve();
+    drops = false;
+  }
+
   const int limit_;
-  std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
+  std::shared_ptr<State> shared_ = std::make_shared<State>();
 };
 
 struct Address {
@@ -117,6 +128,31 @@ std::string LowerCase(std::string text) {
   return text;
 }
 
+// A body while it arrives and is answered, counted among those of all connections.
+class HeldBody {
+ public:
+  explicit HeldBody(std::atomic<size_t>& held) : held_(held) {}
+  ~HeldBody() { held_.fetch_sub(counted_); }
+  HeldBody(const HeldBody&) = delete;
+  HeldBody& operator=(const HeldBody&) = delete;
+
+  // False when all together would be more than `limit`.
+  bool Append(std::string_view more, size_t limit) {
+    counted_ += more.size();
+    if (held_.fetch_add(more.size()) + more.size() > limit) return false;
+    text_ += more;
+    return true;
+  }
+  const std::string& text() const { return text_; }
+  // It stays counted as long as this lives.
+  std::string Take() { return std::move(text_); }
+
+ private:
+  std::atomic<size_t>& held_;
+  size_t counted_ = 0;
+  std::string text_;
+};
+
 class Server final : public httplib::Server {
  public:
   Server(const HttpLimits& limits, HttpHandler handler)
@@ -158,6 +194,8 @@ class Server final : public httplib::Server {
         });
   }
 
+  // The library's own queue of connections that wait to be accepted holds five.
+  void LengthenQueue() { (void)::listen(svr_sock_, SOMAXCONN); }
   void StopReading() { stopping_.store(true, std::memory_order_release); }
   bool stopping() const { return stopping_.load(std::memory_order_acquire); }
 
@@ -171,20 +209,25 @@ class Server final : public httplib::Server {
                                                .Advise("send the JSON, the array or the image "
                                                        "itself as the body")));
     }
-    std::string body;
+    HeldBody body(held_bytes_);
     bool too_large = false;
+    bool no_room = false;
     const bool complete = read([&](const char* data, size_t size) {
-      too_large = size > limits_.body_bytes - body.size();
-      if (!too_large) body.append(data, size);
-      return !too_large;
+      too_large = size > limits_.body_bytes - body.text().size();
+      no_room = !too_large && !body.Append({data, size}, kBodiesAtOnce * limits_.body_bytes);
+      return !too_large && !no_room;
     });
-    if (complete) return Answer(from, std::move(body), to);
+    if (complete) return Answer(from, body.Take(), to);
     CloseAfter(to);
     if (too_large || to.status == 413) {
       return Fill(to,
                   ProblemResponse(413, Usage("the body is larger than {} bytes", limits_.body_bytes)
                                            .Advise("the server's option --max-body is the "
                                                    "limit")));
+    }
+    if (no_room) {
+      return Fill(to, ProblemResponse(503, Unavailable("other requests fill the memory for bodies")
+                                               .Advise("try again later")));
     }
     if (const auto refusal = current->Refusal()) return Fill(to, *refusal);
     Fill(to, ProblemResponse(400, InvalidInput("the body ends early, or its encoding is broken")));
@@ -203,7 +246,9 @@ class Server final : public httplib::Server {
 
   bool process_and_close_socket(socket_t socket) override {
     Connection connection(socket, limits_, stopping_);
-    if (no_place) {  // on the thread that accepts, which must not wait
+    if (drops) return true;
+    if (no_place) {
+      connection.CloseAfterThis();
       connection.TurnAway(
           ProblemResponse(503, Unavailable("all {} connections are taken", limits_.connections)));
       return true;
@@ -242,6 +287,7 @@ class Server final : public httplib::Server {
   const HttpLimits limits_;
   const HttpHandler handler_;
   std::atomic<bool> stopping_{false};
+  std::atomic<size_t> held_bytes_{0};
 };
 
 }  // namespace
@@ -252,11 +298,12 @@ struct HttpServer::Impl {
 
   // 0 when the address cannot be bound.
   int Bind(const Address& to) {
-    if (to.port == 0) {
-      const int found = server.bind_to_any_port(to.host);
-      return found > 0 ? found : 0;
-    }
-    return server.bind_to_port(to.host, to.port) ? to.port : 0;
+    const int found = to.port == 0                            ? server.bind_to_any_port(to.host)
+                      : server.bind_to_port(to.host, to.port) ? to.port
+                                                              : 0;
+    if (found <= 0) return 0;
+    server.LengthenQueue();
+    return found;
   }
 
   void Start(Address at) {

@@ -22,11 +22,12 @@
 namespace anemone::serve {
 
 struct HttpLimits {
-  size_t body_bytes = 64 << 20;
+  size_t body_bytes = 64 << 20;  // of one; kBodiesAtOnce times that of all that are in memory
   int connections = 64;
   int64_t timeout_ns = 30'000'000'000;
 };
 
+inline constexpr size_t kBodiesAtOnce = 8;
 // All header lines of a request together.
 inline constexpr size_t kMaxHeaderBytes = 64 << 10;
 
