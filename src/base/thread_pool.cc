@@ -52,7 +52,8 @@ bool ThreadPool::of_this_process() const {
 ThreadPool::~ThreadPool() {
   if (!of_this_process()) {
     // They are not there to be joined, and a std::thread that was not ends the process.
-    (void)std::make_unique<std::vector<std::thread>>(std::move(workers_)).release();
+    [[maybe_unused]] auto* const left =
+        std::make_unique<std::vector<std::thread>>(std::move(workers_)).release();
     return;
   }
   stop_ = true;
