@@ -42,6 +42,56 @@ endif()
 # The database of the lab.
 list(APPEND ANEMONE_PRIVATE_DEPENDENCIES SQLite::SQLite3)
 
+# Optional: without cpp-httplib `anemone serve` says so at run time. Debian compiles it to a library, and what it was
+# compiled with is part of its interface; elsewhere it is a header. Our connection takes the place of the library's own,
+# whose interface differs between its versions.
+find_path(ANEMONE_HTTPLIB_INCLUDE httplib.h)
+find_library(ANEMONE_HTTPLIB_LIBRARY cpp-httplib)
+if(ANEMONE_HTTPLIB_INCLUDE)
+  set(httplib_definitions CPPHTTPLIB_ZLIB_SUPPORT)
+  set(httplib_libraries ZLIB::ZLIB)
+  if(ANEMONE_HTTPLIB_LIBRARY)
+    list(APPEND httplib_definitions CPPHTTPLIB_OPENSSL_SUPPORT CPPHTTPLIB_BROTLI_SUPPORT)
+    list(APPEND httplib_libraries ${ANEMONE_HTTPLIB_LIBRARY})
+  endif()
+  include(CheckCXXSourceCompiles)
+  set(CMAKE_REQUIRED_DEFINITIONS ${httplib_definitions})
+  list(TRANSFORM CMAKE_REQUIRED_DEFINITIONS PREPEND -D)
+  set(CMAKE_REQUIRED_INCLUDES ${ANEMONE_HTTPLIB_INCLUDE})
+  set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
+  check_cxx_source_compiles([[
+    #include <httplib.h>
+    struct Connection final : httplib::Stream {
+      bool is_readable() const override { return true; }
+      bool is_writable() const override { return true; }
+      ssize_t read(char*, size_t) override { return -1; }
+      ssize_t write(const char*, size_t) override { return -1; }
+      void get_remote_ip_and_port(std::string&, int&) const override {}
+      void get_local_ip_and_port(std::string&, int&) const override {}
+      socket_t socket() const override { return 0; }
+    };
+    struct Server final : httplib::Server {
+      bool process_and_close_socket(socket_t) override {
+        Connection connection;
+        bool closed = false;
+        return process_request(connection, false, closed, [](httplib::Request&) {});
+      }
+    };
+    Server server;
+  ]] ANEMONE_HTTPLIB_IS_KNOWN)
+  unset(CMAKE_REQUIRED_DEFINITIONS)
+  unset(CMAKE_REQUIRED_INCLUDES)
+  unset(CMAKE_TRY_COMPILE_TARGET_TYPE)
+endif()
+if(ANEMONE_HTTPLIB_IS_KNOWN)
+  list(APPEND ANEMONE_PRIVATE_DEPENDENCIES ${httplib_libraries})
+  # On these two alone, so that installing the package rebuilds nothing else; they are not joined (cmake/options.cmake).
+  set_source_files_properties(${CMAKE_SOURCE_DIR}/src/serve/http_server.cc ${CMAKE_SOURCE_DIR}/src/serve/connection.cc
+    PROPERTIES COMPILE_DEFINITIONS "ANEMONE_HAVE_HTTPLIB;${httplib_definitions}")
+else()
+  message(STATUS "cpp-httplib 0.11 not found (Debian's libcpp-httplib-dev): anemone serve says so")
+endif()
+
 # Optional: without prometheus-cpp the one file that uses it says so at run time. The definition is
 # on that file alone, so that installing the package rebuilds nothing else.
 find_package(prometheus-cpp CONFIG QUIET)

@@ -59,3 +59,6 @@ embed_page(lab_report anemone::lab lab/report_page.h PageTemplate=${lab_page}/pa
 set(view_page ${CMAKE_SOURCE_DIR}/src/facade/view_page)
 embed_page(view anemone::facade::view_page facade/view_page.h Template=${view_page}/page.html
   Style=${view_page}/page.css Graph=${view_page}/graph.js Script=${view_page}/page.js Layout=${ANEMONE_DAGRE_JS})
+set(serve_page ${CMAKE_SOURCE_DIR}/src/serve/page)
+embed_page(serve anemone::serve::page serve/page.h Template=${serve_page}/page.html Style=${serve_page}/page.css
+  Script=${serve_page}/page.js OpenApi=${serve_page}/openapi.json)

@@ -15,6 +15,7 @@
 #include "anemone/session.h"
 #include "failure.h"
 #include "feature_binding.h"
+#include "released.h"
 #include "tools_binding.h"
 
 namespace nb = nanobind;
@@ -23,6 +24,7 @@ using nb::literals::operator""_a;
 namespace {
 
 using anemone::python::FailureException;
+using anemone::python::Released;
 using anemone::python::ToNumpy;
 using anemone::python::Unwrap;
 using InputArray = nb::ndarray<nb::c_contig, nb::device::cpu, nb::ro>;
@@ -118,21 +120,11 @@ bool Interrupted() {
   return PyErr_CheckSignals() != 0;
 }
 
-// A prediction that Ctrl-C ended raises what the handler raised, usually KeyboardInterrupt.
-template <typename T>
-T UnwrapOrRaise(anemone::Expected<T> expected) {
-  if (!expected && PyErr_Occurred() != nullptr) throw nb::python_error();
-  return Unwrap(std::move(expected));
-}
-
 nb::dict Predict(const anemone::Model& model, const std::map<std::string, InputArray>& inputs,
                  anemone::State* state) {
   const Arrays arrays = FromNumpy(inputs);
-  const auto outputs = [&] {
-    const nb::gil_scoped_release release;
-    return model.Predict(arrays, state);
-  }();
-  return ToNumpy(UnwrapOrRaise(outputs), model.classes());
+  const auto outputs = Unwrap(Released([&] { return model.Predict(arrays, state); }));
+  return ToNumpy(outputs, model.classes());
 }
 
 nb::dict ToDict(const anemone::CallReport& report) {
@@ -154,11 +146,8 @@ nb::tuple Serve(const anemone::Session& session, const std::map<std::string, Inp
                 anemone::State* state) {
   const Arrays arrays = FromNumpy(inputs);
   anemone::CallReport report;
-  const auto outputs = [&] {
-    const nb::gil_scoped_release release;
-    return session.Predict(arrays, state, &report);
-  }();
-  return nb::make_tuple(ToNumpy(UnwrapOrRaise(outputs), session.classes()), ToDict(report));
+  const auto outputs = Unwrap(Released([&] { return session.Predict(arrays, state, &report); }));
+  return nb::make_tuple(ToNumpy(outputs, session.classes()), ToDict(report));
 }
 
 std::string StateName(nb::handle name) {
@@ -230,9 +219,8 @@ NB_MODULE(_anemone, module) {
       .def_static(
           "load",
           [](const std::string& path, const std::string& options) {
-            const nb::gil_scoped_release release;
-            return Unwrap(anemone::Model::Load(
-                path, Unwrap(anemone::ParseOptions<anemone::LoadOptions>(options))));
+            const auto how = Unwrap(anemone::ParseOptions<anemone::LoadOptions>(options));
+            return Unwrap(Released([&] { return anemone::Model::Load(path, how); }));
           },
           "path"_a, "options"_a)
       .def("predict", &Predict, "inputs"_a, "state"_a.none())
@@ -242,29 +230,26 @@ NB_MODULE(_anemone, module) {
       .def("make_state", [](const anemone::Model& model) { return Unwrap(model.MakeState()); })
       .def("convert",
            [](const anemone::Model& model, const std::string& options) {
-             const nb::gil_scoped_release release;
-             return Unwrap(
-                 model.Convert(Unwrap(anemone::ParseOptions<anemone::ConvertOptions>(options))));
+             const auto how = Unwrap(anemone::ParseOptions<anemone::ConvertOptions>(options));
+             return Unwrap(Released([&] { return model.Convert(how); }));
            })
       .def("compress",
            [](const anemone::Model& model, const std::string& options) {
-             const nb::gil_scoped_release release;
-             return Unwrap(
-                 model.Compress(Unwrap(anemone::ParseOptions<anemone::CompressOptions>(options))));
+             const auto how = Unwrap(anemone::ParseOptions<anemone::CompressOptions>(options));
+             return Unwrap(Released([&] { return model.Compress(how); }));
            })
       .def("save",
            [](const anemone::Model& model, const std::string& path) {
-             const nb::gil_scoped_release release;
-             if (auto failure = model.Save(path)) throw FailureException{*failure};
+             const auto failure = Released([&] { return model.Save(path); });
+             if (failure) throw FailureException{*failure};
            })
       .def("inspect_json",
            [](const anemone::Model& model, bool operators, bool weights) {
-             return Unwrap(model.InspectJson(operators, weights));
+             return Unwrap(Released([&] { return model.InspectJson(operators, weights); }));
            })
       .def("placement_json",
            [](const anemone::Model& model, const std::string& chip, const std::string& units) {
-             const nb::gil_scoped_release release;
-             return Unwrap(model.PlacementJson(chip, units));
+             return Unwrap(Released([&] { return model.PlacementJson(chip, units); }));
            })
       .def("notes", &anemone::Model::notes)
       .def("structure_json", &anemone::Model::StructureJson)
@@ -274,17 +259,15 @@ NB_MODULE(_anemone, module) {
       .def_static(
           "open",
           [](const anemone::Model& model, const std::string& options) {
-            const nb::gil_scoped_release release;
-            return Unwrap(anemone::Session::Open(
-                model, Unwrap(anemone::ParseOptions<anemone::SessionOptions>(options))));
+            const auto how = Unwrap(anemone::ParseOptions<anemone::SessionOptions>(options));
+            return Unwrap(Released([&] { return anemone::Session::Open(model, how); }));
           },
           "model"_a, "options"_a)
       .def("predict", &Serve, "inputs"_a, "state"_a.none())
       .def("state", &anemone::Session::state)
       .def("wait_ready",
            [](const anemone::Session& session, int64_t timeout_ms) {
-             const nb::gil_scoped_release release;
-             return session.WaitReady(timeout_ms);
+             return Released([&] { return session.WaitReady(timeout_ms); });
            })
       .def("telemetry_json", &anemone::Session::TelemetryJson)
       .def("should_fall_back_to_cpu", &anemone::Session::ShouldFallBackToCpu);

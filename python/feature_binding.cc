@@ -6,6 +6,7 @@
 
 #include "anemone/feature_model.h"
 #include "failure.h"
+#include "released.h"
 
 namespace nb = nanobind;
 using nb::literals::operator""_a;
@@ -86,11 +87,7 @@ nb::dict Predict(const FeatureModel& model, const nb::dict& inputs, State* state
     const auto name = nb::cast<std::string>(key);
     given[name] = FromPython(name, value);
   }
-  FeatureValues outputs;
-  {
-    const nb::gil_scoped_release release;
-    outputs = Unwrap(model.Predict(given, state));
-  }
+  const FeatureValues outputs = Unwrap(Released([&] { return model.Predict(given, state); }));
   nb::dict result;
   for (const auto& [name, value] : outputs) {
     result[name.c_str()] = std::visit(ToPython{}, value.value);
@@ -116,8 +113,8 @@ void AddFeatureModel(nb::module_& module) {
       .def_static(
           "load",
           [](const std::string& path, const std::string& options) {
-            const nb::gil_scoped_release release;
-            return Unwrap(FeatureModel::Load(path, Unwrap(ParseOptions<LoadOptions>(options))));
+            const auto how = Unwrap(ParseOptions<LoadOptions>(options));
+            return Unwrap(Released([&] { return FeatureModel::Load(path, how); }));
           },
           "path"_a, "options"_a)
       .def("predict", &Predict, "inputs"_a, "state"_a.none())

@@ -111,6 +111,7 @@ void AddTools(nb::module_& module) {
   add("matrix", +[](const MatrixOptions& options, const Hooks&) { return Matrix(options); });
   add("inspect", +[](const InspectOptions& options, const Hooks&) { return Inspect(options); });
   add("view", &View);
+  add("serve", &Serve);
   add("run", +[](const RunOptions& options, const Hooks&) { return Run(options); });
   add(
       "cache_list",

@@ -288,6 +288,21 @@ struct RunOptions : ModelOptions {
   SessionOptions session = {.warm_up = false};
 };
 
+// Of `anemone serve`.
+struct ServeOptions : ModelOptions {
+  std::string address = "127.0.0.1:8000";
+  std::string name = {};
+  uint64_t max_body = 64 << 20;
+  int max_connections = 64;
+  int max_queue = 128;
+  double timeout = 30;
+  int max_batch = 1;
+  double max_delay = 2;
+  bool allow_fault_injection = false;
+  PreprocessOptions preprocess = {};
+  SessionOptions session = {};
+};
+
 // Of `anemone compile`.
 struct CompileOptions : ModelOptions {
   std::string output = {};

@@ -1,6 +1,6 @@
 // The tools: what each command does, as a function: fetch, convert, compress, inspect, run, the gate,
 // the compression lab, comparison, evaluation on photographs, benchmarks, placement, compilation,
-// the cache. Their options stand in options.h. Only the standard library appears here.
+// the server, the cache. Their options stand in options.h. Only the standard library appears here.
 //
 //   auto gate = anemone::Gate({.models = {"model.mlpackage"}, .output = "report"});
 //   if (!gate) return Report(gate.failure());
@@ -377,6 +377,20 @@ struct RunResult {
 
 // Serves the model through a session, as the options say.
 Expected<RunResult> Run(const RunOptions& options);
+
+// --- A server: the model behind HTTP.
+
+struct ServeResult {
+  std::string url;       // "http://127.0.0.1:8000"
+  std::string name;      // of the model in paths: /v2/models/NAME
+  int64_t requests = 0;  // that were answered
+  std::string json;
+};
+
+// Serves the V2 inference protocol, /predict, /metrics and, for classifiers of images, a page, until
+// `hooks.cancelled` says so; what has arrived is answered then, and the result is no failure.
+// `hooks.progress` is told "serving at URL" when requests are answered.
+Expected<ServeResult> Serve(const ServeOptions& options, const Hooks& hooks);
 
 // --- The demo: the whole job on the catalog models, offline: build, convert, compress, verify.
 

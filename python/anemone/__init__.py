@@ -19,18 +19,18 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 
 from . import _anemone, _torch
-from ._errors import Error, by_text, checked, path_of, usage
+from ._errors import Error, by_text, checked, not_pickled, path_of, usage
 from ._images import image_of, is_image, pixels
 from ._options import by_name, encode, split, takes
 from ._feature_model import FeatureModel
 from ._tools import (bench, cache_clear, cache_list, cache_verify, catalog, compare, compile, compress_file,
                      convert_file, demo, doctor, evaluate, fetch, gate, inspect, lab, matrix, placement, run,
-                     view)
+                     serve, view)
 
 __all__ = ["Error", "Feature", "FeatureModel", "Model", "Session", "State", "bench", "cache_clear", "cache_list",
            "cache_verify", "catalog", "compare", "compile", "compress", "compress_file", "convert", "convert_file",
-           "demo", "doctor", "evaluate", "fetch", "gate", "inspect", "lab", "load", "matrix", "placement", "run", "view",
-           "__version__"]
+           "demo", "doctor", "evaluate", "fetch", "gate", "inspect", "lab", "load", "matrix", "placement", "run",
+           "serve", "view", "__version__"]
 
 __version__ = _anemone.version()
 
@@ -49,12 +49,20 @@ class Feature(NamedTuple):
     optional: bool = False
 
 
+def _offers_dlpack(value) -> bool:
+    """Whether it is an array of another library (PyTorch, JAX, CuPy ...), which shares its memory by DLPack. NumPy's own
+    are taken as they are."""
+    return hasattr(value, "__dlpack__") and not isinstance(value, (np.ndarray, np.generic))
+
+
 def _state(state):
     return state if state is None else checked(state, State, "state", "what make_state() returns")
 
 
 class Model:
     """A loaded model. Make one with load(), convert() or compress()."""
+
+    __reduce_ex__ = not_pickled
 
     def __init__(self, handle):
         self._handle = handle
@@ -75,8 +83,9 @@ class Model:
 
     def predict(self, inputs: Dict[str, Any], state: Optional["State"] = None, *,
                 images: bool = False) -> Dict[str, Any]:
-        """Runs the model. `inputs` holds arrays by name; an image input also takes a PIL image. Optional inputs may be
-        left out.
+        """Runs the model. `inputs` holds arrays by name, NumPy's or what shares its memory by DLPack (a tensor of PyTorch):
+        such memory is read where it is when it is contiguous. An image input also takes a PIL image. Optional inputs may
+        be left out.
 
         Half-precision outputs come as float32. A classifier's label is its name (or integer), and its probabilities
         are a dict by label. With `images`, image outputs come as PIL images.
@@ -90,9 +99,10 @@ class Model:
             if name in self._image_inputs and is_image(value):
                 value = pixels(value, self._image_inputs[name])
             try:
-                array = np.asarray(value)
-            except (TypeError, ValueError) as problem:
-                raise usage(f"it is not an array: {problem}", f"input {name}") from None
+                array = np.from_dlpack(value) if _offers_dlpack(value) else np.asarray(value)
+            except (BufferError, RuntimeError, TypeError, ValueError) as problem:
+                raise usage(f"it is not an array: {problem}", f"input {name}",
+                            "give an array in the memory of the CPU, without gradients") from None
             if array.dtype.kind not in "biuf":
                 raise usage(f"an array of {array.dtype} is not a tensor of numbers", f"input {name}",
                             "use float32, float16, int32, int16, int8, uint8, uint16 or bool")
@@ -193,6 +203,8 @@ class Session:
         outputs = session.predict({"image": x})
         session.last_report["backend"]                     # who answered this thread's last call
     """
+
+    __reduce_ex__ = not_pickled
 
     @takes("session")
     def __init__(self, model, *, load_options: Optional[Dict[str, Any]] = None, **options):

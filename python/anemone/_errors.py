@@ -21,6 +21,12 @@ class Error(RuntimeError):
         self.advice = advice
 
 
+def not_pickled(self, protocol):
+    """The __reduce_ex__ of what lives in this process alone: plans, threads, mapped files."""
+    raise TypeError(f"a {type(self).__name__} cannot be pickled: its plan and its mapped weights live in this process; "
+                    "give the other process the path, and load the model there")
+
+
 def usage(message: str, place: str = "", advice: str = "") -> Error:
     """A mistake of the caller."""
     return Error(message, "usage", 2, place, advice)

@@ -6,7 +6,7 @@ from typing import Any, Dict, Optional
 import numpy as np
 
 from . import _anemone
-from ._errors import Error, by_text, path_of
+from ._errors import Error, by_text, not_pickled, path_of
 from ._options import encode, takes
 
 State = _anemone.State
@@ -21,6 +21,8 @@ class FeatureModel:
 
     May be used from several threads; the interpreter's lock is released while the library works.
     """
+
+    __reduce_ex__ = not_pickled
 
     @takes("load")
     def __init__(self, path, **options):

@@ -116,6 +116,16 @@ def run(model, **options) -> Dict[str, Any]:
     return _run(_anemone.run, {"model": model, **options}, None)
 
 
+@takes("serve")
+def serve(model, *, progress: Progress = None, **options) -> Dict[str, Any]:
+    """Serves a model over HTTP until Ctrl-C: `anemone serve`.
+
+    `progress` is told "serving at URL" when requests are answered. What has arrived is answered before KeyboardInterrupt,
+    or what else `progress` or a handler of signals raises, comes out of the call.
+    """
+    return _run(_anemone.serve, {"model": model, **options}, progress)
+
+
 @takes("convert_file")
 def convert_file(model, output="", *, progress: Progress = None, **options) -> Dict[str, Any]:
     """From a model to an ML Program with its manifest beside it: what `anemone convert --json` prints."""

@@ -1,7 +1,10 @@
 #include "base/thread_pool.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <map>
+#include <utility>
 
 namespace anemone {
 namespace {
@@ -20,14 +23,39 @@ void Pause() {
 // machine.
 constexpr int kSpins = 1500;
 
+// Of Shared(). Held during a fork, so that the child does not find it locked by a thread it has not.
+std::mutex shared_mutex;
+std::atomic<int> generation{0};
+
+int WatchedGeneration() {
+  static const int watching =
+      ::pthread_atfork([] { shared_mutex.lock(); }, [] { shared_mutex.unlock(); },
+                       [] {
+                         shared_mutex.unlock();
+                         generation.fetch_add(1);
+                       });
+  (void)watching;
+  return generation.load();
+}
+
 }  // namespace
 
-ThreadPool::ThreadPool(int threads) {
+ThreadPool::ThreadPool(int threads) : generation_(WatchedGeneration()) {
   if (threads <= 0) threads = static_cast<int>(std::thread::hardware_concurrency());
   for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { Work(); });
 }
 
+bool ThreadPool::of_this_process() const {
+  return generation_ == generation.load(std::memory_order_relaxed);
+}
+
 ThreadPool::~ThreadPool() {
+  if (!of_this_process()) {
+    // They are not there to be joined, and a std::thread that was not ends the process.
+    [[maybe_unused]] auto* const left =
+        std::make_unique<std::vector<std::thread>>(std::move(workers_)).release();
+    return;
+  }
   stop_ = true;
   epoch_.fetch_add(1);
   epoch_.notify_all();
@@ -35,11 +63,11 @@ ThreadPool::~ThreadPool() {
 }
 
 std::shared_ptr<ThreadPool> ThreadPool::Shared(int threads) {
-  static std::mutex mutex;
-  static std::map<int, std::weak_ptr<ThreadPool>> pools;
+  static std::map<std::pair<int, int>, std::weak_ptr<ThreadPool>> pools;
   if (threads <= 0) threads = static_cast<int>(std::thread::hardware_concurrency());
-  const std::lock_guard lock(mutex);
-  std::weak_ptr<ThreadPool>& entry = pools[threads];
+  const int of_process = WatchedGeneration();
+  const std::lock_guard lock(shared_mutex);
+  std::weak_ptr<ThreadPool>& entry = pools[{of_process, threads}];
   std::shared_ptr<ThreadPool> pool = entry.lock();
   if (pool == nullptr) entry = pool = std::make_shared<ThreadPool>(threads);
   return pool;
@@ -56,7 +84,7 @@ void ThreadPool::TakeChunks() {
 void ThreadPool::Run(int64_t n, int64_t grain, const void* context, Function function) {
   if (n <= 0) return;
   grain = std::max<int64_t>(grain, 1);
-  if (workers_.empty() || n <= grain || inside_body || !busy_.try_lock()) {
+  if (workers_.empty() || n <= grain || inside_body || !of_this_process() || !busy_.try_lock()) {
     function(context, 0, n);
     return;
   }

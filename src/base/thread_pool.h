@@ -6,7 +6,9 @@
 //
 // Thread rules: any thread may call ParallelFor at any time. One call at a time uses the workers; a
 // call that finds them busy (another session), and a call from inside a body, runs its whole range
-// on the calling thread. The destructor must not race with a call. Bodies do not throw.
+// on the calling thread. The destructor must not race with a call. Bodies do not throw. A
+// process that was forked has none of the workers: there a pool of the parent's runs everything on the
+// calling thread.
 #pragma once
 
 #include <atomic>
@@ -49,6 +51,9 @@ class ThreadPool {
   void Work();
   void TakeChunks();
 
+  bool of_this_process() const;
+
+  const int generation_;  // of the process: how often its line was forked
   std::vector<std::thread> workers_;
   std::mutex busy_;  // held by the call that uses the workers
 

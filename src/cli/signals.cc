@@ -15,12 +15,21 @@ namespace anemone::cli {
 namespace {
 
 int told[2] = {-1, -1};  // a pipe
+volatile sig_atomic_t stop_wanted = 0;
 
 extern "C" void Tell(int signal) {
   const int error = errno;
   const auto byte = static_cast<unsigned char>(signal);
   if (::write(told[1], &byte, 1) != 1) ::_exit(128 + signal);
   errno = error;
+}
+
+extern "C" void WantStop(int signal) {
+  stop_wanted = 1;
+  struct sigaction action{};
+  action.sa_handler = Tell;
+  action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);
+  ::sigaction(signal, &action, nullptr);
 }
 
 // A mapped file became shorter under us: the read that found out cannot go on, so its thread waits
@@ -66,6 +75,17 @@ void ClearOnSignals() {
   struct sigaction action{};
   action.sa_handler = TellAndWait;
   ::sigaction(SIGBUS, &action, nullptr);
+}
+
+std::function<bool()> StopOnSignals() {
+  for (const int signal : {SIGINT, SIGTERM}) {
+    struct sigaction action{};
+    if (::sigaction(signal, nullptr, &action) != 0 || action.sa_handler == SIG_IGN) continue;
+    action.sa_handler = WantStop;
+    action.sa_flags = SA_RESTART;
+    ::sigaction(signal, &action, nullptr);
+  }
+  return [] { return stop_wanted != 0; };
 }
 
 }  // namespace anemone::cli

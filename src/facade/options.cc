@@ -32,6 +32,7 @@ template ANEMONE_PUBLIC Expected<InspectOptions> ParseOptions(const std::string&
 template ANEMONE_PUBLIC Expected<ViewOptions> ParseOptions(const std::string& json);
 template ANEMONE_PUBLIC Expected<CompileOptions> ParseOptions(const std::string& json);
 template ANEMONE_PUBLIC Expected<RunOptions> ParseOptions(const std::string& json);
+template ANEMONE_PUBLIC Expected<ServeOptions> ParseOptions(const std::string& json);
 template ANEMONE_PUBLIC Expected<DemoOptions> ParseOptions(const std::string& json);
 template ANEMONE_PUBLIC Expected<FetchOptions> ParseOptions(const std::string& json);
 template ANEMONE_PUBLIC Expected<CacheListOptions> ParseOptions(const std::string& json);

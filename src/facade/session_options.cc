@@ -43,11 +43,12 @@ Result<runtime::BreakerConfig> BreakerOf(const std::string& text) {
 
 }  // namespace
 
-Result<std::shared_ptr<runtime::Session>> OpenSession(const LoadedModel& model,
-                                                      const std::string& argument,
-                                                      const SessionOptions& options) {
+Result<std::shared_ptr<runtime::Session>> OpenSession(
+    const LoadedModel& model, const std::string& argument, const SessionOptions& options,
+    const std::vector<const exec::Backend*>& backends) {
   ANEMONE_TRY(options::Check(options));
   runtime::SessionOptions open;
+  open.backends = backends;
   open.backend = options.backend;
   open.load.function = options.function;
   open.load.threads = options.threads;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "anemone/options.h"
 #include "base/status.h"
@@ -12,10 +13,11 @@
 namespace anemone::facade {
 
 // Opens a session on a loaded model; `argument` is what named it (a path, a catalog name). Its
-// content is hashed when something is to be remembered.
-Result<std::shared_ptr<runtime::Session>> OpenSession(const LoadedModel& model,
-                                                      const std::string& argument,
-                                                      const SessionOptions& options);
+// content is hashed when something is to be remembered. `backends`, if any, take the place of the
+// one that the options name: the preferred one first, the last one trusted.
+Result<std::shared_ptr<runtime::Session>> OpenSession(
+    const LoadedModel& model, const std::string& argument, const SessionOptions& options,
+    const std::vector<const exec::Backend*>& backends = {});
 
 // Whether the backend named so ("auto" included) is one that sessions guard and remember about.
 Result<bool> IsExternalBackend(const std::string& backend);

@@ -4,29 +4,10 @@
 #include <vector>
 
 #include "runtime/json_lines.h"
-#include "runtime/prometheus_exporter.h"
 #include "runtime/signpost.h"
 
 namespace anemone::facade {
 namespace {
-
-// One source for the counts, and one for each breaker.
-std::vector<runtime::PrometheusSource> SourcesOf(const runtime::Session& session,
-                                                 const runtime::Telemetry& telemetry,
-                                                 const std::string& model_hash) {
-  const runtime::TelemetryOptions& labels = telemetry.options();
-  std::vector<runtime::PrometheusSource> sources = {{model_hash, labels.backend, labels.units,
-                                                     [&telemetry] { return telemetry.Snapshot(); },
-                                                     nullptr}};
-  for (const auto& route : session.routes()) {
-    runtime::CircuitBreaker* const breaker = route->breaker();
-    if (breaker == nullptr) continue;
-    sources.push_back({model_hash, std::string(route->options().backend->name()),
-                       std::string(ComputeUnitsName(route->options().load.compute_units)), nullptr,
-                       [breaker] { return breaker->Gauges(); }});
-  }
-  return sources;
-}
 
 // The session and what ends with it, in this order.
 struct Served {
@@ -44,6 +25,23 @@ struct Served {
 };
 
 }  // namespace
+
+std::vector<runtime::PrometheusSource> MetricSources(const runtime::Session& session,
+                                                     const runtime::Telemetry& telemetry,
+                                                     const std::string& model_label) {
+  const runtime::TelemetryOptions& labels = telemetry.options();
+  std::vector<runtime::PrometheusSource> sources = {{model_label, labels.backend, labels.units,
+                                                     [&telemetry] { return telemetry.Snapshot(); },
+                                                     nullptr}};
+  for (const auto& route : session.routes()) {
+    runtime::CircuitBreaker* const breaker = route->breaker();
+    if (breaker == nullptr) continue;
+    sources.push_back({model_label, std::string(route->options().backend->name()),
+                       std::string(ComputeUnitsName(route->options().load.compute_units)), nullptr,
+                       [breaker] { return breaker->Gauges(); }});
+  }
+  return sources;
+}
 
 Result<SessionOutputs> SessionOutputs::Prepare(const SessionOptions& options,
                                                runtime::Telemetry& telemetry) {
@@ -68,9 +66,10 @@ Result<std::shared_ptr<runtime::Session>> SessionOutputs::Attach(
   if (metrics_address_.empty() && trace_ == nullptr) return session;
   auto served = std::make_shared<Served>();
   if (!metrics_address_.empty()) {
-    ANEMONE_ASSIGN(served->exporter,
-                   runtime::PrometheusExporter::Start(
-                       metrics_address_, SourcesOf(*session, session->telemetry(), model_hash)));
+    ANEMONE_ASSIGN(
+        served->exporter,
+        runtime::PrometheusExporter::Start(
+            metrics_address_, MetricSources(*session, session->telemetry(), model_hash)));
   }
   served->session = std::move(session);
   served->trace = trace_;

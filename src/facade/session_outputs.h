@@ -8,13 +8,21 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "anemone/options.h"
 #include "base/status.h"
 #include "runtime/chrome_trace.h"
+#include "runtime/prometheus_exporter.h"
 #include "runtime/session.h"
 
 namespace anemone::facade {
+
+// What a session counts, for Prometheus: one source for the counts, and one for each breaker. The
+// session and its telemetry must outlive them.
+std::vector<runtime::PrometheusSource> MetricSources(const runtime::Session& session,
+                                                     const runtime::Telemetry& telemetry,
+                                                     const std::string& model_label);
 
 class SessionOutputs {
  public:

@@ -60,8 +60,7 @@ exec::Tensor FillPixels(const media::Image& image, ir::ImageFeature::ColorSpace 
   return tensor;
 }
 
-Result<exec::Tensor> ReadImageTensor(const std::string& path, const ir::Feature* feature,
-                                     ImageTarget target) {
+Result<exec::Tensor> FitImage(media::Image image, const ir::Feature* feature, ImageTarget target) {
   ir::Shape& shape = target.shape;
   const bool fits = shape.size() == 4 && shape[0] == 1 && (shape[1] == 3 || target.feature);
   if (!fits) {
@@ -69,7 +68,6 @@ Result<exec::Tensor> ReadImageTensor(const std::string& path, const ir::Feature*
                  ir::ShapeToString(shape))
         .Advise("give a .npy file");
   }
-  ANEMONE_ASSIGN(media::Image image, media::ReadImage(path));
   if (target.keeps_size) {
     const ir::Shape own{shape[0], shape[1], image.height, image.width};
     if (ir::CheckFeatureShape(*feature, own).ok()) shape = own;
@@ -107,7 +105,9 @@ Result<exec::Tensor> ConvertExactly(const ir::Literal& from, DType wanted) {
   return tensor;
 }
 
-Result<exec::Tensor> TensorOfNpy(const NpyArray& array, const ir::Type& type) {
+}  // namespace
+
+Result<exec::Tensor> ArrayInput(const NpyArray& array, const ir::Type& type) {
   ANEMONE_ASSIGN(const ir::Literal literal,
                  ir::Literal::FromBytes(ir::Type::Tensor(array.dtype, array.shape), array.data));
   ANEMONE_ASSIGN(exec::Tensor tensor, exec::Tensor::FromLiteral(literal));
@@ -118,9 +118,11 @@ Result<exec::Tensor> TensorOfNpy(const NpyArray& array, const ir::Type& type) {
                type.ToString());
 }
 
+namespace {
+
 Result<exec::Tensor> ReadArrayTensor(const std::string& path, const ir::Type& type) {
   ANEMONE_ASSIGN(const NpyArray array, ReadNpy(path));
-  return TensorOfNpy(array, type);
+  return ArrayInput(array, type);
 }
 
 // Every input by its name. Arrays with other names are an error, because a misspelled one
@@ -134,23 +136,34 @@ Status ReadArchive(const std::string& path, const ir::Function& function,
     if (input == function.inputs().end()) {
       return Usage("it holds an array '{}', which is not an input of the model", name);
     }
-    auto tensor = TensorOfNpy(array, (*input)->type);
+    auto tensor = ArrayInput(array, (*input)->type);
     if (!tensor.ok()) return std::move(tensor).At("array " + name).error();
     inputs[name] = std::move(tensor).value();
   }
   return {};
 }
 
-Result<exec::Tensor> ReadImageInput(const std::string& path, const ir::Model& model,
-                                    const ir::Function& function, const ir::Value& input,
-                                    const std::map<std::string, ir::Shape>& chosen) {
+}  // namespace
+
+Result<exec::Tensor> ImageInput(media::Image image, const ir::Model& model,
+                                const ir::Function& function, const ir::Value& input,
+                                const std::map<std::string, ir::Shape>& chosen) {
   const ir::Feature* feature = ir::FindInputFeature(model, function, input.name);
   ImageTarget target;
   ANEMONE_ASSIGN(target.shape, ir::DefaultInputShape(model, function, input));
   target.feature = feature == nullptr ? nullptr : feature->image();
   target.keeps_size =
       target.feature != nullptr && !input.type.is_static() && !chosen.contains(input.name);
-  return ReadImageTensor(path, feature, std::move(target));
+  return FitImage(std::move(image), feature, std::move(target));
+}
+
+namespace {
+
+Result<exec::Tensor> ReadImageInput(const std::string& path, const ir::Model& model,
+                                    const ir::Function& function, const ir::Value& input,
+                                    const std::map<std::string, ir::Shape>& chosen) {
+  ANEMONE_ASSIGN(media::Image image, media::ReadImage(path));
+  return ImageInput(std::move(image), model, function, input, chosen);
 }
 
 // The pixels of an image output; nullopt for what has no PNG: other shapes, half-precision gray.

@@ -5,9 +5,11 @@
 #include <string>
 #include <vector>
 
+#include "base/npy.h"
 #include "base/status.h"
 #include "exec/tensor.h"
 #include "ir/model.h"
+#include "media/image.h"
 
 namespace anemone::facade {
 
@@ -23,6 +25,11 @@ namespace anemone::facade {
 Result<std::map<std::string, exec::Tensor>> ReadInputs(
     const ir::Model& model, const ir::Function& function, const std::vector<std::string>& bindings,
     const std::map<std::string, ir::Shape>& chosen = {});
+// The same of an array or image that is in memory already.
+Result<exec::Tensor> ArrayInput(const NpyArray& array, const ir::Type& type);
+Result<exec::Tensor> ImageInput(media::Image image, const ir::Model& model,
+                                const ir::Function& function, const ir::Value& input,
+                                const std::map<std::string, ir::Shape>& chosen = {});
 // Writes NAME.npy for each, atomically; and NAME.png for an output that `description` calls an image
 // of 8-bit pixels, rounded and clamped to 0 to 255.
 Status WriteOutputs(const std::map<std::string, exec::Tensor>& outputs,

@@ -65,6 +65,11 @@ Result<std::vector<int64_t>> BestFive(const exec::Tensor& scores) {
 Result<exec::Tensor> PrepareImage(const std::string& path, const ir::Shape& shape,
                                   const Preprocess& how) {
   ANEMONE_ASSIGN(media::Image image, media::ReadImage(path));
+  return PrepareImage(std::move(image), shape, how);
+}
+
+Result<exec::Tensor> PrepareImage(media::Image image, const ir::Shape& shape,
+                                  const Preprocess& how) {
   const auto height = static_cast<int>(shape[2]);
   const auto width = static_cast<int>(shape[3]);
   if (how.crop > 0 && how.crop <= 1) {

@@ -15,6 +15,7 @@
 #include "anemone/tools.h"
 #include "base/status.h"
 #include "exec/backend.h"
+#include "media/image.h"
 #include "media/resize.h"
 
 namespace anemone::lab {
@@ -33,6 +34,8 @@ struct Preprocess {
 };
 
 // The picture as the input [1, 3, height, width] of `shape`.
+Result<exec::Tensor> PrepareImage(media::Image image, const ir::Shape& shape,
+                                  const Preprocess& how);
 Result<exec::Tensor> PrepareImage(const std::string& path, const ir::Shape& shape,
                                   const Preprocess& how);
 

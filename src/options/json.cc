@@ -231,6 +231,7 @@ std::string AllTablesJson() {
                       {"view", TableJson<ViewOptions>()},
                       {"compile", TableJson<CompileOptions>()},
                       {"run", TableJson<RunOptions>()},
+                      {"serve", TableJson<ServeOptions>()},
                       {"demo", TableJson<DemoOptions>()},
                       {"fetch", TableJson<FetchOptions>()},
                       {"cache_list", TableJson<CacheListOptions>()},

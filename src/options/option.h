@@ -71,6 +71,7 @@ Table TableOf(InspectOptions& options);
 Table TableOf(ViewOptions& options);
 Table TableOf(CompileOptions& options);
 Table TableOf(RunOptions& options);
+Table TableOf(ServeOptions& options);
 Table TableOf(DemoOptions& options);
 Table TableOf(DownloadOptions& options);
 Table TableOf(FetchOptions& options);

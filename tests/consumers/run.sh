@@ -33,6 +33,11 @@ cmake --build "$work/build" > "$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 "$work/build/cpp_consumer" "$model" | tee "$work/cpp"
 "$work/build/c_consumer" "$model" | tee "$work/c"
 cmp "$work/cpp" "$work/c"
+# The example that people copy.
+cmake -S "$here/../../examples/cpp" -B "$work/example" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_CXX_FLAGS="-Wall -Wextra -Werror" \
+  > "$work/log" 2>&1 && cmake --build "$work/example" >> "$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+"$work/example/classify" "$model" | tee "$work/classify"
+grep -q '^computed by cpu in ' "$work/classify"
 # The same without CMake.
 if command -v pkg-config > /dev/null; then
   export PKG_CONFIG_PATH=$folder/pkgconfig

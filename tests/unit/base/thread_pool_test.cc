@@ -1,6 +1,8 @@
 #include "base/thread_pool.h"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <set>
 
@@ -81,6 +83,32 @@ TEST(ThreadPool, WakesAfterSleeping) {
     std::atomic<int64_t> sum{0};
     pool.ParallelFor(50, 1, [&](int64_t begin, int64_t end) { sum += end - begin; });
     ASSERT_EQ(sum.load(), 50);
+  }
+}
+
+// A forked child has none of the workers: the parent's pool runs everything on the calling thread and ends without
+// waiting for them, and a new pool has workers of its own.
+TEST(ThreadPool, AForkedChildDoesNotWaitForItsParentsWorkers) {
+  auto pool = ThreadPool::Shared(4);
+  const auto sum_of = [](ThreadPool& with) {
+    std::atomic<int64_t> sum{0};
+    with.ParallelFor(1000, 1, [&](int64_t begin, int64_t end) { sum += end - begin; });
+    return sum.load();
+  };
+  for (int round = 0; round < 20; ++round) {
+    ASSERT_EQ(sum_of(*pool), 1000);  // its workers are awake
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::alarm(20);
+      const auto own = ThreadPool::Shared(4);
+      bool right = own != pool && sum_of(*pool) == 1000 && sum_of(*own) == 1000;
+      pool.reset();
+      right = right && sum_of(*ThreadPool::Shared(4)) == 1000;
+      ::_exit(right ? 0 : 1);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    ASSERT_EQ(status, 0) << "round " << round;
   }
 }
 
