@@ -76,6 +76,7 @@ std::string ShellWord(const std::string& word) {
 void SayNext(const Globals& globals, const DemoResult& result, const DemoOptions& options) {
   const DemoResult::Variant* small = nullptr;
   const DemoResult::Variant* original = nullptr;
+  const DemoResult::Variant* half = nullptr;
   for (const DemoResult::Variant& variant : result.variants) {
     if (variant.shipped && variant.precision == "int8" &&
         (small == nullptr || variant.package_size_bytes < small->package_size_bytes))
@@ -84,18 +85,18 @@ void SayNext(const Globals& globals, const DemoResult& result, const DemoOptions
   if (small == nullptr) return;
   for (const DemoResult::Variant& variant : result.variants) {
     if (variant.model == small->model && variant.form == "fp32") original = &variant;
+    if (variant.model == small->model && variant.form == "fp16") half = &variant;
   }
   const std::string command = ShellWord(globals.invoked_as);
   const std::string package = ShellWord(small->package);
   const std::string page =
       ShellWord((std::filesystem::path(options.models_dir) / (small->model + ".html")).string());
+  if (original == nullptr || half == nullptr) return;
   Say(globals, "next:");
-  Say(globals, fmt::format("  {} view {} -o {}", command, package, page));
+  Say(globals, fmt::format("  {} view {} -o {}", command, ShellWord(half->package), page));
   Say(globals, fmt::format("  {} inspect {} --placement --chip m4", command, package));
-  if (original != nullptr) {
-    Say(globals,
-        fmt::format("  {} bench {} --against {}", command, package, ShellWord(original->package)));
-  }
+  Say(globals,
+      fmt::format("  {} bench {} --against {}", command, package, ShellWord(original->package)));
 }
 
 Status RunDemo(const DemoFlags& flags, Context& context) {

@@ -1,8 +1,8 @@
 #include "facade/demo_page.h"
 
+#include <cmath>
 #include <filesystem>
 
-#include "facade/document.h"
 #include "gate/escape.h"
 #include "gate/page_style.h"
 
@@ -31,14 +31,16 @@ std::string OutputRow(const DemoResult::Variant& variant, const OutputComparison
       row += fmt::format("<span class=\"n\">in half precision: {} weights</span>",
                          variant.kept_wide.size());
     }
-    row += fmt::format("</th><td rowspan=\"{}\">{}</td>", variant.outputs.size(),
-                       SizeText(variant.package_size_bytes));
+    row += fmt::format(
+        "</th><td rowspan=\"{}\">{}</td>", variant.outputs.size(),
+        fmt::format("{:.1f} MB", static_cast<double>(variant.package_size_bytes) * 1e-6));
   }
   row += Cell(HtmlText(output.output) + (output.relative ? "<span class=\"n\">of its range</span>"
                                                          : "<span class=\"n\">absolute</span>"));
   row += AgainstLimit(output.relative ? output.linf_relative : output.linf, variant.limit_linf);
   row += AgainstLimit(output.relative ? output.rmse_relative : output.rmse, variant.limit_rmse);
-  row += Cell(fmt::format("{:.1f} dB", output.psnr_db));
+  // The decibels of equal outputs are infinite.
+  row += Cell(std::isfinite(output.psnr_db) ? fmt::format("{:.1f} dB", output.psnr_db) : "equal");
   row += Cell(fmt::format("{:.0f} %", 100 * output.top1_agreement));
   row += Cell(output.passed ? "<span class=\"v pass\">within</span>"
                             : "<span class=\"v fail\">MISSED</span>");
@@ -65,7 +67,7 @@ std::string DemoPage(const DemoResult& result, const DemoOptions& options) {
   std::string out = fmt::format(
       "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
       "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
-      "<title>Anemone: the demo</title>\n<style>{}</style></head><body>\n"
+      "<title>Anemone: the demo</title>\n<style>{}td{{white-space:nowrap}}</style></head><body>\n"
       "<h1>How far each variant is from its fp32 original</h1>\n"
       "<p>{} on {} seeded inputs. Differences of probabilities are absolute, others are parts of "
       "the output's range. Weights: {}.</p>\n",
