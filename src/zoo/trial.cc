@@ -14,19 +14,20 @@ constexpr double kUnitSpread = 1.7320508075688772;
 // That many take about a tenth of a millisecond.
 constexpr int64_t kGrainProducts = 100'000;
 
-double Dot(const float* a, const float* b, int64_t count) {
+// Of values that fit float32, kept as float64 so that nothing is converted in the loop.
+double Dot(const double* a, const double* b, int64_t count) {
   double parts[4] = {};
   int64_t k = 0;
   for (; k + 4 <= count; k += 4) {
-    for (int64_t p = 0; p < 4; ++p) parts[p] += double{a[k + p]} * double{b[k + p]};
+    for (int64_t p = 0; p < 4; ++p) parts[p] += a[k + p] * b[k + p];
   }
-  for (; k < count; ++k) parts[0] += double{a[k]} * double{b[k]};
+  for (; k < count; ++k) parts[0] += a[k] * b[k];
   return (parts[0] + parts[1]) + (parts[2] + parts[3]);
 }
 
 // What a window at (top, left) sees of `count` planes from `first` on; zero beyond the border.
 void Gather(const Trial& x, int64_t first, int64_t count, int64_t window, int64_t top, int64_t left,
-            float* out) {
+            double* out) {
   for (int64_t c = first; c < first + count; ++c) {
     const float* plane = x.values.data() + c * x.plane();
     for (int64_t dy = 0; dy < window; ++dy) {
@@ -34,7 +35,7 @@ void Gather(const Trial& x, int64_t first, int64_t count, int64_t window, int64_
       for (int64_t dx = 0; dx < window; ++dx) {
         const int64_t column = left + dx;
         const bool inside = row >= 0 && row < x.size && column >= 0 && column < x.size;
-        *out++ = inside ? plane[row * x.size + column] : 0.0F;
+        *out++ = inside ? double{plane[row * x.size + column]} : 0.0;
       }
     }
   }
@@ -54,13 +55,14 @@ Trial TrialPicture(int64_t channels, int64_t size, uint64_t seed) {
 Trial TrialConv(const Trial& x, const Kernel& kernel, int64_t groups, int64_t stride,
                 int64_t before, int64_t padding) {
   const int64_t row = kernel.in * kernel.taps();
-  const std::vector<float> weight(kernel.weight.begin(), kernel.weight.end());
+  std::vector<double> weight = kernel.weight;
+  for (double& value : weight) value = double{static_cast<float>(value)};
   Trial y{kernel.out, std::max<int64_t>(1, (x.size + padding - kernel.size) / stride + 1), {}};
   y.values.resize(static_cast<size_t>(y.channels * y.plane()));
   const int64_t per_group = kernel.out / groups;
   const int64_t grain = std::max<int64_t>(1, kGrainProducts / (row * per_group));
   ThreadPool::Shared(0)->ParallelFor(groups * y.plane(), grain, [&](int64_t begin, int64_t end) {
-    std::vector<float> seen(static_cast<size_t>(row));
+    std::vector<double> seen(static_cast<size_t>(row));
     for (int64_t i = begin; i < end; ++i) {
       const int64_t group = i / y.plane();
       const int64_t position = i % y.plane();
