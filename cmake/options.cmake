@@ -44,6 +44,7 @@ string(JOIN "|" ANEMONE_HOT_SOURCES
   "/src/compress/[^/]*(observer|palettization|pruning|quantization|sparse|storage|weights)[^/]*\\.cc$"
   "/src/cpu/(compiled|lower_attention|memory|reference_op)\\.cc$"
   "/src/serve/(connection|http_server)\\.cc$"
+  "/src/zoo/trial\\.cc$"
   "/src/runtime/(dispatch|latency_histogram|prometheus_exporter|session|telemetry[^/]*)\\.cc$")
 # Of these, what is joined nevertheless, few at a time, so that an edit is compiled in seconds. (A source
 # that Highway compiles once for each instruction set cannot be.)

@@ -197,8 +197,8 @@ struct CompareOptions {
   uint64_t seed = 0;
   int samples = 4;
   bool per_op = false;
-  double tolerance_linf = 1e-2;
-  double tolerance_rmse = 1e-3;
+  std::optional<double> tolerance_linf = {};  // absent: by what the variant is
+  std::optional<double> tolerance_rmse = {};
   double min_psnr = 0;
   std::string backend = "auto";
   std::string numerics = "as_typed";

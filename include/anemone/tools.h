@@ -109,6 +109,10 @@ struct OperatorComparison {
 
 struct CompareResult {
   bool passed = false;
+  // The limits, and why it is these: "the variant computes in half precision (fp16)", "given".
+  double limit_linf = 0;
+  double limit_rmse = 0;
+  std::string limits_reason;
   std::vector<OutputComparison> outputs;
   std::vector<OperatorComparison> operators;  // with per_op
   std::string first_drift;  // the first operator beyond the tolerance, of a failure; empty: none
@@ -398,15 +402,20 @@ struct DemoResult {
   struct Variant {
     std::string model;
     std::string precision;  // "fp32", "fp16", "int8"
+    std::string form;       // the same, or "int8 per tensor"
+    bool shipped = true;    // false: made for comparison
+    std::string package;
     int64_t package_size_bytes = 0;
     double limit_linf = 0;
     double limit_rmse = 0;
     std::vector<OutputComparison> outputs;
-    std::string first_drift;  // the first operator beyond the limits; empty: none
+    std::string first_drift;             // the first operator beyond the limits; empty: none
+    std::vector<std::string> kept_wide;  // int8: weights that stay in half precision
     bool passed = false;
   };
   std::vector<Variant> variants;
-  int64_t missed = 0;  // variants that miss a limit
+  int64_t missed = 0;  // shipped variants that miss a limit
+  std::string page;    // report.html: the same for a browser
   std::string json;
 };
 

@@ -21,6 +21,7 @@ struct Globals {
   std::string log_format = "text";
   std::string log_file;
   bool print_config = false;
+  std::string invoked_as = "anemone";  // how the user calls the command
 };
 
 // What the callbacks of commands share; they return through `exit_code`.

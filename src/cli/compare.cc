@@ -8,7 +8,7 @@
 namespace anemone::cli {
 namespace {
 
-void PrintComparison(const CompareOptions& options, const CompareResult& result) {
+void PrintComparison(const CompareResult& result) {
   // Every line fits 100 columns, but for longer names.
   if (!result.operators.empty()) {
     std::cout << fmt::format("{:44} {:20} {:>9} {:>9} {:>8}\n", "operator", "type", "L-inf", "RMSE",
@@ -26,9 +26,9 @@ void PrintComparison(const CompareOptions& options, const CompareResult& result)
         "  top-1 agreement {:.4f}; judged {} against {:g} / {:g}\n",
         row.output, row.passed ? "PASSED" : "FAILED", row.linf, row.linf_relative, row.rmse,
         row.rmse_relative, row.psnr_db, row.top1_agreement,
-        row.relative ? "relative to range" : "absolutely", options.tolerance_linf,
-        options.tolerance_rmse);
+        row.relative ? "relative to range" : "absolutely", result.limit_linf, result.limit_rmse);
   }
+  std::cout << fmt::format("limits: {}\n", result.limits_reason);
 }
 
 Status RunCompare(CompareOptions options, Context& context) {
@@ -40,7 +40,7 @@ Status RunCompare(CompareOptions options, Context& context) {
   if (globals.json) {
     Print(result.json);
   } else {
-    PrintComparison(options, result);
+    PrintComparison(result);
   }
   if (result.passed) return {};
   const std::string reason = result.first_drift.empty() ? "no operator alone exceeds the limit"

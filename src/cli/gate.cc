@@ -27,7 +27,7 @@ void AddGate(Command app, Context& context) {
   command.Footer(
       "Exit codes: 0 PASS, 1 FAIL, 4 NOT MEASURED, 5 a backend crashed, 6 timeout, 7 unit not "
       "obtained, 8 INCONCLUSIVE.\n"
-      "Example: anemone gate models/resnet50_fp16.mlpackage --policy gates/gate-c.json -o report");
+      "Example: anemone gate model.mlpackage --policy gates/gate-c.json -o report");
   OnRun(command, context, [options, &context] { return RunGate(*options, context); });
 }
 

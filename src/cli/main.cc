@@ -61,6 +61,7 @@ int main(int argc, char** argv) {
   app.Footer(kFooter).RequireCommand();
   Context context;
   AddGlobals(app, context.globals);
+  if (argc > 0 && *argv[0] != '\0') context.globals.invoked_as = argv[0];
   parser.SetConfigFile("--config-file", "ANEMONE_CONFIG",
                        "a file of settings: flag > environment > file > default");
 #define ANEMONE_COMMAND(name) Add##name(app, context);

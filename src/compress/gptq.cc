@@ -11,29 +11,36 @@ namespace {
 
 constexpr double kDamping = 0.01;  // of the mean of the diagonal
 
+// Rows of the factor that are computed together: they stay in the cache while the rows above pass.
+constexpr size_t kCholeskyRows = 32;
+
+double Dot(const float* a, const float* b, size_t count) {
+  double parts[4] = {};
+  size_t k = 0;
+  for (; k + 4 <= count; k += 4) {
+    for (size_t p = 0; p < 4; ++p) parts[p] += double{a[k + p]} * b[k + p];
+  }
+  for (; k < count; ++k) parts[0] += double{a[k]} * b[k];
+  return parts[0] + parts[1] + parts[2] + parts[3];
+}
+
 // Lower triangle L with L L^T = a (row-major [n, n], lower part read); false when a is not
 // positive.
 bool Cholesky(std::vector<float>* a, size_t n) {
-  std::vector<float>& m = *a;
-  for (size_t j = 0; j < n; ++j) {
-    // The rows below subtract the part of row j that is already known.
-    double diagonal = m[j * n + j];
-    for (size_t k = 0; k < j; ++k) diagonal -= double{m[j * n + k]} * m[j * n + k];
-    if (!(diagonal > 0)) return false;
-    const double root = std::sqrt(diagonal);
-    m[j * n + j] = static_cast<float>(root);
-    for (size_t i = j + 1; i < n; ++i) {
-      double sum = m[i * n + j];
-      const float* row_i = m.data() + i * n;
-      const float* row_j = m.data() + j * n;
-      double parts[4] = {};
-      size_t k = 0;
-      for (; k + 4 <= j; k += 4) {
-        for (size_t p = 0; p < 4; ++p) parts[p] += double{row_i[k + p]} * row_j[k + p];
+  float* m = a->data();
+  for (size_t first = 0; first < n; first += kCholeskyRows) {
+    const size_t end = std::min(n, first + kCholeskyRows);
+    for (size_t j = 0; j < end; ++j) {
+      if (j >= first) {
+        const double diagonal = m[j * n + j] - Dot(m + j * n, m + j * n, j);
+        if (!(diagonal > 0)) return false;
+        m[j * n + j] = static_cast<float>(std::sqrt(diagonal));
       }
-      for (; k < j; ++k) parts[0] += double{row_i[k]} * row_j[k];
-      sum -= parts[0] + parts[1] + parts[2] + parts[3];
-      m[i * n + j] = static_cast<float>(sum / root);
+      const double root = m[j * n + j];
+      for (size_t i = std::max(first, j + 1); i < end; ++i) {
+        const double sum = m[i * n + j] - Dot(m + i * n, m + j * n, j);
+        m[i * n + j] = static_cast<float>(sum / root);
+      }
     }
   }
   return true;

@@ -7,6 +7,7 @@
 #include "facade/tool_options.h"
 #include "facade/tools.h"
 #include "ir/feature_shapes.h"
+#include "lab/precision.h"
 #include "lab/verify.h"
 #include "options/option.h"
 #include "options/shapes.h"
@@ -76,6 +77,25 @@ Result<std::pair<LoadedModel, LoadedModel>> LoadBoth(const CompareOptions& optio
   return std::pair(std::move(*again), std::move(variant));
 }
 
+// The limits that were given, and for those that were not, what the models ask for.
+lab::ChosenLimits LimitsFor(const CompareOptions& options, const ir::Model& reference,
+                            const ir::Model& variant) {
+  lab::ChosenLimits chosen =
+      lab::ChooseLimits(reference, variant, /*half=*/options.numerics == "float16");
+  if (options.tolerance_linf) chosen.limits.linf = *options.tolerance_linf;
+  if (options.tolerance_rmse) chosen.limits.rmse = *options.tolerance_rmse;
+  const std::string by_model = fmt::format("{}: {}", chosen.precision, chosen.reason);
+  if (options.tolerance_linf && options.tolerance_rmse) {
+    chosen.reason = "given";
+  } else if (options.tolerance_linf || options.tolerance_rmse) {
+    chosen.reason =
+        fmt::format("{} is given; {}", options.tolerance_linf ? "L-inf" : "RMSE", by_model);
+  } else {
+    chosen.reason = by_model;
+  }
+  return chosen;
+}
+
 Result<std::string> CompareJson(const CompareOptions& options, const CompareResult& result,
                                 const std::string& described_inputs,
                                 const std::vector<lab::OutputParity>& outputs,
@@ -84,8 +104,9 @@ Result<std::string> CompareJson(const CompareOptions& options, const CompareResu
   document["reference"] = options.reference;
   document["variant"] = options.variant;
   document["inputs"] = options.inputs.empty() ? described_inputs : "given files";
-  document["limit_l_inf"] = options.tolerance_linf;
-  document["limit_rmse"] = options.tolerance_rmse;
+  document["limit_l_inf"] = result.limit_linf;
+  document["limit_rmse"] = result.limit_rmse;
+  document["limits_reason"] = result.limits_reason;
   Json list = Json::Array();
   for (const auto& output : outputs) {
     ANEMONE_ASSIGN(Json row, ParseJson(lab::ToJson(output.parity)));
@@ -127,12 +148,16 @@ Result<CompareResult> RunCompare(const CompareOptions& given, const Hooks& hooks
   const auto& [reference, variant] = both;
   ANEMONE_ASSIGN(const exec::Backend* backend, runtime::FindBackend(options.backend));
   ANEMONE_ASSIGN(const auto inputs, MakeInputs(options, reference));
-  const lab::ParityLimits limits{options.tolerance_linf, options.tolerance_rmse};
+  const lab::ChosenLimits chosen = LimitsFor(options, *reference.model, *variant.model);
+  const lab::ParityLimits& limits = chosen.limits;
   Tell(hooks, "comparing");
   ANEMONE_ASSIGN(auto outputs,
                  lab::VerifyOn(*backend, reference.model, variant.model, limits, verify, inputs));
   CompareResult result;
   result.passed = true;
+  result.limit_linf = limits.linf;
+  result.limit_rmse = limits.rmse;
+  result.limits_reason = chosen.reason;
   for (auto& output : outputs) {
     if (options.min_psnr > 0 && !(output.parity.psnr_db >= options.min_psnr))
       output.judged.passed = false;

@@ -108,8 +108,7 @@ CheckResult JudgeBackend(const ParityPolicy& limits, const Policy& policy, const
 }  // namespace
 
 LimitsByPrecision DefaultParityLimits() {
-  // fp32: the effect of reordering sums in float32.
-  return {{"fp32", {1e-4, 1e-5}}, {"fp16", lab::kFp16Limits}, {"int8", lab::kInt8Limits}};
+  return {{"fp32", lab::kFp32Limits}, {"fp16", lab::kFp16Limits}, {"int8", lab::kInt8Limits}};
 }
 
 void ParityPolicy::Visit(LimitVisitor& visitor) {

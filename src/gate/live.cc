@@ -9,6 +9,7 @@
 #include "gate/fallback_proof.h"
 #include "gate/sides.h"
 #include "gate/sides_child.h"
+#include "lab/precision.h"
 #include "placement/analyze.h"
 #include "runtime/backends.h"
 #include "runtime/run_record_io.h"
@@ -94,26 +95,12 @@ std::vector<std::string> Blockers(const ir::Model& model) {
 
 }  // namespace
 
-std::string PrecisionOf(const ir::Model& model) {
-  const auto function = exec::ChooseFunction(model, "");
-  if (!function.ok()) return {};
-  bool half = false;
-  bool compressed = false;
-  for (const auto& operation : (*function)->block->operations()) {
-    compressed |= operation->is_constexpr();
-    for (const auto& output : operation->outputs()) {
-      half |= output->type.is_tensor() && output->type.dtype() == DType::kFp16;
-    }
-  }
-  return compressed ? "int8" : half ? "fp16" : "fp32";
-}
-
 Result<Evidence> RunLive(const Policy& policy, const LiveModel& model, const LiveOptions& options) {
   Evidence evidence;
   evidence.model = model.name;
   evidence.model_hash = model.hash;
   evidence.model_path = model.path;
-  evidence.precision = model.precision.empty() ? PrecisionOf(*model.model) : model.precision;
+  evidence.precision = model.precision.empty() ? lab::PrecisionOf(*model.model) : model.precision;
   evidence.device = Device{runtime::DescribeMachine()};
   if (Needs(policy, Need::kPackage) && !model.path.empty()) {
     evidence.files =

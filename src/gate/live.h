@@ -49,8 +49,6 @@ struct LiveOptions {
 
 Result<Evidence> RunLive(const Policy& policy, const LiveModel& model, const LiveOptions& options);
 
-// "int8" with compressed weights of any kind, "fp16" with half-precision arithmetic, else "fp32".
-std::string PrecisionOf(const ir::Model& model);
 // The facts in the package's files, and which of these keys its manifest has no value for.
 FilesEvidence LookAtFiles(const std::string& package, const std::vector<std::string>& keys);
 

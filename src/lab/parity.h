@@ -85,6 +85,8 @@ struct ParityLimits {
   double linf = 0;
   double rmse = 0;
 };
+// The fp32 limits are what reordering float32 sums can do.
+inline constexpr ParityLimits kFp32Limits{1e-4, 1e-5};
 inline constexpr ParityLimits kFp16Limits{1e-2, 1e-3};
 inline constexpr ParityLimits kInt8Limits{5e-2, 5e-3};
 

@@ -28,7 +28,6 @@ constexpr int64_t kHeadRatio = 2;     // head channels to those of the last stag
 constexpr int64_t kHeadSqueeze = 16;  // head channels to those inside squeeze-and-excite
 // Seeded.
 constexpr double kLayerScale = 0.5;
-constexpr double kFastVitLogitGain = 4.0;
 constexpr double kFastVitVarianceExcess = 1.15;
 
 // The folded form that timm writes: one convolution with a bias in place of the branches.
@@ -163,7 +162,7 @@ void BuildFastVit(Net& net, const FastVitVariant& variant) {
                         Act::kSigmoid, "final_conv.se");
   x = net.Activation(x, Act::kGelu, "final_conv");
   x = net.GlobalPool(x, "head.global_pool");
-  net.Classify(net.Linear(x, "head.fc", {kClasses, head}, kFastVitLogitGain, Act::kNone));
+  net.Classify(x, "head.fc", {kClasses, head});
 }
 
 }  // namespace

@@ -54,7 +54,6 @@ constexpr Network kEfficientNetLite2{kEfficientNetStages, 1.1, 1.2, 260, Act::kR
 constexpr int64_t kInvertedStem = 32;
 constexpr int64_t kHead = 1280;
 constexpr double kInvertedResidualGain = 0.5;
-constexpr double kInvertedLogitGain = 5.0;
 // Found by running the seeded networks in PyTorch on noise and on pictures
 // (tools/oracle/zoo_check.py --golden).
 constexpr double kInvertedVarianceExcess = 1.2;
@@ -217,8 +216,7 @@ void Builder::Build() {
   const int64_t head = fixed ? kHead : std::max(kHead, Scaled(kHead, network_.width));
   x = Conv(x, "", {head_conv, head_norm}, {.conv = {}, .out = head}, network_.act);
   x = net_.GlobalPool(x, "global_pool");
-  net_.Classify(net_.Linear(x, std::string(naming.classifier), {kClasses, head}, kInvertedLogitGain,
-                            Act::kNone));
+  net_.Classify(x, std::string(naming.classifier), {kClasses, head});
 }
 
 }  // namespace

@@ -62,7 +62,6 @@ constexpr MobileNetV3Variant kSmall{kSmallBlocks, 576, 1024, "blocks.5.0", "feat
 constexpr MobileNetV3Variant kLarge{kLargeBlocks, 960, 1280, "blocks.6.0", "features.16"};
 constexpr int64_t kMobileNetV3Stem = 16;
 constexpr double kMobileNetV3ResidualGain = 0.7;
-constexpr double kMobileNetV3LogitGain = 5.0;
 constexpr double kMobileNetV3VarianceExcess = 1.3;
 
 // Without squeeze-and-excite.
@@ -143,8 +142,7 @@ void BuildMobileNetV3(Net& net, const MobileNetV3Variant& variant) {
   ir::Shape hidden{variant.hidden, variant.last_conv};
   if (naming.hidden_is_conv) hidden.insert(hidden.end(), {1, 1});
   x = net.Linear(x, std::string(naming.hidden), hidden, 2.0, Act::kHardSwish);
-  net.Classify(net.Linear(x, std::string(naming.classifier), {kClasses, variant.hidden},
-                          kMobileNetV3LogitGain, Act::kNone));
+  net.Classify(x, std::string(naming.classifier), {kClasses, variant.hidden});
 }
 
 }  // namespace

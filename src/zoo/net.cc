@@ -18,6 +18,9 @@ constexpr double kUniformSpread = 1.7320508075688772;
 constexpr double kVarianceFloor = 0.1;  // of the mean over the channels
 constexpr double kDepthwiseCenter = 0.8;
 constexpr double kDepthwiseRest = 0.6;
+// The deviation of the logits over the classes: what EfficientNet-Lite0 with its published weights
+// has on standard-normal inputs (on photographs 1.08; models/README.md).
+constexpr double kLogitSpread = 1.45;
 
 Literal ToLiteral(const std::vector<double>& values, Shape shape) {
   return Literal::Fp32s(std::vector<float>(values.begin(), values.end()), std::move(shape));
@@ -70,10 +73,16 @@ Padding PaddingOf(int64_t input, int64_t size, int64_t stride, bool same) {
 
 }  // namespace
 
-Feature Net::Image(int64_t size) {
-  Feature x{
-      builder_->Input("image", ir::Type::Tensor(DType::kFp32, {1, 3, size, size})), 3, size, {}};
-  if (seeded()) x.stats = {std::vector<double>(3, 0.0), std::vector<double>(3, 1.0)};
+Feature Net::Image(int64_t size, int64_t trial_size) {
+  Feature x{builder_->Input("image", ir::Type::Tensor(DType::kFp32, {1, 3, size, size})),
+            3,
+            size,
+            {},
+            {}};
+  if (seeded()) {
+    x.stats = {std::vector<double>(3, 0.0), std::vector<double>(3, 1.0)};
+    x.trial = TrialPicture(3, trial_size == 0 ? size : trial_size, weights_->seed());
+  }
   return x;
 }
 
@@ -156,7 +165,10 @@ Feature Net::Activation(Feature x, Act act, const std::string& name) {
       break;
     }
   }
-  if (seeded()) x.stats = AfterActivation(x.stats, act, variance_excess_);
+  if (seeded()) {
+    x.stats = AfterActivation(x.stats, act, variance_excess_);
+    x.trial = TrialActivation(std::move(x.trial), act);
+  }
   return x;
 }
 
@@ -180,8 +192,12 @@ Feature Net::Conv(const Feature& x, const Kernel& kernel, int64_t stride, int64_
                  name),
             kernel.out,
             (x.size + pad.total() - kernel.size) / stride + 1,
+            {},
             {}};
-  if (seeded()) y.stats = AfterConv(x.stats, kernel, groups, {x.size, stride, pad.before});
+  if (seeded()) {
+    y.stats = AfterConv(x.stats, kernel, groups, {x.size, stride, pad.before});
+    y.trial = TrialConv(x.trial, kernel, groups, stride, pad.before, pad.total());
+  }
   return Activation(std::move(y), act, name);
 }
 
@@ -192,7 +208,10 @@ Feature Net::Conv(const Feature& x, const ConvSpec& spec, Act act) {
 Feature Net::Add(const Feature& a, const Feature& b, Act act, const std::string& name) {
   Feature y = a;
   y.value = builder_->Op("add", {{"x", a.value}, {"y", b.value}}, name + "_add");
-  if (seeded()) y.stats = AfterAdd(a.stats, b.stats);
+  if (seeded()) {
+    y.stats = AfterAdd(a.stats, b.stats);
+    y.trial = TrialAdd(a.trial, b.trial);
+  }
   return Activation(std::move(y), act, name);
 }
 
@@ -207,7 +226,10 @@ Feature Net::MaxPool3x3(const Feature& x, const std::string& name) {
                           {"ceil_mode", Literal::Bool(false)}},
                          name);
   y.size = (x.size - 1) / 2 + 1;
-  if (seeded()) y.stats = AfterMaxPool(x.stats);
+  if (seeded()) {
+    y.stats = AfterMaxPool(x.stats);
+    y.trial = TrialMaxPool(x.trial);
+  }
   return y;
 }
 
@@ -221,12 +243,18 @@ Feature Net::SqueezeExcite(const Feature& x, const std::string& reduce, const st
            {{"x", x.value}, {"axes", ir::Ints({2, 3})}, {"keep_dims", Literal::Bool(true)}},
            name + "_mean");
   pooled.size = 1;
-  if (seeded()) pooled.stats = AfterPooling(x.stats);
+  if (seeded()) {
+    pooled.stats = AfterPooling(x.stats);
+    pooled.trial = TrialMean(x.trial);
+  }
   Feature factor = Conv(pooled, {.conv = reduce, .out = reduced}, inner);
   factor = Conv(factor, {.conv = expand, .out = x.channels, .gain = gate_gain}, gate);
   Feature y = x;
   y.value = b.Op("mul", {{"x", x.value}, {"y", factor.value}}, name + "_scaled");
-  if (seeded()) y.stats = AfterGate(x.stats, factor.stats);
+  if (seeded()) {
+    y.stats = AfterGate(x.stats, factor.stats);
+    y.trial = TrialScale(x.trial, factor.trial);
+  }
   return y;
 }
 
@@ -236,7 +264,10 @@ Feature Net::GlobalPool(const Feature& x, const std::string& name) {
       "reduce_mean",
       {{"x", x.value}, {"axes", ir::Ints({2, 3})}, {"keep_dims", Literal::Bool(false)}}, name);
   y.size = 1;
-  if (seeded()) y.stats = AfterPooling(x.stats);
+  if (seeded()) {
+    y.stats = AfterPooling(x.stats);
+    y.trial = TrialMean(x.trial);
+  }
   return y;
 }
 
@@ -244,18 +275,13 @@ Feature Net::Linear(const Feature& x, const std::string& name, const Shape& shap
                     Act act) {
   ir::Builder& b = *builder_;
   Kernel kernel{shape[0], shape[1], 1, {}, {}};
+  // Nothing centers what goes in: a trained classifier does not take the common part of the pooled
+  // features out either.
   double deviation = gain;
-  if (seeded()) {
-    deviation /= std::sqrt(static_cast<double>(kernel.in) * Mean(x.stats.variance));
-  }
-  Fill fill = Fill::Uniform(0.0, kUniformSpread * deviation);
-  fill.balanced = true;
-  kernel.weight = weights_->Take(name + ".weight", shape, fill);
-  kernel.bias.assign(static_cast<size_t>(kernel.out), 0.0);
-  Stats after;
-  if (seeded()) after = AfterConv(x.stats, kernel, 1, {});
-  kernel.bias = weights_->Take(name + ".bias", {kernel.out},
-                               Fill::Around(Negated(std::move(after.mean)), 0.1));
+  if (seeded()) deviation /= std::sqrt(static_cast<double>(kernel.in) * MeanSquare(x.trial));
+  kernel.weight =
+      weights_->Take(name + ".weight", shape, Fill::Uniform(0.0, kUniformSpread * deviation));
+  kernel.bias = weights_->Take(name + ".bias", {kernel.out}, Fill::Uniform(0.0, 0.1 * gain));
   Value* weight = b.Const(ToLiteral(kernel.weight, {kernel.out, kernel.in}), name + "_weight");
   Value* bias = b.Const(ToLiteral(kernel.bias, {kernel.out}), name + "_bias");
   const bool last = act == Act::kNone;
@@ -263,12 +289,17 @@ Feature Net::Linear(const Feature& x, const std::string& name, const Shape& shap
                  last ? std::string("logits") : name),
             kernel.out,
             1,
+            {},
             {}};
-  if (seeded()) y.stats = AfterConv(x.stats, kernel, 1, {});
+  if (seeded()) {
+    y.stats = AfterConv(x.stats, kernel, 1, {});
+    y.trial = TrialConv(x.trial, kernel, 1, 1, 0, 0);
+  }
   return Activation(std::move(y), act, name);
 }
 
-void Net::Classify(const Feature& logits) {
+void Net::Classify(const Feature& x, const std::string& name, const Shape& shape) {
+  const Feature logits = Linear(x, name, shape, kLogitSpread, Act::kNone);
   Value* probabilities =
       builder_->Op("softmax", {{"x", logits.value}, {"axis", Literal::Int32(-1)}}, "probabilities");
   builder_->SetOutputs({logits.value, probabilities});

@@ -16,6 +16,7 @@
 #include "ir/builder.h"
 #include "zoo/fold.h"
 #include "zoo/stats.h"
+#include "zoo/trial.h"
 #include "zoo/weights.h"
 
 namespace anemone::zoo {
@@ -28,6 +29,7 @@ struct Feature {
   int64_t channels = 0;
   int64_t size = 1;
   Stats stats;  // empty unless seeded
+  Trial trial;  // the same
 };
 
 // A convolution in a file: `conv`.weight [out, in / groups, size, size] and either `conv`.bias or,
@@ -53,8 +55,8 @@ class Net {
   // (tools/oracle/zoo_check.py prints the range of the activations).
   void set_variance_excess(double excess) { variance_excess_ = excess; }
 
-  // The input "image".
-  Feature Image(int64_t size);
+  // The input "image". Seeded: the trial is of that size, or of `trial_size`.
+  Feature Image(int64_t size, int64_t trial_size = 0);
 
   // ---- weights: read or made for the expected input, normalization folded, nothing emitted ----
   Kernel ReadConv(const Feature& x, const ConvSpec& spec);
@@ -81,11 +83,11 @@ class Net {
   // Mean over each plane: [1, channels].
   Feature GlobalPool(const Feature& x, const std::string& name);
   // A fully connected layer on [1, channels]; `shape` as stored ([out, channels] or [out, channels,
-  // 1, 1]).
+  // 1, 1]). Seeded: `gain` is the deviation of the output over its channels.
   Feature Linear(const Feature& x, const std::string& name, const ir::Shape& shape, double gain,
                  Act act);
-  // Names the output "logits" and adds "probabilities".
-  void Classify(const Feature& logits);
+  // The last layer, as Linear: its output is "logits"; adds "probabilities".
+  void Classify(const Feature& x, const std::string& name, const ir::Shape& shape);
 
  private:
   BatchNorm ReadBatchNorm(const Stats& before, const std::string& norm, int64_t channels,

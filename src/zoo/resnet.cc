@@ -27,8 +27,9 @@ constexpr int64_t kExpansion = 4;  // of bottlenecks
 // of a branch starts at zero (Goyal et al., arXiv 1706.02677). At 0.5 the demo's fp16 variant
 // missed its limits, because sixteen strong branches accumulate and amplify rounding.
 constexpr double kResNetResidualGain = 0.2;
-constexpr double kResNetLogitGain = 4.0;
 constexpr double kResNetVarianceExcess = 1.05;
+// A quarter of the arithmetic; the power of the 2,048 pooled channels hardly depends on the size.
+constexpr int64_t kResNetTrial = 112;
 
 // The residual branch.
 Feature Basic(Net& net, const Feature& x, const std::string& name, int64_t width, int64_t stride) {
@@ -78,7 +79,7 @@ Feature ResNetBlock(Net& net, const Feature& x, const std::string& name,
 
 void BuildResNet(Net& net, const ResNetVariant& variant) {
   net.set_variance_excess(kResNetVarianceExcess);
-  Feature x = net.Image(224);
+  Feature x = net.Image(224, kResNetTrial);
   x = net.Conv(x, {.conv = "conv1", .norm = "bn1", .out = 64, .size = 7, .stride = 2}, Act::kRelu);
   x = net.MaxPool3x3(x, "maxpool");
   for (size_t s = 0; s < kStages.size(); ++s) {
@@ -88,7 +89,7 @@ void BuildResNet(Net& net, const ResNetVariant& variant) {
     }
   }
   x = net.GlobalPool(x, "avgpool");
-  net.Classify(net.Linear(x, "fc", {kClasses, x.channels}, kResNetLogitGain, Act::kNone));
+  net.Classify(x, "fc", {kClasses, x.channels});
 }
 
 }  // namespace

@@ -22,7 +22,23 @@ constexpr std::array<double, 8> kTypicalValues{0.0505, 0.1626, 0.2934, 0.4506,
 
 double Clip01(double x) { return std::clamp(x, 0.0, 1.0); }
 
-// Close enough for statistics, and free of functions that differ between machines.
+// The share of output positions at which each tap along one axis lies inside the input.
+std::vector<double> Coverage(int64_t size, const Window& window) {
+  const int64_t outputs = (window.input + 2 * window.pad - size) / window.stride + 1;
+  std::vector<double> share(static_cast<size_t>(size));
+  for (int64_t tap = 0; tap < size; ++tap) {
+    int64_t inside = 0;
+    for (int64_t o = 0; o < outputs; ++o) {
+      const int64_t at = o * window.stride - window.pad + tap;
+      if (at >= 0 && at < window.input) ++inside;
+    }
+    share[static_cast<size_t>(tap)] = static_cast<double>(inside) / static_cast<double>(outputs);
+  }
+  return share;
+}
+
+}  // namespace
+
 double Apply(Act act, double x) {
   switch (act) {
     case Act::kNone:
@@ -43,23 +59,6 @@ double Apply(Act act, double x) {
   }
   return x;
 }
-
-// The share of output positions at which each tap along one axis lies inside the input.
-std::vector<double> Coverage(int64_t size, const Window& window) {
-  const int64_t outputs = (window.input + 2 * window.pad - size) / window.stride + 1;
-  std::vector<double> share(static_cast<size_t>(size));
-  for (int64_t tap = 0; tap < size; ++tap) {
-    int64_t inside = 0;
-    for (int64_t o = 0; o < outputs; ++o) {
-      const int64_t at = o * window.stride - window.pad + tap;
-      if (at >= 0 && at < window.input) ++inside;
-    }
-    share[static_cast<size_t>(tap)] = static_cast<double>(inside) / static_cast<double>(outputs);
-  }
-  return share;
-}
-
-}  // namespace
 
 Stats AfterConv(const Stats& x, const Kernel& kernel, int64_t groups, const Window& window) {
   const std::vector<double> axis = Coverage(kernel.size, window);

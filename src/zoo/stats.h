@@ -13,6 +13,9 @@ namespace anemone::zoo {
 
 enum class Act : uint8_t { kNone, kRelu, kRelu6, kGelu, kSilu, kHardSwish, kSigmoid, kHardSigmoid };
 
+// Close enough for statistics, and free of functions that differ between machines.
+double Apply(Act act, double x);
+
 struct Stats {
   std::vector<double> mean;  // [channels]
   std::vector<double> variance;

@@ -38,6 +38,7 @@ class Weights {
   explicit Weights(uint64_t seed) : seed_(seed) {}
 
   bool seeded() const { return !file_.has_value(); }
+  uint64_t seed() const { return seed_; }
   // Whether the file has `name`; false when seeded.
   bool Has(const std::string& name) const { return file_ && file_->Find(name) != nullptr; }
 

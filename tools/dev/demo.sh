@@ -18,5 +18,4 @@ echo "   built:     build/bin/anemone (try build/bin/anemone --help)"
 if [[ -d $models ]]; then
   echo "   packages:  $models/*.mlpackage, a NAME.manifest.json beside each"
 fi
-echo "   next:      ./dev test"
 exit "$rc"

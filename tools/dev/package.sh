@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# make what people install, in dist/: .deb packages, an archive, and a wheel for this machine's Python
+# make what people install, in dist/: .deb packages, archives, and a wheel for this machine's Python
 source "$(dirname "$0")/../lib/common.sh"
 bash tools/dev/install.sh build test
 build release
@@ -22,6 +22,10 @@ if ! cmp -s tools/packages/package-requirements.txt "$home/.stamp"; then
   python3 -m venv "$home"
   "$home/bin/python" -m pip install --quiet --disable-pip-version-check -r tools/packages/package-requirements.txt
   cp tools/packages/package-requirements.txt "$home/.stamp"
+fi
+if [[ $(uname -s) == Linux ]]; then
+  say "an archive that needs the C library only"
+  PATH=$home/bin:$PATH python3 tools/portable.py dist
 fi
 say "pip wheel ."
 made=$(mktemp -d)

@@ -45,6 +45,8 @@ build() {
   fi
   local targets=()
   if (($#)); then targets=(--target "$@"); fi
+  # How far it is: steps done and all, percent, seconds so far.
+  export NINJA_STATUS=${NINJA_STATUS-"[%f of %t, %p, %e s] "}
   cmake --build --preset "$preset" -j "$(jobs)" ${targets[@]+"${targets[@]}"} ||
     fail "the build of '$preset' failed: see above"
 }

@@ -67,6 +67,53 @@ TEST_F(Tools, CompareMeasuresWhatWasAdded) {
   EXPECT_TRUE(std::isinf(equal->outputs[0].psnr_db));
 }
 
+TEST_F(Tools, CompareJudgesAVariantByWhatItIs) {
+  const std::string x = "tensor<fp32, [1, 64]> x";
+  const std::string reference =
+      Mil("reference", x, "y = linear(x = x, weight = tensor<fp32, [64, 64]>(seed 7));");
+  const auto compare = [&](CompareOptions options) {
+    options.reference = reference;
+    options.samples = 1;
+    const auto result = Compare(options);
+    EXPECT_TRUE(result) << result.failure().ToString();
+    return *result;
+  };
+  CompareOptions options{.variant = reference};
+  CompareResult result = compare(options);
+  EXPECT_TRUE(result.passed);
+  EXPECT_EQ(result.limit_linf, 1e-4);
+  EXPECT_EQ(result.limit_rmse, 1e-5);
+  EXPECT_THAT(result.limits_reason, HasSubstr("float32"));
+
+  CompressFileOptions compress;
+  compress.model = reference;
+  compress.output = scratch_ / "int8.mlpackage";
+  compress.compress.weight_threshold = 0;
+  ASSERT_TRUE(CompressFile(compress));
+  options.variant = compress.output;
+  result = compare(options);
+  EXPECT_EQ(result.limit_linf, 5e-2);
+  EXPECT_EQ(result.limit_rmse, 5e-3);
+  EXPECT_THAT(result.limits_reason, HasSubstr("compressed weights"));
+  EXPECT_EQ(Parsed(result.json)["limits_reason"].text(), result.limits_reason);
+
+  compress.output = scratch_ / "fp16.mlpackage";
+  compress.compress.dtype = "float16";
+  ASSERT_TRUE(CompressFile(compress));
+  options.variant = compress.output;
+  result = compare(options);
+  EXPECT_EQ(result.limit_linf, 1e-2);
+  EXPECT_EQ(result.limit_rmse, 1e-3);
+  EXPECT_THAT(result.limits_reason, HasSubstr("half precision"));
+
+  // One of them given: the other still follows from the variant.
+  options.tolerance_linf = 1.0;
+  result = compare(options);
+  EXPECT_EQ(result.limit_linf, 1.0);
+  EXPECT_EQ(result.limit_rmse, 1e-3);
+  EXPECT_THAT(result.limits_reason, HasSubstr("given"));
+}
+
 TEST_F(Tools, CompareTakesTheChosenShapes) {
   const std::string flexible =
       Mil("flexible", "tensor<fp32, [?, 4]> x", "y = mul(x = x, y = 2.0);");

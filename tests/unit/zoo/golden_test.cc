@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "base/npy.h"
 #include "exec/backend.h"
+#include "exec/synthetic_inputs.h"
 #include "runtime/backends.h"
 #include "zoo/zoo.h"
 
@@ -38,12 +40,12 @@ TEST_P(Golden, LogitsEqualPyTorchs) {
   const auto range = golden.at(name + "/range").data.As<float>();
   const int32_t best = golden.at(name + "/best").data.As<int32_t>()[0];
 
-  auto model = Build(name, WeightSource::Seeded(0));
-  ASSERT_TRUE(model.ok()) << model.error().ToString();
+  auto built = Build(name, WeightSource::Seeded(0));
+  ASSERT_TRUE(built.ok()) << built.error().ToString();
+  const auto model = std::make_shared<const ir::Model>(*std::move(built));
   const auto backend = runtime::FindBackend("auto");
   ASSERT_TRUE(backend.ok());
-  const auto executable =
-      (*backend)->Load(std::make_shared<const ir::Model>(*std::move(model)), {});
+  const auto executable = (*backend)->Load(model, {});
   ASSERT_TRUE(executable.ok()) << executable.error().ToString();
   const int64_t size = FindEntry(name)->preprocessing.size;
   const std::vector<float> pixels = Pattern(size);
@@ -59,10 +61,28 @@ TEST_P(Golden, LogitsEqualPyTorchs) {
   EXPECT_NEAR(*std::max_element(logits, logits + 1000), range[1], tolerance);
   EXPECT_NEAR(*std::min_element(logits, logits + 1000), range[0], tolerance);
   EXPECT_EQ(std::max_element(logits, logits + 1000) - logits, best);
-  // Neither flat nor saturated, so a comparison of variants is meaningful.
-  EXPECT_GT(range[1] - range[0], 4.0f);
-  const float* probabilities = outputs->at("probabilities").As<float>();
-  EXPECT_LT(*std::max_element(probabilities, probabilities + 1000), 0.999f);
+  EXPECT_GT(range[1] - range[0], 0.5f);  // not flat, on a picture that is far from noise
+
+  // On standard-normal inputs, the logits spread as a trained network's do (1.45, models/README.md), and
+  // no class is certain, so that a comparison of variants is meaningful.
+  const auto noise = exec::SyntheticInputs(*model, *model->program.main(), 0, 0);
+  ASSERT_TRUE(noise.ok());
+  const auto answers = (*executable)->Run(*noise, nullptr, nullptr);
+  ASSERT_TRUE(answers.ok()) << answers.error().ToString();
+  const float* scores = answers->at("logits").As<float>();
+  double sum = 0;
+  double squares = 0;
+  for (int i = 0; i < 1000; ++i) {
+    sum += double{scores[i]};
+    squares += double{scores[i]} * double{scores[i]};
+  }
+  const double deviation = std::sqrt(squares / 1000 - sum / 1000 * sum / 1000);
+  EXPECT_GT(deviation, 0.7);
+  EXPECT_LT(deviation, 2.2);
+  const float* probabilities = answers->at("probabilities").As<float>();
+  const float most = *std::max_element(probabilities, probabilities + 1000);
+  EXPECT_GT(most, 0.005f);  // an even guess is 0.001
+  EXPECT_LT(most, 0.5f);
 }
 
 INSTANTIATE_TEST_SUITE_P(Zoo, Golden,

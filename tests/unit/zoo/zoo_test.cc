@@ -67,7 +67,10 @@ const std::map<std::string_view, int64_t> kParameters{
 TEST(Zoo, EveryModelBuildsAndIsWellFormed) {
   ASSERT_EQ(Entries().size(), kParameters.size());
   for (const ZooEntry& entry : Entries()) {
-    for (const ir::Opset opset : {ir::Opset::kIOS15, ir::Opset::kIOS18}) {
+    std::vector<ir::Opset> opsets{ir::Opset::kIOS18};
+    // The op set is the same matter for all; to build the large ones takes a second or more.
+    if (entry.name == "mobilenetv3_small") opsets.push_back(ir::Opset::kIOS15);
+    for (const ir::Opset opset : opsets) {
       const auto model = Build(entry.name, WeightSource::Seeded(0), opset);
       ASSERT_TRUE(model.ok()) << model.error().ToString();
       EXPECT_TRUE(ir::Verify(model->program).ok());
@@ -121,9 +124,9 @@ TEST(Zoo, UnknownNamesListTheCatalog) {
 // The same bits on every machine: any change of generator, statistics or names fails here.
 TEST(Zoo, SeededWeightsAreTheseBytes) {
   const std::pair<const char*, const char*> expected[] = {
-      {"fastvit_t8", "b019ca9610f6ce5658059ab561bf1a304f9c46480e9760e54fca03bd7a9df4e3"},
-      {"mobilenetv3_small", "ee9018dc98c2238815e8e450f332e9b10a875b83faea0a0114ed1dd5781100d6"},
-      {"resnet50", "f94797917164cbb5cbe019dd13784cc520c9fbd9ae487abc661720c1089fc828"},
+      {"fastvit_t8", "65aeb7e305eedeefb0fe1982c9f8d8114fbc2242756bff7e081595d367483f87"},
+      {"mobilenetv3_small", "6263b1a6508a71db4a4db0038f43c013c83bfd4cf8327ac59f871da3f3acb66c"},
+      {"resnet50", "be6d3acf71790ca1361675239631fc21085e8e9056bc07623ba7f1728800ef84"},
   };
   for (const auto& [name, digest] : expected) {
     const auto bytes = acquire::EncodeSafeTensors(Seeded(name), {});
