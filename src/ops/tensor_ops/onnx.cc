@@ -6,6 +6,7 @@
 #include "onnx/converter.h"
 #include "onnx/expansion.h"
 #include "ops/infer.h"
+#include "ops/tensor_ops/ngrams_onnx.h"
 #include "ops/tensor_ops/repeat_onnx.h"
 #include "ops/tensor_ops/signal_onnx.h"
 
@@ -185,9 +186,15 @@ Status EmitTopK(NodeContext& c) {
   ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(c.Int("axis", -1), c.Rank(0)));
   int64_t k = c.Int("k", 0);
   if (c.opset() >= 10) {
-    ANEMONE_ASSIGN(const auto given, c.Ints(1, "k"));
-    if (given.size() != 1) return InvalidInput("k is not a scalar");
-    k = given[0];
+    // The declared shape says the k that only the run time knows.
+    const ir::Shape* declared = c.Declared(0) != nullptr ? c.Declared(0) : c.Declared(1);
+    if (!c.Known(1) && declared != nullptr && static_cast<int64_t>(declared->size()) == c.Rank(0)) {
+      k = (*declared)[static_cast<size_t>(axis)];
+    } else {
+      ANEMONE_ASSIGN(const auto given, c.Ints(1, "k"));
+      if (given.size() != 1) return InvalidInput("k is not a scalar");
+      k = given[0];
+    }
   }
   const int64_t size = c.Sizes(0)[static_cast<size_t>(axis)];
   if (k < 1 || k > c.symbols().BoundsOf(size).high) {
@@ -422,7 +429,7 @@ constexpr Converter kConverters[] = {
     {.op = "DFT", .emit = EmitDft},
     {.op = "STFT", .emit = EmitStft},
     {.op = "StringNormalizer", .refusal = kText, .rewrite = kOutside},
-    {.op = "TfIdfVectorizer", .refusal = kText, .rewrite = kOutside},
+    {.op = "TfIdfVectorizer", .emit = EmitTfIdfVectorizer},
 };
 
 }  // namespace
