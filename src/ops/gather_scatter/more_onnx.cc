@@ -195,8 +195,13 @@ Status EmitMaxUnpool(NodeContext& c) {
     if (natural[d + 2] < 1) return InvalidInput("its output is empty");
   }
   ir::Shape out = natural;
-  if (c.Has(2)) {
+  // The declared shape is the only one that a shape known at run time can give.
+  if (c.Has(2) && !c.Known(2) && c.Declared(0) != nullptr) {
+    out = *c.Declared(0);
+  } else if (c.Has(2)) {
     ANEMONE_ASSIGN(out, c.Ints(2, "the output's shape"));
+  }
+  if (c.Has(2)) {
     if (out.size() != dims.size()) return InvalidInput("the output's shape has the wrong rank");
   }
   const auto natural_count = ir::ElementCount(natural), out_count = ir::ElementCount(out);

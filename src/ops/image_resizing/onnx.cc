@@ -136,11 +136,17 @@ Result<Target> ReadTarget(const NodeContext& c) {
     return FromScales(c, scales, axes);
   }
   if (c.Has(3)) {
+    const std::string policy = c.String("keep_aspect_ratio_policy", "stretch");
     auto sizes = c.KnownSizes(3).value_or(std::vector<int64_t>());
+    if (sizes.empty() && !c.Known(3) && policy == "stretch" && c.Declared(0) != nullptr &&
+        c.Declared(0)->size() == c.Sizes(0).size()) {
+      // The declared shape is the only one that sizes known at run time can give.
+      for (const int64_t axis : axes)
+        sizes.push_back((*c.Declared(0))[static_cast<size_t>(axis)]);
+    }
     if (sizes.empty()) {
       ANEMONE_ASSIGN(sizes, c.Ints(3, "the sizes"));
     }
-    const std::string policy = c.String("keep_aspect_ratio_policy", "stretch");
     if (policy == "stretch") return FromSizes(c, sizes, axes);
     return KeepAspect(c, sizes, axes, policy);
   }
@@ -331,7 +337,16 @@ Status EmitResize(NodeContext& c) {
 // The places that an affine map reads, for GridSample: a known grid times the map.
 Status EmitAffineGrid(NodeContext& c) {
   if (!c.Has(0) || c.Rank(0) != 3) return InvalidInput("theta needs rank 3");
-  ANEMONE_ASSIGN(const auto size, c.Ints(1, "the size"));
+  std::vector<int64_t> size;
+  if (const auto* declared = c.Declared(0);
+      c.Has(1) && !c.Known(1) && declared != nullptr && declared->size() >= 2) {
+    // The declared shape, [N, spatial ..., 2 or 3], is the only one that a size known at run time can
+    // give; the number of channels has no part in it.
+    size.assign(declared->begin(), declared->end() - 1);
+    size.insert(size.begin() + 1, 1);
+  } else {
+    ANEMONE_ASSIGN(size, c.Ints(1, "the size"));
+  }
   const size_t spatial = static_cast<size_t>(c.Dims(0)[1]);
   if ((spatial != 2 && spatial != 3) || size.size() != spatial + 2) {
     return InvalidInput("a size of {} dims does not fit theta", size.size());
