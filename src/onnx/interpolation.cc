@@ -73,7 +73,9 @@ Taps LinearTaps(Expansion& e, const std::string& position, int64_t size, const O
 
 Taps CubicTaps(Expansion& e, const std::string& position, int64_t size, const Outside& outside) {
   constexpr double kA = -0.75;
-  const auto at = Inside(e, position, size, outside);
+  // Each tap is looked for by itself: at a border, the kernel reaches over it.
+  const bool mirrors = outside.kind == Outside::kReflect;
+  const auto at = Inside(e, position, size, mirrors ? outside : Outside{});
   const auto low = e.Op("Floor", {at});
   const auto x = e.Op("Sub", {at, low});
   const auto far = [&](double step) { return e.Op("Add", {low, e.Number(step)}); };
