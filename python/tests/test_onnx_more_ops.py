@@ -193,6 +193,52 @@ def test_einsum(tmp_path, equation, shapes):
     check(tmp_path, "Einsum", [floats(*shape) for shape in shapes], equation=equation, atol=2e-6)
 
 
+# ---- sequences, of which only tensors come out
+
+SEQUENCES = {
+    "split, insert, concat": """(float[4,6] x) => (float[N,M] y) {
+        three = Constant<value = int64 {3}>() zero = Constant<value = int64 {0}>() last = Constant<value = int64 {-1}>()
+        s = SplitToSequence<axis = 1>(x, three)
+        a = SequenceAt(s, zero)
+        t = SequenceInsert(s, a, last)
+        u = SequenceErase(t, zero)
+        y = ConcatFromSequence<axis = 0>(u) }""",
+    "rows, stacked": """(float[4,6] x) => (float[N,M,K] y) {
+        s = SplitToSequence<axis = 0, keepdims = 0>(x)
+        y = ConcatFromSequence<axis = 1, new_axis = 1>(s) }""",
+    "length": """(float[4,6] x) => (float[N,M] y) {
+        s = SequenceConstruct(x, x, x)
+        n = SequenceLength(s) f = Cast<to = 1>(n) y = Mul(x, f) }""",
+    "map": """(float[4,6] x) => (float[N,M] y) {
+        s = SplitToSequence<axis = 0>(x)
+        t = SequenceMap<body = b (float[N,M] a, float[P,Q] w) => (float[R,S] o) { p = Mul(a, a) o = Add(p, w) }>(s, x)
+        y = ConcatFromSequence<axis = 0>(t) }""",
+    "a loop that fills one": """(float[4,6] x) => (float[N,M] y) {
+        rounds = Constant<value = int64 {3}>() yes = Constant<value = bool {1}>()
+        e = SequenceEmpty<dtype = 1>()
+        s = Loop(rounds, yes, e) <body = b (int64 i, bool c, seq(float) before) => (bool again, seq(float) after) {
+            again = Identity(c) f = Cast<to = 1>(i) z = Mul(x, f) after = SequenceInsert(before, z) }>
+        y = ConcatFromSequence<axis = 1>(s) }""",
+}
+
+
+@pytest.mark.parametrize("name", SEQUENCES)
+def test_sequences_that_reduce_to_tensors(tmp_path, name):
+    model = onnx.parser.parse_model('<ir_version: 9, opset_import: ["" : 18]> g ' + SEQUENCES[name])
+    path, x = str(tmp_path / "m.onnx"), floats(4, 6)
+    onnx.save(model, path)
+    wanted = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, {"x": x})[0]
+    np.testing.assert_allclose(anemone.convert(path).predict({"x": x})["y"], wanted, atol=1e-6)
+
+
+def test_a_sequence_that_stays_one_is_refused(tmp_path):
+    path = str(tmp_path / "m.onnx")
+    onnx.save(onnx.parser.parse_model('<ir_version: 9, opset_import: ["" : 18]> g (float[4] x) => (float[4] y) '
+                                      "{ s = SequenceConstruct(x, x) y = Relu(s) }"), path)
+    with pytest.raises(anemone.Error, match="sequence of tensors"):
+        anemone.convert(path)
+
+
 # ---- n-grams
 
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <ranges>
 
 namespace anemone::torch {
 namespace {
@@ -105,6 +106,18 @@ std::string Context::In(std::string_view name) {
 std::string Context::Need(std::string_view name) {
   if (!Has(name)) (void)Fail(InvalidInput("its argument '{}' is missing", name));
   return In(name);
+}
+
+bool Context::IsHeld(std::string_view name) {
+  if (!IsTensor(name)) return false;
+  std::string value = In(name);
+  // Nodes stand behind what they read.
+  for (const onnx::Node& node : std::views::reverse(out_.nodes)) {
+    const bool view = node.op == "Transpose" || node.op == "Reshape" || node.op == "Identity";
+    if (view && !node.outputs.empty() && node.outputs[0] == value) value = node.inputs[0];
+  }
+  return std::ranges::any_of(out_.initializers,
+                             [&](const onnx::Tensor& tensor) { return tensor.name == value; });
 }
 
 Values Context::List(std::string_view name) {

@@ -24,6 +24,9 @@ Status EmitProduct(Context& c, std::string_view left, std::string_view right) {
 
 Status EmitMatMul(Context& c) { return EmitProduct(c, "self", "other"); }
 Status EmitMatrices(Context& c) { return EmitProduct(c, "self", "mat2"); }
+Status EmitIntegerMatrices(Context& c) {
+  return c.Set(0, c.Op("MatMulInteger", {c.Need("self"), c.Need("mat2")}));
+}
 Status EmitMatrixVector(Context& c) { return EmitProduct(c, "self", "vec"); }
 Status EmitDot(Context& c) { return EmitProduct(c, "self", "tensor"); }
 
@@ -297,6 +300,7 @@ constexpr Converter kConverters[] = {
     {.target = "aten.linear.default", .emit = EmitLinear},
     {.target = "aten.matmul.default", .emit = EmitMatMul},
     {.target = "aten.mm.default", .emit = EmitMatrices},
+    {.target = "aten._int_mm.default", .emit = EmitIntegerMatrices},
     {.target = "aten.bmm.default", .emit = EmitMatrices},
     {.target = "aten.mv.default", .emit = EmitMatrixVector},
     {.target = "aten.dot.default", .emit = EmitDot},

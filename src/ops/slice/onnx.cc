@@ -3,6 +3,7 @@
 
 #include "onnx/converter.h"
 #include "ops/infer.h"
+#include "ops/slice/sequences_onnx.h"
 
 namespace anemone::ops::slice {
 namespace {
@@ -329,19 +330,18 @@ Status EmitSplit(NodeContext& c) {
   return c.status();
 }
 
-constexpr std::string_view kSequences = "Core ML has no sequences of tensors here";
-constexpr std::string_view kUnroll = "export without sequences (no lists in the traced code)";
-
 constexpr Converter kConverters[] = {
     {.op = "Slice", .emit = EmitSlice},
     {.op = "Split", .emit = EmitSplit},
-    {.op = "SplitToSequence", .refusal = kSequences, .rewrite = kUnroll},
-    {.op = "SequenceConstruct", .refusal = kSequences, .rewrite = kUnroll},
-    {.op = "SequenceAt", .refusal = kSequences, .rewrite = kUnroll},
-    {.op = "SequenceInsert", .refusal = kSequences, .rewrite = kUnroll},
-    {.op = "SequenceEmpty", .refusal = kSequences, .rewrite = kUnroll},
-    {.op = "SequenceLength", .refusal = kSequences, .rewrite = kUnroll},
-    {.op = "ConcatFromSequence", .refusal = kSequences, .rewrite = kUnroll},
+    {.op = "SplitToSequence", .emit = EmitSplitToSequence},
+    {.op = "SequenceConstruct", .emit = EmitSequenceConstruct},
+    {.op = "SequenceEmpty", .emit = EmitSequenceConstruct},
+    {.op = "SequenceAt", .emit = EmitSequenceAt},
+    {.op = "SequenceInsert", .emit = EmitSequenceInsert},
+    {.op = "SequenceErase", .emit = EmitSequenceErase},
+    {.op = "SequenceLength", .emit = EmitSequenceLength},
+    {.op = "SequenceMap", .emit = EmitSequenceMap},
+    {.op = "ConcatFromSequence", .emit = EmitConcatFromSequence},
 };
 
 }  // namespace
