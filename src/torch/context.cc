@@ -120,6 +120,24 @@ bool Context::IsHeld(std::string_view name) {
                              [&](const onnx::Tensor& tensor) { return tensor.name == value; });
 }
 
+bool Context::IsReadAsFloat() const {
+  const std::string& value = outputs_.at(0);
+  const auto reads = [&](const Argument& argument) {
+    return std::ranges::find(argument.names, value) != argument.names.end();
+  };
+  if (std::ranges::any_of(graph_.outputs, reads)) return false;
+  for (const Node& node : graph_.nodes) {
+    const bool reader = std::ranges::any_of(
+        node.inputs, [&](const NamedArgument& argument) { return reads(argument.value); });
+    if (!reader || node.target == "aten._assert_tensor_metadata.default") continue;
+    const bool casts =
+        node.target.starts_with("aten.to.") || node.target == "aten._to_copy.default";
+    if (!casts || node.outputs.empty() || node.outputs[0].names.empty()) return false;
+    if (!IsFloat(MetaOf(node.outputs[0].names[0]).dtype())) return false;
+  }
+  return true;
+}
+
 Values Context::List(std::string_view name) {
   Values values;
   const Argument* argument = Find(name);

@@ -72,6 +72,8 @@ class Context {
   // Whether a tensor argument is one that the file holds (a parameter, a buffer or a constant), or a view
   // of one.
   bool IsHeld(std::string_view name);
+  // Whether every node that reads output 0 casts it to floats.
+  bool IsReadAsFloat() const;
   // Of a tensor or of a number.
   Category CategoryOf(std::string_view name) const;
 

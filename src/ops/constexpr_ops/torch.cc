@@ -111,8 +111,23 @@ std::string Quantized(Context& c, std::string x, const Scale& s, const Integers&
   return c.Op("QuantizeLinear", {x, s.scale, s.zero}, AttributesOf(s));
 }
 
+// By a scale that the run time computes, as PyTorch rounds: times the reciprocal, then whole steps.
+std::string QuantizedAtRunTime(Context& c, const std::string& x, const std::string& scale,
+                               const std::string& zero, const Integers& integers) {
+  auto y = c.Op("Mul", {x, c.Op("Div", {c.Number(1), scale})});
+  if (!zero.empty()) y = c.Op("Add", {c.Op("Round", {y}), zero});
+  const Scale one{.scale = c.Number(1),
+                  .zero = c.Known(onnx::IntegerConstant(integers.type, {0}, {}))};
+  return Quantized(c, y, one, integers);
+}
+
 Status EmitQuantizeTensor(Context& c) {
   ANEMONE_ASSIGN(const Integers integers, ReadIntegers(c, "dtype"));
+  if (c.IsTensor("scale") && !c.IsHeld("scale")) {
+    const auto scalar = [&](std::string_view name) { return c.Reshape(c.FloatIn(name), {}); };
+    return c.Set(0, QuantizedAtRunTime(c, c.FloatIn("input"), scalar("scale"),
+                                       scalar("zero_point"), integers));
+  }
   return c.Set(0, Quantized(c, c.FloatIn("input"), TensorScale(c, integers), integers));
 }
 
@@ -195,7 +210,7 @@ Chosen Symmetric(Context& c, const Extremes& ends, const Integers& integers, dou
   const double steps = static_cast<double>(integers.high - integers.low) / 2;
   const auto scale = AtLeast(c, c.Op("Div", {most, c.Number(steps)}), eps);
   const double middle = IsSignedInt(integers.type) ? 0 : 128;
-  return {scale, c.Op("Add", {c.Op("Mul", {scale, c.Number(0)}), c.Number(middle)})};
+  return {scale, c.Number(middle)};
 }
 
 Chosen Asymmetric(Context& c, const Extremes& ends, const Integers& integers, double eps) {
@@ -207,9 +222,13 @@ Chosen Asymmetric(Context& c, const Extremes& ends, const Integers& integers, do
   return {scale, Clipped(c, zero, integers.low, integers.high)};
 }
 
-Status SetChosen(Context& c, const Chosen& chosen, const std::vector<int64_t>& dims) {
+// A symmetric zero point is one number for all.
+Status SetChosen(Context& c, const Chosen& chosen, bool one_zero,
+                 const std::vector<int64_t>& dims) {
+  const auto zero = one_zero ? c.Op("Expand", {chosen.zero, c.Int64s(dims)})
+                             : c.Reshape(chosen.zero, dims);
   ANEMONE_TRY(c.Set(0, c.Reshape(chosen.scale, dims)));
-  return c.Set(1, c.Cast(c.Reshape(chosen.zero, dims), DType::kInt64));
+  return c.Set(1, c.OutCategory(1) == Category::kFloat ? zero : c.Cast(zero, DType::kInt64));
 }
 
 Status EmitChoose(Context& c) {
@@ -220,9 +239,9 @@ Status EmitChoose(Context& c) {
   const double eps = c.Number("eps", std::numeric_limits<float>::epsilon());
   const Extremes ends = ExtremesOf(c, c.FloatIn("input"), {});
   const bool symmetric = c.node().target.find("symmetric") != std::string::npos;
-  return SetChosen(c, symmetric ? Symmetric(c, ends, integers, eps)
-                                : Asymmetric(c, ends, integers, eps),
-                   {1});
+  const Chosen chosen =
+      symmetric ? Symmetric(c, ends, integers, eps) : Asymmetric(c, ends, integers, eps);
+  return SetChosen(c, chosen, symmetric, {1});
 }
 
 // For the last dimension of each row. XNNPACK's choice of the zero point: from the end whose rounding
@@ -315,6 +334,10 @@ Result<Scale> BlockScale(Context& c, const Integers& integers) {
 Status EmitQuantizeAffine(Context& c) {
   ANEMONE_ASSIGN(const Integers integers, ReadIntegers(c, "output_dtype"));
   ANEMONE_ASSIGN(const Scale s, BlockScale(c, integers));
+  if (!s.one && s.block == 0 && !c.IsHeld("scale")) {
+    const auto zero = c.Has("zero_point") ? Along(c, c.FloatIn("zero_point"), s) : "";
+    return c.Set(0, QuantizedAtRunTime(c, c.FloatIn("input"), Along(c, s.scale, s), zero, integers));
+  }
   if (s.block > 0 && integers.narrow())
     return Unsupported("blocks quantized at run time to a part of {}", DTypeName(integers.type));
   return c.Set(0, Quantized(c, c.FloatIn("input"), s, integers));
@@ -349,12 +372,12 @@ Status EmitChooseAffine(Context& c) {
   const std::string mapping = c.Text("mapping_type", "ASYMMETRIC");
   if (mapping != "SYMMETRIC" && mapping != "ASYMMETRIC")
     return Unsupported("the mapping {}", mapping).Advise("quantize with SYMMETRIC or ASYMMETRIC");
-  const Chosen chosen = mapping == "SYMMETRIC" ? Symmetric(c, ends, integers, eps)
-                                               : Asymmetric(c, ends, integers, eps);
   const auto dims = c.OutDims(0);
-  ANEMONE_TRY(c.Set(0, dims ? c.Reshape(chosen.scale, *dims) : chosen.scale));
-  const auto zero = dims ? c.Reshape(chosen.zero, *dims) : chosen.zero;
-  return c.Set(1, c.OutCategory(1) == Category::kFloat ? zero : c.Cast(zero, DType::kInt64));
+  if (!dims) return Unsupported("scales of a number that only the run time knows");
+  const bool symmetric = mapping == "SYMMETRIC";
+  const Chosen chosen =
+      symmetric ? Symmetric(c, ends, integers, eps) : Asymmetric(c, ends, integers, eps);
+  return SetChosen(c, chosen, symmetric, *dims);
 }
 
 constexpr Converter kConverters[] = {

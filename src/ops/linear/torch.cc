@@ -24,7 +24,12 @@ Status EmitProduct(Context& c, std::string_view left, std::string_view right) {
 
 Status EmitMatMul(Context& c) { return EmitProduct(c, "self", "other"); }
 Status EmitMatrices(Context& c) { return EmitProduct(c, "self", "mat2"); }
+// Sums that become floats at once need not be exact to the last of their 31 bits.
 Status EmitIntegerMatrices(Context& c) {
+  const auto whole = [&](std::string_view name) {
+    return c.Op("DequantizeLinear", {c.Need(name), c.Number(1)});
+  };
+  if (c.IsReadAsFloat()) return c.Set(0, c.Op("MatMul", {whole("self"), whole("mat2")}));
   return c.Set(0, c.Op("MatMulInteger", {c.Need("self"), c.Need("mat2")}));
 }
 Status EmitMatrixVector(Context& c) { return EmitProduct(c, "self", "vec"); }
