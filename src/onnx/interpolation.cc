@@ -95,10 +95,14 @@ std::string RowsOf(Expansion& e, const std::string& images, int64_t batch, int64
                    int64_t elements) {
   auto rows = e.Op("Reshape", {images, e.Int64s({batch, channels, elements})});
   rows = e.Op("Transpose", {rows}, {attribute::Ints("perm", {0, 2, 1})});
-  return e.Op("Reshape", {rows, e.Int64s({batch * elements, channels})});
+  return e.Op("Reshape", {rows, e.Int64s({-1, channels})});
 }
 
 std::string FirstRows(Expansion& e, int64_t batch, int64_t elements) {
+  if (Symbols::IsSymbol(batch)) {
+    const auto counted = e.Op("Range", {e.Int64(0), e.Int64(batch), e.Int64(1)});
+    return e.Op("Reshape", {e.Op("Mul", {counted, e.Int64(elements)}), e.Int64s({-1, 1})});
+  }
   std::vector<int64_t> first;
   for (int64_t b = 0; b < batch; ++b) first.push_back(b * elements);
   return e.Int64s(std::move(first), {batch, 1});

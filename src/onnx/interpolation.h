@@ -37,10 +37,11 @@ Taps LinearTaps(Expansion& e, const std::string& position, int64_t size, const O
 // The cubic kernel with a = -0.75.
 Taps CubicTaps(Expansion& e, const std::string& position, int64_t size, const Outside& outside);
 
-// Images [B, C, spatial ...] as rows [B * elements, C], for SampleRows.
+// Images [B, C, spatial ...] as rows [B * elements, C], for SampleRows. B may be a size that only the run
+// time knows.
 std::string RowsOf(Expansion& e, const std::string& images, int64_t batch, int64_t channels,
                    int64_t elements);
-// The first row of each image, int64 [B, 1].
+// The first row of each image, int64 [B, 1]; B may be open.
 std::string FirstRows(Expansion& e, int64_t batch, int64_t elements);
 // For each combination of the taps of all dimensions the rows there times their weight, [B, P ..., C].
 // `first`: the first row of each image, with the rank of the taps.

@@ -21,9 +21,13 @@ struct Deformed {
   int64_t places() const { return out[0] * out[1]; }
 };
 
-Result<Deformed> ReadDeformed(const NodeContext& c) {
+Result<Deformed> ReadDeformed(NodeContext& c) {
   ANEMONE_TRY(c.NeedInputs(3));
-  const ir::Shape &dims = c.Dims(0), &weight = c.Dims(1), &offset = c.Dims(2);
+  // The batch may be open; the windows need numbers behind it.
+  ir::Shape dims = c.Sizes(0), offset = c.Sizes(2);
+  for (size_t d = 1; d < dims.size(); ++d) dims[d] = c.Dims(0)[d];
+  for (size_t d = 1; d < offset.size(); ++d) offset[d] = c.Dims(2)[d];
+  const ir::Shape& weight = c.Dims(1);
   if (dims.size() != 4 || weight.size() != 4)
     return Unsupported("a deformable convolution of rank {}", dims.size())
         .Advise("use pictures, of rank 4");
@@ -46,14 +50,15 @@ Result<Deformed> ReadDeformed(const NodeContext& c) {
       weight[1] != d.channels / d.groups)
     return InvalidInput("{} groups, {} groups of offsets, {} channels and a weight of {}", d.groups,
                         d.offset_groups, d.channels, ir::ShapeToString(weight));
-  if (!FoldableCount({d.taps(), d.places()}) || !FoldableCount({d.batch * d.offset_groups}))
+  const int64_t known_batch = Symbols::IsSymbol(d.batch) ? 1 : d.batch;
+  if (!FoldableCount({d.taps(), d.places()}) || !FoldableCount({known_batch, d.offset_groups}))
     return Unsupported("{} windows of {} elements", d.places(), d.taps());
   const ir::Shape wanted = {d.batch, d.offset_groups * d.taps() * 2, d.out[0], d.out[1]};
   if (offset != wanted)
-    return InvalidInput("offsets of {}, wanted {}", ir::ShapeToString(offset),
-                        ir::ShapeToString(wanted));
-  if (c.Has(4) && c.Dims(4) != ir::Shape{wanted[0], wanted[1] / 2, wanted[2], wanted[3]})
-    return InvalidInput("a mask of {}", ir::ShapeToString(c.Dims(4)));
+    return InvalidInput("offsets of {}, wanted {}", c.symbols().Text(offset),
+                        c.symbols().Text(wanted));
+  if (c.Has(4) && c.Sizes(4) != ir::Shape{wanted[0], wanted[1] / 2, wanted[2], wanted[3]})
+    return InvalidInput("a mask of {}", c.symbols().Text(c.Sizes(4)));
   return d;
 }
 
@@ -77,7 +82,7 @@ Status EmitDeformConv(NodeContext& c) {
   ANEMONE_ASSIGN(const Deformed d, ReadDeformed(c));
   Expansion e(c);
   // Each group of offsets is read as an image of its own.
-  const int64_t images = d.batch * d.offset_groups, depth = d.channels / d.offset_groups;
+  const int64_t images = c.MulSizes(d.batch, d.offset_groups), depth = d.channels / d.offset_groups;
   const auto offsets =
       e.Op("Reshape", {e.In(2), e.Int64s({images, d.taps(), 2, d.places()})});
   std::vector<Taps> taps;

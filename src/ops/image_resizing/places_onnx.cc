@@ -72,17 +72,34 @@ std::string Denormalized(Expansion& e, const std::string& place, int64_t size, b
 
 }  // namespace
 
+namespace {
+
+// The dims of input `i`, of which the first may be open.
+ir::Shape WithOpenBatch(const NodeContext& c, size_t i) {
+  ir::Shape dims = c.Sizes(i);
+  for (size_t d = 1; d < dims.size(); ++d) dims[d] = c.Dims(i)[d];
+  return dims;
+}
+
+}  // namespace
+
 Status EmitGridSample(NodeContext& c) {
   if (!c.Has(0) || !c.Has(1)) return InvalidInput("GridSample needs two inputs");
   ANEMONE_ASSIGN(const GridMode grid, ReadGridMode(c));
   if (c.Rank(0) == 4 && grid.mode != "cubic") return EmitResample(c, grid);
-  const ir::Shape &dims = c.Dims(0), &places = c.Dims(1);
+  const ir::Shape dims = WithOpenBatch(c, 0), places = WithOpenBatch(c, 1);
+  if (dims.empty() || places.empty()) return InvalidInput("the input or the grid is a scalar");
+  if (Symbols::AnySymbol({dims[0], places[0]}) && dims[0] != places[0])
+    return Unsupported("images and grids of different numbers, {} and {}",
+                       c.symbols().Text(dims[0]), c.symbols().Text(places[0]))
+        .Advise("give both dimensions one name or one fixed size");
   if (dims.size() < 3 || places.size() != dims.size() ||
       places.back() != static_cast<int64_t>(dims.size()) - 2 || places[0] != dims[0])
     return InvalidInput("a grid of {} for an input of {}", ir::ShapeToString(places),
                         ir::ShapeToString(dims));
   const ir::Shape spatial(dims.begin() + 2, dims.end());
-  const auto elements = ir::ElementCount(spatial), rows = ir::ElementCount(dims);
+  const auto elements = ir::ElementCount(spatial);
+  const auto rows = ir::ElementCount(ir::Shape(dims.begin() + 1, dims.end()));
   const auto count = ir::ElementCount(ir::Shape(places.begin() + 1, places.end() - 1));
   if (!elements || !rows || *rows > INT32_MAX || !count)
     return Unsupported("GridSample of {}", ir::ShapeToString(dims));
@@ -155,7 +172,8 @@ Taps Spread(Expansion& e, Taps taps, int64_t axis) {
 // number of samples is averaged, or the largest taken.
 Status EmitRoiAlign(NodeContext& c) {
   ANEMONE_TRY(c.NeedInputs(3));
-  const ir::Shape &dims = c.Dims(0), &boxes = c.Dims(1);
+  // The numbers of images and of boxes may be open.
+  const ir::Shape dims = WithOpenBatch(c, 0), boxes = WithOpenBatch(c, 1);
   if (dims.size() != 4 || boxes.size() != 2 || boxes[1] != 4)
     return InvalidInput("boxes of {} for images of {}", ir::ShapeToString(boxes),
                         ir::ShapeToString(dims));
@@ -176,7 +194,9 @@ Status EmitRoiAlign(NodeContext& c) {
   if (high.bins < 1 || wide.bins < 1 || ratio > INT16_MAX || high.bins > INT16_MAX ||
       wide.bins > INT16_MAX)
     return InvalidInput("an output of {} by {} with {} samples", high.bins, wide.bins, ratio);
-  if (!FoldableCount({count, high.bins * ratio, wide.bins * ratio}) || !FoldableCount({dims[0], dims[2], dims[3]}))
+  const auto fixed = [](int64_t size) { return Symbols::IsSymbol(size) ? 1 : size; };
+  if (!FoldableCount({fixed(count), high.bins * ratio, wide.bins * ratio}) ||
+      !FoldableCount({fixed(dims[0]), dims[2], dims[3]}))
     return Unsupported("{} boxes of {} by {} bins", count, high.bins, wide.bins);
   const double scale = c.Float("spatial_scale", 1), offset = half_pixel ? 0.5 : 0;
   Expansion e(c);
@@ -194,13 +214,13 @@ Status EmitRoiAlign(NodeContext& c) {
   std::string y = parts.front();
   for (size_t i = 1; i < parts.size(); ++i) y = e.Op(combine, {y, parts[i]});
   const std::string reduce = mode == "max" ? "ReduceMax" : "ReduceMean";
-  const auto fold = [&](int64_t outer, int64_t inner) {
+  const auto fold = [&](int64_t inner) {
     if (ratio == 1) return;
-    y = e.Op("Reshape", {y, e.Int64s({outer, ratio, inner})});
+    y = e.Op("Reshape", {y, e.Int64s({-1, ratio, inner})});
     y = e.Op(reduce, {y, e.Int64s({1})}, {Int("keepdims", 0)});
   };
-  fold(count * high.bins, wide.bins * ratio * channels);
-  fold(count * high.bins * wide.bins, channels);
+  fold(wide.bins * ratio * channels);
+  fold(channels);
   y = e.Op("Reshape", {y, e.Int64s({count, high.bins * wide.bins, channels})});
   y = e.Op("Transpose", {y}, {Ints("perm", {0, 2, 1})});
   return e.Finish({e.Op("Reshape", {y, e.Int64s({count, channels, high.bins, wide.bins})})});

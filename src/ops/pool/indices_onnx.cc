@@ -6,6 +6,7 @@
 
 #include "onnx/expansion.h"
 #include "onnx/fold.h"
+#include "onnx/interpolation.h"
 
 namespace anemone::ops::pool {
 namespace {
@@ -20,7 +21,7 @@ struct Gathered {
 
 Result<Gathered> Sizes(const NodeContext& c, const Windows& w) {
   Gathered g;
-  const ir::Shape& dims = c.Dims(0);
+  const FixedDims dims = c.Dims(0);
   for (size_t i = 0; i < w.count(); ++i) {
     const int64_t size = dims[i + 2], free = size + w.begin[i] + w.end[i] - w.Extent(i);
     if (free < 0) return InvalidInput("a window of {} does not fit its input", w.Extent(i));
@@ -28,7 +29,7 @@ Result<Gathered> Sizes(const NodeContext& c, const Windows& w) {
     g.steps.push_back(free / w.strides[i] + 1);
   }
   if (!FoldableCount(g.image) || !FoldableCount(g.steps) || !FoldableCount(w.kernel))
-    return Unsupported("windows over {}", ir::ShapeToString(dims));
+    return Unsupported("windows over {}", ir::ShapeToString(g.image));
   for (size_t i = 0; i < w.count(); ++i) {
     g.pixels *= g.image[i];
     g.places *= g.steps[i];
@@ -68,9 +69,10 @@ std::vector<int64_t> Pixels(const Windows& w, const Gathered& g, bool columns) {
 
 Status EmitMaxPoolWithIndices(NodeContext& c, const Windows& w) {
   ANEMONE_ASSIGN(const Gathered g, Sizes(c, w));
-  const ir::Shape& dims = c.Dims(0);
-  const int64_t planes = dims[0] * dims[1];
-  if (planes > INT32_MAX / g.pixels)
+  // The batch and the channels may be open.
+  const ir::Shape& dims = c.Sizes(0);
+  const int64_t planes = c.MulSizes(dims[0], dims[1]);
+  if (!Symbols::IsSymbol(planes) && planes > INT32_MAX / g.pixels)
     return Unsupported("positions in {} elements, which are no int32", ir::ShapeToString(dims));
   Expansion e(c);
   // One more pixel, for what lies outside.
@@ -84,12 +86,11 @@ Status EmitMaxPoolWithIndices(NodeContext& c, const Windows& w) {
   const auto y = e.Op("ReduceMax", {x, e.Int64s({2})}, {Int("keepdims", 0)});
   // Of equal elements, the first.
   auto tap = e.Op("ArgMax", {x}, {Int("axis", 2), Int("keepdims", 0)});
-  std::vector<int64_t> first(static_cast<size_t>(g.places)), plane(static_cast<size_t>(planes));
+  std::vector<int64_t> first(static_cast<size_t>(g.places));
   for (size_t i = 0; i < first.size(); ++i) first[i] = static_cast<int64_t>(i) * g.taps;
-  for (size_t i = 0; i < plane.size(); ++i) plane[i] = static_cast<int64_t>(i) * g.pixels;
   tap = e.Op("Add", {tap, e.Int64s(std::move(first), {1, g.places})});
   const auto pixel = e.Op("Gather", {e.Int64s(std::move(names)), tap}, {Int("axis", 0)});
-  const auto position = e.Op("Add", {pixel, e.Int64s(std::move(plane), {planes, 1})});
+  const auto position = e.Op("Add", {pixel, FirstRows(e, planes, g.pixels)});
   ir::Shape out = {dims[0], dims[1]};
   out.insert(out.end(), g.steps.begin(), g.steps.end());
   auto values = e.Op("Reshape", {y, e.Int64s(out)});
