@@ -57,6 +57,11 @@ def _message(fields: List[_Field]) -> bytes:
     return b"".join(parts)
 
 
+def _value(message: bytes, number: int) -> str:
+    """The text in a field; "" when it is absent."""
+    return next((value.decode() for each, _, value in _fields(message) if each == number), "")
+
+
 def _with_text(message: bytes, number: int, text: str) -> bytes:
     kept = [field for field in _fields(message) if field[0] != number]
     return _message(kept + [(number, _BYTES, text.encode())])
@@ -66,8 +71,7 @@ def _with_metadata(metadata: bytes, texts: Dict[str, str], user_defined: Dict[st
     for name, text in texts.items():
         metadata = _with_text(metadata, _TEXTS[name], text)
     kept = [field for field in _fields(metadata)
-            if field[0] != _USER_DEFINED or dict((n, v) for n, _, v in _fields(field[2])).get(_KEY, b"").decode()
-            not in user_defined]
+            if field[0] != _USER_DEFINED or _value(field[2], _KEY) not in user_defined]
     for key, value in user_defined.items():
         entry = _message([(_KEY, _BYTES, str(key).encode()), (_VALUE, _BYTES, str(value).encode())])
         kept.append((_USER_DEFINED, _BYTES, entry))
@@ -75,7 +79,7 @@ def _with_metadata(metadata: bytes, texts: Dict[str, str], user_defined: Dict[st
 
 
 def _described(feature: bytes, texts: Dict[str, str]) -> bytes:
-    name = next((value.decode() for number, _, value in _fields(feature) if number == _NAME), "")
+    name = _value(feature, _NAME)
     return _with_text(feature, _SHORT_DESCRIPTION, texts[name]) if name in texts else feature
 
 

@@ -28,38 +28,19 @@ class colorlayout(enum.Enum):  # noqa: N801: coremltools' name
     GRAYSCALE_FLOAT16 = "G_FLOAT16"
 
 
-class target(enum.Enum):  # noqa: N801: coremltools' name
-    """Systems by what op set they brought; newer ones run what iOS18 does."""
-
-    iOS13 = "iOS13"
-    iOS14 = "iOS14"
-    iOS15 = "iOS15"
-    iOS16 = "iOS16"
-    iOS17 = "iOS17"
-    iOS18 = "iOS18"
-    iOS26 = "iOS26"
-    macOS10_15 = "iOS13"
-    macOS10_16 = "iOS14"
-    macOS11 = "iOS14"
-    macOS12 = "iOS15"
-    macOS13 = "iOS16"
-    macOS14 = "iOS17"
-    macOS15 = "iOS18"
-    macOS26 = "iOS26"
-    watchOS6 = "iOS13"
-    watchOS7 = "iOS14"
-    watchOS8 = "iOS15"
-    watchOS9 = "iOS16"
-    watchOS10 = "iOS17"
-    watchOS11 = "iOS18"
-    watchOS26 = "iOS26"
-    tvOS13 = "iOS13"
-    tvOS14 = "iOS14"
-    tvOS15 = "iOS15"
-    tvOS16 = "iOS16"
-    tvOS17 = "iOS17"
-    tvOS18 = "iOS18"
-    tvOS26 = "iOS26"
+# Systems by the op set that they brought; newer ones run what iOS18 does.
+_SYSTEMS = {
+    "iOS13": "macOS10_15 watchOS6 tvOS13",
+    "iOS14": "macOS10_16 macOS11 watchOS7 tvOS14",
+    "iOS15": "macOS12 watchOS8 tvOS15",
+    "iOS16": "macOS13 watchOS9 tvOS16",
+    "iOS17": "macOS14 watchOS10 tvOS17",
+    "iOS18": "macOS15 watchOS11 tvOS18",
+    "iOS26": "macOS26 watchOS26 tvOS26",
+}
+target: Any = enum.Enum("target", [  # type: ignore[misc]
+    (name, system) for system, others in _SYSTEMS.items()
+    for name in (system, *others.split())])
 
 
 class RangeDim:

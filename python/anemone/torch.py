@@ -43,7 +43,8 @@ class MLModel(Model):
         for name, value in others.items():
             if name not in ("skip_model_load", "function_name") or (name == "function_name" and value):
                 raise usage(f"there is no argument '{name}' here", "MLModel")
-        super().__init__(model._handle if isinstance(model, Model) else load(path_of(model))._handle)
+        loaded = model if isinstance(model, Model) else load(path_of(model))
+        super().__init__(loaded._handle)  # type: ignore[attr-defined]
         self.compute_unit = compute_units
         self._texts: Dict[str, str] = {}
         self.user_defined_metadata: Dict[str, str] = {}
@@ -100,7 +101,7 @@ models = types.SimpleNamespace(MLModel=MLModel)
 
 
 def convert(model, source="auto", inputs=None, outputs=None, classifier_config: Optional[ClassifierConfig] = None,
-            minimum_deployment_target: Optional[target] = None, convert_to: Optional[str] = None,
+            minimum_deployment_target: Optional[Any] = None, convert_to: Optional[str] = None,
             compute_precision: Optional[precision] = None, skip_model_load: bool = False,
             compute_units: ComputeUnit = ComputeUnit.ALL, package_dir: Optional[str] = None, debug: bool = False,
             pass_pipeline=None, states: Optional[Sequence[StateType]] = None) -> MLModel:
@@ -276,7 +277,7 @@ def _dynamic(shape):
         open_dims = [d for d, column in enumerate(zip(*(each.shape for each in shape.shapes))) if len(set(column)) > 1]
     else:
         open_dims = [d for d, size in enumerate(shape.shape) if isinstance(size, RangeDim)]
-    return {d: torch.export.Dim.AUTO for d in open_dims} or None
+    return dict.fromkeys(open_dims, torch.export.Dim.AUTO) or None
 
 
 def _user_inputs(program):

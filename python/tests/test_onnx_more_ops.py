@@ -326,3 +326,36 @@ def test_crop_and_resize(tmp_path, mode, roi):
     for sizes in ([2, 3, 5, 7], [2, 3, 1, 12]):
         check(tmp_path, "Resize", [floats(2, 3, 6, 8), np.float32(whole), None, np.int64(sizes)], known=(1, 3), mode=mode,
               coordinate_transformation_mode="tf_crop_and_resize", extrapolation_value=7.5, atol=1e-4)
+
+
+# ---- open batches
+
+
+@pytest.mark.parametrize("node,inputs,opset", [
+    (helper.make_node("GridSample", ["x", "g"], ["y"], mode="cubic"), {"x": ("N", 2, 5, 6), "g": ("N", 3, 4, 2)}, 20),
+    (helper.make_node("GridSample", ["x", "g"], ["y"], mode="linear"), {"x": ("N", 2, 5, 6, 3), "g": ("N", 3, 4, 2, 3)}, 20),
+    (helper.make_node("RoiAlign", ["x", "b", "i"], ["y"], sampling_ratio=2, output_height=3, output_width=4),
+     {"x": ("N", 2, 9, 8), "b": ("R", 4), "i": ("R",)}, 16),
+    (helper.make_node("MaxPool", ["x"], ["y", "i"], kernel_shape=[2, 2], strides=[2, 2]), {"x": ("N", 2, 6, 8)}, 20),
+])
+def test_open_batches(tmp_path, node, inputs, opset):
+    infos = [helper.make_tensor_value_info(name, TensorProto.INT64 if name == "i" else TensorProto.FLOAT, dims)
+             for name, dims in inputs.items()]
+    results = [helper.make_tensor_value_info(name, TensorProto.INT64 if name == "i" else TensorProto.FLOAT, None)
+               for name in node.output]
+    path = str(tmp_path / "m.onnx")
+    onnx.save(helper.make_model(helper.make_graph([node], "g", infos, results),
+                                opset_imports=[helper.make_opsetid("", opset)], ir_version=9), path)
+    shapes = {name: ["1..16=2" if isinstance(size, str) else size for size in dims] for name, dims in inputs.items()}
+    with pytest.warns(UserWarning, match="flexible"):
+        model = anemone.convert(path, input_shapes=shapes)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    for batch, boxes in ((1, 1), (3, 11), (7, 2)):
+        sizes = {"N": batch, "R": boxes}
+        feeds = {name: np.abs(floats(*(sizes.get(size, size) for size in dims), scale=1 + 3 * (name == "b")))
+                 for name, dims in inputs.items()}
+        if "i" in feeds:
+            feeds["i"] = RANDOM.integers(0, batch, boxes)
+        found = model.predict({name: value.astype(np.int32) if name == "i" else value for name, value in feeds.items()})
+        for name, value in zip(node.output, session.run(None, feeds)):
+            np.testing.assert_allclose(found[name], value, atol=1e-5)

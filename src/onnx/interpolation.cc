@@ -5,7 +5,7 @@ namespace {
 
 // Between the first and the last element; `margin` elements more on both sides. What is further away
 // reads as what is there, and an integer holds it.
-std::string Clamped(Expansion& e, const std::string& at, int64_t size, int64_t margin = 0) {
+std::string WithinSize(Expansion& e, const std::string& at, int64_t size, int64_t margin = 0) {
   return e.Op("Clip", {at, e.Number(static_cast<double>(-margin)),
                        e.Number(static_cast<double>(size - 1 + margin))});
 }
@@ -20,7 +20,7 @@ Tap TapAt(Expansion& e, std::string at, std::string weight, int64_t size, const 
   } else if (outside.kind == Outside::kReflect) {
     at = Reflected(e, at, outside.low, outside.high);
   }
-  return {e.Cast(Clamped(e, at, size), ElementType::kInt64), std::move(weight)};
+  return {e.Cast(WithinSize(e, at, size), ElementType::kInt64), std::move(weight)};
 }
 
 // The position itself before its taps are looked for, as ONNX has it: the border and the mirrors hold
@@ -28,10 +28,9 @@ Tap TapAt(Expansion& e, std::string at, std::string weight, int64_t size, const 
 std::string Inside(Expansion& e, const std::string& position, int64_t size,
                    const Outside& outside) {
   constexpr int64_t kReach = 4;  // farther than any tap
-  if (outside.kind == Outside::kBorder) return Clamped(e, position, size);
-  if (outside.kind == Outside::kReflect)
-    return Reflected(e, position, outside.low, outside.high);
-  return Clamped(e, position, size, kReach);
+  if (outside.kind == Outside::kBorder) return WithinSize(e, position, size);
+  if (outside.kind == Outside::kReflect) return Reflected(e, position, outside.low, outside.high);
+  return WithinSize(e, position, size, kReach);
 }
 
 // ((c3 x + c2) x + c1) x + c0.
@@ -81,7 +80,9 @@ Taps CubicTaps(Expansion& e, const std::string& position, int64_t size, const Ou
   const auto far = [&](double step) { return e.Op("Add", {low, e.Number(step)}); };
   // The kernel within one element of the place, and beyond: polynomials of the distance.
   const auto near = [&](const std::string& d) { return Cubic(e, d, kA + 2, -(kA + 3), 0, 1); };
-  const auto beyond = [&](const std::string& d) { return Cubic(e, d, kA, -5 * kA, 8 * kA, -4 * kA); };
+  const auto beyond = [&](const std::string& d) {
+    return Cubic(e, d, kA, -5 * kA, 8 * kA, -4 * kA);
+  };
   const auto rest = e.Op("Sub", {e.Number(1), x});
   Taps taps;
   taps.push_back(TapAt(e, far(-1), beyond(e.Op("Add", {x, e.Number(1)})), size, outside));
@@ -119,9 +120,9 @@ std::vector<std::string> TappedRows(Expansion& e, const std::string& rows, const
     for (const Tap& tap : taps[d]) {
       const auto offset = stride == 1 ? tap.at : e.Op("Mul", {tap.at, e.Int64(stride)});
       for (const Tap& before : all) {
-        next.push_back({e.Op("Add", {before.at, offset}),
-                        before.weight.empty() ? tap.weight
-                                              : e.Op("Mul", {before.weight, tap.weight})});
+        next.push_back(
+            {e.Op("Add", {before.at, offset}),
+             before.weight.empty() ? tap.weight : e.Op("Mul", {before.weight, tap.weight})});
       }
     }
     all = std::move(next);

@@ -59,8 +59,9 @@ std::string NodeContext::OperationName(std::string_view type, bool final) const 
 ir::Value* NodeContext::Materialize(Operand& operand) {
   if (!status_.ok()) return nullptr;
   if (operand.items != nullptr) {
-    status_ = Unsupported("'{}' is a sequence of tensors, which Core ML does not have", operand.name)
-                  .Advise("take the tensors out of it in the model");
+    status_ =
+        Unsupported("'{}' is a sequence of tensors, which Core ML does not have", operand.name)
+            .Advise("take the tensors out of it in the model");
     return nullptr;
   }
   if (operand.value == nullptr && operand.quantized != nullptr) {

@@ -47,7 +47,8 @@ std::optional<std::vector<std::vector<int64_t>>> SplitInto(const ir::Shape& coar
 Result<bool> HoistReshapes(ir::Function& function, PassContext&) {
   Rewriter rewriter(function);
   for (ir::Operation* op : rewriter.operations()) {
-    if (rewriter.IsDead(*op) || op->type() != "reshape" || !op->output()->type.is_static()) continue;
+    if (rewriter.IsDead(*op) || op->type() != "reshape" || !op->output()->type.is_static())
+      continue;
     const ir::Operation* transpose = OwnedProducer(rewriter, op->Input("x"), "transpose");
     if (transpose == nullptr || !transpose->output()->type.is_static()) continue;
     const ir::Operation* first = OwnedProducer(rewriter, transpose->Input("x"), "reshape");

@@ -12,21 +12,21 @@ namespace {
 
 using Types = std::initializer_list<std::string_view>;
 
-bool IsOneOf(const ir::Operation& operation, Types types) {
+bool HasType(const ir::Operation& operation, Types types) {
   return std::ranges::find(types, operation.type()) != types.end();
 }
 
 // An operator whose result is far smaller or larger than what it reads.
 bool IsExponential(const ir::Operation& operation) {
-  return IsOneOf(operation, {"softmax", "exp", "exp2", "reduce_log_sum_exp", "reduce_prod"});
+  return HasType(operation, {"softmax", "exp", "exp2", "reduce_log_sum_exp", "reduce_prod"});
 }
 // A step between an input and an exponential.
 bool IsDifference(const ir::Operation& operation) {
-  return IsOneOf(operation, {"sub", "reduce_max", "reduce_min"});
+  return HasType(operation, {"sub", "reduce_max", "reduce_min"});
 }
 // What brings an exponential back to the size of its input.
 bool TakesBack(const ir::Operation& operation) {
-  return IsOneOf(operation, {"reduce_sum", "log", "sub", "real_div"});
+  return HasType(operation, {"reduce_sum", "log", "sub", "real_div"});
 }
 bool MovesElements(const ir::Operation& operation) {
   return operation.def() != nullptr &&
@@ -106,7 +106,8 @@ class Finder {
 
 }  // namespace
 
-std::vector<std::string> InputExponentials(const ir::Function& function, const ValueRanges& inputs) {
+std::vector<std::string> InputExponentials(const ir::Function& function,
+                                           const ValueRanges& inputs) {
   return Finder(function, inputs).Run();
 }
 

@@ -41,8 +41,8 @@ def without_traces(text):
     return json.dumps(program)
 
 
-def rewritten(buffer, path):
-    """The saved program at `path`, without what this script says."""
+def rewritten(buffer, path, packed=False):
+    """The saved program at `path`, without what this script says; `packed`: with its texts compressed."""
     with zipfile.ZipFile(buffer) as archive, zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as out:
         for name in archive.namelist():
             data = archive.read(name)
@@ -50,7 +50,8 @@ def rewritten(buffer, path):
                 continue
             if name.endswith(("model.json", "serialized_exported_program.json")):
                 data = without_traces(data).encode()
-            out.writestr(zipfile.ZipInfo(name), data)
+            kind = zipfile.ZIP_DEFLATED if packed and name.endswith(".json") else zipfile.ZIP_STORED
+            out.writestr(zipfile.ZipInfo(name), data, compress_type=kind)
     print(path, path.stat().st_size)
 
 

@@ -127,13 +127,13 @@ def write_fixtures():
     for name, _, make in networks():
         if name not in ("PT2E static, per channel, Vectors", "torchao int8 dynamic", "torchao int4 weights, groups"):
             continue
-        module, x = make(32)
+        module, x = make(16 if name.startswith("PT2E") else 32)
         buffer = io.BytesIO()
         with torch.no_grad():
             torch.export.save(torch.export.export(module, (x,)), buffer)
             stem = "quantized_" + re.sub(r"\W+", "_", name.removesuffix(", Vectors")).lower()
             np.savez(FOLDER / f"{stem}.npz", x=x.numpy(), y=module(x).numpy())
-        rewritten(buffer, FOLDER / f"{stem}.pt2")
+        rewritten(buffer, FOLDER / f"{stem}.pt2", packed=True)
 
 
 def main():

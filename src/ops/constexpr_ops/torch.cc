@@ -76,7 +76,10 @@ Scale TensorScale(Context& c, const Integers& integers) {
 // `count` scales along an axis.
 Scale ChannelScale(Context& c, const Integers& integers, std::string_view scale,
                    std::string_view zero, int64_t axis, int64_t rank, int64_t count) {
-  Scale s{.scale = c.Reshape(c.FloatIn(scale), {count}), .zero = {}, .axis = axis, .rank = rank,
+  Scale s{.scale = c.Reshape(c.FloatIn(scale), {count}),
+          .zero = {},
+          .axis = axis,
+          .rank = rank,
           .one = false};
   const std::vector<int64_t> zeros(static_cast<size_t>(std::max<int64_t>(count, 0)), 0);
   s.zero = c.Has(zero) ? c.Cast(c.Reshape(c.Need(zero), {count}), integers.type)
@@ -125,8 +128,8 @@ Status EmitQuantizeTensor(Context& c) {
   ANEMONE_ASSIGN(const Integers integers, ReadIntegers(c, "dtype"));
   if (c.IsTensor("scale") && !c.IsHeld("scale")) {
     const auto scalar = [&](std::string_view name) { return c.Reshape(c.FloatIn(name), {}); };
-    return c.Set(0, QuantizedAtRunTime(c, c.FloatIn("input"), scalar("scale"),
-                                       scalar("zero_point"), integers));
+    return c.Set(0, QuantizedAtRunTime(c, c.FloatIn("input"), scalar("scale"), scalar("zero_point"),
+                                       integers));
   }
   return c.Set(0, Quantized(c, c.FloatIn("input"), TensorScale(c, integers), integers));
 }
@@ -225,8 +228,8 @@ Chosen Asymmetric(Context& c, const Extremes& ends, const Integers& integers, do
 // A symmetric zero point is one number for all.
 Status SetChosen(Context& c, const Chosen& chosen, bool one_zero,
                  const std::vector<int64_t>& dims) {
-  const auto zero = one_zero ? c.Op("Expand", {chosen.zero, c.Int64s(dims)})
-                             : c.Reshape(chosen.zero, dims);
+  const auto zero =
+      one_zero ? c.Op("Expand", {chosen.zero, c.Int64s(dims)}) : c.Reshape(chosen.zero, dims);
   ANEMONE_TRY(c.Set(0, c.Reshape(chosen.scale, dims)));
   return c.Set(1, c.OutCategory(1) == Category::kFloat ? zero : c.Cast(zero, DType::kInt64));
 }
@@ -305,12 +308,17 @@ Result<Scale> BlockScale(Context& c, const Integers& integers) {
                                  : c.Known(onnx::IntegerConstant(integers.type, {0}, {}));
     return s;
   }
-  if (divided.size() == 1 && counts[static_cast<size_t>(divided[0])] == dims[static_cast<size_t>(divided[0])]) {
+  if (divided.size() == 1 &&
+      counts[static_cast<size_t>(divided[0])] == dims[static_cast<size_t>(divided[0])]) {
     return ChannelScale(c, integers, "scale", "zero_point", divided[0], rank,
                         dims[static_cast<size_t>(divided[0])]);
   }
   // One axis has blocks of several elements; every element of the others has scales of its own.
-  Scale s{.scale = c.Reshape(c.FloatIn("scale"), counts), .zero = {}, .axis = -1, .rank = rank, .one = false};
+  Scale s{.scale = c.Reshape(c.FloatIn("scale"), counts),
+          .zero = {},
+          .axis = -1,
+          .rank = rank,
+          .one = false};
   for (int64_t d = 0; d < rank; ++d) {
     const auto i = static_cast<size_t>(d);
     if (counts[i] == dims[i]) continue;
@@ -336,7 +344,8 @@ Status EmitQuantizeAffine(Context& c) {
   ANEMONE_ASSIGN(const Scale s, BlockScale(c, integers));
   if (!s.one && s.block == 0 && !c.IsHeld("scale")) {
     const auto zero = c.Has("zero_point") ? Along(c, c.FloatIn("zero_point"), s) : "";
-    return c.Set(0, QuantizedAtRunTime(c, c.FloatIn("input"), Along(c, s.scale, s), zero, integers));
+    return c.Set(0,
+                 QuantizedAtRunTime(c, c.FloatIn("input"), Along(c, s.scale, s), zero, integers));
   }
   if (s.block > 0 && integers.narrow())
     return Unsupported("blocks quantized at run time to a part of {}", DTypeName(integers.type));

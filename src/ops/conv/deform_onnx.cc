@@ -40,8 +40,7 @@ Result<Deformed> ReadDeformed(NodeContext& c) {
   d.offset_groups = c.Int("offset_group", 1);
   d.image = {dims[2], dims[3]};
   for (size_t i = 0; i < 2; ++i) {
-    const int64_t free =
-        d.image[i] + d.windows.begin[i] + d.windows.end[i] - d.windows.Extent(i);
+    const int64_t free = d.image[i] + d.windows.begin[i] + d.windows.end[i] - d.windows.Extent(i);
     if (free < 0) return InvalidInput("a window of {} does not fit its input", d.windows.Extent(i));
     d.out.push_back(free / d.windows.strides[i] + 1);
   }
@@ -83,8 +82,7 @@ Status EmitDeformConv(NodeContext& c) {
   Expansion e(c);
   // Each group of offsets is read as an image of its own.
   const int64_t images = c.MulSizes(d.batch, d.offset_groups), depth = d.channels / d.offset_groups;
-  const auto offsets =
-      e.Op("Reshape", {e.In(2), e.Int64s({images, d.taps(), 2, d.places()})});
+  const auto offsets = e.Op("Reshape", {e.In(2), e.Int64s({images, d.taps(), 2, d.places()})});
   std::vector<Taps> taps;
   for (size_t i = 0; i < 2; ++i) {
     auto at = e.Op("Gather", {offsets, e.Int64(static_cast<int64_t>(i))}, {Int("axis", 2)});

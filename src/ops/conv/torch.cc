@@ -85,11 +85,12 @@ Status EmitDeformConv(Context& c) {
   std::vector<int64_t> pads = {c.Int("pad_h", 0), c.Int("pad_w", 0)};
   pads.insert(pads.end(), {pads[0], pads[1]});
   const std::string mask = c.Flag("use_mask", true) ? c.In("mask") : std::string();
-  return c.Set(0, c.Op("DeformConv",
-                       {c.FloatIn("input"), c.Need("weight"), c.FloatIn("offset"), c.In("bias"), mask},
-                       {Ints("strides", pair("stride")), Ints("dilations", pair("dilation")),
-                        Ints("pads", std::move(pads)), Int("group", c.Int("groups", 1)),
-                        Int("offset_group", c.Int("offset_groups", 1))}));
+  return c.Set(0,
+               c.Op("DeformConv",
+                    {c.FloatIn("input"), c.Need("weight"), c.FloatIn("offset"), c.In("bias"), mask},
+                    {Ints("strides", pair("stride")), Ints("dilations", pair("dilation")),
+                     Ints("pads", std::move(pads)), Int("group", c.Int("groups", 1)),
+                     Int("offset_group", c.Int("offset_groups", 1))}));
 }
 
 constexpr Converter kConverters[] = {

@@ -141,8 +141,7 @@ Result<Target> ReadTarget(const NodeContext& c) {
     if (sizes.empty() && !c.Known(3) && policy == "stretch" && c.Declared(0) != nullptr &&
         c.Declared(0)->size() == c.Sizes(0).size()) {
       // The declared shape is the only one that sizes known at run time can give.
-      for (const int64_t axis : axes)
-        sizes.push_back((*c.Declared(0))[static_cast<size_t>(axis)]);
+      for (const int64_t axis : axes) sizes.push_back((*c.Declared(0))[static_cast<size_t>(axis)]);
     }
     if (sizes.empty()) {
       ANEMONE_ASSIGN(sizes, c.Ints(3, "the sizes"));
@@ -286,11 +285,13 @@ Status EmitCropAndResize(NodeContext& c, const Sampling& sampling) {
     }
     mask = std::move(both);
     mask_dims[d] = out;
-    if (!FoldableCount(mask_dims)) return Unsupported("an output of {}", ir::ShapeToString(target.sizes));
+    if (!FoldableCount(mask_dims))
+      return Unsupported("an output of {}", ir::ShapeToString(target.sizes));
   }
   if (std::ranges::all_of(mask, [](bool one) { return one; })) return c.Set(0, x);
   const std::vector<int64_t> bits(mask.begin(), mask.end());
-  ir::Value* inside = c.MakeConst(onnx::Constant::FromInts(DType::kBool, bits, mask_dims), "inside");
+  ir::Value* inside =
+      c.MakeConst(onnx::Constant::FromInts(DType::kBool, bits, mask_dims), "inside");
   ir::Value* outside = c.Float32(static_cast<float>(c.Float("extrapolation_value", 0)));
   return c.Emit("select", {{"cond", inside}, {"a", x}, {"b", outside}});
 }
@@ -387,10 +388,8 @@ Status EmitAffineGrid(NodeContext& c) {
 }
 
 constexpr Converter kConverters[] = {
-    {.op = "Resize", .emit = EmitResize},
-    {.op = "Upsample", .emit = EmitResize},
-    {.op = "GridSample", .emit = EmitGridSample},
-    {.op = "AffineGrid", .emit = EmitAffineGrid},
+    {.op = "Resize", .emit = EmitResize},         {.op = "Upsample", .emit = EmitResize},
+    {.op = "GridSample", .emit = EmitGridSample}, {.op = "AffineGrid", .emit = EmitAffineGrid},
     {.op = "RoiAlign", .emit = EmitRoiAlign},
 };
 

@@ -11,8 +11,7 @@
 namespace anemone::ops::image_resizing {
 namespace {
 
-using namespace onnx;             // NOLINT: a converter file speaks both
-using namespace onnx::attribute;  // NOLINT
+using namespace onnx;  // NOLINT: a converter file speaks both
 
 struct GridMode {
   std::string mode, padding;
@@ -108,14 +107,13 @@ Status EmitGridSample(NodeContext& c) {
   for (size_t d = 0; d < spatial.size(); ++d) {
     // The grid names the last dimension first.
     const auto last = static_cast<int64_t>(spatial.size() - 1 - d);
-    auto place = e.Op("Gather", {e.In(1), e.Int64(last)}, {Int("axis", -1)});
+    auto place = e.Op("Gather", {e.In(1), e.Int64(last)}, {attribute::Int("axis", -1)});
     place = e.Op("Reshape", {place, e.Int64s({dims[0], *count})});
-    taps.push_back(
-        TapsOf(e, grid, Denormalized(e, place, spatial[d], grid.align), spatial[d]));
+    taps.push_back(TapsOf(e, grid, Denormalized(e, place, spatial[d], grid.align), spatial[d]));
   }
   auto y = SampleRows(e, RowsOf(e, e.In(0), dims[0], dims[1], *elements),
                       FirstRows(e, dims[0], *elements), taps, spatial);
-  y = e.Op("Transpose", {y}, {Ints("perm", {0, 2, 1})});
+  y = e.Op("Transpose", {y}, {attribute::Ints("perm", {0, 2, 1})});
   ir::Shape out = {dims[0], dims[1]};
   out.insert(out.end(), places.begin() + 1, places.end() - 1);
   return e.Finish({e.Op("Reshape", {y, e.Int64s(out)})});
@@ -124,7 +122,8 @@ Status EmitGridSample(NodeContext& c) {
 namespace {
 
 struct RoiSizes {
-  int64_t bins = 0, samples = 0, size = 0;  // along one dimension: of the output, in a bin, of the image
+  int64_t bins = 0, samples = 0,
+          size = 0;  // along one dimension: of the output, in a bin, of the image
 };
 
 // Column `i` of the boxes, [R, 1], in elements of the image.
@@ -144,15 +143,17 @@ Taps RoiTaps(Expansion& e, const std::string& begin, const std::string& end, boo
   std::vector<float> within;  // how many bins from the beginning
   for (int64_t i = 0; i < sizes.bins; ++i) {
     for (int64_t k = 0; k < sizes.samples; ++k)
-      within.push_back(static_cast<float>(i) + (static_cast<float>(k) + 0.5f) /
-                                                   static_cast<float>(sizes.samples));
+      within.push_back(static_cast<float>(i) +
+                       (static_cast<float>(k) + 0.5f) / static_cast<float>(sizes.samples));
   }
   const auto bin = e.Op("Div", {length, e.Number(static_cast<double>(sizes.bins))});
-  const auto known = e.Known(onnx::Constant::Floats(std::move(within), {1, sizes.bins * sizes.samples}));
+  const auto known =
+      e.Known(onnx::Constant::Floats(std::move(within), {1, sizes.bins * sizes.samples}));
   const auto at = e.Op("Add", {e.Op("Mul", {bin, known}), begin});
   Taps taps = LinearTaps(e, at, sizes.size, {Outside::kBorder});
-  const auto near = e.Op("And", {e.Op("GreaterOrEqual", {at, e.Number(-1)}),
-                                 e.Op("LessOrEqual", {at, e.Number(static_cast<double>(sizes.size))})});
+  const auto near =
+      e.Op("And", {e.Op("GreaterOrEqual", {at, e.Number(-1)}),
+                   e.Op("LessOrEqual", {at, e.Number(static_cast<double>(sizes.size))})});
   for (Tap& tap : taps) tap.weight = e.Op("Where", {near, tap.weight, e.Number(0)});
   return taps;
 }
@@ -181,7 +182,8 @@ Status EmitRoiAlign(NodeContext& c) {
   const std::string mode = c.String("mode", "avg");
   if (mode != "avg" && mode != "max") return InvalidInput("mode is '{}'", mode);
   if (ratio < 1)
-    return Unsupported("sampling_ratio is {}: how many samples are read depends on the boxes", ratio)
+    return Unsupported("sampling_ratio is {}: how many samples are read depends on the boxes",
+                       ratio)
         .Advise("set sampling_ratio, for example to 2");
   const std::string transformation = c.String("coordinate_transformation_mode",
                                               c.opset() < 16 ? "output_half_pixel" : "half_pixel");
@@ -201,9 +203,8 @@ Status EmitRoiAlign(NodeContext& c) {
   const double scale = c.Float("spatial_scale", 1), offset = half_pixel ? 0.5 : 0;
   Expansion e(c);
   const auto edge = [&](int64_t i) { return BoxEdge(e, i, scale, offset); };
-  const std::vector<Taps> taps = {
-      Spread(e, RoiTaps(e, edge(1), edge(3), half_pixel, high), 2),
-      Spread(e, RoiTaps(e, edge(0), edge(2), half_pixel, wide), 1)};
+  const std::vector<Taps> taps = {Spread(e, RoiTaps(e, edge(1), edge(3), half_pixel, high), 2),
+                                  Spread(e, RoiTaps(e, edge(0), edge(2), half_pixel, wide), 1)};
   const int64_t elements = dims[2] * dims[3];
   auto first = e.Op("Reshape", {e.In(2), e.Int64s({count, 1, 1})});
   first = e.Op("Mul", {e.Cast(first, ElementType::kInt64), e.Int64(elements)});
@@ -217,12 +218,12 @@ Status EmitRoiAlign(NodeContext& c) {
   const auto fold = [&](int64_t inner) {
     if (ratio == 1) return;
     y = e.Op("Reshape", {y, e.Int64s({-1, ratio, inner})});
-    y = e.Op(reduce, {y, e.Int64s({1})}, {Int("keepdims", 0)});
+    y = e.Op(reduce, {y, e.Int64s({1})}, {attribute::Int("keepdims", 0)});
   };
   fold(wide.bins * ratio * channels);
   fold(channels);
   y = e.Op("Reshape", {y, e.Int64s({count, high.bins * wide.bins, channels})});
-  y = e.Op("Transpose", {y}, {Ints("perm", {0, 2, 1})});
+  y = e.Op("Transpose", {y}, {attribute::Ints("perm", {0, 2, 1})});
   return e.Finish({e.Op("Reshape", {y, e.Int64s({count, channels, high.bins, wide.bins})})});
 }
 

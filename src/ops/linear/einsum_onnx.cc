@@ -130,9 +130,9 @@ void SumOut(NodeContext& c, Labeled& x, const std::string& keep) {
     }
   }
   if (axes.empty()) return;
-  x.value = c.Op("reduce_sum", {{"x", x.value},
-                                {"axes", ir::Ints(axes)},
-                                {"keep_dims", ir::Literal::Bool(false)}});
+  x.value =
+      c.Op("reduce_sum",
+           {{"x", x.value}, {"axes", ir::Ints(axes)}, {"keep_dims", ir::Literal::Bool(false)}});
   x.labels = left;
 }
 
@@ -322,10 +322,11 @@ std::string Eliminate(Expansion& e, const std::string& x, int64_t batch, int64_t
   const auto none = e.Op("Equal", {pivot, e.Number(0)});
   const auto factor =
       e.Op("Div", {Cut(e, rest, 2, 0, 1), e.Op("Where", {none, e.Number(1), pivot})});
-  const auto sign = e.Op("Where", {e.Op("Equal", {largest, e.Int64(0)}), e.Number(1), e.Number(-1)});
+  const auto sign =
+      e.Op("Where", {e.Op("Equal", {largest, e.Int64(0)}), e.Number(1), e.Number(-1)});
   det = e.Op("Mul", {det, e.Op("Reshape", {e.Op("Mul", {pivot, sign}), e.Int64s({batch})})});
-  return e.Op("Sub", {Cut(e, rest, 2, 1, size),
-                      e.Op("Mul", {factor, Cut(e, pivot_row, 2, 1, size)})});
+  return e.Op("Sub",
+              {Cut(e, rest, 2, 1, size), e.Op("Mul", {factor, Cut(e, pivot_row, 2, 1, size)})});
 }
 
 }  // namespace

@@ -44,8 +44,7 @@ Status EmitRuntimeAxes(NodeContext& c, std::string_view type) {
   const ir::Shape* wanted = c.Declared(0);
   if (wanted == nullptr || c.IsOpen(0) || c.IsOpen(1) || c.Rank(1) != 1 || c.Rank(0) > kMaxRank)
     return c.Ints(1, "axes").status();
-  const auto choices =
-      AxesThatGive(c.Dims(0), *wanted, c.Dims(1)[0], c.Int("keepdims", 1) != 0);
+  const auto choices = AxesThatGive(c.Dims(0), *wanted, c.Dims(1)[0], c.Int("keepdims", 1) != 0);
   if (choices.empty())
     return InvalidInput("no {} axes of {} give the declared shape {}", c.Dims(1)[0],
                         ir::ShapeToString(c.Dims(0)), ir::ShapeToString(*wanted));
@@ -62,9 +61,9 @@ Status EmitRuntimeAxes(NodeContext& c, std::string_view type) {
     ir::Value* bits = c.Op("gather", {{"x", c.MakeConst(onnx::Constant::Int64s(powers), "powers")},
                                       {"indices", from_front},
                                       {"axis", ir::Literal::Int32(0)}});
-    ir::Value* sum = c.Op("reduce_sum", {{"x", bits},
-                                         {"axes", ir::Ints({0})},
-                                         {"keep_dims", ir::Literal::Bool(false)}});
+    ir::Value* sum =
+        c.Op("reduce_sum",
+             {{"x", bits}, {"axes", ir::Ints({0})}, {"keep_dims", ir::Literal::Bool(false)}});
     for (size_t i = 1; i < choices.size(); ++i) {
       int64_t name = 0;
       for (const int64_t axis : choices[i]) name += int64_t{1} << axis;

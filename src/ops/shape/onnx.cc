@@ -120,10 +120,10 @@ Status EmitDeclaredRange(NodeContext& c, int64_t count) {
   if (!FoldableCount({count}) || count < 1) return Unsupported("a range of {} numbers", count);
   std::vector<int64_t> steps(static_cast<size_t>(count));
   std::iota(steps.begin(), steps.end(), 0);
-  ir::Value* counted = c.MakeConst(
-      c.IsFloat(0) ? onnx::Constant::Floats({steps.begin(), steps.end()}, {count})
-                   : onnx::Constant::Int64s(std::move(steps)),
-      "steps");
+  ir::Value* counted =
+      c.MakeConst(c.IsFloat(0) ? onnx::Constant::Floats({steps.begin(), steps.end()}, {count})
+                               : onnx::Constant::Int64s(std::move(steps)),
+                  "steps");
   ir::Value* distance = c.Binary("mul", {counted, c.Reshape(c.Value(2), {})});
   return c.Emit("add", {{"x", distance}, {"y", c.Reshape(c.Value(0), {})}});
 }

@@ -143,9 +143,8 @@ ir::Value* EntryFor(NodeContext& c, size_t i, int64_t d, int64_t fallback) {
   if (!c.Has(i)) return number(fallback);
   ir::Value* entries = c.Reshape(c.Value(i), {count});
   const auto sum = [&](ir::Value* values) {
-    return c.Op("reduce_sum", {{"x", values},
-                               {"axes", ir::Ints({0})},
-                               {"keep_dims", ir::Literal::Bool(false)}});
+    return c.Op("reduce_sum",
+                {{"x", values}, {"axes", ir::Ints({0})}, {"keep_dims", ir::Literal::Bool(false)}});
   };
   ir::Value* axes = nullptr;
   if (c.Has(3)) {
@@ -197,7 +196,8 @@ Status EmitRuntimeSlice(NodeContext& c) {
     ir::Value* steps = c.MakeConst(onnx::Constant::Int64s(std::move(counted)), "steps");
     ir::Value* at = c.Binary("add", {c.Binary("mul", {steps, step}), start});
     at = c.Binary("minimum", {c.Binary("maximum", {at, number(0)}), number(dims[d] - 1)});
-    x = c.Op("gather", {{"x", x}, {"indices", at}, {"axis", ir::Literal::Int32(static_cast<int32_t>(d))}});
+    x = c.Op("gather",
+             {{"x", x}, {"indices", at}, {"axis", ir::Literal::Int32(static_cast<int32_t>(d))}});
   }
   return c.Set(0, c.Cast(x, c.Dtype(0)));
 }

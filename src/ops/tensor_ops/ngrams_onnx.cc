@@ -10,8 +10,7 @@
 namespace anemone::ops::tensor_ops {
 namespace {
 
-using namespace onnx;             // NOLINT: a converter file speaks both
-using namespace onnx::attribute;  // NOLINT
+using namespace onnx;  // NOLINT: a converter file speaks both
 
 // The n-grams of one length.
 struct Grams {
@@ -78,8 +77,8 @@ std::string Zeros(Expansion& e, const ir::Shape& dims) {
 }
 
 // How often each of `grams` begins in the rows of x [N, C], at any distance of its tokens: [N, count].
-std::string Counted(Expansion& e, const std::string& x, int64_t batch, int64_t row,
-                    const Grams& grams, int64_t skips) {
+std::string CountedGrams(Expansion& e, const std::string& x, int64_t batch, int64_t row,
+                         const Grams& grams, int64_t skips) {
   std::string sum;
   // Single tokens have no distance.
   for (int64_t skip = 0; skip <= (grams.length == 1 ? 0 : skips); ++skip) {
@@ -97,7 +96,7 @@ std::string Counted(Expansion& e, const std::string& x, int64_t batch, int64_t r
       match = match.empty() ? same : e.Op("And", {match, same});
     }
     const auto count = e.Op("ReduceSum", {e.Cast(match, ElementType::kFloat), e.Int64s({1})},
-                            {Int("keepdims", 0)});
+                            {attribute::Int("keepdims", 0)});
     sum = sum.empty() ? count : e.Op("Add", {sum, count});
   }
   return sum.empty() ? Zeros(e, {batch, grams.count()}) : sum;
@@ -119,13 +118,12 @@ Status EmitTfIdfVectorizer(NodeContext& c) {
   std::vector<std::string> counts;
   for (const Grams& grams : v.grams) {
     if (grams.tokens.empty()) continue;
-    counts.push_back(grams.counted ? Counted(e, x, batch, row, grams, v.skips)
+    counts.push_back(grams.counted ? CountedGrams(e, x, batch, row, grams, v.skips)
                                    : Zeros(e, {batch, grams.count()}));
   }
-  auto y = counts.size() == 1 ? counts[0] : e.Op("Concat", counts, {Int("axis", 1)});
+  auto y = counts.size() == 1 ? counts[0] : e.Op("Concat", counts, {attribute::Int("axis", 1)});
   if (v.mode != "TF") {
-    if (v.mode == "IDF")
-      y = e.Cast(e.Op("Greater", {y, e.Number(0)}), ElementType::kFloat);
+    if (v.mode == "IDF") y = e.Cast(e.Op("Greater", {y, e.Number(0)}), ElementType::kFloat);
     const auto count = static_cast<int64_t>(v.weights.size());
     if (count != 0) y = e.Op("Mul", {y, e.Known(onnx::Constant::Floats(v.weights, {1, count}))});
   }
@@ -137,8 +135,8 @@ Status EmitTfIdfVectorizer(NodeContext& c) {
     if (column != grams) return Unsupported("two n-grams in one column of the output");
     column = g;
   }
-  y = e.Op("Concat", {y, Zeros(e, {batch, 1})}, {Int("axis", 1)});
-  y = e.Op("Gather", {y, e.Int64s(std::move(from))}, {Int("axis", 1)});
+  y = e.Op("Concat", {y, Zeros(e, {batch, 1})}, {attribute::Int("axis", 1)});
+  y = e.Op("Gather", {y, e.Int64s(std::move(from))}, {attribute::Int("axis", 1)});
   if (dims.size() == 1) y = e.Op("Reshape", {y, e.Int64s({v.width})});
   return e.Finish({y});
 }

@@ -212,8 +212,8 @@ Status EmitTopK(NodeContext& c) {
 // Values that only the run time knows: [off, on].
 Status EmitOneHotOfValues(NodeContext& c, int64_t axis, int64_t depth) {
   Expansion e(c);
-  const auto hot = e.Op("OneHot", {e.In(0), e.Int64(depth), e.Int64s({0, 1})},
-                        {attribute::Int("axis", axis)});
+  const auto hot =
+      e.Op("OneHot", {e.In(0), e.Int64(depth), e.Int64s({0, 1})}, {attribute::Int("axis", axis)});
   const auto value = [&](int64_t i) { return e.Op("Gather", {e.In(2), e.Int64(i)}); };
   return e.Finish({e.Op("Where", {e.Cast(hot, ElementType::kBool), value(1), value(0)})});
 }

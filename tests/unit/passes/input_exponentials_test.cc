@@ -24,7 +24,10 @@ std::string Found(std::string_view text) {
 }
 
 TEST(InputExponentials, OfAnInputAndOfItsViews) {
-  EXPECT_EQ(Found(R"(func main<ios16>(tensor<fp32, [2, 3]> x) { y = softmax(x = x, axis = 1); } -> (y);)"), "y");
+  EXPECT_EQ(
+      Found(
+          R"(func main<ios16>(tensor<fp32, [2, 3]> x) { y = softmax(x = x, axis = 1); } -> (y);)"),
+      "y");
   EXPECT_EQ(Found(R"(
     func main<ios16>(tensor<fp32, [2, 3]> x) {
       a = transpose(x = x, perm = [1, 0]);
