@@ -80,3 +80,25 @@ def test_a_module_needs_inputs():
     torch = pytest.importorskip("torch")
     with pytest.raises(anemone.Error, match="needs inputs"):
         anemone.convert(torch.nn.Linear(2, 2))
+
+
+@pytest.mark.parametrize("name,target,kinds", [
+    ("quantized_pt2e_static_per_channel", "iOS17", {"constexpr_affine_dequantize", "quantize", "dequantize"}),
+    ("quantized_pt2e_static_per_channel", "iOS18", {"constexpr_blockwise_shift_scale", "quantize", "dequantize"}),
+    ("quantized_torchao_int8_dynamic", "iOS16", {"constexpr_affine_dequantize", "reduce_max"}),
+    ("quantized_torchao_int4_weights_groups", "iOS18", {"constexpr_blockwise_shift_scale"}),
+])
+def test_quantized_exports_stay_quantized(name, target, kinds):
+    """Made by tests/oracle/torch_quantized.py --fixtures, with PyTorch's own outputs."""
+    model = anemone.convert(FIXTURES / f"{name}.pt2", minimum_deployment_target=target)
+    text = model.text()
+    for kind in kinds:
+        assert f"= {kind}(" in text, kind
+    given = np.load(FIXTURES / f"{name}.npz")
+    found = list(model.predict({model.inputs[0].name: given["x"]}).values())[0]
+    assert np.abs(found - given["y"]).max() <= np.ptp(given["y"]) / 255
+
+
+def test_weights_in_blocks_need_a_target_that_holds_them():
+    with pytest.raises(anemone.Error, match="iOS18"):
+        anemone.convert(FIXTURES / "quantized_torchao_int4_weights_groups.pt2", minimum_deployment_target="iOS17")

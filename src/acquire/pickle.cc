@@ -23,12 +23,14 @@ struct Global {
   Builds builds;
   DType dtype;  // of a storage class
 };
-constexpr std::array<Global, 16> kGlobals{{
+constexpr std::array<Global, 17> kGlobals{{
     {"collections", "OrderedDict", Builds::kDict, DType::kInvalid},
     {"torch", "Size", Builds::kTuple, DType::kInvalid},
     {"torch._utils", "_rebuild_tensor", Builds::kTensor, DType::kInvalid},
     {"torch._utils", "_rebuild_tensor_v2", Builds::kTensorV2, DType::kInvalid},
     {"torch._utils", "_rebuild_parameter", Builds::kParameter, DType::kInvalid},
+    // With attributes that someone set on the parameter, which do not concern its values.
+    {"torch._utils", "_rebuild_parameter_with_state", Builds::kParameter, DType::kInvalid},
     {"torch", "FloatStorage", Builds::kNothing, DType::kFp32},
     {"torch", "DoubleStorage", Builds::kNothing, DType::kFp64},
     {"torch", "HalfStorage", Builds::kNothing, DType::kFp16},

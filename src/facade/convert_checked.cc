@@ -11,6 +11,7 @@
 #include "lab/half_search.h"
 #include "lab/input_files.h"
 #include "passes/float16.h"
+#include "passes/input_exponentials.h"
 #include "passes/value_ranges.h"
 #include "runtime/backends.h"
 
@@ -139,12 +140,14 @@ Error CannotBeHalf(const lab::HalfPlan& plan, const Float16& found, bool automat
 }
 
 // Keeps what float16 can be known to lose without a run: results whose every possible value is
-// beyond half's range, or too small for it.
+// beyond half's range, or too small for it; and exponentials of inputs, which random ones do not test.
 void KeepWhatIsLost(const ir::Model& model, std::set<std::string>* keep) {
   for (const auto& function : model.program.functions) {
-    const passes::ValueRanges ranges =
-        passes::PropagateRanges(*function, passes::DeclaredRanges(model, *function));
+    const passes::ValueRanges declared = passes::DeclaredRanges(model, *function);
+    const passes::ValueRanges ranges = passes::PropagateRanges(*function, declared);
     for (const std::string& name : passes::LostInHalf(*function, ranges)) keep->insert(name);
+    for (const std::string& name : passes::InputExponentials(*function, declared))
+      keep->insert(name);
   }
 }
 

@@ -359,6 +359,7 @@ double Sqrt(double x) { return std::sqrt(x); }
 double Reciprocal(double x) { return 1 / x; }
 double Exp(double x) { return std::exp(x); }
 double Log(double x) { return std::log(x); }
+double Relu(double x) { return x < 0 ? 0 : x; }  // of NaN, NaN
 double Round(double x) { return std::nearbyint(x); }
 
 }  // namespace
@@ -392,6 +393,7 @@ std::span<const FoldRow> MathFolds() {
       {"Exp", FoldUnary<Exp>, 1},
       {"Log", FoldUnary<Log>, 1},
       {"Round", FoldUnary<Round>, 1},
+      {"Relu", FoldUnary<Relu>, 1},
       {"Cast", FoldCast, 1},
       {"Range", FoldRange, 3},
       {"ReduceProd", FoldReduce<BinaryOp::kMul>, 1},

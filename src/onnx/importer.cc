@@ -70,6 +70,19 @@ Status CheckElements(NodeContext& context) {
       .Advise("Core ML has no such tensors: give it a shape with elements");
 }
 
+// Only these operators know sequences of tensors.
+Status CheckSequences(const NodeContext& context) {
+  constexpr std::string_view kTakers[] = {"Identity", "If", "Loop", "Scan", "ConcatFromSequence"};
+  const std::string& op = context.node().op;
+  if (op.starts_with("Sequence") || std::ranges::find(kTakers, op) != std::end(kTakers)) return {};
+  for (size_t i = 0; i < context.InputCount(); ++i) {
+    if (!context.Has(i) || context.In(i).items == nullptr) continue;
+    return Unsupported("its input '{}' is a sequence of tensors", context.In(i).name)
+        .Advise("take the tensors out of it in the model");
+  }
+  return {};
+}
+
 // ONNX's element type of an output whose converter did not say it: that of the first input that the
 // program holds in the same dtype. Positions and counts are int64.
 DType TypeOfOutput(NodeContext& context, size_t output) {
@@ -237,7 +250,7 @@ Status Importer::WalkNode(const Node& node, size_t index, const Opsets& opsets, 
       output = Operand{
           .name = node.outputs[i], .dims = {}, .constant = {}, .value = nullptr, .poisoned = true};
     } else if (output.value == nullptr && !output.is_known() && output.integers == nullptr &&
-               !output.sizes && !output.poisoned) {
+               !output.sizes && output.items == nullptr && !output.poisoned) {
       return Unsupported("its output {}, '{}', is not converted", i, node.outputs[i])
           .Advise("remove what reads it");
     }
@@ -317,6 +330,7 @@ Status Importer::Convert(NodeContext& context) {
   const Node& node = context.node();
   if (!node.refusal.empty()) return Unsupported("{}", node.refusal).Advise(node.rewrite);
   const auto* converter = FindConverter(node.domain, node.op, context.opset());
+  ANEMONE_TRY(CheckSequences(context));
   bool known = !node.inputs.empty();
   bool quantized = false;
   for (size_t i = 0; i < context.InputCount(); ++i) {

@@ -58,6 +58,12 @@ std::string NodeContext::OperationName(std::string_view type, bool final) const 
 
 ir::Value* NodeContext::Materialize(Operand& operand) {
   if (!status_.ok()) return nullptr;
+  if (operand.items != nullptr) {
+    status_ =
+        Unsupported("'{}' is a sequence of tensors, which Core ML does not have", operand.name)
+            .Advise("take the tensors out of it in the model");
+    return nullptr;
+  }
   if (operand.value == nullptr && operand.quantized != nullptr) {
     if (operand.rank() > kMaxRank) {
       status_ = Unsupported("the constant '{}' has rank {}, but Core ML's limit is {}",
@@ -428,6 +434,17 @@ Status NodeContext::SetSizes(size_t output, std::vector<int64_t> sizes, ir::Shap
 Status NodeContext::Forward(size_t output, size_t input) {
   if (!Has(input)) return InvalidInput("input {} is missing", input);
   return SetOperand(output, In(input));
+}
+
+Status NodeContext::SetSequence(size_t output, std::vector<Operand> items) {
+  constexpr size_t kMostItems = 4096;
+  if (items.size() > kMostItems) return Unsupported("a sequence of {} tensors", items.size());
+  for (const Operand& item : items) {
+    if (item.items != nullptr) return InvalidInput("a sequence holds the sequence '{}'", item.name);
+  }
+  Operand operand;
+  operand.items = std::make_shared<const std::vector<Operand>>(std::move(items));
+  return SetOperand(output, operand);
 }
 
 Status NodeContext::SetOperand(size_t output, const Operand& operand) {

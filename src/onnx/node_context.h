@@ -39,6 +39,8 @@ struct Operand {
   // The elements of an integer tensor that holds sizes known only at run time, row-major; `dims` are
   // numbers then. What an operator computes from these stays known as expressions.
   std::optional<std::vector<int64_t>> sizes = {};
+  // Of a sequence: its tensors. Core ML has none, so that a sequence has no value of its own.
+  std::shared_ptr<const std::vector<Operand>> items = nullptr;
   // The value in the program; null until a constant is first needed there. Its shape may differ
   // from `dims` when a Reshape has not been written yet: neighboring reshapes and transposes are
   // merged, and tensors of rank 6 and more, which Core ML does not support, often vanish that way.
@@ -238,6 +240,7 @@ class NodeContext {
   void SetType(size_t output, DType type) {
     if (output < outputs_.size()) outputs_[output].type = type;
   }
+  Status SetSequence(size_t output, std::vector<Operand> items);
   // The output is input `i` itself.
   Status Forward(size_t output, size_t input);
 

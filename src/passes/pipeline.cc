@@ -20,6 +20,8 @@ ANEMONE_PASS(kCommonSubexpressions, "common_subexpression_elimination",
 ANEMONE_PASS(kDeadCode, "dead_code_elimination", "remove what nothing uses", DeadCodeElimination)
 ANEMONE_PASS(kNoops, "noop_elimination", "remove operations that change nothing", NoopElimination)
 ANEMONE_PASS(kMatmulScales, "merge_matmul_scales", "one scale for a matmul", MergeMatmulScales)
+ANEMONE_PASS(kHoistReshapes, "hoist_reshapes", "move reshapes in front of transposes, to others",
+             HoistReshapes)
 ANEMONE_PASS(kMergeReshapes, "merge_reshapes", "one reshape for a chain of them", MergeReshapes)
 ANEMONE_PASS(kMergeTransposes, "merge_transposes", "one transpose for a chain of them",
              MergeTransposes)
@@ -77,10 +79,27 @@ std::vector<PassGroup> Pipeline(const PipelineOptions& options) {
        {kGelu, kHardSigmoid, kSilu, kSoftmax, kLayerNorm, kRsqrt, kConcatInterleave},
        true},
       {"fuse",
-       {kTransposeToReshape, kSinkTransposes, kMergeReshapes, kMergeTransposes, kConvPad,
-        kConvBatchNorm,      kConvScale,      kConvBias,      kInputScale,      kMatmulScales,
-        kTransposeMatmul,    kAttention,      kMatmul,        kLinearBias,      kLinearScale,
-        kLinearInput,        kSlices,         kNoops,         kConstantFolding, kDeadCode},
+       {kTransposeToReshape,
+        kSinkTransposes,
+        kHoistReshapes,
+        kMergeReshapes,
+        kMergeTransposes,
+        kConvPad,
+        kConvBatchNorm,
+        kConvScale,
+        kConvBias,
+        kInputScale,
+        kMatmulScales,
+        kTransposeMatmul,
+        kAttention,
+        kMatmul,
+        kLinearBias,
+        kLinearScale,
+        kLinearInput,
+        kSlices,
+        kNoops,
+        kConstantFolding,
+        kDeadCode},
        true},
   };
   groups.push_back({"finish", {kNoops, kCommonSubexpressions, kDeadCode}, true});

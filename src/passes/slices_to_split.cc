@@ -81,7 +81,9 @@ Result<bool> SlicesToSplit(ir::Function& function, PassContext&) {
     // The split stands where the first slice was, which all users of the others follow.
     const ir::Operation& first = *parts.front().slice;
     std::ranges::stable_sort(parts, {}, &Part::begin);
-    const auto& [x, axis, block] = place;
+    const int axis = std::get<1>(place);
+    // What is cut may have been a slice itself, which a split has replaced by now.
+    ir::Value* x = first.Input("x");
     if (!Cover(parts, x->type.shape()[axis])) continue;
     std::vector<int64_t> sizes;
     for (const Part& part : parts) sizes.push_back(part.size);

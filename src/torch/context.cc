@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <ranges>
 
 namespace anemone::torch {
 namespace {
@@ -105,6 +106,36 @@ std::string Context::In(std::string_view name) {
 std::string Context::Need(std::string_view name) {
   if (!Has(name)) (void)Fail(InvalidInput("its argument '{}' is missing", name));
   return In(name);
+}
+
+bool Context::IsHeld(std::string_view name) {
+  if (!IsTensor(name)) return false;
+  std::string value = In(name);
+  // Nodes stand behind what they read.
+  for (const onnx::Node& node : std::views::reverse(out_.nodes)) {
+    const bool view = node.op == "Transpose" || node.op == "Reshape" || node.op == "Identity";
+    if (view && !node.outputs.empty() && node.outputs[0] == value) value = node.inputs[0];
+  }
+  return std::ranges::any_of(out_.initializers,
+                             [&](const onnx::Tensor& tensor) { return tensor.name == value; });
+}
+
+bool Context::IsReadAsFloat() const {
+  const std::string& value = outputs_.at(0);
+  const auto reads = [&](const Argument& argument) {
+    return std::ranges::find(argument.names, value) != argument.names.end();
+  };
+  if (std::ranges::any_of(graph_.outputs, reads)) return false;
+  for (const Node& node : graph_.nodes) {
+    const bool reader = std::ranges::any_of(
+        node.inputs, [&](const NamedArgument& argument) { return reads(argument.value); });
+    if (!reader || node.target == "aten._assert_tensor_metadata.default") continue;
+    const bool casts =
+        node.target.starts_with("aten.to.") || node.target == "aten._to_copy.default";
+    if (!casts || node.outputs.empty() || node.outputs[0].names.empty()) return false;
+    if (!IsFloat(MetaOf(node.outputs[0].names[0]).dtype())) return false;
+  }
+  return true;
 }
 
 Values Context::List(std::string_view name) {

@@ -69,6 +69,11 @@ class Context {
   std::optional<int64_t> Dim(std::string_view name, int64_t d) const;
   // The same, where a symbolic size makes the node one that cannot be converted.
   int64_t FixedDim(std::string_view name, int64_t d);
+  // Whether a tensor argument is one that the file holds (a parameter, a buffer or a constant), or a view
+  // of one.
+  bool IsHeld(std::string_view name);
+  // Whether every node that reads output 0 casts it to floats.
+  bool IsReadAsFloat() const;
   // Of a tensor or of a number.
   Category CategoryOf(std::string_view name) const;
 

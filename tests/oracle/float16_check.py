@@ -231,6 +231,8 @@ def document(rows: List[Row], missing: List[str]) -> str:
         "changes; roundings to 16 bits, which half does not hold, become their saturation; and the few operators that still",
         "overflow or lose the result stay in float32. One line tells what was done and what it costs. NaN or infinity where",
         "float32 has numbers, and one answer for all inputs where float32 tells them apart, are not written: that is an error.", "",
+        "Exponentials and products of the program's inputs (softmax, exp, reduce_prod ... of what a caller gives, which no random",
+        "input tests) stay in float32 too; in a network these work on results, so that it costs next to nothing.", "",
         "| `--keep-float32` | chooses | checks |", "|---|---|---|",
         "| `auto`, or nothing | yes | yes: the error is refused, a difference above 1e-2 of the range is told |",
         "| a pattern (or several) | no: what matches by type or name | yes |",

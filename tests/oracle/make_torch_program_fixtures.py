@@ -41,14 +41,8 @@ def without_traces(text):
     return json.dumps(program)
 
 
-def main():
-    batch = torch.export.Dim("batch", min=1, max=4)
-    program = torch.export.export(Small().eval(), (torch.rand(2, 2),), dynamic_shapes=({0: batch},))
-    buffer = io.BytesIO()
-    torch.export.save(program, buffer)
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    version = "_".join(torch.__version__.split("+")[0].split(".")[:2])
-    path = FOLDER / f"small_{version}.pt2"
+def rewritten(buffer, path, packed=False):
+    """The saved program at `path`, without what this script says; `packed`: with its texts compressed."""
     with zipfile.ZipFile(buffer) as archive, zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as out:
         for name in archive.namelist():
             data = archive.read(name)
@@ -56,8 +50,19 @@ def main():
                 continue
             if name.endswith(("model.json", "serialized_exported_program.json")):
                 data = without_traces(data).encode()
-            out.writestr(zipfile.ZipInfo(name), data)
+            kind = zipfile.ZIP_DEFLATED if packed and name.endswith(".json") else zipfile.ZIP_STORED
+            out.writestr(zipfile.ZipInfo(name), data, compress_type=kind)
     print(path, path.stat().st_size)
+
+
+def main():
+    batch = torch.export.Dim("batch", min=1, max=4)
+    program = torch.export.export(Small().eval(), (torch.rand(2, 2),), dynamic_shapes=({0: batch},))
+    buffer = io.BytesIO()
+    torch.export.save(program, buffer)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    version = "_".join(torch.__version__.split("+")[0].split(".")[:2])
+    rewritten(buffer, FOLDER / f"small_{version}.pt2")
 
 
 if __name__ == "__main__":

@@ -261,7 +261,6 @@ constexpr Converter kConverters[] = {
     {.op = "If", .emit = EmitIf},
     {.op = "Loop", .emit = EmitLoop},
     {.op = "Scan", .emit = EmitScan},
-    {.op = "SequenceMap", .refusal = "sequences of tensors are not converted", .rewrite = kUnroll},
     {.op = "Optional", .refusal = "optional values are not converted", .rewrite = "remove them"},
     {.op = "OptionalGetElement",
      .refusal = "optional values are not converted",

@@ -5,6 +5,7 @@
 #include "onnx/expansion.h"
 #include "onnx/integer_products.h"
 #include "onnx/windows.h"
+#include "ops/conv/deform_onnx.h"
 
 namespace anemone::ops::conv {
 namespace {
@@ -48,8 +49,9 @@ Status EmitConv(NodeContext& c) {
   return c.Emit("conv", std::move(args));
 }
 
-// Pads of a transposed convolution, where output_shape or auto_pad may take their place.
-Status ResolveTransposed(const NodeContext& c, const std::vector<int64_t>& extra, Windows& w) {
+// Pads of a transposed convolution, where output_shape or auto_pad may take their place. An output that
+// is larger than the windows reach has more rows at the end, as output padding adds them.
+Status ResolveTransposed(const NodeContext& c, std::vector<int64_t>& extra, Windows& w) {
   const auto spatial = c.IntsAttribute("output_shape");
   const std::string auto_pad = c.String("auto_pad", "NOTSET");
   const bool same = auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER";
@@ -59,8 +61,12 @@ Status ResolveTransposed(const NodeContext& c, const std::vector<int64_t>& extra
     const int64_t in = c.Dims(0)[i + 2];
     const int64_t wanted =
         spatial ? (*spatial)[spatial->size() - w.count() + i] : in * w.strides[i];
-    const int64_t total = w.strides[i] * (in - 1) + extra[i] + w.Extent(i) - wanted;
-    if (total < 0) return Unsupported("an output larger than the windows reach");
+    if (wanted < 1 || wanted > INT32_MAX) return InvalidInput("an output of {} elements", wanted);
+    int64_t total = w.strides[i] * (in - 1) + extra[i] + w.Extent(i) - wanted;
+    if (total < 0) {
+      extra[i] -= total;
+      total = 0;
+    }
     w.begin[i] = auto_pad == "SAME_UPPER" ? total / 2 : total - total / 2;
     w.end[i] = total - w.begin[i];
   }
@@ -74,14 +80,15 @@ Status EmitConvTranspose(NodeContext& c) {
   }
   ANEMONE_ASSIGN(Windows w, ReadWindows(c, KernelOf(c)));
   const size_t count = w.count();
-  const auto extra = c.IntsAttribute("output_padding").value_or(std::vector<int64_t>(count, 0));
+  auto extra = c.IntsAttribute("output_padding").value_or(std::vector<int64_t>(count, 0));
   if (extra.size() != count) return InvalidInput("output_padding has the wrong length");
+  if (std::ranges::any_of(extra, [](int64_t e) { return e < 0 || e > INT32_MAX; }))
+    return InvalidInput("output_padding must not be negative or huge");
   ANEMONE_TRY(ResolveTransposed(c, extra, w));
   // Output padding lengthens the far end: it removes padding there, and beyond that adds rows that
   // no window reaches.
   std::vector<int64_t> beyond(2 * count, 0);
   for (size_t i = 0; i < count; ++i) {
-    if (extra[i] < 0) return InvalidInput("output_padding is negative");
     w.end[i] -= extra[i];
     beyond[2 * i + 1] = std::max<int64_t>(-w.end[i], 0);
     w.end[i] = std::max<int64_t>(w.end[i], 0);
@@ -245,9 +252,7 @@ constexpr Converter kConverters[] = {
     {.op = "QLinearConv", .emit = EmitQLinearConv},
     {.op = "QLinearConv", .emit = EmitQLinearConv, .domain = kRuntime},
     {.op = "FusedConv", .emit = EmitFusedConv, .domain = kRuntime},
-    {.op = "DeformConv",
-     .refusal = "Core ML has no deformable convolution",
-     .rewrite = "replace it by GridSample and Conv"},
+    {.op = "DeformConv", .emit = EmitDeformConv},
 };
 
 }  // namespace

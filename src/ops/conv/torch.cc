@@ -77,6 +77,22 @@ Status EmitConvolution(Context& c) {
   return c.Flag("transposed", false) ? EmitConvTranspose(c) : EmitConv(c);
 }
 
+// torchvision's, which always has a mask and a bias, used or not.
+Status EmitDeformConv(Context& c) {
+  const auto pair = [&](const std::string& name) {
+    return std::vector<int64_t>{c.Int(name + "_h", 1), c.Int(name + "_w", 1)};
+  };
+  std::vector<int64_t> pads = {c.Int("pad_h", 0), c.Int("pad_w", 0)};
+  pads.insert(pads.end(), {pads[0], pads[1]});
+  const std::string mask = c.Flag("use_mask", true) ? c.In("mask") : std::string();
+  return c.Set(0,
+               c.Op("DeformConv",
+                    {c.FloatIn("input"), c.Need("weight"), c.FloatIn("offset"), c.In("bias"), mask},
+                    {Ints("strides", pair("stride")), Ints("dilations", pair("dilation")),
+                     Ints("pads", std::move(pads)), Int("group", c.Int("groups", 1)),
+                     Int("offset_group", c.Int("offset_groups", 1))}));
+}
+
 constexpr Converter kConverters[] = {
     {.target = "aten.conv1d.default", .emit = EmitConv},
     {.target = "aten.conv2d.default", .emit = EmitConv},
@@ -88,6 +104,7 @@ constexpr Converter kConverters[] = {
     {.target = "aten.conv_transpose2d.input", .emit = EmitConvTranspose},
     {.target = "aten.conv_transpose3d.input", .emit = EmitConvTranspose},
     {.target = "aten.convolution.default", .emit = EmitConvolution},
+    {.target = "torchvision.deform_conv2d.default", .emit = EmitDeformConv},
 };
 
 }  // namespace

@@ -101,10 +101,8 @@ Status EmitBitShift(NodeContext& c) {
   }
   const bool left = direction == "LEFT";
   const DType type = c.Type(0);
-  if (left && BitWidth(type) > 32) {
-    return Unsupported("a shift of int64 to the left leaves the 32 bits of Core ML's integers")
-        .Advise("use int32");
-  }
+  if (left && BitWidth(type) > 32)
+    c.Note("shifts int64 to the left, in the 32 bits of Core ML's integers");
   const int width = std::min<int>(BitWidth(type), 32);
   // No power of 2 beyond 30 is an int32: the rest is shifted in a second step.
   ir::Value* x = c.Cast(c.Value(0), DType::kInt32);

@@ -251,7 +251,6 @@ constexpr Converter kConverters[] = {
     {.op = "Log", .emit = EmitLog},
     {.op = "Neg", .emit = EmitNeg},
     {.op = "Reciprocal", .emit = EmitReciprocal},
-    {.op = "Det", .refusal = "Core ML has no determinant", .rewrite = "compute it outside"},
 };
 
 #undef ANEMONE_DIRECT

@@ -192,6 +192,10 @@ Status EmitTo(Context& c) {
         .Advise("compute in real numbers");
   }
   if (from == to) return c.Set(0, c.Need(name));
+  // Weights of 8 bits that are scaled later stay so.
+  const bool bytes = from == DType::kInt8 || from == DType::kUInt8;
+  if (bytes && IsFloat(to) && c.IsHeld(name))
+    return c.Set(0, c.Op("DequantizeLinear", {c.Need(name), c.Number(1)}));
   return c.Set(0, c.Cast(c.Need(name), to));
 }
 

@@ -172,7 +172,7 @@ Status EmitCol2Im(NodeContext& c) {
   return e.Finish({e.Op("Reshape", {y, e.Int64s(out)})});
 }
 
-// Puts each element where MaxPool found it; the positions count through the whole unpooled tensor.
+// Puts each element where MaxPool found it; the positions count through the whole output.
 Status EmitMaxUnpool(NodeContext& c) {
   if (!c.Has(0) || !c.Has(1)) return InvalidInput("values or indices are missing");
   const ir::Shape& dims = c.Dims(0);
@@ -189,33 +189,29 @@ Status EmitMaxUnpool(NodeContext& c) {
       if (value < 0 || value > INT32_MAX) return InvalidInput("an attribute is {}", value);
     }
   }
-  ir::Shape natural = dims;
+  ir::Shape out = dims;
   for (size_t d = 0; d < spatial; ++d) {
-    natural[d + 2] = (dims[d + 2] - 1) * strides[d] + kernel[d] - pads[d] - pads[d + spatial];
-    if (natural[d + 2] < 1) return InvalidInput("its output is empty");
+    out[d + 2] = (dims[d + 2] - 1) * strides[d] + kernel[d] - pads[d] - pads[d + spatial];
+    if (out[d + 2] < 1) return InvalidInput("its output is empty");
   }
-  ir::Shape out = natural;
-  if (c.Has(2)) {
+  // The declared shape is the only one that a shape known at run time can give.
+  if (c.Has(2) && !c.Known(2) && c.Declared(0) != nullptr) {
+    out = *c.Declared(0);
+  } else if (c.Has(2)) {
     ANEMONE_ASSIGN(out, c.Ints(2, "the output's shape"));
+  }
+  if (c.Has(2)) {
     if (out.size() != dims.size()) return InvalidInput("the output's shape has the wrong rank");
   }
-  const auto natural_count = ir::ElementCount(natural), out_count = ir::ElementCount(out);
-  const auto count = ir::ElementCount(dims);
-  if (!natural_count || !out_count || !count || !FoldableCount(natural) || !FoldableCount(out)) {
+  const auto out_count = ir::ElementCount(out), count = ir::ElementCount(dims);
+  if (!out_count || !count || !FoldableCount(out))
     return Unsupported("an output of {}", ir::ShapeToString(out));
-  }
   Expansion e(c);
-  const auto zeros = e.Known(BroadcastConstant(Constant::Floats({0}, {}), {*natural_count}));
+  const auto zeros = e.Known(BroadcastConstant(Constant::Floats({0}, {}), {*out_count}));
   const auto indices = e.Op("Reshape", {e.In(1), e.Int64s({*count})});
   const auto values = e.Op("Reshape", {e.In(0), e.Int64s({*count})});
-  auto y = e.Op("ScatterElements", {zeros, indices, values}, {Int("axis", 0)});
-  y = e.Op("Reshape", {y, e.Int64s(natural)});
-  if (out != natural) {
-    std::vector<int64_t> grow(2 * dims.size(), 0);
-    for (size_t d = 0; d < dims.size(); ++d) grow[d + dims.size()] = out[d] - natural[d];
-    y = e.Op("Pad", {y, e.Int64s(std::move(grow))});
-  }
-  return e.Finish({y});
+  const auto y = e.Op("ScatterElements", {zeros, indices, values}, {Int("axis", 0)});
+  return e.Finish({e.Op("Reshape", {y, e.Int64s(out)})});
 }
 
 // With a known condition, a gather.

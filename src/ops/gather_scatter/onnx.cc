@@ -137,17 +137,46 @@ Status EmitGatherElements(NodeContext& c) {
                 c.Op("gather_along_axis", {{"x", x}, {"indices", indices}, {"axis", Axis(axis)}}));
 }
 
+// Input 1 as coordinates [..., depth] into the dims of input 0 from `batch_dims` on, with negative ones
+// counted from the end, which neither gather_nd nor scatter_nd does.
+Result<ir::Value*> Coordinates(NodeContext& c, int64_t batch_dims) {
+  if (c.Rank(1) < 1) return InvalidInput("the indices are a scalar");
+  const int64_t depth = c.FixedSize(c.In(1), c.Sizes(1).size() - 1);
+  ANEMONE_TRY(c.status());
+  if (batch_dims < 0 || depth < 1 || depth > c.Rank(0) - batch_dims)
+    return InvalidInput("indices of {} numbers into {} dimensions", depth, c.Rank(0) - batch_dims);
+  const auto first = c.Sizes(0).begin() + batch_dims;
+  const std::vector<int64_t> sizes(first, first + depth);
+  if (const auto* constant = c.Const(1); constant != nullptr && !Symbols::AnySymbol(sizes)) {
+    auto values = constant->AsInts();
+    if (!values) return InvalidInput("the indices are not integers");
+    for (size_t i = 0; i < values->size(); ++i) {
+      int64_t& value = (*values)[i];
+      const int64_t size = sizes[i % sizes.size()];
+      if (value < 0) value += size;
+      if (value < 0 || value >= size)
+        return InvalidInput("an index is outside the dim of {}", size);
+    }
+    return c.MakeConst(onnx::Constant::Int64s(std::move(*values), constant->dims), "indices");
+  }
+  ir::Value* indices = c.Value(1);
+  ir::Value* negative = c.Binary("less", {indices, c.MakeConst(ir::Literal::Int32(0), "zero")});
+  ir::Value* wrapped = c.Binary("add", {indices, c.SizesValue(sizes, "sizes")});
+  return c.Op("select", {{"cond", negative}, {"a", wrapped}, {"b", indices}});
+}
+
 Status EmitGatherNd(NodeContext& c) {
   ANEMONE_TRY(c.NeedInputs(2));
-  if (c.Int("batch_dims", 0) != 0) {
+  const int64_t batch_dims = c.Int("batch_dims", 0);
+  ANEMONE_ASSIGN(ir::Value * indices, Coordinates(c, batch_dims));
+  Args args = {{"x", Data(c, 0)}, {"indices", indices}};
+  if (batch_dims != 0) {
     if (c.target() < ir::Opset::kIOS16) {
       return Unsupported("batch_dims before iOS16").Advise("raise the deployment target to iOS16");
     }
-    return Finish(c, c.Op("gather_nd", {{"x", Data(c, 0)},
-                                        {"indices", c.Value(1)},
-                                        {"batch_dims", Axis(c.Int("batch_dims", 0))}}));
+    args.push_back({"batch_dims", Axis(batch_dims)});
   }
-  return Finish(c, c.Op("gather_nd", {{"x", Data(c, 0)}, {"indices", c.Value(1)}}));
+  return Finish(c, c.Op("gather_nd", std::move(args)));
 }
 
 Result<std::string> Mode(const NodeContext& c) {
@@ -180,8 +209,9 @@ Status EmitScatterElements(NodeContext& c) {
 Status EmitScatterNd(NodeContext& c) {
   ANEMONE_TRY(c.NeedInputs(3));
   ANEMONE_ASSIGN(const std::string mode, Mode(c));
+  ANEMONE_ASSIGN(ir::Value * indices, Coordinates(c, 0));
   return Finish(c, c.Op("scatter_nd", {{"data", Data(c, 0)},
-                                       {"indices", c.Value(1)},
+                                       {"indices", indices},
                                        {"updates", Data(c, 2)},
                                        {"mode", ir::Literal::String(mode)}}));
 }

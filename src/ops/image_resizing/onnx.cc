@@ -1,4 +1,4 @@
-// ONNX: Resize, Upsample, GridSample.
+// ONNX: Resize, Upsample, AffineGrid.
 //
 // ONNX has seven ways to place the samples, three kernels and several roundings; MIL has some of
 // the combinations, which are used where they are exactly equal. The rest uses a way that always
@@ -10,6 +10,7 @@
 
 #include "onnx/converter.h"
 #include "ops/image_resizing/open_resize_onnx.h"
+#include "ops/image_resizing/places_onnx.h"
 #include "ops/image_resizing/samples_onnx.h"
 #include "ops/infer.h"
 
@@ -93,12 +94,38 @@ Result<std::vector<double>> Scales(const NodeContext& c, size_t input) {
   return *values;
 }
 
-Result<Target> ReadTarget(const NodeContext& c) {
+Result<std::vector<int64_t>> ResizedAxes(const NodeContext& c) {
+  if (const auto given = c.IntsAttribute("axes")) return NormalizeAxes(*given, c.Rank(0));
   std::vector<int64_t> axes(c.Sizes(0).size());
   std::iota(axes.begin(), axes.end(), 0);
-  if (const auto given = c.IntsAttribute("axes")) {
-    ANEMONE_ASSIGN(axes, NormalizeAxes(*given, c.Rank(0)));
-  }
+  return axes;
+}
+
+// The part of an axis that tf_crop_and_resize samples, as shares of its length.
+struct Crop {
+  double begin = 0, end = 1;
+  bool whole() const { return begin == 0 && end == 1; }
+};
+
+// One for each axis; all of them whole in other modes.
+Result<std::vector<Crop>> ReadCrops(const NodeContext& c) {
+  std::vector<Crop> crops(c.Sizes(0).size());
+  if (c.String("coordinate_transformation_mode", "") != "tf_crop_and_resize") return crops;
+  ANEMONE_ASSIGN(const auto axes, ResizedAxes(c));
+  const auto* roi = c.Const(1);
+  if (roi == nullptr)
+    return Unsupported("a part of the input that is known only at run time")
+        .Advise("make roi an initializer");
+  const auto shares = roi->AsDoubles();
+  if (!shares || shares->size() != 2 * axes.size())
+    return InvalidInput("roi needs two numbers for each of {} axes", axes.size());
+  for (size_t i = 0; i < axes.size(); ++i)
+    crops[static_cast<size_t>(axes[i])] = {(*shares)[i], (*shares)[i + axes.size()]};
+  return crops;
+}
+
+Result<Target> ReadTarget(const NodeContext& c) {
+  ANEMONE_ASSIGN(const auto axes, ResizedAxes(c));
   if (c.node().op == "Upsample" && c.opset() < 9) {
     const auto* scales = c.node().Find("scales");
     if (scales == nullptr) return InvalidInput("Upsample has no scales");
@@ -109,15 +136,25 @@ Result<Target> ReadTarget(const NodeContext& c) {
     return FromScales(c, scales, axes);
   }
   if (c.Has(3)) {
+    const std::string policy = c.String("keep_aspect_ratio_policy", "stretch");
     auto sizes = c.KnownSizes(3).value_or(std::vector<int64_t>());
+    if (sizes.empty() && !c.Known(3) && policy == "stretch" && c.Declared(0) != nullptr &&
+        c.Declared(0)->size() == c.Sizes(0).size()) {
+      // The declared shape is the only one that sizes known at run time can give.
+      for (const int64_t axis : axes) sizes.push_back((*c.Declared(0))[static_cast<size_t>(axis)]);
+    }
     if (sizes.empty()) {
       ANEMONE_ASSIGN(sizes, c.Ints(3, "the sizes"));
     }
-    const std::string policy = c.String("keep_aspect_ratio_policy", "stretch");
     if (policy == "stretch") return FromSizes(c, sizes, axes);
     return KeepAspect(c, sizes, axes, policy);
   }
-  ANEMONE_ASSIGN(const auto scales, Scales(c, 2));
+  ANEMONE_ASSIGN(auto scales, Scales(c, 2));
+  ANEMONE_ASSIGN(const auto crops, ReadCrops(c));
+  for (size_t i = 0; i < std::min(scales.size(), axes.size()); ++i) {
+    const Crop& crop = crops[static_cast<size_t>(axes[i])];
+    scales[i] *= crop.end - crop.begin;
+  }
   return FromScales(c, scales, axes);
 }
 
@@ -131,8 +168,6 @@ Result<Sampling> ReadSampling(const NodeContext& c) {
   sampling.cubic_a = c.Float("cubic_coeff_a", -0.75);
   sampling.exclude_outside = c.Int("exclude_outside", 0) != 0;
   sampling.antialias = c.Int("antialias", 0) != 0;
-  if (sampling.coordinates == "tf_crop_and_resize")
-    return Unsupported("tf_crop_and_resize").Advise("use Slice and Resize");
   if (sampling.mode != "nearest" && sampling.mode != "linear" && sampling.mode != "cubic") {
     return InvalidInput("mode is '{}'", sampling.mode);
   }
@@ -216,9 +251,55 @@ Status EmitNearest(NodeContext& c, const Sampling& sampling, const Target& targe
   return c.Set(0, x);
 }
 
+// tf_crop_and_resize: what lies outside of the input is a given value.
+Status EmitCropAndResize(NodeContext& c, const Sampling& sampling) {
+  if (!c.IsFloat(0))
+    return Unsupported("interpolation of integers").Advise("cast to float before it");
+  ANEMONE_ASSIGN(const auto crops, ReadCrops(c));
+  ANEMONE_ASSIGN(const Target target, ReadTarget(c));
+  const ir::Shape& dims = c.Dims(0);
+  ir::Value* x = c.Value(0);
+  ir::Shape mask_dims(dims.size(), 1);
+  std::vector<bool> mask = {true};  // of the dims before, which of the outputs lie inside
+  for (size_t d = 0; d < dims.size(); ++d) {
+    if (target.sizes[d] == dims[d] && crops[d].whole()) continue;
+    const int64_t out = target.sizes[d];
+    Sampling along = sampling;
+    along.crop_begin = crops[d].begin;
+    along.crop_end = crops[d].end;
+    if (!FoldableCount({out, sampling.mode == "nearest" ? 1 : dims[d]}))
+      return Unsupported("a dim of {} resized to {} in this mode", dims[d], out);
+    if (sampling.mode == "nearest") {
+      x = c.Op("gather",
+               {{"x", x},
+                {"indices", ir::Ints(NearestIndices(along, dims[d], out, target.scales[d]))},
+                {"axis", Int(static_cast<int64_t>(d))}});
+    } else {
+      x = MultiplyAlong(c, x, d, SampleMatrix(along, dims[d], out, target.scales[d]), out);
+    }
+    const std::vector<bool> inside = InsideCrop(along, dims[d], out);
+    if (std::ranges::all_of(inside, [](bool one) { return one; })) continue;
+    std::vector<bool> both;
+    for (const bool before : mask) {
+      for (const bool here : inside) both.push_back(before && here);
+    }
+    mask = std::move(both);
+    mask_dims[d] = out;
+    if (!FoldableCount(mask_dims))
+      return Unsupported("an output of {}", ir::ShapeToString(target.sizes));
+  }
+  if (std::ranges::all_of(mask, [](bool one) { return one; })) return c.Set(0, x);
+  const std::vector<int64_t> bits(mask.begin(), mask.end());
+  ir::Value* inside =
+      c.MakeConst(onnx::Constant::FromInts(DType::kBool, bits, mask_dims), "inside");
+  ir::Value* outside = c.Float32(static_cast<float>(c.Float("extrapolation_value", 0)));
+  return c.Emit("select", {{"cond", inside}, {"a", x}, {"b", outside}});
+}
+
 Status EmitResize(NodeContext& c) {
   if (!c.Has(0)) return InvalidInput("the input is missing");
   ANEMONE_ASSIGN(const Sampling sampling, ReadSampling(c));
+  if (sampling.coordinates == "tf_crop_and_resize") return EmitCropAndResize(c, sampling);
   if (ResizesOpenDimension(c)) return EmitOpenResize(c, sampling);
   ANEMONE_ASSIGN(const Target target, ReadTarget(c));
   const ir::Shape& dims = c.Sizes(0);
@@ -254,35 +335,19 @@ Status EmitResize(NodeContext& c) {
   return c.Set(0, x);
 }
 
-Status EmitGridSample(NodeContext& c) {
-  if (!c.Has(0) || !c.Has(1)) return InvalidInput("GridSample needs two inputs");
-  if (c.Rank(0) != 4) return Unsupported("GridSample of rank {}", c.Rank(0));
-  const std::string mode = c.String("mode", "linear"), padding = c.String("padding_mode", "zeros");
-  const bool nearest = mode == "nearest";
-  if (!nearest && mode != "linear" && mode != "bilinear")
-    return Unsupported("mode '{}'", mode).Advise("use linear");
-  std::string pad;
-  if (padding == "zeros") pad = "constant";
-  if (padding == "border") pad = "border";
-  // ONNX reflects at the centers of the border elements, or at their outer edges: MIL's names
-  // for these.
-  const bool align = c.Int("align_corners", 0) != 0;
-  if (padding == "reflection") pad = align ? "reflection" : "symmetric";
-  if (pad.empty()) return InvalidInput("padding_mode is '{}'", padding);
-  return c.Emit("resample",
-                {{"x", c.Value(0)},
-                 {"coordinates", c.Value(1)},
-                 {"sampling_mode", ir::Literal::String(nearest ? "nearest" : "bilinear")},
-                 {"padding_mode", ir::Literal::String(pad)},
-                 {"padding_value", ir::Literal::Fp32(0)},
-                 {"coordinates_mode", ir::Literal::String("normalized_minus_one_to_one")},
-                 {"align_corners", ir::Literal::Bool(align)}});
-}
-
 // The places that an affine map reads, for GridSample: a known grid times the map.
 Status EmitAffineGrid(NodeContext& c) {
   if (!c.Has(0) || c.Rank(0) != 3) return InvalidInput("theta needs rank 3");
-  ANEMONE_ASSIGN(const auto size, c.Ints(1, "the size"));
+  std::vector<int64_t> size;
+  if (const auto* declared = c.Declared(0);
+      c.Has(1) && !c.Known(1) && declared != nullptr && declared->size() >= 2) {
+    // The declared shape, [N, spatial ..., 2 or 3], is the only one that a size known at run time can
+    // give; the number of channels has no part in it.
+    size.assign(declared->begin(), declared->end() - 1);
+    size.insert(size.begin() + 1, 1);
+  } else {
+    ANEMONE_ASSIGN(size, c.Ints(1, "the size"));
+  }
   const size_t spatial = static_cast<size_t>(c.Dims(0)[1]);
   if ((spatial != 2 && spatial != 3) || size.size() != spatial + 2) {
     return InvalidInput("a size of {} dims does not fit theta", size.size());
@@ -323,11 +388,9 @@ Status EmitAffineGrid(NodeContext& c) {
 }
 
 constexpr Converter kConverters[] = {
-    {.op = "Resize", .emit = EmitResize},
-    {.op = "Upsample", .emit = EmitResize},
-    {.op = "GridSample", .emit = EmitGridSample},
-    {.op = "AffineGrid", .emit = EmitAffineGrid},
-    {.op = "RoiAlign", .refusal = "no conversion yet", .rewrite = "cut the model before it"},
+    {.op = "Resize", .emit = EmitResize},         {.op = "Upsample", .emit = EmitResize},
+    {.op = "GridSample", .emit = EmitGridSample}, {.op = "AffineGrid", .emit = EmitAffineGrid},
+    {.op = "RoiAlign", .emit = EmitRoiAlign},
 };
 
 }  // namespace

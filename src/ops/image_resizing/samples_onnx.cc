@@ -2,14 +2,23 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string_view>
 
 namespace anemone::ops::image_resizing {
 namespace {
+
+constexpr std::string_view kCrop = "tf_crop_and_resize";
 
 // ONNX computes positions in float.
 float Position(const Sampling& sampling, int64_t i, int64_t in, int64_t out, double scale_given) {
   const auto x = static_cast<float>(i), scale = static_cast<float>(scale_given);
   const auto size_in = static_cast<float>(in), size_out = static_cast<float>(out);
+  if (sampling.coordinates == kCrop) {
+    const auto begin = static_cast<float>(sampling.crop_begin);
+    const auto end = static_cast<float>(sampling.crop_end);
+    if (out == 1) return 0.5f * (begin + end) * (size_in - 1);
+    return begin * (size_in - 1) + x * (end - begin) * (size_in - 1) / (size_out - 1);
+  }
   if (sampling.coordinates == "asymmetric") return x / scale;
   if (sampling.coordinates == "align_corners") {
     return out == 1 ? 0.0f : x * (size_in - 1) / (size_out - 1);
@@ -46,11 +55,20 @@ std::vector<int64_t> NearestIndices(const Sampling& sampling, int64_t in, int64_
   std::vector<int64_t> indices(static_cast<size_t>(out));
   for (int64_t i = 0; i < out; ++i) {
     // Where nothing changes size, rounding must not move anything.
-    const bool same = in == out && scale == 1;
+    const bool same = in == out && scale == 1 && sampling.coordinates != kCrop;
     const int64_t at = same ? i : Round(sampling.nearest, Position(sampling, i, in, out, scale));
     indices[static_cast<size_t>(i)] = std::clamp<int64_t>(at, 0, in - 1);
   }
   return indices;
+}
+
+std::vector<bool> InsideCrop(const Sampling& sampling, int64_t in, int64_t out) {
+  std::vector<bool> inside;
+  for (int64_t i = 0; i < out; ++i) {
+    const float position = Position(sampling, i, in, out, 1);
+    inside.push_back(position >= 0 && position <= static_cast<float>(in - 1));
+  }
+  return inside;
 }
 
 namespace {

@@ -192,6 +192,20 @@ Status EmitCol2Im(Context& c) {
   return c.Set(0, c.Reshape(y, *out));
 }
 
+// The boxes [K, 5] begin with the number of their image.
+Status EmitRoiAlign(Context& c) {
+  const std::string rois = c.Need("rois");
+  const std::string image = c.Squeeze(c.Slice(rois, 1, 0, 1), {1});
+  const std::string mode = c.Flag("aligned", false) ? "half_pixel" : "output_half_pixel";
+  return c.Set(0, c.Op("RoiAlign",
+                       {c.FloatIn("input"), c.Slice(rois, 1, 1, 5), c.Cast(image, DType::kInt64)},
+                       {Int("output_height", c.Int("pooled_height", 1)),
+                        Int("output_width", c.Int("pooled_width", 1)),
+                        Int("sampling_ratio", std::max<int64_t>(c.Int("sampling_ratio", -1), 0)),
+                        Float("spatial_scale", c.Number("spatial_scale", 1)),
+                        Text("coordinate_transformation_mode", mode)}));
+}
+
 constexpr Converter kConverters[] = {
     {.target = "aten.upsample_nearest1d.vec", .emit = EmitNearest},
     {.target = "aten.upsample_nearest2d.vec", .emit = EmitNearest},
@@ -216,12 +230,11 @@ constexpr Converter kConverters[] = {
     {.target = "aten._upsample_bicubic2d_aa.default", .emit = EmitCubicAntialias},
     {.target = "aten.grid_sampler.default", .emit = EmitGridSample},
     {.target = "aten.grid_sampler_2d.default", .emit = EmitGridSample},
+    {.target = "aten.grid_sampler_3d.default", .emit = EmitGridSample},
     {.target = "aten.affine_grid_generator.default", .emit = EmitAffineGrid},
     {.target = "aten.im2col.default", .emit = EmitIm2Col},
     {.target = "aten.col2im.default", .emit = EmitCol2Im},
-    {.target = "torchvision.roi_align.default",
-     .refusal = "there is no conversion of RoIAlign",
-     .rewrite = "cut the model before it"},
+    {.target = "torchvision.roi_align.default", .emit = EmitRoiAlign},
     {.target = "torchvision.nms.default",
      .refusal = "the number of boxes that are kept depends on the data",
      .rewrite = "export the model without it, and suppress boxes outside of it"},

@@ -24,6 +24,14 @@ Status EmitProduct(Context& c, std::string_view left, std::string_view right) {
 
 Status EmitMatMul(Context& c) { return EmitProduct(c, "self", "other"); }
 Status EmitMatrices(Context& c) { return EmitProduct(c, "self", "mat2"); }
+// Sums that become floats at once need not be exact to the last of their 31 bits.
+Status EmitIntegerMatrices(Context& c) {
+  const auto whole = [&](std::string_view name) {
+    return c.Op("DequantizeLinear", {c.Need(name), c.Number(1)});
+  };
+  if (c.IsReadAsFloat()) return c.Set(0, c.Op("MatMul", {whole("self"), whole("mat2")}));
+  return c.Set(0, c.Op("MatMulInteger", {c.Need("self"), c.Need("mat2")}));
+}
 Status EmitMatrixVector(Context& c) { return EmitProduct(c, "self", "vec"); }
 Status EmitDot(Context& c) { return EmitProduct(c, "self", "tensor"); }
 
@@ -297,6 +305,7 @@ constexpr Converter kConverters[] = {
     {.target = "aten.linear.default", .emit = EmitLinear},
     {.target = "aten.matmul.default", .emit = EmitMatMul},
     {.target = "aten.mm.default", .emit = EmitMatrices},
+    {.target = "aten._int_mm.default", .emit = EmitIntegerMatrices},
     {.target = "aten.bmm.default", .emit = EmitMatrices},
     {.target = "aten.mv.default", .emit = EmitMatrixVector},
     {.target = "aten.dot.default", .emit = EmitDot},

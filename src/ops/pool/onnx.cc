@@ -5,6 +5,7 @@
 
 #include "onnx/converter.h"
 #include "onnx/windows.h"
+#include "ops/pool/indices_onnx.h"
 
 namespace anemone::ops::pool {
 namespace {
@@ -128,12 +129,9 @@ std::vector<float> Counts(const Windows& w, size_t i, int64_t size, int64_t extr
 }
 
 Status EmitMaxPool(NodeContext& c) {
-  if (c.Wants(1)) {
-    return Unsupported("Core ML's pooling does not return indices")
-        .Advise("remove the use of Indices");
-  }
   ANEMONE_ASSIGN(Windows w, PoolWindows(c));
   Add(w.end, CeilExtra(c, w));
+  if (c.Wants(1)) return EmitMaxPoolWithIndices(c, w);
   if (IsDilated(w)) ANEMONE_TRY(CheckGathered(c, w));
   ir::Value* x = c.Cast(c.Value(0), DType::kFp32);  // integers of 8 bits are exact there
   ir::Value* y =

@@ -9,10 +9,77 @@ namespace {
 
 using namespace onnx;  // NOLINT: a converter file speaks both
 
+// A reduction over known axes. Bools are reduced as int32.
+Args ReduceArgs(NodeContext& c, const std::vector<int64_t>& axes) {
+  const bool boolean = c.Dtype(0) == DType::kBool;
+  return {{"x", boolean ? c.Cast(c.Value(0), DType::kInt32) : c.Value(0)},
+          {"axes", ir::Ints(axes)},
+          {"keep_dims", ir::Literal::Bool(c.Int("keepdims", 1) != 0)}};
+}
+ir::Value* Reduce(NodeContext& c, std::string_view type, const std::vector<int64_t>& axes) {
+  return c.Cast(c.Op(type, ReduceArgs(c, axes)), c.Dtype(0));
+}
+
+// All choices of `count` axes of `dims` that give the shape `wanted`.
+std::vector<std::vector<int64_t>> AxesThatGive(const ir::Shape& dims, const ir::Shape& wanted,
+                                               int64_t count, bool keep) {
+  std::vector<std::vector<int64_t>> found;
+  for (uint32_t bits = 0; bits < (uint32_t{1} << dims.size()); ++bits) {
+    std::vector<int64_t> axes;
+    ir::Shape shape;
+    for (size_t d = 0; d < dims.size(); ++d) {
+      const bool reduced = (bits >> d & 1) != 0;
+      if (reduced) axes.push_back(static_cast<int64_t>(d));
+      if (!reduced || keep) shape.push_back(reduced ? 1 : dims[d]);
+    }
+    if (static_cast<int64_t>(axes.size()) == count && shape == wanted) found.push_back(axes);
+  }
+  return found;
+}
+
+// Axes that only the run time knows must give the shape that the file declares. Where several do, all
+// are computed and the axes choose one.
+Status EmitRuntimeAxes(NodeContext& c, std::string_view type) {
+  constexpr size_t kMostChoices = 4;
+  const ir::Shape* wanted = c.Declared(0);
+  if (wanted == nullptr || c.IsOpen(0) || c.IsOpen(1) || c.Rank(1) != 1 || c.Rank(0) > kMaxRank)
+    return c.Ints(1, "axes").status();
+  const auto choices = AxesThatGive(c.Dims(0), *wanted, c.Dims(1)[0], c.Int("keepdims", 1) != 0);
+  if (choices.empty())
+    return InvalidInput("no {} axes of {} give the declared shape {}", c.Dims(1)[0],
+                        ir::ShapeToString(c.Dims(0)), ir::ShapeToString(*wanted));
+  if (choices.size() > kMostChoices) return c.Ints(1, "axes").status();
+  ir::Value* y = Reduce(c, type, choices[0]);
+  if (choices.size() > 1) {
+    // The sum of the powers of 2 of the axes names each choice.
+    std::vector<int64_t> powers;
+    for (int64_t d = 0; d < c.Rank(0); ++d) powers.push_back(int64_t{1} << d);
+    const auto number = [&](int64_t value) {
+      return c.MakeConst(ir::Literal::Int32(static_cast<int32_t>(value)), "number");
+    };
+    ir::Value* from_front = c.Binary("mod", {c.Value(1), number(c.Rank(0))});
+    ir::Value* bits = c.Op("gather", {{"x", c.MakeConst(onnx::Constant::Int64s(powers), "powers")},
+                                      {"indices", from_front},
+                                      {"axis", ir::Literal::Int32(0)}});
+    ir::Value* sum =
+        c.Op("reduce_sum",
+             {{"x", bits}, {"axes", ir::Ints({0})}, {"keep_dims", ir::Literal::Bool(false)}});
+    for (size_t i = 1; i < choices.size(); ++i) {
+      int64_t name = 0;
+      for (const int64_t axis : choices[i]) name += int64_t{1} << axis;
+      ir::Value* chosen = c.Binary("equal", {sum, number(name)});
+      ir::Value* other = Reduce(c, type, choices[i]);
+      y = c.Op("select", {{"cond", chosen}, {"a", other}, {"b", y}});
+    }
+  }
+  return c.Set(0, y);
+}
+
 // The axes moved from an attribute to an input in opset 13 (ReduceSum) and 18 (the others). No axes
 // means all of them, or none when noop_with_empty_axes is set.
 Status EmitReduce(NodeContext& c, std::string_view type) {
   if (!c.Has(0)) return InvalidInput("the input is missing");
+  if (c.Has(1) && !c.Known(1) && !c.In(1).sizes) return EmitRuntimeAxes(c, type);
   ANEMONE_ASSIGN(auto axes, c.IntsOr(1, "axes"));
   if (!axes || axes->empty()) {
     if (c.Int("noop_with_empty_axes", 0) != 0) return c.Forward(0, 0);
@@ -21,13 +88,8 @@ Status EmitReduce(NodeContext& c, std::string_view type) {
   }
   if (c.Rank(0) == 0) return c.Forward(0, 0);
   ANEMONE_ASSIGN(const auto along, NormalizeAxes(*axes, c.Rank(0)));
-  ir::Value* x = c.Value(0);
-  const bool boolean = c.Dtype(0) == DType::kBool;
-  Args args = {{"x", boolean ? c.Cast(x, DType::kInt32) : x},
-               {"axes", ir::Ints(along)},
-               {"keep_dims", ir::Literal::Bool(c.Int("keepdims", 1) != 0)}};
-  if (!boolean) return c.Emit(type, std::move(args));
-  return c.Set(0, c.Cast(c.Op(type, std::move(args)), DType::kBool));
+  if (c.Dtype(0) != DType::kBool) return c.Emit(type, ReduceArgs(c, along));
+  return c.Set(0, Reduce(c, type, along));
 }
 Status EmitSum(NodeContext& c) { return EmitReduce(c, "reduce_sum"); }
 Status EmitMean(NodeContext& c) { return EmitReduce(c, "reduce_mean"); }

@@ -1,5 +1,6 @@
 // ONNX: constants, shapes of tensors, ranges.
 #include <algorithm>
+#include <numeric>
 
 #include "onnx/converter.h"
 
@@ -74,6 +75,8 @@ Status EmitDropout(NodeContext& c) {
 
 Status EmitConstantOfShape(NodeContext& c) {
   auto known = c.KnownSizes(0);
+  // The declared shape is the only one that a shape known at run time can give.
+  if (!known && c.Declared(0) != nullptr) known = *c.Declared(0);
   if (!known) {
     ANEMONE_ASSIGN(known, c.Ints(0, "the shape"));
   }
@@ -112,6 +115,19 @@ Status EmitOpenRange(NodeContext& c, int64_t start, int64_t limit, int64_t delta
   return c.Set(0, c.WithDims(range, {*count}));
 }
 
+// Numbers that only the run time knows, where the file declares how many the range has.
+Status EmitDeclaredRange(NodeContext& c, int64_t count) {
+  if (!FoldableCount({count}) || count < 1) return Unsupported("a range of {} numbers", count);
+  std::vector<int64_t> steps(static_cast<size_t>(count));
+  std::iota(steps.begin(), steps.end(), 0);
+  ir::Value* counted =
+      c.MakeConst(c.IsFloat(0) ? onnx::Constant::Floats({steps.begin(), steps.end()}, {count})
+                               : onnx::Constant::Int64s(std::move(steps)),
+                  "steps");
+  ir::Value* distance = c.Binary("mul", {counted, c.Reshape(c.Value(2), {})});
+  return c.Emit("add", {{"x", distance}, {"y", c.Reshape(c.Value(0), {})}});
+}
+
 Status EmitRange(NodeContext& c) {
   ANEMONE_TRY(c.NeedInputs(3));
   const auto start = c.KnownSizes(0), limit = c.KnownSizes(1), delta = c.KnownSizes(2);
@@ -120,6 +136,9 @@ Status EmitRange(NodeContext& c) {
       return InvalidInput("Range needs three scalars");
     return EmitOpenRange(c, (*start)[0], (*limit)[0], (*delta)[0]);
   }
+  const bool all_known = c.Known(0) && c.Known(1) && c.Known(2);
+  if (!all_known && c.Declared(0) != nullptr && c.Declared(0)->size() == 1)
+    return EmitDeclaredRange(c, c.Declared(0)->front());
   ANEMONE_TRY(c.Number(0, "start").status());
   ANEMONE_TRY(c.Number(1, "limit").status());
   ANEMONE_TRY(c.Number(2, "delta").status());

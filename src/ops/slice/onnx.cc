@@ -1,6 +1,9 @@
 // ONNX: Slice, Split.
+#include <algorithm>
+
 #include "onnx/converter.h"
 #include "ops/infer.h"
+#include "ops/slice/sequences_onnx.h"
 
 namespace anemone::ops::slice {
 namespace {
@@ -127,6 +130,78 @@ Result<std::vector<int64_t>> Cuts(const NodeContext& c, size_t input, std::strin
   return std::move(*given);
 }
 
+// ---- Slices whose parameters depend on the data, where the file declares how many elements they take:
+// along each dimension, elements from a first one on, at a distance, are gathered.
+
+// The entry of input `i` for dimension `d` as a scalar of the program: the one whose axis is `d`, or
+// else `fallback`.
+ir::Value* EntryFor(NodeContext& c, size_t i, int64_t d, int64_t fallback) {
+  const auto number = [&](int64_t value) {
+    return c.MakeConst(ir::Literal::Int32(static_cast<int32_t>(value)), "number");
+  };
+  const int64_t count = c.Dims(1)[0];
+  if (!c.Has(i)) return number(fallback);
+  ir::Value* entries = c.Reshape(c.Value(i), {count});
+  const auto sum = [&](ir::Value* values) {
+    return c.Op("reduce_sum",
+                {{"x", values}, {"axes", ir::Ints({0})}, {"keep_dims", ir::Literal::Bool(false)}});
+  };
+  ir::Value* axes = nullptr;
+  if (c.Has(3)) {
+    axes = c.Binary("mod", {c.Value(3), number(c.Rank(0))});
+  } else {
+    std::vector<int64_t> all(static_cast<size_t>(count));
+    for (size_t k = 0; k < all.size(); ++k) all[k] = static_cast<int64_t>(k);
+    axes = c.MakeConst(onnx::Constant::Int64s(std::move(all)), "axes");
+  }
+  ir::Value* here = c.Cast(c.Binary("equal", {axes, number(d)}), DType::kInt32);
+  ir::Value* entry = sum(c.Binary("mul", {entries, here}));
+  ir::Value* missing = c.Binary("sub", {number(1), sum(here)});
+  return c.Binary("add", {entry, c.Binary("mul", {missing, number(fallback)})});
+}
+
+bool IsRuntimeSlice(const NodeContext& c) {
+  if (!c.Has(1) || !c.Has(2) || c.Rank(1) != 1 || c.IsOpen(0) || c.IsOpen(1)) return false;
+  const ir::Shape* declared = c.Declared(0);
+  if (declared == nullptr || declared->size() != c.Sizes(0).size() ||
+      std::ranges::count(*declared, 0) != 0)
+    return false;
+  for (size_t i = 1; i < c.InputCount(); ++i) {
+    if (c.Has(i) && !c.Known(i)) return true;
+  }
+  return false;
+}
+
+Status EmitRuntimeSlice(NodeContext& c) {
+  const ir::Shape &dims = c.Dims(0), &out = *c.Declared(0);
+  const auto number = [&](int64_t value) {
+    return c.MakeConst(ir::Literal::Int32(static_cast<int32_t>(value)), "number");
+  };
+  ir::Value* x = c.Dtype(0) == DType::kBool ? c.Cast(c.Value(0), DType::kInt32) : c.Value(0);
+  for (size_t d = 0; d < dims.size(); ++d) {
+    const auto axis = static_cast<int64_t>(d);
+    // All elements of a dimension, at a positive distance, are taken as they stand.
+    if (out[d] == dims[d] && !c.Has(4)) continue;
+    if (!FoldableCount({out[d]})) return Unsupported("a slice of {} elements", out[d]);
+    ir::Value* step = EntryFor(c, 4, axis, 1);
+    ir::Value* start = EntryFor(c, 1, axis, 0);
+    // Below zero they count from the end; what is outside is the first or the last element.
+    ir::Value* below = c.Binary("less", {start, number(0)});
+    ir::Value* from_end = c.Binary("add", {start, number(dims[d])});
+    start = c.Op("select", {{"cond", below}, {"a", from_end}, {"b", start}});
+    start = c.Binary("maximum", {start, number(0)});
+    start = c.Binary("minimum", {start, number(dims[d] - 1)});
+    std::vector<int64_t> counted(static_cast<size_t>(out[d]));
+    for (size_t i = 0; i < counted.size(); ++i) counted[i] = static_cast<int64_t>(i);
+    ir::Value* steps = c.MakeConst(onnx::Constant::Int64s(std::move(counted)), "steps");
+    ir::Value* at = c.Binary("add", {c.Binary("mul", {steps, step}), start});
+    at = c.Binary("minimum", {c.Binary("maximum", {at, number(0)}), number(dims[d] - 1)});
+    x = c.Op("gather",
+             {{"x", x}, {"indices", at}, {"axis", ir::Literal::Int32(static_cast<int32_t>(d))}});
+  }
+  return c.Set(0, c.Cast(x, c.Dtype(0)));
+}
+
 Status EmitSlice(NodeContext& c) {
   if (!c.Has(0)) return InvalidInput("the input is missing");
   if (c.IsOpen(0) || (c.Has(1) && c.In(1).sizes) || (c.Has(2) && c.In(2).sizes)) {
@@ -140,6 +215,7 @@ Status EmitSlice(NodeContext& c) {
     }
     return EmitOpenSlice(c, from, to, along, strides);
   }
+  if (IsRuntimeSlice(c)) return EmitRuntimeSlice(c);
   ANEMONE_ASSIGN(const auto starts, c.IntsOr(1, "starts"));
   ANEMONE_ASSIGN(const auto ends, c.IntsOr(2, "ends"));
   ANEMONE_ASSIGN(const auto axes, c.IntsOr(3, "axes"));
@@ -209,12 +285,27 @@ Status EmitOpenSplit(NodeContext& c, size_t axis) {
   return c.status();
 }
 
+// The declared shapes are the only ones that sizes known at run time can give.
+std::optional<std::vector<int64_t>> DeclaredSplit(const NodeContext& c, size_t axis) {
+  if (!c.Has(1) || c.Known(1)) return std::nullopt;
+  std::vector<int64_t> sizes;
+  for (size_t i = 0; i < c.OutputCount(); ++i) {
+    const ir::Shape* declared = c.Declared(i);
+    if (declared == nullptr || declared->size() != c.Sizes(0).size()) return std::nullopt;
+    sizes.push_back((*declared)[axis]);
+  }
+  return sizes;
+}
+
 Status EmitSplit(NodeContext& c) {
   if (!c.Has(0)) return InvalidInput("the input is missing");
   ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(c.Int("axis", 0), c.Rank(0)));
   if (Symbols::IsSymbol(c.Sizes(0)[static_cast<size_t>(axis)]) || (c.Has(1) && c.In(1).sizes))
     return EmitOpenSplit(c, static_cast<size_t>(axis));
-  ANEMONE_ASSIGN(const auto given, c.IntsOr(1, "split"));
+  auto given = DeclaredSplit(c, static_cast<size_t>(axis));
+  if (!given) {
+    ANEMONE_ASSIGN(given, c.IntsOr(1, "split"));
+  }
   ANEMONE_ASSIGN(const auto sizes,
                  SplitSizes(c.Dims(0)[static_cast<size_t>(axis)], c.OutputCount(), given));
   if (sizes.size() == 1) return c.Forward(0, 0);
@@ -239,19 +330,18 @@ Status EmitSplit(NodeContext& c) {
   return c.status();
 }
 
-constexpr std::string_view kSequences = "Core ML has no sequences of tensors here";
-constexpr std::string_view kUnroll = "export without sequences (no lists in the traced code)";
-
 constexpr Converter kConverters[] = {
     {.op = "Slice", .emit = EmitSlice},
     {.op = "Split", .emit = EmitSplit},
-    {.op = "SplitToSequence", .refusal = kSequences, .rewrite = kUnroll},
-    {.op = "SequenceConstruct", .refusal = kSequences, .rewrite = kUnroll},
-    {.op = "SequenceAt", .refusal = kSequences, .rewrite = kUnroll},
-    {.op = "SequenceInsert", .refusal = kSequences, .rewrite = kUnroll},
-    {.op = "SequenceEmpty", .refusal = kSequences, .rewrite = kUnroll},
-    {.op = "SequenceLength", .refusal = kSequences, .rewrite = kUnroll},
-    {.op = "ConcatFromSequence", .refusal = kSequences, .rewrite = kUnroll},
+    {.op = "SplitToSequence", .emit = EmitSplitToSequence},
+    {.op = "SequenceConstruct", .emit = EmitSequenceConstruct},
+    {.op = "SequenceEmpty", .emit = EmitSequenceConstruct},
+    {.op = "SequenceAt", .emit = EmitSequenceAt},
+    {.op = "SequenceInsert", .emit = EmitSequenceInsert},
+    {.op = "SequenceErase", .emit = EmitSequenceErase},
+    {.op = "SequenceLength", .emit = EmitSequenceLength},
+    {.op = "SequenceMap", .emit = EmitSequenceMap},
+    {.op = "ConcatFromSequence", .emit = EmitConcatFromSequence},
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "onnx/converter.h"
 #include "onnx/expansion.h"
 #include "ops/infer.h"
+#include "ops/tensor_ops/ngrams_onnx.h"
 #include "ops/tensor_ops/repeat_onnx.h"
 #include "ops/tensor_ops/signal_onnx.h"
 
@@ -185,9 +186,15 @@ Status EmitTopK(NodeContext& c) {
   ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(c.Int("axis", -1), c.Rank(0)));
   int64_t k = c.Int("k", 0);
   if (c.opset() >= 10) {
-    ANEMONE_ASSIGN(const auto given, c.Ints(1, "k"));
-    if (given.size() != 1) return InvalidInput("k is not a scalar");
-    k = given[0];
+    // The declared shape says the k that only the run time knows.
+    const ir::Shape* declared = c.Declared(0) != nullptr ? c.Declared(0) : c.Declared(1);
+    if (!c.Known(1) && declared != nullptr && static_cast<int64_t>(declared->size()) == c.Rank(0)) {
+      k = (*declared)[static_cast<size_t>(axis)];
+    } else {
+      ANEMONE_ASSIGN(const auto given, c.Ints(1, "k"));
+      if (given.size() != 1) return InvalidInput("k is not a scalar");
+      k = given[0];
+    }
   }
   const int64_t size = c.Sizes(0)[static_cast<size_t>(axis)];
   if (k < 1 || k > c.symbols().BoundsOf(size).high) {
@@ -202,15 +209,32 @@ Status EmitTopK(NodeContext& c) {
   return c.status();
 }
 
+// Values that only the run time knows: [off, on].
+Status EmitOneHotOfValues(NodeContext& c, int64_t axis, int64_t depth) {
+  Expansion e(c);
+  const auto hot =
+      e.Op("OneHot", {e.In(0), e.Int64(depth), e.Int64s({0, 1})}, {attribute::Int("axis", axis)});
+  const auto value = [&](int64_t i) { return e.Op("Gather", {e.In(2), e.Int64(i)}); };
+  return e.Finish({e.Op("Where", {e.Cast(hot, ElementType::kBool), value(1), value(0)})});
+}
+
 Status EmitOneHot(NodeContext& c) {
   ANEMONE_TRY(c.NeedInputs(3));
-  ANEMONE_ASSIGN(const double depth, c.Number(1, "depth"));
+  ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(c.Int("axis", -1), c.Rank(0) + 1));
+  double depth = 0;
+  const ir::Shape* declared = c.Declared(0);
+  if (!c.Known(1) && declared != nullptr &&
+      static_cast<int64_t>(declared->size()) == c.Rank(0) + 1) {
+    // The declared shape is the only one that a depth known at run time can give.
+    depth = static_cast<double>((*declared)[static_cast<size_t>(axis)]);
+  } else {
+    ANEMONE_ASSIGN(depth, c.Number(1, "depth"));
+  }
   if (!(depth >= 1 && depth <= INT32_MAX)) return InvalidInput("depth is {}", depth);
   const auto* values = c.Const(2);
-  if (values == nullptr) return Unsupported("values computed at run time");
+  if (values == nullptr) return EmitOneHotOfValues(c, axis, static_cast<int64_t>(depth));
   const auto off_on = values->AsDoubles();
   if (!off_on || off_on->size() != 2) return InvalidInput("values needs two elements");
-  ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(c.Int("axis", -1), c.Rank(0) + 1));
   const auto literal = [&](double value) {
     return values->is_integer() ? Int(static_cast<int64_t>(value))
                                 : ir::Literal::Fp32(static_cast<float>(value));
@@ -255,10 +279,23 @@ Status EmitCumSum(NodeContext& c) {
   return c.Emit("cumsum", along(axis));
 }
 
+// One product for each axis, of which the axis chooses.
+Status EmitRuntimeCumProd(NodeContext& c) {
+  Expansion e(c);
+  const auto axis = e.Op("Mod", {e.In(1), e.Int64(c.Rank(0))});
+  std::string y;
+  for (int64_t d = 0; d < c.Rank(0); ++d) {
+    const auto one = e.Op("CumProd", {e.In(0), e.Int64(d)}, c.node().attributes);
+    y = d == 0 ? one : e.Op("Where", {e.Op("Equal", {axis, e.Int64(d)}), one, y});
+  }
+  return e.Finish({y});
+}
+
 // A product over the elements up to each one. MIL has no running product, so each is one of a
 // triangle: element j takes part in result i where it stands before it.
 Status EmitCumProd(NodeContext& c) {
   ANEMONE_TRY(c.NeedInputs(2));
+  if (!c.Known(1) && c.Rank(0) > 0) return EmitRuntimeCumProd(c);
   ANEMONE_ASSIGN(const auto given, c.Ints(1, "the axis"));
   if (given.size() != 1) return InvalidInput("the axis is not a scalar");
   ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(given[0], c.Rank(0)));
@@ -313,11 +350,18 @@ Status EmitEyeLike(NodeContext& c) {
 // Cuts or fills both ends of each axis; an odd element stays, or is added, at the end.
 Status EmitCenterCropPad(NodeContext& c) {
   ANEMONE_TRY(c.NeedInputs(2));
-  ANEMONE_ASSIGN(const auto wanted, c.Ints(1, "the shape"));
   std::vector<int64_t> axes(static_cast<size_t>(c.Rank(0)));
   std::iota(axes.begin(), axes.end(), 0);
   if (const auto given = c.IntsAttribute("axes")) {
     ANEMONE_ASSIGN(axes, NormalizeAxes(*given, c.Rank(0)));
+  }
+  std::vector<int64_t> wanted;
+  if (const auto* declared = c.Declared(0);
+      !c.Known(1) && declared != nullptr && declared->size() == c.Sizes(0).size()) {
+    // The only sizes that a shape known at run time can give.
+    for (const int64_t axis : axes) wanted.push_back((*declared)[static_cast<size_t>(axis)]);
+  } else {
+    ANEMONE_ASSIGN(wanted, c.Ints(1, "the shape"));
   }
   if (wanted.size() != axes.size())
     return InvalidInput("{} sizes for {} axes", wanted.size(), axes.size());
@@ -422,7 +466,7 @@ constexpr Converter kConverters[] = {
     {.op = "DFT", .emit = EmitDft},
     {.op = "STFT", .emit = EmitStft},
     {.op = "StringNormalizer", .refusal = kText, .rewrite = kOutside},
-    {.op = "TfIdfVectorizer", .refusal = kText, .rewrite = kOutside},
+    {.op = "TfIdfVectorizer", .emit = EmitTfIdfVectorizer},
 };
 
 }  // namespace

@@ -75,7 +75,14 @@ Status CheckTransform(const Transform& t) {
 }  // namespace
 
 Status EmitWindow(NodeContext& c) {
-  ANEMONE_ASSIGN(const int64_t size, Scalar(c, 0, "the size"));
+  // The declared shape is the only one that a size known at run time can give.
+  const ir::Shape* declared = c.Declared(0);
+  int64_t size = 0;
+  if (c.Has(0) && !c.Known(0) && declared != nullptr && declared->size() == 1) {
+    size = declared->front();
+  } else {
+    ANEMONE_ASSIGN(size, Scalar(c, 0, "the size"));
+  }
   if (size < 1 || !FoldableCount({size})) return InvalidInput("the size is {}", size);
   const auto steps = static_cast<double>(c.Int("periodic", 1) != 0 ? size : size - 1);
   const std::string& op = c.node().op;

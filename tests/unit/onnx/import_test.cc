@@ -144,18 +144,17 @@ TEST(OnnxImport, ListsEveryBlockingNode) {
   const auto model = Import(MakeModel(MakeGraph(
       {.nodes = {MakeNode("NonZero", {"x"}, {"a"}, {}, "first"), MakeNode("Relu", {"a"}, {"b"}),
                  MakeNode("FancyOp", {"b"}, {"c"}, {}, "second", "com.acme"),
-                 MakeNode("MaxPool", {"x"}, {"d", "indices"}, {AttrInts("kernel_shape", {2, 2})},
-                          "third"),
+                 MakeNode("MaxRoiPool", {"x", "x"}, {"d"}, {}, "third"),
                  MakeNode("Unused", {"x"}, {"dead"})},
        .inputs = {MakeValue("x", kFloat, {1, 1, 4, 4})},
-       .outputs = {MakeValue("c", kFloat, {}), MakeValue("indices", kInt64, {})}})));
+       .outputs = {MakeValue("c", kFloat, {}), MakeValue("d", kFloat, {})}})));
   ASSERT_FALSE(model.ok());
   EXPECT_EQ(model.error().code(), ErrorCode::kUnsupported);
   const std::string text = model.error().ToString();
   for (const char* part :
        {"3 nodes of the model cannot be converted",
         "NonZero (opset 17), node 0 first: the size of its output depends on the data",
-        "com.acme.FancyOp", "second", "MaxPool (opset 17)", "does not return indices"}) {
+        "com.acme.FancyOp", "second", "MaxRoiPool (opset 17)", "no max RoI pooling"}) {
     EXPECT_NE(text.find(part), std::string::npos) << text;
   }
   EXPECT_EQ(text.find("Relu"), std::string::npos) << text;
