@@ -143,6 +143,9 @@ class HeldBody {
     text_ += more;
     return true;
   }
+  // Room for what is announced, so that a body is not copied as it grows. (What a client announces and
+  // does not send takes no memory: its pages are never touched.)
+  void Reserve(size_t announced) { text_.reserve(announced); }
   const std::string& text() const { return text_; }
   // It stays counted as long as this lives.
   std::string Take() { return std::move(text_); }
@@ -210,6 +213,8 @@ class Server final : public httplib::Server {
                                                        "itself as the body")));
     }
     HeldBody body(held_bytes_);
+    body.Reserve(static_cast<size_t>(
+        std::min<uint64_t>(from.get_header_value<uint64_t>("Content-Length"), limits_.body_bytes)));
     bool too_large = false;
     bool no_room = false;
     const bool complete = read([&](const char* data, size_t size) {
