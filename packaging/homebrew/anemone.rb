@@ -10,6 +10,7 @@ class Anemone < Formula
   depends_on "cmake" => :build
   depends_on "ninja" => :build
   depends_on "nlohmann-json" => :build
+  depends_on "cpp-httplib"
   depends_on "fmt"
   depends_on "highway"
   depends_on "jpeg-turbo"
