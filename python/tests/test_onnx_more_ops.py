@@ -359,3 +359,48 @@ def test_open_batches(tmp_path, node, inputs, opset):
         found = model.predict({name: value.astype(np.int32) if name == "i" else value for name, value in feeds.items()})
         for name, value in zip(node.output, session.run(None, feeds)):
             np.testing.assert_allclose(found[name], value, atol=1e-5)
+
+
+# ---- shape arithmetic
+
+
+@pytest.mark.parametrize("size", [[1, 2, 15, 11], ["n", 2, 15, 11]])
+def test_padding_as_tensorflow_computes_it(tmp_path, size):
+    """What timm writes for 'same' padding: max((ceil(size / 2) - 1) * 2 + 3 - size, 0), by Clip, halved, and both ends in
+    the order of Pad."""
+    def known(name, value):
+        return numpy_helper.from_array(np.array(value, np.int64), name)
+
+    nodes, names = [helper.make_node("Shape", ["x"], ["shape"])], []
+    for axis in (3, 2):
+        tag = f"a{axis}"
+        nodes += [
+            helper.make_node("Gather", ["shape", f"{tag}_axis"], [f"{tag}_size"]),
+            helper.make_node("Add", [f"{tag}_size", "one"], [f"{tag}_up"]),
+            helper.make_node("Div", [f"{tag}_up", "two"], [f"{tag}_steps"]),
+            helper.make_node("Sub", [f"{tag}_steps", "one"], [f"{tag}_last"]),
+            helper.make_node("Mul", [f"{tag}_last", "two"], [f"{tag}_reach"]),
+            helper.make_node("Add", [f"{tag}_reach", "three"], [f"{tag}_end"]),
+            helper.make_node("Sub", [f"{tag}_end", f"{tag}_size"], [f"{tag}_wanted"]),
+            helper.make_node("Clip", [f"{tag}_wanted", "zero"], [f"{tag}_pad"]),
+            helper.make_node("Div", [f"{tag}_pad", "two"], [f"{tag}_before"]),
+            helper.make_node("Sub", [f"{tag}_pad", f"{tag}_before"], [f"{tag}_after"]),
+            helper.make_node("Unsqueeze", [f"{tag}_before", "first"], [f"{tag}_b"]),
+            helper.make_node("Unsqueeze", [f"{tag}_after", "first"], [f"{tag}_a"])]
+        names.append(tag)
+    ends = [f"{tag}_b" for tag in reversed(names)] + [f"{tag}_a" for tag in reversed(names)]
+    nodes += [helper.make_node("Concat", ["nothing", *ends[:2], "nothing", *ends[2:]], ["pads"], axis=0),
+              helper.make_node("Pad", ["x", "pads"], ["padded"]),
+              helper.make_node("Conv", ["padded", "w"], ["y"], strides=[2, 2])]
+    weights = floats(4, 2, 3, 3)
+    graph = helper.make_graph(
+        nodes, "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, size)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [known("zero", 0), known("one", 1), known("two", 2), known("three", 3), known("first", [0]),
+         known("nothing", [0, 0]), known("a2_axis", 2), known("a3_axis", 3), numpy_helper.from_array(weights, "w")])
+    path = str(tmp_path / "m.onnx")
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+    x = floats(1, 2, 15, 11)
+    wanted = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, {"x": x})[0]
+    found = anemone.convert(path, input_shapes={"x": [1, 2, 15, 11]}).predict({"x": x})["y"]
+    np.testing.assert_allclose(found, wanted, atol=1e-5)

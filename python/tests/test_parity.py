@@ -58,7 +58,7 @@ def test_every_figure_is_numpys(make, nbits, tmp_path):
     run("compress", base, "-o", variant, "--mode", "palettize", "--nbits", nbits, "--weight-threshold", 100)
     for name, package in (("a", base), ("b", variant)):
         run("run", package, "--input", f"image={tmp_path}/x.npy", "--output-dir", tmp_path / name)
-    document = json.loads(run("compare", base, variant, "--inputs", f"image={tmp_path}/x.npy", "--tolerance-linf", 1e9, "--tolerance-rmse", 1e9, "--json"))
+    document = json.loads(run("compare", base, variant, "--input", f"image={tmp_path}/x.npy", "--tolerance-linf", 1e9, "--tolerance-rmse", 1e9, "--json"))
     assert document["outputs"]
     for output in document["outputs"]:
         want = figures(np.load(tmp_path / "a" / f"{output['output']}.npy"),

@@ -152,6 +152,19 @@ Outputs FoldBinary(const FoldArgs& args) {
   return std::vector<Constant>{std::move(out)};
 }
 
+// The limits are inputs since opset 11.
+Outputs FoldClip(const FoldArgs& args) {
+  if (args.opset < 11) return NotFolded();
+  Constant out = *args.In(0);
+  if (args.In(1) != nullptr) {
+    ANEMONE_ASSIGN(out, FoldBinary(BinaryOp::kMax, out, *args.In(1)));
+  }
+  if (args.In(2) != nullptr) {
+    ANEMONE_ASSIGN(out, FoldBinary(BinaryOp::kMin, out, *args.In(2)));
+  }
+  return std::vector<Constant>{std::move(out)};
+}
+
 using UnaryFn = double (*)(double);
 template <UnaryFn kFunction>
 Outputs FoldUnary(const FoldArgs& args) {
@@ -375,6 +388,7 @@ std::span<const FoldRow> MathFolds() {
       {"Min", FoldBinary<BinaryOp::kMin>, 1},
       {"Max", FoldBinary<BinaryOp::kMax>, 1},
       {"Sum", FoldBinary<BinaryOp::kAdd>, 1},
+      {"Clip", FoldClip, 1},
       {"Equal", FoldBinary<BinaryOp::kEqual>, 2},
       {"Less", FoldBinary<BinaryOp::kLess>, 2},
       {"LessOrEqual", FoldBinary<BinaryOp::kLessOrEqual>, 2},

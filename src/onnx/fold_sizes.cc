@@ -171,6 +171,20 @@ Result<bool> FoldPair(NodeContext& c, const Combine& combine, bool comparison) {
   return true;
 }
 
+Result<bool> FoldClip(NodeContext& c) {
+  auto clipped = IntsOf(c, 0);
+  for (size_t i = 1; i < c.InputCount() && clipped; ++i) {
+    if (!c.Has(i)) continue;
+    const auto limit = IntsOf(c, i);
+    if (!limit) return false;
+    ANEMONE_ASSIGN(clipped,
+                   Zip(*clipped, *limit, ArithmeticOf(c.symbols(), i == 1 ? "Max" : "Min")));
+  }
+  if (!clipped) return false;
+  ANEMONE_TRY(c.SetSizes(0, std::move(clipped->values), std::move(clipped->dims), c.Type(0)));
+  return true;
+}
+
 Result<bool> FoldNegative(NodeContext& c) {
   Sizes out;
   for (const int64_t size : *c.In(0).sizes) {
@@ -212,6 +226,7 @@ Result<bool> FoldSizes(NodeContext& c) {
   if (const Combine combine = ComparisonOf(symbols, op)) return FoldPair(c, combine, true);
   if (!c.In(0).sizes) return false;
   if (op == "Cast") return FoldCastOf(c);
+  if (op == "Clip") return FoldClip(c);
   if (op == "Neg") return FoldNegative(c);
   const std::string_view pair = op == "ReduceProd"  ? "Mul"
                                 : op == "ReduceSum" ? "Add"

@@ -25,7 +25,8 @@ Table TableOf(CompareOptions& options) {
        .field = &options.inputs,
        .help = "NAME=FILE.npy, .png or .jpg; seeded normal inputs when absent. NAME:SHAPE is "
                "--input-shape NAME:SHAPE",
-       .example = "image=cat.jpg"},
+       .example = "image=cat.jpg",
+       .flag = "--input"},
       shapes,
       InputValueRow(options.input_value),
       LoweringRow(options.lowering),
