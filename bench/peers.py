@@ -254,8 +254,10 @@ def report(row):
 
 
 def versions():
-    found = {}
-    for package in ("anemone", "onnxruntime", "openvino", "nncf", "torch", "opencv-python-headless", "ncnn"):
+    import anemone
+
+    found = {"anemone": anemone.__version__}
+    for package in ("onnxruntime", "openvino", "nncf", "torch", "opencv-python-headless"):
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
@@ -284,7 +286,8 @@ def main():
     parser.add_argument("--write", action="store_true", help="write docs/performance.md")
     arguments = parser.parse_args()
     document = {"schema": "anemone.peers", "schema_version": 2, "date": datetime.date.today().isoformat(),
-                "machine": machine(), "versions": versions(), "rows": [], "problems": []}
+                "machine": machine(), "versions": versions(), "rows": [],
+                "problems": ["ncnn: it reads no ONNX file"]}
     for path in sorted(arguments.models.glob("*.onnx")):
         if arguments.only in path.name:
             measure(path, arguments, document)

@@ -1,4 +1,11 @@
-"""docs/performance.md from the document of bench/peers.py."""
+"""docs/performance.md from the document of bench/peers.py.
+
+    python bench/performance_page.py FILE.json > docs/performance.md
+"""
+
+import json
+import sys
+from pathlib import Path
 
 KINDS = {
     "float32": "float32: the .onnx file as it is",
@@ -52,3 +59,7 @@ def page(document):
     if document["problems"]:
         lines += ["## Not measured", "", *(f"- {problem}" for problem in document["problems"]), ""]
     return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page(json.loads(Path(sys.argv[1]).read_text())))
