@@ -171,7 +171,7 @@ Result<bool> FoldPair(NodeContext& c, const Combine& combine, bool comparison) {
   return true;
 }
 
-Result<bool> FoldClip(NodeContext& c) {
+Result<bool> FoldClippedSizes(NodeContext& c) {
   auto clipped = IntsOf(c, 0);
   for (size_t i = 1; i < c.InputCount() && clipped; ++i) {
     if (!c.Has(i)) continue;
@@ -226,7 +226,7 @@ Result<bool> FoldSizes(NodeContext& c) {
   if (const Combine combine = ComparisonOf(symbols, op)) return FoldPair(c, combine, true);
   if (!c.In(0).sizes) return false;
   if (op == "Cast") return FoldCastOf(c);
-  if (op == "Clip") return FoldClip(c);
+  if (op == "Clip") return FoldClippedSizes(c);
   if (op == "Neg") return FoldNegative(c);
   const std::string_view pair = op == "ReduceProd"  ? "Mul"
                                 : op == "ReduceSum" ? "Add"
