@@ -30,7 +30,7 @@ good_tree() {
   printf 'See [home](../README.md) and `src/{base,ir}/`. Programming otherwise raises a cancelled promise.\n' > "$tree/docs/base.md"
   printf '#!/usr/bin/env bash\n# say hello\necho hello\n' > "$tree/tools/dev/hello.sh"
   mkdir -p "$tree/cmake"
-  grep -A 8 -E 'ANEMONE_HOT_SOURCES$|ANEMONE_JOINED_HOT_SOURCES ' cmake/options.cmake > "$tree/cmake/options.cmake"
+  sed -n '/ANEMONE_HOT_SOURCES$/,/ANEMONE_JOINED_HOT_SOURCES /p' cmake/options.cmake > "$tree/cmake/options.cmake"
   printf 'namespace anemone::ir {\nnamespace {\nint Once() { return 1; }\n}  // namespace\n}  // namespace anemone::ir\n' \
     > "$tree/src/ir/type.cc"
   cp .clang-format "$tree/"
