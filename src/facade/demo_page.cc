@@ -1,5 +1,7 @@
 #include "facade/demo_page.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <filesystem>
 

@@ -16,8 +16,8 @@ namespace anemone::cpu {
 
 // What elementwise work reads: floats, or whole numbers, those of 16 bits less `zero`.
 struct Source {
-  Source(const float* from)
-      : floats(from) {}  // NOLINT(google-explicit-constructor): the usual case
+  // A plain pointer is the usual case.
+  Source(const float* from) : floats(from) {}  // NOLINT(google-explicit-constructor)
   Source(const NarrowInt* from, float zero_point) : narrow(from), zero(zero_point) {}
   explicit Source(const uint8_t* from) : bytes(from) {}
   // One of them is not null.
