@@ -9,16 +9,16 @@ DESK = {"width": 1280, "height": 900}
 
 
 class Opened:
-    """A page with what it said and asked for. `ready`: what to wait for."""
+    """A page with what it said and asked for. `place`: a file or an address; `ready`: what to wait for."""
 
-    def __init__(self, browser, path, ready=None, **options):
+    def __init__(self, browser, place, ready=None, **options):
         self.context = browser.new_context(**options)
         self.page = self.context.new_page()
         self.messages, self.requests = [], []
         self.page.on("console", lambda message: self.messages.append(message.text))
         self.page.on("pageerror", lambda error: self.messages.append(str(error)))
         self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.goto(path.as_uri())
+        self.page.goto(place if isinstance(place, str) else place.as_uri())
         if ready:
             self.page.wait_for_selector(ready)
 

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from conftest import make_classifier
-from page import BROWSER, DESK, PHONE, contrasts
+from page import BROWSER, DESK, PHONE, Opened, contrasts
 from PIL import Image
 from serving import COMMAND, Server, by_onnxruntime
 
@@ -46,22 +46,7 @@ def camera_browser():
         opened.close()
 
 
-class Opened:
-    def __init__(self, browser, url, **options):
-        self.context = browser.new_context(**options)
-        self.page = self.context.new_page()
-        self.messages, self.requests = [], []
-        self.page.on("console", lambda message: self.messages.append(message.text))
-        self.page.on("pageerror", lambda error: self.messages.append(str(error)))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.goto(url)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.context.close()
-
+class OpenedHere(Opened):
     def text(self, selector):
         return self.page.inner_text(selector)
 
@@ -74,7 +59,7 @@ class Opened:
 
 
 def test_a_photograph_and_a_fault(camera_browser, server, folder):
-    with Opened(camera_browser, server.url, viewport=DESK) as opened:
+    with OpenedHere(camera_browser, server.url, viewport=DESK) as opened:
         page = opened.page
         page.set_input_files("#file", folder / "photo.png")
         page.wait_for_selector("#classes li")
@@ -95,7 +80,7 @@ def test_a_photograph_and_a_fault(camera_browser, server, folder):
 
 
 def test_camera_frames_until_it_is_stopped(camera_browser, server):
-    with Opened(camera_browser, server.url, viewport=DESK, permissions=["camera"]) as opened:
+    with OpenedHere(camera_browser, server.url, viewport=DESK, permissions=["camera"]) as opened:
         page = opened.page
         page.click("#camera")
         opened.until(lambda: int(opened.text("#requests")) >= 5)
@@ -112,7 +97,7 @@ def test_camera_frames_until_it_is_stopped(camera_browser, server):
 
 def test_a_file_that_is_no_image(camera_browser, server, tmp_path):
     (tmp_path / "text.png").write_text("no image")
-    with Opened(camera_browser, server.url, viewport=DESK) as opened:
+    with OpenedHere(camera_browser, server.url, viewport=DESK) as opened:
         opened.page.set_input_files("#file", tmp_path / "text.png")
         opened.page.wait_for_selector("#message:not([hidden])")
         assert "no image" in opened.text("#message")
@@ -120,7 +105,7 @@ def test_a_file_that_is_no_image(camera_browser, server, tmp_path):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_phone_and_dark_mode(camera_browser, server, folder, scheme):
-    with Opened(camera_browser, server.url, viewport=PHONE, color_scheme=scheme) as opened:
+    with OpenedHere(camera_browser, server.url, viewport=PHONE, color_scheme=scheme) as opened:
         page = opened.page
         page.set_input_files("#file", folder / "photo.png")
         page.wait_for_selector("#classes li")
@@ -135,7 +120,7 @@ def test_phone_and_dark_mode(camera_browser, server, folder, scheme):
 
 
 def test_without_the_flag_there_is_no_such_button(camera_browser, folder):
-    with Server(folder / "classifier.onnx") as running, Opened(camera_browser, running.url, viewport=DESK) as opened:
+    with Server(folder / "classifier.onnx") as running, OpenedHere(camera_browser, running.url, viewport=DESK) as opened:
         assert opened.page.is_visible("#camera") and not opened.page.is_visible("#fault")
 
 
@@ -145,7 +130,7 @@ def test_names_cannot_change_the_page(camera_browser, folder):
     subprocess.run([str(COMMAND), "convert", str(folder / "classifier.onnx"), "-o", str(folder / "labeled.mlpackage"),
                     "--labels", str(folder / "labels.txt"), "--probabilities-output", "probabilities"], check=True,
                    capture_output=True)
-    with Server(folder / "labeled.mlpackage") as running, Opened(camera_browser, running.url, viewport=DESK) as opened:
+    with Server(folder / "labeled.mlpackage") as running, OpenedHere(camera_browser, running.url, viewport=DESK) as opened:
         opened.page.set_input_files("#file", folder / "photo.png")
         opened.page.wait_for_selector("#classes li")
         assert "<img src=x" in opened.text("#classes .name")

@@ -82,16 +82,7 @@ void PackedConv::Run(const float* in, const Destination& out, float* scratch,
     RunDepthwise(own, in, weights_->depthwise, out, steps, pool);
     return;
   }
-  TileProblem problem;
-  problem.m = s.batch * s.out_h * s.out_w;
-  problem.n = s.out_c / s.groups;
-  problem.taps = method_ == ConvMethod::kRows ? s.kernel_h : s.kernel_h * s.kernel_w;
-  problem.k = s.kernel_h * s.kernel_w * (s.in_c / s.groups);
-  problem.groups = s.groups;
-  problem.out = out;
-  problem.out_stride = s.out_c;
-  problem.steps = steps;
-  problem.a_bytes = s.batch * s.in_h * s.in_w * (s.in_c / s.groups) * int64_t{sizeof(float)};
+  const TileProblem problem = ProductOf(s, method_, out, steps, sizeof(float));
   const TileFunction compute = ChooseTile();
   RunTiles<float>(
       problem, pool,

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "cpu/kernels/conv.h"
@@ -100,6 +101,24 @@ void FillKernelRows(const ConvShape& s, const Element* in, const Element* zeros,
       scratch += RowCopyCount(s);
     }
   }
+}
+
+// The convolution as a product of pixels and filters.
+inline TileProblem ProductOf(const ConvShape& s, ConvMethod method, const Destination& out,
+                             std::span<const Step> steps, int64_t element_bytes) {
+  const int64_t depth = s.in_c / s.groups;
+  TileProblem problem;
+  problem.m = s.batch * s.out_h * s.out_w;
+  problem.n = s.out_c / s.groups;
+  problem.taps = method == ConvMethod::kRows ? s.kernel_h : s.kernel_h * s.kernel_w;
+  problem.k = s.kernel_h * s.kernel_w * depth;
+  problem.groups = s.groups;
+  problem.out = out;
+  problem.out_stride = s.out_c;
+  problem.steps = steps;
+  problem.element_bytes = element_bytes;
+  problem.a_bytes = s.batch * s.in_h * s.in_w * depth * element_bytes;
+  return problem;
 }
 
 // The pointers of one tile, by the convolution's method; `slot` as in RunTiles.

@@ -74,17 +74,7 @@ void PackedInt8Conv::RunProducts(const Left* in, const Destination& out,
                                  ThreadPool& pool) const {
   const ConvShape& s = shape_;
   const auto* zeros = reinterpret_cast<const Left*>(weights_->zeros.data());
-  TileProblem problem;
-  problem.m = s.batch * s.out_h * s.out_w;
-  problem.n = s.out_c / s.groups;
-  problem.taps = method_ == ConvMethod::kRows ? s.kernel_h : s.kernel_h * s.kernel_w;
-  problem.k = s.kernel_h * s.kernel_w * (s.in_c / s.groups);
-  problem.groups = s.groups;
-  problem.out = out;
-  problem.out_stride = s.out_c;
-  problem.steps = steps;
-  problem.element_bytes = sizeof(Left);
-  problem.a_bytes = s.batch * s.in_h * s.in_w * (s.in_c / s.groups) * problem.element_bytes;
+  const TileProblem problem = ProductOf(s, method_, out, steps, sizeof(Left));
   RunTiles<Left>(
       problem, pool,
       [&](int64_t group, int64_t row, int rows, int64_t slot, const Left** to) {

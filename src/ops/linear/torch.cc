@@ -98,166 +98,18 @@ Status EmitBilinear(Context& c) {
 
 // ---- einsum
 
-struct Term {
-  std::string value, labels;
-};
-
-// "..." becomes capital letters that the equation does not use: one for each dimension it stands for,
-// aligned at the back.
-Result<std::string> Plain(const std::string& labels, int64_t rank, int64_t most,
-                          const std::string& free) {
-  const size_t dots = labels.find("...");
-  if (dots == std::string::npos) return labels;
-  const int64_t covered = rank - (std::ssize(labels) - 3);
-  if (covered < 0 || covered > most) return InvalidInput("'{}' does not fit rank {}", labels, rank);
-  return labels.substr(0, dots) +
-         free.substr(static_cast<size_t>(most - covered), static_cast<size_t>(covered)) +
-         labels.substr(dots + 3);
-}
-
-struct Equation {
-  std::vector<std::string> inputs;
-  std::string output;
-};
-
-Result<Equation> ParseEinsum(std::string text, const std::vector<int64_t>& ranks) {
-  std::erase(text, ' ');
-  Equation equation;
-  const size_t arrow = text.find("->");
-  const std::string left = text.substr(0, arrow);
-  for (size_t begin = 0; begin <= left.size();) {
-    const size_t comma = std::min(left.find(',', begin), left.size());
-    equation.inputs.push_back(left.substr(begin, comma - begin));
-    begin = comma + 1;
-  }
-  if (equation.inputs.size() != ranks.size())
-    return InvalidInput("the equation '{}' does not have {} operands", text, ranks.size());
-  std::string free;
-  for (char letter = 'Z'; letter >= 'A'; --letter) {
-    if (text.find(letter) == std::string::npos) free += letter;
-  }
-  int64_t most = 0;
-  for (size_t i = 0; i < ranks.size(); ++i) {
-    if (equation.inputs[i].find("...") != std::string::npos)
-      most = std::max(most, ranks[i] - (std::ssize(equation.inputs[i]) - 3));
-  }
-  if (most > std::ssize(free)) return InvalidInput("the equation has too many letters");
-  for (size_t i = 0; i < ranks.size(); ++i) {
-    ANEMONE_ASSIGN(equation.inputs[i], Plain(equation.inputs[i], ranks[i], most, free));
-    if (std::ssize(equation.inputs[i]) != ranks[i])
-      return InvalidInput("'{}' does not fit rank {}", equation.inputs[i], ranks[i]);
-  }
-  if (arrow != std::string::npos) {
-    equation.output = text.substr(arrow + 2);
-    const size_t dots = equation.output.find("...");
-    if (dots != std::string::npos)
-      equation.output.replace(dots, 3, free.substr(0, static_cast<size_t>(most)));
-    return equation;
-  }
-  std::string letters;
-  for (const std::string& labels : equation.inputs) letters += labels;
-  equation.output = free.substr(0, static_cast<size_t>(most));
-  std::string once;
-  for (const char letter : letters) {
-    const bool broadcast = equation.output.find(letter) != std::string::npos;
-    if (!broadcast && std::ranges::count(letters, letter) == 1) once += letter;
-  }
-  std::ranges::sort(once);
-  equation.output += once;
-  return equation;
-}
-
-// A letter that stands twice in one operand takes its diagonal: the later one is gathered away.
-Status TakeDiagonals(Context& c, Term& term, const std::vector<std::optional<int64_t>>& sizes) {
-  for (size_t d = 0; d < term.labels.size(); ++d) {
-    const size_t again = term.labels.find(term.labels[d], d + 1);
-    if (again == std::string::npos) continue;
-    if (!sizes[d]) return Unsupported("a diagonal of a symbolic size");
-    // mask with the identity and sum over the second occurrence
-    std::vector<float> eye(static_cast<size_t>(*sizes[d] * *sizes[d]), 0.0f);
-    for (int64_t i = 0; i < *sizes[d]; ++i) eye[static_cast<size_t>(i * *sizes[d] + i)] = 1;
-    std::vector<int64_t> dims(term.labels.size(), 1);
-    dims[d] = dims[again] = *sizes[d];
-    const auto mask = onnx::Constant::Floats(std::move(eye), dims);
-    term.value = c.Op("Mul", {term.value, c.Known(mask)});
-    term.value = c.Op("ReduceSum", {term.value, c.Int64s({static_cast<int64_t>(again)})},
-                      {Int("keepdims", 0)});
-    term.labels.erase(again, 1);
-    std::vector<std::optional<int64_t>> rest = sizes;
-    rest.erase(rest.begin() + static_cast<std::ptrdiff_t>(again));
-    return TakeDiagonals(c, term, rest);
-  }
-  return {};
-}
-
+// ONNX's equations are PyTorch's.
 Status EmitEinsum(Context& c) {
-  const std::string text = c.Text("equation", "");
   const Argument* operands = c.Find("tensors");
   if (operands == nullptr || operands->names.empty()) return InvalidInput("it has no operands");
-  std::vector<int64_t> ranks;
-  for (const std::string& name : operands->names) ranks.push_back(c.MetaOf(name).rank());
-  ANEMONE_ASSIGN(const Equation equation, ParseEinsum(text, ranks));
-  std::vector<Term> terms;
-  for (size_t i = 0; i < ranks.size(); ++i) {
-    const TensorMeta& meta = c.MetaOf(operands->names[i]);
-    Term term{
-        c.As(c.ValueOf(operands->names[i]), torch::CategoryOf(meta.dtype()), Category::kFloat),
-        equation.inputs[i]};
-    std::vector<std::optional<int64_t>> sizes;
-    for (const Size& size : meta.sizes) sizes.push_back(size.value);
-    ANEMONE_TRY(TakeDiagonals(c, term, sizes));
-    // A dimension of size 1 may meet a larger one: it is dropped, as broadcasting has it.
-    std::vector<int64_t> dropped;
-    if (term.labels.size() == sizes.size()) {
-      std::string left;
-      for (size_t d = 0; d < sizes.size(); ++d) {
-        bool elsewhere = false;
-        for (size_t j = 0; j < equation.inputs.size(); ++j)
-          elsewhere |= j != i && equation.inputs[j].find(term.labels[d]) != std::string::npos;
-        if (sizes[d] == 1 && elsewhere && ranks.size() > 1) {
-          bool larger = false;
-          for (size_t j = 0; j < equation.inputs.size(); ++j) {
-            const size_t at = equation.inputs[j].find(term.labels[d]);
-            if (j == i || at == std::string::npos) continue;
-            larger |= c.MetaOf(operands->names[j]).sizes[at].value != 1;
-          }
-          if (larger) {
-            dropped.push_back(static_cast<int64_t>(d));
-            continue;
-          }
-        }
-        left += term.labels[d];
-      }
-      term.value = c.Squeeze(term.value, dropped);
-      term.labels = left;
-    }
-    terms.push_back(std::move(term));
+  Values inputs;
+  for (const std::string& name : operands->names) {
+    inputs.push_back(
+        c.As(c.ValueOf(name), torch::CategoryOf(c.MetaOf(name).dtype()), Category::kFloat));
   }
-  const auto multiply = [&](const Term& a, const Term* b, const std::string& out) {
-    std::string written = a.labels;
-    Values inputs = {a.value};
-    if (b != nullptr) {
-      written += "," + b->labels;
-      inputs.push_back(b->value);
-    }
-    return Term{c.Op("Einsum", inputs, {onnx::attribute::Text("equation", written + "->" + out)}),
-                out};
-  };
-  // From the left, two at a time; letters that nothing further needs are summed at once.
-  while (terms.size() > 1) {
-    std::string out;
-    for (const char letter : terms[0].labels + terms[1].labels) {
-      bool wanted = equation.output.find(letter) != std::string::npos;
-      for (size_t j = 2; j < terms.size(); ++j)
-        wanted |= terms[j].labels.find(letter) != std::string::npos;
-      if (wanted && out.find(letter) == std::string::npos) out += letter;
-    }
-    if (terms.size() == 2) out = equation.output;
-    terms[0] = multiply(terms[0], &terms[1], out);
-    terms.erase(terms.begin() + 1);
-  }
-  if (terms[0].labels != equation.output) terms[0] = multiply(terms[0], nullptr, equation.output);
-  return c.SetAs(0, terms[0].value, Category::kFloat);
+  const std::string equation = c.Text("equation", "");
+  return c.SetAs(0, c.Op("Einsum", inputs, {onnx::attribute::Text("equation", equation)}),
+                 Category::kFloat);
 }
 
 // ---- attention
