@@ -38,9 +38,7 @@ HWY_INLINE V32 LoadPairs(const int8_t* from) {
 
 // sum + a.low * b.low + a.high * b.high in each lane.
 HWY_INLINE V32 AddPairProducts(V32 a, V32 b, V32 sum) {
-#if HWY_TARGET <= HWY_AVX3_DL && HWY_ARCH_X86
-  return V32{_mm512_dpwssd_epi32(sum.raw, a.raw, b.raw)};
-#elif HWY_ARCH_X86 && HWY_TARGET != HWY_EMU128 && HWY_TARGET != HWY_SCALAR
+#if HWY_ARCH_X86 && HWY_TARGET != HWY_EMU128 && HWY_TARGET != HWY_SCALAR
   const hn::Repartition<int16_t, D32> d16;
   V32 unused = hn::Zero(D32());
   return hn::ReorderWidenMulAccumulate(D32(), hn::BitCast(d16, a), hn::BitCast(d16, b), sum,
@@ -59,9 +57,7 @@ HWY_INLINE V32 AddPairProducts(V32 a, V32 b, V32 sum) {
 // sum + the four products of bytes in each lane. Those of `a` are 0 to 127, so that no sum of two
 // products exceeds 16 bits, where the first instruction would saturate.
 HWY_INLINE V32 AddQuadProducts(V32 a, V32 b, V32 sum) {
-#if HWY_TARGET <= HWY_AVX3_DL
-  return V32{_mm512_dpbusd_epi32(sum.raw, a.raw, b.raw)};
-#elif HWY_TARGET <= HWY_AVX3
+#if HWY_TARGET <= HWY_AVX3
   const __m512i pairs = _mm512_maddubs_epi16(a.raw, b.raw);
   return hn::Add(sum, V32{_mm512_madd_epi16(pairs, _mm512_set1_epi16(1))});
 #elif HWY_TARGET <= HWY_AVX2
