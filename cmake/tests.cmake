@@ -11,7 +11,7 @@ add_library(anemone_for_tests INTERFACE)
 target_include_directories(anemone_for_tests INTERFACE
   ${test_include_dir} ${CMAKE_SOURCE_DIR}/tests)
 target_link_libraries(anemone_for_tests INTERFACE
-  anemone_core ${ANEMONE_CLI_LIBRARY} anemone_options anemone_test_options anemone_proto
+  anemone_core ${ANEMONE_CLI_LIBRARY} anemone_options anemone_cold_options anemone_proto
   GTest::gtest GTest::gmock
   ${ANEMONE_PRIVATE_DEPENDENCIES})
 
