@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/interruption.h"
+#include "base/simd_level.h"
 #include "cpu/compiled.h"
 #include "cpu/kernels/gemm_tile.h"
 #include "exec/classifier.h"
@@ -266,13 +267,14 @@ class CpuExecutable : public exec::Executable {
 class Cpu : public exec::Backend {
  public:
   std::string_view name() const override { return "cpu"; }
-  Status Available() const override { return {}; }
+  Status Available() const override { return UseSimdOfEnvironment(); }
   Result<std::unique_ptr<exec::Executable>> Load(std::shared_ptr<const ir::Model> model,
                                                  const exec::LoadOptions& options) const override {
     if (options.threads < 0 || options.threads > 1024) {
       return Usage("{} threads is out of range", options.threads)
           .Advise("choose 1 to 1024, or 0 for one per core");
     }
+    ANEMONE_TRY(UseSimdOfEnvironment());
     ANEMONE_ASSIGN(model, exec::WithTensorOutputs(std::move(model)));
     ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*model, options.function));
     auto executable = std::make_unique<CpuExecutable>(

@@ -135,8 +135,8 @@ Group& OpenInt8(Planner& planner, const Node& node, const Integers& x, const Con
         scaled.scale[c] *= affine->scale[c];
         shift[c] = shift[c] * affine->scale[c] + affine->shift[c];
       }
-      return Shared(
-          std::make_shared<const PackedInt8Conv>(shape, scaled, x.scale, shift, x.from.form.bytes));
+      return Shared(std::make_shared<const PackedInt8Conv>(shape, scaled, x.scale, shift,
+                                                           StoredInput{x.from.form.bytes, x.zero}));
     };
     const PackedForm form =
         affine->scale.empty() ? PackedForm::kIntegers : PackedForm::kIntegersWithAffine;

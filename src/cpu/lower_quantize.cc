@@ -113,11 +113,12 @@ bool IsNonNegative(const ir::Value* value, int depth = 0) {
 // How the whole numbers are stored for products.
 IntegerForm FormOf(const ir::Value* quantized, float zero) {
   const ir::Operation* quantize = quantized->producer;
+  if (quantize == nullptr || quantize->type() != "quantize") return {false, zero};
+  const bool is_signed = quantized->type.dtype() == DType::kInt8;
   // From 0 to 127 where they are signed and not negative.
-  const bool bytes = zero == 0 && quantize != nullptr && quantize->type() == "quantize" &&
-                     quantized->type.dtype() == DType::kInt8 && IsNonNegative(quantized) &&
-                     ChooseByteTile() != nullptr;
-  return {bytes, zero};
+  const bool small = zero == 0 && is_signed && IsNonNegative(quantized);
+  if (TakesAllBytes()) return {true, small || !is_signed ? 0.0f : -128.0f};
+  return {small && ChooseByteTile() != nullptr, zero};
 }
 
 // Keeps the whole numbers for products of integers. Floats are made of them when somebody reads
@@ -126,12 +127,13 @@ Status KeepIntegers(Planner& planner, const Node& node, const OneScale& one, Lay
   const ir::Operation& operation = *node.operation;
   const ir::Value* input = operation.Input("input");
   ANEMONE_ASSIGN(IntegerBuffer from, planner.ReadIntegers(input, layout, FormOf(input, one.zero)));
-  planner.SetIntegers(operation.output(), {from, one.scale});
+  const float stored_zero = one.zero - from.form.zero;
+  planner.SetIntegers(operation.output(), {from, one.scale, static_cast<int>(stored_zero)});
   Group& group = planner.Open(operation, "dequantize", layout);
   group.reads = {from.buffer};
   group.can_store_integers = true;
   group.steps = {{.step = {.kind = K::kLinear, .alpha = one.scale}}};
-  from.form.zero = 0;  // what is stored is what is scaled
+  from.form.zero = -stored_zero;  // what is scaled
   group.prepare = [self = &group, from]() -> Result<Group::Run> {
     const int64_t count = CountOf(self->type);
     const int64_t columns = self->columns == 0 ? count : self->columns;

@@ -64,7 +64,7 @@ struct Group {
   BufferId only_copies = kNoBuffer;
 };
 
-// How whole numbers are stored: those of 0 to 127 as bytes, others in 16 bits less `zero`.
+// How whole numbers are stored: less `zero`, as bytes or in 16 bits.
 struct IntegerForm {
   bool bytes = false;
   float zero = 0.0f;
@@ -86,6 +86,7 @@ struct IntegerBuffer {
 struct Integers {
   IntegerBuffer from;
   float scale = 1.0f;
+  int zero = 0;  // what is stored for 0
 };
 
 // What the weights of an operation are packed as.

@@ -6,12 +6,12 @@
 namespace anemone::cpu {
 
 Source IntegerBuffer::In(const Frame& frame) const {
-  if (form.bytes) return Source(static_cast<const uint8_t*>(frame.At(buffer)));
+  if (form.bytes) return {static_cast<const uint8_t*>(frame.At(buffer)), form.zero};
   return {static_cast<const NarrowInt*>(frame.At(buffer)), form.zero};
 }
 
 Destination IntegerBuffer::Out(const Frame& frame) const {
-  if (form.bytes) return Destination(static_cast<uint8_t*>(frame.At(buffer)));
+  if (form.bytes) return {static_cast<uint8_t*>(frame.At(buffer)), form.zero};
   return {static_cast<NarrowInt*>(frame.At(buffer)), form.zero};
 }
 

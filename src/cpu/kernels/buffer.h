@@ -8,40 +8,43 @@
 
 namespace anemone::cpu {
 
-class Floats {
+template <typename T>
+class Aligned {
  public:
   static constexpr size_t kAlignment = 64;
 
-  Floats() = default;
-  explicit Floats(int64_t count) { Reserve(count); }
+  Aligned() = default;
+  explicit Aligned(int64_t count) { Reserve(count); }
 
-  float* data() { return data_.get(); }
-  const float* data() const { return data_.get(); }
+  T* data() { return data_.get(); }
+  const T* data() const { return data_.get(); }
   int64_t capacity() const { return capacity_; }
   // Makes room for `count`; the contents are lost when it grows.
   void Reserve(int64_t count) {
     if (count <= capacity_) return;
-    const auto bytes = static_cast<size_t>(count) * sizeof(float);
-    data_.reset(static_cast<float*>(::operator new(bytes, std::align_val_t{kAlignment})));
+    const auto bytes = static_cast<size_t>(count) * sizeof(T);
+    data_.reset(static_cast<T*>(::operator new(bytes, std::align_val_t{kAlignment})));
     capacity_ = count;
   }
   // The same; returns false, with nothing changed, when memory runs out.
   bool TryReserve(int64_t count) {
     if (count <= capacity_) return true;
-    const auto bytes = static_cast<size_t>(count) * sizeof(float);
+    const auto bytes = static_cast<size_t>(count) * sizeof(T);
     void* memory = ::operator new(bytes, std::align_val_t{kAlignment}, std::nothrow);
     if (memory == nullptr) return false;
-    data_.reset(static_cast<float*>(memory));
+    data_.reset(static_cast<T*>(memory));
     capacity_ = count;
     return true;
   }
 
  private:
   struct Free {
-    void operator()(float* p) const { ::operator delete(p, std::align_val_t{kAlignment}); }
+    void operator()(T* p) const { ::operator delete(p, std::align_val_t{kAlignment}); }
   };
-  std::unique_ptr<float, Free> data_;
+  std::unique_ptr<T, Free> data_;
   int64_t capacity_ = 0;
 };
+
+using Floats = Aligned<float>;
 
 }  // namespace anemone::cpu

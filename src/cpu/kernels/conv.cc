@@ -79,12 +79,12 @@ void PackedConv::Run(const float* in, const Destination& out, float* scratch,
       in = scratch;
       own.in_c = s.out_c;
     }
-    RunDepthwise(own, in, weights_->depthwise, out, steps, pool);
+    RunDepthwise(own, in, 0, weights_->depthwise, out, steps, pool);
     return;
   }
   const TileProblem problem = ProductOf(s, method_, out, steps, sizeof(float));
-  const TileFunction compute = ChooseTile();
-  RunTiles<float>(
+  const Tile compute = ChooseTile();
+  RunTiles<const float*>(
       problem, pool,
       [&](int64_t group, int64_t row, int rows, int64_t slot, const float** to) {
         FillConv<float>(s, method_, in, weights_->zeros.data(), group, row, rows, slot, to);

@@ -64,8 +64,13 @@ void FillTaps(const ConvShape& s, const Element* in, const Element* zeros, int64
 // One pointer per kernel row and row, to kernel_w * in_c values: into the image, or, where the row
 // crosses the left or right border, to a copy with zeros in `scratch`: room for rows * kernel_h *
 // RowCopyCount(s) values. Undilated, one group.
-constexpr int64_t kCopySlack = 3;  // products of integers read whole groups
-inline int64_t RowCopyCount(const ConvShape& s) { return s.kernel_w * s.in_c + kCopySlack; }
+// Products of small numbers read whole groups of them, or whole registers.
+template <typename Element>
+constexpr int64_t kCopySlack = sizeof(Element) == sizeof(float) ? 0 : 64 / sizeof(Element) - 1;
+template <typename Element>
+int64_t RowCopyCount(const ConvShape& s) {
+  return s.kernel_w * s.in_c + kCopySlack<Element>;
+}
 
 template <typename Element>
 void FillKernelRows(const ConvShape& s, const Element* in, const Element* zeros, int64_t row,
@@ -94,11 +99,12 @@ void FillKernelRows(const ConvShape& s, const Element* in, const Element* zeros,
         to = line + x0 * s.in_c;
         continue;
       }
-      std::fill_n(scratch, begin * s.in_c, Element{});
+      std::fill_n(scratch, begin * s.in_c, *zeros);
       std::copy_n(line + (x0 + begin) * s.in_c, (end - begin) * s.in_c, scratch + begin * s.in_c);
-      std::fill_n(scratch + end * s.in_c, (s.kernel_w - end) * s.in_c + kCopySlack, Element{});
+      std::fill_n(scratch + end * s.in_c, (s.kernel_w - end) * s.in_c + kCopySlack<Element>,
+                  *zeros);
       to = scratch;
-      scratch += RowCopyCount(s);
+      scratch += RowCopyCount<Element>(s);
     }
   }
 }
@@ -135,7 +141,7 @@ void FillConv(const ConvShape& s, ConvMethod method, const Element* in, const El
       if (static_cast<size_t>(slot) >= borders.size())
         borders.resize(static_cast<size_t>(slot) + 1);
       std::vector<Element>& border = borders[static_cast<size_t>(slot)];
-      const auto needed = static_cast<size_t>(MaxTileRows() * s.kernel_h * RowCopyCount(s));
+      const auto needed = static_cast<size_t>(rows * s.kernel_h * RowCopyCount<Element>(s));
       if (border.size() < needed) border.resize(needed);
       return FillKernelRows(s, in, zeros, row, rows, border.data(), to);
     }

@@ -27,27 +27,35 @@ struct Window {
   float* out;    // the first pixel
   int64_t y, x;  // input position of tap (0, 0) for the first pixel
   int64_t ky_begin, ky_end, kx_begin, kx_end;
+  int32_t zero;  // the byte that stands for 0
 };
 
 template <class D>
-HWY_INLINE hn::Vec<D> LoadValues(D d, const float* from) {
+HWY_INLINE hn::Vec<D> LoadValues(D d, const float* from, int32_t /*zero*/) {
   return hn::LoadU(d, from);
 }
-template <class D, typename Element>
-HWY_INLINE hn::Vec<D> LoadValues(D d, const Element* from) {
+template <class D>
+HWY_INLINE hn::Vec<D> LoadValues(D d, const NarrowInt* from, int32_t /*zero*/) {
   const hn::RebindToSigned<D> di;
-  const hn::Rebind<Element, D> d_in;
+  const hn::Rebind<NarrowInt, D> d_in;
   return hn::ConvertTo(d, hn::PromoteTo(di, hn::LoadU(d_in, from)));
 }
 template <class D>
-HWY_INLINE hn::Vec<D> LoadFirstValues(D d, const float* from, size_t n) {
+HWY_INLINE hn::Vec<D> LoadValues(D d, const uint8_t* from, int32_t zero) {
+  const hn::RebindToSigned<D> di;
+  const hn::Rebind<uint8_t, D> d_in;
+  const auto wide = hn::PromoteTo(di, hn::LoadU(d_in, from));
+  return hn::ConvertTo(d, hn::Sub(wide, hn::Set(di, zero)));
+}
+template <class D>
+HWY_INLINE hn::Vec<D> LoadFirstValues(D d, const float* from, size_t n, int32_t /*zero*/) {
   return LoadFirst(d, from, n);
 }
 template <class D, typename Element>
-HWY_INLINE hn::Vec<D> LoadFirstValues(D d, const Element* from, size_t n) {
+HWY_INLINE hn::Vec<D> LoadFirstValues(D d, const Element* from, size_t n, int32_t zero) {
   HWY_ALIGN Element lanes[hn::MaxLanes(D())] = {};
   for (size_t i = 0; i < n; ++i) lanes[i] = from[i];
-  return LoadValues(d, lanes);
+  return LoadValues(d, lanes, zero);
 }
 
 template <int kPixels, int kVectors, bool kWhole, typename Element>
@@ -77,8 +85,8 @@ HWY_INLINE void Channels(const ConvShape& s, const Window<Element>& w, int64_t c
       for (int p = 0; p < kPixels; ++p, from += step) {
         ANEMONE_UNROLL
         for (int v = 0; v < kVectors; ++v) {
-          const V value =
-              kWhole ? LoadValues(d, from + v * lanes) : LoadFirstValues(d, from, count);
+          const V value = kWhole ? LoadValues(d, from + v * lanes, w.zero)
+                                 : LoadFirstValues(d, from, count, w.zero);
           acc[p][v] = hn::MulAdd(value, weight[v], acc[p][v]);
         }
       }
@@ -135,7 +143,8 @@ HWY_INLINE void SlideChannels(const ConvShape& s, const Window<Element>& w, int6
       const int64_t x = w.x + i;
       if (x < 0 || x >= s.in_w) continue;
       const Element* from = line + i * s.in_c;
-      const V value = kWhole ? LoadValues(d, from) : LoadFirstValues(d, from, count);
+      const V value =
+          kWhole ? LoadValues(d, from, w.zero) : LoadFirstValues(d, from, count, w.zero);
       ANEMONE_UNROLL
       for (int p = 0; p < kPixels; ++p) {
         const int kx = i - p * kStride;
@@ -204,10 +213,12 @@ bool Slide(const ConvShape& s, const Window<Element>& w) {
 }
 
 template <typename Element>
-void Row(const ConvShape& s, const Element* in, const float* weights, float* out, int64_t row) {
+void Row(const ConvShape& s, const Element* in, int zero, const float* weights, float* out,
+         int64_t row) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<float>()));
   Window<Element> w{};
   w.weights = weights;
+  w.zero = zero;
   w.stride = (s.out_c + lanes - 1) / lanes * lanes;
   // Pixels [left, right) have all their taps inside, horizontally.
   const auto first_inside = [&](int64_t pad) { return (pad + s.stride_w - 1) / s.stride_w; };
@@ -241,10 +252,11 @@ void Row(const ConvShape& s, const Element* in, const float* weights, float* out
 }
 
 // One of the batch * out_h rows.
-void AnyRow(const ConvShape& s, const Source& in, const float* weights, float* out, int64_t row) {
-  if (in.bytes != nullptr) return Row(s, in.bytes, weights, out, row);
-  if (in.narrow != nullptr) return Row(s, in.narrow, weights, out, row);
-  Row(s, in.floats, weights, out, row);
+void AnyRow(const ConvShape& s, const Source& in, int zero, const float* weights, float* out,
+            int64_t row) {
+  if (in.bytes != nullptr) return Row(s, in.bytes, zero, weights, out, row);
+  if (in.narrow != nullptr) return Row(s, in.narrow, zero, weights, out, row);
+  Row(s, in.floats, zero, weights, out, row);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -269,7 +281,7 @@ Floats PackDepthwise(const ConvShape& s, const float* weights, float scale, cons
   return packed;
 }
 
-void RunDepthwise(const ConvShape& s, const Source& in, const Floats& weights,
+void RunDepthwise(const ConvShape& s, const Source& in, int zero, const Floats& weights,
                   const Destination& out, std::span<const Step> steps, ThreadPool& pool) {
   const auto run_row = HWY_DYNAMIC_DISPATCH(AnyRow);
   const int64_t row_values = s.out_w * s.out_c;
@@ -280,7 +292,7 @@ void RunDepthwise(const ConvShape& s, const Source& in, const Floats& weights,
     if (out.floats == nullptr) waiting.Reserve(row_values);
     for (int64_t row = begin; row < end; ++row) {
       float* to = out.floats == nullptr ? waiting.data() : out.floats + row * row_values;
-      run_row(s, in, weights.data(), to, row);
+      run_row(s, in, zero, weights.data(), to, row);
       if (!steps.empty()) {
         ApplyStepsToBlock(steps, to, s.out_c, row * s.out_w, s.out_w, 0, s.out_c);
       }

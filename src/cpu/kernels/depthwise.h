@@ -15,9 +15,9 @@ namespace anemone::cpu {
 // stride = PackedColumns(out_c), followed by `stride` biases.
 Floats PackDepthwise(const ConvShape& shape, const float* weights, float scale, const float* bias);
 
-// in_c == out_c. `in` holds floats, or whole numbers less their zero point; the steps see out as
-// (batch * out_h * out_w) x out_c.
-void RunDepthwise(const ConvShape& shape, const Source& in, const Floats& weights,
+// in_c == out_c. `in` holds floats, whole numbers less their zero point, or bytes, of which `zero` stands
+// for 0; the steps see out as (batch * out_h * out_w) x out_c.
+void RunDepthwise(const ConvShape& shape, const Source& in, int zero, const Floats& weights,
                   const Destination& out, std::span<const Step> steps, ThreadPool& pool);
 
 }  // namespace anemone::cpu

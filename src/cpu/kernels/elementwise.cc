@@ -47,12 +47,12 @@ void Widen(const Element* from, float* to, int64_t n, float zero) {
 }
 
 void Store(const float* from, const Destination& to, int64_t at, int64_t n) {
-  if (to.bytes != nullptr) return Narrow(from, to.bytes + at, n, 0.0f);
+  if (to.bytes != nullptr) return Narrow(from, to.bytes + at, n, to.zero);
   Narrow(from, to.narrow + at, n, to.zero);
 }
 
 void Load(const Source& from, int64_t at, float* to, int64_t n) {
-  if (from.bytes != nullptr) return Widen(from.bytes + at, to, n, 0.0f);
+  if (from.bytes != nullptr) return Widen(from.bytes + at, to, n, from.zero);
   Widen(from.narrow + at, to, n, from.zero);
 }
 

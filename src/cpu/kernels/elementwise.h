@@ -14,12 +14,12 @@ class ThreadPool;
 
 namespace anemone::cpu {
 
-// What elementwise work reads: floats, or whole numbers, those of 16 bits less `zero`.
+// What elementwise work reads: floats, or whole numbers less `zero`.
 struct Source {
   // A plain pointer is the usual case.
   Source(const float* from) : floats(from) {}  // NOLINT(google-explicit-constructor)
   Source(const NarrowInt* from, float zero_point) : narrow(from), zero(zero_point) {}
-  explicit Source(const uint8_t* from) : bytes(from) {}
+  Source(const uint8_t* from, float less) : bytes(from), zero(less) {}
   // One of them is not null.
   const float* floats = nullptr;
   const NarrowInt* narrow = nullptr;

@@ -88,8 +88,8 @@ void Gemm(const float* a, int64_t a_stride, int64_t m, const PackedView& b, cons
   problem.out_stride = c_stride;
   problem.steps = steps;
   problem.a_bytes = m * b.k * int64_t{sizeof(float)};
-  const TileFunction compute = ChooseTile();
-  RunTiles<float>(
+  const Tile compute = ChooseTile();
+  RunTiles<const float*>(
       problem, pool,
       [&](int64_t, int64_t row, int rows, int64_t slot, const float** out) {
         for (int r = 0; r < rows; ++r) out[r] = a + (row + r) * a_stride;

@@ -3,17 +3,19 @@
 #include <cstddef>
 
 #include "base/simd_targets.h"
+#include "cpu/kernels/tile_finish.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/kernels/gemm_tile.cc"
 #include "hwy/foreach_target.h"  // must come before highway.h
 
-#include "cpu/kernels/tile_epilogue-inl.h"
+#include "cpu/kernels/tile_rows-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace anemone::cpu {
 namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr int kMaxRows = ANEMONE_MAX_TILE_ROWS;
 
@@ -21,7 +23,7 @@ using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
 
 template <int kRows, int kVectors>
-HWY_NOINLINE void Tile(const TileArgs& args, const TileEpilogue& end) {
+HWY_NOINLINE void SumRows(const TileArgs& args, float* to, int64_t stride) {
   const D d;
   const size_t lanes = hn::Lanes(d);
   V acc[kRows][kVectors];
@@ -53,15 +55,19 @@ HWY_NOINLINE void Tile(const TileArgs& args, const TileEpilogue& end) {
     }
   }
 
-  FinishTile(d, acc, end);
+  ANEMONE_UNROLL
+  for (int r = 0; r < kRows; ++r, to += stride) {
+    ANEMONE_UNROLL
+    for (int v = 0; v < kVectors; ++v) hn::StoreU(acc[r][v], d, to + v * lanes);
+  }
 }
 
 template <int kVectors>
-void TileOfWidth(const TileArgs& args, const TileEpilogue& end) {
-  switch (end.rows) {
-#define ANEMONE_TILE(rows) \
-  case rows:               \
-    return Tile<rows, kVectors>(args, end);
+void TileOfWidth(const TileArgs& args, int rows, float* to, int64_t stride) {
+  switch (rows) {
+#define ANEMONE_TILE(count) \
+  case count:               \
+    return SumRows<count, kVectors>(args, to, stride);
     ANEMONE_TILE_ROWS(ANEMONE_TILE)
 #undef ANEMONE_TILE
     default:
@@ -69,9 +75,11 @@ void TileOfWidth(const TileArgs& args, const TileEpilogue& end) {
   }
 }
 
-void TileAnyRows(const TileArgs& args, const TileEpilogue& end) {
-  if (args.panel_width == static_cast<int>(hn::Lanes(D()))) return TileOfWidth<1>(args, end);
-  return TileOfWidth<2>(args, end);
+void TileAnyRows(const TileArgs& args, int rows, float* to, int64_t stride) {
+  if (args.panel_width == static_cast<int>(hn::Lanes(D()))) {
+    return TileOfWidth<1>(args, rows, to, stride);
+  }
+  TileOfWidth<2>(args, rows, to, stride);
 }
 int Lanes() { return static_cast<int>(hn::Lanes(D())); }
 int MaxRows() { return kMaxRows; }
@@ -87,7 +95,17 @@ HWY_EXPORT(TileAnyRows);
 HWY_EXPORT(Lanes);
 HWY_EXPORT(MaxRows);
 
-TileFunction ChooseTile() { return HWY_DYNAMIC_DISPATCH(TileAnyRows); }
+Tile ChooseTile() { return {HWY_DYNAMIC_DISPATCH(TileAnyRows), ChooseFinishFloats()}; }
+void Tile::operator()(const TileArgs& args, const TileEpilogue& end) const {
+  if (end.c != nullptr && end.columns == args.panel_width) {
+    product(args, end.rows, end.c, end.stride);
+    if (end.count > 0) finish(end.c, end.stride, args.panel_width, end);
+    return;
+  }
+  alignas(64) float sums[kMaxTileSums];
+  product(args, end.rows, sums, args.panel_width);
+  finish(sums, args.panel_width, args.panel_width, end);
+}
 int VectorWidth() { return HWY_DYNAMIC_DISPATCH(Lanes)(); }
 int PanelWidth() { return 2 * VectorWidth(); }
 int MaxTileRows() { return HWY_DYNAMIC_DISPATCH(MaxRows)(); }

@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "cpu/kernels/tile_epilogue.h"
+#include "cpu/kernels/tile_finish.h"
 
 namespace anemone::cpu {
 
@@ -30,9 +31,15 @@ struct TileArgs {
   const float* bias = nullptr;  // panel_width values
 };
 
-// Computes a tile of end.rows rows.
-using TileFunction = void (*)(const TileArgs& args, const TileEpilogue& end);
+// Computes a tile.
+struct Tile {
+  // Writes `rows` rows of panel_width sums, `stride` apart.
+  void (*product)(const TileArgs& args, int rows, float* to, int64_t stride) = nullptr;
+  FinishFloatsFunction finish = nullptr;
+
+  void operator()(const TileArgs& args, const TileEpilogue& end) const;
+};
 // The one for this machine.
-TileFunction ChooseTile();
+Tile ChooseTile();
 
 }  // namespace anemone::cpu

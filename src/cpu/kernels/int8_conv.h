@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "cpu/kernels/amx_tile.h"
 #include "cpu/kernels/conv.h"
 #include "cpu/kernels/elementwise.h"
 #include "cpu/kernels/int8_matrix.h"
@@ -21,7 +22,13 @@ struct Int8Weights {
 };
 
 // Integers after the last that a product may read.
-constexpr int64_t kIntegerSlack = kQuad - 1;
+constexpr int64_t kIntegerSlack = kAmxRowBytes - 1;
+
+// How a product's activations are stored.
+struct StoredInput {
+  bool bytes = false;
+  int zero = 0;  // the number that stands for 0; 0 unless they are bytes
+};
 
 class PackedInt8Conv {
  public:
@@ -30,14 +37,14 @@ class PackedInt8Conv {
   static bool CanRun(const ConvShape& shape);
 
   // `weights`: [out_c, in_c / groups, kernel_h, kernel_w]; the results are sums * in_scale * the
-  // channel's scale + bias. `bias`: out_c values, or empty. `bytes`: Run gets bytes.
+  // channel's scale + bias. `bias`: out_c values, or empty. `input`: what Run gets.
   PackedInt8Conv(const ConvShape& shape, const Int8Weights& weights, float in_scale,
-                 const std::vector<float>& bias, bool bytes);
+                 const std::vector<float>& bias, const StoredInput& input);
   // The same weights, shared, for images of another size.
   PackedInt8Conv(const ConvShape& shape, const PackedInt8Conv& other);
 
-  // As PackedConv::Run. `in` holds bytes of 0 to 127, or whole numbers less their zero point, and
-  // kIntegerSlack more that can be read.
+  // As PackedConv::Run. `in` holds bytes (of 0 to 127 unless TakesAllBytes()) or whole numbers less
+  // their zero point, and kIntegerSlack more that can be read.
   void Run(const Source& in, const Destination& out, std::span<const Step> steps,
            ThreadPool& pool) const;
 
@@ -46,11 +53,16 @@ class PackedInt8Conv {
     std::vector<PackedInt8Matrix> groups;
     Floats depthwise;
     std::vector<NarrowInt> zeros;
+    std::vector<uint8_t> byte_zeros;
+    bool padded = false;  // the matrices have whole registers of AMX for each tap
+    int zero = 0;
   };
 
   template <typename Left>
   void RunProducts(const Left* in, const Destination& out, std::span<const Step> steps,
                    Int8TileFunction<Left> compute, ThreadPool& pool) const;
+  void RunOnTiles(const uint8_t* in, const Destination& out, std::span<const Step> steps,
+                  ThreadPool& pool) const;
 
   ConvShape shape_;
   ConvMethod method_;

@@ -4,21 +4,22 @@
 #include <cstring>
 
 #include "base/simd_targets.h"
+#include "cpu/kernels/dot_tile.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/kernels/int8_tile.cc"
 #include "hwy/foreach_target.h"  // must come before highway.h
 
-#include "cpu/kernels/tile_epilogue-inl.h"
+#include "cpu/kernels/tile_rows-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace anemone::cpu {
 namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
 
 using D = hn::ScalableTag<float>;
 using D32 = hn::RebindToSigned<D>;
-using V = hn::Vec<D>;
 using V32 = hn::Vec<D32>;  // or two numbers of 16 bits in each lane
 
 #if HWY_TARGET == HWY_SCALAR
@@ -92,26 +93,25 @@ struct Quads {
 #endif
 
 template <class Kind, int kRows, int kVectors>
-HWY_NOINLINE void Tile(const Int8TileArgs<typename Kind::Left>& args, const TileEpilogue& end) {
+HWY_NOINLINE void SumRows(const Int8TileArgs<typename Kind::Left>& args, int32_t* to) {
   using Left = typename Kind::Left;
   constexpr int64_t kGroup = Kind::kGroup;
-  const D d;
   const D32 d32;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d32));
   V32 sums[kRows][kVectors];
   ANEMONE_UNROLL
-  for (int r = 0; r < kRows; ++r) {
+  for (int v = 0; v < kVectors; ++v) {
+    const V32 start = hn::Load(d32, args.start + v * lanes);
     ANEMONE_UNROLL
-    for (int v = 0; v < kVectors; ++v) sums[r][v] = hn::Zero(d32);
+    for (int r = 0; r < kRows; ++r) sums[r][v] = start;
   }
   const int8_t* HWY_RESTRICT b = args.b;
   const Left* const* a = args.a;
-  const int64_t groups = (args.depth + kGroup - 1) / kGroup;
   for (int64_t tap = 0; tap < args.taps; ++tap, a += kRows) {
     const Left* HWY_RESTRICT row[kRows];
     ANEMONE_UNROLL
     for (int r = 0; r < kRows; ++r) row[r] = a[r];
-    for (int64_t k = 0; k < groups; ++k) {
+    for (int64_t k = 0; k < args.groups; ++k) {
       V32 right[kVectors];
       ANEMONE_UNROLL
       for (int v = 0; v < kVectors; ++v) right[v] = Kind::LoadRight(b + v * kGroup * lanes);
@@ -128,25 +128,21 @@ HWY_NOINLINE void Tile(const Int8TileArgs<typename Kind::Left>& args, const Tile
       }
     }
   }
-  V acc[kRows][kVectors];
   ANEMONE_UNROLL
-  for (int v = 0; v < kVectors; ++v) {
-    const V scale = hn::Load(d, args.scale + v * lanes);
-    const V bias = hn::Load(d, args.bias + v * lanes);
+  for (int r = 0; r < kRows; ++r) {
     ANEMONE_UNROLL
-    for (int r = 0; r < kRows; ++r) {
-      acc[r][v] = hn::MulAdd(hn::ConvertTo(d, sums[r][v]), scale, bias);
+    for (int v = 0; v < kVectors; ++v) {
+      hn::Store(sums[r][v], d32, to + (r * kVectors + v) * lanes);
     }
   }
-  FinishTile(d, acc, end);
 }
 
 template <class Kind, int kVectors>
-void TileOfWidth(const Int8TileArgs<typename Kind::Left>& args, const TileEpilogue& end) {
-  switch (end.rows) {
-#define ANEMONE_TILE(rows) \
-  case rows:               \
-    return Tile<Kind, rows, kVectors>(args, end);
+void TileOfWidth(const Int8TileArgs<typename Kind::Left>& args, int rows, int32_t* to) {
+  switch (rows) {
+#define ANEMONE_TILE(count) \
+  case count:               \
+    return SumRows<Kind, count, kVectors>(args, to);
     ANEMONE_TILE_ROWS(ANEMONE_TILE)
 #undef ANEMONE_TILE
     default:
@@ -155,9 +151,11 @@ void TileOfWidth(const Int8TileArgs<typename Kind::Left>& args, const TileEpilog
 }
 
 template <class Kind>
-void TileOfKind(const Int8TileArgs<typename Kind::Left>& args, const TileEpilogue& end) {
-  if (args.panel_width == static_cast<int>(hn::Lanes(D()))) return TileOfWidth<Kind, 1>(args, end);
-  return TileOfWidth<Kind, 2>(args, end);
+void TileOfKind(const Int8TileArgs<typename Kind::Left>& args, int rows, int32_t* to) {
+  if (args.panel_width == static_cast<int>(hn::Lanes(D()))) {
+    return TileOfWidth<Kind, 1>(args, rows, to);
+  }
+  TileOfWidth<Kind, 2>(args, rows, to);
 }
 
 Int8TileFunction<NarrowInt> NarrowTile() { return TileOfKind<Pairs>; }
@@ -181,7 +179,10 @@ HWY_EXPORT(NarrowTile);
 HWY_EXPORT(ByteTile);
 
 Int8TileFunction<NarrowInt> ChooseNarrowTile() { return HWY_DYNAMIC_DISPATCH(NarrowTile)(); }
-Int8TileFunction<uint8_t> ChooseByteTile() { return HWY_DYNAMIC_DISPATCH(ByteTile)(); }
+Int8TileFunction<uint8_t> ChooseByteTile() {
+  return TakesAllBytes() ? ChooseByteDotTile() : HWY_DYNAMIC_DISPATCH(ByteTile)();
+}
+bool TakesAllBytes() { return ChooseByteDotTile() != nullptr; }
 
 }  // namespace anemone::cpu
 #endif  // HWY_ONCE

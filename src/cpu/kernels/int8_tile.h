@@ -1,6 +1,7 @@
 // The inner loop of products of 8-bit integers: as gemm_tile.h, with exact sums in 32 bits. The left
 // operand lies in memory as 16-bit numbers, of which one instruction multiplies and adds pairs; or, on
-// x86 and where all of them are 0 to 127, as bytes, of which it takes four.
+// x86, as bytes, of which it takes four: those of 0 to 127 on any target, all of them where the machine
+// has instructions for dot products of bytes (dot_tile.cc).
 //
 // Thread rules: pure functions. Panels are as wide as those of gemm_tile.h.
 #pragma once
@@ -8,6 +9,7 @@
 #include <cstdint>
 
 #include "cpu/kernels/tile_epilogue.h"
+#include "cpu/kernels/tile_finish.h"
 
 namespace anemone::cpu {
 
@@ -26,21 +28,24 @@ struct Int8TileArgs {
   // read too, and multiplied by 0.
   const Left* const* a = nullptr;
   int64_t taps = 1;
-  int64_t depth = 0;
+  int64_t groups = 0;  // of a tap
   // The packed panel: for each tap and group, the group's values for each of panel_width columns.
   const int8_t* b = nullptr;
   int panel_width = 0;
-  // panel_width values each: results are sum * scale + bias.
+  // panel_width values each: what the sums begin with; results are sum * scale + bias.
+  const int32_t* start = nullptr;
   const float* scale = nullptr;
   const float* bias = nullptr;
 };
 
-// Computes a tile of end.rows rows.
+// Computes `rows` rows of panel_width sums.
 template <typename Left>
-using Int8TileFunction = void (*)(const Int8TileArgs<Left>& args, const TileEpilogue& end);
+using Int8TileFunction = void (*)(const Int8TileArgs<Left>& args, int rows, int32_t* sums);
 
 // The ones for this machine; ChooseByteTile gives null where bytes are not faster.
 Int8TileFunction<NarrowInt> ChooseNarrowTile();
 Int8TileFunction<uint8_t> ChooseByteTile();
+// Whether the tile of bytes takes those above 127 too.
+bool TakesAllBytes();
 
 }  // namespace anemone::cpu

@@ -39,7 +39,7 @@ TileSteps::TileSteps(std::span<const Step> steps, bool narrow) {
 }
 
 TileCut::TileCut(const TileProblem& problem, const TileSteps& steps, int threads) {
-  row_tiles = CeilDiv(problem.m, MaxTileRows());
+  row_tiles = CeilDiv(problem.m, problem.max_rows);
   panels = CeilDiv(problem.n, PanelWidth());
   const double flops = 2.0 * static_cast<double>(problem.m) * static_cast<double>(problem.k) *
                        static_cast<double>(problem.n);
@@ -57,8 +57,8 @@ TileCut::TileCut(const TileProblem& problem, const TileSteps& steps, int threads
   }
   int64_t row_bytes = std::max<int64_t>(problem.a_bytes / problem.m, 1);
   if (!steps.rest.empty()) row_bytes += problem.n / panel_chunks * int64_t{sizeof(float)};
-  block_tiles = std::min(kBlockBytes / (row_bytes * MaxTileRows()),
-                         kBlockPointers / (problem.taps * MaxTileRows()));
+  block_tiles = std::min(kBlockBytes / (row_bytes * problem.max_rows),
+                         kBlockPointers / (problem.taps * problem.max_rows));
   block_tiles = std::clamp<int64_t>(block_tiles, 1, row_tiles);
   const double task_flops = flops / static_cast<double>(row_chunks * panel_chunks);
   grain = static_cast<int64_t>(std::max(1.0, kTaskFlops / std::max(task_flops, 1.0)));
@@ -103,7 +103,7 @@ TileEpilogue EpilogueAt(const TileProblem& problem, const TileSteps& steps, cons
     end.quantize = bind(*steps.quantize);
     if (problem.out.narrow != nullptr) end.narrow = problem.out.narrow + at;
     if (problem.out.bytes != nullptr) end.bytes = problem.out.bytes + at;
-    end.narrow_zero = problem.out.zero;
+    end.zero = problem.out.zero;
   } else {
     end.c = problem.out.floats + at;
   }
@@ -114,7 +114,7 @@ float* WaitingFloats(const TileProblem& problem, const TileSteps& steps, const T
   if (problem.out.floats != nullptr || steps.quantize != nullptr) return nullptr;
   thread_local Floats waiting;
   const int64_t columns = CeilDiv(cut.panels, cut.panel_chunks) * PanelWidth();
-  waiting.Reserve(cut.block_tiles * MaxTileRows() * columns);
+  waiting.Reserve(cut.block_tiles * problem.max_rows * columns);
   return waiting.data();
 }
 

@@ -27,6 +27,7 @@ struct TileProblem {
   std::span<const Step> steps;
   int64_t a_bytes = 0;  // about how much of A one group reads: decides what to keep in cache
   int64_t element_bytes = sizeof(float);  // of A and B
+  int64_t max_rows = MaxTileRows();       // of a tile
 };
 
 // The steps that a tile applies in its registers, and those left for afterwards.
@@ -72,17 +73,6 @@ struct TileBlock {
 // What is to be done with the first tile of the block in the panel's columns; its rows are not set.
 TileEpilogue EpilogueAt(const TileProblem& problem, const TileSteps& steps, const TileBlock& block,
                         int64_t panel);
-// Goes to the tile below.
-inline void Advance(TileEpilogue* end) {
-  for (int i = 0; i < end->count; ++i) {
-    TileStep& step = end->steps[i];
-    if (step.operand != nullptr) step.operand += end->rows * step.row_stride;
-  }
-  if (end->c != nullptr) end->c += end->rows * end->stride;
-  if (end->narrow != nullptr) end->narrow += end->rows * end->stride;
-  if (end->bytes != nullptr) end->bytes += end->rows * end->stride;
-}
-
 // Applies the rest of the steps to a block whose tiles are done.
 void FinishBlock(const TileProblem& problem, const TileSteps& steps, const TileBlock& block);
 
@@ -94,8 +84,9 @@ int PanelWidthAt(int64_t n, int64_t panel);
 
 // Fill(group, row, rows, slot, out) sets out[tap * rows + r] for `rows` rows from `row` on; `slot`
 // counts the tiles of a block, so that a Fill with scratch memory can keep block_tiles of them.
-// Multiply(group, panel) gives a function of (a, epilogue) that computes a tile of those pointers.
-template <typename Element, typename Fill, typename Multiply>
+// Multiply(group, panel) gives a function of (a, epilogue) that computes a tile of those pointers. A
+// Place is such a pointer, or what else says where rows lie, of which a tile may have taps * rows.
+template <typename Place, typename Fill, typename Multiply>
 void RunTiles(const TileProblem& problem, ThreadPool& pool, const Fill& fill,
               const Multiply& multiply) {
   if (problem.m <= 0 || problem.groups <= 0) return;
@@ -103,8 +94,8 @@ void RunTiles(const TileProblem& problem, ThreadPool& pool, const Fill& fill,
   const TileCut cut(problem, steps, pool.threads());
   const int64_t tasks = problem.groups * cut.row_chunks * cut.panel_chunks;
   pool.ParallelFor(tasks, cut.grain, [&](int64_t first, int64_t last) {
-    thread_local std::vector<const Element*> pointers;
-    pointers.resize(static_cast<size_t>(cut.block_tiles * MaxTileRows() * problem.taps));
+    thread_local std::vector<Place> pointers;
+    pointers.resize(static_cast<size_t>(cut.block_tiles * problem.max_rows * problem.taps));
     TileBlock block;
     block.waiting = WaitingFloats(problem, steps, cut);
     for (int64_t task = first; task < last; ++task) {
@@ -119,7 +110,7 @@ void RunTiles(const TileProblem& problem, ThreadPool& pool, const Fill& fill,
         const int64_t block_end = std::min(tile + cut.block_tiles, tile_end);
         block.row = cut.RowBegin(problem, tile);
         block.rows = cut.RowBegin(problem, block_end) - block.row;
-        const Element** out = pointers.data();
+        Place* out = pointers.data();
         for (int64_t t = tile; t < block_end; ++t) {
           const int64_t row = cut.RowBegin(problem, t);
           const int rows = static_cast<int>(cut.RowBegin(problem, t + 1) - row);
@@ -129,7 +120,7 @@ void RunTiles(const TileProblem& problem, ThreadPool& pool, const Fill& fill,
         for (int64_t panel = block.panel_begin; panel < block.panel_end; ++panel) {
           auto compute_tile = multiply(block.group, panel);
           TileEpilogue end = EpilogueAt(problem, steps, block, panel);
-          const Element** a = pointers.data();
+          const Place* a = pointers.data();
           int64_t row = block.row;
           for (int64_t t = tile; t < block_end; ++t) {
             const int64_t next = cut.RowBegin(problem, t + 1);
@@ -137,7 +128,7 @@ void RunTiles(const TileProblem& problem, ThreadPool& pool, const Fill& fill,
             compute_tile(a, end);
             a += end.rows * problem.taps;
             row = next;
-            Advance(&end);
+            Advance(&end, end.rows);
           }
         }
         // The remaining steps, on whole rows while they are in cache.

@@ -1,4 +1,4 @@
-// The end of a tile, for the current Highway target: steps on its registers, and the store.
+// The end of some rows of a tile, for the current Highway target: steps on their registers, and the store.
 #if defined(ANEMONE_CPU_KERNELS_TILE_EPILOGUE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef ANEMONE_CPU_KERNELS_TILE_EPILOGUE_INL_H_
 #undef ANEMONE_CPU_KERNELS_TILE_EPILOGUE_INL_H_
@@ -18,24 +18,6 @@
 HWY_BEFORE_NAMESPACE();
 namespace anemone::cpu {
 namespace HWY_NAMESPACE {
-
-// Rows x 2 accumulators, two values of the right operand and one of the left must fit the
-// registers: 32, or 16 before AVX-512 on x86.
-#undef ANEMONE_MAX_TILE_ROWS
-#if HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM
-#define ANEMONE_MAX_TILE_ROWS 14
-#else
-#define ANEMONE_MAX_TILE_ROWS 6
-#endif
-// tile(n) for each number of rows.
-#undef ANEMONE_TILE_ROWS
-#if ANEMONE_MAX_TILE_ROWS == 14
-#define ANEMONE_TILE_ROWS(tile)                                                             \
-  tile(1) tile(2) tile(3) tile(4) tile(5) tile(6) tile(7) tile(8) tile(9) tile(10) tile(11) \
-      tile(12) tile(13) tile(14)
-#else
-#define ANEMONE_TILE_ROWS(tile) tile(1) tile(2) tile(3) tile(4) tile(5) tile(6)
-#endif
 
 // The first `count` values at `from`, `step` apart (0 or 1).
 template <class D>
@@ -110,24 +92,29 @@ HWY_INLINE void ApplyTileStep(D d, V (&acc)[kRows][kVectors], const TileStep& st
   }
 }
 
-// n floats from `from` on as whole numbers of 8 bits, less `zero`.
-template <typename Element>
-HWY_INLINE void QuantizeRow(const TileStep& step, float zero, const float* from, Element* to,
-                            int64_t n) {
-  const hn::ScalableTag<float> d;
-  const hn::RebindToSigned<decltype(d)> di;
-  const hn::Rebind<Element, decltype(d)> d_out;
+// Stores accumulators as whole numbers of 8 bits, less `zero`.
+template <int kRows, int kVectors, typename Element, class D, class V>
+HWY_INLINE void StoreQuantized(D d, V (&acc)[kRows][kVectors], const TileEpilogue& end,
+                               Element* to) {
+  const hn::RebindToSigned<D> di;
+  const hn::Rebind<Element, D> d_out;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const auto convert = [&](hn::Vec<decltype(d)> x) HWY_ATTR {
-    const auto whole = QuantizeBy(d, x, step);
-    return hn::DemoteTo(d_out, hn::ConvertTo(di, hn::Sub(whole, hn::Set(d, zero))));
-  };
-  int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) hn::StoreU(convert(hn::LoadU(d, from + i)), d_out, to + i);
-  if (i < n) {
-    HWY_ALIGN Element rest[hn::MaxLanes(hn::ScalableTag<float>())];
-    hn::StoreU(convert(LoadFirst(d, from + i, static_cast<size_t>(n - i))), d_out, rest);
-    for (int64_t j = i; j < n; ++j) to[j] = rest[j - i];
+  const V zero = hn::Set(d, end.zero);
+  ANEMONE_UNROLL
+  for (int r = 0; r < kRows; ++r, to += end.stride) {
+    ANEMONE_UNROLL
+    for (int v = 0; v < kVectors; ++v) {
+      const int64_t left = end.columns - v * lanes;
+      const V whole = hn::Sub(QuantizeBy(d, acc[r][v], end.quantize), zero);
+      const auto narrow = hn::DemoteTo(d_out, hn::ConvertTo(di, whole));
+      if (left >= lanes) {
+        hn::StoreU(narrow, d_out, to + v * lanes);
+      } else if (left > 0) {
+        HWY_ALIGN Element rest[hn::MaxLanes(D())];
+        hn::StoreU(narrow, d_out, rest);
+        for (int64_t j = 0; j < left; ++j) to[v * lanes + j] = rest[j];
+      }
+    }
   }
 }
 
@@ -136,20 +123,8 @@ template <int kRows, int kVectors, class D, class V>
 HWY_INLINE void FinishTile(D d, V (&acc)[kRows][kVectors], const TileEpilogue& end) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   for (int i = 0; i < end.count; ++i) ApplyTileStep(d, acc, end.steps[i], end.columns);
-  if (end.c == nullptr) {
-    HWY_ALIGN float row[kVectors * hn::MaxLanes(D())];
-    ANEMONE_UNROLL
-    for (int r = 0; r < kRows; ++r) {
-      ANEMONE_UNROLL
-      for (int v = 0; v < kVectors; ++v) hn::Store(acc[r][v], d, row + v * lanes);
-      if (end.bytes != nullptr) {
-        QuantizeRow(end.quantize, 0.0f, row, end.bytes + r * end.stride, end.columns);
-      } else {
-        QuantizeRow(end.quantize, end.narrow_zero, row, end.narrow + r * end.stride, end.columns);
-      }
-    }
-    return;
-  }
+  if (end.bytes != nullptr) return StoreQuantized(d, acc, end, end.bytes);
+  if (end.narrow != nullptr) return StoreQuantized(d, acc, end, end.narrow);
   const bool whole = end.columns == kVectors * lanes;
   float* to = end.c;
   ANEMONE_UNROLL

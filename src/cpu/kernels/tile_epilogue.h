@@ -11,13 +11,13 @@ namespace anemone::cpu {
 // A whole number of 8 bits, less its zero point, as a product of integers reads it.
 using NarrowInt = int16_t;
 
-// Where a kernel writes its results: as floats, or, where the last step quantizes, as whole numbers:
-// those of 0 to 127 as bytes, others less `zero`.
+// Where a kernel writes its results: as floats, or, where the last step quantizes, as whole numbers
+// less `zero`.
 struct Destination {
   Destination() = default;
   Destination(float* to) : floats(to) {}  // NOLINT(google-explicit-constructor): the usual case
   Destination(NarrowInt* to, float zero_point) : narrow(to), zero(zero_point) {}
-  explicit Destination(uint8_t* to) : bytes(to) {}
+  Destination(uint8_t* to, float less) : bytes(to), zero(less) {}
   // One of them is not null.
   float* floats = nullptr;
   NarrowInt* narrow = nullptr;
@@ -41,16 +41,27 @@ struct TileEpilogue {
   TileStep steps[kMaxSteps];  // of kinds that RunsInTile
   int count = 0;
   // The tile's first result, of which rows x columns are written: in `c`, or, after the step
-  // `quantize`, in `narrow`, less `narrow_zero`, or in `bytes`. Rows are `stride` elements apart.
+  // `quantize`, in `narrow` or `bytes`, less `zero`. Rows are `stride` elements apart.
   float* c = nullptr;
   NarrowInt* narrow = nullptr;
   uint8_t* bytes = nullptr;
   int64_t stride = 0;
   TileStep quantize;
-  float narrow_zero = 0.0f;
+  float zero = 0.0f;
   int rows = 0;
   int columns = 0;
 };
+
+// Goes `rows` rows down.
+inline void Advance(TileEpilogue* end, int rows) {
+  for (int i = 0; i < end->count; ++i) {
+    TileStep& step = end->steps[i];
+    if (step.operand != nullptr) step.operand += rows * step.row_stride;
+  }
+  if (end->c != nullptr) end->c += rows * end->stride;
+  if (end->narrow != nullptr) end->narrow += rows * end->stride;
+  if (end->bytes != nullptr) end->bytes += rows * end->stride;
+}
 
 // Whether the tile takes a step of this kind on its registers.
 inline bool RunsInTile(StepKind kind) {

@@ -53,6 +53,10 @@ const Int8Case kInt8Cases[] = {
     {"dilated", SquareConv(18, 12, 3, 1, 2, 9, 1, 2)},
     {"groups", SquareConv(40, 24, 3, 1, 1, 6, 4)},
     {"groups_of_odd_depth", SquareConv(15, 10, 3, 1, 1, 6, 5)},
+    {"pointwise_of_registers", SquareConv(128, 96, 1, 1, 0, 13)},
+    {"taps_of_registers", SquareConv(64, 48, 3, 1, 1, 14)},
+    {"strided_taps_of_registers", SquareConv(72, 33, 3, 2, 1, 15)},
+    {"groups_of_registers", SquareConv(128, 64, 3, 1, 1, 7, 2)},
     {"depthwise", SquareConv(21, 21, 3, 1, 1, 9, 21)},
     {"depthwise_strided", SquareConv(32, 32, 5, 2, 2, 12, 32)},
     {"depthwise_dilated", SquareConv(16, 16, 3, 1, 2, 12, 16, 2)},
@@ -94,18 +98,38 @@ std::vector<int64_t> Sums(const ConvShape& s, const std::vector<NarrowInt>& in,
   return sums;
 }
 
+// How activations are stored: in 16 bits, or as bytes of a range.
+struct Stored {
+  const char* name;
+  StoredInput input;
+  int low, high;  // of the whole numbers less their zero point
+};
+constexpr Stored kStored[] = {{"pairs", {false, 0}, -255, 255},
+                              {"small_bytes", {true, 0}, 0, 127},
+                              {"all_bytes", {true, 0}, 0, 255},
+                              {"signed_bytes", {true, 128}, -128, 127},
+                              {"bytes_with_zero_point", {true, 37}, -37, 218}};
+
+// Whether the level of instructions in use takes them.
+bool Takes(const Stored& stored) {
+  if (!stored.input.bytes) return true;
+  const bool small = stored.low == 0 && stored.high == 127;
+  return small ? ChooseByteTile() != nullptr : TakesAllBytes();
+}
+
 struct Int8Problem {
-  Int8Problem(const ConvShape& s, bool as_bytes)
-      : in(RandomInts<NarrowInt>(InCount(s) + kIntegerSlack, 1, as_bytes ? 0 : -255,
-                                 as_bytes ? 127 : 255)),
-        bytes(in.begin(), in.end()),
+  Int8Problem(const ConvShape& s, const Stored& stored)
+      : in(RandomInts<NarrowInt>(InCount(s) + kIntegerSlack, 1, stored.low, stored.high)),
         bias(RandomFloats(s.out_c, 3)) {
+    for (const NarrowInt value : in) {
+      bytes.push_back(static_cast<uint8_t>(value + stored.input.zero));
+    }
     weights.integers =
         RandomInts<int8_t>(s.out_c * (s.in_c / s.groups) * s.kernel_h * s.kernel_w, 2, -128, 127);
     weights.scale = RandomFloats(s.out_c, 4, 0.001f, 0.01f);
   }
   Source source(bool as_bytes) const {
-    if (as_bytes) return Source(bytes.data());
+    if (as_bytes) return {bytes.data(), 0.0f};
     return {in.data(), 0.0f};
   }
   std::vector<NarrowInt> in;
@@ -118,8 +142,9 @@ constexpr float kInScale = 0.037f;
 
 TEST_P(Int8Conv, SumsAreExact) {
   const ConvShape& s = GetParam().shape;
-  for (const bool as_bytes : {false, true}) {
-    const Int8Problem problem(s, as_bytes);
+  for (const Stored& stored : kStored) {
+    SCOPED_TRACE(stored.name);
+    const Int8Problem problem(s, stored);
     const std::vector<int64_t> sums = Sums(s, problem.in, problem.weights.integers);
     std::vector<double> expected(sums.size());
     double largest = 0;
@@ -133,9 +158,9 @@ TEST_P(Int8Conv, SumsAreExact) {
     OnTargetsAndThreads(
         [&](ThreadPool& pool) {
           std::vector<float> out(sums.size(), NAN);
-          if (as_bytes && ChooseByteTile() == nullptr) return std::vector<float>();
-          const PackedInt8Conv conv(s, problem.weights, kInScale, problem.bias, as_bytes);
-          conv.Run(problem.source(as_bytes), out.data(), {}, pool);
+          if (!Takes(stored)) return std::vector<float>();
+          const PackedInt8Conv conv(s, problem.weights, kInScale, problem.bias, stored.input);
+          conv.Run(problem.source(stored.input.bytes), out.data(), {}, pool);
           return out;
         },
         // What is left are the roundings of the scales and of the result.
@@ -148,7 +173,7 @@ TEST_P(Int8Conv, SumsAreExact) {
 // Steps in the tile, steps after it, and narrow results: what the same steps give apart.
 TEST_P(Int8Conv, StepsAndNarrowResults) {
   const ConvShape& s = GetParam().shape;
-  const Int8Problem problem(s, false);
+  const Int8Problem problem(s, kStored[0]);
   const int64_t count = OutCount(s);
   const auto residual = RandomFloats(count, 5);
   const auto column = RandomFloats(s.out_c, 6);
@@ -169,7 +194,7 @@ TEST_P(Int8Conv, StepsAndNarrowResults) {
   for (const std::vector<Step>& steps : lists) {
     OnTargetsAndThreads(
         [&](ThreadPool& pool) {
-          const PackedInt8Conv conv(s, problem.weights, kInScale, problem.bias, false);
+          const PackedInt8Conv conv(s, problem.weights, kInScale, problem.bias, {});
           const Source in = problem.source(false);
           std::vector<float> apart(static_cast<size_t>(count)), fused(apart.size());
           conv.Run(in, apart.data(), {}, pool);
@@ -182,8 +207,8 @@ TEST_P(Int8Conv, StepsAndNarrowResults) {
           Elementwise({}, {narrow.data(), 11.0f}, widened.data(), 1, count, pool);
           EXPECT_EQ(widened, apart);
           std::vector<uint8_t> bytes(apart.size());
-          conv.Run(in, Destination(bytes.data()), steps, pool);
-          Elementwise({}, Source(bytes.data()), widened.data(), 1, count, pool);
+          conv.Run(in, {bytes.data(), 0.0f}, steps, pool);
+          Elementwise({}, {bytes.data(), 0.0f}, widened.data(), 1, count, pool);
           EXPECT_EQ(widened, apart);
           return fused;
         },
@@ -205,10 +230,10 @@ TEST(Int8Conv, LongReductionsFit) {
   OnTargetsAndThreads(
       [&](ThreadPool& pool) {
         std::vector<float> out(6, 127.0f * -128 * 43'000);
-        PackedInt8Conv(s, weights, 1.0f, {}, false).Run({in.data(), 0.0f}, out.data(), {}, pool);
+        PackedInt8Conv(s, weights, 1.0f, {}, {}).Run({in.data(), 0.0f}, out.data(), {}, pool);
         if (ChooseByteTile() != nullptr) {
-          const PackedInt8Conv conv(s, weights, 1.0f, {}, true);
-          conv.Run(Source(bytes.data()), out.data() + 3, {}, pool);
+          const PackedInt8Conv conv(s, weights, 1.0f, {}, {.bytes = true});
+          conv.Run({bytes.data(), 0.0f}, out.data() + 3, {}, pool);
         }
         return out;
       },

@@ -12,9 +12,8 @@
 #include <string>
 #include <vector>
 
-#include "base/simd_targets.h"
+#include "base/simd_level.h"
 #include "base/thread_pool.h"
-#include "hwy/highway.h"
 
 namespace anemone::cpu {
 
@@ -27,19 +26,18 @@ inline std::vector<float> RandomFloats(int64_t count, uint32_t seed, float low =
   return out;
 }
 
-// Calls body() once for each target that this machine can run, which the kernels use meanwhile.
+// Calls body() once for each level of instructions that this machine can run, which the kernels use
+// meanwhile.
 template <typename Body>
 void ForEachTarget(const Body& body) {
-  const std::vector<int64_t> targets = hwy::SupportedAndGeneratedTargets();
-  ASSERT_FALSE(targets.empty());
-  for (const int64_t target : targets) {
-    SCOPED_TRACE(hwy::TargetName(target));
-    hwy::SetSupportedTargetsForTest(target);
-    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  const std::vector<SimdLevel>& levels = SimdLevels();
+  ASSERT_FALSE(levels.empty());
+  for (const SimdLevel& level : levels) {
+    SCOPED_TRACE(level.name);
+    UseSimdLevel(level);
     body();
   }
-  hwy::SetSupportedTargetsForTest(0);
-  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  UseSimdLevel(levels.back());
 }
 
 // Runs body(pool) -> std::vector<float> on every target with 1, 2, 3 and 8 threads: the results of
