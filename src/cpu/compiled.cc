@@ -23,8 +23,8 @@ std::shared_ptr<Compiled> Compiled::Find(std::shared_ptr<const ir::Model> model,
   return compiled;
 }
 
-Result<std::shared_ptr<const Plan>> Compiled::PlanFor(const InputShapes& shapes,
-                                                      bool trace_values) {
+Result<std::shared_ptr<const Plan>> Compiled::PlanFor(const InputShapes& shapes, bool trace_values,
+                                                      ThreadPool& pool) {
   std::lock_guard lock(mutex_);
   const auto found = std::find_if(plans_.begin(), plans_.end(), [&](const Entry& entry) {
     return entry.trace_values == trace_values && entry.shapes == shapes;
@@ -35,7 +35,7 @@ Result<std::shared_ptr<const Plan>> Compiled::PlanFor(const InputShapes& shapes,
   }
   ANEMONE_ASSIGN(Specialized facts, Specialize(function_, shapes, shared_.folded));
   Planner planner(function_, std::move(facts), shared_,
-                  {.numerics = numerics_, .trace_values = trace_values});
+                  {.numerics = numerics_, .pool = &pool, .trace_values = trace_values});
   ANEMONE_ASSIGN(auto plan, planner.Build());
   ++plans_made_;
   plans_.insert(plans_.begin(), {shapes, trace_values, plan});

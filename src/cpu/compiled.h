@@ -36,8 +36,9 @@ class Compiled {
                                         const ir::Function& function, exec::Numerics numerics);
 
   const ir::Function& function() const { return function_; }
-  // The plan for inputs of these shapes, made if necessary.
-  Result<std::shared_ptr<const Plan>> PlanFor(const InputShapes& shapes, bool trace_values);
+  // The plan for inputs of these shapes, made if necessary, where the pool packs weights.
+  Result<std::shared_ptr<const Plan>> PlanFor(const InputShapes& shapes, bool trace_values,
+                                              ThreadPool& pool);
 
   // How much work was done so far.
   struct Counts {

@@ -127,7 +127,7 @@ class CpuExecutable : public exec::Executable {
 
   // Makes the plan for these shapes the current one.
   Status Use(const InputShapes& shapes, bool trace_values) {
-    ANEMONE_ASSIGN(auto plan, compiled_->PlanFor(shapes, trace_values));
+    ANEMONE_ASSIGN(auto plan, compiled_->PlanFor(shapes, trace_values, *pool_));
     const int64_t floats = plan->arena_bytes / int64_t{sizeof(float)};
     // Shapes that grow by one each call must not allocate each call.
     const int64_t roomy = floats <= arena_.capacity() ? floats : arena_.capacity() * 5 / 4;

@@ -114,6 +114,17 @@ Result<std::optional<GivenConv>> ReadConv(const Planner& planner, const Node& no
   return std::optional(std::move(given));
 }
 
+PackedForm FormOf(ConvMethod method, bool has_affine) {
+  switch (method) {
+    case ConvMethod::kWinograd2:
+      return has_affine ? PackedForm::kWinograd2WithAffine : PackedForm::kWinograd2;
+    case ConvMethod::kWinograd4:
+      return has_affine ? PackedForm::kWinograd4WithAffine : PackedForm::kWinograd4;
+    default:  // direct sums share their weights
+      return has_affine ? PackedForm::kFloatsWithAffine : PackedForm::kFloats;
+  }
+}
+
 Result<bool> LowerConv(Planner& planner, const Node& node) {
   ANEMONE_ASSIGN(const auto given, ReadConv(planner, node, false));
   if (!given) return false;
@@ -137,12 +148,13 @@ Result<bool> LowerConv(Planner& planner, const Node& node) {
   group.prepare = [=, &planner, &operation = *node.operation,
                    self = &group]() -> Result<Group::Run> {
     using Shared = std::shared_ptr<const PackedConv>;
+    const ConvMethod method = ChooseFloatConvMethod(shape);
     const auto pack = [&]() -> Result<Shared> {
       ANEMONE_ASSIGN(const PlainParameters plain, Materialize(planner, *parameters, shape.out_c));
-      return Shared(std::make_shared<const PackedConv>(shape, plain.weight, plain.bias));
+      return Shared(std::make_shared<const PackedConv>(shape, method, plain.weight, plain.bias,
+                                                       planner.pool()));
     };
-    const PackedForm form =
-        parameters->scale.empty() ? PackedForm::kFloats : PackedForm::kFloatsWithAffine;
+    const PackedForm form = FormOf(method, !parameters->scale.empty());
     ANEMONE_ASSIGN(const Shared packed, planner.Packed<PackedConv>(operation, form, pack));
     auto conv = std::make_shared<const PackedConv>(shape, *packed);
     const int64_t scratch_bytes = conv->ScratchFloats() * int64_t{sizeof(float)};

@@ -42,7 +42,7 @@ Result<std::shared_ptr<const PackedMatrix>> Pack(Planner& planner, const Constan
   }
   return std::make_shared<const PackedMatrix>(weight, product.k, product.n, product.row_stride,
                                               product.column_stride,
-                                              bias.empty() ? nullptr : bias.data());
+                                              bias.empty() ? nullptr : bias.data(), planner.pool());
 }
 
 Result<bool> LowerConstantProduct(Planner& planner, const Node& node, const ir::Value* x,

@@ -93,6 +93,10 @@ struct Integers {
 enum class PackedForm : uint8_t {
   kFloats,
   kFloatsWithAffine,  // a batch norm is folded into them
+  kWinograd2,         // transformed, for tiles of 2x2
+  kWinograd2WithAffine,
+  kWinograd4,
+  kWinograd4WithAffine,
   kIntegers,
   kIntegersWithAffine,
 };
@@ -111,7 +115,8 @@ struct SharedParts {
 
 struct PlanOptions {
   exec::Numerics numerics = exec::Numerics::kAsTyped;
-  bool trace_values = false;  // no fusion; every operation's outputs are kept row-major
+  ThreadPool* pool = nullptr;  // packs weights; not null
+  bool trace_values = false;   // no fusion; every operation's outputs are kept row-major
 };
 
 class Planner {
@@ -134,6 +139,8 @@ class Planner {
   // The literal of a known value. A large one is computed unless somebody holds it: ask when it is
   // needed, and drop it afterwards.
   Result<LiteralRef> LiteralOf(const ir::Value* value);
+  // Packs weights.
+  ThreadPool& pool() const { return *options_.pool; }
   bool Rounds(const ir::Type& type) const { return plan_->rounding.Rounds(type.dtype()); }
   // The layout in which `value` can be read without conversion.
   Layout LayoutOf(const ir::Value* value) const;

@@ -8,12 +8,18 @@
 #include "cpu/kernels/depthwise.h"
 #include "cpu/kernels/gemm_tile.h"
 #include "cpu/kernels/tile_driver.h"
+#include "cpu/kernels/winograd.h"
 
 namespace anemone::cpu {
 namespace {
 
 constexpr int64_t kMaxRepeat = 4;     // filters per channel that count as depthwise
 constexpr int64_t kFewChannels = 16;  // below, one tap is too short a loop: read whole kernel rows
+
+bool IsWinograd(ConvMethod method) {
+  return method == ConvMethod::kWinograd2 || method == ConvMethod::kWinograd4;
+}
+int WinogradTile(ConvMethod method) { return method == ConvMethod::kWinograd2 ? 2 : 4; }
 
 // Each channel of `in` `repeat` times, so that every filter has its own channel.
 void RepeatChannels(const float* in, int64_t count, int64_t repeat, float* out, ThreadPool& pool) {
@@ -37,14 +43,28 @@ ConvMethod ChooseConvMethod(const ConvShape& s) {
   return rows ? ConvMethod::kRows : ConvMethod::kIndirect;
 }
 
+ConvMethod ChooseFloatConvMethod(const ConvShape& s) {
+  const ConvMethod direct = ChooseConvMethod(s);
+  if (direct != ConvMethod::kIndirect) return direct;
+  const int tile = ChooseWinogradTile(s);
+  if (tile == 0) return direct;
+  return tile == 2 ? ConvMethod::kWinograd2 : ConvMethod::kWinograd4;
+}
+
 PackedConv::PackedConv(const ConvShape& shape, const PackedConv& other)
     : shape_(shape),
-      method_(ChooseConvMethod(shape)),
+      method_(IsWinograd(other.method_) ? other.method_ : ChooseConvMethod(shape)),
       repeat_(other.repeat_),
       weights_(other.weights_) {}
 
-PackedConv::PackedConv(const ConvShape& s, const float* weights, const float* bias)
-    : shape_(s), method_(ChooseConvMethod(s)) {
+PackedConv::PackedConv(const ConvShape& s, const float* weights, const float* bias) {
+  ThreadPool one(1);
+  *this = PackedConv(s, ChooseFloatConvMethod(s), weights, bias, one);
+}
+
+PackedConv::PackedConv(const ConvShape& s, ConvMethod method, const float* weights,
+                       const float* bias, ThreadPool& pool)
+    : shape_(s), method_(method) {
   auto packed = std::make_shared<Weights>();
   weights_ = packed;
   const int64_t taps = s.kernel_h * s.kernel_w;
@@ -55,9 +75,14 @@ PackedConv::PackedConv(const ConvShape& s, const float* weights, const float* bi
     packed->depthwise = PackDepthwise(s, weights, 1.0f, bias);
     return;
   }
+  if (IsWinograd(method_)) {
+    packed->winograd = std::make_unique<const WinogradWeights>(
+        PackWinograd(s, WinogradTile(method_), weights, bias, pool));
+    return;
+  }
   for (int64_t g = 0; g < s.groups; ++g) {
     packed->groups.emplace_back(weights + g * columns * depth * taps, taps, depth, columns,
-                                bias == nullptr ? nullptr : bias + g * columns);
+                                bias == nullptr ? nullptr : bias + g * columns, pool);
   }
   for (const PackedMatrix& group : packed->groups) packed->views.push_back(group.view());
   packed->zeros.Reserve(depth * s.kernel_w);
@@ -65,6 +90,7 @@ PackedConv::PackedConv(const ConvShape& s, const float* weights, const float* bi
 }
 
 int64_t PackedConv::ScratchFloats() const {
+  if (IsWinograd(method_)) return WinogradScratchFloats(shape_, WinogradTile(method_));
   if (repeat_ == 1) return 0;
   return shape_.batch * shape_.in_h * shape_.in_w * shape_.out_c;
 }
@@ -72,6 +98,9 @@ int64_t PackedConv::ScratchFloats() const {
 void PackedConv::Run(const float* in, const Destination& out, float* scratch,
                      std::span<const Step> steps, ThreadPool& pool) const {
   const ConvShape& s = shape_;
+  if (IsWinograd(method_)) {
+    return RunWinograd(s, *weights_->winograd, in, out, scratch, steps, pool);
+  }
   if (method_ == ConvMethod::kDepthwise) {
     ConvShape own = s;
     if (repeat_ > 1) {

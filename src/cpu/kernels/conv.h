@@ -21,6 +21,8 @@ class ThreadPool;
 
 namespace anemone::cpu {
 
+struct WinogradWeights;
+
 struct ConvShape {
   int64_t batch = 1;
   int64_t in_h = 1, in_w = 1, in_c = 1;
@@ -37,15 +39,23 @@ enum class ConvMethod : uint8_t {
   kIndirect,   // a pointer for each tap
   kRows,       // a pointer for each row of the kernel: few channels
   kDepthwise,  // channel by channel
+  kWinograd2,  // winograd.h, tiles of 2x2
+  kWinograd4,  // and of 4x4
 };
+// The way of a direct sum, whatever its elements are.
 ConvMethod ChooseConvMethod(const ConvShape& shape);
+// The fastest way in float32, by its shape.
+ConvMethod ChooseFloatConvMethod(const ConvShape& shape);
 
 class PackedConv {
  public:
   PackedConv() = default;
   // `weights`: [out_c, in_c / groups, kernel_h, kernel_w] row-major; `bias`: out_c values or null.
+  PackedConv(const ConvShape& shape, ConvMethod method, const float* weights, const float* bias,
+             ThreadPool& pool);
+  // The same, by ChooseFloatConvMethod and on this thread.
   PackedConv(const ConvShape& shape, const float* weights, const float* bias);
-  // The same weights, shared, for images of another size.
+  // The same weights, shared, for images of another size; as `other` does it, as far as direct sums go.
   PackedConv(const ConvShape& shape, const PackedConv& other);
 
   // in: [batch, in_h, in_w, in_c], out: [batch, out_h, out_w, out_c]; must not overlap. Steps see
@@ -63,6 +73,7 @@ class PackedConv {
     std::vector<PackedView> views;
     Floats depthwise;  // [taps, out_c rounded up to a vector], then the bias
     Floats zeros;      // read by taps in the padding
+    std::unique_ptr<const WinogradWeights> winograd;
   };
 
   ConvShape shape_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/thread_pool.h"
 #include "cpu/kernels/gemm_tile.h"
 #include "cpu/kernels/tile_driver.h"
 
@@ -10,18 +11,20 @@ namespace {
 
 int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-}  // namespace
+// How many panels of k rows take some ten microseconds to pack.
+int64_t PanelsWorthAThread(int64_t k) {
+  return std::max<int64_t>(1, 32 * 1024 / std::max<int64_t>(k * PanelWidth(), 1));
+}
 
-int64_t PackedColumns(int64_t n) { return CeilDiv(n, VectorWidth()) * VectorWidth(); }
-int64_t PackedFloats(int64_t k, int64_t n) { return k * PackedColumns(n); }
-
-void PackMatrix(const float* b, int64_t k, int64_t n, int64_t row_stride, int64_t column_stride,
-                float* out) {
-  for (int64_t panel = 0; panel * PanelWidth() < n; ++panel) {
+// Panels [begin, end) of PackMatrix.
+void PackPanels(const float* b, int64_t k, int64_t n, int64_t row_stride, int64_t column_stride,
+                int64_t begin, int64_t end, float* panels) {
+  for (int64_t panel = begin; panel < end; ++panel) {
     const int64_t first = panel * PanelWidth();
     const int width = PanelWidthAt(n, panel);
     const int columns = static_cast<int>(std::min<int64_t>(width, n - first));
     const float* from = b + first * column_stride;
+    float* out = panels + first * k;
     for (int64_t i = 0; i < k; ++i, from += row_stride, out += width) {
       if (column_stride == 1) {
         std::copy_n(from, columns, out);
@@ -33,6 +36,16 @@ void PackMatrix(const float* b, int64_t k, int64_t n, int64_t row_stride, int64_
   }
 }
 
+}  // namespace
+
+int64_t PackedColumns(int64_t n) { return CeilDiv(n, VectorWidth()) * VectorWidth(); }
+int64_t PackedFloats(int64_t k, int64_t n) { return k * PackedColumns(n); }
+
+void PackMatrix(const float* b, int64_t k, int64_t n, int64_t row_stride, int64_t column_stride,
+                float* out) {
+  PackPanels(b, k, n, row_stride, column_stride, 0, CeilDiv(n, PanelWidth()), out);
+}
+
 PackedMatrix::PackedMatrix(const float* b, int64_t k, int64_t n, int64_t row_stride,
                            int64_t column_stride, const float* bias)
     : panels_(PackedFloats(k, n)), bias_(PackedColumns(n)), k_(k), n_(n) {
@@ -40,26 +53,38 @@ PackedMatrix::PackedMatrix(const float* b, int64_t k, int64_t n, int64_t row_str
   SetBias(bias);
 }
 
+PackedMatrix::PackedMatrix(const float* b, int64_t k, int64_t n, int64_t row_stride,
+                           int64_t column_stride, const float* bias, ThreadPool& pool)
+    : panels_(PackedFloats(k, n)), bias_(PackedColumns(n)), k_(k), n_(n) {
+  pool.ParallelFor(CeilDiv(n, PanelWidth()), PanelsWorthAThread(k),
+                   [&](int64_t begin, int64_t end) {
+                     PackPanels(b, k, n, row_stride, column_stride, begin, end, panels_.data());
+                   });
+  SetBias(bias);
+}
+
 PackedMatrix::PackedMatrix(const float* filters, int64_t taps, int64_t depth, int64_t n,
-                           const float* bias)
+                           const float* bias, ThreadPool& pool)
     : panels_(PackedFloats(taps * depth, n)), bias_(PackedColumns(n)), k_(taps * depth), n_(n) {
   SetBias(bias);
-  float* out = panels_.data();
-  for (int64_t panel = 0; panel * PanelWidth() < n; ++panel) {
-    const int64_t first = panel * PanelWidth();
-    const int64_t width = PanelWidthAt(n, panel);
-    const int64_t columns = std::min(width, n - first);
-    if (columns < width) std::fill_n(out, k_ * width, 0.0f);
-    // Each filter is read from front to back.
-    const float* from = filters + first * k_;
-    for (int64_t c = 0; c < depth; ++c) {
-      for (int64_t t = 0; t < taps; ++t, ++from) {
-        float* row = out + (t * depth + c) * width;
-        for (int64_t j = 0; j < columns; ++j) row[j] = from[j * k_];
-      }
-    }
-    out += k_ * width;
-  }
+  pool.ParallelFor(CeilDiv(n, PanelWidth()), PanelsWorthAThread(k_),
+                   [&](int64_t begin, int64_t end) {
+                     for (int64_t panel = begin; panel < end; ++panel) {
+                       const int64_t first = panel * PanelWidth();
+                       const int64_t width = PanelWidthAt(n, panel);
+                       const int64_t columns = std::min(width, n - first);
+                       float* out = panels_.data() + first * k_;
+                       if (columns < width) std::fill_n(out, k_ * width, 0.0f);
+                       // Each filter is read from front to back.
+                       const float* from = filters + first * k_;
+                       for (int64_t c = 0; c < depth; ++c) {
+                         for (int64_t t = 0; t < taps; ++t, ++from) {
+                           float* row = out + (t * depth + c) * width;
+                           for (int64_t j = 0; j < columns; ++j) row[j] = from[j * k_];
+                         }
+                       }
+                     }
+                   });
 }
 
 void PackedMatrix::SetBias(const float* bias) {

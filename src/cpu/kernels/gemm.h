@@ -44,9 +44,13 @@ class PackedMatrix {
   // `bias`: n values or null.
   PackedMatrix(const float* b, int64_t k, int64_t n, int64_t row_stride, int64_t column_stride,
                const float* bias);
+  // The same, by the threads of a pool.
+  PackedMatrix(const float* b, int64_t k, int64_t n, int64_t row_stride, int64_t column_stride,
+               const float* bias, ThreadPool& pool);
   // The matrix of a convolution: a row for each (tap, channel) and a column for each of n filters,
   // which lie as [n][depth][taps].
-  PackedMatrix(const float* filters, int64_t taps, int64_t depth, int64_t n, const float* bias);
+  PackedMatrix(const float* filters, int64_t taps, int64_t depth, int64_t n, const float* bias,
+               ThreadPool& pool);
   PackedView view() const { return {panels_.data(), bias_.data(), k_, n_}; }
 
  private:

@@ -32,13 +32,14 @@ class ShapesTest : public ::testing::Test {
         compiled_(model_, *model_->program.main(), exec::Numerics::kAsTyped) {}
 
   std::shared_ptr<const Plan> PlanFor(int64_t rows, bool trace = false) {
-    auto plan = compiled_.PlanFor(RowsOf64(rows), trace);
+    auto plan = compiled_.PlanFor(RowsOf64(rows), trace, pool_);
     EXPECT_TRUE(plan.ok()) << plan.error().ToString();
     return plan.ok() ? *plan : nullptr;
   }
 
   std::shared_ptr<const ir::Model> model_;
   Compiled compiled_;
+  ThreadPool pool_{2};
 };
 
 TEST_F(ShapesTest, WeightsAreDecompressedAndPackedOnce) {
