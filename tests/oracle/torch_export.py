@@ -189,13 +189,18 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--networks", action="store_true")
     parser.add_argument("--only", default="")
+    parser.add_argument("--networks-only", action="store_true", help="the networks alone")
+    parser.add_argument("--skip", type=int, default=0, help="networks to leave out, counted from the first")
+    parser.add_argument("--float16", action="store_true", help="convert networks to float16, bound 1e-2")
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("--write", action="store_true", help="write docs/torch-coverage.md (with --networks)")
     parser.add_argument("--minutes", type=float, default=1e9, help="begin no further network after so many")
     options = parser.parse_args()
     compared, networks = {}, []
     began = time.monotonic()
-    cases = torch_cases.operators() + (torch_networks.networks() if options.networks else [])
+    cases = [] if options.networks_only else torch_cases.operators()
+    if options.networks or options.networks_only:
+        cases += torch_networks.networks()[options.skip :]
     counts = {}
     print(f"torch {torch.__version__}, bound {BOUND} of range")
     for case in cases:
@@ -209,7 +214,9 @@ def main():
         except Exception as error:
             outcome, found, seconds = "not made", repr(error)[:120], 0.0
         else:
-            outcome, found, seconds = check(module, inputs, case.dynamic, case.extra, case.bound)
+            half = case.network and options.float16
+            extra = (*case.extra, "--compute-precision", "float16") if half else case.extra
+            outcome, found, seconds = check(module, inputs, case.dynamic, extra, 1e-2 if half else case.bound)
         counts[outcome] = counts.get(outcome, 0) + 1
         if outcome == "ok":
             for target in TARGETS:

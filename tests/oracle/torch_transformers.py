@@ -64,7 +64,7 @@ def encoders(t):
     yield cases_of("DeBERTa v2", lambda: t.DebertaV2Model(small(t.DebertaV2Config, relative_attention=True)), masked)
     yield cases_of("ModernBERT", lambda: t.ModernBertModel(small(t.ModernBertConfig, local_attention=4)), masked)
     yield cases_of(
-        "DistilBERT", lambda: t.DistilBertModel(t.DistilBertConfig(120, 64, n_layers=2, n_heads=4, dim=64, hidden_dim=128)), masked
+        "DistilBERT", lambda: t.DistilBertModel(t.DistilBertConfig(vocab_size=120, max_position_embeddings=64, n_layers=2, n_heads=4, dim=64, hidden_dim=128)), masked
     )
     shape = {"vocab_size": 120, "d_model": 64, "d_kv": 16, "d_ff": 128, "num_layers": 2, "num_heads": 4}
     yield cases_of("T5 encoder", lambda: t.T5EncoderModel(t.T5Config(**shape)), masked)
@@ -78,7 +78,7 @@ def encoders(t):
     yield cases_of(
         "BART",
         lambda: t.BartModel(
-            t.BartConfig(120, 64, d_model=64, encoder_ffn_dim=128, decoder_ffn_dim=128, pad_token_id=0, **bart)
+            t.BartConfig(vocab_size=120, max_position_embeddings=64, d_model=64, encoder_ffn_dim=128, decoder_ffn_dim=128, pad_token_id=0, **bart)
         ),
         lambda: {**masked(), "decoder_input_ids": ints(120, 2, 5)},
         use_cache=False,
@@ -116,7 +116,7 @@ def decoders(t):
         use_cache=False,
     )
     yield cases_of(
-        "BLOOM", lambda: t.BloomForCausalLM(t.BloomConfig(120, 64, n_layer=2, n_head=4)), masked, use_cache=False
+        "BLOOM", lambda: t.BloomForCausalLM(t.BloomConfig(vocab_size=120, hidden_size=64, n_layer=2, n_head=4)), masked, use_cache=False
     )
 
 
@@ -187,7 +187,7 @@ def pictures(t):
         yield cases_of(name, lambda m=model, c=config, k=more: getattr(t, m)(small(getattr(t, c), **k)), image)
     yield cases_of(
         "Swin",
-        lambda: t.SwinModel(t.SwinConfig(64, 4, embed_dim=16, depths=[2, 2], num_heads=[2, 4], window_size=4)),
+        lambda: t.SwinModel(t.SwinConfig(image_size=64, patch_size=4, embed_dim=16, depths=[2, 2], num_heads=[2, 4], window_size=4)),
         image,
     )
     yield cases_of(
