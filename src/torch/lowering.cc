@@ -117,11 +117,27 @@ bool Lowering::IsMutated(const InputSpec& spec) const {
   });
 }
 
+// An integer that the caller gives: an input of one element, since Core ML has no scalar ones.
+Status Lowering::AddNumber(const std::string& name) {
+  onnx::ValueInfo info;
+  info.name = UniqueName(name);
+  info.kind = onnx::ValueInfo::Kind::kTensor;
+  info.type = static_cast<int32_t>(onnx::ElementType::kInt64);
+  info.shape.emplace().push_back({1, {}});
+  onnx::Node scalar;
+  scalar.op = "Squeeze";
+  scalar.inputs = {info.name};
+  scalar.outputs = {UniqueName(name + "/number")};
+  names_.values[name] = scalar.outputs[0];
+  model_.graph.inputs.push_back(std::move(info));
+  model_.graph.nodes.push_back(std::move(scalar));
+  return {};
+}
+
 Status Lowering::AddUserInput(const InputSpec& spec) {
   if (spec.value.kind == Kind::kInt && !spec.value.ints.empty() &&
       !spec.value.ints[0].name.empty()) {
-    return Unsupported("its input '{}' is a symbolic integer", spec.value.ints[0].name)
-        .Advise("export with a number there, or pass it as a tensor");
+    return AddNumber(spec.value.ints[0].name);
   }
   if (spec.value.kind != Kind::kTensor) return {};  // a number that the export has put in place
   const std::string& name = spec.value.names[0];

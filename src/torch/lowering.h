@@ -27,6 +27,7 @@ class Lowering {
 
  private:
   Status AddInputs();
+  Status AddNumber(const std::string& name);
   Status AddUserInput(const InputSpec& spec);
   Status AddHeld(const InputSpec& spec);
   Status AddState(const InputSpec& spec, const HeldTensor& tensor);

@@ -361,6 +361,23 @@ Status EmitSizeDiv(Context& c) {
                c.Op("Div", {NumberAt(c, 0, Category::kFloat), NumberAt(c, 1, Category::kFloat)}));
 }
 Status EmitSizeFloat(Context& c) { return c.Set(0, NumberAt(c, 0, Category::kFloat)); }
+// Integer powers of sizes are integers, unless the exponent is negative.
+Status EmitSizePow(Context& c) {
+  const bool two = c.node().inputs.size() == 2 && !c.node().inputs[1].value.ints.empty();
+  const IntItem exponent = two ? c.node().inputs[1].value.ints[0] : IntItem{};
+  if (!AnyFloat(c) && two && exponent.name.empty() && exponent.value >= 0 && exponent.value < 64) {
+    std::string product = c.Int64(1);
+    const std::string base = NumberAt(c, 0, Category::kInt);
+    for (int64_t i = 0; i < exponent.value; ++i) product = c.Op("Mul", {product, base});
+    return c.Set(0, product);
+  }
+  if (!AnyFloat(c)) {
+    return Unsupported("a power of sizes that is no whole number")
+        .Advise("export with fixed sizes");
+  }
+  return c.Set(0,
+               c.Op("Pow", {NumberAt(c, 0, Category::kFloat), NumberAt(c, 1, Category::kFloat)}));
+}
 Status EmitSizeSqrt(Context& c) {
   return c.Set(0, c.Op("Sqrt", {NumberAt(c, 0, Category::kFloat)}));
 }
@@ -484,6 +501,7 @@ constexpr Converter kConverters[] = {
     {.target = "_operator.or_", .emit = EmitSizeOr},
     {.target = "torch.sym_not", .emit = EmitSizeNot},
     {.target = "_operator.truediv", .emit = EmitSizeDiv},
+    {.target = "_operator.pow", .emit = EmitSizePow},
     {.target = "torch.sym_float", .emit = EmitSizeFloat},
     {.target = "torch.sym_int", .emit = EmitSizeTrunc},
     {.target = "torch._sym_sqrt", .emit = EmitSizeSqrt},
