@@ -16,6 +16,28 @@ void CollectNames(const Block& block, std::unordered_set<std::string>* names) {
 bool IsAlpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 bool IsDecimalDigit(char c) { return c >= '0' && c <= '9'; }
 
+// The bodies of an operation that is being made are not in the function yet, so that what fills them may
+// give a name twice.
+void RenameTwins(const Function& function, Operation& operation, Builder& builder) {
+  std::unordered_set<std::string> used;
+  CollectNames(*function.block, &used);
+  const auto rename = [&](Value& value) {
+    // Makes the name known to the builder too.
+    std::string other = builder.UniqueName(value.name);
+    if (used.insert(value.name).second) return;
+    while (!used.insert(other).second) other = builder.UniqueName(value.name);
+    value.name = std::move(other);
+  };
+  const auto visit = [&](auto&& self, const Block& block) -> void {
+    for (const auto& input : block.inputs()) rename(*input);
+    for (const auto& inner : block.operations()) {
+      for (const auto& output : inner->outputs()) rename(*output);
+      for (const auto& body : inner->blocks()) self(self, *body);
+    }
+  };
+  for (const auto& block : operation.blocks()) visit(visit, *block);
+}
+
 }  // namespace
 
 std::string SanitizeIdentifier(std::string_view name) {
@@ -80,6 +102,7 @@ Result<std::unique_ptr<Operation>> Builder::Make(std::string_view type, std::vec
 }
 
 Result<Operation*> Builder::Finish(std::unique_ptr<Operation> operation, std::string_view name) {
+  if (!operation->blocks().empty()) RenameTwins(*function_, *operation, *this);
   const std::string label(name.empty() ? std::string_view(operation->type()) : name);
   const OpDef& def = *operation->def();
   {

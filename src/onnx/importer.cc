@@ -7,6 +7,7 @@
 #include "onnx/fold.h"
 #include "onnx/fold_sizes.h"
 #include "onnx/fold_table.h"
+#include "onnx/high_rank.h"
 
 namespace anemone::onnx {
 namespace {
@@ -368,6 +369,8 @@ Status Importer::Convert(NodeContext& context) {
     return Unsupported("{}", converter->refusal).Advise(converter->rewrite);
   }
   ANEMONE_TRY(CheckElements(context));
+  ANEMONE_ASSIGN(const bool lowered, LowerRank(context));
+  if (lowered) return {};
   return converter->emit(context);
 }
 

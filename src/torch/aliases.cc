@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 namespace anemone::torch {
 namespace {
@@ -43,13 +44,56 @@ constexpr std::array kSame = std::to_array<std::string_view>(
     {"detach", "alias", "lift_fresh", "real", "positive", "contiguous", "to", "type_as", "dropout",
      "feature_dropout", "alpha_dropout", "feature_alpha_dropout"});
 
+// The factors of a size or stride: a number, and the rest of the expression, sorted. Nullopt for what is
+// not a product.
+struct Factors {
+  int64_t number = 1;
+  std::vector<std::string> symbols;
+  friend bool operator==(const Factors&, const Factors&) = default;
+};
+std::optional<Factors> FactorsOf(const Size& size) {
+  Factors factors;
+  if (size.value) {
+    factors.number = *size.value;
+    return factors;
+  }
+  std::string_view rest = size.expression;
+  while (!rest.empty()) {
+    const size_t star = std::min(rest.find('*'), rest.size());
+    std::string_view part = rest.substr(0, star);
+    rest.remove_prefix(std::min(star + 1, rest.size()));
+    while (part.starts_with(' ')) part.remove_prefix(1);
+    while (part.ends_with(' ')) part.remove_suffix(1);
+    int64_t number = 0;
+    const auto parsed = std::from_chars(part.data(), part.data() + part.size(), number);
+    if (parsed.ec == std::errc() && parsed.ptr == part.data() + part.size()) {
+      factors.number *= number;
+      continue;
+    }
+    const auto plain = [](char c) {
+      return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+    };
+    if (part.empty() || !std::ranges::all_of(part, plain)) return std::nullopt;
+    factors.symbols.emplace_back(part);
+  }
+  std::ranges::sort(factors.symbols);
+  return factors;
+}
+
+// Whether the elements lie in memory in the order of the dimensions. What no product of symbols tells is
+// taken for a tensor in order, as most are.
 bool LiesInOrder(const TensorMeta& meta) {
-  int64_t expected = 1;
+  Factors expected;
   for (size_t d = meta.sizes.size(); d-- > 0;) {
-    // Symbolic strides are compared in the only form that a contiguous tensor has most often.
-    if (!meta.sizes[d].value || d >= meta.strides.size() || !meta.strides[d].value) return true;
-    if (*meta.sizes[d].value != 1 && *meta.strides[d].value != expected) return false;
-    expected *= *meta.sizes[d].value;
+    const auto size = FactorsOf(meta.sizes[d]);
+    const auto stride =
+        d < meta.strides.size() ? FactorsOf(meta.strides[d]) : std::optional<Factors>();
+    if (!size || !stride) return true;
+    const bool one = size->number == 1 && size->symbols.empty();
+    if (!one && *stride != expected) return false;
+    expected.number *= size->number;
+    expected.symbols.insert(expected.symbols.end(), size->symbols.begin(), size->symbols.end());
+    std::ranges::sort(expected.symbols);
   }
   return true;
 }

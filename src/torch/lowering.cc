@@ -14,7 +14,6 @@ using Kind = Argument::Kind;
 
 // The version of ai.onnx whose operators the converters write.
 constexpr int64_t kOpset = 23;
-constexpr int kMaxDepth = 16;
 // torch.export writes "no bound" as the largest of its integers.
 constexpr int64_t kNoBound = int64_t{1} << 31;
 
@@ -27,15 +26,6 @@ bool IsAssertion(std::string_view target) {
       "aten.sym_constrain_range.default",
       "aten.sym_constrain_range_for_size.default",
       "aten._functional_sym_constrain_range.default",
-      "_operator.ge",
-      "_operator.le",
-      "_operator.gt",
-      "_operator.lt",
-      "_operator.eq",
-      "_operator.ne",
-      "_operator.and_",
-      "_operator.or_",
-      "torch.sym_not",
   };
   return std::ranges::find(kAssertions, target) != std::end(kAssertions);
 }
@@ -127,11 +117,27 @@ bool Lowering::IsMutated(const InputSpec& spec) const {
   });
 }
 
+// An integer that the caller gives: an input of one element, since Core ML has no scalar ones.
+Status Lowering::AddNumber(const std::string& name) {
+  onnx::ValueInfo info;
+  info.name = UniqueName(name);
+  info.kind = onnx::ValueInfo::Kind::kTensor;
+  info.type = static_cast<int32_t>(onnx::ElementType::kInt64);
+  info.shape.emplace().push_back({1, {}});
+  onnx::Node scalar;
+  scalar.op = "Squeeze";
+  scalar.inputs = {info.name};
+  scalar.outputs = {UniqueName(name + "/number")};
+  names_.values[name] = scalar.outputs[0];
+  model_.graph.inputs.push_back(std::move(info));
+  model_.graph.nodes.push_back(std::move(scalar));
+  return {};
+}
+
 Status Lowering::AddUserInput(const InputSpec& spec) {
   if (spec.value.kind == Kind::kInt && !spec.value.ints.empty() &&
       !spec.value.ints[0].name.empty()) {
-    return Unsupported("its input '{}' is a symbolic integer", spec.value.ints[0].name)
-        .Advise("export with a number there, or pass it as a tensor");
+    return AddNumber(spec.value.ints[0].name);
   }
   if (spec.value.kind != Kind::kTensor) return {};  // a number that the export has put in place
   const std::string& name = spec.value.names[0];
@@ -248,71 +254,14 @@ void Lowering::Refuse(const Node& node, Names& names, const std::string& name, c
     for (const std::string& value : output.names) make(value);
     for (const IntItem& item : output.ints) make(item.name);
   }
-  model_.graph.nodes.push_back(std::move(refused));
-}
-
-Result<bool> Lowering::LowerBody(const Node& node, const Graph& outer, Names& names) {
-  if (node.target != "higher_order.wrap_with_set_grad_enabled" &&
-      node.target != "higher_order.wrap_with_autocast" && node.target != "higher_order.wrap" &&
-      node.target != "higher_order.hints_wrapper") {
-    return false;
-  }
-  const Argument* body = nullptr;
-  std::vector<std::string> values;
-  for (const NamedArgument& input : node.inputs) {
-    if (input.value.kind == Kind::kGraph) {
-      body = &input.value;
-    } else if (body != nullptr) {
-      for (const std::string& value : input.value.names) values.push_back(value);
-      for (const IntItem& item : input.value.ints) values.push_back(item.name);
-    }
-  }
-  if (body == nullptr || body->graph == nullptr) return InvalidInput("it has no body");
-  if (depth_ >= kMaxDepth) return InvalidInput("bodies nest deeper than {}", kMaxDepth);
-  const Graph& graph = *body->graph;
-  if (values.size() < graph.inputs.size()) return InvalidInput("its body takes more inputs");
-  Names inner;
-  for (size_t i = 0; i < graph.inputs.size(); ++i) {
-    const Argument& input = graph.inputs[i];
-    const std::string name = !input.names.empty()  ? input.names[0]
-                             : !input.ints.empty() ? input.ints[0].name
-                                                   : "";
-    const auto found = names.values.find(values[i]);
-    if (found != names.values.end()) inner.values[name] = found->second;
-  }
-  ++depth_;
-  const Status status = Lower(graph, inner);
-  --depth_;
-  ANEMONE_TRY(Status(status));
-  // What the body wrote to has changed outside too.
-  for (size_t i = 0; i < graph.inputs.size(); ++i) {
-    if (graph.inputs[i].names.empty()) continue;
-    const std::string& name = graph.inputs[i].names[0];
-    const auto now = inner.values.find(name);
-    const auto before = names.values.find(values[i]);
-    if (now == inner.values.end() || before == names.values.end()) continue;
-    if (now->second != before->second)
-      ANEMONE_TRY(Write(values[i], std::string(now->second), "", outer, names));
-  }
-  std::vector<std::string> made;
-  for (const Argument& output : graph.outputs)
-    made.insert(made.end(), output.names.begin(), output.names.end());
-  size_t next = 0;
-  for (const Argument& output : node.outputs) {
-    for (const std::string& value : output.names) {
-      if (next >= made.size()) return InvalidInput("its body makes fewer outputs");
-      const auto found = inner.values.find(made[next++]);
-      if (found != inner.values.end()) names.values[value] = found->second;
-    }
-  }
-  return true;
+  out_->nodes.push_back(std::move(refused));
 }
 
 Status Lowering::EmitByParts(const Node& node, const Graph& graph, Names& names) {
   const std::string source = SourceOf(node);
   if (source.empty() || node.outputs.empty() || node.outputs[0].names.empty())
     return InvalidInput("it has no tensor");
-  Context context(node, graph, model_.graph, names, NameOf(node), options_.target);
+  Context context(node, graph, *out_, names, NameOf(node), options_.target);
   const std::string whole = context.ValueOf(source);
   Values parts;
   for (const int64_t index : {0, 1}) {
@@ -339,7 +288,7 @@ Status Lowering::EmitByParts(const Node& node, const Graph& graph, Names& names)
 Status Lowering::Emit(const Node& node, const Graph& graph, Names& names) {
   if (MovesComplex(node, graph)) return EmitByParts(node, graph, names);
   const std::string name = NameOf(node);
-  const size_t first = model_.graph.nodes.size();
+  const size_t first = out_->nodes.size();
   Status status;
   const Converter* converter = FindConverter(node.target);
   if (converter == nullptr) {
@@ -350,7 +299,7 @@ Status Lowering::Emit(const Node& node, const Graph& graph, Names& names) {
     status = Unsupported("complex tensors")
                  .Advise("compute with the real and imaginary parts as two tensors");
   } else {
-    Context context(node, graph, model_.graph, names, name, options_.target);
+    Context context(node, graph, *out_, names, name, options_.target);
     status = converter->emit(context);
     if (!context.status().ok()) status = context.status();
   }
@@ -358,12 +307,11 @@ Status Lowering::Emit(const Node& node, const Graph& graph, Names& names) {
     const ErrorCode code = status.error().code();
     if (code != ErrorCode::kUnsupported && code != ErrorCode::kInvalidInput)
       return std::move(status).At(OriginOf(node));
-    model_.graph.nodes.resize(first);
+    out_->nodes.resize(first);
     Refuse(node, names, name, status.error());
     return {};
   }
-  for (size_t i = first; i < model_.graph.nodes.size(); ++i)
-    model_.graph.nodes[i].origin = OriginOf(node);
+  for (size_t i = first; i < out_->nodes.size(); ++i) out_->nodes[i].origin = OriginOf(node);
   return {};
 }
 
@@ -430,7 +378,7 @@ Status Lowering::LowerInPlace(const Node& node, const std::string& functional, c
 }
 
 Status Lowering::LowerNode(const Node& node, const Graph& graph, Names& names) {
-  auto body = LowerBody(node, graph, names);
+  auto body = LowerHigherOrder(node, graph, names);
   if (!body.ok()) {
     Refuse(node, names, NameOf(node), body.error());
     return {};

@@ -2,7 +2,9 @@
 // src/torch.
 #pragma once
 
+#include <functional>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <tuple>
@@ -25,6 +27,7 @@ class Lowering {
 
  private:
   Status AddInputs();
+  Status AddNumber(const std::string& name);
   Status AddUserInput(const InputSpec& spec);
   Status AddHeld(const InputSpec& spec);
   Status AddState(const InputSpec& spec, const HeldTensor& tensor);
@@ -43,8 +46,21 @@ class Lowering {
   Status Write(const std::string& value, const std::string& made, const std::string& cause,
                const Graph& graph, Names& names);
   Status Refresh(const std::string& view, const Graph& graph, Names& names);
-  // Nodes whose body is a graph that runs as it stands (torch.no_grad and the like); false for others.
-  Result<bool> LowerBody(const Node& node, const Graph& outer, Names& names);
+  // Nodes whose arguments are graphs (higher_order.cc); false for others.
+  Result<bool> LowerHigherOrder(const Node& node, const Graph& outer, Names& names);
+  Status LowerInlined(const Node& node, const Graph& outer, Names& names);
+  Status LowerCond(const Node& node, Names& names);
+  Status LowerWhile(const Node& node, Names& names);
+  Status LowerScan(const Node& node, Names& names);
+  Result<Values> ValuesAt(const Node& node, size_t index, const Names& names) const;
+  // Writes the graph's nodes with `values` as its inputs; the ONNX values of its outputs, "" for None.
+  Result<Values> Inline(const Graph& body, const Values& values, Names* inner);
+  Result<Values> InlinePure(const Graph& body, const Values& values);
+  // A graph of its own: what `fill` writes.
+  Result<std::shared_ptr<onnx::Graph>> Body(Values inputs,
+                                            const std::function<Result<Values>()>& fill);
+  Status AddHigherOrder(const Node& node, onnx::Node made, size_t count, Names& names);
+  static Status SetOutputs(const Node& node, const Values& values, Names& names);
   void Refuse(const Node& node, Names& names, const std::string& name, const Error& error);
   std::string UniqueName(const std::string& hint);
   std::string NameOf(const Node& node);
@@ -54,6 +70,7 @@ class Lowering {
   const Program& program_;
   const onnx::ImportOptions& options_;
   onnx::Model model_;
+  onnx::Graph* out_ = &model_.graph;  // where nodes are written: a body, inside one
   Names names_;
   std::set<std::string> taken_;
   // Tensors that share memory become one constant.

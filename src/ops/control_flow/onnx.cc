@@ -1,5 +1,6 @@
 // ONNX: If, Scan, Loop. A condition known at import selects its branch; otherwise the If becomes a
-// `cond`. Loops whose number of rounds is known are written out round by round.
+// `cond`. Loops whose number of rounds is known are written out round by round, others become a
+// `while_loop`.
 #include <algorithm>
 
 #include "onnx/converter.h"
@@ -202,17 +203,158 @@ Status EmitScan(NodeContext& c) {
   return {};
 }
 
-constexpr std::string_view kUnroll = "unroll the loop when exporting (fixed number of iterations)";
+// Whether a node of the graph, or of a graph inside, reads `name`.
+bool Reads(const Graph& graph, const std::string& name) {
+  for (const Node& node : graph.nodes) {
+    if (std::ranges::find(node.inputs, name) != node.inputs.end()) return true;
+    for (const auto& attribute : node.attributes) {
+      for (const auto& inner : attribute.graphs) {
+        if (Reads(*inner, name)) return true;
+      }
+    }
+  }
+  return std::ranges::any_of(graph.outputs, [&](const auto& out) { return out.name == name; });
+}
 
-// A Loop whose number of rounds is known, with a condition that each round knows.
+// The variables of a while_loop: the states of the Loop, whether there is another round, and the number
+// of the round where something asks for it.
+struct Variables {
+  std::vector<ir::Value*> initial;
+  std::vector<Operand> states;  // as the Loop is given them
+  bool counts = false;
+  size_t going() const { return states.size(); }
+  size_t round() const { return states.size() + 1; }
+};
+
+// The inputs of one body of the while_loop.
+std::vector<ir::Value*> AddInputs(NodeContext& c, const Variables& variables,
+                                  ir::Builder& builder) {
+  std::vector<ir::Value*> inputs;
+  for (const ir::Value* initial : variables.initial) {
+    const std::string name = builder.UniqueName("carried");
+    inputs.push_back(builder.block()->AddInput(name, initial->type));
+  }
+  for (size_t i = 0; i < variables.states.size(); ++i)
+    c.runtime().SetDims(inputs[i], variables.states[i].dims);
+  return inputs;
+}
+
+Status FillCondition(NodeContext& c, const Variables& variables, ir::Block* block) {
+  ir::Builder builder(c.builder().function(), block);
+  const auto inputs = AddInputs(c, variables, builder);
+  ir::Value* going = inputs[variables.going()];
+  if (c.Has(0)) {
+    ir::Value* below =
+        builder.Op("less", {{"x", inputs[variables.round()]}, {"y", c.Reshape(c.Value(0), {})}});
+    going = builder.Op("logical_and", {{"x", going}, {"y", below}});
+  } else {
+    going = builder.Op("identity", {{"x", going}});
+  }
+  ANEMONE_TRY(Status(builder.status()));
+  block->outputs().push_back(going);
+  return c.status();
+}
+
+// A result of the body, with the dims that the variable has.
+Result<ir::Value*> Next(NodeContext& c, Operand& result, const ir::Shape& dims,
+                        const ir::Type& type, ir::Builder& builder) {
+  const bool scalar = dims.empty() && result.dims == ir::Shape{1};
+  if (result.dims != dims && !scalar) {
+    return Unsupported("a variable of {} that becomes {} in the body of a loop",
+                       c.symbols().Text(dims), c.symbols().Text(result.dims))
+        .Advise("give it the same shape in each round");
+  }
+  Node node;
+  node.op = "Loop";
+  node.outputs = {result.name};
+  NodeContext inner(node, c.opset(), {&result}, builder, c.builder(), c.runtime(), {});
+  ir::Value* value = inner.Reshape(inner.Value(0), dims);
+  if (value != nullptr) value = inner.Op("identity", {{"x", value}});
+  ANEMONE_TRY(inner.status());
+  if (value->type.dtype() != type.dtype()) {
+    return Unsupported("a variable of {} that becomes {} in the body of a loop", type.ToString(),
+                       value->type.ToString())
+        .Advise("give it the same type in each round");
+  }
+  return value;
+}
+
+Status FillBody(NodeContext& c, const Variables& variables, const Graph& body, ir::Block* block) {
+  ir::Builder builder(c.builder().function(), block);
+  const auto inputs = AddInputs(c, variables, builder);
+  std::vector<Operand> given(2 + variables.states.size());
+  if (!variables.counts) given[0].constant = onnx::Constant::Int64s({0}, {});
+  if (variables.counts) given[0].value = inputs[variables.round()];
+  given[1].value = inputs[variables.going()];
+  for (size_t i = 0; i < variables.states.size(); ++i) {
+    const Operand& state = variables.states[i];
+    given[2 + i].dims = state.dims;
+    given[2 + i].value = inputs[i];
+    given[2 + i].type = state.type;
+  }
+  ANEMONE_ASSIGN(auto results, c.ImportGraph(body, block, given));
+  if (results.size() != 1 + variables.states.size())
+    return InvalidInput("the body has {} outputs", results.size());
+  ANEMONE_TRY(CheckOutputs(c, results));
+  ir::Builder end(c.builder().function(), block);
+  std::vector<ir::Value*> outputs;
+  for (size_t i = 0; i < variables.states.size(); ++i) {
+    ANEMONE_ASSIGN(ir::Value * next,
+                   Next(c, results[1 + i], variables.states[i].dims, inputs[i]->type, end));
+    outputs.push_back(next);
+  }
+  ANEMONE_ASSIGN(ir::Value * going, Next(c, results[0], {}, inputs[variables.going()]->type, end));
+  outputs.push_back(going);
+  if (variables.counts) {
+    outputs.push_back(
+        end.Op("add", {{"x", inputs[variables.round()]}, {"y", ir::Literal::Int32(1)}}));
+    ANEMONE_TRY(Status(end.status()));
+  }
+  block->outputs() = std::move(outputs);
+  return {};
+}
+
+// A Loop that ends when its data say so.
+Status EmitWhile(NodeContext& c, const Graph& body) {
+  Variables variables;
+  variables.counts = c.Has(0) || Reads(body, body.inputs[0].name);
+  for (size_t i = 2; i < c.InputCount(); ++i) {
+    if (!c.Has(i)) return InvalidInput("input {} is missing", i);
+    variables.initial.push_back(c.Value(i));
+    variables.states.push_back(c.In(i));
+  }
+  if (c.OutputCount() > variables.states.size()) {
+    return Unsupported("a loop that gathers what each round gives, and whose rounds are not known")
+        .Advise("keep the results in a tensor of fixed size that goes from round to round");
+  }
+  variables.initial.push_back(c.Has(1) ? c.Reshape(c.Value(1), {})
+                                       : c.MakeConst(ir::Literal::Bool(true), "going"));
+  if (variables.counts) variables.initial.push_back(c.MakeConst(ir::Literal::Int32(0), "first"));
+  ANEMONE_TRY(c.status());
+  auto operation = c.builder().AddWithBlocks(
+      "while_loop", {{"loop_vars", variables.initial}},
+      c.node().outputs.empty() ? "loop" : c.node().outputs[0], [&](ir::Operation& loop) -> Status {
+        ANEMONE_TRY(FillCondition(c, variables, loop.AddBlock()));
+        return FillBody(c, variables, body, loop.AddBlock());
+      });
+  if (!operation.ok()) return std::move(operation).status();
+  for (size_t i = 0; i < c.OutputCount(); ++i) {
+    ir::Value* value = (*operation)->output(i);
+    c.runtime().SetDims(value, variables.states[i].dims);
+    ANEMONE_TRY(c.Set(i, value));
+    c.SetType(i, variables.states[i].type);
+  }
+  return {};
+}
+
+// A Loop whose number of rounds is known is written out round by round, any other as a while_loop.
 Status EmitLoop(NodeContext& c) {
   const Graph* body = Branch(c, "body");
   if (body == nullptr || body->inputs.size() < 2) return InvalidInput("Loop needs a body");
   const auto* limit = c.Const(0);
   const auto* condition = c.Const(1);
-  if ((c.Has(0) && limit == nullptr) || (c.Has(1) && condition == nullptr)) {
-    return Unsupported("a loop whose number of rounds is known only at run time").Advise(kUnroll);
-  }
+  if ((c.Has(0) && limit == nullptr) || (c.Has(1) && condition == nullptr))
+    return EmitWhile(c, *body);
   const auto first_of = [](const onnx::Constant* constant, int64_t fallback) {
     const auto ints = constant != nullptr ? constant->AsInts() : std::nullopt;
     return ints && !ints->empty() ? ints->front() : fallback;
@@ -238,9 +380,8 @@ Status EmitLoop(NodeContext& c) {
       return InvalidInput("the body has {} outputs", results.size());
     }
     ANEMONE_TRY(CheckOutputs(c, results));
-    if (!results[0].constant) {
-      return Unsupported("a loop that ends when its data say so").Advise(kUnroll);
-    }
+    // What the rounds before made is read by nothing then.
+    if (!results[0].constant) return EmitWhile(c, *body);
     again = first_of(&*results[0].constant, 0) != 0;
     for (size_t i = 0; i < state.size(); ++i) state[i] = results[i + 1];
     for (size_t i = 0; i < outputs.size(); ++i) outputs[i].push_back(results[1 + state.size() + i]);

@@ -290,19 +290,46 @@ Status Shifted(Context& c, bool left) {
 Status EmitShiftLeft(Context& c) { return Shifted(c, true); }
 Status EmitShiftRight(Context& c) { return Shifted(c, false); }
 
-// ---- symbolic sizes: int64 scalars
+// ---- symbolic numbers: sizes are int64 scalars, what is divided from them float ones, comparisons bool
+
+// Argument `index`, a number, as a scalar of the category.
+std::string NumberAt(Context& c, size_t index, Category category) {
+  if (index >= c.node().inputs.size()) {
+    (void)c.Fail(InvalidInput("it has {} operands", c.node().inputs.size()));
+    return {};
+  }
+  const Argument& argument = c.node().inputs[index].value;
+  if (argument.kind == Argument::Kind::kFloat) {
+    return argument.names.empty() ? c.As(c.Number(argument.numbers[0]), Category::kFloat, category)
+                                  : c.As(c.ValueOf(argument.names[0]), Category::kFloat, category);
+  }
+  if (argument.ints.empty()) {
+    (void)c.Fail(Unsupported("arithmetic of sizes that is not on numbers")
+                     .Advise("export with fixed sizes"));
+    return {};
+  }
+  const Category own = argument.kind == Argument::Kind::kBool ? Category::kBool : Category::kInt;
+  if (own == Category::kBool && argument.ints[0].name.empty())
+    return c.As(c.Constant(static_cast<double>(argument.ints[0].value), own), own, category);
+  return c.As(c.IntValue(argument.ints[0]), own, category);
+}
+
+bool AnyFloat(const Context& c) {
+  return std::ranges::any_of(c.node().inputs, [](const NamedArgument& input) {
+    return input.value.kind == Argument::Kind::kFloat;
+  });
+}
 
 Status Sizes(Context& c, const std::string& op) {
-  Values operands;
-  for (const NamedArgument& input : c.node().inputs) {
-    if (input.value.ints.empty())
-      return Unsupported("arithmetic of sizes that is not on integers")
-          .Advise("export with fixed sizes");
-    operands.push_back(c.IntValue(input.value.ints[0]));
+  const Category category = AnyFloat(c) ? Category::kFloat : Category::kInt;
+  const std::string x = NumberAt(c, 0, category), y = NumberAt(c, 1, category);
+  if (op == "FloorDiv") {
+    if (category == Category::kFloat) return c.Set(0, c.Op("Floor", {c.Op("Div", {x, y})}));
+    return c.Set(0, FlooredQuotient(c, {x, y}));
   }
-  if (operands.size() != 2) return InvalidInput("it has {} operands", operands.size());
-  if (op == "FloorDiv") return c.Set(0, FlooredQuotient(c, {operands[0], operands[1]}));
-  return c.Set(0, c.Op(op, operands));
+  if (op == "Mod" && category == Category::kFloat)
+    return Unsupported("the remainder of a fraction").Advise("export with fixed sizes");
+  return c.Set(0, c.Op(op, {x, y}));
 }
 
 Status EmitSizeAdd(Context& c) { return Sizes(c, "Add"); }
@@ -312,11 +339,61 @@ Status EmitSizeFloorDiv(Context& c) { return Sizes(c, "FloorDiv"); }
 Status EmitSizeMod(Context& c) { return Sizes(c, "Mod"); }
 Status EmitSizeMin(Context& c) { return Sizes(c, "Min"); }
 Status EmitSizeMax(Context& c) { return Sizes(c, "Max"); }
-
+Status EmitSizeLess(Context& c) { return Sizes(c, "Less"); }
+Status EmitSizeLessEqual(Context& c) { return Sizes(c, "LessOrEqual"); }
+Status EmitSizeGreater(Context& c) { return Sizes(c, "Greater"); }
+Status EmitSizeGreaterEqual(Context& c) { return Sizes(c, "GreaterOrEqual"); }
+Status EmitSizeEqual(Context& c) { return Sizes(c, "Equal"); }
+Status EmitSizeNotEqual(Context& c) {
+  const Category category = AnyFloat(c) ? Category::kFloat : Category::kInt;
+  return c.Set(0,
+               c.Op("Not", {c.Op("Equal", {NumberAt(c, 0, category), NumberAt(c, 1, category)})}));
+}
+Status EmitSizeAnd(Context& c) {
+  return c.Set(0, c.Op("And", {NumberAt(c, 0, Category::kBool), NumberAt(c, 1, Category::kBool)}));
+}
+Status EmitSizeOr(Context& c) {
+  return c.Set(0, c.Op("Or", {NumberAt(c, 0, Category::kBool), NumberAt(c, 1, Category::kBool)}));
+}
+Status EmitSizeNot(Context& c) { return c.Set(0, c.Op("Not", {NumberAt(c, 0, Category::kBool)})); }
+Status EmitSizeDiv(Context& c) {
+  return c.Set(0,
+               c.Op("Div", {NumberAt(c, 0, Category::kFloat), NumberAt(c, 1, Category::kFloat)}));
+}
+Status EmitSizeFloat(Context& c) { return c.Set(0, NumberAt(c, 0, Category::kFloat)); }
+// Integer powers of sizes are integers, unless the exponent is negative.
+Status EmitSizePow(Context& c) {
+  const bool two = c.node().inputs.size() == 2 && !c.node().inputs[1].value.ints.empty();
+  const IntItem exponent = two ? c.node().inputs[1].value.ints[0] : IntItem{};
+  if (!AnyFloat(c) && two && exponent.name.empty() && exponent.value >= 0 && exponent.value < 64) {
+    std::string product = c.Int64(1);
+    const std::string base = NumberAt(c, 0, Category::kInt);
+    for (int64_t i = 0; i < exponent.value; ++i) product = c.Op("Mul", {product, base});
+    return c.Set(0, product);
+  }
+  if (!AnyFloat(c)) {
+    return Unsupported("a power of sizes that is no whole number")
+        .Advise("export with fixed sizes");
+  }
+  return c.Set(0,
+               c.Op("Pow", {NumberAt(c, 0, Category::kFloat), NumberAt(c, 1, Category::kFloat)}));
+}
+Status EmitSizeSqrt(Context& c) {
+  return c.Set(0, c.Op("Sqrt", {NumberAt(c, 0, Category::kFloat)}));
+}
+// A whole number of a fraction.
+Status Whole(Context& c, const char* op) {
+  if (!AnyFloat(c)) return c.Set(0, NumberAt(c, 0, Category::kInt));
+  std::string value = NumberAt(c, 0, Category::kFloat);
+  if (*op != 0) value = c.Op(op, {value});
+  return c.Set(0, c.Cast(value, DType::kInt64));
+}
+Status EmitSizeFloor(Context& c) { return Whole(c, "Floor"); }
+Status EmitSizeCeil(Context& c) { return Whole(c, "Ceil"); }
+Status EmitSizeTrunc(Context& c) { return Whole(c, ""); }
+Status EmitSizeRound(Context& c) { return Whole(c, "Round"); }
 Status EmitSizeNeg(Context& c) {
-  if (c.node().inputs.empty() || c.node().inputs[0].value.ints.empty())
-    return InvalidInput("it has no operand");
-  return c.Set(0, c.Op("Neg", {c.IntValue(c.node().inputs[0].value.ints[0])}));
+  return c.Set(0, c.Op("Neg", {NumberAt(c, 0, AnyFloat(c) ? Category::kFloat : Category::kInt)}));
 }
 
 constexpr Converter kConverters[] = {
@@ -414,6 +491,24 @@ constexpr Converter kConverters[] = {
     {.target = "_operator.neg", .emit = EmitSizeNeg},
     {.target = "torch.sym_min", .emit = EmitSizeMin},
     {.target = "torch.sym_max", .emit = EmitSizeMax},
+    {.target = "_operator.lt", .emit = EmitSizeLess},
+    {.target = "_operator.le", .emit = EmitSizeLessEqual},
+    {.target = "_operator.gt", .emit = EmitSizeGreater},
+    {.target = "_operator.ge", .emit = EmitSizeGreaterEqual},
+    {.target = "_operator.eq", .emit = EmitSizeEqual},
+    {.target = "_operator.ne", .emit = EmitSizeNotEqual},
+    {.target = "_operator.and_", .emit = EmitSizeAnd},
+    {.target = "_operator.or_", .emit = EmitSizeOr},
+    {.target = "torch.sym_not", .emit = EmitSizeNot},
+    {.target = "_operator.truediv", .emit = EmitSizeDiv},
+    {.target = "_operator.pow", .emit = EmitSizePow},
+    {.target = "torch.sym_float", .emit = EmitSizeFloat},
+    {.target = "torch.sym_int", .emit = EmitSizeTrunc},
+    {.target = "torch._sym_sqrt", .emit = EmitSizeSqrt},
+    {.target = "math.floor", .emit = EmitSizeFloor},
+    {.target = "math.ceil", .emit = EmitSizeCeil},
+    {.target = "math.trunc", .emit = EmitSizeTrunc},
+    {.target = "_operator.round", .emit = EmitSizeRound},
 };
 
 }  // namespace

@@ -13,6 +13,13 @@ using namespace torch;            // NOLINT: a converter file speaks both
 using namespace onnx::attribute;  // NOLINT
 
 Status EmitLinear(Context& c) {
+  const auto dims = c.OutDims();
+  if (c.Rank("input") > onnx::kMaxRank && dims) {  // a vector is a vector in any number of dims
+    const std::string rows = c.Reshape(c.Need("input"), {-1, c.FixedDim("input", -1)});
+    return c.Set(0, c.Reshape(c.OpOf(std::string(onnx::kOwnDomain), "Linear",
+                                     {rows, c.Need("weight"), c.In("bias")}),
+                              *dims));
+  }
   return c.Set(0, c.OpOf(std::string(onnx::kOwnDomain), "Linear",
                          {c.Need("input"), c.Need("weight"), c.In("bias")}));
 }
