@@ -31,6 +31,20 @@ function(precompile_headers target)
   endif()
 endfunction()
 
+# skip_precompiled_headers(SOURCE...): g++ 12 for aarch64 crashes where arm_sve.h, which Highway includes, meets a precompiled
+# header, so sources that are compiled for each instruction set parse their headers.
+function(skip_precompiled_headers)
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU" OR NOT CMAKE_SYSTEM_PROCESSOR STREQUAL "aarch64")
+    return()
+  endif()
+  foreach(source IN LISTS ARGN)
+    file(STRINGS ${source} found REGEX "#include .hwy/foreach_target.h" LIMIT_COUNT 1)
+    if(found)
+      set_source_files_properties(${source} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
+    endif()
+  endforeach()
+endfunction()
+
 # reuse_precompiled_headers(TARGET FROM): those of FROM, which is compiled with the same options.
 function(reuse_precompiled_headers target from)
   if(ANEMONE_PRECOMPILE)

@@ -179,6 +179,52 @@ def test_a_forked_child_uses_what_its_parent_loaded(path, image, expected):
     np.testing.assert_array_equal(model.predict({"image": image})["logits"], expected)
 
 
+def refused(model, session, image, pipe):
+    """In a child that was forked while threads were inside calls: an answer or a refusal, never a wait."""
+    answers = []
+    for call in (model.predict, session.predict):
+        try:
+            answers.append(call({"image": image})["logits"])
+        except anemone.Error as error:
+            answers.append(str(error))
+    pipe.put(answers)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_forked_during_calls_does_not_wait_for_them(path, image, expected):
+    model = anemone.load(path)
+    session = anemone.Session(model, threads=2)
+    model.predict({"image": image})
+    stop = threading.Event()
+
+    def call(thing):
+        while not stop.is_set():
+            thing.predict({"image": image})
+
+    threads = [threading.Thread(target=call, args=(thing,)) for thing in (model, session) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    context = multiprocessing.get_context("fork")
+    said = []
+    try:
+        for _ in range(20):
+            receiver, sender = context.Pipe(duplex=False)
+            child = context.Process(target=refused, args=(model, session, image, Pipe(sender, str(path))))
+            child.start()
+            assert receiver.poll(60), "the child hangs"
+            said += receiver.recv()
+            assert ended(child) == 0
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    for answer in said:
+        if isinstance(answer, str):
+            assert "forked while another thread was inside a call" in answer and "load the model in the child" in answer
+        else:
+            np.testing.assert_array_equal(answer, expected)
+
+
 # --- Ctrl-C
 
 

@@ -6,6 +6,8 @@
 #include <map>
 #include <utility>
 
+#include "base/fork_gate.h"
+
 namespace anemone {
 namespace {
 
@@ -25,17 +27,12 @@ constexpr int kSpins = 1500;
 
 // Of Shared(). Held during a fork, so that the child does not find it locked by a thread it has not.
 std::mutex shared_mutex;
-std::atomic<int> generation{0};
 
 int WatchedGeneration() {
-  static const int watching =
-      ::pthread_atfork([] { shared_mutex.lock(); }, [] { shared_mutex.unlock(); },
-                       [] {
-                         shared_mutex.unlock();
-                         generation.fetch_add(1);
-                       });
+  static const int watching = ::pthread_atfork(
+      [] { shared_mutex.lock(); }, [] { shared_mutex.unlock(); }, [] { shared_mutex.unlock(); });
   (void)watching;
-  return generation.load();
+  return ProcessGeneration();
 }
 
 }  // namespace
@@ -45,9 +42,7 @@ ThreadPool::ThreadPool(int threads) : generation_(WatchedGeneration()) {
   for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { Work(); });
 }
 
-bool ThreadPool::of_this_process() const {
-  return generation_ == generation.load(std::memory_order_relaxed);
-}
+bool ThreadPool::of_this_process() const { return generation_ == ProcessGeneration(); }
 
 ThreadPool::~ThreadPool() {
   if (!of_this_process()) {

@@ -153,6 +153,20 @@ std::string Reason(const AnalyzedOp& op) {
   return text;
 }
 
+// Below what it explains, in lines that fit 100 columns of a terminal.
+void AppendWrapped(std::string_view text, std::string* out) {
+  constexpr size_t kColumns = 94;
+  while (!text.empty()) {
+    size_t end = text.size();
+    if (end > kColumns) {
+      end = text.rfind(' ', kColumns);
+      if (end == std::string_view::npos) end = std::min(text.find(' '), text.size());
+    }
+    *out += fmt::format("      {}\n", text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+}
+
 void AppendOperators(const Analysis& analysis, bool all, std::string* out) {
   *out += fmt::format("\n{}: operators{}\n", analysis.chip->title,
                       all ? "" : " that miss the Neural Engine, or fit it badly (--ops lists all)");
@@ -162,9 +176,9 @@ void AppendOperators(const Analysis& analysis, bool all, std::string* out) {
   for (const AnalyzedOp& op : analysis.operations) {
     width = std::clamp(op.operation->name().size(), width, size_t{44});
   }
-  for (const std::string& note : analysis.notes) *out += "  note: " + note + "\n";
-  *out += fmt::format("  {:{}} {:24} {:12} {:9} {}\n", "name", width, "type", "units", "preferred",
-                      "why");
+  for (const std::string& note : analysis.notes) AppendWrapped("note: " + note, out);
+  *out +=
+      fmt::format("  {:{}} {:24} {:12} {}\n", "name", width, "type", "units", "preferred, and why");
   // A rule that bars half of the model would fill the screen: a few examples, then a count.
   constexpr int64_t kExamples = 3;
   std::map<std::string_view, int64_t> by_rule;
@@ -176,9 +190,10 @@ void AppendOperators(const Analysis& analysis, bool all, std::string* out) {
     }
     const Verdict& ane = op.placement.ane;
     if (!all && ++by_rule[ane.expected ? "note" : ane.rule] > kExamples) continue;
-    *out += fmt::format("  {:{}} {:24} {:12} {:9} {}\n", op.operation->name(), width,
-                        op.operation->type(), Supported(op, analysis.units),
-                        ComputeUnitName(op.preferred), Reason(op));
+    *out +=
+        fmt::format("  {:{}} {:24} {:12} {}\n", op.operation->name(), width, op.operation->type(),
+                    Supported(op, analysis.units), ComputeUnitName(op.preferred));
+    AppendWrapped(Reason(op), out);
   }
   for (const auto& [rule, count] : by_rule) {
     if (count <= kExamples) continue;
@@ -201,11 +216,11 @@ std::string IntervalText(const std::optional<placement::Interval>& interval,
 }
 
 void AppendLatencies(const PlacementReport& report, std::string* out) {
-  *out += fmt::format("\n{:8} {:>26} {:>26} {:>26} {:>24}\n", "chip", "estimated as placed",
+  *out += fmt::format("\n{:8} {:>22} {:>22} {:>22} {:>20}\n", "chip", "estimated as placed",
                       "on the CPU alone", "on the GPU alone", "speed-up over CPU");
   for (const Analysis& analysis : report.chips) {
     const placement::LatencyReport latency = placement::EstimateLatency(analysis);
-    *out += fmt::format("{:8} {:>26} {:>26} {:>26} {:>24}\n", analysis.chip->title,
+    *out += fmt::format("{:8} {:>22} {:>22} {:>22} {:>20}\n", analysis.chip->title,
                         IntervalText(latency.placed_ms, "ms "), IntervalText(latency.cpu_ms, "ms "),
                         IntervalText(latency.gpu_ms, "ms "),
                         IntervalText(latency.speedup_over_cpu, ""));

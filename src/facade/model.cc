@@ -141,6 +141,9 @@ std::optional<Classes> Model::classes() const {
 
 Expected<std::map<std::string, Array>> Model::Predict(const std::map<std::string, Array>& inputs,
                                                       State* state) const {
+  const ForkGate::Call entered = impl_->gate.Enter();
+  const Status usable = entered.status();
+  if (!usable.ok()) return facade::ToFailure(usable.error());
   const auto session = impl_->Open();
   if (!session.ok()) return facade::ToFailure(session.error());
   const auto tensors =

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "anemone/model.h"
+#include "base/fork_gate.h"
 #include "base/status.h"
 #include "facade/model_source.h"
 #include "runtime/session.h"
@@ -19,6 +20,7 @@ struct Model::Impl {
   LoadOptions options;
   std::mutex mutex;
   std::shared_ptr<runtime::Session> session;
+  ForkGate gate;  // of Predict
 
   const ir::FunctionDescription* description() const {
     return options.function.empty() ? loaded.model->main()

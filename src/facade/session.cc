@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/fork_gate.h"
 #include "facade/arrays.h"
 #include "facade/binding.h"
 #include "facade/model_handle.h"
@@ -33,6 +34,7 @@ struct Session::Impl {
   std::shared_ptr<runtime::Session> session;
   std::string name;
   ir::Metadata metadata;
+  ForkGate gate;
 };
 
 Expected<Session> Session::Open(const Model& model, const SessionOptions& options) {
@@ -66,6 +68,9 @@ CallReport ToReport(const runtime::CallReport& from) {
 
 Expected<std::map<std::string, Array>> Session::Predict(const std::map<std::string, Array>& inputs,
                                                         State* state, CallReport* report) const {
+  const ForkGate::Call entered = impl_->gate.Enter();
+  const Status usable = entered.status();
+  if (!usable.ok()) return facade::ToFailure(usable.error());
   const auto tensors = facade::ToTensors(inputs, impl_->session->function(), impl_->metadata);
   if (!tensors.ok()) return facade::ToFailure(tensors.error());
   exec::State* const values = state != nullptr ? &facade::ValuesOf(*state) : nullptr;
@@ -82,6 +87,9 @@ Expected<std::map<std::string, Array>> Session::Predict(const std::map<std::stri
 
 std::optional<Failure> Session::Run(const Binding& binding, State* state,
                                     CallReport* report) const {
+  const ForkGate::Call entered = impl_->gate.Enter();
+  const Status usable = entered.status();
+  if (!usable.ok()) return facade::ToFailure(usable.error());
   exec::State* const values = state != nullptr ? &facade::ValuesOf(*state) : nullptr;
   const Status given = facade::CheckStateIsGiven(impl_->session->function(), values);
   if (!given.ok()) return facade::ToFailure(given.error());

@@ -62,6 +62,18 @@ venv() {
   printf '%s\n' "$wanted" > "$stamp"
 }
 
+# package_venv: prints the folder of the environment that holds the packages of tools/packages/package-requirements.txt.
+package_venv() {
+  local home=$ROOT/build/package-venv
+  if ! cmp -s tools/packages/package-requirements.txt "$home/.stamp"; then
+    rm -rf "$home"
+    python3 -m venv "$home"
+    "$home/bin/python" -m pip install --quiet --disable-pip-version-check -r tools/packages/package-requirements.txt >&2
+    cp tools/packages/package-requirements.txt "$home/.stamp"
+  fi
+  echo "$home"
+}
+
 # last_match PATTERN FILE: the last line of FILE that holds PATTERN, or "no result".
 last_match() {
   grep -E "$1" "$2" 2>/dev/null | tail -n 1 | grep . || echo "no result"
