@@ -161,15 +161,21 @@ Result<decltype(Feature::type)> DecodeFeatureType(const proto::FeatureType& wire
 }
 
 using Features = google::protobuf::RepeatedPtrField<proto::FeatureDescription>;
+constexpr std::string_view kOutputFeature = "output feature";
 
+// Converters list an output twice when a network returns one value twice; predictions have it once.
 Result<std::vector<Feature>> DecodeFeatures(const Features& wire, std::string_view kind) {
   std::vector<Feature> features;
-  std::unordered_set<std::string> names;
+  std::unordered_map<std::string, const proto::FeatureDescription*> known;
   for (const proto::FeatureDescription& entry : wire) {
     Feature feature;
     ANEMONE_ASSIGN(feature.name, CheckedName(entry.name(), "a feature's name"));
     const std::string place = fmt::format("{} '{}'", kind, feature.name);
-    if (!names.insert(feature.name).second) return InvalidInput("the name occurs twice").At(place);
+    if (const auto [first, fresh] = known.emplace(feature.name, &entry); !fresh) {
+      const bool same = entry.SerializeAsString() == first->second->SerializeAsString();
+      if (same && kind == kOutputFeature) continue;
+      return InvalidInput("the name occurs twice").At(place);
+    }
     ANEMONE_ASSIGN(feature.description,
                    CheckedText(entry.shortdescription(), "the description").At(place));
     ANEMONE_ASSIGN(feature.type, DecodeFeatureType(entry.type()).At(place));
@@ -184,7 +190,7 @@ Result<std::vector<Feature>> DecodeFeatures(const Features& wire, std::string_vi
 template <typename Wire>
 Status DecodeFunction(const Wire& wire, ir::FunctionDescription* function) {
   ANEMONE_ASSIGN(function->inputs, DecodeFeatures(wire.input(), "input feature"));
-  ANEMONE_ASSIGN(function->outputs, DecodeFeatures(wire.output(), "output feature"));
+  ANEMONE_ASSIGN(function->outputs, DecodeFeatures(wire.output(), kOutputFeature));
   ANEMONE_ASSIGN(function->states, DecodeFeatures(wire.state(), "state feature"));
   ANEMONE_ASSIGN(function->predicted_feature_name,
                  CheckedText(wire.predictedfeaturename(), "predictedFeatureName"));

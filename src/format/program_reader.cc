@@ -153,6 +153,11 @@ class FunctionReader {
     for (const std::string& name : wire.outputs()) {
       Result<Value*> value = Lookup(name);
       if (!value.ok()) return std::move(value).status().At("block outputs");
+      // A function that returns a value twice gives it once, by its name. In a nested block, each
+      // position counts.
+      if (depth_ == 0 && std::ranges::find(block.outputs(), *value) != block.outputs().end()) {
+        continue;
+      }
       block.outputs().push_back(*value);
     }
     return {};

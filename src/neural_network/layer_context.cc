@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "neural_network/known_values.h"
+
 namespace anemone::neural_network {
 namespace {
 
@@ -108,10 +110,10 @@ std::vector<ir::Value*> LayerContext::Values() {
 }
 
 std::optional<std::vector<int64_t>> LayerContext::KnownInts(size_t i) const {
-  const ir::Value* value = inputs_[i].value;
-  if (!value->is_const()) return std::nullopt;
-  if (const auto ints = value->literal->AsInts()) return ints;
-  const auto doubles = value->literal->AsDoubles();
+  const auto literal = KnownValue(*inputs_[i].value, builder_.function().opset);
+  if (!literal) return std::nullopt;
+  if (const auto ints = literal->AsInts()) return ints;
+  const auto doubles = literal->AsDoubles();
   if (!doubles) return std::nullopt;
   std::vector<int64_t> ints;
   for (const double number : *doubles) {

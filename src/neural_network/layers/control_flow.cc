@@ -4,6 +4,7 @@
 #include <memory>
 #include <set>
 
+#include "neural_network/known_values.h"
 #include "neural_network/layer_context.h"
 #include "neural_network/layer_table.h"
 #include "neural_network/loop_jumps.h"
@@ -55,6 +56,10 @@ Result<ir::Value*> Condition(LayerContext& c, const Blob& blob, ir::Builder& bui
   Scope none;
   LayerContext context(names, c.traits(), none, builder, {blob});
   ir::Value* value = blob.value;
+  if (const auto count = value->type.has_rank() ? value->type.element_count() : std::nullopt;
+      count && *count != 1) {
+    return InvalidInput("its condition has {} values, and the format asks for one", *count);
+  }
   if (!value->type.is_scalar()) {
     value = context.Op("reshape", {{"x", value}, {"shape", ir::Ints({1})}});
     value = context.Op("squeeze", {{"x", value}, {"axes", ir::Ints({0})}});
@@ -74,6 +79,14 @@ struct Body {
 Status EmitBranch(LayerContext& c) {
   ANEMONE_TRY(c.CheckCounts(1, 1, c.OutputCount()));
   const nn::BranchLayerParams& params = c.layer().branch();
+  // A condition that follows from constants and fixed shapes leaves one branch, which runs in the
+  // network around it. The other one need not even fit the shapes.
+  const auto known = KnownValue(*c.In(0).value, c.builder().function().opset);
+  const auto number = known ? known->AsDoubles() : std::nullopt;
+  if (number && number->size() == 1) {
+    const auto& network = number->front() != 0 ? params.ifbranch() : params.elsebranch();
+    return LiftLayers(network.layers(), c.traits(), c.scope(), c.builder());
+  }
   ANEMONE_ASSIGN(ir::Value * condition, Condition(c, c.In(0), c.builder()));
   std::vector<std::string> names;
   const auto fill = [&](ir::Operation& cond) -> Status {

@@ -296,6 +296,8 @@ const std::vector<Case>& Cases() {
       // The description
       {"FeatureTwice", "input feature 'x': the name occurs twice",
        [](M& m) { *m.mutable_description()->add_input() = m.description().input(0); }},
+      {"OutputTwiceOfTwoTypes", "output feature 'out': the name occurs twice",
+       [](M& m) { AddFeature(m.mutable_description()->add_output(), "out", {6}); }},
       {"FeatureOfNothing", "feature 'y' is not an input",
        [](M& m) { AddFeature(m.mutable_description()->add_input(), "y", {1}); }},
       {"InputNotDescribed", "input 'x' of the function is not described",
@@ -385,6 +387,17 @@ TEST(HostileTest, TheUndamagedModelIsRead) {
   const auto model = ReadModelText(GoodModel().SerializeAsString());
   ASSERT_TRUE(model.ok()) << model.error().ToString();
   EXPECT_TRUE(ir::Verify(model->program).ok());
+}
+
+// What converters write for a network that returns one value twice.
+TEST(HostileTest, AnOutputThatIsListedTwiceIsReadOnce) {
+  proto::Model wire = GoodModel();
+  *wire.mutable_description()->add_output() = wire.description().output(0);
+  BlockOf(wire)->add_outputs("out");
+  const auto model = ReadModelText(wire.SerializeAsString());
+  ASSERT_TRUE(model.ok()) << model.error().ToString();
+  EXPECT_EQ(model->functions[0].outputs.size(), 1u);
+  EXPECT_EQ(model->program.main()->outputs().size(), 1u);
 }
 
 TEST(HostileTest, UnknownFieldsAreSkipped) {

@@ -323,6 +323,35 @@ TEST(LiftTest, BranchesChooseByTheirInput) {
   }
 }
 
+TEST(LiftTest, ABranchThatFixedShapesDecideLeavesOneSide) {
+  NetworkBuilder net(/*exact=*/true);
+  net.Input("x", {2}).Output("y");
+  net.Layer({"x"}, {"shape"})->mutable_getshape();
+  net.Layer({"shape"}, {"is_long"})->mutable_greaterthan()->set_alpha(5);
+  auto* branch = net.Layer({"is_long"}, {})->mutable_branch();
+  // It does not fit x, which it would run on only if x were longer.
+  auto* wrong = branch->mutable_ifbranch()->add_layers();
+  wrong->set_name("wrong");
+  wrong->add_input("x");
+  wrong->add_output("y");
+  wrong->mutable_transpose()->add_axes(3);
+  auto* right = branch->mutable_elsebranch()->add_layers();
+  right->set_name("right");
+  right->add_input("x");
+  right->add_output("y");
+  right->mutable_multiply()->set_alpha(3);
+  EXPECT_EQ(ValuesOf(net.Run({{"x", {{2}, {10, 1}}}}), "y"), (std::vector<float>{30, 3}));
+}
+
+TEST(LiftTest, ABranchOnSeveralValuesIsRefused) {
+  NetworkBuilder net(/*exact=*/true);
+  net.Input("x", {2}).Output("y");
+  net.Layer({"x"}, {})->mutable_branch();
+  const auto model = net.Lift();
+  ASSERT_FALSE(model.ok());
+  EXPECT_NE(model.error().ToString().find("its condition has 2 values"), std::string::npos);
+}
+
 TEST(LiftTest, CustomLayersAreRefusedByName) {
   NetworkBuilder net;
   net.Input("x", {2}).Output("y");
