@@ -85,7 +85,7 @@ double Fastest(const Body& body) {
 }  // namespace
 
 Roofline MeasureRoofline(ThreadPool& pool) {
-  constexpr int64_t kRounds = 400'000;
+  constexpr int64_t kRounds = 4'000'000;
   constexpr int64_t kFloats = int64_t{64} << 20;
   const int64_t threads = pool.threads();
   const auto multiply = HWY_DYNAMIC_DISPATCH(MultiplyAdds);
