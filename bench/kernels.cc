@@ -1,12 +1,15 @@
 // Speed of the CPU kernels on layers of well-known networks. Counters: GFLOP/s (a multiply-add is
-// two), and threads as the benchmark's last argument. Compare only figures taken together on an
-// idle machine.
+// two) and their share of the peak of as many threads, which is measured first; threads are the last
+// argument. Compare only figures taken together on an idle machine.
+
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <cstdio>
 #include <limits>
+#include <map>
 #include <random>
 #include <string>
 #include <vector>
@@ -15,6 +18,7 @@
 #include "cpu/kernels/conv.h"
 #include "cpu/kernels/elementwise.h"
 #include "cpu/kernels/gemm.h"
+#include "cpu/kernels/roofline.h"
 #include "cpu/kernels/steps.h"
 
 namespace {
@@ -30,6 +34,15 @@ std::vector<float> Random(int64_t count) {
   return out;
 }
 
+// Of so many threads, measured once.
+const Roofline& PeakOf(int threads) {
+  static std::map<int, Roofline> measured;
+  const auto found = measured.find(threads);
+  if (found != measured.end()) return found->second;
+  ThreadPool pool(threads);
+  return measured[threads] = MeasureRoofline(pool);
+}
+
 // Runs `body` once for each iteration, and counts the GFLOP/s of the fastest: on a machine that others use
 // too, the mean says how busy they are.
 template <typename Body>
@@ -42,7 +55,9 @@ void Measure(benchmark::State& state, double flops, const Body& body) {
     least = std::min(least, std::chrono::duration<double>(Clock::now() - begin).count());
   }
   state.counters["us"] = least * 1e6;
-  if (flops > 0) state.counters["GFLOP/s"] = flops / least / 1e9;
+  if (flops <= 0) return;
+  state.counters["GFLOP/s"] = flops / least / 1e9;
+  state.counters["of peak"] = flops / least / 1e9 / PeakOf(static_cast<int>(state.range(0))).gflops;
 }
 
 struct Layer {
@@ -189,5 +204,10 @@ int main(int argc, char** argv) {
     benchmark::RegisterBenchmark(name, Unary, kind)->Arg(1)->Arg(2)->UseRealTime();
   }
   benchmark::Initialize(&argc, argv);
+  for (const int threads : {1, 2}) {
+    const Roofline& peak = PeakOf(threads);
+    std::printf("peak of %d thread(s): %.1f GFLOP/s, %.1f GB/s from memory\n", threads, peak.gflops,
+                peak.gigabytes_s);
+  }
   benchmark::RunSpecifiedBenchmarks();
 }

@@ -114,7 +114,7 @@ Result<std::optional<GivenConv>> ReadConv(const Planner& planner, const Node& no
   return std::optional(std::move(given));
 }
 
-PackedForm FormOf(ConvMethod method, bool has_affine) {
+PackedForm ConvFormOf(ConvMethod method, bool has_affine) {
   switch (method) {
     case ConvMethod::kWinograd2:
       return has_affine ? PackedForm::kWinograd2WithAffine : PackedForm::kWinograd2;
@@ -154,7 +154,7 @@ Result<bool> LowerConv(Planner& planner, const Node& node) {
       return Shared(std::make_shared<const PackedConv>(shape, method, plain.weight, plain.bias,
                                                        planner.pool()));
     };
-    const PackedForm form = FormOf(method, !parameters->scale.empty());
+    const PackedForm form = ConvFormOf(method, !parameters->scale.empty());
     ANEMONE_ASSIGN(const Shared packed, planner.Packed<PackedConv>(operation, form, pack));
     auto conv = std::make_shared<const PackedConv>(shape, *packed);
     const int64_t scratch_bytes = conv->ScratchFloats() * int64_t{sizeof(float)};

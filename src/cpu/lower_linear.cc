@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "cpu/kernels/gemm.h"
+#include "cpu/kernels/half_gemv.h"
 #include "cpu/kernels/layout.h"
 #include "cpu/lowerings.h"
 
@@ -20,9 +21,28 @@ struct ConstantProduct {
   int64_t column_stride = 0;
 };
 
+Result<std::vector<float>> ReadProductBias(Planner& planner, const ConstantProduct& product) {
+  if (product.bias == nullptr) return std::vector<float>();
+  ANEMONE_ASSIGN(const LiteralRef given, planner.LiteralOf(product.bias));
+  auto floats = given->AsFloats();
+  if (!floats || std::ssize(*floats) != product.n) {
+    return Unsupported("this kind of bias is not supported");
+  }
+  return std::move(*floats);
+}
+
+Result<std::shared_ptr<const HalfMatrix>> PackHalf(Planner& planner,
+                                                   const ConstantProduct& product) {
+  ANEMONE_ASSIGN(const LiteralRef literal, planner.LiteralOf(product.weight));
+  ANEMONE_ASSIGN(const std::vector<float> bias, ReadProductBias(planner, product));
+  return std::make_shared<const HalfMatrix>(literal->As<Half>().data(), product.k, product.n,
+                                            product.row_stride, product.column_stride,
+                                            bias.empty() ? nullptr : bias.data(), planner.pool());
+}
+
 Result<std::shared_ptr<const PackedMatrix>> Pack(Planner& planner, const ConstantProduct& product) {
   ANEMONE_ASSIGN(const LiteralRef literal, planner.LiteralOf(product.weight));
-  std::vector<float> storage, bias;
+  std::vector<float> storage;
   const float* weight = nullptr;
   if (literal->dtype() == DType::kFp32) {
     weight = literal->As<float>().data();
@@ -33,13 +53,7 @@ Result<std::shared_ptr<const PackedMatrix>> Pack(Planner& planner, const Constan
     storage = std::move(*floats);
     weight = storage.data();
   }
-  if (product.bias != nullptr) {
-    ANEMONE_ASSIGN(const LiteralRef given, planner.LiteralOf(product.bias));
-    auto floats = given->AsFloats();
-    if (!floats || std::ssize(*floats) != product.n)
-      return Unsupported("this kind of bias is not supported");
-    bias = std::move(*floats);
-  }
+  ANEMONE_ASSIGN(const std::vector<float> bias, ReadProductBias(planner, product));
   return std::make_shared<const PackedMatrix>(weight, product.k, product.n, product.row_stride,
                                               product.column_stride,
                                               bias.empty() ? nullptr : bias.data(), planner.pool());
@@ -59,6 +73,16 @@ Result<bool> LowerConstantProduct(Planner& planner, const Node& node, const ir::
   group.can_store_integers = true;
   const int64_t rows = CountOf(node.types[0]) / product.n;
   group.prepare = [=, &planner, &operation = *node.operation]() -> Result<Group::Run> {
+    if (rows <= HalfMatrix::kMaxRows && planner.TypeOf(product.weight).dtype() == DType::kFp16) {
+      ANEMONE_ASSIGN(const auto halves,
+                     planner.Packed<HalfMatrix>(operation, PackedForm::kHalf,
+                                                [&] { return PackHalf(planner, product); }));
+      return Group::Run(
+          [=](Frame& frame, const Destination& out, std::span<const Step> steps) -> Status {
+            halves->Multiply(frame.In(from), rows, out, steps, *frame.pool);
+            return {};
+          });
+    }
     ANEMONE_ASSIGN(const auto packed,
                    planner.Packed<PackedMatrix>(operation, PackedForm::kFloats,
                                                 [&] { return Pack(planner, product); }));

@@ -29,20 +29,23 @@ exec::RoundingRule RuleOf(exec::Numerics numerics) {
   return {};
 }
 
-// x * clamp(alpha * x + beta, 0, 1), where it ends the list as three steps, becomes one, which needs
-// no copy of x. The bits are the same.
+// x * clamp(alpha * x + beta, 0, 1), where it ends the list as three steps, or as four with the second
+// factor rounded to half, becomes one, which needs no copy of x. The bits are the same.
 void JoinHardSwish(std::vector<PlannedStep>* steps) {
   const size_t n = steps->size();
-  if (n < 3) return;
-  const PlannedStep* last = &(*steps)[n - 3];
-  const bool is_one = last[0].step.kind == StepKind::kSave &&
-                      last[1].step.kind == StepKind::kHardSigmoid &&
-                      last[2].step.kind == StepKind::kMul && last[2].operand == kNoBuffer &&
-                      last[2].step.operand.data == nullptr;
+  const bool rounds = n >= 4 && (*steps)[n - 2].step.kind == StepKind::kRoundToHalf;
+  const size_t joins = rounds ? 4 : 3;
+  if (n < joins) return;
+  const PlannedStep* first = &(*steps)[n - joins];
+  const PlannedStep& last = steps->back();
+  const bool is_one = first[0].step.kind == StepKind::kSave &&
+                      first[1].step.kind == StepKind::kHardSigmoid &&
+                      last.step.kind == StepKind::kMul && last.operand == kNoBuffer &&
+                      last.step.operand.data == nullptr;
   if (!is_one) return;
-  PlannedStep joined{last[1].step};
-  joined.step.kind = StepKind::kHardSwish;
-  steps->resize(n - 3);
+  PlannedStep joined{first[1].step};
+  joined.step.kind = rounds ? StepKind::kHardSwishOfHalf : StepKind::kHardSwish;
+  steps->resize(n - joins);
   steps->push_back(joined);
 }
 
@@ -262,7 +265,10 @@ Result<BufferId> Planner::ReadConstant(const ir::Value* value, Layout layout) {
 Result<BufferId> Planner::Read(const ir::Value* value, Layout layout) {
   const ir::Type type = TypeOf(value);
   if (facts_.values.at(value).dynamic) return Internal("value '{}' has no buffer", value->name);
-  if (states_[value].pending != nullptr) ANEMONE_TRY(EmitGroup(*states_[value].pending));
+  if (Group* pending = states_[value].pending; pending != nullptr) {
+    if (CanTurn(*pending, layout)) return EmitTurned(*pending);
+    ANEMONE_TRY(EmitGroup(*pending));
+  }
   {
     const State& now = states_[value];
     const bool no_floats = now.row_major == kNoBuffer && now.channels_last == kNoBuffer;
@@ -305,6 +311,39 @@ Result<BufferId> Planner::ChangeLayout(BufferId from, const ir::Type& type, Layo
   };
   Emit(std::move(move));
   return buffer;
+}
+
+bool Planner::CanTurn(const Group& group, Layout layout) const {
+  constexpr int64_t kMostChannels = 16;  // more would be steps on short rows
+  if (group.only_copies == kNoBuffer || group.steps.empty() || group.layout != Layout::kRowMajor ||
+      layout != Layout::kChannelsLast || !HasChannels(group.type)) {
+    return false;
+  }
+  const int64_t channels = group.type.shape()[1];
+  if (channels == 1 || channels > kMostChannels || SpatialCount(group.type) == 1) return false;
+  if (facts_.values.at(group.result).users.size() != 1) return false;
+  return std::all_of(group.steps.begin(), group.steps.end(),
+                     [](const GroupStep& step) { return !HasOperand(step.step.kind); });
+}
+
+Result<BufferId> Planner::EmitTurned(Group& group) {
+  states_[group.result].pending = nullptr;
+  Instruction instruction;
+  ANEMONE_ASSIGN(std::vector<PlannedStep> steps, PlanSteps(group, &instruction));
+  const BufferId in = group.only_copies;
+  const BufferId out = NewBuffer(StorageBytes(group.type));
+  instruction.reads.push_back(in);
+  instruction.writes = {out};
+  const int64_t batch = group.type.shape()[0], channels = group.type.shape()[1];
+  const int64_t spatial = SpatialCount(group.type);
+  instruction.run = [=, steps = std::move(steps)](Frame& frame) -> Status {
+    TransposeMatrices(frame.In(in), frame.Out(out), batch, channels, spatial,
+                      BoundSteps(frame, steps), *frame.pool);
+    return {};
+  };
+  Emit(std::move(instruction));
+  SetBuffer(group.result, Layout::kChannelsLast, out);
+  return out;
 }
 
 Group& Planner::Open(const ir::Operation& operation, std::string_view kernel, Layout layout) {

@@ -93,6 +93,7 @@ struct Integers {
 enum class PackedForm : uint8_t {
   kFloats,
   kFloatsWithAffine,  // a batch norm is folded into them
+  kHalf,              // as half_gemv.h reads them
   kWinograd2,         // transformed, for tiles of 2x2
   kWinograd2WithAffine,
   kWinograd4,
@@ -217,6 +218,10 @@ class Planner {
   Status LowerReference(const Node& node);
   Status LowerInterpreted(const Node& node);
   Status EmitGroup(Group& group);
+  // Whether a group that only copies and applies steps may do so on the way to another layout, which its only
+  // reader wants: one pass over the data instead of two. EmitTurned does it.
+  bool CanTurn(const Group& group, Layout layout) const;
+  Result<BufferId> EmitTurned(Group& group);
   // The same, with the results, which the last step quantizes, as whole numbers.
   Status EmitGroupOfIntegers(Group& group, IntegerForm form);
   IntegerBuffer NewIntegers(const ir::Type& type, Layout layout, IntegerForm form);

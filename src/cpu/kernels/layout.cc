@@ -19,17 +19,26 @@ namespace anemone::cpu {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Transposes the part [row, row_end) x [0, columns) of a matrix into a columns x rows one.
+// Transposes the part [row, row_end) x [column, column_end) of a matrix into a columns x rows one.
 void TransposePart(const float* in, float* out, int64_t rows, int64_t columns, int64_t row,
-                   int64_t row_end) {
+                   int64_t row_end, int64_t column, int64_t column_end) {
 #if HWY_TARGET != HWY_SCALAR
+  if (rows == 3) {  // the channels of a picture
+    const hn::ScalableTag<float> ds;
+    const auto lanes = static_cast<int64_t>(hn::Lanes(ds));
+    for (; column + lanes <= column_end; column += lanes) {
+      const float* from = in + column;
+      hn::StoreInterleaved3(hn::LoadU(ds, from), hn::LoadU(ds, from + columns),
+                            hn::LoadU(ds, from + 2 * columns), ds, out + column * 3);
+    }
+  }
   const hn::FixedTag<float, 4> d;
   const hn::RepartitionToWide<decltype(d)> dw;
   for (; row + 4 <= row_end; row += 4) {
     const float* from = in + row * columns;
     float* to = out + row;
-    int64_t c = 0;
-    for (; c + 4 <= columns; c += 4) {
+    int64_t c = column;
+    for (; c + 4 <= column_end; c += 4) {
       const auto r0 = hn::LoadU(d, from + c);
       const auto r1 = hn::LoadU(d, from + columns + c);
       const auto r2 = hn::LoadU(d, from + 2 * columns + c);
@@ -43,13 +52,13 @@ void TransposePart(const float* in, float* out, int64_t rows, int64_t columns, i
       hn::StoreU(hn::BitCast(d, hn::InterleaveLower(dw, e, f)), d, to + (c + 2) * rows);
       hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(dw, e, f)), d, to + (c + 3) * rows);
     }
-    for (; c < columns; ++c) {
+    for (; c < column_end; ++c) {
       for (int64_t r = 0; r < 4; ++r) to[c * rows + r] = from[r * columns + c];
     }
   }
 #endif
   for (; row < row_end; ++row) {
-    for (int64_t c = 0; c < columns; ++c) out[c * rows + row] = in[row * columns + c];
+    for (int64_t c = column; c < column_end; ++c) out[c * rows + row] = in[row * columns + c];
   }
 }
 
@@ -69,20 +78,35 @@ constexpr int64_t kStrip = 16;  // rows in a strip: a cache line of the result
 
 void TransposeMatrices(const float* in, float* out, int64_t batch, int64_t rows, int64_t columns,
                        ThreadPool& pool) {
+  TransposeMatrices(in, out, batch, rows, columns, {}, pool);
+}
+
+void TransposeMatrices(const float* in, float* out, int64_t batch, int64_t rows, int64_t columns,
+                       std::span<const Step> steps, ThreadPool& pool) {
   if (rows == 1 || columns == 1) {
     pool.ParallelFor(batch * rows * columns, 64 * 1024, [&](int64_t begin, int64_t end) {
       std::copy(in + begin, in + end, out + begin);
+      ApplySteps(steps, out + begin, end - begin, 0, 1, 0, end - begin);
     });
     return;
   }
   const auto part = HWY_DYNAMIC_DISPATCH(TransposePart);
   const int64_t strips = (rows + kStrip - 1) / kStrip;
-  const int64_t grain = std::max<int64_t>(1, 16'384 / std::max<int64_t>(1, kStrip * columns));
-  pool.ParallelFor(batch * strips, grain, [&](int64_t begin, int64_t end) {
+  // Few rows would be few tasks: they are cut across too.
+  const int64_t width = strips == 1 ? std::min(columns, 16'384 / rows) : columns;
+  const int64_t across = (columns + width - 1) / width;
+  const int64_t grain = std::max<int64_t>(1, 16'384 / std::max<int64_t>(1, kStrip * width));
+  pool.ParallelFor(batch * strips * across, grain, [&](int64_t begin, int64_t end) {
     for (int64_t item = begin; item < end; ++item) {
-      const int64_t matrix = item / strips * rows * columns;
-      const int64_t row = item % strips * kStrip;
-      part(in + matrix, out + matrix, rows, columns, row, std::min(rows, row + kStrip));
+      const int64_t matrix = item / (strips * across) * rows * columns;
+      const int64_t row = item / across % strips * kStrip;
+      const int64_t row_end = std::min(rows, row + kStrip);
+      const int64_t column = item % across * width;
+      const int64_t column_end = std::min(columns, column + width);
+      part(in + matrix, out + matrix, rows, columns, row, row_end, column, column_end);
+      if (steps.empty()) continue;
+      ApplyStepsToBlock(steps, out + matrix + column * rows + row, rows, 0, column_end - column, 0,
+                        row_end - row);
     }
   });
 }

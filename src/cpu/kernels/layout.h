@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <span>
 
+#include "cpu/kernels/steps.h"
+
 namespace anemone {
 class ThreadPool;
 }
@@ -15,6 +17,9 @@ namespace anemone::cpu {
 // NCHW to NHWC: batch N, rows C, columns H * W; back: rows H * W, columns C.
 void TransposeMatrices(const float* in, float* out, int64_t batch, int64_t rows, int64_t columns,
                        ThreadPool& pool);
+// The same, and steps without operands on the results.
+void TransposeMatrices(const float* in, float* out, int64_t batch, int64_t rows, int64_t columns,
+                       std::span<const Step> steps, ThreadPool& pool);
 
 // out[i0, i1, ...] has the size shape[permutation[k]] along axis k and is in's element with index
 // i_k along its axis permutation[k]. At most 8 axes.

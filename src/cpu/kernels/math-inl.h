@@ -160,6 +160,11 @@ HWY_INLINE V RoundHalf(D d, V x) {
 #endif
 }
 
+template <class D, class V>
+HWY_INLINE V HardSwishOfHalf(D d, V x, float alpha, float beta) {
+  return hn::Mul(RoundHalf(d, HardSigmoid(d, x, alpha, beta)), x);
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace anemone::cpu
 HWY_AFTER_NAMESPACE();

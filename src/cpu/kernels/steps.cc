@@ -88,6 +88,7 @@ void ApplyStep(const Step& step, float* x, const float* y, size_t y_step, size_t
     ANEMONE_UNARY(kSigmoid, VectorSigmoid(d, v));
     ANEMONE_UNARY(kHardSigmoid, HardSigmoid(d, v, alpha, beta));
     ANEMONE_UNARY(kHardSwish, HardSwish(d, v, alpha, beta));
+    ANEMONE_UNARY(kHardSwishOfHalf, HardSwishOfHalf(d, v, alpha, beta));
     ANEMONE_UNARY(kSilu, hn::Mul(MaxOf(hn::Set(d, -105.0f), v), VectorSigmoid(d, v)));
     ANEMONE_UNARY(kGeluErf, GeluErf(d, v));
     ANEMONE_UNARY(kGeluTanh, GeluTanh(d, v));

@@ -38,8 +38,9 @@ enum class StepKind : uint8_t {
   kElu,        // x >= 0 ? x : alpha * (exp(x) - 1)
   kLinear,     // alpha * x + beta
   kSigmoid,
-  kHardSigmoid,  // clamp(alpha * x + beta, 0, 1)
-  kHardSwish,    // x * clamp(alpha * x + beta, 0, 1)
+  kHardSigmoid,      // clamp(alpha * x + beta, 0, 1)
+  kHardSwish,        // x * clamp(alpha * x + beta, 0, 1)
+  kHardSwishOfHalf,  // the same, with the second factor rounded to half
   kSilu,
   kGeluErf,
   kGeluTanh,

@@ -82,6 +82,9 @@ HWY_INLINE void ApplyTileStep(D d, V (&acc)[kRows][kVectors], const TileStep& st
     case StepKind::kHardSwish:
       return MapTile(acc,
                      [d, &step](V x) HWY_ATTR { return HardSwish(d, x, step.alpha, step.beta); });
+    case StepKind::kHardSwishOfHalf:
+      return MapTile(
+          acc, [d, &step](V x) HWY_ATTR { return HardSwishOfHalf(d, x, step.alpha, step.beta); });
     case StepKind::kQuantizeInt8:
     case StepKind::kQuantizeUint8:
       return MapTile(acc, [d, &step](V x) HWY_ATTR { return QuantizeBy(d, x, step); });

@@ -72,6 +72,7 @@ inline bool RunsInTile(StepKind kind) {
     case StepKind::kClamp:
     case StepKind::kLinear:
     case StepKind::kHardSwish:
+    case StepKind::kHardSwishOfHalf:
     case StepKind::kRoundToHalf:
     case StepKind::kQuantizeInt8:
     case StepKind::kQuantizeUint8:

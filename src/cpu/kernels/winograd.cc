@@ -243,7 +243,7 @@ class Winograd {
   const WinogradWeights& weights_;
   const Geometry geometry_;
   const WinogradTransforms transforms_;
-  const TileFunction multiply_;
+  const decltype(ChooseTile()) multiply_;
   const float* in_;
   TileProblem problem_;
   TileSteps steps_;

@@ -29,7 +29,7 @@ struct WinogradWeights {
 // Whether the convolution can be done so.
 bool CanBeWinograd(const ConvShape& shape);
 // The tiles that make it fastest, 2 or 4; 0 where a direct sum is as good, or needs much less memory. Costs
-// are counted in multiply-adds of a tile's inner loop; the constants are from bench/kernels, `method/`. The
+// are counted in multiply-adds of a tile's inner loop; the constants are from bench/kernels.cc (`method/`). The
 // batch has no say, so that an image gives the same bits in any batch.
 int ChooseWinogradTile(const ConvShape& shape);
 // An output's error at most, as a multiple of the largest absolute value in the image times the sum of the

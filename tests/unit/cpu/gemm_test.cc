@@ -3,6 +3,7 @@
 #include <tuple>
 
 #include "cpu/kernels/elementwise.h"
+#include "cpu/kernels/half_gemv.h"
 #include "kernel_test_util.h"
 
 namespace anemone::cpu {
@@ -132,6 +133,31 @@ TEST(Gemm, NanAndInfinityPass) {
     EXPECT_TRUE(std::isnan(c[0]));
     EXPECT_EQ(c[1], INFINITY);
   });
+}
+
+// Weights that are kept as half give the bits that they give as floats.
+TEST(Gemm, HalfWeightsEqualTheirFloats) {
+  for (const auto& [k, n] : {std::pair{1, 1}, {20, 37}, {300, 64}, {65, 100}}) {
+    std::vector<Half> halves;  // column by column
+    for (const float value : RandomFloats(int64_t{k} * n, 6)) halves.emplace_back(value);
+    halves[0].bits = 1;  // a subnormal
+    const std::vector<float> floats(halves.begin(), halves.end());
+    const auto bias = RandomFloats(n, 7), a = RandomFloats(HalfMatrix::kMaxRows * k, 8);
+    const Step steps[] = {{.kind = StepKind::kRelu}, {.kind = StepKind::kSilu}};
+    for (int64_t m = 1; m <= HalfMatrix::kMaxRows; ++m) {
+      OnTargetsAndThreads(
+          [&](ThreadPool& pool) {
+            std::vector<float> got(static_cast<size_t>(m * n)), wanted(got.size());
+            HalfMatrix(halves.data(), k, n, 1, k, bias.data(), pool)
+                .Multiply(a.data(), m, got.data(), steps, pool);
+            const PackedMatrix packed(floats.data(), k, n, 1, k, bias.data(), pool);
+            Gemm(a.data(), k, m, packed.view(), wanted.data(), n, steps, pool);
+            EXPECT_EQ(got, wanted);
+            return got;
+          },
+          [](const std::vector<float>&) {});
+    }
+  }
 }
 
 }  // namespace

@@ -106,8 +106,7 @@ const ProductCase kProducts[] = {
         w1 = constexpr_affine_dequantize(quantized_data = INT8(4, 8, 1, 1; 32),
              zero_point = int8(0), scale = 0.01, axis = 0);
         y = conv(x = d1, weight = w1, pad_type = "valid");)",
-     {"elementwise", "to_channels_last", "to_integers", "int8_product", "int8_product",
-      "to_row_major"},
+     {"elementwise", "to_integers", "int8_product", "int8_product", "to_row_major"},
      0.2 * 8 * 0.08},
     {"depthwise_between",
      R"(q1 = quantize(input = a, scale = 0.2, output_dtype = "int8");
@@ -117,8 +116,7 @@ const ProductCase kProducts[] = {
         c = conv(x = d1, weight = w1, groups = 8, pad_type = "same");
         q2 = quantize(input = c, scale = 0.5, output_dtype = "int8");
         y = dequantize(input = q2, scale = 0.5);)",
-     {"elementwise", "to_channels_last", "to_integers", "int8_product", "int8_product",
-      "to_row_major"},
+     {"elementwise", "to_integers", "int8_product", "int8_product", "to_row_major"},
      0.5},
     {"read_as_floats_too",
      R"(q1 = quantize(input = a, scale = 0.2, output_dtype = "int8");
@@ -127,8 +125,7 @@ const ProductCase kProducts[] = {
              zero_point = int8(0), scale = 0.01, axis = 0);
         c = conv(x = d1, weight = w1, pad_type = "valid");
         y = add(x = c, y = d1);)",
-     {"elementwise", "to_channels_last", "to_integers", "int8_product", "dequantize",
-      "int8_product", "to_row_major"},
+     {"elementwise", "to_integers", "int8_product", "dequantize", "int8_product", "to_row_major"},
      0.2 * 8},
 };
 

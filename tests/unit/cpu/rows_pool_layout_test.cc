@@ -1,6 +1,7 @@
 // Softmax, layer norm, reductions, pooling, layout changes and resizing.
 #include <numeric>
 
+#include "base/dtype.h"
 #include "cpu/kernels/layout.h"
 #include "cpu/kernels/pool.h"
 #include "cpu/kernels/resize.h"
@@ -218,6 +219,31 @@ TEST(Layout, TransposesAreExact) {
           },
           [&](const std::vector<float>& out) { EXPECT_EQ(out, expected); });
     }
+  }
+}
+
+// A picture, cut into parts for threads; and steps on the way.
+TEST(Layout, TransposesFewRowsWithSteps) {
+  constexpr int64_t kColumns = 3 * 16'384 + 5;
+  for (const int64_t rows : {1, 2, 3, 4, 16}) {
+    const auto in = RandomFloats(rows * kColumns, 2);
+    const Step steps[] = {{.kind = StepKind::kSave},
+                          {.kind = StepKind::kRelu},
+                          {.kind = StepKind::kAdd},
+                          {.kind = StepKind::kRoundToHalf}};
+    std::vector<float> expected(in.size());
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t j = 0; j < kColumns; ++j) {
+        const float x = in[i * kColumns + j];
+        expected[j * rows + i] = HalfToFloat(FloatToHalf(std::max(x, 0.0f) + x));
+      }
+    OnTargetsAndThreads(
+        [&](ThreadPool& pool) {
+          std::vector<float> out(in.size());
+          TransposeMatrices(in.data(), out.data(), 1, rows, kColumns, steps, pool);
+          return out;
+        },
+        [&](const std::vector<float>& out) { EXPECT_EQ(out, expected); });
   }
 }
 

@@ -329,5 +329,23 @@ TEST(Steps, MaxAndMinKeepNan) {
   });
 }
 
+// A hard swish of a float16 program is what its operators give, each rounded.
+TEST(Steps, HardSwishOfHalfEqualsItsParts) {
+  const auto in = RandomFloats(1000, 5, -5.0f, 5.0f);
+  const float alpha = 1.0f / 6.0f, beta = 0.5f;
+  const Step joined{.kind = StepKind::kHardSwishOfHalf, .alpha = alpha, .beta = beta};
+  const Step parts[] = {{.kind = StepKind::kSave},
+                        {.kind = StepKind::kHardSigmoid, .alpha = alpha, .beta = beta},
+                        {.kind = StepKind::kRoundToHalf},
+                        {.kind = StepKind::kMul}};
+  ThreadPool pool(1);
+  ForEachTarget([&] {
+    std::vector<float> one(in.size()), apart(in.size());
+    Elementwise({&joined, 1}, in.data(), one.data(), 1, 1000, pool);
+    Elementwise(parts, in.data(), apart.data(), 1, 1000, pool);
+    EXPECT_EQ(one, apart);
+  });
+}
+
 }  // namespace
 }  // namespace anemone::cpu

@@ -15,7 +15,7 @@ std::ostream& operator<<(std::ostream& out, const WinogradCase& c) {
              << c.top << "," << c.bottom << "," << c.left << "," << c.right;
 }
 
-ConvShape ShapeOf(const WinogradCase& c) {
+ConvShape WinogradShape(const WinogradCase& c) {
   ConvShape s;
   s.batch = c.batch;
   s.in_h = c.h, s.in_w = c.w, s.in_c = c.in_c, s.out_c = c.out_c;
@@ -88,7 +88,7 @@ INSTANTIATE_TEST_SUITE_P(
         WinogradCase{1, 14, 14, 192, 160, 1, 1, 1, 1}));
 
 TEST_P(Winograd, ErrsWithinItsLimit) {
-  const ConvShape s = ShapeOf(GetParam());
+  const ConvShape s = WinogradShape(GetParam());
   const auto in = RandomFloats(s.batch * s.in_h * s.in_w * s.in_c, 1);
   const auto weights = RandomFloats(s.out_c * s.in_c * 9, 2), bias = RandomFloats(s.out_c, 3);
   const Exact exact(s, in, weights, bias);
@@ -108,7 +108,7 @@ TEST_P(Winograd, ErrsWithinItsLimit) {
 
 // Fused or applied afterwards, steps give the same bits.
 TEST_P(Winograd, FusedStepsEqualSeparateOnes) {
-  const ConvShape s = ShapeOf(GetParam());
+  const ConvShape s = WinogradShape(GetParam());
   const int64_t rows = s.batch * s.out_h * s.out_w;
   const auto in = RandomFloats(s.batch * s.in_h * s.in_w * s.in_c, 7);
   const auto weights = RandomFloats(s.out_c * s.in_c * 9, 8);
@@ -133,7 +133,7 @@ TEST_P(Winograd, FusedStepsEqualSeparateOnes) {
 
 // Results that the last step quantizes are stored as whole numbers, whatever comes before it.
 TEST_P(Winograd, StoresWholeNumbers) {
-  const ConvShape s = ShapeOf(GetParam());
+  const ConvShape s = WinogradShape(GetParam());
   const auto in = RandomFloats(s.batch * s.in_h * s.in_w * s.in_c, 11);
   const auto weights = RandomFloats(s.out_c * s.in_c * 9, 12);
   ThreadPool pool(2);
@@ -155,7 +155,7 @@ TEST_P(Winograd, StoresWholeNumbers) {
 }
 
 TEST(WinogradError, IsLessThanTwiceThatOfADirectSum) {
-  const ConvShape s = ShapeOf({1, 24, 24, 64, 32, 1, 1, 1, 1});
+  const ConvShape s = WinogradShape({1, 24, 24, 64, 32, 1, 1, 1, 1});
   const auto weights = RandomFloats(s.out_c * s.in_c * 9, 2), bias = RandomFloats(s.out_c, 3);
   ThreadPool pool(2);
   for (const float low : {-1.0f, 0.0f}) {
@@ -171,7 +171,7 @@ TEST(WinogradError, IsLessThanTwiceThatOfADirectSum) {
 }
 
 ConvMethod MethodOf(int64_t size, int64_t in_c, int64_t out_c, int64_t batch = 1) {
-  return ChooseFloatConvMethod(ShapeOf({batch, size, size, in_c, out_c, 1, 1, 1, 1}));
+  return ChooseFloatConvMethod(WinogradShape({batch, size, size, in_c, out_c, 1, 1, 1, 1}));
 }
 
 TEST(WinogradChoice, GoesByWhatWasMeasured) {
