@@ -277,6 +277,27 @@ Result<bool> LowerSlice(NodeContext& c) {
   return true;
 }
 
+Result<bool> LowerTile(NodeContext& c) {
+  const auto times = c.KnownSizes(1);
+  if (!times || Symbols::AnySymbol(*times) || times->size() != c.Sizes(0).size()) return false;
+  std::vector<int64_t> axes;
+  ir::Shape dims = c.Sizes(0);
+  for (size_t d = 0; d < dims.size(); ++d) {
+    if ((*times)[d] < 1 || (*times)[d] > INT32_MAX) return false;
+    if ((*times)[d] != 1) axes.push_back(static_cast<int64_t>(d));
+    dims[d] *= (*times)[d];
+  }
+  const Groups groups = Apart(c.Sizes(0), axes);
+  if (!Fits(groups)) return false;
+  std::vector<int64_t> own(groups.dims.size(), 1);
+  for (const int64_t axis : axes)
+    own[groups.group_of[static_cast<size_t>(axis)]] = (*times)[static_cast<size_t>(axis)];
+  Expansion e(c);
+  const auto made = e.Op("Tile", {Shaped(e, e.In(0), groups.dims), e.Int64s(own)});
+  ANEMONE_TRY(e.Finish({Shaped(e, made, dims)}));
+  return true;
+}
+
 }  // namespace
 
 Result<bool> LowerRank(NodeContext& c) {
@@ -299,6 +320,7 @@ Result<bool> LowerRank(NodeContext& c) {
   const bool newer = c.opset() >= 13;
   if (IsOneOf(kBroadcasts, op)) return LowerBroadcast(c);
   if (op == "Expand") return LowerExpand(c);
+  if (newer && op == "Tile") return LowerTile(c);
   if (op == "MatMul") return c.InputCount() == 2 ? LowerMatMul(c) : false;
   if (newer && IsOneOf(kAlongAxis, op)) return LowerAxis(c);
   if (newer && IsOneOf(kReductions, op)) return LowerReduction(c);
