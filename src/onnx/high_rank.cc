@@ -161,6 +161,7 @@ std::vector<Attribute> WithAxis(const Node& node, int64_t axis) {
 // The dimensions before the axis, the axis, and those behind it.
 Result<bool> LowerAxis(NodeContext& c) {
   const std::string& op = c.node().op;
+  if (op == "Gather" && c.InputCount() != 2) return false;
   int64_t given = c.Int("axis", op == "Split" || op == "Gather" ? 0 : -1);
   if (op == "CumSum") {
     const auto axis = c.KnownSizes(1);
@@ -181,7 +182,12 @@ Result<bool> LowerAxis(NodeContext& c) {
   std::vector<std::string> inputs;
   for (size_t i = 0; i < c.InputCount(); ++i) {
     const bool shaped = i == 0 || op == "Concat";
-    if (shaped && c.Rank(i) != c.Rank(0)) return false;
+    if (shaped) {
+      ir::Shape others = c.Sizes(i);
+      if (others.size() != c.Sizes(0).size()) return false;
+      others[at] = c.Sizes(0)[at];
+      if (others != c.Sizes(0)) return false;
+    }
     inputs.push_back(shaped ? Shaped(e, e.In(i), three(c.Sizes(i))) : e.In(i));
   }
   if (op == "CumSum") inputs[1] = e.Int64(1);
@@ -271,15 +277,41 @@ Result<bool> LowerSlice(NodeContext& c) {
   return true;
 }
 
+Result<bool> LowerTile(NodeContext& c) {
+  const auto times = c.KnownSizes(1);
+  if (!times || Symbols::AnySymbol(*times) || times->size() != c.Sizes(0).size()) return false;
+  std::vector<int64_t> axes;
+  ir::Shape dims = c.Sizes(0);
+  for (size_t d = 0; d < dims.size(); ++d) {
+    if ((*times)[d] < 1 || (*times)[d] > INT32_MAX) return false;
+    if ((*times)[d] != 1) axes.push_back(static_cast<int64_t>(d));
+    dims[d] *= (*times)[d];
+  }
+  const Groups groups = Apart(c.Sizes(0), axes);
+  if (!Fits(groups)) return false;
+  std::vector<int64_t> own(groups.dims.size(), 1);
+  for (const int64_t axis : axes)
+    own[groups.group_of[static_cast<size_t>(axis)]] = (*times)[static_cast<size_t>(axis)];
+  Expansion e(c);
+  const auto made = e.Op("Tile", {Shaped(e, e.In(0), groups.dims), e.Int64s(own)});
+  ANEMONE_TRY(e.Finish({Shaped(e, made, dims)}));
+  return true;
+}
+
 }  // namespace
 
 Result<bool> LowerRank(NodeContext& c) {
   const std::string& op = c.node().op;
   if (!c.node().domain.empty() || c.InputCount() == 0) return false;
+  const bool all = op == "MatMul" || op == "Concat" || IsOneOf(kBroadcasts, op);
   int64_t rank = 0;
   for (size_t i = 0; i < c.InputCount(); ++i) {
-    if (!c.Has(i)) continue;
+    if (!c.Has(i)) {
+      if (i < 3 || op != "Slice") return false;  // only a slice leaves something out in between
+      continue;
+    }
     if (c.In(i).items != nullptr || c.IsOpen(i)) return false;
+    if (i > 0 && !all && c.Rank(i) > kMaxRank) return false;
     rank = std::max(rank, c.Rank(i));
   }
   if (op == "Expand" && c.Has(1) && c.Rank(1) == 1) rank = std::max(rank, c.Sizes(1)[0]);
@@ -288,7 +320,8 @@ Result<bool> LowerRank(NodeContext& c) {
   const bool newer = c.opset() >= 13;
   if (IsOneOf(kBroadcasts, op)) return LowerBroadcast(c);
   if (op == "Expand") return LowerExpand(c);
-  if (op == "MatMul") return LowerMatMul(c);
+  if (newer && op == "Tile") return LowerTile(c);
+  if (op == "MatMul") return c.InputCount() == 2 ? LowerMatMul(c) : false;
   if (newer && IsOneOf(kAlongAxis, op)) return LowerAxis(c);
   if (newer && IsOneOf(kReductions, op)) return LowerReduction(c);
   if (newer && op == "Slice") return LowerSlice(c);

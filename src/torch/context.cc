@@ -138,6 +138,20 @@ bool Context::IsReadAsFloat() const {
   return true;
 }
 
+int64_t Context::ReadersOf(std::string_view name) const {
+  const Argument* argument = Find(name);
+  if (argument == nullptr || argument->names.empty()) return 0;
+  const auto reads = [&](const Argument& other) {
+    return std::ranges::count(other.names, argument->names[0]);
+  };
+  int64_t readers = 0;
+  for (const Argument& output : graph_.outputs) readers += reads(output);
+  for (const Node& node : graph_.nodes) {
+    for (const NamedArgument& input : node.inputs) readers += reads(input.value);
+  }
+  return readers;
+}
+
 Values Context::List(std::string_view name) {
   Values values;
   const Argument* argument = Find(name);

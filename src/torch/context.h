@@ -74,6 +74,8 @@ class Context {
   bool IsHeld(std::string_view name);
   // Whether every node that reads output 0 casts it to floats.
   bool IsReadAsFloat() const;
+  // How many arguments and outputs of the graph are the tensor argument.
+  int64_t ReadersOf(std::string_view name) const;
   // Of a tensor or of a number.
   Category CategoryOf(std::string_view name) const;
 

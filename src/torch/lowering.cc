@@ -194,6 +194,15 @@ Status Lowering::AddHeld(const InputSpec& spec) {
 }
 
 Status Lowering::AddState(const InputSpec& spec, const HeldTensor& tensor) {
+  // What else lies in the same memory changes with it, which states of Core ML do not.
+  for (const InputSpec& other : program_.inputs) {
+    const auto found = program_.tensors.find(other.target);
+    if (other.target == spec.target || found == program_.tensors.end()) continue;
+    if (!tensor.Overlaps(found->second)) continue;
+    return Unsupported("the buffer '{}', which the model changes, shares its memory with '{}'",
+                       spec.target, other.target)
+        .Advise("keep one of them, and take views of it in forward()");
+  }
   onnx::State state;
   state.name = UniqueName(spec.target);
   state.dtype = ToDType(tensor.type);

@@ -154,6 +154,13 @@ struct HeldTensor {
   ScalarType type = ScalarType::kUnknown;
   std::vector<int64_t> dims;
   Bytes data;
+  // The first and the last byte of the file that it lies between; null where that is not known.
+  const std::byte* first = nullptr;
+  const std::byte* last = nullptr;
+
+  bool Overlaps(const HeldTensor& other) const {
+    return first != nullptr && other.first != nullptr && first <= other.last && other.first <= last;
+  }
 };
 
 struct Program {

@@ -100,6 +100,8 @@ Result<HeldTensor> FromStorage(const TensorMeta& meta, const Bytes& storage) {
         .Advise("the file may be truncated: fetch or export it again");
   }
   const size_t begin = static_cast<size_t>(layout.offset) * width;
+  tensor.first = storage.data() + begin;
+  tensor.last = tensor.first + static_cast<size_t>(layout.reach) * width;
   if (IsContiguous(layout)) {
     tensor.data = storage.Slice(begin, static_cast<size_t>(layout.count) * width);
     // Members of a zip archive may begin anywhere.
@@ -154,8 +156,15 @@ Status AddPayload(const Json& config, const FindFile& find, Tensors* tensors) {
 Status AddPickled(const Bytes& file, Tensors* tensors) {
   ANEMONE_ASSIGN(const auto named, acquire::ParseTorchFile(file, {.may_be_empty = true}));
   for (const acquire::NamedTensor& tensor : named) {
-    tensors->insert_or_assign(tensor.name,
-                              HeldTensor{FromDType(tensor.dtype), tensor.shape, tensor.data});
+    HeldTensor held;
+    held.type = FromDType(tensor.dtype);
+    held.dims = tensor.shape;
+    held.data = tensor.data;
+    if (!held.data.empty()) {
+      held.first = held.data.data();
+      held.last = held.first + held.data.size() - 1;
+    }
+    tensors->insert_or_assign(tensor.name, std::move(held));
   }
   return {};
 }

@@ -275,7 +275,36 @@ Status EmitIndexFill(Context& c) {
   return Positions(c, c.Op("Expand", {value, c.Op("Shape", {taken})}), "none");
 }
 
+// ---- losses of numbered classes
+
+Status Likelihood(Context& c, std::string x) {
+  if (c.Rank("self") < 2 || !c.IsTensor("target"))
+    return Unsupported("a loss of one sample").Advise("give it a batch dimension of 1");
+  constexpr const char* kReductions[] = {"none", "mean", "sum"};
+  const int64_t reduction = c.Int("reduction", 1);
+  if (reduction < 0 || reduction > 2) return InvalidInput("its reduction is {}", reduction);
+  return c.Set(0,
+               c.Op("NegativeLogLikelihoodLoss", {std::move(x), c.Need("target"), c.In("weight")},
+                    {Text("reduction", kReductions[reduction]),
+                     Int("ignore_index", c.Int("ignore_index", -100))}));
+}
+
+Status EmitNllLoss(Context& c) { return Likelihood(c, c.Need("self")); }
+
+Status EmitCrossEntropy(Context& c) {
+  if (CategoryOf(c.Meta("target").dtype()) == Category::kFloat ||
+      c.Number("label_smoothing", 0) != 0) {
+    return Unsupported("a loss against probabilities of classes")
+        .Advise("write it with log_softmax and a sum");
+  }
+  return Likelihood(c, c.Op("LogSoftmax", {c.Need("self")}, {Int("axis", 1)}));
+}
+
 constexpr Converter kConverters[] = {
+    {.target = "aten.nll_loss_nd.default", .emit = EmitNllLoss},
+    {.target = "aten.nll_loss.default", .emit = EmitNllLoss},
+    {.target = "aten.nll_loss2d.default", .emit = EmitNllLoss},
+    {.target = "aten.cross_entropy_loss.default", .emit = EmitCrossEntropy},
     {.target = "aten.embedding.default", .emit = EmitEmbedding},
     {.target = "aten.index_select.default", .emit = EmitIndexSelect},
     {.target = "aten.take.default", .emit = EmitTake},

@@ -43,8 +43,12 @@ Status EmitBatchStatistics(Context& c) {
 Status EmitBatchNorm(Context& c) {
   if (!c.Has("running_mean")) return EmitBatchStatistics(c);
   if (c.Flag("training", false)) {
-    return Unsupported("batch normalization in training mode")
-        .Advise("call model.eval() before the export");
+    // The result is by the statistics of the batch; the running ones, which change, must serve nothing.
+    if (c.ReadersOf("running_mean") != 1 || c.ReadersOf("running_var") != 1) {
+      return Unsupported("batch normalization in training mode, whose statistics something reads")
+          .Advise("call model.eval() before the export");
+    }
+    return EmitBatchStatistics(c);
   }
   const int64_t channels = c.FixedDim("input", 1);
   const std::string y =

@@ -184,6 +184,38 @@ Transposition Reduce(NodeContext& c, const ir::Shape& dims, const std::vector<in
   return out;
 }
 
+// A transpose of more dimensions than Core ML has, as several: each moves the first axis that is not in
+// its place there, until those that stand in order have become few enough.
+ir::Value* InSteps(NodeContext& c, ir::Value* x, Transposition left) {
+  while (left.dims.size() > static_cast<size_t>(kMaxRank)) {
+    size_t place = 0;
+    while (left.perm[place] == static_cast<int64_t>(place)) ++place;
+    const auto axis = static_cast<size_t>(left.perm[place]);
+    const auto product = [&](size_t begin, size_t end) {
+      int64_t size = 1;
+      for (size_t d = begin; d < end; ++d) size = c.MulSizes(size, left.dims[d]);
+      return size;
+    };
+    const ir::Shape parts = {product(0, place), product(place, axis), left.dims[axis],
+                             product(axis + 1, left.dims.size())};
+    x = c.Op("transpose", {{"x", c.Reshape(x, parts)}, {"perm", ir::Ints({0, 2, 1, 3})}});
+    ir::Shape dims = left.dims;
+    std::rotate(dims.begin() + static_cast<std::ptrdiff_t>(place),
+                dims.begin() + static_cast<std::ptrdiff_t>(axis),
+                dims.begin() + static_cast<std::ptrdiff_t>(axis) + 1);
+    for (int64_t& d : left.perm) {
+      const auto old = static_cast<size_t>(d);
+      if (old == axis) {
+        d = static_cast<int64_t>(place);
+      } else if (old >= place && old < axis) {
+        ++d;
+      }
+    }
+    left = Reduce(c, dims, left.perm);
+  }
+  return c.Op("transpose", {{"x", c.Reshape(x, left.dims)}, {"perm", ir::Ints(left.perm)}});
+}
+
 Status EmitTranspose(NodeContext& c) {
   ANEMONE_TRY(CheckOne(c));
   ANEMONE_ASSIGN(const auto perm, Permutation(c.node(), c.Sizes(0).size()));
@@ -194,11 +226,8 @@ Status EmitTranspose(NodeContext& c) {
   if (c.Rank(0) <= kMaxRank && !c.IsPending(0)) {
     return c.Emit("transpose", {{"x", c.Value(0)}, {"perm", ir::Ints(perm)}});
   }
-  if (reduced.dims.size() > static_cast<size_t>(kMaxRank)) {
-    return Unsupported("a transpose of rank {} that cannot be reduced to Core ML's limit of {}",
-                       c.Rank(0), kMaxRank)
-        .Advise("split it into two transposes");
-  }
+  if (reduced.dims.size() > static_cast<size_t>(kMaxRank))
+    return c.SetView(0, InSteps(c, c.Unshaped(0), reduced), std::move(dims));
   ir::Value* x = c.Rank(0) <= kMaxRank ? c.Value(0) : c.Reshape(c.Unshaped(0), reduced.dims);
   const auto& order = c.Rank(0) <= kMaxRank ? perm : reduced.perm;
   return c.SetView(0, c.Op("transpose", {{"x", x}, {"perm", ir::Ints(order)}}), std::move(dims));

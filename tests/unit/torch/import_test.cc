@@ -142,6 +142,29 @@ TEST(TorchImport, MutatedBuffersAreStates) {
   EXPECT_EQ(writes, 1);
 }
 
+// What lies in the memory of a buffer that changes would have to change with it.
+TEST(TorchImport, BuffersThatShareTheMemoryOfAState) {
+  Archive archive;
+  archive.inputs = {{"x", {{4}}}};
+  archive.weights = {{"b_sum", "sum", "weight_0", {{4}}, "buffer"},
+                     {"b_part", "part", "weight_0", {{2}, {2}, 2}, "buffer"}};
+  archive.files = {{"weight_0", {0, 0, 0, 0, 0, 0}}};
+  archive.values = {{"add_", MetaText({{4}})}, {"y", MetaText({{2}})}};
+  archive.nodes = {
+      NodeText("aten.add_.Tensor", {{"self", Tensor("b_sum")}, {"other", Tensor("x")}}, "add_"),
+      NodeText("aten.mul.Tensor", {{"self", Tensor("b_part")}, {"other", Int(10)}}, "y")};
+  archive.outputs = {"y"};
+  const auto import = [&] {
+    return ImportProgram(*ReadProgram(ToBytes(archive.Text())),
+                         {.input_shapes = {}, .target = ir::Opset::kIOS18});
+  };
+  const auto shared = import();
+  ASSERT_FALSE(shared.ok());
+  EXPECT_THAT(shared.error().ToString(), HasSubstr("shares its memory with 'part'"));
+  archive.weights[1].meta = {{2}, {1}, 4};  // behind the state
+  EXPECT_TRUE(import().ok());
+}
+
 // Written by PyTorch (tests/oracle/make_torch_program_fixtures.py): the older form with pickles, and the
 // archive.
 TEST(TorchImport, FilesOfPyTorchItself) {
