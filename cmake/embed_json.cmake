@@ -14,9 +14,9 @@ function(embed_json source file namespace name)
 namespace anemone::@namespace@ {
 extern const char* const @name@;
 extern const size_t @name@Size;
-static constexpr char kText[] = R\"json(@text@)json\";
-const char* const @name@ = kText;
-const size_t @name@Size = sizeof(kText) - 1;
+static constexpr char @name@Text[] = R\"json(@text@)json\";
+const char* const @name@ = @name@Text;
+const size_t @name@Size = sizeof(@name@Text) - 1;
 }  // namespace anemone::@namespace@
 ")
   set(${source} ${output} PARENT_SCOPE)

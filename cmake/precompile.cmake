@@ -31,8 +31,8 @@ function(precompile_headers target)
   endif()
 endfunction()
 
-# skip_precompiled_headers(SOURCE...): g++ 12 for aarch64 crashes where arm_sve.h, which Highway includes, meets a precompiled
-# header, so sources that are compiled for each instruction set parse their headers.
+# skip_precompiled_headers(SOURCE...): g++ 12 for aarch64 crashes where the header of SVE, which
+# Highway includes, meets a precompiled one, so what is compiled for each instruction set has none.
 function(skip_precompiled_headers)
   if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU" OR NOT CMAKE_SYSTEM_PROCESSOR STREQUAL "aarch64")
     return()

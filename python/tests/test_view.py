@@ -49,6 +49,15 @@ def large(folder, operators):
     return path
 
 
+def test_compressed_weights_belong_to_the_operators_that_use_them(folder):
+    whole, small = document(folder / "two.html")["models"]
+    assert [op["type"] for op in small["operators"]] == [op["type"] for op in whole["operators"]]
+    compressed = [op for op in small["operators"] if op["parameters"].get("weight", "").startswith("constexpr_")]
+    assert compressed
+    for op in compressed:
+        assert any("int8" in weight["type"] for weight in op["weights"])
+
+
 def test_the_document_is_the_graph(folder):
     model = document(folder / "model.html")["models"][0]
     inspected = json.loads(run("inspect", folder / "model.mlpackage", "--ops", "--placement", "--chip", "m4",

@@ -1,6 +1,7 @@
 // RunView: the document "anemone.view" (graph, weights, placement, half precision), and the page
 // that shows it.
 #include <map>
+#include <set>
 
 #include "base/atomic_file.h"
 #include "base/html_page.h"
@@ -44,36 +45,61 @@ Json WeightJson(const ir::Value& value) {
 
 // What one operation takes: values of the graph by name, weights by name and type. Small constants
 // (strides, axes) are parameters, with their text.
-void AddArguments(const ir::Operation& operation, Json* row) {
+struct Taken {
   Json inputs = Json::Array();
   Json weights = Json::Array();
   Json parameters = Json::Object();
+};
+
+// A weight that is stored compressed belongs to the operator that uses it: what it is made of stands
+// there, with the operator that restores it ("weight: constexpr_affine_dequantize", "weight.scale").
+void AddArguments(const ir::Operation& operation, const std::string& prefix, Taken* taken) {
   for (const ir::Argument& argument : operation.arguments()) {
+    const std::string name = prefix + argument.name;
     for (const ir::Value* value : argument.values) {
-      if (!value->is_const()) {
-        inputs.push_back(value->name);
-      } else if (value->type.is_tensor() && value->type.dtype() != DType::kString &&
-                 value->literal->element_count() > kHistogramThreshold) {
-        weights.push_back(WeightJson(*value));
+      if (value->is_const()) {
+        if (value->type.is_tensor() && value->type.dtype() != DType::kString &&
+            value->literal->element_count() > kHistogramThreshold) {
+          taken->weights.push_back(WeightJson(*value));
+        } else {
+          taken->parameters[name] = value->literal->ToString();
+        }
+      } else if (value->is_stored()) {
+        taken->parameters[name] = value->producer->type();
+        AddArguments(*value->producer, name + ".", taken);
       } else {
-        parameters[std::string(argument.name)] = value->literal->ToString();
+        taken->inputs.push_back(value->name);
       }
     }
   }
-  (*row)["inputs"] = std::move(inputs);
-  (*row)["weights"] = std::move(weights);
-  (*row)["parameters"] = std::move(parameters);
+}
+
+// The outputs of the function and of bodies: a compressed weight among them is used by no operator.
+std::set<const ir::Value*> ReturnedValues(const ir::Function& function) {
+  std::set<const ir::Value*> returned;
+  returned.insert(function.block->outputs().begin(), function.block->outputs().end());
+  ir::ForEachOperation(*function.block, [&](const ir::Operation& operation) {
+    for (const auto& body : operation.blocks())
+      returned.insert(body->outputs().begin(), body->outputs().end());
+  });
+  return returned;
 }
 
 Json OperatorsJson(const ir::Function& function) {
   Json operators = Json::Array();
+  const std::set<const ir::Value*> returned = ReturnedValues(function);
   ir::ForEachOperation(*function.block, [&](const ir::Operation& operation) {
     if (operation.is_const()) return;
+    if (operation.is_constexpr() && !returned.contains(operation.output())) return;
     Json row{{"name", operation.name()}, {"type", operation.type()}};
     row["outputs"] = NamesJson(operation.outputs());
     row["output"] = operation.outputs().empty() ? "" : operation.output()->type.ToString();
     row["flops"] = ir::FlopsOf(operation, function.opset).value_or(-1);
-    AddArguments(operation, &row);
+    Taken taken;
+    AddArguments(operation, "", &taken);
+    row["inputs"] = std::move(taken.inputs);
+    row["weights"] = std::move(taken.weights);
+    row["parameters"] = std::move(taken.parameters);
     operators.push_back(std::move(row));
   });
   return operators;

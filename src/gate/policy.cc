@@ -10,6 +10,12 @@ namespace anemone::gate {
 // Made by cmake/embed_json.cmake from gates/gate-c.json.
 extern const char* const kGateCJson;
 extern const size_t kGateCJsonSize;
+extern const char* const kCiCpuJson;
+extern const size_t kCiCpuJsonSize;
+extern const char* const kModelsReadyJson;
+extern const size_t kModelsReadyJsonSize;
+extern const char* const kRuntimeReadyJson;
+extern const size_t kRuntimeReadyJsonSize;
 
 namespace {
 
@@ -156,8 +162,20 @@ Policy BuiltInGateC() {
 }
 
 Result<Policy> ReadPolicy(const std::string& path) {
-  ANEMONE_ASSIGN(const Bytes bytes, MapFile(path));
-  return ParsePolicy(bytes.text(), path);
+  const std::pair<std::string_view, std::string_view> built_in[] = {
+      {"ci-cpu", {kCiCpuJson, kCiCpuJsonSize}},
+      {"gate-c", {kGateCJson, kGateCJsonSize}},
+      {"models-ready", {kModelsReadyJson, kModelsReadyJsonSize}},
+      {"runtime-ready", {kRuntimeReadyJson, kRuntimeReadyJsonSize}},
+  };
+  auto bytes = MapFile(path);
+  if (bytes.ok()) return ParsePolicy(bytes->text(), path);
+  if (bytes.error().code() != ErrorCode::kNotFound) return std::move(bytes).error();
+  for (const auto& [name, text] : built_in) {
+    if (path == name || path == fmt::format("gates/{}.json", name)) return ParsePolicy(text, path);
+  }
+  return std::move(bytes).error().Advise(
+      "built in are ci-cpu, gate-c, models-ready and runtime-ready");
 }
 
 }  // namespace anemone::gate

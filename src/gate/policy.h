@@ -54,6 +54,8 @@ struct Policy {
 // Gate C without its file: gates/gate-c.json at build time.
 Policy BuiltInGateC();
 
+// A file, or one of gates/ by its name ("ci-cpu" or "gates/ci-cpu.json"), which the build has embedded:
+// an installed command has no such folder beside it.
 Result<Policy> ReadPolicy(const std::string& path);
 // The same from memory; `place` is the file's name in errors.
 Result<Policy> ParsePolicy(std::string_view text, const std::string& place);

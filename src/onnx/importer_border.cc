@@ -149,14 +149,19 @@ Result<ir::Shape> Importer::InputShape(const ValueInfo& info) {
   ir::Shape shape;
   std::string text, fixed, ranges;
   bool open = false;
-  for (const auto& dim : *info.shape) {
+  // The example is one that such a network is likely to take.
+  const auto& dims = *info.shape;
+  const bool picture = dims.size() == 4 && (dims[1].value == 1 || dims[1].value == 3);
+  for (const auto& dim : dims) {
     const auto named = SaysNothing(dim.param) ? named_.end() : named_.find(dim.param);
     const bool known = dim.value || named != named_.end();
     open = open || !known;
     const std::string unknown = dim.param.empty() ? "?" : dim.param;
     const std::string number = dim.value ? std::to_string(*dim.value) : "";
     text += (text.empty() ? "" : ", ") + (dim.value ? number : unknown);
-    fixed += (fixed.empty() ? "" : "x") + (dim.value ? number : "1");
+    fixed += (fixed.empty() ? "" : "x") + (dim.value                     ? number
+                                           : picture && shape.size() > 1 ? "224"
+                                                                         : "1");
     ranges += (ranges.empty() ? "" : "x") + (dim.value ? number : "[1..512]");
     shape.push_back(dim.value ? *dim.value : known ? named->second : 1);
   }

@@ -11,7 +11,8 @@ Table TableOf(GateOptions& options) {
        .flag = "MODEL"},
       {.name = "policy",
        .field = &options.policy,
-       .help = "a policy file (gates/*.json); Gate C when left out",
+       .help = "a policy file, or one that is built in by its name (ci-cpu, gate-c, "
+               "models-ready, runtime-ready); Gate C when left out",
        .example = "gates/gate-c.json",
        .holds = Holds::kPath},
       {.name = "record",

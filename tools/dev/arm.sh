@@ -73,10 +73,10 @@ else
     --config-settings cmake.define.ANEMONE_PREBUILT="$work" > "$LOG_DIR/arm-wheel.log" 2>&1 ||
     { tail -n 40 "$LOG_DIR/arm-wheel.log" >&2; fail "no wheel"; }
   mkdir -p dist
-  PATH=$home/bin:$PATH "$home/bin/auditwheel" --quiet repair --wheel-dir dist "$made"/*.whl
+  PATH=$home/bin:$PATH "$home/bin/auditwheel" repair --wheel-dir dist "$made"/*.whl
   "$home/bin/abi3audit" --strict dist/*abi3*aarch64.whl
   python3 tools/portable/archive.py dist --command build/arm64/python/anemone
-  summary+=("$(cd dist && ls ./*abi3*aarch64.whl ./*aarch64-portable.tar.gz | xargs)")
+  summary+=("made: $(cd dist && echo ./*abi3*aarch64.whl ./*aarch64-portable.tar.gz)")
 fi
 
 echo

@@ -47,7 +47,7 @@ for name in $(printf '%s\n' "${!found[@]}" | sort -V); do
     > "$LOG_DIR/wheel-$name.log" 2>&1 || { tail -n 40 "$LOG_DIR/wheel-$name.log" >&2; fail "no wheel of Python $name"; }
 done
 for wheel in "$made"/*.whl; do
-  PATH=$home/bin:$PATH "$home/bin/auditwheel" --quiet repair --wheel-dir dist "$wheel"
+  PATH=$home/bin:$PATH "$home/bin/auditwheel" repair --wheel-dir dist "$wheel" > "$LOG_DIR/auditwheel.log" 2>&1 || { cat "$LOG_DIR/auditwheel.log" >&2; fail "auditwheel"; }
 done
 if compgen -G 'dist/*abi3*.whl' > /dev/null; then "$home/bin/abi3audit" --strict dist/*abi3*.whl; fi
 

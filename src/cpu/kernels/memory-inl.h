@@ -46,12 +46,16 @@ HWY_INLINE void StoreFirst(hn::Vec<D> v, D d, float* to, size_t n) {
 #endif
 }
 
-// Max and Min of a limit and a value; a value that is NaN stays NaN. x86 returns the second
-// argument when either is NaN, Arm the NaN; the portable targets would return the limit.
+// Max and Min of a limit and a value; a value that is NaN stays NaN. x86 returns the second argument
+// when either is NaN. Highway's on Arm are FMAXNM and FMINNM, which return the number, so there the
+// instructions that return the NaN are named; the portable targets would return the limit.
 template <class V>
 HWY_INLINE V MaxOf(V limit, V value) {
 #if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
   return hn::IfThenElse(hn::Gt(limit, value), limit, value);
+#elif HWY_ARCH_ARM
+  static_assert(sizeof(V) == sizeof(float32x4_t));
+  return V(vmaxq_f32(limit.raw, value.raw));
 #else
   return hn::Max(limit, value);
 #endif
@@ -60,6 +64,9 @@ template <class V>
 HWY_INLINE V MinOf(V limit, V value) {
 #if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
   return hn::IfThenElse(hn::Lt(limit, value), limit, value);
+#elif HWY_ARCH_ARM
+  static_assert(sizeof(V) == sizeof(float32x4_t));
+  return V(vminq_f32(limit.raw, value.raw));
 #else
   return hn::Min(limit, value);
 #endif

@@ -201,5 +201,18 @@ TEST(GatePolicy, DefaultsHoldForWhatIsLeftOut) {
   EXPECT_FALSE(policy->checks.Has("latency"));
 }
 
+TEST(GatePolicy, ThoseOfTheTreeAreBuiltIn) {
+  for (const std::string name : {"ci-cpu", "gate-c", "models-ready", "runtime-ready"}) {
+    const auto file = ReadPolicy("gates/" + name + ".json");
+    const auto built_in = ReadPolicy(name);
+    ASSERT_TRUE(file.ok() && built_in.ok()) << name;
+    EXPECT_EQ(PolicyJson(*file).Dump(), PolicyJson(*built_in).Dump());
+    EXPECT_EQ(file->sha256, built_in->sha256) << name;
+  }
+  const auto missing = ReadPolicy("ci-gpu");
+  ASSERT_FALSE(missing.ok());
+  EXPECT_NE(missing.error().ToString().find("built in are ci-cpu"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace anemone::gate
