@@ -12,7 +12,10 @@ using ColorSpace = ir::ImageFeature::ColorSpace;
 
 Status CheckSizes(const ir::Shape& shape) {
   for (const int64_t size : shape) {
-    if (size == 0 || size > INT32_MAX) return InvalidInput("a dimension of its shape is {}", size);
+    if (size == 0 || size > INT32_MAX) {
+      return InvalidInput("a dimension of its shape is {}", size)
+          .Advise("convert the original model again, with the sizes that it takes");
+    }
   }
   if (ir::ElementCount(shape).value_or(INT64_MAX) > kMaxElements) {
     return InvalidInput("the shape {} has more than 2^35 elements", ir::ShapeToString(shape));

@@ -9,7 +9,7 @@ namespace anemone::neural_network {
 namespace {
 
 // Shapes and what is computed from them have a few elements; larger values are left to the passes.
-constexpr int64_t kMaxElements = 256;
+constexpr int64_t kMaxKnownElements = 256;
 constexpr int kMaxOperations = 256;
 
 class Evaluation {
@@ -51,7 +51,7 @@ class Evaluation {
     for (const auto& output : operation.outputs()) {
       const ir::Type& type = output->type;
       const auto count = type.is_tensor() && type.has_rank() ? type.element_count() : std::nullopt;
-      if (!count || *count > kMaxElements) return false;
+      if (!count || *count > kMaxKnownElements) return false;
     }
     return true;
   }

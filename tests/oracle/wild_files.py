@@ -93,4 +93,6 @@ FILES = [
     shipped("crate", "coreml-native", "0.2.0", "tests/fixtures/test_linear.mlmodelc", twin=linear,
             twin_name="2 x + 1, by its own test", tolerance=2e-3),
     shipped("crate", "coreml-native", "0.2.0", "tests/fixtures/test_multi_io.mlmodelc"),
+    shipped("pypi", "kraken", "7.1.1", "kraken/blla.mlmodel", refused=True, incomplete=True,
+            note="its custom layers are in the program that ships it"),
 ] + mlmodelc_export()

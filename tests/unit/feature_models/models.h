@@ -110,6 +110,26 @@ std::string ErrorText(const Result<T>& result) {
   return result.ok() ? "" : result.error().ToString();
 }
 
+// A value of the kind that the feature declares.
+inline FeatureValue SomeValue(const ir::Feature& feature) {
+  if (const auto* array = feature.array()) {
+    const int64_t count = ir::ElementCount(array->shape).value_or(1 << 20);
+    if (count > 1 << 16) return 0.0;
+    const ir::Shape shape = array->shape.empty() ? ir::Shape{2, 4} : array->shape;
+    return ArrayValue(shape,
+                      std::vector<double>(static_cast<size_t>(*ir::ElementCount(shape)), 0.5));
+  }
+  if (const auto* scalar = std::get_if<ir::ScalarFeature>(&feature.type)) {
+    if (*scalar == ir::ScalarFeature::kInt64) return int64_t{1};
+    if (*scalar == ir::ScalarFeature::kDouble) return 0.5;
+    return std::string("a");
+  }
+  if (std::holds_alternative<ir::DictionaryFeature>(feature.type)) {
+    return StringDictionary{{"tea", 1.0}};
+  }
+  return Strings{"tea"};
+}
+
 // --- Samples, one for each type that runs; the mutation test breaks them.
 
 inline proto::Model Regressor() {

@@ -8,26 +8,6 @@
 namespace anemone::feature_models {
 namespace {
 
-// A value of the kind that the feature declares.
-FeatureValue SomeValue(const ir::Feature& feature) {
-  if (const auto* array = feature.array()) {
-    const int64_t count = ir::ElementCount(array->shape).value_or(1 << 20);
-    if (count > 1 << 16) return 0.0;
-    const ir::Shape shape = array->shape.empty() ? ir::Shape{2, 4} : array->shape;
-    return ArrayValue(shape,
-                      std::vector<double>(static_cast<size_t>(*ir::ElementCount(shape)), 0.5));
-  }
-  if (const auto* scalar = std::get_if<ir::ScalarFeature>(&feature.type)) {
-    if (*scalar == ir::ScalarFeature::kInt64) return int64_t{1};
-    if (*scalar == ir::ScalarFeature::kDouble) return 0.5;
-    return std::string("a");
-  }
-  if (std::holds_alternative<ir::DictionaryFeature>(feature.type)) {
-    return StringDictionary{{"tea", 1.0}};
-  }
-  return Strings{"tea"};
-}
-
 void TryAll(const std::string& bytes) {
   const auto file = format::ModelFile::Parse(
       Bytes::FromVector(std::vector<char>(bytes.begin(), bytes.end())), "broken", "/nowhere");

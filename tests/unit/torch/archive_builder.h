@@ -134,4 +134,20 @@ struct Archive {
 
 inline Bytes ToBytes(const std::string& text) { return Bytes::Copy(text.data(), text.size()); }
 
+// linear(x, w): w lies transposed in a storage that another weight shares.
+inline Archive LinearArchive() {
+  Archive archive;
+  archive.inputs = {{"x", {{1, 2}}}};
+  archive.weights = {{"p_w", "layer.weight", "weight_0", {{3, 2}, {1, 3}, 1}},
+                     {"p_b", "layer.bias", "weight_0", {{3}}}};
+  archive.files = {{"weight_0", {9, 1, 2, 3, 4, 5, 6, 7}}};
+  archive.values = {{"linear", MetaText({{1, 3}})}};
+  archive.nodes = {
+      NodeText("aten.linear.default",
+               {{"input", Tensor("x")}, {"weight", Tensor("p_w")}, {"bias", Tensor("p_b")}},
+               "linear", "layer")};
+  archive.outputs = {"linear"};
+  return archive;
+}
+
 }  // namespace anemone::torch::testing
