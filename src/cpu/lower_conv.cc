@@ -2,6 +2,7 @@
 #include <memory>
 #include <optional>
 
+#include "cpu/kernels/bf16_conv.h"
 #include "cpu/kernels/conv.h"
 #include "cpu/lowerings.h"
 #include "ir/spatial.h"
@@ -114,6 +115,29 @@ Result<std::optional<GivenConv>> ReadConv(const Planner& planner, const Node& no
   return std::optional(std::move(given));
 }
 
+// Packs the weights as `Conv` wants them, or takes them from an earlier plan, and makes the run.
+template <typename Conv>
+Result<Group::Run> PrepareConv(Planner& planner, const ir::Operation& operation, Group* group,
+                               const ConvShape& shape, const ConvParameters& parameters,
+                               PackedForm form) {
+  using Shared = std::shared_ptr<const Conv>;
+  const auto pack = [&]() -> Result<Shared> {
+    ANEMONE_ASSIGN(const PlainParameters plain, Materialize(planner, parameters, shape.out_c));
+    return Shared(std::make_shared<const Conv>(shape, plain.weight, plain.bias));
+  };
+  ANEMONE_ASSIGN(const Shared packed, planner.Packed<Conv>(operation, form, pack));
+  auto conv = std::make_shared<const Conv>(shape, *packed);
+  const int64_t scratch_bytes = conv->ScratchFloats() * int64_t{sizeof(float)};
+  const BufferId scratch = scratch_bytes == 0 ? kNoBuffer : planner.NewBuffer(scratch_bytes);
+  if (scratch != kNoBuffer) group->scratch = {scratch};
+  return Group::Run([=, from = group->reads[0]](Frame& frame, const Destination& out,
+                                                std::span<const Step> steps) -> Status {
+    float* work = scratch == kNoBuffer ? nullptr : frame.Out(scratch);
+    conv->Run(frame.In(from), out, work, steps, *frame.pool);
+    return {};
+  });
+}
+
 Result<bool> LowerConv(Planner& planner, const Node& node) {
   ANEMONE_ASSIGN(const auto given, ReadConv(planner, node, false));
   if (!given) return false;
@@ -123,7 +147,8 @@ Result<bool> LowerConv(Planner& planner, const Node& node) {
   if (taken) return true;
   ANEMONE_ASSIGN(const BufferId from, planner.Read(given->x, Layout::kChannelsLast));
   const auto parameters = std::make_shared<ConvParameters>(given->parameters);
-  Group& group = planner.Open(*node.operation, "conv", Layout::kChannelsLast);
+  const bool bf16 = planner.MultipliesBfloat16() && PackedBf16Conv::CanRun(shape);
+  Group& group = planner.Open(*node.operation, bf16 ? "conv_bf16" : "conv", Layout::kChannelsLast);
   group.reads = {from};
   group.can_store_integers = true;
   if (!planner.Rounds(node.types[0])) {
@@ -136,24 +161,14 @@ Result<bool> LowerConv(Planner& planner, const Node& node) {
   }
   group.prepare = [=, &planner, &operation = *node.operation,
                    self = &group]() -> Result<Group::Run> {
-    using Shared = std::shared_ptr<const PackedConv>;
-    const auto pack = [&]() -> Result<Shared> {
-      ANEMONE_ASSIGN(const PlainParameters plain, Materialize(planner, *parameters, shape.out_c));
-      return Shared(std::make_shared<const PackedConv>(shape, plain.weight, plain.bias));
-    };
-    const PackedForm form =
-        parameters->scale.empty() ? PackedForm::kFloats : PackedForm::kFloatsWithAffine;
-    ANEMONE_ASSIGN(const Shared packed, planner.Packed<PackedConv>(operation, form, pack));
-    auto conv = std::make_shared<const PackedConv>(shape, *packed);
-    const int64_t scratch_bytes = conv->ScratchFloats() * int64_t{sizeof(float)};
-    const BufferId scratch = scratch_bytes == 0 ? kNoBuffer : planner.NewBuffer(scratch_bytes);
-    if (scratch != kNoBuffer) self->scratch = {scratch};
-    return Group::Run(
-        [=](Frame& frame, const Destination& out, std::span<const Step> steps) -> Status {
-          float* work = scratch == kNoBuffer ? nullptr : frame.Out(scratch);
-          conv->Run(frame.In(from), out, work, steps, *frame.pool);
-          return {};
-        });
+    const bool affine = !parameters->scale.empty();
+    if (bf16) {
+      return PrepareConv<PackedBf16Conv>(
+          planner, operation, self, shape, *parameters,
+          affine ? PackedForm::kBfloat16WithAffine : PackedForm::kBfloat16);
+    }
+    return PrepareConv<PackedConv>(planner, operation, self, shape, *parameters,
+                                   affine ? PackedForm::kFloatsWithAffine : PackedForm::kFloats);
   };
   planner.FinishOperation(group);
   return true;
