@@ -140,11 +140,28 @@ HWY_INLINE void ApplyTileStep(D d, V (&acc)[kRows][kVectors], const TileStep& st
   }
 }
 
+// Whole numbers that fit the element, as such.
+template <typename Element, class D, class V>
+HWY_INLINE auto ToElements(D /*d*/, V whole) {
+  const hn::RebindToSigned<D> di;
+  const hn::Rebind<Element, D> d_out;
+  const auto numbers = hn::ConvertTo(di, whole);
+#if HWY_TARGET <= HWY_AVX3
+  // One instruction; DemoteTo takes several to saturate.
+  if constexpr (sizeof(Element) == 1) {
+    return hn::Vec<decltype(d_out)>{_mm512_cvtepi32_epi8(numbers.raw)};
+  } else {
+    return hn::Vec<decltype(d_out)>{_mm512_cvtepi32_epi16(numbers.raw)};
+  }
+#else
+  return hn::DemoteTo(d_out, numbers);
+#endif
+}
+
 // Stores accumulators as whole numbers of 8 bits, less `zero`.
 template <int kRows, int kVectors, typename Element, class D, class V>
 HWY_INLINE void StoreQuantized(D d, V (&acc)[kRows][kVectors], const TileEpilogue& end,
                                Element* to) {
-  const hn::RebindToSigned<D> di;
   const hn::Rebind<Element, D> d_out;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const V zero = hn::Set(d, end.zero);
@@ -155,7 +172,7 @@ HWY_INLINE void StoreQuantized(D d, V (&acc)[kRows][kVectors], const TileEpilogu
     for (int v = 0; v < kVectors; ++v) {
       const int64_t left = end.columns - v * lanes;
       const V whole = hn::Sub(acc[r][v], zero);
-      const auto narrow = hn::DemoteTo(d_out, hn::ConvertTo(di, whole));
+      const auto narrow = ToElements<Element>(d, whole);
       if (left >= lanes) {
         hn::StoreU(narrow, d_out, to + v * lanes);
       } else if (left > 0) {

@@ -125,6 +125,20 @@ const ProductCase kProducts[] = {
      {"elementwise", "to_channels_last", "to_integers", "int8_product", "dequantize",
       "int8_product", "to_row_major"},
      0.5},
+    {"two_products_added",
+     R"(w1 = constexpr_affine_dequantize(quantized_data = INT8(8, 3, 1, 1; 24),
+             zero_point = int8(0), scale = 0.01, axis = 0);
+        q1 = quantize(input = a, scale = 0.2, output_dtype = "int8");
+        d1 = dequantize(input = q1, scale = 0.2);
+        c = conv(x = d0, weight = w1, pad_type = "valid");
+        q2 = quantize(input = c, scale = 0.1, output_dtype = "int8");
+        d2 = dequantize(input = q2, scale = 0.1);
+        s = add(x = d1, y = d2);
+        q3 = quantize(input = s, scale = 0.5, output_dtype = "int8");
+        y = dequantize(input = q3, scale = 0.5);)",
+     {"elementwise", "to_channels_last", "to_integers", "int8_product", "int8_product",
+      "to_row_major"},
+     0.5},
     {"depthwise_between",
      R"(q1 = quantize(input = a, scale = 0.2, output_dtype = "int8");
         d1 = dequantize(input = q1, scale = 0.2);
