@@ -20,12 +20,14 @@ import numpy as np
 class Anemone:
     """An .onnx file, or a package that Anemone made of it."""
 
+    numerics = "as_typed"
+
     def __init__(self, path, threads, feeds):
         import anemone
 
         shapes = {name: list(value.shape) for name, value in feeds.items()}
         options = {"input_shapes": shapes} if str(path).endswith(".onnx") else {}
-        model = anemone.load(path, threads=threads, **options)
+        model = anemone.load(path, threads=threads, numerics=self.numerics, **options)
         self.model = model.convert() if str(path).endswith(".onnx") else model
 
     def run(self, feeds):
@@ -64,6 +66,14 @@ class OpenVino:
         return [results[output] for output in self.outputs]
 
 
+class AnemoneBfloat16(Anemone):
+    numerics = "bfloat16"
+
+
+class OpenVinoBfloat16(OpenVino):
+    hint = "bf16"
+
+
 class OpenCv:
     """OpenCV's DNN module."""
 
@@ -98,7 +108,8 @@ class Torch:
         return [value.numpy() for value in (out if isinstance(out, tuple | list) else [out])]
 
 
-PEERS = {"anemone": Anemone, "onnxruntime": OnnxRuntime, "openvino": OpenVino, "opencv": OpenCv, "torch": Torch}
+PEERS = {"anemone": Anemone, "onnxruntime": OnnxRuntime, "openvino": OpenVino, "opencv": OpenCv, "torch": Torch,
+         "anemone_bfloat16": AnemoneBfloat16, "openvino_bfloat16": OpenVinoBfloat16}
 
 
 def private_kb():

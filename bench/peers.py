@@ -8,7 +8,8 @@ in rounds, so that changes of the machine's speed affect all equally; only the r
 fastest peer's time through ours, in the same numeric class: above 1, Anemone is faster. --write makes docs/performance.md.
 
 Numeric classes: float32; int8, where Anemone runs its package of 8-bit weights and activations, ONNX Runtime a QDQ network and
-OpenVINO one quantized by NNCF, all calibrated on the same inputs; and Anemone's float16 package beside its float32 one.
+OpenVINO one quantized by NNCF, all calibrated on the same inputs; Anemone's float16 package beside its float32 one; and, where
+the processor multiplies bfloat16 numbers, Anemone's float32 package with numerics=bfloat16 beside OpenVINO's bf16.
 """
 
 import argparse
@@ -32,6 +33,7 @@ GOALS = {
     "float32": {"fastvit_t8": 1.25, "mobilenet_v3_small": 1.4, "resnet50": 1.2, "": 1.0},
     "int8": {"fastvit_t8": 1.4, "mobilenet_v3_small": 1.4, "resnet50": 1.1, "": 1.0},
     "float16": {"": 1.0},
+    "bfloat16": {"fastvit_t8": 1.25, "mobilenet_v3_small": 1.3, "": 1.0},
     "load and first inference": {"resnet50": 2.0, "": 3.0},
     "memory": {"": 2.0},
 }
@@ -225,6 +227,9 @@ def measure(path, arguments, document):
                        "int8": int8_subjects(path, folder, calibration, made, problems),
                        "float16": [Subject("anemone", "anemone", made["float16"]),
                                    Subject("anemone float32", "anemone", made["float32"])]}
+            if "avx512_bf16" in document["machine"]["instruction_sets"]:
+                classes["bfloat16"] = [Subject("anemone", "anemone_bfloat16", made["float32"]),
+                                       Subject("openvino", "openvino_bfloat16", path)]
             for threads in arguments.threads:
                 for kind, subjects in classes.items():
                     what = f"{path.stem}, {kind}, batch {batch}"

@@ -11,6 +11,7 @@ KINDS = {
     "float32": "float32: the .onnx file as it is",
     "int8": "int8: weights and activations of 8 bits, each peer's own quantization, the same calibration inputs",
     "float16": "Anemone's float16 package beside its float32 one",
+    "bfloat16": "bfloat16: products of rounded numbers, summed in float32 (`numerics=bfloat16`), beside OpenVINO's bf16",
     "load and first inference": "Load and first inference of the .onnx file, in a fresh process",
     "memory": "Memory added by loading and running, views of files not counted",
 }

@@ -275,6 +275,10 @@ class Cpu : public exec::Backend {
           .Advise("choose 1 to 1024, or 0 for one per core");
     }
     ANEMONE_TRY(UseSimdOfEnvironment());
+    if (options.numerics == exec::Numerics::kBfloat16 && !Dots().avx512_bf16) {
+      return Unsupported("this machine has no instructions for products of bfloat16 numbers")
+          .Advise("use another of the numerics; float32 takes the same weights");
+    }
     ANEMONE_ASSIGN(model, exec::WithTensorOutputs(std::move(model)));
     ANEMONE_ASSIGN(const ir::Function* function, exec::ChooseFunction(*model, options.function));
     auto executable = std::make_unique<CpuExecutable>(

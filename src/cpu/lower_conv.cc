@@ -2,6 +2,7 @@
 #include <memory>
 #include <optional>
 
+#include "cpu/kernels/bf16_conv.h"
 #include "cpu/kernels/conv.h"
 #include "cpu/lowerings.h"
 #include "ir/spatial.h"
@@ -125,6 +126,29 @@ PackedForm ConvFormOf(ConvMethod method, bool has_affine) {
   }
 }
 
+// Packs the weights with `make(PlainParameters)`, or takes them from an earlier plan, and makes the run.
+template <typename Conv, typename Make>
+Result<Group::Run> PrepareConv(Planner& planner, const ir::Operation& operation, Group* group,
+                               const ConvShape& shape, const ConvParameters& parameters,
+                               PackedForm form, const Make& make) {
+  using Shared = std::shared_ptr<const Conv>;
+  const auto pack = [&]() -> Result<Shared> {
+    ANEMONE_ASSIGN(const PlainParameters plain, Materialize(planner, parameters, shape.out_c));
+    return Shared(make(plain));
+  };
+  ANEMONE_ASSIGN(const Shared packed, planner.Packed<Conv>(operation, form, pack));
+  auto conv = std::make_shared<const Conv>(shape, *packed);
+  const int64_t scratch_bytes = conv->ScratchFloats() * int64_t{sizeof(float)};
+  const BufferId scratch = scratch_bytes == 0 ? kNoBuffer : planner.NewBuffer(scratch_bytes);
+  if (scratch != kNoBuffer) group->scratch = {scratch};
+  return Group::Run([=, from = group->reads[0]](Frame& frame, const Destination& out,
+                                                std::span<const Step> steps) -> Status {
+    float* work = scratch == kNoBuffer ? nullptr : frame.Out(scratch);
+    conv->Run(frame.In(from), out, work, steps, *frame.pool);
+    return {};
+  });
+}
+
 Result<bool> LowerConv(Planner& planner, const Node& node) {
   ANEMONE_ASSIGN(const auto given, ReadConv(planner, node, false));
   if (!given) return false;
@@ -134,7 +158,8 @@ Result<bool> LowerConv(Planner& planner, const Node& node) {
   if (taken) return true;
   ANEMONE_ASSIGN(const BufferId from, planner.Read(given->x, Layout::kChannelsLast));
   const auto parameters = std::make_shared<ConvParameters>(given->parameters);
-  Group& group = planner.Open(*node.operation, "conv", Layout::kChannelsLast);
+  const bool bf16 = planner.MultipliesBfloat16() && PackedBf16Conv::CanRun(shape);
+  Group& group = planner.Open(*node.operation, bf16 ? "conv_bf16" : "conv", Layout::kChannelsLast);
   group.reads = {from};
   group.can_store_integers = true;
   if (!planner.Rounds(node.types[0])) {
@@ -147,25 +172,21 @@ Result<bool> LowerConv(Planner& planner, const Node& node) {
   }
   group.prepare = [=, &planner, &operation = *node.operation,
                    self = &group]() -> Result<Group::Run> {
-    using Shared = std::shared_ptr<const PackedConv>;
+    const bool affine = !parameters->scale.empty();
+    if (bf16) {
+      return PrepareConv<PackedBf16Conv>(
+          planner, operation, self, shape, *parameters,
+          affine ? PackedForm::kBfloat16WithAffine : PackedForm::kBfloat16,
+          [&](const PlainParameters& plain) {
+            return std::make_shared<const PackedBf16Conv>(shape, plain.weight, plain.bias);
+          });
+    }
     const ConvMethod method = ChooseFloatConvMethod(shape);
-    const auto pack = [&]() -> Result<Shared> {
-      ANEMONE_ASSIGN(const PlainParameters plain, Materialize(planner, *parameters, shape.out_c));
-      return Shared(std::make_shared<const PackedConv>(shape, method, plain.weight, plain.bias,
-                                                       planner.pool()));
-    };
-    const PackedForm form = ConvFormOf(method, !parameters->scale.empty());
-    ANEMONE_ASSIGN(const Shared packed, planner.Packed<PackedConv>(operation, form, pack));
-    auto conv = std::make_shared<const PackedConv>(shape, *packed);
-    const int64_t scratch_bytes = conv->ScratchFloats() * int64_t{sizeof(float)};
-    const BufferId scratch = scratch_bytes == 0 ? kNoBuffer : planner.NewBuffer(scratch_bytes);
-    if (scratch != kNoBuffer) self->scratch = {scratch};
-    return Group::Run(
-        [=](Frame& frame, const Destination& out, std::span<const Step> steps) -> Status {
-          float* work = scratch == kNoBuffer ? nullptr : frame.Out(scratch);
-          conv->Run(frame.In(from), out, work, steps, *frame.pool);
-          return {};
-        });
+    return PrepareConv<PackedConv>(planner, operation, self, shape, *parameters,
+                                   ConvFormOf(method, affine), [&](const PlainParameters& plain) {
+                                     return std::make_shared<const PackedConv>(
+                                         shape, method, plain.weight, plain.bias, planner.pool());
+                                   });
   };
   planner.FinishOperation(group);
   return true;

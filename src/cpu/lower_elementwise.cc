@@ -198,10 +198,13 @@ Result<bool> LowerBinary(Planner& planner, const Node& node) {
   std::vector<Side> sides;
   if (planner.TypeOf(x).shape() == type.shape()) sides.push_back({x, y, binary.kind});
   if (planner.TypeOf(y).shape() == type.shape()) sides.push_back({y, x, binary.reversed});
-  // Prefer a base that is not a constant, then the operand computed last.
-  std::stable_sort(sides.begin(), sides.end(), [&](const Side& a, const Side& b) {
-    return planner.IsKnown(a.base) < planner.IsKnown(b.base);
-  });
+  // Prefer a base that is not a constant, then one that is not stored as integers, which are read as an
+  // operand, then the operand computed last.
+  const auto rank = [&](const Side& side) {
+    return 2 * int{planner.IsKnown(side.base)} + int{planner.IntegersOf(side.base) != nullptr};
+  };
+  std::stable_sort(sides.begin(), sides.end(),
+                   [&](const Side& a, const Side& b) { return rank(a) < rank(b); });
   for (const Side& side : sides) {
     Group* group = planner.Joinable(side.base, *node.operation);
     if (group == nullptr) continue;

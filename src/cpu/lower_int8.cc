@@ -156,6 +156,10 @@ Group& OpenInt8(Planner& planner, const Node& node, const Integers& x, const Con
 
 std::optional<Layout> TakesIntegers(const Planner& planner, const ir::Operation& user,
                                     const ir::Value* value) {
+  // A maximum is taken of bytes (lower_rows.cc).
+  if (user.type() == "max_pool" && HasChannels(planner.TypeOf(value)) && TakesAllBytes()) {
+    return Layout::kChannelsLast;
+  }
   const bool is_conv = user.type() == "conv";
   if (!is_conv && user.type() != "linear") return std::nullopt;
   const ir::Value* weight = user.Input("weight");

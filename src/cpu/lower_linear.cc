@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "cpu/kernels/bf16_conv.h"
 #include "cpu/kernels/gemm.h"
 #include "cpu/kernels/half_gemv.h"
 #include "cpu/kernels/layout.h"
@@ -40,23 +41,76 @@ Result<std::shared_ptr<const HalfMatrix>> PackHalf(Planner& planner,
                                             bias.empty() ? nullptr : bias.data(), planner.pool());
 }
 
-Result<std::shared_ptr<const PackedMatrix>> Pack(Planner& planner, const ConstantProduct& product) {
-  ANEMONE_ASSIGN(const LiteralRef literal, planner.LiteralOf(product.weight));
-  std::vector<float> storage;
+// A constant product's weights and bias as floats.
+struct PlainMatrix {
+  LiteralRef literal;  // keeps `weight` alive where it is not copied
   const float* weight = nullptr;
-  if (literal->dtype() == DType::kFp32) {
-    weight = literal->As<float>().data();
+  std::vector<float> storage;
+  std::vector<float> bias;
+
+  const float* bias_or_null() const { return bias.empty() ? nullptr : bias.data(); }
+};
+
+Result<PlainMatrix> ReadMatrix(Planner& planner, const ConstantProduct& product) {
+  PlainMatrix plain;
+  ANEMONE_ASSIGN(plain.literal, planner.LiteralOf(product.weight));
+  if (plain.literal->dtype() == DType::kFp32) {
+    plain.weight = plain.literal->As<float>().data();
   } else {
-    auto floats = literal->AsFloats();
+    auto floats = plain.literal->AsFloats();
     if (!floats)
-      return Unsupported("weights of type {} are not supported", DTypeName(literal->dtype()));
-    storage = std::move(*floats);
-    weight = storage.data();
+      return Unsupported("weights of type {} are not supported", DTypeName(plain.literal->dtype()));
+    plain.storage = std::move(*floats);
+    plain.weight = plain.storage.data();
   }
-  ANEMONE_ASSIGN(const std::vector<float> bias, ReadProductBias(planner, product));
-  return std::make_shared<const PackedMatrix>(weight, product.k, product.n, product.row_stride,
-                                              product.column_stride,
-                                              bias.empty() ? nullptr : bias.data(), planner.pool());
+  ANEMONE_ASSIGN(plain.bias, ReadProductBias(planner, product));
+  return plain;
+}
+
+Result<std::shared_ptr<const PackedMatrix>> Pack(Planner& planner, const ConstantProduct& product) {
+  ANEMONE_ASSIGN(const PlainMatrix plain, ReadMatrix(planner, product));
+  return std::make_shared<const PackedMatrix>(plain.weight, product.k, product.n,
+                                              product.row_stride, product.column_stride,
+                                              plain.bias_or_null(), planner.pool());
+}
+
+// The product as a convolution of bfloat16 numbers: rows are the pixels of an image one pixel wide.
+ConvShape ShapeOfRows(const ConstantProduct& product, int64_t rows) {
+  ConvShape shape;
+  shape.in_c = product.k;
+  shape.out_c = product.n;
+  shape.in_h = shape.out_h = rows;
+  return shape;
+}
+
+Result<Group::Run> PrepareBfloat16(Planner& planner, const ir::Operation& operation, Group* group,
+                                   const ConstantProduct& product, int64_t rows) {
+  using Shared = std::shared_ptr<const PackedBf16Conv>;
+  const ConvShape shape = ShapeOfRows(product, rows);
+  const auto pack = [&]() -> Result<Shared> {
+    ANEMONE_ASSIGN(const PlainMatrix plain, ReadMatrix(planner, product));
+    std::vector<float> turned;
+    const float* weight = plain.weight;
+    if (product.row_stride != 1) {
+      for (int64_t j = 0; j < product.n; ++j) {
+        for (int64_t i = 0; i < product.k; ++i) {
+          turned.push_back(weight[i * product.row_stride + j * product.column_stride]);
+        }
+      }
+      weight = turned.data();
+    }
+    return Shared(std::make_shared<const PackedBf16Conv>(shape, weight, plain.bias_or_null()));
+  };
+  ANEMONE_ASSIGN(const Shared packed,
+                 planner.Packed<PackedBf16Conv>(operation, PackedForm::kBfloat16, pack));
+  auto conv = std::make_shared<const PackedBf16Conv>(shape, *packed);
+  const BufferId scratch = planner.NewBuffer(conv->ScratchFloats() * int64_t{sizeof(float)});
+  group->scratch = {scratch};
+  return Group::Run([=, from = group->reads[0]](Frame& frame, const Destination& out,
+                                                std::span<const Step> steps) -> Status {
+    conv->Run(frame.In(from), out, frame.Out(scratch), steps, *frame.pool);
+    return {};
+  });
 }
 
 Result<bool> LowerConstantProduct(Planner& planner, const Node& node, const ir::Value* x,
@@ -67,12 +121,16 @@ Result<bool> LowerConstantProduct(Planner& planner, const Node& node, const ir::
     if (taken) return true;
   }
   ANEMONE_ASSIGN(const BufferId from, planner.Read(x, Layout::kRowMajor));
-  Group& group = planner.Open(*node.operation, "gemm", Layout::kRowMajor);
+  const int64_t rows = CountOf(node.types[0]) / product.n;
+  const bool bf16 =
+      planner.MultipliesBfloat16() && PackedBf16Conv::CanRun(ShapeOfRows(product, rows));
+  Group& group = planner.Open(*node.operation, bf16 ? "gemm_bf16" : "gemm", Layout::kRowMajor);
   group.columns = product.n;
   group.reads = {from};
   group.can_store_integers = true;
-  const int64_t rows = CountOf(node.types[0]) / product.n;
-  group.prepare = [=, &planner, &operation = *node.operation]() -> Result<Group::Run> {
+  group.prepare = [=, &planner, &operation = *node.operation,
+                   self = &group]() -> Result<Group::Run> {
+    if (bf16) return PrepareBfloat16(planner, operation, self, product, rows);
     if (rows <= HalfMatrix::kMaxRows && planner.TypeOf(product.weight).dtype() == DType::kFp16) {
       ANEMONE_ASSIGN(const auto halves,
                      planner.Packed<HalfMatrix>(operation, PackedForm::kHalf,

@@ -75,14 +75,34 @@ Result<bool> LowerQuantize(Planner& planner, const Node& node) {
   return AddSteps(planner, node, std::move(steps), true);
 }
 
+// Whether the only reader of the dequantized value is arithmetic that joins the kernel of its other
+// operand, of which bytes with channels last can be an operand (Planner::BytesOf).
+bool IsOperandOfJoined(Planner& planner, const ir::Operation& operation) {
+  const ir::Value* value = operation.output();
+  const ir::Value* input = operation.Input("input");
+  const ir::Type& type = planner.TypeOf(value);
+  const auto users = planner.UsersOf(value);
+  if (!TakesAllBytes() || users.size() != 1 || !IsBinary(*users[0]) || !HasChannels(type) ||
+      planner.Rounds(type) || planner.LayoutOf(input) != Layout::kChannelsLast) {
+    return false;
+  }
+  const ir::Value* x = users[0]->Input("x");
+  const ir::Value* other = x == value ? users[0]->Input("y") : x;
+  if (other == value || planner.IntegersOf(other) != nullptr) return false;
+  const Group* joined = planner.Joinable(other, *users[0]);
+  return joined != nullptr && joined->layout == Layout::kChannelsLast &&
+         planner.TypeOf(other).shape() == type.shape();
+}
+
 // The layout in which some reader of the dequantized value takes its integers.
-std::optional<Layout> LayoutForIntegers(const Planner& planner, const ir::Operation& operation) {
+std::optional<Layout> LayoutForIntegers(Planner& planner, const ir::Operation& operation) {
   for (const std::string_view parameter : {"scale", "zero_point"}) {
     if (!planner.IsFixed(operation.Input(parameter))) return std::nullopt;
   }
   for (const ir::Operation* user : planner.UsersOf(operation.output())) {
     if (const auto layout = TakesIntegers(planner, *user, operation.output())) return layout;
   }
+  if (IsOperandOfJoined(planner, operation)) return Layout::kChannelsLast;
   return std::nullopt;
 }
 

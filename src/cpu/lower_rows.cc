@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "cpu/kernels/elementwise.h"
 #include "cpu/kernels/pool.h"
 #include "cpu/kernels/rows.h"
 #include "cpu/lowerings.h"
@@ -107,6 +108,30 @@ Group& OpenPool(Planner& planner, const Node& node, PoolKind kind, const PoolSha
   return group;
 }
 
+// The greatest bytes stand for the greatest numbers.
+void OpenMaxPoolOfBytes(Planner& planner, const Node& node, const PoolShape& shape,
+                        const Integers& x) {
+  Group& group = planner.Open(*node.operation, "pool_int8", Layout::kChannelsLast);
+  const int64_t count = CountOf(node.types[0]);
+  const BufferId most = planner.NewBuffer(count);
+  group.reads = {x.from.buffer};
+  group.scratch = {most};
+  group.can_store_integers = true;
+  group.steps = {{.step = {.kind = StepKind::kLinear, .alpha = x.scale}}};
+  group.prepare = [self = &group, shape, x, most, count]() -> Result<Group::Run> {
+    const int64_t columns = self->columns == 0 ? count : self->columns;
+    return Group::Run([=](Frame& frame, const Destination& out,
+                          std::span<const Step> steps) -> Status {
+      auto* bytes = static_cast<uint8_t*>(frame.At(most));
+      MaxPoolBytes(shape, static_cast<const uint8_t*>(frame.At(x.from.buffer)), bytes, *frame.pool);
+      const Source in(bytes, static_cast<float>(-x.zero));
+      Elementwise(steps, in, out, count / columns, columns, *frame.pool);
+      return {};
+    });
+  };
+  planner.FinishOperation(group);
+}
+
 Result<bool> LowerPool(Planner& planner, const Node& node) {
   const ir::Value* x = node.operation->Input("x");
   const ir::Type in = planner.TypeOf(x);
@@ -134,6 +159,13 @@ Result<bool> LowerPool(Planner& planner, const Node& node) {
     (height ? s.pad_top : s.pad_left) = dim.pad_before;
   }
   if (dims == 1) s.kernel_h = 1;
+  const Integers* integers = planner.IntegersOf(x);
+  if (kind == PoolKind::kMax && integers != nullptr && integers->from.form.bytes &&
+      integers->from.layout == Layout::kChannelsLast && integers->scale > 0 &&
+      !planner.Rounds(in) && HasNoEmptyWindow(s)) {
+    OpenMaxPoolOfBytes(planner, node, s, *integers);
+    return true;
+  }
   ANEMONE_ASSIGN(const BufferId from, planner.Read(x, Layout::kChannelsLast));
   OpenPool(planner, node, kind, s, from);
   return true;

@@ -60,6 +60,7 @@ struct Frame {
 struct PlannedStep {
   Step step;
   BufferId operand = kNoBuffer;
+  bool operand_is_bytes = false;
 };
 
 // Steps with their operands' addresses filled in, for one kernel call.
@@ -69,7 +70,13 @@ class BoundSteps {
   BoundSteps(const Frame& frame, const std::vector<PlannedStep>& planned) : size_(planned.size()) {
     for (size_t i = 0; i < size_; ++i) {
       steps_[i] = planned[i].step;
-      if (planned[i].operand != kNoBuffer) steps_[i].operand.data = frame.In(planned[i].operand);
+      if (planned[i].operand == kNoBuffer) continue;
+      const void* at = frame.At(planned[i].operand);
+      if (planned[i].operand_is_bytes) {
+        steps_[i].operand.bytes = static_cast<const uint8_t*>(at);
+      } else {
+        steps_[i].operand.data = static_cast<const float*>(at);
+      }
     }
   }
   operator std::span<const Step>() const { return {steps_, size_}; }  // NOLINT: reads like a span

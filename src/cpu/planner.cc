@@ -22,6 +22,7 @@ exec::RoundingRule RuleOf(exec::Numerics numerics) {
     case exec::Numerics::kAsTyped:
       return {.fp16 = true, .fp32 = false};
     case exec::Numerics::kFloat32:
+    case exec::Numerics::kBfloat16:
       return {.fp16 = false, .fp32 = false};
     case exec::Numerics::kFloat16:
       return {.fp16 = true, .fp32 = true};
@@ -471,6 +472,14 @@ Result<std::vector<PlannedStep>> Planner::PlanSteps(const Group& group, Instruct
   std::vector<PlannedStep> steps;
   for (const GroupStep& from : group.steps) {
     PlannedStep step{from.step, from.buffer};
+    if (const Integers* integers = BytesOf(from, group.layout)) {
+      step.operand = integers->from.buffer;
+      step.operand_is_bytes = true;
+      step.step.operand = {nullptr, columns, 1, 1, nullptr, integers->zero, integers->scale};
+      instruction->reads.push_back(step.operand);
+      steps.push_back(step);
+      continue;
+    }
     if (from.value != nullptr) {
       const bool channels = group.layout == Layout::kChannelsLast &&
                             HasChannels(TypeOf(from.value)) &&

@@ -100,6 +100,8 @@ enum class PackedForm : uint8_t {
   kWinograd4WithAffine,
   kIntegers,
   kIntegersWithAffine,
+  kBfloat16,
+  kBfloat16WithAffine,
 };
 
 // What the plans of one function share, so that it is made once and not for each set of shapes.
@@ -143,6 +145,8 @@ class Planner {
   // Packs weights.
   ThreadPool& pool() const { return *options_.pool; }
   bool Rounds(const ir::Type& type) const { return plan_->rounding.Rounds(type.dtype()); }
+  // Whether products are of bfloat16 numbers.
+  bool MultipliesBfloat16() const { return options_.numerics == exec::Numerics::kBfloat16; }
   // The layout in which `value` can be read without conversion.
   Layout LayoutOf(const ir::Value* value) const;
 
@@ -227,6 +231,8 @@ class Planner {
   IntegerBuffer NewIntegers(const ir::Type& type, Layout layout, IntegerForm form);
   // The steps as the instruction applies them; adds what they read to it.
   Result<std::vector<PlannedStep>> PlanSteps(const Group& group, Instruction* instruction);
+  // The bytes of a step's operand that is a whole tensor in this layout, and dequantized; or null.
+  const Integers* BytesOf(const GroupStep& step, Layout layout) const;
   // Gives a value that exists as whole numbers only a buffer of floats.
   Status EmitFloats(const ir::Value* value);
   Status Trace(const Node& node);

@@ -70,6 +70,13 @@ Result<IntegerBuffer> Planner::ReadIntegers(const ir::Value* value, Layout layou
   return made;
 }
 
+const Integers* Planner::BytesOf(const GroupStep& step, Layout layout) const {
+  if (step.value == nullptr || !step.whole || Rounds(TypeOf(step.value))) return nullptr;
+  const Integers* integers = IntegersOf(step.value);
+  if (integers == nullptr || !integers->from.form.bytes) return nullptr;
+  return integers->from.layout == layout ? integers : nullptr;
+}
+
 Status Planner::EmitFloats(const ir::Value* value) {
   const IntegerBuffer from = states_[value].integers;
   const int64_t count = CountOf(TypeOf(value));

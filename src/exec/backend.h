@@ -28,6 +28,9 @@ enum class Numerics : uint8_t {
   kAsTyped,  // results that the program declares fp16 are rounded to half; others stay float32
   kFloat32,  // nothing is rounded: the damage of the weights alone
   kFloat16,  // every float result is rounded to half
+  // Nothing is rounded but what convolutions and linear layers multiply: to bfloat16. Only where the
+  // machine multiplies such numbers; for speed.
+  kBfloat16,
 };
 
 // What one operation did. `outputs` is empty unless the tracer asks for values.

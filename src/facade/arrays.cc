@@ -148,7 +148,9 @@ Result<exec::Numerics> ParseNumerics(const std::string& text) {
   if (text == "as_typed") return exec::Numerics::kAsTyped;
   if (text == "float32") return exec::Numerics::kFloat32;
   if (text == "float16") return exec::Numerics::kFloat16;
-  return Usage("unknown numerics '{}'", text).Advise("choose as_typed, float32 or float16");
+  if (text == "bfloat16") return exec::Numerics::kBfloat16;
+  return Usage("unknown numerics '{}'", text)
+      .Advise("choose as_typed, float32, float16 or bfloat16");
 }
 
 }  // namespace facade

@@ -22,9 +22,10 @@ Option NumericsRow(std::string& field) {
           .field = &field,
           .help =
               "as_typed rounds what the program declares fp16; float32 rounds nothing; float16 "
-              "rounds everything",
+              "rounds everything; bfloat16, for speed, rounds what convolutions and linear layers "
+              "multiply, where the CPU multiplies such numbers",
           .example = "float32",
-          .choices = {"as_typed", "float32", "float16"}};
+          .choices = {"as_typed", "float32", "float16", "bfloat16"}};
 }
 
 Option ThreadsRow(int& field) {

@@ -90,11 +90,18 @@ struct alignas(64) TileConfiguration {
     const auto* start = static_cast<const uint8_t*>(args.start);                            \
     Sum* const bottom = sums + static_cast<int64_t>(rows - rows_each) * args.panel_width;   \
     const bool both = args.panel_width == kAmxPanelWidth;                                   \
-    _tile_loadd(0, start, 0);                                                               \
-    _tile_loadd(2, start, 0);                                                               \
-    if (both) {                                                                             \
-      _tile_loadd(1, start + kAmxRowBytes, 0);                                              \
-      _tile_loadd(3, start + kAmxRowBytes, 0);                                              \
+    if (start == nullptr) {                                                                 \
+      _tile_zero(0);                                                                        \
+      _tile_zero(1);                                                                        \
+      _tile_zero(2);                                                                        \
+      _tile_zero(3);                                                                        \
+    } else {                                                                                \
+      _tile_loadd(0, start, 0);                                                             \
+      _tile_loadd(2, start, 0);                                                             \
+      if (both) {                                                                           \
+        _tile_loadd(1, start + kAmxRowBytes, 0);                                            \
+        _tile_loadd(3, start + kAmxRowBytes, 0);                                            \
+      }                                                                                     \
     }                                                                                       \
     for (int64_t tap = 0; tap < args.taps; ++tap, a += 2) {                                 \
       const auto* top = static_cast<const uint8_t*>(a[0].base);                             \

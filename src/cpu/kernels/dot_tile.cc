@@ -159,6 +159,20 @@ ANEMONE_DOT_TILE(Bf16Tile512, Bf16Pairs512, ANEMONE_ROWS_14)
 #undef ANEMONE_ROWS_14
 #undef ANEMONE_ROWS_6
 
+ANEMONE_AVX512_BF16 void RoundRow(const float* from, int64_t n, Bf16* to) {
+  int64_t i = 0;
+  for (; i + 32 <= n; i += 32) {
+    const __m512 low = _mm512_loadu_ps(from + i), high = _mm512_loadu_ps(from + i + 16);
+    const __m512bh rounded = _mm512_cvtne2ps_pbh(high, low);
+    _mm512_storeu_si512(to + i, (__m512i)rounded);
+  }
+  for (; i < n; i += 16) {
+    const auto mask = static_cast<__mmask16>(n - i >= 16 ? 0xffff : (1 << (n - i)) - 1);
+    const __m256bh rounded = _mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, from + i));
+    _mm256_mask_storeu_epi16(to + i, mask, (__m256i)rounded);
+  }
+}
+
 }  // namespace
 
 Int8TileFunction<uint8_t> ChooseByteDotTile() {
@@ -167,6 +181,14 @@ Int8TileFunction<uint8_t> ChooseByteDotTile() {
 }
 Bf16TileFunction ChooseBf16DotTile() { return Dots().avx512_bf16 ? Bf16Tile512 : nullptr; }
 
+void RoundToBf16(const float* from, int64_t rows, int64_t columns, int64_t padded, Bf16* to) {
+  if (columns == padded) return RoundRow(from, rows * columns, to);
+  for (int64_t r = 0; r < rows; ++r, from += columns, to += padded) {
+    RoundRow(from, columns, to);
+    std::memset(to + columns, 0, static_cast<size_t>(padded - columns) * sizeof(Bf16));
+  }
+}
+
 }  // namespace anemone::cpu
 
 #else
@@ -174,6 +196,7 @@ Bf16TileFunction ChooseBf16DotTile() { return Dots().avx512_bf16 ? Bf16Tile512 :
 namespace anemone::cpu {
 Int8TileFunction<uint8_t> ChooseByteDotTile() { return nullptr; }
 Bf16TileFunction ChooseBf16DotTile() { return nullptr; }
+void RoundToBf16(const float*, int64_t, int64_t, int64_t, Bf16*) {}
 }  // namespace anemone::cpu
 
 #endif

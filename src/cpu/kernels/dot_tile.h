@@ -26,5 +26,8 @@ struct Bf16TileArgs {
 };
 using Bf16TileFunction = void (*)(const Bf16TileArgs& args, int rows, float* sums);
 Bf16TileFunction ChooseBf16DotTile();
+// Rounds rows of floats, ties to even; rows of the result are `padded` long and end in zeros. Only where
+// ChooseBf16DotTile() is not null.
+void RoundToBf16(const float* from, int64_t rows, int64_t columns, int64_t padded, Bf16* to);
 
 }  // namespace anemone::cpu

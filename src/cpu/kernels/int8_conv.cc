@@ -21,13 +21,14 @@ bool SuitsAmx(int64_t depth) {
 // Computes tiles of one panel.
 class AmxInt8Panel {
  public:
-  AmxInt8Panel(const AmxCut& cut, const Int8TileArgs<uint8_t>& panel, FinishIntegersFunction finish)
+  AmxInt8Panel(const AmxCut& cut, const Int8TileArgs<uint8_t>& panel, bool has_start,
+               FinishIntegersFunction finish)
       : tiles_(cut), panel_(panel), finish_(finish) {
     args_.taps = panel.taps;
     args_.chunks = panel.groups * kQuad / kAmxRowBytes;
     args_.b = panel.b;
     args_.panel_width = panel.panel_width;
-    args_.start = panel.start;
+    args_.start = has_start ? panel.start : nullptr;
   }
   void operator()(const AmxRows* rows, const TileEpilogue& end) const {
     alignas(64) int32_t sums[kMaxTileSums];
@@ -159,19 +160,15 @@ void PackedInt8Conv::RunOnTiles(const uint8_t* in, const Destination& out,
   RunTiles<AmxRows>(
       problem, pool,
       [&](int64_t group, int64_t row, int rows, int64_t slot, AmxRows* to) {
-        thread_local std::vector<const uint8_t*> pointers;
-        thread_local std::vector<std::vector<uint8_t>> copies;
-        const auto wanted = static_cast<size_t>(rows * problem.taps);
-        if (pointers.size() < wanted) pointers.resize(wanted);
-        if (static_cast<size_t>(slot) >= copies.size())
-          copies.resize(static_cast<size_t>(slot) + 1);
-        FillConv(s, method_, in, zeros, group, row, rows, slot, pointers.data());
-        CollectAmxRows(cut, reinterpret_cast<const void* const*>(pointers.data()), problem.taps,
-                       rows, piece, &copies[static_cast<size_t>(slot)], to);
+        FillAmxRows<uint8_t>(cut, problem.taps, piece, rows, slot, to,
+                             [&](const uint8_t** pointers) {
+                               FillConv(s, method_, in, zeros, group, row, rows, slot, pointers);
+                             });
       },
       [&](int64_t group, int64_t panel) {
-        return AmxInt8Panel(
-            cut, weights_->groups[static_cast<size_t>(group)].PanelArgs<uint8_t>(panel), finish);
+        return AmxInt8Panel(cut,
+                            weights_->groups[static_cast<size_t>(group)].PanelArgs<uint8_t>(panel),
+                            weights_->zero != 0, finish);
       });
 }
 

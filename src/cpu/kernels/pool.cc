@@ -22,12 +22,25 @@ using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
 
 // The part of a window that is inside the image: `rows` x `columns` pixels from `in` on.
-struct Part {
-  const float* in;
+template <typename Element>
+struct PartOf {
+  PartOf(const PoolShape& s, const Element* image, int64_t pixel)
+      : row_stride(s.in_w * s.channels), channels(s.channels) {
+    const int64_t y0 = pixel / s.out_w % s.out_h * s.stride_h - s.pad_top;
+    const int64_t x0 = pixel % s.out_w * s.stride_w - s.pad_left;
+    const int64_t y_begin = std::clamp<int64_t>(y0, 0, s.in_h);
+    const int64_t x_begin = std::clamp<int64_t>(x0, 0, s.in_w);
+    const int64_t index = pixel / (s.out_h * s.out_w);
+    in = image + ((index * s.in_h + y_begin) * s.in_w + x_begin) * s.channels;
+    rows = std::clamp(y0 + s.kernel_h, y_begin, s.in_h) - y_begin;
+    columns = std::clamp(x0 + s.kernel_w, x_begin, s.in_w) - x_begin;
+  }
+  const Element* in;
   int64_t rows, columns;
   int64_t row_stride, channels;
-  float scale;
+  float scale = 1.0f;
 };
+using Part = PartOf<float>;
 
 template <bool kMax>
 HWY_INLINE V Reduce(const Part& part, int64_t c, size_t count, bool whole) {
@@ -71,21 +84,41 @@ void PoolPixel(bool max, const Part& part, float* out) {
 void PoolPixels(PoolKind kind, const PoolShape& s, const float* in, float* out, int64_t begin,
                 int64_t end) {
   for (int64_t pixel = begin; pixel < end; ++pixel) {
-    const int64_t y0 = pixel / s.out_w % s.out_h * s.stride_h - s.pad_top;
-    const int64_t x0 = pixel % s.out_w * s.stride_w - s.pad_left;
-    const int64_t y_begin = std::clamp<int64_t>(y0, 0, s.in_h);
-    const int64_t x_begin = std::clamp<int64_t>(x0, 0, s.in_w);
-    const int64_t image = pixel / (s.out_h * s.out_w);
-    Part part;
-    part.in = in + ((image * s.in_h + y_begin) * s.in_w + x_begin) * s.channels;
-    part.rows = std::clamp(y0 + s.kernel_h, y_begin, s.in_h) - y_begin;
-    part.columns = std::clamp(x0 + s.kernel_w, x_begin, s.in_w) - x_begin;
-    part.row_stride = s.in_w * s.channels;
-    part.channels = s.channels;
+    Part part(s, in, pixel);
     const int64_t inside = std::max<int64_t>(part.rows * part.columns, 1);
     const int64_t count = kind == PoolKind::kAverageInside ? inside : s.kernel_h * s.kernel_w;
     part.scale = 1.0f / static_cast<float>(count);
     PoolPixel(kind == PoolKind::kMax, part, out + pixel * s.channels);
+  }
+}
+
+void MaxPixelsOfBytes(const PoolShape& s, const uint8_t* in, uint8_t* out, int64_t begin,
+                      int64_t end) {
+  const hn::ScalableTag<uint8_t> d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t pixel = begin; pixel < end; ++pixel) {
+    const PartOf<uint8_t> part(s, in, pixel);
+    uint8_t* to = out + pixel * s.channels;
+    int64_t c = 0;
+    for (; c + lanes <= s.channels; c += lanes) {
+      auto most = hn::Zero(d);
+      for (int64_t y = 0; y < part.rows; ++y) {
+        const uint8_t* from = part.in + y * part.row_stride + c;
+        for (int64_t x = 0; x < part.columns; ++x, from += part.channels) {
+          most = hn::Max(most, hn::LoadU(d, from));
+        }
+      }
+      hn::StoreU(most, d, to + c);
+    }
+    for (; c < s.channels; ++c) {
+      uint8_t most = 0;
+      for (int64_t y = 0; y < part.rows; ++y) {
+        for (int64_t x = 0; x < part.columns; ++x) {
+          most = std::max(most, part.in[y * part.row_stride + x * part.channels + c]);
+        }
+      }
+      to[c] = most;
+    }
   }
 }
 
@@ -97,13 +130,31 @@ HWY_AFTER_NAMESPACE();
 namespace anemone::cpu {
 
 HWY_EXPORT(PoolPixels);
+HWY_EXPORT(MaxPixelsOfBytes);
+
+namespace {
+int64_t Grain(const PoolShape& s) {
+  const int64_t work = std::max<int64_t>(1, s.kernel_h * s.kernel_w * s.channels);
+  return std::max<int64_t>(1, 50'000 / work);
+}
+}  // namespace
 
 void Pool(PoolKind kind, const PoolShape& s, const float* in, float* out, ThreadPool& pool) {
   const auto pixels = HWY_DYNAMIC_DISPATCH(PoolPixels);
-  const int64_t work = std::max<int64_t>(1, s.kernel_h * s.kernel_w * s.channels);
-  const int64_t grain = std::max<int64_t>(1, 50'000 / work);
-  pool.ParallelFor(s.batch * s.out_h * s.out_w, grain,
+  pool.ParallelFor(s.batch * s.out_h * s.out_w, Grain(s),
                    [&](int64_t begin, int64_t end) { pixels(kind, s, in, out, begin, end); });
+}
+
+bool HasNoEmptyWindow(const PoolShape& s) {
+  return s.pad_top < s.kernel_h && s.pad_left < s.kernel_w &&
+         (s.out_h - 1) * s.stride_h - s.pad_top < s.in_h &&
+         (s.out_w - 1) * s.stride_w - s.pad_left < s.in_w;
+}
+
+void MaxPoolBytes(const PoolShape& s, const uint8_t* in, uint8_t* out, ThreadPool& pool) {
+  const auto pixels = HWY_DYNAMIC_DISPATCH(MaxPixelsOfBytes);
+  pool.ParallelFor(s.batch * s.out_h * s.out_w, Grain(s),
+                   [&](int64_t begin, int64_t end) { pixels(s, in, out, begin, end); });
 }
 
 }  // namespace anemone::cpu

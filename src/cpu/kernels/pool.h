@@ -27,5 +27,8 @@ enum class PoolKind : uint8_t {
 // in: [batch, in_h, in_w, channels], out: [batch, out_h, out_w, channels]; must not overlap. Sums
 // go row by row of the window, so that a global average of a large image keeps its accuracy.
 void Pool(PoolKind kind, const PoolShape& shape, const float* in, float* out, ThreadPool& pool);
+// kMax of bytes, where every window has a pixel of the image.
+bool HasNoEmptyWindow(const PoolShape& shape);
+void MaxPoolBytes(const PoolShape& shape, const uint8_t* in, uint8_t* out, ThreadPool& pool);
 
 }  // namespace anemone::cpu

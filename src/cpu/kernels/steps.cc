@@ -51,6 +51,20 @@ HWY_INLINE void Binary(float* x, const float* y, size_t y_step, size_t n, const 
   }
 }
 
+// What n bytes stand for.
+void WidenBytes(const uint8_t* from, int32_t zero, float scale, float* to, size_t n) {
+  const D d;
+  const hn::RebindToSigned<D> di;
+  const hn::Rebind<uint8_t, D> d_in;
+  const auto zeros = hn::Set(di, zero);
+  size_t i = 0;
+  for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) {
+    const auto whole = hn::Sub(hn::PromoteTo(di, hn::LoadU(d_in, from + i)), zeros);
+    hn::StoreU(hn::Mul(hn::ConvertTo(d, whole), hn::Set(d, scale)), d, to + i);
+  }
+  for (; i < n; ++i) to[i] = static_cast<float>(from[i] - zero) * scale;
+}
+
 #define ANEMONE_UNARY(kind, expression)         \
   case StepKind::kind:                          \
     return Unary(x, n, [=](D d, V v) HWY_ATTR { \
@@ -132,6 +146,7 @@ namespace {
 constexpr int64_t kBlock = 2048;
 
 HWY_EXPORT(ApplyStep);
+HWY_EXPORT(WidenBytes);
 
 // Whether a rows x columns tensor with this operand can be seen as one long row.
 bool IsFlat(const StepOperand& operand, int64_t columns) {
@@ -145,7 +160,7 @@ bool IsFlat(const StepOperand& operand, int64_t columns) {
 bool AreSamePlaces(std::span<const Step> steps) {
   return std::all_of(steps.begin(), steps.end(), [&](const Step& step) {
     const StepOperand& o = step.operand;
-    return !HasOperand(step.kind) || o.data == nullptr ||
+    return !HasOperand(step.kind) || (o.data == nullptr && o.bytes == nullptr) ||
            (o.row_stride == 0 && o.column_stride == 0);
   });
 }
@@ -165,7 +180,9 @@ void ApplyStepsToBlock(std::span<const Step> steps, float* block, int64_t stride
     columns *= rows;
     rows = 1;
   }
+  const auto widen = HWY_DYNAMIC_DISPATCH(WidenBytes);
   float saved[kBlock];
+  float operand[kBlock];
   for (int64_t r = row; r < row + rows; ++r, block += stride) {
     for (int64_t c = column; c < column + columns; c += kBlock) {
       const int64_t n = std::min(kBlock, column + columns - c);
@@ -176,6 +193,10 @@ void ApplyStepsToBlock(std::span<const Step> steps, float* block, int64_t stride
           std::copy_n(x, n, saved);
         } else if (!HasOperand(step.kind)) {
           apply(step, x, nullptr, 0, static_cast<size_t>(n));
+        } else if (o.bytes != nullptr) {
+          const auto count = static_cast<size_t>(n);
+          widen(o.bytes + r * o.row_stride + c, o.zero, o.scale, operand, count);
+          apply(step, x, operand, 1, count);
         } else if (o.data == nullptr) {
           apply(step, x, saved, 1, static_cast<size_t>(n));
         } else {

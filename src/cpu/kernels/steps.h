@@ -75,6 +75,10 @@ struct StepOperand {
   int64_t row_stride = 0;
   int64_t rows_per_step = 1;
   int64_t column_stride = 0;
+  // Instead of `data`, for a whole tensor: bytes, which stand for (byte - zero) * scale.
+  const uint8_t* bytes = nullptr;
+  int32_t zero = 0;
+  float scale = 1.0f;
 };
 
 struct Step {

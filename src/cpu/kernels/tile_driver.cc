@@ -16,7 +16,7 @@ bool IsInTile(const Step& step) {
   if (!RunsInTile(step.kind)) return false;
   if (!HasOperand(step.kind)) return true;
   const StepOperand& o = step.operand;
-  return o.data != nullptr && (o.rows_per_step == 1 || o.row_stride == 0);
+  return o.bytes != nullptr || (o.data != nullptr && (o.rows_per_step == 1 || o.row_stride == 0));
 }
 
 }  // namespace
@@ -80,10 +80,20 @@ TileEpilogue EpilogueAt(const TileProblem& problem, const TileSteps& steps, cons
   TileEpilogue end;
   end.columns = static_cast<int>(std::min<int64_t>(problem.n - first, PanelWidth()));
   const auto bind = [&](const Step& step) {
-    TileStep bound{step.kind, step.alpha, step.beta, nullptr, 0, 0};
+    TileStep bound;
+    bound.kind = step.kind;
+    bound.alpha = step.alpha;
+    bound.beta = step.beta;
     if (!HasOperand(step.kind)) return bound;
     const StepOperand& o = step.operand;
-    bound.operand = o.data + row * o.row_stride + column * o.column_stride;
+    const int64_t at = row * o.row_stride + column * o.column_stride;
+    if (o.bytes != nullptr) {
+      bound.bytes = o.bytes + at;
+      bound.zero = o.zero;
+      bound.scale = o.scale;
+    } else {
+      bound.operand = o.data + at;
+    }
     bound.row_stride = o.row_stride;
     bound.column_stride = o.column_stride;
     return bound;

@@ -34,6 +34,10 @@ struct TileStep {
   const float* operand = nullptr;
   int64_t row_stride = 0;
   int64_t column_stride = 0;
+  // Instead of `operand`: bytes, which stand for (byte - zero) * scale; column_stride is 1.
+  const uint8_t* bytes = nullptr;
+  int32_t zero = 0;
+  float scale = 1.0f;
 };
 
 struct TileEpilogue {
@@ -57,6 +61,7 @@ inline void Advance(TileEpilogue* end, int rows) {
   for (int i = 0; i < end->count; ++i) {
     TileStep& step = end->steps[i];
     if (step.operand != nullptr) step.operand += rows * step.row_stride;
+    if (step.bytes != nullptr) step.bytes += rows * step.row_stride;
   }
   if (end->c != nullptr) end->c += rows * end->stride;
   if (end->narrow != nullptr) end->narrow += rows * end->stride;

@@ -261,6 +261,38 @@ TEST_P(Executor, MatchesTheInterpreterInFloat16) {
   }
 }
 
+// Products of numbers of 8 significant bits: of 18 and 40 of them, summed in float32.
+TEST(ExecutorBfloat16, RoundsWhatIsMultipliedOrRefuses) {
+  const auto model = ModelFrom(
+      Function("tensor<fp32, [1, 2, 6, 5]> x",
+               R"(c = conv(x = x, weight = tensor<fp32, [8, 2, 3, 3]>(seed 1), pad_type = "same");
+         r = relu(x = c);
+         f = reshape(x = r, shape = [6, 40]);
+         y = linear(x = f, weight = tensor<fp32, [7, 40]>(seed 2));)",
+               "y, r"));
+  ASSERT_NE(model, nullptr);
+  const Tensors inputs = SeededInputs(*model->program.main());
+  const Tensors exact = RunReference(model, inputs);
+  const exec::LoadOptions options{.function = {}, .numerics = Numerics::kBfloat16, .threads = 2};
+  ForEachTarget([&] {
+    if (!Dots().avx512_bf16) {
+      const auto refused = CpuBackend().Load(model, options);
+      ASSERT_FALSE(refused.ok());
+      EXPECT_EQ(refused.error().code(), ErrorCode::kUnsupported);
+      return;
+    }
+    const Tensors got = RunCpu(model, inputs, Numerics::kBfloat16);
+    double largest = 0, error = 0;
+    for (int64_t i = 0; i < exact.at("y").count(); ++i) {
+      const double value = exact.at("y").As<float>()[i];
+      largest = std::max(largest, std::abs(value));
+      error = std::max(error, std::abs(got.at("y").As<float>()[i] - value));
+    }
+    EXPECT_GT(error, 1e-6 * largest);  // it does round
+    EXPECT_LT(error, 1e-2 * largest);
+  });
+}
+
 TEST_P(Executor, SameBitsAtAnyThreadCountAndWithTracing) {
   const ProgramCase& c = GetParam();
   const auto model = ModelFrom(Function(c.inputs, c.body, c.outputs));
