@@ -123,7 +123,7 @@ void HalfMatrix::Multiply(const float* a, int64_t m, const Destination& c,
   problem.steps = steps;
   problem.a_bytes = m * k_ * int64_t{sizeof(float)};
   const auto tile = HWY_DYNAMIC_DISPATCH(AnyHalfTile);
-  RunTiles<float>(
+  RunTiles<const float*>(
       problem, pool,
       [&](int64_t, int64_t row, int rows, int64_t, const float** out) {
         for (int r = 0; r < rows; ++r) out[r] = a + (row + r) * k_;
