@@ -105,7 +105,7 @@ def load(
     minimum_deployment_target: Literal["iOS15", "iOS16", "iOS17", "iOS18", "macOS12", "macOS13", "macOS14", "macOS15"] = 'iOS17',
     backend: Literal["auto", "cpu", "coreml", "reference"] = 'auto',
     function: str = '',
-    numerics: Literal["as_typed", "float32", "float16"] = 'as_typed',
+    numerics: Literal["as_typed", "float32", "float16", "bfloat16"] = 'as_typed',
     threads: int = 0,
 ) -> Model: ...
 
@@ -120,7 +120,7 @@ def convert(
     minimum_deployment_target: Literal["iOS15", "iOS16", "iOS17", "iOS18", "macOS12", "macOS13", "macOS14", "macOS15"] = 'iOS17',
     backend: Literal["auto", "cpu", "coreml", "reference"] = 'auto',
     function: str = '',
-    numerics: Literal["as_typed", "float32", "float16"] = 'as_typed',
+    numerics: Literal["as_typed", "float32", "float16", "bfloat16"] = 'as_typed',
     threads: int = 0,
     compute_precision: Literal["float32", "float16"] = 'float32',
     keep_float32: Sequence[str] = [],
@@ -145,7 +145,7 @@ def compress(
     minimum_deployment_target: Literal["iOS15", "iOS16", "iOS17", "iOS18", "macOS12", "macOS13", "macOS14", "macOS15"] = 'iOS17',
     backend: Literal["auto", "cpu", "coreml", "reference"] = 'auto',
     function: str = '',
-    numerics: Literal["as_typed", "float32", "float16"] = 'as_typed',
+    numerics: Literal["as_typed", "float32", "float16", "bfloat16"] = 'as_typed',
     threads: int = 0,
     mode: Literal["linear_symmetric", "linear_asymmetric", "palettize", "prune", "activations"] = 'linear_symmetric',
     dtype: Literal["int8", "uint8", "int4", "uint4", "float16"] = 'int8',
@@ -185,7 +185,7 @@ class Session:
         load_options: Optional[Dict[str, Any]] = None,
         backend: Literal["auto", "cpu", "coreml", "reference"] = 'auto',
         function: str = '',
-        numerics: Literal["as_typed", "float32", "float16"] = 'as_typed',
+        numerics: Literal["as_typed", "float32", "float16", "bfloat16"] = 'as_typed',
         threads: int = 0,
         compute_units: Literal["all", "cpu_only", "cpu_and_gpu", "cpu_and_ne"] = 'all',
         reshape_frequency: Literal["frequent", "infrequent"] = 'frequent',
@@ -229,7 +229,7 @@ class FeatureModel:
         minimum_deployment_target: Literal["iOS15", "iOS16", "iOS17", "iOS18", "macOS12", "macOS13", "macOS14", "macOS15"] = 'iOS17',
         backend: Literal["auto", "cpu", "coreml", "reference"] = 'auto',
         function: str = '',
-        numerics: Literal["as_typed", "float32", "float16"] = 'as_typed',
+        numerics: Literal["as_typed", "float32", "float16", "bfloat16"] = 'as_typed',
         threads: int = 0,
     ) -> None: ...
     @property
@@ -322,7 +322,7 @@ def compare(
     tolerance_rmse: Optional[float] = None,
     min_psnr: float = 0.0,
     backend: Literal["auto", "cpu", "coreml", "reference"] = 'auto',
-    numerics: Literal["as_typed", "float32", "float16"] = 'as_typed',
+    numerics: Literal["as_typed", "float32", "float16", "bfloat16"] = 'as_typed',
     threads: int = 0,
 ) -> Dict[str, Any]: ...
 
@@ -344,7 +344,7 @@ def evaluate(
     limit: int = 0,
     rows: bool = False,
     backend: Literal["auto", "cpu", "coreml", "reference"] = 'auto',
-    numerics: Literal["as_typed", "float32", "float16"] = 'as_typed',
+    numerics: Literal["as_typed", "float32", "float16", "bfloat16"] = 'as_typed',
     function: str = '',
     threads: int = 0,
 ) -> Dict[str, Any]: ...
@@ -369,7 +369,7 @@ def bench(
     export_times: _Path = '',
     input_seed: int = 0,
     backend: Literal["auto", "cpu", "coreml", "reference"] = 'auto',
-    numerics: Literal["as_typed", "float32", "float16"] = 'as_typed',
+    numerics: Literal["as_typed", "float32", "float16", "bfloat16"] = 'as_typed',
     function: str = '',
     threads: int = 0,
 ) -> Dict[str, Any]: ...
@@ -463,7 +463,7 @@ def run(
     iterations: int = 1,
     backend: Literal["auto", "cpu", "coreml", "reference"] = 'auto',
     function: str = '',
-    numerics: Literal["as_typed", "float32", "float16"] = 'as_typed',
+    numerics: Literal["as_typed", "float32", "float16", "bfloat16"] = 'as_typed',
     threads: int = 0,
     compute_units: Literal["all", "cpu_only", "cpu_and_gpu", "cpu_and_ne"] = 'all',
     reshape_frequency: Literal["frequent", "infrequent"] = 'frequent',
@@ -506,7 +506,7 @@ def serve(
     interpolation: Literal["box", "bilinear", "bicubic", "lanczos"] = 'bicubic',
     backend: Literal["auto", "cpu", "coreml", "reference"] = 'auto',
     function: str = '',
-    numerics: Literal["as_typed", "float32", "float16"] = 'as_typed',
+    numerics: Literal["as_typed", "float32", "float16", "bfloat16"] = 'as_typed',
     threads: int = 0,
     compute_units: Literal["all", "cpu_only", "cpu_and_gpu", "cpu_and_ne"] = 'all',
     reshape_frequency: Literal["frequent", "infrequent"] = 'frequent',

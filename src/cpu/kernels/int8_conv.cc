@@ -13,9 +13,8 @@ namespace {
 // Whether AMX is worth the zeros that fill its registers up, of which each holds 64 neighbors of the
 // reduction: it multiplies eight times as many bytes in a cycle as vectors do.
 bool SuitsAmx(int64_t depth) {
-  constexpr int64_t kMostZeros = 3;
   const int64_t padded = (depth + kAmxRowBytes - 1) / kAmxRowBytes * kAmxRowBytes;
-  return Dots().amx_int8 && padded <= kMostZeros * depth;
+  return Dots().amx_int8 && 2 * padded <= 3 * depth;
 }
 
 // Computes tiles of one panel.
