@@ -19,8 +19,8 @@ constexpr auto kAlongAxis = std::to_array<std::string_view>(
 constexpr auto kReductions = std::to_array<std::string_view>(
     {"ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL2"});
 
-template <typename Names>
-bool IsOneOf(const Names& names, const std::string& op) {
+template <typename List>
+bool IsOneOf(const List& names, const std::string& op) {
   return std::ranges::find(names, op) != names.end();
 }
 

@@ -25,7 +25,7 @@ const JsonMember* Chosen(const Json& json) {
   return chosen;
 }
 
-Result<std::string> NameOf(const Json& json) {
+Result<std::string> ReadName(const Json& json) {
   const Json& name = json["name"];
   if (!name.is_text() || name.text().empty()) return InvalidInput("a value has no name");
   return name.text();
@@ -127,7 +127,7 @@ Result<Argument> Parser::ParseArgument(const Json& json, int depth) {
     const JsonMember* inner = is("as_tensor") ? nullptr : Chosen(value);
     if (inner != nullptr && inner->key == "as_none") return Argument{};
     const bool nested = inner != nullptr && inner->key == "as_tensor";
-    ANEMONE_ASSIGN(std::string name, NameOf(nested ? inner->value : value));
+    ANEMONE_ASSIGN(std::string name, ReadName(nested ? inner->value : value));
     argument.names.push_back(std::move(name));
   } else if (is("as_tensors") || is("as_optional_tensors")) {
     argument.kind = Kind::kTensors;
@@ -138,7 +138,7 @@ Result<Argument> Parser::ParseArgument(const Json& json, int depth) {
         continue;
       }
       const bool nested = inner != nullptr && inner->key == "as_tensor";
-      ANEMONE_ASSIGN(std::string name, NameOf(nested ? inner->value : item));
+      ANEMONE_ASSIGN(std::string name, ReadName(nested ? inner->value : item));
       argument.names.push_back(std::move(name));
     }
   } else if (is("as_int") || is("as_sym_int") || is("as_bool") || is("as_sym_bool")) {
@@ -309,7 +309,7 @@ Result<InputSpec> ParseInputSpec(const Json& json, Parser& parser) {
   const auto named = [&](InputSpec::Kind kind, std::string_view key) -> Result<InputSpec> {
     spec.kind = kind;
     spec.value.kind = Kind::kTensor;
-    ANEMONE_ASSIGN(std::string name, NameOf(value["arg"]));
+    ANEMONE_ASSIGN(std::string name, ReadName(value["arg"]));
     spec.value.names.push_back(std::move(name));
     spec.target = value[key].text();
     return spec;
@@ -337,7 +337,7 @@ Result<OutputSpec> ParseOutputSpec(const Json& json, Parser& parser) {
     return spec;
   }
   spec.value.kind = Kind::kTensor;
-  ANEMONE_ASSIGN(std::string name, NameOf(value["arg"]));
+  ANEMONE_ASSIGN(std::string name, ReadName(value["arg"]));
   spec.value.names.push_back(std::move(name));
   if (chosen->key == "buffer_mutation") {
     spec.kind = OutputSpec::Kind::kBufferMutation;

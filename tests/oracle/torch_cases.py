@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 import torch_in_place
+import torch_symbolic
 from torch import nn
 
 
@@ -10,6 +11,7 @@ class Case:
     def __init__(self, name, make, dynamic=None, extra=(), network=False, bound=1e-4):
         self.name, self.make, self.dynamic, self.extra = name, make, dynamic, extra
         self.network, self.bound = network, bound
+        self.others = ()  # inputs of other sizes
 
 
 class Call(nn.Module):
@@ -557,4 +559,4 @@ def operators():
         Case("dynamic sizes", lambda: (Doubled(), (x(1, 2, 16, 20),)), ({2: side, 3: width},)),
         Case("dynamic cat", lambda: (Joined(), (x(2, 5, 4),)), ({1: length},)),
     ]
-    return cases
+    return cases + torch_symbolic.cases(Case)

@@ -77,9 +77,12 @@ def networks():
     try:
         from torch.ao.quantization.quantizer import xnnpack_quantizer  # noqa: F401
 
-        for name, options in (("static, per channel", {"is_per_channel": True}), ("static, per tensor", {}),
-                              ("dynamic", {"is_per_channel": True, "is_dynamic": True}),
-                              ("4 bits in 8", {"is_per_channel": True, "weight_qmin": -7, "weight_qmax": 7})):
+        for name, options in (
+            ("static, per channel", {"is_per_channel": True}),
+            ("static, per tensor", {}),
+            ("dynamic", {"is_per_channel": True, "is_dynamic": True}),
+            ("4 bits in 8", {"is_per_channel": True, "weight_qmin": -7, "weight_qmax": 7}),
+        ):
             for network in (Pictures, Vectors):
                 if network is Vectors or name != "dynamic":
                     yield f"PT2E {name}, {network.__name__}", "iOS17", lambda w, n=network, o=options: pt2e(n, w, **o)
@@ -90,10 +93,12 @@ def networks():
         from torchao.quantization.granularity import PerAxis, PerGroup
     except ImportError:
         return
-    for name, target, config in (("int8 weights", "iOS16", Int8WeightOnlyConfig()),
-                                 ("int8 dynamic", "iOS16", Int8DynamicActivationInt8WeightConfig()),
-                                 ("int4 weights, rows", "iOS16", IntxWeightOnlyConfig(torch.int4, PerAxis(0))),
-                                 ("int4 weights, groups", "iOS18", IntxWeightOnlyConfig(torch.int4, PerGroup(32)))):
+    for name, target, config in (
+        ("int8 weights", "iOS16", Int8WeightOnlyConfig()),
+        ("int8 dynamic", "iOS16", Int8DynamicActivationInt8WeightConfig()),
+        ("int4 weights, rows", "iOS16", IntxWeightOnlyConfig(torch.int4, PerAxis(0))),
+        ("int4 weights, groups", "iOS18", IntxWeightOnlyConfig(torch.int4, PerGroup(32))),
+    ):
         yield f"torchao {name}", target, lambda w, c=config: torchao(Vectors, w, c)
 
 
@@ -101,8 +106,11 @@ def bytes_read(program):
     """Of the tensors that nodes of the exported graph read."""
     used = {node.name for node in program.graph.nodes if node.op == "placeholder" and node.users}
     held = {**program.state_dict, **program.constants}
-    return sum(held[spec.target].numel() * held[spec.target].element_size() for spec in program.graph_signature.input_specs
-               if spec.target in held and spec.arg.name in used)
+    return sum(
+        held[spec.target].numel() * held[spec.target].element_size()
+        for spec in program.graph_signature.input_specs
+        if spec.target in held and spec.arg.name in used
+    )
 
 
 def measured(make, target, width, folder):

@@ -64,7 +64,11 @@ def encoders(t):
     yield cases_of("DeBERTa v2", lambda: t.DebertaV2Model(small(t.DebertaV2Config, relative_attention=True)), masked)
     yield cases_of("ModernBERT", lambda: t.ModernBertModel(small(t.ModernBertConfig, local_attention=4)), masked)
     yield cases_of(
-        "DistilBERT", lambda: t.DistilBertModel(t.DistilBertConfig(vocab_size=120, max_position_embeddings=64, n_layers=2, n_heads=4, dim=64, hidden_dim=128)), masked
+        "DistilBERT",
+        lambda: t.DistilBertModel(
+            t.DistilBertConfig(vocab_size=120, max_position_embeddings=64, n_layers=2, n_heads=4, dim=64, hidden_dim=128)
+        ),
+        masked,
     )
     shape = {"vocab_size": 120, "d_model": 64, "d_kv": 16, "d_ff": 128, "num_layers": 2, "num_heads": 4}
     yield cases_of("T5 encoder", lambda: t.T5EncoderModel(t.T5Config(**shape)), masked)
@@ -78,7 +82,15 @@ def encoders(t):
     yield cases_of(
         "BART",
         lambda: t.BartModel(
-            t.BartConfig(vocab_size=120, max_position_embeddings=64, d_model=64, encoder_ffn_dim=128, decoder_ffn_dim=128, pad_token_id=0, **bart)
+            t.BartConfig(
+                vocab_size=120,
+                max_position_embeddings=64,
+                d_model=64,
+                encoder_ffn_dim=128,
+                decoder_ffn_dim=128,
+                pad_token_id=0,
+                **bart,
+            )
         ),
         lambda: {**masked(), "decoder_input_ids": ints(120, 2, 5)},
         use_cache=False,
@@ -116,7 +128,10 @@ def decoders(t):
         use_cache=False,
     )
     yield cases_of(
-        "BLOOM", lambda: t.BloomForCausalLM(t.BloomConfig(vocab_size=120, hidden_size=64, n_layer=2, n_head=4)), masked, use_cache=False
+        "BLOOM",
+        lambda: t.BloomForCausalLM(t.BloomConfig(vocab_size=120, hidden_size=64, n_layer=2, n_head=4)),
+        masked,
+        use_cache=False,
     )
 
 
@@ -182,12 +197,19 @@ def pictures(t):
         ("BEiT", "BeitModel", "BeitConfig", {**sizes, "use_relative_position_bias": True}),
         ("DINOv2", "Dinov2Model", "Dinov2Config", sizes),
         ("YOLOS", "YolosForObjectDetection", "YolosConfig", {**sizes, "image_size": [64, 64], "num_detection_tokens": 5}),
-        ("DPT", "DPTForDepthEstimation", "DPTConfig", {**sizes, "backbone_out_indices": [0, 0, 1, 1], "num_hidden_layers": 2}),
+        (
+            "DPT",
+            "DPTForDepthEstimation",
+            "DPTConfig",
+            {**sizes, "backbone_out_indices": [0, 0, 1, 1], "num_hidden_layers": 2},
+        ),
     ]:
         yield cases_of(name, lambda m=model, c=config, k=more: getattr(t, m)(small(getattr(t, c), **k)), image)
     yield cases_of(
         "Swin",
-        lambda: t.SwinModel(t.SwinConfig(image_size=64, patch_size=4, embed_dim=16, depths=[2, 2], num_heads=[2, 4], window_size=4)),
+        lambda: t.SwinModel(
+            t.SwinConfig(image_size=64, patch_size=4, embed_dim=16, depths=[2, 2], num_heads=[2, 4], window_size=4)
+        ),
         image,
     )
     yield cases_of(
@@ -197,11 +219,17 @@ def pictures(t):
         ),
         image,
     )
-    yield cases_of("ConvNeXt V2", lambda: t.ConvNextV2Model(t.ConvNextV2Config(hidden_sizes=[8, 16, 32, 64], depths=[1] * 4)), image)
-    yield cases_of("ResNet", lambda: t.ResNetModel(t.ResNetConfig(hidden_sizes=[16, 32], depths=[1, 1], embedding_size=16)), image)
+    yield cases_of(
+        "ConvNeXt V2", lambda: t.ConvNextV2Model(t.ConvNextV2Config(hidden_sizes=[8, 16, 32, 64], depths=[1] * 4)), image
+    )
+    yield cases_of(
+        "ResNet", lambda: t.ResNetModel(t.ResNetConfig(hidden_sizes=[16, 32], depths=[1, 1], embedding_size=16)), image
+    )
     yield cases_of(
         "MobileViT",
-        lambda: t.MobileViTModel(t.MobileViTConfig(hidden_sizes=[24, 32, 40], neck_hidden_sizes=[16, 16, 24, 32, 40, 48, 64])),
+        lambda: t.MobileViTModel(
+            t.MobileViTConfig(hidden_sizes=[24, 32, 40], neck_hidden_sizes=[16, 16, 24, 32, 40, 48, 64])
+        ),
         image,
     )
 
@@ -231,7 +259,11 @@ def both(t):
         yield cases_of(
             name,
             lambda n=name: getattr(t, f"{n}Model")(getattr(t, f"{n}Config")(**towers)),
-            lambda: {"input_ids": ints(118, 2, 9) + 1, "pixel_values": x(2, 3, 64, 64), "attention_mask": torch.ones(2, 9).long()},
+            lambda: {
+                "input_ids": ints(118, 2, 9) + 1,
+                "pixel_values": x(2, 3, 64, 64),
+                "attention_mask": torch.ones(2, 9).long(),
+            },
         )
     sam = {
         "vision_config": {
@@ -270,7 +302,11 @@ def both(t):
     yield cases_of(
         "SAM",
         segmenter,
-        lambda: {"pixel_values": x(1, 3, 128, 128), "input_points": 60 + 20 * x(1, 1, 2, 2), "input_labels": ints(2, 1, 1, 2)},
+        lambda: {
+            "pixel_values": x(1, 3, 128, 128),
+            "input_points": 60 + 20 * x(1, 1, 2, 2),
+            "input_labels": ints(2, 1, 1, 2),
+        },
     )
 
 
