@@ -97,15 +97,7 @@ ir::Value* LayerContext::Under(size_t i) {
 
 ir::Value* LayerContext::Raw(size_t i) { return Under(i); }
 ir::Value* LayerContext::Value(size_t i) { return Cast(Under(i), DType::kFp32); }
-ir::Value* LayerContext::Int(size_t i) {
-  // A shape that follows from constants is bound as one, so that inference knows the sizes made of it.
-  if (Rank(i) == 1 && !inputs_[i].value->is_const()) {
-    const auto known = KnownInts(i);
-    if (known && std::ssize(*known) == Dims(i)[0])
-      return Constant(ir::Literal::Int32s(*known), "ints");
-  }
-  return Cast(Under(i), DType::kInt32);
-}
+ir::Value* LayerContext::Int(size_t i) { return Cast(Under(i), DType::kInt32); }
 ir::Value* LayerContext::Bool(size_t i) { return Cast(Under(i), DType::kBool); }
 ir::Value* LayerContext::Carried(size_t i) { return Cast(inputs_[i].value, DType::kFp32); }
 

@@ -343,19 +343,6 @@ TEST(LiftTest, ABranchThatFixedShapesDecideLeavesOneSide) {
   EXPECT_EQ(ValuesOf(net.Run({{"x", {{2}, {10, 1}}}}), "y"), (std::vector<float>{30, 3}));
 }
 
-TEST(LiftTest, SizesThatFollowFromShapesAreKnown) {
-  NetworkBuilder net(/*exact=*/true);
-  net.Input("x", {2}).Output("y");
-  net.Layer({"x"}, {"shape"})->mutable_getshape();
-  net.Layer({"shape"}, {"more"})->mutable_add()->set_alpha(1);
-  net.Layer({"more"}, {"zeros"})->mutable_filldynamic()->set_value(4);
-  net.Layer({"x", "zeros"}, {"y"})->mutable_concatnd()->set_axis(0);
-  const auto model = net.Lift();
-  ASSERT_TRUE(model.ok()) << model.status().ToString();
-  EXPECT_EQ(model->program.main()->outputs()[0]->type.shape(), (ir::Shape{5}));
-  EXPECT_EQ(ValuesOf(net.Run({{"x", {{2}, {10, 1}}}}), "y"), (std::vector<float>{10, 1, 4, 4, 4}));
-}
-
 TEST(LiftTest, ABranchOnSeveralValuesIsRefused) {
   NetworkBuilder net(/*exact=*/true);
   net.Input("x", {2}).Output("y");
