@@ -71,6 +71,17 @@ bool MistakesComplex(const Node& node, const Graph& graph) {
          std::ranges::any_of(node.outputs, is_complex);
 }
 
+// Whether a node or an output of the graph reads one of the values.
+bool IsRead(const Graph& graph, const std::vector<std::string>& values) {
+  const auto reads = [&](const Argument& argument) {
+    return std::ranges::find_first_of(argument.names, values) != argument.names.end();
+  };
+  return std::ranges::any_of(graph.outputs, reads) ||
+         std::ranges::any_of(graph.nodes, [&](const Node& node) {
+           return std::ranges::any_of(node.inputs, reads, &NamedArgument::value);
+         });
+}
+
 std::string Advice(const std::string& target) {
   if (!target.starts_with("aten.") && !target.starts_with("prims.") &&
       !target.starts_with("_operator.") && !target.starts_with("higher_order.")) {
@@ -198,7 +209,7 @@ Status Lowering::AddState(const InputSpec& spec, const HeldTensor& tensor) {
   for (const InputSpec& other : program_.inputs) {
     const auto found = program_.tensors.find(other.target);
     if (other.target == spec.target || found == program_.tensors.end()) continue;
-    if (!tensor.Overlaps(found->second)) continue;
+    if (!tensor.Overlaps(found->second) || !IsRead(program_.graph, other.value.names)) continue;
     return Unsupported("the buffer '{}', which the model changes, shares its memory with '{}'",
                        spec.target, other.target)
         .Advise("keep one of them, and take views of it in forward()");
