@@ -121,8 +121,7 @@ const ProductCase kProducts[] = {
         r = relu(x = s);
         q3 = quantize(input = r, scale = 0.5, output_dtype = "int8");
         y = dequantize(input = q3, scale = 0.5);)",
-     {"elementwise", "to_channels_last", "to_integers", "int8_product", "dequantize",
-      "int8_product", "to_row_major"},
+     {"elementwise", "to_integers", "int8_product", "dequantize", "int8_product", "to_row_major"},
      0.5},
     {"two_products_added",
      R"(w1 = constexpr_affine_dequantize(quantized_data = INT8(8, 3, 1, 1; 24),
@@ -135,8 +134,7 @@ const ProductCase kProducts[] = {
         s = add(x = d1, y = d2);
         q3 = quantize(input = s, scale = 0.5, output_dtype = "int8");
         y = dequantize(input = q3, scale = 0.5);)",
-     {"elementwise", "to_channels_last", "to_integers", "int8_product", "int8_product",
-      "to_row_major"},
+     {"elementwise", "to_integers", "int8_product", "int8_product", "to_row_major"},
      0.5},
     {"depthwise_between",
      R"(q1 = quantize(input = a, scale = 0.2, output_dtype = "int8");
