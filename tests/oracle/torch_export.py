@@ -262,7 +262,8 @@ def main():
             for target in TARGETS:
                 compared[target] = compared.get(target, 0) + 1
         if case.network:
-            text = f"{found:.1e}" if isinstance(found, float) else str(found).strip().split("\n")[-1].strip()[:160]
+            text = f"{found:.1e}" if isinstance(found, float) else str(found).strip().split("\n")[-1].strip()
+            text = re.sub(r" at \S+\.py:\d+", "", text)[:160]  # a place in somebody's checkout says nothing here
             networks.append((case.name, outcome, text))
         if outcome != "ok" or options.verbose or case.network:
             text = f"{found:.1e}" if isinstance(found, float) else str(found).replace("\n", " ")[:400]
