@@ -114,7 +114,7 @@ PROVOKED = {
         lambda p: p.convert("resnet18", "--weights", WEIGHTS / "hostile.pth"),
     "this is a TorchScript program, not weights": lambda p: p.convert("resnet18", "--weights", WEIGHTS / "script.pt"),
     "there is no conversion of this operator": lambda p: p.onnx("Frobnicate", [1, 3]),
-    "its shape [...] is open": lambda p: p.onnx("Relu", ["N", 3]),
+    "its shape [...] is open": lambda p: p.onnx("Relu", ["N", "length"]),
     "'...' is not a model": lambda p: p.convert("nothing.xyz"),
     "'minimum_deployment_target' is '...': choose ...":
         lambda p: p.convert("resnet18", "--weights", "seeded", "--minimum-deployment-target", "iOS14", code=2),

@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 
 #include "base/json.h"
@@ -51,6 +52,19 @@ namespace {
 // Names that exporters give dimensions they know nothing of.
 bool SaysNothing(const std::string& name) {
   return name.empty() || name == "?" || name == "-1" || name == "None";
+}
+
+// Whether all that is open of a shape is its batch: the first dimension, which is called so or stands
+// before the channels of a picture. Anything else that is open (a length, a width) has no size to guess.
+bool OnlyBatchIsOpen(const std::vector<Dim>& dims) {
+  if (dims.empty() || dims[0].value) return false;
+  if (!std::all_of(dims.begin() + 1, dims.end(), [](const Dim& dim) { return dim.value; }))
+    return false;
+  std::string name = dims[0].param;
+  std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
+  if (name.find("batch") != std::string::npos || name == "n" || name == "b" || name == "bs")
+    return true;
+  return SaysNothing(name) && dims.size() == 4 && (dims[1].value == 1 || dims[1].value == 3);
 }
 
 std::string SizeText(const InputSize& size) {
@@ -164,6 +178,17 @@ Result<ir::Shape> Importer::InputShape(const ValueInfo& info) {
                                                                          : "1");
     ranges += (ranges.empty() ? "" : "x") + (dim.value ? number : "[1..512]");
     shape.push_back(dim.value ? *dim.value : known ? named->second : 1);
+  }
+  if (open && OnlyBatchIsOpen(dims)) {
+    shape[0] = 1;
+    if (!SaysNothing(dims[0].param)) named_.emplace(dims[0].param, 1);
+    std::string rest;
+    for (size_t d = 1; d < shape.size(); ++d) rest += fmt::format("x{}", shape[d]);
+    notes_.push_back(
+        fmt::format("input '{}': its batch is open and becomes 1 (--input {}:4{} gives another, "
+                    "--input '{}:[1..8]{}' a range)",
+                    info.name, info.name, rest, info.name, rest));
+    return shape;
   }
   if (open) {
     return Unsupported("its shape [{}] is open", text)

@@ -70,7 +70,7 @@ class AmxTiles {
   void MultiplyBf16(const AmxTileArgs& args, const AmxRows* a, int rows, float* sums) const;
 
  private:
-  int rows_each_;
+  [[maybe_unused]] int rows_each_;  // where there is no AMX
 };
 
 }  // namespace anemone::cpu

@@ -188,6 +188,37 @@ TEST(OnnxImport, OpenShapesNeedAnAnswer) {
   EXPECT_EQ(huge.error().code(), ErrorCode::kInvalidInput);
 }
 
+TEST(OnnxImport, ABatchThatAloneIsOpenBecomesOneAndIsNoted) {
+  const auto relu = MakeNode("Relu", {"x"}, {"y"});
+  const struct {
+    std::vector<TestDim> dims;
+    bool taken;
+  } cases[] = {{{"batch_size", 3, 6, 8}, true}, {{"N", 12}, true},
+               {{"", 3, 6, 8}, true},           {{"", 6, 8}, false},  // may as well be a length
+               {{"frames", 6, 8}, false},       {{"batch", "length"}, false}};
+  for (const auto& test : cases) {
+    const auto model = Import(OneNode(relu, test.dims));
+    if (!test.taken) {
+      ASSERT_FALSE(model.ok());
+      EXPECT_EQ(model.error().code(), ErrorCode::kUnsupported);
+      continue;
+    }
+    ASSERT_IMPORTED(model);
+    EXPECT_EQ(model->program.main()->inputs()[0]->type.shape()[0], 1);
+    ASSERT_EQ(model->notes.size(), 1u);
+    EXPECT_NE(model->notes[0].find("its batch is open and becomes 1"), std::string::npos);
+  }
+  // What is given for the batch elsewhere holds here too, and is no guess.
+  const auto two = Import(MakeModel(MakeGraph({.nodes = {MakeNode("Add", {"x", "z"}, {"y"})},
+                                               .inputs = {MakeValue("x", kFloat, {"batch", 3}),
+                                                          MakeValue("z", kFloat, {"batch", 3})},
+                                               .outputs = {MakeValue("y", kFloat, {})}})),
+                          {.input_shapes = {{"z", {4, 3}}}});
+  ASSERT_IMPORTED(two);
+  EXPECT_EQ(two->program.main()->outputs()[0]->type.shape(), (ir::Shape{4, 3}));
+  EXPECT_TRUE(two->notes.empty());
+}
+
 TEST(OnnxImport, NamesAreMadeLegalAndTheOldOnesKept) {
   const auto model = Import(MakeModel(
       MakeGraph({.nodes = {MakeNode("Relu", {"in:0"}, {"a/b"}), MakeNode("Exp", {"a/b"}, {"1"}),
