@@ -411,17 +411,46 @@ std::string Context::As(std::string value, Category from, Category to) {
                                                        : DType::kBool);
 }
 
+// In fewer than 32 bits sums and products wrap around, so operands have the width of the result first.
+std::string Context::InWidthOfOutput(std::string value, std::optional<DType> given,
+                                     Category category) {
+  if (category != Category::kInt || outputs_.empty() || OutCategory() != Category::kInt)
+    return value;
+  const DType type = Out(0).dtype();
+  if (!IsInt(type)) return value;
+  const bool narrow = BitWidth(type) < 32 || (given && BitWidth(*given) < 32);
+  return narrow && given != type ? Cast(std::move(value), type) : value;
+}
+
+std::string Context::AsOutput(const std::string& aten) {
+  const DType type = MetaOf(aten).dtype();
+  const Category category = OutCategory();
+  std::optional<DType> given;
+  if (torch::CategoryOf(type) == Category::kInt) given = type;
+  return InWidthOfOutput(As(ValueOf(aten), torch::CategoryOf(type), category), given, category);
+}
+
 std::string Context::Operand(std::string_view name, Category category) {
   const Argument* argument = Find(name);
   if (argument == nullptr) {
     (void)Fail(InvalidInput("its argument '{}' is missing", name));
     return {};
   }
-  if (argument->kind == Kind::kTensor) return As(In(name), CategoryOf(name), category);
-  if (!argument->names.empty()) return As(ValueOf(argument->names[0]), Category::kFloat, category);
-  if (!argument->ints.empty() && !argument->ints[0].name.empty())
-    return As(ValueOf(argument->ints[0].name), Category::kInt, category);
-  return Constant(Number(name, 0), category);
+  if (argument->kind == Kind::kTensor) {
+    const Category from = CategoryOf(name);
+    std::optional<DType> given;
+    if (from == Category::kInt) given = Meta(name).dtype();
+    return InWidthOfOutput(As(In(name), from, category), given, category);
+  }
+  std::string value;
+  if (!argument->names.empty()) {
+    value = As(ValueOf(argument->names[0]), Category::kFloat, category);
+  } else if (!argument->ints.empty() && !argument->ints[0].name.empty()) {
+    value = As(ValueOf(argument->ints[0].name), Category::kInt, category);
+  } else {
+    value = Constant(Number(name, 0), category);
+  }
+  return InWidthOfOutput(std::move(value), {}, category);
 }
 
 std::string Context::Reshape(std::string value, const std::vector<int64_t>& dims) {

@@ -120,8 +120,11 @@ class Context {
   std::string Cast(std::string value, DType dtype);
   // `value`, of category `from`, as one of category `to`.
   std::string As(std::string value, Category from, Category to);
-  // A tensor or number argument as a value of the category.
+  // A tensor or number argument as a value of the category; where the output is made of integers too, of its
+  // width.
   std::string Operand(std::string_view name, Category category);
+  // A tensor of the ATen graph, one of a list, in the type of the output.
+  std::string AsOutput(const std::string& aten);
   // A tensor argument as floats.
   std::string FloatIn(std::string_view name) { return Operand(name, Category::kFloat); }
   std::string Reshape(std::string value, const std::vector<int64_t>& dims);
@@ -149,6 +152,8 @@ class Context {
 
  private:
   std::string Fresh(const std::string& op);
+  // A value that was of type `given`, or a number, of which the output is computed.
+  std::string InWidthOfOutput(std::string value, std::optional<DType> given, Category category);
   void Rename(const std::string& from, const std::string& to);
 
   const Node& node_;

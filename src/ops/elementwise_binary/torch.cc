@@ -82,6 +82,14 @@ std::string FlooredQuotient(Context& c, const Operands& o) {
   return c.Op("Div", {c.Op("Sub", {o.x, c.Op("Mod", {o.x, o.y})}), o.y});
 }
 
+// The same in the type of the output: in fewer than 32 bits the difference above may have no place.
+std::string FlooredQuotientOfAnyWidth(Context& c, const Operands& o) {
+  const DType type = c.Out(0).dtype();
+  if (BitWidth(type) >= 32) return FlooredQuotient(c, o);
+  const Operands wide = {c.Cast(o.x, DType::kInt64), c.Cast(o.y, DType::kInt64)};
+  return c.Cast(FlooredQuotient(c, wide), type);
+}
+
 Status Divided(Context& c, const std::string& mode) {
   if (mode.empty()) {
     const Operands o = In(c, Category::kFloat);
@@ -90,7 +98,7 @@ Status Divided(Context& c, const std::string& mode) {
   const Category category = std::max(Promoted(c, SidesOf(c)), Category::kInt);
   const Operands o = In(c, category);
   if (category == Category::kInt)
-    return c.Set(0, mode == "floor" ? FlooredQuotient(c, o) : c.Op("Div", {o.x, o.y}));
+    return c.Set(0, mode == "floor" ? FlooredQuotientOfAnyWidth(c, o) : c.Op("Div", {o.x, o.y}));
   const std::string quotient = c.Op("Div", {o.x, o.y});
   return c.Set(0, mode == "floor" ? c.Op("Floor", {quotient}) : Trunc(c, quotient));
 }
@@ -284,7 +292,7 @@ Status Shifted(Context& c, bool left) {
   const std::string factor =
       c.Cast(c.Op("Pow", {c.Number(2), c.Cast(o.y, DType::kFp32)}), DType::kInt64);
   if (left) return c.Set(0, c.Op("Mul", {o.x, factor}));
-  return c.Set(0, FlooredQuotient(c, {o.x, factor}));
+  return c.Set(0, FlooredQuotientOfAnyWidth(c, {o.x, factor}));
 }
 
 Status EmitShiftLeft(Context& c) { return Shifted(c, true); }

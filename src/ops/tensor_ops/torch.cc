@@ -25,7 +25,7 @@ Values Joined(Context& c, bool skip_empty) {
     const TensorMeta& meta = c.MetaOf(name);
     if (skip_empty && meta.rank() == 1 && meta.sizes[0].value == 0 && c.Out(0).rank() != 1)
       continue;
-    values.push_back(c.As(c.ValueOf(name), torch::CategoryOf(meta.dtype()), c.OutCategory()));
+    values.push_back(c.AsOutput(name));
   }
   return values;
 }
@@ -53,7 +53,7 @@ Status StackAlong(Context& c, int64_t least, int64_t axis, bool front) {
   int64_t deepest = 0;
   for (const std::string& name : list->names) {
     const TensorMeta& meta = c.MetaOf(name);
-    std::string value = c.As(c.ValueOf(name), torch::CategoryOf(meta.dtype()), c.OutCategory());
+    std::string value = c.AsOutput(name);
     if (least == 3 && meta.rank() == 2) {
       value = c.Unsqueeze(value, {2});
     } else {
