@@ -29,6 +29,13 @@ struct Groups {
   ir::Shape dims;                // of the runs
   std::vector<uint64_t> marks;   // of the runs
   std::vector<size_t> group_of;  // for each dimension
+
+  std::vector<int64_t> RunsOf(const std::vector<int64_t>& axes) const {
+    std::vector<int64_t> runs;
+    for (const int64_t axis : axes)
+      runs.push_back(static_cast<int64_t>(group_of[static_cast<size_t>(axis)]));
+    return runs;
+  }
 };
 
 Groups Grouped(const ir::Shape& whole, const std::vector<uint64_t>& marks) {
@@ -237,9 +244,6 @@ Result<bool> LowerReduction(NodeContext& c) {
   if (!axes || axes->empty()) return false;
   const Groups groups = Apart(c.Sizes(0), *axes);
   if (!Fits(groups)) return false;
-  std::vector<int64_t> own;
-  for (const int64_t axis : *axes)
-    own.push_back(static_cast<int64_t>(groups.group_of[static_cast<size_t>(axis)]));
   ir::Shape dims;
   for (size_t d = 0; d < c.Sizes(0).size(); ++d) {
     const bool gone = std::ranges::find(*axes, static_cast<int64_t>(d)) != axes->end();
@@ -248,7 +252,8 @@ Result<bool> LowerReduction(NodeContext& c) {
   }
   Expansion e(c);
   const auto made =
-      e.Op(c.node().op, {Shaped(e, e.In(0), groups.dims), e.Int64s(own)}, WithAxis(c.node(), -1));
+      e.Op(c.node().op, {Shaped(e, e.In(0), groups.dims), e.Int64s(groups.RunsOf(*axes))},
+           WithAxis(c.node(), -1));
   ANEMONE_TRY(e.Finish({Shaped(e, made, dims)}));
   return true;
 }
@@ -259,12 +264,9 @@ Result<bool> LowerSlice(NodeContext& c) {
   if (!axes || axes->empty()) return false;
   const Groups groups = Apart(c.Sizes(0), *axes);
   if (!Fits(groups)) return false;
-  std::vector<int64_t> own;
-  for (const int64_t axis : *axes)
-    own.push_back(static_cast<int64_t>(groups.group_of[static_cast<size_t>(axis)]));
   Expansion e(c);
   std::vector<std::string> inputs = {Shaped(e, e.In(0), groups.dims), e.In(1), e.In(2),
-                                     e.Int64s(own)};
+                                     e.Int64s(groups.RunsOf(*axes))};
   if (c.Has(4)) inputs.push_back(e.In(4));
   const auto made = e.Op("Slice", inputs);
   ANEMONE_ASSIGN(const auto results, e.Convert({made}));

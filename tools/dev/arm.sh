@@ -20,10 +20,10 @@ if ! cmp -s <(echo "$suite $libraries") build/arm64/stamp; then
   ((EUID == 0)) || fail "debootstrap needs root: sudo ./dev arm"
   say "an arm64 system in build/arm64/root"
   rm -rf "$root"
-  mirror=$(apt-get indextargets --format '$(SITE) $(RELEASE)' 'Created-By: Packages' |
-    awk -v suite="$suite" '$2 == suite { print $1; exit }')
+  mirror=$(apt_mirrors "$suite" | awk -v suite="$suite" '$2 == suite { print $1; exit }')
+  [[ -n $mirror ]] || fail "apt on this machine knows no mirror for $suite"
   debootstrap --foreign --arch=arm64 --variant=minbase --include="$libraries,libbrotli-dev,libpython3.11-dev,python3.11,python3-numpy" \
-    "$suite" "$root" "${mirror:-http://deb.debian.org/debian}" > "$LOG_DIR/arm-debootstrap.log" 2>&1 ||
+    "$suite" "$root" "$mirror" > "$LOG_DIR/arm-debootstrap.log" 2>&1 ||
     { tail -n 20 "$LOG_DIR/arm-debootstrap.log" >&2; fail "debootstrap failed"; }
   for package in "$root"/var/cache/apt/archives/*.deb; do dpkg -x "$package" "$root"; done
   # Links that begin at that system's root would lead out of it.

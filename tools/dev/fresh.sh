@@ -48,12 +48,7 @@ timed() {
   return $rc
 }
 
-# The mirrors that this machine's apt uses for the suite, as "URI SUITE".
-sources() {
-  apt-get indextargets --format '$(SITE) $(RELEASE)' 'Created-By: Packages' |
-    awk -v suite="$suite" '$2 == suite || index($2, suite "-") == 1' | sort -u
-}
-mirror=$(sources | awk -v suite="$suite" '$2 == suite { print $1; exit }')
+mirror=$(apt_mirrors "$suite" | awk -v suite="$suite" '$2 == suite { print $1; exit }')
 [[ -n $mirror ]] || fail "apt on this machine knows no mirror for $suite"
 
 bundle=/etc/ssl/certs/ca-certificates.crt
@@ -79,7 +74,7 @@ prepare() {
     mount --rbind "/$folder" "$target/$folder"
     mount --make-rslave "$target/$folder"
   done
-  sources | while read -r uri release; do
+  apt_mirrors "$suite" | while read -r uri release; do
     echo "deb $uri $release main"
   done > "$target/etc/apt/sources.list"
   apt-config dump | grep -E '^Acquire::(http|https|ftp)::' > "$target/etc/apt/apt.conf.d/90fresh" || true

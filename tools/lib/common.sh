@@ -74,6 +74,12 @@ package_venv() {
   echo "$home"
 }
 
+# apt_mirrors SUITE: the mirrors that this machine's apt uses for a Debian release and its updates, as "URI SUITE".
+apt_mirrors() {
+  apt-get indextargets --format '$(SITE) $(RELEASE)' 'Created-By: Packages' |
+    awk -v suite="$1" '$2 == suite || index($2, suite "-") == 1' | sort -u
+}
+
 # last_match PATTERN FILE: the last line of FILE that holds PATTERN, or "no result".
 last_match() {
   grep -E "$1" "$2" 2>/dev/null | tail -n 1 | grep . || echo "no result"

@@ -13,35 +13,20 @@ double Rounded(float value) {
   return std::bit_cast<float>((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000);
 }
 
-ConvShape Image(int64_t channels, int64_t filters, int64_t kernel, int64_t stride, int64_t size) {
-  ConvShape s;
-  s.batch = 2;
-  s.in_h = size;
-  s.in_w = size + 1;
-  s.in_c = channels;
-  s.out_c = filters;
-  s.kernel_h = s.kernel_w = kernel;
-  s.stride_h = s.stride_w = stride;
-  s.pad_top = s.pad_left = kernel / 2;
-  s.out_h = (s.in_h - 1) / stride + 1;
-  s.out_w = (s.in_w - 1) / stride + 1;
-  return s;
-}
-
 struct Bf16Case {
   const char* name;
   ConvShape shape;
 };
 const Bf16Case kBf16Cases[] = {
-    {"pointwise", Image(32, 33, 1, 1, 7)},
-    {"pointwise_of_odd_depth", Image(37, 16, 1, 1, 5)},
-    {"pointwise_of_registers", Image(96, 64, 1, 1, 13)},
-    {"strided_pointwise", Image(48, 17, 1, 2, 9)},
-    {"first_layer", Image(3, 20, 3, 2, 11)},
-    {"first_layer_7x7", Image(3, 16, 7, 2, 15)},
-    {"taps", Image(64, 40, 3, 1, 14)},
-    {"taps_of_odd_depth", Image(19, 12, 3, 2, 8)},
-    {"one_pixel", Image(40, 50, 1, 1, 1)},
+    {"pointwise", SquareConv(32, 33, 1, 1, 0, 7)},
+    {"pointwise_of_odd_depth", SquareConv(37, 16, 1, 1, 0, 5)},
+    {"pointwise_of_registers", SquareConv(96, 64, 1, 1, 0, 13)},
+    {"strided_pointwise", SquareConv(48, 17, 1, 2, 0, 9)},
+    {"first_layer", SquareConv(3, 20, 3, 2, 1, 11)},
+    {"first_layer_7x7", SquareConv(3, 16, 7, 2, 3, 15)},
+    {"taps", SquareConv(64, 40, 3, 1, 1, 14)},
+    {"taps_of_odd_depth", SquareConv(19, 12, 3, 2, 1, 8)},
+    {"one_pixel", SquareConv(40, 50, 1, 1, 0, 1)},
 };
 
 class Bf16Conv : public testing::TestWithParam<Bf16Case> {};
@@ -104,10 +89,10 @@ TEST_P(Bf16Conv, SumsRoundedProducts) {
 }
 
 TEST(Bf16Conv, NeedsTheInstructionsAndOneGroup) {
-  ConvShape groups = Image(64, 64, 3, 1, 6);
+  ConvShape groups = SquareConv(64, 64, 3, 1, 1, 6);
   groups.groups = 2;
   ForEachTarget([&] {
-    EXPECT_EQ(PackedBf16Conv::CanRun(Image(64, 64, 3, 1, 6)), Dots().avx512_bf16);
+    EXPECT_EQ(PackedBf16Conv::CanRun(SquareConv(64, 64, 3, 1, 1, 6)), Dots().avx512_bf16);
     EXPECT_FALSE(PackedBf16Conv::CanRun(groups));
   });
 }

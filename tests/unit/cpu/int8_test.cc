@@ -22,25 +22,6 @@ struct Int8Case {
   ConvShape shape;
 };
 
-ConvShape SquareConv(int64_t channels, int64_t filters, int64_t kernel, int64_t stride, int64_t pad,
-                     int64_t size, int64_t groups = 1, int64_t dilation = 1) {
-  ConvShape s;
-  s.batch = 2;
-  s.in_h = size;
-  s.in_w = size + 1;
-  s.in_c = channels;
-  s.out_c = filters;
-  s.kernel_h = s.kernel_w = kernel;
-  s.stride_h = s.stride_w = stride;
-  s.dilation_h = s.dilation_w = dilation;
-  s.pad_top = s.pad_left = pad;
-  s.groups = groups;
-  const int64_t reach = (kernel - 1) * dilation + 1;
-  s.out_h = (s.in_h + 2 * pad - reach) / stride + 1;
-  s.out_w = (s.in_w + 2 * pad - reach) / stride + 1;
-  return s;
-}
-
 const Int8Case kInt8Cases[] = {
     {"pointwise", SquareConv(16, 33, 1, 1, 0, 7)},
     {"pointwise_of_odd_depth", SquareConv(17, 8, 1, 1, 0, 5)},

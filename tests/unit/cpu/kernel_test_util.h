@@ -14,6 +14,7 @@
 
 #include "base/simd_level.h"
 #include "base/thread_pool.h"
+#include "cpu/kernels/conv.h"
 
 namespace anemone::cpu {
 
@@ -24,6 +25,26 @@ inline std::vector<float> RandomFloats(int64_t count, uint32_t seed, float low =
   std::vector<float> out(static_cast<size_t>(count));
   for (float& v : out) v = value(engine);
   return out;
+}
+
+// A convolution of two images of size x (size + 1) pixels with square kernels, padded by `pad` on each side.
+inline ConvShape SquareConv(int64_t channels, int64_t filters, int64_t kernel, int64_t stride,
+                            int64_t pad, int64_t size, int64_t groups = 1, int64_t dilation = 1) {
+  ConvShape s;
+  s.batch = 2;
+  s.in_h = size;
+  s.in_w = size + 1;
+  s.in_c = channels;
+  s.out_c = filters;
+  s.kernel_h = s.kernel_w = kernel;
+  s.stride_h = s.stride_w = stride;
+  s.dilation_h = s.dilation_w = dilation;
+  s.pad_top = s.pad_left = pad;
+  s.groups = groups;
+  const int64_t reach = (kernel - 1) * dilation + 1;
+  s.out_h = (s.in_h + 2 * pad - reach) / stride + 1;
+  s.out_w = (s.in_w + 2 * pad - reach) / stride + 1;
+  return s;
 }
 
 // Calls body() once for each level of instructions that this machine can run, which the kernels use
