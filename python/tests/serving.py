@@ -20,9 +20,12 @@ COMMAND = Path(os.environ.get("ANEMONE_COMMAND", Path(__file__).parents[2] / "bu
 class Server:
     """`anemone serve` on a free port."""
 
-    def __init__(self, model, *arguments):
+    def __init__(self, model, *arguments, on_interrupt=signal.SIG_DFL):
+        """`on_interrupt`: what SIGINT does where the server is started. A shell has it ignored in what it runs in the
+        background, these tests maybe, so it is said here and not inherited."""
         self.process = subprocess.Popen([str(COMMAND), "serve", str(model), "--address", "127.0.0.1:0", "--json", *arguments],
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                        preexec_fn=lambda: signal.signal(signal.SIGINT, on_interrupt))
         text = ""
         while not text.endswith("}\n"):
             line = self.process.stdout.readline()

@@ -357,6 +357,13 @@ def test_a_signal_lets_running_requests_end(folder, number):
         socket.create_connection(("127.0.0.1", running.port), timeout=1)
 
 
+def test_a_server_in_the_background_outlives_an_interrupt(folder):
+    with Server(folder / "rows.onnx", "--input", "x:[1..16]x6", on_interrupt=signal.SIG_IGN) as running:
+        running.process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        assert running.request("GET", "/v2/health/live")[0] == 200
+
+
 def test_a_slow_client_does_not_hold_up_the_end(folder):
     running = Server(folder / "rows.onnx", "--input", "x:[1..16]x6")
     with socket.create_connection(("127.0.0.1", running.port)) as sock:
