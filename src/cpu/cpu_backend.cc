@@ -79,17 +79,56 @@ class CpuExecutable : public exec::Executable {
       ANEMONE_TRY(Use(shapes, trace_values));
     }
     exec::State local;
+    exec::State& states = state != nullptr ? *state : local;
     const exec::InterpretOptions options{.observe = {}, .rounding = plan_->rounding};
-    exec::Interpreter interpreter(compiled_->function().opset, state != nullptr ? state : &local,
-                                  options, [this](const ir::Value& value) { return Outer(value); });
+    exec::Interpreter interpreter(compiled_->function().opset, &states, options,
+                                  [this](const ir::Value& value) { return Outer(value); });
     frame_.interpreter = &interpreter;
     const Status status = [&]() -> Status {
-      ANEMONE_TRY(BindInputs(inputs));
-      ANEMONE_TRY(tracer != nullptr && tracer->on_operation ? RunTraced(*tracer) : RunPlain());
-      return take();
+      ANEMONE_TRY(BindStates());
+      exec::State before = states;
+      Status ran = [&]() -> Status {
+        BindInputs(inputs);
+        ANEMONE_TRY(tracer != nullptr && tracer->on_operation ? RunTraced(*tracer) : RunPlain());
+        return take();
+      }();
+      if (!ran.ok()) {
+        RestoreOverwritten();
+        states = std::move(before);
+      }
+      return ran;
     }();
     frame_.interpreter = nullptr;
+    frame_.replaced.clear();
+    frame_.overwritten.clear();
     return status;
+  }
+
+  // Finds the states of this call, and makes those that are new.
+  Status BindStates() {
+    for (const auto& input : compiled_->function().inputs()) {
+      if (input->type.is_state()) ANEMONE_TRY(frame_.interpreter->BindState(*input));
+    }
+    frame_.states.clear();
+    for (const PlanState& bound : plan_->states) {
+      Tensor* state = frame_.interpreter->FindState(bound.value->name);
+      if (state == nullptr) return Internal("state '{}' is not bound", bound.value->name);
+      // A copy that somebody made of the states shares their memory, and stays as it is.
+      if (bound.updated && state->is_shared()) {
+        ANEMONE_ASSIGN(*state, Tensor::Copy(state->view()));
+      }
+      frame_.states.push_back(state);
+      frame_.at[static_cast<size_t>(bound.buffer)] = state->As<float>();
+    }
+    return {};
+  }
+
+  void RestoreOverwritten() {
+    while (!frame_.overwritten.empty()) {
+      const Overwritten& last = frame_.overwritten.back();
+      last.window.CopyIn(last.before, last.state);
+      frame_.overwritten.pop_back();
+    }
   }
 
   // Whether the current plan is the one for these inputs.
@@ -108,10 +147,7 @@ class CpuExecutable : public exec::Executable {
     return true;
   }
 
-  Status BindInputs(std::span<const exec::BoundInput> inputs) {
-    for (const auto& input : compiled_->function().inputs()) {
-      if (input->type.is_state()) ANEMONE_TRY(frame_.interpreter->BindState(*input));
-    }
+  void BindInputs(std::span<const exec::BoundInput> inputs) {
     for (const PlanInput& input : plan_->inputs) {
       // Kernels never write to input buffers.
       const void* data = exec::FindInput(inputs, input.value->name)->tensor.data;
@@ -122,7 +158,6 @@ class CpuExecutable : public exec::Executable {
       std::memcpy(rounded, data, static_cast<size_t>(bytes));
       RoundToHalf({rounded, static_cast<size_t>(bytes) / sizeof(float)});
     }
-    return {};
   }
 
   // Makes the plan for these shapes the current one.

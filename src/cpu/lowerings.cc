@@ -9,13 +9,20 @@ Lowering FindLowering(std::string_view operation) {
     std::unordered_map<std::string_view, Lowering> all;
     for (const auto& entries :
          {ConvLowerings(), LinearLowerings(), ElementwiseLowerings(), RowLowerings(),
-          MoveLowerings(), SpatialLowerings(), QuantizeLowerings()}) {
+          MoveLowerings(), SpatialLowerings(), QuantizeLowerings(), UpdateLowerings()}) {
       for (const LoweringEntry& entry : entries) all.emplace(entry.operation, entry.lower);
     }
     return all;
   }();
   const auto found = table.find(operation);
   return found == table.end() ? nullptr : found->second;
+}
+
+Lowering FindStateLowering(std::string_view operation) {
+  for (const LoweringEntry& entry : StateLowerings()) {
+    if (entry.operation == operation) return entry.lower;
+  }
+  return nullptr;
 }
 
 }  // namespace anemone::cpu

@@ -28,6 +28,8 @@ RowLowerings();  // lower_rows.cc: softmax, norms, reductions, pooling
 std::span<const LoweringEntry> MoveLowerings();  // lower_move.cc: reshapes, transposes, concat, pad
 std::span<const LoweringEntry> SpatialLowerings();   // lower_spatial.cc: pad, slices, resizing
 std::span<const LoweringEntry> QuantizeLowerings();  // lower_quantize.cc
+std::span<const LoweringEntry> UpdateLowerings();    // lower_state.cc: slice_update
+std::span<const LoweringEntry> StateLowerings();     // lower_state.cc; of interpreted operations
 
 // Attention, one of the products. lower_attention.cc
 Result<bool> LowerAttention(Planner& planner, const Node& node);
@@ -49,6 +51,8 @@ Result<Group*> OpenElementwise(Planner& planner, const Node& node, const ir::Val
 
 // The lowering of an operator type, or null.
 Lowering FindLowering(std::string_view operation);
+// The same among those that read and write states.
+Lowering FindStateLowering(std::string_view operation);
 // Whether an operation adds steps to the kernel that computes `value`, whatever its other operand
 // is: a function of one argument, or arithmetic with a known scalar.
 bool IsPlainStep(const Planner& planner, const ir::Operation& operation);

@@ -36,6 +36,7 @@ void PlaceBuffers(Plan* plan) {
   for (const PlanInput& input : plan->inputs) cover(input.rounded, -1);
   const auto end = static_cast<int64_t>(plan->instructions.size());
   for (const PlanOutput& output : plan->outputs) cover(output.buffer, end);
+  for (const BufferId id : plan->kept) cover(id, end);
 
   std::vector<size_t> order;
   for (size_t i = 0; i < lives.size(); ++i) {

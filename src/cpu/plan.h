@@ -3,7 +3,8 @@
 //
 // Buffers: most live in one arena whose layout is fixed here; constants point into the model or
 // into memory that the plan owns; inputs belong to the caller. Values whose shape is known only at
-// run time, lists and states live outside, in the frame's interpreter (exec/interpreter.h).
+// run time and lists live outside, in the frame's interpreter (exec/interpreter.h). A state is read
+// and written where the caller keeps it (planner_states.cc), or by the interpreter.
 // Ownership: a Plan owns its constants and packed weights and borrows the ir::Function, which must
 // outlive it. Thread rules: a Plan is immutable and shared; a Frame belongs to one running call.
 #pragma once
@@ -20,6 +21,7 @@
 #include "base/thread_pool.h"
 #include "cpu/kernels/buffer.h"
 #include "cpu/kernels/steps.h"
+#include "cpu/kernels/window.h"
 #include "exec/backend.h"
 #include "exec/interpreter.h"
 #include "exec/tensor.h"
@@ -31,7 +33,7 @@ using BufferId = int32_t;
 constexpr BufferId kNoBuffer = -1;
 
 struct Buffer {
-  enum class Kind : uint8_t { kArena, kConstant, kInput };
+  enum class Kind : uint8_t { kArena, kConstant, kInput, kState };
   Kind kind = Kind::kArena;
   int64_t size_bytes = 0;
   int64_t offset = 0;                 // kArena: offset in the arena
@@ -41,13 +43,23 @@ struct Buffer {
 
 class Plan;
 
+// Elements of a state that a call has overwritten, and what they were.
+struct Overwritten {
+  float* state = nullptr;
+  const float* before = nullptr;
+  Window window;
+};
+
 // The memory and helpers of one running call.
 struct Frame {
   const Plan* plan = nullptr;
   std::vector<void*> at;  // by BufferId
   ThreadPool* pool = nullptr;
-  // Holds values of dynamic shape, lists and states; runs interpreted operations.
+  // Holds values of dynamic shape, lists and the names of states; runs interpreted operations.
   exec::Interpreter* interpreter = nullptr;
+  std::vector<exec::Tensor*> states;      // by index in the plan's states; the caller's
+  std::vector<exec::Tensor> replaced;     // what these held before in this call; keeps it alive
+  std::vector<Overwritten> overwritten;   // in this call, first to last
 
   const float* In(BufferId id) const {
     return static_cast<const float*>(at[static_cast<size_t>(id)]);
@@ -104,6 +116,12 @@ struct PlanInput {
   BufferId buffer = kNoBuffer;
   BufferId rounded = kNoBuffer;  // the copy rounded to half; kNoBuffer: used as given
 };
+// A state that instructions read and write.
+struct PlanState {
+  const ir::Value* value = nullptr;
+  BufferId buffer = kNoBuffer;  // its memory when a call begins
+  bool updated = false;         // whether instructions write to that memory
+};
 struct PlanOutput {
   const ir::Value* value = nullptr;
   ir::Type type;                // static, unless the value is in the interpreter
@@ -117,6 +135,8 @@ class Plan {
   std::vector<Instruction> instructions;
   std::vector<PlanInput> inputs;
   std::vector<PlanOutput> outputs;
+  std::vector<PlanState> states;
+  std::vector<BufferId> kept;  // buffers that must last until the call ends
   int64_t arena_bytes = 0;
   // The row-major buffers of values of known type, for interpreted operations.
   struct Place {

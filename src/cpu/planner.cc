@@ -109,7 +109,10 @@ Result<LiteralRef> Planner::LiteralOf(const ir::Value* value) {
 
 Status Planner::AddInputs() {
   for (const auto& input : function_.inputs()) {
-    if (!input->type.is_tensor()) continue;  // a state: the interpreter binds it
+    if (!input->type.is_tensor()) {
+      AddState(input.get());
+      continue;
+    }
     PlanInput in;
     in.value = input.get();
     in.buffer = static_cast<BufferId>(plan_->buffers.size());
@@ -138,12 +141,13 @@ Status Planner::AddOutputs() {
 }
 
 Status Planner::Lower(const Node& node) {
-  if (node.interpreted) return LowerInterpreted(node);
-  if (const Lowering lower = FindLowering(node.operation->type())) {
+  const std::string& type = node.operation->type();
+  const Lowering lower = node.interpreted ? FindStateLowering(type) : FindLowering(type);
+  if (lower != nullptr) {
     ANEMONE_ASSIGN(const bool taken, lower(*this, node));
     if (taken) return {};
   }
-  return LowerReference(node);
+  return node.interpreted ? LowerInterpreted(node) : LowerReference(node);
 }
 
 // An instruction that reports an operation's outputs, which by now must be row-major.
@@ -495,18 +499,11 @@ Result<std::vector<PlannedStep>> Planner::PlanSteps(const Group& group, Instruct
   return steps;
 }
 
-Status Planner::LowerReference(const Node& node) {
+Result<ReferenceOp> Planner::ArgumentsOf(const Node& node, std::vector<BufferId>* reads) {
   const ir::Operation& operation = *node.operation;
   ReferenceOp op;
-  op.kernel = exec::FindReferenceKernel(operation.type());
-  if (op.kernel == nullptr) return Unsupported("the operator has no kernel");
   op.def = operation.def();
   op.opset = function_.opset;
-  op.rounding = plan_->rounding;
-  op.outputs = node.types;
-  Instruction instruction;
-  instruction.kernel = "reference";
-  instruction.operations = {&operation};
   for (const ir::Argument& argument : operation.arguments()) {
     ReferenceOp::Input input{argument.name, {}};
     for (const ir::Value* value : argument.values) {
@@ -517,12 +514,26 @@ Status Planner::LowerReference(const Node& node) {
       }
       if (operand.type.is_tensor() && operand.type.dtype() != DType::kString) {
         ANEMONE_ASSIGN(operand.buffer, Read(value, Layout::kRowMajor));
-        instruction.reads.push_back(operand.buffer);
+        reads->push_back(operand.buffer);
       }
       input.operands.push_back(std::move(operand));
     }
     op.inputs.push_back(std::move(input));
   }
+  return op;
+}
+
+Status Planner::LowerReference(const Node& node) {
+  const ir::Operation& operation = *node.operation;
+  const exec::KernelFn kernel = exec::FindReferenceKernel(operation.type());
+  if (kernel == nullptr) return Unsupported("the operator has no kernel");
+  Instruction instruction;
+  instruction.kernel = "reference";
+  instruction.operations = {&operation};
+  ANEMONE_ASSIGN(ReferenceOp op, ArgumentsOf(node, &instruction.reads));
+  op.kernel = kernel;
+  op.rounding = plan_->rounding;
+  op.outputs = node.types;
   for (size_t i = 0; i < node.types.size(); ++i) {
     const BufferId buffer = NewBuffer(StorageBytes(node.types[i]));
     op.buffers.push_back(buffer);
@@ -550,7 +561,12 @@ Status Planner::LowerInterpreted(const Node& node) {
   std::sort(reads.begin(), reads.end(),
             [](const ir::Value* a, const ir::Value* b) { return a->name < b->name; });
   for (const ir::Value* value : reads) {
-    ANEMONE_ASSIGN(const BufferId buffer, Read(value, Layout::kRowMajor));
+    ANEMONE_ASSIGN(BufferId buffer, Read(value, Layout::kRowMajor));
+    if (plan_->buffers[static_cast<size_t>(buffer)].kind == Buffer::Kind::kState) {
+      // A later write would change which buffer the interpreter looks into.
+      buffer = EmitStateCopy(buffer);
+      SetBuffer(value, Layout::kRowMajor, buffer);
+    }
     instruction.reads.push_back(buffer);
     plan_->places[value] = {buffer, TypeOf(value)};
   }

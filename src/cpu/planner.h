@@ -89,6 +89,14 @@ struct Integers {
   int zero = 0;  // what is stored for 0
 };
 
+// Where a state is at some point of the plan: its index in Plan::states, and the buffer.
+struct StateMemory {
+  size_t index = 0;
+  BufferId buffer = kNoBuffer;
+};
+
+struct ReferenceOp;
+
 // What the weights of an operation are packed as.
 enum class PackedForm : uint8_t {
   kFloats,
@@ -206,6 +214,24 @@ class Planner {
   // Rounds the group's result if the numerics require it. Open and Join leave this to the lowering,
   // which calls it once its steps are in.
   void FinishOperation(Group& group, bool exact = false);
+  // The operation's arguments, for a kernel that learns some of them at run time; adds the buffers
+  // that they are in to `reads`.
+  Result<ReferenceOp> ArgumentsOf(const Node& node, std::vector<BufferId>* reads);
+
+  // ---- states, planner_states.cc ----
+  // Where the state is now; null when the interpreter keeps it.
+  const StateMemory* MemoryOf(const ir::Value* handle) const;
+  // Gives the state other memory, which an instruction is about to make.
+  StateMemory MoveState(const ir::Value* handle);
+  // The state whose memory is `x`, if an update of it may change the elements where they are; or null.
+  const StateMemory* UpdatesInPlace(const ir::Operation& update, BufferId x);
+  // Keeps what operations after `writer` read of the memory, which it changes.
+  Status SaveReaders(BufferId memory, const ir::Operation& writer);
+  // Whether it is the memory that a call begins with, which a call that fails puts back.
+  bool IsOfCaller(const StateMemory& memory) const {
+    return plan_->states[memory.index].buffer == memory.buffer;
+  }
+  void KeepUntilEnd(BufferId buffer) { plan_->kept.push_back(buffer); }
 
  private:
   struct State {
@@ -217,6 +243,11 @@ class Planner {
 
   bool HasFixedWeights(const ir::Operation& operation) const;
   Status AddInputs();
+  void AddState(const ir::Value* handle);
+  BufferId NewStateBuffer(const ir::Type& type);
+  BufferId EmitStateCopy(BufferId memory);
+  // Whether the group reads the memory when it is emitted.
+  bool WaitsToRead(const Group& group, BufferId memory) const;
   Status AddOutputs();
   Status Lower(const Node& node);
   Status LowerReference(const Node& node);
@@ -251,6 +282,8 @@ class Planner {
   std::unordered_map<const ir::Value*, State> states_;
   std::deque<Group> groups_;
   std::unordered_map<const ir::Value*, Integers> integers_;
+  std::unordered_map<const ir::Value*, StateMemory> memories_;      // by the handle of the state
+  std::unordered_map<const ir::Operation*, size_t> positions_;  // in facts_.nodes; empty without states
 };
 
 // Elements of a static type.

@@ -1,7 +1,6 @@
 #include "cpu/reference_op.h"
 
 #include <cstring>
-#include <deque>
 
 namespace anemone::cpu {
 namespace {
@@ -13,9 +12,8 @@ bool IsInteger(DType dtype) { return IsInt(dtype) || dtype == DType::kBool; }
 
 }  // namespace
 
-Status ReferenceOp::Run(Frame& frame) const {
+Result<ir::OpArgs> ReferenceOp::ArgsOf(const Frame& frame, std::deque<ir::Literal>* made) const {
   ir::OpArgs args(*def, opset);
-  std::deque<ir::Literal> made;
   for (const Input& input : inputs) {
     std::vector<ir::OpArgs::Arg> list;
     for (const Operand& operand : input.operands) {
@@ -26,12 +24,18 @@ Status ReferenceOp::Run(Frame& frame) const {
                                      frame.In(operand.buffer)};
         ANEMONE_ASSIGN(exec::Tensor tensor, exec::Tensor::Copy(view));
         ANEMONE_ASSIGN(ir::Literal literal, tensor.ToLiteral(operand.type.dtype()));
-        known = &made.emplace_back(std::move(literal));
+        known = &made->emplace_back(std::move(literal));
       }
       list.push_back({operand.type, known});
     }
     args.AddAll(input.param, std::move(list));
   }
+  return args;
+}
+
+Status ReferenceOp::Run(Frame& frame) const {
+  std::deque<ir::Literal> made;
+  ANEMONE_ASSIGN(const ir::OpArgs args, ArgsOf(frame, &made));
   exec::KernelContext context(
       args, outputs,
       [&](size_t index, DType dtype, const exec::Shape& shape) -> Result<exec::MutableTensor> {

@@ -2,6 +2,7 @@
 // interpreter. Thread rules: immutable once built; Run works on its frame.
 #pragma once
 
+#include <deque>
 #include <string_view>
 #include <vector>
 
@@ -32,6 +33,8 @@ struct ReferenceOp {
   std::vector<BufferId> buffers;  // of the outputs
 
   Status Run(Frame& frame) const;
+  // The arguments in a running call. `made` holds the integers that are known only then.
+  Result<ir::OpArgs> ArgsOf(const Frame& frame, std::deque<ir::Literal>* made) const;
 };
 
 struct InterpretedOutput {

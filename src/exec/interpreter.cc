@@ -146,6 +146,8 @@ Result<std::vector<Tensor>> Interpret(const ir::Function& function,
                                       std::map<std::string, Tensor>* state,
                                       const InterpretOptions& options) {
   Interpreter interpreter(function.opset, state, options);
+  std::map<std::string, Tensor> before;  // writes replace a state's tensor, and leave this one
+  if (state != nullptr) before = *state;
   const auto run = [&]() -> Result<std::vector<Tensor>> {
     for (const auto& input : function.inputs()) {
       ANEMONE_TRY(BindInput(*input, inputs, options.rounding, &interpreter));
@@ -158,7 +160,9 @@ Result<std::vector<Tensor>> Interpret(const ir::Function& function,
     }
     return outputs;
   };
-  return run().At(fmt::format("function '{}'", function.name));
+  auto outputs = run();
+  if (!outputs.ok() && state != nullptr) *state = std::move(before);
+  return std::move(outputs).At(fmt::format("function '{}'", function.name));
 }
 
 }  // namespace anemone::exec

@@ -27,7 +27,7 @@ struct InterpretOptions {
 
 // Runs `function` on tensors by the names of its inputs, in float32 for fp16 inputs (they are
 // rounded on entry). `state` holds the state inputs by name; missing ones are zero, and all are
-// updated. Returns one tensor for each output. Errors: kUsage for a missing or misshapen input;
+// updated, or none when the call fails. Returns one tensor for each output. Errors: kUsage for a missing or misshapen input;
 // kernel errors, with the operation as place.
 Result<std::vector<Tensor>> Interpret(const ir::Function& function,
                                       const std::map<std::string, Tensor>& inputs,

@@ -1,6 +1,7 @@
 #include "exec/tensor.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 
@@ -79,6 +80,13 @@ Result<Tensor> Tensor::Allocate(DType dtype, Shape shape) {
 }
 
 size_t Tensor::size_bytes() const { return ByteSize(dtype(), count()).value_or(0); }
+
+bool Tensor::is_shared() const {
+  if (buffer_.use_count() > 1) return true;
+  // What another thread read through its tensor, it read before it gave that tensor up.
+  std::atomic_thread_fence(std::memory_order_acquire);
+  return false;
+}
 
 Result<Tensor> Tensor::Copy(const ConstTensor& source) {
   ANEMONE_ASSIGN(Tensor tensor, Allocate(source.dtype, source.shape));

@@ -60,6 +60,8 @@ class Tensor {
   const Shape& shape() const { return view_.shape; }
   int64_t count() const { return view_.count(); }
   size_t size_bytes() const;
+  // Whether other tensors have the same elements in memory.
+  bool is_shared() const;
   ConstTensor view() const { return {view_.dtype, view_.shape, view_.data}; }
   const MutableTensor& mutable_view() { return view_; }
   template <typename T>

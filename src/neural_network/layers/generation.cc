@@ -1,4 +1,5 @@
 // Layers that make a tensor: constants, fills, ranges, random numbers, shapes.
+#include <algorithm>
 #include <cmath>
 
 #include "neural_network/layer_context.h"
@@ -51,7 +52,9 @@ Status Fill(LayerContext& c, ir::ArgInit shape, float value) {
 
 Status EmitFillLike(LayerContext& c) {
   ANEMONE_TRY(c.CheckCounts(1, 1));
-  return Fill(c, {"shape", c.Op("shape", {{"x", c.Raw(0)}})}, c.layer().filllike().value());
+  const float value = c.layer().filllike().value();
+  if (c.In(0).ranked && IsStatic(c.Dims(0))) return Fill(c, {"shape", ir::Ints(c.Dims(0))}, value);
+  return Fill(c, {"shape", c.Op("shape", {{"x", c.Raw(0)}})}, value);
 }
 
 Status EmitFillStatic(LayerContext& c) {
@@ -63,7 +66,14 @@ Status EmitFillStatic(LayerContext& c) {
 
 Status EmitFillDynamic(LayerContext& c) {
   ANEMONE_TRY(c.CheckCounts(1, 1));
-  return Fill(c, {"shape", c.Int(0)}, c.layer().filldynamic().value());
+  const float value = c.layer().filldynamic().value();
+  // A shape that is known makes later ones known, which may decide a branch.
+  const auto known = c.KnownInts(0);
+  const bool valid = known && known->size() <= static_cast<size_t>(kMaxRank) &&
+                     std::ranges::all_of(*known, [](int64_t size) { return size >= 1; }) &&
+                     ir::ElementCount(*known).value_or(INT64_MAX) <= kMaxMade;
+  if (valid) return Fill(c, {"shape", ir::Ints(*known)}, value);
+  return Fill(c, {"shape", c.Int(0)}, value);
 }
 
 Status EmitGetShape(LayerContext& c) {

@@ -61,6 +61,11 @@ Status SliceUpdate(KernelContext& context) {
   ANEMONE_ASSIGN(std::vector<Range> ranges, SliceRanges(context.args()));
   ANEMONE_ASSIGN(MutableTensor out, context.Output());
   const Window window = MakeWindow(ranges, x.shape);
+  // Inference checks this only when it knows begin and end, so it is checked again here.
+  if (ir::ElementCount(window.shape) != update.count()) {
+    return InvalidInput("update has shape {}, the slice has shape {}",
+                        ir::ShapeToString(update.shape), ir::ShapeToString(window.shape));
+  }
   return exec::DispatchWidth(x.dtype, [&](auto zero) -> Status {
     using T = decltype(zero);
     std::copy_n(x.As<T>(), x.count(), out.As<T>());

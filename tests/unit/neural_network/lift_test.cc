@@ -343,6 +343,43 @@ TEST(LiftTest, ABranchThatFixedShapesDecideLeavesOneSide) {
   EXPECT_EQ(ValuesOf(net.Run({{"x", {{2}, {10, 1}}}}), "y"), (std::vector<float>{30, 3}));
 }
 
+// What coremltools 9 writes for list_scatter: the length of a list that has grown by a fill of a computed
+// shape decides whether it grows again, by layers that would not fit.
+TEST(LiftTest, ABranchThatTheShapeOfAFillDecidesLeavesOneSide) {
+  for (const bool like : {false, true}) {
+    NetworkBuilder net(/*exact=*/true);
+    net.Input("x", {2, 2}).Output("y");
+    auto* three_rows = net.Layer({}, {"rows"})->mutable_loadconstantnd();
+    three_rows->add_shape(2);
+    SetFloats(three_rows->mutable_data(), {3, 2});
+    if (like) {
+      net.Layer({"x"}, {"added"})->mutable_filllike();
+    } else {
+      net.Layer({"rows"}, {"added"})->mutable_filldynamic();
+    }
+    net.Layer({"x", "added"}, {"list"})->mutable_concatnd()->set_axis(0);
+    net.Layer({"list"}, {"shape"})->mutable_getshape();
+    auto* length = net.Layer({"shape"}, {"length"})->mutable_slicestatic();
+    length->add_beginids(0);
+    length->add_endids(1);
+    length->add_strides(1);
+    length->add_beginmasks(false);
+    length->add_endmasks(false);
+    net.Layer({"length"}, {"is_short"})->mutable_lessthan()->set_alpha(4);
+    auto* branch = net.Layer({"is_short"}, {})->mutable_branch();
+    auto* wrong = branch->mutable_ifbranch()->add_layers();
+    wrong->set_name("wrong");
+    wrong->add_input("length");
+    wrong->add_input("list");
+    wrong->add_output("list");
+    wrong->mutable_concatnd()->set_axis(0);
+    net.Layer({"list"}, {"y"})->mutable_multiply()->set_alpha(3);
+    std::vector<float> expected = {3, 6, 9, 12};
+    expected.resize(like ? 8 : 10);
+    EXPECT_EQ(ValuesOf(net.Run({{"x", {{2, 2}, {1, 2, 3, 4}}}}), "y"), expected);
+  }
+}
+
 TEST(LiftTest, ABranchOnSeveralValuesIsRefused) {
   NetworkBuilder net(/*exact=*/true);
   net.Input("x", {2}).Output("y");
