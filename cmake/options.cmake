@@ -39,7 +39,7 @@ string(JOIN "|" ANEMONE_HOT_SOURCES
   "/src/base/(bytes|half|large_blocks|npy|random|sha256|thread_pool|tree_hash|uninitialized|zip_reader)\\.cc$"
   "/src/compress/[^/]*(adaround|bits|codec|decompress|equalize|gptq|kernels|kmeans|moments)[^/]*\\.cc$"
   "/src/compress/[^/]*(observer|palettization|pruning|quantization|sparse|storage|weights)[^/]*\\.cc$"
-  "/src/cpu/(compiled|lower_attention|memory|reference_op)\\.cc$"
+  "/src/cpu/(compiled|lower_attention|lower_state|memory|planner|planner_states|reference_op|specialize)\\.cc$"
   "/src/serve/(connection|http_server)\\.cc$"
   "/src/zoo/trial\\.cc$"
   "/src/runtime/(dispatch|latency_histogram|prometheus_exporter|session|telemetry[^/]*)\\.cc$")
