@@ -35,9 +35,8 @@ Result<bool> LowerWriteState(Planner& planner, const Node& node) {
   instruction.reads = {from};
   instruction.run = [=](Frame& frame) -> Status {
     exec::Tensor& state = *frame.states[index];
-    ANEMONE_ASSIGN(
-        exec::Tensor written,
-        exec::Tensor::Copy({exec::StorageDType(type.dtype()), type.shape(), frame.In(from)}));
+    ANEMONE_ASSIGN(exec::Tensor written, exec::Tensor::Copy({exec::StorageDType(type.dtype()),
+                                                             type.shape(), frame.In(from)}));
     std::swap(state, written);
     frame.replaced.push_back(std::move(written));
     frame.at[static_cast<size_t>(to)] = state.As<float>();
@@ -59,7 +58,7 @@ Window WindowOf(const std::vector<ops::slice::Range>& ranges, const ir::Shape& s
 struct SliceUpdate {
   BufferId x = kNoBuffer;
   BufferId update = kNoBuffer;
-  BufferId out = kNoBuffer;  // x: in place
+  BufferId out = kNoBuffer;    // x: in place
   BufferId saved = kNoBuffer;  // takes the elements that are overwritten; kNoBuffer: nobody asks
   ir::Shape shape;             // of x
   int64_t update_count = 0;

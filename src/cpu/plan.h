@@ -57,9 +57,9 @@ struct Frame {
   ThreadPool* pool = nullptr;
   // Holds values of dynamic shape, lists and the names of states; runs interpreted operations.
   exec::Interpreter* interpreter = nullptr;
-  std::vector<exec::Tensor*> states;      // by index in the plan's states; the caller's
-  std::vector<exec::Tensor> replaced;     // what these held before in this call; keeps it alive
-  std::vector<Overwritten> overwritten;   // in this call, first to last
+  std::vector<exec::Tensor*> states;     // by index in the plan's states; the caller's
+  std::vector<exec::Tensor> replaced;    // what these held before in this call; keeps it alive
+  std::vector<Overwritten> overwritten;  // in this call, first to last
 
   const float* In(BufferId id) const {
     return static_cast<const float*>(at[static_cast<size_t>(id)]);

@@ -282,8 +282,9 @@ class Planner {
   std::unordered_map<const ir::Value*, State> states_;
   std::deque<Group> groups_;
   std::unordered_map<const ir::Value*, Integers> integers_;
-  std::unordered_map<const ir::Value*, StateMemory> memories_;      // by the handle of the state
-  std::unordered_map<const ir::Operation*, size_t> positions_;  // in facts_.nodes; empty without states
+  std::unordered_map<const ir::Value*, StateMemory> memories_;  // by the handle of the state
+  std::unordered_map<const ir::Operation*, size_t>
+      positions_;  // in facts_.nodes; empty without states
 };
 
 // Elements of a static type.

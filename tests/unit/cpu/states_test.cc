@@ -73,9 +73,8 @@ void ExpectTheReferencesStates(const std::string& text, int calls = 3) {
 std::vector<std::string> KernelsOf(const std::string& text) {
   const auto model = ModelFrom(text);
   std::vector<std::string> kernels;
-  const exec::Tracer tracer{.on_operation = [&](const exec::TraceEvent& event) {
-    kernels.emplace_back(event.kernel);
-  }};
+  const exec::Tracer tracer{
+      .on_operation = [&](const exec::TraceEvent& event) { kernels.emplace_back(event.kernel); }};
   State state;
   RunCpu(model, SeededInputs(*model->program.main()), exec::Numerics::kAsTyped, 1, &tracer, &state);
   return kernels;
@@ -84,9 +83,10 @@ std::vector<std::string> KernelsOf(const std::string& text) {
 // A function over the states a and b of 4 x 6, with the inputs w, of 2 x 6, v, of 4 x 6, and at, [row, 0].
 std::string Program(const std::string& body, const std::string& outputs,
                     const std::string& dtype = "fp32") {
-  std::string text = "func main<ios18>(state<tensor<DT, [4, 6]>> a, state<tensor<DT, [4, 6]>> b, "
-                     "tensor<DT, [2, 6]> w, tensor<DT, [4, 6]> v, tensor<int32, [2]> at) {\n" +
-                     body + "} -> (" + outputs + ");\n";
+  std::string text =
+      "func main<ios18>(state<tensor<DT, [4, 6]>> a, state<tensor<DT, [4, 6]>> b, "
+      "tensor<DT, [2, 6]> w, tensor<DT, [4, 6]> v, tensor<int32, [2]> at) {\n" +
+      body + "} -> (" + outputs + ");\n";
   for (size_t i; (i = text.find("DT")) != std::string::npos;) text.replace(i, 2, dtype);
   return text;
 }
@@ -104,16 +104,16 @@ TEST(StatesTest, AnUpdateThatIsWrittenBackWorksInPlace) {
 }
 
 TEST(StatesTest, OldValuesAreCopiedOnlyWhenTheyAreReadLater) {
-  const std::string before =
-      Program("  r = read_state(input = a);\n  y = relu(x = r);\n  z = identity(x = y);\n"
-              "  u = slice_update(x = r, update = w, begin = [1, 0], end = [3, 6]);\n"
-              "  write_state(input = a, data = u);\n",
-              "z");
+  const std::string before = Program(
+      "  r = read_state(input = a);\n  y = relu(x = r);\n  z = identity(x = y);\n"
+      "  u = slice_update(x = r, update = w, begin = [1, 0], end = [3, 6]);\n"
+      "  write_state(input = a, data = u);\n",
+      "z");
   EXPECT_EQ(KernelsOf(before), (std::vector<std::string>{"elementwise", "slice_update_in_place"}));
   ExpectTheReferencesStates(before);
   const std::string after = Program(std::string(kUpdate) + "  y = add(x = r, y = u);\n", "y");
-  EXPECT_EQ(KernelsOf(after), (std::vector<std::string>{"copy_state", "slice_update_in_place",
-                                                        "elementwise"}));
+  EXPECT_EQ(KernelsOf(after),
+            (std::vector<std::string>{"copy_state", "slice_update_in_place", "elementwise"}));
   ExpectTheReferencesStates(after);
 }
 
@@ -247,7 +247,8 @@ constexpr Case kCases[] = {
      "c = cond(pred = p) () { t = add(x = r, y = v); } -> (t) () { f = sub(x = r, y = v); } -> (f);"
      "u = slice_update(x = r, update = w, begin = [1, 0], end = [3, 6]);"
      "write_state(input = a, data = u);"
-     "d = cond(pred = p) () { t2 = add(x = r, y = u); } -> (t2) () { f2 = sub(x = r, y = u); } -> (f2);",
+     "d = cond(pred = p) () { t2 = add(x = r, y = u); } -> (t2) () { f2 = sub(x = r, y = u); } -> "
+     "(f2);",
      "c, d"},
     {"a_body_writes_the_state",
      "r = read_state(input = a); m = reduce_sum(x = v, axes = [0, 1]); p = greater(x = m, y = 0.0);"
@@ -269,7 +270,9 @@ std::string RandomStateProgram(uint32_t seed) {
   std::string body, outputs;
   for (int i = 0; i < 14; ++i) {
     const std::string name = "t" + std::to_string(i);
-    const auto value = [&] { return whole[whole.size() - 1 - pick(std::min<size_t>(whole.size(), 4))]; };
+    const auto value = [&] {
+      return whole[whole.size() - 1 - pick(std::min<size_t>(whole.size(), 4))];
+    };
     const std::string state = pick(2) == 0 ? "a" : "b";
     const auto first = static_cast<int>(pick(3));
     switch (pick(9)) {
@@ -279,8 +282,9 @@ std::string RandomStateProgram(uint32_t seed) {
         break;
       case 2:
       case 3:
-        body += fmt::format("  {} = slice_update(x = {}, update = {}, begin = [{}, 0], end = [{}, 6]);\n",
-                            name, value(), rows[pick(rows.size())], first, first + 2);
+        body += fmt::format(
+            "  {} = slice_update(x = {}, update = {}, begin = [{}, 0], end = [{}, 6]);\n", name,
+            value(), rows[pick(rows.size())], first, first + 2);
         break;
       case 4:
       case 5:
@@ -291,12 +295,14 @@ std::string RandomStateProgram(uint32_t seed) {
                             value(), value());
         break;
       case 7:
-        body += fmt::format("  {0}s = reshape(x = {1}, shape = [6, 4]);\n"
-                            "  {0} = reshape(x = {0}s, shape = [4, 6]);\n", name, value());
+        body += fmt::format(
+            "  {0}s = reshape(x = {1}, shape = [6, 4]);\n"
+            "  {0} = reshape(x = {0}s, shape = [4, 6]);\n",
+            name, value());
         break;
       default:
-        body += fmt::format("  {} = slice_by_index(x = {}, begin = [{}, 0], end = [{}, 6]);\n", name,
-                            value(), first, first + 2);
+        body += fmt::format("  {} = slice_by_index(x = {}, begin = [{}, 0], end = [{}, 6]);\n",
+                            name, value(), first, first + 2);
         rows.push_back(name);
         continue;
     }
@@ -387,11 +393,11 @@ TEST(StatesTest, AnOutputThatDoesNotFitLeavesTheStatesAsTheyWere) {
 }
 
 TEST(StatesTest, ASliceThatTheUpdateDoesNotFitIsAnError) {
-  const auto model = ModelFrom(
-      Program("  r = read_state(input = a);\n"
-              "  u = slice_update(x = r, update = w, begin = at, end = [3, 6]);\n"
-              "  write_state(input = a, data = u);\n",
-              "u"));
+  const auto model =
+      ModelFrom(Program("  r = read_state(input = a);\n"
+                        "  u = slice_update(x = r, update = w, begin = at, end = [3, 6]);\n"
+                        "  write_state(input = a, data = u);\n",
+                        "u"));
   for (const exec::Backend* backend : {&CpuBackend(), &exec::ReferenceBackend()}) {
     auto executable = backend->Load(model, {.function = {}, .threads = 1});
     ASSERT_TRUE(executable.ok());
@@ -420,7 +426,8 @@ TEST(StatesTest, CallsWithStatesOfTheirOwnRunAtOnce) {
       ASSERT_TRUE(executable.ok());
       for (int call = 0; call < 50; ++call) {
         Tensors mine = inputs;
-        mine["w"] = MakeTensor({2, 6}, RandomFloats(12, static_cast<uint32_t>(100 * i + call), 0, 1));
+        mine["w"] =
+            MakeTensor({2, 6}, RandomFloats(12, static_cast<uint32_t>(100 * i + call), 0, 1));
         ASSERT_TRUE((*executable)->Run(mine, &states[static_cast<size_t>(i)], nullptr).ok());
       }
     });
