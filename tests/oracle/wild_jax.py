@@ -4,6 +4,8 @@ stablehlo-coreml (by its own author, not Apple's converters) writes ML Programs 
 for scans, gathers and scatters with computed indices, sorts, convolutions of any layout, and states. Of a stateful program
 the first argument is the state and the last result its new value; both sides keep it from call to call.
 """
+import inspect
+
 import numpy as np
 
 from wild_files import File
@@ -14,15 +16,15 @@ def random(seed, *shape, scale=1.0):
 
 
 class JaxTwin:
-    """The program, asked with the file's inputs in order; the result under no names, which are paired with the nearest."""
+    """The program, asked with the file's inputs, which have its names; the results have other names."""
 
     def __init__(self, function, shapes, stateful):
         import jax
-        self.function, self.shapes, self.stateful = jax.jit(function), shapes, stateful
+        self.function, self.stateful, self.names = jax.jit(function), stateful, inspect.signature(function).parameters
         self.state = np.zeros(shapes[0], np.float16) if stateful else None
 
     def predict(self, inputs):
-        given = [np.asarray(inputs[name], np.float32) for name in sorted(inputs)]
+        given = [np.asarray(inputs[name], np.float32) for name in self.names if name in inputs]
         if not self.stateful:
             results = self.function(*given)
         else:  # a state is kept in float16
@@ -81,7 +83,7 @@ def programs():
         return lax.reduce_window(h, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
 
     def upward(x):
-        return lax.conv_transpose(x, random(1, 3, 3, 4, 6, scale=0.3), (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+        return lax.conv_transpose(x, random(1, 3, 3, 6, 4, scale=0.3), (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
     def norm(x):
         return (x - x.mean(-1, keepdims=True)) * lax.rsqrt(x.var(-1, keepdims=True) + 1e-5)
