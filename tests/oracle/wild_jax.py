@@ -24,7 +24,8 @@ class JaxTwin:
         self.state = np.zeros(shapes[0], np.float16) if stateful else None
 
     def predict(self, inputs):
-        given = [np.asarray(inputs[name], np.float32) for name in self.names if name in inputs]
+        names = self.names if set(inputs) <= set(self.names) else sorted(inputs)  # arg0, arg1 ...
+        given = [np.asarray(inputs[name], np.float32) for name in names if name in inputs]
         if not self.stateful:
             results = self.function(*given)
         else:  # a state is kept in float16
@@ -40,7 +41,12 @@ def convert(function, shapes, stateful, path):
     import stablehlo_coreml
     from jax._src.interpreters import mlir as jax_mlir
     from jax._src.lib.mlir import ir
-    from jax.export import export
+    from jax.export import export, symbolic_shape
+    declared = {}
+    if any(isinstance(shape, str) for shape in shapes):  # "n, 16": any number of rows
+        sizes = [[ct.RangeDim(1, 64, 5) if size.strip().isalpha() else int(size) for size in shape.split(",")] for shape in shapes]
+        declared = {"inputs": [ct.TensorType(name=f"arg{i}", shape=size) for i, size in enumerate(sizes)]}
+        shapes = [symbolic_shape(shape) for shape in shapes]
     exported = export(jax.jit(function))(*[jax.ShapeDtypeStruct(shape, np.float32) for shape in shapes])
     module = ir.Module.parse(exported.mlir_module(), context=jax_mlir.make_ir_context())
     target = ct.target.iOS18
@@ -50,7 +56,8 @@ def convert(function, shapes, stateful, path):
         states = {"states": {"main": {0: stablehlo_coreml.StateSpec(output=results - 1)}}}
     program = stablehlo_coreml.convert(module, minimum_deployment_target=target, **states)
     model = ct.convert(program, source="milinternal", minimum_deployment_target=target,
-                       compute_precision=ct.precision.FLOAT32, pass_pipeline=stablehlo_coreml.build_pass_pipeline())
+                       compute_precision=ct.precision.FLOAT32, pass_pipeline=stablehlo_coreml.build_pass_pipeline(),
+                       **declared)
     model.save(str(path))
 
 
@@ -130,6 +137,10 @@ def programs():
     def branches(x):
         return lax.cond(jnp.sum(x) > 0, lambda v: v * 2, lambda v: v - 1, x)
 
+    def rows(x):
+        h = norm(x @ random(1, 16, 24, scale=0.3))
+        return jax.nn.softmax(h @ h.T) @ h, jnp.sum(h, axis=0)
+
     def total(state, x):
         state = state + x
         return state * 0.5, state
@@ -148,7 +159,7 @@ def programs():
              ("transposed convolution", upward, (1, 6, 6, 6)), ("attention", attention, (2, 6, 32)),
              ("recurrent scan", recurrent, (5, 8)), ("loop until small", halving, (3, 4)), ("order", order, (5, 7)),
              ("indexing", indexing, (5, 8)), ("sums", sums, (4, 5)), ("elementary functions", elementary, (3, 5)),
-             ("parts", parts, (3, 8)), ("branches", branches, (3, 4))]
+             ("parts", parts, (3, 8)), ("branches", branches, (3, 4)), ("any number of rows", rows, "n, 16")]
     stateful = [("running total", total, (2, 3), (2, 3)), ("sliding window", window, (4, 5), (1, 5)),
                 ("cache at a place", cache, (8, 16), (1, 16), (1,))]
     return plain, stateful

@@ -302,7 +302,7 @@ def onnx_files():
     from wild import OnnxTwin
     light = pathlib.Path(onnx.__file__).parent / "backend/test/data/light"
     files = []
-    for name in ["light_squeezenet"]:
+    for name in ["light_squeezenet", "light_inception_v2", "light_densenet121"]:
         for form, ending in [("mlpackage", ".mlpackage"), ("mlmodel", ".mlmodel")]:
             def convert(model, path, form=form):
                 import onnx2coreml
