@@ -23,7 +23,7 @@ bool SameBits(const Tensor& a, const Tensor& b) {
          std::memcmp(a.view().data, b.view().data, a.size_bytes()) == 0;
 }
 
-void ExpectSameBits(const Tensors& got, const Tensors& expected, const std::string& what) {
+void ExpectEqualBits(const Tensors& got, const Tensors& expected, const std::string& what) {
   ASSERT_EQ(got.size(), expected.size()) << what;
   for (const auto& [name, tensor] : expected) {
     ASSERT_TRUE(got.contains(name)) << what << ": " << name;
@@ -60,17 +60,17 @@ void ExpectTheReferencesStates(const std::string& text, int calls = 3) {
     const Tensors outputs = RunReference(model, inputs, exec::Numerics::kAsTyped, &expected);
     const auto got = (*executable)->Run(inputs, &fused, nullptr);
     ASSERT_TRUE(got.ok()) << got.error().ToString() << text;
-    ExpectSameBits(*got, outputs, text);
-    ExpectSameBits(fused, expected, text);
+    ExpectEqualBits(*got, outputs, text);
+    ExpectEqualBits(fused, expected, text);
     const auto seen = (*executable)->Run(inputs, &traced, &tracer);
     ASSERT_TRUE(seen.ok()) << seen.error().ToString() << text;
-    ExpectSameBits(*seen, outputs, "traced: " + text);
-    ExpectSameBits(traced, expected, "traced: " + text);
+    ExpectEqualBits(*seen, outputs, "traced: " + text);
+    ExpectEqualBits(traced, expected, "traced: " + text);
   }
 }
 
 // The kernels of a call, in order.
-std::vector<std::string> KernelsOf(const std::string& text) {
+std::vector<std::string> KernelsWithStates(const std::string& text) {
   const auto model = ModelFrom(text);
   std::vector<std::string> kernels;
   const exec::Tracer tracer{
@@ -99,7 +99,8 @@ constexpr const char* kUpdate =
 TEST(StatesTest, AnUpdateThatIsWrittenBackWorksInPlace) {
   const std::string text =
       Program(std::string(kUpdate) + "  c = read_state(input = a);\n  y = relu(x = c);\n", "y");
-  EXPECT_EQ(KernelsOf(text), (std::vector<std::string>{"slice_update_in_place", "elementwise"}));
+  EXPECT_EQ(KernelsWithStates(text),
+            (std::vector<std::string>{"slice_update_in_place", "elementwise"}));
   ExpectTheReferencesStates(text);
 }
 
@@ -109,10 +110,11 @@ TEST(StatesTest, OldValuesAreCopiedOnlyWhenTheyAreReadLater) {
       "  u = slice_update(x = r, update = w, begin = [1, 0], end = [3, 6]);\n"
       "  write_state(input = a, data = u);\n",
       "z");
-  EXPECT_EQ(KernelsOf(before), (std::vector<std::string>{"elementwise", "slice_update_in_place"}));
+  EXPECT_EQ(KernelsWithStates(before),
+            (std::vector<std::string>{"elementwise", "slice_update_in_place"}));
   ExpectTheReferencesStates(before);
   const std::string after = Program(std::string(kUpdate) + "  y = add(x = r, y = u);\n", "y");
-  EXPECT_EQ(KernelsOf(after),
+  EXPECT_EQ(KernelsWithStates(after),
             (std::vector<std::string>{"copy_state", "slice_update_in_place", "elementwise"}));
   ExpectTheReferencesStates(after);
 }
@@ -131,7 +133,7 @@ TEST_P(StateOrderTest, GivesTheReferencesBits) {
   }
 }
 
-constexpr Case kCases[] = {
+constexpr Case kOrders[] = {
     {"two_reads_around_a_write",
      "r = read_state(input = a); u = slice_update(x = r, update = w, begin = [0, 0], end = [2, 6]);"
      "write_state(input = a, data = u); c = read_state(input = a); y = sub(x = c, y = r);",
@@ -259,7 +261,7 @@ constexpr Case kCases[] = {
      "c, r, s"},
 };
 
-INSTANTIATE_TEST_SUITE_P(Orders, StateOrderTest, ::testing::ValuesIn(kCases),
+INSTANTIATE_TEST_SUITE_P(Orders, StateOrderTest, ::testing::ValuesIn(kOrders),
                          [](const auto& test) { return std::string(test.param.name); });
 
 // Programs that read, compute, update and write two states in any order.
@@ -338,7 +340,7 @@ TEST(StatesTest, ACopyOfTheStatesKeepsItsValues) {
   Tensors others = inputs;
   others["w"] = MakeTensor({2, 6}, RandomFloats(12, 99, 5.0f, 6.0f));
   ASSERT_TRUE((*executable)->Run(others, &state, nullptr).ok());
-  ExpectSameBits(copy, expected, "the copy");
+  ExpectEqualBits(copy, expected, "the copy");
   EXPECT_FALSE(SameBits(state.at("a"), expected.at("a")));
 }
 
@@ -369,7 +371,7 @@ TEST(StatesTest, ACallThatFailsLeavesTheStatesAsTheyWere) {
     const auto failed = (*executable)->Run(inputs, &state, nullptr);
     ASSERT_FALSE(failed.ok());
     EXPECT_NE(failed.error().ToString().find("slice_by_size"), std::string::npos);
-    ExpectSameBits(state, expected, std::string(backend->name()));
+    ExpectEqualBits(state, expected, std::string(backend->name()));
     inputs["at"] = Ints({0, 0});
     ASSERT_TRUE((*executable)->Run(inputs, &state, nullptr).ok());
     EXPECT_FALSE(SameBits(state.at("a"), expected.at("a")));
@@ -389,7 +391,7 @@ TEST(StatesTest, AnOutputThatDoesNotFitLeavesTheStatesAsTheyWere) {
   Tensor small = MakeTensor({2, 2}, {0, 0, 0, 0});
   const exec::BoundOutput bound{"u", small.mutable_view()};
   EXPECT_FALSE((*executable)->RunBound(exec::BindAll(others), {&bound, 1}, &state, nullptr).ok());
-  ExpectSameBits(state, expected, "after the failure");
+  ExpectEqualBits(state, expected, "after the failure");
 }
 
 TEST(StatesTest, ASliceThatTheUpdateDoesNotFitIsAnError) {
@@ -438,7 +440,7 @@ TEST(StatesTest, CallsWithStatesOfTheirOwnRunAtOnce) {
     mine["w"] = MakeTensor({2, 6}, RandomFloats(12, static_cast<uint32_t>(100 * i + 49), 0, 1));
     State expected;
     RunReference(model, mine, exec::Numerics::kAsTyped, &expected);
-    ExpectSameBits(states[static_cast<size_t>(i)], expected, "state " + std::to_string(i));
+    ExpectEqualBits(states[static_cast<size_t>(i)], expected, "state " + std::to_string(i));
   }
 }
 
