@@ -85,16 +85,19 @@ class CpuExecutable : public exec::Executable {
                                   [this](const ir::Value& value) { return Outer(value); });
     frame_.interpreter = &interpreter;
     const Status status = [&]() -> Status {
-      ANEMONE_TRY(BindStates());
-      exec::State before = states;
+      ANEMONE_TRY(BindStates(states));
+      exec::State before;  // the interpreter's, which replaces whole tensors
+      for (const ir::Value* value : plan_->interpreted_states) {
+        before[value->name] = states[value->name];
+      }
       Status ran = [&]() -> Status {
         BindInputs(inputs);
         ANEMONE_TRY(tracer != nullptr && tracer->on_operation ? RunTraced(*tracer) : RunPlain());
         return take();
       }();
       if (!ran.ok()) {
-        RestoreOverwritten();
-        states = std::move(before);
+        for (auto& [name, tensor] : before) states[name] = std::move(tensor);
+        RestoreStates();
       }
       return ran;
     }();
@@ -105,25 +108,38 @@ class CpuExecutable : public exec::Executable {
   }
 
   // Finds the states of this call, and makes those that are new.
-  Status BindStates() {
-    for (const auto& input : compiled_->function().inputs()) {
-      if (input->type.is_state()) ANEMONE_TRY(frame_.interpreter->BindState(*input));
+  Status BindStates(exec::State& states) {
+    for (const ir::Value* value : plan_->interpreted_states) {
+      ANEMONE_TRY(frame_.interpreter->BindState(*value));
     }
     frame_.states.clear();
     for (const PlanState& bound : plan_->states) {
-      Tensor* state = frame_.interpreter->FindState(bound.value->name);
-      if (state == nullptr) return Internal("state '{}' is not bound", bound.value->name);
-      // A copy that somebody made of the states shares their memory, and stays as it is.
-      if (bound.updated && state->is_shared()) {
-        ANEMONE_ASSIGN(*state, Tensor::Copy(state->view()));
+      auto found = states.find(bound.value->name);
+      if (found == states.end() ||
+          found->second.shape() != bound.value->type.elements()[0].shape() ||
+          found->second.dtype() != DType::kFp32) {
+        ANEMONE_TRY(
+            frame_.interpreter->BindState(*bound.value));  // makes it, or says what is wrong
+        found = states.find(bound.value->name);
       }
-      frame_.states.push_back(state);
-      frame_.at[static_cast<size_t>(bound.buffer)] = state->As<float>();
+      Tensor& state = found->second;
+      // A copy that somebody made of the states shares their memory, and stays as it is.
+      if (bound.updated && state.is_shared()) {
+        ANEMONE_ASSIGN(state, Tensor::Copy(state.view()));
+      }
+      frame_.states.push_back(&state);
+      frame_.at[static_cast<size_t>(bound.buffer)] = state.As<float>();
     }
     return {};
   }
 
-  void RestoreOverwritten() {
+  // Undoes what the call has done to the plan's states.
+  void RestoreStates() {
+    while (!frame_.replaced.empty()) {
+      auto& [index, tensor] = frame_.replaced.back();
+      *frame_.states[index] = std::move(tensor);
+      frame_.replaced.pop_back();
+    }
     while (!frame_.overwritten.empty()) {
       const Overwritten& last = frame_.overwritten.back();
       last.window.CopyIn(last.before, last.state);

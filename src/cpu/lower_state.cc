@@ -38,7 +38,7 @@ Result<bool> LowerWriteState(Planner& planner, const Node& node) {
     ANEMONE_ASSIGN(exec::Tensor written, exec::Tensor::Copy({exec::StorageDType(type.dtype()),
                                                              type.shape(), frame.In(from)}));
     std::swap(state, written);
-    frame.replaced.push_back(std::move(written));
+    frame.replaced.emplace_back(index, std::move(written));
     frame.at[static_cast<size_t>(to)] = state.As<float>();
     return {};
   };

@@ -15,6 +15,7 @@
 #include <span>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
@@ -57,9 +58,11 @@ struct Frame {
   ThreadPool* pool = nullptr;
   // Holds values of dynamic shape, lists and the names of states; runs interpreted operations.
   exec::Interpreter* interpreter = nullptr;
-  std::vector<exec::Tensor*> states;     // by index in the plan's states; the caller's
-  std::vector<exec::Tensor> replaced;    // what these held before in this call; keeps it alive
-  std::vector<Overwritten> overwritten;  // in this call, first to last
+  std::vector<exec::Tensor*> states;  // by index in the plan's states; the caller's
+  // What a call has changed of them, first to last: what a write has replaced, with the state's index,
+  // which stays alive here, and what an update has overwritten.
+  std::vector<std::pair<size_t, exec::Tensor>> replaced;
+  std::vector<Overwritten> overwritten;
 
   const float* In(BufferId id) const {
     return static_cast<const float*>(at[static_cast<size_t>(id)]);
@@ -136,7 +139,8 @@ class Plan {
   std::vector<PlanInput> inputs;
   std::vector<PlanOutput> outputs;
   std::vector<PlanState> states;
-  std::vector<BufferId> kept;  // buffers that must last until the call ends
+  std::vector<const ir::Value*> interpreted_states;  // the others
+  std::vector<BufferId> kept;                        // buffers that must last until the call ends
   int64_t arena_bytes = 0;
   // The row-major buffers of values of known type, for interpreted operations.
   struct Place {

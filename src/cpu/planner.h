@@ -243,6 +243,8 @@ class Planner {
 
   bool HasFixedWeights(const ir::Operation& operation) const;
   Status AddInputs();
+  // Whether only read_state and write_state of the function's own block name the state.
+  bool CanHoldState(const ir::Value* handle) const;
   void AddState(const ir::Value* handle);
   BufferId NewStateBuffer(const ir::Type& type);
   BufferId EmitStateCopy(BufferId memory);

@@ -17,21 +17,27 @@
 
 namespace anemone::cpu {
 
-void Planner::AddState(const ir::Value* handle) {
+bool Planner::CanHoldState(const ir::Value* handle) const {
   const ir::Type& type = handle->type.elements()[0];
   const ValueFacts& facts = facts_.values.at(handle);
-  if (!IsFloat32(type) || !type.is_static() || facts.users.empty()) return;
-  for (const ir::Operation* user : facts.users) {
+  if (!IsFloat32(type) || !type.is_static()) return false;
+  return std::ranges::all_of(facts.users, [&](const ir::Operation* user) {
     // A body, or a loop that hands the state on, is the interpreter's.
-    if (FindStateLowering(user->type()) == nullptr) return;
+    if (FindStateLowering(user->type()) == nullptr) return false;
     const ir::Value* data = user->Input("data");
-    const ir::Value* moved = data != nullptr ? data : user->output();
-    if (facts_.values.at(moved).dynamic) return;
+    return !facts_.values.at(data != nullptr ? data : user->output()).dynamic;
+  });
+}
+
+void Planner::AddState(const ir::Value* handle) {
+  if (!CanHoldState(handle)) {
+    plan_->interpreted_states.push_back(handle);
+    return;
   }
   if (positions_.empty()) {
     for (size_t i = 0; i < facts_.nodes.size(); ++i) positions_[facts_.nodes[i].operation] = i;
   }
-  plan_->states.push_back({handle, NewStateBuffer(type), false});
+  plan_->states.push_back({handle, NewStateBuffer(handle->type.elements()[0]), false});
   memories_[handle] = {plan_->states.size() - 1, plan_->states.back().buffer};
 }
 

@@ -72,9 +72,9 @@ struct LoadOptions {
 };
 
 // Values of the states by name, kept between calls; made by the first call that uses it. A float16 state
-// holds halves, as floats. A call that fails leaves all of them as they were. A copy keeps its values
-// when a call writes to the original, as far as tensors of their own do: only a call may write to a
-// tensor's memory.
+// holds halves, as floats. A call that fails leaves all values as they were. The tensors may share
+// their memory with copies of the map, which keep their values: a call that would change them there
+// changes its own.
 using State = std::map<std::string, Tensor>;
 
 // A tensor in the caller's memory, bound to a feature for one call.

@@ -34,6 +34,27 @@ Status NonFinite() {
                        "an output holds a NaN or an infinity, and no input does");
 }
 
+bool ResultsAreFinite(const Route::Call& call) {
+  if (call.results != nullptr) return runtime::AllFinite(*call.results);
+  return std::ranges::all_of(call.outputs, [](const exec::BoundOutput& output) {
+    return runtime::AllFinite({output.tensor.dtype, output.tensor.shape, output.tensor.data});
+  });
+}
+
+// One call on the caller's thread and memory.
+Status RunOn(exec::Executable& executable, const Route::Call& call) {
+  if (call.results == nullptr) {
+    return executable.RunBound(call.inputs, call.outputs, call.state, call.tracer);
+  }
+  Tensors copies;
+  if (call.tensors == nullptr) {
+    ANEMONE_ASSIGN(copies, CopyAll(call.inputs));
+  }
+  const Tensors& inputs = call.tensors != nullptr ? *call.tensors : copies;
+  ANEMONE_ASSIGN(*call.results, executable.Run(inputs, call.state, call.tracer));
+  return {};
+}
+
 Error TimedOut(std::string_view what, int64_t timeout_ns) {
   return exec::Failure(exec::FailureKind::kTimeout,
                        fmt::format("{} took longer than {}", what, DurationText(timeout_ns)));
@@ -206,28 +227,12 @@ Status Route::Run(const Call& call, int64_t* waited_ns) {
 }
 
 Status Route::RunDirect(Lane& lane, const Call& call) const {
-  if (call.results == nullptr) {
-    ANEMONE_TRY(lane.executable->RunBound(call.inputs, call.outputs, call.state, call.tracer));
-    if (!call.check_finite) return {};
-    for (const exec::BoundOutput& output : call.outputs) {
-      const exec::MutableTensor& tensor = output.tensor;
-      if (!runtime::AllFinite({tensor.dtype, tensor.shape, tensor.data}) &&
-          AllFinite(call.inputs)) {
-        return NonFinite();
-      }
-    }
-    return {};
-  }
-  Tensors copies;
-  if (call.tensors == nullptr) {
-    ANEMONE_ASSIGN(copies, CopyAll(call.inputs));
-  }
-  const Tensors& inputs = call.tensors != nullptr ? *call.tensors : copies;
-  ANEMONE_ASSIGN(*call.results, lane.executable->Run(inputs, call.state, call.tracer));
-  if (call.check_finite && !runtime::AllFinite(*call.results) && AllFinite(call.inputs)) {
-    return NonFinite();
-  }
-  return {};
+  exec::State before;  // shares the memory of the states
+  if (call.check_finite && call.state != nullptr) before = *call.state;
+  ANEMONE_TRY(RunOn(*lane.executable, call));
+  if (!call.check_finite || ResultsAreFinite(call) || !AllFinite(call.inputs)) return {};
+  if (call.state != nullptr) *call.state = std::move(before);
+  return NonFinite();
 }
 
 Status Route::RunGuarded(Lane& lane, const Call& call) const {

@@ -64,6 +64,37 @@ TEST_P(ZooMemoryTest, SteadyStateTakesNothingFromTheHeap) {
 INSTANTIATE_TEST_SUITE_P(Zoo, ZooMemoryTest,
                          ::testing::Values("mobilenetv3_small", "fastvit_t8", "resnet50"));
 
+// States that are read and updated in place take nothing from the heap either.
+TEST(StateMemoryTest, SteadyStateTakesNothingFromTheHeap) {
+  const auto model = ModelFrom(R"(
+func main<ios18>(state<tensor<fp16, [8, 64, 16]>> s, tensor<fp16, [8, 1, 16]> x) {
+  r = read_state(input = s);
+  u = slice_update(x = r, update = x, begin = [0, 5, 0], end = [8, 6, 16]);
+  write_state(input = s, data = u);
+  c = read_state(input = s);
+  y = relu(x = c);
+} -> (y);
+)");
+  auto executable = CpuBackend().Load(model, {.function = {}, .threads = 1});
+  ASSERT_TRUE(executable.ok()) << executable.error().ToString();
+  const Tensors inputs = SeededInputs(*model->program.main());
+  exec::Tensor y = *exec::Tensor::Allocate(DType::kFp32, {8, 64, 16});
+  const BoundInput bound_input{"x", inputs.at("x").view()};
+  const BoundOutput bound_output{"y", y.mutable_view()};
+  exec::State state;
+  int64_t taken = 0;
+  for (int call = 0; call < 3; ++call) {
+    const int64_t before = test::AllocationsSoFar();
+    ASSERT_TRUE(
+        (*executable)->RunBound({&bound_input, 1}, {&bound_output, 1}, &state, nullptr).ok());
+    taken = test::AllocationsSoFar() - before;
+  }
+  EXPECT_EQ(taken, 0);
+  exec::State expected;
+  const Tensors outputs = RunReference(model, inputs, exec::Numerics::kAsTyped, &expected);
+  EXPECT_EQ(std::memcmp(y.view().data, outputs.at("y").view().data, y.size_bytes()), 0);
+}
+
 class BoundMemoryTest : public ::testing::Test {
  protected:
   void SetUp() override {
