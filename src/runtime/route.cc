@@ -227,12 +227,16 @@ Status Route::Run(const Call& call, int64_t* waited_ns) {
 }
 
 Status Route::RunDirect(Lane& lane, const Call& call) const {
-  exec::State before;  // shares the memory of the states
-  if (call.check_finite && call.state != nullptr) before = *call.state;
-  ANEMONE_TRY(RunOn(*lane.executable, call));
-  if (!call.check_finite || ResultsAreFinite(call) || !AllFinite(call.inputs)) return {};
-  if (call.state != nullptr) *call.state = std::move(before);
-  return NonFinite();
+  // Anemone's own backends put the states back by themselves.
+  const bool keeps_states = call.state != nullptr && options_.backend->external();
+  exec::State before;
+  if (keeps_states) before = *call.state;
+  Status status = RunOn(*lane.executable, call);
+  if (status.ok() && call.check_finite && !ResultsAreFinite(call) && AllFinite(call.inputs)) {
+    status = NonFinite();
+  }
+  if (!status.ok() && keeps_states) *call.state = std::move(before);
+  return status;
 }
 
 Status Route::RunGuarded(Lane& lane, const Call& call) const {

@@ -397,17 +397,24 @@ TEST(SessionTest, AFailedAttemptLeavesTheStateAsItWas) {
 } -> (y);
 )");
   if (model == nullptr) GTEST_SKIP();
-  FakeBackend fake({});
-  auto opened = Session::Open(model, With(fake));
-  ASSERT_TRUE(opened.ok()) << opened.error().ToString();
-  fake.SetScript([](ComputeUnits, int64_t) { return Fault::kRuntimeError; });
-  exec::State state;
   exec::Tensor x = *exec::Tensor::Allocate(DType::kFp32, {1});
   x.As<float>()[0] = 2;
-  for (int i = 1; i <= 2; ++i) {
-    const auto outputs = (*opened)->Predict({{"x", x}}, &state);
-    ASSERT_TRUE(outputs.ok()) << outputs.error().ToString();
-    EXPECT_EQ(outputs->at("y").As<float>()[0], 2.0f * static_cast<float>(i));
+  for (const Fault fault : {Fault::kRuntimeError, Fault::kNan}) {
+    for (const int64_t timeout_ns : {int64_t{0}, int64_t{10'000'000'000}}) {
+      FakeBackend fake({});
+      SessionOptions options = With(fake);
+      options.breaker.predict_timeout_ns = timeout_ns;
+      options.breaker.load_timeout_ns = timeout_ns;
+      auto opened = Session::Open(model, options);
+      ASSERT_TRUE(opened.ok()) << opened.error().ToString();
+      fake.SetScript([fault](ComputeUnits, int64_t) { return fault; });  // the state is written
+      exec::State state;
+      for (int i = 1; i <= 2; ++i) {
+        const auto outputs = (*opened)->Predict({{"x", x}}, &state);
+        ASSERT_TRUE(outputs.ok()) << outputs.error().ToString();
+        EXPECT_EQ(outputs->at("y").As<float>()[0], 2.0f * static_cast<float>(i));
+      }
+    }
   }
 }
 
