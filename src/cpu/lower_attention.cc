@@ -13,8 +13,8 @@ namespace {
 
 struct AttentionPlan {
   BufferId query = kNoBuffer;  // [batch, m, k]
-  BufferId key = kNoBuffer;    // [batch, n, k]
-  BufferId value = kNoBuffer;  // [batch, n, v]
+  SlicedRows key;              // [batch, n, k]
+  SlicedRows value;            // [batch, n, v]
   BufferId mask = kNoBuffer;   // rows of n
   BufferId scratch = kNoBuffer;
   int64_t m = 0, k = 0, n = 0, v = 0;
@@ -26,6 +26,10 @@ struct AttentionPlan {
   int64_t BiasFloats() const { return Whole(std::max(PackedColumns(n), PackedColumns(v))); }
   int64_t PanelFloats() const { return Whole(std::max(PackedFloats(k, n), PackedFloats(n, v))); }
   int64_t EachFloats() const { return PanelFloats() + Whole(m * n); }
+
+  static const float* Matrix(const Frame& frame, const SlicedRows& rows, int64_t b) {
+    return frame.In(rows.buffer) + rows.offset + b * rows.stride;
+  }
 
   // softmax(scores * scale + mask) in place; a query with nothing let through gives zeros.
   void Weigh(float* scores, const float* added, ThreadPool& pool) const {
@@ -56,10 +60,10 @@ struct AttentionPlan {
       for (int64_t b = begin; b < end; ++b) {
         float* panels = work + b * EachFloats();
         float* scores = panels + PanelFloats();
-        PackMatrix(frame.In(key) + b * n * k, k, n, 1, k, panels);
+        PackMatrix(Matrix(frame, key, b), k, n, 1, k, panels);
         Gemm(frame.In(query) + b * m * k, k, m, {panels, bias, k, n}, scores, n, {}, *frame.pool);
         Weigh(scores, added == nullptr ? nullptr : added + mask_offsets[b], *frame.pool);
-        PackMatrix(frame.In(value) + b * n * v, n, v, v, 1, panels);
+        PackMatrix(Matrix(frame, value, b), n, v, v, 1, panels);
         Gemm(scores, n, m, {panels, bias, n, v}, out + b * m * v, v, {}, *frame.pool);
       }
     });
@@ -105,9 +109,9 @@ Result<bool> LowerAttention(Planner& planner, const Node& node) {
     PlaceMask(planner.TypeOf(mask).shape(), scores, &plan);
   }
   ANEMONE_ASSIGN(plan.query, planner.Read(query, Layout::kRowMajor));
-  ANEMONE_ASSIGN(plan.key, planner.Read(key, Layout::kRowMajor));
-  ANEMONE_ASSIGN(plan.value, planner.Read(value, Layout::kRowMajor));
-  std::vector<BufferId> reads = {plan.query, plan.key, plan.value};
+  ANEMONE_ASSIGN(plan.key, planner.TakeRows(key));
+  ANEMONE_ASSIGN(plan.value, planner.TakeRows(value));
+  std::vector<BufferId> reads = {plan.query, plan.key.buffer, plan.value.buffer};
   if (mask != nullptr) {
     ANEMONE_ASSIGN(plan.mask, planner.Read(mask, Layout::kRowMajor));
     reads.push_back(plan.mask);

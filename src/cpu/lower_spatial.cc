@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <optional>
 
 #include "cpu/kernels/index_copy.h"
 #include "cpu/kernels/resize.h"
@@ -76,6 +77,26 @@ Result<bool> LowerPad(Planner& planner, const Node& node) {
   return true;
 }
 
+// Where the matrices of a slice of rows lie, if its only reader is attention, which reads them there.
+std::optional<SlicedRows> RowsForAttention(const Planner& planner, const Node& node,
+                                           const std::vector<ops::slice::Range>& ranges) {
+  const ir::Shape& in = planner.TypeOf(node.operation->Input("x")).shape();
+  const auto users = planner.UsersOf(node.operation->output());
+  if (in.size() < 3 || users.size() != 1 || planner.IsOutput(node.operation->output()) ||
+      FindLowering(users[0]->type()) != LowerAttention ||
+      users[0]->Input("query") == node.operation->output()) {
+    return std::nullopt;
+  }
+  const size_t rows = in.size() - 2;
+  for (size_t axis = 0; axis < in.size(); ++axis) {
+    const bool whole = ranges[axis].first == 0 && ranges[axis].count == in[axis];
+    if (ranges[axis].step != 1 || ranges[axis].squeezed || (axis != rows && !whole)) {
+      return std::nullopt;
+    }
+  }
+  return SlicedRows{kNoBuffer, ranges[rows].first * in.back(), in[rows] * in.back()};
+}
+
 Result<bool> LowerSlice(Planner& planner, const Node& node) {
   const ir::Value* x = node.operation->Input("x");
   const ir::Type in = planner.TypeOf(x);
@@ -90,7 +111,8 @@ Result<bool> LowerSlice(Planner& planner, const Node& node) {
     if (range.first < 0 || range.count < 0) return false;
     squeezes = squeezes || range.squeezed;
   }
-  const bool channels = IsFloat32(in) && HasChannels(in) && !squeezes;
+  auto rows = IsFloat32(in) ? RowsForAttention(planner, node, ranges) : std::nullopt;
+  const bool channels = IsFloat32(in) && HasChannels(in) && !squeezes && !rows;
   const Layout layout = channels ? planner.LayoutOf(x) : Layout::kRowMajor;
   const std::vector<int64_t> strides = StridesOf(in, layout);
   std::vector<std::vector<int64_t>> sources(strides.size());
@@ -99,7 +121,16 @@ Result<bool> LowerSlice(Planner& planner, const Node& node) {
       sources[axis].push_back((ranges[axis].first + i * ranges[axis].step) * strides[axis]);
     }
   }
-  ANEMONE_TRY(EmitCopy(planner, node, x, layout, std::move(sources), 0.0f));
+  if (!rows) {
+    ANEMONE_TRY(EmitCopy(planner, node, x, layout, std::move(sources), 0.0f));
+    return true;
+  }
+  ANEMONE_ASSIGN(rows->buffer, planner.Read(x, Layout::kRowMajor));
+  auto copy = std::make_shared<const IndexCopy>(std::move(sources), 0.0f);
+  Group& group = planner.OpenSimple(
+      *node.operation, "index_copy", Layout::kRowMajor, {rows->buffer},
+      [=](const Frame& frame, float* to) { copy->Run(frame.In(rows->buffer), to, *frame.pool); });
+  group.rows = rows;
   return true;
 }
 

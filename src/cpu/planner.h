@@ -39,6 +39,14 @@ struct GroupStep {
   bool whole = false;  // the operand has the shape of the result
 };
 
+// Matrices that are some of the rows of larger ones: matrix b begins at element `offset` + b * `stride`
+// of the buffer.
+struct SlicedRows {
+  BufferId buffer = kNoBuffer;
+  int64_t offset = 0;
+  int64_t stride = 0;
+};
+
 struct Group {
   std::string_view kernel;
   std::vector<const ir::Operation*> operations;
@@ -60,6 +68,8 @@ struct Group {
   bool can_store_integers = false;  // whether Run takes a destination of whole numbers
   // Absorbs result * scale[c] + shift[c] for each channel (batch norm), or is null.
   std::function<void(std::vector<float> scale, std::vector<float> shift)> fold_affine;
+  // Where the result lies already, for a reader that takes it from there (TakeRows).
+  std::optional<SlicedRows> rows;
   // The input that an elementwise group without steps merely renames.
   BufferId only_copies = kNoBuffer;
 };
@@ -176,6 +186,9 @@ class Planner {
   // ---- actions for lowerings ----
   // The buffer of `value`; computes it or changes its layout if necessary.
   Result<BufferId> Read(const ir::Value* value, Layout layout);
+  // The matrices of `value`, [..., rows, columns], for its only reader: where they lie, when they are
+  // slices that nothing has copied yet.
+  Result<SlicedRows> TakeRows(const ir::Value* value);
   // The buffer of whole numbers, with kIntegerSlack more that can be read, of a value that is a
   // quantize's result.
   Result<IntegerBuffer> ReadIntegers(const ir::Value* value, Layout layout, IntegerForm form);
@@ -197,6 +210,7 @@ class Planner {
     const auto found = integers_.find(value);
     return found == integers_.end() ? nullptr : &found->second;
   }
+  bool IsOutput(const ir::Value* value) const { return facts_.values.at(value).is_output; }
   // The live operations that read the value.
   std::span<const ir::Operation* const> UsersOf(const ir::Value* value) const {
     return facts_.values.at(value).users;

@@ -81,6 +81,20 @@ const StateMemory* Planner::UpdatesInPlace(const ir::Operation& update, BufferId
   return nullptr;
 }
 
+// The rows of a cache that attention reads are mostly a slice of a state: SaveReaders copies them if the
+// state is written first.
+Result<SlicedRows> Planner::TakeRows(const ir::Value* value) {
+  State& state = states_[value];
+  if (state.pending != nullptr && state.pending->rows && state.pending->steps.empty()) {
+    const SlicedRows rows = *state.pending->rows;
+    state.pending = nullptr;
+    return rows;
+  }
+  const ir::Shape shape = TypeOf(value).shape();
+  ANEMONE_ASSIGN(const BufferId buffer, Read(value, Layout::kRowMajor));
+  return SlicedRows{buffer, 0, shape[shape.size() - 2] * shape.back()};
+}
+
 bool Planner::WaitsToRead(const Group& group, BufferId memory) const {
   if (group.only_copies == memory || std::ranges::count(group.reads, memory) != 0) return true;
   return std::ranges::any_of(group.steps, [&](const GroupStep& step) {
