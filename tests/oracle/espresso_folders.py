@@ -343,6 +343,10 @@ def functions(seed):
     squeezed = net.layer("squeeze", x, lambda v: v[0], axes_0=0)
     net.output(net.layer("expand_dims", squeezed, lambda v: v[:, None], axes_0=1))
     net.output(net.affine(x))
+    for axis in (0, 1, -1):
+        net.output(net.layer("stack_nd", [squeezed, net.activation(squeezed, 1, torch.tanh)],
+                             lambda a, b, axis=axis: torch.stack((a, b), axis), nd_axis=axis))
+    net.output(net.layer("tile", x, lambda v: v.repeat(1, 2, 1, 3), dst_w=3, dst_h=1, dst_k=2, dst_n=1, dst_seq=1))
     return net
 
 

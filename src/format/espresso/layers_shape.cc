@@ -164,6 +164,50 @@ Status ConvertSplit(LayerReader& layer) {
   return {};
 }
 
+// The axis is one at which the output has as many elements as there are inputs; where several are,
+// 'nd_axis' chooses.
+Status ConvertStack(LayerReader& layer) {
+  if (layer.tops().size() != 1) return layer.CheckCounts(2, 1);
+  if (layer.rank5()) return NotKnown("the axes of a network of the old mapping that stacks");
+  ANEMONE_ASSIGN(const ir::Shape to, layer.Dims(layer.tops().front()));
+  const auto rank = static_cast<int64_t>(to.size());
+  ANEMONE_ASSIGN(int64_t axis, layer.Int("nd_axis", -rank));
+  axis += axis < 0 ? rank : 0;
+  if (axis >= rank) return NotKnown("its 'nd_axis', where the output has rank {}", rank);
+  ir::Shape part = to;
+  part.erase(part.begin() + axis);
+  for (const std::string& bottom : layer.bottoms()) {
+    ANEMONE_ASSIGN(const ir::Shape dims, layer.Dims(bottom));
+    if (dims == part && std::ssize(layer.bottoms()) == to[static_cast<size_t>(axis)]) continue;
+    return NotKnown("its 'nd_axis', along which {} inputs like {} do not stack to {}",
+                    layer.bottoms().size(), ir::ShapeToString(dims), ir::ShapeToString(to));
+  }
+  layer.Add()->mutable_stack()->set_axis(axis);
+  return {};
+}
+
+// dst_X is how often the input is repeated along axis X, which the shapes must say too.
+Status ConvertTile(LayerReader& layer) {
+  ANEMONE_TRY(layer.CheckCounts(1));
+  ANEMONE_ASSIGN(const ir::Shape from, layer.Dims(layer.bottoms().front()));
+  ANEMONE_ASSIGN(const ir::Shape to, layer.Dims(layer.tops().front()));
+  if (from.size() != to.size()) return NotKnown("which axes it adds");
+  std::vector<uint64_t> reps(to.size());
+  for (size_t i = 0; i < kFromLast.size(); ++i) {
+    const std::string key = "dst_" + std::string(kFromLast[i]);
+    ANEMONE_ASSIGN(const int64_t told, layer.Int(key, 1, 1));
+    const size_t axis = to.size() - 1 - i;
+    const bool fits = i < to.size() ? to[axis] == told * from[axis] : told == 1;
+    if (!fits) {
+      return NotKnown("its '{}' is {}, where {} becomes {}", key, told, ir::ShapeToString(from),
+                      ir::ShapeToString(to));
+    }
+    if (i < to.size()) reps[axis] = static_cast<uint64_t>(told);
+  }
+  layer.Add()->mutable_tile()->mutable_reps()->Add(reps.begin(), reps.end());
+  return {};
+}
+
 // The axes along which the output is smaller; kInvalidInput when another one is larger.
 Result<std::vector<size_t>> SmallerAxes(LayerReader& layer) {
   ANEMONE_TRY(layer.CheckCounts(1));
@@ -312,6 +356,8 @@ constexpr LayerRow kShapeRows[] = {
     {"concat", ConvertConcat},
     {"general_concat", ConvertConcat},
     {"split_nd", ConvertSplit},
+    {"stack_nd", ConvertStack},
+    {"tile", ConvertTile},
     {"slice", ConvertSlice},
     {"reduce", ConvertReduce},
     {"general_padding", ConvertPadding},

@@ -161,6 +161,26 @@ TEST(CompiledNetworkTest, AxesAreCountedFromTheLast) {
   EXPECT_EQ(y.values[6], 1);
 }
 
+TEST(CompiledNetworkTest, StacksAndTilesAlongTheAxesThatTheyName) {
+  Folder folder;
+  folder.Input("x", {2, 3}).Output("y").Output("z");
+  folder.layers = R"({"type": "activation", "name": "n", "bottom": "x", "top": "a", "mode": 6,
+                      "alpha": -1, "beta": 0},
+                     {"type": "stack_nd", "name": "s", "bottom": "x,a", "top": "y", "nd_axis": 1},
+                     {"type": "tile", "name": "t", "bottom": "x", "top": "z", "dst_w": 2, "dst_h": 1,
+                      "dst_k": 1, "dst_n": 1, "dst_seq": 1})";
+  folder.shapes = R"("x": {"h": 2, "w": 3, "_rank": 2}, "a": {"h": 2, "w": 3, "_rank": 2},
+                     "y": {"k": 2, "h": 2, "w": 3, "_rank": 3}, "z": {"h": 2, "w": 6, "_rank": 2})";
+  const auto model = folder.Read();
+  ASSERT_TRUE(model.ok()) << model.status().ToString();
+  auto outputs = RunModel(*model, {{"x", {{2, 3}, {1, 2, 3, 4, 5, 6}}}});
+  EXPECT_EQ(outputs["y"].shape, (ir::Shape{2, 2, 3}));
+  EXPECT_EQ(outputs["y"].values, (std::vector<float>{1, 2, 3, -1, -2, -3, 4, 5, 6, -4, -5, -6}));
+  EXPECT_EQ(outputs["z"].values, (std::vector<float>{1, 2, 3, 1, 2, 3, 4, 5, 6, 4, 5, 6}));
+  folder.layers.replace(folder.layers.find(R"("nd_axis": 1)"), 12, R"("nd_axis": 2)");
+  EXPECT_NE(folder.Refusal(ErrorCode::kUnsupported).find("its 'nd_axis'"), std::string::npos);
+}
+
 TEST(CompiledNetworkTest, AClassifierTakesItsLabelsFromTheMetadata) {
   Folder folder;
   folder.Input("x", {3});
@@ -188,6 +208,7 @@ TEST(CompiledNetworkTest, WhatIsNotKnownIsRefusedByName) {
   const auto refusal = [](const std::string& layer) {
     Folder folder;
     AddConvolution(folder);
+    folder.blobs.push_back(Raw<float>({1, 0, 0.5f, 2}));  // scale, shift, mean, variance
     Then(folder, layer);
     const std::string text = folder.Refusal(ErrorCode::kUnsupported);
     EXPECT_NE(text.find("layer 'last'"), std::string::npos) << text;
@@ -202,6 +223,15 @@ TEST(CompiledNetworkTest, WhatIsNotKnownIsRefusedByName) {
   names(refusal(R"("type": "elementwise", "operation": 26)"), "'eps'");
   names(refusal(R"("type": "elementwise", "operation": 2, "alpha": 1, "beta": 3)"), "'beta' is 3");
   names(refusal(R"("type": "activation", "mode": 4)"), "mode 4");
+  names(refusal(R"("type": "activation", "mode": 2, "alpha": 0, "weights": {"alpha": 1})"),
+        "'alpha'");
+  names(refusal(R"("type": "batchnorm", "C": 1, "blob_batchnorm_params": 2)"),
+        "the epsilon with which it takes its stored mean and variance");
+  names(refusal(R"("type": "inner_product", "nB": 3, "nC": 3, "has_prelu": 1, "blob_weights": 1)"),
+        "'has_prelu' is 1");
+  names(refusal(R"("type": "inner_product", "nB": 1, "nC": 1, "weights": {"W_t_int8": 1})"),
+        "weights");
+  names(refusal(R"("type": "tile", "dst_w": 2)"), "'dst_w' is 2");
   names(refusal(R"("type": "copy", "surprise": 7)"), "'surprise' (7)");
   names(refusal(R"("type": "copy", "weights": {"odd": 1})"), "'odd'");
   names(
