@@ -103,7 +103,7 @@ ANEMONE_EXPORT int anemone_binding_output(anemone_binding* binding, const char* 
                                           anemone_dtype dtype, const int64_t* shape, size_t rank,
                                           void* data, anemone_error** error);
 
-/* A stateful model's states between calls. */
+/* A stateful model's states between calls. A call that fails leaves them as they were. */
 ANEMONE_EXPORT anemone_state* anemone_state_create(void);
 ANEMONE_EXPORT void anemone_state_free(anemone_state* state);
 

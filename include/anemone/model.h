@@ -93,9 +93,9 @@ Expected<Options> ParseOptions(const std::string& json);
 // The tables of all options as a JSON document (schema anemone.options).
 std::string OptionTablesJson();
 
-// Keeps a stateful model's states between predictions. Not for use by two predictions at once. One
-// that Model::MakeState made knows the model's states; an empty one gets them from its first
-// prediction.
+// Keeps a stateful model's states between predictions; one that fails leaves them as they were. Not
+// for use by two predictions at once. A State that Model::MakeState made knows the model's states;
+// an empty one gets them from its first prediction.
 class State {
  public:
   State();
