@@ -1,5 +1,6 @@
 """The session from Python: answers, reports, options, threads."""
 
+import concurrent.futures
 import json
 import pathlib
 import threading
@@ -108,6 +109,42 @@ def test_stateful_model(tmp_path):
     for runner in (session, anemone.load(file), anemone.FeatureModel(file)):
         with pytest.raises(anemone.Error, match="keeps 's' between predictions, and no state is given"):
             runner.predict({"x": np.array([2], dtype=np.float32)})
+
+
+def test_conversations_at_once_keep_states_of_their_own(tmp_path):
+    file = tmp_path / "cache.mil"
+    file.write_text("""func main<ios18>(tensor<fp32, [1, 4]> x, tensor<int32, [2]> at, state<tensor<fp16, [8, 4]>> cache) {
+  old = read_state(input = cache);
+  row = cast(x = x, dtype = "fp16");
+  end = add(x = at, y = [1, 4]);
+  new = slice_update(x = old, update = row, begin = at, end = end);
+  write_state(input = cache, data = new);
+  wide = cast(x = new, dtype = "fp32");
+  y = reduce_sum(x = wide, axes = [0]);
+  last = slice_by_size(x = wide, begin = at, size = [1, 4]);
+} -> (y, last);
+""")
+    model = anemone.load(str(file))
+
+    def talk(speaker):
+        state = model.make_state()
+        kept = np.zeros((8, 4), np.float32)
+        random = np.random.default_rng(speaker)
+        for turn in range(40):
+            row = random.integers(-8, 8, (1, 4)).astype(np.float32)
+            kept[turn % 8] = row
+            outputs = model.predict({"x": row, "at": np.array([turn % 8, 0], np.int32)}, state)
+            np.testing.assert_array_equal(outputs["y"], kept.sum(0))
+            np.testing.assert_array_equal(outputs["last"], row)
+            np.testing.assert_array_equal(state.read("cache"), kept)
+            with pytest.raises(anemone.Error):  # past the last row; nothing is written
+                model.predict({"x": row + 1, "at": np.array([8, 0], np.int32)}, state)
+            np.testing.assert_array_equal(state.read("cache"), kept)
+        return True
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(talk, range(8)))
+
 
 
 @pytest.mark.parametrize("name,label", [("classifier_strings", "label 4"), ("classifier_ints", 104)])
