@@ -48,29 +48,30 @@ void DescribeAll(const CLI::App& app, const std::vector<std::string>& path,
   }
 }
 
-// Whether `text` has `word` as a word, letter case aside: "HOST:PORT to listen at" has "port".
-bool HasWord(std::string_view text, std::string_view word) {
+// Whether `word` is one of the first three words of `text`, letter case aside: "port" of
+// "HOST:PORT to listen at". Further on, help speaks of other things too.
+bool BeginsWithWord(std::string_view text, std::string_view word) {
+  const auto is_letter = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
   const auto same = [](unsigned char a, unsigned char b) {
     return std::tolower(a) == std::tolower(b);
   };
-  for (auto at = text.begin();; ++at) {
-    at = std::search(at, text.end(), word.begin(), word.end(), same);
-    if (at == text.end()) return false;
-    const auto after = at + static_cast<std::ptrdiff_t>(word.size());
-    const bool begins = at == text.begin() || std::isalnum(static_cast<unsigned char>(at[-1])) == 0;
-    const bool ends = after == text.end() || std::isalnum(static_cast<unsigned char>(*after)) == 0;
-    if (begins && ends) return true;
+  auto at = std::ranges::find_if(text, is_letter);
+  for (int i = 0; i < 3 && at != text.end(); ++i) {
+    const auto end = std::find_if_not(at, text.end(), is_letter);
+    if (std::equal(at, end, word.begin(), word.end(), same)) return true;
+    at = std::find_if(end, text.end(), is_letter);
   }
+  return false;
 }
 
-// The options of a command whose help speaks of what an unknown flag is called: "--port" of
+// The options of a command whose help begins with what an unknown flag is called: "--port" of
 // "--address", which takes "HOST:PORT". Empty when there is none, or more than two.
 std::string SuggestionByHelp(const CommandHelp& command, std::string_view flag) {
   const std::string_view word = flag.substr(std::min(flag.find_first_not_of('-'), flag.size()));
   if (word.size() < 3) return "";
   std::vector<const OptionHelp*> found;
   for (const OptionHelp& option : command.options) {
-    if (!option.flags.empty() && HasWord(option.help, word)) found.push_back(&option);
+    if (!option.flags.empty() && BeginsWithWord(option.help, word)) found.push_back(&option);
   }
   if (found.empty() || found.size() > 2) return "";
   std::string text;
