@@ -42,7 +42,7 @@ foreach(folder IN LISTS test_folders)
   file(GLOB c_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/unit/${folder}/*.c)
   set_source_files_properties(${c_sources} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
   # Fewer at a time than sources of the library: a test is edited often.
-  join_sources(joined ${test_sources_${folder}} SIZE 3)
+  join_sources(joined ${test_sources_${folder}} SIZE 6)
   add_executable(anemone_tests_${folder} ${joined} ${c_sources})
   target_link_libraries(anemone_tests_${folder} PRIVATE
     anemone_for_tests GTest::gtest_main anemone_test_support)

@@ -5,12 +5,12 @@
 option(ANEMONE_UNITY "Compile the sources of a folder several at a time" ON)
 
 # join_sources(JOINED SOURCE... [SIZE COUNT]): files of the build folder that include those sources, each
-# COUNT of one folder (default: 6). The families of src/ops/ are joined by kind: all def.cc, all place.cc,
+# at most COUNT of one folder (default: 15, which compile in about ten seconds). The families of src/ops/ are joined by kind: all def.cc, all place.cc,
 # all kernel.cc, all onnx.cc, all torch.cc; their other sources stand alone. What is not of src/ or tests/ stays as it is.
 function(join_sources joined)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "SIZE" "")
   if(NOT arg_SIZE)
-    set(arg_SIZE 6)
+    set(arg_SIZE 15)
   endif()
   if(NOT ANEMONE_UNITY)
     set(${joined} ${arg_UNPARSED_ARGUMENTS} PARENT_SCOPE)
@@ -40,8 +40,11 @@ function(join_sources joined)
     string(REPLACE "/" "_" stem ${group})
     set(first 0)
     list(LENGTH sources_${group} count)
+    # As many in each: the slowest one is what a rebuild waits for.
+    math(EXPR files "(${count} + ${arg_SIZE} - 1) / ${arg_SIZE}")
+    math(EXPR size "(${count} + ${files} - 1) / ${files}")
     while(first LESS count)
-      list(SUBLIST sources_${group} ${first} ${arg_SIZE} some)
+      list(SUBLIST sources_${group} ${first} ${size} some)
       set(text "")
       foreach(source IN LISTS some)
         # As the include path has it, so that the compiler cache knows the file in another checkout.
@@ -51,7 +54,7 @@ function(join_sources joined)
       set(output ${CMAKE_BINARY_DIR}/unity/${stem}_${first}.cc)
       file(CONFIGURE OUTPUT ${output} CONTENT "${text}" @ONLY)
       list(APPEND result ${output})
-      math(EXPR first "${first} + ${arg_SIZE}")
+      math(EXPR first "${first} + ${size}")
     endwhile()
   endforeach()
   set(${joined} ${result} PARENT_SCOPE)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Prints docs/reference/ from the code: commands and their options, exit codes, chips, and the documents that others read.
+"""Prints docs/reference/ from the code: commands and their options, exit codes, chips, the documents that others read,
+and the files that people write, with their schemas in docs/schemas/.
 
     python3 tools/reference.py            writes the pages, with what build/bin/anemone says of itself
     python3 tools/reference.py --check    fails when one of them is not what would be written
@@ -123,7 +124,55 @@ def events_page(_):
     return lines
 
 
+def bounds_of(schema):
+    """"at least 0, at most 1" of a number."""
+    words = (("minimum", "at least"), ("exclusiveMinimum", "above"), ("maximum", "at most"))
+    return ", ".join(f"{word} {json.dumps(schema[key])}".removesuffix(".0") for key, word in words if key in schema)
+
+
+def keys_table(schema, root):
+    """The keys of an object that holds settings, with their defaults."""
+    def row(key, one):
+        bounds = bounds_of(one)
+        value = type_of(one, root) + (f", {bounds}" if bounds else "")
+        return f"`{key}`", value, f"`{json.dumps(one['default'])}`" if "default" in one else ""
+
+    return table(["key", "value", "default"], [row(key, one) for key, one in schema["properties"].items()])
+
+
+def configurations_page(schemas):
+    policy, compression = schemas["gate_policy"], schemas["compression"]
+    lines = ["# Configuration files\n", MADE, "The files that people write, each with its JSON Schema (draft 2020-12) for "
+             "editors and validators:\n",
+             *table(["file", "schema"], [(schemas[name]["title"], f"[`{name}.schema.json`](../schemas/{name}.schema.json)")
+                                         for name in schemas]),
+             "\nOptions as JSON objects have the keys of [Options](../options.md). An unknown key is an error everywhere.\n",
+             f"## {policy['title']}\n", "`anemone gate --policy FILE`; [Gate](../gate.md). " + policy["description"] + "\n",
+             "### run\n", *keys_table(policy["properties"]["run"], policy)]
+    for key, check in policy["properties"]["checks"]["properties"].items():
+        lines += [f"\n### checks.{key}\n", check["description"] + "\n", *keys_table(check, policy)]
+    lines += [f"\n## {compression['title']}\n", "`anemone compress --config FILE`; [Compression](../compression.md). "
+              + compression["description"]]
+    for name, setting in compression["$defs"].items():
+        if name.startswith("Op"):
+            lines += [f"\n### {name}\n", *keys_table(setting, compression)]
+    return lines
+
+
 PAGES = {"commands.md": commands_page, "exit-codes.md": codes_page, "chips.md": chips_page, "events.md": events_page}
+
+
+def printed(command):
+    """Each printed file with its text."""
+    def said(*arguments):
+        return json.loads(subprocess.run([command, *arguments], check=True, capture_output=True, text=True).stdout)
+
+    reference, schemas = said("reference"), said("options", "--schemas")
+    texts = {FOLDER / name: "\n".join(page(reference)) + "\n" for name, page in PAGES.items()}
+    texts[FOLDER / "configurations.md"] = "\n".join(configurations_page(schemas)) + "\n"
+    for name, schema in schemas.items():
+        texts[SCHEMAS / f"{name}.schema.json"] = json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
+    return texts
 
 
 def main():
@@ -131,12 +180,9 @@ def main():
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--command", default=str(ROOT / "build" / "bin" / "anemone"))
     arguments = parser.parse_args()
-    reference = json.loads(subprocess.run([arguments.command, "reference"], check=True, capture_output=True,
-                                          text=True).stdout)
     stale = []
     FOLDER.mkdir(exist_ok=True)
-    for name, page in PAGES.items():
-        text, path = "\n".join(page(reference)) + "\n", FOLDER / name
+    for path, text in printed(arguments.command).items():
         if path.exists() and path.read_text(encoding="utf-8") == text:
             continue
         if arguments.check:

@@ -33,11 +33,16 @@ extern "C" {
 #define ANEMONE_EXPORT
 #endif
 
+/* Why a call failed: opaque; freed with anemone_error_free. */
 typedef struct anemone_error anemone_error;
+/* A model that serves: opaque; freed with anemone_session_close. */
 typedef struct anemone_session anemone_session;
+/* Inputs and outputs in the caller's memory: opaque; freed with anemone_binding_free. */
 typedef struct anemone_binding anemone_binding;
+/* What a stateful model keeps between calls: opaque; freed with anemone_state_free. */
 typedef struct anemone_state anemone_state;
 
+/* The type of the elements of bound memory. ANEMONE_OTHER cannot be bound. */
 typedef enum anemone_dtype {
   ANEMONE_OTHER = 0,
   ANEMONE_FLOAT32 = 1,
@@ -56,6 +61,7 @@ ANEMONE_EXPORT const char* anemone_version(void);
 ANEMONE_EXPORT const char* anemone_error_code(const anemone_error* error);
 /* Place, message and advice in one line. */
 ANEMONE_EXPORT const char* anemone_error_text(const anemone_error* error);
+/* NULL is allowed. */
 ANEMONE_EXPORT void anemone_error_free(anemone_error* error);
 
 /* `model`: an .onnx, .pt2, .mlpackage, .mlmodel or .mlmodelc path, or a catalog name. `options_json`:
@@ -68,11 +74,13 @@ ANEMONE_EXPORT void anemone_session_close(anemone_session* session);
 /* "loading", "compiling", "warming", "ready" or "failed". A literal: it is valid forever. */
 ANEMONE_EXPORT const char* anemone_session_state(const anemone_session* session);
 
-/* Inputs and outputs of the model, in order. */
+/* Inputs of the model, in order. */
 ANEMONE_EXPORT size_t anemone_session_input_count(const anemone_session* session);
+/* Those of the outputs. */
 ANEMONE_EXPORT size_t anemone_session_output_count(const anemone_session* session);
-/* NULL when there is no such index. */
+/* NULL when there is no such index. Valid as long as the session. */
 ANEMONE_EXPORT const char* anemone_session_input_name(const anemone_session* session, size_t index);
+/* NULL when there is no such index. Valid as long as the session. */
 ANEMONE_EXPORT const char* anemone_session_output_name(const anemone_session* session,
                                                        size_t index);
 /* What memory bound to the feature must hold. At most `capacity` dimensions are written to `shape`;
@@ -80,6 +88,7 @@ ANEMONE_EXPORT const char* anemone_session_output_name(const anemone_session* se
 ANEMONE_EXPORT int anemone_session_input_type(const anemone_session* session, size_t index,
                                               anemone_dtype* dtype, int64_t* shape,
                                               size_t capacity);
+/* As anemone_session_input_type, of an output. */
 ANEMONE_EXPORT int anemone_session_output_type(const anemone_session* session, size_t index,
                                                anemone_dtype* dtype, int64_t* shape,
                                                size_t capacity);
@@ -88,23 +97,30 @@ ANEMONE_EXPORT int anemone_session_output_type(const anemone_session* session, s
  * ANEMONE_FLOAT32 [classes]; these give the names. 0 and NULL when the model is not a classifier,
  * has no such output, or has no such class. An integer label's name is in decimal. */
 ANEMONE_EXPORT size_t anemone_session_class_count(const anemone_session* session);
+/* The name of a class. Valid as long as the session. */
 ANEMONE_EXPORT const char* anemone_session_class_name(const anemone_session* session, size_t index);
+/* The output with the label's index. */
 ANEMONE_EXPORT const char* anemone_session_label_output(const anemone_session* session);
+/* The output with the probabilities. */
 ANEMONE_EXPORT const char* anemone_session_probabilities_output(const anemone_session* session);
 
 /* The caller's memory for the inputs and outputs of calls: row-major, and kept by the caller until
  * the binding is freed or the name is bound again, which replaces the earlier memory. */
 ANEMONE_EXPORT anemone_binding* anemone_binding_create(void);
+/* NULL is allowed; the bound memory stays the caller's. */
 ANEMONE_EXPORT void anemone_binding_free(anemone_binding* binding);
+/* Binds memory that is read: `rank` sizes at `shape`, elements at `data`. */
 ANEMONE_EXPORT int anemone_binding_input(anemone_binding* binding, const char* name,
                                          anemone_dtype dtype, const int64_t* shape, size_t rank,
                                          const void* data, anemone_error** error);
+/* Binds memory that is written. */
 ANEMONE_EXPORT int anemone_binding_output(anemone_binding* binding, const char* name,
                                           anemone_dtype dtype, const int64_t* shape, size_t rank,
                                           void* data, anemone_error** error);
 
 /* A stateful model's states between calls. A call that fails leaves them as they were. */
 ANEMONE_EXPORT anemone_state* anemone_state_create(void);
+/* NULL is allowed. */
 ANEMONE_EXPORT void anemone_state_free(anemone_state* state);
 
 /* Who answered. The strings are literals: they are valid forever. */
@@ -117,8 +133,8 @@ typedef struct anemone_call_report {
   const char* fallback_reason; /* "none", "runtime_error", "circuit_open" ... */
   const char* circuit_state;   /* of the preferred backend, before the call */
   int64_t fallback_unix_ns;    /* 0: no fallback */
-  int64_t duration_ns;
-  int32_t attempts;     /* backends that were tried */
+  int64_t duration_ns;         /* of the whole call, all attempts */
+  int32_t attempts;            /* backends that were tried */
   int32_t experimental; /* 1: Core ML answered, and no gate has passed it here with this model */
 } anemone_call_report;
 
@@ -131,6 +147,7 @@ ANEMONE_EXPORT int anemone_session_run(anemone_session* session, const anemone_b
 
 /* The counts so far as JSON (schema anemone.telemetry); freed with anemone_string_free. */
 ANEMONE_EXPORT char* anemone_session_telemetry(const anemone_session* session);
+/* Frees a text that this interface has returned as a `char*`. NULL is allowed. */
 ANEMONE_EXPORT void anemone_string_free(char* text);
 
 #ifdef __cplusplus

@@ -29,6 +29,7 @@ struct Image {
   Array pixels;
 };
 
+// A value of any type that a feature of a Core ML model can have.
 struct FeatureValue {
   using Value = std::variant<Array, int64_t, double, std::string, std::map<std::string, double>,
                              std::map<int64_t, double>, std::vector<std::string>,
@@ -45,8 +46,11 @@ struct FeatureValue {
   FeatureValue(const char* text) : value(std::string(text)) {}  // NOLINT
   FeatureValue(Image image) : value(std::move(image)) {}        // NOLINT
 };
+// Values by the names of the features.
 using FeatureValues = std::map<std::string, FeatureValue>;
 
+// A model of any type of the Core ML format: trees, linear models, pipelines, networks. Calls may come from
+// any number of threads.
 class FeatureModel {
  public:
   // An .mlmodel or .mlpackage of any type, or what Model::Load takes.

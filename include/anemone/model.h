@@ -33,6 +33,7 @@ struct Failure {
   std::string message;  // rule and value
   std::string place;    // file, function, operator
   std::string advice;
+  // "place: message (advice)", as the command prints it.
   std::string ToString() const;
 };
 
@@ -42,11 +43,13 @@ class [[nodiscard]] Expected {
  public:
   Expected(T value) : state_(std::move(value)) {}            // NOLINT: implicit by design
   Expected(Failure failure) : state_(std::move(failure)) {}  // NOLINT: implicit by design
+  // Whether there is a value; the operators below may be used only then.
   explicit operator bool() const { return state_.index() == 0; }
   T& operator*() { return std::get<0>(state_); }
   const T& operator*() const { return std::get<0>(state_); }
   T* operator->() { return &std::get<0>(state_); }
   const T* operator->() const { return &std::get<0>(state_); }
+  // Only without a value.
   const Failure& failure() const { return std::get<1>(state_); }
 
  private:
@@ -60,8 +63,9 @@ struct Array {
   std::vector<int64_t> shape;
   std::shared_ptr<const void> data;
 
-  int64_t count() const;
-  size_t size_bytes() const;
+  int64_t count() const;      // elements
+  size_t size_bytes() const;  // of the elements
+  // An array that owns `values`, which must have as many elements as `shape` says.
   static Array Float32(std::vector<int64_t> shape, std::vector<float> values);
 };
 
@@ -104,6 +108,7 @@ class State {
   State& operator=(State&&) noexcept;
   // All values by name.
   std::map<std::string, Array> Read() const;
+  // One value; a Failure for a name that it does not have.
   Expected<Array> Read(const std::string& name) const;
   // Half-precision states round what they are given. Refused: a name or a shape that the model does
   // not declare.
@@ -115,13 +120,17 @@ class State {
   std::unique_ptr<Impl> impl_;
 };
 
+// A network that was read or converted, ready to run. Calls may come from any number of threads; copies
+// share the model.
 class Model {
  public:
   // An .onnx, .pt2, .mlpackage, .mlmodel or .mlmodelc path, or a catalog name. The plan to run it is
   // made by the first Predict.
   static Expected<Model> Load(const std::string& model, const LoadOptions& options = {});
 
+  // In the order of the file.
   std::vector<FeatureInfo> inputs() const;
+  // In the order of the file.
   std::vector<FeatureInfo> outputs() const;
   // nullopt when the model is not a classifier.
   std::optional<Classes> classes() const;
@@ -135,6 +144,7 @@ class Model {
   Expected<State> MakeState() const;
   // Returns a converted copy; this model is unchanged.
   Expected<Model> Convert(const ConvertOptions& options = {}) const;
+  // Returns a compressed copy; this model is unchanged.
   Expected<Model> Compress(const CompressOptions& options = {}) const;
   // Writes an .mlpackage; an existing one is replaced as a whole or left alone.
   std::optional<Failure> Save(const std::string& path) const;

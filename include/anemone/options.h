@@ -17,8 +17,9 @@
 #pragma GCC visibility push(default)
 namespace anemone {
 
-// ImageNet's usual mean and standard deviation of each channel, of values in 0 to 1.
+// ImageNet's usual mean of each channel, of values in 0 to 1.
 inline constexpr std::array<float, 3> kImageNetMean = {0.485f, 0.456f, 0.406f};
+// The standard deviation that goes with it.
 inline constexpr std::array<float, 3> kImageNetDeviation = {0.229f, 0.224f, 0.225f};
 
 // One dimension of an input's shape: a size, or the sizes that it may have at run time.
@@ -30,10 +31,12 @@ struct Dimension {
 
   Dimension() = default;
   Dimension(int64_t fixed) : size(fixed) {}  // NOLINT: a number is a dimension
+  // Whether it has one size only.
   bool is_fixed() const { return lower == 0 && choices.empty(); }
   friend bool operator==(const Dimension&, const Dimension&) = default;
 };
 
+// How a model is loaded.
 struct LoadOptions {
   std::string weights = {};
   uint64_t seed = 0;
@@ -47,6 +50,7 @@ struct LoadOptions {
   int threads = 0;
 };
 
+// What a converted program becomes.
 struct ConvertOptions {
   std::string minimum_deployment_target = "iOS17";
   std::string compute_precision = "float32";
@@ -71,6 +75,7 @@ struct PreprocessOptions {
   std::string interpolation = "bicubic";
 };
 
+// How weights and, with calibration, activations are compressed.
 struct CompressOptions {
   std::string mode = "linear_symmetric";
   std::string dtype = "int8";
@@ -101,6 +106,7 @@ struct CompressOptions {
   int threads = 0;
 };
 
+// How a model is served: by which backend, and what happens when one fails.
 struct SessionOptions {
   std::string backend = "auto";
   std::string function = {};
@@ -362,12 +368,13 @@ struct CacheVerifyOptions {
   bool repair = false;
 };
 
-// Of `anemone convert` and `anemone compress`: from a model to a package with its manifest.
+// Of `anemone convert`: from a model to a package with its manifest.
 struct ConvertFileOptions : ModelOptions {
   std::string output = {};
   ConvertOptions convert = {};
   DownloadOptions download = {};
 };
+// Of `anemone compress`.
 struct CompressFileOptions : ModelOptions {
   std::string output = {};
   CompressOptions compress = {};

@@ -48,6 +48,7 @@ class Binding {
   // features. `data` holds the elements row-major and outlives the binding's use.
   void BindInput(const std::string& name, const std::string& dtype, std::vector<int64_t> shape,
                  const void* data);
+  // As BindInput, of an output; outputs that are not bound are dropped.
   void BindOutput(const std::string& name, const std::string& dtype, std::vector<int64_t> shape,
                   void* data);
 
@@ -57,10 +58,14 @@ class Binding {
   std::unique_ptr<Impl> impl_;
 };
 
+// A model that serves. Any number of threads may call it at once; copies share the session.
 class Session {
  public:
+  // Loads the backends that the options name, in their order; the CPU's executor is the last.
   static Expected<Session> Open(const Model& model, const SessionOptions& options = {});
 
+  // One call: all outputs by name. A backend that fails is replaced by the next one for this call.
+  // `report`: who answered, and why.
   Expected<std::map<std::string, Array>> Predict(const std::map<std::string, Array>& inputs,
                                                  State* state = nullptr,
                                                  CallReport* report = nullptr) const;

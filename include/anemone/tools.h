@@ -36,6 +36,7 @@ struct Hooks {
 
 // --- The gate: pass or fail against a policy.
 
+// What the gate decided on all models together.
 struct GateResult {
   std::string verdict;  // of the worst model: "PASS", "FAIL", "NOT MEASURED" ...
   int exit_code = 4;    // what the command ends with for it
@@ -43,11 +44,15 @@ struct GateResult {
   std::string text;  // for a terminal
 };
 
+// Gathers the evidence that the policy asks for and judges it; writes the reports into
+// GateOptions::output. A model that fails is a result.
 Expected<GateResult> Gate(const GateOptions& options, const Hooks& hooks = {});
 
 // --- The matrix: the gate's verdict on each model and device that run records speak of.
 
+// The table of models and devices.
 struct MatrixResult {
+  // One model on one device.
   struct Row {
     std::string verdict;
     std::string variant;  // "resnet50 fp16"
@@ -58,10 +63,13 @@ struct MatrixResult {
   std::string json;  // table.json
 };
 
+// Writes table.csv, table.json and index.html into MatrixOptions::output. Nothing runs: run records
+// are judged.
 Expected<MatrixResult> Matrix(const MatrixOptions& options);
 
 // --- The compression lab: a sweep of variants, a search for the smallest within a loss, a report.
 
+// One compressed form of the model, with what it costs.
 struct LabVariant {
   std::string name;
   std::string error;  // why there is no such variant; the rest says nothing then
@@ -72,6 +80,7 @@ struct LabVariant {
   std::optional<int64_t> agreement;  // samples that the reference classifies the same
 };
 
+// What a sweep found.
 struct LabResult {
   std::vector<LabVariant> variants;
   std::string chosen;              // the smallest variant within `max_drop`; empty: none
@@ -82,6 +91,8 @@ struct LabResult {
   std::string json;
 };
 
+// Measures the variants and writes lab.html, lab.json, lab.sqlite and chosen.json into
+// LabOptions::output; with LabOptions::resume it goes on from the lab.sqlite there.
 Expected<LabResult> Lab(const LabOptions& options, const Hooks& hooks = {});
 
 // --- Comparison of two models' outputs, whole or operator by operator.
@@ -99,6 +110,7 @@ struct OutputComparison {
   bool passed = false;
 };
 
+// One operator of both models that has the same name; relative to its range in the reference.
 struct OperatorComparison {
   std::string name;
   std::string type;
@@ -107,6 +119,7 @@ struct OperatorComparison {
   double psnr_db = 0;
 };
 
+// How far the variant is off, and whether that is within the limits.
 struct CompareResult {
   bool passed = false;
   // The limits, and why it is these: "the variant computes in half precision (fp16)", "given".
@@ -119,11 +132,15 @@ struct CompareResult {
   std::string json;
 };
 
+// Runs both models on the same inputs. Outputs beyond the limits are a result; a Failure: a model
+// cannot be read, or their outputs do not match by name and shape.
 Expected<CompareResult> Compare(const CompareOptions& options, const Hooks& hooks = {});
 
 // --- Evaluation: top-1 and top-5 over labeled photographs.
 
+// Accuracy over labeled photographs.
 struct EvaluateResult {
+  // One photograph; classes by their index.
   struct Row {
     std::string file;
     int64_t label = 0;
@@ -139,11 +156,14 @@ struct EvaluateResult {
   std::string json;
 };
 
+// Runs the classifier on every photograph of EvaluateOptions::images.
 Expected<EvaluateResult> Evaluate(const EvaluateOptions& options, const Hooks& hooks = {});
 
 // --- Benchmark: latency percentiles, memory, a profile by operator.
 
+// Latencies in nanoseconds.
 struct BenchResult {
+  // One model on one backend.
   struct Subject {
     std::string label;
     std::string backend;
@@ -167,11 +187,15 @@ struct BenchResult {
   std::string json;
 };
 
+// Times single calls after a warm-up; with BenchOptions::against in turns with the other model, so that
+// both meet the same machine.
 Expected<BenchResult> Bench(const BenchOptions& options, const Hooks& hooks = {});
 
 // --- Placement: what Core ML planned on a real machine beside what is predicted.
 
+// How well predictions agree with plans.
 struct PlacementResult {
+  // Counts over the operations of one kind.
   struct Agreement {
     std::string name;  // of the operator or the rule; empty for all
     int64_t operations = 0;
@@ -180,6 +204,7 @@ struct PlacementResult {
     int64_t preferred_compared = 0;
     int64_t preferred_right = 0;
   };
+  // One operation whose plan is not what was predicted.
   struct Disagreement {
     std::string name;
     std::string type;
@@ -198,19 +223,24 @@ struct PlacementResult {
   std::string json;
 };
 
+// Compares the plans in PlacementOptions::reports, made on a Mac, with what is predicted here.
 Expected<PlacementResult> ScorePlacement(const PlacementOptions& options);
 
 // --- The doctor: this machine, and what stands in a model's way on Apple's.
 
+// The findings.
 struct DoctorResult {
   std::string json;
 };
 
+// Looks at this machine and, with a model, at what it needs: converts and runs it in memory.
 Expected<DoctorResult> Doctor(const DoctorOptions& options);
 
 // --- The compiler: what an app ships (.mlmodelc), made without a Mac.
 
+// What was written.
 struct CompileResult {
+  // One file of the compiled model.
   struct File {
     std::string path;  // in the folder
     int64_t bytes = 0;
@@ -225,11 +255,15 @@ struct CompileResult {
   std::string json;
 };
 
+// Writes CompileOptions::output, whole or not at all. What no public file shows how to write is a
+// Failure with that name.
 Expected<CompileResult> Compile(const CompileOptions& options);
 
 // --- Downloads into the cache, and the cache.
 
+// What was fetched, or was in the cache.
 struct FetchResult {
+  // One file in the cache.
   struct File {
     std::string path;  // to open it
     std::string file_name;
@@ -243,9 +277,13 @@ struct FetchResult {
   std::string json;
 };
 
+// Downloads what the cache does not have, and checks it. Failures: not found, a wrong digest, no
+// network.
 Expected<FetchResult> Fetch(const FetchOptions& options, const Hooks& hooks = {});
 
+// The models that can be had by name.
 struct CatalogResult {
+  // One model.
   struct Row {
     std::string name;
     std::string title;
@@ -260,7 +298,9 @@ struct CatalogResult {
 // The catalog of models.
 Expected<CatalogResult> Catalog();
 
+// What the cache holds. Sizes in bytes.
 struct CacheListResult {
+  // A model that Core ML compiled (macOS).
   struct Compiled {
     std::string name;
     int64_t size_bytes = 0;
@@ -269,11 +309,13 @@ struct CacheListResult {
     std::string compute_units;
     bool in_use = false;
   };
+  // What a first load in a child process found.
   struct FirstLoad {
     std::string path;  // of the verdict
     bool passed = false;
     std::string text;  // "ok", or what failed
   };
+  // A downloaded file.
   struct Download {
     std::string name;  // of the catalog; empty for a plain URL
     std::string url;
@@ -290,8 +332,10 @@ struct CacheListResult {
   std::string json;
 };
 
+// Reads the cache; nothing is changed.
 Expected<CacheListResult> CacheList(const CacheListOptions& options = {});
 
+// What was deleted.
 struct CacheClearResult {
   std::string root;
   int64_t freed_bytes = 0;  // of compiled models
@@ -303,7 +347,9 @@ struct CacheClearResult {
 // Deletes what is not in use.
 Expected<CacheClearResult> CacheClear(const CacheClearOptions& options = {});
 
+// What is damaged.
 struct CacheVerifyResult {
+  // One file that is not as it was downloaded.
   struct Problem {
     std::string url;  // empty: of no download
     std::string path;
@@ -321,6 +367,7 @@ Expected<CacheVerifyResult> CacheVerify(const CacheVerifyOptions& options = {},
 
 // --- From a model to a package, with NAME.manifest.json beside it.
 
+// The package that was written.
 struct ConvertFileResult {
   std::string output;
   std::string minimum_deployment_target;  // "iOS17"
@@ -333,9 +380,12 @@ struct ConvertFileResult {
   std::string json;
 };
 
+// Reads a model of any kind and writes ConvertFileOptions::output as a package, whole or not at all.
 Expected<ConvertFileResult> ConvertFile(const ConvertFileOptions& options, const Hooks& hooks = {});
 
+// The compressed package that was written.
 struct CompressFileResult {
+  // A weight that stays as it was.
   struct Skipped {
     std::string tensor;
     std::string reason;
@@ -351,18 +401,24 @@ struct CompressFileResult {
   std::string json;
 };
 
+// Compresses the weights of a model and writes CompressFileOptions::output as a package, whole or not
+// at all.
 Expected<CompressFileResult> CompressFile(const CompressFileOptions& options,
                                           const Hooks& hooks = {});
 
 // --- What a model holds, and one or more inferences.
 
+// The description of a model.
 struct InspectResult {
   std::string text;  // for a terminal
   std::string json;
 };
 
+// Describes inputs, outputs, operators, weights and, with InspectOptions::placement, where each operator
+// would run. Nothing runs.
 Expected<InspectResult> Inspect(const InspectOptions& options);
 
+// The page that was written.
 struct ViewResult {
   std::string output;      // the page
   int64_t operators = 0;   // of all models on it
@@ -375,6 +431,7 @@ struct ViewResult {
 // written whole or not at all.
 Expected<ViewResult> View(const ViewOptions& options, const Hooks& hooks = {});
 
+// The outputs, or where their files are, and who answered.
 struct RunResult {
   std::string json;
 };
@@ -384,6 +441,7 @@ Expected<RunResult> Run(const RunOptions& options);
 
 // --- A server: the model behind HTTP.
 
+// What a server did until it ended.
 struct ServeResult {
   std::string url;       // "http://127.0.0.1:8000"
   std::string name;      // of the model in paths: /v2/models/NAME
@@ -398,7 +456,9 @@ Expected<ServeResult> Serve(const ServeOptions& options, const Hooks& hooks);
 
 // --- The demo: the whole job on the catalog models, offline: build, convert, compress, verify.
 
+// Every variant that was made, with its differences.
 struct DemoResult {
+  // One package, judged against the float32 original.
   struct Variant {
     std::string model;
     std::string precision;  // "fp32", "fp16", "int8"
@@ -419,7 +479,13 @@ struct DemoResult {
   std::string json;
 };
 
+// Makes the networks of DemoOptions::models as packages of each precision, checks them, and writes
+// manifests and report.html.
 Expected<DemoResult> Demo(const DemoOptions& options, const Hooks& hooks = {});
+
+// The JSON Schemas (draft 2020-12) of the documents that people write: "compression" of a compression's
+// configuration, "gate_policy" of a gate's policy, "options" of the options of every tool.
+std::string SchemasJson();
 
 }  // namespace anemone
 #pragma GCC visibility pop

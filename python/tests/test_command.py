@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from conftest import make_classifier
 
 COMMAND = Path(os.environ.get("ANEMONE_COMMAND", Path(__file__).parents[2] / "build/bin/anemone"))
 
@@ -171,3 +172,15 @@ def test_messages_as_json_lines_in_a_file(package, tmp_path):
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert [line["level"] for line in lines] == ["info", "error"]
     assert "nothing.onnx" in lines[1]["message"]
+
+
+def test_names_in_files_do_not_command_the_terminal(tmp_path):
+    model = make_classifier()
+    model.graph.node[0].name = "\x1b]0;title\x07\u009b2J\u00e9"
+    model.graph.node[0].op_type = "Bad\x1b[2Jop"
+    onnx.save(model, tmp_path / "m.onnx")
+    done = subprocess.run([COMMAND, "convert", tmp_path / "m.onnx", "-o", tmp_path / "m.mlpackage"], capture_output=True,
+                          encoding="utf-8", timeout=60, check=False)
+    assert done.returncode == 3
+    assert "Bad\\x1b[2Jop" in done.stderr and "\\x1b]0;title\\x07\\x9b2J\u00e9" in done.stderr
+    assert all(c in "\n\t" or c.isprintable() for c in done.stderr)

@@ -96,6 +96,7 @@ def test_an_unknown_shell_is_refused():
      "'--compute-precison' is not an option; did you mean '--compute-precision'?"),
     ("--threads 2 cache clera", "'clera' is not a command; did you mean 'clear'?"),
     ("run resnet5", "did you mean 'resnet50'"),
+    ("serve model.mlpackage --port 8080", "'--port' is not an option; see --address (HOST:PORT to listen at"),
     ("run nosuch", "`anemone fetch --list` has them"),
 ])
 def test_misspelled_names_get_the_nearest_ones(line, meant):

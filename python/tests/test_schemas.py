@@ -5,8 +5,12 @@ import copy
 import json
 from pathlib import Path
 
+import onnx
 import pytest
+from conftest import make_network
 from jsonschema import Draft202012Validator
+
+import anemone
 
 ROOT = Path(__file__).resolve().parents[2]
 FIXTURES = ROOT / "tests" / "fixtures" / "runtime"
@@ -115,3 +119,81 @@ def test_breaker_configuration():
     for wrong in ({"failure_rate": 1}, {"wait_jitter": 2}, {"sliding_window_size": 0}, {"load_timeout": 30},
                   {"slow_call_duration_threshold": "10"}, {"initial_state": "open"}):
         assert not check.is_valid(wrong), wrong
+
+
+POLICIES = sorted((ROOT / "gates").glob("*.json"))
+POLICY = validator("gate_policy")
+COMPRESSION = validator("compression")
+
+
+@pytest.mark.parametrize("path", POLICIES, ids=lambda path: path.stem)
+def test_our_policies_are_valid(path):
+    POLICY.validate(json.loads(path.read_text()))
+
+
+def policy_is_read(policy, tmp_path):
+    """Whether the reader of policies takes it; what it says of the run record that follows does not count."""
+    path = tmp_path / "policy.json"
+    path.write_text(json.dumps(policy))
+    with pytest.raises(anemone.Error) as failure:
+        anemone.matrix([tmp_path / "absent.jsonl"], output=tmp_path / "out", policy=path)
+    return "absent.jsonl" in str(failure.value)
+
+
+def test_the_schema_of_policies_says_what_the_reader_says(tmp_path):
+    policy = json.loads((ROOT / "gates" / "gate-c.json").read_text())
+    assert policy_is_read(policy, tmp_path)
+    changes = [(["checks", check, key], wrong) for check, limits in policy["checks"].items() for key in limits
+               for wrong in ("text", -1, 1e40, {}, [1])]
+    changes += [(["run", key], wrong) for key in policy["run"] for wrong in ("text", -1, 1e40, 1)]
+    changes += [([key], wrong) for key in policy for wrong in (None, 1, "text", [], {})]
+    changes += [(["surprise"], 1), (["run", "surprise"], 1), (["checks", "surprise"], {}), (["checks", "parity", "limits"],
+                {"fp64": {}}), (["subject", "compute_units"], "npu"), (["percentiles"], [0]), (["percentiles"], [50, 101]),
+                (["devices"], ["M1"]), (["devices"], [1]), (["baseline"], None), (["checks"], {"compile": {}})]
+    judged = {True: 0, False: 0}
+    for path, value in changes:
+        other = changed(policy, path, value)
+        read = policy_is_read(other, tmp_path)
+        # The rules across keys are the reader's alone.
+        across = path in (["baseline"], ["run", "max_duration_s"], ["run", "min_duration_s"])
+        if not across:
+            assert POLICY.is_valid(other) == read, (path, value)
+        judged[read] += 1
+    assert judged[True] > 10 and judged[False] > 100
+
+
+STEP = {"config_type": "OpLinearQuantizerConfig",
+        "global_config": {"config_type": "OpLinearQuantizerConfig", "mode": "linear_symmetric", "dtype": "int8",
+                          "granularity": "per_channel", "weight_threshold": 16},
+        "op_name_configs": {}, "op_type_configs": {"linear": {"config_type": "OpPalettizerConfig", "nbits": 4}}}
+
+
+def test_the_schema_of_compressions_says_what_the_reader_says(tmp_path):
+    onnx.save(make_network(), tmp_path / "network.onnx")
+    model = anemone.load(tmp_path / "network.onnx")
+
+    def is_read(configuration):
+        path = tmp_path / "configuration.json"
+        path.write_text(json.dumps(configuration))
+        try:
+            model.compress(config=path)
+        except anemone.Error as error:
+            assert "configuration" in str(error), error
+            return False
+        return True
+
+    document = {"schema": "anemone.compress.configuration", "schema_version": 1, "steps": [STEP],
+                "activations": {"observer": "min_max", "global_config": {"mode": "linear", "dtype": "uint8"}}}
+    assert COMPRESSION.is_valid(document)
+    cases = [STEP, {**STEP, "surprise": 1}, {**STEP, "config_type": "OpNone"}, {**STEP, "global_config": 1},
+             {"global_config": STEP["global_config"]}, {**document, "activations": None, "steps": {}},
+             {**document, "activations": None}, {**document, "activations": None, "schema_version": 2},
+             {**document, "activations": None, "equalize": "yes"}]
+    cases += [changed(STEP, ["global_config", key], wrong) for key in [*STEP["global_config"], "surprise"]
+              for wrong in ("text", [], True)]
+    judged = {True: 0, False: 0}
+    for case in cases:
+        read = is_read(case)
+        assert COMPRESSION.is_valid(case) == read, case
+        judged[read] += 1
+    assert judged[True] >= 2 and judged[False] >= 10

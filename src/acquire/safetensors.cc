@@ -93,10 +93,10 @@ Result<NamedTensor> TensorOf(const HeaderEntry& entry, const Bytes& data) {
   NamedTensor tensor{entry.name, *dtype, {entry.shape.begin(), entry.shape.end()}, {}};
   tensor.data = data.Slice(entry.begin, *size);
   // The format does not promise alignment. Our files and almost every other writer's are aligned;
-  // tensors that are not are copied.
+  // tensors that are not are copied when they are read as numbers.
   const auto width = static_cast<uintptr_t>(BitWidth(*dtype) / 8);
   if (reinterpret_cast<uintptr_t>(tensor.data.data()) % width != 0) {
-    tensor.data = Bytes::Copy(tensor.data.data(), tensor.data.size());
+    tensor.data = tensor.data.AtAnyAddress();
   }
   return tensor;
 }

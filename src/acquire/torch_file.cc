@@ -185,7 +185,7 @@ Result<NamedTensor> Extractor::Extract(const std::string& name, const PickleValu
   if (IsContiguous(tensor)) {
     result.data = bytes.Slice(first, static_cast<size_t>(count) * width);
     if (reinterpret_cast<uintptr_t>(result.data.data()) % width != 0) {
-      result.data = Bytes::Copy(result.data.data(), result.data.size());
+      result.data = result.data.AtAnyAddress();
     }
   } else {
     const Bytes data = bytes.Slice(first, bytes.size() - first);

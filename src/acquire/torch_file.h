@@ -4,7 +4,7 @@
 // It returns the tensors of the state_dict: the outermost dict when it holds tensors, or the dict
 // under one of the usual keys ("state_dict", "model", "model_state", ...). Other entries of a
 // checkpoint (epoch, optimizer) are left out. Ownership: tensors are views of the mapped file where
-// layout and alignment allow, else copies, in all not more than twice the file. Thread rules: pure
+// their layout allows, at any address, else copies, in all not more than twice the file. Thread rules: pure
 // functions. Errors: kInvalidInput with tensor and rule; kUnsupported for TorchScript, big-endian
 // files and anything that pickle.h refuses.
 #pragma once

@@ -156,6 +156,10 @@ Json::Json(Integer value) {
 template <typename Value>
 Json::Json(const std::vector<Value>& values) : Json(List(values.begin(), values.end())) {}
 
+// What our JSON Schemas name as "$schema".
+inline constexpr std::string_view kJsonSchemaDialect =
+    "https://json-schema.org/draft/2020-12/schema";
+
 // The deepest nesting that is read.
 inline constexpr int kMaxJsonDepth = 100;
 

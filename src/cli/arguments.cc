@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cctype>
 #include <iostream>
 #include <map>
 #include <utility>
@@ -47,6 +48,40 @@ void DescribeAll(const CLI::App& app, const std::vector<std::string>& path,
   }
 }
 
+// Whether `word` is one of the first three words of `text`, letter case aside: "port" of
+// "HOST:PORT to listen at". Further on, help speaks of other things too.
+bool BeginsWithWord(std::string_view text, std::string_view word) {
+  const auto is_letter = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
+  const auto same = [](unsigned char a, unsigned char b) {
+    return std::tolower(a) == std::tolower(b);
+  };
+  auto at = std::ranges::find_if(text, is_letter);
+  for (int i = 0; i < 3 && at != text.end(); ++i) {
+    const auto end = std::find_if_not(at, text.end(), is_letter);
+    if (std::equal(at, end, word.begin(), word.end(), same)) return true;
+    at = std::find_if(end, text.end(), is_letter);
+  }
+  return false;
+}
+
+// The options of a command whose help begins with what an unknown flag is called: "--port" of
+// "--address", which takes "HOST:PORT". Empty when there is none, or more than two.
+std::string SuggestionByHelp(const CommandHelp& command, std::string_view flag) {
+  const std::string_view word = flag.substr(std::min(flag.find_first_not_of('-'), flag.size()));
+  if (word.size() < 3) return "";
+  std::vector<const OptionHelp*> found;
+  for (const OptionHelp& option : command.options) {
+    if (!option.flags.empty() && BeginsWithWord(option.help, word)) found.push_back(&option);
+  }
+  if (found.empty() || found.size() > 2) return "";
+  std::string text;
+  for (const OptionHelp* option : found) {
+    text +=
+        fmt::format("{}{} ({})", text.empty() ? "" : ", or ", option->flags.back(), option->help);
+  }
+  return fmt::format("'{}' is not an option; see {}", flag, text);
+}
+
 // What the user may have meant by a word that no command and no flag has; empty when nothing is near.
 std::string SuggestionFor(const CLI::App& app, const std::vector<std::string>& arguments) {
   std::vector<CommandHelp> commands;
@@ -68,7 +103,11 @@ std::string SuggestionFor(const CLI::App& app, const std::vector<std::string>& a
       std::ranges::sort(known);
       known.erase(std::unique(known.begin(), known.end()), known.end());
       if (std::ranges::binary_search(known, flag)) continue;
-      if (NearestNames(flag, known).empty()) continue;
+      if (NearestNames(flag, known).empty()) {
+        std::string suggestion = SuggestionByHelp(*command, flag);
+        if (!suggestion.empty()) return suggestion;
+        continue;
+      }
       return fmt::format("'{}' is not an option; {}", flag, SuggestNames(flag, known, "options"));
     }
     std::vector<std::string> path = command->path;

@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "cli/command.h"
+#include "cli/printable_output.h"
 #include "cli/signals.h"
 
 namespace {
@@ -54,6 +55,8 @@ std::vector<std::string> Arguments(int argc, char** argv) {
 int main(int argc, char** argv) {
   using namespace anemone::cli;  // NOLINT: the one user of the whole namespace
   ClearOnSignals();
+  const PrintableOutput out(std::cout);
+  const PrintableOutput errors(std::cerr);
   ArgumentParser parser(
       "anemone", "Acquire, convert, compress, run and check Core ML models, on Linux and macOS.");
   parser.SetVersion(std::string("anemone ") + ANEMONE_VERSION);

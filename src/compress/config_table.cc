@@ -35,6 +35,15 @@ Choice ObserverChoice(Observer* observer) {
                              {"entropy", Observer::kEntropy}});
 }
 
+ConfigTable FieldsOf(ActivationConfig& config) {
+  return {{.key = "mode", .field = LinearModeChoice(&config.mode)},
+          {.key = "dtype", .field = QuantizedDTypeChoice(&config.dtype)}};
+}
+ConfigTable FieldsOf(ActivationStep& step) {
+  return {{.key = "observer", .field = ObserverChoice(&step.observer)},
+          {.key = "percentile", .field = &step.percentile}};
+}
+
 std::string_view GranularityName(Granularity granularity) {
   switch (granularity) {
     case Granularity::kPerTensor:

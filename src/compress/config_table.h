@@ -64,5 +64,12 @@ struct ConfigField {
   bool null_is_default = false;  // null reads as if the key were absent
 };
 using ConfigTable = std::vector<ConfigField>;
+// The range of a field that is an int, before the rules of its method.
+inline constexpr int kLeastConfigInteger = -1000;
+inline constexpr int kLargestConfigInteger = 1000;
+
+// The keys of quantized activations; those of weights are Method::FieldsOf.
+ConfigTable FieldsOf(ActivationConfig& config);
+ConfigTable FieldsOf(ActivationStep& step);
 
 }  // namespace anemone::compress

@@ -14,8 +14,6 @@
 namespace anemone::compress {
 namespace {
 
-constexpr std::string_view kSchema = "anemone.compress.configuration";
-
 // coremltools takes numbers as text, too, and names in any letter case.
 constexpr JsonReading kReading{.loose_values = true};
 
@@ -24,8 +22,12 @@ struct Take {
   JsonObject& object;
   const char* key;
 
-  void operator()(int* value) const { object.Get(key, value, -1000, 1000); }
-  void operator()(std::optional<int>* value) const { object.Get(key, value, -1000, 1000); }
+  void operator()(int* value) const {
+    object.Get(key, value, kLeastConfigInteger, kLargestConfigInteger);
+  }
+  void operator()(std::optional<int>* value) const {
+    object.Get(key, value, kLeastConfigInteger, kLargestConfigInteger);
+  }
   template <typename Value>
   void operator()(Value* value) const {
     object.Get(key, value);
@@ -64,22 +66,24 @@ void ReadFields(JsonObject& object, const ConfigTable& table) {
   }
 }
 
+// The method of that type; null, and said at `where`, when there is none.
+const Method* MethodOf(JsonObject& step, const std::string& where, const std::string& type) {
+  if (const Method* found = FindMethod(type)) return found;
+  std::vector<std::string_view> names;
+  for (const Method* method : Methods()) names.push_back(method->config_type());
+  step.Fail(where, fmt::format("must be a config_type ({})", fmt::join(names, ", ")), Json(type));
+  return nullptr;
+}
+
 // The setting at `where` of a step; `type` is the step's, where it does not say its own.
 std::optional<OpConfig> ReadOp(JsonObject& step, const std::string& where, const Json& json,
                                std::string type) {
   if (json.is_null()) return std::nullopt;
-  if (json["config_type"].is_text()) type = json["config_type"].text();
-  std::vector<std::string_view> names;
-  const Method* found = nullptr;
-  for (const Method* method : Methods()) {
-    if (method->config_type() == type) found = method;
-    names.push_back(method->config_type());
-  }
-  if (found == nullptr) {
-    step.Fail(where + ".config_type",
-              fmt::format("must be a config_type ({})", fmt::join(names, ", ")), Json(type));
-    return std::nullopt;
-  }
+  const bool own = json["config_type"].is_text();
+  if (own) type = json["config_type"].text();
+  // That of the step is said once, there.
+  const Method* found = own ? MethodOf(step, where + ".config_type", type) : FindMethod(type);
+  if (found == nullptr) return std::nullopt;
   OpConfig config = found->Default();
   JsonObject object(json, step.PathOf(where), step);
   object.Get("config_type", &type);
@@ -100,7 +104,7 @@ void ReadMap(JsonObject& object, std::string_view key, Settings* settings, const
 WeightStep ReadStep(JsonObject& object) {
   WeightStep step;
   std::string type;
-  object.Require("config_type", &type);
+  if (object.Require("config_type", &type)) MethodOf(object, "config_type", type);
   const auto read = [&](const std::string& where, const Json& json) {
     return ReadOp(object, where, json, type);
   };
@@ -110,15 +114,6 @@ WeightStep ReadStep(JsonObject& object) {
   ReadMap(object, "op_name_configs", &step.op_name_configs, read);
   object.Get("joint_compression", &step.joint_compression);
   return step;
-}
-
-ConfigTable FieldsOf(ActivationConfig& config) {
-  return {{.key = "mode", .field = LinearModeChoice(&config.mode)},
-          {.key = "dtype", .field = QuantizedDTypeChoice(&config.dtype)}};
-}
-ConfigTable FieldsOf(ActivationStep& step) {
-  return {{.key = "observer", .field = ObserverChoice(&step.observer)},
-          {.key = "percentile", .field = &step.percentile}};
 }
 
 ActivationStep ReadActivations(JsonObject& object) {
@@ -142,7 +137,7 @@ ActivationStep ReadActivations(JsonObject& object) {
 // Our own document.
 void ReadSteps(JsonObject& object, Configuration* configuration) {
   size_t schema = 0;
-  object.Choose("schema", std::span(&kSchema, 1), &schema);
+  object.Choose("schema", std::span(&kConfigurationSchema, 1), &schema);
   int64_t version = 0;
   object.Require("schema_version", &version, int64_t{1}, int64_t{1});
   object.Get("equalize", &configuration->equalize);
@@ -272,7 +267,7 @@ Result<Configuration> ReadConfiguration(const std::string& path) {
 }
 
 std::string ConfigurationJson(const Configuration& configuration) {
-  Json json{{"schema", kSchema}, {"schema_version", 1}};
+  Json json{{"schema", kConfigurationSchema}, {"schema_version", 1}};
   if (configuration.equalize) json["equalize"] = true;
   if (configuration.correct_bias) json["correct_bias"] = true;
   if (configuration.activations) json["activations"] = Write(*configuration.activations);

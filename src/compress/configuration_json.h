@@ -13,6 +13,9 @@
 
 namespace anemone::compress {
 
+// "schema" of our own document.
+inline constexpr std::string_view kConfigurationSchema = "anemone.compress.configuration";
+
 Result<Configuration> ParseConfiguration(std::string_view text);
 Result<Configuration> ReadConfiguration(const std::string& path);
 

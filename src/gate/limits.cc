@@ -3,8 +3,6 @@
 namespace anemone::gate {
 namespace {
 
-constexpr double kLargestError = 1e30;
-
 class Reader : public LimitVisitor {
  public:
   explicit Reader(JsonObject& object) : object_(object) {}

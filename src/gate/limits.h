@@ -20,6 +20,8 @@ namespace anemone::gate {
 
 // Limits of parity for "fp32", "fp16" and "int8".
 using LimitsByPrecision = std::map<std::string, lab::ParityLimits>;
+// No limit of parity may be above.
+inline constexpr double kLargestError = 1e30;
 
 // Visits each limit with its key, its value and its range.
 class LimitVisitor {

@@ -19,8 +19,7 @@ extern const size_t kRuntimeReadyJsonSize;
 
 namespace {
 
-constexpr std::string_view kSchemas[] = {"anemone.gate_policy"};
-constexpr int64_t kSchemaVersion = 1;
+constexpr std::string_view kSchemas[] = {kPolicySchema};
 constexpr size_t kMaxBytes = size_t{1} << 20;
 constexpr JsonReading kReading{.max_depth = 16};
 
@@ -109,7 +108,7 @@ Result<Policy> ParsePolicy(std::string_view text, const std::string& place) {
     if (!top.Has("schema")) top.Fail("schema", "must be given");
     top.Choose("schema", kSchemas, &schema);
     int64_t version = 0;
-    top.Require("schema_version", &version, kSchemaVersion, kSchemaVersion);
+    top.Require("schema_version", &version, kPolicySchemaVersion, kPolicySchemaVersion);
     top.Require("name", &policy.name);
     top.Get("description", &policy.description);
     top.Get("devices", &policy.devices);
@@ -123,7 +122,8 @@ Result<Policy> ParsePolicy(std::string_view text, const std::string& place) {
 }
 
 Json PolicyJson(const Policy& policy) {
-  Json json{{"schema", kSchemas[0]}, {"schema_version", kSchemaVersion}, {"name", policy.name}};
+  Json json{
+      {"schema", kSchemas[0]}, {"schema_version", kPolicySchemaVersion}, {"name", policy.name}};
   json["subject"] = {{"backend", policy.subject_backend}, {"compute_units", policy.subject_units}};
   if (!policy.baseline_backend.empty()) json["baseline"] = {{"backend", policy.baseline_backend}};
   json["devices"] = policy.devices;

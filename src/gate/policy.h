@@ -22,6 +22,9 @@
 
 namespace anemone::gate {
 
+inline constexpr std::string_view kPolicySchema = "anemone.gate_policy";
+inline constexpr int64_t kPolicySchemaVersion = 1;
+
 struct RunPolicy {
   int64_t inferences = 1000;
   double min_duration_s = 10;

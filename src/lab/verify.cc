@@ -1,6 +1,7 @@
 #include "lab/verify.h"
 
 #include <algorithm>
+#include <cmath>
 #include <unordered_map>
 
 #include "exec/function_inputs.h"
@@ -123,9 +124,13 @@ Result<std::vector<OperatorDrift>> CompareOperators(const exec::Backend& backend
 
 std::string FirstDrift(const std::vector<OperatorDrift>& drifts, const ParityLimits& limits) {
   for (const OperatorDrift& drift : drifts) {
-    if (drift.parity.linf_relative <= limits.linf && drift.parity.non_finite == 0) continue;
-    return fmt::format("{} '{}' (L-inf {:.3g} of its range)", drift.type, drift.name,
-                       drift.parity.linf_relative);
+    const Parity& parity = drift.parity;
+    // One value, such as a scalar, has no range to divide by: its difference counts as it is.
+    const bool constant = parity.reference_range == 0 && std::isfinite(parity.linf);
+    const double linf = constant ? parity.linf : parity.linf_relative;
+    if (linf <= limits.linf && parity.non_finite == 0) continue;
+    return fmt::format("{} '{}' (L-inf {:.3g}{})", drift.type, drift.name, linf,
+                       constant ? ", of one value" : " of its range");
   }
   return "";
 }

@@ -156,26 +156,14 @@ std::string TypeOf(const Option& option) {
 }
 
 Json RowJson(const Option& option) {
-  Json row{{"name", option.name},
-           {"type", TypeOf(option)},
-           {"default", std::visit(ValueJson(), option.field)},
-           {"rule", RuleOf(option)},
-           {"flag", FlagOf(option)},
-           {"help", option.help},
+  Json row{{"name", option.name},      {"type", TypeOf(option)}, {"default", ValueOf(option)},
+           {"rule", RuleOf(option)},   {"flag", FlagOf(option)}, {"help", option.help},
            {"example", option.example}};
   row["choices"] = option.choices.empty() ? Json() : Json(option.choices);
   row["may_be_absent"] = option.may_be_absent;
   row["command_wide"] = option.command_wide;
   row["environment"] = option.environment.empty() ? Json() : Json(option.environment);
   return row;
-}
-
-template <typename Options>
-Json TableJson() {
-  Options options;
-  Json rows = Json::Array();
-  for (const Option& option : TableOf(options)) rows.push_back(RowJson(option));
-  return rows;
 }
 
 }  // namespace
@@ -212,33 +200,15 @@ Status ReadJson(std::string_view json, const Table& table) {
   return Usage("{}", problems).Advise(advice).At("options");
 }
 
+Json ValueOf(const Option& option) { return std::visit(ValueJson(), option.field); }
+
 std::string AllTablesJson() {
-  const Json document{{"schema", "anemone.options"},
-                      {"schema_version", 1},
-                      {"load", TableJson<LoadOptions>()},
-                      {"convert", TableJson<ConvertOptions>()},
-                      {"compress", TableJson<CompressOptions>()},
-                      {"session", TableJson<SessionOptions>()},
-                      {"gate", TableJson<GateOptions>()},
-                      {"lab", TableJson<LabOptions>()},
-                      {"matrix", TableJson<MatrixOptions>()},
-                      {"compare", TableJson<CompareOptions>()},
-                      {"evaluate", TableJson<EvaluateOptions>()},
-                      {"bench", TableJson<BenchOptions>()},
-                      {"placement", TableJson<PlacementOptions>()},
-                      {"doctor", TableJson<DoctorOptions>()},
-                      {"inspect", TableJson<InspectOptions>()},
-                      {"view", TableJson<ViewOptions>()},
-                      {"compile", TableJson<CompileOptions>()},
-                      {"run", TableJson<RunOptions>()},
-                      {"serve", TableJson<ServeOptions>()},
-                      {"demo", TableJson<DemoOptions>()},
-                      {"fetch", TableJson<FetchOptions>()},
-                      {"cache_list", TableJson<CacheListOptions>()},
-                      {"cache_clear", TableJson<CacheClearOptions>()},
-                      {"cache_verify", TableJson<CacheVerifyOptions>()},
-                      {"convert_file", TableJson<ConvertFileOptions>()},
-                      {"compress_file", TableJson<CompressFileOptions>()}};
+  Json document{{"schema", "anemone.options"}, {"schema_version", 1}};
+  ForEachTable([&](std::string_view name, const Table& table) {
+    Json rows = Json::Array();
+    for (const Option& option : table) rows.push_back(RowJson(option));
+    document[name] = std::move(rows);
+  });
   return document.Dump({.indent = 2});
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/json.h"
 #include "options/option.h"
 
 namespace anemone::options {
@@ -13,6 +14,9 @@ namespace anemone::options {
 // Sets the fields that an object names; empty text: none. A name that the table has twice, as two
 // structs in one object do, sets both.
 Status ReadJson(std::string_view json, const Table& table);
+
+// What the field of an option holds.
+Json ValueOf(const Option& option);
 
 // Every table as one document (schema anemone.options): name, type, default, rule, flag, help and
 // example of each option.

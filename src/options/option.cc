@@ -128,6 +128,37 @@ struct TypeRule {
 
 }  // namespace
 
+void ForEachTable(const std::function<void(std::string_view, const Table&)>& visit) {
+  const auto visit_one = [&]<typename Options>(std::string_view name) {
+    Options options;
+    visit(name, TableOf(options));
+  };
+  visit_one.operator()<LoadOptions>("load");
+  visit_one.operator()<ConvertOptions>("convert");
+  visit_one.operator()<CompressOptions>("compress");
+  visit_one.operator()<SessionOptions>("session");
+  visit_one.operator()<GateOptions>("gate");
+  visit_one.operator()<LabOptions>("lab");
+  visit_one.operator()<MatrixOptions>("matrix");
+  visit_one.operator()<CompareOptions>("compare");
+  visit_one.operator()<EvaluateOptions>("evaluate");
+  visit_one.operator()<BenchOptions>("bench");
+  visit_one.operator()<PlacementOptions>("placement");
+  visit_one.operator()<DoctorOptions>("doctor");
+  visit_one.operator()<InspectOptions>("inspect");
+  visit_one.operator()<ViewOptions>("view");
+  visit_one.operator()<CompileOptions>("compile");
+  visit_one.operator()<RunOptions>("run");
+  visit_one.operator()<ServeOptions>("serve");
+  visit_one.operator()<DemoOptions>("demo");
+  visit_one.operator()<FetchOptions>("fetch");
+  visit_one.operator()<CacheListOptions>("cache_list");
+  visit_one.operator()<CacheClearOptions>("cache_clear");
+  visit_one.operator()<CacheVerifyOptions>("cache_verify");
+  visit_one.operator()<ConvertFileOptions>("convert_file");
+  visit_one.operator()<CompressFileOptions>("compress_file");
+}
+
 std::string FlagOf(const Option& option) {
   if (!option.flag.empty()) return std::string(option.flag);
   const auto* flag = std::get_if<bool*>(&option.field);

@@ -10,6 +10,7 @@
 // texts are literals. Thread rules: pure functions.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -80,6 +81,10 @@ Table TableOf(CacheClearOptions& options);
 Table TableOf(CacheVerifyOptions& options);
 Table TableOf(ConvertFileOptions& options);
 Table TableOf(CompressFileOptions& options);
+
+// Each table with its name ("convert", "cache_list"); its fields hold their defaults, and live as
+// long as the call.
+void ForEachTable(const std::function<void(std::string_view name, const Table& table)>& visit);
 
 // "weight_threshold" is "--weight-threshold".
 std::string FlagOf(const Option& option);

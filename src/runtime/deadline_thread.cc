@@ -48,15 +48,15 @@ DeadlineThread::~DeadlineThread() {
 
 bool DeadlineThread::Run(std::function<void()> task, int64_t timeout_ns,
                          const std::atomic<bool>* stop) {
-  using Clock = std::chrono::steady_clock;
+  using Steady = std::chrono::steady_clock;
   constexpr auto kSlice = std::chrono::milliseconds(50);  // how soon `stop` is seen
-  const Clock::time_point deadline = Clock::now() + std::chrono::nanoseconds(timeout_ns);
+  const Steady::time_point deadline = Steady::now() + std::chrono::nanoseconds(timeout_ns);
   std::unique_lock lock(shared_->mutex);
   shared_->task = std::move(task);
   shared_->busy = true;
   shared_->changed.notify_all();
   while (shared_->busy) {
-    const Clock::time_point now = Clock::now();
+    const Steady::time_point now = Steady::now();
     if (now >= deadline || (stop != nullptr && stop->load(std::memory_order_relaxed))) {
       if (shared_->task != nullptr) {  // not started: it never runs, and the thread is free
         shared_->task = nullptr;
@@ -66,7 +66,7 @@ bool DeadlineThread::Run(std::function<void()> task, int64_t timeout_ns,
       lost_ = true;
       return false;
     }
-    shared_->changed.wait_until(lock, std::min<Clock::time_point>(deadline, now + kSlice));
+    shared_->changed.wait_until(lock, std::min<Steady::time_point>(deadline, now + kSlice));
   }
   return true;
 }

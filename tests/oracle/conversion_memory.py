@@ -1,9 +1,9 @@
-"""Memory that the conversion of a large ONNX model takes: peak resident size of `anemone convert`, mapped files included.
+"""Memory that the conversion of a large model takes, an ONNX file or PyTorch's (.pt2): peak resident size of `anemone convert`, mapped files included.
 
     python3 tests/oracle/conversion_memory.py                   # 1 GB of weights, in the file and beside it
     python3 tests/oracle/conversion_memory.py --megabytes 256
 
-The Python has onnx and numpy. Each model is a chain of layers with float32 weights of 16 MB; `matmul` has them as [in, out],
+The Python has onnx, numpy and torch. Each model is a chain of layers with float32 weights of 16 MB; `matmul` has them as [in, out],
 which conversion transposes, `gemm` as [out, in]. The system counts the peak (ru_maxrss of the child). The exit status is the
 number of conversions that took more than 1.3 times the model's size.
 """
@@ -53,6 +53,18 @@ def make(path, layers, kind, external):
     path.write_bytes(model.SerializeToString())
 
 
+def make_program(path, layers):
+    """The same chain as PyTorch exports it."""
+    import torch
+
+    chain = []
+    for i in range(layers):
+        linear = torch.nn.Linear(WIDTH, WIDTH)
+        torch.nn.init.normal_(linear.weight, std=WIDTH**-0.5, generator=torch.Generator().manual_seed(i))
+        chain += [linear, torch.nn.Tanh()]
+    torch.export.save(torch.export.export(torch.nn.Sequential(*chain), (torch.ones(1, WIDTH),)), path)
+
+
 def peak(*arguments):
     """Bytes that the command had in memory at most."""
     child = subprocess.Popen([ANEMONE, "-q", *map(str, arguments)])
@@ -67,21 +79,21 @@ def main():
     parser.add_argument("--megabytes", type=int, default=1024)
     options = parser.parse_args()
     layers, failures = max(1, options.megabytes * 2**20 // (WIDTH * WIDTH * 4)), 0
-    for kind in ("matmul", "gemm"):
-        for external in (False, True):
-            with tempfile.TemporaryDirectory() as name:
-                folder = pathlib.Path(name)
-                # In a process of its own: a child's peak counts what its parent held when it started.
-                maker = multiprocessing.get_context("spawn").Process(
-                    target=make, args=(folder / "model.onnx", layers, kind, external))
-                maker.start()
-                maker.join()
-                size = layers * WIDTH * WIDTH * 4
-                for precision in ("float32", "float16"):
-                    ratio = peak("convert", folder / "model.onnx", "-o", folder / "o.mlpackage",
-                                 "--compute-precision", precision) / size
-                    failures += ratio > LIMIT
-                    print(f"{kind:7} {'beside the file' if external else 'in the file':16} {precision}  {ratio:.2f} x", flush=True)
+    size = layers * WIDTH * WIDTH * 4
+    cases = [(f"{kind:7} {'beside the file' if external else 'in the file':16}", "model.onnx", make, (kind, external))
+             for kind in ("matmul", "gemm") for external in (False, True)]
+    cases.append((f"{'linear':7} {'.pt2':16}", "model.pt2", make_program, ()))
+    for title, file, maker, arguments in cases:
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            # In a process of its own: a child's peak counts what its parent held when it started.
+            process = multiprocessing.get_context("spawn").Process(target=maker, args=(folder / file, layers, *arguments))
+            process.start()
+            process.join()
+            for precision in ("float32", "float16"):
+                ratio = peak("convert", folder / file, "-o", folder / "o.mlpackage", "--compute-precision", precision) / size
+                failures += ratio > LIMIT
+                print(f"{title} {precision}  {ratio:.2f} x", flush=True)
     return failures
 
 

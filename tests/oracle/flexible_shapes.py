@@ -107,12 +107,12 @@ def torch_cases(downloads):
                          {"tokens": "[1..4=3]x[1..448=55]", "audio": "[1..4=3]x[1..750=111]x64"},
                          {"batch": (1, 4, 1), "length": (1, 448, 1), "frames": (1, 750, 1)}, decoder, dynamo)
         yield torch_case("FCN-ResNet-50", lambda: networks.of_torchvision("segmentation.fcn_resnet50", weights_backbone=None),
-                         lambda r: images()(r, {"batch": 1, "height": 65, "width": 97}), pages,
+                         lambda r: images()(r, {"batch": 2, "height": 65, "width": 97}), pages,
                          {"image": "[1..2]x3x?x?"}, {"batch": (1, 2, 1), "height": (1, 200, 1), "width": (1, 200, 1)},
                          images(), dynamo)
         yield torch_case("LR-ASPP-MobileNetV3",
                          lambda: networks.of_torchvision("segmentation.lraspp_mobilenet_v3_large", weights_backbone=None),
-                         lambda r: images()(r, {"batch": 1, "height": 65, "width": 97}), pages,
+                         lambda r: images()(r, {"batch": 2, "height": 65, "width": 97}), pages,
                          {"image": "[1..2]x3x?x?"}, {"batch": (1, 2, 1), "height": (1, 300, 1), "width": (1, 300, 1)},
                          images(), dynamo)
         yield torch_case("bidirectional LSTM recognizer", networks.Recurrent,

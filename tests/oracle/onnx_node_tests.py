@@ -62,9 +62,7 @@ RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLik
 INEXPRESSIBLE = {
     "BitCast": "the bits of a number as another type",
     "ImageDecoder": "decoding of files",
-    "NonMaxSuppression": "outputs whose size depends on the data",
-    "NonZero": "outputs whose size depends on the data",
-    "Unique": "outputs whose size depends on the data",
+    "Unique": "no operator that finds equal elements",
 }
 # Tests whose expected outputs ONNX Runtime does not give either: Anemone gives what it gives.
 DISPUTED = {

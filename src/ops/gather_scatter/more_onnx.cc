@@ -214,29 +214,41 @@ Status EmitMaxUnpool(NodeContext& c) {
   return e.Finish({e.Op("Reshape", {y, e.Int64s(out)})});
 }
 
-// With a known condition, a gather.
+// Elements, or slices along an axis, for which the condition holds: a gather.
 Status EmitCompress(NodeContext& c) {
   if (!c.Has(0) || !c.Has(1)) return InvalidInput("the input or the condition is missing");
+  if (c.Rank(1) != 1) return InvalidInput("the condition is not a vector");
+  const bool flat = !c.HasAttribute("axis");
   const auto* condition = c.Const(1);
   const auto keep = condition != nullptr ? condition->AsInts() : std::nullopt;
-  if (!keep) {
-    return Unsupported("the size of its output depends on the data")
-        .Advise("make the condition a constant");
+  if (keep) {
+    std::vector<int64_t> kept;
+    for (size_t i = 0; i < keep->size(); ++i) {
+      if ((*keep)[i] != 0) kept.push_back(static_cast<int64_t>(i));
+    }
+    if (kept.empty()) return Unsupported("its output is empty");
+    Expansion e(c);
+    const auto x = flat ? e.Op("Reshape", {e.In(0), e.Int64s({-1})}) : e.In(0);
+    const int64_t axis = flat ? 0 : c.Int("axis", 0);
+    return e.Finish({e.Op("Gather", {x, e.Int64s(std::move(kept))}, {Int("axis", axis)})});
   }
-  std::vector<int64_t> kept;
-  for (size_t i = 0; i < keep->size(); ++i) {
-    if ((*keep)[i] != 0) kept.push_back(static_cast<int64_t>(i));
-  }
-  if (kept.empty()) return Unsupported("its output is empty");
-  Expansion e(c);
-  auto x = e.In(0);
   int64_t axis = 0;
-  if (c.HasAttribute("axis")) {
-    axis = c.Int("axis", 0);
+  ir::Value* x = c.Dtype(0) == DType::kBool ? c.Cast(c.Value(0), DType::kInt32) : c.Value(0);
+  if (flat) {
+    const auto count = ir::ElementCount(c.Dims(0));
+    if (!count) return InvalidInput("its input has too many elements");
+    x = c.Reshape(x, {*count});
   } else {
-    x = e.Op("Reshape", {x, e.Int64s({-1})});
+    ANEMONE_ASSIGN(axis, NormalizeAxis(c.Int("axis", 0), c.Rank(0)));
   }
-  return e.Finish({e.Op("Gather", {x, e.Int64s(std::move(kept))}, {Int("axis", axis)})});
+  ir::Value* places = c.Op("non_zero", {{"x", c.Value(1)}});
+  ANEMONE_TRY(c.status());
+  c.DimsOf(places);  // makes their number a size that others can be computed from
+  ir::Value* y =
+      c.Op("gather", {{"x", x},
+                      {"indices", c.Op("squeeze", {{"x", places}, {"axes", ir::Ints({1})}})},
+                      {"axis", ir::Literal::Int32(static_cast<int32_t>(axis))}});
+  return c.Set(0, c.Dtype(0) == DType::kBool ? c.Cast(y, DType::kBool) : y);
 }
 
 // A table whose integers have a scale for each block along an axis, indices, scales, zero points.

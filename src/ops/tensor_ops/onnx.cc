@@ -1,4 +1,4 @@
-// ONNX: Concat, Pad, Expand, Tile, Where, TopK, OneHot, CumSum, Trilu, NonZero.
+// ONNX: Concat, Pad, Expand, Tile, Where, TopK, OneHot, CumSum, Trilu.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -8,6 +8,7 @@
 #include "ops/infer.h"
 #include "ops/tensor_ops/ngrams_onnx.h"
 #include "ops/tensor_ops/repeat_onnx.h"
+#include "ops/tensor_ops/selection_onnx.h"
 #include "ops/tensor_ops/signal_onnx.h"
 
 namespace anemone::ops::tensor_ops {
@@ -436,8 +437,6 @@ Status EmitTrilu(NodeContext& c) {
   return c.Emit("select", {{"cond", keep}, {"a", c.Value(0)}, {"b", zero}});
 }
 
-constexpr std::string_view kSize = "the size of its output depends on the data";
-constexpr std::string_view kFixed = "rewrite the model so that every tensor has a fixed shape";
 constexpr std::string_view kText = "Core ML's programs compute no text";
 constexpr std::string_view kOutside = "do it outside the model";
 
@@ -451,11 +450,9 @@ constexpr Converter kConverters[] = {
     {.op = "OneHot", .emit = EmitOneHot},
     {.op = "CumSum", .emit = EmitCumSum},
     {.op = "Trilu", .emit = EmitTrilu},
-    {.op = "NonZero", .refusal = kSize, .rewrite = kFixed},
-    {.op = "Unique", .refusal = kSize, .rewrite = kFixed},
-    {.op = "NonMaxSuppression",
-     .refusal = kSize,
-     .rewrite = "cut the model before it and select boxes outside"},
+    {.op = "NonZero", .emit = EmitNonZero},
+    {.op = "Unique", .refusal = "Core ML's programs have no operator for it", .rewrite = kOutside},
+    {.op = "NonMaxSuppression", .emit = EmitNonMaxSuppression},
     {.op = "EyeLike", .emit = EmitEyeLike},
     {.op = "CumProd", .emit = EmitCumProd},
     {.op = "CenterCropPad", .emit = EmitCenterCropPad},

@@ -155,6 +155,8 @@ TEST(Configuration, SaysWhatIsWrongAndWhere) {
       {"{}", "config_type: must be given"},
       {"config_type: OpNothing\nglobal_config: {}",
        "must be a config_type (OpLinearQuantizerConfig"},
+      {"config_type: OpNothing\nglobal_config: {config_type: OpPalettizerConfig, nbits: 4}",
+       "config_type: must be a config_type"},
       {"config_type: OpPalettizerConfig\nextra: 1", "extra: is not a key here"},
       {palette + "{nbit: 4}", "global_config.nbit: is not a key here"},
       {palette + "{nbits: 4, nbits: 6}", "twice"},

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "lab/verify.h"
+
 namespace anemone::lab {
 namespace {
 
@@ -123,6 +125,16 @@ TEST(Parity, ShapesMustAgree) {
   const Status status = meter.Add(View(values, {2}), View(values, {1, 2}));
   ASSERT_FALSE(status.ok());
   EXPECT_EQ(status.error().code(), ErrorCode::kUsage);
+}
+
+TEST(FirstDrift, AValueWithoutARangeCountsByItsDifference) {
+  const ParityLimits limits{.linf = 1e-2, .rmse = 1e-3};
+  std::vector<OperatorDrift> drifts{{"same", "cond", Compare({7}, {7.001F}, {1})}};
+  EXPECT_EQ(FirstDrift(drifts, limits), "");
+  drifts.push_back({"scale", "mul", Compare({3}, {3.5F}, {1})});
+  EXPECT_EQ(FirstDrift(drifts, limits), "mul 'scale' (L-inf 0.5, of one value)");
+  drifts = {{"wide", "conv", Compare({0, 10}, {0, 9}, {1, 2})}};
+  EXPECT_EQ(FirstDrift(drifts, limits), "conv 'wide' (L-inf 0.1 of its range)");
 }
 
 }  // namespace
