@@ -213,6 +213,8 @@ takes the same text, or a sequence such as `(1, "1..512")`.
 | `[1\\|2\\|4]`, `[1\\|2\\|4=2]` | a choice; several are combined, up to 128 shapes | EnumeratedShapes |
 | `?` | any size: up to 2048, from the smallest that the network's windows fit | RangeDim |
 
+- Without `--input`, a batch that alone is open (its name says so, or it stands before the channels of a picture) becomes 1,
+  and the command says so. Any other open dimension needs an answer.
 - Dimensions that the ONNX file gives one name have one size: it is enough to say it for one input. Different sizes for one
   name are an error.
 - An input has ranges or a list of shapes, as in Core ML. Lists for several inputs need iOS18; resizing to a size known

@@ -31,8 +31,7 @@ EXPORTERS = {"script": "TorchScript", "dynamo": "torch.export"}
 TOLERANCE = 1e-4
 MORE = """Where ours has more: coremltools writes the rolls of shifted windows (`swinv2_cr`) as `gather`, ours as `split` and `concat`; Core ML has
 PyTorch's GRU from iOS18 on, and before that ours unrolls the steps where coremltools writes a `while_loop`; `convnext` keeps a reshape
-around the norm of its head. torch.export's exporter of PyTorch 2.7 itself writes recurrent layers step by step (`gru_mask`,
-`lstm_tagger`, `ocr_recognizer`), where coremltools reads the layer from TorchScript; a .pt2 file keeps the layer."""
+around the norm of its head."""
 
 
 # ---- counting
