@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "cpu/kernels/requantization.h"
 #include "cpu/kernels/steps.h"
 
 namespace anemone::cpu {
@@ -52,6 +53,8 @@ struct TileEpilogue {
   int64_t stride = 0;
   TileStep quantize;
   float zero = 0.0f;
+  // Where the results are narrow and sums are integers, the steps and `quantize` in another form, if there is one.
+  const Requantization* requantization = nullptr;
   int rows = 0;
   int columns = 0;
 };
