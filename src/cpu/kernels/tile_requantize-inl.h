@@ -104,26 +104,29 @@ template <int kRows, int kVectors, class DI, class VI>
 HWY_INLINE void StoreWhole(DI di, const VI (&whole)[kRows][kVectors], int64_t stride, int columns,
                            uint8_t* to) {
   constexpr int kWidth = kVectors * static_cast<int>(hn::MaxLanes(DI()));
-  const auto at = [&](int i)
-                      HWY_ATTR { return whole[HWY_MIN(i / kVectors, kRows - 1)][i % kVectors]; };
-  const auto packed = PackBytes(di, at(0), at(1), at(2), at(3));
+  constexpr int kTogether = 4 / kVectors;  // rows
   const hn::Repartition<uint8_t, DI> d8;
-  if constexpr (kVectors == 2) {
-    if (HWY_LIKELY(columns == kWidth)) {
-      const hn::Half<decltype(d8)> half;
-      hn::StoreU(hn::LowerHalf(half, packed), half, to);
-      if constexpr (kRows == 2) hn::StoreU(hn::UpperHalf(half, packed), half, to + stride);
-      return;
-    }
-  }
-  HWY_ALIGN uint8_t bytes[4 * hn::MaxLanes(DI())];
-  hn::Store(packed, d8, bytes);
   ANEMONE_UNROLL
-  for (int r = 0; r < kRows; ++r, to += stride) {
-    if (columns == kWidth) {
-      std::memcpy(to, bytes + r * kWidth, kWidth);
-    } else {
-      std::memcpy(to, bytes + r * kWidth, static_cast<size_t>(columns));
+  for (int first = 0; first < kRows; first += kTogether) {
+    const auto at = [&](int i) HWY_ATTR {
+      return whole[HWY_MIN(first + i / kVectors, kRows - 1)][i % kVectors];
+    };
+    const auto packed = PackBytes(di, at(0), at(1), at(2), at(3));
+    if constexpr (kVectors == 2) {
+      if (HWY_LIKELY(columns == kWidth)) {
+        const hn::Half<decltype(d8)> half;
+        hn::StoreU(hn::LowerHalf(half, packed), half, to);
+        if constexpr (kRows > 1) hn::StoreU(hn::UpperHalf(half, packed), half, to + stride);
+        to += kTogether * stride;
+        continue;
+      }
+    }
+    HWY_ALIGN uint8_t bytes[4 * hn::MaxLanes(DI())];
+    hn::Store(packed, d8, bytes);
+    ANEMONE_UNROLL
+    for (int r = 0; r < HWY_MIN(kTogether, kRows); ++r, to += stride) {
+      const auto count = static_cast<size_t>(columns);
+      std::memcpy(to, bytes + r * kWidth, columns == kWidth ? size_t{kWidth} : count);
     }
   }
 }
@@ -187,10 +190,14 @@ HWY_INLINE void RequantizeRows(const PanelScales<kVectors>& scales, const int32_
 template <int kVectors, typename Element>
 HWY_INLINE void RequantizeAllRows(const PanelScales<kVectors>& scales, const int32_t* sums,
                                   const TileEpilogue& end, Element* to) {
-  constexpr int kRows = 4 / kVectors;
+  // As many as give four vectors to pack, twice.
+  constexpr int kRows = 8 / kVectors;
   int64_t row = 0;
   for (; row + kRows <= end.rows; row += kRows) {
     RequantizeRows<kRows>(scales, sums, row, end, to);
+  }
+  for (; row + kRows / 2 <= end.rows; row += kRows / 2) {
+    RequantizeRows<kRows / 2>(scales, sums, row, end, to);
   }
   for (; row < end.rows; ++row) RequantizeRows<1>(scales, sums, row, end, to);
 }

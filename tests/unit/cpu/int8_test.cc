@@ -42,6 +42,11 @@ const Int8Case kInt8Cases[] = {
     {"depthwise", SquareConv(21, 21, 3, 1, 1, 9, 21)},
     {"depthwise_strided", SquareConv(32, 32, 5, 2, 2, 12, 32)},
     {"depthwise_dilated", SquareConv(16, 16, 3, 1, 2, 12, 16, 2)},
+    {"depthwise_wide", SquareConv(144, 144, 3, 1, 1, 37, 144)},
+    {"depthwise_3x3_strided", SquareConv(96, 96, 3, 2, 1, 11, 96)},
+    {"depthwise_5x5", SquareConv(80, 80, 5, 1, 2, 9, 80)},
+    {"depthwise_7x7", SquareConv(40, 40, 7, 1, 3, 8, 40)},
+    {"depthwise_7x7_strided", SquareConv(65, 65, 7, 2, 3, 9, 65)},
 };
 
 class Int8Conv : public testing::TestWithParam<Int8Case> {};
