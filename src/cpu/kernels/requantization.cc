@@ -104,6 +104,15 @@ bool Requantization::CompileRun(std::span<const Step> run, int first, double uni
           return false;
         }
         break;
+      case K::kHardSigmoid:
+      case K::kSigmoid:
+      case K::kSilu:
+      case K::kGeluErf:
+        if (!clamp() ||
+            !Append(Kind::kFunction, quantum, 1.0 / quantum, first + static_cast<int>(i))) {
+          return false;
+        }
+        break;
       case K::kAdd: {
         if (step.operand.bytes == nullptr || !clamp()) return false;
         const double scale = double{step.operand.scale} / quantum;

@@ -18,6 +18,7 @@ struct Requantization {
     kClamp,      // to [a, b]
     kRound,      // to the nearest whole number, ties to even
     kHardSwish,  // x * clamp(a * x + b, 0, 1)
+    kFunction,   // b * f(a * x), where f is that of steps[step], which needs the value itself
     kAddBytes,   // x + a * byte of the operand of steps[step]
   };
   struct Operation {

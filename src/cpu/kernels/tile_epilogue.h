@@ -81,6 +81,10 @@ inline bool RunsInTile(StepKind kind) {
     case StepKind::kLinear:
     case StepKind::kHardSwish:
     case StepKind::kHardSwishOfHalf:
+    case StepKind::kHardSigmoid:
+    case StepKind::kSigmoid:
+    case StepKind::kSilu:
+    case StepKind::kGeluErf:
     case StepKind::kRoundToHalf:
     case StepKind::kQuantizeInt8:
     case StepKind::kQuantizeUint8:

@@ -257,6 +257,11 @@ TEST_P(Int8Conv, QuantizedResultsAreNearest) {
   const Step to_uint8{.kind = StepKind::kQuantizeUint8, .alpha = 0.02f, .beta = 11.0f};
   const Step to_int8{.kind = StepKind::kQuantizeInt8, .alpha = 0.05f, .beta = -3.0f};
   const auto positive = [](double x) { return std::max(x, 0.0); };
+  const Step gelu{.kind = StepKind::kGeluErf};
+  const Step silu{.kind = StepKind::kSilu};
+  const Step sigmoid{.kind = StepKind::kSigmoid};
+  const auto exact_gelu = [](double x) { return x * 0.5 * (1.0 + std::erf(x / std::sqrt(2.0))); };
+  const auto exact_silu = [](double x) { return x / (1.0 + std::exp(-x)); };
   const auto hard_swish = [](double x) { return x * std::clamp(0.17f * x + 0.5f, 0.0, 1.0); };
   const std::vector<Quantized> cases = {
       {"plain", {to_int8}, [](double x, double) { return x; }},
@@ -267,6 +272,15 @@ TEST_P(Int8Conv, QuantizedResultsAreNearest) {
        {add, clamp, to_int8},
        [](double x, double r) { return std::clamp<double>(x + r, -0.31f, 2.47f); }},
       {"swish", {swish, to_int8}, [&](double x, double) { return hard_swish(x); }},
+      {"gelu", {gelu, to_uint8}, [&](double x, double) { return exact_gelu(x); }},
+      {"silu_of_sum", {add, silu, to_int8}, [&](double x, double r) { return exact_silu(x + r); }},
+      {"sigmoid",
+       {relu, sigmoid, {.kind = StepKind::kQuantizeUint8, .alpha = 0.0041f}},
+       [&](double x, double) { return 1.0 / (1.0 + std::exp(-positive(x))); }},
+      {"hard_sigmoid",
+       {{.kind = StepKind::kHardSigmoid, .alpha = 0.17f, .beta = 0.5f},
+        {.kind = StepKind::kQuantizeInt8, .alpha = 0.0043f, .beta = -100.0f}},
+       [](double x, double) { return std::clamp(0.17f * x + 0.5f, 0.0, 1.0); }},
       {"swish_of_sum",
        {add, swish, to_uint8},
        [&](double x, double r) { return hard_swish(x + r); }},
