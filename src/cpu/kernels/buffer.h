@@ -19,16 +19,6 @@ inline constexpr bool kHugePages = !__has_feature(address_sanitizer);
 inline constexpr bool kHugePages = true;
 #endif
 
-// Memory for kernels: of the heap, or, for a large block, of huge pages. Null when memory runs out.
-inline void* TakeKernelMemory(size_t bytes, size_t alignment) {
-  if (kHugePages && bytes >= huge_pages::kSmallest) return huge_pages::Take(bytes);
-  return ::operator new(bytes, std::align_val_t{alignment}, std::nothrow);
-}
-inline void ReturnKernelMemory(void* memory, size_t bytes, size_t alignment) {
-  if (kHugePages && bytes >= huge_pages::kSmallest) return huge_pages::Return(memory, bytes);
-  ::operator delete(memory, std::align_val_t{alignment});
-}
-
 template <typename T>
 class Aligned {
  public:
@@ -42,24 +32,42 @@ class Aligned {
   int64_t capacity() const { return capacity_; }
   // Makes room for `count`; the contents are lost when it grows.
   void Reserve(int64_t count) {
-    if (!TryReserve(count)) throw std::bad_alloc();
+    if (count <= capacity_ || TakeHugePages(count)) return;
+    Hold(::operator new(BytesOf(count), std::align_val_t{kAlignment}), count, {});
   }
   // The same; returns false, with nothing changed, when memory runs out.
   bool TryReserve(int64_t count) {
-    if (count <= capacity_) return true;
-    const auto bytes = static_cast<size_t>(count) * sizeof(T);
-    void* memory = TakeKernelMemory(bytes, kAlignment);
+    if (count <= capacity_ || TakeHugePages(count)) return true;
+    void* memory = ::operator new(BytesOf(count), std::align_val_t{kAlignment}, std::nothrow);
     if (memory == nullptr) return false;
-    data_ = {static_cast<T*>(memory), Free{bytes}};
-    capacity_ = count;
+    Hold(memory, count, {});
     return true;
   }
 
  private:
   struct Free {
-    size_t bytes = 0;
-    void operator()(T* p) const { ReturnKernelMemory(p, bytes, kAlignment); }
+    size_t huge_bytes = 0;  // 0: of the heap
+    void operator()(T* p) const {
+      if (huge_bytes != 0) return huge_pages::Return(p, huge_bytes);
+      ::operator delete(p, std::align_val_t{kAlignment});
+    }
   };
+
+  static size_t BytesOf(int64_t count) { return static_cast<size_t>(count) * sizeof(T); }
+  // Large blocks lie in huge pages where there is room.
+  bool TakeHugePages(int64_t count) {
+    const size_t bytes = BytesOf(count);
+    if (!kHugePages || bytes < huge_pages::kSmallest) return false;
+    void* memory = huge_pages::Take(bytes);
+    if (memory == nullptr) return false;
+    Hold(memory, count, {bytes});
+    return true;
+  }
+  void Hold(void* memory, int64_t count, Free free) {
+    data_ = {static_cast<T*>(memory), free};
+    capacity_ = count;
+  }
+
   std::unique_ptr<T, Free> data_;
   int64_t capacity_ = 0;
 };
