@@ -43,7 +43,8 @@ bool Requantization::Compile(std::span<const Step> steps, float zero) {
       unit *= double{linear.alpha};
       less = less * double{linear.alpha} + double{linear.beta};
     }
-    const auto run = steps.subspan(static_cast<size_t>(at), static_cast<size_t>(end - at + 1));
+    const auto begin = static_cast<size_t>(at);
+    const auto run = steps.subspan(begin, static_cast<size_t>(end) + 1 - begin);
     if (!CompileRun(run, at, unit, less)) return false;
     unit = 1.0;
     less = double{quantize.beta};
