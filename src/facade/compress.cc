@@ -59,13 +59,35 @@ bool IsHalfPrecision(const CompressOptions& options) {
   return options.config.empty() && options.dtype == "float16";
 }
 
+namespace {
+
+// Where activations have 8 bits, an operator computes in them only if its weights have them too, however few they are:
+// unless somebody asks for a threshold, there is none.
+Status TakeSmallWeights(const compress::Method& method, const CompressOptions& options,
+                        compress::WeightStep* step) {
+  if (options.mode != "activations" ||
+      options.weight_threshold != CompressOptions().weight_threshold) {
+    return {};
+  }
+  CompressOptions all = options;
+  all.weight_threshold = 0;
+  for (const char* type : {"conv", "linear"}) {
+    ANEMONE_ASSIGN(step->op_type_configs[type], method.FromOptions(all));
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<compress::Configuration> ConfigurationOf(const CompressOptions& options) {
   ANEMONE_TRY(options::Check(options));
   if (!options.config.empty()) return compress::ReadConfiguration(options.config);
   compress::WeightStep step;
   for (const compress::Method* method : compress::Methods()) {
     ANEMONE_ASSIGN(step.global_config, method->FromOptions(options));
-    if (step.global_config) break;
+    if (!step.global_config) continue;
+    ANEMONE_TRY(TakeSmallWeights(*method, options, &step));
+    break;
   }
   if (!step.global_config) return Internal("no method has the mode '{}'", options.mode);
   step.joint_compression = options.joint;

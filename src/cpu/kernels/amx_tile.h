@@ -35,20 +35,6 @@ int64_t AmxMaxRows(int64_t width);
 void CollectAmxRows(const AmxCut& cut, const void* const* pointers, int64_t taps, int rows,
                     int64_t depth_bytes, std::vector<uint8_t>* copies, AmxRows* to);
 
-// The same for the pointers that `fill` writes; `slot` as in RunTiles.
-template <typename Element, typename Fill>
-void FillAmxRows(const AmxCut& cut, int64_t taps, int64_t depth_bytes, int rows, int64_t slot,
-                 AmxRows* to, const Fill& fill) {
-  thread_local std::vector<const Element*> pointers;
-  thread_local std::vector<std::vector<uint8_t>> copies;
-  const auto wanted = static_cast<size_t>(rows * taps);
-  if (pointers.size() < wanted) pointers.resize(wanted);
-  if (static_cast<size_t>(slot) >= copies.size()) copies.resize(static_cast<size_t>(slot) + 1);
-  fill(pointers.data());
-  CollectAmxRows(cut, reinterpret_cast<const void* const*>(pointers.data()), taps, rows,
-                 depth_bytes, &copies[static_cast<size_t>(slot)], to);
-}
-
 struct AmxTileArgs {
   int64_t taps = 1;
   int64_t chunks = 0;       // of 64 bytes of a tap

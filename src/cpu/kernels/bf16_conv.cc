@@ -6,6 +6,7 @@
 
 #include "base/simd_level.h"
 #include "base/thread_pool.h"
+#include "cpu/kernels/amx_patches.h"
 #include "cpu/kernels/amx_tile.h"
 #include "cpu/kernels/conv_patches.h"
 #include "cpu/kernels/tile_driver.h"
@@ -176,15 +177,12 @@ void PackedBf16Conv::RunOnTiles(const Bf16* in, const Destination& out, std::spa
   TileProblem problem = ProductOf(s, method_, out, steps, sizeof(Bf16));
   problem.max_rows = method_ == ConvMethod::kPointwise ? 2 * kAmxRows : AmxMaxRows(s.out_w);
   const AmxCut cut(problem.m, problem.max_rows);
+  const AmxPatches<Bf16> patches(s, method_, cut, in, weights_->zeros.data());
   const FinishFloatsFunction finish = ChooseFinishFloats();
   RunTiles<AmxRows>(
       problem, pool,
       [&](int64_t group, int64_t row, int rows, int64_t slot, AmxRows* to) {
-        FillAmxRows<Bf16>(cut, problem.taps, Piece() * int64_t{sizeof(Bf16)}, rows, slot, to,
-                          [&](const Bf16** pointers) {
-                            FillConv(s, method_, in, weights_->zeros.data(), group, row, rows, slot,
-                                     pointers);
-                          });
+        patches.Fill(group, row, rows, slot, to);
       },
       [&](int64_t, int64_t panel) { return AmxBf16Panel(cut, PanelArgs(panel), finish); });
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/simd_level.h"
+#include "cpu/kernels/amx_patches.h"
 #include "cpu/kernels/conv_patches.h"
 #include "cpu/kernels/depthwise.h"
 #include "cpu/kernels/tile_driver.h"
@@ -13,8 +14,9 @@ namespace {
 // Whether AMX is worth the zeros that fill its registers up, of which each holds 64 neighbors of the
 // reduction: it multiplies eight times as many bytes in a cycle as vectors do.
 bool SuitsAmx(int64_t depth) {
+  constexpr int64_t kMostZeros = 4;
   const int64_t padded = (depth + kAmxRowBytes - 1) / kAmxRowBytes * kAmxRowBytes;
-  return Dots().amx_int8 && 2 * padded <= 3 * depth;
+  return Dots().amx_int8 && padded <= kMostZeros * depth;
 }
 
 // Computes tiles of one panel.
@@ -62,20 +64,24 @@ PackedInt8Conv::PackedInt8Conv(const ConvShape& s, const Int8Weights& weights, f
   const int64_t depth = s.in_c / s.groups;
   const int64_t columns = s.out_c / s.groups;
   const int64_t k = taps * depth;
+  std::vector<float> scale = weights.scale;
+  for (float& value : scale) value *= in_scale;
+  std::vector<float> shift = bias;
+  shift.resize(static_cast<size_t>(s.out_c), 0.0f);
+  if (method_ == ConvMethod::kDepthwise && input.bytes && PackedInt8Depthwise::CanRun(s)) {
+    packed->depthwise.emplace(s, weights.integers, scale, shift, input.zero);
+    return;
+  }
   if (method_ == ConvMethod::kDepthwise) {
     // Sums of so few products are exact in floats too.
     std::vector<float> floats(weights.integers.begin(), weights.integers.end());
     for (int64_t i = 0; i < std::ssize(floats); ++i) {
       floats[static_cast<size_t>(i)] *= weights.scale[static_cast<size_t>(i / taps)];
     }
-    packed->depthwise =
+    packed->float_depthwise =
         PackDepthwise(s, floats.data(), in_scale, bias.empty() ? nullptr : bias.data());
     return;
   }
-  std::vector<float> scale = weights.scale;
-  for (float& value : scale) value *= in_scale;
-  std::vector<float> shift = bias;
-  shift.resize(static_cast<size_t>(s.out_c), 0.0f);
   // With whole kernel rows, a row is one piece.
   const bool rows = method_ == ConvMethod::kRows;
   const int64_t piece = rows ? s.kernel_w * depth : depth;
@@ -106,8 +112,10 @@ PackedInt8Conv::PackedInt8Conv(const ConvShape& s, const Int8Weights& weights, f
 
 void PackedInt8Conv::Run(const Source& in, const Destination& out, std::span<const Step> steps,
                          ThreadPool& pool) const {
-  if (method_ == ConvMethod::kDepthwise) {
-    RunDepthwise(shape_, in, weights_->zero, weights_->depthwise, out, steps, pool);
+  if (weights_->depthwise) {
+    weights_->depthwise->Run(shape_, in.bytes, out, steps, pool);
+  } else if (method_ == ConvMethod::kDepthwise) {
+    RunDepthwise(shape_, in, weights_->zero, weights_->float_depthwise, out, steps, pool);
   } else if (weights_->padded && shape_.batch * shape_.out_h * shape_.out_w >= kAmxMinRows) {
     RunOnTiles(in.bytes, out, steps, pool);
   } else if (in.bytes != nullptr) {
@@ -154,15 +162,12 @@ void PackedInt8Conv::RunOnTiles(const uint8_t* in, const Destination& out,
   TileProblem problem = ProductOf(s, method_, out, steps, sizeof(uint8_t));
   problem.max_rows = method_ == ConvMethod::kPointwise ? 2 * kAmxRows : AmxMaxRows(s.out_w);
   const AmxCut cut(problem.m, problem.max_rows);
-  const int64_t piece = problem.k / problem.taps;
+  const AmxPatches<uint8_t> patches(s, method_, cut, in, zeros);
   const FinishIntegersFunction finish = ChooseFinishIntegers();
   RunTiles<AmxRows>(
       problem, pool,
       [&](int64_t group, int64_t row, int rows, int64_t slot, AmxRows* to) {
-        FillAmxRows<uint8_t>(cut, problem.taps, piece, rows, slot, to,
-                             [&](const uint8_t** pointers) {
-                               FillConv(s, method_, in, zeros, group, row, rows, slot, pointers);
-                             });
+        patches.Fill(group, row, rows, slot, to);
       },
       [&](int64_t group, int64_t panel) {
         return AmxInt8Panel(cut,

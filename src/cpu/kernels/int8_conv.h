@@ -4,12 +4,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "cpu/kernels/amx_tile.h"
 #include "cpu/kernels/conv.h"
 #include "cpu/kernels/elementwise.h"
+#include "cpu/kernels/int8_depthwise.h"
 #include "cpu/kernels/int8_matrix.h"
 
 namespace anemone::cpu {
@@ -51,7 +53,8 @@ class PackedInt8Conv {
  private:
   struct Weights {
     std::vector<PackedInt8Matrix> groups;
-    Floats depthwise;
+    std::optional<PackedInt8Depthwise> depthwise;
+    Floats float_depthwise;
     std::vector<NarrowInt> zeros;
     std::vector<uint8_t> byte_zeros;
     bool padded = false;  // the matrices have whole registers of AMX for each tap

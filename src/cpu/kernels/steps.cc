@@ -173,6 +173,10 @@ bool IsFlat(std::span<const Step> steps, int64_t columns) {
   });
 }
 
+void ApplyFunction(const Step& step, float* x, size_t n) {
+  HWY_DYNAMIC_DISPATCH(ApplyStep)(step, x, nullptr, 0, n);
+}
+
 void ApplyStepsToBlock(std::span<const Step> steps, float* block, int64_t stride, int64_t row,
                        int64_t rows, int64_t column, int64_t columns) {
   const auto apply = HWY_DYNAMIC_DISPATCH(ApplyStep);

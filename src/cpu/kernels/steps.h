@@ -15,6 +15,7 @@
 // same shape.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -103,6 +104,9 @@ void ApplyStepsToBlock(std::span<const Step> steps, float* block, int64_t stride
 // columns) of the tensor at `data` (its element (0, 0)), whose rows are `stride` floats apart.
 void ApplySteps(std::span<const Step> steps, float* data, int64_t stride, int64_t row, int64_t rows,
                 int64_t column, int64_t columns);
+
+// Applies a step without an operand, which is not kSave, to n values.
+void ApplyFunction(const Step& step, float* x, size_t n);
 
 // Whether a rows x columns tensor, whatever its rows, can be seen as one long row by these steps.
 bool IsFlat(std::span<const Step> steps, int64_t columns);

@@ -25,7 +25,9 @@ int PanelWidthAt(int64_t n, int64_t panel) {
   return n - panel * PanelWidth() <= VectorWidth() ? VectorWidth() : PanelWidth();
 }
 
-TileSteps::TileSteps(std::span<const Step> steps, bool narrow) {
+TileSteps::TileSteps(std::span<const Step> steps, const Destination& out) {
+  const std::span<const Step> all = steps;
+  const bool narrow = out.floats == nullptr;
   const size_t last = narrow ? 1 : 0;  // what quantizes narrow results is no step of the tile
   while (steps.size() > last && count < TileEpilogue::kMaxSteps && IsInTile(steps[0])) {
     in_tile[static_cast<size_t>(count++)] = &steps[0];
@@ -34,6 +36,8 @@ TileSteps::TileSteps(std::span<const Step> steps, bool narrow) {
   if (narrow && steps.size() == 1) {
     quantize = &steps[0];
     steps = {};
+    requantization.emplace(all, out.zero);
+    if (!requantization->possible()) requantization.reset();
   }
   rest = steps;
 }
@@ -114,6 +118,7 @@ TileEpilogue EpilogueAt(const TileProblem& problem, const TileSteps& steps, cons
     if (problem.out.narrow != nullptr) end.narrow = problem.out.narrow + at;
     if (problem.out.bytes != nullptr) end.bytes = problem.out.bytes + at;
     end.zero = problem.out.zero;
+    end.requantization = steps.requantization ? &*steps.requantization : nullptr;
   } else {
     end.c = problem.out.floats + at;
   }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -32,11 +33,13 @@ struct TileProblem {
 
 // The steps that a tile applies in its registers, and those left for afterwards.
 struct TileSteps {
-  TileSteps(std::span<const Step> steps, bool narrow);
+  TileSteps(std::span<const Step> steps, const Destination& out);
   std::array<const Step*, TileEpilogue::kMaxSteps> in_tile;
   int count = 0;
   const Step* quantize = nullptr;  // in the tile: its results are narrow
   std::span<const Step> rest;      // the last of them quantizes where the results are narrow
+  // Of all steps, where the tile takes them and `quantize`.
+  std::optional<Requantization> requantization;
 };
 
 // How the tiles of one group are dealt out.
@@ -90,7 +93,7 @@ template <typename Place, typename Fill, typename Multiply>
 void RunTiles(const TileProblem& problem, ThreadPool& pool, const Fill& fill,
               const Multiply& multiply) {
   if (problem.m <= 0 || problem.groups <= 0) return;
-  const TileSteps steps(problem.steps, problem.out.floats == nullptr);
+  const TileSteps steps(problem.steps, problem.out);
   const TileCut cut(problem, steps, pool.threads());
   const int64_t tasks = problem.groups * cut.row_chunks * cut.panel_chunks;
   pool.ParallelFor(tasks, cut.grain, [&](int64_t first, int64_t last) {

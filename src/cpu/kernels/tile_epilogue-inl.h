@@ -110,6 +110,23 @@ HWY_INLINE void QuantizeTile(D d, V (&acc)[kRows][kVectors], const TileStep& ste
   }
 }
 
+// A function that takes many instructions, whose values pass through memory so that it is compiled once.
+template <int kRows, int kVectors, class D, class V>
+HWY_INLINE void ApplyFunctionToTile(D d, V (&acc)[kRows][kVectors], const TileStep& step) {
+  HWY_ALIGN float values[kRows * kVectors * hn::MaxLanes(D())];
+  const size_t lanes = hn::Lanes(d);
+  ANEMONE_UNROLL
+  for (int i = 0; i < kRows * kVectors; ++i) {
+    hn::Store(acc[i / kVectors][i % kVectors], d, values + static_cast<size_t>(i) * lanes);
+  }
+  ApplyFunction({.kind = step.kind, .alpha = step.alpha, .beta = step.beta}, values,
+                kRows * kVectors * lanes);
+  ANEMONE_UNROLL
+  for (int i = 0; i < kRows * kVectors; ++i) {
+    acc[i / kVectors][i % kVectors] = hn::Load(d, values + static_cast<size_t>(i) * lanes);
+  }
+}
+
 template <int kRows, int kVectors, class D, class V>
 HWY_INLINE void ApplyTileStep(D d, V (&acc)[kRows][kVectors], const TileStep& step, int columns) {
   switch (step.kind) {
@@ -138,8 +155,8 @@ HWY_INLINE void ApplyTileStep(D d, V (&acc)[kRows][kVectors], const TileStep& st
       return QuantizeTile(d, acc, step);
     case StepKind::kRoundToHalf:
       return MapTile(acc, [d](V x) HWY_ATTR { return RoundHalf(d, x); });
-    default:
-      return;  // RunsInTile says which kinds there are
+    default:  // RunsInTile says which kinds there are
+      return ApplyFunctionToTile(d, acc, step);
   }
 }
 

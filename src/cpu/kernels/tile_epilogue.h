@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "cpu/kernels/requantization.h"
 #include "cpu/kernels/steps.h"
 
 namespace anemone::cpu {
@@ -52,6 +53,8 @@ struct TileEpilogue {
   int64_t stride = 0;
   TileStep quantize;
   float zero = 0.0f;
+  // Where the results are narrow and sums are integers, the steps and `quantize` in another form, if there is one.
+  const Requantization* requantization = nullptr;
   int rows = 0;
   int columns = 0;
 };
@@ -78,6 +81,10 @@ inline bool RunsInTile(StepKind kind) {
     case StepKind::kLinear:
     case StepKind::kHardSwish:
     case StepKind::kHardSwishOfHalf:
+    case StepKind::kHardSigmoid:
+    case StepKind::kSigmoid:
+    case StepKind::kSilu:
+    case StepKind::kGeluErf:
     case StepKind::kRoundToHalf:
     case StepKind::kQuantizeInt8:
     case StepKind::kQuantizeUint8:

@@ -7,6 +7,7 @@
 #include "hwy/foreach_target.h"  // must come before highway.h
 
 #include "cpu/kernels/tile_epilogue-inl.h"
+#include "cpu/kernels/tile_requantize-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -70,11 +71,21 @@ void FinishFloats(const float* sums, int64_t stride, int width, const TileEpilog
   FinishAllRows<2>(from, stride, end);
 }
 
+template <int kVectors>
+HWY_INLINE void FinishIntegersOf(const FromIntegers& from, int64_t stride,
+                                 const TileEpilogue& end) {
+#if HWY_TARGET != HWY_SCALAR
+  if (Requantize<kVectors>(from.sums, from.scale, from.bias, end)) return;
+#endif
+  FinishAllRows<kVectors>(from, stride, end);
+}
+
 void FinishIntegers(const int32_t* sums, int width, const float* scale, const float* bias,
                     const TileEpilogue& end) {
-  const FromIntegers from{sums, scale, bias};
-  if (width == static_cast<int>(hn::Lanes(D()))) return FinishAllRows<1>(from, width, end);
-  FinishAllRows<2>(from, width, end);
+  if (width == static_cast<int>(hn::Lanes(D()))) {
+    return FinishIntegersOf<1>({sums, scale, bias}, width, end);
+  }
+  FinishIntegersOf<2>({sums, scale, bias}, width, end);
 }
 
 }  // namespace HWY_NAMESPACE

@@ -71,7 +71,7 @@ class Winograd {
         transforms_(ChooseWinogradTransforms(weights.tile)),
         multiply_(ChooseTile()),
         in_(in),
-        steps_(steps, out.floats == nullptr) {
+        steps_(steps, out) {
     problem_.m = shape.batch * shape.out_h * shape.out_w;
     problem_.n = shape.out_c;
     problem_.out = out;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <functional>
 #include <random>
 
 #include "cpu/kernels/elementwise.h"
@@ -41,6 +42,11 @@ const Int8Case kInt8Cases[] = {
     {"depthwise", SquareConv(21, 21, 3, 1, 1, 9, 21)},
     {"depthwise_strided", SquareConv(32, 32, 5, 2, 2, 12, 32)},
     {"depthwise_dilated", SquareConv(16, 16, 3, 1, 2, 12, 16, 2)},
+    {"depthwise_wide", SquareConv(144, 144, 3, 1, 1, 37, 144)},
+    {"depthwise_3x3_strided", SquareConv(96, 96, 3, 2, 1, 11, 96)},
+    {"depthwise_5x5", SquareConv(80, 80, 5, 1, 2, 9, 80)},
+    {"depthwise_7x7", SquareConv(40, 40, 7, 1, 3, 8, 40)},
+    {"depthwise_7x7_strided", SquareConv(65, 65, 7, 2, 3, 9, 65)},
 };
 
 class Int8Conv : public testing::TestWithParam<Int8Case> {};
@@ -151,6 +157,18 @@ TEST_P(Int8Conv, SumsAreExact) {
   }
 }
 
+// Whole numbers, of which a few may be a neighbor: their quotients are beside a tie.
+void ExpectNearlyAllEqual(const std::vector<float>& got, const std::vector<float>& wanted) {
+  ASSERT_EQ(got.size(), wanted.size());
+  size_t others = 0;
+  for (size_t i = 0; i < got.size(); ++i) {
+    if (got[i] == wanted[i]) continue;
+    ++others;
+    EXPECT_EQ(std::abs(got[i] - wanted[i]), 1.0f) << i;
+  }
+  EXPECT_LE(others, 2 + got.size() / 500);
+}
+
 // Steps in the tile, steps after it, and narrow results: what the same steps give apart.
 TEST_P(Int8Conv, StepsAndNarrowResults) {
   const ConvShape& s = GetParam().shape;
@@ -166,12 +184,25 @@ TEST_P(Int8Conv, StepsAndNarrowResults) {
   const Step half{.kind = StepKind::kRoundToHalf};
   const Step linear{.kind = StepKind::kLinear, .alpha = 0.75f, .beta = -0.125f};
   const Step quantize{.kind = StepKind::kQuantizeUint8, .alpha = 0.02f, .beta = 11.0f};
-  const std::vector<std::vector<Step>> lists = {{quantize},
-                                                {relu, quantize},
-                                                {half, add, half, relu, quantize},
-                                                {scale, linear, quantize},
-                                                {gelu, quantize},
-                                                {relu, gelu, add, quantize}};
+  const auto bytes_added = RandomInts<uint8_t>(count, 7, 0, 255);
+  const Step add_bytes{.kind = StepKind::kAdd,
+                       .operand = {.row_stride = s.out_c,
+                                   .column_stride = 1,
+                                   .bytes = bytes_added.data(),
+                                   .zero = 100,
+                                   .scale = 0.013219f}};
+  const Step to_int8{.kind = StepKind::kQuantizeInt8, .alpha = 0.016371f, .beta = 5.0f};
+  const Step less{.kind = StepKind::kLinear, .alpha = 1.0f, .beta = -5.0f};
+  const Step from_int8{.kind = StepKind::kLinear, .alpha = 0.016371f};
+  const std::vector<std::vector<Step>> lists = {
+      {quantize},
+      {to_int8, less, from_int8, add_bytes, relu, quantize},
+      {add_bytes, to_int8, less, from_int8, relu, add_bytes, quantize},
+      {relu, quantize},
+      {half, add, half, relu, quantize},
+      {scale, linear, quantize},
+      {gelu, quantize},
+      {relu, gelu, add, quantize}};
   for (const std::vector<Step>& steps : lists) {
     OnTargetsAndThreads(
         [&](ThreadPool& pool) {
@@ -186,15 +217,135 @@ TEST_P(Int8Conv, StepsAndNarrowResults) {
           std::vector<NarrowInt> narrow(apart.size(), -999);
           conv.Run(in, {narrow.data(), 11.0f}, steps, pool);
           Elementwise({}, {narrow.data(), 11.0f}, widened.data(), 1, count, pool);
-          EXPECT_EQ(widened, apart);
+          ExpectNearlyAllEqual(widened, apart);
           std::vector<uint8_t> bytes(apart.size());
           conv.Run(in, {bytes.data(), 0.0f}, steps, pool);
           Elementwise({}, {bytes.data(), 0.0f}, widened.data(), 1, count, pool);
-          EXPECT_EQ(widened, apart);
+          ExpectNearlyAllEqual(widened, apart);
           return fused;
         },
         [](const std::vector<float>&) {});
   }
+}
+
+// A result that a tile quantizes, and the real number that it stands for.
+struct Quantized {
+  const char* name;
+  std::vector<Step> steps;  // the last quantizes
+  std::function<double(double value, double residual)> real;
+};
+
+// What tiles quantize is the nearest whole number of what double precision gives, or, beside a tie, its
+// neighbor, at either end of the range too.
+TEST_P(Int8Conv, QuantizedResultsAreNearest) {
+  const ConvShape& s = GetParam().shape;
+  const Int8Problem problem(s, kStored[0]);
+  const std::vector<int64_t> sums = Sums(s, problem.in, problem.weights.integers);
+  const int64_t count = OutCount(s);
+  const auto residual = RandomInts<uint8_t>(count, 7, 0, 255);
+  const float residual_scale = 0.03f;
+  const int residual_zero = 100;
+  const Step add{.kind = StepKind::kAdd,
+                 .operand = {.row_stride = s.out_c,
+                             .column_stride = 1,
+                             .bytes = residual.data(),
+                             .zero = residual_zero,
+                             .scale = residual_scale}};
+  const Step relu{.kind = StepKind::kRelu};
+  const Step clamp{.kind = StepKind::kClamp, .alpha = -0.31f, .beta = 2.47f};
+  const Step swish{.kind = StepKind::kHardSwish, .alpha = 0.17f, .beta = 0.5f};
+  const Step to_uint8{.kind = StepKind::kQuantizeUint8, .alpha = 0.02f, .beta = 11.0f};
+  const Step to_int8{.kind = StepKind::kQuantizeInt8, .alpha = 0.05f, .beta = -3.0f};
+  const auto positive = [](double x) { return std::max(x, 0.0); };
+  const Step gelu{.kind = StepKind::kGeluErf};
+  const Step silu{.kind = StepKind::kSilu};
+  const Step sigmoid{.kind = StepKind::kSigmoid};
+  const auto exact_gelu = [](double x) { return x * 0.5 * (1.0 + std::erf(x / std::sqrt(2.0))); };
+  const auto exact_silu = [](double x) { return x / (1.0 + std::exp(-x)); };
+  const auto hard_swish = [](double x) { return x * std::clamp(0.17f * x + 0.5f, 0.0, 1.0); };
+  const std::vector<Quantized> cases = {
+      {"plain", {to_int8}, [](double x, double) { return x; }},
+      {"relu", {relu, to_uint8}, [&](double x, double) { return positive(x); }},
+      {"relu_and_sum", {relu, add, to_int8}, [&](double x, double r) { return positive(x) + r; }},
+      {"sum", {add, relu, to_uint8}, [&](double x, double r) { return positive(x + r); }},
+      {"clamp",
+       {add, clamp, to_int8},
+       [](double x, double r) { return std::clamp<double>(x + r, -0.31f, 2.47f); }},
+      {"swish", {swish, to_int8}, [&](double x, double) { return hard_swish(x); }},
+      {"gelu", {gelu, to_uint8}, [&](double x, double) { return exact_gelu(x); }},
+      {"silu_of_sum", {add, silu, to_int8}, [&](double x, double r) { return exact_silu(x + r); }},
+      {"sigmoid",
+       {relu, sigmoid, {.kind = StepKind::kQuantizeUint8, .alpha = 0.0041f}},
+       [&](double x, double) { return 1.0 / (1.0 + std::exp(-positive(x))); }},
+      {"hard_sigmoid",
+       {{.kind = StepKind::kHardSigmoid, .alpha = 0.17f, .beta = 0.5f},
+        {.kind = StepKind::kQuantizeInt8, .alpha = 0.0043f, .beta = -100.0f}},
+       [](double x, double) { return std::clamp(0.17f * x + 0.5f, 0.0, 1.0); }},
+      {"swish_of_sum",
+       {add, swish, to_uint8},
+       [&](double x, double r) { return hard_swish(x + r); }},
+  };
+  for (const Quantized& one : cases) {
+    SCOPED_TRACE(one.name);
+    const Step& quantize = one.steps.back();
+    const bool is_signed = quantize.kind == StepKind::kQuantizeInt8;
+    const double low = is_signed ? -128 : 0, high = is_signed ? 127 : 255;
+    OnTargetsAndThreads(
+        [&](ThreadPool& pool) {
+          const PackedInt8Conv conv(s, problem.weights, kInScale, problem.bias, {});
+          std::vector<uint8_t> bytes(static_cast<size_t>(count));
+          std::vector<NarrowInt> narrow(bytes.size());
+          const Source in = problem.source(false);
+          conv.Run(in, {bytes.data(), static_cast<float>(low)}, one.steps, pool);
+          conv.Run(in, {narrow.data(), quantize.beta}, one.steps, pool);
+          std::vector<float> out;
+          for (const uint8_t value : bytes) out.push_back(static_cast<float>(value + low));
+          for (const NarrowInt value : narrow) {
+            out.push_back(static_cast<float>(value) + quantize.beta);
+          }
+          return out;
+        },
+        [&](const std::vector<float>& out) {
+          for (size_t i = 0; i < out.size(); ++i) {
+            const size_t at = i % sums.size();
+            const auto channel = at % static_cast<size_t>(s.out_c);
+            const double value =
+                static_cast<double>(sums[at]) * kInScale * problem.weights.scale[channel] +
+                problem.bias[channel];
+            const double real = one.real(value, (residual[at] - residual_zero) * residual_scale);
+            const double quotient = std::clamp(real / quantize.alpha + quantize.beta, low, high);
+            ASSERT_LE(std::abs(out[i] - quotient), 0.5 + 2e-4) << i;
+          }
+        });
+  }
+}
+
+// Where numbers leave the range of floats, the tile does what its steps do apart.
+TEST(Int8Conv, HugeScalesAndNanAreQuantizedAsSteps) {
+  const ConvShape s = SquareConv(16, 40, 1, 1, 0, 4);
+  Int8Problem problem(s, kStored[0]);
+  problem.bias[3] = NAN;
+  problem.bias[4] = INFINITY;
+  problem.bias[5] = -INFINITY;
+  problem.weights.scale[6] = 1e30f;
+  const std::vector<Step> steps = {
+      {.kind = StepKind::kRelu}, {.kind = StepKind::kQuantizeUint8, .alpha = 0.02f, .beta = 11.0f}};
+  OnTargetsAndThreads(
+      [&](ThreadPool& pool) {
+        const PackedInt8Conv conv(s, problem.weights, kInScale, problem.bias, {});
+        std::vector<float> apart(static_cast<size_t>(OutCount(s))), widened(apart.size());
+        conv.Run(problem.source(false), apart.data(), steps, pool);
+        std::vector<uint8_t> bytes(apart.size());
+        conv.Run(problem.source(false), {bytes.data(), 0.0f}, steps, pool);
+        Elementwise({}, {bytes.data(), 0.0f}, widened.data(), 1, OutCount(s), pool);
+        ExpectNearlyAllEqual(widened, apart);
+        return widened;
+      },
+      [&](const std::vector<float>& out) {
+        EXPECT_EQ(out[3], 0.0f);
+        EXPECT_EQ(out[4], 255.0f);
+        EXPECT_EQ(out[5], 11.0f);
+      });
 }
 
 // The largest sums that may occur do not wrap, neither those of all products nor those of two.

@@ -3,9 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
+#include <vector>
 
 #include "anemone/session.h"
+#include "base/npy.h"
 #include "support/scratch.h"
 
 namespace anemone {
@@ -86,6 +89,36 @@ TEST_F(Options, CompressTakesTheModelToAnotherTargetFirst) {
   ASSERT_TRUE(small) << small.failure().ToString();
   EXPECT_THAT(small->Text(), HasSubstr("<ios18>"));
   EXPECT_THAT(small->Text(), HasSubstr("constexpr_blockwise_shift_scale"));
+}
+
+// With activations of 8 bits the few weights of a first convolution have them too, and nothing else that is small.
+TEST_F(Options, ActivationsTakeSmallWeightsUnlessAThresholdIsGiven) {
+  std::ofstream(path_) << "func main<ios17>(tensor<fp32, [1, 3, 6, 6]> x) {\n"
+                          "  a = conv(x = x, weight = tensor<fp32, [8, 3, 3, 3]>(seed 7));\n"
+                          "  y = mul(x = a, y = tensor<fp32, [1, 8, 4, 4]>(seed 8));\n"
+                          "} -> (y);\n";
+  const std::string folder = scratch_ / "samples";
+  std::filesystem::create_directory(folder);
+  const auto file = EncodeNpy(
+      {DType::kFp32, {1, 3, 6, 6}, Bytes::FromVector(std::vector<float>(3 * 6 * 6, 0.5f))});
+  ASSERT_TRUE(file.ok());
+  std::ofstream(folder + "/0.npy", std::ios::binary)
+      .write(reinterpret_cast<const char*>(file->data()), std::ssize(*file));
+  const auto weights_of = [&](int64_t threshold) {
+    const auto small = Loaded().Compress(
+        {.mode = "activations", .weight_threshold = threshold, .calibration = folder});
+    EXPECT_TRUE(small) << small.failure().ToString();
+    const std::string text = small->Text();
+    size_t count = 0;
+    for (size_t at = text.find("constexpr_"); at != std::string::npos;
+         at = text.find("constexpr_", at + 1)) {
+      ++count;
+    }
+    return count;
+  };
+  EXPECT_EQ(weights_of(CompressOptions().weight_threshold), 1u);
+  EXPECT_EQ(weights_of(500), 0u);
+  EXPECT_EQ(weights_of(0), 2u);
 }
 
 TEST_F(Options, JsonObjectsBecomeStructs) {
