@@ -156,7 +156,7 @@ std::string TypeOf(const Option& option) {
 }
 
 Json RowJson(const Option& option) {
-  Json row{{"name", option.name},      {"type", TypeOf(option)}, {"default", ValueOf(option)},
+  Json row{{"name", option.name},      {"type", TypeOf(option)}, {"default", JsonOf(option)},
            {"rule", RuleOf(option)},   {"flag", FlagOf(option)}, {"help", option.help},
            {"example", option.example}};
   row["choices"] = option.choices.empty() ? Json() : Json(option.choices);
@@ -200,7 +200,7 @@ Status ReadJson(std::string_view json, const Table& table) {
   return Usage("{}", problems).Advise(advice).At("options");
 }
 
-Json ValueOf(const Option& option) { return std::visit(ValueJson(), option.field); }
+Json JsonOf(const Option& option) { return std::visit(ValueJson(), option.field); }
 
 std::string AllTablesJson() {
   Json document{{"schema", "anemone.options"}, {"schema_version", 1}};

@@ -16,7 +16,7 @@ namespace anemone::options {
 Status ReadJson(std::string_view json, const Table& table);
 
 // What the field of an option holds.
-Json ValueOf(const Option& option);
+Json JsonOf(const Option& option);
 
 // Every table as one document (schema anemone.options): name, type, default, rule, flag, help and
 // example of each option.

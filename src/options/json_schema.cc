@@ -75,7 +75,7 @@ Json TableSchema(const Table& table) {
   for (const Option& option : table) {
     Json schema = std::visit(SchemaOf{option}, option.field);
     schema["description"] = option.help;
-    schema["default"] = ValueOf(option);
+    schema["default"] = JsonOf(option);
     properties[option.name] = std::move(schema);
   }
   return {

@@ -152,17 +152,17 @@ TEST(QuantizeLinearWeights, EveryDTypeModeAndGranularityRuns) {
 }
 
 TEST(QuantizeLinearWeights, TargetsThatHaveNoForm) {
-  struct Case {
+  struct Target {
     std::string opset;
     LinearConfig options;
     std::string needed;
   };
-  const std::vector<Case> cases = {
+  const std::vector<Target> cases = {
       {"ios15", {}, "ios16"},
       {"ios17", {.dtype = DType::kInt4}, "ios18"},
       {"ios16", {.granularity = Granularity::kPerBlock}, "ios18"},
   };
-  for (const Case& test : cases) {
+  for (const Target& test : cases) {
     ir::Program program = test::ParseProgram(Network(test.opset));
     const std::string text = ir::PrintText(program);
     const auto report = QuantizeLinearWeights(program, test.options);
