@@ -19,7 +19,10 @@ function(precompile_headers target)
     list(APPEND headers "$<$<COMPILE_LANGUAGE:CXX>:${header}>")
   endforeach()
   target_precompile_headers(${target} PRIVATE ${headers})
-  # The compiler cache judges a new precompiled header by the old one that it finds, not by the list.
+  # The compiler cache judges a new precompiled header by the old one that it finds, so there must be
+  # none when the headers or the options change: another build folder could not share the objects.
+  get_target_property(options anemone_options INTERFACE_COMPILE_OPTIONS)
+  list(APPEND headers "${CMAKE_CXX_FLAGS_RELEASE}" ${options})
   set(list ${CMAKE_BINARY_DIR}/CMakeFiles/${target}.headers)
   set(old "")
   if(EXISTS ${list})
