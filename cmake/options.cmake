@@ -22,8 +22,6 @@ target_compile_options(anemone_options INTERFACE
   # where the standard library comes from a precompiled header.
   $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized;-Wno-restrict>
   $<$<CXX_COMPILER_ID:GNU>:-Wno-array-bounds;-Wno-stringop-overflow;-Wno-stringop-overread>
-  # g++ collects its garbage less often: a twentieth of its time, for some hundred megabytes.
-  $<$<CXX_COMPILER_ID:GNU>:--param=ggc-min-expand=10000;--param=ggc-min-heapsize=500000>
   # The executor gives the same bits on every machine: a*b+c is fused only where written so.
   -ffp-contract=off -fno-math-errno)
 

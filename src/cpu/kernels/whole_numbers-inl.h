@@ -42,7 +42,7 @@ HWY_INLINE hn::Vec<hn::RebindToSigned<D>> NearestOfSmall(D /*d*/, hn::Vec<D> x) 
 #if HWY_TARGET != HWY_SCALAR
 // The bytes of four vectors of numbers from 0 to 255, one vector after the other.
 template <class DI, class VI>
-HWY_INLINE auto PackBytes(DI di, VI a, VI b, VI c, VI e) {
+HWY_INLINE auto PackBytes([[maybe_unused]] DI di, VI a, VI b, VI c, VI e) {
   const hn::Repartition<int16_t, DI> d16;
   const hn::Repartition<uint8_t, DI> d8;
   const auto ab = hn::ReorderDemote2To(d16, a, b), ce = hn::ReorderDemote2To(d16, c, e);

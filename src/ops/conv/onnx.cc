@@ -153,22 +153,28 @@ std::string QuantizedConv(NodeContext& c, Expansion& e, std::string x, std::stri
 }
 
 // The products are summed in float32, which holds integers up to 2^24 exactly.
-Status CheckExact(const NodeContext& c, size_t weight) {
+Status CheckExact(const NodeContext& c, size_t weight, size_t zero) {
   int64_t products = 1;
   for (size_t d = 1; d < c.Dims(weight).size(); ++d) products *= c.Dims(weight)[d];
   constexpr int64_t kLargestSum = int64_t{1} << 24;
   constexpr int64_t kLargest = 255;
   if (products * kLargest * kLargest < kLargestSum) return {};
-  // What the weights of each output channel can sum up to, less a zero point of at most 255.
+  // What the weights of each output channel, less its zero point, can sum up to.
   int64_t largest = products * kLargest * kLargest;
-  if (const auto* known = c.Const(weight); known != nullptr && !c.Has(3)) {
-    const auto values = known->AsInts().value_or(std::vector<int64_t>());
+  const auto ints = [&](size_t i) {
+    const auto* known = c.Has(i) ? c.Const(i) : nullptr;
+    return known != nullptr ? known->AsInts() : std::nullopt;
+  };
+  const auto values = ints(weight);
+  const auto zeros = c.Has(zero) ? ints(zero) : std::vector<int64_t>{0};
+  if (values && zeros && !zeros->empty()) {
+    const auto count = static_cast<size_t>(products);
     largest = 0;
-    for (size_t row = 0; row + static_cast<size_t>(products) <= values.size();
-         row += static_cast<size_t>(products)) {
+    for (size_t row = 0; (row + 1) * count <= values->size(); ++row) {
+      const int64_t zero_point =
+          zeros->size() == 1 ? zeros->front() : zeros->at(row % zeros->size());
       int64_t sum = 0;
-      for (size_t i = 0; i < static_cast<size_t>(products); ++i)
-        sum += (values[row + i] < 0 ? -values[row + i] : values[row + i]);
+      for (size_t i = 0; i < count; ++i) sum += std::abs((*values)[row * count + i] - zero_point);
       largest = std::max(largest, sum * kLargest);
     }
   }
@@ -180,7 +186,7 @@ Status CheckExact(const NodeContext& c, size_t weight) {
 
 Status EmitConvInteger(NodeContext& c) {
   ANEMONE_TRY(c.NeedInputs(2));
-  ANEMONE_TRY(CheckExact(c, 1));
+  ANEMONE_TRY(CheckExact(c, 1, 3));
   Expansion e(c);
   const auto y = QuantizedConv(c, e, e.Dequantized(0, {}, 2, 1), e.Dequantized(1, {}, 3, 0), "");
   return e.Finish({e.Cast(y, ElementType::kInt32)});

@@ -16,10 +16,10 @@ constexpr size_t kPage = 4096;
 
 // Whole pages of the block that are in memory.
 size_t ResidentPages(void* block, size_t size) {
-  const auto begin = (reinterpret_cast<uintptr_t>(block) + kPage - 1) / kPage * kPage;
-  const auto end = (reinterpret_cast<uintptr_t>(block) + size) / kPage * kPage;
-  std::vector<unsigned char> pages((end - begin) / kPage);
-  if (::mincore(reinterpret_cast<void*>(begin), end - begin, pages.data()) != 0) return 0;
+  const size_t before = (kPage - reinterpret_cast<uintptr_t>(block) % kPage) % kPage;
+  std::vector<unsigned char> pages((size - before) / kPage);
+  std::byte* const begin = static_cast<std::byte*>(block) + before;
+  if (::mincore(begin, pages.size() * kPage, pages.data()) != 0) return 0;
   size_t resident = 0;
   for (const unsigned char page : pages) resident += page & 1;
   return resident;
