@@ -1,7 +1,7 @@
 """The same exported programs through Anemone and through coremltools: operators, time, and values beside PyTorch's.
 
     python3 tests/oracle/torch_conversion.py                       # a table
-    python3 tests/oracle/torch_conversion.py --document docs/torch-conversion.md
+    python3 tests/oracle/torch_conversion.py --document FILE
     python3 tests/oracle/torch_conversion.py --only swin_t
 
 The Python has torch 2.7, torchvision, timm and coremltools 9, which takes no newer PyTorch. Each network of clean_networks.py is
@@ -22,7 +22,6 @@ import time
 import warnings
 from typing import Dict, NamedTuple, Optional
 
-import numpy as np
 import torch
 from clean_networks import NETWORKS, Network, example, prepared
 from graph_cleanliness import anemone, census, difference

@@ -7,8 +7,7 @@
 namespace anemone::ops::tensor_ops {
 namespace {
 
-using onnx::Constant;
-using onnx::NodeContext;
+using namespace onnx;  // NOLINT: a converter file speaks both
 
 ir::Literal Int32(int64_t value) { return ir::Literal::Int32(static_cast<int32_t>(value)); }
 
@@ -107,12 +106,12 @@ Status EmitNonMaxSuppression(NodeContext& c) {
   // descending score, so those below it can be left out afterward.
   const bool newer = c.target() >= ir::Opset::kIOS17;
   if (newer) boxes = c.Op("transpose", {{"x", boxes}, {"perm", ir::Ints({0, 2, 1})}});
-  onnx::Args args{{"boxes", boxes},
-                  {"scores", c.Reshape(c.Value(1), newer ? ir::Shape{pairs, 1, count}
-                                                         : ir::Shape{pairs, count, 1})},
-                  {"iou_threshold", ir::Literal::Fp32(static_cast<float>(overlap))},
-                  {"max_boxes", Int32(most)},
-                  {"per_class_suppression", ir::Literal::Bool(false)}};
+  Args args{{"boxes", boxes},
+            {"scores", c.Reshape(c.Value(1),
+                                 newer ? ir::Shape{pairs, 1, count} : ir::Shape{pairs, count, 1})},
+            {"iou_threshold", ir::Literal::Fp32(static_cast<float>(overlap))},
+            {"max_boxes", Int32(most)},
+            {"per_class_suppression", ir::Literal::Bool(false)}};
   if (!newer) {
     args.push_back({"score_threshold", ir::Literal::Fp32(std::numeric_limits<float>::lowest())});
   }
