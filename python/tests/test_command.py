@@ -184,3 +184,29 @@ def test_names_in_files_do_not_command_the_terminal(tmp_path):
     assert done.returncode == 3
     assert "Bad\\x1b[2Jop" in done.stderr and "\\x1b]0;title\\x07\\x9b2J\u00e9" in done.stderr
     assert all(c in "\n\t" or c.isprintable() for c in done.stderr)
+
+
+@pytest.mark.parametrize("zero, values, code", [(128, [118, 138], 0), (128, [1, 255], 0), (0, [200, 255], 3)])
+def test_sums_of_integers_are_exact_or_refused(zero, values, code, tmp_path):
+    """float32 holds integers up to 2^24: what the weights can sum up to decides, less their zero point."""
+    random = np.random.default_rng(0)
+    weights = random.choice(values, (4, 48, 3, 3)).astype(np.uint8)
+    nodes = [onnx.helper.make_node("DynamicQuantizeLinear", ["x"], ["q", "scale", "zero"]),
+             onnx.helper.make_node("ConvInteger", ["q", "w", "zero", "w_zero"], ["sum"]),
+             onnx.helper.make_node("Cast", ["sum"], ["y"], to=onnx.TensorProto.FLOAT)]
+    graph = onnx.helper.make_graph(
+        nodes, "g", [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 48, 5, 5])],
+        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1, 4, 3, 3])],
+        [onnx.numpy_helper.from_array(weights, "w"), onnx.numpy_helper.from_array(np.uint8(zero), "w_zero")])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 12)])
+    model.ir_version = 7
+    onnx.save(model, tmp_path / "m.onnx")
+    done = run("convert", tmp_path / "m.onnx", "-o", tmp_path / "m.mlpackage", code=code)
+    if code:
+        assert "432 products of integers" in done.stderr
+        return
+    x = random.standard_normal((1, 48, 5, 5)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    run("run", tmp_path / "m.mlpackage", "--input", f"x={tmp_path / 'x.npy'}", "--output-dir", tmp_path / "out")
+    wanted = onnxruntime.InferenceSession(str(tmp_path / "m.onnx")).run(None, {"x": x})[0]
+    np.testing.assert_array_equal(np.load(tmp_path / "out" / "y.npy"), wanted)
