@@ -47,7 +47,8 @@ class State:
     def read(self, name: str) -> np.ndarray: ...
     def write(self, name: str, value: np.ndarray) -> None: ...
 '''
-TYPES = {"boolean": "bool", "integer": "int", "number": "float", "optional number": "Optional[float]", "text": "str",
+TYPES = {"boolean": "bool", "integer": "int", "number": "float", "optional integer": "Optional[int]",
+         "optional number": "Optional[float]", "text": "str",
          "path": "_Path", "object or path": "Union[Mapping[str, Any], _Path]", "texts": "Sequence[str]",
          "numbers": "Union[float, Sequence[float]]", "three numbers": "Sequence[float]", "shapes": "Mapping[str, _Shape]"}
 

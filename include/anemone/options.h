@@ -80,7 +80,7 @@ struct CompressOptions {
   std::string mode = "linear_symmetric";
   std::string dtype = "int8";
   std::string granularity = {};
-  int64_t weight_threshold = 2048;
+  std::optional<int64_t> weight_threshold = {};
   int nbits = 0;
   std::string palette = "kmeans";
   int64_t block_size = 0;

@@ -234,6 +234,11 @@ Option Command::AddOption(const std::string& names, std::vector<float>& target,
   return Option(app_->add_option(names, target, help));
 }
 
+Option Command::AddOption(const std::string& names, std::optional<int64_t>& target,
+                          const std::string& help) {
+  return Option(app_->add_option(names, target, help));
+}
+
 Option Command::AddOption(const std::string& names, std::optional<double>& target,
                           const std::string& help) {
   return Option(app_->add_option(names, target, help));

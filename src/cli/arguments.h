@@ -83,6 +83,8 @@ class Command {
   Option AddOption(const std::string& names, int64_t& target, const std::string& help = "");
   Option AddOption(const std::string& names, uint64_t& target, const std::string& help = "");
   Option AddOption(const std::string& names, double& target, const std::string& help = "");
+  Option AddOption(const std::string& names, std::optional<int64_t>& target,
+                   const std::string& help = "");
   Option AddOption(const std::string& names, std::optional<double>& target,
                    const std::string& help = "");
   Option AddOption(const std::string& names, std::array<float, 3>& target,

@@ -36,7 +36,8 @@ struct Bind {
     if (!field->empty()) option.ShowDefault();
     return option;
   }
-  Option operator()(std::optional<double>* field) const {
+  template <typename Number>
+  Option operator()(std::optional<Number>* field) const {
     return command.AddOption(flag, *field, help);
   }
   Option operator()(std::array<float, 3>* field) const {

@@ -189,7 +189,7 @@ class LinearMethod final : public Method {
     linear.dtype = DTypeFromName(options.dtype).value_or(DType::kInvalid);
     Choose(GranularityChoice(&linear.granularity), options.granularity);
     if (options.block_size != 0) linear.block_size = options.block_size;
-    linear.weight_threshold = options.weight_threshold;
+    linear.weight_threshold = options.weight_threshold.value_or(kDefaultWeightThreshold);
     Choose(RoundingChoice(&linear.rounding), options.rounding);
     return std::optional<OpConfig>(std::move(linear));
   }

@@ -193,7 +193,7 @@ class MagnitudeMethod final : public Method {
     if (options.mode != "prune" || options.threshold) return std::optional<OpConfig>();
     MagnitudeConfig magnitude;
     magnitude.target_sparsity = options.target_sparsity;
-    magnitude.weight_threshold = options.weight_threshold;
+    magnitude.weight_threshold = options.weight_threshold.value_or(kDefaultWeightThreshold);
     if (options.block_size != 0) magnitude.block_size = options.block_size;
     if (!options.nm.empty()) {
       ANEMONE_ASSIGN(magnitude.n_m_ratio, ParseRatio(options.nm));

@@ -370,7 +370,7 @@ class PaletteMethod final : public Method {
     palette.group_size = options.group_size;
     palette.cluster_dim = options.cluster_dim;
     palette.enable_per_channel_scale = options.per_channel_scale;
-    palette.weight_threshold = options.weight_threshold;
+    palette.weight_threshold = options.weight_threshold.value_or(kDefaultWeightThreshold);
     // With inputs at hand, values count as much as their inputs drive them.
     palette.sensitivity = !options.calibration.empty() && palette.mode == PaletteMode::kKMeans;
     palette.lut_dtype = DTypeFromName(options.lut_dtype).value_or(DType::kInvalid);

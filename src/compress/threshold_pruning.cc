@@ -57,8 +57,9 @@ class ThresholdMethod final : public Method {
     if (options.mode != "prune" || !options.threshold) return std::optional<OpConfig>();
     if (options.target_sparsity || !options.nm.empty())
       return Usage("give one of --target-sparsity, --nm and --threshold");
-    return std::optional<OpConfig>(ThresholdConfig{.threshold = *options.threshold,
-                                                   .weight_threshold = options.weight_threshold});
+    return std::optional<OpConfig>(ThresholdConfig{
+        .threshold = *options.threshold,
+        .weight_threshold = options.weight_threshold.value_or(kDefaultWeightThreshold)});
   }
 
   bool Takes(SiteKind kind, bool joint) const override { return TakesSparse(kind, joint); }

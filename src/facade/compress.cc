@@ -65,10 +65,7 @@ namespace {
 // unless somebody asks for a threshold, there is none.
 Status TakeSmallWeights(const compress::Method& method, const CompressOptions& options,
                         compress::WeightStep* step) {
-  if (options.mode != "activations" ||
-      options.weight_threshold != CompressOptions().weight_threshold) {
-    return {};
-  }
+  if (options.mode != "activations" || options.weight_threshold) return {};
   CompressOptions all = options;
   all.weight_threshold = 0;
   for (const char* type : {"conv", "linear"}) {

@@ -14,7 +14,8 @@ using Words = std::vector<std::string>;
 struct WordsOf {
   Words operator()(const bool*) const { return {""}; }
   Words operator()(const std::string* value) const { return {*value}; }
-  Words operator()(const std::optional<double>* value) const {
+  template <typename Number>
+  Words operator()(const std::optional<Number>* value) const {
     return *value ? Words{fmt::format("{}", **value)} : Words();
   }
   Words operator()(const std::vector<std::string>* values) const { return *values; }

@@ -26,9 +26,8 @@ Table TableOf(CompressOptions& options) {
        .may_be_absent = true},
       {.name = "weight_threshold",
        .field = &options.weight_threshold,
-       .help =
-           "tensors of at most this many elements stay as they are; with activations, by default, "
-           "the weights of conv and linear do not",
+       .help = "tensors of at most this many elements stay as they are; by default 2048, and with "
+               "activations none of the weights of conv and linear",
        .example = "512",
        .low = 0},
       {.name = "nbits",

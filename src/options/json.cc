@@ -41,13 +41,14 @@ struct Take {
     *field = value.number();
     return true;
   }
-  bool operator()(std::optional<double>* field) const {
-    if (value.is_number()) {
-      *field = value.number();
-    } else {
-      field->reset();
-    }
-    return value.is_number() || value.is_null();
+  template <typename Number>
+  bool operator()(std::optional<Number>* field) const {
+    field->reset();
+    if (value.is_null()) return true;
+    Number number = {};
+    if (!(*this)(&number)) return false;
+    *field = number;
+    return true;
   }
   bool operator()(std::string* field) const {
     if (option.holds == Holds::kJsonObject && value.is_object()) {
@@ -116,6 +117,7 @@ struct TypeName {
   std::string operator()(const int64_t*) const { return "integer"; }
   std::string operator()(const uint64_t*) const { return "integer"; }
   std::string operator()(const double*) const { return "number"; }
+  std::string operator()(const std::optional<int64_t>*) const { return "optional integer"; }
   std::string operator()(const std::optional<double>*) const { return "optional number"; }
   std::string operator()(const std::string*) const { return "text"; }
   std::string operator()(const std::vector<std::string>*) const { return "texts"; }
@@ -129,7 +131,10 @@ struct ValueJson {
   Json operator()(const T* value) const {
     return Json(*value);
   }
-  Json operator()(const std::optional<double>* value) const { return OrNull(*value); }
+  template <typename Number>
+  Json operator()(const std::optional<Number>* value) const {
+    return OrNull(*value);
+  }
   // The shortest decimals that are the same float.
   Json operator()(const std::array<float, 3>* values) const {
     Json list = Json::Array();

@@ -18,6 +18,9 @@ struct SchemaOf {
     return schema;
   }
   Json operator()(const double*) const { return OfNumber("number"); }
+  Json operator()(const std::optional<int64_t>*) const {
+    return OfNumber(Json::Array({"integer", "null"}));
+  }
   Json operator()(const std::optional<double>*) const {
     return OfNumber(Json::Array({"number", "null"}));
   }

@@ -78,7 +78,8 @@ struct FindProblem {
   Problem operator()(const int64_t* value) const { return OfInteger(*value); }
   Problem operator()(const uint64_t* value) const { return OfNumber(*value); }
   Problem operator()(const double* value) const { return OfNumber(*value); }
-  Problem operator()(const std::optional<double>* value) const {
+  template <typename Number>
+  Problem operator()(const std::optional<Number>* value) const {
     return *value ? OfNumber(**value) : Problem();
   }
   Problem operator()(const std::string* value) const {
@@ -118,6 +119,7 @@ struct TypeRule {
   std::string operator()(const int64_t*) const { return "a whole number"; }
   std::string operator()(const uint64_t*) const { return "a whole number of at least 0"; }
   std::string operator()(const double*) const { return "a number"; }
+  std::string operator()(const std::optional<int64_t>*) const { return "a whole number"; }
   std::string operator()(const std::optional<double>*) const { return "a number"; }
   std::string operator()(const std::string*) const { return "text"; }
   std::string operator()(const std::vector<std::string>*) const { return "a list of texts"; }

@@ -24,9 +24,9 @@
 namespace anemone::options {
 
 using Shapes = std::map<std::string, std::vector<Dimension>>;
-using Field =
-    std::variant<bool*, int*, int64_t*, uint64_t*, double*, std::optional<double>*, std::string*,
-                 std::vector<std::string>*, std::vector<double>*, std::array<float, 3>*, Shapes*>;
+using Field = std::variant<bool*, int*, int64_t*, uint64_t*, double*, std::optional<int64_t>*,
+                           std::optional<double>*, std::string*, std::vector<std::string>*,
+                           std::vector<double>*, std::array<float, 3>*, Shapes*>;
 
 // What a text is beyond a text, and a number beyond a number.
 enum class Holds { kPlain, kPath, kJsonObject, kByteCount };

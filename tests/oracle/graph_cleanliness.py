@@ -249,18 +249,24 @@ def show_operators(row):
             if count.get(name, 0) != theirs.get(name, 0)) or "the same operators")
 
 
-def main():
+def quiet_parser(description):
+    """The arguments of a script that compares with coremltools, whose bars and warnings it turns off."""
     sys.stdout.reconfigure(line_buffering=True)
     os.environ["TQDM_DISABLE"] = "1"  # coremltools' bars
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=pathlib.Path, required=True, help="keeps exports and coremltools' counts")
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", default=[], help="networks whose name begins so")
+    parser.add_argument("--document", type=pathlib.Path, help="write the table there")
+    return parser
+
+
+def main():
+    parser = quiet_parser(__doc__)
+    parser.add_argument("--work", type=pathlib.Path, required=True, help="keeps exports and coremltools' counts")
     parser.add_argument("--target", action="append", choices=TARGETS, default=[])
     parser.add_argument("--exporter", action="append", choices=EXPORTERS, default=[])
     parser.add_argument("--operators", action="store_true", help="list the operators of which the two have other numbers")
-    parser.add_argument("--document", type=pathlib.Path, help="write the table there")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     from clean_networks import NETWORKS

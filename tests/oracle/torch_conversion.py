@@ -11,20 +11,16 @@ float16 too, as `--compute-precision float16` does it. ORACLE_ANEMONE names the 
 is the number of networks that have more operators than coremltools', are converted less than 20 times as fast, or differ.
 """
 
-import argparse
-import logging
-import os
 import pathlib
 import statistics
 import sys
 import tempfile
 import time
-import warnings
 from typing import Dict, NamedTuple, Optional
 
 import torch
 from clean_networks import NETWORKS, Network, example, prepared
-from graph_cleanliness import anemone, census, difference
+from graph_cleanliness import anemone, census, difference, quiet_parser
 
 TARGET = "iOS18"
 FASTER, LIMITS = 20, {"float32": 1e-4, "float16": 1e-2}
@@ -139,14 +135,7 @@ def document(rows):
 
 
 def main():
-    sys.stdout.reconfigure(line_buffering=True)
-    os.environ["TQDM_DISABLE"] = "1"  # coremltools' bars
-    warnings.filterwarnings("ignore")
-    logging.disable(logging.WARNING)
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", action="append", default=[], help="networks whose name begins so")
-    parser.add_argument("--document", type=pathlib.Path, help="write the table there")
-    options = parser.parse_args()
+    options = quiet_parser(__doc__).parse_args()
     rows, failures = [], 0
     with tempfile.TemporaryDirectory() as folder:
         first = torch.export.export(torch.nn.Linear(2, 2), (torch.ones(1, 2),))

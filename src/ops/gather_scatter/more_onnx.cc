@@ -241,6 +241,9 @@ Status EmitCompress(NodeContext& c) {
   } else {
     ANEMONE_ASSIGN(axis, NormalizeAxis(c.Int("axis", 0), c.Rank(0)));
   }
+  const int64_t size = x == nullptr ? 0 : x->type.shape()[static_cast<size_t>(axis)];
+  if (size > 0 && c.Sizes(1)[0] > size)
+    return InvalidInput("the condition has {} elements, the axis {}", c.Sizes(1)[0], size);
   ir::Value* places = c.Op("non_zero", {{"x", c.Value(1)}});
   ANEMONE_TRY(c.status());
   c.DimsOf(places);  // makes their number a size that others can be computed from

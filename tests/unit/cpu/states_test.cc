@@ -328,20 +328,32 @@ TEST(StatesTest, AnyOrderGivesTheReferencesBits) {
   }
 }
 
-TEST(StatesTest, ACopyOfTheStatesKeepsItsValues) {
-  const auto model = ModelFrom(Program(kUpdate, "u"));
-  auto executable = CpuBackend().Load(model, {.function = {}, .threads = 1});
-  ASSERT_TRUE(executable.ok());
-  const Tensors inputs = SeededInputs(*model->program.main());
-  State state;
-  ASSERT_TRUE((*executable)->Run(inputs, &state, nullptr).ok());
-  const State copy = state;  // shares the memory
-  const State expected = DeepCopy(state);
-  Tensors others = inputs;
-  others["w"] = MakeTensor({2, 6}, RandomFloats(12, 99, 5.0f, 6.0f));
-  ASSERT_TRUE((*executable)->Run(others, &state, nullptr).ok());
-  ExpectEqualBits(copy, expected, "the copy");
-  EXPECT_FALSE(SameBits(state.at("a"), expected.at("a")));
+// kUpdate after one call.
+class UpdatedOnceTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const auto model = ModelFrom(Program(kUpdate, "u"));
+    auto loaded = CpuBackend().Load(model, {.function = {}, .threads = 1});
+    ASSERT_TRUE(loaded.ok());
+    executable_ = std::move(loaded).value();
+    const Tensors inputs = SeededInputs(*model->program.main());
+    ASSERT_TRUE(executable_->Run(inputs, &state_, nullptr).ok());
+    expected_ = DeepCopy(state_);
+    others_ = inputs;
+    others_["w"] = MakeTensor({2, 6}, RandomFloats(12, 99, 5.0f, 6.0f));
+  }
+
+  std::unique_ptr<exec::Executable> executable_;
+  State state_;
+  State expected_;  // its values after that call
+  Tensors others_;  // inputs that change it
+};
+
+TEST_F(UpdatedOnceTest, ACopyOfTheStatesKeepsItsValues) {
+  const State copy = state_;  // shares the memory
+  ASSERT_TRUE(executable_->Run(others_, &state_, nullptr).ok());
+  ExpectEqualBits(copy, expected_, "the copy");
+  EXPECT_FALSE(SameBits(state_.at("a"), expected_.at("a")));
 }
 
 // Updates a, writes b, and then fails unless at[0] is 0.
@@ -378,20 +390,11 @@ TEST(StatesTest, ACallThatFailsLeavesTheStatesAsTheyWere) {
   }
 }
 
-TEST(StatesTest, AnOutputThatDoesNotFitLeavesTheStatesAsTheyWere) {
-  const auto model = ModelFrom(Program(kUpdate, "u"));
-  auto executable = CpuBackend().Load(model, {.function = {}, .threads = 1});
-  ASSERT_TRUE(executable.ok());
-  const Tensors inputs = SeededInputs(*model->program.main());
-  State state;
-  ASSERT_TRUE((*executable)->Run(inputs, &state, nullptr).ok());
-  const State expected = DeepCopy(state);
-  Tensors others = inputs;
-  others["w"] = MakeTensor({2, 6}, RandomFloats(12, 99, 5.0f, 6.0f));
+TEST_F(UpdatedOnceTest, AnOutputThatDoesNotFitLeavesTheStatesAsTheyWere) {
   Tensor small = MakeTensor({2, 2}, {0, 0, 0, 0});
   const exec::BoundOutput bound{"u", small.mutable_view()};
-  EXPECT_FALSE((*executable)->RunBound(exec::BindAll(others), {&bound, 1}, &state, nullptr).ok());
-  ExpectEqualBits(state, expected, "after the failure");
+  EXPECT_FALSE(executable_->RunBound(exec::BindAll(others_), {&bound, 1}, &state_, nullptr).ok());
+  ExpectEqualBits(state_, expected_, "after the failure");
 }
 
 TEST(StatesTest, ASliceThatTheUpdateDoesNotFitIsAnError) {

@@ -104,7 +104,7 @@ TEST_F(Options, ActivationsTakeSmallWeightsUnlessAThresholdIsGiven) {
   ASSERT_TRUE(file.ok());
   std::ofstream(folder + "/0.npy", std::ios::binary)
       .write(reinterpret_cast<const char*>(file->data()), std::ssize(*file));
-  const auto weights_of = [&](int64_t threshold) {
+  const auto weights_of = [&](std::optional<int64_t> threshold) {
     const auto small = Loaded().Compress(
         {.mode = "activations", .weight_threshold = threshold, .calibration = folder});
     EXPECT_TRUE(small) << small.failure().ToString();
@@ -116,7 +116,8 @@ TEST_F(Options, ActivationsTakeSmallWeightsUnlessAThresholdIsGiven) {
     }
     return count;
   };
-  EXPECT_EQ(weights_of(CompressOptions().weight_threshold), 1u);
+  EXPECT_EQ(weights_of(std::nullopt), 1u);
+  EXPECT_EQ(weights_of(2048), 0u);
   EXPECT_EQ(weights_of(500), 0u);
   EXPECT_EQ(weights_of(0), 2u);
 }

@@ -24,7 +24,8 @@ struct TextOf {
   std::string operator()(const T* value) const {
     return Json(*value).dump();
   }
-  std::string operator()(const std::optional<double>* value) const {
+  template <typename Number>
+  std::string operator()(const std::optional<Number>* value) const {
     return *value ? Json(**value).dump() : "absent";
   }
   std::string operator()(const Shapes* shapes) const {
