@@ -26,8 +26,8 @@ Table TableOf(CompressOptions& options) {
        .may_be_absent = true},
       {.name = "weight_threshold",
        .field = &options.weight_threshold,
-       .help = "tensors of at most this many elements stay as they are; by default 2048, and with "
-               "activations none of the weights of conv and linear",
+       .help = "tensors of at most this many elements stay as they are; by default 2048, but with "
+               "activations every weight of conv and linear is compressed",
        .example = "512",
        .low = 0},
       {.name = "nbits",
