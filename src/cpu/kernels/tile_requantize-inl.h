@@ -96,7 +96,7 @@ HWY_INLINE void ApplyOperation(D d, V (&acc)[kRows][kVectors],
       return MapTile(acc, [=](V x) HWY_ATTR { return HardSwish(d, x, a, b); });
     case Requantization::Kind::kFunction:
       MapTile(acc, [=](V x) HWY_ATTR { return hn::Mul(x, hn::Set(d, a)); });
-      ApplyTileStep(d, acc, end.steps[operation.step], end.columns);
+      ApplyFunctionToTile(d, acc, end.steps[operation.step]);
       return MapTile(acc, [=](V x) HWY_ATTR { return hn::Mul(x, hn::Set(d, b)); });
     case Requantization::Kind::kAddBytes:
       return AddBytes(d, acc, end.steps[operation.step], a, row, end.columns);
