@@ -165,6 +165,20 @@ std::optional<std::vector<int64_t>> Constant::AsInts() const {
   return out;
 }
 
+std::optional<std::vector<int64_t>> Constant::AsWholeNumbers() const {
+  if (is_integer()) return AsInts();
+  const auto values = AsDoubles();
+  if (!values) return std::nullopt;
+  std::vector<int64_t> whole;
+  whole.reserve(values->size());
+  for (const double value : *values) {
+    const bool exact = value == std::trunc(value) && std::abs(value) <= kExactInFloat;
+    if (!exact) return std::nullopt;
+    whole.push_back(static_cast<int64_t>(value));
+  }
+  return whole;
+}
+
 std::optional<std::vector<double>> Constant::AsDoubles() const {
   std::vector<double> out(static_cast<size_t>(count()));
   if (dtype == DType::kFp16 || dtype == DType::kBf16) {

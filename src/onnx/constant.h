@@ -15,6 +15,9 @@
 
 namespace anemone::onnx {
 
+// Up to here float32 holds every integer.
+constexpr int64_t kExactInFloat = int64_t{1} << 24;
+
 struct Constant {
   DType dtype = DType::kInvalid;  // any numeric dtype of ONNX, or bool
   ir::Shape dims;
@@ -36,6 +39,8 @@ struct Constant {
   bool is_integer() const { return IsInt(dtype) || dtype == DType::kBool; }
   // All elements, AsInts also for bool; both are nullopt for dtypes that do not fit.
   std::optional<std::vector<int64_t>> AsInts() const;
+  // The same, also for floats that are whole numbers within kExactInFloat.
+  std::optional<std::vector<int64_t>> AsWholeNumbers() const;
   std::optional<std::vector<double>> AsDoubles() const;
   std::vector<float> AsFloats() const;  // any numeric dtype, rounded to float
 

@@ -11,6 +11,14 @@ namespace {
 
 using Sizes = std::vector<int64_t>;
 
+// Whether float32 holds all of them, so that sizes cast to floats stay sizes.
+bool IsExactInFloat(NodeContext& c, const Sizes& sizes) {
+  return std::ranges::all_of(sizes, [&](int64_t size) {
+    const Symbols::Bounds bounds = c.symbols().BoundsOf(size);
+    return bounds.low >= -kExactInFloat && bounds.high <= kExactInFloat;
+  });
+}
+
 // The node's input `i` as integers, and whether one is known only at run time.
 struct Ints {
   Sizes values;
@@ -19,7 +27,6 @@ struct Ints {
 
 std::optional<Ints> IntsOf(const NodeContext& c, size_t i) {
   if (!c.Has(i)) return std::nullopt;
-  if (c.Const(i) != nullptr && !c.Const(i)->is_integer()) return std::nullopt;
   auto values = c.KnownSizes(i);
   if (!values) return std::nullopt;
   return Ints{std::move(*values), c.Sizes(i)};
@@ -84,7 +91,9 @@ Result<bool> FoldMove(NodeContext& c) {
 
 Result<bool> FoldCastOf(NodeContext& c) {
   const DType to = ToDType(static_cast<int32_t>(c.Int("to", 0)));
-  if ((to != DType::kInt64 && to != DType::kInt32) || !c.In(0).sizes) return false;
+  const bool exact = to == DType::kInt64 || to == DType::kInt32 ||
+                     (to == DType::kFp32 && IsExactInFloat(c, *c.In(0).sizes));
+  if (!exact) return false;
   ANEMONE_TRY(c.SetSizes(0, *c.In(0).sizes, c.Sizes(0), to));
   return true;
 }
@@ -154,19 +163,25 @@ Combine ComparisonOf(Symbols& s, std::string_view op) {
 }
 
 Result<bool> FoldPair(NodeContext& c, const Combine& combine, bool comparison) {
+  const std::string& op = c.node().op;
+  const bool is_float = c.IsFloat(0);
   auto sum = IntsOf(c, 0);
-  if (!sum || (c.node().op == "Mod" && c.Int("fmod", 0) != 0)) return false;
+  if (!sum || (op == "Mod" && c.Int("fmod", 0) != 0)) return false;
+  if (is_float && (op == "Div" || op == "Mod")) return false;  // no whole number
   for (size_t i = 1; i < c.InputCount(); ++i) {
     const auto next = IntsOf(c, i);
     if (!next) return false;
     ANEMONE_ASSIGN(auto zipped, Zip(*sum, *next, combine));
     if (!zipped) return false;
     sum = std::move(zipped);
+    // Many floats are data, not sizes.
+    if (is_float && (sum->values.size() > 8 || !IsExactInFloat(c, sum->values))) return false;
   }
   if (comparison) {
     ANEMONE_TRY(c.SetConstant(0, Constant::FromInts(DType::kBool, sum->values, sum->dims)));
   } else {
-    ANEMONE_TRY(c.SetSizes(0, std::move(sum->values), std::move(sum->dims), c.Type(0)));
+    const DType type = c.Type(0);
+    ANEMONE_TRY(c.SetSizes(0, std::move(sum->values), std::move(sum->dims), type));
   }
   return true;
 }
@@ -226,6 +241,11 @@ Result<bool> FoldSizes(NodeContext& c) {
   if (const Combine combine = ComparisonOf(symbols, op)) return FoldPair(c, combine, true);
   if (!c.In(0).sizes) return false;
   if (op == "Cast") return FoldCastOf(c);
+  if (c.IsFloat(0)) {
+    const bool keeps = op == "Floor" || op == "Ceil" || op == "Round";
+    if (keeps) ANEMONE_TRY(c.Forward(0, 0));
+    return keeps;
+  }
   if (op == "Clip") return FoldClippedSizes(c);
   if (op == "Neg") return FoldNegative(c);
   const std::string_view pair = op == "ReduceProd"  ? "Mul"

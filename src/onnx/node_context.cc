@@ -32,7 +32,7 @@ const ir::Shape& NodeContext::FixedShape(size_t i) const {
 }
 
 DType Operand::dtype() const {
-  if (sizes) return DType::kInt32;
+  if (sizes) return type == DType::kInvalid ? DType::kInt32 : ProgramDType(type);
   if (constant) return ProgramDType(constant->dtype);
   if (quantized != nullptr) return DType::kFp32;
   if (value != nullptr) return value->type.dtype();
@@ -108,7 +108,8 @@ ir::Value* NodeContext::Materialize(Operand& operand) {
       return nullptr;
     }
     ir::Value* flat = Checked(runtime_.Vector(*operand.sizes, builder_, operand.name));
-    return Reshape(flat, operand.dims);
+    ir::Value* shaped = Reshape(flat, operand.dims);
+    return ::anemone::IsFloat(operand.dtype()) ? Cast(shaped, DType::kFp32) : shaped;
   }
   if (IsPending(operand)) {
     if (operand.rank() > kMaxRank) {
@@ -154,7 +155,7 @@ std::optional<std::vector<int64_t>> NodeContext::KnownSizes(size_t i) const {
   if (!Has(i)) return std::nullopt;
   if (inputs_[i]->sizes) return inputs_[i]->sizes;
   const auto* constant = Const(i);
-  return constant != nullptr ? constant->AsInts() : std::nullopt;
+  return constant != nullptr ? constant->AsWholeNumbers() : std::nullopt;
 }
 
 ir::Value* NodeContext::WithDims(ir::Value* value, ir::Shape dims) {

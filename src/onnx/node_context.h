@@ -150,8 +150,8 @@ class NodeContext {
   // run time.
   Result<std::vector<int64_t>> Ints(size_t i, std::string_view what) const;
   Result<double> Number(size_t i, std::string_view what) const;
-  // The integers of input `i` where they are numbers or sizes that the importer knows; nullopt when
-  // it is absent or depends on the data.
+  // The whole numbers of input `i`, integers or floats, where they are constant or sizes that the
+  // importer knows; nullopt when it is absent or depends on the data.
   std::optional<std::vector<int64_t>> KnownSizes(size_t i) const;
   // Input `i`, or else the attribute; nullopt when neither is given.
   Result<std::optional<std::vector<int64_t>>> IntsOr(size_t i, std::string_view attribute) const;

@@ -78,7 +78,7 @@ namespace anemone::zoo {
 void BuildSampleNet(Net& net) {
   Feature x = net.Image(224);
   x = net.GlobalPool(x, "pool");
-  net.Classify(net.Linear(x, "fc", {1000, x.channels}, 1.0, Act::kNone));
+  net.Classify(x, "fc", {1000, x.channels});
 }
 
 }  // namespace anemone::zoo

@@ -98,7 +98,7 @@ Status EmitConstantOfShape(NodeContext& c) {
   return c.Set(0, c.WithDims(filled, dims));
 }
 
-// From integers that are sizes known only at run time.
+// From whole numbers that are sizes known only at run time.
 Status EmitOpenRange(NodeContext& c, int64_t start, int64_t limit, int64_t delta) {
   if (Symbols::IsSymbol(delta) || delta < 1) {
     return Unsupported("a range over open dimensions whose step is no positive number")
@@ -112,7 +112,8 @@ Status EmitOpenRange(NodeContext& c, int64_t start, int64_t limit, int64_t delta
   ir::Value* end = scalar(limit);
   ir::Value* first = scalar(start);
   ir::Value* range = c.Op("range_1d", {{"end", end}, {"start", first}, {"step", scalar(delta)}});
-  return c.Set(0, c.WithDims(range, {*count}));
+  range = c.WithDims(range, {*count});
+  return c.Set(0, c.IsFloat(1) ? c.Cast(range, DType::kFp32) : range);
 }
 
 // Numbers that only the run time knows, where the file declares how many the range has.

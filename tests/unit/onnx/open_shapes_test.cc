@@ -89,6 +89,34 @@ TEST(OpenShapes, ReshapeByComputedShape) {
   }
 }
 
+// As YOLOv8 counts the places of its grid: sizes that are floats for a while.
+TEST(OpenShapes, SizesCastToFloatsAreSizes) {
+  const auto file = MakeModel(MakeGraph(
+      {.nodes = {MakeNode("Shape", {"x"}, {"s"}), MakeNode("Gather", {"s", "axis"}, {"n"}),
+                 MakeNode("Cast", {"n"}, {"f"}, {AttrInt("to", kFloat)}),
+                 MakeNode("Add", {"f", "one"}, {"more"}), MakeNode("Floor", {"more"}, {"end"}),
+                 MakeNode("Range", {"zero", "end", "one"}, {"range"}),
+                 MakeNode("Add", {"range", "half"}, {"y"}),
+                 // What is no whole number any more is computed with the number itself.
+                 MakeNode("Mul", {"f", "half"}, {"z"})},
+       .inputs = {MakeValue("x", kFloat, {"n"})},
+       .outputs = {MakeValue("y", kFloat, {}), MakeValue("z", kFloat, {})},
+       .initializers = {Int64s("axis", {}, {0}), Floats("zero", {}, {0}), Floats("one", {}, {1}),
+                        Floats("half", {}, {0.5f})}}));
+  const auto model = Open(file, {.input_shapes = {{"x", {Range(1, 8)}}}});
+  ASSERT_IMPORTED(model);
+  EXPECT_EQ(RunCounted(*model, {{3}}).values, (std::vector<float>{0.5f, 1.5f, 2.5f, 3.5f}));
+  EXPECT_EQ(RunCounted(*model, {{1}}).values, (std::vector<float>{0.5f, 1.5f}));
+  const auto& outputs = model->program.main()->outputs();
+  ASSERT_EQ(outputs.size(), 2u);
+  EXPECT_EQ(outputs[1]->type.dtype(), DType::kFp32);
+  // Beyond 2^24 floats skip integers.
+  const auto large = Open(file, {.input_shapes = {{"x", {Range(1, int64_t{1} << 25)}}}});
+  ASSERT_FALSE(large.ok());
+  EXPECT_NE(large.error().ToString().find("limit: known only at run time"), std::string::npos)
+      << large.error().ToString();
+}
+
 // Inputs whose dimensions have one name in the file share the size, whichever of them is given.
 TEST(OpenShapes, NamesAreShared) {
   const auto file = MakeModel(
