@@ -68,3 +68,18 @@ def test_boxes_are_picked_as_onnx_runtime_picks_them(tmp_path, target, center, i
                          {"boxes": corners, "scores": scores}, target)
     assert (len(wanted["picked"]) == 0) == (score > 1)
     np.testing.assert_array_equal(found["picked"], wanted["picked"])
+
+
+@pytest.mark.parametrize("target", ["iOS15", "iOS17"])
+@pytest.mark.parametrize("ordered", [0, 1])
+@pytest.mark.parametrize("shape, axis", [((1,), None), ((40,), None), ((3, 4, 5), None), ((9, 2), 0), ((2, 9), -1), ((2, 7, 2), 1), ((8,), 0)])
+def test_equal_elements_and_slices_once(tmp_path, shape, axis, ordered, target):
+    attributes = {"sorted": ordered} if axis is None else {"sorted": ordered, "axis": axis}
+    nodes = [helper.make_node("Unique", ["x"], ["y", "indices", "inverse", "counts"], **attributes),
+             helper.make_node("Shape", ["y"], ["size"])]
+    kinds = {"y": TensorProto.FLOAT} | dict.fromkeys(("indices", "inverse", "counts", "size"), TensorProto.INT64)
+    # Few numbers, so that some are equal; -0 equals 0.
+    x = np.round(RANDOM.uniform(-1.4, 1.4, shape)).astype(np.float32)
+    found, wanted = both(tmp_path, nodes, kinds, [], {"x": x}, target)
+    for name, value in wanted.items():
+        np.testing.assert_array_equal(found[name], value, err_msg=name)

@@ -62,7 +62,6 @@ RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLik
 INEXPRESSIBLE = {
     "BitCast": "the bits of a number as another type",
     "ImageDecoder": "decoding of files",
-    "Unique": "no operator that finds equal elements",
 }
 # Tests whose expected outputs ONNX Runtime does not give either: Anemone gives what it gives.
 DISPUTED = {

@@ -10,6 +10,7 @@
 #include "ops/tensor_ops/repeat_onnx.h"
 #include "ops/tensor_ops/selection_onnx.h"
 #include "ops/tensor_ops/signal_onnx.h"
+#include "ops/tensor_ops/unique_onnx.h"
 
 namespace anemone::ops::tensor_ops {
 namespace {
@@ -451,7 +452,7 @@ constexpr Converter kConverters[] = {
     {.op = "CumSum", .emit = EmitCumSum},
     {.op = "Trilu", .emit = EmitTrilu},
     {.op = "NonZero", .emit = EmitNonZero},
-    {.op = "Unique", .refusal = "Core ML's programs have no operator for it", .rewrite = kOutside},
+    {.op = "Unique", .emit = EmitUnique},
     {.op = "NonMaxSuppression", .emit = EmitNonMaxSuppression},
     {.op = "EyeLike", .emit = EmitEyeLike},
     {.op = "CumProd", .emit = EmitCumProd},
