@@ -288,6 +288,7 @@ Status EmitDirections(NodeContext& c, const Cell& cell, const std::vector<std::s
 
 // A GRU with more steps than this is not unrolled.
 constexpr int64_t kMaxUnrolled = 512;
+constexpr int64_t kManySteps = 32;  // worth a note
 
 ir::Value* SliceRows(NodeContext& c, ir::Value* x, int64_t axis, int64_t begin, int64_t size) {
   if (x == nullptr) return nullptr;
@@ -417,6 +418,12 @@ Status EmitGru(NodeContext& c) {
                "a GRU of {} steps with linear_before_reset, which Core ML supports from iOS18 on",
                cell.length)
         .Advise("raise the deployment target to iOS18");
+  }
+  if (cell.length > kManySteps) {
+    c.Note(
+        fmt::format("a GRU with linear_before_reset is written out, in {} steps, which makes the "
+                    "program long: from iOS18 on Core ML has an operator for it",
+                    cell.length * cell.directions));
   }
   return EmitDirections(c, cell, activations, UnrolledGru);
 }

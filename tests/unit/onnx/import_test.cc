@@ -358,6 +358,22 @@ TEST(OnnxImport, BeforeOpset7AnAxisSaysWhereATensorIsRepeated) {
   EXPECT_NE(trained.error().ToString().find("training mode"), std::string::npos);
 }
 
+TEST(OnnxImport, ALongGruThatIsWrittenOutIsNoted) {
+  const std::vector<float> weights(3, 0.5f);
+  for (const int64_t steps : {4, 40}) {
+    const auto model = Import(
+        OneNode(MakeNode("GRU", {"x", "w", "r"}, {"y"},
+                         {AttrInt("hidden_size", 1), AttrInt("linear_before_reset", 1)}),
+                {steps, 1, 1}, {Floats("w", {1, 3, 1}, weights), Floats("r", {1, 3, 1}, weights)}));
+    ASSERT_IMPORTED(model);
+    ASSERT_EQ(model->notes.size(), steps == 40 ? 1u : 0u);
+    if (steps == 40) {
+      EXPECT_NE(model->notes[0].find("in 40 steps"), std::string::npos) << model->notes[0];
+      EXPECT_NE(model->notes[0].find("iOS18"), std::string::npos);
+    }
+  }
+}
+
 TEST(OnnxImport, AnInputWithoutElementsIsLeftOut) {
   const auto model = Import(MakeModel(MakeGraph(
       {.nodes = {MakeNode("Concat", {"x", "e"}, {"y"}, {AttrInt("axis", 0)})},
