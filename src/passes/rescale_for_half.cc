@@ -25,6 +25,10 @@ constexpr int kWantedOfLarge = 8;
 constexpr double kSmallestWeight = 0x1p-12;
 constexpr double kLargestWeight = 0x1p14;
 
+// The same for the factors of compressed weights, which are much smaller than the weights: from half's
+// smallest normal number on.
+constexpr double kSmallestScale = 0x1p-14;
+
 // How an operator treats a factor on its values.
 enum class Treats {
   kFixes,    // knows of no factors: its values have none
@@ -47,6 +51,28 @@ bool HasConstant(const ir::Operation& op, std::string_view name) {
   return value == nullptr || (value->is_const() && IsFloat32(value));
 }
 
+// What a compressed weight's elements are a multiple of, and which takes the factor in its place.
+std::string_view ScaleOf(const ir::Operation& decoder) {
+  const std::string& type = decoder.type();
+  if (type == "constexpr_affine_dequantize" || type == "constexpr_blockwise_shift_scale")
+    return "scale";
+  if (type == "constexpr_lut_to_dense") return "lut";
+  if (type == "constexpr_sparse_to_dense") return "nonzero_data";
+  return "";
+}
+
+// The constant that takes a weight's factor: the weight, or the scale that it is decoded with. Null
+// where there is none.
+const ir::Value* FactorOf(const ir::Value* weight) {
+  if (weight == nullptr || !IsFloat32(weight)) return nullptr;
+  if (!weight->is_const()) {
+    if (weight->producer == nullptr) return nullptr;
+    const std::string_view scale = ScaleOf(*weight->producer);
+    weight = scale.empty() ? nullptr : weight->producer->Input(scale);
+  }
+  return weight != nullptr && weight->is_const() && IsFloat32(weight) ? weight : nullptr;
+}
+
 // A constant, as the table of a gather, takes no factor here, so its results have none.
 bool ScalesWithItsInput(const ir::Operation& op) {
   if (op.def() == nullptr) return false;
@@ -61,8 +87,7 @@ Treats TreatmentOf(const ir::Operation& op, ir::Opset opset) {
   const std::string& type = op.type();
   if (!op.blocks().empty() || op.outputs().empty()) return Treats::kFixes;
   if (IsOneOf(type, {"conv", "conv_transpose", "linear"})) {
-    const ir::Value* weight = op.Input("weight");
-    const bool known = weight != nullptr && weight->is_const() && IsFloat32(weight);
+    const bool known = FactorOf(op.Input("weight")) != nullptr;
     return known && HasConstant(op, "bias") ? Treats::kWeights : Treats::kFixes;
   }
   if (type == "batch_norm") {
@@ -241,13 +266,16 @@ class Rescaler {
           operation->Input(operation->type() == "batch_norm" ? "gamma" : "weight");
       double largest = 1;
       if (weight != nullptr) {
-        const auto values = weight->literal->AsFloats();
+        const auto values = FactorOf(weight)->literal->AsFloats();
         if (!values) return false;
         largest = 0;
         for (const float value : *values) largest = std::max(largest, std::abs(double{value}));
       }
       const double scaled = std::ldexp(largest, Growth(*operation));
-      if (largest > 0 && (scaled < kSmallestWeight || scaled > kLargestWeight)) return false;
+      const bool is_scale =
+          weight != nullptr && !weight->is_const() && ScaleOf(*weight->producer) == "scale";
+      const double smallest = is_scale ? kSmallestScale : kSmallestWeight;
+      if (largest > 0 && (scaled < smallest || scaled > kLargestWeight)) return false;
     }
     return true;
   }
@@ -260,12 +288,29 @@ class Rescaler {
     return ir::Literal::Fp32s(std::move(values), literal.shape());
   }
 
+  // The same decoding with 2^exponent times the scale.
+  static ir::Value* DecodedBy(ir::Builder& builder, const ir::Value& weight, int exponent) {
+    const ir::Operation& decoder = *weight.producer;
+    const std::string_view scale = ScaleOf(decoder);
+    std::vector<ir::ArgInit> args;
+    for (const ir::Argument& argument : decoder.arguments()) {
+      if (argument.name == scale) {
+        args.push_back({scale, ScaledBy(*argument.values.front()->literal, exponent)});
+      } else {
+        args.push_back({argument.name, argument.values.front()});
+      }
+    }
+    return builder.Op(decoder.type(), std::move(args), weight.name + "_rescaled");
+  }
+
   // Makes `argument` a constant with 2^exponent times the elements.
   Status Scale(Rewriter& rewriter, ir::Operation& op, std::string_view argument, int exponent) {
     ir::Value* old = op.Input(argument);
     if (old == nullptr || exponent == 0) return {};
     ir::Value* scaled =
-        rewriter.builder().Const(ScaledBy(*old->literal, exponent), old->name + "_rescaled");
+        old->is_const()
+            ? rewriter.builder().Const(ScaledBy(*old->literal, exponent), old->name + "_rescaled")
+            : DecodedBy(rewriter.builder(), *old, exponent);
     ANEMONE_TRY(rewriter.Commit(op));
     rewriter.SetInputs(op, argument, {scaled});
     return {};

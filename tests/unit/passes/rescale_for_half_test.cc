@@ -122,6 +122,33 @@ TEST(RescaleForHalf, BringsBackWhatSinks) {
   EXPECT_GT(after.at("c"), 0.03);
 }
 
+// A compressed weight stays compressed: its scale, or its palette, takes the factor. A weight that two
+// layers share is decoded for each of them.
+TEST(RescaleForHalf, CompressedWeightsTakeFactors) {
+  const auto model = RescaleModel(R"(
+  func main<ios16>(tensor<fp32, [1, 2, 6, 6]> x) {
+    w = constexpr_affine_dequantize(quantized_data = tensor<int8, [2, 2, 1, 1]>([100, -3, 7, 120]), zero_point = tensor<int8, []>([2]), scale = tensor<fp32, []>([200]), axis = 0);
+    a = conv(x = x, weight = w, bias = tensor<fp32, [2]>([1000, -3000]));
+    b = relu(x = a);
+    c = conv(x = b, weight = w);
+    p = constexpr_lut_to_dense(indices = tensor<uint8, [1]>([6]), lut = tensor<fp32, [2]>([0.001, 0.004]), shape = tensor<uint32, [4]>([2, 2, 1, 1]));
+    d = conv(x = c, weight = p);
+    y = reduce_mean(x = d, axes = [2, 3], keep_dims = false);
+  } -> (y);)");
+  std::unordered_map<std::string, double> before;
+  const Outputs wanted = RunFloat32(model, &before);
+  EXPECT_GT(before.at("c"), 65504) << "the test needs large values";
+  const auto rescaled = RescaleForHalf(*model->program.main(), before);
+  ASSERT_TRUE(rescaled.ok()) << rescaled.error().ToString();
+  EXPECT_GE(rescaled->operators, 4);
+  std::unordered_map<std::string, double> after;
+  ExpectEqual(wanted, RunFloat32(model, &after));
+  for (const char* name : {"a", "b", "c", "d"}) EXPECT_LT(after.at(name), 8192) << name;
+  const std::string text = ir::PrintText(model->program);
+  EXPECT_NE(text.find("w_rescaled"), std::string::npos) << text;
+  EXPECT_NE(text.find("p_rescaled"), std::string::npos) << text;
+}
+
 TEST(RescaleForHalf, LeavesWhatKnowsNoFactor) {
   const auto model = RescaleModel(kGrowing);
   std::unordered_map<std::string, double> before;
