@@ -167,6 +167,7 @@ class Converter {
     op.arguments() = before;
     if (!fits)
       return inferred.ok() ? std::string("its outputs change") : inferred.error().message();
+    if (IsDecoder(op)) RememberDecoder(op);
     for (size_t a = 0; a < after.size(); ++a) {
       if (after[a].values != before[a].values)
         rewriter_.SetInputs(op, after[a].name, after[a].values);
@@ -254,11 +255,43 @@ class Converter {
   Result<ir::Value*> Float32(ir::Value* value) {
     ir::Value*& wide = wides_[value];
     if (wide != nullptr) return wide;
-    const ir::Literal dtype = ir::Literal::String("fp32");
-    wide =
-        rewriter_.builder().Op("cast", {{"x", value}, {"dtype", dtype}}, value->name + "_to_fp32");
+    const auto decoder = decoders_.find(value->producer);
+    if (decoder != decoders_.end()) {
+      std::vector<ir::ArgInit> args;
+      for (const Source& source : decoder->second) {
+        if (source.literal) {
+          args.push_back({source.name, *source.literal});
+          continue;
+        }
+        ir::Value* decoded = source.value;
+        if (native_.contains(decoded)) {
+          ANEMONE_ASSIGN(decoded, Float32(decoded));
+        }
+        args.push_back({source.name, decoded});
+      }
+      wide = rewriter_.builder().Op(value->producer->type(), std::move(args),
+                                    value->name + "_in_fp32");
+    } else {
+      const ir::Literal dtype = ir::Literal::String("fp32");
+      wide = rewriter_.builder().Op("cast", {{"x", value}, {"dtype", dtype}},
+                                    value->name + "_to_fp32");
+    }
     ANEMONE_TRY(rewriter_.CommitAfter(value));
     return wide;
+  }
+
+  // Operators want constants where they have weights, and what a cast gives is none: for one that stays
+  // in float32, a compressed weight is decoded a second time, from the same data.
+  static bool IsDecoder(const ir::Operation& op) { return op.type().starts_with("constexpr_"); }
+
+  // Before the arguments of the operation become half: the scales then have lost their numbers.
+  void RememberDecoder(const ir::Operation& op) {
+    for (const ir::Argument& argument : op.arguments()) {
+      Source source{argument.name, argument.values.front(), std::nullopt};
+      if (source.value->is_const() && IsTensorOf(source.value->type, DType::kFp32))
+        source.literal = *source.value->literal;
+      decoders_[&op].push_back(std::move(source));
+    }
   }
 
   // Bodies return the same types as before; so does the function, unless its outputs become half.
@@ -303,6 +336,13 @@ class Converter {
   std::unordered_set<const ir::Value*> replaced_;  // outputs that have their cast
   std::unordered_map<const ir::Value*, ir::Value*> halves_;
   std::unordered_map<const ir::Value*, ir::Value*> wides_;
+  // The arguments in float32 of operators that decode weights, and are half now.
+  struct Source {
+    std::string name;
+    ir::Value* value;
+    std::optional<ir::Literal> literal;  // of what is to become half
+  };
+  std::unordered_map<const ir::Operation*, std::vector<Source>> decoders_;
   std::unordered_map<const ir::Value*, HalfRange> ranges_;
   bool changed_ = false;
 };
