@@ -56,7 +56,13 @@ Tensor* Interpreter::FindState(const std::string& name) {
 Result<Interpreter::Slot> Interpreter::Get(const ir::Value& value) {
   if (value.is_const()) {
     Slot slot;
+    const auto known = constants_.find(&value);
+    if (known != constants_.end()) {
+      slot.tensor = known->second;
+      return slot;
+    }
     ANEMONE_ASSIGN(slot.tensor, Tensor::FromLiteral(*value.literal));
+    if (depth_ > 0) constants_.emplace(&value, slot.tensor);
     return slot;
   }
   const auto found = slots_.find(&value);
@@ -77,7 +83,9 @@ Status Interpreter::RunBlock(const ir::Block& block) {
 }
 
 Status Interpreter::Run(const ir::Operation& operation) {
-  return RunOperation(operation).At(fmt::format("{} '{}'", operation.type(), operation.name()));
+  Status status = RunOperation(operation);
+  if (status.ok()) return status;  // before a text is made, which loops would make in each round
+  return std::move(status).At(fmt::format("{} '{}'", operation.type(), operation.name()));
 }
 
 Status Interpreter::RunOperation(const ir::Operation& operation) {
@@ -123,7 +131,10 @@ Result<std::vector<Interpreter::Slot>> Interpreter::RunBody(const ir::Block& bod
       return InvalidInput("the body takes {} values", body.inputs().size());
     slots_[body.inputs()[i].get()] = arguments[i];
   }
-  ANEMONE_TRY(RunBlock(body));
+  ++depth_;
+  Status status = RunBlock(body);
+  --depth_;
+  ANEMONE_TRY(std::move(status));
   std::vector<Slot> results;
   for (const ir::Value* output : body.outputs()) {
     ANEMONE_ASSIGN(Slot slot, Get(*output));

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -39,10 +40,12 @@ Result<std::vector<Tensor>> Interpret(const ir::Function& function,
 // one thread.
 class Interpreter {
  public:
-  // The contents of a value at run time. Lists are shared by value: list_write makes a new one.
+  // The elements are shared between a list and what list_write makes of it.
+  using List = std::vector<std::shared_ptr<const Tensor>>;
+  // The contents of a value at run time.
   struct Slot {
     Tensor tensor = {};
-    std::vector<Tensor> list = {};
+    std::shared_ptr<const List> list = {};
     bool grows = false;      // a list of dynamic length
     std::string state = {};  // name of the state that the value stands for
   };
@@ -79,6 +82,8 @@ class Interpreter {
   const InterpretOptions& options_;
   Outer outer_;
   std::unordered_map<const ir::Value*, Slot> slots_;
+  int depth_ = 0;                                           // of bodies
+  std::unordered_map<const ir::Value*, Tensor> constants_;  // that bodies read, in each round
 };
 
 }  // namespace anemone::exec

@@ -137,14 +137,15 @@ Status MakeList(const Operation& operation, Interpreter& interpreter) {
   }
   if (length < 0 || length > kLongestList) return InvalidInput("a list of {} elements", length);
   ANEMONE_ASSIGN(const Tensor blank, BlankElement(operation.output()->type.elements()[0]));
-  result.list.assign(static_cast<size_t>(length), blank);
+  result.list = std::make_shared<const Interpreter::List>(static_cast<size_t>(length),
+                                                          std::make_shared<const Tensor>(blank));
   interpreter.Set(*operation.output(), std::move(result));
   return {};
 }
 
 Status ListLength(const Operation& operation, Interpreter& interpreter) {
   ANEMONE_ASSIGN(const Slot list, ListOf(operation, interpreter));
-  const auto length = static_cast<int32_t>(list.list.size());
+  const auto length = static_cast<int32_t>(list.list->size());
   Slot result;
   ANEMONE_ASSIGN(result.tensor, Tensor::FromLiteral(ir::Literal::Int32(length)));
   interpreter.Set(*operation.output(), std::move(result));
@@ -156,9 +157,9 @@ Status ListRead(const Operation& operation, Interpreter& interpreter) {
   const ir::Value* value = operation.Input("index");
   if (value == nullptr) return InvalidInput("parameter 'index' is missing");
   ANEMONE_ASSIGN(const Slot where, interpreter.Get(*value));
-  ANEMONE_ASSIGN(const size_t index, PlaceInList(where.tensor.As<int32_t>()[0], list.list.size()));
+  ANEMONE_ASSIGN(const size_t index, PlaceInList(where.tensor.As<int32_t>()[0], list.list->size()));
   Slot result;
-  result.tensor = list.list[index];
+  result.tensor = *(*list.list)[index];
   if (result.tensor.dtype() == DType::kInvalid)
     return InvalidInput("element {} was never written", index);
   interpreter.Set(*operation.output(), std::move(result));
@@ -171,8 +172,8 @@ Status ListGather(const Operation& operation, Interpreter& interpreter) {
   std::vector<const Tensor*> parts;
   for (int64_t i = 0; i < indices.tensor.count(); ++i) {
     ANEMONE_ASSIGN(const size_t index,
-                   PlaceInList(indices.tensor.As<int32_t>()[i], list.list.size()));
-    parts.push_back(&list.list[index]);
+                   PlaceInList(indices.tensor.As<int32_t>()[i], list.list->size()));
+    parts.push_back((*list.list)[index].get());
     if (parts.back()->dtype() == DType::kInvalid || parts.back()->shape() != parts[0]->shape()) {
       return InvalidInput("element {} was never written, or its shape differs", index);
     }
@@ -190,23 +191,21 @@ Status WriteToList(const Operation& operation, Interpreter& interpreter, std::st
   ANEMONE_ASSIGN(Slot result, ListOf(operation, interpreter));
   ANEMONE_ASSIGN(const Slot value, interpreter.Get(*operation.Input("value")));
   ANEMONE_ASSIGN(const Slot indices, interpreter.Get(*operation.Input(where)));
+  Interpreter::List elements = *result.list;
   for (int64_t i = 0; i < indices.tensor.count(); ++i) {
     const int64_t index = indices.tensor.As<int32_t>()[i];
     if (index < 0 || index > kLongestList)
       return InvalidInput("index {} is not a valid list index", index);
     // A list of dynamic length grows to hold the index.
-    if (index >= static_cast<int64_t>(result.list.size())) {
+    if (index >= static_cast<int64_t>(elements.size())) {
       if (!result.grows) return InvalidInput("index {} is past the list's end", index);
-      ANEMONE_ASSIGN(const Tensor blank, BlankElement(operation.output()->type.elements()[0]));
-      result.list.resize(static_cast<size_t>(index) + 1, blank);
+      ANEMONE_ASSIGN(Tensor blank, BlankElement(operation.output()->type.elements()[0]));
+      elements.resize(static_cast<size_t>(index) + 1, std::make_shared<const Tensor>(blank));
     }
-    Tensor& element = result.list[static_cast<size_t>(index)];
-    if (rows) {
-      ANEMONE_ASSIGN(element, Row(value.tensor, i));
-    } else {
-      ANEMONE_ASSIGN(element, Tensor::Copy(value.tensor.view()));
-    }
+    ANEMONE_ASSIGN(Tensor element, rows ? Row(value.tensor, i) : Tensor::Copy(value.tensor.view()));
+    elements[static_cast<size_t>(index)] = std::make_shared<const Tensor>(std::move(element));
   }
+  result.list = std::make_shared<const Interpreter::List>(std::move(elements));
   interpreter.Set(*operation.output(), std::move(result));
   return {};
 }

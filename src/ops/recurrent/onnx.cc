@@ -7,22 +7,13 @@
 
 #include "onnx/converter.h"
 #include "onnx/expansion.h"
+#include "ops/recurrent/cell_onnx.h"
+#include "ops/recurrent/gru_steps_onnx.h"
 
 namespace anemone::ops::recurrent {
 namespace {
 
 using namespace onnx;  // NOLINT: a converter file speaks both
-
-// The part that the three operators share.
-struct Cell {
-  int64_t directions = 1, hidden = 0, batch = 0, length = 0;
-  std::string direction;  // MIL's word
-  bool batch_first = false;
-};
-
-bool IsReversed(const Cell& cell, int64_t direction) {
-  return direction == 1 || cell.direction == "reverse";
-}
 
 std::string Lower(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(), [](char ch) {
@@ -68,20 +59,6 @@ Result<Cell> ReadCell(const NodeContext& c, int64_t gates) {
   }
   if (c.HasAttribute("clip")) return Unsupported("clip").Advise("export without it");
   return cell;
-}
-
-// Rows of one direction, its gates (blocks of `hidden` rows) in another order.
-std::vector<float> Reorder(const onnx::Constant& x, int64_t direction,
-                           const std::vector<int64_t>& order, int64_t hidden,
-                           int64_t from_gate = 0) {
-  const auto values = x.AsFloats();
-  const int64_t rows = x.dims[1], row_size = x.dims.size() == 3 ? x.dims[2] : 1;
-  std::vector<float> out;
-  for (const int64_t gate : order) {
-    const int64_t begin = (direction * rows + (from_gate + gate) * hidden) * row_size;
-    out.insert(out.end(), values.begin() + begin, values.begin() + begin + hidden * row_size);
-  }
-  return out;
 }
 
 struct Weights {
@@ -251,9 +228,9 @@ Status EmitLstm(NodeContext& c) {
 }
 
 // gru and rnn have one direction, so two of them run side by side.
-using EmitDirection = std::vector<ir::Value*> (*)(NodeContext& c, const Cell& cell,
-                                                  int64_t direction, ir::Value* x, ir::Value* state,
-                                                  const std::vector<std::string>& activations);
+using EmitDirection = Result<std::vector<ir::Value*>> (*)(
+    NodeContext& c, const Cell& cell, int64_t direction, ir::Value* x, ir::Value* state,
+    const std::vector<std::string>& activations);
 
 Status EmitDirections(NodeContext& c, const Cell& cell, const std::vector<std::string>& activations,
                       EmitDirection emit) {
@@ -268,8 +245,8 @@ Status EmitDirections(NodeContext& c, const Cell& cell, const std::vector<std::s
   ANEMONE_TRY(c.status());
   std::vector<ir::Value*> sequences, finals;
   for (int64_t direction = 0; direction < cell.directions; ++direction) {
-    const auto outputs =
-        emit(c, cell, direction, x, states[static_cast<size_t>(direction)], activations);
+    ANEMONE_ASSIGN(const auto outputs, emit(c, cell, direction, x,
+                                            states[static_cast<size_t>(direction)], activations));
     ANEMONE_TRY(c.status());
     sequences.push_back(outputs[0]);
     finals.push_back(outputs[1]);
@@ -286,84 +263,6 @@ Status EmitDirections(NodeContext& c, const Cell& cell, const std::vector<std::s
   return SetState(c, cell, 1, finals[0]);
 }
 
-// A GRU with more steps than this is not unrolled.
-constexpr int64_t kMaxUnrolled = 512;
-constexpr int64_t kManySteps = 32;  // worth a note
-
-ir::Value* SliceRows(NodeContext& c, ir::Value* x, int64_t axis, int64_t begin, int64_t size) {
-  if (x == nullptr) return nullptr;
-  const size_t rank = x->type.shape().size();
-  const auto d = static_cast<size_t>(axis);
-  std::vector<int64_t> from(rank, 0), to(rank, 0);
-  std::vector<bool> whole(rank, true);
-  from[d] = begin;
-  to[d] = begin + size;
-  whole[d] = false;
-  ir::Shape dims = c.DimsOf(x);
-  dims[d] = size;
-  ir::Value* y = c.Op("slice_by_index", {{"x", x},
-                                         {"begin", ir::Ints(from)},
-                                         {"end", ir::Ints(to)},
-                                         {"begin_mask", ir::Literal::Bools(whole)},
-                                         {"end_mask", ir::Literal::Bools(whole)}});
-  return c.WithDims(y, std::move(dims));
-}
-
-// z = f(Wz x + Rz h + b), r likewise, o = g(Wo x + bo + r * (Ro h + ro)) or g(Wo x + bo + Ro (r *
-// h) + ro), h = o + z * (h - o), step by step. The products with x are one for all steps.
-std::vector<ir::Value*> UnrolledGru(NodeContext& c, const Cell& cell, int64_t direction,
-                                    ir::Value* x, ir::Value* state,
-                                    const std::vector<std::string>& activations) {
-  const int64_t hidden = cell.hidden;
-  const bool before_reset = c.Int("linear_before_reset", 0) != 0;
-  const bool reverse = IsReversed(cell, direction);
-  const std::vector<int64_t> order = {0, 1, 2};  // z r h, ONNX's order
-  const auto zeros = std::vector<float>(static_cast<size_t>(3 * hidden), 0.0f);
-  auto input_bias = zeros, hidden_bias = zeros;
-  if (c.Has(3)) {
-    input_bias = Reorder(*c.Const(3), direction, order, hidden);
-    hidden_bias = Reorder(*c.Const(3), direction, order, hidden, 3);
-  }
-  const auto matrix = [&](size_t input, int64_t from_gate, int64_t gates, std::string_view name) {
-    std::vector<int64_t> rows(static_cast<size_t>(gates));
-    for (int64_t g = 0; g < gates; ++g) rows[static_cast<size_t>(g)] = from_gate + g;
-    return c.MakeConst(Constant::Floats(Reorder(*c.Const(input), direction, rows, hidden),
-                                        {gates * hidden, c.Dims(input)[2]}),
-                       name);
-  };
-  const auto bias = [&](const std::vector<float>& values, int64_t from_gate, int64_t gates) {
-    const auto begin = values.begin() + from_gate * hidden;
-    return ir::Literal::Fp32s({begin, begin + gates * hidden}, {gates * hidden});
-  };
-  ir::Value* inputs = c.Op(
-      "linear", {{"x", x}, {"weight", matrix(1, 0, 3, "W")}, {"bias", bias(input_bias, 0, 3)}});
-  ir::Value* gate_weight = matrix(2, 0, 2, "R_gates");
-  ir::Value* new_weight = matrix(2, 2, 1, "R_new");
-  std::vector<ir::Value*> steps(static_cast<size_t>(cell.length));
-  for (int64_t i = 0; i < cell.length; ++i) {
-    const int64_t t = reverse ? cell.length - 1 - i : i;
-    ir::Value* now = c.Reshape(SliceRows(c, inputs, 0, t, 1), {cell.batch, 3 * hidden});
-    ir::Value* recurrent =
-        c.Op("linear", {{"x", state}, {"weight", gate_weight}, {"bias", bias(hidden_bias, 0, 2)}});
-    ir::Value* gates = c.Op(
-        activations[0], {{"x", c.Binary("add", {SliceRows(c, now, 1, 0, 2 * hidden), recurrent})}});
-    ir::Value* z = SliceRows(c, gates, 1, 0, hidden);
-    ir::Value* r = SliceRows(c, gates, 1, hidden, hidden);
-    ir::Value* from = before_reset ? state : c.Binary("mul", {r, state});
-    ir::Value* fresh =
-        c.Op("linear", {{"x", from}, {"weight", new_weight}, {"bias", bias(hidden_bias, 2, 1)}});
-    if (before_reset) fresh = c.Binary("mul", {r, fresh});
-    ir::Value* o =
-        c.Op(activations[1],
-             {{"x", c.Binary("add", {SliceRows(c, now, 1, 2 * hidden, hidden), fresh})}});
-    state = c.Binary("add", {o, c.Binary("mul", {z, c.Binary("sub", {state, o})})});
-    steps[static_cast<size_t>(t)] = state;
-  }
-  ir::Value* sequence = state;
-  if (c.Wants(0)) sequence = c.Op("stack", {{"values", steps}, {"axis", ir::Literal::Int32(0)}});
-  return {sequence, state};
-}
-
 std::vector<ir::Value*> OneDirection(NodeContext& c, const Cell& cell, int64_t direction,
                                      std::string_view type, Args args) {
   const bool reverse = IsReversed(cell, direction);
@@ -377,8 +276,9 @@ std::vector<ir::Value*> OneDirection(NodeContext& c, const Cell& cell, int64_t d
 
 // With linear_before_reset, ONNX multiplies the reset gate with R h + bias: MIL's reset_after,
 // since iOS18. Without it, ONNX multiplies it with h, as MIL's gru does.
-std::vector<ir::Value*> OneGru(NodeContext& c, const Cell& cell, int64_t direction, ir::Value* x,
-                               ir::Value* state, const std::vector<std::string>& activations) {
+Result<std::vector<ir::Value*>> OneGru(NodeContext& c, const Cell& cell, int64_t direction,
+                                       ir::Value* x, ir::Value* state,
+                                       const std::vector<std::string>& activations) {
   const std::vector<int64_t> order = {1, 2, 0};
   const Weights weights = ReadWeights(c, cell, direction, order);
   Args args = {
@@ -407,29 +307,18 @@ Status EmitGru(NodeContext& c) {
   if (c.Int("linear_before_reset", 0) == 0 || c.target() >= ir::Opset::kIOS18) {
     return EmitDirections(c, cell, activations, OneGru);
   }
-  if (Symbols::IsSymbol(cell.length)) {
-    return Unsupported(
-               "a GRU with linear_before_reset over {} steps, which only the run time knows",
-               c.symbols().Text(cell.length))
-        .Advise("raise the deployment target to iOS18, or fix the length");
-  }
-  if (cell.length > kMaxUnrolled) {
-    return Unsupported(
-               "a GRU of {} steps with linear_before_reset, which Core ML supports from iOS18 on",
-               cell.length)
-        .Advise("raise the deployment target to iOS18");
-  }
-  if (cell.length > kManySteps) {
+  if (NeedsLoop(cell)) {
     c.Note(
-        fmt::format("a GRU with linear_before_reset is written out, in {} steps, which makes the "
-                    "program long: from iOS18 on Core ML has an operator for it",
-                    cell.length * cell.directions));
+        "a GRU with linear_before_reset becomes a loop, which Core ML runs on the CPU: from iOS18 "
+        "on it "
+        "has an operator for it");
   }
-  return EmitDirections(c, cell, activations, UnrolledGru);
+  return EmitDirections(c, cell, activations, GruBySteps);
 }
 
-std::vector<ir::Value*> OneRnn(NodeContext& c, const Cell& cell, int64_t direction, ir::Value* x,
-                               ir::Value* state, const std::vector<std::string>& activations) {
+Result<std::vector<ir::Value*>> OneRnn(NodeContext& c, const Cell& cell, int64_t direction,
+                                       ir::Value* x, ir::Value* state,
+                                       const std::vector<std::string>& activations) {
   const Weights weights = ReadWeights(c, cell, direction, {0});
   return OneDirection(c, cell, direction, "rnn",
                       {{"x", x},
