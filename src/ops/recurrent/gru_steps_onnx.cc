@@ -150,7 +150,8 @@ Result<std::vector<ir::Value*>> Looped(NodeContext& c, const Cell& cell, int64_t
   };
   using Values = std::vector<ir::Value*>;
   auto operation = c.builder().AddWithBlocks(
-      "while_loop", {{"loop_vars", initial}}, c.node().outputs[0], [&](ir::Operation& loop) -> Status {
+      "while_loop", {{"loop_vars", initial}}, c.node().outputs[0],
+      [&](ir::Operation& loop) -> Status {
         ANEMONE_TRY(body(loop.AddBlock(), [&](NodeContext& inner, const Values& in) -> Values {
           return {inner.Binary("less", {in[0], length})};
         }));

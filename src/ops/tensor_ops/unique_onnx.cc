@@ -13,7 +13,7 @@ namespace {
 
 using namespace onnx;  // NOLINT: a converter file speaks both
 
-std::vector<int64_t> Counted(int64_t count, int64_t first = 0) {
+std::vector<int64_t> CountedFrom(int64_t count, int64_t first = 0) {
   std::vector<int64_t> numbers(static_cast<size_t>(count));
   std::iota(numbers.begin(), numbers.end(), first);
   return numbers;
@@ -29,7 +29,7 @@ Result<std::string> RanksOfSlices(NodeContext& c, Expansion& e, std::string x, i
   if (elements > kMostComparisons / n) {
     return Unsupported("equal ones among {} slices of {} elements", n, elements / n);
   }
-  std::vector<int64_t> perm = Counted(c.Rank(0));
+  std::vector<int64_t> perm = CountedFrom(c.Rank(0));
   std::rotate(perm.begin(), perm.begin() + axis, perm.begin() + axis + 1);
   x = e.Op("Transpose", {std::move(x)}, {attribute::Ints("perm", std::move(perm))});
   const std::string a = e.Op("Reshape", {x, e.Int64s({n, 1, elements / n})});
@@ -69,7 +69,7 @@ Status EmitUnique(NodeContext& c) {
 
   const auto sorted = e.Ops("TopK", {keys, e.Int64s({n})}, 2, {attribute::Int("largest", 0)});
   // Where a value is the first of its kind in the sorted order, and how many kinds there are up to it.
-  std::vector<int64_t> before = Counted(n, -1);
+  std::vector<int64_t> before = CountedFrom(n, -1);
   before[0] = 0;
   std::vector<int64_t> is_first(static_cast<size_t>(n));
   is_first[0] = 1;
@@ -101,7 +101,7 @@ Status EmitUnique(NodeContext& c) {
     indices = e.Op("Gather", {firsts, kinds});
   } else {
     const std::string first_of = e.Op("Gather", {firsts, kind_of});
-    const std::string leads = e.Op("Equal", {first_of, e.Int64s(Counted(n))});
+    const std::string leads = e.Op("Equal", {first_of, e.Int64s(CountedFrom(n))});
     indices = places(leads);
     kinds = e.Op("Gather", {kind_of, indices});
     inverse = e.Op("Gather", {counted(leads), first_of});

@@ -141,13 +141,14 @@ TEST(OnnxImport, PixelShufflePatternStaysWithinRankFive) {
 }
 
 TEST(OnnxImport, ListsEveryBlockingNode) {
-  const auto model = Import(MakeModel(MakeGraph(
-      {.nodes = {MakeNode("StringNormalizer", {"x"}, {"a"}, {}, "first"), MakeNode("Relu", {"a"}, {"b"}),
-                 MakeNode("FancyOp", {"b"}, {"c"}, {}, "second", "com.acme"),
-                 MakeNode("MaxRoiPool", {"x", "x"}, {"d"}, {}, "third"),
-                 MakeNode("Unused", {"x"}, {"dead"})},
-       .inputs = {MakeValue("x", kFloat, {1, 1, 4, 4})},
-       .outputs = {MakeValue("c", kFloat, {}), MakeValue("d", kFloat, {})}})));
+  const auto model = Import(
+      MakeModel(MakeGraph({.nodes = {MakeNode("StringNormalizer", {"x"}, {"a"}, {}, "first"),
+                                     MakeNode("Relu", {"a"}, {"b"}),
+                                     MakeNode("FancyOp", {"b"}, {"c"}, {}, "second", "com.acme"),
+                                     MakeNode("MaxRoiPool", {"x", "x"}, {"d"}, {}, "third"),
+                                     MakeNode("Unused", {"x"}, {"dead"})},
+                           .inputs = {MakeValue("x", kFloat, {1, 1, 4, 4})},
+                           .outputs = {MakeValue("c", kFloat, {}), MakeValue("d", kFloat, {})}})));
   ASSERT_FALSE(model.ok());
   EXPECT_EQ(model.error().code(), ErrorCode::kUnsupported);
   const std::string text = model.error().ToString();
