@@ -30,7 +30,7 @@ TARGETS = ("iOS15", "iOS18")
 EXPORTERS = {"script": "TorchScript", "dynamo": "torch.export"}
 TOLERANCE = 1e-4
 MORE = """Where ours has more: coremltools writes the rolls of shifted windows (`swinv2_cr`) as `gather`, ours as `split` and `concat`; Core ML has
-PyTorch's GRU from iOS18 on, and before that ours unrolls the steps where coremltools writes a `while_loop`; `convnext` keeps a reshape
+PyTorch's GRU from iOS18 on, and before that ours writes out up to 32 steps where coremltools writes a `while_loop`; `convnext` keeps a reshape
 around the norm of its head."""
 
 
