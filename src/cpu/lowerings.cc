@@ -7,9 +7,9 @@ namespace anemone::cpu {
 Lowering FindLowering(std::string_view operation) {
   static const auto table = [] {
     std::unordered_map<std::string_view, Lowering> all;
-    for (const auto& entries :
-         {ConvLowerings(), LinearLowerings(), ElementwiseLowerings(), RowLowerings(),
-          MoveLowerings(), SpatialLowerings(), QuantizeLowerings(), UpdateLowerings()}) {
+    for (const auto& entries : {ConvLowerings(), LinearLowerings(), ElementwiseLowerings(),
+                                RowLowerings(), MoveLowerings(), SpatialLowerings(),
+                                QuantizeLowerings(), RecurrentLowerings(), UpdateLowerings()}) {
       for (const LoweringEntry& entry : entries) all.emplace(entry.operation, entry.lower);
     }
     return all;

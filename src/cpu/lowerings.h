@@ -26,10 +26,11 @@ std::span<const LoweringEntry> ElementwiseLowerings();  // lower_elementwise.cc
 std::span<const LoweringEntry>
 RowLowerings();  // lower_rows.cc: softmax, norms, reductions, pooling
 std::span<const LoweringEntry> MoveLowerings();  // lower_move.cc: reshapes, transposes, concat, pad
-std::span<const LoweringEntry> SpatialLowerings();   // lower_spatial.cc: pad, slices, resizing
-std::span<const LoweringEntry> QuantizeLowerings();  // lower_quantize.cc
-std::span<const LoweringEntry> UpdateLowerings();    // lower_state.cc: slice_update
-std::span<const LoweringEntry> StateLowerings();     // lower_state.cc; of interpreted operations
+std::span<const LoweringEntry> SpatialLowerings();    // lower_spatial.cc: pad, slices, resizing
+std::span<const LoweringEntry> QuantizeLowerings();   // lower_quantize.cc
+std::span<const LoweringEntry> RecurrentLowerings();  // lower_recurrent.cc
+std::span<const LoweringEntry> UpdateLowerings();     // lower_state.cc: slice_update
+std::span<const LoweringEntry> StateLowerings();      // lower_state.cc; of interpreted operations
 
 // Attention, one of the products. lower_attention.cc
 Result<bool> LowerAttention(Planner& planner, const Node& node);
