@@ -77,6 +77,7 @@ Result<std::vector<GroupStep>> UnarySteps(const Node& node, bool* exact) {
     const Step step{.kind = type == "rsqrt" ? K::kRsqrt : K::kInverse};
     return std::vector<GroupStep>{{.step = shift}, {.step = step}};
   }
+  if (type == "pow") return std::vector<GroupStep>{{.step = {.kind = K::kSquare}}};  // of LowerPow
   const auto found = UnaryTable().find(type);
   if (found == UnaryTable().end()) return std::vector<GroupStep>{};
   const Unary& unary = found->second;
@@ -179,6 +180,19 @@ Result<bool> LowerUnary(Planner& planner, const Node& node) {
   }
   planner.FinishOperation(*group, exact);
   return true;
+}
+
+// x to the power of 2, as variances and spectra have it; other powers are the reference kernel's.
+Result<bool> LowerPow(Planner& planner, const Node& node) {
+  const ir::Value* x = node.operation->Input("x");
+  const ir::Value* y = node.operation->Input("y");
+  if (x == nullptr || y == nullptr || !planner.IsKnown(y) || CountOf(planner.TypeOf(y)) != 1)
+    return false;
+  if (planner.TypeOf(x).shape() != node.types[0].shape()) return false;
+  ANEMONE_ASSIGN(const LiteralRef power, planner.LiteralOf(y));
+  const auto values = power->AsFloats();
+  if (!values || values->front() != 2.0f) return false;
+  return LowerUnary(planner, node);
 }
 
 // x op y where `base` is the operand that has the shape of the result.
@@ -323,11 +337,9 @@ Result<bool> LowerCast(Planner& planner, const Node& node) {
 }
 
 std::vector<LoweringEntry> MakeEntries() {
-  std::vector<LoweringEntry> entries = {{"batch_norm", LowerBatchNorm},
-                                        {"prelu", LowerPRelu},
-                                        {"cast", LowerCast},
-                                        {"rsqrt", LowerUnary},
-                                        {"inverse", LowerUnary}};
+  std::vector<LoweringEntry> entries = {
+      {"batch_norm", LowerBatchNorm}, {"prelu", LowerPRelu},   {"cast", LowerCast},
+      {"rsqrt", LowerUnary},          {"inverse", LowerUnary}, {"pow", LowerPow}};
   for (const auto& [name, unary] : UnaryTable()) entries.push_back({name, LowerUnary});
   for (const auto& [name, binary] : BinaryTable()) entries.push_back({name, LowerBinary});
   return entries;

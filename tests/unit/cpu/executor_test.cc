@@ -340,6 +340,26 @@ TEST_P(Executor, TracedValuesMatchTheInterpreters) {
   RunCpu(model, inputs, Numerics::kAsTyped, 2, &tracer);
 }
 
+// Squares are written as powers in variances and spectra; the bits are those of the power.
+TEST(ExecutorElementwise, APowerOfTwoIsASquareInTheSameKernel) {
+  const auto model = ModelFrom(R"(
+    func main<ios15>(tensor<fp32, [3, 70]> x, tensor<fp32, [70]> p) {
+      a = sub(x = x, y = 0.25);
+      b = pow(x = a, y = 2.0);
+      y = add(x = b, y = 1.0);
+      z = pow(x = b, y = 3.0);
+      w = pow(x = b, y = p);
+    } -> (y, z, w);)");
+  ASSERT_NE(model, nullptr);
+  const Tensors inputs = SeededInputs(*model->program.main());
+  std::vector<std::string> kernels;
+  const exec::Tracer tracer{
+      .on_operation = [&](const exec::TraceEvent& event) { kernels.emplace_back(event.kernel); }};
+  ExpectSame(RunCpu(model, inputs, exec::Numerics::kAsTyped, 2, &tracer),
+             RunReference(model, inputs), 0.0);
+  EXPECT_EQ(std::ranges::count(kernels, "reference"), 2);
+}
+
 TEST(ExecutorTrace, NamesFusedGroups) {
   const auto model = ModelFrom(Function(kCases[0].inputs, kCases[0].body, "y"));
   exec::Tracer tracer;
