@@ -1,4 +1,5 @@
 // The CPU backend against the reference interpreter.
+#include <algorithm>
 #include <set>
 #include <thread>
 
