@@ -20,7 +20,7 @@ namespace {
 Result<lab::Subject> MakeSubject(const LoadedModel& loaded, const std::string& argument,
                                  const std::string& backend, const BenchOptions& options) {
   lab::Subject subject;
-  subject.model = loaded.model;
+  ANEMONE_ASSIGN(subject.model, AsRun(loaded, backend));
   subject.model_name = loaded.name;
   ANEMONE_ASSIGN(subject.model_hash, ContentHash(loaded, argument));
   subject.session.backend = backend;

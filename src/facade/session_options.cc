@@ -6,8 +6,10 @@
 #include "base/sha256.h"
 #include "base/tree_hash.h"
 #include "facade/arrays.h"
+#include "facade/convert.h"
 #include "facade/session_outputs.h"
 #include "options/option.h"
+#include "passes/pipeline.h"
 #include "runtime/backends.h"
 #include "runtime/circuit_breaker_config.h"
 
@@ -42,6 +44,16 @@ Result<runtime::BreakerConfig> BreakerOf(const std::string& text) {
 }
 
 }  // namespace
+
+Result<std::shared_ptr<const ir::Model>> AsRun(const LoadedModel& model,
+                                               const std::string& backend) {
+  const bool written = model.type == "mlProgram" && model.origin.starts_with("ml");
+  if (written || model.origin == "mil" || backend == "reference")
+    return std::shared_ptr<const ir::Model>(model.model);
+  auto faster = std::make_shared<ir::Model>(CloneModel(*model.model));
+  ANEMONE_TRY(passes::RunPasses(faster->program, passes::ExecutionPipeline(), {}).status());
+  return std::shared_ptr<const ir::Model>(std::move(faster));
+}
 
 Result<std::shared_ptr<runtime::Session>> OpenSession(
     const LoadedModel& model, const std::string& argument, const SessionOptions& options,
@@ -81,7 +93,8 @@ Result<std::shared_ptr<runtime::Session>> OpenSession(
                                                                      .process_memory = true});
   ANEMONE_ASSIGN(const SessionOutputs outputs, SessionOutputs::Prepare(options, *open.telemetry));
   const std::string model_hash = open.model_hash;
-  ANEMONE_ASSIGN(auto session, runtime::Session::Open(model.model, std::move(open)));
+  ANEMONE_ASSIGN(auto run, AsRun(model, options.backend));
+  ANEMONE_ASSIGN(auto session, runtime::Session::Open(std::move(run), std::move(open)));
   return outputs.Attach(std::move(session), model_hash);
 }
 

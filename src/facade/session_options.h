@@ -12,6 +12,12 @@
 
 namespace anemone::facade {
 
+// The program as a session of this back end runs it: an ML Program that a file holds is what its writer
+// made of it, and other models get the patterns recognized that have an operator of their own. What the
+// reference back end runs stays as it was read.
+Result<std::shared_ptr<const ir::Model>> AsRun(const LoadedModel& model,
+                                               const std::string& backend);
+
 // Opens a session on a loaded model; `argument` is what named it (a path, a catalog name). Its
 // content is hashed when something is to be remembered. `backends`, if any, take the place of the
 // one that the options name: the preferred one first, the last one trusted.

@@ -121,6 +121,18 @@ std::vector<PassGroup> PrecisionPipeline(const Float16Options& options) {
   };
 }
 
+std::vector<PassGroup> ExecutionPipeline() {
+  return {
+      {"recognize",
+       {kGelu, kHardSigmoid, kSilu, kSoftmax, kLayerNorm, kRsqrt, kConcatInterleave},
+       true},
+      {"fuse",
+       {kTransposeToReshape, kSinkTransposes, kHoistReshapes, kMergeReshapes, kMergeTransposes,
+        kConvPad, kMatmulScales, kTransposeMatmul, kAttention, kSlices, kNoops, kDeadCode},
+       true},
+  };
+}
+
 std::vector<PassGroup> CleanupPipeline() {
   return {{"clean", {kNoops, kCommonSubexpressions, kDeadCode}, true}};
 }

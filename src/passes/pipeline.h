@@ -22,6 +22,9 @@ std::vector<PassGroup> Pipeline(const PipelineOptions& options = {});
 std::vector<PassGroup> PrecisionPipeline(const Float16Options& options);
 // The part of it that still computes in float32, and gives up what half could not hold.
 PassGroup HalfPreparation();
+// For a program that is only run, here and now: the parts that make it faster. Left out is what makes it smaller or only
+// tidier and costs time at each load, and what changes weights, which would then be held twice.
+std::vector<PassGroup> ExecutionPipeline();
 // Dead code and no-ops only: for a program read from a package, before it is changed.
 std::vector<PassGroup> CleanupPipeline();
 // Every pass, by name, once.
