@@ -217,7 +217,8 @@ Result<ZipEntry> Extract(const Bytes& archive, const Reader& reader, const Recor
   } else if (record.packed != record.size) {
     return InvalidInput("a stored entry of {} bytes claims to be {}", record.packed, record.size);
   }
-  if (!entry.data.empty() && CrcOf(entry.data) != record.crc) return InvalidInput("the checksum does not match");
+  if (!entry.data.empty() && CrcOf(entry.data) != record.crc)
+    return InvalidInput("the checksum does not match");
   return entry;
 }
 

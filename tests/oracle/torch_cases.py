@@ -2,6 +2,7 @@
 
 import torch
 import torch.nn.functional as F
+import torch_data_sizes
 import torch_in_place
 import torch_symbolic
 from torch import nn
@@ -567,4 +568,4 @@ def operators():
         Case("dynamic sizes", lambda: (Doubled(), (x(1, 2, 16, 20),)), ({2: side, 3: width},)),
         Case("dynamic cat", lambda: (Joined(), (x(2, 5, 4),)), ({1: length},)),
     ]
-    return cases + torch_symbolic.cases(Case)
+    return cases + torch_symbolic.cases(Case) + torch_data_sizes.cases(Case)

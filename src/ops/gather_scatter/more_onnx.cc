@@ -5,6 +5,7 @@
 
 #include "onnx/expansion.h"
 #include "ops/infer.h"
+#include "ops/tensor_ops/selection_onnx.h"
 
 namespace anemone::ops::gather_scatter {
 namespace {
@@ -244,9 +245,8 @@ Status EmitCompress(NodeContext& c) {
   const int64_t size = x == nullptr ? 0 : x->type.shape()[static_cast<size_t>(axis)];
   if (size > 0 && c.Sizes(1)[0] > size)
     return InvalidInput("the condition has {} elements, the axis {}", c.Sizes(1)[0], size);
-  ir::Value* places = c.Op("non_zero", {{"x", c.Value(1)}});
+  ir::Value* places = tensor_ops::PlacesOf(c, c.Value(1));
   ANEMONE_TRY(c.status());
-  c.DimsOf(places);  // makes their number a size that others can be computed from
   ir::Value* y =
       c.Op("gather", {{"x", x},
                       {"indices", c.Op("squeeze", {{"x", places}, {"axes", ir::Ints({1})}})},

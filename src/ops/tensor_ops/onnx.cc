@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "onnx/converter.h"
+#include "onnx/integer_products.h"
 #include "onnx/expansion.h"
 #include "ops/infer.h"
 #include "ops/tensor_ops/ngrams_onnx.h"
@@ -453,6 +454,7 @@ constexpr Converter kConverters[] = {
     {.op = "NonZero", .emit = EmitNonZero},
     {.op = "Unique", .refusal = "Core ML's programs have no operator for it", .rewrite = kOutside},
     {.op = "NonMaxSuppression", .emit = EmitNonMaxSuppression},
+    {.op = "PickBoxes", .emit = EmitPickBoxes, .domain = kOwnDomain},
     {.op = "EyeLike", .emit = EmitEyeLike},
     {.op = "CumProd", .emit = EmitCumProd},
     {.op = "CenterCropPad", .emit = EmitCenterCropPad},

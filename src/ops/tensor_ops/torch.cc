@@ -5,6 +5,7 @@
 #include "ops/tensor_ops/complex_torch.h"
 #include "ops/tensor_ops/creation_torch.h"
 #include "ops/tensor_ops/pad_torch.h"
+#include "ops/tensor_ops/selection_torch.h"
 #include "torch/context.h"
 #include "torch/converter.h"
 
@@ -144,10 +145,6 @@ Status EmitRepeatInterleave(Context& c) {
 // ---- choosing
 
 Status EmitWhere(Context& c) {
-  if (!c.Has("self") || !c.Has("other")) {
-    return Unsupported("the positions of what is true: their number depends on the data")
-        .Advise("use torch.where with three arguments");
-  }
   const Category category = c.OutCategory();
   const std::string condition = c.Operand("condition", Category::kBool);
   const std::string yes = c.Operand("self", category);
@@ -407,11 +404,14 @@ constexpr Converter kConverters[] = {
     {.target = "aten.where.Scalar", .emit = EmitWhere},
     {.target = "aten.where.ScalarSelf", .emit = EmitWhere},
     {.target = "aten.where.ScalarOther", .emit = EmitWhere},
-    {.target = "aten.where.default", .refusal = kDataSize, .rewrite = kFixedWay},
-    {.target = "aten.nonzero.default", .refusal = kDataSize, .rewrite = kFixedWay},
-    {.target = "aten.nonzero_numpy.default", .refusal = kDataSize, .rewrite = kFixedWay},
-    {.target = "aten.masked_select.default", .refusal = kDataSize, .rewrite = kFixedWay},
+    {.target = "aten.where.default", .emit = EmitPositionsByAxis},
+    {.target = "aten.nonzero.default", .emit = EmitPositions},
+    {.target = "aten.argwhere.default", .emit = EmitPositions},
+    {.target = "aten.nonzero_numpy.default", .emit = EmitPositionsByAxis},
+    {.target = "aten.masked_select.default", .emit = EmitMaskedSelect},
+    {.target = "aten.masked_scatter.default", .emit = EmitMaskedScatter},
     {.target = "aten._unique2.default", .refusal = kDataSize, .rewrite = kFixedWay},
+    {.target = "torchvision.nms.default", .emit = EmitPickedBoxes},
     {.target = "aten.masked_fill.Scalar", .emit = EmitMaskedFill},
     {.target = "aten.masked_fill.Tensor", .emit = EmitMaskedFill},
     {.target = "aten.tril.default", .emit = EmitTril},

@@ -1,0 +1,109 @@
+"""What torch_export.py compares of sizes that depend on the data: each case on inputs that select some, none and all."""
+
+import torch
+from torch import nn
+
+
+class Select(nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, *inputs):
+        return self.function(*inputs)
+
+
+class TopBoxes(nn.Module):
+    """The end of a detector: what scores enough, suppressed, the best of them."""
+
+    def forward(self, boxes, scores):
+        import torchvision
+
+        keep = scores > 0.3
+        boxes, scores = boxes[keep], scores[keep]
+        kept = torchvision.ops.nms(boxes, scores, 0.4)
+        return boxes[kept], scores[kept], kept
+
+
+def nms(boxes, scores):
+    import torchvision
+
+    return torchvision.ops.nms(boxes, scores, 0.5)
+
+
+def nms_of_classes(boxes, scores, classes):
+    import torchvision
+
+    return torchvision.ops.batched_nms(boxes, scores, classes, 0.5)
+
+
+def put(a, value=None):
+    b = a.clone()
+    b[a > 0] = b[a > 0] * 2 if value is None else value
+    return b
+
+
+def put_rows(a):
+    b = a.clone()
+    b[a[:, 0] > 0] = a[a[:, 0] > 0].flip(1)
+    return b
+
+
+def boxes(count):
+    corners = torch.rand(count, 2)
+    return torch.cat([corners, corners + torch.rand(count, 2) * 0.6 + 0.05], 1)
+
+
+def signs():
+    """Some above 0, none, all."""
+    a = torch.randn(3, 4)
+    return [(a,), (-a.abs() - 1,), (a.abs() + 1,)]
+
+
+SELECTIONS = [
+    ("nonzero", lambda a: torch.nonzero(a > 0)),
+    ("nonzero of numbers", lambda a: torch.nonzero(a.relu())),
+    ("nonzero as_tuple", lambda a: torch.nonzero(a > 0, as_tuple=True)),
+    ("argwhere", lambda a: torch.argwhere(a > 0)),
+    ("where one argument", lambda a: torch.where(a > 0)),
+    ("masked_select", lambda a: torch.masked_select(a, a > 0)),
+    ("masked_select broadcast", lambda a: torch.masked_select(a, a[:, :1] > 0)),
+    ("masked_select wider mask", lambda a: torch.masked_select(a[0], a > 0)),
+    ("index mask", lambda a: a[a > 0] * 2),
+    ("index mask of rows", lambda a: a[a[:, 0] > 0]),
+    ("index mask of rows, sum", lambda a: a[a[:, 0] > 0].sum(0)),
+    ("index mask of columns", lambda a: a[:, a[0] > 0]),
+    ("index mask in the middle", lambda a: a.view(3, 2, 2).expand(2, 3, 2, 2)[:, a.view(3, 2, 2)[:, :, 0] > 0]),
+    ("index mask and number", lambda a: a[a[:, 0] > 0, 1]),
+    ("index mask and index", lambda a: a.view(3, 2, 2)[a[:, 0] > 0, :, torch.tensor(1)]),
+    ("index mask of integers", lambda a: (a * 10).int()[a > 0]),
+    ("index mask of bool", lambda a: (a > 0.5)[a > 0]),
+    ("index two of one mask", lambda a: a[a > 0] + (a * 3)[a > 0]),
+    ("index_put mask of its own", put),
+    ("index_put mask, one value", lambda a: put(a, 7.0)),
+    ("index_put mask of rows", put_rows),
+    ("masked_scatter", lambda a: a.masked_scatter(a > 0, torch.arange(20.0))),
+    ("masked_scatter broadcast", lambda a: a.masked_scatter(a[:, :1] > 0, torch.arange(20.0).view(4, 5))),
+    ("size of nonzero", lambda a: a * torch.nonzero(a > 0).shape[0]),
+    ("pairs of nonzero", lambda a: a[torch.nonzero(a > 0)[:, 0]]),
+]
+
+
+def cases(make):
+    """All of them, as `make` (Case) makes one."""
+    made = []
+    for name, function in SELECTIONS:
+        first, *others = signs()
+        case = make(f"data {name}", lambda f=function, i=first: (Select(f), i))
+        case.others = others
+        made.append(case)
+    classes = torch.tensor([0, 1, 0, 2, 1, 0, 0, 2, 1, 1, 0, 2])
+    for name, module, more in [
+        ("nms", Select(nms), ()),
+        ("batched_nms", Select(nms_of_classes), (classes,)),
+        ("nms behind a threshold", TopBoxes(), ()),
+    ]:
+        case = make(f"data {name}", lambda m=module, more=more: (m, (boxes(12), torch.rand(12), *more)))
+        case.others = [(boxes(12), torch.rand(12), *more), (boxes(12), torch.zeros(12), *more)]
+        made.append(case)
+    return made

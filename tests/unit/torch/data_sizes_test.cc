@@ -1,0 +1,220 @@
+// Operators whose result has a size that depends on the data: the exporter writes it as u0.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "archive_builder.h"
+#include "exec/interpreter.h"
+#include "ir/verifier.h"
+#include "torch/import.h"
+#include "torch/reader.h"
+
+namespace anemone::torch {
+namespace {
+
+namespace at = torch::testing;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr int kFloats = 7, kLongs = 5, kBools = 12;
+
+// A tensor whose first size is u0; `rest` are the others.
+std::string OpenMeta(const std::vector<int64_t>& rest, int dtype) {
+  std::string sizes = R"({"as_expr": {"expr_str": "u0", "hint": null}})";
+  std::string strides;
+  for (const int64_t size : rest) sizes += fmt::format(R"(, {{"as_int": {}}})", size);
+  for (size_t i = 0; i <= rest.size(); ++i)
+    strides += fmt::format(R"({}{{"as_int": 1}})", i == 0 ? "" : ", ");
+  return fmt::format(
+      R"({{"dtype": {}, "sizes": [{}], "requires_grad": false, "device": {{"type": "cpu", "index": null}}, "strides": [{}], "storage_offset": {{"as_int": 0}}, "layout": 7}})",
+      dtype, sizes, strides);
+}
+
+// What an output holds, as doubles, and its sizes.
+struct Found {
+  std::vector<double> values;
+  ir::Shape shape;
+};
+
+Result<std::vector<Found>> Computed(const at::Archive& archive,
+                                    const std::vector<std::vector<float>>& inputs,
+                                    ir::Opset target = ir::Opset::kIOS17) {
+  ANEMONE_ASSIGN(const Program program, ReadProgram(at::ToBytes(archive.Text())));
+  ANEMONE_ASSIGN(const ir::Model model,
+                 ImportProgram(program, {.input_shapes = {}, .target = target}));
+  ANEMONE_TRY(ir::Verify(model.program));
+  const auto& function = *model.program.main();
+  std::map<std::string, exec::Tensor> given;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const auto& input = function.inputs()[i];
+    ANEMONE_ASSIGN(auto tensor,
+                   exec::Tensor::Copy({DType::kFp32, input->type.shape(), inputs[i].data()}));
+    given.emplace(input->name, std::move(tensor));
+  }
+  ANEMONE_ASSIGN(auto outputs, exec::Interpret(function, given));
+  std::vector<Found> found;
+  for (const auto& output : outputs) {
+    const auto view = output.view();
+    Found& each = found.emplace_back();
+    each.shape = view.shape;
+    for (int64_t i = 0; i < view.count(); ++i) {
+      each.values.push_back(view.dtype == DType::kFp32 ? double{view.As<float>()[i]}
+                                                       : double(view.As<int32_t>()[i]));
+    }
+  }
+  return found;
+}
+
+// x [2, 3] and `positive`, where it is above 0.
+at::Archive Masked() {
+  at::Archive archive;
+  archive.inputs = {{"x", {{2, 3}}}};
+  archive.values = {{"positive", at::MetaText({{2, 3}, {}, 0, kBools})}};
+  archive.nodes = {at::NodeText("aten.gt.Scalar",
+                                {{"self", at::Tensor("x")}, {"other", at::Int(0)}}, "positive")};
+  archive.outputs = {"y"};
+  return archive;
+}
+
+std::string Masks(const std::string& name) {
+  return fmt::format(R"({{"as_optional_tensors": [{{"as_tensor": {{"name": "{}"}}}}]}})", name);
+}
+
+const std::vector<float> kSome{1, -2, 3, -4, -5, 6}, kNone{-1, -2, -3, -4, -5, -6};
+
+TEST(TorchDataSizes, PositionsAreRows) {
+  for (const char* target : {"aten.nonzero.default", "aten.argwhere.default"}) {
+    at::Archive archive = Masked();
+    archive.values.push_back({"y", OpenMeta({2}, kLongs)});
+    archive.nodes.push_back(at::NodeText(target, {{"self", at::Tensor("positive")}}, "y"));
+    const auto some = Computed(archive, {kSome});
+    ASSERT_TRUE(some.ok()) << some.error().ToString();
+    EXPECT_THAT(some->at(0).shape, ElementsAre(3, 2));
+    EXPECT_THAT(some->at(0).values, ElementsAre(0, 0, 0, 2, 1, 2));
+    const auto none = Computed(archive, {kNone});
+    ASSERT_TRUE(none.ok()) << none.error().ToString();
+    EXPECT_THAT(none->at(0).shape, ElementsAre(0, 2));
+  }
+}
+
+TEST(TorchDataSizes, WhatAMaskSelects) {
+  at::Archive select = Masked(), index = Masked();
+  for (at::Archive* archive : {&select, &index})
+    archive->values.push_back({"y", OpenMeta({}, kFloats)});
+  select.nodes.push_back(at::NodeText("aten.masked_select.default",
+                                      {{"self", at::Tensor("x")}, {"mask", at::Tensor("positive")}},
+                                      "y"));
+  index.nodes.push_back(at::NodeText(
+      "aten.index.Tensor", {{"self", at::Tensor("x")}, {"indices", Masks("positive")}}, "y"));
+  for (const at::Archive& archive : {select, index}) {
+    const auto some = Computed(archive, {kSome});
+    ASSERT_TRUE(some.ok()) << some.error().ToString();
+    EXPECT_THAT(some->at(0).values, ElementsAre(1, 3, 6));
+    const auto none = Computed(archive, {kNone});
+    ASSERT_TRUE(none.ok()) << none.error().ToString();
+    EXPECT_THAT(none->at(0).values, IsEmpty());
+  }
+}
+
+// x[x > 0] = x[x > 0] * 10: values of their own for each true element.
+TEST(TorchDataSizes, WhatIsPutWhereAMaskIsTrue) {
+  at::Archive archive = Masked();
+  archive.values.push_back({"read", OpenMeta({}, kFloats)});
+  archive.values.push_back({"times", OpenMeta({}, kFloats)});
+  archive.values.push_back({"y", at::MetaText({{2, 3}})});
+  archive.nodes.push_back(at::NodeText(
+      "aten.index.Tensor", {{"self", at::Tensor("x")}, {"indices", Masks("positive")}}, "read"));
+  archive.nodes.push_back(at::NodeText(
+      "aten.mul.Tensor", {{"self", at::Tensor("read")}, {"other", at::Int(10)}}, "times"));
+  archive.nodes.push_back(at::NodeText(
+      "aten.index_put.default",
+      {{"self", at::Tensor("x")}, {"indices", Masks("positive")}, {"values", at::Tensor("times")}},
+      "y"));
+  const auto some = Computed(archive, {kSome});
+  ASSERT_TRUE(some.ok()) << some.error().ToString();
+  EXPECT_THAT(some->at(0).values, ElementsAre(10, -2, 30, -4, -5, 60));
+  const auto none = Computed(archive, {kNone});
+  ASSERT_TRUE(none.ok()) << none.error().ToString();
+  EXPECT_THAT(none->at(0).values, ElementsAre(-1, -2, -3, -4, -5, -6));
+}
+
+TEST(TorchDataSizes, MaskedScatterTakesTheSourceInOrder) {
+  at::Archive archive = Masked();
+  archive.inputs.push_back({"source", {{4}}});
+  archive.values.push_back({"y", at::MetaText({{2, 3}})});
+  archive.nodes.push_back(at::NodeText("aten.masked_scatter.default",
+                                       {{"self", at::Tensor("x")},
+                                        {"mask", at::Tensor("positive")},
+                                        {"source", at::Tensor("source")}},
+                                       "y"));
+  const auto y = Computed(archive, {{-1, 2, 3, -4, 5, -6}, {10, 20, 30, 40}});
+  ASSERT_TRUE(y.ok()) << y.error().ToString();
+  EXPECT_THAT(y->at(0).values, ElementsAre(-1, 10, 20, -4, 30, -6));
+}
+
+at::Archive Boxes(int64_t count) {
+  at::Archive archive;
+  archive.inputs = {{"boxes", {{count, 4}}}, {"scores", {{count}}}};
+  archive.values = {{"y", OpenMeta({}, kLongs)}};
+  archive.nodes = {at::NodeText("torchvision.nms.default",
+                                {{"dets", at::Tensor("boxes")},
+                                 {"scores", at::Tensor("scores")},
+                                 {"iou_threshold", R"({"as_float": 0.5})"}},
+                                "y")};
+  archive.outputs = {"y"};
+  return archive;
+}
+
+// Boxes 0 and 1 overlap by 90 of 110, 2 stands alone; 3 overlaps 2 by a third.
+TEST(TorchDataSizes, BoxesAreKeptByDescendingScore) {
+  const std::vector<float> boxes{0, 0, 10, 10, 1, 0, 11, 10, 50, 0, 60, 10, 55, 0, 65, 10};
+  for (const ir::Opset target : {ir::Opset::kIOS15, ir::Opset::kIOS17}) {
+    const auto kept = Computed(Boxes(4), {boxes, {0.5F, 0.9F, -1.0F, 0.2F}}, target);
+    ASSERT_TRUE(kept.ok()) << kept.error().ToString();
+    EXPECT_THAT(kept->at(0).values, ElementsAre(1, 3, 2));
+  }
+}
+
+// A number of boxes that depends on the data has the bound of what it was picked from.
+TEST(TorchDataSizes, BoxesBehindAThreshold) {
+  at::Archive archive = Boxes(4);
+  archive.values.push_back({"good", at::MetaText({{4}, {}, 0, kBools})});
+  archive.values.push_back({"some_boxes", OpenMeta({4}, kFloats)});
+  archive.values.push_back({"some_scores", OpenMeta({}, kFloats)});
+  const auto pick = [](const std::string& from, const std::string& to) {
+    return at::NodeText("aten.index.Tensor",
+                        {{"self", at::Tensor(from)}, {"indices", Masks("good")}}, to);
+  };
+  archive.nodes = {
+      at::NodeText("aten.gt.Scalar",
+                   {{"self", at::Tensor("scores")}, {"other", R"({"as_float": 0.3})"}}, "good"),
+      pick("boxes", "some_boxes"), pick("scores", "some_scores"),
+      at::NodeText("torchvision.nms.default",
+                   {{"dets", at::Tensor("some_boxes")},
+                    {"scores", at::Tensor("some_scores")},
+                    {"iou_threshold", R"({"as_float": 0.5})"}},
+                   "y")};
+  const std::vector<float> boxes{0, 0, 10, 10, 1, 0, 11, 10, 50, 0, 60, 10, 55, 0, 65, 10};
+  const auto kept = Computed(archive, {boxes, {0.2F, 0.9F, 0.4F, 0.95F}});
+  ASSERT_TRUE(kept.ok()) << kept.error().ToString();
+  // Of boxes 1, 2 and 3, which are 0, 1 and 2 here.
+  EXPECT_THAT(kept->at(0).values, ElementsAre(2, 0, 1));
+  const auto none = Computed(archive, {boxes, {0, 0, 0, 0}});
+  ASSERT_TRUE(none.ok()) << none.error().ToString();
+  EXPECT_THAT(none->at(0).values, IsEmpty());
+}
+
+TEST(TorchDataSizes, PositionsInAScalarAreRefused) {
+  at::Archive archive;
+  archive.inputs = {{"x", {{}}}};
+  archive.values = {{"y", OpenMeta({0}, kLongs)}};
+  archive.nodes = {at::NodeText("aten.nonzero.default", {{"self", at::Tensor("x")}}, "y")};
+  archive.outputs = {"y"};
+  const auto y = Computed(archive, {{1}});
+  ASSERT_FALSE(y.ok());
+  EXPECT_EQ(y.error().code(), ErrorCode::kUnsupported);
+  EXPECT_THAT(y.error().ToString(), HasSubstr("the positions in a scalar"));
+}
+
+}  // namespace
+}  // namespace anemone::torch
