@@ -54,7 +54,8 @@ Result<lab::Manifest> MakeManifest(const CompressFileOptions& options,
   manifest.precision = PrecisionName(options.compress);
   NoteTensors(report, &manifest);
   SourceHash source(options.model);
-  ANEMONE_TRY(DescribePackage(source, compressed, *compressed.model, options.output, &manifest));
+  ANEMONE_TRY(
+      DescribePackage(source, compressed, *compressed.model, options.output, nullptr, &manifest));
   return manifest;
 }
 

@@ -57,7 +57,8 @@ const std::string& SourceHash::Wait() {
 }
 
 Status DescribePackage(SourceHash& source, const LoadedModel& original, const ir::Model& written,
-                       const std::string& package, lab::Manifest* manifest) {
+                       const std::string& package, const TreeFacts* facts,
+                       lab::Manifest* manifest) {
   manifest->model = original.name;
   manifest->tool_version = ANEMONE_VERSION;
   if (const ir::Function* main = written.program.main()) {
@@ -67,10 +68,14 @@ Status DescribePackage(SourceHash& source, const LoadedModel& original, const ir
     manifest->ane_op_coverage_pct = manifest->expected_speedup_m1 = std::nullopt;
     manifest->expected_speedup_m2 = manifest->expected_speedup_m3 = std::nullopt;
   }
-  ANEMONE_ASSIGN(const auto facts, HashTree(package));
+  TreeFacts found;
+  if (facts == nullptr) {
+    ANEMONE_ASSIGN(found, HashTree(package));
+    facts = &found;
+  }
   NoteWeights(original, source, manifest);
-  manifest->package_size_bytes = facts.size_bytes;
-  manifest->package_sha256 = facts.sha256;
+  manifest->package_size_bytes = facts->size_bytes;
+  manifest->package_sha256 = facts->sha256;
   manifest->weight_bytes = 0;
   std::error_code error;
   const auto weight_size =

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "base/status.h"
+#include "base/tree_hash.h"
 #include "compress/report.h"
 #include "facade/model_source.h"
 #include "ir/model.h"
@@ -37,8 +38,9 @@ class SourceHash {
 // Fills everything except the parity, which comes from measurement, and the tensors, which come
 // from compression. `source` is of the MODEL argument from which `original` was loaded; `written` is
 // the program in `package`. Values that cannot be estimated for this program stay unknown.
+// `facts` are the package's, where its writer gave them.
 Status DescribePackage(SourceHash& source, const LoadedModel& original, const ir::Model& written,
-                       const std::string& package, lab::Manifest* manifest);
+                       const std::string& package, const TreeFacts* facts, lab::Manifest* manifest);
 
 // What was done to each tensor.
 void NoteTensors(const compress::Report& report, lab::Manifest* manifest);

@@ -21,7 +21,9 @@ class Call(nn.Module):
         self.function = function
 
     def forward(self, *inputs):
-        return self.function(*inputs)
+        result = self.function(*inputs)
+        # Not every torch saves its own kinds of tuples.
+        return tuple(result) if isinstance(result, tuple) else result
 
 
 def x(*shape):
