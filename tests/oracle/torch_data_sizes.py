@@ -22,7 +22,8 @@ class TopBoxes(nn.Module):
         keep = scores > 0.3
         boxes, scores = boxes[keep], scores[keep]
         kept = torchvision.ops.nms(boxes, scores, 0.4)
-        return boxes[kept], scores[kept], kept
+        best, order = scores[kept].topk(torch.sym_min(kept.shape[0], 2))
+        return boxes[kept], scores[kept], kept, best, order
 
 
 def nms(boxes, scores):
@@ -85,6 +86,7 @@ SELECTIONS = [
     ("masked_scatter", lambda a: a.masked_scatter(a > 0, torch.arange(20.0))),
     ("masked_scatter broadcast", lambda a: a.masked_scatter(a[:, :1] > 0, torch.arange(20.0).view(4, 5))),
     ("size of nonzero", lambda a: a * torch.nonzero(a > 0).shape[0]),
+    ("sort of what a mask selects", lambda a: tuple(a[a > 0].sort())),
     ("pairs of nonzero", lambda a: a[torch.nonzero(a > 0)[:, 0]]),
 ]
 

@@ -80,6 +80,11 @@ std::string Masks(const std::string& name) {
   return fmt::format(R"({{"as_optional_tensors": [{{"as_tensor": {{"name": "{}"}}}}]}})", name);
 }
 
+// A symbolic number.
+std::string Name(const std::string& name) {
+  return fmt::format(R"({{"as_sym_int": {{"as_name": "{}"}}}})", name);
+}
+
 const std::vector<float> kSome{1, -2, 3, -4, -5, 6}, kNone{-1, -2, -3, -4, -5, -6};
 
 TEST(TorchDataSizes, PositionsAreRows) {
@@ -202,6 +207,47 @@ TEST(TorchDataSizes, BoxesBehindAThreshold) {
   const auto none = Computed(archive, {boxes, {0, 0, 0, 0}});
   ASSERT_TRUE(none.ok()) << none.error().ToString();
   EXPECT_THAT(none->at(0).values, IsEmpty());
+}
+
+// A node that gives a number, of the program in which NodeText stands for a tensor.
+std::string NumberText(const std::string& target, const std::vector<at::Arg>& args,
+                       const std::string& output) {
+  std::string text = at::NodeText(target, args, output);
+  const std::string tensor = at::Tensor(output);
+  return text.replace(text.rfind(tensor), tensor.size(), Name(output));
+}
+
+// What is selected has a number of elements that only the run time knows: all of them in order, and all
+// but one.
+TEST(TorchDataSizes, SortedAndTheLargest) {
+  at::Archive archive = Masked();
+  for (const char* name : {"read", "sorted", "order"})
+    archive.values.push_back({name, OpenMeta({}, kFloats)});
+  archive.values.push_back({"y", OpenMeta({}, kFloats)});
+  archive.values.push_back({"places", OpenMeta({}, kLongs)});
+  archive.nodes.push_back(at::NodeText(
+      "aten.index.Tensor", {{"self", at::Tensor("x")}, {"indices", Masks("positive")}}, "read"));
+  const std::string both = R"({"as_tensor": {"name": "sorted"}}, {"as_tensor": {"name": "order"}})";
+  std::string sort = at::NodeText("aten.sort.default",
+                                  {{"self", at::Tensor("read")}, {"dim", at::Int(0)}}, "sorted");
+  const std::string one = at::Tensor("sorted");
+  sort.replace(sort.rfind(one), one.size(), both);
+  archive.nodes.push_back(sort);
+  archive.nodes.push_back(
+      NumberText("aten.sym_size.int", {{"self", at::Tensor("read")}, {"dim", at::Int(0)}}, "size"));
+  archive.nodes.push_back(
+      NumberText("_operator.sub", {{"a", Name("size")}, {"b", at::Int(1)}}, "less"));
+  std::string top =
+      at::NodeText("aten.topk.default", {{"self", at::Tensor("read")}, {"k", Name("less")}}, "y");
+  const std::string first = at::Tensor("y");
+  top.replace(top.rfind(first), first.size(), first + ", " + at::Tensor("places"));
+  archive.nodes.push_back(top);
+  archive.outputs = {"sorted", "y", "places"};
+  const auto found = Computed(archive, {{4, -2, 3, 8, -5, 6}});
+  ASSERT_TRUE(found.ok()) << found.error().ToString();
+  EXPECT_THAT(found->at(0).values, ElementsAre(3, 4, 6, 8));
+  EXPECT_THAT(found->at(1).values, ElementsAre(8, 6, 4));
+  EXPECT_THAT(found->at(2).values, ElementsAre(2, 3, 0));
 }
 
 TEST(TorchDataSizes, PositionsInAScalarAreRefused) {
