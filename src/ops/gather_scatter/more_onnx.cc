@@ -4,8 +4,8 @@
 #include <numeric>
 
 #include "onnx/expansion.h"
+#include "onnx/places.h"
 #include "ops/infer.h"
-#include "ops/tensor_ops/selection_onnx.h"
 
 namespace anemone::ops::gather_scatter {
 namespace {
@@ -245,7 +245,7 @@ Status EmitCompress(NodeContext& c) {
   const int64_t size = x == nullptr ? 0 : x->type.shape()[static_cast<size_t>(axis)];
   if (size > 0 && c.Sizes(1)[0] > size)
     return InvalidInput("the condition has {} elements, the axis {}", c.Sizes(1)[0], size);
-  ir::Value* places = tensor_ops::PlacesOf(c, c.Value(1));
+  ir::Value* places = PlacesOf(c, c.Value(1));
   ANEMONE_TRY(c.status());
   ir::Value* y =
       c.Op("gather", {{"x", x},

@@ -5,6 +5,8 @@
 #include <optional>
 #include <vector>
 
+#include "onnx/places.h"
+
 namespace anemone::ops::tensor_ops {
 namespace {
 
@@ -101,20 +103,6 @@ Picked PickBoxes(NodeContext& c, ir::Value* boxes, ir::Value* scores, int64_t pa
 }
 
 }  // namespace
-
-ir::Value* PlacesOf(NodeContext& c, ir::Value* x) {
-  ir::Value* places = c.Op("non_zero", {{"x", x}});
-  if (places == nullptr) return places;
-  // n becomes a size that others can be computed from.
-  int64_t most = 1;
-  for (const int64_t size : c.DimsOf(x)) {
-    const int64_t high = c.symbols().BoundsOf(size).high;
-    most =
-        high < Symbols::kUnbounded / std::max<int64_t>(most, 1) ? most * high : Symbols::kUnbounded;
-  }
-  const int64_t n = c.symbols().AddOpen(fmt::format("size 0 of '{}'", places->name), {0, most}, 1);
-  return c.WithDims(places, {n, x->type.rank()});
-}
 
 Status EmitNonZero(NodeContext& c) {
   ANEMONE_TRY(c.NeedInputs(1));

@@ -6,9 +6,6 @@
 
 namespace anemone::ops::tensor_ops {
 
-// The positions of what is not zero, int32 [n, rank], where only the run time knows n: a size of its own, at
-// most the number of elements of x, from which others can be computed.
-ir::Value* PlacesOf(onnx::NodeContext& c, ir::Value* x);
 Status EmitNonZero(onnx::NodeContext& c);
 // Boxes are picked for each image and class by itself: MIL's operator takes each pair as an image of
 // one class. Its parameters must be known.

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <bit>
+
 #include "archive_builder.h"
 #include "exec/interpreter.h"
 #include "ir/verifier.h"
@@ -36,9 +38,9 @@ struct Found {
   ir::Shape shape;
 };
 
-Result<std::vector<Found>> Computed(const at::Archive& archive,
-                                    const std::vector<std::vector<float>>& inputs,
-                                    ir::Opset target = ir::Opset::kIOS17) {
+Result<std::vector<Found>> OutputsOf(const at::Archive& archive,
+                                     const std::vector<std::vector<float>>& inputs,
+                                     ir::Opset target = ir::Opset::kIOS17) {
   ANEMONE_ASSIGN(const Program program, ReadProgram(at::ToBytes(archive.Text())));
   ANEMONE_ASSIGN(const ir::Model model,
                  ImportProgram(program, {.input_shapes = {}, .target = target}));
@@ -92,11 +94,11 @@ TEST(TorchDataSizes, PositionsAreRows) {
     at::Archive archive = Masked();
     archive.values.push_back({"y", OpenMeta({2}, kLongs)});
     archive.nodes.push_back(at::NodeText(target, {{"self", at::Tensor("positive")}}, "y"));
-    const auto some = Computed(archive, {kSome});
+    const auto some = OutputsOf(archive, {kSome});
     ASSERT_TRUE(some.ok()) << some.error().ToString();
     EXPECT_THAT(some->at(0).shape, ElementsAre(3, 2));
     EXPECT_THAT(some->at(0).values, ElementsAre(0, 0, 0, 2, 1, 2));
-    const auto none = Computed(archive, {kNone});
+    const auto none = OutputsOf(archive, {kNone});
     ASSERT_TRUE(none.ok()) << none.error().ToString();
     EXPECT_THAT(none->at(0).shape, ElementsAre(0, 2));
   }
@@ -112,10 +114,10 @@ TEST(TorchDataSizes, WhatAMaskSelects) {
   index.nodes.push_back(at::NodeText(
       "aten.index.Tensor", {{"self", at::Tensor("x")}, {"indices", Masks("positive")}}, "y"));
   for (const at::Archive& archive : {select, index}) {
-    const auto some = Computed(archive, {kSome});
+    const auto some = OutputsOf(archive, {kSome});
     ASSERT_TRUE(some.ok()) << some.error().ToString();
     EXPECT_THAT(some->at(0).values, ElementsAre(1, 3, 6));
-    const auto none = Computed(archive, {kNone});
+    const auto none = OutputsOf(archive, {kNone});
     ASSERT_TRUE(none.ok()) << none.error().ToString();
     EXPECT_THAT(none->at(0).values, IsEmpty());
   }
@@ -135,10 +137,10 @@ TEST(TorchDataSizes, WhatIsPutWhereAMaskIsTrue) {
       "aten.index_put.default",
       {{"self", at::Tensor("x")}, {"indices", Masks("positive")}, {"values", at::Tensor("times")}},
       "y"));
-  const auto some = Computed(archive, {kSome});
+  const auto some = OutputsOf(archive, {kSome});
   ASSERT_TRUE(some.ok()) << some.error().ToString();
   EXPECT_THAT(some->at(0).values, ElementsAre(10, -2, 30, -4, -5, 60));
-  const auto none = Computed(archive, {kNone});
+  const auto none = OutputsOf(archive, {kNone});
   ASSERT_TRUE(none.ok()) << none.error().ToString();
   EXPECT_THAT(none->at(0).values, ElementsAre(-1, -2, -3, -4, -5, -6));
 }
@@ -152,7 +154,7 @@ TEST(TorchDataSizes, MaskedScatterTakesTheSourceInOrder) {
                                         {"mask", at::Tensor("positive")},
                                         {"source", at::Tensor("source")}},
                                        "y"));
-  const auto y = Computed(archive, {{-1, 2, 3, -4, 5, -6}, {10, 20, 30, 40}});
+  const auto y = OutputsOf(archive, {{-1, 2, 3, -4, 5, -6}, {10, 20, 30, 40}});
   ASSERT_TRUE(y.ok()) << y.error().ToString();
   EXPECT_THAT(y->at(0).values, ElementsAre(-1, 10, 20, -4, 30, -6));
 }
@@ -174,7 +176,7 @@ at::Archive Boxes(int64_t count) {
 TEST(TorchDataSizes, BoxesAreKeptByDescendingScore) {
   const std::vector<float> boxes{0, 0, 10, 10, 1, 0, 11, 10, 50, 0, 60, 10, 55, 0, 65, 10};
   for (const ir::Opset target : {ir::Opset::kIOS15, ir::Opset::kIOS17}) {
-    const auto kept = Computed(Boxes(4), {boxes, {0.5F, 0.9F, -1.0F, 0.2F}}, target);
+    const auto kept = OutputsOf(Boxes(4), {boxes, {0.5F, 0.9F, -1.0F, 0.2F}}, target);
     ASSERT_TRUE(kept.ok()) << kept.error().ToString();
     EXPECT_THAT(kept->at(0).values, ElementsAre(1, 3, 2));
   }
@@ -200,11 +202,11 @@ TEST(TorchDataSizes, BoxesBehindAThreshold) {
                     {"iou_threshold", R"({"as_float": 0.5})"}},
                    "y")};
   const std::vector<float> boxes{0, 0, 10, 10, 1, 0, 11, 10, 50, 0, 60, 10, 55, 0, 65, 10};
-  const auto kept = Computed(archive, {boxes, {0.2F, 0.9F, 0.4F, 0.95F}});
+  const auto kept = OutputsOf(archive, {boxes, {0.2F, 0.9F, 0.4F, 0.95F}});
   ASSERT_TRUE(kept.ok()) << kept.error().ToString();
   // Of boxes 1, 2 and 3, which are 0, 1 and 2 here.
   EXPECT_THAT(kept->at(0).values, ElementsAre(2, 0, 1));
-  const auto none = Computed(archive, {boxes, {0, 0, 0, 0}});
+  const auto none = OutputsOf(archive, {boxes, {0, 0, 0, 0}});
   ASSERT_TRUE(none.ok()) << none.error().ToString();
   EXPECT_THAT(none->at(0).values, IsEmpty());
 }
@@ -243,11 +245,42 @@ TEST(TorchDataSizes, SortedAndTheLargest) {
   top.replace(top.rfind(first), first.size(), first + ", " + at::Tensor("places"));
   archive.nodes.push_back(top);
   archive.outputs = {"sorted", "y", "places"};
-  const auto found = Computed(archive, {{4, -2, 3, 8, -5, 6}});
+  const auto found = OutputsOf(archive, {{4, -2, 3, 8, -5, 6}});
   ASSERT_TRUE(found.ok()) << found.error().ToString();
   EXPECT_THAT(found->at(0).values, ElementsAre(3, 4, 6, 8));
   EXPECT_THAT(found->at(1).values, ElementsAre(8, 6, 4));
   EXPECT_THAT(found->at(2).values, ElementsAre(2, 3, 0));
+}
+
+// Repeats that the file holds are no data; computed ones are.
+TEST(TorchDataSizes, RepeatsThatTheFileHolds) {
+  constexpr int kInts = 4;
+  const auto bits = [](int32_t number) { return std::bit_cast<float>(number); };
+  at::Archive archive;
+  archive.weights = {{"b_times", "times", "weight_0", {{3}, {}, 0, kInts}, "buffer"}};
+  archive.files = {{"weight_0", {bits(2), bits(0), bits(3)}}};
+  archive.inputs = {{"x", {{3}}}};
+  archive.values = {{"y", at::MetaText({{5}})}};
+  const auto repeat = [](const std::string& times) {
+    return at::NodeText(
+        "aten.repeat_interleave.self_Tensor",
+        {{"self", at::Tensor("x")}, {"repeats", at::Tensor(times)}, {"dim", at::Int(0)}}, "y");
+  };
+  archive.nodes = {repeat("b_times")};
+  archive.outputs = {"y"};
+  const auto y = OutputsOf(archive, {{7, 8, 9}});
+  ASSERT_TRUE(y.ok()) << y.error().ToString();
+  EXPECT_THAT(y->at(0).values, ElementsAre(7, 7, 9, 9, 9));
+
+  archive.values.push_back({"computed", at::MetaText({{3}, {}, 0, kLongs})});
+  archive.nodes = {
+      at::NodeText("aten.to.dtype",
+                   {{"self", at::Tensor("x")}, {"dtype", R"({"as_scalar_type": 5})"}}, "computed"),
+      repeat("computed")};
+  const auto refused = OutputsOf(archive, {{1, 2, 3}});
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code(), ErrorCode::kUnsupported);
+  EXPECT_THAT(refused.error().ToString(), HasSubstr("repeats that are computed"));
 }
 
 TEST(TorchDataSizes, PositionsInAScalarAreRefused) {
@@ -256,7 +289,7 @@ TEST(TorchDataSizes, PositionsInAScalarAreRefused) {
   archive.values = {{"y", OpenMeta({0}, kLongs)}};
   archive.nodes = {at::NodeText("aten.nonzero.default", {{"self", at::Tensor("x")}}, "y")};
   archive.outputs = {"y"};
-  const auto y = Computed(archive, {{1}});
+  const auto y = OutputsOf(archive, {{1}});
   ASSERT_FALSE(y.ok());
   EXPECT_EQ(y.error().code(), ErrorCode::kUnsupported);
   EXPECT_THAT(y.error().ToString(), HasSubstr("the positions in a scalar"));
