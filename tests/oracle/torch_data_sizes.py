@@ -50,6 +50,24 @@ def put_rows(a):
     return b
 
 
+def put_row(a, row):
+    b = a * 2
+    b[a[:, 0] > 0] = row
+    return b
+
+
+def put_column(a, column):
+    b = a * 2
+    b[:, a[0] > 0] = column
+    return b
+
+
+def put_planes(a):
+    b = a.view(3, 2, 2) * 2
+    b[a.view(3, 2, 2)[:, :, 0] > 0] = a[:1, :2]
+    return b
+
+
 def boxes(count):
     corners = torch.rand(count, 2)
     return torch.cat([corners, corners + torch.rand(count, 2) * 0.6 + 0.05], 1)
@@ -83,6 +101,11 @@ SELECTIONS = [
     ("index_put mask of its own", put),
     ("index_put mask, one value", lambda a: put(a, 7.0)),
     ("index_put mask of rows", put_rows),
+    ("index_put mask of rows, one row", lambda a: put_row(a, a[0])),
+    ("index_put mask of rows, a column", lambda a: put_row(a, a[:1, :1])),
+    ("index_put mask, one element", lambda a: put(a, torch.tensor([5.0]))),
+    ("index_put mask of columns", lambda a: put_column(a, a[:, :1] * 3)),
+    ("index_put mask of two axes", lambda a: put_planes(a)),
     ("masked_scatter", lambda a: a.masked_scatter(a > 0, torch.arange(20.0))),
     ("masked_scatter broadcast", lambda a: a.masked_scatter(a[:, :1] > 0, torch.arange(20.0).view(4, 5))),
     ("size of nonzero", lambda a: a * torch.nonzero(a > 0).shape[0]),

@@ -15,13 +15,16 @@ bool ArePositions(const ir::Value* value) {
   while (value != nullptr && value->producer != nullptr) {
     const ir::Operation& made = *value->producer;
     const std::string_view type = made.type();
-    if (type == "non_zero" || type == "argsort" || type == "reduce_argmax" ||
-        type == "reduce_argmin" || (type == "topk" && value == made.output(1)))
+    const bool of_topk = type == "topk" && value != made.output(0);
+    if (of_topk || type == "non_zero" || type == "argsort" || type == "reduce_argmax" ||
+        type == "reduce_argmin")
       return true;
-    // The importer reads no unused place of non_maximum_suppression, where -1 stands.
+    // Where -1 stands in what non_maximum_suppression gives, the importer reads nothing.
     if (type == "gather_nd") {
       const ir::Operation* from = made.Input("x")->producer;
-      return from != nullptr && from->type() == "non_maximum_suppression";
+      const ir::Operation* places = made.Input("indices")->producer;
+      return from != nullptr && from->type() == "non_maximum_suppression" && places != nullptr &&
+             places->type() == "non_zero";
     }
     if (type != "transpose" && type != "reshape" && type != "squeeze" && type != "expand_dims" &&
         type != "slice_by_index" && type != "slice_by_size" && type != "gather" &&

@@ -195,22 +195,41 @@ bool IsWhole(Context& c, const Indexing& indexing, int64_t total) {
   return std::ranges::none_of(sizes, [](const Size& size) { return size.value == 1; });
 }
 
-Status EmitIndexPut(Context& c) {
+// By one mask, with values that are the same wherever it is true: where, whose sizes depend on no data. nullopt
+// for others.
+std::optional<Status> PutWhere(Context& c) {
   const Argument* given = c.Find("indices");
-  const Category category = c.CategoryOf("self");
-  const bool one_value =
-      c.Rank("values") == 0 || (c.Rank("values") == 1 && c.Dim("values", 0) == 1);
-  // By a mask of the tensor's first dims and one value: where.
-  if (given != nullptr && given->names.size() == 1 && !given->names[0].empty() &&
-      IsMask(c.MetaOf(given->names[0])) && one_value) {
-    std::string mask = MaskOf(c, given->names[0]);
-    std::vector<int64_t> axes;
-    for (int64_t d = c.MetaOf(given->names[0]).rank(); d < c.Rank("self"); ++d) axes.push_back(d);
-    mask = c.Unsqueeze(mask, axes);
-    std::string value = c.Operand("values", category);
-    if (c.Flag("accumulate", false)) value = c.Op("Add", {c.Need("self"), value});
-    return c.Set(0, c.Op("Where", {mask, value, c.Need("self")}));
+  if (given == nullptr) return std::nullopt;
+  int64_t first = -1;  // the axes in front of those that the mask stands for
+  for (size_t i = 0; i < given->names.size(); ++i) {
+    if (given->names[i].empty()) continue;
+    if (first >= 0 || !IsMask(c.MetaOf(given->names[i]))) return std::nullopt;
+    first = static_cast<int64_t>(i);
   }
+  if (first < 0) return std::nullopt;
+  const std::string& name = given->names[static_cast<size_t>(first)];
+  const int64_t covered = c.MetaOf(name).rank();
+  const int64_t behind = c.Rank("self") - first - covered;
+  // The dimension of the values for the true elements, if they have one.
+  const int64_t at = c.Rank("values") - behind - 1;
+  if (at >= 0 && c.Dim("values", at) != 1) return std::nullopt;
+  const auto range = [](int64_t begin, int64_t count) {
+    std::vector<int64_t> axes;
+    for (int64_t d = begin; d < begin + count; ++d) axes.push_back(d);
+    return axes;
+  };
+  const std::string mask = c.Unsqueeze(MaskOf(c, name), range(covered, behind));
+  std::string value = c.Operand("values", c.CategoryOf("self"));
+  if (at >= 0) {
+    value = covered > 0 ? c.Unsqueeze(value, range(at, covered - 1)) : c.Squeeze(value, {at});
+  }
+  if (c.Flag("accumulate", false)) value = c.Op("Add", {c.Need("self"), value});
+  return c.Set(0, c.Op("Where", {mask, value, c.Need("self")}));
+}
+
+Status EmitIndexPut(Context& c) {
+  if (const auto status = PutWhere(c)) return *status;
+  const Category category = c.CategoryOf("self");
   ANEMONE_ASSIGN(const Indexing indexing, ReadIndices(c));
   const int64_t rank = c.Rank("self");
   const std::vector<int64_t> perm = IndexedFirst(indexing, rank);
