@@ -109,13 +109,16 @@ Result<ContentHash> WeightWriter::WriteTo(OutputFile& file, Sha256* also) const 
   };
   // Hashing runs in parallel with the writing, which helps once it is done.
   std::thread beside(hash);
-  std::thread whole([&] {
-    for (size_t i = 0; also != nullptr && i < written.size(); ++i) also->Update(written[i]);
-  });
+  std::thread whole;
+  if (also != nullptr) {
+    whole = std::thread([&] {
+      for (const std::span<const std::byte> piece : written) also->Update(piece);
+    });
+  }
   const Status outcome = file.Write(written);
   if (outcome.ok()) hash();
   beside.join();
-  whole.join();
+  if (whole.joinable()) whole.join();
   ANEMONE_TRY(outcome);
   return ContentHashOf(std::as_bytes(std::span(hashes)));
 }
