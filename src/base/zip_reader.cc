@@ -31,20 +31,21 @@ __attribute__((target("sse4.1,pclmul"))) inline __m128i Folded(__m128i lane, __m
                        _mm_clmulepi64_si128(lane, powers, 0x11));
 }
 
+__attribute__((target("sse4.1,pclmul"))) inline __m128i Lane(const std::byte* from) {
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+}
+
 // `size` is at least 64.
 __attribute__((target("sse4.1,pclmul"))) uint32_t FoldedCrc(const std::byte* data, size_t size) {
   const __m128i by_64 = _mm_set_epi64x(0x01c6e41596, 0x0154442bd4);
   const __m128i by_16 = _mm_set_epi64x(0x00ccaa009e, 0x01751997d0);
-  const auto load = [](const std::byte* from) __attribute__((target("sse4.1,pclmul"))) {
-    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
-  };
-  __m128i a = load(data), b = load(data + 16), c = load(data + 32), d = load(data + 48);
+  __m128i a = Lane(data), b = Lane(data + 16), c = Lane(data + 32), d = Lane(data + 48);
   a = _mm_xor_si128(a, _mm_cvtsi32_si128(-1));  // the register before the first byte
   for (data += 64, size -= 64; size >= 64; data += 64, size -= 64) {
-    a = _mm_xor_si128(Folded(a, by_64), load(data));
-    b = _mm_xor_si128(Folded(b, by_64), load(data + 16));
-    c = _mm_xor_si128(Folded(c, by_64), load(data + 32));
-    d = _mm_xor_si128(Folded(d, by_64), load(data + 48));
+    a = _mm_xor_si128(Folded(a, by_64), Lane(data));
+    b = _mm_xor_si128(Folded(b, by_64), Lane(data + 16));
+    c = _mm_xor_si128(Folded(c, by_64), Lane(data + 32));
+    d = _mm_xor_si128(Folded(d, by_64), Lane(data + 48));
   }
   b = _mm_xor_si128(Folded(a, by_16), b);
   c = _mm_xor_si128(Folded(b, by_16), c);
