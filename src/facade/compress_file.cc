@@ -53,8 +53,9 @@ Result<lab::Manifest> MakeManifest(const CompressFileOptions& options,
   lab::Manifest manifest;
   manifest.precision = PrecisionName(options.compress);
   NoteTensors(report, &manifest);
+  SourceHash source(options.model);
   ANEMONE_TRY(
-      DescribePackage(options.model, compressed, *compressed.model, options.output, &manifest));
+      DescribePackage(source, compressed, *compressed.model, options.output, nullptr, &manifest));
   return manifest;
 }
 

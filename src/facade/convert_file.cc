@@ -17,11 +17,11 @@ namespace {
 
 // Beside a package; a .mil text has none. Nothing was compared here: the deltas stay unknown.
 Status WriteManifestOf(const ConvertFileOptions& options, const LoadedModel& converted,
-                       const std::string& output) {
+                       const std::string& output, SourceHash& hash, const TreeFacts& facts) {
   if (output.ends_with(".mil")) return {};
   lab::Manifest manifest;
   manifest.precision = options.convert.compute_precision == "float16" ? "fp16" : "fp32";
-  ANEMONE_TRY(DescribePackage(options.model, converted, *converted.model, output, &manifest));
+  ANEMONE_TRY(DescribePackage(hash, converted, *converted.model, output, &facts, &manifest));
   return lab::WriteManifest(manifest, lab::ManifestPathOf(output));
 }
 
@@ -82,6 +82,7 @@ Result<ConvertFileResult> RunConvertFile(const ConvertFileOptions& options, cons
   Tell(hooks, "reading " + options.model);
   ModelSource source = SourceOf(options, target);
   ANEMONE_ASSIGN(source.fetch, ToFetchOptions(options.download, hooks, options.model));
+  SourceHash hash(options.output.ends_with(".mil") ? "" : options.model);
   ANEMONE_ASSIGN(const LoadedModel loaded, LoadModel(source));
   result.output = options.output.empty() ? loaded.name + ".mlpackage" : options.output;
   ConvertReport report;
@@ -91,8 +92,9 @@ Result<ConvertFileResult> RunConvertFile(const ConvertFileOptions& options, cons
   };
   ANEMONE_TRY(ConvertChecked(*loaded.model, options.convert, &report, on_pass).At(options.model));
   Tell(hooks, "writing " + result.output);
-  ANEMONE_TRY(Save(*loaded.model, result.output));
-  ANEMONE_TRY(WriteManifestOf(options, loaded, result.output));
+  TreeFacts facts;
+  ANEMONE_TRY(Save(*loaded.model, result.output, &facts));
+  ANEMONE_TRY(WriteManifestOf(options, loaded, result.output, hash, facts));
   result.duration_ns = NowNs() - start_ns;
   ANEMONE_ASSIGN(result.size_bytes, SizeOnDisk(result.output));
   result.operations_before = report.operations_before;

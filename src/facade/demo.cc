@@ -147,7 +147,8 @@ class ModelDemo {
     // What is verified is what was written, read back.
     ANEMONE_ASSIGN(const LoadedModel written, LoadModel(package));
     ANEMONE_TRY(Judge(written, form.limits, &manifest));
-    ANEMONE_TRY(DescribePackage(original_.name, original_, *written.model, package, &manifest));
+    SourceHash source(original_.name);
+    ANEMONE_TRY(DescribePackage(source, original_, *written.model, package, nullptr, &manifest));
     ANEMONE_TRY(lab::WriteManifest(manifest, stem + ".manifest.json"));
     Note(form, package, made.kept, manifest, result);
     ANEMONE_ASSIGN(Json json, ParseJson(lab::ToJson(manifest)));

@@ -14,7 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // Records the source of the weights: the model's metadata, or the given file.
-void NoteWeights(const std::string& source, const LoadedModel& original, lab::Manifest* manifest) {
+void NoteWeights(const LoadedModel& original, SourceHash& source, lab::Manifest* manifest) {
   manifest->weights.clear();
   for (const auto& [key, value] : original.model->metadata.user_defined) {
     manifest->weights[key] = value;
@@ -30,32 +30,52 @@ void NoteWeights(const std::string& source, const LoadedModel& original, lab::Ma
     const auto found = manifest->weights.find(key);
     if (found != manifest->weights.end()) manifest->weights[name] = std::string(found->second);
   }
-  std::error_code error;
-  if (known != manifest->weights.end() || !fs::exists(source, error)) return;
-  if (const auto facts = HashTree(source); facts.ok()) {
-    manifest->weights["file"] = fs::path(source).filename().string();
-    manifest->weights["sha256"] = facts->sha256;
+  if (known != manifest->weights.end()) return;
+  if (const std::string sha256 = source.Wait(); !sha256.empty()) {
+    manifest->weights["file"] = fs::path(source.path()).filename().string();
+    manifest->weights["sha256"] = sha256;
   }
 }
 
 }  // namespace
 
-Status DescribePackage(const std::string& source, const LoadedModel& original,
-                       const ir::Model& written, const std::string& package,
+SourceHash::SourceHash(std::string path) : path_(std::move(path)) {
+  std::error_code error;
+  if (!fs::exists(path_, error)) return;
+  thread_ = std::thread([this] {
+    if (const auto facts = HashTree(path_); facts.ok()) sha256_ = facts->sha256;
+  });
+}
+
+SourceHash::~SourceHash() {
+  if (thread_.joinable()) thread_.join();
+}
+
+const std::string& SourceHash::Wait() {
+  if (thread_.joinable()) thread_.join();
+  return sha256_;
+}
+
+Status DescribePackage(SourceHash& source, const LoadedModel& original, const ir::Model& written,
+                       const std::string& package, const TreeFacts* facts,
                        lab::Manifest* manifest) {
   manifest->model = original.name;
   manifest->tool_version = ANEMONE_VERSION;
   if (const ir::Function* main = written.program.main()) {
     manifest->deployment_target = DeploymentTargetName(main->opset);
   }
-  NoteWeights(source, original, manifest);
   if (const Status status = lab::AddPlacementFacts(written, manifest); !status.ok()) {
     manifest->ane_op_coverage_pct = manifest->expected_speedup_m1 = std::nullopt;
     manifest->expected_speedup_m2 = manifest->expected_speedup_m3 = std::nullopt;
   }
-  ANEMONE_ASSIGN(const auto facts, HashTree(package));
-  manifest->package_size_bytes = facts.size_bytes;
-  manifest->package_sha256 = facts.sha256;
+  TreeFacts found;
+  if (facts == nullptr) {
+    ANEMONE_ASSIGN(found, HashTree(package));
+    facts = &found;
+  }
+  NoteWeights(original, source, manifest);
+  manifest->package_size_bytes = facts->size_bytes;
+  manifest->package_sha256 = facts->sha256;
   manifest->weight_bytes = 0;
   std::error_code error;
   const auto weight_size =

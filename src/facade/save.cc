@@ -51,8 +51,8 @@ Status CheckOutput(const std::string& path) {
   return {};
 }
 
-Status Save(const ir::Model& model, const std::string& path) {
-  if (IsPackagePath(path)) return format::WritePackage(model, path);
+Status Save(const ir::Model& model, const std::string& path, TreeFacts* facts) {
+  if (IsPackagePath(path)) return format::WritePackage(model, path, {.facts = facts});
   if (path.ends_with(".mil")) {
     return WriteAtomically(path, ir::PrintText(model.program));
   }

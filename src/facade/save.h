@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/status.h"
+#include "base/tree_hash.h"
 #include "ir/model.h"
 
 namespace anemone::facade {
@@ -16,7 +17,8 @@ namespace anemone::facade {
 Status CheckOutput(const std::string& path);
 
 // An existing package is replaced as a whole or left unchanged. kUsage for another ending.
-Status Save(const ir::Model& model, const std::string& path);
+// `facts` takes what HashTree finds of a package; null for nobody.
+Status Save(const ir::Model& model, const std::string& path, TreeFacts* facts = nullptr);
 
 // Bytes of all files of a package, or of one file. Errors: kIo.
 Result<int64_t> SizeOnDisk(const std::string& path);

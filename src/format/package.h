@@ -13,6 +13,7 @@
 #include "base/atomic_file.h"
 #include "base/bytes.h"
 #include "base/status.h"
+#include "base/tree_hash.h"
 #include "ir/model.h"
 
 namespace anemone::format {
@@ -33,6 +34,8 @@ struct WriteOptions {
   // kDisk waits for the disk, some milliseconds, so that not even a crash of the machine leaves
   // half a package.
   Durability durability = Durability::kProcess;
+  // Takes what HashTree finds of the package, computed while its weights are written; null for nobody.
+  TreeFacts* facts = nullptr;
 };
 // Writes `path` (an .mlpackage) atomically; an existing package there is replaced, anything else is
 // left alone (kUsage). The same model gives the same bytes. Large constants go to

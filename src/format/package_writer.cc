@@ -87,12 +87,36 @@ Status WriteFile(const fs::path& path, std::string_view text, Durability durabil
 }
 
 Result<ContentHash> WriteWeights(const fs::path& path, const WeightWriter& weights,
-                                 Durability durability) {
+                                 Durability durability, Sha256* also) {
   ANEMONE_ASSIGN(OutputFile file, OutputFile::Create(path.string(), durability));
-  ANEMONE_ASSIGN(const ContentHash hash, weights.WriteTo(file));
+  ANEMONE_ASSIGN(const ContentHash hash, weights.WriteTo(file, also));
   ANEMONE_TRY(file.Close());
   return hash;
 }
+
+// What HashTree finds of a package while it is written, its files in the order of their paths.
+class FactsOfPackage {
+ public:
+  explicit FactsOfPackage(TreeFacts* facts) : facts_(facts) {}
+  // Whose bytes come next; null when nobody wants them.
+  Sha256* Begin(const fs::path& path, uint64_t size) {
+    if (facts_ == nullptr) return nullptr;
+    hash_.Update(path.generic_string() + '\0' + std::to_string(size) + '\0');
+    size_bytes_ += static_cast<int64_t>(size);
+    return &hash_;
+  }
+  void Add(const fs::path& path, std::string_view text) {
+    if (Sha256* hash = Begin(path, text.size())) hash->Update(text);
+  }
+  void Finish() {
+    if (facts_ != nullptr) *facts_ = {ToHex(hash_.Finish()), size_bytes_};
+  }
+
+ private:
+  TreeFacts* facts_;
+  Sha256 hash_;
+  int64_t size_bytes_ = 0;
+};
 
 // The manifest of a package; `weights` is the hash of the weight file, null without one.
 Manifest ManifestOf(const ContentHash& specification, const ContentHash* weights) {
@@ -126,16 +150,21 @@ Status WritePackage(const ir::Model& model, const std::string& path, const Write
   const fs::path inside = fs::path(kDataFolder) / kAuthor;
   const fs::path folder = package.path() / inside;
   ANEMONE_TRY(MakeFolders(package.path(), weights.empty() ? inside : inside / kWeightsName));
+  FactsOfPackage facts(options.facts);
   ANEMONE_TRY(WriteFile(folder / kModelName, specification, options.durability));
+  facts.Add(inside / kModelName, specification);
   ContentHash hash{};
   if (!weights.empty()) {
-    ANEMONE_ASSIGN(
-        hash, WriteWeights(folder / kWeightsName / kWeightFileName, weights, options.durability));
+    const fs::path name = fs::path(kWeightsName) / kWeightFileName;
+    Sha256* whole = facts.Begin(inside / name, weights.size_bytes());
+    ANEMONE_ASSIGN(hash, WriteWeights(folder / name, weights, options.durability, whole));
   }
   const Manifest manifest =
       ManifestOf(ContentHashOf(specification), weights.empty() ? nullptr : &hash);
-  ANEMONE_TRY(WriteFile(fs::path(package.path()) / kManifestName, PrintManifest(manifest),
-                        options.durability));
+  const std::string items = PrintManifest(manifest);
+  ANEMONE_TRY(WriteFile(fs::path(package.path()) / kManifestName, items, options.durability));
+  facts.Add(kManifestName, items);
+  facts.Finish();
   return package.Commit(options.durability);
 }
 

@@ -76,7 +76,7 @@ uint64_t WeightWriter::size_bytes() const {
   return last.header_offset + sizeof(BlobHeader) + last.data.size();
 }
 
-Result<ContentHash> WeightWriter::WriteTo(OutputFile& file) const {
+Result<ContentHash> WeightWriter::WriteTo(OutputFile& file, Sha256* also) const {
   static constexpr std::array<std::byte, kBlobAlignment> kZeros{};
   const FileHeader file_header{.blob_count = static_cast<uint32_t>(blobs_.size())};
   std::vector<BlobHeader> headers;
@@ -109,9 +109,16 @@ Result<ContentHash> WeightWriter::WriteTo(OutputFile& file) const {
   };
   // Hashing runs in parallel with the writing, which helps once it is done.
   std::thread beside(hash);
+  std::thread whole;
+  if (also != nullptr) {
+    whole = std::thread([&] {
+      for (const std::span<const std::byte> piece : written) also->Update(piece);
+    });
+  }
   const Status outcome = file.Write(written);
   if (outcome.ok()) hash();
   beside.join();
+  if (whole.joinable()) whole.join();
   ANEMONE_TRY(outcome);
   return ContentHashOf(std::as_bytes(std::span(hashes)));
 }

@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/content_hash.h"
 #include "base/dtype.h"
+#include "base/sha256.h"
 #include "base/status.h"
 
 namespace anemone::format {
@@ -29,7 +30,8 @@ class WeightWriter {
   // Writes the whole file and returns its tree hash: the hash of the hashes of each piece, in
   // order, where the pieces are the file header, each blob's header after its padding, and each
   // blob's data in steps of 1 MiB. So the hash takes all cores.
-  Result<ContentHash> WriteTo(OutputFile& file) const;
+  // `also` takes the file's bytes, in order, beside the writing; null for nobody.
+  Result<ContentHash> WriteTo(OutputFile& file, Sha256* also = nullptr) const;
 
  private:
   struct Blob {

@@ -6,6 +6,9 @@
 //     b = transpose(x = a, perm = [0, 2, 1]);         y = transpose(x = a, perm = [0, 1, 3, 2]);
 //     y = reshape(x = b, shape = [2, 3, 4, 5]);     } -> (y);
 //   } -> (y);
+//
+// So does one behind a layer_norm of the last dimension, which it leaves as it is: with a reshape in front,
+// the two are one.
 #include <algorithm>
 #include <optional>
 #include <vector>
@@ -42,6 +45,38 @@ std::optional<std::vector<std::vector<int64_t>>> SplitInto(const ir::Shape& coar
   return groups;
 }
 
+// The layer_norm in front of the reshape when it could as well stand behind it, else null.
+const ir::Operation* NormInFrontOf(const Rewriter& rewriter, const ir::Operation& reshape) {
+  const ir::Operation* norm = OwnedProducer(rewriter, reshape.Input("x"), "layer_norm");
+  if (norm == nullptr || OwnedProducer(rewriter, norm->Input("x"), "reshape") == nullptr)
+    return nullptr;
+  // In `shape` of a reshape, 0 means "as in x".
+  if (std::ranges::find(reshape.output()->type.shape(), 0) != reshape.output()->type.shape().end())
+    return nullptr;
+  const ir::Type& type = norm->output()->type;
+  const ir::Shape& shape = reshape.output()->type.shape();
+  const auto axes = ir::OpArgs(*norm, rewriter.opset()).Ints("axes");
+  if (!type.is_static() || !axes.ok() || axes->size() != 1 || shape.empty()) return nullptr;
+  const int64_t axis = axes->front() < 0 ? axes->front() + type.rank() : axes->front();
+  return axis == type.rank() - 1 && type.shape().back() == shape.back() ? norm : nullptr;
+}
+
+// Writes the layer_norm behind one reshape, which stands for both.
+Status PutBehind(Rewriter& rewriter, const ir::Operation& norm, const ir::Operation& reshape) {
+  const ir::Shape& shape = reshape.output()->type.shape();
+  const ir::Operation& first = *norm.Input("x")->producer;
+  ir::Value* x = rewriter.builder().Op(
+      "reshape", {{"x", first.Input("x")}, {"shape", ir::Ints(shape)}}, first.name());
+  std::vector<ir::ArgInit> args{{"x", x}, {"axes", ir::Ints({-1})}};
+  for (const char* name : {"gamma", "beta", "epsilon"}) {
+    if (ir::Value* value = norm.Input(name)) args.push_back({name, value});
+  }
+  ir::Value* y = rewriter.builder().Op("layer_norm", std::move(args), norm.name());
+  ANEMONE_TRY(rewriter.Commit(reshape));
+  rewriter.Replace(reshape.output(), y);
+  return {};
+}
+
 }  // namespace
 
 Result<bool> HoistReshapes(ir::Function& function, PassContext&) {
@@ -49,6 +84,10 @@ Result<bool> HoistReshapes(ir::Function& function, PassContext&) {
   for (ir::Operation* op : rewriter.operations()) {
     if (rewriter.IsDead(*op) || op->type() != "reshape" || !op->output()->type.is_static())
       continue;
+    if (const ir::Operation* norm = NormInFrontOf(rewriter, *op)) {
+      ANEMONE_TRY(PutBehind(rewriter, *norm, *op));
+      continue;
+    }
     const ir::Operation* transpose = OwnedProducer(rewriter, op->Input("x"), "transpose");
     if (transpose == nullptr || !transpose->output()->type.is_static()) continue;
     const ir::Operation* first = OwnedProducer(rewriter, transpose->Input("x"), "reshape");

@@ -108,16 +108,23 @@ std::string Context::Need(std::string_view name) {
   return In(name);
 }
 
-bool Context::IsHeld(std::string_view name) {
-  if (!IsTensor(name)) return false;
+const onnx::Tensor* Context::Held(std::string_view name) {
+  if (!IsTensor(name)) return nullptr;
   std::string value = In(name);
   // Nodes stand behind what they read.
   for (const onnx::Node& node : std::views::reverse(out_.nodes)) {
     const bool view = node.op == "Transpose" || node.op == "Reshape" || node.op == "Identity";
     if (view && !node.outputs.empty() && node.outputs[0] == value) value = node.inputs[0];
   }
-  return std::ranges::any_of(out_.initializers,
-                             [&](const onnx::Tensor& tensor) { return tensor.name == value; });
+  const auto found = std::ranges::find(out_.initializers, value, &onnx::Tensor::name);
+  return found == out_.initializers.end() ? nullptr : &*found;
+}
+
+std::optional<std::vector<int64_t>> Context::HeldInts(std::string_view name) {
+  const onnx::Tensor* tensor = Held(name);
+  if (tensor == nullptr || tensor->dims.size() > 1) return std::nullopt;
+  const auto constant = onnx::Constant::FromTensor(*tensor);
+  return constant.ok() ? constant->AsInts() : std::nullopt;
 }
 
 bool Context::IsReadAsFloat() const {

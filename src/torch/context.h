@@ -71,7 +71,9 @@ class Context {
   int64_t FixedDim(std::string_view name, int64_t d);
   // Whether a tensor argument is one that the file holds (a parameter, a buffer or a constant), or a view
   // of one.
-  bool IsHeld(std::string_view name);
+  bool IsHeld(std::string_view name) { return Held(name) != nullptr; }
+  // The integers of such a tensor of one dimension or none; nullopt for others.
+  std::optional<std::vector<int64_t>> HeldInts(std::string_view name);
   // Whether every node that reads output 0 casts it to floats.
   bool IsReadAsFloat() const;
   // How many arguments and outputs of the graph are the tensor argument.
@@ -151,6 +153,7 @@ class Context {
   const Status& status() const { return status_; }
 
  private:
+  const onnx::Tensor* Held(std::string_view name);
   std::string Fresh(const std::string& op);
   // A value that was of type `given`, or a number, of which the output is computed.
   std::string InWidthOfOutput(std::string value, std::optional<DType> given, Category category);

@@ -2,6 +2,7 @@
 
 import torch
 import torch.nn.functional as F
+import torch_data_sizes
 import torch_in_place
 import torch_symbolic
 from torch import nn
@@ -20,7 +21,9 @@ class Call(nn.Module):
         self.function = function
 
     def forward(self, *inputs):
-        return self.function(*inputs)
+        result = self.function(*inputs)
+        # Not every torch saves its own kinds of tuples.
+        return tuple(result) if isinstance(result, tuple) else result
 
 
 def x(*shape):
@@ -228,6 +231,9 @@ def simple():
         ("expand", lambda a: a.expand(4, -1, 3), (x(2, 1),)),
         ("repeat", lambda a: a.repeat(2, 1, 3), (x(2, 3),)),
         ("repeat_interleave", lambda a: a.repeat_interleave(2, 1), (x(2, 3),)),
+        ("repeat_interleave tensor", lambda a: a.repeat_interleave(torch.tensor([2, 0, 3]), 1), (x(2, 3),)),
+        ("repeat_interleave flat", lambda a: a.repeat_interleave(torch.tensor([2])), (x(2, 3),)),
+        ("repeat_interleave indices", lambda a: a[torch.repeat_interleave(torch.tensor([2, 1]))], (x(2, 3),)),
         ("flip", lambda a: a.flip((0, 2)), (x(2, 3, 4),)),
         ("roll", lambda a: a.roll((1, -2), (1, 2)), (x(2, 3, 4),)),
         ("roll flat", lambda a: a.roll(3), (x(2, 3),)),
@@ -567,4 +573,4 @@ def operators():
         Case("dynamic sizes", lambda: (Doubled(), (x(1, 2, 16, 20),)), ({2: side, 3: width},)),
         Case("dynamic cat", lambda: (Joined(), (x(2, 5, 4),)), ({1: length},)),
     ]
-    return cases + torch_symbolic.cases(Case)
+    return cases + torch_symbolic.cases(Case) + torch_data_sizes.cases(Case)

@@ -146,6 +146,7 @@ def check(module, inputs, dynamic=None, extra=(), bound=BOUND, others=()):
     module = module.eval()
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
+        torch._dynamo.reset()  # else it gives up after some modules
         try:
             program = torch.export.export(module, inputs, dynamic_shapes=dynamic)
         except Exception as error:  # what torch.export cannot take is not ours

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "onnx/expansion.h"
+#include "onnx/places.h"
 #include "ops/infer.h"
 
 namespace anemone::ops::gather_scatter {
@@ -244,9 +245,8 @@ Status EmitCompress(NodeContext& c) {
   const int64_t size = x == nullptr ? 0 : x->type.shape()[static_cast<size_t>(axis)];
   if (size > 0 && c.Sizes(1)[0] > size)
     return InvalidInput("the condition has {} elements, the axis {}", c.Sizes(1)[0], size);
-  ir::Value* places = c.Op("non_zero", {{"x", c.Value(1)}});
+  ir::Value* places = PlacesOf(c, c.Value(1));
   ANEMONE_TRY(c.status());
-  c.DimsOf(places);  // makes their number a size that others can be computed from
   ir::Value* y =
       c.Op("gather", {{"x", x},
                       {"indices", c.Op("squeeze", {{"x", places}, {"axes", ir::Ints({1})}})},

@@ -10,6 +10,31 @@ namespace {
 
 using namespace onnx;  // NOLINT: a converter file speaks both
 
+// Whether it holds positions that an operator has found, moved about perhaps: none of them is negative.
+bool ArePositions(const ir::Value* value) {
+  while (value != nullptr && value->producer != nullptr) {
+    const ir::Operation& made = *value->producer;
+    const std::string_view type = made.type();
+    const bool of_topk = type == "topk" && value != made.output(0);
+    if (of_topk || type == "non_zero" || type == "argsort" || type == "reduce_argmax" ||
+        type == "reduce_argmin")
+      return true;
+    // Where -1 stands in what non_maximum_suppression gives, the importer reads nothing.
+    if (type == "gather_nd") {
+      const ir::Operation* from = made.Input("x")->producer;
+      const ir::Operation* places = made.Input("indices")->producer;
+      return from != nullptr && from->type() == "non_maximum_suppression" && places != nullptr &&
+             places->type() == "non_zero";
+    }
+    if (type != "transpose" && type != "reshape" && type != "squeeze" && type != "expand_dims" &&
+        type != "slice_by_index" && type != "slice_by_size" && type != "gather" &&
+        type != "split" && type != "tile")
+      return false;
+    value = made.Input("x");
+  }
+  return false;
+}
+
 // Indices with negative ones counted from the end. Known ones are checked; at run time `size` is
 // added where needed.
 Result<ir::Value*> Indices(NodeContext& c, size_t input, int64_t size) {
@@ -31,6 +56,7 @@ Result<ir::Value*> Indices(NodeContext& c, size_t input, int64_t size) {
       std::ranges::all_of(*known, [&](int64_t at) { return c.symbols().BoundsOf(at).low >= 0; })) {
     return indices;
   }
+  if (ArePositions(indices)) return indices;
   ir::Value* zero = c.MakeConst(ir::Literal::Int32(0), "zero");
   ir::Value* negative = c.Binary("less", {indices, zero});
   ir::Value* count = open ? c.Reshape(c.SizeValue(size), {})
@@ -160,6 +186,7 @@ Result<ir::Value*> Coordinates(NodeContext& c, int64_t batch_dims) {
     return c.MakeConst(onnx::Constant::Int64s(std::move(*values), constant->dims), "indices");
   }
   ir::Value* indices = c.Value(1);
+  if (ArePositions(indices)) return indices;
   ir::Value* negative = c.Binary("less", {indices, c.MakeConst(ir::Literal::Int32(0), "zero")});
   ir::Value* wrapped = c.Binary("add", {indices, c.SizesValue(sizes, "sizes")});
   return c.Op("select", {{"cond", negative}, {"a", wrapped}, {"b", indices}});

@@ -64,32 +64,68 @@ struct Indexing {
   std::vector<int64_t> ranks;
   bool adjacent = true;  // the axes follow one another
   int64_t index_rank = 0;
+  std::string mask;  // when it is all that is given
+  bool has_mask = false;
 };
+
+bool IsMask(const TensorMeta& meta) {
+  return meta.dtype() == DType::kBool || meta.dtype() == DType::kUInt8;
+}
+
+std::string MaskOf(Context& c, const std::string& aten) {
+  const std::string mask = c.ValueOf(aten);
+  return c.MetaOf(aten).dtype() == DType::kBool ? mask : c.Cast(mask, DType::kBool);
+}
+
+// A mask of rank r stands for r axes: the positions of what is true along each.
+Status ReadMask(Context& c, const std::string& aten, Indexing* indexing) {
+  const int64_t rank = c.MetaOf(aten).rank();
+  if (rank == 0) {
+    return Unsupported("indexing by a mask that is a scalar")
+        .Advise("use torch.where or masked_fill with a fixed size");
+  }
+  indexing->mask = MaskOf(c, aten);
+  const std::string positions = c.Transpose(c.Op("NonZero", {indexing->mask}), {1, 0});
+  for (int64_t d = 0; d < rank; ++d) {
+    indexing->indices.push_back(c.Op("Gather", {positions, c.Int64(d)}, {Int("axis", 1)}));
+    indexing->ranks.push_back(1);
+  }
+  return {};
+}
 
 Result<Indexing> ReadIndices(Context& c) {
   Indexing indexing;
   const Argument* indices = c.Find("indices");
   if (indices == nullptr) return InvalidInput("it has no indices");
-  for (size_t d = 0; d < indices->names.size(); ++d) {
-    if (indices->names[d].empty()) continue;
-    const TensorMeta& meta = c.MetaOf(indices->names[d]);
-    if (meta.dtype() == DType::kBool || meta.dtype() == DType::kUInt8) {
-      return Unsupported("indexing by a mask, whose result has a size that depends on the data")
-          .Advise("use torch.where or masked_fill with a fixed size");
+  int64_t axis = 0, given = 0;
+  for (const std::string& name : indices->names) {
+    if (name.empty()) {
+      ++axis;
+      continue;
     }
-    if (!indexing.axes.empty() && static_cast<int64_t>(d) != indexing.axes.back() + 1)
-      indexing.adjacent = false;
-    indexing.axes.push_back(static_cast<int64_t>(d));
-    indexing.indices.push_back(c.ValueOf(indices->names[d]));
-    indexing.ranks.push_back(meta.rank());
-    indexing.index_rank = std::max(indexing.index_rank, meta.rank());
+    ++given;
+    const TensorMeta& meta = c.MetaOf(name);
+    if (!indexing.axes.empty() && axis != indexing.axes.back() + 1) indexing.adjacent = false;
+    const size_t before = indexing.indices.size();
+    if (IsMask(meta)) {
+      ANEMONE_TRY(ReadMask(c, name, &indexing));
+      indexing.has_mask = true;
+      indexing.index_rank = std::max<int64_t>(indexing.index_rank, 1);
+    } else {
+      indexing.indices.push_back(c.ValueOf(name));
+      indexing.ranks.push_back(meta.rank());
+      indexing.index_rank = std::max(indexing.index_rank, meta.rank());
+    }
+    for (size_t i = before; i < indexing.indices.size(); ++i) indexing.axes.push_back(axis++);
   }
   if (indexing.axes.empty()) return InvalidInput("all of its indices are None");
+  if (given != 1) indexing.mask.clear();
   return indexing;
 }
 
 // The indices as one tensor [..., axes] for GatherND and ScatterND.
 std::string Stacked(Context& c, const Indexing& indexing) {
+  if (!indexing.mask.empty()) return c.Transpose(c.Op("NonZero", {indexing.mask}), {1, 0});
   std::string shape;
   if (indexing.indices.size() > 1) {
     // Broadcast by adding zeros: no sizes are needed.
@@ -140,6 +176,8 @@ Status EmitIndex(Context& c) {
   ANEMONE_ASSIGN(const Indexing indexing, ReadIndices(c));
   const int64_t rank = c.Rank("self");
   const std::string x = c.Need("self");
+  if (indexing.axes.size() == 1 && !indexing.mask.empty())
+    return c.Set(0, c.Op("Compress", {x, indexing.mask}, {Int("axis", indexing.axes[0])}));
   if (indexing.axes.size() == 1) {
     return c.Set(0, c.Op("Gather", {x, indexing.indices[0]}, {Int("axis", indexing.axes[0])}));
   }
@@ -149,24 +187,49 @@ Status EmitIndex(Context& c) {
   return c.Set(0, y);
 }
 
-Status EmitIndexPut(Context& c) {
+// Whether the values that are put where a mask is true have all the sizes already: one of their own for each
+// true element. That number is one only at run time, so it is not broadcast.
+bool IsWhole(Context& c, const Indexing& indexing, int64_t total) {
+  if (!indexing.has_mask || c.Rank("values") != total) return false;
+  const auto& sizes = c.Meta("values").sizes;
+  return std::ranges::none_of(sizes, [](const Size& size) { return size.value == 1; });
+}
+
+// By one mask, with values that are the same wherever it is true: where, whose sizes depend on no data. nullopt
+// for others.
+std::optional<Status> PutWhere(Context& c) {
   const Argument* given = c.Find("indices");
-  const Category category = c.CategoryOf("self");
-  // By a mask of the tensor's own dims and one value: where.
-  if (given != nullptr && given->names.size() == 1 && !given->names[0].empty() &&
-      c.MetaOf(given->names[0]).dtype() == DType::kBool) {
-    if (c.Rank("values") > 0 && !(c.Rank("values") == 1 && c.Dim("values", 0) == 1)) {
-      return Unsupported("a mask with values of their own for each true element")
-          .Advise("use torch.where(mask, values, tensor) with values of the tensor's shape");
-    }
-    std::string mask = c.ValueOf(given->names[0]);
-    std::vector<int64_t> axes;
-    for (int64_t d = c.MetaOf(given->names[0]).rank(); d < c.Rank("self"); ++d) axes.push_back(d);
-    mask = c.Unsqueeze(mask, axes);
-    std::string value = c.Operand("values", category);
-    if (c.Flag("accumulate", false)) value = c.Op("Add", {c.Need("self"), value});
-    return c.Set(0, c.Op("Where", {mask, value, c.Need("self")}));
+  if (given == nullptr) return std::nullopt;
+  int64_t first = -1;  // the axes in front of those that the mask stands for
+  for (size_t i = 0; i < given->names.size(); ++i) {
+    if (given->names[i].empty()) continue;
+    if (first >= 0 || !IsMask(c.MetaOf(given->names[i]))) return std::nullopt;
+    first = static_cast<int64_t>(i);
   }
+  if (first < 0) return std::nullopt;
+  const std::string& name = given->names[static_cast<size_t>(first)];
+  const int64_t covered = c.MetaOf(name).rank();
+  const int64_t behind = c.Rank("self") - first - covered;
+  // The dimension of the values for the true elements, if they have one.
+  const int64_t at = c.Rank("values") - behind - 1;
+  if (at >= 0 && c.Dim("values", at) != 1) return std::nullopt;
+  const auto range = [](int64_t begin, int64_t count) {
+    std::vector<int64_t> axes;
+    for (int64_t d = begin; d < begin + count; ++d) axes.push_back(d);
+    return axes;
+  };
+  const std::string mask = c.Unsqueeze(MaskOf(c, name), range(covered, behind));
+  std::string value = c.Operand("values", c.CategoryOf("self"));
+  if (at >= 0) {
+    value = covered > 0 ? c.Unsqueeze(value, range(at, covered - 1)) : c.Squeeze(value, {at});
+  }
+  if (c.Flag("accumulate", false)) value = c.Op("Add", {c.Need("self"), value});
+  return c.Set(0, c.Op("Where", {mask, value, c.Need("self")}));
+}
+
+Status EmitIndexPut(Context& c) {
+  if (const auto status = PutWhere(c)) return *status;
+  const Category category = c.CategoryOf("self");
   ANEMONE_ASSIGN(const Indexing indexing, ReadIndices(c));
   const int64_t rank = c.Rank("self");
   const std::vector<int64_t> perm = IndexedFirst(indexing, rank);
@@ -174,7 +237,6 @@ Status EmitIndexPut(Context& c) {
   const std::string stacked = Stacked(c, indexing);
   // The values broadcast to [index dims, other dims], in the place where reading would give them.
   std::string values = c.Operand("values", category);
-  const std::string shape = c.Op("Shape", {c.Op("GatherND", {turned, stacked})});
   const int64_t total = indexing.index_rank + rank - std::ssize(indexing.axes);
   if (indexing.adjacent && c.Rank("values") > 0) {
     const std::vector<int64_t> place = ToPlace(indexing, rank);
@@ -182,7 +244,10 @@ Status EmitIndexPut(Context& c) {
     for (int64_t d = c.Rank("values"); d < total; ++d) ones.push_back(d - c.Rank("values"));
     values = c.Transpose(c.Unsqueeze(values, ones), Inverse(place));
   }
-  values = c.Op("Expand", {values, shape});
+  if (!IsWhole(c, indexing, total)) {
+    const std::string read = c.Op("GatherND", {turned, stacked});
+    values = c.Op("Expand", {values, c.Op("Shape", {read})});
+  }
   const std::string y = c.Op("ScatterND", {turned, stacked, values},
                              {Text("reduction", c.Flag("accumulate", false) ? "add" : "none")});
   return c.Set(0, c.Transpose(y, Inverse(perm)));

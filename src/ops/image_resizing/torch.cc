@@ -235,9 +235,6 @@ constexpr Converter kConverters[] = {
     {.target = "aten.im2col.default", .emit = EmitIm2Col},
     {.target = "aten.col2im.default", .emit = EmitCol2Im},
     {.target = "torchvision.roi_align.default", .emit = EmitRoiAlign},
-    {.target = "torchvision.nms.default",
-     .refusal = "the number of boxes that are kept depends on the data",
-     .rewrite = "export the model without it, and suppress boxes outside of it"},
 };
 
 }  // namespace

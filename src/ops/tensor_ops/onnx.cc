@@ -5,6 +5,7 @@
 
 #include "onnx/converter.h"
 #include "onnx/expansion.h"
+#include "onnx/integer_products.h"
 #include "ops/infer.h"
 #include "ops/tensor_ops/ngrams_onnx.h"
 #include "ops/tensor_ops/repeat_onnx.h"
@@ -183,6 +184,35 @@ Status EmitWhere(NodeContext& c) {
   return c.Emit("select", {{"cond", c.Value(0)}, {"a", c.Value(1)}, {"b", c.Value(2)}});
 }
 
+// The first `k` along the axis of `x`, which has the given sizes; k is known only at run time.
+ir::Value* FirstOf(NodeContext& c, ir::Value* x, ir::Shape sizes, size_t axis, int64_t k) {
+  std::vector<bool> whole(sizes.size(), true);
+  whole[axis] = false;
+  std::vector<int64_t> end(sizes.size(), 0);
+  sizes[axis] = end[axis] = k;
+  ir::Value* y = c.Op("slice_by_index", {{"x", x},
+                                         {"begin", ir::Ints(std::vector<int64_t>(sizes.size(), 0))},
+                                         {"end", c.SizesValue(end, "ends")},
+                                         {"begin_mask", ir::Literal::Bools(whole)},
+                                         {"end_mask", ir::Literal::Bools(whole)}});
+  return c.WithDims(y, std::move(sizes));
+}
+
+// MIL's k must be known: all are sorted, and the first ones taken.
+Status EmitOpenTopK(NodeContext& c, size_t axis, int64_t k) {
+  const ir::Shape sizes = c.Sizes(0);
+  const auto sorted =
+      c.MultiOp("topk", {{"x", c.Value(0)},
+                         {"k", Int(-1)},
+                         {"axis", Int(static_cast<int64_t>(axis))},
+                         {"ascending", ir::Literal::Bool(c.Int("largest", 1) == 0)}});
+  for (size_t i = 0; i < sorted.size(); ++i) {
+    ir::Value* y = c.WithDims(sorted[i], sizes);
+    ANEMONE_TRY(c.Set(i, k == sizes[axis] ? y : FirstOf(c, y, sizes, axis, k)));
+  }
+  return c.status();
+}
+
 Status EmitTopK(NodeContext& c) {
   ANEMONE_TRY(c.NeedInputs(1));
   ANEMONE_ASSIGN(const int64_t axis, NormalizeAxis(c.Int("axis", -1), c.Rank(0)));
@@ -192,6 +222,9 @@ Status EmitTopK(NodeContext& c) {
     const ir::Shape* declared = c.Declared(0) != nullptr ? c.Declared(0) : c.Declared(1);
     if (!c.Known(1) && declared != nullptr && static_cast<int64_t>(declared->size()) == c.Rank(0)) {
       k = (*declared)[static_cast<size_t>(axis)];
+    } else if (const auto sizes = c.KnownSizes(1);
+               sizes && sizes->size() == 1 && Symbols::IsSymbol(sizes->front())) {
+      return EmitOpenTopK(c, static_cast<size_t>(axis), sizes->front());
     } else {
       ANEMONE_ASSIGN(const auto given, c.Ints(1, "k"));
       if (given.size() != 1) return InvalidInput("k is not a scalar");
@@ -454,6 +487,7 @@ constexpr Converter kConverters[] = {
     {.op = "NonZero", .emit = EmitNonZero},
     {.op = "Unique", .emit = EmitUnique},
     {.op = "NonMaxSuppression", .emit = EmitNonMaxSuppression},
+    {.op = "PickBoxes", .emit = EmitPickBoxes, .domain = kOwnDomain},
     {.op = "EyeLike", .emit = EmitEyeLike},
     {.op = "CumProd", .emit = EmitCumProd},
     {.op = "CenterCropPad", .emit = EmitCenterCropPad},

@@ -2,21 +2,20 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <vector>
+
+#include "onnx/places.h"
 
 namespace anemone::ops::tensor_ops {
 namespace {
 
 using namespace onnx;  // NOLINT: a converter file speaks both
 
-ir::Literal Int32(int64_t value) { return ir::Literal::Int32(static_cast<int32_t>(value)); }
+// Of non_maximum_suppression, which compares each with all that it has picked.
+constexpr int64_t kMostBoxes = 1 << 20;
 
-// The positions of what is not zero, int32 [n, rank], where only the run time knows n.
-ir::Value* Places(NodeContext& c, ir::Value* x) {
-  ir::Value* places = c.Op("non_zero", {{"x", x}});
-  if (places != nullptr) c.DimsOf(places);  // makes n a size that others can be computed from
-  return places;
-}
+ir::Literal Int32(int64_t value) { return ir::Literal::Int32(static_cast<int32_t>(value)); }
 
 // Of a constant the positions are known.
 Status SetPlaces(NodeContext& c, const Constant& x, const std::vector<double>& values) {
@@ -70,6 +69,39 @@ ir::Value* FromCorners(NodeContext& c, ir::Value* boxes) {
               {{"values", std::vector<ir::Value*>{x, y, width, height}}, {"axis", Int32(-1)}});
 }
 
+// What non_maximum_suppression gives of one class of an image each, int32 [pairs, most] with -1 in places
+// that are not used, and the places that are used, [n, 2].
+struct Picked {
+  ir::Value* indices = nullptr;
+  ir::Value* places = nullptr;
+};
+// `boxes` [pairs, count, 4] as center and size, `scores` of as many elements as there are boxes.
+Picked PickBoxes(NodeContext& c, ir::Value* boxes, ir::Value* scores, int64_t pairs, int64_t count,
+                 int64_t most, double overlap, std::optional<double> least) {
+  // From iOS17 on features come before boxes, and there is no threshold of scores: boxes are picked by
+  // descending score, so those below it can be left out afterward.
+  const bool newer = c.target() >= ir::Opset::kIOS17;
+  if (newer) boxes = c.Op("transpose", {{"x", boxes}, {"perm", ir::Ints({0, 2, 1})}});
+  Args args{{"boxes", boxes},
+            {"scores",
+             c.Reshape(scores, newer ? ir::Shape{pairs, 1, count} : ir::Shape{pairs, count, 1})},
+            {"iou_threshold", ir::Literal::Fp32(static_cast<float>(overlap))},
+            {"max_boxes", Int32(most)},
+            {"per_class_suppression", ir::Literal::Bool(false)}};
+  if (!newer) {
+    args.push_back({"score_threshold", ir::Literal::Fp32(std::numeric_limits<float>::lowest())});
+  }
+  const std::vector<ir::Value*> picked = c.MultiOp("non_maximum_suppression", std::move(args));
+  if (!c.status().ok()) return {};
+  ir::Value* used = c.Binary("greater_equal", {picked[2], c.MakeConst(Int32(0), "first")});
+  if (least) {
+    ir::Value* values = c.Reshape(picked[1], {pairs, most});
+    used = c.Binary("logical_and",
+                    {used, c.Binary("greater", {values, c.Float32(static_cast<float>(*least))})});
+  }
+  return {picked[2], PlacesOf(c, used)};
+}
+
 }  // namespace
 
 Status EmitNonZero(NodeContext& c) {
@@ -78,7 +110,7 @@ Status EmitNonZero(NodeContext& c) {
   if (const Constant* x = c.Const(0)) {
     if (const auto values = x->AsDoubles()) return SetPlaces(c, *x, *values);
   }
-  return c.Emit("transpose", {{"x", Places(c, c.Value(0))}, {"perm", ir::Ints({1, 0})}});
+  return c.Emit("transpose", {{"x", PlacesOf(c, c.Value(0))}, {"perm", ir::Ints({1, 0})}});
 }
 
 Status EmitNonMaxSuppression(NodeContext& c) {
@@ -102,29 +134,9 @@ Status EmitNonMaxSuppression(NodeContext& c) {
                           {"reps", ir::Ints({1, classes, 1, 1})}});
     boxes = c.Reshape(boxes, {pairs, count, 4});
   }
-  // From iOS17 on features come before boxes, and there is no threshold of scores: boxes are picked by
-  // descending score, so those below it can be left out afterward.
-  const bool newer = c.target() >= ir::Opset::kIOS17;
-  if (newer) boxes = c.Op("transpose", {{"x", boxes}, {"perm", ir::Ints({0, 2, 1})}});
-  Args args{{"boxes", boxes},
-            {"scores", c.Reshape(c.Value(1),
-                                 newer ? ir::Shape{pairs, 1, count} : ir::Shape{pairs, count, 1})},
-            {"iou_threshold", ir::Literal::Fp32(static_cast<float>(overlap))},
-            {"max_boxes", Int32(most)},
-            {"per_class_suppression", ir::Literal::Bool(false)}};
-  if (!newer) {
-    args.push_back({"score_threshold", ir::Literal::Fp32(std::numeric_limits<float>::lowest())});
-  }
-  const std::vector<ir::Value*> picked = c.MultiOp("non_maximum_suppression", std::move(args));
+  const auto [indices, places] = PickBoxes(c, boxes, c.Value(1), pairs, count, most, overlap,
+                                           c.Has(4) ? std::optional(least) : std::nullopt);
   ANEMONE_TRY(c.status());
-  ir::Value* indices = picked[2];  // [pairs, most], -1 in places that are not used
-  ir::Value* used = c.Binary("greater_equal", {indices, c.MakeConst(Int32(0), "first")});
-  if (c.Has(4)) {
-    ir::Value* scores = c.Reshape(picked[1], {pairs, most});
-    used = c.Binary("logical_and",
-                    {used, c.Binary("greater", {scores, c.Float32(static_cast<float>(least))})});
-  }
-  ir::Value* places = Places(c, used);
   ir::Value* pair = Column(c, places, 0);
   ir::Value* box = c.Op(
       "expand_dims",
@@ -133,6 +145,23 @@ Status EmitNonMaxSuppression(NodeContext& c) {
   std::vector<ir::Value*> columns{c.Binary("floor_div", {pair, divisor}),
                                   c.Binary("mod", {pair, divisor}), box};
   return c.Emit("concat", {{"values", std::move(columns)}, {"axis", Int32(1)}});
+}
+
+Status EmitPickBoxes(NodeContext& c) {
+  ANEMONE_TRY(c.NeedInputs(2));
+  if (c.Rank(0) != 2 || c.Rank(1) != 1 || c.Dims(0)[1] != 4)
+    return InvalidInput("boxes must be [boxes, 4], and scores [boxes]");
+  const int64_t count = c.Sizes(1)[0];
+  const int64_t most = c.symbols().BoundsOf(count).high;
+  if (most > kMostBoxes) {
+    return Unsupported("suppression among a number of boxes that has no bound of at most {}",
+                       kMostBoxes)
+        .Advise("keep a fixed number of boxes before it, as torch.topk does");
+  }
+  ir::Value* boxes = FromCorners(c, c.Reshape(c.Value(0), {1, count, 4}));
+  const auto [indices, places] =
+      PickBoxes(c, boxes, c.Value(1), 1, count, most, c.Float("iou_threshold", 0.5), std::nullopt);
+  return c.Emit("gather_nd", {{"x", indices}, {"indices", places}});
 }
 
 }  // namespace anemone::ops::tensor_ops

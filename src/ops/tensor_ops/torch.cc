@@ -5,6 +5,7 @@
 #include "ops/tensor_ops/complex_torch.h"
 #include "ops/tensor_ops/creation_torch.h"
 #include "ops/tensor_ops/pad_torch.h"
+#include "ops/tensor_ops/selection_torch.h"
 #include "torch/context.h"
 #include "torch/converter.h"
 
@@ -13,6 +14,9 @@ namespace {
 
 using namespace torch;            // NOLINT: a converter file speaks both
 using namespace onnx::attribute;  // NOLINT
+
+// Of indices that are written out.
+constexpr int64_t kMostRepeats = int64_t{1} << 24;
 
 // The tensors of a list in the category of the output. Empty vectors, which PyTorch passes over in cat,
 // are left out.
@@ -120,11 +124,46 @@ Status EmitRepeat(Context& c) {
 }
 
 // Each element so many times, one after the other.
-Status EmitRepeatInterleave(Context& c) {
-  if (c.IsTensor("repeats")) {
-    return Unsupported("repeats that are a tensor: the size depends on the data")
+// As often as a tensor of the file says, for each index of the axis.
+Status RepeatedByTensor(Context& c) {
+  auto repeats = c.HeldInts("repeats");
+  if (!repeats) {
+    return Unsupported("repeats that are computed: the size depends on the data")
         .Advise("give the number of repeats as a number");
   }
+  std::string x;  // of repeat_interleave.Tensor, which gives the indices themselves, there is none
+  int64_t axis = 0;
+  if (c.Has("self")) {
+    x = c.Need("self");
+    if (c.Has("dim")) {
+      axis = c.Axis("dim", 0, c.Rank("self"));
+    } else {
+      x = c.Reshape(x, {-1});
+    }
+    int64_t size = 1;
+    for (int64_t d = 0; d < c.Rank("self"); ++d) {
+      if (!c.Has("dim") || d == axis) size *= c.FixedDim("self", d);
+    }
+    ANEMONE_TRY(Status(c.status()));
+    if (repeats->size() == 1) repeats->assign(static_cast<size_t>(size), int64_t{repeats->front()});
+    if (std::ssize(*repeats) != size)
+      return InvalidInput("{} repeats of {} indices", repeats->size(), size);
+  }
+  std::vector<int64_t> indices;
+  for (size_t i = 0; i < repeats->size(); ++i) {
+    const int64_t times = (*repeats)[i];
+    if (times < 0 || times > kMostRepeats - std::ssize(indices))
+      return Unsupported("{} repeats of index {}", times, i);
+    indices.insert(indices.end(), static_cast<size_t>(times), static_cast<int64_t>(i));
+  }
+  if (indices.empty()) return Unsupported("its output is empty");
+  const std::string chosen = c.Int64s(std::move(indices));
+  if (x.empty()) return c.Set(0, chosen);
+  return c.Set(0, c.Op("Gather", {x, chosen}, {Int("axis", axis)}));
+}
+
+Status EmitRepeatInterleave(Context& c) {
+  if (c.IsTensor("repeats")) return RepeatedByTensor(c);
   const int64_t rank = c.Rank("self"), repeats = c.Int("repeats", 1);
   std::string x = c.Need("self");
   int64_t axis = 0;
@@ -144,10 +183,6 @@ Status EmitRepeatInterleave(Context& c) {
 // ---- choosing
 
 Status EmitWhere(Context& c) {
-  if (!c.Has("self") || !c.Has("other")) {
-    return Unsupported("the positions of what is true: their number depends on the data")
-        .Advise("use torch.where with three arguments");
-  }
   const Category category = c.OutCategory();
   const std::string condition = c.Operand("condition", Category::kBool);
   const std::string yes = c.Operand("self", category);
@@ -403,15 +438,19 @@ constexpr Converter kConverters[] = {
     {.target = "aten.tile.default", .emit = EmitRepeat},
     {.target = "aten.repeat_interleave.self_int", .emit = EmitRepeatInterleave},
     {.target = "aten.repeat_interleave.self_Tensor", .emit = EmitRepeatInterleave},
+    {.target = "aten.repeat_interleave.Tensor", .emit = RepeatedByTensor},
     {.target = "aten.where.self", .emit = EmitWhere},
     {.target = "aten.where.Scalar", .emit = EmitWhere},
     {.target = "aten.where.ScalarSelf", .emit = EmitWhere},
     {.target = "aten.where.ScalarOther", .emit = EmitWhere},
-    {.target = "aten.where.default", .refusal = kDataSize, .rewrite = kFixedWay},
-    {.target = "aten.nonzero.default", .refusal = kDataSize, .rewrite = kFixedWay},
-    {.target = "aten.nonzero_numpy.default", .refusal = kDataSize, .rewrite = kFixedWay},
-    {.target = "aten.masked_select.default", .refusal = kDataSize, .rewrite = kFixedWay},
+    {.target = "aten.where.default", .emit = EmitPositionsByAxis},
+    {.target = "aten.nonzero.default", .emit = EmitPositions},
+    {.target = "aten.argwhere.default", .emit = EmitPositions},
+    {.target = "aten.nonzero_numpy.default", .emit = EmitPositionsByAxis},
+    {.target = "aten.masked_select.default", .emit = EmitMaskedSelect},
+    {.target = "aten.masked_scatter.default", .emit = EmitMaskedScatter},
     {.target = "aten._unique2.default", .refusal = kDataSize, .rewrite = kFixedWay},
+    {.target = "torchvision.nms.default", .emit = EmitPickedBoxes},
     {.target = "aten.masked_fill.Scalar", .emit = EmitMaskedFill},
     {.target = "aten.masked_fill.Tensor", .emit = EmitMaskedFill},
     {.target = "aten.tril.default", .emit = EmitTril},
