@@ -4,6 +4,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 build=$1
 work=$(mktemp -d)
+export CMAKE_GENERATOR=Ninja  # make need not be there
 trap 'rm -rf "$work"' EXIT
 prefix=$work/usr
 cmake --install "$build" --prefix "$prefix" > /dev/null
