@@ -72,6 +72,7 @@ void OnTargetsAndThreads(const Body& body, const Check& check) {
     for (ThreadPool* pool : {&two, &three, &eight}) {
       const std::vector<float> got = body(*pool);
       ASSERT_EQ(got.size(), expected.size());
+      if (got.empty()) continue;  // a body that checks for itself
       ASSERT_EQ(std::memcmp(got.data(), expected.data(), got.size() * sizeof(float)), 0)
           << "bits differ with " << pool->threads() << " threads";
     }
