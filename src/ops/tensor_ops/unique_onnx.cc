@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "onnx/expansion.h"
+#include "ops/infer.h"
 
 namespace anemone::ops::tensor_ops {
 namespace {

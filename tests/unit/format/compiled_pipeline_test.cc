@@ -187,8 +187,7 @@ TEST_F(CompilePipeline, FormsThatNobodyHasShownAreRefused) {
   model_.mutable_pipeline()->clear_models();
   EXPECT_THAT(RefusalOf(), HasSubstr("a pipeline without models"));
   model_ = good;
-  proto::Pipeline pipeline = good.pipeline();
-  *model_.mutable_pipelineclassifier()->mutable_pipeline() = pipeline;
+  *model_.mutable_pipelineclassifier()->mutable_pipeline() = good.pipeline();
   EXPECT_THAT(RefusalOf(), HasSubstr("of type pipelineClassifier"));
 }
 
