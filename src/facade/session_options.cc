@@ -47,9 +47,9 @@ Result<runtime::BreakerConfig> BreakerOf(const std::string& text) {
 
 Result<std::shared_ptr<const ir::Model>> AsRun(const LoadedModel& model,
                                                const std::string& backend) {
-  const bool written = model.type == "mlProgram" && model.origin.starts_with("ml");
-  if (written || model.origin == "mil" || backend == "reference")
-    return std::shared_ptr<const ir::Model>(model.model);
+  const bool imported = model.type != "mlProgram" || model.origin == "onnx" ||
+                        model.origin == "pytorch" || model.origin == "catalog";
+  if (!imported || backend == "reference") return std::shared_ptr<const ir::Model>(model.model);
   auto faster = std::make_shared<ir::Model>(CloneModel(*model.model));
   ANEMONE_TRY(passes::RunPasses(faster->program, passes::ExecutionPipeline(), {}).status());
   return std::shared_ptr<const ir::Model>(std::move(faster));

@@ -47,13 +47,15 @@ Result<std::string> RanksOfSlices(NodeContext& c, Expansion& e, std::string x, i
 
 Status EmitUnique(NodeContext& c) {
   ANEMONE_TRY(c.NeedInputs(1));
-  const auto count = ir::ElementCount(c.Dims(0));
-  if (!count || *count > INT32_MAX) return Unsupported("{} elements", ir::ShapeToString(c.Dims(0)));
-  if (*count == 0) return Unsupported("a tensor without elements");
+  // Constants as long as the tensor are made below.
+  if (!FoldableCount(c.Dims(0)))
+    return Unsupported("equal elements of {}", ir::ShapeToString(c.Dims(0)));
+  const int64_t count = *ir::ElementCount(c.Dims(0));
+  if (count == 0) return Unsupported("a tensor without elements");
   const bool has_axis = c.node().Find("axis") != nullptr;
   Expansion e(c);
   std::string x = e.In(0), keys;
-  int64_t axis = 0, n = *count;
+  int64_t axis = 0, n = count;
   if (has_axis) {
     ANEMONE_ASSIGN(axis, NormalizeAxis(c.Int("axis", 0), c.Rank(0)));
     n = c.Dims(0)[static_cast<size_t>(axis)];

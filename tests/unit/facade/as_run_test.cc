@@ -67,7 +67,7 @@ TEST(AsRun, AnImportedModelHasItsPatternsRecognizedAndItsWeightsOnce) {
 }
 
 TEST(AsRun, WhatAFileHoldsAndWhatTheReferenceRunsStay) {
-  for (const char* origin : {"mlpackage", "mlmodelc", "mil"}) {
+  for (const char* origin : {"mlpackage", "mlmodelc", "zip", "mil"}) {
     const LoadedModel loaded = Loaded(origin);
     const auto run = AsRun(loaded, "cpu");
     ASSERT_TRUE(run.ok());

@@ -359,6 +359,15 @@ TEST(OnnxImport, BeforeOpset7AnAxisSaysWhereATensorIsRepeated) {
   EXPECT_NE(trained.error().ToString().find("training mode"), std::string::npos);
 }
 
+// A small file must not ask for constants of gigabytes.
+TEST(OnnxImport, UniqueOfAHugeTensorIsRefused) {
+  const auto model = Import(OneNode(MakeNode("Unique", {"x"}, {"y"}), {int64_t{1} << 30}, {}, 17));
+  ASSERT_FALSE(model.ok());
+  EXPECT_EQ(model.error().code(), ErrorCode::kUnsupported);
+  EXPECT_NE(model.error().ToString().find("equal elements of [1073741824]"), std::string::npos)
+      << model.error().ToString();
+}
+
 TEST(OnnxImport, AGruThatBecomesALoopIsNoted) {
   const std::vector<float> weights(3, 0.5f);
   for (const int64_t steps : {4, 40}) {
