@@ -43,10 +43,6 @@ string(JOIN "|" ANEMONE_HOT_SOURCES
   "/src/serve/(connection|http_server)\\.cc$"
   "/src/zoo/trial\\.cc$"
   "/src/runtime/(dispatch|latency_histogram|prometheus_exporter|session|telemetry[^/]*)\\.cc$")
-# Of these, what is joined nevertheless, few at a time, so that an edit is compiled in seconds. (A source
-# that Highway compiles once for each instruction set cannot be.)
-set(ANEMONE_JOINED_HOT_SOURCES "/src/(exec|ops)/")
-
 if(ANEMONE_SANITIZE)
   # For every target, so that generated and third-party headers are instrumented too.
   add_compile_options(-fsanitize=${ANEMONE_SANITIZE} -fno-omit-frame-pointer

@@ -4,7 +4,7 @@
 # Off, each source is compiled on its own: for tools that read compile_commands.json.
 option(ANEMONE_UNITY "Compile the sources of a folder several at a time" ON)
 
-# join_sources(JOINED SOURCE... [SIZE COUNT]): files of the build folder that include those sources, each
+# join_sources(JOINED SOURCE... [SIZE COUNT]): files in unity/JOINED/ of the build folder that include those sources, each
 # at most COUNT of one folder (default: 15, which compile in about ten seconds). The families of src/ops/ are joined by kind: all def.cc, all place.cc,
 # all kernel.cc, all onnx.cc, all torch.cc; their other sources stand alone. What is not of src/ or tests/ stays as it is.
 function(join_sources joined)
@@ -51,11 +51,28 @@ function(join_sources joined)
         string(REGEX REPLACE "^${CMAKE_SOURCE_DIR}/(src|tests)/" "" name ${source})
         string(APPEND text "#include \"${name}\"\n")
       endforeach()
-      set(output ${CMAKE_BINARY_DIR}/unity/${stem}_${first}.cc)
+      set(output ${CMAKE_BINARY_DIR}/unity/${joined}/${stem}_${first}.cc)
       file(CONFIGURE OUTPUT ${output} CONTENT "${text}" @ONLY)
       list(APPEND result ${output})
       math(EXPR first "${first} + ${size}")
     endwhile()
   endforeach()
   set(${joined} ${result} PARENT_SCOPE)
+endfunction()
+
+# keep_alone(ALONE SOURCE...): those of the sources that cannot be joined: users of Highway, which must be
+# told of the instruction sets before its first header, and src/coreml/, where a test's double takes the
+# place of one object.
+function(keep_alone alone)
+  set(result "")
+  foreach(source IN LISTS ARGN)
+    set(highway "")
+    if(EXISTS ${source})
+      file(STRINGS ${source} highway REGEX "^#include \"hwy/" LIMIT_COUNT 1)
+    endif()
+    if(highway OR source MATCHES "/src/coreml/")
+      list(APPEND result ${source})
+    endif()
+  endforeach()
+  set(${alone} ${result} PARENT_SCOPE)
 endfunction()

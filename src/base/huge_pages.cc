@@ -1,5 +1,7 @@
 #include "base/huge_pages.h"
 
+#include "base/rounding.h"
+
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -16,10 +18,6 @@ constexpr size_t kPage = size_t{4} << 10;
 constexpr size_t kHugePage = size_t{2} << 20;
 // Of address space; only what is touched becomes memory.
 constexpr size_t kRegion = size_t{64} << 20;
-
-size_t RoundUp(size_t value, size_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
 
 // Whose first `used` bytes are, or were, blocks.
 struct Region {

@@ -19,7 +19,7 @@ namespace {
 constexpr float kLargestHalf = 65504;
 
 // Rounds the tensor and measures the change; or sets `reason` when it cannot be half.
-ir::Literal Rounded(const ir::Literal& weight, TensorRecord* record, std::string* reason) {
+ir::Literal RoundedToHalf(const ir::Literal& weight, TensorRecord* record, std::string* reason) {
   const std::span<const float> values = weight.As<float>();
   std::vector<Half> halves(values.size());
   FloatToHalf(values, halves);
@@ -57,7 +57,7 @@ Status StoreFunction(ir::Function& function, const HalfStorageOptions& options, 
       record.reason = "not selected";
     } else {
       record.reason = WhyNotFinite(literal);
-      if (record.reason.empty()) half = Rounded(literal, &record, &record.reason);
+      if (record.reason.empty()) half = RoundedToHalf(literal, &record, &record.reason);
     }
     if (!record.reason.empty()) {
       record.max_error = record.rms_error = 0;

@@ -12,7 +12,7 @@
 namespace anemone::compress {
 namespace {
 
-struct Bin {
+struct WeightedBin {
   double sum = 0;
   uint64_t count = 0;
 };
@@ -159,9 +159,9 @@ class BinnedValues {
   }
 
   void Count() {
-    std::vector<Bin> table(2 * size_t{zero_} + 1);
+    std::vector<WeightedBin> table(2 * size_t{zero_} + 1);
     for (size_t i = 0; i < values_.size(); ++i) {
-      Bin& bin = table[rounded_[i]];
+      WeightedBin& bin = table[rounded_[i]];
       bin.sum += double{values_[i]};
       ++bin.count;
     }

@@ -52,8 +52,8 @@ Result<Groups> GroupsOf(const ir::Shape& shape, const PaletteParameters& paramet
 
 // The elements of a group; copied only when they are not contiguous.
 template <typename T>
-std::span<const T> Gather(const Groups& groups, size_t group, std::span<const T> all,
-                          std::vector<T>* buffer) {
+std::span<const T> GatherGroup(const Groups& groups, size_t group, std::span<const T> all,
+                               std::vector<T>* buffer) {
   if (all.empty()) return {};
   if (groups.outer == 1) return all.subspan(group * groups.run(), groups.run());
   buffer->resize(groups.elements());
@@ -220,7 +220,7 @@ Result<int> BitsForUnique(const Groups& groups, std::span<const float> all, size
   size_t most = 0;
   std::vector<float> buffer;
   for (size_t g = 0; g < groups.count(); ++g) {
-    const std::span<const float> values = Gather(groups, g, all, &buffer);
+    const std::span<const float> values = GatherGroup(groups, g, all, &buffer);
     size_t different = DifferentValues(values).size();
     if (dim > 1) {
       different = DifferentVectors(AsVectors(groups, values, dim), dim).size() / dim;
@@ -277,13 +277,13 @@ Result<PaletteTensor> Palettize(const ir::Literal& weight, const PaletteParamete
   std::vector<Half> half_buffer;
   for (size_t g = 0; g < groups.count(); ++g) {
     const std::span<const float> importance =
-        Gather(groups, g, parameters.importance, &importance_buffer);
+        GatherGroup(groups, g, parameters.importance, &importance_buffer);
     Coded coded;
     if (count_halves) {
-      const std::span<const Half> halves = Gather(groups, g, weight.As<Half>(), &half_buffer);
+      const std::span<const Half> halves = GatherGroup(groups, g, weight.As<Half>(), &half_buffer);
       coded = FromClusters(KMeans1D(halves, static_cast<int>(entries), importance));
     } else {
-      const std::span<const float> group = Gather(groups, g, values, &buffer);
+      const std::span<const float> group = GatherGroup(groups, g, values, &buffer);
       coded =
           scalar ? CodeScalars(group, importance, parameters.mode, static_cast<int>(entries), dtype)
                  : CodeVectors(groups, group, importance, parameters.mode,

@@ -34,7 +34,8 @@ Status FoldedConstants::Fold(const ir::Operation& operation, const ir::Value& wa
     }
     inputs.push_back(std::move(input));
   }
-  ANEMONE_ASSIGN(auto literals, exec::Fold(*operation.def(), opset_, inputs));
+  ANEMONE_ASSIGN(auto literals,
+                 exec::Fold(*operation.def(), opset_, inputs, operation.has_int64_results()));
   ++foldings_;
   for (size_t i = 0; i < literals.size(); ++i) {
     auto made = std::make_shared<const ir::Literal>(std::move(literals[i]));

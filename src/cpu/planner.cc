@@ -142,7 +142,8 @@ Status Planner::AddOutputs() {
 
 Status Planner::Lower(const Node& node) {
   const std::string& type = node.operation->type();
-  const Lowering lower = node.interpreted ? FindStateLowering(type) : FindLowering(type);
+  Lowering lower = node.interpreted ? FindStateLowering(type) : FindLowering(type);
+  if (node.operation->has_int64_results()) lower = nullptr;  // only the reference is checked
   if (lower != nullptr) {
     ANEMONE_ASSIGN(const bool taken, lower(*this, node));
     if (taken) return {};
@@ -533,6 +534,7 @@ Status Planner::LowerReference(const Node& node) {
   ANEMONE_ASSIGN(ReferenceOp op, ArgumentsOf(node, &instruction.reads));
   op.kernel = kernel;
   op.rounding = plan_->rounding;
+  op.int64_results = operation.has_int64_results();
   op.outputs = node.types;
   for (size_t i = 0; i < node.types.size(); ++i) {
     const BufferId buffer = NewBuffer(StorageBytes(node.types[i]));

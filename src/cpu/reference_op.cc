@@ -1,6 +1,9 @@
 #include "cpu/reference_op.h"
 
 #include <cstring>
+#include <utility>
+
+#include "exec/int64_results.h"
 
 namespace anemone::cpu {
 namespace {
@@ -55,12 +58,35 @@ Status ReferenceOp::Run(Frame& frame) const {
     if (!views.empty()) context.Bind(input.param, std::move(views));
   }
   ANEMONE_TRY(exec::RunKernel(kernel, context));
+  if (int64_results) ANEMONE_TRY(CheckInt64Results(args, frame));
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (!rounding.Rounds(outputs[i].dtype())) continue;
     RoundToHalf(
         {frame.Out(buffers[i]), static_cast<size_t>(outputs[i].element_count().value_or(0))});
   }
   return {};
+}
+
+Status ReferenceOp::CheckInt64Results(const ir::OpArgs& args, const Frame& frame) const {
+  const auto copy = [&](const ir::Type& type, BufferId buffer) {
+    return exec::Tensor::Copy({exec::StorageDType(type.dtype()), type.shape(), frame.In(buffer)});
+  };
+  std::vector<exec::EvalInput> tensors;
+  for (const Input& input : inputs) {
+    exec::EvalInput made{input.param, {}, {}, {}};
+    for (const Operand& operand : input.operands) {
+      if (operand.buffer == kNoBuffer) continue;
+      ANEMONE_ASSIGN(exec::Tensor tensor, copy(operand.type, operand.buffer));
+      made.tensors.push_back(std::move(tensor));
+    }
+    if (!made.tensors.empty()) tensors.push_back(std::move(made));
+  }
+  std::vector<exec::Tensor> results;
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    ANEMONE_ASSIGN(exec::Tensor result, copy(outputs[i], buffers[i]));
+    results.push_back(std::move(result));
+  }
+  return exec::CheckInt64Results(args, tensors, results);
 }
 
 Status RunInterpreted(const ir::Operation& operation, const std::vector<InterpretedOutput>& outputs,

@@ -28,11 +28,13 @@ struct ReferenceOp {
   ir::Opset opset = ir::Opset::kIOS15;
   exec::KernelFn kernel = nullptr;
   exec::RoundingRule rounding;
+  bool int64_results = false;  // that of the operation
   std::vector<Input> inputs;
   std::vector<ir::Type> outputs;
   std::vector<BufferId> buffers;  // of the outputs
 
   Status Run(Frame& frame) const;
+  Status CheckInt64Results(const ir::OpArgs& args, const Frame& frame) const;
   // The arguments in a running call. `made` holds the integers that are known only then.
   Result<ir::OpArgs> ArgsOf(const Frame& frame, std::deque<ir::Literal>* made) const;
 };

@@ -179,7 +179,8 @@ class Specializer {
       }
       inputs.push_back(std::move(input));
     }
-    ANEMONE_ASSIGN(auto results, exec::Fold(*operation.def(), function_.opset, inputs));
+    ANEMONE_ASSIGN(auto results, exec::Fold(*operation.def(), function_.opset, inputs,
+                                            operation.has_int64_results()));
     for (size_t i = 0; i < results.size(); ++i) Keep(operation.output(i), std::move(results[i]));
     return true;
   }

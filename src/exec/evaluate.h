@@ -9,10 +9,14 @@
 
 namespace anemone::exec {
 
-// Like Evaluate; output i has the dtype `declared[i]`.
+struct EvaluateOptions {
+  std::vector<DType> declared = {};  // of output i
+  RoundingRule rounding = {};
+  bool int64_results = false;  // ir::Operation::has_int64_results
+};
+
 Result<std::vector<Tensor>> EvaluateAs(const ir::OpDef& def, ir::Opset opset,
                                        const std::vector<EvalInput>& inputs,
-                                       const std::vector<DType>& declared,
-                                       const RoundingRule& rounding);
+                                       const EvaluateOptions& options);
 
 }  // namespace anemone::exec

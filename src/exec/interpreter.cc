@@ -111,11 +111,12 @@ Status Interpreter::RunOperation(const ir::Operation& operation) {
     }
     inputs.push_back(std::move(input));
   }
-  std::vector<DType> declared;
+  EvaluateOptions evaluate{.rounding = options_.rounding,
+                           .int64_results = operation.has_int64_results()};
   for (const auto& output : operation.outputs()) {
-    declared.push_back(output->type.is_tensor() ? output->type.dtype() : DType::kInvalid);
+    evaluate.declared.push_back(output->type.is_tensor() ? output->type.dtype() : DType::kInvalid);
   }
-  ANEMONE_ASSIGN(auto outputs, EvaluateAs(*def, opset_, inputs, declared, options_.rounding));
+  ANEMONE_ASSIGN(auto outputs, EvaluateAs(*def, opset_, inputs, evaluate));
   if (outputs.size() != operation.outputs().size())
     return Internal("the kernel returned {} outputs", outputs.size());
   if (options_.observe) options_.observe(operation, outputs);

@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "exec/evaluate.h"
+#include "exec/int64_results.h"
 
 namespace anemone::exec {
 namespace {
@@ -17,7 +18,8 @@ constexpr int64_t kKnownElements = 4096;
 // of `declared` where it has them.
 Result<std::vector<Tensor>> RunKernel(const ir::OpArgs& args, const std::vector<EvalInput>& inputs,
                                       const std::vector<DType>& declared,
-                                      const RoundingRule& rounding, std::vector<ir::Type>* types) {
+                                      const RoundingRule& rounding, bool int64_results,
+                                      std::vector<ir::Type>* types) {
   const ir::OpDef& def = args.def();
   ANEMONE_TRY(ir::InferTypes(args, types));
   for (size_t i = 0; i < std::min(types->size(), declared.size()); ++i) {
@@ -42,6 +44,7 @@ Result<std::vector<Tensor>> RunKernel(const ir::OpArgs& args, const std::vector<
     context.Bind(input.param, std::move(views));
   }
   ANEMONE_TRY(RunKernel(kernel, context));
+  if (int64_results) ANEMONE_TRY(CheckInt64Results(args, inputs, outputs));
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (outputs[i].dtype() == DType::kInvalid)
       return Internal("the kernel of {} did not write output {}", def.name, i);
@@ -107,13 +110,12 @@ Result<MutableTensor> KernelContext::AllocateOutput(size_t index, const Shape& s
 Result<std::vector<Tensor>> Evaluate(const ir::OpDef& def, ir::Opset opset,
                                      const std::vector<EvalInput>& inputs,
                                      const RoundingRule& rounding) {
-  return EvaluateAs(def, opset, inputs, {}, rounding);
+  return EvaluateAs(def, opset, inputs, {.rounding = rounding});
 }
 
 Result<std::vector<Tensor>> EvaluateAs(const ir::OpDef& def, ir::Opset opset,
                                        const std::vector<EvalInput>& inputs,
-                                       const std::vector<DType>& declared,
-                                       const RoundingRule& rounding) {
+                                       const EvaluateOptions& options) {
   ir::OpArgs args(def, opset);
   std::deque<ir::Literal> known;
   for (const EvalInput& input : inputs) {
@@ -133,11 +135,11 @@ Result<std::vector<Tensor>> EvaluateAs(const ir::OpDef& def, ir::Opset opset,
     args.AddAll(input.param, std::move(list));
   }
   std::vector<ir::Type> types;
-  return RunKernel(args, inputs, declared, rounding, &types);
+  return RunKernel(args, inputs, options.declared, options.rounding, options.int64_results, &types);
 }
 
 Result<std::vector<ir::Literal>> Fold(const ir::OpDef& def, ir::Opset opset,
-                                      const std::vector<FoldInput>& inputs) {
+                                      const std::vector<FoldInput>& inputs, bool int64_results) {
   ir::OpArgs args(def, opset);
   std::vector<EvalInput> tensors;
   for (const FoldInput& input : inputs) {
@@ -154,7 +156,7 @@ Result<std::vector<ir::Literal>> Fold(const ir::OpDef& def, ir::Opset opset,
     if (!bound.tensors.empty()) tensors.push_back(std::move(bound));
   }
   std::vector<ir::Type> types;
-  ANEMONE_ASSIGN(auto outputs, RunKernel(args, tensors, {}, {}, &types));
+  ANEMONE_ASSIGN(auto outputs, RunKernel(args, tensors, {}, {}, int64_results, &types));
   std::vector<ir::Literal> literals;
   for (size_t i = 0; i < outputs.size(); ++i) {
     ANEMONE_ASSIGN(ir::Literal literal, outputs[i].ToLiteral(types[i].dtype()));

@@ -105,7 +105,9 @@ struct FoldInput {
   std::string_view param;
   std::vector<const ir::Literal*> literals;
 };
+// `int64_results`: that of the operation (ir::Operation::has_int64_results).
 Result<std::vector<ir::Literal>> Fold(const ir::OpDef& def, ir::Opset opset,
-                                      const std::vector<FoldInput>& inputs);
+                                      const std::vector<FoldInput>& inputs,
+                                      bool int64_results = false);
 
 }  // namespace anemone::exec

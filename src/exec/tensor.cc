@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
+#include <vector>
 
 #include "base/large_blocks.h"
 
@@ -113,6 +116,10 @@ Result<Tensor> Tensor::FromLiteral(const ir::Literal& literal) {
     for (size_t i = 0; i < count; ++i) {
       const int64_t value = ir::IntElement(literal.bytes(), from, static_cast<int64_t>(i));
       if (to == DType::kInt32) {
+        if (!std::in_range<int32_t>(value)) {
+          return InvalidInput("the {} holds {} at {}, which int32 cannot hold", DTypeName(from),
+                              value, i);
+        }
         tensor.As<int32_t>()[i] = static_cast<int32_t>(value);
       } else {
         tensor.As<uint8_t>()[i] = static_cast<uint8_t>(value);
@@ -120,6 +127,40 @@ Result<Tensor> Tensor::FromLiteral(const ir::Literal& literal) {
     }
   }
   return tensor;
+}
+
+namespace {
+
+bool FitsIn(int64_t value, DType dtype) {
+  if (dtype == DType::kBool) return value == 0 || value == 1;
+  const int64_t values = int64_t{1} << BitWidth(dtype);
+  return IsSignedInt(dtype) ? value >= -values / 2 && value < values / 2
+                            : value >= 0 && value < values;
+}
+
+}  // namespace
+
+Result<Tensor> ConvertExactly(const ir::Literal& from, DType wanted) {
+  const auto values = from.AsDoubles();
+  if (!values) return Usage("{} cannot be read as {}", DTypeName(from.dtype()), DTypeName(wanted));
+  if (wanted == DType::kFp32) {
+    const std::vector<float> floats(values->begin(), values->end());
+    return Tensor::Copy({wanted, from.shape(), floats.data()});
+  }
+  if (!IsInt(wanted) && wanted != DType::kBool)
+    return Usage("{} cannot be read as {}", DTypeName(from.dtype()), DTypeName(wanted));
+  std::vector<int64_t> integers(values->size());
+  for (size_t i = 0; i < integers.size(); ++i) {
+    const double value = (*values)[i];
+    // The run time has integers of 32 bits at most.
+    const bool near = std::fabs(value) <= 4294967296.0;
+    integers[i] = near ? static_cast<int64_t>(value) : 0;
+    if (!near || static_cast<double>(integers[i]) != value || !FitsIn(integers[i], wanted)) {
+      return Usage("{} at {} does not fit an input of {}", value, i, DTypeName(wanted));
+    }
+  }
+  const Bytes packed = ir::PackInts(integers, wanted);
+  return Tensor::Copy({wanted, from.shape(), packed.data()});
 }
 
 Result<ir::Literal> Tensor::ToLiteral(DType to) const {

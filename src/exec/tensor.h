@@ -51,7 +51,8 @@ class Tensor {
   // Uninitialized elements. `shape` is static.
   static Result<Tensor> Allocate(DType dtype, Shape shape);
   static Result<Tensor> Copy(const ConstTensor& source);
-  // Half becomes float32; sub-byte integers become int8 or uint8; other dtypes stay.
+  // The elements in the dtype that they have at run time (StorageDType). kInvalidInput for an integer
+  // that int32 cannot hold.
   static Result<Tensor> FromLiteral(const ir::Literal& literal);
   // Converts back to `dtype` (float32 -> half rounds).
   Result<ir::Literal> ToLiteral(DType dtype) const;
@@ -77,6 +78,10 @@ class Tensor {
   MutableTensor view_;
   std::shared_ptr<void> buffer_;
 };
+
+// The numbers in dtype `wanted` of the run time: floats are rounded to float32, integers are held exactly.
+// kUsage naming the first number that is not.
+Result<Tensor> ConvertExactly(const ir::Literal& from, DType wanted);
 
 // The dtype that a value declared `dtype` has in memory at run time (fp16 -> fp32, int4 -> int8
 // ...).

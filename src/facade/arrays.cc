@@ -69,27 +69,7 @@ Result<exec::Tensor> ToTensor(const Array& array, DType wanted) {
                                         Bytes(array.data.get(), size, array.data)));
   // NumPy users pass int64 and float64 without intending it: values that fit are taken; a fraction
   // for an integer input is not.
-  ANEMONE_ASSIGN(exec::Tensor tensor, exec::Tensor::Allocate(storage, array.shape));
-  if (storage == DType::kFp32) {
-    const auto values = literal.AsFloats();
-    std::memcpy(tensor.As<float>(), values->data(), tensor.size_bytes());
-    return tensor;
-  }
-  const auto values = literal.AsDoubles();
-  std::vector<int64_t> integers(values->size());
-  for (size_t i = 0; i < integers.size(); ++i) {
-    const double value = (*values)[i];
-    // The border of a program has integers of 32 bits at most.
-    const bool fits = value >= std::numeric_limits<int32_t>::min() &&
-                      value <= std::numeric_limits<int32_t>::max();
-    integers[i] = fits ? static_cast<int64_t>(value) : 0;
-    if (!fits || static_cast<double>(integers[i]) != value) {
-      return Usage("{} does not fit an input of {}", value, DTypeName(wanted));
-    }
-  }
-  const Bytes packed = ir::PackInts(integers, storage);
-  std::memcpy(tensor.As<std::byte>(), packed.data(), packed.size());
-  return tensor;
+  return exec::ConvertExactly(literal, storage);
 }
 
 Result<std::map<std::string, exec::Tensor>> ToTensors(const std::map<std::string, Array>& arrays,

@@ -86,34 +86,15 @@ Result<exec::Tensor> FitImage(media::Image image, const ir::Feature* feature, Im
   return exec::Tensor::Copy({DType::kFp32, shape, values.data()});
 }
 
-// The numbers in another dtype: floats are rounded to float32, integers are held exactly or refused.
-Result<exec::Tensor> ConvertExactly(const ir::Literal& from, DType wanted) {
-  const auto values = from.AsDoubles();
-  if (!values) return Usage("{} cannot be read as {}", DTypeName(from.dtype()), DTypeName(wanted));
-  ANEMONE_ASSIGN(exec::Tensor tensor, exec::Tensor::Allocate(wanted, from.shape()));
-  for (size_t i = 0; i < values->size(); ++i) {
-    const double value = (*values)[i];
-    if (wanted == DType::kFp32) {
-      tensor.As<float>()[i] = static_cast<float>(value);
-      continue;
-    }
-    if (!(value >= INT32_MIN && value <= INT32_MAX) || value != std::trunc(value)) {
-      return Usage("the file holds {} at {}, which the input's int32 cannot hold", value, i);
-    }
-    tensor.As<int32_t>()[i] = static_cast<int32_t>(value);
-  }
-  return tensor;
-}
-
 }  // namespace
 
 Result<exec::Tensor> ArrayInput(const NpyArray& array, const ir::Type& type) {
   ANEMONE_ASSIGN(const ir::Literal literal,
                  ir::Literal::FromBytes(ir::Type::Tensor(array.dtype, array.shape), array.data));
-  ANEMONE_ASSIGN(exec::Tensor tensor, exec::Tensor::FromLiteral(literal));
   const DType wanted = exec::StorageDType(type.dtype());
-  if (tensor.dtype() == wanted) return tensor;
-  if (wanted == DType::kFp32 || wanted == DType::kInt32) return ConvertExactly(literal, wanted);
+  if (array.dtype == wanted) return exec::Tensor::FromLiteral(literal);
+  if (wanted == DType::kFp32 || wanted == DType::kInt32)
+    return exec::ConvertExactly(literal, wanted);
   return Usage("the file holds {}, but the input takes {}", DTypeName(array.dtype),
                type.ToString());
 }

@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "format/data_types.h"
+#include "format/int64_results.h"
 #include "format/model_file.h"
 #include "format/proto/model.pb.h"
 #include "format/type_codec.h"
@@ -410,7 +411,9 @@ Status DecodeInterface(const proto::ModelDescription& wire, ModelInterface* inte
 }
 
 Status EncodeDescription(const ir::Model& model, proto::ModelDescription* wire) {
-  EncodeMetadata(model.metadata, wire);
+  ir::Metadata metadata = model.metadata;
+  WriteInt64Results(model.program, &metadata.user_defined);
+  EncodeMetadata(metadata, wire);
   if (!model.multi_function) {
     if (model.functions.size() != 1) {
       return Internal("{} functions are described, but the model is not multi-function",

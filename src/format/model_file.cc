@@ -7,6 +7,7 @@
 #include "base/zip_reader.h"
 #include "format/compiled_reader.h"
 #include "format/description_codec.h"
+#include "format/int64_results.h"
 #include "format/package_layout.h"
 #include "format/program_codec.h"
 #include "format/proto/model.pb.h"
@@ -220,6 +221,7 @@ Result<ir::Model> Decode(const ModelFile& file) {
     }
   }
   ANEMONE_TRY(DecodeDescription(wire.description(), &model).At("description"));
+  ReadInt64Results(&model.metadata.user_defined, &model.program);
   ANEMONE_TRY(CheckDescription(model).At("description"));
   return model;
 }

@@ -116,7 +116,8 @@ class FunctionWriter {
     ANEMONE_TRY(AddAttribute("name", Literal::String(operation.name()), immediate_,
                              wire->mutable_attributes()));
     for (const auto& [key, literal] : operation.attributes()) {
-      if (key == "name") continue;
+      // The mark of 64 bits is written as metadata (format/int64_results.h).
+      if (key == "name" || key == ir::kInt64Results) continue;
       ANEMONE_TRY(AddAttribute(key, literal, immediate_, wire->mutable_attributes()));
     }
     if (operation.is_const()) {

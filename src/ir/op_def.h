@@ -148,6 +148,8 @@ struct OpDef {
   // Null: one flop for each output element.
   CostFn cost = nullptr;
   Traits traits = {};
+  // Whether an integer result may need more bits than the operands have, as that of add does.
+  bool integers_grow = false;
   // Compile-time decompression (constexpr_*): all inputs constant, evaluated at load.
   bool constexpr_op = false;
 
@@ -155,6 +157,12 @@ struct OpDef {
   // Whether the same arguments give the same results, and nothing else happens.
   bool pure() const { return traits.effects == Effects::kNone; }
 };
+
+// The same operator, whose integer results may need more bits than its operands have.
+inline OpDef WithGrowingIntegers(OpDef def) {
+  def.integers_grow = true;
+  return def;
+}
 
 // The arguments of one operation as inference, kernels, placement and cost see them: types, known
 // values, defaults. Holds pointers into what it was built from; short-lived.

@@ -65,6 +65,14 @@ std::string Operation::name() const {
   return outputs_.empty() ? type_ : outputs_[0]->name;
 }
 
+void Operation::MarkInt64Results() {
+  if (def_ == nullptr || !def_->integers_grow) return;
+  const auto is_int32 = [](const auto& output) {
+    return output->type.is_tensor() && output->type.dtype() == DType::kInt32;
+  };
+  if (std::ranges::any_of(outputs_, is_int32)) attributes_[kInt64Results] = Literal::Bool(true);
+}
+
 Value* Block::AddInput(std::string name, Type type) {
   inputs_.push_back(
       std::make_unique<Value>(Value{std::move(name), std::move(type), nullptr, nullptr}));

@@ -38,6 +38,9 @@ struct Value {
   bool is_stored() const;
 };
 
+// The attribute of Operation::has_int64_results.
+inline constexpr const char* kInt64Results = "int64_results";
+
 // An argument: the values bound to one parameter. More than one only for a variadic parameter such
 // as concat's `values`.
 struct Argument {
@@ -86,6 +89,13 @@ class Operation {
   std::map<std::string, Literal>& attributes() { return attributes_; }
   // The "name" attribute, or else the first output's name.
   std::string name() const;
+  // Whether the model that the program was made from computes the integer results in 64 bits, and they
+  // may not fit in the 32 that Core ML has (OpDef::integers_grow). Running the operation then fails
+  // where one does not, instead of wrapping it around. An attribute, so that copies and passes keep it;
+  // packages have it in their metadata (format/int64_results.h).
+  bool has_int64_results() const { return attributes_.contains(kInt64Results); }
+  // Does nothing to an operation whose integer results always fit.
+  void MarkInt64Results();
 
  private:
   friend class Block;

@@ -85,17 +85,7 @@ Result<exec::Tensor> FromArray(const NpyArray& array, const std::string& name,
   ANEMONE_ASSIGN(const ir::Literal literal,
                  ir::Literal::FromBytes(ir::Type::Tensor(array.dtype, array.shape), array.data));
   if (array.dtype == wanted) return exec::Tensor::FromLiteral(literal);
-  const auto values = literal.AsDoubles();
-  if (!values) return InvalidInput("the array is {}", DTypeName(array.dtype));
-  if (IsFloat(wanted)) {
-    const std::vector<float> floats(values->begin(), values->end());
-    return exec::Tensor::FromLiteral(ir::Literal::Fp32s(floats, array.shape));
-  }
-  const std::vector<int64_t> whole(values->begin(), values->end());
-  ANEMONE_ASSIGN(
-      const ir::Literal converted,
-      ir::Literal::FromBytes(ir::Type::Tensor(wanted, array.shape), ir::PackInts(whole, wanted)));
-  return exec::Tensor::FromLiteral(converted);
+  return exec::ConvertExactly(literal, wanted);
 }
 
 }  // namespace

@@ -13,7 +13,7 @@ namespace {
 
 constexpr uint64_t kMaxDeflateRatio = 1032;
 
-struct Job {
+struct PngJob {
   const std::byte* data = nullptr;
   size_t size = 0;
   size_t position = 0;
@@ -21,26 +21,26 @@ struct Job {
   png_infop info = nullptr;
   char message[256] = {};
 
-  Job(const std::byte* d, size_t s) : data(d), size(s) {}
-  Job(const Job&) = delete;
-  Job& operator=(const Job&) = delete;
-  ~Job() { png_destroy_read_struct(&png, &info, nullptr); }
+  PngJob(const std::byte* d, size_t s) : data(d), size(s) {}
+  PngJob(const PngJob&) = delete;
+  PngJob& operator=(const PngJob&) = delete;
+  ~PngJob() { png_destroy_read_struct(&png, &info, nullptr); }
 };
 
-void OnError(png_structp png, png_const_charp message) {
-  auto* job = static_cast<Job*>(png_get_error_ptr(png));
+void OnPngError(png_structp png, png_const_charp message) {
+  auto* job = static_cast<PngJob*>(png_get_error_ptr(png));
   std::strncpy(job->message, message, sizeof(job->message) - 1);
   png_longjmp(png, 1);
 }
 void OnWarning(png_structp, png_const_charp) {}
 void OnRead(png_structp png, png_bytep out, size_t size) {
-  auto* job = static_cast<Job*>(png_get_io_ptr(png));
+  auto* job = static_cast<PngJob*>(png_get_io_ptr(png));
   if (size > job->size - job->position) png_error(png, "the file is truncated");
   std::memcpy(out, job->data + job->position, size);
   job->position += size;
 }
 
-bool ReadHeader(Job* job) {
+bool ReadPngHeader(PngJob* job) {
   if (setjmp(png_jmpbuf(job->png)) != 0) return false;
   png_set_read_fn(job->png, job, OnRead);
   png_read_info(job->png, job->info);
@@ -48,7 +48,7 @@ bool ReadHeader(Job* job) {
 }
 
 // After this, rows hold: RGB8; or palette indices (one byte each); or gray 16-bit big-endian.
-bool Configure(Job* job, bool palette, bool gray16) {
+bool Configure(PngJob* job, bool palette, bool gray16) {
   if (setjmp(png_jmpbuf(job->png)) != 0) return false;
   if (palette) {
     png_set_packing(job->png);
@@ -63,24 +63,24 @@ bool Configure(Job* job, bool palette, bool gray16) {
   return true;
 }
 
-bool ReadRows(Job* job, png_bytepp rows) {
+bool ReadPngRows(PngJob* job, png_bytepp rows) {
   if (setjmp(png_jmpbuf(job->png)) != 0) return false;
   png_read_image(job->png, rows);
   return true;
 }
 
-Error Broken(const Job& job) { return InvalidInput("broken PNG: {}", job.message); }
+Error BrokenPng(const PngJob& job) { return InvalidInput("broken PNG: {}", job.message); }
 
 }  // namespace
 
 Result<Image> DecodePng(const Bytes& file) {
-  Job job(file.data(), file.size());
-  job.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &job, OnError, OnWarning);
+  PngJob job(file.data(), file.size());
+  job.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &job, OnPngError, OnWarning);
   if (job.png == nullptr) return Internal("libpng cannot be initialized");
   job.info = png_create_info_struct(job.png);
   if (job.info == nullptr) return Internal("libpng cannot be initialized");
   png_set_user_limits(job.png, 0x7FFFFFFF, 0x7FFFFFFF);  // CheckImageSize limits the product
-  if (!ReadHeader(&job)) return Broken(job);
+  if (!ReadPngHeader(&job)) return BrokenPng(job);
 
   const auto width = static_cast<int64_t>(png_get_image_width(job.png, job.info));
   const auto height = static_cast<int64_t>(png_get_image_height(job.png, job.info));
@@ -94,13 +94,13 @@ Result<Image> DecodePng(const Bytes& file) {
   }
   const bool palette = type == PNG_COLOR_TYPE_PALETTE;
   const bool gray16 = type == PNG_COLOR_TYPE_GRAY && depth == 16;
-  if (!Configure(&job, palette, gray16)) return Broken(job);
+  if (!Configure(&job, palette, gray16)) return BrokenPng(job);
 
   const size_t row_bytes = png_get_rowbytes(job.png, job.info);
   std::vector<uint8_t> raw(row_bytes * static_cast<size_t>(height));
   std::vector<png_bytep> rows(static_cast<size_t>(height));
   for (size_t y = 0; y < rows.size(); ++y) rows[y] = raw.data() + y * row_bytes;
-  if (!ReadRows(&job, rows.data())) return Broken(job);
+  if (!ReadPngRows(&job, rows.data())) return BrokenPng(job);
 
   Image image{static_cast<int>(width), static_cast<int>(height), {}};
   if (!palette && !gray16) {

@@ -215,6 +215,7 @@ Status Importer::WalkNode(const Node& node, size_t index, const Opsets& opsets, 
                                 const std::vector<Operand>& given) {
     return ImportGraph(graph, opsets, scope, builder, block, depth + 1, given);
   };
+  const size_t first = builder.block()->operations().size();
   std::optional<Operand> aligned;
   if (node.domain.empty() && opset < kBroadcastOpset) {
     aligned = AlignAtAxis(node, inputs);
@@ -242,6 +243,7 @@ Status Importer::WalkNode(const Node& node, size_t index, const Opsets& opsets, 
     Block(node, index, opsets, status.error());
     poisoned = true;
   }
+  bool wide = false;  // whether an output has integers that int32 may not hold
   for (size_t i = 0; i < node.outputs.size(); ++i) {
     if (node.outputs[i].empty()) continue;
     Operand& output = context.outputs()[i];
@@ -255,7 +257,13 @@ Status Importer::WalkNode(const Node& node, size_t index, const Opsets& opsets, 
       return Unsupported("its output {}, '{}', is not converted", i, node.outputs[i])
           .Advise("remove what reads it");
     }
+    wide = wide || output.type == DType::kInt64 || output.type == DType::kUInt64 ||
+           output.type == DType::kUInt32;
     scope.Add(std::move(output));
+  }
+  if (!poisoned && wide) {
+    const auto& operations = builder.block()->operations();
+    for (size_t i = first; i < operations.size(); ++i) operations[i]->MarkInt64Results();
   }
   return {};
 }

@@ -29,6 +29,7 @@ using ir::TensorFunction;
 using ir::Type;
 using ir::TypeDomain;
 using ir::Violates;
+using ir::WithGrowingIntegers;
 
 // a + b and a * b of sizes; kDynamic when either is; an error when the result does not fit into
 // int64.

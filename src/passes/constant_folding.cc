@@ -91,7 +91,7 @@ std::vector<ir::Literal> FoldOperation(const ir::Operation& operation, ir::Opset
     inputs.push_back(std::move(input));
   }
   // An operation that cannot be evaluated now is not an error: it may succeed when it is run.
-  auto folded = exec::Fold(def, opset, inputs);
+  auto folded = exec::Fold(def, opset, inputs, operation.has_int64_results());
   return folded.ok() ? std::move(folded).value() : std::vector<ir::Literal>();
 }
 

@@ -110,6 +110,10 @@ void Rewriter::TakeName(ir::Value* from, ir::Value* to) {
 void Rewriter::Replace(ir::Value* old, ir::Value* replacement) {
   assert(CanReplace(old, replacement));
   if (fresh_.contains(replacement) || IsFunctionOutput(old)) TakeName(old, replacement);
+  if (old->producer != nullptr && old->producer->has_int64_results() &&
+      replacement->producer != nullptr) {
+    replacement->producer->MarkInt64Results();
+  }
   fresh_.erase(replacement);  // one name is enough
   std::vector<ir::Use> uses = std::move(Uses()[old]);
   Uses().erase(old);

@@ -26,11 +26,15 @@ ALIASES = {"typedef", "name", "using", "alias"}
 USES = re.compile(r"(?<![\w.:>])([A-Za-z_]\w*)(?!\w)")
 
 
+def stands_alone(name):
+    """Of the hot sources, those that keep_alone of cmake/unity.cmake finds."""
+    return name.startswith("src/coreml/") or bool(re.search(r'^#include "hwy/', read(name), re.M))
+
+
 def joined_groups():
     """The sources that are compiled together, as cmake/unity.cmake and cmake/options.cmake have it."""
     match = re.search(r'string\(JOIN "\|" ANEMONE_HOT_SOURCES\s+((?:"[^"]*"\s*)+)\)', read("cmake/options.cmake"))
     hot = re.compile("|".join(re.findall(r'"([^"]*)"', match.group(1))).replace("\\\\", "\\"))
-    joined_hot = re.compile(re.search(r'ANEMONE_JOINED_HOT_SOURCES "([^"]*)"', read("cmake/options.cmake")).group(1))
     groups = collections.defaultdict(list)
     for name in our_files(".cc"):
         folder, file = os.path.split(name)
@@ -43,8 +47,10 @@ def joined_groups():
             kind = re.search(r"(def|kernel|onnx|place|torch)\.cc$", file)
             if kind:
                 groups[f"src/ops/*/{kind.group(1)}.cc"].append(name)
-        elif not hot.search("/" + name) or joined_hot.search("/" + name):
+        elif not hot.search("/" + name):
             groups[folder].append(name)
+        elif not stands_alone(name):
+            groups[f"{folder}, hot"].append(name)
     return groups
 
 

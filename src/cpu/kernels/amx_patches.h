@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/rounding.h"
 #include "cpu/kernels/amx_tile.h"
 #include "cpu/kernels/conv_patches.h"
 
@@ -55,10 +56,6 @@ class AmxPatches {
   }
 
  private:
-  static int64_t RoundUp(int64_t value, int64_t multiple) {
-    return (value + multiple - 1) / multiple * multiple;
-  }
-
   // Rows as far apart as sets of the cache repeat are left to FillConv, which copies some.
   bool InOneLine(const Pixel& pixel) const {
     constexpr int64_t kSetBytes = 4096;

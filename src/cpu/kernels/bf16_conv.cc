@@ -4,6 +4,7 @@
 #include <bit>
 #include <vector>
 
+#include "base/rounding.h"
 #include "base/simd_level.h"
 #include "base/thread_pool.h"
 #include "cpu/kernels/amx_patches.h"
@@ -18,10 +19,6 @@ namespace {
 constexpr int64_t kRegisterDepth = kAmxRowBytes / int64_t{sizeof(Bf16)};
 // Numbers behind the activations that a product may read.
 constexpr int64_t kSlack = kRegisterDepth;
-
-int64_t RoundUp(int64_t value, int64_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
 
 bool UsesWholeRegisters(const ConvShape& s) {
   constexpr int64_t kMostZeros = 3;

@@ -2,14 +2,13 @@
 
 #include <algorithm>
 
+#include "base/rounding.h"
 #include "base/thread_pool.h"
 #include "cpu/kernels/gemm_tile.h"
 #include "cpu/kernels/tile_driver.h"
 
 namespace anemone::cpu {
 namespace {
-
-int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // How many panels of k rows take some ten microseconds to pack.
 int64_t PanelsWorthAThread(int64_t k) {

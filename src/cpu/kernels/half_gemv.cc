@@ -7,17 +7,21 @@
 #include "base/thread_pool.h"
 #include "cpu/kernels/gemm.h"
 #include "cpu/kernels/tile_driver.h"
+#include "cpu/kernels/tile_epilogue.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/kernels/half_gemv.cc"
 #include "hwy/foreach_target.h"  // must come before highway.h
 
-#include "cpu/kernels/tile_epilogue-inl.h"
+#include "cpu/kernels/memory-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace anemone::cpu {
 namespace HWY_NAMESPACE {
+
+// Of tile_finish.cc, for the same target.
+void FinishFloats(const float* sums, int64_t stride, int width, const TileEpilogue& end);
 
 using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
@@ -56,7 +60,14 @@ HWY_NOINLINE void HalfTile(const float* const* rows, int64_t depth, const Half* 
       for (int v = 0; v < kVectors; ++v) acc[r][v] = hn::MulAdd(a, weights[v], acc[r][v]);
     }
   }
-  FinishTile(d, acc, end);
+  HWY_ALIGN float sums[kRows * kVectors * hn::MaxLanes(D())];
+  ANEMONE_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    ANEMONE_UNROLL
+    for (int v = 0; v < kVectors; ++v) hn::Store(acc[r][v], d, sums + (r * kVectors + v) * lanes);
+  }
+  const auto width = static_cast<int>(kVectors * lanes);
+  FinishFloats(sums, width, width, end);
 }
 
 template <int kVectors>

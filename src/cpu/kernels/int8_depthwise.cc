@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/rounding.h"
 #include "base/thread_pool.h"
 #include "cpu/kernels/depthwise_dot.h"
 #include "cpu/kernels/gemm.h"
@@ -14,8 +15,6 @@ namespace {
 constexpr int64_t kMostChannels = 64;  // of a block
 // Pixels whose sums, and perhaps floats, wait in the first-level cache.
 constexpr int64_t kChunk = 32;
-
-int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 }  // namespace
 

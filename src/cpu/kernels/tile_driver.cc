@@ -1,5 +1,6 @@
 #include "cpu/kernels/tile_driver.h"
 
+#include "base/rounding.h"
 #include "cpu/kernels/elementwise.h"
 
 namespace anemone::cpu {
@@ -8,8 +9,6 @@ namespace {
 constexpr int64_t kBlockBytes = 384 * 1024;  // of A, beside one panel of B, in a second-level cache
 constexpr int64_t kBlockPointers = 8192;
 constexpr double kTaskFlops = 1e5;  // a few microseconds
-
-int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // Whether the tile can address the step's operand: one place for each row and column.
 bool IsInTile(const Step& step) {

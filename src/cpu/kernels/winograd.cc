@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/rounding.h"
 #include "base/thread_pool.h"
 #include "cpu/kernels/gemm.h"
 #include "cpu/kernels/gemm_tile.h"
@@ -12,14 +13,11 @@ namespace anemone::cpu {
 namespace {
 
 // Transformed windows and sums of one thread's tiles, in its second-level cache beside some filters.
-constexpr int64_t kBlockBytes = 640 * 1024;
+constexpr int64_t kTilesBytes = 640 * 1024;
 // The same where all threads work on each step together.
 constexpr int64_t kSharedBytes = 8 * 1024 * 1024;
 // Filters that every thread may read for each of its blocks.
 constexpr int64_t kRereadBytes = 2560 * 1024;
-
-int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
-int64_t RoundUp(int64_t a, int64_t b) { return CeilDiv(a, b) * b; }
 
 // Rows that are a multiple of 2 KiB apart would share few sets of the first-level cache.
 int64_t SpreadOut(int64_t floats) { return floats % 512 == 0 ? floats + 16 : floats; }
@@ -54,7 +52,7 @@ struct Geometry {
 };
 
 // Some tiles, and where their transformed windows and their sums lie.
-struct Block {
+struct WindowBlock {
   int64_t first = 0;
   int64_t count = 0;
   float* windows = nullptr;
@@ -81,7 +79,7 @@ class Winograd {
   }
 
   void Run(float* scratch, ThreadPool& pool) const {
-    const int64_t each = geometry_.TilesIn(kBlockBytes);
+    const int64_t each = geometry_.TilesIn(kTilesBytes);
     const int64_t blocks = CeilDiv(geometry_.tiles, each);
     const int64_t filter_bytes =
         geometry_.points * PackedFloats(shape_.in_c, shape_.out_c) * int64_t{sizeof(float)};
@@ -94,7 +92,7 @@ class Winograd {
   }
 
  private:
-  Block BlockAt(int64_t first, int64_t end, float* memory) const {
+  WindowBlock BlockAt(int64_t first, int64_t end, float* memory) const {
     const int64_t count = end - first;
     return {first, count, memory, memory + geometry_.points * geometry_.in_plane(count)};
   }
@@ -107,7 +105,8 @@ class Winograd {
       thread_local Floats memory;
       memory.Reserve(geometry_.BlockFloats(CeilDiv(tiles, blocks)));
       for (int64_t b = begin; b < end; ++b) {
-        const Block block = BlockAt(tiles * b / blocks, tiles * (b + 1) / blocks, memory.data());
+        const WindowBlock block =
+            BlockAt(tiles * b / blocks, tiles * (b + 1) / blocks, memory.data());
         Transform(block, 0, block.count);
         for (int64_t p = 0; p < geometry_.points; ++p) Multiply(block, p);
         Finish(block, 0, block.count);
@@ -120,7 +119,7 @@ class Winograd {
     const int64_t each = geometry_.TilesIn(kSharedBytes);
     const int64_t blocks = CeilDiv(geometry_.tiles, each);
     for (int64_t b = 0; b < blocks; ++b) {
-      const Block block =
+      const WindowBlock block =
           BlockAt(geometry_.tiles * b / blocks, geometry_.tiles * (b + 1) / blocks, scratch);
       pool.ParallelFor(block.count, 1,
                        [&](int64_t begin, int64_t end) { Transform(block, begin, end); });
@@ -133,7 +132,7 @@ class Winograd {
   }
 
   // The transformed windows of tiles [begin, end) of a block.
-  void Transform(const Block& block, int64_t begin, int64_t end) const {
+  void Transform(const WindowBlock& block, int64_t begin, int64_t end) const {
     const ConvShape& s = shape_;
     const int window = geometry_.tile_size + 2;
     WinogradInput input;
@@ -158,7 +157,7 @@ class Winograd {
   }
 
   // The sums of all tiles of a block at one point.
-  void Multiply(const Block& block, int64_t point) const {
+  void Multiply(const WindowBlock& block, int64_t point) const {
     const int64_t row_tiles = CeilDiv(block.count, MaxTileRows());
     const float* windows = block.windows + point * geometry_.in_plane(block.count);
     float* sums = block.sums + point * geometry_.out_plane(block.count);
@@ -184,7 +183,7 @@ class Winograd {
   }
 
   // The outputs of tiles [begin, end) of a block.
-  void Finish(const Block& block, int64_t begin, int64_t end) const {
+  void Finish(const WindowBlock& block, int64_t begin, int64_t end) const {
     const ConvShape& s = shape_;
     const int size = geometry_.tile_size;
     TileBlock pixels;

@@ -8,12 +8,15 @@
 #define HWY_TARGET_INCLUDE "cpu/kernels/winograd_transform.cc"
 #include "hwy/foreach_target.h"  // must come before highway.h
 
-#include "cpu/kernels/tile_epilogue-inl.h"
+#include "cpu/kernels/memory-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace anemone::cpu {
 namespace HWY_NAMESPACE {
+
+// Of tile_finish.cc, for the same target.
+void FinishFloats(const float* sums, int64_t stride, int width, const TileEpilogue& end);
 
 using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
@@ -134,19 +137,12 @@ HWY_INLINE void AdvanceColumns(TileEpilogue* end, int64_t count) {
   if (end->bytes != nullptr) end->bytes += count;
 }
 
-template <int kPixels, int kTile>
-HWY_INLINE void FinishPixels(const V (&line)[kTile], const TileEpilogue& end) {
-  V acc[kPixels][1];
-  ANEMONE_UNROLL
-  for (int x = 0; x < kPixels; ++x) acc[x][0] = line[x];
-  FinishTile(D(), acc, end);
-}
-
 template <int kTile>
 HWY_NOINLINE void TransformOutput(WinogradOutput& output) {
   constexpr int kWindow = kTile + 2;
   const D d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  HWY_ALIGN float finished[kTile * hn::MaxLanes(D())];
   for (int64_t c = 0; c < output.channels; c += lanes) {
     const V bias = hn::Load(d, output.bias + c);
     V columns[kWindow][kTile];  // [x][y]
@@ -165,18 +161,10 @@ HWY_NOINLINE void TransformOutput(WinogradOutput& output) {
       for (int x = 0; x < kWindow; ++x) line[x] = columns[x][y];
       Lines<kTile>::Output(line, pixels);
       ANEMONE_UNROLL
-      for (int x = 0; x < kTile; ++x) pixels[x] = hn::Add(pixels[x], bias);
+      for (int x = 0; x < kTile; ++x) hn::Store(hn::Add(pixels[x], bias), d, finished + x * lanes);
       TileEpilogue& end = output.rows[y];
       end.columns = static_cast<int>(HWY_MIN(lanes, output.channels - c));
-      if (end.rows == kTile) {
-        FinishPixels<kTile>(pixels, end);
-      } else if (end.rows == 1) {
-        FinishPixels<1>(pixels, end);
-      } else if (end.rows == 2) {
-        FinishPixels<(kTile > 2 ? 2 : 1)>(pixels, end);
-      } else {
-        FinishPixels<(kTile > 3 ? 3 : 1)>(pixels, end);
-      }
+      FinishFloats(finished, lanes, static_cast<int>(lanes), end);
       AdvanceColumns(&end, lanes);
     }
   }

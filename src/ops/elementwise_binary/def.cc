@@ -40,8 +40,9 @@ std::vector<OpDef> Defs() {
   constexpr std::string_view kNumeric = "fp16 fp32 int32";
   constexpr std::string_view kBool = "bool";
   return {
-      Binary("add", kNumeric, InferArithmetic,
-             "Sum x + y of each pair of elements. Integers wrap around on overflow."),
+      WithGrowingIntegers(
+          Binary("add", kNumeric, InferArithmetic,
+                 "Sum x + y of each pair of elements. Integers wrap around on overflow.")),
       Binary("equal", kNumeric, InferTruth, "True where x and y hold the same number."),
       Binary("floor_div", kNumeric, InferArithmetic,
              "Quotient x / y rounded down to a whole number. An integer divided by zero gives 0."),
@@ -58,13 +59,14 @@ std::vector<OpDef> Defs() {
              "The smaller of x and y; NaN where either is NaN."),
       Binary("mod", kNumeric, InferArithmetic,
              "Remainder x - y * floor(x / y): it has the sign of y. An integer modulo zero is 0."),
-      Binary("mul", kNumeric, InferArithmetic, "Product x * y. Integers wrap around on overflow."),
+      WithGrowingIntegers(Binary("mul", kNumeric, InferArithmetic,
+                                 "Product x * y. Integers wrap around on overflow.")),
       Binary("not_equal", kNumeric, InferTruth, "True where x and y differ; NaN differs from all."),
-      Binary("pow", kNumeric, InferArithmetic, "x raised to the power y."),
+      WithGrowingIntegers(Binary("pow", kNumeric, InferArithmetic, "x raised to the power y.")),
       Binary("real_div", kNumeric, InferArithmetic,
              "Quotient x / y. Of integers, the quotient rounded toward zero, 0 for y = 0."),
-      Binary("sub", kNumeric, InferArithmetic,
-             "Difference x - y. Integers wrap around on overflow."),
+      WithGrowingIntegers(Binary("sub", kNumeric, InferArithmetic,
+                                 "Difference x - y. Integers wrap around on overflow.")),
   };
 }
 

@@ -112,7 +112,8 @@ OpDef Cast() {
                            "int16 or uint16."}},
           .infer = InferCast,
           .cost = NoCost,
-          .traits = NamesItsDType(ElementRule::kComputed, SizeRule::kOfFirst)};
+          .traits = NamesItsDType(ElementRule::kComputed, SizeRule::kOfFirst),
+          .integers_grow = true};
 }
 
 OpDef Clip() {
@@ -146,8 +147,9 @@ std::vector<OpDef> Defs() {
   constexpr std::string_view kFloat = "fp16 fp32";
   constexpr std::string_view kNumeric = "fp16 fp32 int32";
   return {
-      Unary("abs", kNumeric, "Absolute value |x|. The smallest int32 stays as it is.",
-            ElementRule::kScaleWithFirst),
+      WithGrowingIntegers(Unary("abs", kNumeric,
+                                "Absolute value |x|. The smallest int32 stays as it is.",
+                                ElementRule::kScaleWithFirst)),
       Unary("acos", kFloat, "Inverse cosine in radians, in [0, pi]; NaN outside [-1, 1]."),
       Unary("asin", kFloat, "Inverse sine in radians, in [-pi/2, pi/2]; NaN outside [-1, 1]."),
       Unary("atan", kFloat, "Inverse tangent in radians, in [-pi/2, pi/2]."),
@@ -160,7 +162,8 @@ std::vector<OpDef> Defs() {
       Unary("erf", kFloat,
             "Gauss error function 2 / sqrt(pi) * integral of exp(-t^2) from 0 to x."),
       Unary("exp", kFloat, "Exponential e^x."),
-      Unary("exp2", kNumeric, "Power 2^x; of an integer, the result rounded toward zero."),
+      WithGrowingIntegers(
+          Unary("exp2", kNumeric, "Power 2^x; of an integer, the result rounded toward zero.")),
       Unary("floor", kFloat, "The largest whole number that is not above x."),
       WithEpsilon("inverse", "Reciprocal 1 / (x + epsilon).",
                   [](const OpArgs& args) { return LikeX(args, 1e-4f); }),
@@ -174,7 +177,7 @@ std::vector<OpDef> Defs() {
       Unary("sin", kFloat, "Sine of x in radians."),
       Unary("sinh", kFloat, "Hyperbolic sine of x."),
       Unary("sqrt", kFloat, "Square root of x; NaN below 0."),
-      Unary("square", kNumeric, "x * x. Integers wrap around on overflow."),
+      WithGrowingIntegers(Unary("square", kNumeric, "x * x. Integers wrap around on overflow.")),
       Unary("tan", kFloat, "Tangent of x in radians."),
       Unary("tanh", kFloat, "Hyperbolic tangent of x."),
       Threshold(),

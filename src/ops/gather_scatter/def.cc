@@ -269,7 +269,8 @@ OpDef Scatter(std::string_view name, std::string_view doc, bool with_axis, ir::I
           .constraints = std::move(constraints),
           .infer = infer,
           .cost = CostOfScatter,
-          .traits = TensorFunction(ElementRule::kComputed, SizeRule::kOfFirst)};
+          .traits = TensorFunction(ElementRule::kComputed, SizeRule::kOfFirst),
+          .integers_grow = true};
 }
 
 }  // namespace

@@ -257,7 +257,8 @@ std::vector<OpDef> Defs() {
                        {"linear_c4", "before ios17, weight and bias have the dtype of x"}},
        .infer = InferLinear,
        .cost = LinearCost,
-       .traits = TensorFunction(ElementRule::kComputed, SizeRule::kInferred)},
+       .traits = TensorFunction(ElementRule::kComputed, SizeRule::kInferred),
+       .integers_grow = true},
       {.name = "matmul",
        .doc = "Matrix product over the last two dimensions, broadcast over those before: [..., m, "
               "k] times [..., k, n] gives [..., m, n]. A vector acts as one row (x) or one column "
@@ -274,7 +275,8 @@ std::vector<OpDef> Defs() {
                         "of them is constant"}},
        .infer = InferMatmul,
        .cost = MatmulCost,
-       .traits = TensorFunction(ElementRule::kComputed, SizeRule::kInferred)},
+       .traits = TensorFunction(ElementRule::kComputed, SizeRule::kInferred),
+       .integers_grow = true},
       {.name = "einsum",
        .doc = "Matrix product over dimensions -1 and -3: values [n, c, h, w] and [n, w, h, u] "
               "give [n, c, h, u] (or all without n), with n and h broadcast. `equation` names the "

@@ -128,8 +128,8 @@ std::vector<OpDef> Defs() {
           "Index of the largest element along axis; the first one when several are equal."),
       Arg("reduce_argmin",
           "Index of the smallest element along axis; the first one when several are equal."),
-      OverAxes("reduce_l1_norm", "Sum of |x| over axes (all when absent).", CostPerInput<2>,
-               ElementRule::kScaleWithFirst),
+      WithGrowingIntegers(OverAxes("reduce_l1_norm", "Sum of |x| over axes (all when absent).",
+                                   CostPerInput<2>, ElementRule::kScaleWithFirst)),
       OverAxes("reduce_l2_norm", "Square root of the sum of x * x over axes (all when absent).",
                CostPerInput<2>, ElementRule::kScaleWithFirst),
       OverAxes("reduce_log_sum", "Natural logarithm of the sum over axes (all when absent).",
@@ -145,10 +145,12 @@ std::vector<OpDef> Defs() {
                CostPerInput<1>, ElementRule::kOfFirst),
       OverAxes("reduce_min", "Smallest element over axes (all when absent).", CostPerInput<1>,
                ElementRule::kOfFirst),
-      OverAxes("reduce_prod", "Product over axes (all when absent).", CostPerInput<1>),
-      OverAxes("reduce_sum", "Sum over axes (all when absent).", CostPerInput<1>,
-               ElementRule::kScaleWithFirst),
-      OverAxes("reduce_sum_square", "Sum of x * x over axes (all when absent).", CostPerInput<2>),
+      WithGrowingIntegers(
+          OverAxes("reduce_prod", "Product over axes (all when absent).", CostPerInput<1>)),
+      WithGrowingIntegers(OverAxes("reduce_sum", "Sum over axes (all when absent).",
+                                   CostPerInput<1>, ElementRule::kScaleWithFirst)),
+      WithGrowingIntegers(OverAxes("reduce_sum_square", "Sum of x * x over axes (all when absent).",
+                                   CostPerInput<2>)),
   };
 }
 
