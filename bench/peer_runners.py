@@ -27,8 +27,7 @@ class Anemone:
 
         shapes = {name: list(value.shape) for name, value in feeds.items()}
         options = {"input_shapes": shapes} if str(path).endswith(".onnx") else {}
-        model = anemone.load(path, threads=threads, numerics=self.numerics, **options)
-        self.model = model.convert() if str(path).endswith(".onnx") else model
+        self.model = anemone.load(path, threads=threads, numerics=self.numerics, **options)
 
     def run(self, feeds):
         return list(self.model.predict(feeds).values())

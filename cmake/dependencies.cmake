@@ -85,7 +85,7 @@ if(ANEMONE_HTTPLIB_INCLUDE)
 endif()
 if(ANEMONE_HTTPLIB_IS_KNOWN)
   list(APPEND ANEMONE_PRIVATE_DEPENDENCIES ${httplib_libraries})
-  # On these two alone, so that installing the package rebuilds nothing else; they are not joined (cmake/options.cmake).
+  # On these two alone, so that installing the package rebuilds nothing else; they are not joined (keep_alone of cmake/unity.cmake).
   set_source_files_properties(${CMAKE_SOURCE_DIR}/src/serve/http_server.cc ${CMAKE_SOURCE_DIR}/src/serve/connection.cc
     PROPERTIES COMPILE_DEFINITIONS "ANEMONE_HAVE_HTTPLIB;${httplib_definitions}")
 else()

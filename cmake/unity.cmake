@@ -61,8 +61,8 @@ function(join_sources joined)
 endfunction()
 
 # keep_alone(ALONE SOURCE...): those of the sources that cannot be joined: users of Highway, which must be
-# told of the instruction sets before its first header, and src/coreml/, where a test's double takes the
-# place of one object.
+# told of the instruction sets before its first header; sources with definitions of their own
+# (cmake/dependencies.cmake); and src/coreml/, where a test's double takes the place of one object.
 function(keep_alone alone)
   set(result "")
   foreach(source IN LISTS ARGN)
@@ -70,7 +70,8 @@ function(keep_alone alone)
     if(EXISTS ${source})
       file(STRINGS ${source} highway REGEX "^#include \"hwy/" LIMIT_COUNT 1)
     endif()
-    if(highway OR source MATCHES "/src/coreml/")
+    get_source_file_property(definitions ${source} COMPILE_DEFINITIONS)
+    if(highway OR definitions OR source MATCHES "/src/coreml/")
       list(APPEND result ${source})
     endif()
   endforeach()

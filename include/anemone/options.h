@@ -43,6 +43,7 @@ struct LoadOptions {
   std::map<std::string, std::vector<Dimension>> input_shapes = {};
   std::vector<std::string> input_value = {};
   std::vector<std::string> lowering = {};
+  bool clamp_int64 = false;
   std::string minimum_deployment_target = "iOS17";
   std::string backend = "auto";
   std::string function = {};
@@ -156,6 +157,7 @@ struct ModelOptions {
   std::map<std::string, std::vector<Dimension>> input_shapes = {};
   std::vector<std::string> input_value = {};
   std::vector<std::string> lowering = {};
+  bool clamp_int64 = false;
 };
 
 // Of `anemone lab`.
@@ -200,6 +202,7 @@ struct CompareOptions {
   std::map<std::string, std::vector<Dimension>> input_shapes = {};
   std::vector<std::string> input_value = {};
   std::vector<std::string> lowering = {};
+  bool clamp_int64 = false;
   uint64_t seed = 0;
   int samples = 4;
   bool per_op = false;

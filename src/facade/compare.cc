@@ -43,6 +43,7 @@ Result<LoadedModel> LoadSide(const std::string& model, const CompareOptions& opt
   if (LowerExtension(model) == ".onnx") {
     one.input_value = options.input_value;
     one.lowering = options.lowering;
+    one.clamp_int64 = options.clamp_int64;
   }
   return LoadModel(one);
 }

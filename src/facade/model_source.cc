@@ -82,6 +82,7 @@ Result<onnx::ImportOptions> ImportOptionsOf(const ModelSource& source) {
   ANEMONE_ASSIGN(const ir::Opset target,
                  ParseDeploymentTarget(source.options.minimum_deployment_target));
   onnx::ImportOptions options{.input_shapes = {}, .target = target};
+  options.clamp_int64 = source.options.clamp_int64;
   for (const auto& [name, shape] : source.options.input_shapes) {
     for (const Dimension& dimension : shape) {
       onnx::InputSize& size = options.input_shapes[name].emplace_back(dimension.size);
@@ -319,6 +320,12 @@ Result<LoadedModel> LoadModel(const ModelSource& source) {
       return Usage("'{}' is not an ONNX or PyTorch model: its inputs cannot be fixed", source.model)
           .At("input_value")
           .Advise("fix them when the model is converted");
+    }
+    if (source.options.clamp_int64) {
+      return Usage("'{}' is not an ONNX or PyTorch model: it has no integers of 64 bits",
+                   source.model)
+          .At("clamp_int64")
+          .Advise("give it when the model is converted");
     }
     ANEMONE_ASSIGN(const auto chosen, ChosenShapes(source.options));
     ANEMONE_TRY(ir::ChooseInputShapes(chosen, loaded->model.get()).At(source.model));

@@ -12,6 +12,7 @@ ModelSource SourceOf(const ModelOptions& options, const std::string& target) {
   source.options.input_shapes = options.input_shapes;
   source.options.input_value = options.input_value;
   source.options.lowering = options.lowering;
+  source.options.clamp_int64 = options.clamp_int64;
   source.options.minimum_deployment_target = target;
   return source;
 }

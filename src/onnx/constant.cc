@@ -1,7 +1,9 @@
 #include "onnx/constant.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace anemone::onnx {
 namespace {
@@ -223,14 +225,25 @@ Result<ir::Literal> Constant::ToLiteral() const {
   std::vector<int32_t> narrow(ints->size());
   for (size_t i = 0; i < ints->size(); ++i) {
     const int64_t value = (*ints)[i];
-    if (value < std::numeric_limits<int32_t>::min() ||
-        value > std::numeric_limits<int32_t>::max()) {
-      return Unsupported("a constant holds {}, but Core ML's integers have 32 bits", value);
+    if (!std::in_range<int32_t>(value)) {
+      return Unsupported("a constant holds {}, but Core ML's integers have 32 bits", value)
+          .Advise("where the nearest number that fits serves as well, --clamp-int64 takes it");
     }
     narrow[i] = static_cast<int32_t>(value);
   }
   return ir::Literal::FromBytes(ir::Type::Tensor(DType::kInt32, dims),
                                 Bytes::FromVector(std::move(narrow)));
+}
+
+std::optional<Constant> Constant::ClampedToInt32(int64_t* first) const {
+  if (!IsInt(dtype) || BitWidth(dtype) < 32) return std::nullopt;
+  auto ints = AsInts();
+  if (!ints) return std::nullopt;
+  const auto found = std::ranges::find_if_not(*ints, std::in_range<int32_t, int64_t>);
+  if (found == ints->end()) return std::nullopt;
+  *first = *found;
+  for (int64_t& value : *ints) value = std::clamp<int64_t>(value, INT32_MIN, INT32_MAX);
+  return Int64s(std::move(*ints), dims);
 }
 
 }  // namespace anemone::onnx

@@ -47,6 +47,9 @@ struct Constant {
   // As MIL holds it: floats become fp32, integers int32 (kUnsupported when one does not fit), bool
   // stays bool.
   Result<ir::Literal> ToLiteral() const;
+  // A constant whose integers int32 cannot hold, with the nearest that it can; `first` gets the first of
+  // them. nullopt where all fit.
+  std::optional<Constant> ClampedToInt32(int64_t* first) const;
   // The same elements under other dims.
   Constant Reshaped(ir::Shape new_dims) const { return {dtype, std::move(new_dims), data}; }
 };

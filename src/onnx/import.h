@@ -44,6 +44,9 @@ struct ImportOptions {
   std::map<std::string, Constant> input_values = {};
   // What operators become instead of what the importer knows; the file's own functions too.
   std::vector<ir::TextTemplate> lowerings = {};
+  // Whether an integer constant that int32 cannot hold becomes the nearest that it can, with a note,
+  // instead of an error.
+  bool clamp_int64 = false;
   ir::Opset target = ir::Opset::kIOS15;
 };
 

@@ -222,6 +222,7 @@ Status Importer::WalkNode(const Node& node, size_t index, const Opsets& opsets, 
     if (aligned) inputs[1] = &*aligned;
   }
   NodeContext context(node, opset, std::move(inputs), builder, *builder_, *runtime_, import_graph);
+  context.SetClampInt64(options_.clamp_int64);
   // What a file declares of a network with open inputs may be true of its example only.
   if (depth == 1 && open_inputs_.empty()) context.SetDeclared(DeclaredShapes(node));
   Status status;

@@ -94,7 +94,7 @@ ir::Value* NodeContext::Materialize(Operand& operand) {
                             operand.name, operand.rank(), kMaxRank);
       return nullptr;
     }
-    auto literal = operand.constant->ToLiteral();
+    auto literal = LiteralOf(*operand.constant, operand.name);
     if (!literal.ok()) {
       status_ = std::move(literal).status().At(fmt::format("constant '{}'", operand.name));
       return nullptr;
@@ -289,6 +289,15 @@ Status NodeContext::Emit(std::string_view type, Args args) {
   return Set(0, operation->output());
 }
 
+Result<ir::Literal> NodeContext::LiteralOf(const Constant& constant, const std::string& name) {
+  int64_t first = 0;
+  const auto clamped = clamp_int64_ ? constant.ClampedToInt32(&first) : std::nullopt;
+  if (!clamped) return constant.ToLiteral();
+  Note(fmt::format("the constant '{}' holds {}, which 32 bits cannot: clamped, as asked", name,
+                   first));
+  return clamped->ToLiteral();
+}
+
 ir::Value* NodeContext::MakeConst(ir::Literal literal, std::string_view suffix) {
   if (!status_.ok()) return nullptr;
   return builder_.Const(std::move(literal), OperationName(suffix, false));
@@ -296,7 +305,7 @@ ir::Value* NodeContext::MakeConst(ir::Literal literal, std::string_view suffix) 
 
 ir::Value* NodeContext::MakeConst(const Constant& constant, std::string_view suffix) {
   if (!status_.ok()) return nullptr;
-  auto literal = constant.ToLiteral();
+  auto literal = LiteralOf(constant, OperationName(suffix, false));
   if (!literal.ok()) {
     status_ = std::move(literal).status();
     return nullptr;

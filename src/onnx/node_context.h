@@ -172,6 +172,9 @@ class NodeContext {
     declared_ = std::move(declared);
   }
 
+  // ImportOptions::clamp_int64.
+  void SetClampInt64(bool clamp) { clamp_int64_ = clamp; }
+
   // ---- emission
   size_t OutputCount() const { return outputs_.size(); }
   // Whether something may read output `i`.
@@ -257,6 +260,7 @@ class NodeContext {
  private:
   std::string OperationName(std::string_view type, bool final) const;
   ir::Value* Materialize(Operand& operand);
+  Result<ir::Literal> LiteralOf(const Constant& constant, const std::string& name);
   bool IsPending(const Operand& operand) const;
   ir::Value* ReshapeOpen(ir::Value* value, const ir::Shape& from, const ir::Shape& dims);
   ir::Value* Checked(Result<ir::Value*> value);
@@ -269,6 +273,7 @@ class NodeContext {
   ir::Builder& constants_;
   RuntimeSizes& runtime_;
   ImportGraphFn import_graph_;
+  bool clamp_int64_ = false;
   std::vector<std::optional<ir::Shape>> declared_;
   // The floats of quantized inputs that were asked for, by input.
   mutable std::map<size_t, Constant> expanded_;

@@ -24,6 +24,7 @@ Table TableOf(InspectOptions& options) {
       InputShapesRow(options.input_shapes),
       InputValueRow(options.input_value),
       LoweringRow(options.lowering),
+      ClampInt64Row(options.clamp_int64),
       TargetRow(options.minimum_deployment_target,
                 "the oldest system that must run what an importer writes"),
       FunctionRow(options.function),

@@ -9,6 +9,7 @@ Table TableOf(LoadOptions& options) {
       InputShapesRow(options.input_shapes),
       InputValueRow(options.input_value),
       LoweringRow(options.lowering),
+      ClampInt64Row(options.clamp_int64),
       TargetRow(options.minimum_deployment_target,
                 "the oldest system that must run what an importer writes"),
       BackendRow(options.backend),

@@ -30,6 +30,7 @@ Table TableOf(CompareOptions& options) {
       shapes,
       InputValueRow(options.input_value),
       LoweringRow(options.lowering),
+      ClampInt64Row(options.clamp_int64),
       {.name = "seed", .field = &options.seed, .help = "seed of the inputs", .example = "7"},
       {.name = "samples",
        .field = &options.samples,
@@ -155,6 +156,7 @@ Table TableOf(RunOptions& options) {
       shapes,
       InputValueRow(options.input_value),
       LoweringRow(options.lowering),
+      ClampInt64Row(options.clamp_int64),
       {.name = "inputs",
        .field = &options.inputs,
        .help = "NAME=FILE.npy, .png or .jpg; NAME may be left out for one input. Models that are "

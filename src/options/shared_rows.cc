@@ -95,7 +95,8 @@ Table ModelRows(ModelOptions& options) {
           SeedRow(options.seed),
           InputShapesRow(options.input_shapes),
           InputValueRow(options.input_value),
-          LoweringRow(options.lowering)};
+          LoweringRow(options.lowering),
+          ClampInt64Row(options.clamp_int64)};
 }
 
 Option WeightsRow(std::string& field) {
@@ -141,6 +142,14 @@ Option LoweringRow(std::vector<std::string>& field) {
               "other domains: lower \"com.example\" Swoosh(x, alpha = 1.0) { ... } -> (y); in MIL; "
               "may be given again",
           .example = "swoosh.txt"};
+}
+
+Option ClampInt64Row(bool& field) {
+  return {.name = "clamp_int64",
+          .field = &field,
+          .help =
+              "constants of an ONNX or PyTorch model that the 32 bits of Core ML's integers cannot "
+              "hold become the nearest that they can, and each is said; else they are an error"};
 }
 
 Option LabelsRow(std::string& field) {

@@ -26,6 +26,7 @@ Option SeedRow(uint64_t& field);
 Option InputShapesRow(Shapes& field);
 Option InputValueRow(std::vector<std::string>& field);
 Option LoweringRow(std::vector<std::string>& field);
+Option ClampInt64Row(bool& field);
 
 // A folder of photographs, and what they show.
 Option LabelsRow(std::string& field);
