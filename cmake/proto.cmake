@@ -19,6 +19,8 @@ endforeach()
 if(proto_outputs)
   add_library(anemone_proto STATIC ${proto_outputs})
   target_compile_options(anemone_proto PRIVATE -w)
+  # protobuf's headers are parsed once for several of them.
+  set_target_properties(anemone_proto PROPERTIES UNITY_BUILD ${ANEMONE_UNITY} UNITY_BUILD_BATCH_SIZE 4)
   # SYSTEM: generated headers do not meet our warnings.
   target_include_directories(anemone_proto SYSTEM PUBLIC ${proto_dir})
   target_link_libraries(anemone_proto PUBLIC protobuf::libprotobuf PRIVATE anemone_cold_options)

@@ -3,10 +3,12 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <utility>
 
 #include "base/fork_gate.h"
+#include "base/rounding.h"
 
 namespace anemone {
 namespace {
@@ -21,9 +23,23 @@ void Pause() {
 #endif
 }
 
-// About 20 to 50 microseconds: longer than the serial stretch between two layers, short for an idle
-// machine.
-constexpr int kSpins = 1500;
+// Longer than the serial stretch between two layers, short for an idle machine. In time, since a pause
+// takes from 10 to 140 cycles, by the processor.
+constexpr std::chrono::microseconds kSpinTime{100};
+
+// Waits for `done` so long; false when it is still not.
+template <typename Done>
+bool Spin(const Done& done) {
+  constexpr int kPauses = 32;
+  const auto end = std::chrono::steady_clock::now() + kSpinTime;
+  do {
+    for (int i = 0; i < kPauses; ++i) {
+      if (done()) return true;
+      Pause();
+    }
+  } while (std::chrono::steady_clock::now() < end);
+  return false;
+}
 
 // Of Shared(). Held during a fork, so that the child does not find it locked by a thread it has not.
 std::mutex shared_mutex;
@@ -39,7 +55,8 @@ int WatchedGeneration() {
 
 ThreadPool::ThreadPool(int threads) : generation_(WatchedGeneration()) {
   if (threads <= 0) threads = static_cast<int>(std::thread::hardware_concurrency());
-  for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { Work(); });
+  shares_ = std::vector<Share>(static_cast<size_t>(std::max(threads, 1)));
+  for (size_t i = 1; i < shares_.size(); ++i) workers_.emplace_back([this, i] { Work(i); });
 }
 
 bool ThreadPool::of_this_process() const { return generation_ == ProcessGeneration(); }
@@ -68,11 +85,14 @@ std::shared_ptr<ThreadPool> ThreadPool::Shared(int threads) {
   return pool;
 }
 
-void ThreadPool::TakeChunks() {
-  for (;;) {
-    const int64_t begin = next_.fetch_add(chunk_, std::memory_order_relaxed);
-    if (begin >= n_) return;
-    function_(context_, begin, std::min(begin + chunk_, n_));
+void ThreadPool::TakeChunks(size_t thread) {
+  for (size_t i = 0; i < shares_.size(); ++i) {
+    Share& share = shares_[(thread + i) % shares_.size()];
+    for (;;) {
+      const int64_t begin = share.next.fetch_add(chunk_, std::memory_order_relaxed);
+      if (begin >= share.end) break;
+      function_(context_, begin, std::min(begin + chunk_, share.end));
+    }
   }
 }
 
@@ -85,42 +105,41 @@ void ThreadPool::Run(int64_t n, int64_t grain, const void* context, Function fun
   }
   std::lock_guard lock(busy_, std::adopt_lock);
   // A few chunks per thread even out unequal speed; more only cost atomics.
-  const int64_t grains = (n + grain - 1) / grain;
+  const int64_t grains = CeilDiv(n, grain);
   const int64_t wanted = static_cast<int64_t>(threads()) * 4;
   function_ = function;
   context_ = context;
-  n_ = n;
-  chunk_ = grain * ((grains + wanted - 1) / wanted);
-  next_.store(0, std::memory_order_relaxed);
+  chunk_ = grain * CeilDiv(grains, wanted);
+  const int64_t chunks = CeilDiv(n, chunk_);
+  for (size_t i = 0; i < shares_.size(); ++i) {
+    const auto part = [&](size_t of) {
+      return std::min(n, chunk_ * (chunks * static_cast<int64_t>(of) / threads()));
+    };
+    shares_[i].next.store(part(i), std::memory_order_relaxed);
+    shares_[i].end = part(i + 1);
+  }
   open_.store(true);
   epoch_.fetch_add(1);
   if (sleepers_.load() > 0) epoch_.notify_all();
 
   inside_body = true;
-  TakeChunks();
+  TakeChunks(0);
   inside_body = false;
 
   // A worker raises active_ before it reads open_, so from here on none can join unseen.
   open_.store(false);
-  for (int spin = 0; active_.load() != 0; ++spin) {
-    if (spin < kSpins) {
-      Pause();
-    } else {
-      std::this_thread::yield();
-    }
+  const auto done = [this] { return active_.load() == 0; };
+  if (!Spin(done)) {
+    while (!done()) std::this_thread::yield();
   }
 }
 
-void ThreadPool::Work() {
+void ThreadPool::Work(size_t thread) {
   inside_body = true;  // a body that calls ParallelFor runs it inline
   uint32_t seen = 0;
   for (;;) {
-    uint32_t now = epoch_.load();
-    for (int spin = 0; now == seen && spin < kSpins; ++spin) {
-      Pause();
-      now = epoch_.load();
-    }
-    if (now == seen) {
+    uint32_t now = seen;
+    if (!Spin([&] { return (now = epoch_.load()) != seen; })) {
       sleepers_.fetch_add(1);
       epoch_.wait(seen);
       sleepers_.fetch_sub(1);
@@ -129,7 +148,7 @@ void ThreadPool::Work() {
     seen = now;
     if (stop_.load()) return;
     active_.fetch_add(1);
-    if (open_.load()) TakeChunks();
+    if (open_.load()) TakeChunks(thread);
     active_.fetch_sub(1);
   }
 }

@@ -48,8 +48,8 @@ class ThreadPool {
   using Function = void (*)(const void* context, int64_t begin, int64_t end);
 
   void Run(int64_t n, int64_t grain, const void* context, Function function);
-  void Work();
-  void TakeChunks();
+  void Work(size_t thread);
+  void TakeChunks(size_t thread);
 
   bool of_this_process() const;
 
@@ -60,9 +60,14 @@ class ThreadPool {
   // The current job; written only while !open_ and active_ == 0.
   Function function_ = nullptr;
   const void* context_ = nullptr;
-  int64_t n_ = 0;
   int64_t chunk_ = 0;
-  alignas(64) std::atomic<int64_t> next_{0};
+  // Each thread begins with its own part of the range, which is the same part in each job of the same
+  // length: what a thread wrote in one layer it reads from its cache in the next. Then it helps others.
+  struct alignas(64) Share {
+    std::atomic<int64_t> next{0};
+    int64_t end = 0;
+  };
+  std::vector<Share> shares_;
   alignas(64) std::atomic<uint32_t> epoch_{0};  // changes when a job opens, and at the end
   std::atomic<bool> open_{false};
   std::atomic<bool> stop_{false};
