@@ -43,6 +43,7 @@ string(JOIN "|" ANEMONE_HOT_SOURCES
   "/src/serve/(connection|http_server)\\.cc$"
   "/src/zoo/trial\\.cc$"
   "/src/runtime/(dispatch|latency_histogram|prometheus_exporter|session|telemetry[^/]*)\\.cc$")
+
 if(ANEMONE_SANITIZE)
   # For every target, so that generated and third-party headers are instrumented too.
   add_compile_options(-fsanitize=${ANEMONE_SANITIZE} -fno-omit-frame-pointer

@@ -72,3 +72,17 @@ def test_a_file_that_does_not_fit_is_an_error(tmp_path):
     np.save(tmp_path / "x.npy", np.array([1, 2**40, 3], np.int64))
     done = subprocess.run([COMMAND, "run", path, "--input", f"x={tmp_path / 'x.npy'}"], capture_output=True, text=True)
     assert done.returncode == 2 and f"{2**40} at 1 does not fit" in done.stderr, done.stderr
+
+
+@pytest.mark.skipif(not COMMAND.exists(), reason="the command is not built; ./dev build makes it")
+@pytest.mark.parametrize("lost", [None, "coremldata.bin"])
+def test_a_compiled_folder_is_checked_too(tmp_path, lost):
+    path = saved(tmp_path / "m.onnx", [helper.make_node("Mul", ["x", "x"], ["y"])])
+    anemone.convert(path).save(str(tmp_path / "m.mlpackage"))
+    compiled = tmp_path / "m.mlmodelc"
+    subprocess.run([COMMAND, "compile", tmp_path / "m.mlpackage", "-o", compiled], check=True, capture_output=True)
+    if lost:  # then metadata.json describes it
+        (compiled / lost).unlink()
+    np.save(tmp_path / "x.npy", np.array([3, 65536, 0], np.int64))
+    done = subprocess.run([COMMAND, "run", compiled, "--input", f"x={tmp_path / 'x.npy'}"], capture_output=True, text=True)
+    assert done.returncode == 3 and "mul 'y': its result, about" in done.stderr, done.stderr

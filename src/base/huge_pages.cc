@@ -1,7 +1,5 @@
 #include "base/huge_pages.h"
 
-#include "base/rounding.h"
-
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -9,6 +7,8 @@
 #include <list>
 #include <mutex>
 #include <new>
+
+#include "base/rounding.h"
 
 namespace anemone::huge_pages {
 namespace {

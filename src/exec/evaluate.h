@@ -15,6 +15,7 @@ struct EvaluateOptions {
   bool int64_results = false;  // ir::Operation::has_int64_results
 };
 
+// Like Evaluate.
 Result<std::vector<Tensor>> EvaluateAs(const ir::OpDef& def, ir::Opset opset,
                                        const std::vector<EvalInput>& inputs,
                                        const EvaluateOptions& options);

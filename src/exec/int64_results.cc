@@ -12,8 +12,7 @@ constexpr double kEnd = 2147483648.0;  // 2^31
 Error Beyond(double value) {
   return InvalidInput(
              "its result, about {:.6g}, does not fit in the 32 bits of Core ML's integers; the "
-             "model that "
-             "was converted computes it in 64 bits [int64_results]",
+             "model that was converted computes it in 64 bits [int64_results]",
              value)
       .Advise("compute it in floats in the model, or keep the numbers before it smaller");
 }

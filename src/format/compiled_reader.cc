@@ -9,6 +9,7 @@
 #include "base/mapped_file.h"
 #include "format/compiled_data.h"
 #include "format/espresso/network_reader.h"
+#include "format/int64_results.h"
 #include "format/mil_text.h"
 #include "format/model_file.h"
 #include "format/package.h"
@@ -279,6 +280,7 @@ Status ApplyCompiledMetadata(std::string_view text, ir::Model* model) {
       if (value.is_text()) model->metadata.user_defined[key] = value.text();
     }
   }
+  ReadInt64Results(&model->metadata.user_defined, &model->program);
   const Json* version = json.Find("specificationVersion");
   if (version != nullptr && version->is_integer()) {
     const int64_t declared = version->integer();
