@@ -44,8 +44,9 @@ std::vector<OpDef> Defs() {
           Binary("add", kNumeric, InferArithmetic,
                  "Sum x + y of each pair of elements. Integers wrap around on overflow.")),
       Binary("equal", kNumeric, InferTruth, "True where x and y hold the same number."),
-      Binary("floor_div", kNumeric, InferArithmetic,
-             "Quotient x / y rounded down to a whole number. An integer divided by zero gives 0."),
+      WithGrowingIntegers(Binary(
+          "floor_div", kNumeric, InferArithmetic,
+          "Quotient x / y rounded down to a whole number. An integer divided by zero gives 0.")),
       Binary("greater", kNumeric, InferTruth, "True where x > y."),
       Binary("greater_equal", kNumeric, InferTruth, "True where x >= y."),
       Binary("less", kNumeric, InferTruth, "True where x < y."),
@@ -63,8 +64,9 @@ std::vector<OpDef> Defs() {
                                  "Product x * y. Integers wrap around on overflow.")),
       Binary("not_equal", kNumeric, InferTruth, "True where x and y differ; NaN differs from all."),
       WithGrowingIntegers(Binary("pow", kNumeric, InferArithmetic, "x raised to the power y.")),
-      Binary("real_div", kNumeric, InferArithmetic,
-             "Quotient x / y. Of integers, the quotient rounded toward zero, 0 for y = 0."),
+      WithGrowingIntegers(
+          Binary("real_div", kNumeric, InferArithmetic,
+                 "Quotient x / y. Of integers, the quotient rounded toward zero, 0 for y = 0.")),
       WithGrowingIntegers(Binary("sub", kNumeric, InferArithmetic,
                                  "Difference x - y. Integers wrap around on overflow.")),
   };

@@ -30,6 +30,7 @@ struct Case {
   std::optional<std::vector<int32_t>> y = std::nullopt;  // absent: it does not fit in int32
   std::vector<Message> initializers = {};
   int type = kInt64;
+  std::vector<Message> before = {};  // nodes that the node reads, the last one first
 };
 
 std::vector<Case> Cases() {
@@ -56,6 +57,15 @@ std::vector<Case> Cases() {
       {"NegThatFits", unary("Neg"), {kMax, 1}, {{-kMax, -1}}},
       {"Abs", unary("Abs"), {kMin, 1}},
       {"DivOfTheSmallest", with("Div"), {kMin, 1}, {}, constant(-1)},
+      {"DivByWhatIsFedThatFits", binary("Div"), {7, kMin}, {{1, 1}}},
+      {"DivByMinusOneAtRunTime",
+       MakeNode("Div", {"x", "minus"}, {"y"}),
+       {kMin, 5},
+       {},
+       {},
+       kInt64,
+       {MakeNode("Neg", {"sign"}, {"minus"}), MakeNode("Abs", {"signs"}, {"sign"}),
+        MakeNode("Sign", {"x"}, {"signs"})}},
       {"Mod", with("Mod"), {kMax, kMin}, {{1, 0}}, constant(2)},
       {"ReduceSum", sum("ReduceSum"), {kMax, 1}},
       {"ReduceSumThatFits", sum("ReduceSum"), {kMax, -1}, {{kMax - 1}}},
@@ -75,8 +85,10 @@ std::vector<Case> Cases() {
 }
 
 Result<std::shared_ptr<const ir::Model>> Imported(const Case& test) {
+  std::vector<Message> nodes(test.before.rbegin(), test.before.rend());
+  nodes.push_back(test.node);
   const auto file = MakeModel(
-      MakeGraph({.nodes = {test.node},
+      MakeGraph({.nodes = nodes,
                  .inputs = {MakeValue("x", test.type, {static_cast<int64_t>(test.x.size())})},
                  .outputs = {MakeValue("y", test.type, {})},
                  .initializers = test.initializers}),
